@@ -1,0 +1,119 @@
+"""Catalogs: name -> entry. They refuse duplicates and suggest close names.
+
+Every kind of thing that can be added (transforms, embedders, corpora, probes, measures) is listed in one
+catalog. Family files hold tuples of entries; a package joins them. Third parties join through an entry
+point group, read when a catalog that names one is first asked for something it does not have itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import entry_points
+from typing import Generic, Protocol, TypeVar
+
+from probing_core.errors import ProbingError, UnknownName, one_line
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+E = TypeVar("E", bound=Named)
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """``" Did you mean 'x'?"`` for the closest of ``known``, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+class Catalog(Generic[E]):
+    """Entries by name, in the order in which they were listed.
+
+    Args:
+        kind: singular noun for messages ("transform").
+        entries: the project's own entries.
+        entry_point_group: where third parties list theirs; each entry point resolves to one entry, or to
+            an iterable of entries.
+    """
+
+    def __init__(self, kind: str, entries: Iterable[E], entry_point_group: str | None = None) -> None:
+        self.kind = kind
+        self.entry_point_group = entry_point_group
+        self._entries: dict[str, E] = {}
+        self._third_party: dict[str, E] | None = None
+        for entry in entries:
+            _add(self._entries, entry, kind)
+
+    @property
+    def own(self) -> tuple[E, ...]:
+        """The project's own entries, without third parties'."""
+        return tuple(self._entries.values())
+
+    @property
+    def all(self) -> tuple[E, ...]:
+        """Every entry, third parties' last."""
+        return (*self._entries.values(), *self._plugins().values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(entry.name for entry in self.all)
+
+    def get(self, name: str) -> E:
+        """The entry called ``name``.
+
+        Raises:
+            UnknownName: no entry has that name; the message lists what exists.
+        """
+        if name in self._entries:
+            return self._entries[name]
+        if name in self._plugins():
+            return self._plugins()[name]
+        raise UnknownName(
+            f"There is no {self.kind} called '{name}'.{suggest(name, self.names)} "
+            f"There are: {', '.join(self.names)}."
+        )
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries or name in self._plugins()
+
+    def __iter__(self) -> Iterator[E]:
+        return iter(self.all)
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def _plugins(self) -> dict[str, E]:
+        if self._third_party is None:
+            self._third_party = {}
+            for entry in _load_entry_points(self.entry_point_group):
+                if entry.name in self._entries:
+                    raise ProbingError(
+                        f"A package lists a {self.kind} '{entry.name}', but the project has one of that name; "
+                        f"rename the package's entry."
+                    )
+                _add(self._third_party, entry, self.kind)
+        return self._third_party
+
+
+def _add(entries: dict[str, E], entry: E, kind: str) -> None:
+    if entry.name in entries:
+        raise ProbingError(f"Two entries of the {kind} catalog are called '{entry.name}'; names must differ.")
+    entries[entry.name] = entry
+
+
+def _load_entry_points(group: str | None) -> Iterator:
+    if group is None:
+        return
+    for point in entry_points(group=group):
+        try:
+            loaded = point.load()
+        except Exception as error:  # a third party's code may fail in any way; the message names whose it is
+            raise ProbingError(
+                f"The entry point '{point.name}' of group '{group}' could not be loaded: {one_line(error)}."
+            ) from error
+        if isinstance(loaded, Callable) and not hasattr(loaded, "name"):
+            loaded = loaded()
+        yield from loaded if isinstance(loaded, list | tuple) else (loaded,)

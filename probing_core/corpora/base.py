@@ -1,0 +1,51 @@
+"""What a corpus is: rows that describe images, and a way to load each of them; pictures are never all in memory."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import pandas as pd
+
+from probing_core.transforms.base import Image
+
+COLUMNS = {
+    "image_id": "string, unique",
+    "base_id": "string, the photograph the image was cut from; the image_id if it is one",
+    "label": "string, the content; empty if unknown",
+    "split": "train, val, test or pretrain; empty if the corpus has none (then split by base image, 60/20/20)",
+    "license": "string",
+    "color": "bool, False for pictures that leave all classes (paintings, cartoons, near-gray)",
+    "geometry": "bool, False for pictures that are padded or cut out and unfit for geometry",
+    "why_not": "string, why a row with a False flag is left out; empty otherwise",
+}
+"""The columns of `Corpus.rows`, in order."""
+
+
+class Corpus(ABC):
+    """Images with ids, labels, splits and licenses.
+
+    Attributes:
+        name: as in commands: ``photos``, ``folder:PATH``.
+        description: one sentence on what it is, free of paths.
+        photographic_labels: True where labels are the photographs themselves, so that the content task
+            is not defined.
+        rows: a table with `COLUMNS`, in a fixed order.
+    """
+
+    name: str
+    description: str
+    photographic_labels: bool = False
+    rows: pd.DataFrame
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A digest of every picture and of ``rows``; the same wherever the files lie."""
+
+    @abstractmethod
+    def load(self, image_id: str) -> Image:
+        """The picture, decoded by `probing_core.images`; any size.
+
+        Raises:
+            BadImage: it cannot be read.
+        """

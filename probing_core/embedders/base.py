@@ -1,0 +1,117 @@
+"""What an embedder is: a cheap spec that can be listed, and a lazy load that gives something to embed with.
+
+Only `LoadedEmbedder.embed` is particular to a model. Specs import no deep-learning framework; `load` does.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from probing_core.transforms.base import Image
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to a picture before the network, as data: the checkpoint's own, recorded, part of the key.
+
+    Attributes:
+        size: (height, width) in pixels that the network receives.
+        resize: ``"shorter"`` scales the shorter side to ``size / crop`` and crops the center;
+            ``"squash"`` scales both sides, ``"none"`` leaves the picture alone.
+        crop: fraction of the resized picture that the center crop keeps.
+        interpolation: ``"bilinear"``, ``"bicubic"``, ``"nearest"`` or ``"area"``, antialiased.
+        mean, std: per channel, in units of [0, 1].
+    """
+
+    size: tuple[int, int]
+    resize: Literal["shorter", "squash", "none"] = "shorter"
+    crop: float = 1.0
+    interpolation: str = "bicubic"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a model can be used here and now, and if not, why, in one sentence."""
+
+    available: bool
+    why_not: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedderSpec:
+    """A model that can be named.
+
+    Attributes:
+        name: as in commands: ``zoo/mae``, ``timm:tf_efficientnet_lite0``, ``baseline/pixels``.
+        family: what kind of network or provider ("EfficientNet", "ViT", "baseline").
+        objective: what it was trained for ("supervised", "MAE", "CLIP", "none").
+        dim: length of an embedding; None where only loading can tell.
+        license: of the weights.
+        weights: where they come from, in words.
+        data: what it was trained on, in words.
+        input_size: pixels of the side it receives; None where only loading can tell.
+        download_mb: megabytes to download before first use; 0 if none.
+        text: whether it embeds text into the same space.
+        loader: (spec, options, device, precision) -> `LoadedEmbedder`; imports its libraries when called.
+        check: () -> `Availability`, at once and without a deep-learning framework.
+    """
+
+    name: str
+    family: str
+    objective: str
+    dim: int | None
+    license: str
+    weights: str
+    data: str = ""
+    input_size: int | None = None
+    download_mb: float = 0.0
+    text: bool = False
+    loader: Callable[..., LoadedEmbedder] = field(repr=False)
+    check: Callable[[], Availability] = field(default=lambda: Availability(True), repr=False)
+
+
+class LoadedEmbedder(ABC):
+    """A model in memory.
+
+    Attributes:
+        name: the full name, options included.
+        dim: length of an embedding.
+        device, precision: what it really runs on and in ("cpu", "bfloat16").
+        batch_size: images of one forward pass; units are cut into batches of this size.
+    """
+
+    name: str
+    dim: int
+    device: str = "cpu"
+    precision: str = "float32"
+    batch_size: int = 64
+
+    @abstractmethod
+    def embed(self, images: Sequence[Image]) -> np.ndarray:
+        """Embeddings (N, D) ``float32`` of ``images`` of any sizes, in their order."""
+
+    @abstractmethod
+    def recipe(self) -> dict[str, Any]:
+        """Every input that changes the embeddings: weights hash, preprocessing, pooling, layer, precision, library
+        versions. JSON types only; it is hashed into the artefact key and shown on Methods and data."""
+
+    def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
+        """Full model name -> embeddings. One entry, unless the name asked for ``@layer=all``: then one a layer,
+        from one pass."""
+        return {self.name: self.embed(images)}
+
+    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Embeddings (N, D) of ``texts`` in the images' space; only where the spec says ``text``."""
+        raise TypeError(f"{self.name} has no text tower")
+
+    def close(self) -> None:
+        """Gives the memory back."""

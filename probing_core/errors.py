@@ -1,0 +1,40 @@
+"""One family of errors, so that a caller can tell bad input from a bug.
+
+Every message says what was expected, what arrived, what exists and how to mend it, in one sentence that
+a person can act on. The CLI prints it behind ``error:`` and exits with 2; a page shows it as it stands.
+"""
+
+from __future__ import annotations
+
+
+class ProbingError(Exception):
+    """Something the user can mend. Its text is one plain sentence."""
+
+
+class UnknownName(ProbingError):
+    """A name that no catalog entry has."""
+
+
+class BadConfig(ProbingError):
+    """A recipe or an option whose value cannot be used."""
+
+
+class BadImage(ProbingError):
+    """A picture that cannot be read or is over a limit."""
+
+
+class BadCorpus(ProbingError):
+    """A corpus that cannot be read, or holds too little for what was asked."""
+
+
+class ModelUnavailable(ProbingError):
+    """A model whose weights, library or network access is missing."""
+
+
+class BadRun(ProbingError):
+    """A run directory that is missing, damaged, in use, or made by another recipe."""
+
+
+def one_line(error: BaseException) -> str:
+    """The text of ``error`` on one line, for messages that wrap another library's exception."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,113 @@
+"""What a transform is: frozen data, one strength parameter, and a pure function.
+
+A transform is one of two kinds. A *pixel* transform changes the values of a picture and keeps its geometry.
+A *geometric* one is a coordinate map. In a run both reach the view through exactly one warp (`Transform.view`),
+so that no class can be told by how often it was resampled: pixel transforms follow identity's sub-pixel warp,
+geometric ones are warped by their own map alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+Image: TypeAlias = np.ndarray
+"""``uint8`` array (H, W, 3), RGB, sRGB."""
+
+PixelFunction: TypeAlias = Callable[[Image, float, np.random.Generator], Image]
+"""(image, strength, rng) -> image of the same size and dtype; never writes into its input."""
+
+CoordinateMap: TypeAlias = Callable[
+    [tuple[int, int], float, np.random.Generator], tuple[np.ndarray, np.ndarray]
+]
+"""((height, width) of the output, strength, rng) -> (x, y), each ``float32`` (height, width): where every output
+pixel is read, in output pixels from the center of the picture."""
+
+GROUPS = ("identity", "color", "tone", "blur", "noise", "codec", "overlay", "geometry", "artistic", "weather", "style")
+"""The eleven classes of the group task, in the order in which every page lists them."""
+
+Member = Literal["A", "B", "C"]
+UNSEEN_IN: dict[Member, int] = {"C": 0, "A": 1, "B": 2}
+"""The rotation in which a group's member is held out of training."""
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transform:
+    """One entry of the bank.
+
+    Attributes:
+        name: as in commands and tables, e.g. ``"gaussian-blur"``.
+        group: one of `GROUPS`.
+        member: its place in the group, which decides the rotation that holds it out; None outside the bank.
+        parameter, unit: what the strength is, e.g. ``"sigma"`` in ``"px of a 128 px view"``.
+        weakest, strongest: the documented range, weakest first; weakest may be the larger number.
+        law: how strengths are drawn between them: ``linear`` (uniform), ``log`` (uniform in the logarithm) or
+            ``integer`` (uniform over whole numbers).
+        definition: one sentence that defines the effect.
+        library: what does the pixel work.
+        source: where the definition comes from.
+        draws: whether the result depends on ``rng`` beyond the strength.
+        pixels: the function of a pixel transform.
+        warp: the coordinate map of a geometric one.
+        art: for overlays, split -> pixel function; splits share no font, word or icon.
+    """
+
+    name: str
+    group: str
+    member: Member | None = None
+    parameter: str
+    unit: str
+    weakest: float
+    strongest: float
+    law: Literal["linear", "log", "integer"] = "linear"
+    definition: str
+    library: str
+    source: str
+    draws: bool = False
+    pixels: PixelFunction | None = None
+    warp: CoordinateMap | None = None
+    art: Callable[[str], PixelFunction] | None = None
+
+    def __post_init__(self) -> None:
+        if self.group not in GROUPS:
+            raise ValueError(f"{self.name}: group must be one of {', '.join(GROUPS)}; got '{self.group}'")
+        if (self.pixels is None) == (self.warp is None):
+            raise ValueError(f"{self.name}: give either `pixels` or `warp`, not both and not neither")
+
+    @property
+    def unseen_in(self) -> int | None:
+        """The rotation whose probes never see this transform, or None (identity, and all outside the bank)."""
+        return UNSEEN_IN[self.member] if self.member else None
+
+    def strength_at(self, fraction: float) -> float:
+        """The strength at ``fraction`` of the documented range: 0 is the weakest, 1 the strongest."""
+        if self.law == "log":
+            return float(self.weakest * (self.strongest / self.weakest) ** fraction)
+        strength = self.weakest + (self.strongest - self.weakest) * fraction
+        return float(round(strength)) if self.law == "integer" else float(strength)
+
+    def draw_strength(self, rng: np.random.Generator) -> float:
+        """A strength from the documented range, by the law."""
+        if self.law == "integer":
+            low, high = sorted((round(self.weakest), round(self.strongest)))
+            return float(rng.integers(low, high + 1))
+        return self.strength_at(rng.random())
+
+    def for_split(self, split: str) -> Transform:
+        """This transform with the art (fonts, words, icons) of one split; itself where it has none."""
+        return self if self.art is None else replace(self, pixels=self.art(split))
+
+
+def generator(seed: int, image_id: str, transform: str, repetition: int = 0, draw: int = 0) -> np.random.Generator:
+    """The random generator of one sample; the same for every model, never global state.
+
+    Seeded by a hash, so that neither the order of images nor that of transforms matters.
+    """
+    key = f"{seed}|{image_id}|{transform}|{repetition}|{draw}".encode()
+    return np.random.default_rng(int.from_bytes(hashlib.blake2b(key, digest_size=16).digest(), "little"))
