@@ -72,8 +72,7 @@ class Catalog(Generic[E]):
         if name in self._plugins():
             return self._plugins()[name]
         raise UnknownName(
-            f"There is no {self.kind} called '{name}'.{suggest(name, self.names)} "
-            f"There are: {', '.join(self.names)}."
+            f"There is no {self.kind} called '{name}'.{suggest(name, self.names)} There are: {', '.join(self.names)}."
         )
 
     def __contains__(self, name: object) -> bool:

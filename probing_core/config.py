@@ -67,9 +67,7 @@ class Recipe:
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(content) - known)
         if unknown:
-            raise BadConfig(
-                f"The recipe has unknown entries: {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
-            )
+            raise BadConfig(f"The recipe has unknown entries: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
         try:
             return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
         except TypeError as error:

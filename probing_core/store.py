@@ -148,9 +148,7 @@ class Store:
             if not path.is_file():
                 found.append(f"'{name}' is in the manifest but missing.")
             elif _sha256(path) != entry["sha256"]:
-                found.append(
-                    f"'{name}' does not have the checksum of the manifest: it was changed or damaged."
-                )
+                found.append(f"'{name}' does not have the checksum of the manifest: it was changed or damaged.")
         for path in sorted(self.root.rglob("*")):
             name = path.relative_to(self.root).as_posix()
             if path.is_dir() or name == "manifest.json" or name.startswith(f"{LOG}/"):

@@ -113,5 +113,5 @@ class LoadedEmbedder(ABC):
         """Embeddings (N, D) of ``texts`` in the images' space; only where the spec says ``text``."""
         raise TypeError(f"{self.name} has no text tower")
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most embedders hold nothing but what Python frees
         """Gives the memory back."""
