@@ -36,9 +36,7 @@ def resize(image: Image, side: int) -> Image:
     return cv2.resize(image, (side, side), interpolation=method)
 
 
-def identity_map(
-    shape: tuple[int, int], strength: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def identity_map(shape: tuple[int, int], strength: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The sub-pixel warp of every class that has no geometry of its own.
 
     A random affine map that moves the corners by up to a pixel: the sampling phase then runs over all
@@ -65,9 +63,27 @@ def cut_view(source: Image, view: int, transform: Transform, strength: float, rn
     Returns:
         (view, view, 3) ``uint8``.
     """
-    warp = transform.warp or identity_map
-    x, y = warp((view, view), strength, rng)
+    return cut_pair(source, view, transform, strength, rng)[1]
+
+
+def cut_pair(
+    source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator
+) -> tuple[Image, Image]:
+    """The same view without and with the transform: what `cut_view` gives, and what to compare it with.
+
+    For a pixel transform the first differs from the second by the pixel function alone (both lie under the same
+    sub-pixel warp); for a geometric one it is the plain center of the source.
+    """
     center = np.float32((source.shape[0] - 1) / 2)
-    # Cubic: linear interpolation blurs by phase, which would tell a warp from a shift.
-    warped = cv2.remap(source, x + center, y + center, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-    return warped if transform.pixels is None else transform.pixels(warped, strength, rng)
+
+    def warped(x: np.ndarray, y: np.ndarray) -> Image:
+        # Cubic: linear interpolation blurs by phase, which would tell a warp from a shift.
+        return cv2.remap(source, x + center, y + center, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+
+    if transform.warp is not None:
+        start = (source.shape[0] - view) // 2
+        plain = source[start : start + view, start : start + view]
+        return plain, warped(*transform.warp((view, view), strength, rng))
+    before = warped(*identity_map((view, view), strength, rng))
+    assert transform.pixels is not None  # a transform has one of the two
+    return before, transform.pixels(before, strength, rng)
