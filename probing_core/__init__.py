@@ -1,0 +1,48 @@
+"""What does an image embedding know besides what is in the picture?
+
+The nouns, each with one meaning everywhere:
+
+- **image**: ``uint8`` array (H, W, 3), RGB, sRGB.
+- **corpus**: images with an id, a base id (the photograph it was cut from), a label, a split and a license.
+- **view**: the square that transforms work on and embedders receive, 128 pixels by default.
+- **transform**: a named description with one strength and a pure function; ten groups of three, and identity.
+- **embedder**: a model that turns images into vectors; a cheap spec with a lazy load.
+- **probe**: a small classifier from an embedding to a class.
+- **task**: what a probe predicts: ``fine`` (the transform), ``group`` (its group, some members never seen in
+  training), ``content`` (the label).
+- **measure**: a number with a unit, bounds, a direction and an interval.
+- **run**: one directory with everything that a computation made.
+
+Importing this package loads no deep-learning framework; the names below load what they need when they are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Predictor", "ProbingError", "Run", "load_embedder", "transforms"]
+
+if TYPE_CHECKING:
+    from probing_core import transforms
+    from probing_core.embedders import load_embedder
+    from probing_core.errors import ProbingError
+    from probing_core.prediction import Predictor
+    from probing_core.results import Run
+
+_HOMES = {
+    "Predictor": "probing_core.prediction",
+    "ProbingError": "probing_core.errors",
+    "Run": "probing_core.results",
+    "load_embedder": "probing_core.embedders",
+}
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name == "transforms":
+        return importlib.import_module("probing_core.transforms")
+    raise AttributeError(f"module 'probing_core' has no attribute '{name}'")

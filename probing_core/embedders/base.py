@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from probing_core.transforms.base import Image
 
@@ -108,6 +109,15 @@ class LoadedEmbedder(ABC):
         """Full model name -> embeddings. One entry, unless the name asked for ``@layer=all``: then one a layer,
         from one pass."""
         return {self.name: self.embed(images)}
+
+    def recipes(self) -> Mapping[str, dict[str, Any]]:
+        """Full model name -> `recipe`, one entry for each that `embed_layers` gives."""
+        return {self.name: self.recipe()}
+
+    def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
+        """What `embed_layers` gives for the samples of a run: rows of ``samples`` (image_id, transform, repetition,
+        draw) and their pictures. Only precomputed embeddings need the rows."""
+        return self.embed_layers(images)
 
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """Embeddings (N, D) of ``texts`` in the images' space; only where the spec says ``text``."""
