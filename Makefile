@@ -1,0 +1,50 @@
+# make demo    sets everything up, computes a run over the packaged photographs and serves the dashboard on PORT
+# make test    sets everything up and runs all tests
+# make check   formats, lints, checks types and imports
+# make bench   prints one JSON object of throughputs and ratios
+# make docs    regenerates what is generated in docs/
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+
+.PHONY: demo test check bench docs browser clean
+
+demo: .venv/runtime
+	$(BIN)/probing run --out data/runs/demo
+	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT)
+
+test: .venv/dev browser
+	$(BIN)/pytest -n 2 --dist loadfile
+
+check: .venv/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev
+	@$(BIN)/python -m benchmarks
+
+docs: .venv/dev
+	$(BIN)/python -m scripts.docs
+
+# A browser for the page tests: installed where that needs no password, otherwise those tests say that they skip.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && \
+	    { apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }; } || \
+	  echo "No Chromium here: the browser tests will be skipped. Install it with your system's package manager."
+
+.venv/runtime: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed; $$($(PYTHON) --version) was found. Try: make PYTHON=python3.12" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check -q -e .
+	@touch $@
+
+.venv/dev: pyproject.toml .venv/runtime
+	$(BIN)/pip install --disable-pip-version-check -q -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .bench-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
