@@ -1,0 +1,198 @@
+"""The stages of a run in order: embed -> train -> evaluate -> project. Each does only what is missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from probing_core.config import Recipe
+from probing_core.corpora import open_corpus
+from probing_core.corpora.base import Corpus
+from probing_core.embedders import bundled, find_spec, parse
+from probing_core.embedding import embed, is_embedded, sample_key
+from probing_core.errors import BadConfig, BadRun
+from probing_core.progress import SILENT, Progress
+from probing_core.samples import cut_units, plan_samples
+from probing_core.store import Store, digest
+from probing_core.transforms import bank, resolve
+
+STAGES = ("embed", "train", "evaluate", "project")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a user asked for; None leaves it to the run that exists, or to the default.
+
+    Attributes:
+        corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
+        probes_from: directory of the run whose probes are used.
+        device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
+    """
+
+    corpus: str | None = None
+    view: int | None = None
+    models: Sequence[str] | None = None
+    transforms: Sequence[str] | None = None
+    limit: int | None = None
+    seed: int | None = None
+    repetitions: int | None = None
+    probes_from: Path | None = None
+    device: str = "auto"
+    precision: str = "auto"
+
+
+def run(
+    out: Path,
+    options: Options = Options(),  # noqa: B008 - frozen
+    stages: Sequence[str] = STAGES,
+    progress: Progress = SILENT,
+) -> None:
+    """Makes, or completes, the run in ``out``.
+
+    Raises:
+        ProbingError: bad input, or a run that another recipe made.
+    """
+    store = Store(out)
+    if not store.has("run.toml") and "embed" not in stages:
+        raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
+    with store.locked():
+        recipe, corpus = open_or_start(store, options)
+        with _threads(recipe.threads):
+            for stage in stages:
+                _stage(stage, store, recipe, corpus, options, progress)
+
+
+def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None]:
+    """The recipe of the run, further models joined; and the corpus, where a new run had to open it.
+
+    Raises:
+        BadRun: the run was made by another recipe; the sentence names what differs.
+    """
+    for name in options.models or ():
+        find_spec(name)  # a wrong name is told before anything is written
+    models = tuple(parse(name).full for name in options.models) if options.models else None
+    if not store.has("run.toml"):
+        corpus = open_corpus(options.corpus or "photos")
+        recipe = _new_recipe(options, corpus, models or bundled())
+        store.write_toml("run.toml", recipe.to_toml(), digest(recipe.to_toml()))
+        return recipe, corpus
+    recipe = Recipe.from_toml(store.read_toml("run.toml"))
+    asked = {
+        "corpus": options.corpus,
+        "view": options.view,
+        "transforms": tuple(options.transforms) if options.transforms else None,
+        "limit": options.limit,
+        "seed": options.seed,
+        "repetitions": options.repetitions,
+        "probes_from": probes_digest(options.probes_from) if options.probes_from else None,
+    }
+    wanted = replace(recipe, **{k: v for k, v in asked.items() if v is not None})
+    differences = recipe.differences(wanted)
+    if differences:
+        raise BadRun(
+            f"The run '{store.root}' was made by another recipe ({'; '.join(differences)}, there / here); "
+            f"only models may join it. Choose another --out."
+        )
+    joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
+    if joined != recipe:
+        store.write_toml("run.toml", joined.to_toml(), digest(joined.to_toml()))
+    return joined, None
+
+
+def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...]) -> Recipe:
+    given = {
+        "view": options.view,
+        "limit": options.limit,
+        "seed": options.seed,
+        "repetitions": options.repetitions,
+        "probes_from": probes_digest(options.probes_from) if options.probes_from else None,
+    }
+    transforms = tuple(options.transforms) if options.transforms else tuple(t.name for t in bank())
+    for name in transforms:
+        resolve(name)
+    return Recipe(
+        corpus=corpus.name,
+        fingerprint=corpus.fingerprint,
+        transforms=transforms if "identity" in transforms else ("identity", *transforms),
+        models=models,
+        threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        **{k: v for k, v in given.items() if v is not None},
+    )
+
+
+def probes_digest(source: Path) -> str:
+    """What stands for the probes of the run ``source`` in a recipe: its own recipe, models apart."""
+    store = Store(source)
+    if not store.has("run.toml"):
+        raise BadRun(f"'{source}' is not a run, so no probes can be taken from it; give a run's directory.")
+    return digest(Recipe.from_toml(store.read_toml("run.toml")).without_models())
+
+
+def _stage(
+    stage: str, store: Store, recipe: Recipe, corpus: Corpus | None, options: Options, progress: Progress
+) -> None:
+    if stage == "embed":
+        if not _embedded(store, recipe):
+            embed(store, recipe, corpus or _same_corpus(recipe), progress, options.device, options.precision)
+    elif stage == "train":
+        from probing_core.training import train
+
+        source = _probe_source(recipe, options)
+        train(store, recipe, progress, source)
+    elif stage == "evaluate":
+        from probing_core.evaluation import evaluate
+
+        evaluate(store, recipe, progress)
+    elif stage == "project":
+        from probing_core.projection import project
+
+        project(store, recipe, None, progress)
+    else:
+        raise BadConfig(f"There is no stage '{stage}'. There are: {', '.join(STAGES)}.")
+
+
+def _embedded(store: Store, recipe: Recipe) -> bool:
+    """Whether nothing is missing; told from the manifest alone, so that a second call needs no corpus and no model."""
+    key = sample_key(recipe)
+    if not (store.has("images.parquet", key) and store.has("samples.parquet", key)):
+        return False
+    units = cut_units(recipe, plan_samples(recipe, store.read_table("images.parquet")))
+    return all(is_embedded(store, name, key, units) for name in recipe.models)
+
+
+def _same_corpus(recipe: Recipe) -> Corpus:
+    corpus = open_corpus(recipe.corpus)
+    if corpus.fingerprint != recipe.fingerprint:
+        raise BadRun(
+            f"The corpus '{recipe.corpus}' is no longer the one that the run was begun with (its pictures or labels "
+            f"changed); make a new run."
+        )
+    return corpus
+
+
+def _probe_source(recipe: Recipe, options: Options) -> Store | None:
+    if not recipe.probes_from:
+        return None
+    if options.probes_from is None:
+        raise BadRun("The run takes its probes from another run; name it again with --probes-from RUN.")
+    return Store(options.probes_from)
+
+
+@contextmanager
+def _threads(count: int):
+    """Numerical libraries on ``count`` threads: their number decides the order of sums, so it is part of the recipe."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        with threadpool_limits(count):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
