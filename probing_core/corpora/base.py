@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -21,6 +23,30 @@ COLUMNS = {
 """The columns of `Corpus.rows`, in order."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class CorpusKind:
+    """One entry of the catalog: a kind of source that can be opened.
+
+    Attributes:
+        name: what stands before the colon, e.g. ``"folder"``.
+        argument: what stands after it, in one word (``"PATH"``); empty where there is nothing.
+        description: one sentence.
+        license: of the pictures, in words.
+        open: the argument -> `Corpus`; raises `BadCorpus`.
+    """
+
+    name: str
+    argument: str = ""
+    description: str
+    license: str
+    open: Callable[[str], Corpus] = field(repr=False)
+
+    @property
+    def usage(self) -> str:
+        """How to write it: ``folder:PATH``."""
+        return f"{self.name}:{self.argument}" if self.argument else self.name
+
+
 class Corpus(ABC):
     """Images with ids, labels, splits and licenses.
 
@@ -29,13 +55,15 @@ class Corpus(ABC):
         description: one sentence on what it is, free of paths.
         photographic_labels: True where labels are the photographs themselves, so that the content task
             is not defined.
-        rows: a table with `COLUMNS`, in a fixed order.
+        rows: a table with `COLUMNS`, in a fixed order; a kind may add columns behind them.
+        skipped: (name, reason) of every source that was left out.
     """
 
     name: str
     description: str
     photographic_labels: bool = False
     rows: pd.DataFrame
+    skipped: list[tuple[str, str]]
 
     @property
     @abstractmethod

@@ -1,0 +1,199 @@
+"""``parquet:FILE``: encoded pictures in a table, read one row group at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from probing_core.corpora.base import Corpus, CorpusKind
+from probing_core.corpora.table import digest, make_rows
+from probing_core.errors import BadCorpus, one_line
+from probing_core.images import Image, read_image
+
+TEXT = ("image_id", "base_id", "label", "split", "license", "style")
+FLAGS = ("near_gray", "flat_corners", "held_out_class")
+SIZES = ("width", "height")
+SPLITS = ("train", "val", "test", "pretrain", "")
+
+KEPT_GROUPS = 2
+"""Row groups whose pictures stay in memory: the one being read, and one beside it."""
+
+MAX_GROUP_BYTES = 1_000_000_000
+"""Largest row group that is opened, since it has to be read as a whole."""
+
+
+class ParquetCorpus(Corpus):
+    """The rows of one Parquet file.
+
+    Columns: ``image`` (encoded bytes) and ``label``; where present ``image_id``, ``base_id``, ``split``,
+    ``license``, ``style``, ``near_gray``, ``flat_corners``, ``held_out_class``, ``width``, ``height``. Pictures of
+    a style other than ``photo`` and near-gray ones leave the color classes, those with flat corners geometry.
+    ``rows`` keeps ``style``, ``held_out_class``, ``width`` and ``height`` behind its own columns.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = f"parquet:{path}"
+        self.skipped = []
+        self._path = path
+        self._file = _open(path)
+        self._lock = threading.Lock()
+        self._groups: OrderedDict[int, pa.ChunkedArray] = OrderedDict()
+        _check_columns(self._file, path)
+        self.rows = _rows(self._file, path)
+        self._place = {image_id: number for number, image_id in enumerate(self.rows["image_id"])}
+        sizes = [self._file.metadata.row_group(g).num_rows for g in range(self._file.num_row_groups)]
+        self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
+        self.description = f"{len(self.rows)} pictures of a Parquet file"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return digest(self.rows, self._all_bytes())
+
+    def load(self, image_id: str) -> Image:
+        return read_image(self.read_bytes(image_id), image_id)
+
+    def read_bytes(self, image_id: str) -> bytes:
+        """The encoded picture; safe to call from several threads."""
+        place = self._place[image_id]
+        group = int(np.searchsorted(self._starts, place, side="right")) - 1
+        return self._pictures(group)[place - int(self._starts[group])].as_py() or b""
+
+    def _pictures(self, group: int) -> pa.ChunkedArray:
+        """The ``image`` column of one row group; the last few stay in memory."""
+        with self._lock:
+            if group not in self._groups:
+                self._groups[group] = self._file.read_row_group(group, columns=["image"]).column(0)
+                while len(self._groups) > KEPT_GROUPS:
+                    self._groups.popitem(last=False)
+            self._groups.move_to_end(group)
+            return self._groups[group]
+
+    def _all_bytes(self) -> Iterator[bytes]:
+        for group in range(self._file.num_row_groups):
+            for picture in self._pictures(group):
+                yield picture.as_py() or b""
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise BadCorpus(f"parquet:{path} {what}; expected a Parquet file.")
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise BadCorpus(f"{path.name} is no Parquet file that can be read ({one_line(error)}).") from None
+    largest = max((file.metadata.row_group(g).total_byte_size for g in range(file.num_row_groups)), default=0)
+    if largest > MAX_GROUP_BYTES:
+        raise BadCorpus(
+            f"{path.name} has a row group of {largest / 1e9:.1f} GB, which would have to be in memory as a whole; "
+            f"write it again with row_group_size=1000."
+        )
+    return file
+
+
+def _check_columns(file: pq.ParquetFile, path: Path) -> None:
+    """Raises `BadCorpus` for a missing column and for a type that means something else."""
+    schema = file.schema_arrow
+    missing = [column for column in ("image", "label") if column not in schema.names]
+    if missing:
+        raise BadCorpus(
+            f"{path.name} lacks the column{'s' if len(missing) > 1 else ''} {' and '.join(missing)}; expected image "
+            f"(encoded bytes) and label (text); it has {', '.join(schema.names) or 'no columns'}."
+        )
+    expected = [("image", "encoded bytes", _is_bytes)]
+    expected += [(name, "text", _is_text) for name in TEXT]
+    expected += [(name, "booleans", pa.types.is_boolean) for name in FLAGS]
+    expected += [(name, "whole numbers", pa.types.is_integer) for name in SIZES]
+    for name, what, accepts in expected:
+        if name in schema.names and not accepts(schema.field(name).type):
+            raise BadCorpus(f"The column {name} of {path.name} holds {schema.field(name).type}; expected {what}.")
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _rows(file: pq.ParquetFile, path: Path) -> pd.DataFrame:
+    """The table without the pictures."""
+    present = [name for name in (*TEXT, *FLAGS, *SIZES) if name in file.schema_arrow.names]
+    table = file.read(columns=present)
+    if not len(table):
+        raise BadCorpus(f"{path.name} has no rows; expected at least one picture.")
+    text = {name: _strings(table[name]) for name in TEXT if name in present}
+    flags = {name: pc.fill_null(table[name], False).to_numpy() for name in FLAGS if name in present}
+    image_id = text.get("image_id", np.array([f"{number:06d}" for number in range(len(table))], dtype=object))
+    _check_ids(image_id, path)
+    _check_splits(text.get("split", np.array([""])), path)
+    base_id = text.get("base_id", image_id)
+    none = np.zeros(len(table), dtype=bool)
+    style = text.get("style", np.full(len(table), "photo", dtype=object))
+    drawn = ~np.isin(style, ("photo", ""))
+    gray, flat = flags.get("near_gray", none), flags.get("flat_corners", none)
+    reasons = pd.DataFrame(
+        {
+            "drawn": np.where(drawn, "style " + style, ""),
+            "gray": np.where(gray, "near gray", ""),
+            "flat": np.where(flat, "flat corners", ""),
+        }
+    )
+    columns = {
+        "image_id": image_id,
+        "base_id": np.where(base_id == "", image_id, base_id),
+        "label": text["label"],
+        "split": text.get("split", ""),
+        "license": text.get("license", ""),
+        "color": ~(drawn | gray),
+        "geometry": ~flat,
+        "why_not": ["; ".join(filter(None, row)) for row in reasons.itertuples(index=False)],
+    }
+    further = {name: text[name] for name in ("style",) if name in text}
+    further |= {name: flags[name] for name in ("held_out_class",) if name in flags}
+    further |= {name: pc.fill_null(table[name], 0).to_numpy() for name in SIZES if name in present}
+    return make_rows(columns | further)
+
+
+def _strings(column: pa.ChunkedArray) -> np.ndarray:
+    return np.array(["" if value is None else value for value in column.to_pylist()], dtype=object)
+
+
+def _check_ids(image_id: np.ndarray, path: Path) -> None:
+    ids, counts = np.unique(image_id.astype(str), return_counts=True)
+    if (counts > 1).any():
+        raise BadCorpus(
+            f"{path.name} has {counts[counts > 1].sum()} rows that share an image_id, '{ids[counts > 1][0]}' for one; "
+            f"every row needs its own."
+        )
+    if "" in ids:
+        raise BadCorpus(f"{path.name} has a row without an image_id; fill it, or leave the column out.")
+
+
+def _check_splits(split: np.ndarray, path: Path) -> None:
+    unknown = sorted(set(split) - set(SPLITS))
+    if unknown:
+        raise BadCorpus(
+            f"{path.name} has the split '{unknown[0]}'; expected train, val, test or pretrain, or no column at all."
+        )
+
+
+KIND = CorpusKind(
+    name="parquet",
+    argument="FILE",
+    description="A Parquet file with the columns image (encoded bytes) and label.",
+    license="as the column license says",
+    open=lambda argument: ParquetCorpus(Path(argument).expanduser()),
+)

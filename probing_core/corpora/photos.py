@@ -1,0 +1,278 @@
+"""The packaged corpus: every color photograph that ships inside packages the project depends on anyway.
+
+Ten were found among all image files of the dependencies; scikit-image's Hubble field is left out, since it is
+nearly gray, and so are its color wheel, its logo and the right half of its stereo pair. Each photograph is cut
+into about twenty square views at several places and scales.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from probing_core.corpora.base import Corpus, CorpusKind
+from probing_core.corpora.table import digest, make_rows
+from probing_core.errors import BadCorpus, BadImage
+from probing_core.images import Image, read_image
+
+SMALLEST_SIDE = 176
+"""Pixels of the smallest view: the default view of 128 with room for geometry."""
+
+VIEWS_BY_SCALE = (2, 3, 4, 5, 6)
+"""Views at each size, largest first; sizes are evenly spaced in the logarithm between the photograph's shorter
+side and the smallest view. What a size cannot give passes on to the next."""
+
+MIN_CONTRAST = 14.0
+"""Standard deviation of gray values, 0 to 255, below which a view is empty sky or wall."""
+
+MIN_CHROMA = 8.0
+"""Mean of the largest minus the smallest channel, below which a view is near gray (the protocol's bound)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photograph:
+    """One photograph and whose it is.
+
+    Attributes:
+        name: its base id.
+        package: the import name of the package that ships it.
+        path: inside the package, in parts.
+        split: fixed here, so that a photograph that is missing does not move the others.
+        author, license, source: for the credits.
+    """
+
+    name: str
+    package: str
+    path: str
+    split: str
+    author: str
+    license: str
+    source: str
+
+    def read_bytes(self) -> bytes:
+        """The file as the package ships it. Raises `FileNotFoundError` where it does not."""
+        spec = importlib.util.find_spec(self.package)  # finds the folder without importing the package
+        if spec is None or not spec.submodule_search_locations:
+            raise FileNotFoundError(self.package)
+        return Path(spec.submodule_search_locations[0], self.path).read_bytes()
+
+
+PHOTOGRAPHS = (
+    Photograph(
+        name="astronaut",
+        package="skimage",
+        path="data/astronaut.png",
+        split="train",
+        author="NASA",
+        license="public domain (NASA)",
+        source="NASA Great Images, Eileen Collins; scikit-image",
+    ),
+    Photograph(
+        name="chelsea",
+        package="skimage",
+        path="data/chelsea.png",
+        split="test",
+        author="Stefan van der Walt",
+        license="CC0-1.0",
+        source="scikit-image",
+    ),
+    Photograph(
+        name="china",
+        package="sklearn",
+        path="datasets/images/china.jpg",
+        split="train",
+        author="danielbuechele",
+        license="CC-BY-2.0",
+        source="flickr.com/photos/danielbuechele/6061409035; scikit-learn",
+    ),
+    Photograph(
+        name="coffee",
+        package="skimage",
+        path="data/coffee.png",
+        split="val",
+        author="Rachel Michetti",
+        license="CC0-1.0",
+        source="courtesy of Pikolo Espresso Bar; scikit-image",
+    ),
+    Photograph(
+        name="flower",
+        package="sklearn",
+        path="datasets/images/flower.jpg",
+        split="train",
+        author="vultilion",
+        license="CC-BY-2.0",
+        source="flickr.com/photos/vultilion/6056698931; scikit-learn",
+    ),
+    Photograph(
+        name="grace-hopper",
+        package="matplotlib",
+        path="mpl-data/sample_data/grace_hopper.jpg",
+        split="train",
+        author="James S. Davis, United States Navy",
+        license="public domain (United States government)",
+        source="Matplotlib",
+    ),
+    Photograph(
+        name="immunohistochemistry",
+        package="skimage",
+        path="data/ihc.png",
+        split="val",
+        author="Center for Microscopy and Molecular Imaging (CMMI)",
+        license="no known copyright restrictions",
+        source="scikit-image",
+    ),
+    Photograph(
+        name="motorcycle",
+        package="skimage",
+        path="data/motorcycle_left.png",
+        split="train",
+        author="N. Nesic, P. Westling, X. Wang, Y. Kitajima, G. Krathwohl, D. Scharstein",
+        license="distributed with scikit-image (BSD-3-Clause); the Middlebury 2014 benchmark asks to be cited",
+        source="vision.middlebury.edu/stereo/data/scenes2014; scikit-image",
+    ),
+    Photograph(
+        name="retina",
+        package="skimage",
+        path="data/retina.jpg",
+        split="train",
+        author="Mikael Häggström",
+        license="CC0-1.0",
+        source="Wikimedia Commons, Fundus photograph of normal left eye; scikit-image",
+    ),
+    Photograph(
+        name="rocket",
+        package="skimage",
+        path="data/rocket.jpg",
+        split="test",
+        author="SpaceX",
+        license="public domain (SpaceX)",
+        source="flickr.com/photos/spacexphotos/16511594820; scikit-image",
+    ),
+)
+
+
+class PhotosCorpus(Corpus):
+    """Views of the packaged photographs; all of them (about 15 MB) are kept decoded."""
+
+    name = "photos"
+    photographic_labels = True
+
+    def __init__(self, photographs: tuple[Photograph, ...] = PHOTOGRAPHS) -> None:
+        self.skipped = []
+        self._bytes: dict[str, bytes] = {}
+        self._images: dict[str, Image] = {}
+        self._squares: dict[str, tuple[int, int, int]] = {}
+        found = []
+        for photograph in photographs:
+            try:
+                data = photograph.read_bytes()
+                image = read_image(data, photograph.name)
+            except (OSError, BadImage):
+                reason = f"the installed {photograph.package} does not ship {photograph.path}"
+                self.skipped.append((photograph.name, reason))
+                continue
+            self._bytes[photograph.name], self._images[photograph.name] = data, image
+            for number, square in enumerate(spread_squares(image)):
+                found.append((f"{photograph.name}/{number:02d}", photograph))
+                self._squares[found[-1][0]] = square
+        if not found:
+            raise BadCorpus(
+                "None of the packaged photographs was found; reinstall scikit-image, scikit-learn and matplotlib."
+            )
+        self.rows = make_rows(
+            {
+                "image_id": [image_id for image_id, _ in found],
+                "base_id": [photograph.name for _, photograph in found],
+                "label": [photograph.name for _, photograph in found],
+                "split": [photograph.split for _, photograph in found],
+                "license": [f"{photograph.license}; {photograph.author}" for _, photograph in found],
+            }
+        )
+        self.description = f"{len(found)} views of {len(self._images)} photographs that the dependencies ship"
+        if self.skipped:
+            self.description += f" ({', '.join(name for name, _ in self.skipped)} missing)"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        squares = repr(list(self._squares.items())).encode()
+        return digest(self.rows, [*self._bytes.values(), squares])
+
+    def load(self, image_id: str) -> Image:
+        top, left, side = self._squares[image_id]
+        whole = self._images[image_id.partition("/")[0]]
+        return whole[top : top + side, left : left + side].copy()
+
+    def photographs(self) -> list[tuple[str, Image]]:
+        """The whole photographs, (base id, image)."""
+        return list(self._images.items())
+
+
+def photographs() -> list[tuple[str, Image]]:
+    """The packaged photographs, whole: (name, image) of each that the installed packages ship."""
+    return PhotosCorpus().photographs()
+
+
+def spread_squares(image: Image) -> list[tuple[int, int, int]]:
+    """Twenty squares (top, left, side) of ``image`` that differ as much as they can; fewer if it has less to show.
+
+    Greedy: of the candidates on a grid, without those that are nearly uniform or gray, the one is taken next
+    whose largest overlap (intersection over union) with those already taken is smallest.
+    """
+    height, width = image.shape[:2]
+    largest = min(height, width)
+    sides = np.geomspace(largest, min(SMALLEST_SIDE, largest), len(VIEWS_BY_SCALE)).round().astype(int)
+    taken = np.empty((0, 3), dtype=int)
+    for side, wanted in zip(sides, np.cumsum(VIEWS_BY_SCALE), strict=True):
+        grid = [(top, left, side) for top in _places(height - side, side) for left in _places(width - side, side)]
+        squares = np.array(grid)
+        squares = squares[_has_content(image, squares)]
+        overlap = np.zeros(len(squares))
+        for one in taken:
+            overlap = np.maximum(overlap, _overlap(squares, one))
+        while len(taken) < wanted and overlap.size and overlap.min() < 1:
+            best = squares[overlap.argmin()]
+            taken = np.vstack([taken, best])
+            overlap = np.maximum(overlap, _overlap(squares, best))
+    return [(int(top), int(left), int(side)) for top, left, side in taken]
+
+
+def _places(room: int, side: int) -> np.ndarray:
+    """Offsets along one direction, an eighth of a side apart at most."""
+    return np.unique(np.linspace(0, room, 1 + int(np.ceil(room / (side / 8)))).round().astype(int))
+
+
+def _has_content(image: Image, squares: np.ndarray) -> np.ndarray:
+    """(n,) whether each square has contrast and color enough."""
+    gray = image.mean(axis=2)
+    chroma = image.max(axis=2) - image.min(axis=2).astype(np.float64)
+    mean = _means(gray, squares)
+    deviation = np.sqrt(np.maximum(_means(gray**2, squares) - mean**2, 0))
+    return (deviation >= MIN_CONTRAST) & (_means(chroma, squares) >= MIN_CHROMA)
+
+
+def _means(values: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """(n,) mean of ``values`` over each square, from sums over all upper left rectangles."""
+    sums = np.pad(values, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    top, left, side = squares.T
+    bottom, right = top + side, left + side
+    return (sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]) / side**2
+
+
+def _overlap(squares: np.ndarray, one: np.ndarray) -> np.ndarray:
+    """(n,) intersection over union of each square with ``one``."""
+    low = np.maximum(squares[:, :2], one[:2])
+    high = np.minimum(squares[:, :2] + squares[:, 2:], one[:2] + one[2])
+    common = np.prod(np.maximum(high - low, 0), axis=1)
+    return common / (squares[:, 2] ** 2 + one[2] ** 2 - common)
+
+
+KIND = CorpusKind(
+    name="photos",
+    description="Views of the color photographs that the project's dependencies ship; needs nothing else.",
+    license="CC0, CC-BY-2.0 and public domain, by photograph",
+    open=lambda argument: PhotosCorpus(),
+)
