@@ -1,1 +1,87 @@
 """The bank: thirty transforms and identity in ten groups of three, and the far-unseen style tier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from probing_core.catalog import Catalog
+from probing_core.images import read_image
+from probing_core.transforms import (
+    artistic,
+    blur,
+    codec,
+    color,
+    geometry,
+    noise,
+    overlay,
+    style,
+    tone,
+    weather,
+)
+from probing_core.transforms.base import GROUPS, SPLITS, Image, Transform, generator
+from probing_core.transforms.style import arbitrary_style
+from probing_core.transforms.view import cut_pair, cut_view, prepare_source, source_side
+
+__all__ = [
+    "CATALOG",
+    "GROUPS",
+    "SPLITS",
+    "Image",
+    "Transform",
+    "arbitrary_style",
+    "bank",
+    "cut_pair",
+    "cut_view",
+    "far_style",
+    "generator",
+    "prepare_source",
+    "resolve",
+    "source_side",
+]
+
+IDENTITY = Transform(
+    name="identity",
+    group="identity",
+    parameter="none",
+    unit="none",
+    weakest=0.0,
+    strongest=0.0,
+    definition="The picture as it is.",
+    library="NumPy",
+    source="none",
+    pixels=lambda image, strength, rng: image.copy(),
+)
+
+_BANK = (
+    IDENTITY,
+    *(
+        transform
+        for family in (color, tone, blur, noise, codec, overlay, geometry, artistic, weather, style)
+        for transform in family.TRANSFORMS
+    ),
+)
+
+CATALOG: Catalog[Transform] = Catalog("transform", (*_BANK, *style.FAR), entry_point_group="probing.transforms")
+"""The bank, the far tier, and what other packages list."""
+
+
+def bank() -> tuple[Transform, ...]:
+    """Identity and the thirty transforms, in the order of `GROUPS`, members A, B, C."""
+    return _BANK
+
+
+def far_style() -> tuple[Transform, ...]:
+    """The far-unseen style tier: no probe is trained on it."""
+    return style.FAR
+
+
+def resolve(name: str) -> Transform:
+    """The catalog's entry of that name, or for ``style:PATH`` a style made from the picture at that path.
+
+    Raises:
+        UnknownName: there is no such transform.
+        BadImage: the style picture cannot be read.
+    """
+    if name.startswith("style:"):
+        return arbitrary_style(name, read_image(Path(name.removeprefix("style:"))))
+    return CATALOG.get(name)

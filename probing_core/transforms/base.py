@@ -13,7 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+import cv2
 import numpy as np
+
+MARGIN = 1.375
+"""A source's side over the view's (176 px for 128): room to rotate by 30 degrees without any fill."""
 
 Image: TypeAlias = np.ndarray
 """``uint8`` array (H, W, 3), RGB, sRGB."""
@@ -21,13 +25,23 @@ Image: TypeAlias = np.ndarray
 PixelFunction: TypeAlias = Callable[[Image, float, np.random.Generator], Image]
 """(image, strength, rng) -> image of the same size and dtype; never writes into its input."""
 
-CoordinateMap: TypeAlias = Callable[
-    [tuple[int, int], float, np.random.Generator], tuple[np.ndarray, np.ndarray]
-]
+CoordinateMap: TypeAlias = Callable[[tuple[int, int], float, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 """((height, width) of the output, strength, rng) -> (x, y), each ``float32`` (height, width): where every output
 pixel is read, in output pixels from the center of the picture."""
 
-GROUPS = ("identity", "color", "tone", "blur", "noise", "codec", "overlay", "geometry", "artistic", "weather", "style")
+GROUPS = (
+    "identity",
+    "color",
+    "tone",
+    "blur",
+    "noise",
+    "codec",
+    "overlay",
+    "geometry",
+    "artistic",
+    "weather",
+    "style",
+)
 """The eleven classes of the group task, in the order in which every page lists them."""
 
 Member = Literal["A", "B", "C"]
@@ -53,6 +67,7 @@ class Transform:
         library: what does the pixel work.
         source: where the definition comes from.
         draws: whether the result depends on ``rng`` beyond the strength.
+        far: whether it belongs to the far-unseen tier, which no probe ever learns from.
         pixels: the function of a pixel transform.
         warp: the coordinate map of a geometric one.
         art: for overlays, split -> pixel function; splits share no font, word or icon.
@@ -70,6 +85,7 @@ class Transform:
     library: str
     source: str
     draws: bool = False
+    far: bool = False
     pixels: PixelFunction | None = None
     warp: CoordinateMap | None = None
     art: Callable[[str], PixelFunction] | None = None
@@ -98,6 +114,27 @@ class Transform:
             low, high = sorted((round(self.weakest), round(self.strongest)))
             return float(rng.integers(low, high + 1))
         return self.strength_at(rng.random())
+
+    def apply(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
+        """``image``, a lone picture of any size, transformed; same size and dtype.
+
+        A geometric transform has nothing to read beyond the edges of a lone picture. It is therefore magnified by
+        `MARGIN`, or by more where the map reaches farther (long pictures), in the same single warp.
+        """
+        if self.pixels is not None:
+            return self.pixels(image, strength, rng)
+        assert self.warp is not None  # a transform has one of the two
+        height, width = image.shape[:2]
+        x, y = self.warp((height, width), strength, rng)
+        reach = max(float(np.abs(x).max()) * 2 / (width - 1), float(np.abs(y).max()) * 2 / (height - 1))
+        zoom = np.float32(1 / max(MARGIN, reach))
+        return cv2.remap(
+            image,
+            x * zoom + np.float32((width - 1) / 2),
+            y * zoom + np.float32((height - 1) / 2),
+            cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
 
     def for_split(self, split: str) -> Transform:
         """This transform with the art (fonts, words, icons) of one split; itself where it has none."""

@@ -7,10 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from probing_core.transforms.base import Image, Transform
-
-MARGIN = 1.375
-"""A source's side over the view's (176 px for 128): room to rotate by 30 degrees without any fill."""
+from probing_core.transforms.base import MARGIN, Image, Transform
 
 LARGE_REDUCTION = 1.5
 """Pictures at least this much larger than a source are reduced, so that old compression traces fade."""

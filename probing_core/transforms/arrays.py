@@ -1,0 +1,45 @@
+"""What several groups share: lengths in pixels of a 128 px view, blending, tables."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from probing_core.transforms.base import Image
+
+REFERENCE_SIDE = 128
+"""Lengths are documented in pixels of a view of this side."""
+
+
+VALUES = np.arange(256, dtype=np.float64)
+"""Every value of a channel: what a curve is evaluated at for `lookup`."""
+
+
+def scale_of(image: Image) -> float:
+    """How many pixels of ``image`` one pixel of a 128 px view is; lengths are fractions of the shorter side."""
+    return min(image.shape[:2]) / REFERENCE_SIDE
+
+
+def blend(image: Image, effect: Image, amount: float) -> Image:
+    """``image`` at ``amount`` 0, ``effect`` at 1."""
+    return cv2.addWeighted(image, 1 - amount, effect, amount, 0)
+
+
+def lookup(image: Image, values: np.ndarray) -> Image:
+    """Every value ``v`` of ``image`` replaced by ``values[v]`` (256 numbers), rounded and clipped to 0..255."""
+    return cv2.LUT(image, np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
+def gray_of(image: Image) -> np.ndarray:
+    """Luma (H, W) ``uint8``, Rec. 601: 0.299 R + 0.587 G + 0.114 B."""
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
+def as_rgb(gray: np.ndarray) -> Image:
+    """(H, W) ``uint8`` -> (H, W, 3)."""
+    return cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
+
+
+def to_bytes(values: np.ndarray) -> Image:
+    """Floats in 0..255, rounded and clipped to ``uint8``."""
+    return cv2.convertScaleAbs(np.maximum(values, 0, dtype=np.float32))

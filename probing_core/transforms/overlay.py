@@ -1,0 +1,146 @@
+"""Overlay: what people put on top of pictures. Fonts, words and icons differ between the splits."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image as PilImage
+from PIL import ImageDraw, ImageFont
+
+from probing_core.transforms.base import Image, PixelFunction, Transform
+from probing_core.transforms.icons import icons
+
+FONTS = {
+    "train": ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono-Bold", "cmr10", "cmb10", "cmti10"),
+    "val": ("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"),
+    "test": ("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "cmss10", "cmtt10"),
+}
+"""Type designs by split, from the fonts that matplotlib ships; no design stands in two splits."""
+
+WORDS = {
+    "train": ("Sample", "PHOTO", "Summer", "Preview", "SALE", "Hello", "Studio", "No. 42", "Travel", "Today"),
+    "val": ("Draft", "COPY", "Winter", "Archive", "Free", "Garden", "Title", "1987"),
+    "test": ("Proof", "NEWS", "Autumn", "Gallery", "Offer", "Market", "Part 3", "Welcome"),
+}
+
+
+def text(image: Image, height: float, rng: np.random.Generator, split: str = "train") -> Image:
+    size = max(4, round(height * min(image.shape[:2])))
+    word, name = rng.choice(WORDS[split]), rng.choice(FONTS[split])
+    face = font(str(name), size)
+    stroke = max(1, round(size / 14))
+    left, top, right, bottom = face.getbbox(word, stroke_width=stroke)
+    box = PilImage.new("RGBA", (math.ceil(right - left), math.ceil(bottom - top)))
+    fill = random_color(rng)
+    edge = (0, 0, 0) if sum(fill) > 380 else (255, 255, 255)
+    ImageDraw.Draw(box).text((-left, -top), word, font=face, fill=fill, stroke_width=stroke, stroke_fill=edge)
+    drawn = np.asarray(box)
+    return pasted(image, drawn[..., :3], drawn[..., 3], rng)
+
+
+def add_icons(image: Image, size: float, rng: np.random.Generator, split: str = "train") -> Image:
+    side = max(4, round(size * min(image.shape[:2])))
+    for _ in range(rng.integers(1, 4)):
+        contours = icons(split)[rng.integers(len(icons(split)))]
+        mask = np.zeros((side, side), np.uint8)
+        # 16 steps a pixel, so that a small icon keeps its shape.
+        corners = [np.rint(((c + 1) / 2 * (side - 2) + 0.5) * 16).astype(np.int32) for c in contours]
+        cv2.fillPoly(mask, corners, 255, cv2.LINE_AA, 4)
+        color = np.full((side, side, 3), random_color(rng), np.uint8)
+        image = pasted(image, color, mask, rng)
+    return image
+
+
+def border(image: Image, width: float, rng: np.random.Generator) -> Image:
+    edge = max(1, round(width * min(image.shape[:2])))
+    framed = np.empty_like(image)
+    framed[:] = random_color(rng)
+    framed[edge:-edge, edge:-edge] = image[edge:-edge, edge:-edge]
+    return framed
+
+
+def random_color(rng: np.random.Generator) -> tuple[int, int, int]:
+    """Black, white or a strong color."""
+    kind = rng.integers(6)
+    if kind < 2:
+        return ((0, 0, 0), (255, 255, 255))[kind]
+    red, green, blue = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.7, 1), rng.uniform(0.6, 1))
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def pasted(image: Image, drawn: Image, alpha: np.ndarray, rng: np.random.Generator) -> Image:
+    """``image`` with ``drawn`` (h, w, 3) over it, opaque by ``alpha`` (h, w), at a random place, cut to fit."""
+    height, width = min(alpha.shape[0], image.shape[0]), min(alpha.shape[1], image.shape[1])
+    top = rng.integers(image.shape[0] - height + 1)
+    left = rng.integers(image.shape[1] - width + 1)
+    result = image.copy()
+    place = result[top : top + height, left : left + width]
+    weight = alpha[:height, :width, None].astype(np.float32) / 255
+    place[:] = np.rint(place + weight * (drawn[:height, :width].astype(np.float32) - place))
+    return result
+
+
+@cache
+def font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    import matplotlib
+
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"), size)
+
+
+def by_split(draw: Callable[..., Image]) -> Callable[[str], PixelFunction]:
+    """split -> ``draw`` with that split's art."""
+    return lambda split: partial(draw, split=split)
+
+
+TRANSFORMS = (
+    Transform(
+        name="text",
+        group="overlay",
+        member="A",
+        parameter="height",
+        unit="share of the side",
+        weakest=0.08,
+        strongest=0.20,
+        definition="A word set in a random font and color at a random place.",
+        library="Pillow (FreeType), fonts of matplotlib",
+        source="own drawing",
+        draws=True,
+        pixels=text,
+        art=by_split(text),
+    ),
+    Transform(
+        name="icons",
+        group="overlay",
+        member="B",
+        parameter="size",
+        unit="share of the side",
+        weakest=0.12,
+        strongest=0.30,
+        definition="One to three icons in random colors at random places.",
+        library="OpenCV",
+        source="own drawing",
+        draws=True,
+        pixels=add_icons,
+        art=by_split(add_icons),
+    ),
+    Transform(
+        name="border",
+        group="overlay",
+        member="C",
+        parameter="width",
+        unit="share of the side",
+        weakest=0.04,
+        strongest=0.12,
+        definition="A frame of one random color over the edge.",
+        library="NumPy",
+        source="own drawing",
+        draws=True,
+        pixels=border,
+    ),
+)
