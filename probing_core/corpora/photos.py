@@ -26,8 +26,8 @@ VIEWS_BY_SCALE = (2, 3, 4, 5, 6)
 """Views at each size, largest first; sizes are evenly spaced in the logarithm between the photograph's shorter
 side and the smallest view. What a size cannot give passes on to the next."""
 
-MIN_CONTRAST = 14.0
-"""Standard deviation of gray values, 0 to 255, below which a view is empty sky or wall."""
+MIN_CONTRAST = 7.0
+"""Standard deviation of gray values, 0 to 255, below which a quarter of a view is empty: sky, wall, black."""
 
 MIN_CHROMA = 8.0
 """Mean of the largest minus the smallest channel, below which a view is near gray (the protocol's bound)."""
@@ -225,11 +225,17 @@ def spread_squares(image: Image) -> list[tuple[int, int, int]]:
     height, width = image.shape[:2]
     largest = min(height, width)
     sides = np.geomspace(largest, min(SMALLEST_SIDE, largest), len(VIEWS_BY_SCALE)).round().astype(int)
+    grid = [
+        (top, left, side)
+        for side in sides
+        for top in _places(height - side, side)
+        for left in _places(width - side, side)
+    ]
+    candidates = np.array(grid)
+    candidates = candidates[_has_content(image, candidates)]
     taken = np.empty((0, 3), dtype=int)
     for side, wanted in zip(sides, np.cumsum(VIEWS_BY_SCALE), strict=True):
-        grid = [(top, left, side) for top in _places(height - side, side) for left in _places(width - side, side)]
-        squares = np.array(grid)
-        squares = squares[_has_content(image, squares)]
+        squares = candidates[candidates[:, 2] == side]
         overlap = np.zeros(len(squares))
         for one in taken:
             overlap = np.maximum(overlap, _overlap(squares, one))
@@ -246,17 +252,26 @@ def _places(room: int, side: int) -> np.ndarray:
 
 
 def _has_content(image: Image, squares: np.ndarray) -> np.ndarray:
-    """(n,) whether each square has contrast and color enough."""
-    gray = image.mean(axis=2)
-    chroma = image.max(axis=2) - image.min(axis=2).astype(np.float64)
-    mean = _means(gray, squares)
-    deviation = np.sqrt(np.maximum(_means(gray**2, squares) - mean**2, 0))
-    return (deviation >= MIN_CONTRAST) & (_means(chroma, squares) >= MIN_CHROMA)
+    """(n,) whether each square has color, and contrast in each of its quarters."""
+    chroma = _sums(image.max(axis=2) - image.min(axis=2))
+    gray = image.mean(axis=2, dtype=np.float32)
+    values, squared = _sums(gray), _sums(gray**2)
+    top, left, side = squares.T
+    half = side // 2
+    content = _means(chroma, squares) >= MIN_CHROMA
+    for down, right in ((0, 0), (0, half), (half, 0), (half, half)):
+        quarter = np.stack([top + down, left + right, half], axis=1)
+        content &= _means(squared, quarter) - _means(values, quarter) ** 2 >= MIN_CONTRAST**2
+    return content
 
 
-def _means(values: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """(n,) mean of ``values`` over each square, from sums over all upper left rectangles."""
-    sums = np.pad(values, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+def _sums(values: np.ndarray) -> np.ndarray:
+    """(H + 1, W + 1) the sum of ``values`` (H, W) above and left of every corner."""
+    return np.pad(values.cumsum(axis=0, dtype=np.float64).cumsum(axis=1), ((1, 0), (1, 0)))
+
+
+def _means(sums: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """(n,) mean over each square, from `_sums`."""
     top, left, side = squares.T
     bottom, right = top + side, left + side
     return (sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]) / side**2
