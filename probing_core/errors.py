@@ -27,6 +27,10 @@ class BadCorpus(ProbingError):
     """A corpus that cannot be read, or holds too little for what was asked."""
 
 
+class BadArray(ProbingError):
+    """Arrays whose shapes do not fit together, or that hold what a probe or a measure cannot use."""
+
+
 class ModelUnavailable(ProbingError):
     """A model whose weights, library or network access is missing."""
 

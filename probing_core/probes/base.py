@@ -1,0 +1,149 @@
+"""What a probe is: a small classifier from an embedding to a class, and the linear one as plain data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Protocol
+
+import numpy as np
+
+from probing_core.errors import BadArray, BadRun
+
+
+@dataclass(frozen=True)
+class FitFacts:
+    """What a reader must know about one fit.
+
+    Attributes:
+        penalty: the penalty that was chosen.
+        at_edge: whether it is the smallest or largest of its grid, so that a better one may lie beyond.
+        converged: whether the optimizer met its tolerance at that penalty.
+        iterations: of the optimizer, at that penalty.
+        validation_loss: mean negative log-likelihood in nats at that penalty, on the rows that chose it.
+        path: (penalty, validation loss) over the whole grid, strongest penalty first.
+    """
+
+    penalty: float
+    at_edge: bool
+    converged: bool
+    iterations: int
+    validation_loss: float
+    path: tuple[tuple[float, float], ...] = ()
+
+
+class Probe(Protocol):
+    """A fitted probe: class names and their probabilities."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def facts(self) -> FitFacts: ...
+
+    def probabilities(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class LinearProbe:
+    """Softmax regression on standardized embeddings; predicting needs NumPy alone.
+
+    Attributes:
+        classes: K names, in the order of the rows of ``weight``.
+        weight: (K, D) ``float32``, for standardized embeddings.
+        bias: (K,) ``float32``.
+        mean, scale: (D,) ``float32``; an embedding is standardized as ``(x - mean) / scale``.
+        facts: how it was fitted.
+        temperature: logits are divided by it before the softmax; 1 leaves them alone.
+    """
+
+    classes: tuple[str, ...]
+    weight: np.ndarray
+    bias: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+    facts: FitFacts
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        shapes = (self.weight.shape, self.bias.shape, self.mean.shape, self.scale.shape)
+        k, d = len(self.classes), self.mean.size
+        if shapes != ((k, d), (k,), (d,), (d,)):
+            raise BadArray(
+                f"A linear probe of {k} classes in {d} dimensions needs weight ({k}, {d}), bias ({k},), mean and "
+                f"scale ({d},), but they are {', '.join(map(str, shapes))}."
+            )
+
+    @property
+    def penalty(self) -> float:
+        return self.facts.penalty
+
+    def logits(self, X: np.ndarray) -> np.ndarray:
+        """Logits (N, K) ``float32`` of embeddings ``X`` (N, D), before the temperature.
+
+        Raises:
+            BadArray: the embeddings have another dimension than the probe.
+        """
+        X = np.asarray(X, np.float32)
+        if X.ndim != 2 or X.shape[1] != self.mean.size:
+            raise BadArray(
+                f"The probe was fitted on embeddings of {self.mean.size} dimensions and takes an array "
+                f"(N, {self.mean.size}), but got {X.shape}; embed with the same model and options."
+            )
+        return ((X - self.mean) / self.scale) @ self.weight.T + self.bias
+
+    def probabilities(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities (N, K) ``float32`` of embeddings ``X`` (N, D); rows sum to 1."""
+        return softmax(self.logits(X) / np.float32(self.temperature))
+
+    def with_temperature(self, temperature: float) -> LinearProbe:
+        """The same probe, calibrated (see `probing_core.measures.fit_temperature`)."""
+        return replace(self, temperature=float(temperature))
+
+    def to_bytes(self) -> bytes:
+        """The probe as a safetensors file; the same probe gives the same bytes."""
+        from safetensors.numpy import save
+
+        arrays = {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in _ARRAYS}
+        about = {"classes": self.classes, "temperature": self.temperature, "facts": asdict(self.facts)}
+        # One metadata entry: safetensors writes several in no fixed order.
+        return save(arrays, metadata={"probe": json.dumps(about, sort_keys=True)})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> LinearProbe:
+        """The probe that `to_bytes` wrote.
+
+        Raises:
+            BadRun: the bytes are damaged or are no linear probe.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            arrays = load(data)
+            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+            about = json.loads(header["__metadata__"]["probe"])
+            facts = {field.name: about["facts"][field.name] for field in fields(FitFacts)}
+            facts["path"] = tuple((penalty, loss) for penalty, loss in facts["path"])
+            return cls(
+                classes=tuple(about["classes"]),
+                facts=FitFacts(**facts),
+                temperature=about["temperature"],
+                **{name: arrays[name] for name in _ARRAYS},
+            )
+        except (SafetensorError, BadArray, KeyError, TypeError, ValueError) as error:
+            raise BadRun(
+                "A linear probe (safetensors with weight, bias, mean, scale and metadata) was expected, but the "
+                "file is damaged or something else; train again with `probing train`."
+            ) from error
+
+
+_ARRAYS = ("weight", "bias", "mean", "scale")
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of ``logits`` over the last axis, in their own precision."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)

@@ -1,0 +1,101 @@
+"""Embeddings as the optimizer reads them: blocks of standardized ``float32`` rows that end with a 1.
+
+Anything that can be sliced serves (an array, a memory-mapped file, an HDF5 data set): it is read a block at a
+time, and stays in memory only where it is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from probing_core.errors import BadArray
+
+BLOCK = 8192
+"""Rows that are read at once."""
+
+IN_MEMORY = 2**31
+"""Bytes of standardized rows that are kept; more are read again at every pass."""
+
+
+class Sliceable(Protocol):
+    """Rows (N, D) that can be read in slices."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, key: slice, /) -> np.ndarray: ...
+
+
+def check(X: Sliceable, y: np.ndarray, classes: int) -> None:
+    """Refuses rows without exactly one class each.
+
+    Raises:
+        BadArray: shapes do not fit, or a class is out of range.
+    """
+    if len(X.shape) != 2 or np.shape(y) != (X.shape[0],):
+        raise BadArray(
+            f"A probe needs embeddings (N, D) and one class for each, (N,), but got {tuple(X.shape)} and {np.shape(y)}."
+        )
+    if not np.issubdtype(np.asarray(y).dtype, np.integer) or len(y) == 0 or min(y) < 0 or max(y) >= classes:
+        raise BadArray(
+            f"A probe of {classes} classes needs at least one row, and classes that are whole numbers from 0 to "
+            f"{classes - 1}, but got {len(y)} rows of {np.unique(y)[:5]}..."
+        )
+
+
+def slices(n: int) -> Iterator[slice]:
+    """Blocks of at most `BLOCK` rows."""
+    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
+
+
+def read(X: Sliceable, part: slice) -> np.ndarray:
+    """One slice, ``float32``.
+
+    Raises:
+        BadArray: an embedding holds NaN or infinity.
+    """
+    rows = np.asarray(X[part], np.float32)
+    if not np.isfinite(rows).all():
+        bad = part.start + int(np.flatnonzero(~np.isfinite(rows).all(1))[0])
+        raise BadArray(
+            f"Embeddings must be finite, but row {bad} holds NaN or infinity; look at the model and its precision."
+        )
+    return rows
+
+
+def moments(X: Sliceable, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and standard deviation (D,) of the rows, ``float64``; 1 in place of a deviation of 0."""
+    total, mean, squares = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    for part in slices(X.shape[0]):
+        # Chan, Golub & LeVeque (1983): blocks merge about their own means, so nothing cancels.
+        w, rows = weights[part], read(X, part).astype(np.float64)
+        if (share := w.sum()) == 0:
+            continue
+        local = w @ rows / share
+        delta = local - mean
+        squares += w @ (rows - local) ** 2 + delta**2 * total * share / (total + share)
+        total += share
+        mean += delta * share / total
+    deviation = np.sqrt(squares / total)
+    return mean, np.where(deviation > 1e-6 * np.abs(mean) + 1e-12, deviation, 1.0)
+
+
+def standardized(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Tensor:
+    """Rows of one slice (n, D + 1): standardized, then a 1 for the bias."""
+    rows = torch.ones(part.stop - part.start, X.shape[1] + 1)
+    rows[:, :-1] = torch.from_numpy((read(X, part) - np.float32(mean)) / np.float32(scale))
+    return rows
+
+
+def block_reader(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Callable[[], Tensor]:
+    """() -> `standardized` rows, read once where all of ``X`` is small enough."""
+    if 4 * X.shape[0] * (X.shape[1] + 1) > IN_MEMORY:
+        return partial(standardized, X, part, mean, scale)
+    rows = standardized(X, part, mean, scale)
+    return lambda: rows

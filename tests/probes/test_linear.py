@@ -1,0 +1,71 @@
+"""The linear probe against scikit-learn, and its own file format."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from probing_core.errors import BadArray, BadRun
+from probing_core.probes import LinearProbe
+from probing_core.probes.linear import fit
+
+CLASSES = tuple("abcde")
+
+
+def made(n: int, seed: int, dims: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Overlapping classes in correlated dimensions of very different scales and offsets."""
+    rng = np.random.default_rng(0)
+    centers, mixing = rng.normal(size=(len(CLASSES), dims)), rng.normal(size=(dims, dims))
+    scale, offset = 10.0 ** rng.uniform(-2, 2, dims), rng.normal(size=dims) * 5
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, len(CLASSES), n)
+    return np.float32(((centers[y] + 2 * rng.normal(size=(n, dims))) @ mixing + offset) * scale), y
+
+
+def sklearn_loss(train, validation, penalty, weights=None) -> float:
+    (X, y), (Xv, yv) = train, validation
+    scaler = StandardScaler().fit(np.float64(X), sample_weight=weights)
+    total = len(y) if weights is None else weights.sum()
+    model = LogisticRegression(C=1 / (total * penalty), tol=1e-8, max_iter=10_000)
+    model.fit(scaler.transform(np.float64(X)), y, sample_weight=weights)
+    return float(-model.predict_log_proba(scaler.transform(np.float64(Xv)))[np.arange(len(yv)), yv].mean())
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_every_penalty_has_scikit_learns_validation_loss(weighted):
+    (X, y), (Xv, yv) = made(600, 1), made(500, 2)
+    weights = np.random.default_rng(3).uniform(0, 2, len(y)) if weighted else None
+    probe = fit(X, y, classes=CLASSES, validation=(Xv, yv), weights=weights)
+    for penalty, loss in probe.facts.path:
+        assert loss == pytest.approx(sklearn_loss((X, y), (Xv, yv), penalty, weights), rel=2e-3)
+    assert probe.facts.converged
+    assert probe.facts.validation_loss == min(loss for _, loss in probe.facts.path)
+
+
+def test_bytes_round_trip_and_repeat():
+    (X, y), validation = made(300, 1), made(200, 2)
+    probes = [fit(X, y, classes=CLASSES, validation=validation) for _ in range(2)]
+    assert probes[0].to_bytes() == probes[1].to_bytes()
+    read = LinearProbe.from_bytes(probes[0].to_bytes())
+    assert read.classes == CLASSES
+    assert read.facts == probes[0].facts
+    np.testing.assert_array_equal(read.probabilities(X), probes[0].probabilities(X))
+    np.testing.assert_allclose(read.probabilities(X).sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("data", [b"", b"junk", b"\x10" + b"\0" * 30])
+def test_damaged_bytes_are_refused(data):
+    with pytest.raises(BadRun, match="linear probe"):
+        LinearProbe.from_bytes(data)
+
+
+def test_bad_arrays_are_refused():
+    X, y = made(50, 1)
+    for bad_X, bad_y in ((X, y[:-1]), (X, y + 1), (X, y.astype(float)), (X[:0], y[:0]), (X[0], y)):
+        with pytest.raises(BadArray):
+            fit(bad_X, bad_y, classes=CLASSES, validation=(X, y))
+    X[7, 3] = np.nan
+    with pytest.raises(BadArray, match="row 7"):
+        fit(X, y, classes=CLASSES, validation=(X, y))
