@@ -70,7 +70,6 @@ class Transform:
         far: whether it belongs to the far-unseen tier, which no probe ever learns from.
         pixels: the function of a pixel transform.
         warp: the coordinate map of a geometric one.
-        far: whether it belongs to a tier that no probe is ever trained on.
         art: for overlays, split -> pixel function; splits share no font, word or icon.
     """
 
@@ -89,7 +88,6 @@ class Transform:
     far: bool = False
     pixels: PixelFunction | None = None
     warp: CoordinateMap | None = None
-    far: bool = False
     art: Callable[[str], PixelFunction] | None = None
 
     def __post_init__(self) -> None:
