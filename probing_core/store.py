@@ -37,11 +37,11 @@ def digest(recipe: Any) -> str:
 
 
 def slug(name: str) -> str:
-    """A model's name as a folder name; a short hash keeps apart names that would collide."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
-    if re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+|:[A-Za-z0-9._-]+)?", name):
-        return plain
-    return f"{plain[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    """A model's name as a folder name: ``zoo-mae``, ``timm_resnet50``; a short hash keeps longer ones apart."""
+    simple = re.fullmatch(r"([A-Za-z0-9]+)([/:])([A-Za-z0-9._-]+)", name)
+    if simple:  # the first character that is no letter or digit tells the separator: no two names meet
+        return simple[1] + {"/": "-", ":": "_"}[simple[2]] + simple[3]
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:80]}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 class Store:

@@ -19,7 +19,8 @@ from probing_core.config import Recipe
 from probing_core.embedding import model_entries, read_embeddings, sample_key
 from probing_core.errors import BadCorpus, BadRun
 from probing_core.probes.base import FitFacts, LinearProbe
-from probing_core.probes.linear import fit, fit_leave_one_out
+from probing_core.probes.leave_one_out import fit_leave_one_out
+from probing_core.probes.linear import fit
 from probing_core.progress import Progress
 from probing_core.samples import load_transforms
 from probing_core.store import Store, digest, slug
@@ -86,7 +87,9 @@ def _split(store: Store, entry: dict[str, Any], task: Task, X: np.ndarray, sampl
     tested = np.flatnonzero(task.takes_part & (split == "test"))
     for name, rows in (*parts.items(), ("test", tested)):
         if len(rows) == 0:
-            raise BadCorpus(f"The corpus has no usable image in the split '{name}', which the task '{task.name}' needs.")
+            raise BadCorpus(
+                f"The corpus has no usable image in the split '{name}', which the task '{task.name}' needs."
+            )
     probe = fit(
         X[parts["train"]],
         task.truth[parts["train"]],
@@ -117,13 +120,11 @@ def _leave_one_out(
             f"Leaving one photograph out within the rest needs 3 photographs, and the corpus has "
             f"{len(np.unique(photographs))}; add some, or take --corpus photos."
         )
-    result = fit_leave_one_out(
-        X[rows], task.truth[rows], photographs, classes=task.classes, trainable=task.seen[rows]
-    )
+    result = fit_leave_one_out(X[rows], task.truth[rows], photographs, classes=task.classes, trainable=task.seen[rows])
     store.write_bytes(probe_path(entry["name"], task.name), result.deployment.to_bytes(), key)
     if task.name == "fine":
         store.write_bytes(probe_path(entry["name"], DEPLOYMENT), result.deployment.to_bytes(), key)
-    _save(store, entry, task, rows, result.probabilities, list(result.facts.items()), samples, key)
+    _save(store, entry, task, rows, result.probabilities, list(zip(result.photographs, result.facts, strict=True)), samples, key)
 
 
 def _predict_with(

@@ -1,0 +1,52 @@
+"""A run that outlives the page that asked for it: ``python -m probing_core.worker RUN [options of probing run]``.
+
+Progress is kept in ``log/progress.json`` of the run (see `probing_core.progress.Report`), output in
+``log/worker.log``. Terminating the process cancels; starting it again goes on from what is complete.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from probing_core.cli import build_parser, run_options
+from probing_core.errors import ProbingError, one_line
+from probing_core.pipeline import run
+from probing_core.progress import Progress
+
+
+class Cancelled(Exception):
+    """The process was told to stop."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options = build_parser().parse_args(["run", "--out", *arguments])
+    out = Path(options.out)
+    progress = Progress(file=out / "log" / "progress.json", pid=os.getpid())
+    signal.signal(signal.SIGTERM, _cancel)
+    progress.update("start", 0, 1, "Starting")
+    try:
+        run(out, run_options(options), progress=progress)
+    except Cancelled:
+        progress.finish("cancelled")
+        return 1
+    except ProbingError as error:
+        progress.finish("failed", one_line(error))
+        return 2
+    except Exception as error:  # the boundary: whoever watches the file must learn of it; the log has the traceback
+        progress.finish("failed", f"{type(error).__name__}: {one_line(error)}")
+        raise
+    progress.finish("done")
+    return 0
+
+
+def _cancel(signum: int, frame: object) -> None:
+    raise Cancelled
+
+
+if __name__ == "__main__":
+    sys.exit(main())
