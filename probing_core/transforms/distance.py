@@ -1,0 +1,97 @@
+"""How far a transformed picture is from the one it was made from.
+
+`describe` runs for every sample of every run and uses OpenCV alone; the rest serves single pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from probing_core.transforms.base import Image
+
+OCTAVES = 4
+"""The distance looks at the picture at its own scale, and reduced by 2, 4 and 8."""
+
+SAME_SSIM = 0.99
+"""Above this structural similarity a transform is invisible."""
+
+SAME_DIFFERENCE = 2.0
+"""Below this mean absolute difference (of 255) a transform is invisible."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """How two pictures of one size differ.
+
+    Attributes:
+        ssim: structural similarity, mean of the three channels; 1 for equal pictures, -1 at the least.
+        difference: mean absolute difference of the values, 0 to 255.
+        distance: perceptual distance, 0 for equal pictures: 1 - SSIM, averaged over `OCTAVES` octaves.
+        visible: whether the difference can be seen: by `SAME_SSIM` and `SAME_DIFFERENCE`.
+    """
+
+    ssim: float
+    difference: float
+    distance: float
+    visible: bool
+
+
+def describe(reference: Image, image: Image) -> Description:
+    """How ``image`` differs from ``reference``, both (H, W, 3) ``uint8``.
+
+    The distance is that of multi-scale SSIM (Wang, Simoncelli & Bovik 2003) with all scales weighted alike: the
+    finest sees noise and blur, the coarsest moved content. It is taken over red, green and blue, since luma alone
+    would miss a turned hue.
+    """
+    difference = float(cv2.norm(reference, image, cv2.NORM_L1) / image.size)
+    scales = _ssim_by_octave(reference.astype(np.float32), image.astype(np.float32))
+    return Description(
+        ssim=scales[0],
+        difference=difference,
+        distance=1 - sum(scales) / OCTAVES,
+        visible=scales[0] <= SAME_SSIM and difference >= SAME_DIFFERENCE,
+    )
+
+
+def psnr(reference: Image, image: Image) -> float:
+    """Peak signal-to-noise ratio in dB; infinite for equal pictures."""
+    error = float(np.mean((reference.astype(np.float64) - image) ** 2))
+    return float(10 * np.log10(255**2 / error)) if error else float("inf")
+
+
+def color_difference(reference: Image, image: Image) -> float:
+    """Mean CIEDE2000 difference of the pixels (Luo, Cui & Rigg 2001); about 1 can just be noticed, 100 is black to
+    white."""
+    from skimage.color import deltaE_ciede2000, rgb2lab
+
+    return float(deltaE_ciede2000(rgb2lab(reference), rgb2lab(image)).mean())
+
+
+def _ssim_by_octave(x: np.ndarray, y: np.ndarray) -> list[float]:
+    scales = [ssim(x, y)]
+    for _ in range(OCTAVES - 1):
+        half = max(1, x.shape[1] // 2), max(1, x.shape[0] // 2)
+        x, y = (cv2.resize(values, half, interpolation=cv2.INTER_AREA) for values in (x, y))
+        scales.append(ssim(x, y))
+    return scales
+
+
+def ssim(x: np.ndarray, y: np.ndarray) -> float:
+    """Structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004) of ``float32`` arrays (H, W, C) in 0..255.
+
+    Gaussian window of 11 taps and sigma 1.5, borders mirrored, mean over all pixels and channels.
+    """
+    mean_x, mean_y = _window(x), _window(y)
+    product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
+    covariance = _window(x * y) - product
+    variances = _window(x * x + y * y) - squares  # only their sum is needed: one blur less
+    c1, c2 = np.float32((0.01 * 255) ** 2), np.float32((0.03 * 255) ** 2)
+    similarity = (2 * product + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
+    return float(similarity.mean(dtype=np.float64))
+
+
+def _window(values: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(values, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT)
