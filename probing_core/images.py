@@ -9,8 +9,6 @@ what already degrades the picture, is told in `Picture.notes`.
 from __future__ import annotations
 
 import io
-import os
-import stat
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,10 +102,7 @@ def inspect(source: bytes | Path, name: str | None = None) -> Picture:
     except BadImage:
         raise
     except Exception as error:  # decoders of hostile bytes fail in many ways; all of them mean the same here
-        raise BadImage(
-            f"{name} is a {_format(opened)} of {opened.width} x {opened.height} pixels whose data is damaged or "
-            f"cut off ({one_line(error)}); send the complete file, or {SAVE_AGAIN}."
-        ) from None
+        raise BadImage(_damaged(opened, name, one_line(error))) from None
     if bits > 8:
         notes.append(f"{bits} bits a channel were reduced to 8")
     if quality is not None and quality < LOW_QUALITY:
@@ -115,6 +110,41 @@ def inspect(source: bytes | Path, name: str | None = None) -> Picture:
     if min(image.shape[:2]) < SMALL_SIDE:
         notes.append(f"small: {image.shape[1]} x {image.shape[0]} pixels")
     return Picture(name, image, _format(opened), len(data), quality, tuple(notes))
+
+
+def check(data: bytes, name: str) -> None:
+    """Refuses what can be refused without decoding: kind, header, limits, and a file whose end is missing.
+
+    A picture that passes may still turn out to be damaged when it is read.
+
+    Raises:
+        BadImage: as `read_image`.
+    """
+    data, name = _read(data, name)
+    opened = _open(data, name)
+    _frame_notes(opened, name)
+    if _ends_early(_format(opened), data):
+        raise BadImage(_damaged(opened, name, "its end is missing"))
+
+
+def read_bytes(path: Path, name: str | None = None) -> bytes:
+    """The content of a picture's file, at most `MAX_BYTES` of it and not yet judged.
+
+    Raises:
+        BadImage: there is no such file, it is none, it is empty or too large.
+    """
+    name = _printable(name or path.name or str(path))
+    try:
+        if path.is_dir():
+            raise BadImage(f"{name} is a folder; expected the file of a picture ({READABLE}).")
+        if path.exists() and not path.is_file():  # a pipe or a device could keep its reader waiting forever
+            raise BadImage(f"{name} is not a regular file; expected the file of a picture ({READABLE}).")
+        with path.open("rb") as file:
+            return _limit(file.read(MAX_BYTES + 1), name)
+    except FileNotFoundError:
+        raise BadImage(f"There is no file {name}; check the spelling and the folder.") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        raise BadImage(f"{name} cannot be opened ({one_line(error)}); check the file and its permissions.") from None
 
 
 def encode_png(image: Image) -> bytes:
@@ -138,40 +168,22 @@ def _encode(image: Image, format: str, **options: int) -> bytes:
     return buffer.getvalue()
 
 
-# --- from a path to bytes -------------------------------------------------------------------------------------
+# --- bytes and names -------------------------------------------------------------------------------------
 
 
 def _read(source: bytes | Path, name: str | None) -> tuple[bytes, str]:
     """The bytes of ``source`` and a name that is safe in a message."""
     if isinstance(source, bytes):
-        data, name = source, _printable(name or "The picture")
-    else:
-        name = _printable(name or source.name or str(source))
-        data = _read_file(source, name)
+        return _limit(source, _printable(name or "The picture")), _printable(name or "The picture")
+    return read_bytes(source, name), _printable(name or source.name or str(source))
+
+
+def _limit(data: bytes, name: str) -> bytes:
     if len(data) > MAX_BYTES:
-        raise BadImage(
-            f"{name} is larger than {MAX_BYTES // 1_000_000} MB, the most that is read; send a smaller copy."
-        )
+        raise BadImage(f"{name} is over the limit of {MAX_BYTES // 1_000_000} MB; send a smaller copy.")
     if not data:
         raise BadImage(f"{name} is empty (0 bytes); expected a picture ({READABLE}).")
-    return data, name
-
-
-def _read_file(path: Path, name: str) -> bytes:
-    try:
-        # Without O_NONBLOCK, opening a pipe would wait for its writer forever.
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-                raise BadImage(f"{name} is {kind}; expected the file of a picture ({READABLE}).")
-            return file.read(MAX_BYTES + 1)
-    except IsADirectoryError:
-        raise BadImage(f"{name} is a folder; expected the file of a picture ({READABLE}).") from None
-    except FileNotFoundError:
-        raise BadImage(f"There is no file {name}; check the spelling and the folder.") from None
-    except (OSError, ValueError) as error:  # ValueError: a path with a null character
-        raise BadImage(f"{name} cannot be opened ({one_line(error)}); check the file and its permissions.") from None
+    return data
 
 
 def _printable(name: str) -> str:
@@ -197,6 +209,22 @@ def _open(data: bytes, name: str) -> pillow.Image:
     if width < 1 or height < 1:
         raise BadImage(f"{name} states a size of {width} x {height} pixels; there is nothing to look at.")
     return opened
+
+
+def _ends_early(format: str, data: bytes) -> bool:
+    """Whether the end that the format prescribes is missing, where that is cheap to tell."""
+    if format == "JPEG":  # a scan has no marker inside, so an end must follow the start of the last one
+        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    if format == "PNG":
+        return b"IEND" not in data
+    return format == "WEBP" and int.from_bytes(data[4:8], "little") + 8 > len(data)
+
+
+def _damaged(opened: pillow.Image, name: str, how: str) -> str:
+    return (
+        f"{name} is a {_format(opened)} of {opened.width} x {opened.height} pixels whose data is damaged or cut off "
+        f"({how}); send the complete file, or {SAVE_AGAIN}."
+    )
 
 
 def _too_large() -> str:
@@ -239,8 +267,8 @@ def _what_arrived(data: bytes) -> str:
     start = data[:4000].lower()
     if b"<svg" in start:
         return "is an SVG drawing, which has no pixels; export it as PNG and try again."
-    kind = "is text" if _is_text(start) else "is of no kind that is known"
-    return f"{kind}, not a picture, whatever its name says; expected {READABLE}."
+    what = "text, not a picture" if _is_text(start) else "not a picture of a kind that is known"
+    return f"is {what}, whatever its name says; expected {READABLE}."
 
 
 def _is_text(start: bytes) -> bool:

@@ -8,14 +8,16 @@
 from __future__ import annotations
 
 from probing_core.catalog import Catalog
-from probing_core.corpora import parquet, photos
+from probing_core.corpora import folder, parquet, photos, torchvision_
 from probing_core.corpora.base import COLUMNS, Corpus, CorpusKind
 from probing_core.corpora.selection import assign_splits, limit_rows
 from probing_core.errors import BadCorpus
 
 __all__ = ["COLUMNS", "Corpus", "CorpusKind", "assign_splits", "limit_rows", "list_corpora", "open_corpus"]
 
-KINDS: Catalog[CorpusKind] = Catalog("corpus", (photos.KIND, parquet.KIND), entry_point_group="probing.corpora")
+KINDS: Catalog[CorpusKind] = Catalog(
+    "corpus", (photos.KIND, folder.KIND, parquet.KIND, torchvision_.KIND), entry_point_group="probing.corpora"
+)
 
 
 def list_corpora() -> tuple[CorpusKind, ...]:

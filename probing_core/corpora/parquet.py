@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from probing_core.corpora.base import Corpus, CorpusKind
-from probing_core.corpora.table import digest, make_rows
+from probing_core.corpora.table import content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, one_line
 from probing_core.images import Image, read_image
 
@@ -56,7 +56,7 @@ class ParquetCorpus(Corpus):
 
     @cached_property
     def fingerprint(self) -> str:
-        return digest(self.rows, self._all_bytes())
+        return fingerprint(self.rows, map(content_digest, self._all_bytes()))
 
     def load(self, image_id: str) -> Image:
         return read_image(self.read_bytes(image_id), image_id)
@@ -138,8 +138,9 @@ def _rows(file: pq.ParquetFile, path: Path) -> pd.DataFrame:
     flags = {name: pc.fill_null(table[name], False).to_numpy() for name in FLAGS if name in present}
     image_id = text.get("image_id", np.array([f"{number:06d}" for number in range(len(table))], dtype=object))
     _check_ids(image_id, path)
-    _check_splits(text.get("split", np.array([""])), path)
     base_id = text.get("base_id", image_id)
+    base_id = np.where(base_id == "", image_id, base_id)
+    _check_splits(text.get("split", np.full(len(table), "")), base_id, path)
     none = np.zeros(len(table), dtype=bool)
     style = text.get("style", np.full(len(table), "photo", dtype=object))
     drawn = ~np.isin(style, ("photo", ""))
@@ -153,7 +154,7 @@ def _rows(file: pq.ParquetFile, path: Path) -> pd.DataFrame:
     )
     columns = {
         "image_id": image_id,
-        "base_id": np.where(base_id == "", image_id, base_id),
+        "base_id": base_id,
         "label": text["label"],
         "split": text.get("split", ""),
         "license": text.get("license", ""),
@@ -182,11 +183,17 @@ def _check_ids(image_id: np.ndarray, path: Path) -> None:
         raise BadCorpus(f"{path.name} has a row without an image_id; fill it, or leave the column out.")
 
 
-def _check_splits(split: np.ndarray, path: Path) -> None:
+def _check_splits(split: np.ndarray, base_id: np.ndarray, path: Path) -> None:
     unknown = sorted(set(split) - set(SPLITS))
     if unknown:
         raise BadCorpus(
             f"{path.name} has the split '{unknown[0]}'; expected train, val, test or pretrain, or no column at all."
+        )
+    splits = pd.Series(split).groupby(base_id).nunique()
+    if (splits > 1).any():
+        raise BadCorpus(
+            f"{path.name} has {(splits > 1).sum()} base images in more than one split, '{splits.idxmax()}' for one; "
+            f"all rows of a base_id must share their split."
         )
 
 

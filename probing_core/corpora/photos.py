@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from probing_core.corpora.base import Corpus, CorpusKind
-from probing_core.corpora.table import digest, make_rows
+from probing_core.corpora.table import content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, BadImage
 from probing_core.images import Image, read_image
 
@@ -198,8 +198,8 @@ class PhotosCorpus(Corpus):
 
     @cached_property
     def fingerprint(self) -> str:
-        squares = repr(list(self._squares.items())).encode()
-        return digest(self.rows, [*self._bytes.values(), squares])
+        sources = [*self._bytes.values(), repr(list(self._squares.items())).encode()]
+        return fingerprint(self.rows, map(content_digest, sources))
 
     def load(self, image_id: str) -> Image:
         top, left, side = self._squares[image_id]

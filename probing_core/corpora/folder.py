@@ -1,0 +1,105 @@
+"""``folder:PATH``: the pictures in a folder; its subfolders are labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from probing_core.corpora.base import Corpus, CorpusKind
+from probing_core.corpora.table import content_digest, fingerprint, make_rows
+from probing_core.errors import BadCorpus, BadImage
+from probing_core.images import Image, check, read_bytes, read_image
+
+SPLITS = {"train", "val", "test"}
+
+
+class FolderCorpus(Corpus):
+    """The pictures under one folder, by the order of their names.
+
+    The first subfolder is the label (none: no label). If the subfolders are exactly train, val and test, they are
+    the splits and the labels stand below them. Hidden files are ignored; files that are no pictures are listed in
+    ``skipped``. Copies of a picture (same bytes) share their base image. Every file is read once for
+    the fingerprint, none is decoded: a picture that is damaged inside is refused by `load` alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            what = "is not a folder" if path.exists() else "does not exist"
+            raise BadCorpus(f"folder:{path} {what}; expected a folder with pictures, or with one subfolder a label.")
+        self.name = f"folder:{path}"
+        self.skipped = []
+        self._root = path.resolve()
+        files = sorted(self._files(), key=PurePosixPath.as_posix)
+        has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLITS
+        first_with: dict[bytes, tuple[str, str]] = {}
+        self._digests: list[bytes] = []
+        rows: dict[str, list[str]] = {"image_id": [], "base_id": [], "label": [], "split": []}
+        for file in files:
+            image_id = file.as_posix()
+            if has_splits and len(file.parts) == 1:
+                self.skipped.append((image_id, "lies beside the folders train, val and test"))
+                continue
+            digest = self._digest(image_id)
+            if digest is None:
+                continue
+            split, folders = (file.parts[0], file.parts[1:-1]) if has_splits else ("", file.parts[:-1])
+            base_id, base_split = first_with.setdefault(digest, (image_id, split))
+            if split != base_split:
+                self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
+                continue
+            self._digests.append(digest)
+            for column, value in zip(rows, (image_id, base_id, folders[0] if folders else "", split), strict=True):
+                rows[column].append(value)
+        if not self._digests:
+            raise BadCorpus(f"folder:{path} holds no picture that can be read. {self._first_reason()}")
+        self.rows = make_rows(rows)
+        self.description = f"{len(self.rows)} pictures of a folder with {self.rows['label'].nunique()} labels"
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.rows, self._digests)
+
+    def load(self, image_id: str) -> Image:
+        return read_image(self._root / image_id, image_id)
+
+    def _files(self) -> Iterator[PurePosixPath]:
+        """Files under the root, relative to it; links are followed only to files inside."""
+        for folder, subfolders, names in os.walk(self._root):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            links = {name for name in subfolders if Path(folder, name).is_symlink()}
+            for name in sorted({*names, *links}):
+                path = Path(folder, name)
+                relative = PurePosixPath(path.relative_to(self._root).as_posix())
+                if name in links or (path.is_symlink() and not path.resolve().is_relative_to(self._root)):
+                    self.skipped.append((str(relative), "is a link to a folder or to a file outside"))
+                elif not name.startswith("."):
+                    yield relative
+
+    def _digest(self, image_id: str) -> bytes | None:
+        """Digest of a file, or None if it is no picture (then listed in ``skipped``)."""
+        try:
+            image_id.encode()
+            data = read_bytes(self._root / image_id, image_id)
+            check(data, image_id)
+        except UnicodeEncodeError:
+            self.skipped.append((ascii(image_id), "its name is not valid Unicode"))
+        except BadImage as error:
+            self.skipped.append((image_id, str(error)))
+        else:
+            return content_digest(data)
+        return None
+
+    def _first_reason(self) -> str:
+        if not self.skipped:
+            return "It is empty; put pictures there, or name another folder."
+        return f"Of {len(self.skipped)} files that were skipped, the first: {self.skipped[0][1]}"
+
+
+KIND = CorpusKind(
+    name="folder",
+    argument="PATH",
+    description="The pictures in a folder; subfolders are labels, or train, val and test above them.",
+    license="unknown: yours to judge",
+    open=lambda argument: FolderCorpus(Path(argument).expanduser()),
+)
