@@ -46,7 +46,7 @@ class Options:
 
 def run(
     out: Path,
-    options: Options = Options(),  # noqa: B008 - frozen
+    options: Options = Options(),
     stages: Sequence[str] = STAGES,
     progress: Progress = SILENT,
 ) -> None:
@@ -194,5 +194,3 @@ def _threads(count: int):
             yield
     finally:
         torch.set_num_threads(before)
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from probing_core.config import Recipe
@@ -74,6 +76,8 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
     """
     import umap
 
+    # UMAP warns that precomputed neighbors cannot place new points; `prediction` places them from their neighbors.
+    warnings.filterwarnings("ignore", "precomputed_knn", module="umap")
     centered = (embeddings - embeddings.mean(axis=0)).astype(np.float32)
     neighbors = min(NEIGHBORS, len(embeddings) - 1)
     knn = nearest_neighbors(embeddings, neighbors)

@@ -78,7 +78,8 @@ def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
 
 
 def _indices(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
-    return pd.Categorical(values, categories=list(classes)).codes.astype(np.int64)
+    position = {name: i for i, name in enumerate(classes)}
+    return values.map(lambda name: position.get(name, -1)).to_numpy(np.int64)
 
 
 def evaluation_mode(images: pd.DataFrame) -> str:

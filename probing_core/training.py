@@ -124,7 +124,8 @@ def _leave_one_out(
     store.write_bytes(probe_path(entry["name"], task.name), result.deployment.to_bytes(), key)
     if task.name == "fine":
         store.write_bytes(probe_path(entry["name"], DEPLOYMENT), result.deployment.to_bytes(), key)
-    _save(store, entry, task, rows, result.probabilities, list(zip(result.photographs, result.facts, strict=True)), samples, key)
+    facts = list(zip(result.photographs, result.facts, strict=True))
+    _save(store, entry, task, rows, result.probabilities, facts, samples, key)
 
 
 def _predict_with(
