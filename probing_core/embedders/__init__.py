@@ -1,0 +1,106 @@
+"""Embedders: the catalog of models that can be named, and how a name becomes a model in memory.
+
+Listing and checking names loads no deep-learning framework, unless a name is of a library that alone knows its
+models (``timm:``, ``torchvision:``, ``open_clip:``) and is not in the catalog.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from probing_core.catalog import Catalog
+from probing_core.embedders import baselines
+from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.embedders.names import ModelName, parse
+from probing_core.embedders.published import PUBLISHED
+from probing_core.errors import ModelUnavailable, UnknownName
+
+__all__ = [
+    "CATALOG",
+    "Availability",
+    "EmbedderSpec",
+    "LoadedEmbedder",
+    "ModelName",
+    "Preprocessing",
+    "bundled",
+    "find_spec",
+    "list_specs",
+    "load_embedder",
+    "parse",
+]
+
+ZOO_ORDER = ("zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can", "zoo/clip", "zoo/align")
+
+PROVIDERS = {
+    "timm": "probing_core.embedders.timm_",
+}
+"""What stands before the colon of a name -> the module whose ``make_spec(ModelName)`` knows its models."""
+
+
+def _zoo() -> tuple[EmbedderSpec, ...]:
+    try:
+        from probing_core.embedders.zoo import SPECS
+    except ModuleNotFoundError:
+        return ()
+    return SPECS
+
+
+CATALOG: Catalog[EmbedderSpec] = Catalog(
+    "model", (*_zoo(), *PUBLISHED, *baselines.SPECS), entry_point_group="probing.embedders"
+)
+
+
+def list_specs() -> tuple[EmbedderSpec, ...]:
+    """Every model of the catalog: the zoo, published checkpoints, baselines, third parties'."""
+    return CATALOG.all
+
+
+def bundled() -> tuple[str, ...]:
+    """Names of the models that a run takes by default; all of them work with no network."""
+    zoo = [name for name in ZOO_ORDER if name in CATALOG and CATALOG.get(name).check().available]
+    return (
+        *zoo,
+        "timm:tf_efficientnet_lite0",
+        "baseline/pixels",
+        "baseline/handcrafted",
+        "baseline/random-vit",
+    )
+
+
+def find_spec(name: str) -> EmbedderSpec:
+    """The spec of the model called ``name``, options allowed; nothing is loaded.
+
+    Raises:
+        BadConfig: the options cannot be.
+        UnknownName: there is no such model.
+        ModelUnavailable: there is, but not here and now; the message says why.
+    """
+    parsed = parse(name)
+    if parsed.base in CATALOG:
+        spec = CATALOG.get(parsed.base)
+    elif parsed.provider in PROVIDERS:
+        spec = importlib.import_module(PROVIDERS[parsed.provider]).make_spec(parsed)
+    elif parsed.provider:
+        raise UnknownName(f"There is no provider '{parsed.provider}:'; there are: {', '.join(PROVIDERS)}.")
+    else:
+        spec = CATALOG.get(parsed.base)
+    availability = spec.check()
+    if not availability.available:
+        raise ModelUnavailable(f"'{parsed.base}' cannot be used: {availability.why_not}")
+    return spec
+
+
+def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -> LoadedEmbedder:
+    """Loads the model called ``name``.
+
+    Args:
+        name: ``NAME@pool=mean@layer=6@weights=PATH``.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``auto``.
+        precision: ``float32``, ``bfloat16``, ``float16`` or ``auto``.
+
+    Raises:
+        BadConfig: an option, device or precision that cannot be.
+        UnknownName: there is no such model.
+        ModelUnavailable: its weights, library or network access is missing.
+    """
+    return find_spec(name).loader(find_spec(name), parse(name).options, device, precision)

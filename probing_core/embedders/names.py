@@ -1,0 +1,97 @@
+"""Model names: ``NAME@pool=mean@layer=6@weights=PATH``; one canonical spelling each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from probing_core.catalog import suggest
+from probing_core.errors import BadConfig
+
+OPTIONS = {
+    "pool": "how tokens or a feature map become one vector: cls or mean; without it, as the checkpoint does",
+    "layer": "the block whose output is pooled, counted from 1, or 'all'; without it, the model's own embedding",
+    "weights": "a local file of weights",
+    "seed": "the seed of an untrained network",
+}
+"""Every option a name can carry, in canonical order. Which of them a model takes, its provider decides."""
+
+POOLINGS = ("cls", "mean")
+
+_OPTION = re.compile(r"@(?=\w+=)")  # an '@' that begins an option; paths may hold others
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A parsed name.
+
+    Attributes:
+        base: what comes before the options: ``timm:vit_base_patch16_224.mae``, ``zoo/mae``.
+        options: option -> value, in the order of `OPTIONS`.
+    """
+
+    base: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def provider(self) -> str:
+        """``timm`` in ``timm:resnet50``; empty for names such as ``zoo/mae``."""
+        return self.base.split(":", 1)[0] if ":" in self.base else ""
+
+    @property
+    def model(self) -> str:
+        """What follows the provider: ``resnet50`` in ``timm:resnet50``."""
+        return self.base.split(":", 1)[-1]
+
+    @property
+    def full(self) -> str:
+        """The canonical name: options in a fixed order, defaults left out."""
+        return self.base + "".join(f"@{key}={value}" for key, value in self.options.items())
+
+
+def parse(name: str) -> ModelName:
+    """Parses and checks ``name``; the options' values too, as far as that goes without the model.
+
+    Raises:
+        BadConfig: an empty name, an unknown or repeated option, or a value that cannot be.
+    """
+    base, *parts = _OPTION.split(name.strip())
+    if not base:
+        raise BadConfig(f"A model name was expected, such as 'timm:resnet50@pool=mean'; got '{name}'.")
+    options: dict[str, str] = {}
+    for part in parts:
+        key, value = part.split("=", 1)
+        if key not in OPTIONS:
+            raise BadConfig(
+                f"'{key}' in '{name}' is not an option of a model name.{suggest(key, OPTIONS)} "
+                f"There are: {', '.join(OPTIONS)}."
+            )
+        if key in options:
+            raise BadConfig(f"'{name}' gives '{key}' twice; give it once.")
+        options[key] = _check(key, value, name)
+    if options.get("seed") == "0":
+        del options["seed"]
+    return ModelName(base, {key: options[key] for key in OPTIONS if key in options})
+
+
+def with_layer(name: str, layer: int) -> str:
+    """The canonical name of one layer of a model that was asked for by ``name``."""
+    parsed = parse(name)
+    return parse(ModelName(parsed.base, {**parsed.options, "layer": str(layer)}).full).full
+
+
+def _check(key: str, value: str, name: str) -> str:
+    if not value:
+        raise BadConfig(f"'@{key}=' in '{name}' has no value; {key} is {OPTIONS[key]}.")
+    if key == "pool" and value not in POOLINGS:
+        raise BadConfig(f"'@pool={value}' in '{name}': a pooling is one of {', '.join(POOLINGS)}.")
+    if key == "layer" and value != "all":
+        if not value.isdecimal() or int(value) < 1:
+            raise BadConfig(f"'@layer={value}' in '{name}': a layer is a whole number from 1, or 'all'.")
+        return str(int(value))
+    if key == "seed":
+        if not value.isdecimal():
+            raise BadConfig(f"'@seed={value}' in '{name}': a seed is a whole number from 0.")
+        return str(int(value))
+    return value

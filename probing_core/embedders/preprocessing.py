@@ -1,0 +1,89 @@
+"""Pictures of any size -> a batch that a network receives; the checkpoint's own rule, applied as the libraries do.
+
+timm, open_clip and torchvision evaluate with Pillow: resize, center crop, divide by 255, subtract the mean, divide
+by the deviation. The same Pillow call is used here, picture by picture on threads (Pillow frees the interpreter),
+and the arithmetic on 256 possible values is looked up in a table: the same bits at a fifth of the time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import Executor
+
+import cv2
+import numpy as np
+import PIL.Image
+
+from probing_core.embedders.base import Preprocessing
+from probing_core.transforms.base import Image
+
+FILTERS = {
+    "nearest": PIL.Image.Resampling.NEAREST,
+    "bilinear": PIL.Image.Resampling.BILINEAR,
+    "bicubic": PIL.Image.Resampling.BICUBIC,
+    "lanczos": PIL.Image.Resampling.LANCZOS,
+    "box": PIL.Image.Resampling.BOX,
+    "hamming": PIL.Image.Resampling.HAMMING,
+}
+
+
+def value_table(preprocessing: Preprocessing) -> np.ndarray:
+    """(1, 256, 3) ``float32``: what each ``uint8`` value of each channel becomes.
+
+    In ``float32`` step by step, as ``ToTensor`` and ``Normalize`` compute it.
+    """
+    values = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
+    mean, std = np.array(preprocessing.mean, np.float32), np.array(preprocessing.std, np.float32)
+    return ((values - mean) / std)[None]
+
+
+def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:
+    """``image`` at the size that the network receives, ``uint8``."""
+    if preprocessing.resize == "none":
+        return image
+    height, width = preprocessing.size
+    scaled = _scaled_size(image.shape[:2], preprocessing)
+    if scaled != image.shape[:2]:
+        picture = PIL.Image.fromarray(image)
+        image = np.asarray(picture.resize(scaled[::-1], FILTERS[preprocessing.interpolation]))
+    # round() of Python, half to even, as torchvision's CenterCrop
+    top, left = round((scaled[0] - height) / 2), round((scaled[1] - width) / 2)
+    return image[top : top + height, left : left + width]
+
+
+def make_batch(images: Sequence[Image], preprocessing: Preprocessing, executor: Executor) -> np.ndarray:
+    """(N, H, W, 3) ``float32``, channels last, ready for the network.
+
+    Raises:
+        ValueError: ``resize`` is "none" and the pictures differ in size.
+    """
+    table = value_table(preprocessing)
+    if preprocessing.resize == "none":
+        height, width = images[0].shape[:2]
+    else:
+        height, width = preprocessing.size
+    batch = np.empty((len(images), height, width, 3), np.float32)
+
+    def fill(position: int) -> None:
+        cropped = np.ascontiguousarray(resize_and_crop(images[position], preprocessing))
+        if cropped.shape != batch.shape[1:]:
+            raise ValueError(f"pictures of one batch differ in size: {cropped.shape} and {batch.shape[1:]}")
+        cv2.LUT(cropped, table, batch[position])
+
+    list(executor.map(fill, range(len(images))))
+    return batch
+
+
+def _scaled_size(shape: tuple[int, ...], preprocessing: Preprocessing) -> tuple[int, int]:
+    """(height, width) of the whole picture before the center crop."""
+    target = tuple(math.floor(side / preprocessing.crop) for side in preprocessing.size)
+    if preprocessing.resize == "squash":
+        return target[0], target[1]
+    height, width = shape
+    if target[0] == target[1]:  # torchvision's Resize of the shorter side
+        short, long = min(height, width), max(height, width)
+        longer = int(target[0] * long / short)
+        return (target[0], longer) if height <= width else (longer, target[0])
+    ratio = max(target[0] / height, target[1] / width)  # timm's ResizeKeepRatio
+    return round(height * ratio), round(width * ratio)

@@ -1,0 +1,126 @@
+"""Files of weights: read without executing code, checked against the network, hashed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probing_core.errors import ModelUnavailable, one_line
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+WRAPPERS = ("state_dict", "model", "model_state_dict", "module")
+"""Keys under which training scripts keep the tensors beside optimizers and epochs."""
+
+NAMES_SHOWN = 5
+
+
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """Tensors by name from a safetensors file or a PyTorch checkpoint; training wrappers are taken off.
+
+    Raises:
+        ModelUnavailable: no such file, not weights, or a pickle that would have to execute code.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise ModelUnavailable(f"There is no file of weights '{path}'; give the path of a .safetensors or .pth file.")
+    try:
+        content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_checkpoint(path)
+    except Exception as error:  # a corrupt file fails in as many ways as there are readers
+        raise ModelUnavailable(
+            f"'{path}' could not be read as weights without executing code ({_reason(error)}); "
+            f"save its state dict as .safetensors."
+        ) from error
+    tensors = _unwrap(content)
+    if tensors is None:
+        raise ModelUnavailable(
+            f"'{path}' holds no tensors by name; expected a state dict, or one under {', '.join(WRAPPERS)}."
+        )
+    return tensors
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source: str, ignore: str = "") -> None:
+    """Puts ``tensors`` into ``module`` if they fit it exactly.
+
+    Args:
+        source: where they come from, for the message.
+        ignore: prefix of tensors that the embedding does not pass through (a classifier); may be left over.
+
+    Raises:
+        ModelUnavailable: tensors are missing, unexpected, or of another shape; they are named.
+    """
+    wanted = module.state_dict()
+    missing = [name for name in wanted if name not in tensors]
+    unexpected = [name for name in tensors if name not in wanted and not (ignore and name.startswith(ignore))]
+    misshapen = [
+        f"{name} {tuple(tensors[name].shape)} for {tuple(wanted[name].shape)}"
+        for name in wanted
+        if name in tensors and tensors[name].shape != wanted[name].shape
+    ]
+    refuse_misfit(source, missing, unexpected, misshapen)
+    module.load_state_dict({name: tensors[name] for name in wanted})
+
+
+def refuse_misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str] | None = None) -> None:
+    """Raises `ModelUnavailable` with the names of the tensors, if there are any."""
+    problems = [
+        f"{len(names)} {what} ({', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''})"
+        for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen or []))
+        if names
+    ]
+    if problems:
+        raise ModelUnavailable(
+            f"The weights of {source} do not fit the network: tensors {'; '.join(problems)}. "
+            f"Name the architecture that these weights were trained with."
+        )
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 over names, types, shapes and bytes of every tensor of ``module``; independent of the file format."""
+    import torch
+
+    sha = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return sha.hexdigest()
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def _read_checkpoint(path: Path) -> Any:
+    import argparse
+
+    import torch
+
+    # Training scripts keep their arguments beside the tensors; a Namespace holds values and executes nothing.
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _unwrap(content: Any) -> dict[str, torch.Tensor] | None:
+    import torch
+
+    if not isinstance(content, Mapping):
+        return None
+    for key in WRAPPERS:
+        if isinstance(content.get(key), Mapping):
+            return _unwrap(content[key])
+    tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    for prefix in ("module.", "_orig_mod."):  # left by DistributedDataParallel and torch.compile
+        if tensors and all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+    return tensors or None
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of a reader's complaint; torch's own goes on with advice to execute the file."""
+    return one_line(error).split(". ")[0][:200]
