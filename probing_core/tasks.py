@@ -79,7 +79,7 @@ def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
 
 def _indices(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
     position = {name: i for i, name in enumerate(classes)}
-    return values.map(lambda name: position.get(name, -1)).to_numpy(np.int64)
+    return values.map(lambda name: position.get(name, -1)).to_numpy(np.int64, copy=True)
 
 
 def evaluation_mode(images: pd.DataFrame) -> str:
