@@ -8,12 +8,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from probing_core.transforms.base import Image
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
