@@ -47,12 +47,13 @@ def describe(reference: Image, image: Image) -> Description:
     would miss a turned hue.
     """
     difference = float(cv2.norm(reference, image, cv2.NORM_L1) / image.size)
-    scales = _ssim_by_octave(reference.astype(np.float32), image.astype(np.float32))
+    channels = zip(cv2.split(reference), cv2.split(image), strict=True)
+    scales = np.mean([_ssim_by_octave(a.astype(np.float32), b.astype(np.float32)) for a, b in channels], axis=0)
     return Description(
-        ssim=scales[0],
+        ssim=float(scales[0]),
         difference=difference,
-        distance=1 - sum(scales) / OCTAVES,
-        visible=scales[0] <= SAME_SSIM and difference >= SAME_DIFFERENCE,
+        distance=float(1 - scales.mean()),
+        visible=bool(scales[0] <= SAME_SSIM and difference >= SAME_DIFFERENCE),
     )
 
 
@@ -80,17 +81,33 @@ def _ssim_by_octave(x: np.ndarray, y: np.ndarray) -> list[float]:
 
 
 def ssim(x: np.ndarray, y: np.ndarray) -> float:
-    """Structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004) of ``float32`` arrays (H, W, C) in 0..255.
+    """Structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004) of ``float32`` arrays (H, W) in 0..255.
 
-    Gaussian window of 11 taps and sigma 1.5, borders mirrored, mean over all pixels and channels.
+    Gaussian window of 11 taps and sigma 1.5, borders mirrored, mean over all pixels.
     """
-    mean_x, mean_y = _window(x), _window(y)
-    product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
-    covariance = _window(x * y) - product
-    variances = _window(x * x + y * y) - squares  # only their sum is needed: one blur less
+    # In place, since at this size fresh arrays cost more than the arithmetic.
     c1, c2 = np.float32((0.01 * 255) ** 2), np.float32((0.03 * 255) ** 2)
-    similarity = (2 * product + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
-    return float(similarity.mean(dtype=np.float64))
+    mean_x, mean_y = _window(x), _window(y)
+    product = mean_x * mean_y
+    squares = np.square(mean_x, out=mean_x)
+    squares += np.square(mean_y, out=mean_y)
+    covariance = _window(x * y)
+    covariance -= product
+    power = np.square(x)
+    power += y * y
+    variances = _window(power)  # only the sum of the two is needed: one blur less
+    variances -= squares
+
+    product *= 2
+    product += c1
+    covariance *= 2
+    covariance += c2
+    squares += c1
+    variances += c2
+    product *= covariance
+    product /= squares
+    product /= variances
+    return float(product.mean(dtype=np.float64))
 
 
 def _window(values: np.ndarray) -> np.ndarray:
