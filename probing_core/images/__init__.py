@@ -1,0 +1,204 @@
+"""Bytes or a file -> image, safely. The only decoder of the project.
+
+Pictures from outside are hostile until they went through here: only seven decoders are on, chosen by content
+and never by the file's name; bytes, pixels and frames are limited, and a header is judged before anything is
+decoded. What comes out is always 8-bit RGB in sRGB, upright and opaque. What had to be changed for that, and
+what already degrades the picture, is told in `Picture.notes`.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image as pillow
+
+from probing_core.errors import BadImage, one_line
+from probing_core.images.colors import stored_bits, to_rgb
+from probing_core.images.headers import (
+    FORMATS,
+    MAX_FRAMES,
+    MAX_PIXELS,
+    READABLE,
+    SAVE_AGAIN,
+    ends_early,
+    format_of,
+    frame_notes,
+    open_header,
+    printable,
+)
+from probing_core.images.jpeg import jpeg_quality
+
+__all__ = [
+    "FORMATS",
+    "MAX_BYTES",
+    "MAX_FRAMES",
+    "MAX_PIXELS",
+    "Image",
+    "Picture",
+    "check",
+    "encode_jpeg",
+    "encode_png",
+    "encode_webp",
+    "inspect",
+    "read_bytes",
+    "read_image",
+]
+
+Image: TypeAlias = np.ndarray
+"""``uint8`` array (H, W, 3), RGB, sRGB."""
+
+MAX_BYTES = 50_000_000
+
+SMALL_SIDE = 128
+"""Pictures whose shorter side is below this are called small: the default view has to magnify them."""
+
+LOW_QUALITY = 70
+"""JPEG qualities below this are told, since the compression is already visible."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture and what is worth telling about it.
+
+    Attributes:
+        name: what messages call it; a file's name without its folder.
+        image: (H, W, 3) ``uint8``, upright.
+        format: one of `FORMATS`.
+        size_bytes: length of the encoded picture.
+        jpeg_quality: estimate from the quantization table, 1 to 100; None unless a JPEG.
+        notes: one phrase for each thing that was changed in reading, or that already degrades the picture.
+    """
+
+    name: str
+    image: Image = field(repr=False, compare=False)
+    format: str
+    size_bytes: int
+    jpeg_quality: int | None
+    notes: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        return int(self.image.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.image.shape[0])
+
+
+def read_image(source: bytes | Path, name: str | None = None) -> Image:
+    """The picture in ``source`` as (H, W, 3) ``uint8``, RGB, sRGB, upright, opaque (on white).
+
+    Args:
+        source: the encoded bytes, or the path of a file.
+        name: what messages call it; by default the file's name.
+
+    Raises:
+        BadImage: it is no picture of `FORMATS`, is damaged, or is over a limit.
+    """
+    return inspect(source, name).image
+
+
+def inspect(source: bytes | Path, name: str | None = None) -> Picture:
+    """As `read_image`, with the facts about the picture.
+
+    Raises:
+        BadImage: it is no picture of `FORMATS`, is damaged, or is over a limit.
+    """
+    data, name = _read(source, name)
+    opened = open_header(data, name)
+    notes = frame_notes(opened, name)
+    try:
+        bits, quality = stored_bits(opened), jpeg_quality(opened)
+        opened.load()
+        image = np.array(to_rgb(opened, name, bits, notes))
+    except BadImage:
+        raise
+    except Exception as error:  # decoders of hostile bytes fail in many ways; all of them mean the same here
+        raise BadImage(_damaged(opened, name, one_line(error))) from None
+    if quality is not None and quality < LOW_QUALITY:
+        notes.append(f"JPEG of about quality {quality}: compression is already visible")
+    if min(image.shape[:2]) < SMALL_SIDE:
+        notes.append(f"small: {image.shape[1]} x {image.shape[0]} pixels")
+    return Picture(name, image, format_of(opened), len(data), quality, tuple(notes))
+
+
+def check(data: bytes, name: str) -> None:
+    """Refuses what can be refused without decoding: kind, header, limits, and a file whose end is missing.
+
+    A picture that passes may still turn out to be damaged when it is read.
+
+    Raises:
+        BadImage: as `read_image`.
+    """
+    data, name = _read(data, name)
+    opened = open_header(data, name)
+    frame_notes(opened, name)
+    if ends_early(opened, data):
+        raise BadImage(_damaged(opened, name, "its end is missing"))
+
+
+def read_bytes(path: Path, name: str | None = None) -> bytes:
+    """The content of a picture's file, at most `MAX_BYTES` of it and not yet judged.
+
+    Raises:
+        BadImage: there is no such file, it is none, it is empty or too large.
+    """
+    name = printable(name or path.name or str(path))
+    try:
+        if path.is_dir():
+            raise BadImage(f"{name} is a folder; expected the file of a picture ({READABLE}).")
+        if path.exists() and not path.is_file():  # a pipe or a device could keep its reader waiting forever
+            raise BadImage(f"{name} is not a regular file; expected the file of a picture ({READABLE}).")
+        with path.open("rb") as file:
+            return _limit(file.read(MAX_BYTES + 1), name)
+    except FileNotFoundError:
+        raise BadImage(f"There is no file {name}; check the spelling and the folder.") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        raise BadImage(f"{name} cannot be opened ({one_line(error)}); check the file and its permissions.") from None
+
+
+def encode_png(image: Image) -> bytes:
+    """``image`` as PNG, lossless."""
+    return _encode(image, "PNG")
+
+
+def encode_jpeg(image: Image, quality: int = 90) -> bytes:
+    """``image`` as JPEG, colors at full resolution (4:4:4)."""
+    return _encode(image, "JPEG", quality=quality, subsampling=0)
+
+
+def encode_webp(image: Image, quality: int = 90) -> bytes:
+    """``image`` as lossy WebP."""
+    return _encode(image, "WEBP", quality=quality)
+
+
+def _encode(image: Image, format: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    pillow.fromarray(image).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def _read(source: bytes | Path, name: str | None) -> tuple[bytes, str]:
+    """The bytes of ``source`` and a name that is safe in a message."""
+    if isinstance(source, bytes):
+        return _limit(source, printable(name or "The picture")), printable(name or "The picture")
+    return read_bytes(source, name), printable(name or source.name or str(source))
+
+
+def _limit(data: bytes, name: str) -> bytes:
+    if len(data) > MAX_BYTES:
+        raise BadImage(f"{name} is over the limit of {MAX_BYTES // 1_000_000} MB; send a smaller copy.")
+    if not data:
+        raise BadImage(f"{name} is empty (0 bytes); expected a picture ({READABLE}).")
+    return data
+
+
+def _damaged(opened: pillow.Image, name: str, how: str) -> str:
+    return (
+        f"{name} is a {format_of(opened)} of {opened.width} x {opened.height} pixels whose data is damaged or cut off "
+        f"({how}); send the complete file, or {SAVE_AGAIN}."
+    )

@@ -1,0 +1,108 @@
+"""From any of Pillow's modes to 8-bit RGB in sRGB, upright and opaque."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image as pillow
+from PIL import ImageChops, ImageCms
+
+from probing_core.errors import BadImage
+from probing_core.images.headers import printable
+
+TRANSPOSE = {
+    2: pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: pillow.Transpose.ROTATE_180,
+    4: pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: pillow.Transpose.TRANSPOSE,
+    6: pillow.Transpose.ROTATE_270,
+    7: pillow.Transpose.TRANSVERSE,
+    8: pillow.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what makes the picture upright (EXIF 2.3, tag 274)."""
+
+
+def stored_bits(opened: pillow.Image) -> int:
+    """Bits of one sample in the file; only PNG and TIFF files can hold more than 8 that are read."""
+    if opened.format == "PNG":
+        return 16 if any("16" in str(tile[3]) for tile in getattr(opened, "tile", ())) else 8
+    return max(_tiff_tag(opened, 258, (8,)))
+
+
+def to_rgb(opened: pillow.Image, name: str, bits: int, notes: list[str]) -> pillow.Image:
+    """8-bit RGB in sRGB, upright and opaque, of a decoded picture; what was changed is added to ``notes``.
+
+    Raises:
+        BadImage: its numbers have no known black and white.
+    """
+    colors = _to_srgb(_opaque(opened, name, bits), opened.info.get("icc_profile"), notes)
+    if bits > 8:
+        notes.append(f"{bits} bits a channel were reduced to 8")
+    if opened.has_transparency_data:
+        alpha = opened.getchannel("A") if "A" in opened.getbands() else opened.convert("RGBA").getchannel("A")
+        if alpha.getextrema() != (255, 255):
+            notes.append("transparency was laid on white")
+            colors.paste((255, 255, 255), mask=ImageChops.invert(alpha))
+    return _upright(colors, opened, notes)
+
+
+def _opaque(opened: pillow.Image, name: str, bits: int) -> pillow.Image:
+    """The colors in one of the modes that color profiles speak of: L, RGB or CMYK, 8 bits each."""
+    mode = opened.mode
+    if mode.startswith("I;16"):
+        samples = np.asarray(opened).astype(np.uint16)
+        if _tiff_tag(opened, 262, 1) == 0:  # white is zero; Pillow minds it in 8 bits only
+            samples = (1 << bits) - 1 - samples
+        return pillow.fromarray((samples >> (bits - 8)).astype(np.uint8))
+    if mode in ("I", "F"):
+        raise BadImage(
+            f"{name} holds {'32-bit whole' if mode == 'I' else 'floating-point'} numbers, whose black and white are "
+            f"not known; save it with 8 or 16 bits a channel."
+        )
+    if mode in ("1", "L", "LA", "La"):
+        return opened.convert("L")
+    if mode in ("RGB", "CMYK"):
+        return opened
+    return opened.convert("RGBA").convert("RGB") if mode in ("RGBa", "PA") else opened.convert("RGB")
+
+
+def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> pillow.Image:
+    """The colors in sRGB; as they stand, and said so, where the profile cannot be used."""
+    if not profile:
+        return _rgb(colors)
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = printable(ImageCms.getProfileDescription(source).strip())
+        if "sRGB" in name:
+            return _rgb(colors)
+        if colors.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
+            colors = _rgb(colors)
+        converted = ImageCms.profileToProfile(colors, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, ImportError, OSError, ValueError, TypeError):
+        notes.append("its color profile cannot be used: colors were read as sRGB")
+        return _rgb(colors)
+    notes.append(f"colors were converted from the profile '{name}' to sRGB")
+    return converted or colors
+
+
+def _rgb(colors: pillow.Image) -> pillow.Image:
+    """As RGB; without the copy that Pillow makes of a picture that is."""
+    return colors if colors.mode == "RGB" else colors.convert("RGB")
+
+
+def _upright(colors: pillow.Image, opened: pillow.Image, notes: list[str]) -> pillow.Image:
+    """``colors`` turned as the camera noted (Pillow itself turns TIFF)."""
+    try:
+        orientation = opened.getexif().get(274, 1)
+    except Exception:  # damaged metadata says nothing about the pixels
+        return colors
+    if orientation not in TRANSPOSE:
+        return colors
+    notes.append("turned upright as its EXIF orientation says")
+    return colors.transpose(TRANSPOSE[orientation])
+
+
+def _tiff_tag(opened: pillow.Image, tag: int, default: Any) -> Any:
+    return getattr(opened, "tag_v2", {}).get(tag, default)
