@@ -1,0 +1,77 @@
+"""The dashboard: ``streamlit run dashboard/app.py``, and ``-- --run DIR`` to open a run from elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+try:
+    from dashboard import banner, data, state, widgets
+except ModuleNotFoundError as error:
+    if error.name not in ("dashboard", "probing_core"):
+        raise
+    st.error(
+        "The project is not installed in this Python; run `make setup` (or `pip install -e .`) in its folder first."
+    )
+    st.stop()
+
+from probing_core.errors import ProbingError
+
+PAGES = {
+    "Results": [
+        st.Page("views/overview.py", title="Overview", icon=":material/leaderboard:", default=True),
+        st.Page("views/explore.py", title="Explore", icon=":material/tune:", url_path="explore"),
+        st.Page("views/map.py", title="Map", icon=":material/scatter_plot:", url_path="map"),
+        st.Page("views/confusion.py", title="Confusion", icon=":material/grid_on:", url_path="confusion"),
+        st.Page(
+            "views/generalization.py", title="Generalization", icon=":material/alt_route:", url_path="generalization"
+        ),
+        st.Page("views/geometry.py", title="Geometry", icon=":material/polyline:", url_path="geometry"),
+    ],
+    "Your own": [
+        st.Page("views/try_images.py", title="Try your images", icon=":material/add_a_photo:", url_path="try"),
+        st.Page("views/new_run.py", title="New run", icon=":material/rocket_launch:", url_path="new-run"),
+    ],
+    "How it works": [
+        st.Page(
+            "views/transformations.py",
+            title="Transformations",
+            icon=":material/auto_fix_high:",
+            url_path="transformations",
+        ),
+        st.Page("views/methods.py", title="Methods and data", icon=":material/menu_book:", url_path="methods"),
+    ],
+}
+
+
+STYLE = "<style>.stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1500px; }</style>"
+
+
+def icon() -> np.ndarray:
+    """A dot that fades to the right; named icons would be fetched from another server."""
+    y, x = np.mgrid[-1:1:32j, -1:1:32j]
+    alpha = np.clip((0.8 - np.hypot(x, y)) / (0.1 + 0.5 * (x + 1)), 0, 1)
+    color = np.broadcast_to([0, 114, 178], (32, 32, 3))
+    return np.dstack([color, alpha * 255]).astype(np.uint8)
+
+
+def main() -> None:
+    st.set_page_config(page_title="Probing image embeddings", page_icon=icon(), layout="wide")
+    st.html(STYLE)
+    state.adopt_address()
+    page = st.navigation(PAGES, expanded=True)
+    pick_run()
+    banner.show()
+    try:
+        page.run()
+    except ProbingError as error:
+        st.error(str(error), icon=":material/error:")
+
+
+def pick_run() -> None:
+    names = [place.name for place in data.places() if place.complete]
+    if names:
+        widgets.select("Run", "run", names, help="One computation: its corpus, models and settings.", where=st.sidebar)
+
+
+main()

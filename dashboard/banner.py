@@ -1,0 +1,44 @@
+"""What the worker is doing, on every page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import state, work
+from probing_core.progress import Report, duration
+from probing_core.results import RunPlace, find_runs
+
+POLL_S = 3.0
+
+
+@st.fragment(run_every=POLL_S)
+def show() -> None:
+    """Progress of every computation under ``data/runs``, and an offer to open what has just been completed."""
+    watched: set[str] = st.session_state.setdefault("_watched", set())
+    for place, report in _reports():
+        if report.state == "running":
+            watched.add(place.name)
+            left = "" if report.left_s is None else f", {duration(report.left_s)} left"
+            text = f"Computing the run '{place.name}': {report.message}, {report.done} of {report.total}{left}"
+            st.progress(min(1.0, report.done / max(1, report.total)), text=text)
+        elif place.name in watched and report.state == "done":
+            _offer(place.name, watched)
+        elif place.name in watched and report.state == "failed":
+            st.warning(f"The run '{place.name}' stopped: {report.error}", icon=":material/error:")
+
+
+def _reports() -> list[tuple[RunPlace, Report]]:
+    reports = [(place, work.report_of(place.path)) for place in find_runs()]
+    return [(place, report) for place, report in reports if report is not None]
+
+
+def _offer(name: str, watched: set[str]) -> None:
+    if state.chosen("run") == name:
+        watched.discard(name)
+        return
+    words, button = st.columns([5, 1], vertical_alignment="center")
+    words.success(f"The run '{name}' is complete.", icon=":material/check_circle:")
+    if button.button("Open it", key=f"open-{name}", type="primary"):
+        state.choose("run", name)
+        watched.discard(name)
+        st.rerun()

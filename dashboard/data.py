@@ -1,0 +1,130 @@
+"""Everything the pages read, cached. The only module that caches.
+
+A run is known by its path and a stamp of its manifest, so that what a worker adds meanwhile is seen at once. Shared
+objects are read-only: pages copy what they change.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import state
+from probing_core.charts import Theme
+from probing_core.errors import BadRun, one_line
+from probing_core.images import encode_jpeg
+from probing_core.results import Run, RunPlace, find_runs
+
+RUNS_OPEN = 4
+TABLES_KEPT = 64
+PICTURES_KEPT = 4096
+"""Pictures in memory, about 6 kB each."""
+
+
+def theme() -> Theme:
+    return Theme(dark=st.context.theme.type == "dark")
+
+
+def places() -> list[RunPlace]:
+    return find_runs(_named_runs(sys.argv[1:]))
+
+
+def _named_runs(arguments: list[str]) -> list[Path]:
+    """The directories after ``--run`` in ``streamlit run dashboard/app.py -- --run DIR``."""
+    return [Path(value) for flag, value in pairwise(arguments) if flag == "--run"]
+
+
+def current_run() -> Run:
+    """The run that the person has chosen.
+
+    Raises:
+        BadRun: there is none to show yet, or it cannot be read.
+    """
+    complete = {p.name: p for p in places() if p.complete}
+    place = complete.get(state.chosen("run")) or next(iter(complete.values()), None)
+    if place is None:
+        raise BadRun(
+            "There are no results to show yet: `make demo` computes the demo run, New run starts another, and "
+            "`streamlit run dashboard/app.py -- --run DIR` opens one from elsewhere."
+        )
+    return open_run(place.path)
+
+
+def open_run(path: Path) -> Run:
+    return _open_run(str(path), _stamp(path))
+
+
+def _stamp(path: Path) -> str:
+    try:
+        status = (path / "manifest.json").stat()
+    except OSError as error:
+        raise BadRun(f"The run '{path}' has no manifest that can be read: {one_line(error)}.") from error
+    return f"{status.st_mtime_ns}-{status.st_size}"
+
+
+@st.cache_resource(max_entries=RUNS_OPEN, show_spinner="Opening the run")
+def _open_run(path: str, stamp: str) -> Run:
+    return Run.open(path)
+
+
+def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
+    return _predictions(run, run.digest, model, task)
+
+
+@st.cache_resource(max_entries=TABLES_KEPT, show_spinner=False)
+def _predictions(_run: Run, digest: str, model: str, task: str) -> pd.DataFrame:
+    return _run.predictions(model, task)
+
+
+def map_of(run: Run, model: str) -> pd.DataFrame | None:
+    return _map_of(run, run.digest, model)
+
+
+@st.cache_resource(max_entries=TABLES_KEPT, show_spinner=False)
+def _map_of(_run: Run, digest: str, model: str) -> pd.DataFrame | None:
+    return _run.map(model)
+
+
+def board(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:
+    return _board(runs, tuple(run.digest for run in runs), task, subset)
+
+
+@st.cache_resource(max_entries=TABLES_KEPT, show_spinner=False)
+def _board(_runs: tuple[Run, ...], digests: tuple[str, ...], task: str, subset: str) -> pd.DataFrame:
+    from probing_core.results import leaderboard
+
+    return leaderboard(_runs, task, subset)
+
+
+def picture(run: Run, sample: int, before: bool = False) -> bytes:
+    """One sample (or the same view untransformed) as JPEG.
+
+    Raises:
+        PicturesMissing: the run's corpus is not here.
+    """
+    return _pair(run, run.digest, sample)[0 if before else 1]
+
+
+@st.cache_resource(max_entries=PICTURES_KEPT, show_spinner=False)
+def _pair(_run: Run, digest: str, sample: int) -> tuple[bytes, bytes]:
+    before, after = _run.picture(sample)
+    return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
+
+
+def picture_arrays(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray]:
+    return run.picture(sample)
+
+
+def run_with_pictures(besides: Run) -> str:
+    """The name of another run whose pictures can be shown here, or an empty string."""
+    for place in places():
+        if place.complete and place.path.resolve() != besides.path.resolve():
+            other = open_run(place.path)
+            if not other.pictures.why_not:
+                return place.name
+    return ""

@@ -1,0 +1,103 @@
+"""The picture under the pointer: a component that listens to a chart and asks for one picture at a time.
+
+It runs in the page, attaches itself to the Plotly chart inside the container ``st-key-chart-<key>``, and shows the
+picture of the point that the pointer rests on. Pictures are asked for through a fragment, so that nothing else of the
+page runs again, and kept in the browser. Clicking a point is the plain way that needs none of this.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+import streamlit as st
+
+REST_MS = 120
+"""How long the pointer must rest on a point before its picture is fetched."""
+
+_CSS = """
+.probing-hover { position: fixed; z-index: 1000; pointer-events: none; display: none; padding: 4px; border-radius: 6px;
+  background: var(--st-background-color); border: 1px solid var(--st-border-color, #8884);
+  box-shadow: 0 2px 10px #0004; }
+.probing-hover img { display: inline-block; width: 112px; height: 112px; margin: 2px; image-rendering: auto; }
+"""
+
+_JS = """
+export default function(component) {
+  const { data, parentElement, setTriggerValue } = component;
+  const root = parentElement.querySelector('.probing-hover');
+  const kept = (window.__probingPictures ??= new Map());
+  const state = (parentElement.__hover ??= { wanted: null, timer: 0, x: 0, y: 0 });
+
+  const show = (key) => {
+    root.replaceChildren(...kept.get(key).map(([source, text]) => {
+      const picture = document.createElement('img');
+      picture.src = source; picture.alt = text;
+      return picture;
+    }));
+    root.style.left = Math.min(state.x + 16, window.innerWidth - 260) + 'px';
+    root.style.top = Math.max(8, Math.min(state.y + 22, window.innerHeight - 140)) + 'px';
+    root.style.display = 'block';
+  };
+  const hide = () => { state.wanted = null; clearTimeout(state.timer); root.style.display = 'none'; };
+
+  if (data.sample !== null) {
+    const key = data.run + '/' + data.sample;
+    kept.set(key, data.pictures);
+    if (kept.size > 2000) kept.delete(kept.keys().next().value);
+    if (state.wanted === key) show(key);
+  }
+
+  const enter = (event) => {
+    const custom = event.points?.[0]?.customdata;
+    if (!custom) return;
+    const key = data.run + '/' + custom[0];
+    state.wanted = key; state.x = event.event.clientX; state.y = event.event.clientY;
+    clearTimeout(state.timer);
+    if (kept.has(key)) show(key);
+    else state.timer = setTimeout(() => setTriggerValue('sample', custom[0]), data.rest);
+  };
+
+  // The chart may be drawn after this component, and again later: look for it now and then.
+  let chart = null;
+  const attach = () => {
+    const found = document.querySelector('.st-key-chart-' + data.chart + ' .js-plotly-plot');
+    if (found === chart || !found?.on) return;
+    chart = found;
+    chart.on('plotly_hover', enter);
+    chart.on('plotly_unhover', hide);
+  };
+  attach();
+  const look = setInterval(attach, 500);
+  return () => { clearInterval(look); chart?.removeListener?.('plotly_hover', enter);
+                 chart?.removeListener?.('plotly_unhover', hide); hide(); };
+}
+"""
+
+_component = st.components.v2.component(
+    "probing_hover", html='<div class="probing-hover" aria-hidden="true"></div>', css=_CSS, js=_JS
+)
+
+
+@st.fragment
+def pictures_on_hover(chart: str, run: str, pictures: Callable[[int], list[tuple[bytes, str]]]) -> None:
+    """Shows pictures of the point under the pointer of the chart called ``chart``.
+
+    Args:
+        chart: its key; its points carry the sample first in customdata.
+        run: what tells the samples of this run from those of another.
+        pictures: sample -> (JPEG, what it shows), from left to right.
+    """
+    key = f"hover-{chart}"
+    asked = st.session_state.get(key, {}).get("sample")
+    shown = [] if asked is None else [(_url(jpeg), text) for jpeg, text in pictures(int(asked))]
+    _component(
+        key=key,
+        data={"chart": chart, "run": run, "rest": REST_MS, "sample": asked, "pictures": shown},
+        on_sample_change=lambda: None,
+        height="content",
+    )
+
+
+def _url(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

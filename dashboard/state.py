@@ -1,0 +1,77 @@
+"""Choices that follow a person from page to page and live in the address, so that a view can be sent as a link.
+
+Every widget whose value matters has a name. Its value is kept in the session under that name and published to the
+query string while the widget is on the page; an address that differs from what was published last (a link, the
+browser's back button) wins over the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+SEPARATOR = ","
+
+
+def adopt_address() -> None:
+    """Takes over what the address says, once for every address. To be called before any widget."""
+    address = st.query_params.to_dict()
+    if address and address != st.session_state.get("_published"):
+        for name, text in address.items():
+            if _choices().get(name) != text:
+                _choices()[name] = text
+                st.session_state.pop(name, None)  # its widget starts again from the choice
+    st.session_state["_published"] = {}
+
+
+def remember(name: str, options: Sequence[Any] | None, default: Any) -> None:
+    """Gives the widget called ``name`` its kept value, if that is (still) one of ``options``."""
+    value = st.session_state.get(name, _decode(_choices().get(name), default))
+    if isinstance(default, list):
+        wanted = value if isinstance(value, list) else default
+        value = [v for v in wanted if options is None or v in options]
+    elif options is not None and value not in options:
+        value = next((o for o in options if str(o) == str(value)), default)
+    st.session_state[name] = value
+
+
+def publish(name: str, value: Any) -> None:
+    """Keeps ``value`` for other pages and writes it into the address."""
+    text = SEPARATOR.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    _choices()[name] = text
+    st.session_state.setdefault("_published", {})[name] = text
+    if st.query_params.get(name) != text:
+        st.query_params[name] = text
+
+
+def choose(name: str, value: Any) -> None:
+    """Sets a choice from elsewhere (a button, a click on a chart); its widget shows it in the next run."""
+    text = SEPARATOR.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    _choices()[name] = text
+    st.session_state.pop(name, None)
+
+
+def chosen(name: str, default: str = "") -> str:
+    """The kept text of a choice that may have no widget on this page."""
+    return _choices().get(name, default)
+
+
+def _choices() -> dict[str, str]:
+    return st.session_state.setdefault("_choices", {})
+
+
+def _decode(text: str | None, default: Any) -> Any:
+    if text is None:
+        return default
+    if isinstance(default, list):
+        return [part for part in text.split(SEPARATOR) if part]
+    if isinstance(default, bool):
+        return text == "True"
+    if isinstance(default, int | float):
+        try:
+            return type(default)(text)
+        except ValueError:
+            return default
+    return text

@@ -1,0 +1,180 @@
+"""Confusion: what is taken for what, cell by cell, down to the pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import data, state, widgets
+from dashboard.glossary import hint
+from probing_core.charts import confusion_chart
+from probing_core.results import Run, confusion_matrix
+from probing_core.results.confusion import Normalization
+
+NORMALIZATIONS = {"row": "share of the true class", "column": "share of the predicted class", "none": "counts"}
+NOBODY = "no other model"
+CHART = "confusion"
+MARK = ">"
+
+
+def show() -> None:
+    run = data.current_run()
+    st.title("Confusion", help=hint("confusion"))
+    if not run.tasks:
+        widgets.empty("This run has no predictions yet; `probing evaluate --run DIR` makes them.")
+        return
+    model, other, task, normalize = _controls(run)
+    told = data.predictions(run, model, task)
+    if told.empty:
+        widgets.empty(f"'{model}' has no predictions for the task {task}; `probing evaluate --run DIR` makes them.")
+        return
+    told = _subset(told)
+    classes = [c for c in run.classes(task) if c in set(told["truth"]) | set(told["predicted"])]
+    matrix = _matrix(told, classes, normalize)
+    if other != NOBODY:
+        matrix = matrix - _matrix(_subset(data.predictions(run, other, task)), classes, normalize)
+    cell = _cell(classes, matrix)
+    figure = confusion_chart(
+        matrix,
+        data.theme(),
+        group_of=dict(zip(run.transforms["transform"], run.transforms["group"], strict=True))
+        if task == "fine"
+        else None,
+        unit="" if normalize == "none" else "%",
+        difference=other != NOBODY,
+        chosen=cell,
+    )
+    widgets.chart(
+        figure,
+        CHART,
+        lambda: matrix.reset_index().melt("truth", value_name="value"),
+        f"Confusion matrix of {model}" + (f" minus that of {other}" if other != NOBODY else "") + f", task {task}.",
+        on_select=lambda: _take_cell(classes),
+        selection_mode="points",
+    )
+    st.caption(
+        f"{len(told):,} tested samples. Rows are the truth, columns what the probe says, in percent or counts as chosen"
+        + (f"; blue: {model} more often, orange: {other} more often." if other != NOBODY else ". Click a cell.")
+    )
+    _cell_pictures(run, model, other, task, told, cell)
+    _tell_apart(run, task, cell)
+
+
+def _controls(run: Run) -> tuple[str, str, str, Normalization]:
+    columns = st.columns(4)
+    model = widgets.pick_model(run, where=columns[0])
+    others = [NOBODY, *(m for m in run.models["name"] if m != model)]
+    other = widgets.select(
+        "Difference to", "other", others, where=columns[1], help="Cells become model minus other model."
+    )
+    task = widgets.pick_task(run, where=columns[2])
+    normalize = widgets.select("Cells show", "cells", list(NORMALIZATIONS), names=NORMALIZATIONS, where=columns[3])
+    return model, other, task, normalize
+
+
+def _subset(told: pd.DataFrame) -> pd.DataFrame:
+    subset = state.chosen("subset", "all")
+    if subset in ("seen", "unseen") and not told["seen"].all():
+        return told[told["seen"] == (subset == "seen")]
+    if subset == "visible":
+        return told[told["visible"] | (told["transform"] == "identity")]
+    return told
+
+
+def _matrix(told: pd.DataFrame, classes: list[str], normalize: Normalization) -> pd.DataFrame:
+    matrix = confusion_matrix(told, classes, normalize)
+    return matrix if normalize == "none" else matrix * 100
+
+
+def _cell(classes: list[str], matrix: pd.DataFrame) -> tuple[str, str]:
+    """The cell that is open: from the address, or the most frequent mistake."""
+    truth, _, predicted = state.chosen("cell").partition(MARK)
+    if truth not in classes or predicted not in classes:
+        amounts = np.nan_to_num(np.abs(matrix.to_numpy(float)), nan=-1.0)
+        np.fill_diagonal(amounts, -1.0)
+        row, column = np.unravel_index(amounts.argmax(), amounts.shape)
+        truth, predicted = classes[row], classes[column]
+    return truth, predicted
+
+
+def _take_cell(classes: list[str]) -> None:
+    event = st.session_state.get(CHART)
+    points = [p for p in event["selection"]["points"] if p.get("customdata")] if event else []
+    if points:
+        row, column = points[-1]["customdata"][:2]
+        _open_cell(classes[int(row)], classes[int(column)])
+
+
+def _open_cell(truth: str, predicted: str) -> None:
+    state.choose("cell", f"{truth}{MARK}{predicted}")
+    state.choose("cell-gallery-page", 1)
+    for name in ("cell-truth", "cell-predicted"):
+        st.session_state.pop(name, None)
+
+
+def _cell_pictures(run: Run, model: str, other: str, task: str, told: pd.DataFrame, cell: tuple[str, str]) -> None:
+    st.header("Pictures of a cell")
+    classes = run.classes(task)
+    columns = st.columns(2)
+    truth = columns[0].selectbox("Truth", classes, index=classes.index(cell[0]), key="cell-truth")
+    predicted = columns[1].selectbox("Taken for", classes, index=classes.index(cell[1]), key="cell-predicted")
+    if (truth, predicted) != cell:
+        _open_cell(truth, predicted)
+        st.rerun()
+    state.publish("cell", f"{truth}{MARK}{predicted}")
+    rows = told[(told["truth"] == truth) & (told["predicted"] == predicted)]
+    of = int((told["truth"] == truth).sum())
+    what = f"is told as **{predicted}**" if truth == predicted else f"is taken for **{predicted}**"
+    st.markdown(f"**{truth}** {what} by {model} in **{len(rows)} of {of}** samples.")
+    if other != NOBODY and len(rows):
+        second = data.predictions(run, other, task).set_index("sample")
+        rows = rows.assign(other=rows["sample"].map(second["predicted"]), p_other=rows["sample"].map(second["p_truth"]))
+    if rows.empty:
+        widgets.empty("No sample is in this cell; the darker cells have some.")
+        return
+    rows = rows.sort_values("p_predicted", ascending=False)
+    widgets.gallery(run, rows, "cell-gallery", lambda r: _caption(r, task, model, other))
+    widgets.download(rows, "cell", "Samples of the cell as CSV")
+
+
+def _caption(row, task: str, model: str, other: str) -> str:
+    strength = "" if pd.isna(row.strength) else f" {row.strength:.2g}"
+    words = f"{row.transform}{strength}: {row.predicted} {row.p_predicted:.0%}"
+    if row.truth != row.predicted:
+        words += f", {row.truth} {row.p_truth:.0%}"
+    return words if other == NOBODY else f"{words}. {other}: {row.other}, {row.truth} {row.p_other:.0%}"
+
+
+def _tell_apart(run: Run, task: str, cell: tuple[str, str]) -> None:
+    """Every model on the two classes of the cell: the plain answer to who tells them apart best."""
+    first, second = cell
+    if first == second:
+        return
+    st.header(f"Who tells {first} from {second}?")
+    rows = []
+    for model in run.models["name"]:
+        told = data.predictions(run, model, task)
+        if told.empty:
+            continue
+        both = told[told["truth"].isin(cell)]
+        recall = both.groupby("truth")["correct"].mean()
+        swapped = both[both["predicted"].isin(cell) & ~both["correct"]].groupby("truth").size()
+        count = both.groupby("truth").size()
+        rows.append(
+            {
+                "model": model,
+                "both right %": recall.mean() * 100,
+                f"{first} right %": recall.get(first, float("nan")) * 100,
+                f"{second} right %": recall.get(second, float("nan")) * 100,
+                f"{first} taken for {second} %": swapped.get(first, 0) / count.get(first, 1) * 100,
+                f"{second} taken for {first} %": swapped.get(second, 0) / count.get(second, 1) * 100,
+                "samples": len(both),
+            }
+        )
+    table = pd.DataFrame(rows).sort_values("both right %", ascending=False)
+    number = st.column_config.NumberColumn(format="%.1f")
+    widgets.show_table(table, "tell-apart", column_config={c: number for c in table.columns if c.endswith("%")})
+
+
+show()

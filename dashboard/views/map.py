@@ -1,0 +1,228 @@
+"""Map: one to four models in one figure with a common selection, and the pictures in it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import data, selection, state, widgets
+from dashboard.glossary import hint
+from dashboard.hover import pictures_on_hover
+from probing_core.charts import map_chart
+from probing_core.charts.maps import category_looks
+from probing_core.results import PicturesMissing, Run
+
+COLORINGS = ("transform", "group", "label", "correct", "strength")
+MOST_POINTS = 12_000  # over all maps of the figure: more make a lasso slow
+MOST_ARROWS = 64
+CHART = "map"
+
+
+def show() -> None:
+    run = data.current_run()
+    st.title("Map", help=hint("map"))
+    there = [m for m in run.models["name"] if data.map_of(run, m) is not None]
+    if not there:
+        widgets.empty(
+            "This run has no maps yet; `probing project --run DIR` makes them, and the worker does at its end."
+        )
+        return
+    models, coloring = _controls(run, there)
+    selected = _find_image(run, selection.decode(state.chosen("selected"), len(run.samples)))
+    points = _thin(_points(run, models, coloring), selected, len(models))
+    arrows = _arrows(run, points, selected) if _wants_arrows(selected) else None
+    looks, unit = _looks(run, coloring, points)
+    figure = map_chart(_panels(points), data.theme(), looks, unit, selected, arrows)
+    widgets.chart(
+        figure,
+        CHART,
+        points,
+        f"Maps of {', '.join(models)}, colored by {coloring}.",
+        on_select=lambda: _take_selection(len(run.samples)),
+    )
+    _say_how_many(run, points, models)
+    if not run.pictures.why_not:
+        pictures_on_hover(CHART, run.digest, lambda sample: _hover_pictures(run, sample))
+    _selection(run, selected, models)
+
+
+def _controls(run: Run, there: list[str]) -> tuple[list[str], str]:
+    left, right = st.columns(2)
+    with left:
+        models = [m for m in widgets.pick_models(run, limit=4) if m in there] or there[:1]
+    with right:
+        coloring = widgets.segments("Color by", "color", COLORINGS)
+    return models, coloring
+
+
+def _points(run: Run, models: list[str], coloring: str) -> pd.DataFrame:
+    """Every point of the maps: ``model``, ``sample``, ``x``, ``y``, its category or amount, and its hover text."""
+    samples = run.samples.set_index("sample")
+    groups = widgets.several("Groups", "groups", list(dict.fromkeys(run.transforms["group"])), "all groups")
+    parts = []
+    for model in models:
+        table = data.map_of(run, model)
+        assert table is not None  # `_controls` keeps models that have a map
+        rows = table.join(samples, on="sample")
+        rows = rows[rows["group"].isin(groups)].assign(model=model)
+        strengths = rows["strength"].map(lambda s: "" if pd.isna(s) else f" {s:.3g}")
+        rows["hover"] = rows["transform"] + strengths + " · " + rows["label"] + " · " + rows["image_id"]
+        if coloring == "correct":
+            told = data.predictions(run, model, "fine")
+            right = rows["sample"].map(told.set_index("sample")["correct"]) if not told.empty else None
+            rows["category"] = "not tested" if right is None else right.map({True: "right", False: "wrong"})
+            rows["category"] = rows["category"].fillna("not tested")
+        elif coloring == "strength":
+            place = rows.groupby("transform")["strength"].rank(pct=True)
+            rows["amount"] = place.fillna(0.0) * 100
+        else:
+            rows["category"] = rows[coloring]
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _thin(points: pd.DataFrame, selected: list[int], maps: int) -> pd.DataFrame:
+    """At most `MOST_POINTS`, evenly, the same samples in every map; selected ones always stay."""
+    samples = points["sample"].drop_duplicates().sort_values()
+    limit = MOST_POINTS // maps
+    if len(samples) <= limit:
+        return points
+    # A fixed shuffle: no sample that comes every n-th (a transform) is lost as a whole.
+    kept = samples.sample(limit, random_state=0)
+    return points[points["sample"].isin(kept) | points["sample"].isin(selected)].reset_index(drop=True)
+
+
+def _panels(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {str(model): rows for model, rows in points.groupby("model", sort=False)}
+
+
+def _say_how_many(run: Run, points: pd.DataFrame, models: list[str]) -> None:
+    shown, total = points["sample"].nunique(), len(run.samples)
+    words = f"{shown:,} of {total:,} samples shown" + (f" in each of {len(models)} maps" if len(models) > 1 else "")
+    if shown == MOST_POINTS // len(models):
+        words += f": thinned evenly from {total:,} to keep the page quick; fewer models or groups show all"
+    st.caption(f"{words}. Drag to move, scroll or pinch with the tools above, lasso to select, click for one point.")
+
+
+def _looks(run: Run, coloring: str, points: pd.DataFrame) -> tuple[dict | None, str]:
+    theme = data.theme()
+    if coloring == "strength":
+        return None, "strength within its<br>transformation (%)"
+    if coloring == "transform":
+        return theme.members(list(run.transforms["transform"]), list(run.transforms["group"])), ""
+    if coloring == "group":
+        return {g: (theme.group(g), "circle") for g in dict.fromkeys(run.transforms["group"])}, ""
+    if coloring == "correct":
+        known = {"right": (theme.accent, "circle"), "wrong": (theme.warning, "x"), "not tested": (theme.muted, "cross")}
+        return known, ""
+    return category_looks(sorted(points["category"].unique()), theme), ""
+
+
+def _take_selection(total: int) -> None:
+    event = st.session_state.get(CHART)
+    samples = selection.samples_of(event["selection"]["points"]) if event else []
+    state.choose("selected", selection.encode([s for s in samples if s < total]))
+
+
+def _find_image(run: Run, selected: list[int]) -> list[int]:
+    """An image to find in all maps replaces the selection by its versions."""
+    left, middle, right = st.columns([3, 2, 1], vertical_alignment="bottom")
+    ids = list(run.images.loc[run.images["used"], "image_id"])
+    image = left.selectbox("Find an image in all maps", ids, index=None, placeholder="its id", key="find-image")
+    if image and st.session_state.get("_found") != image:
+        selected = run.samples.loc[run.samples["image_id"] == image, "sample"].tolist()
+        state.choose("selected", selection.encode(selected))
+    st.session_state["_found"] = image
+    with middle:
+        widgets.toggle("Arrows from clean to transformed", "arrows", help="For selections of up to 64 samples.")
+    if right.button("Clear", disabled=not selected, help="Selects nothing.", key="clear-selection"):
+        state.choose("selected", "")
+        selected = []
+    if selected:
+        state.publish("selected", selection.encode(selected))
+    elif "selected" in st.query_params:
+        del st.query_params["selected"]
+    return selected
+
+
+def _wants_arrows(selected: list[int]) -> bool:
+    return state.chosen("arrows") == "True" and 0 < len(selected) <= MOST_ARROWS
+
+
+def _arrows(run: Run, points: pd.DataFrame, selected: list[int]) -> pd.DataFrame:
+    clean = points[(points["group"] == "identity") & (points["draw"] == 0)]
+    moved = points[points["sample"].isin(selected) & (points["group"] != "identity")]
+    pairs = moved.merge(clean, on=["model", "image_id", "repetition"], suffixes=("_to", ""))
+    return pairs.rename(columns={"x_to": "to_x", "y_to": "to_y"})[["model", "x", "y", "to_x", "to_y"]]
+
+
+def _hover_pictures(run: Run, sample: int) -> list[tuple[bytes, str]]:
+    if not 0 <= sample < len(run.samples):
+        return []
+    try:
+        return [(data.picture(run, sample, before=True), "before"), (data.picture(run, sample), "after")]
+    except PicturesMissing:
+        return []
+
+
+def _selection(run: Run, selected: list[int], models: list[str]) -> None:
+    st.header("Selection")
+    if not selected:
+        widgets.empty("Nothing is selected. Click a point, draw a lasso or a box, or find an image by its id.")
+        return
+    rows = run.samples.iloc[selected]
+    pictures, composition = st.columns([3, 2])
+    with composition:
+        st.subheader(f"{len(rows):,} of {len(run.samples):,} samples")
+        _composition(run, rows)
+        _name_and_export(rows)
+    with pictures:
+        told = data.predictions(run, models[0], "fine")
+        if not told.empty:
+            rows = rows.merge(told[["sample", "predicted"]], on="sample", how="left")
+        widgets.gallery(run, rows, "map-gallery", _caption)
+
+
+def _caption(row) -> str:
+    words = row.transform if pd.isna(row.strength) else f"{row.transform} {row.strength:.2g}"
+    predicted = getattr(row, "predicted", None)
+    if not isinstance(predicted, str):
+        return words
+    return f"{words} ✓" if predicted == row.transform else f"{words} → {predicted}"
+
+
+def _composition(run: Run, rows: pd.DataFrame) -> None:
+    counts = rows.groupby(["group", "transform"]).size().rename("samples").reset_index()
+    everywhere = run.samples["transform"].value_counts(normalize=True)
+    counts["share %"] = counts["samples"] / len(rows) * 100
+    counts["times expected"] = counts["samples"] / len(rows) / counts["transform"].map(everywhere)
+    number = st.column_config.NumberColumn(format="%.1f")
+    widgets.show_table(
+        counts.sort_values("samples", ascending=False),
+        "composition",
+        height=260,
+        column_config={
+            "share %": number,
+            "times expected": st.column_config.NumberColumn(
+                format="%.1f", help="The share in the selection over the share in the whole run."
+            ),
+        },
+    )
+
+
+def _name_and_export(rows: pd.DataFrame) -> None:
+    named: dict[str, str] = st.session_state.setdefault("_selections", {})
+    name = st.text_input("Name of this selection", key="selection-name", placeholder="for example: lost in fog")
+    keep, export = st.columns(2)
+    if keep.button("Keep it", disabled=not name, help="For this visit; the address keeps it for longer."):
+        named[name] = selection.encode(rows["sample"].tolist())
+    with export:
+        widgets.download(rows, "".join(c if c.isalnum() else "-" for c in name) or "selection", "Export as CSV")
+    if named:
+        again = st.selectbox("Kept selections", list(named), index=None, key="selection-again")
+        if again and named[again] != selection.encode(rows["sample"].tolist()) and st.button(f"Open '{again}'"):
+            state.choose("selected", named[again])
+            st.rerun()
+
+
+show()

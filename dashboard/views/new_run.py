@@ -1,0 +1,1 @@
+"""new_run: in work."""

@@ -1,0 +1,191 @@
+"""Overview: who leads, at what, and what cannot be told apart."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import data, state, widgets
+from dashboard.glossary import hint
+from dashboard.tour import tour
+from probing_core.charts import leaderboard_chart, profile_chart, substance_chart
+from probing_core.results import Run, rankable
+
+INTRODUCTION = (
+    "An image embedding is used for what is in a picture. This shows what else it holds: transformations are applied "
+    "to photographs, and small probes must tell from the embedding alone which one it was."
+)
+SUBSETS = {
+    "all": "all samples",
+    "visible": "visible changes only",
+    "seen": "seen transformations",
+    "unseen": "unseen transformations",
+}
+
+
+def show() -> None:
+    run = data.current_run()
+    st.title("What does your image embedding know?")
+    st.markdown(INTRODUCTION)
+    tour()
+    _facts(run)
+    board = _leaderboard(run)
+    if not board.empty:
+        _profile(run, list(board["model"]))
+    _substance(run)
+    _claims(run)
+
+
+def _facts(run: Run) -> None:
+    used = run.images[run.images["used"]]
+    columns = st.columns(4)
+    columns[0].metric("Models", len(run.models))
+    columns[1].metric("Photographs", used["base_id"].nunique(), help=hint("interval"))
+    columns[2].metric("Images cut from them", f"{len(used):,}")
+    columns[3].metric("Transformed samples", f"{len(run.samples):,}")
+
+
+def _leaderboard(run: Run) -> pd.DataFrame:
+    st.header("Leaderboard", help=hint("balanced accuracy"))
+    task_column, subset_column, more_column = st.columns([2, 2, 3])
+    task = widgets.pick_task(run, where=task_column)
+    scores = run.scores
+    there = set(scores[(scores["task"] == task) & (scores["measure"] == "balanced-accuracy")]["subset"])
+    subset = widgets.select(
+        "Samples", "subset", [s for s in SUBSETS if s in there], "all", SUBSETS, where=subset_column
+    )
+    board = data.board((run, *_further_runs(run, more_column)), task, subset)
+    if board.empty:
+        widgets.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
+        return board
+    widgets.chart(
+        leaderboard_chart(board, data.theme()),
+        "leaderboard",
+        board,
+        f"Balanced accuracy of {len(board)} models with 95 % intervals, and chance. Best: {board['model'].iloc[0]}.",
+    )
+    st.caption(
+        "Bars are 95 % intervals. Hollow: cannot be told apart from the best. Gray squares: baselines, which have "
+        "learned nothing from pictures."
+    )
+    _board_table(board)
+    return board
+
+
+def _further_runs(run: Run, where) -> list[Run]:
+    """Runs to rank in the same table, as far as that is fair."""
+    others = [p for p in data.places() if p.complete and p.path.resolve() != run.path.resolve()]
+    if not others:
+        return []
+    state.remember("with", [p.name for p in others], [])
+    names = where.multiselect("Rank together with the models of", [p.name for p in others], key="with")
+    state.publish("with", names)
+    chosen = [data.open_run(p.path) for p in others if p.name in names]
+    fair = [other for other in chosen if not rankable([run, other])]
+    for other in chosen:
+        if differs := rankable([run, other]):
+            st.warning(f"'{other.name}' is not ranked with '{run.name}', because they differ in {'; '.join(differs)}.")
+    return fair
+
+
+def _board_table(board: pd.DataFrame) -> None:
+    table = pd.DataFrame(
+        {
+            "model": board["model"],
+            "objective": board["objective"],
+            "score %": board["value"] * 100,
+            "95 % interval": [_interval(r) for r in board.itertuples()],
+            "chance %": board["chance"] * 100,
+            "against the best": ["best", *(_standing(r) for r in board.iloc[1:].itertuples())],
+            "note": board["note"],
+        }
+    )
+    number = st.column_config.NumberColumn(format="%.1f")
+    widgets.show_table(
+        table if table["note"].any() else table.drop(columns="note"),
+        "leaderboard-table",
+        column_config={
+            "score %": st.column_config.NumberColumn(format="%.1f", help=hint("balanced accuracy")),
+            "95 % interval": st.column_config.TextColumn(help=hint("interval")),
+            "chance %": number,
+            "against the best": st.column_config.TextColumn(help=hint("cannot be told apart")),
+        },
+    )
+
+
+def _interval(row) -> str:
+    return "none" if pd.isna(row.low) else f"{row.low * 100:.1f} to {row.high * 100:.1f}"
+
+
+def _standing(row) -> str:
+    if pd.isna(row.p):
+        return "not compared"
+    return f"lower (p = {row.p:.3f})" if row.apart else f"not told apart (p = {row.p:.2f})"
+
+
+def _profile(run: Run, models: list[str]) -> None:
+    st.header("Models by groups", help=hint("recall"))
+    scores = run.scores
+    rows = scores[(scores["task"] == "fine") & scores["subset"].str.startswith("group:")].copy()
+    rows["group"] = rows["subset"].str.removeprefix("group:")
+    rows = rows[rows["measure"].isin(["recall", "balanced-accuracy"])].drop_duplicates(["model", "group"])
+    order = {name: i for i, name in enumerate(models)}
+    rows = rows[rows["model"].isin(order)]
+    if rows.empty:
+        widgets.empty("This run has no scores by group for the task fine.")
+        return
+    groups = {g: i for i, g in enumerate(run.classes("group"))}
+    rows = rows.sort_values(["model", "group"], key=lambda c: c.map(order if c.name == "model" else groups))
+    figure = profile_chart(rows[["model", "group", "value", "low", "high"]], data.theme())
+    widgets.chart(
+        figure, "profile", rows, "Share of each group's samples whose exact transformation each model's probe names."
+    )
+    st.caption("Share of a group's samples whose exact transformation is named, in percent.")
+
+
+def _substance(run: Run) -> None:
+    st.header("Substance against style", help=hint("content"))
+    scores = run.scores
+    rows = scores[(scores["measure"] == "balanced-accuracy") & (scores["subset"] == "all")].set_index("model")
+    content, style = rows[rows["task"] == "content"], rows[rows["task"] == "fine"]
+    if content.empty:
+        widgets.empty(
+            "This run has no content task: the labels of its corpus are the photographs themselves. A corpus with "
+            "content labels (`folder:PATH`, one subfolder a label) has one."
+        )
+        return
+    columns = ["value", "low", "high"]
+    points = (
+        content[columns].add_prefix("content_").join(style[columns].add_prefix("style_"), how="inner").reset_index()
+    )
+    points = points.rename(columns={"content_value": "content", "style_value": "style"})
+    widgets.chart(
+        substance_chart(points, data.theme()), "substance", points, "Content accuracy against transformation accuracy."
+    )
+
+
+CLAIMS = (
+    "Every embedding holds enough to tell dozens of transformations apart.",
+    "Masked modeling (MAE, CAN) is best at telling the exact transformation.",
+    "Image-text models (CLIP, ALIGN) generalize better to transformations that were never seen, style above all.",
+    "Self-supervised and image-text models hold more about style than the supervised baseline.",
+    "Knowing more about style need not cost knowing less about content.",
+)
+
+
+def _claims(run: Run) -> None:
+    st.header("The five claims")
+    st.markdown(
+        "They are those of the abstract of *Substance or Style: What Does Your Image Embedding Know?* "
+        "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction."
+    )
+    verdicts = run.table("tables/claims.parquet")
+    if verdicts.empty:
+        for number, claim in enumerate(CLAIMS, 1):
+            st.markdown(f"{number}. {claim}")
+        widgets.empty("This run does not test the claims: that takes encoders that differ in the objective alone.")
+        return
+    widgets.show_table(verdicts, "claims")
+
+
+show()

@@ -1,0 +1,1 @@
+"""transformations: in work."""

@@ -1,0 +1,199 @@
+"""Selectors, charts and galleries that several pages share. Selectors return plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard import data, state
+from dashboard.glossary import hint
+from probing_core.results import PicturesMissing, Run
+
+TASK_NAMES = {
+    "fine": "fine: which transformation?",
+    "group-0": "group, rotation 0 (C unseen)",
+    "group-1": "group, rotation 1 (A unseen)",
+    "group-2": "group, rotation 2 (B unseen)",
+    "content": "content: what is in it?",
+}
+GALLERY_PAGE = 24
+THUMBNAIL = 128
+
+
+def select(
+    label: str,
+    name: str,
+    options: Sequence[Any],
+    default: Any = None,
+    names: dict | None = None,
+    help: str | None = None,
+    where: Any = st,
+) -> Any:
+    """A select box whose choice is kept under ``name``."""
+    options = list(options)
+    state.remember(name, options, default if default in options else options[0])
+    value = where.selectbox(
+        label, options, key=name, help=help, format_func=lambda o: (names or {}).get(o, str(o)), filter_mode=None
+    )
+    state.publish(name, value)
+    return value
+
+
+def segments(
+    label: str, name: str, options: Sequence[str], default: str | None = None, help: str | None = None, where: Any = st
+) -> str:
+    """One of a few options, all of them in sight."""
+    state.remember(name, options, default or options[0])
+    value = where.segmented_control(label, options, key=name, help=help, required=True)
+    state.publish(name, value)
+    return value
+
+
+def toggle(label: str, name: str, default: bool = False, help: str | None = None, where: Any = st) -> bool:
+    state.remember(name, None, default)
+    value = where.toggle(label, key=name, help=help)
+    state.publish(name, value)
+    return value
+
+
+def pick_model(run: Run, where: Any = st, name: str = "model", label: str = "Model", default: int = 0) -> str:
+    models = list(run.models["name"])
+    return select(label, name, models, models[min(default, len(models) - 1)], where=where)
+
+
+def pick_models(
+    run: Run, limit: int | None = None, where: Any = st, name: str = "models", default: int = 2
+) -> list[str]:
+    """Several models; never none."""
+    models = list(run.models["name"])
+    state.remember(name, models, models[:default])
+    st.session_state[name] = st.session_state[name][:limit] or models[:default]
+    value = where.multiselect("Models", models, key=name, max_selections=limit)
+    state.publish(name, value)
+    return value or models[:1]
+
+
+def pick_task(run: Run, where: Any = st, name: str = "task") -> str:
+    return select("Task", name, run.tasks, "fine", TASK_NAMES, help=f"{hint('fine')} {hint('group')}", where=where)
+
+
+def pick_transform(run: Run, where: Any = st, name: str = "transform", identity: bool = False) -> str:
+    table = run.transforms if identity else run.transforms[run.transforms["group"] != "identity"]
+    names = {t: f"{g} · {t}" for t, g in zip(table["transform"], table["group"], strict=True)}
+    return select("Transformation", name, list(table["transform"]), names=names, where=where)
+
+
+def chart(
+    figure: go.Figure,
+    key: str,
+    table: pd.DataFrame | Callable[[], pd.DataFrame],
+    alt: str,
+    on_select: Any = "ignore",
+    selection_mode: Any = ("points", "box", "lasso"),
+) -> Any:
+    """A figure with its data to download; its own menu saves the picture.
+
+    Args:
+        alt: what the chart shows, for screen readers.
+    """
+    config = {
+        "displaylogo": False,
+        "scrollZoom": False,
+        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": key},
+        "modeBarButtonsToRemove": ["autoScale2d"],
+    }
+    with st.container(key=f"chart-{key}"):
+        event = st.plotly_chart(
+            figure, key=key, on_select=on_select, selection_mode=selection_mode, config=config, alt=alt
+        )
+    download(table, key)
+    return event
+
+
+def download(table: pd.DataFrame | Callable[[], pd.DataFrame], key: str, label: str = "Data as CSV") -> None:
+    st.download_button(
+        label,
+        lambda: (table() if callable(table) else table).to_csv(index=False),
+        file_name=f"{key}.csv",
+        mime="text/csv",
+        key=f"download-{key}",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+    )
+
+
+def show_table(table: pd.DataFrame, key: str, **options: Any) -> Any:
+    """A table with its data to download."""
+    result = st.dataframe(table, hide_index=True, key=key, **options)
+    download(table, key)
+    return result
+
+
+def empty(sentence: str) -> None:
+    """What is missing here, why, and what makes it."""
+    st.info(sentence, icon=":material/info:")
+
+
+def gallery(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) -> None:
+    """Pictures of samples, a page at a time, with how many there are.
+
+    Args:
+        rows: rows of the run's samples.
+        caption: row (a named tuple) -> the text beneath its picture.
+    """
+    total = len(rows)
+    if not total:
+        empty("No picture is in this selection.")
+        return
+    pages = -(-total // GALLERY_PAGE)
+    page = 1
+    if pages > 1:
+        state.remember(f"{key}-page", range(1, pages + 1), 1)
+        page = st.number_input("Page", 1, pages, key=f"{key}-page", width=160)
+        state.publish(f"{key}-page", page)
+    shown = rows.iloc[(page - 1) * GALLERY_PAGE : page * GALLERY_PAGE]
+    first = (page - 1) * GALLERY_PAGE + 1
+    st.caption(f"Pictures {first} to {first + len(shown) - 1} of {total}.")
+    try:
+        pictures = [data.picture(run, int(s)) for s in shown["sample"]]
+    except PicturesMissing as error:
+        pictures_missing(run, error, key)
+        st.dataframe(shown[[c for c in shown.columns if c in GALLERY_COLUMNS]], hide_index=True)
+        return
+    captions = [caption(row) for row in shown.itertuples()]
+    st.image(pictures, caption=captions, width=THUMBNAIL, alt=captions)
+
+
+GALLERY_COLUMNS = (
+    "sample",
+    "image_id",
+    "label",
+    "transform",
+    "strength",
+    "truth",
+    "predicted",
+    "p_truth",
+    "p_predicted",
+)
+
+
+def pictures_missing(run: Run, error: PicturesMissing, key: str) -> None:
+    """Says why there are no pictures, and offers a run that has them."""
+    empty(str(error))
+    other = data.run_with_pictures(run)
+    if other and st.button(f"Open the run '{other}', which has pictures", key=f"{key}-other-run"):
+        state.choose("run", other)
+        st.rerun()
+
+
+def several(label: str, name: str, options: Sequence[str], placeholder: str, where: Any = st) -> list[str]:
+    """Some of the options; none chosen means all of them."""
+    state.remember(name, options, [])
+    value = where.multiselect(label, options, key=name, placeholder=placeholder)
+    state.publish(name, value)
+    return value or list(options)

@@ -1,0 +1,10 @@
+"""DataFrames in, Plotly figures out. No streamlit, and nothing of the rest of the project."""
+
+from __future__ import annotations
+
+from probing_core.charts.confusion import confusion_chart
+from probing_core.charts.maps import map_chart
+from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
+from probing_core.charts.theme import Theme
+
+__all__ = ["Theme", "confusion_chart", "leaderboard_chart", "map_chart", "profile_chart", "substance_chart"]

@@ -1,0 +1,105 @@
+"""Confusion matrices whose cells can be clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from probing_core.charts.theme import Theme, base_figure, escape
+
+
+def confusion_chart(
+    matrix: pd.DataFrame,
+    theme: Theme,
+    group_of: Mapping[str, str] | None = None,
+    unit: str = "%",
+    difference: bool = False,
+    chosen: tuple[str, str] | None = None,
+) -> go.Figure:
+    """Truth in rows, predictions in columns.
+
+    Args:
+        matrix: from `probing_core.results.confusion_matrix`, in the unit to show; NaN cells stay empty.
+        group_of: class -> group; lines are drawn between groups.
+        unit: of the cells.
+        difference: whether cells are differences, colored from orange to blue around 0.
+        chosen: (truth, predicted) of the cell to frame.
+    """
+    rows, columns = [str(v) for v in matrix.index], [str(v) for v in matrix.columns]
+    values = matrix.to_numpy(float)
+    top = max(float(np.nanmax(np.abs(values), initial=0)), 1e-9)
+    figure = base_figure(theme, 190 + max(17 * len(rows), 220))
+    figure.add_trace(
+        go.Heatmap(
+            z=values,
+            zmin=-top if difference else 0,
+            zmax=top if difference or unit != "%" else 100,
+            colorscale=theme.diverging if difference else theme.sequential,
+            xgap=1,
+            ygap=1,
+            hoverinfo="skip",
+            colorbar={"title": {"text": unit}, "thickness": 10, "outlinewidth": 0},
+            text=[[_cell(v) for v in row] for row in values],
+            texttemplate="%{text}",
+            textfont={"size": 9 if len(columns) > 12 else 13},
+        )
+    )
+    # Plotly sends no click from a heatmap, so invisible points on the cells take it.
+    x, y = np.meshgrid(np.arange(len(columns)), np.arange(len(rows)))
+    figure.add_trace(
+        go.Scatter(
+            x=x.ravel(),
+            y=y.ravel(),
+            mode="markers",
+            marker={"symbol": "square", "size": 18, "opacity": 0},
+            customdata=[
+                [i, j, escape(t), escape(p), _amount(values[i, j], unit, difference)]
+                for i, t in enumerate(rows)
+                for j, p in enumerate(columns)
+            ],
+            hovertemplate="truth <b>%{customdata[2]}</b><br>taken for <b>%{customdata[3]}</b><br>"
+            "%{customdata[4]}<extra></extra>",
+            showlegend=False,
+        )
+    )
+    figure.update_xaxes(
+        tickvals=list(range(len(columns))), ticktext=[escape(c) for c in columns], tickangle=-60, side="top",
+        range=[-0.5, len(columns) - 0.5], showgrid=False, zeroline=False, title="taken for",
+    )  # fmt: skip
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))), ticktext=[escape(r) for r in rows], range=[len(rows) - 0.5, -0.5],
+        showgrid=False, zeroline=False, title="truth",
+    )  # fmt: skip
+    if group_of:
+        _separate(figure, rows, columns, group_of, theme)
+    if chosen and chosen[0] in rows and chosen[1] in columns:
+        i, j = rows.index(chosen[0]), columns.index(chosen[1])
+        line = {"color": theme.warning, "width": 3}
+        figure.add_shape(type="rect", x0=j - 0.5, x1=j + 0.5, y0=i - 0.5, y1=i + 0.5, line=line)
+    figure.update_layout(clickmode="event+select", hovermode="closest")
+    return figure
+
+
+def _separate(
+    figure: go.Figure, rows: list[str], columns: list[str], group_of: Mapping[str, str], theme: Theme
+) -> None:
+    line = {"color": theme.muted, "width": 1}
+    for j in range(1, len(columns)):
+        if group_of.get(columns[j]) != group_of.get(columns[j - 1]):
+            figure.add_shape(type="line", x0=j - 0.5, x1=j - 0.5, y0=-0.5, y1=len(rows) - 0.5, line=line)
+    for i in range(1, len(rows)):
+        if group_of.get(rows[i]) != group_of.get(rows[i - 1]):
+            figure.add_shape(type="line", x0=-0.5, x1=len(columns) - 0.5, y0=i - 0.5, y1=i - 0.5, line=line)
+
+
+def _cell(value: float) -> str:
+    return "" if not np.isfinite(value) or round(value) == 0 else f"{value:.0f}"
+
+
+def _amount(value: float, unit: str, difference: bool) -> str:
+    if not np.isfinite(value):
+        return "no samples"
+    return f"{value:+.1f} {unit} points" if difference else f"{value:.1f} {unit}".rstrip()

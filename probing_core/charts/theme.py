@@ -1,0 +1,151 @@
+"""Colors and symbols, in light and in dark, that people with any color vision can tell apart.
+
+Groups have a color each; the members of a group have shades of it and a symbol each. Eleven hues are more than
+anyone tells apart by color alone, so every chart also has symbols, hover text and a legend that isolates.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+# Paul Tol's "bright" and "muted" schemes (personal.sron.nl/~pault), lightness moved apart between neighbors.
+_GROUPS_LIGHT = {
+    "identity": "#1f2933",
+    "color": "#cc3311",
+    "tone": "#b38600",
+    "blur": "#0077bb",
+    "noise": "#117733",
+    "codec": "#33a6c8",
+    "overlay": "#882255",
+    "geometry": "#2f9e8f",
+    "artistic": "#e8702a",
+    "weather": "#7a7f87",
+    "style": "#7550b5",
+}
+_GROUPS_DARK = {
+    "identity": "#f5f7fa",
+    "color": "#ff7a5c",
+    "tone": "#e6c229",
+    "blur": "#4aa8ff",
+    "noise": "#4cc26a",
+    "codec": "#88dcf2",
+    "overlay": "#f07fb5",
+    "geometry": "#45d0bd",
+    "artistic": "#ffab66",
+    "weather": "#a4abb5",
+    "style": "#b79cff",
+}
+# Okabe and Ito (2008), for models and for content labels.
+_SERIES_LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08900", "#56b4e9", "#5b4a9c", "#6b7280")
+_SERIES_DARK = ("#56b4e9", "#ff8a3d", "#2fd3a2", "#f0a3cb", "#f0d542", "#9ad4f5", "#b7a6f5", "#a4abb5")
+
+SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x", "cross", "star", "triangle-down", "pentagon", "hexagram")
+MEMBER_SHADES = (0.0, 0.28, -0.22)
+"""How much lighter (or darker) the members of a group are than its color."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """What colors a page has.
+
+    Attributes:
+        dark: whether the background is dark.
+    """
+
+    dark: bool = False
+
+    @property
+    def text(self) -> str:
+        return "#e6e9ee" if self.dark else "#1f2933"
+
+    @property
+    def muted(self) -> str:
+        return "#9aa3ae" if self.dark else "#6b7280"
+
+    @property
+    def grid(self) -> str:
+        return "rgba(255,255,255,0.13)" if self.dark else "rgba(31,41,51,0.12)"
+
+    @property
+    def background(self) -> str:
+        return "#12161c" if self.dark else "#ffffff"
+
+    @property
+    def accent(self) -> str:
+        return "#56b4e9" if self.dark else "#0072b2"
+
+    @property
+    def warning(self) -> str:
+        return "#ff8a3d" if self.dark else "#d55e00"
+
+    @property
+    def sequential(self) -> list[list[float | str]]:
+        """From nothing (the background) to much."""
+        stops = ("#171c24", "#123c5c", "#1f76a8", "#56b4e9", "#d8f1ff")
+        if not self.dark:
+            stops = ("#f4f7fa", "#c5dff0", "#6fb1d9", "#1f76a8", "#0a2f4d")
+        return [[i / 4, color] for i, color in enumerate(stops)]
+
+    @property
+    def diverging(self) -> list[list[float | str]]:
+        """Orange below, background at 0, blue above."""
+        middle = "#171c24" if self.dark else "#f4f7fa"
+        return [[0, "#d55e00"], [0.5, middle], [1, "#0072b2" if not self.dark else "#56b4e9"]]
+
+    def group(self, group: str) -> str:
+        table = _GROUPS_DARK if self.dark else _GROUPS_LIGHT
+        return table.get(group, self.muted)
+
+    def series(self, index: int) -> str:
+        """The color of the ``index``-th model or label; they repeat after eight, symbols go on."""
+        colors = _SERIES_DARK if self.dark else _SERIES_LIGHT
+        return colors[index % len(colors)]
+
+    def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Transform -> (color, symbol): the group's color in shades, the symbol by place in the group."""
+        place: dict[str, int] = {}
+        looks = {}
+        for transform, group in zip(transforms, groups, strict=True):
+            index = place.get(group, 0)
+            place[group] = index + 1
+            looks[transform] = (
+                shade(self.group(group), MEMBER_SHADES[index % len(MEMBER_SHADES)]),
+                SYMBOLS[index % len(SYMBOLS)],
+            )
+        return looks
+
+
+def shade(color: str, amount: float) -> str:
+    """``color`` (#rrggbb) moved towards white by ``amount`` in 0 to 1, towards black if negative."""
+    red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    hue, light, saturation = colorsys.rgb_to_hls(red, green, blue)
+    light = light + (1 - light) * amount if amount > 0 else light * (1 + amount)
+    return "#" + "".join(f"{round(v * 255):02x}" for v in colorsys.hls_to_rgb(hue, light, saturation))
+
+
+def base_figure(theme: Theme, height: int, **layout) -> go.Figure:
+    """An empty figure in the page's colors."""
+    figure = go.Figure()
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 16, "t": 32, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": theme.text, "size": 13},
+        hoverlabel={"bgcolor": theme.background, "font": {"color": theme.text}, "align": "left"},
+        colorway=[theme.series(i) for i in range(8)],
+        dragmode="pan",
+        **layout,
+    )
+    figure.update_xaxes(gridcolor=theme.grid, zerolinecolor=theme.grid, automargin=True)
+    figure.update_yaxes(gridcolor=theme.grid, zerolinecolor=theme.grid, automargin=True)
+    return figure
+
+
+def escape(text: object) -> str:
+    """``text`` for Plotly, which reads a subset of HTML: names of files and labels are data, never markup."""
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

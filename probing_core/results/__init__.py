@@ -1,0 +1,14 @@
+"""The read side: a run directory as tidy tables, its pictures made again, and what may be ranked with what.
+
+Nothing here trains or embeds, and nothing imports a deep-learning framework.
+"""
+
+from __future__ import annotations
+
+from probing_core.results.confusion import confusion_matrix
+from probing_core.results.finding import RunPlace, find_runs
+from probing_core.results.pictures import PicturesMissing
+from probing_core.results.ranking import leaderboard, rankable
+from probing_core.results.run import Run
+
+__all__ = ["PicturesMissing", "Run", "RunPlace", "confusion_matrix", "find_runs", "leaderboard", "rankable"]

@@ -1,0 +1,48 @@
+"""Which runs there are to open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from probing_core.paths import data_dir
+
+REFERENCE = "reference"
+DEMO = "demo"
+
+
+@dataclass(frozen=True)
+class RunPlace:
+    """A directory that holds a run, or the beginning of one.
+
+    Attributes:
+        name: what selectors and addresses call it: the folder's name.
+        path: where it lies.
+        complete: whether it has scores to show; an incomplete one is still being computed, or was stopped.
+    """
+
+    name: str
+    path: Path
+    complete: bool
+
+
+def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunPlace]:
+    """The runs named by a person, then the reference run, then those of ``data/runs``, the demo run first.
+
+    Args:
+        extra: run directories from the command line.
+        data: the folder that holds ``reference`` and ``runs``; by default the project's own.
+    """
+    data = data or data_dir()
+    runs = data / "runs"
+    made = sorted(runs.iterdir(), key=lambda p: (p.name != DEMO, p.name)) if runs.is_dir() else []
+    places: dict[str, RunPlace] = {}
+    for path in [*extra, data / REFERENCE, *made]:
+        if not (path / "run.toml").is_file() or any(p.path.resolve() == path.resolve() for p in places.values()):
+            continue
+        name, number = path.resolve().name, 2
+        while name in places:  # two folders of one name in different places
+            name, number = f"{path.resolve().name}-{number}", number + 1
+        places[name] = RunPlace(name, path, (path / "tables" / "scores.parquet").is_file())
+    return list(places.values())

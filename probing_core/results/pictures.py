@@ -1,0 +1,84 @@
+"""Pictures of a run. A run holds none: they are made again from its corpus, which gives the same bytes."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+
+import pandas as pd
+
+from probing_core.config import Recipe
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadImage, ProbingError
+from probing_core.transforms.base import Image
+
+SOURCES_KEPT = 128
+"""Prepared sources in memory: 93 kB each at a view of 128 pixels."""
+
+
+class PicturesMissing(ProbingError):
+    """The run's pictures cannot be made on this machine; the text says why."""
+
+
+class Pictures:
+    """Makes the samples of one run again.
+
+    Args:
+        recipe: of the run.
+        samples: its ``samples.parquet``.
+    """
+
+    def __init__(self, recipe: Recipe, samples: pd.DataFrame) -> None:
+        self.recipe, self.samples = recipe, samples
+        self._source = lru_cache(SOURCES_KEPT)(self._prepare)
+
+    @cached_property
+    def why_not(self) -> str:
+        """Why there are no pictures, in one sentence; an empty string where there are."""
+        try:
+            fingerprint = self._corpus.fingerprint
+        except ProbingError as error:
+            return f"This run ships no pictures, and its corpus '{self.recipe.corpus}' cannot be opened here: {error}"
+        if fingerprint != self.recipe.fingerprint:
+            return (
+                f"This run ships no pictures, and the corpus '{self.recipe.corpus}' on this machine is not the one it "
+                f"was made from (fingerprint {fingerprint}, expected {self.recipe.fingerprint})."
+            )
+        return ""
+
+    def pair(self, sample: int) -> tuple[Image, Image, float]:
+        """The view of ``sample`` without and with its transform, and the strength.
+
+        Raises:
+            PicturesMissing: see `why_not`.
+        """
+        from probing_core.samples import make_pair
+        from probing_core.transforms import resolve
+
+        row = self.samples.iloc[sample]
+        transform = resolve(row["transform"]).for_split(row["split"])
+        source = self.source(row["image_id"])
+        return make_pair(source, self.recipe, transform, row["image_id"], int(row["repetition"]), int(row["draw"]))
+
+    def source(self, image_id: str) -> Image:
+        """The source of one image, from which every version of it is cut.
+
+        Raises:
+            PicturesMissing: see `why_not`, or the picture itself is gone.
+        """
+        if self.why_not:
+            raise PicturesMissing(self.why_not)
+        try:
+            return self._source(image_id)
+        except BadImage as error:
+            raise PicturesMissing(f"The picture '{image_id}' of the run can no longer be read: {error}") from error
+
+    def _prepare(self, image_id: str) -> Image:
+        from probing_core.transforms.view import prepare_source
+
+        return prepare_source(self._corpus.load(image_id), self.recipe.view)
+
+    @cached_property
+    def _corpus(self) -> Corpus:
+        from probing_core.corpora import open_corpus
+
+        return open_corpus(self.recipe.corpus)

@@ -1,0 +1,161 @@
+"""A finished (or unfinished) run, opened for reading."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from probing_core.config import Recipe
+from probing_core.errors import BadRun
+from probing_core.results.pictures import Pictures
+from probing_core.store import Store, slug
+from probing_core.transforms.base import GROUPS, Image
+
+MODEL_COLUMNS = ("name", "family", "objective", "dim", "license", "weights", "data", "input_size", "text", "recipe")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run directory as tables. A table that the run does not have (yet) is empty, with no columns.
+
+    Attributes:
+        store: its files.
+        recipe: what it computes.
+    """
+
+    store: Store
+    recipe: Recipe
+
+    @classmethod
+    def open(cls, path: Path | str) -> Run:
+        """Opens the run in the directory ``path``.
+
+        Raises:
+            BadRun: there is none, or its recipe cannot be read.
+        """
+        path = Path(path)
+        if not (path / "run.toml").is_file():
+            raise BadRun(
+                f"'{path}' holds no run: a run directory has a run.toml. `probing run --out {path}` makes one."
+            )
+        store = Store(path)
+        content = store.read_toml("run.toml")
+        known = {f.name for f in fields(Recipe)}
+        return cls(store, Recipe.from_toml({k: v for k, v in content.items() if k in known}))
+
+    @property
+    def path(self) -> Path:
+        return self.store.root
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes whenever a file of the run does: the key of everything that is cached about it."""
+        manifest = self.path / "manifest.json"
+        return hashlib.sha256(manifest.read_bytes() if manifest.exists() else b"").hexdigest()[:16]
+
+    # tables
+
+    @cached_property
+    def models(self) -> pd.DataFrame:
+        """One row a model (a layer, where layers were asked for), in the order of the recipe."""
+        entries = [self.store.read_toml(n) for n in self.store.names("models/") if n.endswith("/model.toml")]
+        order = {name: i for i, name in enumerate(self.recipe.models)}
+        entries.sort(key=lambda e: (order.get(e.get("request", e["name"]), len(order)), e.get("position", 0)))
+        return pd.DataFrame([{c: e.get(c) for c in MODEL_COLUMNS} for e in entries], columns=list(MODEL_COLUMNS))
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        return self.table("images.parquet")
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        return self.table("samples.parquet")
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        return self.table("tables/scores.parquet")
+
+    @cached_property
+    def fits(self) -> pd.DataFrame:
+        return self.table("tables/fits.parquet")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """The table called ``name`` in the manifest; an empty frame if the run has none."""
+        return self.store.read_table(name) if self.store.has(name) else pd.DataFrame()
+
+    @property
+    def table_names(self) -> list[str]:
+        return [name for name in self.store.names() if name.endswith(".parquet")]
+
+    def predictions(self, model: str, task: str) -> pd.DataFrame:
+        """Every tested sample of ``task`` with what ``model``'s probe said, joined with `samples`.
+
+        Columns: those of `samples`, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen`` and
+        ``correct`` (bool). Empty if the run has none.
+        """
+        table = self.table(f"models/{slug(model)}/predictions/{task}.parquet")
+        if table.empty:
+            return table
+        joined = table.merge(self.samples, on="sample", how="left", validate="one_to_one")
+        return joined.assign(correct=joined["truth"] == joined["predicted"])
+
+    def map(self, model: str) -> pd.DataFrame | None:
+        """``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made."""
+        table = self.table(f"models/{slug(model)}/map.parquet")
+        return None if table.empty else table
+
+    def embeddings(self, model: str) -> np.ndarray | None:
+        """(N, D) ``float32`` in the order of `samples`, or None where the run ships none."""
+        names = [n for n in self.store.names(f"models/{slug(model)}/embeddings/") if n.endswith(".safetensors")]
+        if not names:
+            return None
+        return np.concatenate([self.store.read_arrays(name)["embeddings"] for name in names])
+
+    # what there is
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks that were scored, as `fine`, `group-0` ... `content`."""
+        return list(self.scores["task"].unique()) if not self.scores.empty else []
+
+    def classes(self, task: str) -> list[str]:
+        """The classes of a task in the order in which pages list them."""
+        if task == "fine":
+            scored = self.scores["subset"] if not self.scores.empty else pd.Series(dtype=str)
+            learned = set(scored[self.scores["task"] == "fine"]) if len(scored) else set()
+            every = list(self.transforms["transform"])
+            return [name for name in every if f"transform:{name}" in learned] or every
+        if task.startswith("group"):
+            return list(dict.fromkeys(self.transforms["group"]))
+        return sorted(self.samples["label"].unique())
+
+    @cached_property
+    def transforms(self) -> pd.DataFrame:
+        """``transform``, ``group``, ordered by group and within a group by the recipe."""
+        table = self.samples[["transform", "group"]].drop_duplicates()
+        place = {name: i for i, name in enumerate(self.recipe.transforms)}
+        order = np.lexsort((table["transform"].map(place), table["group"].map(GROUPS.index)))
+        return table.iloc[order].reset_index(drop=True)
+
+    # pictures
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        return Pictures(self.recipe, self.samples)
+
+    def picture(self, sample: int) -> tuple[Image, Image]:
+        """The view of one sample before and after its transform, made again from the corpus.
+
+        Raises:
+            PicturesMissing: the corpus is not on this machine, or is not the one that the run was made from.
+        """
+        return self.pictures.pair(sample)[:2]

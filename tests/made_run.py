@@ -1,0 +1,169 @@
+"""A small made run: the schema of docs/run-format.md with invented predictions over the packaged photographs.
+
+It lets the read side and the dashboard be tested in seconds, without embedding anything. Pictures are real: they are
+made again from the corpus, as in any run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from probing_core.config import Recipe
+from probing_core.corpora import open_corpus
+from probing_core.samples import choose_images, load_transforms, plan_samples
+from probing_core.store import Store, slug
+from probing_core.tasks import make_task, task_names
+from probing_core.transforms import bank
+
+MODELS = {
+    # name: (family, objective, dimension, skill between 0 and 1)
+    "zoo/mae": ("ViT", "MAE", 192, 0.75),
+    "timm:tf_efficientnet_lite0": ("EfficientNet", "supervised", 1280, 0.74),
+    "baseline/handcrafted": ("baseline", "none", 64, 0.6),
+    "baseline/pixels": ("baseline", "none", 768, 0.2),
+}
+PHOTOGRAPHS = 8
+VIEWS = 2
+KEY = "made"
+
+
+def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int = VIEWS) -> Path:
+    """Writes the run into ``root`` and returns it."""
+    corpus = open_corpus(corpus_name)
+    recipe = Recipe(
+        corpus=corpus_name,
+        fingerprint=corpus.fingerprint,
+        transforms=tuple(t.name for t in bank()),
+        models=tuple(MODELS),
+        limit=PHOTOGRAPHS * views,
+        seed=seed,
+    )
+    store = Store(root)
+    store.write_toml("run.toml", recipe.to_toml() | {"evaluation": "leave-one-out"}, KEY)
+    images = choose_images(recipe, corpus, lambda done, total: None)
+    store.write_table("images.parquet", images, KEY)
+    samples = _complete(plan_samples(recipe, images), seed)
+    store.write_table("samples.parquet", samples, KEY)
+    scores = []
+    for position, (name, (family, objective, dim, skill)) in enumerate(MODELS.items()):
+        folder = f"models/{slug(name)}"
+        entry = {
+            "name": name,
+            "request": name,
+            "position": 0,
+            "family": family,
+            "objective": objective,
+            "dim": dim,
+            "license": "MIT",
+            "weights": "invented for the tests",
+            "recipe": {"pooling": "mean", "precision": "float32"},
+        }
+        store.write_toml(f"{folder}/model.toml", entry, KEY)
+        rng = np.random.default_rng([seed, position])
+        for task in task_names(load_transforms(recipe)):
+            predictions = _predict(samples, recipe, task, skill, rng)
+            store.write_table(f"{folder}/predictions/{task}.parquet", predictions, KEY)
+            scores += _score(name, task, predictions.merge(samples, on="sample"))
+        store.write_table(f"{folder}/map.parquet", _map(samples, rng), KEY)
+    store.write_table("tables/scores.parquet", pd.DataFrame(scores), KEY)
+    store.write_table("tables/fits.parquet", _fits(), KEY)
+    return root
+
+
+def _complete(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    n, identity = len(samples), (samples["transform"] == "identity").to_numpy()
+    ssim = np.where(identity, 1.0, rng.uniform(0.3, 1.0, n))
+    return samples.assign(
+        strength=np.where(identity, np.nan, rng.uniform(0.1, 1.0, n)).astype(np.float32),
+        ssim=ssim.astype(np.float32),
+        difference=np.where(identity, 0.0, rng.uniform(1, 60, n)).astype(np.float32),
+        distance=np.where(identity, 0.0, rng.uniform(0.1, 1.0, n)).astype(np.float32),
+        visible=~identity & (ssim < 0.99),
+    )
+
+
+def _predict(
+    samples: pd.DataFrame, recipe: Recipe, task_name: str, skill: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Right with the probability ``skill`` (less where unseen); else a neighbor in the list of classes."""
+    task = make_task(task_name, samples, load_transforms(recipe))
+    rows = np.flatnonzero(task.takes_part)
+    truth, seen = task.truth[rows], task.seen[rows]
+    right = rng.random(len(rows)) < np.where(seen, skill, skill * 0.6)
+    predicted = np.where(right, truth, (truth + rng.choice([-1, 1, 2], len(rows))) % len(task.classes))
+    p = rng.uniform(0.4, 0.99, len(rows)).astype(np.float32)
+    classes = np.array(task.classes)
+    return pd.DataFrame(
+        {
+            "sample": rows.astype(np.int32),
+            "truth": classes[truth],
+            "predicted": classes[predicted],
+            "p_truth": np.where(right, p, 0.9 * (1 - p)).astype(np.float32),
+            "p_predicted": p,
+            "seen": seen,
+        }
+    )
+
+
+def _score(model: str, task: str, rows: pd.DataFrame) -> list[dict]:
+    rows = rows.assign(correct=rows["truth"] == rows["predicted"])
+    chance = 1 / rows["truth"].nunique()
+    subsets = {"all": rows, "visible": rows[rows["visible"] | (rows["transform"] == "identity")]}
+    if task != "fine":
+        subsets |= {"seen": rows[rows["seen"]], "unseen": rows[~rows["seen"]]}
+    found = [_row(model, task, name, "balanced-accuracy", part, chance) for name, part in subsets.items()]
+    for column in ("transform", "group"):
+        found += [_row(model, task, f"{column}:{k}", "recall", part, chance) for k, part in rows.groupby(column)]
+    return found
+
+
+def _row(model: str, task: str, subset: str, measure: str, rows: pd.DataFrame, chance: float) -> dict:
+    by_base = rows.groupby("base_id")["correct"].mean()
+    value = rows.groupby("truth")["correct"].mean().mean()
+    half = 2.36 * by_base.std(ddof=1) / np.sqrt(len(by_base))
+    return {
+        "model": model,
+        "task": task,
+        "subset": subset,
+        "measure": measure,
+        "value": value,
+        "low": max(0.0, value - half),
+        "high": min(1.0, value + half),
+        "interval": "t",
+        "images": rows["image_id"].nunique(),
+        "bases": len(by_base),
+        "chance": chance,
+        "note": "",
+    }
+
+
+def _map(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    names = sorted(samples["transform"].unique())
+    centers = rng.normal(0, 6, (len(names), 2))
+    points = centers[samples["transform"].map(names.index)] + rng.normal(0, 0.8, (len(samples), 2))
+    return pd.DataFrame({"sample": samples["sample"], "x": points[:, 0], "y": points[:, 1]}).astype(
+        {"x": np.float32, "y": np.float32}
+    )
+
+
+def _fits() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "model": name,
+                "task": "fine",
+                "fold": fold,
+                "penalty": 0.01,
+                "at_edge": False,
+                "converged": True,
+                "iterations": 40,
+                "validation_loss": 1.2,
+            }
+            for name in MODELS
+            for fold in range(2)
+        ]
+    )
