@@ -60,9 +60,8 @@ def init_vit(seed: int) -> VisionTransformer:
             global_pool="avg",
             fc_norm=False,  # tokens are normalized before the mean, so that decoders receive them normalized too
         )
-    with torch.no_grad():
-        grid = [SIZE // PATCH, SIZE // PATCH]
-        vit.pos_embed.copy_(build_sincos2d_pos_embed(grid, WIDTH, interleave_sin_cos=False)[None])
+    grid = [SIZE // PATCH, SIZE // PATCH]
+    vit.pos_embed = torch.nn.Parameter(build_sincos2d_pos_embed(grid, WIDTH, interleave_sin_cos=False)[None])
     return vit
 
 
@@ -169,6 +168,7 @@ class ViTEmbedder(LoadedEmbedder):
             torch.autocast(self.device.split(":")[0], dtype=half, enabled=half is not torch.float32),
         ):
             inputs = batch.to(self.device).permute(0, 3, 1, 2)
+            tokens: Any
             if not self.layer:
                 tokens = [self._vit.forward_features(inputs)]
             else:

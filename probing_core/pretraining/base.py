@@ -1,0 +1,52 @@
+"""What an objective is: an encoder, the parts that are thrown away after training, and a loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from probing_core.embedders.vit import init_vit
+from probing_core.pretraining.views import Views
+
+
+class Objective(nn.Module, ABC):
+    """One way to train the encoder. The encoder's start and the order of pictures are the same for all.
+
+    Args:
+        rows: the pictures of the training in order, with ``label`` and ``style``; objectives that learn from
+            captions or labels take them from here.
+        views: what is drawn from a picture at each step.
+        seed: of the initial weights.
+    """
+
+    views: Callable[[Tensor, torch.Generator], Tensor]
+
+    def __init__(self, rows: pd.DataFrame, views: Views, seed: int) -> None:
+        super().__init__()
+        self.views = views
+        self.encoder = init_vit(seed)
+
+    @abstractmethod
+    def forward(self, pictures: Tensor, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """``"loss"``, and the terms it is made of, for the log.
+
+        Args:
+            pictures: (N, 3, S, S) ``uint8``.
+            indices: (N,) their positions in ``rows``.
+            generator: the source of everything random in this step.
+        """
+
+    def after_step(self) -> None:
+        """Called after each step of the optimizer, for what must stay within bounds."""
+
+    def extra_weights(self) -> dict[str, Tensor]:
+        """Weights beside the encoder's that ship, by name."""
+        return {}
+
+    def extra_facts(self) -> dict[str, str]:
+        """What the shipped file must say for those weights to be used; it becomes the file's metadata."""
+        return {}

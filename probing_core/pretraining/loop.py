@@ -1,0 +1,220 @@
+"""The one training loop: the same for every objective, resumable bit for bit after a kill at any moment."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from probing_core.embedders.devices import resolve_precision
+from probing_core.errors import BadConfig, ProbingError
+from probing_core.pretraining.base import Objective
+from probing_core.pretraining.pictures import Pictures, batch_indices
+from probing_core.pretraining.recipe import Recipe
+from probing_core.progress import Progress
+from probing_core.store import write_atomically
+
+FLOP_BUDGET = 5.0e14
+"""Floating-point operations of the training of every zoo encoder, forward and backward.
+
+They are 450,000 pictures of supervised training at 1.11 GFLOP each: 34 epochs of 13 thousand pictures, 40 minutes on
+two quiet cores, which is what nine encoders of one afternoon can afford. Objectives that see two views or few
+patches take fewer or more pictures for the same operations.
+"""
+
+SAVE_EVERY = 20
+"""Steps between two checkpoints: about a minute on one core."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a training is, as it is written to ``training.json``; a training is resumed only with equal facts."""
+
+    recipe: dict[str, Any]
+    seed: int
+    steps: int
+    batch: int
+    flops_per_step: int
+    precision: str
+    device: str
+    threads: int
+    pictures: int
+    pictures_digest: str
+    torch: str
+
+    @property
+    def images_seen(self) -> int:
+        return self.steps * self.batch
+
+
+def train(
+    recipe: Recipe,
+    objective: Objective,
+    pictures: Pictures,
+    out: Path,
+    *,
+    seed: int,
+    steps: int | None,
+    device: torch.device,
+    progress: Progress,
+) -> Facts:
+    """Trains ``objective`` in ``out``, from its last checkpoint if there is one.
+
+    Writes ``training.json``, ``checkpoint.pt`` and ``log.jsonl`` (one JSON object a step). Everything random in a
+    step follows from (seed, step), so that a checkpoint holds weights and the optimizer's state alone.
+
+    Raises:
+        BadConfig: ``out`` holds another training.
+        ProbingError: the loss is not finite.
+    """
+    batch = min(recipe.batch, len(pictures.rows))
+    precision = resolve_precision("auto", device)
+    objective.to(device)
+    flops = count_flops(objective, _read(pictures, 0, batch, seed, device))
+    facts = Facts(
+        recipe=recipe.to_json(),
+        seed=seed,
+        steps=steps or max(1, round(FLOP_BUDGET / flops)),
+        batch=batch,
+        flops_per_step=flops,
+        precision=precision,
+        device=device.type,
+        threads=torch.get_num_threads(),
+        pictures=len(pictures.rows),
+        pictures_digest=pictures.digest,
+        torch=torch.__version__,
+    )
+    _agree(facts, out / "training.json")
+    optimizer = make_optimizer(objective, recipe)
+    start = _resume(out / "checkpoint.pt", objective, optimizer, device)
+    log = out / "log.jsonl"
+    _cut(log, start)
+
+    objective.train()
+    with log.open("a") as lines:
+        for step in range(start, facts.steps):
+            rate = recipe.learning_rate * schedule(step, facts.steps, recipe.warm_up)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            images, indices = _read(pictures, step, batch, seed, device)
+            with _autocast(device, precision):
+                terms = objective(images, indices, step_generator(seed, step, device))
+            optimizer.zero_grad()
+            terms["loss"].backward()
+            norm = torch.nn.utils.clip_grad_norm_(objective.parameters(), recipe.clip)
+            values = {name: term.item() for name, term in terms.items()}
+            if not math.isfinite(values["loss"]):
+                raise ProbingError(f"The loss of '{recipe.name}' is {values['loss']} at step {step}; lower its rate.")
+            optimizer.step()
+            objective.after_step()
+            lines.write(json.dumps({"step": step, **values, "gradient_norm": float(norm), "rate": rate}) + "\n")
+            lines.flush()
+            if (step + 1) % SAVE_EVERY == 0 or step + 1 == facts.steps:
+                _save(out / "checkpoint.pt", step + 1, objective, optimizer)
+            progress.update("pretrain", step + 1, facts.steps, f"Training {recipe.name}, loss {values['loss']:.3f}")
+    return facts
+
+
+def count_flops(objective: Objective, data: tuple[Tensor, Tensor]) -> int:
+    """Floating-point operations of one step's forward and backward pass: products of matrices, as PyTorch counts them.
+
+    Counted on a copy and with attention spelled out, for which the counter has a formula on every device.
+    Drawing the views is not part of it: it trains nothing.
+    """
+    images, indices = data
+    probe = copy.deepcopy(objective)
+    views = objective.views(images, step_generator(0, 0, images.device))
+    probe.views = lambda pictures, generator: views
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        probe(images, indices, step_generator(0, 0, images.device))["loss"].backward()
+    return counter.get_total_flops()
+
+
+def schedule(step: int, steps: int, warm_up: float) -> float:
+    """Factor of the peak rate: a straight rise over the first ``warm_up`` of the steps, then a cosine to 0."""
+    rise = max(1, round(warm_up * steps))
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+def make_optimizer(objective: Objective, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW over every parameter; biases, scales, positions and tokens do not decay, as is usual."""
+    named = [(name, p) for name, p in objective.named_parameters() if p.requires_grad]
+    kept = [p for name, p in named if p.ndim < 2 or name.endswith(("pos_embed", "positions", "mask_token"))]
+    decayed = [p for name, p in named if all(p is not other for other in kept)]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas)
+
+
+def step_generator(seed: int, step: int, device: torch.device) -> torch.Generator:
+    """The source of everything random in one step."""
+    key = hashlib.blake2b(f"{seed}|{step}".encode(), digest_size=7).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(key, "little"))
+
+
+def read_log(out: Path) -> list[dict[str, float]]:
+    """The lines of ``log.jsonl``, one a step."""
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+def read_facts(out: Path) -> Facts:
+    return Facts(**json.loads((out / "training.json").read_text()))
+
+
+def _read(pictures: Pictures, step: int, batch: int, seed: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    indices = batch_indices(step, len(pictures.rows), batch, seed)
+    images = torch.from_numpy(np.ascontiguousarray(pictures.pixels[indices]))
+    return images.to(device), torch.from_numpy(indices).to(device)
+
+
+def _autocast(device: torch.device, precision: str) -> AbstractContextManager:
+    dtype = getattr(torch, precision)
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32)
+
+
+def _agree(facts: Facts, path: Path) -> None:
+    mine = json.loads(json.dumps(asdict(facts)))  # as JSON gives it back: tuples become lists
+    if path.exists():
+        theirs = json.loads(path.read_text())
+        differing = [name for name in mine if mine[name] != theirs.get(name)]
+        if differing:
+            raise BadConfig(
+                f"'{path.parent}' holds another training, which differs in {', '.join(differing)}; "
+                f"name another folder, or remove it."
+            )
+    write_atomically(path, json.dumps(mine, indent=1).encode())
+
+
+def _save(path: Path, step: int, objective: Objective, optimizer: torch.optim.Optimizer) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    state = {"step": step, "objective": objective.state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _resume(path: Path, objective: Objective, optimizer: torch.optim.Optimizer, device: torch.device) -> int:
+    """The step to go on with."""
+    if not path.exists():
+        return 0
+    state = torch.load(path, map_location=device, weights_only=True)
+    objective.load_state_dict(state["objective"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["step"]
+
+
+def _cut(log: Path, start: int) -> None:
+    """Drops the lines of steps that are done again; the last of them may be half written."""
+    lines = log.read_text().splitlines()[:start] if log.exists() else []
+    write_atomically(log, "".join(line + "\n" for line in lines).encode())

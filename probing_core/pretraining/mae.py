@@ -1,0 +1,26 @@
+"""MAE: predict the pixels of masked patches, each normalized, from the visible ones (He et al. 2022)."""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+from lightly.models.utils import normalize_mean_var
+from torch import Tensor
+
+from probing_core.embedders.vit import normalize
+from probing_core.pretraining.base import Objective
+from probing_core.pretraining.masked import Decoder, encode_visible, error_at, patches, random_masks
+from probing_core.pretraining.views import Views
+
+
+class MAE(Objective):
+    def __init__(self, rows: pd.DataFrame, views: Views, seed: int, *, mask: float) -> None:
+        super().__init__(rows, views, seed)
+        self.decoder = Decoder()
+        self.mask = mask
+
+    def forward(self, pictures: Tensor, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        images = normalize(self.views(pictures, generator))
+        visible, masked = random_masks(len(images), self.mask, generator)
+        prediction = self.decoder(encode_visible(self.encoder, images, visible), visible)
+        return {"loss": error_at(prediction, normalize_mean_var(patches(images)), masked)}

@@ -1,0 +1,80 @@
+"""The pictures of a training: decoded once, kept on disk, read in an order that is the same for every objective."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from probing_core.corpora.base import Corpus
+from probing_core.embedders.preprocessing import resize_and_crop
+from probing_core.embedders.vit import PREPROCESSING
+from probing_core.errors import BadCorpus
+from probing_core.progress import Progress
+
+SIDE = 144
+"""Pixels of the side of the kept pictures: a little more than the encoder's 128, since crops cut some away."""
+
+FEWEST = 8
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a training reads.
+
+    Attributes:
+        rows: one row a picture, with ``image_id``, ``label`` and, where the corpus has it, ``style``.
+        pixels: (n, 3, 144, 144) ``uint8``, mapped from disk.
+        digest: of ids, labels and styles.
+    """
+
+    rows: pd.DataFrame
+    pixels: np.ndarray
+    digest: str
+
+
+def gather(corpus: Corpus, folder: Path, progress: Progress) -> Pictures:
+    """The pictures of the split ``pretrain``, or all of them in a corpus that has no such split.
+
+    Raises:
+        BadCorpus: there are fewer than `FEWEST`.
+        BadImage: a picture cannot be read.
+    """
+    rows = corpus.rows
+    if (rows["split"] == "pretrain").any():
+        rows = rows[rows["split"] == "pretrain"]
+    if len(rows) < FEWEST:
+        raise BadCorpus(f"Pretraining needs at least {FEWEST} pictures; '{corpus.name}' has {len(rows)} for it.")
+    rows = rows[[c for c in ("image_id", "label", "style") if c in rows]].reset_index(drop=True)
+    content = json.dumps([list(rows), rows.astype(str).to_numpy().tolist()])
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    path = folder / f"pictures-{digest}.npy"
+    if not path.exists():
+        _decode(corpus, rows, path, progress)
+    return Pictures(rows, np.load(path, mmap_mode="r"), digest)
+
+
+def _decode(corpus: Corpus, rows: pd.DataFrame, path: Path, progress: Progress) -> None:
+    square = replace(PREPROCESSING, size=(SIDE, SIDE))
+    temporary = path.with_name(path.name + ".tmp")
+    pixels = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(rows), 3, SIDE, SIDE))
+    for position, image_id in enumerate(rows["image_id"]):
+        pixels[position] = resize_and_crop(corpus.load(image_id), square).transpose(2, 0, 1)
+        progress.update("decode", position + 1, len(rows), "Decoding pictures")
+    pixels.flush()
+    temporary.replace(path)
+
+
+def batch_indices(step: int, n: int, batch: int, seed: int) -> np.ndarray:
+    """Positions of the pictures of one step, out of ``n``.
+
+    Each epoch is a permutation drawn from (seed, epoch); what is left over at its end is dropped, so that no
+    picture is twice in a batch. A step follows from its number alone: nothing has to be saved to go on.
+    """
+    epoch, place = divmod(step, n // batch)
+    order = np.random.default_rng([seed, epoch]).permutation(n)
+    return order[place * batch : (place + 1) * batch]

@@ -1,0 +1,80 @@
+"""From a recipe's name to the file of an encoder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors.torch import save
+
+from probing_core.corpora.base import Corpus
+from probing_core.embedders.devices import resolve_device
+from probing_core.errors import BadConfig
+from probing_core.pretraining.align import ALIGN
+from probing_core.pretraining.base import Objective
+from probing_core.pretraining.can import CAN
+from probing_core.pretraining.clip import CLIP
+from probing_core.pretraining.loop import Facts, train
+from probing_core.pretraining.mae import MAE
+from probing_core.pretraining.pictures import gather
+from probing_core.pretraining.recipe import Recipe, load_recipe
+from probing_core.pretraining.simclr import SimCLR
+from probing_core.pretraining.supervised import Supervised
+from probing_core.progress import Progress
+from probing_core.store import Store, write_atomically
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    "supervised": Supervised,
+    "simclr": SimCLR,
+    "mae": MAE,
+    "can": CAN,
+    "clip": CLIP,
+    "align": ALIGN,
+}
+
+
+def run(
+    name: str,
+    corpus: Corpus,
+    out: Path,
+    *,
+    seed: int,
+    steps: int | None,
+    device: str,
+    progress: Progress,
+) -> Path:
+    """See `probing_core.pretraining.pretrain`."""
+    recipe = load_recipe(name)
+    if steps is not None and steps < 1:
+        raise BadConfig(f"The number of steps must be 1 or more; got {steps}.")
+    where = resolve_device(device)
+    path = out / "encoder.safetensors"
+    with Store(out).locked():
+        pictures = gather(corpus, out, progress)
+        objective = build(recipe, pictures.rows, seed)
+        facts = train(recipe, objective, pictures, out, seed=seed, steps=steps, device=where, progress=progress)
+        write_atomically(path, export(objective, facts))
+    return path
+
+
+def build(recipe: Recipe, rows: pd.DataFrame, seed: int) -> Objective:
+    """The objective of ``recipe`` with fresh weights; the global random state stays as it was."""
+    if recipe.objective not in OBJECTIVES:
+        raise BadConfig(
+            f"The recipe '{recipe.name}' names the objective '{recipe.objective}'; there are: {', '.join(OBJECTIVES)}."
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return OBJECTIVES[recipe.objective](rows, recipe.views, seed, **recipe.options)
+
+
+def export(objective: Objective, facts: Facts) -> bytes:
+    """The encoder, and the text tower where there is one, in half precision; facts of the training as metadata."""
+    weights = {f"encoder.{name}": tensor for name, tensor in objective.encoder.state_dict().items()}
+    weights |= objective.extra_weights()
+    half = {name: tensor.detach().half().cpu().contiguous() for name, tensor in weights.items()}
+    metadata = {"facts": json.dumps(asdict(facts), sort_keys=True), **objective.extra_facts()}
+    return save(half, metadata)
