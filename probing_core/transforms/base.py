@@ -25,9 +25,12 @@ Image: TypeAlias = np.ndarray
 PixelFunction: TypeAlias = Callable[[Image, float, np.random.Generator], Image]
 """(image, strength, rng) -> image of the same size and dtype; never writes into its input."""
 
-CoordinateMap: TypeAlias = Callable[[tuple[int, int], float, np.random.Generator], tuple[np.ndarray, np.ndarray]]
-"""((height, width) of the output, strength, rng) -> (x, y), each ``float32`` (height, width): where every output
-pixel is read, in output pixels from the center of the picture."""
+Coordinates: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""(x, y), each ``float32`` (height, width): where every output pixel is read, in output pixels from the center of the
+picture."""
+
+CoordinateMap: TypeAlias = Callable[[tuple[int, int], float, np.random.Generator], Coordinates]
+"""((height, width) of the output, strength, rng) -> `Coordinates`."""
 
 GROUPS = (
     "identity",
@@ -139,6 +142,14 @@ class Transform:
     def for_split(self, split: str) -> Transform:
         """This transform with the art (fonts, words, icons) of one split; itself where it has none."""
         return self if self.art is None else replace(self, pixels=self.art(split))
+
+
+def grid(shape: tuple[int, int]) -> Coordinates:
+    """Where every pixel of a picture of (height, width) lies: the coordinate map that changes nothing."""
+    height, width = shape
+    x = np.arange(width, dtype=np.float32) - (width - 1) / 2
+    y = np.arange(height, dtype=np.float32) - (height - 1) / 2
+    return np.tile(x, (height, 1)), np.tile(y[:, None], (1, width))
 
 
 def generator(seed: int, image_id: str, transform: str, repetition: int = 0, draw: int = 0) -> np.random.Generator:

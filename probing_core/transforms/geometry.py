@@ -7,27 +7,17 @@ import math
 import cv2
 import numpy as np
 
-from probing_core.transforms.base import Transform
-
-Map = tuple[np.ndarray, np.ndarray]
+from probing_core.transforms.base import Coordinates, Transform, grid
 
 
-def grid(shape: tuple[int, int]) -> Map:
-    """(x, y), each ``float32`` (height, width): pixels from the center of the picture."""
-    height, width = shape
-    x = np.arange(width, dtype=np.float32) - (width - 1) / 2
-    y = np.arange(height, dtype=np.float32) - (height - 1) / 2
-    return np.tile(x, (height, 1)), np.tile(y[:, None], (1, width))
-
-
-def rotate(shape: tuple[int, int], degrees: float, rng: np.random.Generator) -> Map:
+def rotate(shape: tuple[int, int], degrees: float, rng: np.random.Generator) -> Coordinates:
     angle = math.radians(degrees) * rng.choice((-1, 1))
     x, y = grid(shape)
     cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
     return x * cosine - y * sine, x * sine + y * cosine
 
 
-def perspective(shape: tuple[int, int], tilt: float, rng: np.random.Generator) -> Map:
+def perspective(shape: tuple[int, int], tilt: float, rng: np.random.Generator) -> Coordinates:
     height, width = shape
     angle = rng.uniform(0, 2 * math.pi)
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
@@ -41,7 +31,7 @@ def perspective(shape: tuple[int, int], tilt: float, rng: np.random.Generator) -
     return (a[0, 0] * x + a[0, 1] * y + a[0, 2]) / depth, (a[1, 0] * x + a[1, 1] * y + a[1, 2]) / depth
 
 
-def swirl(shape: tuple[int, int], radians: float, rng: np.random.Generator) -> Map:
+def swirl(shape: tuple[int, int], radians: float, rng: np.random.Generator) -> Coordinates:
     x, y = grid(shape)
     # The angle falls with the distance to a thousandth at `radius`, as in scikit-image.
     radius = 0.5 * min(shape)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
-from probing_core.transforms.base import MARGIN, Image, Transform
+from probing_core.transforms.base import MARGIN, Coordinates, Image, Transform, grid
 
 LARGE_REDUCTION = 1.5
 """Pictures at least this much larger than a source are reduced, so that old compression traces fade."""
@@ -33,21 +34,16 @@ def resize(image: Image, side: int) -> Image:
     return cv2.resize(image, (side, side), interpolation=method)
 
 
-def identity_map(shape: tuple[int, int], strength: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The sub-pixel warp of every class that has no geometry of its own.
+def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray, np.ndarray], Coordinates]:
+    """The warp that every class undergoes, for geometric ones after their own map.
 
-    A random affine map that moves the corners by up to a pixel: the sampling phase then runs over all
-    sub-pixel positions within a picture, as it does in a rotation, and resampling traces tell nothing.
+    A random affine map that moves the sides by up to a pixel, and a shift by up to half a pixel. The sampling phase
+    then runs over all sub-pixel positions in every class. Without it, wherever a map leaves the pixel grid as it is
+    (identity, the rim of a swirl), nothing would be interpolated, and sharpness alone would tell the class.
     """
-    height, width = shape
-    y, x = np.meshgrid(
-        np.arange(height, dtype=np.float32) - (height - 1) / 2,
-        np.arange(width, dtype=np.float32) - (width - 1) / 2,
-        indexing="ij",
-    )
-    a, b, c, d = (rng.uniform(-1, 1, 4) / (np.array([width, height, width, height]) / 2)).astype(np.float32)
+    a, b, c, d = (rng.uniform(-1, 1, 4) / (view / 2)).astype(np.float32)
     dx, dy = rng.uniform(-0.5, 0.5, 2).astype(np.float32)
-    return x + a * x + b * y + dx, y + c * x + d * y + dy
+    return lambda x, y: (x + a * x + b * y + dx, y + c * x + d * y + dy)
 
 
 def cut_view(source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator) -> Image:
@@ -68,19 +64,18 @@ def cut_pair(
 ) -> tuple[Image, Image]:
     """The same view without and with the transform: what `cut_view` gives, and what to compare it with.
 
-    For a pixel transform the first differs from the second by the pixel function alone (both lie under the same
-    sub-pixel warp); for a geometric one it is the plain center of the source.
+    Both lie under the same sub-pixel warp, so that they differ by the transform alone.
     """
     center = np.float32((source.shape[0] - 1) / 2)
+    nudge = sub_pixel_warp(view, rng)
 
-    def warped(x: np.ndarray, y: np.ndarray) -> Image:
+    def warped(coordinates: Coordinates) -> Image:
+        x, y = nudge(*coordinates)
         # Cubic: linear interpolation blurs by phase, which would tell a warp from a shift.
         return cv2.remap(source, x + center, y + center, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
 
+    before = warped(grid((view, view)))
     if transform.warp is not None:
-        start = (source.shape[0] - view) // 2
-        plain = source[start : start + view, start : start + view]
-        return plain, warped(*transform.warp((view, view), strength, rng))
-    before = warped(*identity_map((view, view), strength, rng))
+        return before, warped(transform.warp((view, view), strength, rng))
     assert transform.pixels is not None  # a transform has one of the two
     return before, transform.pixels(before, strength, rng)
