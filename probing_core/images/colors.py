@@ -40,7 +40,7 @@ def to_rgb(opened: pillow.Image, name: str, bits: int, notes: list[str]) -> pill
     colors = _to_srgb(_opaque(opened, name, bits), opened.info.get("icc_profile"), notes)
     if bits > 8:
         notes.append(f"{bits} bits a channel were reduced to 8")
-    if opened.has_transparency_data:
+    if opened.has_transparency_data and not opened.mode.startswith("I;16"):
         alpha = opened.getchannel("A") if "A" in opened.getbands() else opened.convert("RGBA").getchannel("A")
         if alpha.getextrema() != (255, 255):
             notes.append("transparency was laid on white")
@@ -80,7 +80,7 @@ def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> p
         if colors.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
             colors = _rgb(colors)
         converted = ImageCms.profileToProfile(colors, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, ImportError, OSError, ValueError, TypeError):
+    except Exception:  # a profile is optional, whatever is wrong with it, or with the library that reads it
         notes.append("its color profile cannot be used: colors were read as sRGB")
         return _rgb(colors)
     notes.append(f"colors were converted from the profile '{name}' to sRGB")
