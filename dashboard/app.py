@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 try:
     from dashboard import banner, data, state, widgets
@@ -47,12 +48,12 @@ PAGES = {
 STYLE = "<style>.stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1500px; }</style>"
 
 
-def icon() -> np.ndarray:
+def icon() -> Image.Image:
     """A dot that fades to the right; named icons would be fetched from another server."""
     y, x = np.mgrid[-1:1:32j, -1:1:32j]
     alpha = np.clip((0.8 - np.hypot(x, y)) / (0.1 + 0.5 * (x + 1)), 0, 1)
     color = np.broadcast_to([0, 114, 178], (32, 32, 3))
-    return np.dstack([color, alpha * 255]).astype(np.uint8)
+    return Image.fromarray(np.dstack([color, alpha * 255]).astype(np.uint8))
 
 
 def main() -> None:

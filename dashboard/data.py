@@ -16,6 +16,7 @@ import streamlit as st
 
 from dashboard import state
 from probing_core.charts import Theme
+from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, one_line
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
@@ -128,3 +129,15 @@ def run_with_pictures(besides: Run) -> str:
             if not other.pictures.why_not:
                 return place.name
     return ""
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the corpus")
+def corpus(name: str) -> Corpus:
+    from probing_core.corpora import open_corpus
+
+    return open_corpus(name)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def corpus_image(name: str, image_id: str) -> np.ndarray:
+    return corpus(name).load(image_id)

@@ -13,8 +13,8 @@ TERMS = {
     "fine": "Which of the transformations was applied? One class for each transformation, and identity.",
     "group": "Which group of transformations? In each rotation one member of every group is never seen in training.",
     "content": "What is in the picture? The label that comes with the corpus.",
-    "rotation": "Which members are held out of training: member C in rotation 0, A in 1, B in 2, so that each is unseen "
-    "once.",
+    "rotation": "Which members are held out of training: member C in rotation 0, A in 1, B in 2, so that each is "
+    "unseen once.",
     "seen": "Samples whose transformation the probe was trained on (other photographs).",
     "unseen": "Samples whose transformation the probe never saw; it saw only other members of the group.",
     "visible": "Samples on which the transformation changes something: SSIM of at most 0.99 and a mean difference of "

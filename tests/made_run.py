@@ -42,7 +42,7 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
         seed=seed,
     )
     store = Store(root)
-    store.write_toml("run.toml", recipe.to_toml() | {"evaluation": "leave-one-out"}, KEY)
+    store.write_toml("run.toml", recipe.to_toml(), KEY)
     images = choose_images(recipe, corpus, lambda done, total: None)
     store.write_table("images.parquet", images, KEY)
     samples = _complete(plan_samples(recipe, images), seed)

@@ -1,1 +1,111 @@
-"""transformations: in work."""
+"""Transformations: the bank on one picture, and each transform at any strength."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import data, pictures, state, widgets
+from dashboard.glossary import hint
+from dashboard.pictures import Chosen
+from dashboard.strength import draw, strength_slider
+from probing_core.errors import BadRun
+from probing_core.images import encode_jpeg
+from probing_core.transforms import GROUPS, Transform, bank
+
+SHEET_FRACTIONS = (0.0, 0.5, 1.0)
+VIEW = 128
+
+
+def show() -> None:
+    st.title("Transformations", help="What is done to pictures: thirty transformations and identity, in ten groups.")
+    picture = pictures.pick_one()
+    if picture is None:
+        return
+    for note in picture.notes:
+        st.caption(f"{pictures.plain(picture.name)}: {pictures.plain(note)}")
+    _one(picture)
+    _sheet(picture)
+    _table()
+
+
+def _one(picture: Chosen) -> None:
+    entries = {t.name: t for t in bank()}
+    names = {t.name: f"{t.group} · {t.name}" for t in bank()}
+    default = next(t.name for t in bank() if t.group != "identity")
+    st.header("One at any strength", help=hint("strength"))
+    transform = entries[widgets.select("Transformation", "transform", list(entries), default, names)]
+    unseen = "" if transform.unseen_in is None else f" Unseen in rotation {transform.unseen_in}."
+    st.markdown(f"{transform.definition}{unseen}")
+    strength_slider(picture, VIEW, transform)
+
+
+def _sheet(picture: Chosen) -> None:
+    st.header("All at three strengths")
+    st.caption("Weakest, middle and strongest of the documented range. A button opens its transformation above.")
+    strips = contact_sheet(picture, picture.key)
+    for group in GROUPS:
+        members = [t for t in bank() if t.group == group]
+        st.subheader(group)
+        for column, transform in zip(st.columns(3), members, strict=False):
+            with column:
+                st.image(strips[transform.name], width="stretch", alt=f"{transform.name} at three strengths")
+                text = f"{transform.name}: {transform.weakest:g} to {transform.strongest:g} {transform.unit}"
+                if st.button(text if group != "identity" else "identity", key=f"open-{transform.name}", type="tertiary"):
+                    state.choose("transform", transform.name)
+                    st.rerun()
+
+
+@st.cache_resource(max_entries=8, show_spinner="Transforming")
+def contact_sheet(_picture: Chosen, key: str) -> dict[str, bytes]:
+    """Transform -> three strengths side by side, as JPEG."""
+    return {t.name: encode_jpeg(_strip(_picture, t), quality=92) for t in bank()}
+
+
+def _strip(picture: Chosen, transform: Transform) -> np.ndarray:
+    versions = [draw(picture.image, VIEW, transform, transform.strength_at(f))[1] for f in SHEET_FRACTIONS]
+    gap = np.full((VIEW, 4, 3), 128, np.uint8)
+    return np.hstack([versions[0], gap, versions[1], gap, versions[2]])
+
+
+def _table() -> None:
+    st.header("The bank")
+    distances = _median_distances()
+    table = pd.DataFrame(
+        [
+            {
+                "name": t.name,
+                "group": t.group,
+                "member": t.member,
+                "unseen in rotation": t.unseen_in,
+                "definition": t.definition,
+                "parameter": t.parameter,
+                "unit": t.unit,
+                "weakest": t.weakest,
+                "strongest": t.strongest,
+                "drawn": t.law,
+                "median distance": distances.get(t.name),
+                "library": t.library,
+                "source": t.source,
+            }
+            for t in bank()
+        ]
+    )
+    widgets.show_table(
+        table,
+        "bank",
+        column_config={"median distance": st.column_config.NumberColumn(format="%.3f", help=hint("distance"))},
+    )
+
+
+def _median_distances() -> dict[str, float]:
+    """Of the chosen run's samples; without a run there are none."""
+    try:
+        samples = data.current_run().samples
+    except BadRun:
+        return {}
+    return samples.groupby("transform")["distance"].median().to_dict() if not samples.empty else {}
+
+
+show()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -44,9 +44,7 @@ class Run:
                 f"'{path}' holds no run: a run directory has a run.toml. `probing run --out {path}` makes one."
             )
         store = Store(path)
-        content = store.read_toml("run.toml")
-        known = {f.name for f in fields(Recipe)}
-        return cls(store, Recipe.from_toml({k: v for k, v in content.items() if k in known}))
+        return cls(store, Recipe.from_toml(store.read_toml("run.toml")))
 
     @property
     def path(self) -> Path:

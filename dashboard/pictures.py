@@ -1,0 +1,86 @@
+"""Choosing pictures: uploads (decoded in memory, never written to disk), the camera, and samples that ship."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard import data, state
+from probing_core.errors import BadImage
+from probing_core.images import READABLE, inspect
+
+SUFFIXES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"]
+MOST_UPLOADS = 20
+MEGABYTES = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """A picture that somebody chose.
+
+    Attributes:
+        name: what the page calls it.
+        image: (H, W, 3) ``uint8``.
+        key: digest of its pixels.
+        notes: what was changed in reading it, and what already degrades it.
+    """
+
+    name: str
+    image: np.ndarray
+    key: str
+    notes: tuple[str, ...] = ()
+
+
+def chosen(name: str, image: np.ndarray, notes: tuple[str, ...] = ()) -> Chosen:
+    return Chosen(name, image, hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest(), notes)
+
+
+def read_uploads(files: list[Any]) -> list[Chosen]:
+    """Decodes uploads; each that cannot be read gets one sentence, and the others go on."""
+    found = []
+    if len(files) > MOST_UPLOADS:
+        st.error(f"At most {MOST_UPLOADS} pictures are looked at together; the first {MOST_UPLOADS} are shown.")
+    for file in files[:MOST_UPLOADS]:
+        try:
+            picture = inspect(file.getvalue(), file.name)
+        except BadImage as error:
+            st.error(plain(str(error)), icon=":material/broken_image:")
+        else:
+            found.append(chosen(picture.name, picture.image, picture.notes))
+    return found
+
+
+def upload(label: str, key: str, several: bool = True) -> list[Chosen]:
+    """An upload field and what was read from it."""
+    files = st.file_uploader(
+        label,
+        type=None,  # the decoder decides by content; a wrong extension is no reason to refuse
+        accept_multiple_files=several,
+        key=key,
+        max_upload_size=MEGABYTES,
+        help=f"{READABLE}, up to {MEGABYTES} MB each. Pictures stay in this computer's memory and are never saved.",
+    )
+    return read_uploads((files if several else [files]) if files else [])
+
+
+def pick_one(where_from: str = "photos", key: str = "picture") -> Chosen | None:
+    """One of the packaged photographs, or an upload."""
+    corpus = data.corpus(where_from)
+    ids = list(corpus.rows["image_id"])
+    left, right = st.columns(2)
+    with right:
+        uploads = upload("Or your own picture", f"{key}-upload", several=False)
+    with left:
+        state.remember(key, ids, ids[0])
+        image_id = st.selectbox("Picture", ids, key=key, disabled=bool(uploads))
+        state.publish(key, image_id)
+    return uploads[0] if uploads else chosen(image_id, data.corpus_image(where_from, image_id))
+
+
+def plain(text: str) -> str:
+    """``text`` as Markdown that shows it as it stands: names of files are data, never markup."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)
