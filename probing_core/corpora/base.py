@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from probing_core.transforms.base import Image
+from probing_core.images import Image
 
 COLUMNS = {
     "image_id": "string, unique",

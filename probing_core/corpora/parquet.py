@@ -43,7 +43,6 @@ class ParquetCorpus(Corpus):
     def __init__(self, path: Path) -> None:
         self.name = f"parquet:{path}"
         self.skipped = []
-        self._path = path
         self._file = _open(path)
         self._lock = threading.Lock()
         self._groups: OrderedDict[int, pa.ChunkedArray] = OrderedDict()
@@ -71,7 +70,7 @@ class ParquetCorpus(Corpus):
         """The ``image`` column of one row group; the last few stay in memory."""
         with self._lock:
             if group not in self._groups:
-                self._groups[group] = self._file.read_row_group(group, columns=["image"]).column(0)
+                self._groups[group] = _read(self._file, self.name, ["image"], group).column(0)
                 while len(self._groups) > KEPT_GROUPS:
                     self._groups.popitem(last=False)
             self._groups.move_to_end(group)
@@ -98,6 +97,14 @@ def _open(path: Path) -> pq.ParquetFile:
             f"write it again with row_group_size=1000."
         )
     return file
+
+
+def _read(file: pq.ParquetFile, name: str, columns: list[str], group: int | None = None) -> pa.Table:
+    """Some columns of all rows or of one row group; raises `BadCorpus` where the file is damaged."""
+    try:
+        return file.read(columns=columns) if group is None else file.read_row_group(group, columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise BadCorpus(f"{name} is damaged ({one_line(error)}); fetch or write it again.") from None
 
 
 def _check_columns(file: pq.ParquetFile, path: Path) -> None:
@@ -131,7 +138,7 @@ def _is_text(kind: pa.DataType) -> bool:
 def _rows(file: pq.ParquetFile, path: Path) -> pd.DataFrame:
     """The table without the pictures."""
     present = [name for name in (*TEXT, *FLAGS, *SIZES) if name in file.schema_arrow.names]
-    table = file.read(columns=present)
+    table = _read(file, path.name, present)
     if not len(table):
         raise BadCorpus(f"{path.name} has no rows; expected at least one picture.")
     text = {name: _strings(table[name]) for name in TEXT if name in present}

@@ -16,11 +16,10 @@ from typing import Literal, TypeAlias
 import cv2
 import numpy as np
 
+from probing_core.images import Image
+
 MARGIN = 1.375
 """A source's side over the view's (176 px for 128): room to rotate by 30 degrees without any fill."""
-
-Image: TypeAlias = np.ndarray
-"""``uint8`` array (H, W, 3), RGB, sRGB."""
 
 PixelFunction: TypeAlias = Callable[[Image, float, np.random.Generator], Image]
 """(image, strength, rng) -> image of the same size and dtype; never writes into its input."""
