@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 
 from probing_core.catalog import Catalog
-from probing_core.embedders import baselines
+from probing_core.embedders import baselines, hub
 from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.embedders.names import ModelName, parse
 from probing_core.embedders.published import PUBLISHED
@@ -85,8 +85,10 @@ def find_spec(name: str) -> EmbedderSpec:
     else:
         spec = CATALOG.get(parsed.base)
     availability = spec.check()
-    if not availability.available:
-        raise ModelUnavailable(f"'{parsed.base}' cannot be used: {availability.why_not}")
+    if not availability.available and "weights" not in parsed.options:
+        if not availability.download_from:
+            raise ModelUnavailable(f"'{parsed.base}' cannot be used: {availability.why_not}.")
+        hub.require_host(availability.download_from, parsed.base)
     return spec
 
 
@@ -103,4 +105,5 @@ def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -
         UnknownName: there is no such model.
         ModelUnavailable: its weights, library or network access is missing.
     """
-    return find_spec(name).loader(find_spec(name), parse(name).options, device, precision)
+    spec = find_spec(name)
+    return spec.loader(spec, parse(name).options, device, precision)

@@ -26,10 +26,11 @@ class Preprocessing:
 
     Attributes:
         size: (height, width) in pixels that the network receives.
-        resize: ``"shorter"`` scales the shorter side to ``size / crop`` and crops the center;
-            ``"squash"`` scales both sides, ``"none"`` leaves the picture alone.
+        resize: ``"shorter"`` scales the shorter side to ``size / crop`` (rounded down) and crops the center;
+            ``"squash"`` scales both sides likewise, ``"none"`` leaves the picture alone.
         crop: fraction of the resized picture that the center crop keeps.
-        interpolation: ``"bilinear"``, ``"bicubic"``, ``"nearest"`` or ``"area"``, antialiased.
+        interpolation: ``"bilinear"``, ``"bicubic"``, ``"lanczos"``, ``"box"``, ``"hamming"`` or ``"nearest"``; all
+            but the last are antialiased.
         mean, std: per channel, in units of [0, 1].
     """
 
@@ -43,10 +44,15 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a model can be used here and now, and if not, why, in one sentence."""
+    """Whether a model can be used here and now, and if not, why, in one sentence.
+
+    Attributes:
+        download_from: the host that has the weights, where the network is all that is missing.
+    """
 
     available: bool
     why_not: str = ""
+    download_from: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

