@@ -1,0 +1,113 @@
+"""Model cards: what a reader must know about one encoder of the zoo, written from the training's own files."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from probing_core.pretraining.gate import Gate
+from probing_core.pretraining.loop import FLOP_BUDGET, Facts
+
+POINTS = 12
+BARS = "▁▂▃▄▅▆▇█"
+
+STYLE_TAUGHT = {
+    "simclr": "Its views change color, sharpness and gray, which the bank of transforms also changes, so it was "
+    "trained to ignore some of what is probed; `zoo/simclr-matched` was not.",
+    "can": "Its views change color, sharpness and gray, and its noise is among the bank's: some of what is probed "
+    "is part of its training, to be ignored or to be predicted.",
+    "clip": "Its captions name the style, which teaches style outright; claims about image-text models are judged "
+    "on `zoo/clip-plain`.",
+    "align": "Its captions name the style, which teaches style outright; claims about image-text models are judged "
+    "on `zoo/align-plain`.",
+}
+"""Recipe -> what its training has in common with the probes, where it has."""
+
+
+def model_card(
+    facts: Facts, log: list[dict[str, float]], gate: Gate, *, sha256: str, size: int, license_line: str
+) -> str:
+    """The card as Markdown.
+
+    Args:
+        facts, log: of the training.
+        sha256, size: of the file of weights, in hex and bytes.
+        license_line: on what terms the weights may be used.
+    """
+    recipe = facts.recipe
+    losses = np.array([line["loss"] for line in log])
+    views = ", ".join(f"{k} {_text(v)}" for k, v in recipe["views"].items() if k == "scale" or np.any(v))
+    options = ", ".join(f"{name} {_text(value)}" for name, value in recipe["options"].items())
+    reserved = ("loss", "step", "gradient_norm", "rate")
+    terms = [name for name in log[-1] if name not in reserved]
+    last = f" Last values of its terms: {', '.join(f'{n} {log[-1][n]:.3f}' for n in terms)}." if terms else ""
+    return (
+        f"""# zoo/{recipe["name"]}
+
+{recipe["summary"][0].upper()}{recipe["summary"][1:]}.
+
+| | |
+| --- | --- |
+| network | ViT, 128 px, patch 16, width 192, depth 6, 3 heads, mean of the patch tokens (192 numbers) |
+| pictures | {facts.pictures:,}, of Caltech-101 and PACS (the split `pretrain`; no probe ever sees them) |
+| steps | {facts.steps:,} of {facts.batch} pictures: {facts.images_seen:,} pictures seen, \
+{facts.images_seen / facts.pictures:.0f} times each |
+| operations | {facts.steps * facts.flops_per_step:.2e} FLOP, forward and backward \
+({facts.flops_per_step / facts.batch / 1e9:.2f} GFLOP a picture; the zoo's budget is {FLOP_BUDGET:.1e}) |
+| objective | {options} |
+| views | {views} |
+| optimizer | AdamW, rate {recipe["learning_rate"]:g} (warm-up {recipe["warm_up"]:.0%}, then cosine to 0), \
+weight decay {recipe["weight_decay"]:g}, betas {_text(recipe["betas"])}, gradient clipped at {recipe["clip"]:g} |
+| seed, precision | {facts.seed}, {facts.precision} on {facts.device}, torch {facts.torch} |
+| weights | {size / 1e6:.2f} MB, half precision, SHA-256 `{sha256}` |
+| terms | {license_line} |
+
+## Gate
+
+Linear content accuracy, probe `train` ({gate.train:,} pictures) to `val` ({gate.val:,}), {gate.classes} labels \
+that pretraining saw:
+
+| | this encoder | the same network, untrained | difference |
+| --- | --- | --- | --- |
+| linear probe | {gate.linear:.1f} % | {gate.linear_untrained:.1f} % | {gate.margin:+.1f} points |
+| {20} nearest neighbors | {gate.knn:.1f} % | {gate.knn_untrained:.1f} % | {gate.knn - gate.knn_untrained:+.1f} points |
+
+The gate asks for {gate.needed:g} points in the linear probe: **{"passed" if gate.passed else "not passed"}**.
+
+## Loss
+
+`{sparkline(losses)}` from {losses[:POINTS].mean():.3f} to {losses[-POINTS:].mean():.3f}.{last}
+
+| step | {" | ".join(str(int(edge)) for edge in _edges(len(losses))[1:])} |
+| --- |{" --- |" * (len(_edges(len(losses))) - 1)}
+| mean loss since the last | {" | ".join(f"{value:.3f}" for value in _means(losses))} |
+
+## Limits
+
+A small network and thirteen thousand pictures: it is for comparing objectives under equal conditions, not for use as
+a general encoder. One training, one seed: a difference between two encoders is one between these two files, not yet
+between their objectives. {STYLE_TAUGHT.get(recipe["name"], "")}
+""".rstrip()
+        + "\n"
+    )
+
+
+def sparkline(values: np.ndarray) -> str:
+    """Means of up to forty stretches of ``values`` as bars, the lowest and the highest filling the range."""
+    means = np.array([part.mean() for part in np.array_split(values, min(40, len(values)))])
+    span = np.ptp(means) or 1.0
+    return "".join(BARS[int(level)] for level in (means - means.min()) / span * (len(BARS) - 1))
+
+
+def _edges(n: int) -> np.ndarray:
+    return np.unique(np.linspace(0, n, POINTS + 1).round())
+
+
+def _means(losses: np.ndarray) -> list[float]:
+    edges = _edges(len(losses)).astype(int)
+    return [float(losses[a:b].mean()) for a, b in itertools.pairwise(edges)]
+
+
+def _text(value: object) -> str:
+    return " to ".join(map(str, value)) if isinstance(value, list) and len(value) == 2 else str(value)
