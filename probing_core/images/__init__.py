@@ -24,9 +24,9 @@ from probing_core.images.headers import (
     MAX_PIXELS,
     READABLE,
     SAVE_AGAIN,
-    ends_early,
     format_of,
     frame_notes,
+    is_damaged,
     open_header,
     printable,
 )
@@ -109,8 +109,7 @@ def inspect(source: bytes | Path, name: str | None = None) -> Picture:
         BadImage: it is no picture of `FORMATS`, is damaged, or is over a limit.
     """
     data, name = _read(source, name)
-    opened = open_header(data, name)
-    notes = frame_notes(opened, name)
+    opened, notes = _judge(data, name)
     try:
         bits, quality = stored_bits(opened), jpeg_quality(opened)
         opened.load()
@@ -127,7 +126,7 @@ def inspect(source: bytes | Path, name: str | None = None) -> Picture:
 
 
 def check(data: bytes, name: str) -> None:
-    """Refuses what can be refused without decoding: kind, header, limits, and a file whose end is missing.
+    """Refuses what can be refused without decoding: kind, header, limits, and most files that are cut off.
 
     A picture that passes may still turn out to be damaged when it is read.
 
@@ -135,10 +134,7 @@ def check(data: bytes, name: str) -> None:
         BadImage: as `read_image`.
     """
     data, name = _read(data, name)
-    opened = open_header(data, name)
-    frame_notes(opened, name)
-    if ends_early(opened, data):
-        raise BadImage(_damaged(opened, name, "its end is missing"))
+    _judge(data, name)
 
 
 def read_bytes(path: Path, name: str | None = None) -> bytes:
@@ -195,6 +191,15 @@ def _limit(data: bytes, name: str) -> bytes:
     if not data:
         raise BadImage(f"{name} is empty (0 bytes); expected a picture ({READABLE}).")
     return data
+
+
+def _judge(data: bytes, name: str) -> tuple[pillow.Image, list[str]]:
+    """The picture with its header read but nothing decoded, and what to tell about its frames."""
+    opened = open_header(data, name)
+    notes = frame_notes(opened, name)
+    if is_damaged(opened, data):
+        raise BadImage(_damaged(opened, name, "its end is missing or a checksum is wrong"))
+    return opened, notes
 
 
 def _damaged(opened: pillow.Image, name: str, how: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
 
 from PIL import Image as pillow
 
@@ -48,13 +49,25 @@ def format_of(opened: pillow.Image) -> str:
     return "JPEG" if opened.format == "MPO" else str(opened.format)
 
 
-def ends_early(opened: pillow.Image, data: bytes) -> bool:
-    """Whether the end that the format prescribes is missing, where that is cheap to tell."""
+def is_damaged(opened: pillow.Image, data: bytes) -> bool:
+    """Whether a file is cut off, or a PNG changed, as far as that shows without decoding."""
     if format_of(opened) == "JPEG":  # a scan has no marker inside, so an end must follow the start of the last one
         return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-    if opened.format == "PNG":
-        return b"IEND" not in data
-    return opened.format == "WEBP" and int.from_bytes(data[4:8], "little") + 8 > len(data)
+    return opened.format == "PNG" and not _checksums_hold(data)
+
+
+def _checksums_hold(png: bytes) -> bool:
+    """Whether every chunk up to the last has its CRC. Pillow does not look at those of the pixels."""
+    place = 8
+    while place < len(png):
+        kind = png[place + 4 : place + 8]
+        end = place + 8 + int.from_bytes(png[place : place + 4])
+        if zlib.crc32(png[place + 4 : end]) != int.from_bytes(png[end : end + 4]):
+            return False
+        if kind == b"IEND":
+            return True
+        place = end + 4
+    return False
 
 
 SEVERAL = {"TIFF": "pages", "MPO": "pictures"}

@@ -1,0 +1,124 @@
+"""Every kind of corpus passes the same checks, whoever lists it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from probing_core import catalog
+from probing_core.catalog import Catalog
+from probing_core.corpora import COLUMNS, KINDS, Corpus, CorpusKind, list_corpora, open_corpus, torchvision_
+from probing_core.corpora.table import fingerprint, make_rows
+from probing_core.errors import BadCorpus, UnknownName
+from tests.corpora.pictures import made_png
+from tests.corpora.test_torchvision import FakeFiles
+
+
+@pytest.fixture
+def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """kind -> a name that opens; a kind without one here fails the tests."""
+    (tmp_path / "folder" / "a").mkdir(parents=True)
+    for number in range(3):
+        (tmp_path / "folder" / "a" / f"{number}.png").write_bytes(made_png(number))
+    pq.write_table(pa.table({"image": [made_png(n) for n in range(3)], "label": ["a"] * 3}), tmp_path / "x.parquet")
+    monkeypatch.setattr("torchvision.datasets.DTD", FakeFiles)
+    monkeypatch.setattr(torchvision_, "_require_answer", lambda published, folder: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return {
+        "photos": "photos",
+        "folder": f"folder:{tmp_path / 'folder'}",
+        "parquet": f"parquet:{tmp_path / 'x.parquet'}",
+        "torchvision": "torchvision:DTD",
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS.own, ids=lambda kind: kind.name)
+def test_every_corpus_keeps_the_contract(kind: CorpusKind, examples: dict[str, str]) -> None:
+    corpus, again = open_corpus(examples[kind.name]), open_corpus(examples[kind.name])
+    rows = corpus.rows
+    assert list(rows)[: len(COLUMNS)] == list(COLUMNS)
+    assert rows["image_id"].is_unique
+    assert rows["base_id"].ne("").all()
+    assert rows["split"].isin(["train", "val", "test", "pretrain", ""]).all()
+    assert rows.groupby("base_id")["split"].nunique().eq(1).all()
+    assert rows[["color", "geometry"]].dtypes.eq(bool).all()
+    assert (rows["why_not"].eq("") == (rows["color"] & rows["geometry"])).all()
+    assert rows.index.equals(pd.RangeIndex(len(rows)))
+    assert corpus.name == examples[kind.name]
+    assert "/" not in corpus.description
+    assert corpus.skipped == []
+    assert re.fullmatch("[0-9a-f]{32}", corpus.fingerprint)
+    assert corpus.fingerprint == again.fingerprint
+    pd.testing.assert_frame_equal(rows, again.rows)
+    for image_id in rows["image_id"].iloc[[0, -1]]:
+        image = corpus.load(image_id)
+        assert image.dtype == np.uint8
+        assert image.ndim == 3
+        assert image.shape[2] == 3
+        assert np.array_equal(image, again.load(image_id))
+
+
+def test_listing_opens_nothing_and_imports_no_framework() -> None:
+    assert [kind.usage for kind in list_corpora()] == ["photos", "folder:PATH", "parquet:FILE", "torchvision:NAME"]
+    script = (
+        "import sys; from probing_core.corpora import list_corpora; list_corpora()\n"
+        "print([m for m in ('torch', 'torchvision', 'skimage', 'sklearn', 'matplotlib') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "says"),
+    [
+        ("phtos", UnknownName, "Did you mean 'photos'"),
+        ("photos:x", BadCorpus, "takes nothing after its name"),
+        ("folder", BadCorpus, "write 'folder:PATH'"),
+        ("folder:", BadCorpus, "write 'folder:PATH'"),
+        ("parquet:/nowhere.parquet", BadCorpus, "does not exist"),
+        ("torchvision:CIFAR", UnknownName, "Did you mean 'CIFAR10'"),
+    ],
+)
+def test_a_wrong_name_gets_one_sentence(name: str, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=re.escape(says)):
+        open_corpus(name)
+
+
+class OnePicture(Corpus):
+    """A third party's corpus, in ten lines."""
+
+    name = "one"
+    description = "one picture"
+    skipped: list[tuple[str, str]] = []  # noqa: RUF012
+    rows = make_rows({"image_id": ["only"], "label": ["x"]})
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.rows, [b"only"])
+
+    def load(self, image_id: str) -> np.ndarray:
+        return np.zeros((9, 9, 3), np.uint8)
+
+
+def one_picture() -> CorpusKind:
+    return CorpusKind(name="one", description="One picture.", license="CC0-1.0", open=lambda argument: OnePicture())
+
+
+def test_third_parties_join_through_the_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    def entry_points(group: str) -> list[EntryPoint]:
+        assert group == "probing.corpora"
+        return [EntryPoint("one", "tests.corpora.test_catalog:one_picture", group)]
+
+    monkeypatch.setattr(catalog, "entry_points", entry_points)
+    fresh: Catalog[CorpusKind] = Catalog("corpus", KINDS.own, KINDS.entry_point_group)
+    monkeypatch.setattr("probing_core.corpora.KINDS", fresh)
+    assert open_corpus("one").rows["base_id"].tolist() == ["only"]
+    assert list_corpora()[-1].name == "one"
