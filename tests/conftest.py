@@ -1,0 +1,43 @@
+"""Small corpora that are made on the spot, for tests that need a whole run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from probing_core.images import encode_png
+
+
+def scene(seed: int, side: int) -> np.ndarray:
+    """A colored picture with smooth areas, edges and texture: every transform shows on it."""
+    rng = np.random.default_rng(seed)
+    image = cv2.resize(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8), (side, side), interpolation=cv2.INTER_CUBIC)
+    for _ in range(6):
+        color = tuple(int(v) for v in rng.integers(0, 256, 3))
+        x, y, r = (int(v) for v in rng.integers(0, side, 3))
+        cv2.circle(image, (x, y), max(2, r // 4), color, -1)
+    texture = rng.normal(0, 12, (side, side, 1))
+    return np.clip(image + texture, 0, 255).astype(np.uint8)
+
+
+def write_scenes(folder: Path, count: int, side: int) -> Path:
+    for i in range(count):
+        label = folder / ("even" if i % 2 == 0 else "odd")
+        label.mkdir(parents=True, exist_ok=True)
+        (label / f"{i:02d}.png").write_bytes(encode_png(scene(i, side)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def few_scenes(tmp_path_factory) -> Path:
+    """A folder of 8 pictures, 64 pixels: fewer than 30, so evaluation leaves one out."""
+    return write_scenes(tmp_path_factory.mktemp("few"), 8, 64)
+
+
+@pytest.fixture(scope="session")
+def many_scenes(tmp_path_factory) -> Path:
+    """A folder of 40 pictures, 64 pixels: enough to be split."""
+    return write_scenes(tmp_path_factory.mktemp("many"), 40, 64)

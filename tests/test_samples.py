@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from probing_core.config import Recipe
+from probing_core.corpora import open_corpus
+from probing_core.errors import BadCorpus
+from probing_core.images import encode_png
+from probing_core.samples import choose_images, cut_units, load_transforms, make_samples, plan_samples
+from tests.conftest import scene
+
+
+def recipe_of(corpus, **changes):
+    return Recipe(
+        **{
+            "corpus": corpus.name,
+            "fingerprint": corpus.fingerprint,
+            "view": 32,
+            "transforms": ("identity", "brighten", "rotate"),
+            "models": ("baseline/pixels",),
+            **changes,
+        }
+    )
+
+
+def silent(done, total):
+    pass
+
+
+def make_all(recipe, corpus, threads=2):
+    planned = plan_samples(recipe, choose_images(recipe, corpus, silent))
+    with ThreadPoolExecutor(threads) as pool:
+        return make_samples(recipe, corpus, load_transforms(recipe), planned, pool)
+
+
+def test_every_class_has_every_image_and_identity_two_draws(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    recipe = recipe_of(corpus, repetitions=2)
+    planned = plan_samples(recipe, choose_images(recipe, corpus, silent))
+    counts = planned.groupby(["image_id", "repetition", "transform"]).size().unstack()
+    assert (counts[["brighten", "rotate"]] == 1).all(axis=None)
+    assert (counts["identity"] == 2).all()
+    assert planned["sample"].tolist() == list(range(8 * 2 * 4))
+
+
+def test_units_are_whole_images_and_cover_everything(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    for view in (32, 512):
+        recipe = recipe_of(corpus)
+        planned = plan_samples(recipe, choose_images(recipe, corpus, silent))
+        units = cut_units(recipe_of(corpus, view=view), planned)
+        assert [u.start for u in units] == [0, *(u.stop for u in units)][:-1]
+        assert units[-1].stop == len(planned)
+        for unit in units:
+            inside = planned.iloc[unit.start : unit.stop]["image_id"]
+            assert len(inside) == 4 * inside.nunique()
+
+
+def test_pictures_do_not_depend_on_threads_order_or_neighbors(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    one, facts = make_all(recipe_of(corpus), corpus, threads=1)
+    four, _ = make_all(recipe_of(corpus), corpus, threads=4)
+    assert all(np.array_equal(a, b) for a, b in zip(one, four, strict=True))
+    fewer, fewer_facts = make_all(recipe_of(corpus, transforms=("identity", "rotate")), corpus)
+    same = {(r.image_id, r.transform, r.draw): i for i, r in enumerate(facts.itertuples())}
+    for i, row in enumerate(fewer_facts.itertuples()):
+        assert np.array_equal(fewer[i], one[same[row.image_id, row.transform, row.draw]])
+
+
+def test_facts_tell_what_was_done(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    pictures, facts = make_all(recipe_of(corpus), corpus)
+    assert {p.shape for p in pictures} == {(32, 32, 3)}
+    identity = facts[facts["transform"] == "identity"]
+    assert identity["strength"].isna().all()
+    assert (identity["difference"] == 0).all()
+    assert not identity["visible"].any()
+    brightened = facts[facts["transform"] == "brighten"]
+    assert brightened["strength"].between(1.4, 2.2).all()
+    assert brightened["visible"].all()
+
+
+def test_another_seed_draws_other_strengths(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    _, first = make_all(recipe_of(corpus), corpus)
+    _, second = make_all(recipe_of(corpus, seed=1), corpus)
+    assert (first["strength"].dropna() != second["strength"].dropna()).all()
+
+
+def test_what_is_left_out_is_told(tmp_path):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    gray = np.repeat(scene(1, 64)[:, :, :1], 3, axis=2)
+    for name, image in {"good": scene(0, 64), "gray": gray, "small": scene(2, 40)}.items():
+        (folder / f"{name}.png").write_bytes(encode_png(image))
+    corpus = open_corpus(f"folder:{folder}")
+    images = choose_images(recipe_of(corpus), corpus, silent)
+    reasons = {image_id.split(".")[0]: why for image_id, why in zip(images["image_id"], images["why_not"], strict=True)}
+    assert reasons == {"good": "", "gray": "near gray", "small": "smaller than 44 pixels"}
+    assert images["used"].tolist() == [why == "" for why in images["why_not"]]
+
+
+def test_a_corpus_of_small_pictures_is_refused_with_the_way_out(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    with pytest.raises(BadCorpus, match="Try a smaller --view: sources must have 176 pixels"):
+        choose_images(recipe_of(corpus, view=128), corpus, silent)
