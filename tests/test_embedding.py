@@ -54,7 +54,7 @@ def test_embeddings_are_those_of_the_pictures_in_order(run):
 
 
 def test_samples_are_gathered_and_units_cleaned_away(run):
-    store, recipe, _ = run
+    store, _, _ = run
     table = store.read_table("samples.parquet")
     assert table["sample"].tolist() == list(range(len(table)))
     assert {"strength", "ssim", "difference", "distance", "visible"} <= set(table)
@@ -100,7 +100,7 @@ def test_a_model_that_joins_changes_nothing_of_the_others(run):
 
 
 def test_another_recipe_is_another_key(run, few_scenes):
-    store, recipe, corpus = run
+    store, recipe, _ = run
     units = cut_units(recipe, plan_samples(recipe, store.read_table("images.parquet")))
     assert is_embedded(store, "baseline/pixels", sample_key(recipe), units)
     for change in ({"seed": 1}, {"view": 40}, {"fingerprint": "x"}, {"transforms": ("identity", "brighten")}):
