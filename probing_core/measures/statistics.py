@@ -1,0 +1,120 @@
+"""Scores of a classifier as sums over clusters: what a bootstrap over base photographs needs, and no more.
+
+A score is a function of totals. `ClusterSums` holds, for each cluster (base photograph), the sums that make the
+totals, so that any set of clusters, drawn with or without replacement, gives its score by one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Score = Callable[[np.ndarray], np.ndarray]
+"""Totals (..., P) -> score (...)."""
+
+ECE_BINS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterSums:
+    """A score and the sums it is made of.
+
+    Attributes:
+        sums: (C, P) ``float64``, one row a cluster.
+        score: totals (..., P) -> (...).
+    """
+
+    sums: np.ndarray
+    score: Score
+
+    @property
+    def value(self) -> float:
+        """The score of all clusters together."""
+        return float(self.score(self.sums.sum(axis=0)))
+
+
+def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
+    """Mean over classes of the share of a class's samples that are told right (Brodersen et al. 2010).
+
+    With one class it is that class's recall. Classes that a draw of clusters lacks are left out of its mean.
+
+    Args:
+        truth, predicted: (N,) class indices; only classes of ``truth`` count.
+        clusters: (N,) cluster ids.
+    """
+    classes, row = np.unique(truth, return_inverse=True)
+    hits = _sums(clusters, row, len(classes), truth == predicted)
+    counts = _sums(clusters, row, len(classes), np.ones(len(truth)))
+    k = len(classes)
+
+    def score(totals: np.ndarray) -> np.ndarray:
+        return _mean_ratio(totals[..., :k], totals[..., k:])
+
+    return ClusterSums(np.hstack([hits, counts]), score)
+
+
+def macro_f1(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
+    """Mean over the classes of ``truth`` of 2 TP / (2 TP + FP + FN)."""
+    classes = np.unique(truth)
+    k = len(classes)
+    position = np.searchsorted(classes, np.clip(predicted, classes[0], classes[-1]))
+    known = classes[position] == predicted
+    row = np.searchsorted(classes, truth)
+    hits = _sums(clusters, row, k, truth == predicted)
+    actual = _sums(clusters, row, k, np.ones(len(truth)))
+    said = _sums(clusters, position, k, known)
+
+    def score(totals: np.ndarray) -> np.ndarray:
+        return _mean_ratio(2 * totals[..., :k], totals[..., k : 2 * k] + totals[..., 2 * k :])
+
+    return ClusterSums(np.hstack([hits, actual, said]), score)
+
+
+def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
+    """Plain mean of ``values`` (N,): a rate for booleans, the NLL for -log p(truth)."""
+    zero = np.zeros(len(values), np.int64)
+    sums = np.hstack([_sums(clusters, zero, 1, values), _sums(clusters, zero, 1, np.ones(len(values)))])
+    return ClusterSums(sums, lambda totals: _mean_ratio(totals[..., :1], totals[..., 1:]))
+
+
+def calibration_error(confidence: np.ndarray, correct: np.ndarray, clusters: np.ndarray) -> ClusterSums:
+    """Expected calibration error over `ECE_BINS` bins of equal mass (Nixon et al. 2019).
+
+    Args:
+        confidence: (N,) probability of the predicted class.
+        correct: (N,) whether it was right.
+    """
+    edges = np.quantile(confidence, np.linspace(0, 1, ECE_BINS + 1)[1:-1])
+    row = np.searchsorted(edges, confidence, side="right")
+    gap = _sums(clusters, row, ECE_BINS, confidence - correct.astype(np.float64))
+    count = _sums(clusters, row, ECE_BINS, np.ones(len(row)))
+
+    def score(totals: np.ndarray) -> np.ndarray:
+        return np.abs(totals[..., :ECE_BINS]).sum(-1) / np.maximum(totals[..., ECE_BINS:].sum(-1), 1e-12)
+
+    return ClusterSums(np.hstack([gap, count]), score)
+
+
+def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
+    """Score of the first less that of the second, over the same clusters: draws stay paired."""
+    at = first.sums.shape[1]
+    return ClusterSums(
+        np.hstack([first.sums, second.sums]),
+        lambda totals: first.score(totals[..., :at]) - second.score(totals[..., at:]),
+    )
+
+
+def _sums(clusters: np.ndarray, column: np.ndarray, columns: int, values: np.ndarray) -> np.ndarray:
+    """(C, columns): values summed by cluster and column."""
+    ids, row = np.unique(clusters, return_inverse=True)
+    flat = np.bincount(row * columns + column, weights=np.asarray(values, np.float64), minlength=len(ids) * columns)
+    return flat.reshape(len(ids), columns)
+
+
+def _mean_ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of part / whole, leaving out where ``whole`` is 0."""
+    there = whole > 0
+    ratio = np.where(there, part / np.where(there, whole, 1), 0)
+    return ratio.sum(-1) / np.maximum(there.sum(-1), 1)
