@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -63,7 +63,7 @@ class Corpus(ABC):
     description: str
     photographic_labels: bool = False
     rows: pd.DataFrame
-    skipped: list[tuple[str, str]]
+    skipped: Sequence[tuple[str, str]] = ()
 
     @property
     @abstractmethod

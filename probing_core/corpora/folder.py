@@ -28,33 +28,39 @@ class FolderCorpus(Corpus):
             what = "is not a folder" if path.exists() else "does not exist"
             raise BadCorpus(f"folder:{path} {what}; expected a folder with pictures, or with one subfolder a label.")
         self.name = f"folder:{path}"
-        self.skipped = []
+        self.skipped: list[tuple[str, str]] = []
         self._root = path.resolve()
-        files = sorted(self._files(), key=PurePosixPath.as_posix)
-        has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLITS
-        first_with: dict[bytes, tuple[str, str]] = {}
         self._digests: list[bytes] = []
-        rows: dict[str, list[str]] = {"image_id": [], "base_id": [], "label": [], "split": []}
+        self.rows = make_rows(self._read(sorted(self._files(), key=PurePosixPath.as_posix)))
+        if self.rows.empty:
+            raise BadCorpus(f"folder:{path} holds no picture that can be read. {self._first_reason()}")
+        labels = self.rows["label"][self.rows["label"] != ""].nunique()
+        self.description = f"{len(self.rows)} pictures of a folder, {labels or 'no'} labels"
+
+    def _read(self, files: list[PurePosixPath]) -> dict[str, list[str]]:
+        """The columns that files tell; reads each file once and keeps its digest."""
+        has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLITS
+        if has_splits:
+            beside = [file for file in files if len(file.parts) == 1]
+            self.skipped += [(str(file), "lies beside the folders train, val and test") for file in beside]
+            files = [file for file in files if len(file.parts) > 1]
+        first_with: dict[bytes, tuple[str, str]] = {}
+        columns: dict[str, list[str]] = {"image_id": [], "base_id": [], "label": [], "split": []}
         for file in files:
             image_id = file.as_posix()
-            if has_splits and len(file.parts) == 1:
-                self.skipped.append((image_id, "lies beside the folders train, val and test"))
-                continue
+            split, *folders = file.parts[:-1] if has_splits else ("", *file.parts[:-1])
             digest = self._digest(image_id)
             if digest is None:
                 continue
-            split, folders = (file.parts[0], file.parts[1:-1]) if has_splits else ("", file.parts[:-1])
             base_id, base_split = first_with.setdefault(digest, (image_id, split))
             if split != base_split:
                 self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
                 continue
             self._digests.append(digest)
-            for column, value in zip(rows, (image_id, base_id, folders[0] if folders else "", split), strict=True):
-                rows[column].append(value)
-        if not self._digests:
-            raise BadCorpus(f"folder:{path} holds no picture that can be read. {self._first_reason()}")
-        self.rows = make_rows(rows)
-        self.description = f"{len(self.rows)} pictures of a folder with {self.rows['label'].nunique()} labels"
+            row = (image_id, base_id, folders[0] if folders else "", split)
+            for column, value in zip(columns.values(), row, strict=True):
+                column.append(value)
+        return columns
 
     @property
     def fingerprint(self) -> str:

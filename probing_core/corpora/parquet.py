@@ -42,7 +42,6 @@ class ParquetCorpus(Corpus):
 
     def __init__(self, path: Path) -> None:
         self.name = f"parquet:{path}"
-        self.skipped = []
         self._file = _open(path)
         self._lock = threading.Lock()
         self._groups: OrderedDict[int, pa.ChunkedArray] = OrderedDict()

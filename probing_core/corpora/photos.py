@@ -162,7 +162,7 @@ class PhotosCorpus(Corpus):
     photographic_labels = True
 
     def __init__(self, photographs: tuple[Photograph, ...] = PHOTOGRAPHS) -> None:
-        self.skipped = []
+        self.skipped: list[tuple[str, str]] = []
         self._bytes: dict[str, bytes] = {}
         self._images: dict[str, Image] = {}
         self._squares: dict[str, tuple[int, int, int]] = {}

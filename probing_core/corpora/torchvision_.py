@@ -73,7 +73,6 @@ class TorchvisionCorpus(Corpus):
     def __init__(self, published: Published, cache: Path) -> None:
         self.name = f"torchvision:{published.name}"
         self.description = f"{published.name} as torchvision publishes it"
-        self.skipped = []
         self._parts = _open_parts(published, cache / published.name)
         own_splits = set(self._parts) == {"train", "val", "test"}
         found = [(part, number) for part, dataset in self._parts.items() for number in range(len(dataset))]
