@@ -28,6 +28,11 @@ FILTERS = {
 }
 
 
+def crop_fraction(size: int, resized: int) -> float:
+    """The fraction ``crop`` for which ``size / crop``, rounded down, is exactly ``resized``."""
+    return min(size / resized, math.nextafter(size / resized, 0), key=lambda crop: math.floor(size / crop) != resized)
+
+
 def value_table(preprocessing: Preprocessing) -> np.ndarray:
     """(1, 256, 3) ``float32``: what each ``uint8`` value of each channel becomes.
 
