@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,9 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, one_line
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
+
+if TYPE_CHECKING:
+    from probing_core.prediction import Predictor
 
 RUNS_OPEN = 4
 TABLES_KEPT = 64
@@ -141,3 +145,59 @@ def corpus(name: str) -> Corpus:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def corpus_image(name: str, image_id: str) -> np.ndarray:
     return corpus(name).load(image_id)
+
+
+def predictor(run: Run) -> Predictor:
+    return _predictor(run, run.digest)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the probes")
+def _predictor(_run: Run, digest: str) -> Predictor:
+    from probing_core.prediction import Predictor
+
+    return Predictor(_run)
+
+
+def embeddings(run: Run, model: str) -> np.ndarray | None:
+    return _embeddings(run, run.digest, model)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading embeddings")
+def _embeddings(_run: Run, digest: str, model: str) -> np.ndarray | None:
+    return _run.embeddings(model)
+
+
+def model_catalog() -> list[dict]:
+    """Every model that can be named: ``name``, ``available``, ``why_not``."""
+    from probing_core.embedders import list_specs
+
+    checked = [(spec.name, spec.check()) for spec in list_specs()]
+    return [{"name": name, "available": c.available, "why_not": c.why_not} for name, c in checked]
+
+
+def bundled_models() -> list[str]:
+    from probing_core.embedders import bundled
+
+    return list(bundled())
+
+
+def check_model(name: str) -> None:
+    """Nothing, if there is such a model.
+
+    Raises:
+        ProbingError: there is not, or it cannot be used here.
+    """
+    from probing_core.embedders import find_spec
+
+    find_spec(name)
+
+
+@st.cache_data(max_entries=8, ttl=60, show_spinner="Counting images")
+def corpus_size(name: str) -> int:
+    """Images of a corpus that probes may use.
+
+    Raises:
+        ProbingError: it cannot be opened.
+    """
+    rows = corpus(name).rows
+    return int(((rows["split"] != "pretrain") & rows["color"]).sum())

@@ -64,7 +64,7 @@ def upload(label: str, key: str, several: bool = True) -> list[Chosen]:
         max_upload_size=MEGABYTES,
         help=f"{READABLE}, up to {MEGABYTES} MB each. Pictures stay in this computer's memory and are never saved.",
     )
-    return read_uploads((files if several else [files]) if files else [])
+    return read_uploads(files if isinstance(files, list) else [files] if files else [])
 
 
 def pick_one(where_from: str = "photos", key: str = "picture") -> Chosen | None:

@@ -56,7 +56,11 @@ def preview(_picture: Chosen, key: str, view: int, _transform: Transform, name: 
     strengths = tuple(dict.fromkeys(_transform.strength_at(i / (STEPS - 1)) for i in range(STEPS)))
     pairs = [draw(_picture.image, view, _transform, strength) for strength in strengths]
     return Preview(
-        _transform, strengths, tuple(b for b, _ in pairs), tuple(a for _, a in pairs), tuple(_numbers(*p) for p in pairs)
+        _transform,
+        strengths,
+        tuple(b for b, _ in pairs),
+        tuple(a for _, a in pairs),
+        tuple(_numbers(*p) for p in pairs),
     )
 
 

@@ -1,1 +1,151 @@
-"""methods: in work."""
+"""Methods and data: the recipe, where everything comes from, how to read each measure, and every table."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import data, widgets
+from dashboard.glossary import TERMS
+from probing_core.results import Run
+from probing_core.tasks import evaluation_mode
+
+PROTOCOL = """
+The idea comes from *Substance or Style: What Does Your Image Embedding Know?* ([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)).
+Its protocol is public only as an abstract, so this one is a **reconstruction**; no number here is the paper's.
+
+1. Every image is cut from a source larger than the view through one warp, for every class alike, so that neither
+   resampling nor borders tell the classes apart.
+2. Each image appears once in every class, with a random strength from the transformation's documented range; the draw
+   depends on the seed, the image and the transformation alone, and is the same for every model.
+3. Every model embeds the same pictures with its checkpoint's own preprocessing.
+4. A linear probe on the standardized embedding tells the classes. All versions of a photograph are on one side of
+   every split, and nothing is chosen on the pictures that are scored.
+"""
+MODES = {
+    "leave-one-out": "There are fewer than 30 photographs, so each is predicted by a probe that never saw it, and the "
+    "probe's penalty is chosen by leaving one photograph out within the rest.",
+    "split": "Probes learn from the train split, choose their penalty on the val split and are scored on the test "
+    "split.",
+}
+
+
+def show() -> None:
+    run = data.current_run()
+    st.title("Methods and data")
+    st.markdown(PROTOCOL)
+    st.markdown(f"**In this run:** {MODES[evaluation_mode(run.images)]}")
+    _recipe(run)
+    _models(run)
+    _data(run)
+    _checks(run)
+    _glossary()
+    _export(run)
+
+
+def _recipe(run: Run) -> None:
+    st.header("Recipe", help="Everything that decides what the run computes; the same recipe gives the same bytes.")
+    recipe = run.recipe.to_toml()
+    rows = [(k, ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for k, v in recipe.items()]
+    widgets.show_table(pd.DataFrame(rows, columns=["entry", "value"]), "recipe")
+    difference = f"--corpus {run.recipe.corpus} --view {run.recipe.view} --seed {run.recipe.seed}"
+    limit = f" --limit {run.recipe.limit}" if run.recipe.limit else ""
+    st.markdown("The command that makes it again:")
+    st.code(f"probing run --out DIR {difference}{limit} --models {','.join(run.recipe.models)}", language="bash")
+
+
+def _models(run: Run) -> None:
+    st.header("Models")
+    if run.models.empty:
+        widgets.empty("No model has been embedded yet.")
+        return
+    table = run.models.drop(columns="recipe")
+    widgets.show_table(table, "models")
+    with st.expander("Preprocessing, pooling and weights of each, as recorded"):
+        for name, recipe in zip(run.models["name"], run.models["recipe"], strict=True):
+            st.markdown(f"**{name}**")
+            st.json(json.dumps(recipe, default=str), expanded=False)
+
+
+def _data(run: Run) -> None:
+    st.header("Photographs and licenses")
+    used = run.images[run.images["used"]]
+    left_out = len(run.images) - len(used)
+    st.markdown(
+        f"Corpus `{run.recipe.corpus}`, fingerprint `{run.recipe.fingerprint}`: {len(used)} images of "
+        f"{used['base_id'].nunique()} photographs are used, {left_out} are left out."
+    )
+    by_base = used.groupby(["base_id", "license", "split"]).size().rename("images").reset_index()
+    widgets.show_table(by_base, "photographs")
+    if left_out:
+        st.markdown("Left out, and why:")
+        widgets.show_table(run.images.loc[~run.images["used"], ["image_id", "why_not"]], "left-out")
+
+
+def _checks(run: Run) -> None:
+    st.header("Checks")
+    if not run.samples.empty:
+        changed = run.samples[run.samples["group"] != "identity"]
+        invisible = int((~changed["visible"]).sum())
+        st.markdown(
+            f"{invisible} of {len(changed)} transformed samples are marked as invisible (SSIM above 0.99 or a mean "
+            "difference below 2 of 255); scores are given with and without them."
+        )
+    if run.fits.empty:
+        widgets.empty("No probe has been fitted in this run: its probes come from another, or are still being trained.")
+    else:
+        fits = run.fits
+        st.markdown(
+            f"{len(fits)} probes were fitted; {int(fits['at_edge'].sum())} chose a penalty at the edge of their grid, "
+            f"{int((~fits['converged']).sum())} did not converge."
+        )
+        widgets.show_table(fits, "fits")
+    if st.button("Verify every file against its checksum", help="As `probing verify`."):
+        damage = run.store.damage()
+        for sentence in damage:
+            st.error(sentence)
+        if not damage:
+            st.success(
+                f"All {len(run.store.names())} files have the checksums of the manifest, and there are no others."
+            )
+
+
+def _glossary() -> None:
+    st.header("How to read each measure")
+    for term, sentence in TERMS.items():
+        st.markdown(f"**{term}** — {sentence}")
+
+
+def _export(run: Run) -> None:
+    st.header("Every table")
+    st.caption("Parquet as in the run directory; docs/run-format.md describes every column.")
+    names = run.table_names
+    st.download_button(
+        f"All {len(names)} tables as one ZIP",
+        lambda: _zip(run, names),
+        file_name=f"{run.name}-tables.zip",
+        mime="application/zip",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    name = widgets.select("Look at a table", "table", names)
+    table = run.table(name)
+    shown = table.head(1000)
+    st.caption(f"{len(shown):,} of {len(table):,} rows shown; the download has all.")
+    st.dataframe(shown, hide_index=True, key="any-table")
+    widgets.download(table, name.replace("/", "-").removesuffix(".parquet"))
+
+
+def _zip(run: Run, names: list[str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, run.store.read_bytes(name))
+    return buffer.getvalue()
+
+
+show()

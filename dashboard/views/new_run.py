@@ -1,1 +1,165 @@
-"""new_run: in work."""
+"""New run: choose, estimate, start, watch, cancel, resume, open. The work happens in a worker process."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import data, state, widgets, work
+from dashboard.glossary import hint
+from dashboard.pictures import plain
+from probing_core.errors import ProbingError
+from probing_core.paths import data_dir
+from probing_core.progress import duration
+from probing_core.results import find_runs
+from probing_core.transforms import GROUPS, bank
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+VIEWS = (96, 128, 160, 224)
+
+
+def show() -> None:
+    st.title("New run")
+    st.markdown(
+        "Your own pictures and models. The computation runs in a process of its own: this page may be closed meanwhile."
+    )
+    _runs()
+    st.header("Start another")
+    name, arguments, problem = _form()
+    estimate = None if problem else _estimate(arguments)
+    if problem:
+        st.warning(problem, icon=":material/edit:")
+    if st.button("Start", type="primary", disabled=bool(problem) or estimate is None, icon=":material/play_arrow:"):
+        work.start(runs_folder() / name, _command(arguments))
+        st.success(f"The run '{name}' has been started; its progress shows on every page.")
+
+
+def runs_folder() -> Path:
+    return data_dir() / "runs"
+
+
+def _form() -> tuple[str, dict, str]:
+    left, right = st.columns(2)
+    with left:
+        name = st.text_input("Name of the run", key="new-name", placeholder="for example: my-photos", max_chars=60)
+        corpus = st.text_input(
+            "Corpus",
+            "photos",
+            key="new-corpus",
+            help="photos (packaged), folder:PATH (subfolders are labels), parquet:FILE, torchvision:NAME (downloads).",
+        )
+        limit = st.number_input(
+            "Images at most (0: all)",
+            0,
+            1_000_000,
+            0,
+            key="new-limit",
+            help="Before transformations, spread over photographs.",
+        )
+    with right:
+        models = _models()
+        groups = st.multiselect(
+            "Groups of transformations",
+            [g for g in GROUPS if g != "identity"],
+            key="new-groups",
+            placeholder="the whole bank",
+        )
+        view = st.select_slider("View (pixels)", VIEWS, 128, key="new-view", help="The square that models receive.")
+    arguments = {"corpus": corpus.strip(), "models": models, "view": view, "limit": int(limit), "groups": groups}
+    return name, arguments, _problem(name, models)
+
+
+def _models() -> list[str]:
+    catalog = data.model_catalog()
+    available = [row["name"] for row in catalog if row["available"]]
+    chosen = st.multiselect("Models", available, default=data.bundled_models(), key="new-models")
+    further = st.text_input(
+        "Further models",
+        key="new-further",
+        placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, file:PATH",
+        help="Separated by commas. Naming a published model is consent to download it.",
+    )
+    missing = [row for row in catalog if not row["available"]]
+    if missing:
+        with st.expander(f"{len(missing)} models that cannot be used here, and why"):
+            for row in missing:
+                st.markdown(f"**{plain(row['name'])}**: {plain(row['why_not'])}")
+    return [*chosen, *(part.strip() for part in further.split(",") if part.strip())]
+
+
+def _problem(name: str, models: list[str]) -> str:
+    if not name:
+        return "Give the run a name."
+    if not NAME.fullmatch(name):
+        return "A name has letters, digits, dots, dashes and underscores, and begins with a letter or a digit."
+    if (runs_folder() / name).exists():
+        return f"There is a run '{name}' already; choose another name, or resume that one above."
+    return "" if models else "Choose at least one model."
+
+
+def _command(arguments: dict) -> list[str]:
+    command = ["--corpus", arguments["corpus"], "--models", ",".join(arguments["models"])]
+    command += ["--view", str(arguments["view"])]
+    if arguments["limit"]:
+        command += ["--limit", str(arguments["limit"])]
+    if arguments["groups"]:
+        members = ["identity", *(t.name for t in bank() if t.group in arguments["groups"])]
+        command += ["--transforms", ",".join(members)]
+    return command
+
+
+def _estimate(arguments: dict) -> work.Estimate | None:
+    try:
+        images = data.corpus_size(arguments["corpus"])
+        for model in arguments["models"]:
+            data.check_model(model)
+    except ProbingError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return None
+    images = min(images, arguments["limit"] or images)
+    transforms = sum(not arguments["groups"] or t.group in arguments["groups"] for t in bank() if t.group != "identity")
+    estimate = work.estimate(images, transforms, arguments["models"], arguments["view"])
+    columns = st.columns(4)
+    columns[0].metric("Images", f"{images:,}")
+    columns[1].metric("Transformed samples", f"{estimate.samples:,}")
+    columns[2].metric("Time, roughly", duration(estimate.seconds), help=work.ESTIMATE_NOTE)
+    columns[3].metric("Disk, roughly", f"{estimate.megabytes:,.0f} MB")
+    return estimate
+
+
+@st.fragment(run_every=2.0)
+def _runs() -> None:
+    st.header("Runs on this computer", help=hint("fine"))
+    places = find_runs()
+    if not places:
+        widgets.empty("There is none yet.")
+    for place in places:
+        report = work.report_of(place.path)
+        with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):
+            st.markdown(f"**{plain(place.name)}** — {_status(place.complete, report)}", width="stretch")
+            if report and report.state == "running":
+                if st.button("Cancel", key=f"cancel-{place.name}"):
+                    work.cancel(place.path)
+            elif not place.complete and st.button("Resume", key=f"resume-{place.name}"):
+                work.start(place.path, [])
+            if place.complete and st.button("Open", key=f"open-run-{place.name}"):
+                state.choose("run", place.name)
+                st.switch_page("views/overview.py")
+
+
+def _status(complete: bool, report) -> str:
+    if report is None:
+        return "complete" if complete else "begun elsewhere, not complete"
+    if report.state == "running":
+        left = "" if report.left_s is None else f", {duration(report.left_s)} left"
+        return f"{report.message}: {report.done} of {report.total}{left}"
+    if report.state == "failed":
+        return f"stopped: {plain(report.error)}"
+    if report.state == "cancelled":
+        return "cancelled; what is complete is kept, and resuming goes on from there"
+    return "complete" if complete else report.state
+
+
+show()

@@ -52,7 +52,9 @@ def _sheet(picture: Chosen) -> None:
             with column:
                 st.image(strips[transform.name], width="stretch", alt=f"{transform.name} at three strengths")
                 text = f"{transform.name}: {transform.weakest:g} to {transform.strongest:g} {transform.unit}"
-                if st.button(text if group != "identity" else "identity", key=f"open-{transform.name}", type="tertiary"):
+                if st.button(
+                    text if group != "identity" else "identity", key=f"open-{transform.name}", type="tertiary"
+                ):
                     state.choose("transform", transform.name)
                     st.rerun()
 
@@ -105,7 +107,9 @@ def _median_distances() -> dict[str, float]:
         samples = data.current_run().samples
     except BadRun:
         return {}
-    return samples.groupby("transform")["distance"].median().to_dict() if not samples.empty else {}
+    if samples.empty:
+        return {}
+    return {str(name): float(d) for name, d in samples.groupby("transform")["distance"].median().items()}
 
 
 show()

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from probing_core.charts.confusion import confusion_chart
 from probing_core.charts.maps import map_chart
+from probing_core.charts.predictions import predictions_chart, strength_chart
 from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
 from probing_core.charts.theme import Theme
 
-__all__ = ["Theme", "confusion_chart", "leaderboard_chart", "map_chart", "profile_chart", "substance_chart"]
+__all__ = [
+    "Theme",
+    "confusion_chart",
+    "leaderboard_chart",
+    "map_chart",
+    "predictions_chart",
+    "profile_chart",
+    "strength_chart",
+    "substance_chart",
+]

@@ -7,8 +7,19 @@ from __future__ import annotations
 
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.finding import RunPlace, find_runs
+from probing_core.results.neighbors import nearest, place
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import leaderboard, rankable
 from probing_core.results.run import Run
 
-__all__ = ["PicturesMissing", "Run", "RunPlace", "confusion_matrix", "find_runs", "leaderboard", "rankable"]
+__all__ = [
+    "PicturesMissing",
+    "Run",
+    "RunPlace",
+    "confusion_matrix",
+    "find_runs",
+    "leaderboard",
+    "nearest",
+    "place",
+    "rankable",
+]

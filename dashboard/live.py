@@ -1,0 +1,85 @@
+"""Live predictions: the only part of the dashboard that loads models, and only when a page asks for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import data
+from dashboard.strength import Preview
+from probing_core.results import Run
+
+if TYPE_CHECKING:
+    from probing_core.prediction import Prediction, Predictor
+
+_TURN = threading.Lock()
+"""Models are shared by all visitors: they predict one at a time."""
+
+
+def predictor_of(run: Run) -> Predictor:
+    """The models of ``run``, loaded when first needed and shared by all visitors.
+
+    Raises:
+        BadRun: the run has no probes to predict with.
+    """
+    return data.predictor(run)
+
+
+def predict(
+    run: Run, images: Sequence[np.ndarray], names: Sequence[str], models: Sequence[str], task: str
+) -> pd.DataFrame:
+    """Rows of `Predictor.predict`; with progress, since a model may have to be loaded first."""
+    predictor = predictor_of(run)
+    parts = []
+    with st.spinner("Asking the models", show_time=True), _TURN:
+        for model in models:
+            parts += predictor.predict(images, task=task, models=[model], names=names)
+    return pd.DataFrame(parts)
+
+
+def look(run: Run, image: np.ndarray, model: str) -> Prediction:
+    """What one model says of one picture, with its embedding."""
+    from probing_core.looks import look_at
+
+    predictor = predictor_of(run)
+    with _TURN:
+        return predictor.look(model, [look_at(image, run.recipe.view)])[0]
+
+
+def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.DataFrame:
+    """How every model answers as the strength grows.
+
+    Returns:
+        ``model``, ``strength``, ``probability`` of the transform's own class (NaN if the probe has none),
+        ``says`` (the most probable class) and ``shift``: cosine distance to the embedding of the clean view.
+    """
+    from probing_core.looks import Look
+
+    predictor, name = predictor_of(run), preview.transform.name
+    pictures = [Look("direct", image) for image in (*preview.before, *preview.after)]
+    rows = []
+    with st.spinner("Asking the models", show_time=True), _TURN:
+        for model in models:
+            told = predictor.look(model, pictures)
+            clean, changed = told[: len(preview.before)], told[len(preview.before) :]
+            for strength, a, b in zip(preview.strengths, clean, changed, strict=True):
+                own = dict(zip(b.classes, b.probabilities, strict=True)).get(name, np.nan)
+                rows.append(
+                    {
+                        "model": model,
+                        "strength": strength,
+                        "probability": float(own),
+                        "says": b.classes[int(np.argmax(b.probabilities))],
+                        "shift": 1 - _cosine(a.embedding, b.embedding),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12))

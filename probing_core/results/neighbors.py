@@ -1,0 +1,40 @@
+"""What lies near an embedding, and where it would lie on a map."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+
+def nearest(embeddings: np.ndarray, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of ``embeddings`` (N, D) most alike to ``query`` (D,): indices (k,) and similarities (k,).
+
+    Cosine after the mean embedding is taken off both, as on the maps.
+    """
+    mean = embeddings.mean(axis=0)
+    centered, moved = embeddings - mean, query - mean
+    lengths = np.linalg.norm(centered, axis=1) * np.linalg.norm(moved)
+    similarity = centered @ moved / np.maximum(lengths, 1e-12)
+    k = min(k, len(similarity))
+    order = np.argpartition(-similarity, k - 1)[:k]
+    order = order[np.argsort(-similarity[order], kind="stable")]
+    return order, similarity[order]
+
+
+def place(points: pd.DataFrame, samples: np.ndarray, similarities: np.ndarray) -> tuple[float, float] | None:
+    """Where a picture belongs on a map: the mean of its neighbors' points, the nearer the heavier.
+
+    Args:
+        points: ``sample``, ``x``, ``y`` of the map.
+        samples, similarities: from `nearest`.
+
+    Returns:
+        (x, y), or None if none of the neighbors is on the map (large maps are thinned).
+    """
+    rows = points.set_index("sample").reindex(samples)[["x", "y"]].to_numpy(float)
+    there = ~np.isnan(rows[:, 0])
+    if not there.any():
+        return None
+    weights = np.exp(10 * (similarities[there] - similarities[there].max()))
+    x, y = weights @ rows[there] / weights.sum()
+    return float(x), float(y)

@@ -1,0 +1,54 @@
+"""The made run, and the app over it without a browser."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.made_run import make_run
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+PAGES = {
+    "Overview": "views/overview.py",
+    "Explore": "views/explore.py",
+    "Map": "views/map.py",
+    "Confusion": "views/confusion.py",
+    "Generalization": "views/generalization.py",
+    "Geometry": "views/geometry.py",
+    "Try your images": "views/try_images.py",
+    "New run": "views/new_run.py",
+    "Transformations": "views/transformations.py",
+    "Methods and data": "views/methods.py",
+}
+
+
+@pytest.fixture(scope="session")
+def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("runs") / "made")
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data folder: whatever runs this checkout has stay out of the tests."""
+    for module in ("probing_core.paths", "probing_core.results.finding"):
+        monkeypatch.setattr(f"{module}.data_dir", lambda: tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def open_app(data_folder: Path, made_run: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Opens a page as a new visitor: ``open_app("Map", run=DIR, color="group")``; further names are the address."""
+
+    def open_page(page: str = "Overview", run: Path | None = made_run, **address: str) -> AppTest:
+        monkeypatch.setattr(sys, "argv", ["app.py", *(["--run", str(run)] if run else [])])
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        for name, text in address.items():
+            app.query_params[name.replace("_", "-")] = text
+        app.run()
+        return app if page == "Overview" else app.switch_page(PAGES[page]).run()
+
+    return open_page
