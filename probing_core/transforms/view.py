@@ -10,20 +10,30 @@ import numpy as np
 
 from probing_core.transforms.base import MARGIN, Coordinates, Image, Transform, grid
 
-LARGE_REDUCTION = 1.5
-"""Pictures at least this much larger than a source are reduced, so that old compression traces fade."""
+DENSITY = 2
+"""Source samples per pixel: interpolation between pixels leaves traces, between twice as many it leaves none that
+the audit finds."""
 
 
 def source_side(view: int) -> int:
-    """Pixels of the side of the square source from which views of ``view`` pixels are cut."""
+    """Pixels that the shorter side of a picture should have, so that views of ``view`` pixels need not be magnified."""
     return math.ceil(view * MARGIN)
 
 
 def prepare_source(image: Image, view: int) -> Image:
-    """The central square of ``image``, reduced (or, where it is too small, magnified) to `source_side`."""
+    """The central square of ``image``, from which `cut_view` cuts every class.
+
+    Reduced to `source_side` where it is larger, so that old compression traces fade, then enlarged to `DENSITY`
+    samples a pixel; the same for every class, and once a picture.
+
+    Returns:
+        (S, S, 3) ``uint8``, S = `DENSITY` * `source_side`.
+    """
     side = min(image.shape[:2])
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    return resize(image[top : top + side, left : left + side], source_side(view))
+    pixels = source_side(view)
+    source = resize(image[top : top + side, left : left + side], pixels)
+    return cv2.resize(source, (DENSITY * pixels, DENSITY * pixels), interpolation=cv2.INTER_LANCZOS4)
 
 
 def resize(image: Image, side: int) -> Image:
@@ -47,10 +57,10 @@ def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray,
 
 
 def cut_view(source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator) -> Image:
-    """The view of one class: warped once out of ``source`` (square, `source_side`), then its pixel function.
+    """The view of one class: warped once out of ``source`` , then its pixel function.
 
     Args:
-        source: (S, S, 3) ``uint8`` from `prepare_source`.
+        source: from `prepare_source` for the same ``view``.
         view: pixels of the side of the result.
 
     Returns:
@@ -66,13 +76,18 @@ def cut_pair(
 
     Both lie under the same sub-pixel warp, so that they differ by the transform alone.
     """
-    center = np.float32((source.shape[0] - 1) / 2)
+    center, density = np.float32((source.shape[0] - 1) / 2), np.float32(DENSITY)
     nudge = sub_pixel_warp(view, rng)
 
     def warped(coordinates: Coordinates) -> Image:
         x, y = nudge(*coordinates)
-        # Cubic: linear interpolation blurs by phase, which would tell a warp from a shift.
-        return cv2.remap(source, x + center, y + center, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+        return cv2.remap(
+            source,
+            x * density + center,
+            y * density + center,
+            cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
 
     before = warped(grid((view, view)))
     if transform.warp is not None:
