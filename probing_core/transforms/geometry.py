@@ -9,7 +9,7 @@ import numpy as np
 
 from probing_core.transforms.base import Coordinates, Transform, grid
 
-SWIRL_SHRINK = 0.97
+SWIRL_SHRINK = 0.975
 """A swirl reads from this share of the picture: where it shears, it compresses along one direction, and without some
 magnification its views would be sharper than identity's. Found by the shortcut audit at the weakest strength."""
 
@@ -33,8 +33,8 @@ def perspective(shape: tuple[int, int], tilt: float, rng: np.random.Generator) -
 
 def swirl(shape: tuple[int, int], radians: float, rng: np.random.Generator) -> Coordinates:
     x, y = grid(shape)
-    # As in scikit-image: the angle falls with the distance, to a thousandth of it at about a side from the center.
-    fall = np.float32(math.log(2) * min(shape) / 5)
+    # As in scikit-image, with a radius of three quarters of the side.
+    fall = np.float32(math.log(2) * 0.75 * min(shape) / 5)
     angle = np.float32(radians * rng.choice((-1, 1))) * np.exp(-np.hypot(x, y) / fall)
     x, y = _level(*_turned((x, y), angle))
     return x * np.float32(SWIRL_SHRINK), y * np.float32(SWIRL_SHRINK)
@@ -61,7 +61,7 @@ TRANSFORMS = (
         parameter="angle",
         unit="degrees",
         weakest=8.0,
-        strongest=30.0,
+        strongest=15.0,
         definition="Turned about the center, either way.",
         library="OpenCV remap",
         source="torchvision rotate",

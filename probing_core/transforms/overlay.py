@@ -32,28 +32,34 @@ WORDS = {
 
 def text(image: Image, height: float, rng: np.random.Generator, split: str = "train") -> Image:
     size = max(4, round(height * min(image.shape[:2])))
-    word, name = rng.choice(WORDS[split]), rng.choice(FONTS[split])
-    face = font(str(name), size)
+    face = font(str(rng.choice(FONTS[split])), size)
     stroke = max(1, round(size / 14))
-    left, top, right, bottom = face.getbbox(word, stroke_width=stroke)
-    box = PilImage.new("RGBA", (math.ceil(right - left), math.ceil(bottom - top)))
     fill = random_color(rng)
-    edge = (0, 0, 0) if sum(fill) > 380 else (255, 255, 255)
-    ImageDraw.Draw(box).text((-left, -top), word, font=face, fill=fill, stroke_width=stroke, stroke_fill=edge)
-    drawn = np.asarray(box)
-    return pasted(image, drawn[..., :3], drawn[..., 3], rng)
+    for word in rng.choice(WORDS[split], rng.integers(1, 4), replace=False):
+        left, top, right, bottom = face.getbbox(word, stroke_width=stroke)
+        box = PilImage.new("RGBA", (math.ceil(right - left), math.ceil(bottom - top)))
+        ImageDraw.Draw(box).text(
+            (-left, -top), word, font=face, fill=fill, stroke_width=stroke, stroke_fill=contrasting(fill)
+        )
+        drawn = np.asarray(box)
+        image = pasted(image, drawn[..., :3], drawn[..., 3], rng)
+    return image
 
 
 def add_icons(image: Image, size: float, rng: np.random.Generator, split: str = "train") -> Image:
     side = max(4, round(size * min(image.shape[:2])))
     for _ in range(rng.integers(1, 4)):
         contours = icons(split)[rng.integers(len(icons(split)))]
-        mask = np.zeros((side, side), np.uint8)
+        fill = random_color(rng)
+        edge = max(1, round(side / 20))
         # 16 steps a pixel, so that a small icon keeps its shape.
-        corners = [np.rint(((c + 1) / 2 * (side - 2) + 0.5) * 16).astype(np.int32) for c in contours]
-        cv2.fillPoly(mask, corners, 255, cv2.LINE_AA, 4)
-        color = np.full((side, side, 3), random_color(rng), np.uint8)
-        image = pasted(image, color, mask, rng)
+        corners = [np.rint(((c + 1) / 2 * (side - 2 * edge - 1) + edge) * 16).astype(np.int32) for c in contours]
+        drawn = np.full((side, side, 3), contrasting(fill), np.uint8)
+        cv2.fillPoly(drawn, corners, fill, cv2.LINE_AA, 4)
+        opaque = np.zeros((side, side), np.uint8)
+        cv2.fillPoly(opaque, corners, 255, cv2.LINE_AA, 4)
+        cv2.polylines(opaque, corners, True, 255, edge, cv2.LINE_AA, 4)
+        image = pasted(image, drawn, opaque, rng)
     return image
 
 
@@ -72,6 +78,11 @@ def random_color(rng: np.random.Generator) -> tuple[int, int, int]:
         return ((0, 0, 0), (255, 255, 255))[kind]
     red, green, blue = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.7, 1), rng.uniform(0.6, 1))
     return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def contrasting(color: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Black or white, whichever sets off ``color``: with such an outline art shows on any ground."""
+    return (0, 0, 0) if sum(color) > 380 else (255, 255, 255)
 
 
 def pasted(image: Image, drawn: Image, alpha: np.ndarray, rng: np.random.Generator) -> Image:
@@ -105,9 +116,9 @@ TRANSFORMS = (
         member="A",
         parameter="height",
         unit="share of the side",
-        weakest=0.08,
+        weakest=0.12,
         strongest=0.20,
-        definition="A word set in a random font and color at a random place.",
+        definition="One to three words in a random font and color at random places, outlined.",
         library="Pillow (FreeType), fonts of matplotlib",
         source="own drawing",
         draws=True,
@@ -120,9 +131,9 @@ TRANSFORMS = (
         member="B",
         parameter="size",
         unit="share of the side",
-        weakest=0.12,
+        weakest=0.20,
         strongest=0.30,
-        definition="One to three icons in random colors at random places.",
+        definition="One to three icons in random colors at random places, outlined.",
         library="OpenCV",
         source="own drawing",
         draws=True,
@@ -136,7 +147,7 @@ TRANSFORMS = (
         parameter="width",
         unit="share of the side",
         weakest=0.04,
-        strongest=0.12,
+        strongest=0.07,
         definition="A frame of one random color over the edge.",
         library="NumPy",
         source="own drawing",

