@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard import data, state
 from dashboard.glossary import hint
 from probing_core.results import PicturesMissing, Run
+from probing_core.results.ranking import measure_of
 
 TASK_NAMES = {
     "fine": "fine: which transformation?",
@@ -19,6 +20,12 @@ TASK_NAMES = {
     "group-1": "group, rotation 1 (A unseen)",
     "group-2": "group, rotation 2 (B unseen)",
     "content": "content: what is in it?",
+}
+SUBSETS = {
+    "seen": "all that the probe may know",
+    "visible": "visible changes only",
+    "unseen": "unseen transformations",
+    "far": "far-unseen styles",
 }
 GALLERY_PAGE = 24
 THUMBNAIL = 128
@@ -79,6 +86,13 @@ def pick_models(
 
 def pick_task(run: Run, where: Any = st, name: str = "task") -> str:
     return select("Task", name, run.tasks, "fine", TASK_NAMES, help=f"{hint('fine')} {hint('group')}", where=where)
+
+
+def pick_subset(run: Run, task: str, where: Any = st, name: str = "subset") -> str:
+    """Which samples of the task count; those that the run has scores for."""
+    rows = run.scores[run.scores["task"] == task]
+    there = [s for s in SUBSETS if ((rows["subset"] == s) & (rows["measure"] == measure_of(s))).any()]
+    return select("Samples", name, there or ["seen"], "seen", SUBSETS, help=hint("visible"), where=where)
 
 
 def pick_transform(run: Run, where: Any = st, name: str = "transform", identity: bool = False) -> str:

@@ -1,4 +1,5 @@
-"""A small made run: the schema of docs/run-format.md with invented predictions over the packaged photographs.
+"""A small made run: the schema of docs/run-format.md with invented predictions over the packaged photographs,
+scored by the project's own evaluation.
 
 It lets the read side and the dashboard be tested in seconds, without embedding anything. Pictures are real: they are
 made again from the corpus, as in any run.
@@ -13,9 +14,13 @@ import pandas as pd
 
 from probing_core.config import Recipe
 from probing_core.corpora import open_corpus
+from probing_core.evaluation import evaluate
+from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.progress import SILENT
 from probing_core.samples import choose_images, load_transforms, plan_samples
 from probing_core.store import Store, slug
 from probing_core.tasks import make_task, task_names
+from probing_core.training import DEPLOYMENT, fits_path, predictions_path, probe_path
 from probing_core.transforms import bank
 
 MODELS = {
@@ -27,6 +32,9 @@ MODELS = {
 }
 PHOTOGRAPHS = 8
 VIEWS = 2
+LIVE = ("baseline/pixels",)
+"""Models with a deployment probe (of random weights), so that live predictions can be tested without a network."""
+
 KEY = "made"
 
 
@@ -47,7 +55,6 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
     store.write_table("images.parquet", images, KEY)
     samples = _complete(plan_samples(recipe, images), seed)
     store.write_table("samples.parquet", samples, KEY)
-    scores = []
     for position, (name, (family, objective, dim, skill)) in enumerate(MODELS.items()):
         folder = f"models/{slug(name)}"
         entry = {
@@ -59,17 +66,21 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
             "dim": dim,
             "license": "MIT",
             "weights": "invented for the tests",
+            "text": False,
             "recipe": {"pooling": "mean", "precision": "float32"},
         }
         store.write_toml(f"{folder}/model.toml", entry, KEY)
         rng = np.random.default_rng([seed, position])
         for task in task_names(load_transforms(recipe)):
             predictions = _predict(samples, recipe, task, skill, rng)
-            store.write_table(f"{folder}/predictions/{task}.parquet", predictions, KEY)
-            scores += _score(name, task, predictions.merge(samples, on="sample"))
+            store.write_table(predictions_path(name, task), predictions, KEY)
+            store.write_table(fits_path(name, task), _fits(name, task), KEY)
         store.write_table(f"{folder}/map.parquet", _map(samples, rng), KEY)
-    store.write_table("tables/scores.parquet", pd.DataFrame(scores), KEY)
-    store.write_table("tables/fits.parquet", _fits(), KEY)
+        if name in LIVE:
+            store.write_bytes(probe_path(name, DEPLOYMENT), _probe(recipe.transforms, dim, rng).to_bytes(), KEY)
+            embeddings = rng.normal(0.5, 0.3, (len(samples), dim)).astype(np.float32)
+            store.write_arrays(f"{folder}/embeddings/unit-00000.safetensors", {"embeddings": embeddings}, KEY)
+    evaluate(store, recipe, SILENT)
     return root
 
 
@@ -109,38 +120,6 @@ def _predict(
     )
 
 
-def _score(model: str, task: str, rows: pd.DataFrame) -> list[dict]:
-    rows = rows.assign(correct=rows["truth"] == rows["predicted"])
-    chance = 1 / rows["truth"].nunique()
-    subsets = {"all": rows, "visible": rows[rows["visible"] | (rows["transform"] == "identity")]}
-    if task != "fine":
-        subsets |= {"seen": rows[rows["seen"]], "unseen": rows[~rows["seen"]]}
-    found = [_row(model, task, name, "balanced-accuracy", part, chance) for name, part in subsets.items()]
-    for column in ("transform", "group"):
-        found += [_row(model, task, f"{column}:{k}", "recall", part, chance) for k, part in rows.groupby(column)]
-    return found
-
-
-def _row(model: str, task: str, subset: str, measure: str, rows: pd.DataFrame, chance: float) -> dict:
-    by_base = rows.groupby("base_id")["correct"].mean()
-    value = rows.groupby("truth")["correct"].mean().mean()
-    half = 2.36 * by_base.std(ddof=1) / np.sqrt(len(by_base))
-    return {
-        "model": model,
-        "task": task,
-        "subset": subset,
-        "measure": measure,
-        "value": value,
-        "low": max(0.0, value - half),
-        "high": min(1.0, value + half),
-        "interval": "t",
-        "images": rows["image_id"].nunique(),
-        "bases": len(by_base),
-        "chance": chance,
-        "note": "",
-    }
-
-
 def _map(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     names = sorted(samples["transform"].unique())
     centers = rng.normal(0, 6, (len(names), 2))
@@ -150,20 +129,18 @@ def _map(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     )
 
 
-def _fits() -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "model": name,
-                "task": "fine",
-                "fold": fold,
-                "penalty": 0.01,
-                "at_edge": False,
-                "converged": True,
-                "iterations": 40,
-                "validation_loss": 1.2,
-            }
-            for name in MODELS
-            for fold in range(2)
-        ]
+def _fits(model: str, task: str) -> pd.DataFrame:
+    fits = {"model": model, "task": task, "fold": ["chelsea", "coffee"], "penalty": 0.01, "at_edge": [False, True]}
+    return pd.DataFrame(fits | {"converged": True, "iterations": 40, "validation_loss": 1.2})
+
+
+def _probe(classes: tuple[str, ...], dim: int, rng: np.random.Generator) -> LinearProbe:
+    """A probe that answers at random, and always the same."""
+    return LinearProbe(
+        classes=classes,
+        weight=rng.normal(0, 0.1, (len(classes), dim)).astype(np.float32),
+        bias=np.zeros(len(classes), np.float32),
+        mean=np.full(dim, 0.5, np.float32),
+        scale=np.full(dim, 0.3, np.float32),
+        facts=FitFacts(0.01, False, True, 40, 1.2),
     )

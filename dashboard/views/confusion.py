@@ -11,6 +11,7 @@ from dashboard.glossary import hint
 from probing_core.charts import confusion_chart
 from probing_core.results import Run, confusion_matrix
 from probing_core.results.confusion import Normalization
+from probing_core.results.ranking import of_subset
 
 NORMALIZATIONS = {"row": "share of the true class", "column": "share of the predicted class", "none": "counts"}
 NOBODY = "no other model"
@@ -24,16 +25,16 @@ def show() -> None:
     if not run.tasks:
         widgets.empty("This run has no predictions yet; `probing evaluate --run DIR` makes them.")
         return
-    model, other, task, normalize = _controls(run)
+    model, other, task, subset, normalize = _controls(run)
     told = data.predictions(run, model, task)
     if told.empty:
         widgets.empty(f"'{model}' has no predictions for the task {task}; `probing evaluate --run DIR` makes them.")
         return
-    told = _subset(told)
+    told = of_subset(told, subset, run.far)
     classes = [c for c in run.classes(task) if c in set(told["truth"]) | set(told["predicted"])]
     matrix = _matrix(told, classes, normalize)
     if other != NOBODY:
-        matrix = matrix - _matrix(_subset(data.predictions(run, other, task)), classes, normalize)
+        matrix = matrix - _matrix(of_subset(data.predictions(run, other, task), subset, run.far), classes, normalize)
     cell = _cell(classes, matrix)
     figure = confusion_chart(
         matrix,
@@ -61,25 +62,17 @@ def show() -> None:
     _tell_apart(run, task, cell)
 
 
-def _controls(run: Run) -> tuple[str, str, str, Normalization]:
-    columns = st.columns(4)
+def _controls(run: Run) -> tuple[str, str, str, str, Normalization]:
+    columns = [*st.columns(2), *st.columns(3)]
     model = widgets.pick_model(run, where=columns[0])
     others = [NOBODY, *(m for m in run.models["name"] if m != model)]
     other = widgets.select(
         "Difference to", "other", others, where=columns[1], help="Cells become model minus other model."
     )
     task = widgets.pick_task(run, where=columns[2])
-    normalize = widgets.select("Cells show", "cells", list(NORMALIZATIONS), names=NORMALIZATIONS, where=columns[3])
-    return model, other, task, normalize
-
-
-def _subset(told: pd.DataFrame) -> pd.DataFrame:
-    subset = state.chosen("subset", "all")
-    if subset in ("seen", "unseen") and not told["seen"].all():
-        return told[told["seen"] == (subset == "seen")]
-    if subset == "visible":
-        return told[told["visible"] | (told["transform"] == "identity")]
-    return told
+    subset = widgets.pick_subset(run, task, where=columns[3])
+    normalize = widgets.select("Cells show", "cells", list(NORMALIZATIONS), names=NORMALIZATIONS, where=columns[4])
+    return model, other, task, subset, normalize
 
 
 def _matrix(told: pd.DataFrame, classes: list[str], normalize: Normalization) -> pd.DataFrame:

@@ -1,1 +1,133 @@
-"""explore: in work."""
+"""Explore: one picture, one transformation, and every model's answer as the strength grows."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import data, live, pictures, widgets
+from dashboard.glossary import hint
+from dashboard.strength import preview, strength_slider
+from probing_core.charts import strength_chart
+from probing_core.errors import ProbingError
+from probing_core.results import Run, nearest
+from probing_core.transforms import Transform, resolve
+
+NEIGHBORS = 6
+
+
+def show() -> None:
+    run = data.current_run()
+    st.title("Explore")
+    picture = pictures.pick_one()
+    left, right = st.columns(2)
+    with left:
+        models = widgets.pick_models(run, default=3)
+    transform = resolve(widgets.pick_transform(run, where=right))
+    if picture is None:
+        return
+    strength = strength_slider(picture, run.recipe.view, transform)
+    _live(run, picture, transform, strength, models)
+    _measured(run, transform, strength, models)
+    _thresholds(run, transform)
+
+
+def _live(run: Run, picture: pictures.Chosen, transform: Transform, strength: float, models: list[str]) -> None:
+    st.header("What the models say of this picture")
+    if not widgets.toggle("Ask the models", "ask", help="Loads them, which takes seconds the first time."):
+        return
+    try:
+        able = [m for m in models if m in live.predictor_of(run).models]
+        if not able:
+            widgets.empty("None of the chosen models has a probe to predict with in this run; choose others.")
+            return
+        shown = preview(picture, picture.key, run.recipe.view, transform, transform.name)
+        curve = live.strength_curve(run, shown, able)
+    except ProbingError as error:
+        widgets.empty(str(error))
+        return
+    axis = f"{transform.parameter} ({transform.unit})"
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Probability of the right class", help=hint("probability"))
+        figure = strength_chart(curve, "probability", data.theme(), "probability", axis, strength)
+        widgets.chart(figure, "curve-probability", curve, "Probability of the right class as strength grows.")
+    with right:
+        st.subheader("Shift of the embedding", help="Cosine distance to the embedding of the clean view.")
+        figure = strength_chart(curve, "shift", data.theme(), "1 - cosine to the clean view", axis, strength)
+        widgets.chart(figure, "curve-shift", curve, "Shift of the embedding as strength grows.")
+    _neighbors(run, shown.before[0], shown.after[shown.strengths.index(strength)], able)
+
+
+def _neighbors(run: Run, before, after, models: list[str]) -> None:
+    able = [m for m in models if data.embeddings(run, m) is not None]
+    st.subheader("Nearest in the run, before and after")
+    if not able:
+        widgets.empty("This run ships no embeddings, so neighbors cannot be found; a run computed here has them.")
+        return
+    model = widgets.select("To the model", "near", able)
+    stored = data.embeddings(run, model)
+    assert stored is not None
+    for column, name, image in zip(st.columns(2), ("before", "after"), (before, after), strict=True):
+        with column:
+            found, similarity = nearest(stored, live.look(run, image, model).embedding, NEIGHBORS)
+            st.markdown(f"**{name.capitalize()}**")
+            rows = run.samples.iloc[found].assign(similarity=similarity)
+            widgets.gallery(run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: {r.similarity:.2f}")
+
+
+def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
+    st.header("Measured over many pictures")
+    table = run.table("tables/strength.parquet")
+    rows = table if table.empty else table[(table["transform"] == transform.name) & table["model"].isin(models)]
+    if rows.empty:
+        _by_drawn_strength(run, transform, strength, models)
+        return
+    axis = f"{transform.parameter} ({transform.unit})"
+    left, right = st.columns(2)
+    with left:
+        figure = strength_chart(rows, "hit_rate", data.theme(), "told right (share)", axis, strength)
+        widgets.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
+    with right:
+        figure = strength_chart(rows, "shift", data.theme(), "shift", axis, strength)
+        widgets.chart(figure, "shift", rows, "Normalized shift as strength grows.")
+
+
+def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
+    """Without a sweep of strengths: the tested samples of the run, in fifths of their drawn strengths."""
+    parts = []
+    for model in models:
+        told = data.predictions(run, model, "fine")
+        rows = told if told.empty else told[told["transform"] == transform.name]
+        if rows.empty:
+            continue
+        fifth = pd.qcut(rows["strength"].rank(method="first"), min(5, len(rows)), labels=False)
+        parts.append(
+            rows.groupby(fifth)
+            .agg(strength=("strength", "mean"), right=("correct", "mean"), samples=("correct", "size"))
+            .assign(model=model)
+        )
+    if not parts:
+        widgets.empty("The chosen models have no predictions of this transformation in this run.")
+        return
+    curve = pd.concat(parts, ignore_index=True)
+    axis = f"{transform.parameter} ({transform.unit})"
+    figure = strength_chart(curve, "right", data.theme(), "told right (share)", axis, strength)
+    widgets.chart(figure, "by-strength", curve, f"Share of {transform.name} samples told right by drawn strength.")
+    st.caption(
+        f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
+        f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs."
+    )
+
+
+def _thresholds(run: Run, transform: Transform) -> None:
+    st.header("Detection thresholds", help=hint("detection threshold"))
+    table = run.table("tables/thresholds.parquet")
+    rows = table if table.empty else table[table["transform"] == transform.name]
+    if rows.empty:
+        widgets.empty("This run has no detection thresholds: they take a sweep of strengths of its own.")
+        return
+    widgets.show_table(rows.sort_values("threshold"), "thresholds")
+
+
+show()

@@ -1,1 +1,125 @@
-"""generalization: in work."""
+"""Generalization: groups told by members that training never saw, and where those land."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import data, widgets
+from dashboard.glossary import hint
+from probing_core.charts import confusion_chart, members_chart, seen_unseen_chart
+from probing_core.measures import MEASURES
+from probing_core.results import Run, confusion_matrix
+from probing_core.results.ranking import of_subset
+
+
+def show() -> None:
+    run = data.current_run()
+    st.title("Generalization", help=hint("unseen"))
+    rotations = [task for task in run.tasks if task.startswith("group-")]
+    if not rotations:
+        widgets.empty(
+            "This run has no group task: that takes groups with a member to learn from and one to be surprised by. "
+            "A run with the whole bank of transformations has it."
+        )
+        return
+    _seen_against_unseen(run, rotations)
+    model = widgets.pick_model(run)
+    _members(run, model, rotations)
+    _where_unseen_land(run, model, rotations)
+    _far(run, rotations)
+
+
+def _rows(run: Run, rotations: list[str], measure: str) -> pd.DataFrame:
+    scores = run.scores
+    rows = scores[scores["task"].isin(rotations) & (scores["measure"] == measure)].copy()
+    rows["rotation"] = rows["task"].str.removeprefix("group-").astype(int)
+    return rows
+
+
+def _seen_against_unseen(run: Run, rotations: list[str]) -> None:
+    st.header("Seen against unseen", help=MEASURES.get("group-hit-rate").definition)
+    rows = _rows(run, rotations, "group-hit-rate")
+    figure = seen_unseen_chart(rows[rows["subset"].isin(["seen", "unseen"])], data.theme())
+    widgets.chart(
+        figure, "seen-unseen", rows, "In-group hit rate of seen and unseen transformations by model and rotation."
+    )
+    st.caption(
+        "Filled: transformations that the probe was trained on. Hollow: members of the same groups that it never saw. "
+        f"One symbol a rotation; bars are 95 % intervals. {hint('rotation')}"
+    )
+    gaps = _rows(run, rotations, "generalization-gap")[
+        ["model", "rotation", "value", "low", "high", "interval", "bases"]
+    ]
+    untouched = _rows(run, rotations, "called-identity")
+    untouched = untouched[untouched["subset"] == "unseen"][["model", "rotation", "value"]]
+    table = gaps.merge(untouched.rename(columns={"value": "called untouched"}), on=["model", "rotation"], how="left")
+    for column in ("value", "low", "high", "called untouched"):
+        table[column] *= 100
+    number = st.column_config.NumberColumn
+    widgets.show_table(
+        table.rename(columns={"value": "gap"}),
+        "gaps",
+        column_config={
+            "gap": number("gap (points)", format="%.1f", help=MEASURES.get("generalization-gap").definition),
+            "low": number(format="%.1f", help=hint("interval")),
+            "high": number(format="%.1f"),
+            "called untouched": number(
+                "unseen called untouched (%)", format="%.1f", help=MEASURES.get("called-identity").definition
+            ),
+        },
+    )
+
+
+def _members(run: Run, model: str, rotations: list[str]) -> None:
+    st.header("The thirty, one by one", help="Each transformation is unseen in one rotation and seen in the other two.")
+    rows = _rows(run, rotations, "recall")
+    rows = rows[(rows["model"] == model) & rows["subset"].str.startswith("transform:")]
+    rows["transform"] = rows["subset"].str.removeprefix("transform:")
+    unseen_in = {t: r for r in range(3) for t in _unseen(run, model, f"group-{r}")}
+    rows["unseen"] = rows["transform"].map(unseen_in) == rows["rotation"]
+    table = run.transforms[run.transforms["transform"].isin(list(unseen_in))]
+    points = rows.merge(table, on="transform")
+    figure = members_chart(points, list(table["transform"]), data.theme())
+    widgets.chart(figure, "members", points, f"Share of each transformation's samples whose group {model} tells.")
+    st.caption("Dot: seen (the mean of two rotations). Diamond: unseen, with its 95 % interval. The line is the gap.")
+
+
+def _unseen(run: Run, model: str, task: str) -> list[str]:
+    told = data.predictions(run, model, task)
+    return [] if told.empty else list(of_subset(told, "unseen", run.far)["transform"].unique())
+
+
+def _where_unseen_land(run: Run, model: str, rotations: list[str]) -> None:
+    st.header("Where unseen members land")
+    task = widgets.select("Rotation", "rotation", rotations, names=widgets.TASK_NAMES, help=hint("rotation"))
+    told = data.predictions(run, model, task)
+    told = told if told.empty else of_subset(told, "unseen", run.far)
+    if told.empty:
+        widgets.empty(f"'{model}' has no predictions of unseen transformations in this rotation.")
+        return
+    order = {t: i for i, t in enumerate(run.transforms["transform"])}
+    told = told.sort_values("transform", key=lambda c: c.map(order))
+    matrix = confusion_matrix(told, run.classes("group"), "row", truth="transform") * 100
+    figure = confusion_chart(matrix, data.theme())
+    widgets.chart(
+        figure,
+        "land",
+        lambda: matrix.reset_index().melt("truth", value_name="percent"),
+        f"Group that {model} takes each unseen transformation for.",
+    )
+    st.caption(f"{len(told):,} samples of transformations that the probe never saw, in percent of each transformation.")
+
+
+def _far(run: Run, rotations: list[str]) -> None:
+    st.header("Far-unseen style", help="Styles of other networks and pictures, none like those in training.")
+    rows = _rows(run, rotations, "group-hit-rate")
+    far = rows[rows["subset"] == "far"]
+    if far.empty:
+        widgets.empty("This run has no far-unseen styles; `probing run --transforms` may name them.")
+        return
+    figure = seen_unseen_chart(rows[rows["subset"].isin(["seen", "far"])], data.theme())
+    widgets.chart(figure, "far", far, "Hit rate on far-unseen styles beside seen transformations.")
+
+
+show()

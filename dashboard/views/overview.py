@@ -9,18 +9,14 @@ from dashboard import data, state, widgets
 from dashboard.glossary import hint
 from dashboard.tour import tour
 from probing_core.charts import leaderboard_chart, profile_chart, substance_chart
+from probing_core.measures import MEASURES
 from probing_core.results import Run, rankable
+from probing_core.results.ranking import measure_of
 
 INTRODUCTION = (
     "An image embedding is used for what is in a picture. This shows what else it holds: transformations are applied "
     "to photographs, and small probes must tell from the embedding alone which one it was."
 )
-SUBSETS = {
-    "all": "all samples",
-    "visible": "visible changes only",
-    "seen": "seen transformations",
-    "unseen": "unseen transformations",
-}
 
 
 def show() -> None:
@@ -49,24 +45,21 @@ def _leaderboard(run: Run) -> pd.DataFrame:
     st.header("Leaderboard", help=hint("balanced accuracy"))
     task_column, subset_column, more_column = st.columns([2, 2, 3])
     task = widgets.pick_task(run, where=task_column)
-    scores = run.scores
-    there = set(scores[(scores["task"] == task) & (scores["measure"] == "balanced-accuracy")]["subset"])
-    subset = widgets.select(
-        "Samples", "subset", [s for s in SUBSETS if s in there], "all", SUBSETS, where=subset_column
-    )
+    subset = widgets.pick_subset(run, task, where=subset_column)
+    measure = MEASURES.get(measure_of(subset))
     board = data.board((run, *_further_runs(run, more_column)), task, subset)
     if board.empty:
         widgets.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
         return board
     widgets.chart(
-        leaderboard_chart(board, data.theme()),
+        leaderboard_chart(board, data.theme(), f"{measure.title} (%)"),
         "leaderboard",
         board,
-        f"Balanced accuracy of {len(board)} models with 95 % intervals, and chance. Best: {board['model'].iloc[0]}.",
+        f"{measure.title.capitalize()} of {len(board)} models with intervals, best {board['model'].iloc[0]}.",
     )
     st.caption(
-        "Bars are 95 % intervals. Hollow: cannot be told apart from the best. Gray squares: baselines, which have "
-        "learned nothing from pictures."
+        f"{measure.definition} Bars are 95 % intervals. Hollow: cannot be told apart from the best. Gray squares: "
+        "baselines, which have learned nothing from pictures."
     )
     _board_table(board)
     return board
@@ -146,7 +139,7 @@ def _profile(run: Run, models: list[str]) -> None:
 def _substance(run: Run) -> None:
     st.header("Substance against style", help=hint("content"))
     scores = run.scores
-    rows = scores[(scores["measure"] == "balanced-accuracy") & (scores["subset"] == "all")].set_index("model")
+    rows = scores[(scores["measure"] == "balanced-accuracy") & (scores["subset"] == "seen")].set_index("model")
     content, style = rows[rows["task"] == "content"], rows[rows["task"] == "fine"]
     if content.empty:
         widgets.empty(

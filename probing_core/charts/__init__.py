@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from probing_core.charts.confusion import confusion_chart
+from probing_core.charts.generalization import members_chart, seen_unseen_chart
+from probing_core.charts.geometry import layers_chart, shift_chart
 from probing_core.charts.maps import map_chart
 from probing_core.charts.predictions import predictions_chart, strength_chart
 from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
@@ -11,10 +13,14 @@ from probing_core.charts.theme import Theme
 __all__ = [
     "Theme",
     "confusion_chart",
+    "layers_chart",
     "leaderboard_chart",
     "map_chart",
+    "members_chart",
     "predictions_chart",
     "profile_chart",
+    "seen_unseen_chart",
+    "shift_chart",
     "strength_chart",
     "substance_chart",
 ]

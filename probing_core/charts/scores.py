@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from probing_core.charts.theme import SYMBOLS, Theme, base_figure, escape
+from probing_core.charts.theme import SYMBOLS, Theme, base_figure, error_bar, escape
 
 
 def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)") -> go.Figure:
@@ -31,7 +31,7 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
                 "symbol": [("square" if b else "circle") + h for b, h in zip(baseline, hollow, strict=True)],
                 "line": {"width": 2},
             },
-            error_x=_error(rows),
+            error_x=error_bar(rows),
             customdata=[[_interval(r), _standing(r), escape(r.note)] for r in rows.itertuples()],
             hovertemplate="%{y}<br><b>%{x:.1f} %</b> %{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}"
             "<extra></extra>",
@@ -104,17 +104,6 @@ def substance_chart(points: pd.DataFrame, theme: Theme) -> go.Figure:
     figure.update_xaxes(title="substance: content, balanced accuracy (%)")
     figure.update_yaxes(title="style: transformation, balanced accuracy (%)")
     return figure
-
-
-def _error(rows: pd.DataFrame) -> dict:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": (rows["high"] - rows["value"]) * 100,
-        "arrayminus": (rows["value"] - rows["low"]) * 100,
-        "thickness": 2,
-        "width": 5,
-    }
 
 
 def _bar(point: dict, what: str, color: str) -> dict:

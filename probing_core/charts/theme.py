@@ -10,6 +10,7 @@ import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 import plotly.graph_objects as go
 
 # Paul Tol's "bright" and "muted" schemes (personal.sron.nl/~pault), lightness moved apart between neighbors.
@@ -149,3 +150,16 @@ def base_figure(theme: Theme, height: int, **layout) -> go.Figure:
 def escape(text: object) -> str:
     """``text`` for Plotly, which reads a subset of HTML: names of files and labels are data, never markup."""
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def error_bar(rows: pd.DataFrame, color: str | None = None) -> dict:
+    """The 95 % intervals ``low`` to ``high`` around ``value`` (fractions) as Plotly's error bars in percent."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (rows["high"] - rows["value"]) * 100,
+        "arrayminus": (rows["value"] - rows["low"]) * 100,
+        "thickness": 2,
+        "width": 4,
+        "color": color,
+    }

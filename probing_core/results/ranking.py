@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,9 @@ import pandas as pd
 from probing_core.errors import BadRun
 from probing_core.results.run import Run
 
-MEASURE = "balanced-accuracy"
+GENERALIZING = ("unseen", "far")
+"""Subsets that have no identity, so that their measure is the in-group hit rate."""
+
 SIGNIFICANCE = 0.05
 
 
@@ -21,7 +23,7 @@ def rankable(runs: Sequence[Run]) -> list[str]:
 
 
 def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") -> pd.DataFrame:
-    """Every model of ``runs`` by balanced accuracy, best first.
+    """Every model of ``runs`` by its score, best first.
 
     Columns: ``run``, ``model``, ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``,
     ``images``, ``bases``, ``chance``, ``note``; and against the best model ``difference``, ``p`` (Holm-corrected
@@ -40,7 +42,7 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") ->
     board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
     by_name = {run.name: run for run in runs}
     entries = board[["run", "model"]].to_dict("records")
-    units = [accuracy_by_base(by_name[e["run"]].predictions(e["model"], task), subset) for e in entries]
+    units = [_accuracy(by_name[e["run"]], e["model"], task, subset) for e in entries]
     differences = [units[0].sub(other).dropna().to_numpy() for other in units]
     board["difference"] = [float(d.mean()) if len(d) else np.nan for d in differences]
     p = np.array([sign_flip(d) for d in differences[1:]])
@@ -49,27 +51,40 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") ->
     return board
 
 
+def measure_of(subset: str) -> str:
+    """The measure by which models are ranked on a subset."""
+    return "group-hit-rate" if subset in GENERALIZING else "balanced-accuracy"
+
+
 def _scores(run: Run, task: str, subset: str) -> pd.DataFrame:
     scores = run.scores
     if scores.empty:
         return scores
-    rows = scores[(scores["task"] == task) & (scores["subset"] == subset) & (scores["measure"] == MEASURE)]
+    rows = scores[(scores["task"] == task) & (scores["subset"] == subset) & (scores["measure"] == measure_of(subset))]
     facts = run.models[["name", "family", "objective", "dim"]].rename(columns={"name": "model"})
     return rows.merge(facts, on="model", how="left").assign(run=run.name)
 
 
-def accuracy_by_base(predictions: pd.DataFrame, subset: str = "all") -> pd.Series:
-    """Balanced accuracy within each base photograph: the mean over true classes of the share that is right."""
+def _accuracy(run: Run, model: str, task: str, subset: str) -> pd.Series:
+    predictions = run.predictions(model, task)
     if predictions.empty:
         return pd.Series(dtype=float)
-    rows = predictions
-    if subset in ("seen", "unseen"):
-        rows = rows[rows["seen"] == (subset == "seen")]
-    elif subset == "visible":
-        rows = rows[rows["visible"] | (rows["transform"] == "identity")]
-    elif ":" in subset:
-        column, value = subset.split(":", 1)
-        rows = rows[rows[column] == value]
+    return accuracy_by_base(of_subset(predictions, subset, run.far))
+
+
+def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ()) -> pd.DataFrame:
+    """The rows of a subset of ``scores.parquet``; ``far`` are the transforms of the far-unseen tier."""
+    if subset == "far":
+        return predictions[predictions["transform"].isin(far)]
+    if subset == "unseen":
+        return predictions[~predictions["seen"] & ~predictions["transform"].isin(far)]
+    if subset == "visible":
+        return predictions[predictions["seen"] & (predictions["visible"] | (predictions["transform"] == "identity"))]
+    return predictions[predictions["seen"]]
+
+
+def accuracy_by_base(rows: pd.DataFrame) -> pd.Series:
+    """Balanced accuracy within each base photograph: the mean over true classes of the share that is right."""
     return rows.groupby(["base_id", "truth"])["correct"].mean().groupby("base_id").mean()
 
 

@@ -128,10 +128,7 @@ class Run:
     def classes(self, task: str) -> list[str]:
         """The classes of a task in the order in which pages list them."""
         if task == "fine":
-            scored = self.scores["subset"] if not self.scores.empty else pd.Series(dtype=str)
-            learned = set(scored[self.scores["task"] == "fine"]) if len(scored) else set()
-            every = list(self.transforms["transform"])
-            return [name for name in every if f"transform:{name}" in learned] or every
+            return [name for name in self.transforms["transform"] if name not in self.far]
         if task.startswith("group"):
             return list(dict.fromkeys(self.transforms["group"]))
         return sorted(self.samples["label"].unique())
@@ -143,6 +140,13 @@ class Run:
         place = {name: i for i, name in enumerate(self.recipe.transforms)}
         order = np.lexsort((table["transform"].map(place), table["group"].map(GROUPS.index)))
         return table.iloc[order].reset_index(drop=True)
+
+    @cached_property
+    def far(self) -> frozenset[str]:
+        """Transforms of the far-unseen tier, which no probe learns from."""
+        from probing_core.transforms import far_style
+
+        return frozenset(t.name for t in far_style()) & frozenset(self.recipe.transforms)
 
     # pictures
 
