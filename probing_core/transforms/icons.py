@@ -35,6 +35,13 @@ def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=float)
 
 
+def cross(arm: float) -> np.ndarray:
+    """An upright cross whose arms are ``arm`` wide on either side."""
+    quarter = np.array([(arm, -1), (arm, -arm), (1, -arm)])
+    turn = np.array([(0, 1), (-1, 0)])
+    return np.concatenate([quarter @ np.linalg.matrix_power(turn, n) for n in range(4)])
+
+
 def outline(*points: tuple[float, float]) -> np.ndarray:
     return np.array(points, dtype=float)
 
@@ -78,7 +85,7 @@ def icons(split: str) -> tuple[Icon, ...]:
         "train": (
             (star(5, 0.42),),
             (ellipse(), ellipse(rx=0.55)),
-            (box(-0.3, -1, 0.3, 1), box(-1, -0.3, -0.3, 0.3), box(0.3, -0.3, 1, 0.3)),
+            (cross(0.33),),
             (outline((-1, -0.3), (0.2, -0.3), (0.2, -0.8), (1, 0), (0.2, 0.8), (0.2, 0.3), (-1, 0.3)),),
             (outline((0, -1), (1, -0.1), (0.7, -0.1), (0.7, 0.9), (-0.7, 0.9), (-0.7, -0.1), (-1, -0.1)),),
             (regular(3), regular(3, 0.5)),

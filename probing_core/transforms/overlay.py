@@ -35,15 +35,15 @@ def text(image: Image, height: float, rng: np.random.Generator, split: str = "tr
     face = font(str(rng.choice(FONTS[split])), size)
     stroke = max(1, round(size / 14))
     fill = random_color(rng)
-    for word in rng.choice(WORDS[split], rng.integers(1, 4), replace=False):
-        left, top, right, bottom = face.getbbox(word, stroke_width=stroke)
-        box = PilImage.new("RGBA", (math.ceil(right - left), math.ceil(bottom - top)))
-        ImageDraw.Draw(box).text(
-            (-left, -top), word, font=face, fill=fill, stroke_width=stroke, stroke_fill=contrasting(fill)
-        )
-        drawn = np.asarray(box)
-        image = pasted(image, drawn[..., :3], drawn[..., 3], rng)
-    return image
+    lines = "\n".join(rng.choice(WORDS[split], rng.integers(1, 4), replace=False))
+    measure = ImageDraw.Draw(PilImage.new("L", (1, 1)))
+    left, top, right, bottom = measure.multiline_textbbox((0, 0), lines, face, stroke_width=stroke)
+    box = PilImage.new("RGBA", (math.ceil(right - left), math.ceil(bottom - top)))
+    ImageDraw.Draw(box).multiline_text(
+        (-left, -top), lines, fill, face, stroke_width=stroke, stroke_fill=contrasting(fill)
+    )
+    drawn = np.asarray(box)
+    return pasted(image, drawn[..., :3], drawn[..., 3], rng)
 
 
 def add_icons(image: Image, size: float, rng: np.random.Generator, split: str = "train") -> Image:
@@ -118,7 +118,7 @@ TRANSFORMS = (
         unit="share of the side",
         weakest=0.12,
         strongest=0.20,
-        definition="One to three words in a random font and color at random places, outlined.",
+        definition="One to three words, a line each, in a random font and color at a random place, outlined.",
         library="Pillow (FreeType), fonts of matplotlib",
         source="own drawing",
         draws=True,

@@ -41,7 +41,7 @@ def contact_sheet(image: Image, seed: int = 0, view: int = 128) -> Image:
         draw.text((GAP, top + LABEL + view // 2), row[0].group, "black", font("DejaVuSans-Bold", 13), "lm")
         for column, transform in enumerate(row):
             left = MARGIN_LEFT + column * block
-            draw.text((left, top + LABEL // 2), _label(transform), "black", font("DejaVuSans", 12), "lm")
+            draw.text((left, top + LABEL // 2), _label(transform), "black", font("DejaVuSans", 11), "lm")
             for step, fraction in enumerate(STRENGTHS[:1] if transform.group == "identity" else STRENGTHS):
                 rng = generator(seed, "sheet", transform.name)
                 tile = cut_view(source, view, transform, transform.strength_at(fraction), rng)

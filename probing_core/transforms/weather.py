@@ -70,14 +70,16 @@ def rain(image: Image, amount: float, rng: np.random.Generator) -> Image:
 def snow(image: Image, amount: float, rng: np.random.Generator) -> Image:
     height, width = image.shape[:2]
     scale = scale_of(image)
-    flakes = np.zeros((height, width), np.uint8)
+    # Drawn at twice the size, so that small flakes come out round.
+    flakes = np.zeros((2 * height, 2 * width), np.uint8)
     count = round(amount * height * width / scale**2 / 16384)
-    places = rng.uniform((0, 0), (width, height), (count, 2))
-    radius = rng.uniform(0.5, 1.6, count) * scale
+    places = rng.uniform((0, 0), (2 * width, 2 * height), (count, 2))
+    radius = 2 * rng.uniform(0.6, 1.7, count) * scale
     for place, size in zip(np.rint(places * 8).astype(int), np.rint(radius * 8).astype(int), strict=True):
         cv2.circle(flakes, place.tolist(), int(size), 255, -1, cv2.LINE_AA, 3)
-    weight = cv2.GaussianBlur(flakes, (0, 0), 0.5 * scale).astype(np.float32)[..., None] / 255
-    pale = image * np.float32(0.8) + 51
+    flakes = cv2.resize(flakes, (width, height), interpolation=cv2.INTER_AREA)
+    weight = cv2.GaussianBlur(flakes, (0, 0), 0.4 * scale).astype(np.float32)[..., None] / 255
+    pale = image * np.float32(0.9) + np.float32(0.1 * 255)
     return to_bytes(pale + weight * (255 - pale))
 
 
@@ -117,7 +119,7 @@ TRANSFORMS = (
         parameter="flakes",
         unit="in a square view",
         weakest=80,
-        strongest=500,
+        strongest=400,
         definition="White flakes of several sizes over a paler scene.",
         library="OpenCV",
         source="Hendrycks & Dietterich 2019 (ImageNet-C); own drawing",
