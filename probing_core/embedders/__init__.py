@@ -34,6 +34,7 @@ ZOO_ORDER = ("zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can", "zoo/clip", "
 PROVIDERS = {
     "timm": "probing_core.embedders.timm_",
     "open_clip": "probing_core.embedders.open_clip_",
+    "hf": "probing_core.embedders.hf",
     "torchvision": "probing_core.embedders.torchvision_",
 }
 """What stands before the colon of a name -> the module whose ``make_spec(ModelName)`` knows its models."""

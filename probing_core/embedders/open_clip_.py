@@ -37,9 +37,9 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
     name = ModelName(spec.name, options)
     architecture, path, tag = _resolve(name)
     forced = {key: tag[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in tag}
-    arguments: dict[str, Any] = {"force_preprocess_cfg": forced or None, "weights_only": True}
-    if tag.get("quick_gelu"):  # trained with it; the plain configuration of the same name would use another function
-        arguments["force_quick_gelu"] = True
+    # Weights of this tag were trained with it, but the plain configuration of the same name uses another function.
+    quick_gelu = bool(tag.get("quick_gelu"))
+    arguments: dict[str, Any] = {"force_preprocess_cfg": forced or None, "force_quick_gelu": quick_gelu}
     with _quiet():
         try:
             if path.suffix not in (".npz", ".npy"):
