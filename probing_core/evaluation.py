@@ -36,6 +36,7 @@ def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
     )  # fmt: skip
     if store.has(SCORES, key) and store.has(FITS, key):
         return
+    far = {t.name for t in transforms if t.far}
     rows: list[dict[str, Any]] = []
     fits = []
     for done, (entry, name) in enumerate(work):
@@ -46,7 +47,7 @@ def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
         table = predictions.merge(samples, on="sample", validate="one_to_one")
         classes = make_task(name, samples, transforms).classes
         note = _note(facts, table)
-        for subset, measure, sums, chance in _scores(name, table, classes):
+        for subset, measure, sums, chance in _scores(name, table, classes, far):
             bounds = MEASURES.get(measure)
             found = interval(sums, low=bounds.low, high=bounds.high)
             rows.append(
@@ -70,7 +71,9 @@ def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
     store.write_table(SCORES, pd.DataFrame(rows), key)
 
 
-def _scores(task: str, table: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[tuple[str, str, ClusterSums, float]]:
+def _scores(
+    task: str, table: pd.DataFrame, classes: tuple[str, ...], far: set[str]
+) -> Iterator[tuple[str, str, ClusterSums, float]]:
     """(subset, measure, sums, chance) of every score of one model at one task."""
     truth, predicted = _codes(table["truth"], classes), _codes(table["predicted"], classes)
     clusters = table["base_id"].to_numpy()
@@ -100,23 +103,28 @@ def _scores(task: str, table: pd.DataFrame, classes: tuple[str, ...]) -> Iterato
             members[rows], np.where(right[rows], members[rows], -1), clusters[rows]
         ), chance  # fmt: skip
     if task.startswith("group-"):
-        yield from _generalization(table, truth, predicted, clusters, chance)
+        yield from _generalization(table, truth, predicted, clusters, chance, far)
 
 
 def _generalization(
-    table: pd.DataFrame, truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, chance: float
+    table: pd.DataFrame, truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, chance: float, far: set[str]
 ) -> Iterator[tuple[str, str, ClusterSums, float]]:
     """How well groups are told by members that training never saw; identity has none and is left out."""
     changed = (table["transform"] != "identity").to_numpy()
+    is_far = table["transform"].isin(far).to_numpy()
     seen = table["seen"].to_numpy()
     parts = {}
-    for subset, rows in (("seen", seen & changed), ("unseen", ~seen & changed)):
+    for subset, rows in (
+        ("seen", seen & changed),
+        ("unseen", ~seen & ~is_far & changed),
+        ("far", is_far),
+    ):
         if rows.any():
             parts[subset] = st.balanced_accuracy(truth[rows], predicted[rows], clusters[rows])
             yield subset, "group-hit-rate", parts[subset], chance
             untouched = (table["predicted"] == "identity").to_numpy()[rows]
             yield subset, "called-identity", st.mean(untouched, clusters[rows]), chance
-    if len(parts) == 2 and len(parts["seen"].sums) == len(parts["unseen"].sums):
+    if "unseen" in parts and len(parts["seen"].sums) == len(parts["unseen"].sums):
         yield "all", "generalization-gap", st.difference(parts["seen"], parts["unseen"]), 0.0
 
 

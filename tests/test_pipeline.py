@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from probing_core import embedding, projection, training
+from probing_core.embedding import read_embeddings
+from probing_core.errors import BadRun, ProbingError, UnknownName
+from probing_core.pipeline import Options, run
+from probing_core.store import Store
+from tests.test_embedding import files
+
+OPTIONS = Options(
+    view=32,
+    transforms=("identity", "brighten", "contrast", "gaussian-blur", "motion-blur"),
+    models=("baseline/pixels", "baseline/handcrafted"),
+    device="cpu",
+    precision="float32",
+)
+COMPUTING = ("embed", "train", "evaluate")
+"""All stages but the map, which takes longer than the rest on so few samples; it is tested with a stand-in."""
+
+
+@pytest.fixture(scope="module")
+def split_run(tmp_path_factory, many_scenes):
+    out = tmp_path_factory.mktemp("runs") / "split"
+    options = replace(OPTIONS, corpus=f"folder:{many_scenes}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection, "umap_points", lambda embeddings, seed: embeddings[:, :2])
+        run(out, options)
+    return out, options
+
+
+@pytest.fixture(scope="module")
+def few_run(tmp_path_factory, few_scenes):
+    out = tmp_path_factory.mktemp("runs") / "few"
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/handcrafted",))
+    run(out, options, COMPUTING)
+    return out, options
+
+
+def test_a_run_is_whole_and_holds_what_its_format_says(split_run):
+    store = Store(split_run[0])
+    assert store.damage() == []
+    for model in ("baseline-pixels", "baseline-handcrafted"):
+        for name in ("probes/fine.safetensors", "probes/deployment.safetensors", "predictions/fine.parquet"):
+            assert store.has(f"models/{model}/{name}")
+        points = store.read_table(f"models/{model}/map.parquet")
+        assert len(points) == len(store.read_table("samples.parquet"))
+        assert np.array_equal(points[["x", "y"]], read_embeddings(store, model.replace("-", "/"))[:, :2])
+
+
+def test_only_the_test_split_is_predicted(split_run):
+    store = Store(split_run[0])
+    samples = store.read_table("samples.parquet").set_index("sample")
+    predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
+    assert set(samples.loc[predictions["sample"], "split"]) == {"test"}
+    assert set(predictions["truth"]) == set(OPTIONS.transforms)
+    assert predictions["p_truth"].between(0, 1).all()
+    assert (predictions["p_predicted"] >= predictions["p_truth"] - 1e-6).all()
+
+
+def test_every_photograph_is_predicted_where_they_are_few(few_run):
+    store = Store(few_run[0])
+    samples = store.read_table("samples.parquet")
+    predictions = store.read_table("models/baseline-handcrafted/predictions/fine.parquet")
+    assert predictions["sample"].tolist() == samples.loc[samples["draw"] == 0, "sample"].tolist()
+    fits = store.read_table("tables/fits.parquet")
+    assert set(fits.loc[fits["task"] == "fine", "fold"]) == set(samples["base_id"])
+
+
+@pytest.mark.parametrize(("fixture", "method"), [("split_run", "t"), ("few_run", "t")])
+def test_scores_agree_with_the_predictions_and_lie_in_their_intervals(fixture, method, request):
+    store = Store(request.getfixturevalue(fixture)[0])
+    scores = store.read_table("tables/scores.parquet")
+    known = scores.dropna(subset=["low"])
+    assert (known["low"] <= known["value"] + 1e-9).all()
+    assert (known["value"] <= known["high"] + 1e-9).all()
+    assert set(scores["interval"]) == {method}
+    row = scores.query(
+        "model == 'baseline/handcrafted' and task == 'fine' and subset == 'all' and measure == 'balanced-accuracy'"
+    ).iloc[0]
+    predictions = store.read_table("models/baseline-handcrafted/predictions/fine.parquet")
+    right = predictions["truth"] == predictions["predicted"]
+    assert row["value"] == pytest.approx(right.groupby(predictions["truth"]).mean().mean())
+    assert row["chance"] == pytest.approx(1 / 5)
+    assert row["value"] > row["chance"]
+
+
+def test_unseen_members_are_scored_apart(split_run):
+    scores = Store(split_run[0]).read_table("tables/scores.parquet")
+    rotations = scores[scores["measure"] == "group-hit-rate"]
+    # brighten and Gaussian blur are members A, contrast and motion blur B; there is no C.
+    assert set(rotations["task"]) == {"group-1", "group-2"}
+    assert set(rotations["subset"]) == {"seen", "unseen"}
+
+
+def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypatch):
+    out, options = split_run
+    before = files(out)
+    for module, name in ((embedding, "load_embedder"), (training, "fit"), (training, "read_embeddings")):
+        monkeypatch.setattr(module, name, lambda *a, **k: pytest.fail("work was done again"))
+    run(out, options)
+    run(out)
+    assert files(out) == before
+
+
+def test_the_same_command_gives_the_same_bytes(few_run, tmp_path):
+    out, options = few_run
+    run(tmp_path / "again", options, COMPUTING)
+    ours, theirs = files(out), files(tmp_path / "again")
+    assert {n for n in ours if not n.startswith("log/")} == {n for n in theirs if not n.startswith("log/")}
+    assert [n for n in ours if not n.startswith("log/") and ours[n] != theirs[n]] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"seed": 1}, "seed: 0 / 1"), ({"view": 40}, "view: 32 / 40"), ({"limit": 3}, "limit: None / 3")],
+)
+def test_only_models_may_join(few_run, change, told):
+    out, options = few_run
+    before = files(out)
+    with pytest.raises(BadRun, match=told):
+        run(out, replace(options, **change))
+    assert files(out) == before
+
+
+def test_a_wrong_model_leaves_no_trace(tmp_path, few_scenes):
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixel",))
+    with pytest.raises(UnknownName, match="Did you mean 'baseline/pixels'"):
+        run(tmp_path / "run", options)
+    assert not (tmp_path / "run" / "run.toml").exists()
+
+
+def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_path):
+    source, options = split_run
+    run(tmp_path / "run", replace(options, corpus=f"folder:{few_scenes}", probes_from=source), COMPUTING)
+    store = Store(tmp_path / "run")
+    for task in ("fine", "group-1", "deployment"):
+        name = f"models/baseline-pixels/probes/{task}.safetensors"
+        assert store.read_bytes(name) == Store(source).read_bytes(name)
+    predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
+    assert len(predictions) == 8 * len(OPTIONS.transforms)
+    with pytest.raises(BadRun, match="name it again with --probes-from"):
+        run(tmp_path / "run")
+
+
+def test_a_changed_corpus_is_noticed(tmp_path, few_scenes, monkeypatch):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(few_scenes, copy)
+    options = replace(OPTIONS, corpus=f"folder:{copy}", models=("baseline/pixels",))
+    run(tmp_path / "run", options, ("embed",))
+    next(copy.rglob("*.png")).unlink()
+    run(tmp_path / "run", options, ("embed",))  # nothing is missing, so nobody needs the pictures
+    with pytest.raises(BadRun, match="no longer the one"):
+        run(tmp_path / "run", replace(options, models=("baseline/handcrafted",)), ("embed",))
+
+
+def test_a_stage_without_a_run_says_how_to_begin(tmp_path):
+    with pytest.raises(ProbingError, match="is not a run yet"):
+        run(tmp_path / "none", stages=("train",))
