@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -23,6 +25,19 @@ def scale_of(image: Image) -> float:
 def blend(image: Image, effect: Image, amount: float) -> Image:
     """``image`` at ``amount`` 0, ``effect`` at 1."""
     return cv2.addWeighted(image, 1 - amount, effect, amount, 0)
+
+
+def at_most(image: Image, side: int, effect: Callable[[Image], Image]) -> Image:
+    """``effect`` on ``image``, whose shorter side is first reduced to ``side``; the result is enlarged again.
+
+    For effects that leave no detail or cost too much on large pictures.
+    """
+    height, width = image.shape[:2]
+    reduction = min(height, width) / side
+    if reduction <= 1:
+        return effect(image)
+    small = cv2.resize(image, (round(width / reduction), round(height / reduction)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(effect(small), (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def lookup(image: Image, values: np.ndarray) -> Image:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from probing_core.transforms.arrays import as_rgb, blend, gray_of, scale_of
+from probing_core.transforms.arrays import as_rgb, at_most, blend, gray_of, scale_of
 from probing_core.transforms.base import Image, Transform
+
+LARGEST_SIDE = 1024
+"""Stylization takes seconds a megapixel: larger pictures are drawn at this side."""
 
 
 def stylization(image: Image, amount: float, rng: np.random.Generator) -> Image:
-    drawn = cv2.stylization(image, sigma_s=30 * scale_of(image), sigma_r=0.45)
-    return blend(image, drawn, amount)
+    def drawn(small: Image) -> Image:
+        return cv2.stylization(small, sigma_s=30 * scale_of(small), sigma_r=0.45)
+
+    return blend(image, at_most(image, LARGEST_SIDE, drawn), amount)
 
 
 def pencil_sketch(image: Image, amount: float, rng: np.random.Generator) -> Image:

@@ -7,12 +7,15 @@ import math
 import cv2
 import numpy as np
 
-from probing_core.transforms.arrays import scale_of
+from probing_core.transforms.arrays import at_most, scale_of
 from probing_core.transforms.base import Image, Transform
+
+LARGEST_SIDE = 512
+"""A picture that is blurred alike in all directions is reduced to this side before: there is no detail to keep."""
 
 
 def gaussian_blur(image: Image, sigma: float, rng: np.random.Generator) -> Image:
-    return cv2.GaussianBlur(image, (0, 0), sigma * scale_of(image))
+    return at_most(image, LARGEST_SIDE, lambda small: cv2.GaussianBlur(small, (0, 0), sigma * scale_of(small)))
 
 
 def motion_blur(image: Image, length: float, rng: np.random.Generator) -> Image:
@@ -20,7 +23,7 @@ def motion_blur(image: Image, length: float, rng: np.random.Generator) -> Image:
 
 
 def defocus_blur(image: Image, radius: float, rng: np.random.Generator) -> Image:
-    return cv2.filter2D(image, -1, disc_kernel(radius * scale_of(image)))
+    return at_most(image, LARGEST_SIDE, lambda small: cv2.filter2D(small, -1, disc_kernel(radius * scale_of(small))))
 
 
 def line_kernel(length: float, angle: float) -> np.ndarray:

@@ -6,7 +6,6 @@ interpreter meanwhile: the pipeline gains by threads, and every output is the sa
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -14,13 +13,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from probing_core.transforms.arrays import at_most
 from probing_core.transforms.base import Image
 
 CONTENT_SIDE, STYLE_SIDE = 384, 256
 """The fixed sizes of the arbitrary-style network and of its style encoder."""
 
-LARGEST = 1_000_000
-"""Pixels that the 26-style network sees at most; larger pictures are reduced first, which bounds memory."""
+LARGEST_SIDE = 1024
+"""The 26-style network sees pictures of this shorter side at most; larger ones are reduced, which bounds memory."""
 
 _lock = Lock()
 
@@ -44,17 +44,18 @@ def session(name: str) -> Any:
 
 def built_in_style(image: Image, style: int) -> Image:
     """``image`` in style ``style`` (0 to 25) of the 26-style network (Dumoulin, Shlens & Kudlur 2017)."""
-    height, width = image.shape[:2]
-    reduction = max(1.0, math.sqrt(height * width / LARGEST))
-    small = image if reduction == 1 else _resized(image, round(width / reduction), round(height / reduction))
+    return at_most(image, LARGEST_SIDE, lambda small: _paint(small, style))
+
+
+def _paint(image: Image, style: int) -> Image:
     # The network works in steps of four pixels.
-    rows, columns = small.shape[:2]
-    padded = cv2.copyMakeBorder(small, 0, -rows % 4, 0, -columns % 4, cv2.BORDER_REFLECT_101)
+    rows, columns = image.shape[:2]
+    padded = cv2.copyMakeBorder(image, 0, -rows % 4, 0, -columns % 4, cv2.BORDER_REFLECT_101)
     weights = np.zeros(26, np.float32)
     weights[style] = 1
     pixels = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], dtype=np.float32) / 255
     (output,) = session("multistyle26").run(None, {"image": pixels, "style_weights": weights})
-    return _resized(_to_image(output[0].transpose(1, 2, 0)[:rows, :columns]), width, height)
+    return _to_image(output[0].transpose(1, 2, 0)[:rows, :columns])
 
 
 def style_vector(picture: Image) -> np.ndarray:
