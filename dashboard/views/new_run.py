@@ -8,12 +8,10 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import data, state, widgets, work
-from dashboard.glossary import hint
 from dashboard.pictures import plain
 from probing_core.errors import ProbingError
 from probing_core.paths import data_dir
 from probing_core.progress import duration
-from probing_core.results import find_runs
 from probing_core.transforms import GROUPS, bank
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -28,9 +26,9 @@ def show() -> None:
     _runs()
     st.header("Start another")
     name, arguments, problem = _form()
-    estimate = None if problem else _estimate(arguments)
+    estimate = _estimate(arguments) if arguments["models"] else None
     if problem:
-        st.warning(problem, icon=":material/edit:")
+        st.caption(f":material/edit: {problem}")
     if st.button("Start", type="primary", disabled=bool(problem) or estimate is None, icon=":material/play_arrow:"):
         work.start(runs_folder() / name, _command(arguments))
         st.success(f"The run '{name}' has been started; its progress shows on every page.")
@@ -131,8 +129,8 @@ def _estimate(arguments: dict) -> work.Estimate | None:
 
 @st.fragment(run_every=2.0)
 def _runs() -> None:
-    st.header("Runs on this computer", help=hint("fine"))
-    places = find_runs()
+    st.header("Runs on this computer")
+    places = data.places()
     if not places:
         widgets.empty("There is none yet.")
     for place in places:

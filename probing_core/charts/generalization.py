@@ -60,7 +60,7 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme) -> go.Fi
     gaps = [v for pair in zip(seen * 100, unseen["value"] * 100, strict=True) for v in (*pair, None)]
     at = [n for name in names for n in (name, name, name)]
     figure.add_trace(
-        go.Scatter(x=at, y=gaps, mode="lines", line={"color": theme.muted}, hoverinfo="skip", showlegend=False)
+        go.Scatter(x=at, y=gaps, mode="lines", line={"color": theme.muted, "width": 4}, opacity=0.5, hoverinfo="skip", showlegend=False)
     )
     colors = [theme.group(str(g)) for g in unseen["group"]]
     figure.add_trace(
@@ -73,7 +73,7 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme) -> go.Fi
         go.Scatter(
             x=names, y=unseen["value"] * 100, name="unseen", mode="markers",
             marker={"color": colors, "size": 10, "symbol": "diamond-open", "line": {"width": 2}},
-            error_y=error_bar(unseen, theme.muted), hovertemplate="%{x}, unseen: %{y:.0f} %<extra></extra>",
+            error_y=error_bar(unseen, theme.muted) | {"thickness": 1}, hovertemplate="%{x}, unseen: %{y:.0f} %<extra></extra>",
         )
     )  # fmt: skip
     figure.update_yaxes(title="group told right (%)", range=[0, 104])

@@ -1,0 +1,128 @@
+"""One journey in headless Chromium: open, change the model, select on the map, open a cell, upload, read predictions."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from probing_core.images import encode_png
+from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, served, settle
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
+]
+OWN_404 = ("/_stcore/health", "/_stcore/host-config")
+"""Streamlit looks for its server below a page's path first; these two misses are its own."""
+
+
+@pytest.fixture(scope="module")
+def visit(made_run):
+    """A page of the browser on the served dashboard, and what its console complained about."""
+    with served(["--run", str(made_run)]) as address, browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(WAIT_MS)
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: complaints.append(f"{m.text} {m.location.get('url')}") if m.type == "error" else None)
+        page.goto(address)
+        yield page, complaints
+
+
+def go(page, name: str) -> None:
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
+    page.get_by_role("heading", name=name, exact=True, level=1).wait_for()
+    settle(page)
+
+
+def choose(page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=label, exact=False).first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+    settle(page)
+
+
+def point_of(page, chart: str, find: str) -> tuple[float, float]:
+    """Pixels on the page of the first point of ``chart`` whose customdata satisfies the JavaScript ``find``."""
+    page.wait_for_selector(f".st-key-chart-{chart} .nsewdrag")
+    page.locator(f".st-key-chart-{chart}").scroll_into_view_if_needed()
+    page.wait_for_timeout(1500)  # Plotly attaches its handlers after it has drawn
+    return page.evaluate(
+        """([chart, find]) => {
+          const plot = document.querySelector(`.st-key-chart-${chart} .js-plotly-plot`);
+          const wanted = eval(find);
+          for (const trace of plot._fullData) {
+            const index = (trace.customdata || []).findIndex(wanted);
+            if (index < 0) continue;
+            const x = plot._fullLayout[trace.xaxis.replace('x', 'xaxis')];
+            const y = plot._fullLayout[trace.yaxis.replace('y', 'yaxis')];
+            const box = plot.getBoundingClientRect();
+            return [box.left + x._offset + x.d2p(trace.x[index]), box.top + y._offset + y.d2p(trace.y[index])];
+          }
+        }""",
+        [chart, find],
+    )
+
+
+def test_journey(visit, tmp_path):
+    page, complaints = visit
+    page.get_by_role("heading", name="What does your image embedding know?").wait_for()
+    settle(page)
+
+    # Change the model, on a page of its own; the choice goes into the address and follows.
+    go(page, "Confusion")
+    choose(page, "Model", "baseline/pixels")
+    page.wait_for_url("**model=baseline%2Fpixels**")
+    page.get_by_text("by baseline/pixels in").wait_for()
+
+    # Open a cell of the confusion matrix: the click and its pictures.
+    find = "(d) => d[2] === 'jpeg' && d[3] === 'jpeg'"
+    page.mouse.click(*point_of(page, "confusion", find))
+    page.get_by_text("is told as jpeg").wait_for()
+    settle(page)
+    assert "cell=jpeg%3Ejpeg" in page.url
+    assert page.get_by_test_id("stImage").locator("img").count() > 0
+
+    # Select on the map: rest on a point to see its picture, click it to have it in the selection.
+    go(page, "Map")
+    at = point_of(page, "map", "(d) => d[0] === 7")
+    page.mouse.move(*at)
+    page.locator(".probing-hover img").first.wait_for()
+    page.mouse.click(*at)
+    page.get_by_role("heading", name="1 of 512 samples").wait_for()
+    settle(page)
+    assert "selected=" in page.url
+
+    # The same link shows the same to whoever receives it.
+    link = page.url
+    receiver = page.context.browser.new_context()
+    other = receiver.new_page()
+    other.goto(link)
+    other.get_by_role("heading", name="1 of 512 samples").wait_for(timeout=WAIT_MS)
+    receiver.close()
+
+    # Upload a picture and read the predictions; a broken one gets its sentence and stops nothing.
+    picture = np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8)
+    good, bad = tmp_path / "mine.png", tmp_path / "broken.png"
+    good.write_bytes(encode_png(cv2.resize(picture, (160, 160))))
+    bad.write_bytes(b"this is no picture")
+    go(page, "Try your images")
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files([str(good), str(bad)])
+    page.get_by_text("baseline/pixels: ").first.wait_for()
+    settle(page)
+    assert page.get_by_test_id("stAlert").filter(has_text="broken.png").count() == 1
+    assert page.get_by_text("mine.png, 160").count() == 1
+
+    assert page.get_by_test_id("stException").count() == 0
+    assert [c for c in complaints if not any(miss in c for miss in OWN_404)] == []
+
+
+def test_who_tells_jpeg_from_pixelation(visit):
+    """Found by clicking alone: which model is best at it, and which pictures it gets wrong."""
+    page, _ = visit
+    go(page, "Confusion")
+    choose(page, "Truth", "jpeg")
+    choose(page, "Taken for", "pixelate")
+    page.get_by_role("heading", name="Who tells jpeg from pixelate?").wait_for()
+    settle(page)
+    page.get_by_text("jpeg is taken for pixelate by").wait_for()
