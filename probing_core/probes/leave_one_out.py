@@ -24,7 +24,10 @@ from probing_core.errors import BadArray
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import GRID, as_probe, ridge_of
-from probing_core.probes.softmax import Block, Solution, curvature, metric_inverse, minimize
+from probing_core.probes.softmax import Block, Solution, curvature, gram, metric_inverse, minimize
+
+BATCH = 64
+"""Fits that advance together at most, which bounds memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,18 +109,39 @@ class _Fold:
 
 
 class _Family:
-    """All fits that leave out one of ``left_out`` each, and where they stand on the path of penalties."""
+    """All fits that leave out one of ``left_out`` each; they advance in batches of at most `BATCH`."""
 
     def __init__(self, folds: Sequence[_Fold], left_out: Sequence[tuple[int, ...]]) -> None:
         self.left_out = left_out
-        self.blocks = [
-            fold.block([f for f, out in enumerate(left_out) if i not in out]) for i, fold in enumerate(folds)
-        ]
-        self.squared_scale = _squared_scale(self.blocks, len(left_out))
+        self.batches = [slice(f, min(f + BATCH, len(left_out))) for f in range(0, len(left_out), BATCH)]
+        self.blocks = []
+        for batch in self.batches:
+            trained = [[f for f, out in enumerate(left_out[batch]) if i not in out] for i in range(len(folds))]
+            self.blocks.append([fold.block(fits) for fold, fits in zip(folds, trained, strict=True) if fits])
+        self.squared_scale = torch.cat(
+            [
+                _squared_scale(blocks, batch.stop - batch.start)
+                for blocks, batch in zip(self.blocks, self.batches, strict=True)
+            ],
+            1,
+        )
 
-    def minimize(self, start: Tensor, penalty: float, inverse: Tensor) -> Solution:
-        blocks = [block for block in self.blocks if len(block.fits)]
-        return minimize(blocks, start, ridge_of(penalty, self.squared_scale), inverse)
+    def minimize(self, start: Tensor, penalty: float, grams: Tensor) -> Solution:
+        """The fits' minima; ``grams`` (n, D + 1, D + 1) are those of the photographs."""
+        ridge = ridge_of(penalty, self.squared_scale)
+        total = grams.sum(0)
+        parts = []
+        for batch, blocks in zip(self.batches, self.blocks, strict=True):
+            inverses = [
+                metric_inverse((total - grams[list(out)].sum(0)) * len(grams) / (len(grams) - len(out)), ridge[:, f])
+                for f, out in enumerate(self.left_out[batch], batch.start)
+            ]
+            parts.append(minimize(blocks, start[:, batch], ridge[:, batch], inverses))
+        return Solution(
+            torch.cat([part.V for part in parts], 1),
+            torch.cat([part.converged for part in parts]),
+            torch.cat([part.iterations for part in parts]),
+        )
 
 
 def _squared_scale(blocks: Sequence[Block], fits: int) -> Tensor:
@@ -164,18 +188,14 @@ class _Search:
         twos = _Family(self.folds, self.pairs)
         first, second = torch.tensor(self.pairs).T
         all_, single, pair = torch.zeros(dims, 1, k), torch.zeros(dims, n, k), torch.zeros(dims, len(self.pairs), k)
-        rows = torch.cat([block.rows() for block in everyone.blocks])
-        weight = torch.ones(len(rows))
         for step, penalty in enumerate(self.penalties):
-            inverse = metric_inverse(
-                rows, curvature(rows @ all_[:, 0], weight), ridge_of(penalty, everyone.squared_scale)[:, 0]
-            )
-            solved = everyone.minimize(all_, penalty, inverse)
+            grams = self._grams(all_[:, 0])
+            solved = everyone.minimize(all_, penalty, grams)
             # A photograph's influence is nearly the same at neighboring penalties, and that of two nearly adds up.
-            solved_single = ones.minimize(single + (solved.V - all_), penalty, inverse)
+            solved_single = ones.minimize(single + (solved.V - all_), penalty, grams)
             moved = solved_single.V - single
             start = pair + moved[:, first] + moved[:, second] - (solved.V - all_)
-            solved_pair = twos.minimize(start, penalty, inverse)
+            solved_pair = twos.minimize(start, penalty, grams)
             all_, single, pair = solved.V, solved_single.V, solved_pair.V
             self.all.append(solved)
             self.single.append(solved_single)
@@ -184,6 +204,12 @@ class _Search:
             for f, (i, j) in enumerate(self.pairs):
                 self.inner[step, i, j] = self.folds[j].loss(pair[:, f])
                 self.inner[step, j, i] = self.folds[i].loss(pair[:, f])
+
+    def _grams(self, V: Tensor) -> Tensor:
+        """Each photograph's Gram matrix (n, D + 1, D + 1), its rows weighted by their curvature under ``V``."""
+        rows = [fold.rows[fold.train] for fold in self.folds]
+        total = self.rows_of.sum()
+        return torch.stack([gram(r, curvature(r @ V, torch.ones(len(r))) * (len(r) / total)) for r in rows])
 
     def result(self, order: Sequence[np.ndarray], photographs: tuple[str, ...]) -> LeaveOneOut:
         probabilities = np.empty((sum(map(len, order)), len(self.classes)), np.float32)

@@ -11,7 +11,7 @@ from torch import Tensor
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.rows import Sliceable
-from probing_core.probes.softmax import Block, curvature, metric_inverse, minimize
+from probing_core.probes.softmax import Block, curvature, gram, metric_inverse, minimize
 
 GRID = tuple(float(10**exponent) for exponent in np.arange(-5, 0.1, 0.5))
 """Penalties on the squared weights, beside the mean loss: the loss is ``mean(-log p) + penalty / 2 * sum(W^2)``,
@@ -65,8 +65,8 @@ def fit(
     fits = []
     for penalty in sorted(penalties, reverse=True):
         ridge = ridge_of(penalty, torch.ones(d, 1))
-        inverse = metric_inverse(sample, curvature(sample @ V[:, 0], sample_weight), ridge[:, 0])
-        solution = minimize(blocks, V, ridge, inverse)
+        curved = gram(sample, curvature(sample @ V[:, 0], sample_weight))
+        solution = minimize(blocks, V, ridge, [metric_inverse(curved, ridge[:, 0])])
         V = solution.V
         probe = as_probe(classes, V[:, 0], mean, scale, FitFacts(penalty, False, bool(solution.converged), 0, 0.0))
         fits.append((penalty, negative_log_likelihood(probe, *validation), solution))

@@ -8,26 +8,28 @@ Rows come in blocks, and each block lists the fits that train on it, so that lea
 arithmetic. All fits advance together: one matrix product over the columns of all of them gives the logits
 along their search directions, one more their gradients.
 
-The method is L-BFGS (Nocedal & Wright, Numerical Optimization, 2nd ed., algorithm 7.4), started from a metric
-that all fits share: the penalized Gram matrix of the rows, each weighted by the mean over classes of p (1 - p),
-which is the trace of the softmax's Hessian. (With weight 1/2 for every row it would be the bound of Böhning,
-Ann. Inst. Statist. Math. 44, 1992, which is fifteen times too large for 31 classes.) Logits are linear in the
-step, so that the line search needs no product with X.
+The method is L-BFGS (Nocedal & Wright, Numerical Optimization, 2nd ed., algorithm 7.4), started from a metric of
+each fit: the penalized Gram matrix of its rows, each weighted by the mean over classes of p (1 - p), which is the
+trace of the softmax's Hessian. (With weight 1/2 for every row it would be the bound of Böhning, Ann. Inst. Statist.
+Math. 44, 1992, which is fifteen times too large for 31 classes.) A metric of rows that a fit does not train on would
+be far too stiff just where its held-out rows lie. Logits are linear in the step, so that the line search needs no
+product with X.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 TOLERANCE = 1e-6
-"""A fit has converged when the objective can still fall by this share of itself, by its Newton decrement."""
+"""A fit has converged when the objective can still fall by this share of itself, by its Newton decrement in the
+metric that L-BFGS has learned. Validation losses are then those of an exact minimum to about 1e-4 of themselves."""
 
-MEMORY = 8
-"""Pairs of steps and gradient changes that L-BFGS remembers."""
+MEMORY = 5
+"""Pairs of steps and gradient changes that L-BFGS remembers; more save no iterations here."""
 
 STEEP, RISING = -0.7, 0.5
 """A step is taken when the slope at its end, over the slope at its start, lies between these two."""
@@ -44,7 +46,7 @@ class Block:
         rows: () -> X (n, D) ``float32``, the last column 1; read anew at every pass, so it may come from disk.
         truth: (n,) ``int64`` classes.
         weight: (n,) ``float32``; 0 for rows that train nothing.
-        fits: (f,) ``int64``, the fits that train on these rows.
+        fits: (f,) ``int64``, the fits that train on these rows; at least one.
     """
 
     rows: Callable[[], Tensor]
@@ -62,13 +64,17 @@ class Solution:
     iterations: Tensor
 
 
-def metric_inverse(rows: Tensor, curvature: Tensor, ridge: Tensor) -> Tensor:
-    """The inverse (D, D) of ``X' diag(curvature) X + diag(ridge)``, in which steps are measured."""
-    gram = (rows.T @ (rows * curvature[:, None])).double()
-    gram.diagonal().add_(ridge.double())
+def gram(rows: Tensor, curvature: Tensor) -> Tensor:
+    """``X' diag(curvature) X`` (D, D)."""
+    return rows.T @ (rows * curvature[:, None])
+
+
+def metric_inverse(gram: Tensor, ridge: Tensor) -> Tensor:
+    """The inverse (D, D) of ``gram + diag(ridge)``, in which a fit measures its steps."""
+    metric = gram + torch.diag(ridge)
     # Rounding may leave the matrix barely indefinite where rows are fewer than dimensions.
-    gram.diagonal().add_(1e-9 * gram.diagonal().mean())
-    return torch.cholesky_inverse(torch.linalg.cholesky(gram)).float()
+    metric.diagonal().add_(1e-6 * metric.diagonal().mean())
+    return torch.cholesky_inverse(torch.linalg.cholesky(metric))
 
 
 def curvature(logits: Tensor, weight: Tensor) -> Tensor:
@@ -77,135 +83,161 @@ def curvature(logits: Tensor, weight: Tensor) -> Tensor:
     return (p * (1 - p)).mean(-1) * weight / weight.sum()
 
 
-def minimize(blocks: Sequence[Block], start: Tensor, ridge: Tensor, inverse: Tensor, limit: int = 200) -> Solution:
+def minimize(
+    blocks: Sequence[Block],
+    start: Tensor,
+    ridge: Tensor,
+    inverses: Sequence[Tensor],
+    *,
+    tolerance: float = TOLERANCE,
+    limit: int = 300,
+) -> Solution:
     """All fits' minima.
 
     Args:
         blocks: the rows.
         start: (D, F, K), where each fit begins.
         ridge: (D, F); 0 in the row of the bias.
-        inverse: (D, D) from `metric_inverse`.
+        inverses: F of (D, D), from `metric_inverse`.
+        tolerance: see `TOLERANCE`.
         limit: iterations at most.
     """
-    return _Minimizer(blocks, start, ridge, inverse).run(limit)
+    solution = Solution(
+        start.clone(), torch.zeros(start.shape[1], dtype=torch.bool), torch.zeros(start.shape[1], dtype=torch.int64)
+    )
+    state = _State(blocks, start, ridge, inverses)
+    going = torch.arange(start.shape[1])
+    for iteration in range(limit + 1):
+        step, slope = state.direction()
+        unfinished = -slope / 2 > tolerance * state.objective
+        finished = going[~unfinished]
+        solution.V[:, finished] = state.V[:, ~unfinished]
+        solution.converged[finished] = True
+        solution.iterations[going] = iteration
+        if iteration == limit or not unfinished.any():
+            break
+        if len(finished):  # nothing more is computed for them
+            going, step, slope = going[unfinished], step[:, unfinished], slope[unfinished]
+            state.keep(unfinished)
+        state.advance(step, slope)
+    solution.V[:, going] = state.V
+    return solution
 
 
-class _Minimizer:
-    def __init__(self, blocks: Sequence[Block], start: Tensor, ridge: Tensor, inverse: Tensor) -> None:
-        self.blocks, self.inverse = blocks, inverse
+class _State:
+    """Where all unfinished fits stand: parameters, logits, errors, gradient, and the memory of L-BFGS."""
+
+    def __init__(self, blocks: Sequence[Block], start: Tensor, ridge: Tensor, inverses: Sequence[Tensor]) -> None:
+        self.blocks, self.inverses = list(blocks), list(inverses)
         self.V = start.clone()
         self.ridge = ridge[:, :, None]
         self.total = torch.zeros(start.shape[1])
         for block in blocks:
             self.total[block.fits] += block.weight.sum()
-        self.logits = [self._times(block, self.V) for block in blocks]
+        self.logits = [_product(block, self.V) for block in blocks]
         self.errors = [torch.empty_like(logits) for logits in self.logits]
+        self.objective = _dot(self.ridge * self.V, self.V) / 2
+        for block, logits, errors in zip(self.blocks, self.logits, self.errors, strict=True):
+            self.objective[block.fits] += self._set_errors(block, logits, errors)
+        self.gradient = self._gradient()
         self.pairs: list[tuple[Tensor, Tensor, Tensor]] = []
         self.scale = torch.ones(start.shape[1])
 
-    def run(self, limit: int) -> Solution:
-        objective = self._set_errors()
-        gradient = self._gradient()
-        iterations = torch.zeros(self.V.shape[1], dtype=torch.int64)
-        for _ in range(limit):
-            step = self._direction(gradient)
-            slope = _dot(gradient, step)
-            active = -slope / 2 > TOLERANCE * objective
-            if not active.any():
-                break
-            iterations += active
-            step *= active[None, :, None]
-            length, objective = self._search(step, slope * active)
-            step *= length[None, :, None]
-            self.V += step
-            new = self._gradient()
-            self._remember(step, new - gradient)
-            gradient = new
-        else:
-            active = -_dot(gradient, self._direction(gradient)) / 2 > TOLERANCE * objective
-        return Solution(self.V, ~active, iterations)
+    def keep(self, kept: Tensor) -> None:
+        """Forgets all fits but those where ``kept`` (F,) is True."""
+        position = torch.cumsum(kept, 0) - 1
+        stay = [i for i, block in enumerate(self.blocks) if kept[block.fits].any()]
+        mine = [kept[self.blocks[i].fits] for i in stay]
+        self.logits = [self.logits[i][:, fits] for i, fits in zip(stay, mine, strict=True)]
+        self.errors = [self.errors[i][:, fits] for i, fits in zip(stay, mine, strict=True)]
+        self.blocks = [
+            replace(self.blocks[i], fits=position[self.blocks[i].fits[fits]])
+            for i, fits in zip(stay, mine, strict=True)
+        ]
+        self.inverses = [inverse for inverse, fit_stays in zip(self.inverses, kept, strict=True) if fit_stays]
+        self.V, self.ridge, self.gradient = (a[:, kept].contiguous() for a in (self.V, self.ridge, self.gradient))
+        self.total, self.objective, self.scale = (a[kept] for a in (self.total, self.objective, self.scale))
+        self.pairs = [(s[:, kept], y[:, kept], rho[kept]) for s, y, rho in self.pairs]
 
-    def _times(self, block: Block, V: Tensor) -> Tensor:
-        """X V (n, f, K) of the block's fits."""
-        columns = V[:, block.fits]
-        return (block.rows() @ columns.flatten(1)).view(-1, *columns.shape[1:])
-
-    def _set_errors(self) -> Tensor:
-        """The objective (F,); sets errors = w (softmax(logits) - one-hot truth) / W."""
-        objective = _dot(self.ridge * self.V, self.V) / 2
-        for block, logits, errors in zip(self.blocks, self.logits, self.errors, strict=True):
-            objective[block.fits] += self._error(block, logits, errors)
-        return objective
-
-    def _error(self, block: Block, logits: Tensor, out: Tensor) -> Tensor:
-        """Sets the errors of one block, and returns its part of the mean loss (f,)."""
-        share = block.weight[:, None] / self.total[block.fits]
-        truth = block.truth[:, None, None].expand(-1, out.shape[1], 1)
-        torch.softmax(logits, -1, out=out)
-        right = out.gather(2, truth)
-        out.scatter_(2, truth, right - 1)
-        out *= share[:, :, None]
-        return -(share * right[:, :, 0].clamp_min(1e-30).log()).sum(0)
-
-    def _gradient(self) -> Tensor:
-        gradient = self.ridge * self.V
-        for block, errors in zip(self.blocks, self.errors, strict=True):
-            part = (block.rows().T @ errors.flatten(1)).view(-1, *errors.shape[1:])
-            gradient.index_add_(1, block.fits, part)
-        return gradient
-
-    def _direction(self, gradient: Tensor) -> Tensor:
-        """- H gradient, by the two loops of L-BFGS over the metric."""
-        q = gradient.clone()
+    def direction(self) -> tuple[Tensor, Tensor]:
+        """-H gradient (D, F, K), by the two loops of L-BFGS around the metric, and the slope (F,) along it."""
+        q = self.gradient.clone()
         kept = []
         for s, y, rho in reversed(self.pairs):
             alpha = rho * _dot(s, q)
-            q -= alpha[None, :, None] * y
+            q.addcmul_(y, alpha[:, None], value=-1)
             kept.append(alpha)
-        r = (self.inverse @ q.flatten(1)).view_as(q)
-        r *= self.scale[None, :, None]
+        step = self._metric(q).mul_(-self.scale[:, None])
         for (s, y, rho), alpha in zip(self.pairs, reversed(kept), strict=True):
-            r += (alpha - rho * _dot(y, r))[None, :, None] * s
-        return -r
+            step.addcmul_(s, (rho * _dot(y, step) + alpha)[:, None], value=-1)
+        return step, _dot(self.gradient, step)
 
-    def _remember(self, s: Tensor, y: Tensor) -> None:
-        """Keeps a pair; fits that did not move get a weight of 0."""
-        sy = _dot(s, y)
-        moved = sy > 0
-        rho = torch.where(moved, 1 / sy, 0.0)
-        curved = _dot(y, (self.inverse @ y.flatten(1)).view_as(y))
-        self.scale = torch.where(moved, sy / curved, self.scale)
-        self.pairs = [*self.pairs[-MEMORY + 1 :], (s, y, rho)]
+    def advance(self, step: Tensor, slope: Tensor) -> None:
+        """Moves every fit along its ``step``."""
+        step = step * self._search(step, slope)[:, None]
+        self.V += step
+        before, self.gradient = self.gradient, self._gradient()
+        change = self.gradient - before
+        curved = _dot(step, change)
+        moved = curved > 0  # False where rounding hides the change; such a pair has no say
+        self.scale = torch.where(moved, curved / _dot(change, self._metric(change)), self.scale)
+        self.pairs = [*self.pairs[-MEMORY + 1 :], (step, change, torch.where(moved, 1 / curved, 0.0))]
 
-    def _search(self, step: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
-        """Lengths (F,) along ``step``, and the objective there, where logits and errors are moved to.
+    def _search(self, step: Tensor, slope: Tensor) -> Tensor:
+        """Lengths (F,) along ``step``, where logits, errors and objective are moved to.
 
         The objective is convex, so its slope tells where along the step the minimum lies.
         """
-        along = [self._times(block, step) for block in self.blocks]
-        length, taken = torch.ones_like(slope), torch.zeros_like(slope)
-        low, high, low_slope = torch.zeros_like(slope), torch.full_like(slope, torch.inf), slope
+        along = [_product(block, step) for block in self.blocks]
         value, at, curve = (_dot(self.ridge * a, b) for a, b in ((self.V, self.V), (self.V, step), (step, step)))
+        length, taken = torch.ones_like(slope), torch.zeros_like(slope)
+        low, low_slope, high = torch.zeros_like(slope), slope, torch.full_like(slope, torch.inf)
         for _ in range(TRIALS):
-            objective = value / 2 + length * at + length**2 * curve / 2
+            self.objective = value / 2 + length * at + length**2 * curve / 2
             end = at + length * curve
             for block, logits, errors, move in zip(self.blocks, self.logits, self.errors, along, strict=True):
                 logits.addcmul_(move, (length - taken)[block.fits, None])
-                objective[block.fits] += self._error(block, logits, errors)
+                self.objective[block.fits] += self._set_errors(block, logits, errors)
                 end[block.fits] += _dot(errors, move)
             taken = length
-            # Fits that have converged have slope 0 and stay where they are.
-            good = (slope == 0) | ((-end / slope >= STEEP) & (-end / slope <= RISING))
+            good = (-end / slope >= STEEP) & (-end / slope <= RISING)
             if good.all():
                 break
             secant = low + (length - low) * low_slope / (low_slope - end)
             rising = end > 0
             high = torch.where(rising, length, high)
             low, low_slope = torch.where(rising, low, length), torch.where(rising, low_slope, end)
-            beyond = ~((secant > low) & (secant < 4 * length))
-            secant = torch.where(beyond, torch.where(high.isinf(), 4 * length, (low + high) / 2), secant)
+            outside = ~((secant > low) & (secant < torch.minimum(high, 4 * length)))
+            secant = torch.where(outside, torch.where(rising, (low + high) / 2, 4 * length), secant)
             length = torch.where(good, length, secant)
-        return taken, objective
+        return taken
+
+    def _set_errors(self, block: Block, logits: Tensor, errors: Tensor) -> Tensor:
+        """errors = w (softmax(logits) - one-hot truth) / W; the block's part (f,) of the mean loss."""
+        share = block.weight[:, None] / self.total[block.fits]
+        truth = block.truth[:, None, None].expand(-1, logits.shape[1], 1)
+        torch.softmax(logits, -1, out=errors)
+        right = errors.gather(2, truth)
+        errors.scatter_(2, truth, right - 1)
+        errors *= share[:, :, None]
+        return -(share * right[:, :, 0].clamp_min(1e-30).log()).sum(0)
+
+    def _gradient(self) -> Tensor:
+        gradient = self.ridge * self.V
+        for block, errors in zip(self.blocks, self.errors, strict=True):
+            part = block.rows().T @ errors.flatten(1)
+            gradient.index_add_(1, block.fits, part.view(-1, *errors.shape[1:]))
+        return gradient
+
+    def _metric(self, gradient: Tensor) -> Tensor:
+        """Each fit's inverse metric times its ``gradient``."""
+        return torch.stack([inverse @ gradient[:, f] for f, inverse in enumerate(self.inverses)], 1)
+
+
+def _product(block: Block, V: Tensor) -> Tensor:
+    """X V (n, f, K) of the block's fits."""
+    columns = V[:, block.fits]
+    return (block.rows() @ columns.flatten(1)).view(-1, *columns.shape[1:])
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
