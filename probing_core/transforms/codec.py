@@ -28,7 +28,9 @@ def pixelate(image: Image, factor: float, rng: np.random.Generator) -> Image:
     block = factor * scale_of(image)
     small = max(1, round(width / block)), max(1, round(height / block))
     blocks = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    return cv2.resize(blocks, (width, height), interpolation=cv2.INTER_NEAREST)
+    # Columns by OpenCV, rows by copying them whole: half the time of both by OpenCV.
+    stripes = cv2.resize(blocks, (width, small[1]), interpolation=cv2.INTER_NEAREST)
+    return stripes[np.arange(height) * small[1] // height]
 
 
 def posterize(image: Image, bits: float, rng: np.random.Generator) -> Image:

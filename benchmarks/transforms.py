@@ -1,0 +1,156 @@
+"""The bank's speed on one thread, alone and against imagecorruptions-imaug on the operations that both have.
+
+The peer lives in a virtual environment of its own (`.bench-venv`, made on demand): it pulls `opencv-python`, which
+would overwrite the headless build in ours. Without a package index its keys are absent and stderr says so.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+import cv2
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from probing_core.transforms import CATALOG, Image, Transform, bank, cut_view, generator, prepare_source
+
+ROOT = Path(__file__).resolve().parent.parent
+PEER = "imagecorruptions-imaug"
+PEER_SIDE = 224
+
+SHARED: dict[str, tuple[str, int, float]] = {
+    "gaussian-noise": ("gaussian_noise", 3, 0.18),
+    "salt-and-pepper": ("impulse_noise", 3, 0.09),
+    "speckle": ("speckle_noise", 3, 0.35),
+    "gaussian-blur": ("gaussian_blur", 3, 3 * 128 / PEER_SIDE),
+    "defocus-blur": ("defocus_blur", 3, 6 * 128 / PEER_SIDE),
+    "motion-blur": ("motion_blur", 3, 31 * 128 / PEER_SIDE),
+    "fog": ("fog", 3, 2.5),
+    "snow": ("snow", 3, 240),
+    "jpeg": ("jpeg_compression", 3, 15),
+    "pixelate": ("pixelate", 3, 2.5 * 128 / PEER_SIDE),
+    "brighten": ("brightness", 3, 1.5),
+    "contrast": ("contrast", 3, 0.2),
+    "desaturate": ("saturate", 1, 0.7),
+}
+"""Ours -> theirs, their severity, and our strength that does the same at 224 px.
+
+Shared is what a user would replace one by the other: the same effect of the same size, even where the formula differs
+(theirs brightens and desaturates in HSV, draws salt and pepper for each channel, and snow from a zoomed noise field).
+Not shared: shot noise, glass and zoom blur, frost, elastic and spatter, which the bank lacks; and all the bank has
+beyond these thirteen.
+"""
+
+SLOW = ("stylization",)
+"""Left out of the bank's mean beside neural style: their time is that of a solver or a network."""
+
+
+def run() -> dict[str, float]:
+    """Milliseconds an image of the bank at 128 px, and images/s over the peer's at 224 px."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(1):
+            return {**_bank_times(), **_against_peer()}
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _bank_times() -> dict[str, float]:
+    """From a prepared source to the transformed view: the warp is included."""
+    source = prepare_source(_picture(512), 128)
+    counted = [t for t in bank() if t.group != "style" and t.name not in SLOW]
+    times = [
+        _seconds(lambda t=t: cut_view(source, 128, t, t.strength_at(0.5), generator(0, "b", t.name))) for t in counted
+    ]
+    return {"transforms_bank_ms_an_image_128px": round(1000 * float(np.mean(times)), 3)}
+
+
+def _against_peer() -> dict[str, float]:
+    try:
+        python = _peer_python()
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"{PEER} could not be installed into .bench-venv ({error}); its ratios are left out.", file=sys.stderr)
+        return {}
+    picture = _picture(PEER_SIDE)
+    # Ours, theirs, theirs, ours: what else the machine does at the time falls on both.
+    ours = [_our_times(picture)]
+    theirs = [_their_times(python, picture) for _ in range(2)]
+    ours.append(_our_times(picture))
+    ratios = {
+        name: min(times[peer] for times in theirs) / min(times[name] for times in ours)
+        for name, (peer, _, _) in SHARED.items()
+    }
+    return {
+        "transforms_over_imagecorruptions_geometric_mean": round(
+            math.exp(np.mean([math.log(ratio) for ratio in ratios.values()])), 2
+        ),
+        "transforms_over_imagecorruptions_lowest": round(min(ratios.values()), 2),
+        **{f"transforms_over_imagecorruptions_{name}": round(ratio, 2) for name, ratio in ratios.items()},
+    }
+
+
+def _our_times(picture: Image) -> dict[str, float]:
+    def once(transform: Transform, strength: float) -> Image:
+        return transform.apply(picture, strength, generator(0, "b", transform.name))
+
+    return {
+        name: _seconds(lambda name=name, strength=strength: once(CATALOG.get(name), strength))
+        for name, (_, _, strength) in SHARED.items()
+    }
+
+
+def _their_times(python: Path, picture: Image) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.npy"
+        np.save(path, picture)
+        operations = {peer: severity for peer, severity, _ in SHARED.values()}
+        task = json.dumps({"picture": str(path), "operations": operations, "seconds": 0.3})
+        script = Path(__file__).with_name("imagecorruptions_peer.py")
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [python, script, task], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        )
+    return json.loads(done.stdout)
+
+
+def _peer_python() -> Path:
+    """The peer's interpreter; makes its environment where there is none yet."""
+    python = ROOT / ".bench-venv" / "bin" / "python"
+    if not python.exists():
+        venv.create(ROOT / ".bench-venv", with_pip=True)
+    if subprocess.run([python, "-c", "import imagecorruptions"], stderr=subprocess.DEVNULL, check=False).returncode:
+        print(f"installing {PEER} into .bench-venv", file=sys.stderr)
+        subprocess.run(
+            [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", PEER], check=True, stdout=sys.stderr
+        )
+    return python
+
+
+def _picture(side: int) -> Image:
+    from skimage import data
+
+    return cv2.resize(data.astronaut(), (side, side), interpolation=cv2.INTER_AREA)
+
+
+def _seconds(work, budget: float = 0.3) -> float:
+    """The best time of ``work`` within ``budget`` seconds: what it costs where nothing disturbs it."""
+    work()
+    best, end = float("inf"), time.perf_counter() + budget
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(), indent=1))
