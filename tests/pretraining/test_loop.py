@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from probing_core.errors import BadConfig, BadCorpus, ProbingError, UnknownName
+from probing_core.pretraining import loop, pretrain
+from probing_core.pretraining.loop import count_flops, read_facts, read_log, schedule
+from probing_core.pretraining.pictures import batch_indices, gather
+from probing_core.pretraining.recipe import load_recipe, recipe_names
+from probing_core.pretraining.run import OBJECTIVES, build
+from probing_core.progress import SILENT, Progress
+
+PLAIN = tuple(OBJECTIVES)
+"""Recipes that are called like their objective: one for each."""
+
+
+@pytest.fixture(autouse=True)
+def _save_often(monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_EVERY", 2)
+
+
+class Stop(Progress):
+    """Interrupts a training after some steps, as Ctrl-C does."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def update(self, stage: str, done: int, total: int, message: str = "") -> None:
+        if stage == "pretrain" and done == self.after:
+            raise KeyboardInterrupt
+
+
+def outcome(folder: Path) -> tuple[str, bytes]:
+    return (folder / "log.jsonl").read_text(), (folder / "encoder.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_same_seed_same_losses_even_after_a_stop(name: str, sixteen, tmp_path: Path) -> None:
+    pretrain(name, sixteen, tmp_path / "a", steps=4)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(name, sixteen, tmp_path / "b", steps=4, progress=Stop(3))
+    assert len(read_log(tmp_path / "b")) == 3
+    pretrain(name, sixteen, tmp_path / "b", steps=4)
+    assert outcome(tmp_path / "a") == outcome(tmp_path / "b")
+    assert [line["step"] for line in read_log(tmp_path / "a")] == [0, 1, 2, 3]
+
+
+def test_another_seed_gives_other_losses(drawn, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        pretrain("supervised", drawn, tmp_path / str(seed), seed=seed, steps=1)
+    assert read_log(tmp_path / "0")[0]["loss"] != read_log(tmp_path / "1")[0]["loss"]
+
+
+def test_a_killed_training_goes_on(tmp_path: Path) -> None:
+    """CAN has everything that could be lost: noise, masks, views, batch statistics, the optimizer's moments."""
+    script = f"""
+import os, signal, sys
+from pathlib import Path
+from tests.pretraining.conftest import Drawn
+from probing_core.pretraining import loop, pretrain
+from probing_core.progress import Progress
+loop.SAVE_EVERY = 2
+class Kill(Progress):
+    def update(self, stage, done, total, message=""):
+        if stage == "pretrain" and done == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+pretrain("can", Drawn(), Path({str(tmp_path)!r}) / sys.argv[1], steps=4, progress=Kill())
+"""
+    root = Path(__file__).parents[2]
+
+    def start(folder: str, kill_after: int) -> int:
+        environment = {**os.environ, "PYTHONPATH": str(root)}
+        command = [sys.executable, "-c", script, folder, str(kill_after)]
+        return subprocess.run(command, cwd=root, env=environment, check=False).returncode
+
+    assert start("whole", 0) == 0
+    assert start("killed", 3) == -signal.SIGKILL
+    (tmp_path / "killed" / "checkpoint.pt.tmp").write_bytes(b"half")
+    with (tmp_path / "killed" / "log.jsonl").open("a") as log:
+        log.write('{"step": 3, "lo')
+    assert start("killed", 0) == 0
+    assert outcome(tmp_path / "whole") == outcome(tmp_path / "killed")
+
+
+def test_a_finished_training_is_not_done_again(drawn, tmp_path: Path) -> None:
+    pretrain("supervised", drawn, tmp_path, steps=2)
+    before = outcome(tmp_path)
+    pretrain("supervised", drawn, tmp_path, steps=2, progress=Stop(1))
+    assert outcome(tmp_path) == before
+
+
+def test_another_training_is_refused_in_the_same_folder(drawn, tmp_path: Path) -> None:
+    pretrain("supervised", drawn, tmp_path, steps=1)
+    with pytest.raises(BadConfig, match="differs in steps"):
+        pretrain("supervised", drawn, tmp_path, steps=2)
+    with pytest.raises(BadConfig, match="recipe"):
+        pretrain("mae", drawn, tmp_path, steps=1)
+
+
+def test_bad_input_is_told(drawn, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'simclr'"):
+        pretrain("simclrr", drawn, tmp_path)
+    with pytest.raises(BadConfig, match="1 or more"):
+        pretrain("mae", drawn, tmp_path, steps=0)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(drawn, tmp_path: Path) -> None:
+    recipe = load_recipe("supervised")
+    pictures = gather(drawn, tmp_path, SILENT)
+    objective = build(recipe, pictures.rows, 0)
+    with torch.no_grad():
+        objective.head.weight.fill_(float("nan"))
+    with pytest.raises(ProbingError, match="nan at step 0"):
+        loop.train(recipe, objective, pictures, tmp_path, seed=0, steps=1, device=torch.device("cpu"), progress=SILENT)
+
+
+def test_only_the_pretrain_split_is_read(drawn, tmp_path: Path) -> None:
+    pictures = gather(drawn, tmp_path, SILENT)
+    assert list(pictures.rows["image_id"]) == [f"{i:03d}" for i in range(16)]
+    assert pictures.pixels.shape == (16, 3, 144, 144)
+    center = drawn.load("005")[3:147, 13:157].transpose(2, 0, 1).astype(int)  # 150 x 170 shrinks to 144 x 163
+    assert abs(pictures.pixels[5].astype(int).mean() - center.mean()) < 3
+    with pytest.raises(BadCorpus, match="at least 8"):
+        gather(type(drawn)(per_split=4), tmp_path, SILENT)
+
+
+def test_a_corpus_without_that_split_is_read_whole(drawn, tmp_path: Path) -> None:
+    other = type(drawn)()
+    other.rows = other.rows.assign(split="")
+    assert len(gather(other, tmp_path, SILENT).rows) == 48
+
+
+def test_epochs_are_permutations_of_the_seed() -> None:
+    epoch = np.concatenate([batch_indices(step, 50, 10, seed=3) for step in range(5)])
+    assert sorted(epoch) == list(range(50))
+    following = np.concatenate([batch_indices(step, 50, 10, seed=3) for step in range(5, 10)])
+    assert sorted(following) == list(range(50))
+    assert not np.array_equal(epoch, following)
+    assert not np.array_equal(batch_indices(0, 50, 10, seed=3), batch_indices(0, 50, 10, seed=4))
+
+
+def test_schedule_rises_then_falls() -> None:
+    rates = [schedule(step, 200, 0.05) for step in range(200)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
+    assert rates[105] == pytest.approx(0.5)
+    assert rates[-1] < 1e-3
+
+
+def flops_of(name: str, sixteen, pictures) -> float:
+    objective = build(load_recipe(name), sixteen.rows, 0)
+    return count_flops(objective, (pictures, torch.arange(16))) / 16
+
+
+def test_flops_are_those_of_the_formula(sixteen, pictures) -> None:
+    tokens, width, classes = 64, 192, sixteen.rows["label"].nunique()
+    embed = tokens * 768 * width
+    blocks = 6 * (12 * tokens * width**2 + 2 * tokens**2 * width)
+    # Two operations a product; twice as many backward as forward, but no gradient of the pictures.
+    expected = 2 * (2 * embed + 3 * blocks + 3 * width * classes)
+    assert flops_of("supervised", sixteen, pictures) == pytest.approx(expected, rel=1e-6)
+
+
+def test_two_views_cost_twice_and_masks_save(sixteen, pictures) -> None:
+    supervised, simclr, mae, can = (flops_of(n, sixteen, pictures) for n in ("supervised", "simclr", "mae", "can"))
+    assert simclr / supervised == pytest.approx(2, rel=0.02)
+    assert 0.3 < mae / supervised < 0.6
+    assert 1.0 < can / simclr * 2 < 1.6
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_without_steps_the_budget_decides(name: str, drawn, tmp_path: Path, monkeypatch) -> None:
+    flops = pretrain_flops(name, drawn, tmp_path / "one")
+    monkeypatch.setattr(loop, "FLOP_BUDGET", 2.4 * flops)
+    pretrain(name, drawn, tmp_path / "two")
+    facts = read_facts(tmp_path / "two")
+    assert facts.steps == 2
+    assert facts.images_seen == 32
+
+
+def pretrain_flops(name: str, corpus, folder: Path) -> int:
+    pretrain(name, corpus, folder, steps=1)
+    return json.loads((folder / "training.json").read_text())["flops_per_step"]
+
+
+# Steps of the overfit, and the share of the starting loss below which it must end. A loss that does not fall, or
+# falls only by the part that a constant prediction explains, stays above.
+OVERFIT = {
+    "supervised": (15, 0.8),
+    "mae": (30, 0.8),
+    "simclr": (40, 0.8),
+    "can": (30, 0.8),
+    "clip": (15, 0.8),
+    "align": (20, 0.8),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_sixteen_pictures_are_learned(name: str, sixteen, tmp_path: Path) -> None:
+    steps, share = OVERFIT[name]
+    pretrain(name, sixteen, tmp_path, steps=steps)
+    losses = [line["loss"] for line in read_log(tmp_path)]
+    assert np.mean(losses[-8:]) < share * np.mean(losses[:3])
