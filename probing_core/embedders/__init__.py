@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import importlib
 
-from probing_core.catalog import Catalog
-from probing_core.embedders import baselines, hub
+from probing_core.catalog import Catalog, suggest
+from probing_core.embedders import baselines, hub, zoo
 from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.embedders.callables import from_callable, from_module
 from probing_core.embedders.names import ModelName, parse
 from probing_core.embedders.published import PUBLISHED
-from probing_core.errors import ModelUnavailable, UnknownName
+from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 
 __all__ = [
     "CATALOG",
@@ -24,9 +25,12 @@ __all__ = [
     "Preprocessing",
     "bundled",
     "find_spec",
+    "from_callable",
+    "from_module",
     "list_specs",
     "load_embedder",
     "parse",
+    "register",
 ]
 
 ZOO_ORDER = ("zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can", "zoo/clip", "zoo/align")
@@ -36,26 +40,33 @@ PROVIDERS = {
     "open_clip": "probing_core.embedders.open_clip_",
     "hf": "probing_core.embedders.hf",
     "torchvision": "probing_core.embedders.torchvision_",
+    "simclr": "probing_core.embedders.state_dicts",
+    "slip": "probing_core.embedders.state_dicts",
+    "csd": "probing_core.embedders.state_dicts",
+    "export": "probing_core.embedders.exported",
+    "file": "probing_core.embedders.precomputed",
 }
 """What stands before the colon of a name -> the module whose ``make_spec(ModelName)`` knows its models."""
 
 
-def _zoo() -> tuple[EmbedderSpec, ...]:
-    try:
-        from probing_core.embedders.zoo import SPECS
-    except ModuleNotFoundError:
-        return ()
-    return SPECS
-
-
 CATALOG: Catalog[EmbedderSpec] = Catalog(
-    "model", (*_zoo(), *PUBLISHED, *baselines.SPECS), entry_point_group="probing.embedders"
+    "model", (*zoo.SPECS, *PUBLISHED, *baselines.SPECS), entry_point_group="probing.embedders"
 )
 
 
+_REGISTERED: dict[str, EmbedderSpec] = {}
+
+
 def list_specs() -> tuple[EmbedderSpec, ...]:
-    """Every model of the catalog: the zoo, published checkpoints, baselines, third parties'."""
-    return CATALOG.all
+    """Every model with a name of its own: zoo, published checkpoints, baselines, third parties', registered ones."""
+    return (*CATALOG.all, *_REGISTERED.values())
+
+
+def register(spec: EmbedderSpec) -> None:
+    """Adds a model to this process, as `from_callable` and `from_module` make them; a name may be registered anew."""
+    if spec.name in CATALOG:
+        raise BadConfig(f"The catalog has a model '{spec.name}' already; register yours under another name.")
+    _REGISTERED[parse(spec.name).full] = spec
 
 
 def bundled() -> tuple[str, ...]:
@@ -79,12 +90,17 @@ def find_spec(name: str) -> EmbedderSpec:
         ModelUnavailable: there is, but not here and now; the message says why.
     """
     parsed = parse(name)
-    if parsed.base in CATALOG:
+    if parsed.base in _REGISTERED:
+        spec = _REGISTERED[parsed.base]
+    elif parsed.base in CATALOG:
         spec = CATALOG.get(parsed.base)
     elif parsed.provider in PROVIDERS:
         spec = importlib.import_module(PROVIDERS[parsed.provider]).make_spec(parsed)
     elif parsed.provider:
-        raise UnknownName(f"There is no provider '{parsed.provider}:'; there are: {', '.join(PROVIDERS)}.")
+        raise UnknownName(
+            f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, PROVIDERS)} "
+            f"There are: {', '.join(f'{provider}:' for provider in PROVIDERS)}."
+        )
     else:
         spec = CATALOG.get(parsed.base)
     availability = spec.check()

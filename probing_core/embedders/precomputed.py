@@ -1,0 +1,169 @@
+"""``file:<path>``: embeddings that were computed elsewhere, looked up by sample.
+
+Parquet holds everything in one table: ``image_id``, ``transform``, ``repetition``, ``draw`` where there is one, and the
+vector as one list column ``embedding`` or as one numeric column a dimension. ``.npy`` and ``.safetensors`` (tensor
+``embeddings``) hold the matrix (N, D); the same columns, row by row, lie beside it in ``<same name>.csv`` or
+``.parquet``, as `probing export` writes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder
+from probing_core.embedders.names import ModelName
+from probing_core.errors import BadConfig, ModelUnavailable, one_line
+from probing_core.transforms.base import Image
+
+KEY = ["image_id", "transform", "repetition", "draw"]
+MATRICES = (".npy", ".safetensors")
+
+
+class PrecomputedEmbedder(LoadedEmbedder):
+    """Embeddings from a file.
+
+    Raises:
+        ModelUnavailable: the file or its list cannot be read, or rows are missing, repeated or not finite.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        keys, self._matrix = _read(path)
+        self.dim = self._matrix.shape[1]
+        self._digest = _digest(path)
+        self._rows = pd.MultiIndex.from_frame(keys)
+        if not self._rows.is_unique:
+            twice = self._rows[self._rows.duplicated()][0]
+            raise ModelUnavailable(f"'{path}' has several rows for {_words(twice)}; one row a sample is expected.")
+        if not np.isfinite(self._matrix).all():
+            raise ModelUnavailable(f"'{path}' holds values that are not finite numbers; embed these samples again.")
+
+    def lookup(
+        self, image_ids: Sequence[str], transforms: Sequence[str], repetitions: Sequence[int], draws: Sequence[int]
+    ) -> np.ndarray:
+        """Embeddings (N, D) ``float32`` of the named samples.
+
+        Raises:
+            ModelUnavailable: the file has no row for some of them; the first is named.
+        """
+        columns: Any = [image_ids, transforms, repetitions, draws]
+        wanted = pd.MultiIndex.from_arrays(columns, names=KEY)
+        rows = self._rows.get_indexer(wanted)
+        missing = np.flatnonzero(rows < 0)
+        if len(missing):
+            raise ModelUnavailable(
+                f"'{self.name}' has no embedding for {len(missing)} of {len(rows)} samples, such as "
+                f"{_words(wanted[missing[0]])}; `probing export` lists all that a run needs."
+            )
+        return np.ascontiguousarray(self._matrix[rows], np.float32)
+
+    def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
+        return {self.name: self.lookup(*(samples[column].tolist() for column in KEY))}
+
+    def embed(self, images: Sequence[Image]) -> np.ndarray:
+        raise BadConfig(f"'{self.name}' holds embeddings of a run's samples and cannot embed other pictures.")
+
+    def recipe(self) -> dict[str, Any]:
+        return {"file": self._digest}
+
+
+def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> PrecomputedEmbedder:
+    """Reads precomputed embeddings."""
+    name = ModelName(spec.name, options)
+    return PrecomputedEmbedder(name.full, Path(name.model).expanduser())
+
+
+def make_spec(name: ModelName) -> EmbedderSpec:
+    """The spec of a file of embeddings."""
+    path = Path(name.model).expanduser()
+
+    def check() -> Availability:
+        return Availability(True) if path.is_file() else Availability(False, f"there is no file '{path}'")
+
+    return EmbedderSpec(
+        name=name.base,
+        family="precomputed",
+        objective="unknown",
+        dim=None,
+        license="unknown",
+        weights=f"the file {path.name}",
+        loader=load,
+        check=check,
+    )
+
+
+def _read(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """(columns of `KEY`, matrix (N, D)) of a file."""
+    try:
+        if path.suffix == ".parquet":
+            return _split_table(pd.read_parquet(path), path)
+        if path.suffix not in MATRICES:
+            raise ModelUnavailable(f"'{path}' is not .parquet, {' or '.join(MATRICES)}.")
+        matrix = _read_matrix(path)
+        lists = [path.with_suffix(suffix) for suffix in (".csv", ".parquet")]
+        beside = next((file for file in lists if file.is_file()), None)
+        if beside is None:
+            raise ModelUnavailable(f"'{path}' needs a list of its rows beside it: {lists[0].name} with {_columns()}.")
+        read = pd.read_csv if beside.suffix == ".csv" else pd.read_parquet
+        keys = _keys(read(beside), beside)
+    except ModelUnavailable:
+        raise
+    except Exception as error:
+        raise ModelUnavailable(f"'{path}' could not be read as embeddings: {one_line(error)[:300]}.") from error
+    if matrix.ndim != 2 or len(matrix) != len(keys):
+        raise ModelUnavailable(
+            f"'{path}' has the shape {matrix.shape}, but {beside.name} lists {len(keys)} rows; (N, D) is expected."
+        )
+    return keys, matrix
+
+
+def _read_matrix(path: Path) -> np.ndarray:
+    if path.suffix == ".npy":
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    from safetensors.numpy import load_file
+
+    arrays = load_file(path)
+    if "embeddings" not in arrays:
+        raise ModelUnavailable(f"'{path}' has no tensor 'embeddings'; there are: {', '.join(arrays) or 'none'}.")
+    return arrays["embeddings"]
+
+
+def _split_table(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    keys = _keys(table, path)
+    if "embedding" in table.columns:
+        return keys, np.stack(table["embedding"].to_list()).astype(np.float32)
+    numbers = table.drop(columns=[c for c in KEY if c in table.columns]).select_dtypes("number")
+    if numbers.shape[1] == 0:
+        raise ModelUnavailable(f"'{path}' has neither a column 'embedding' nor numeric columns for the dimensions.")
+    return keys, numbers.to_numpy(np.float32)
+
+
+def _keys(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    missing = [column for column in KEY[:3] if column not in table.columns]
+    if missing:
+        raise ModelUnavailable(f"'{path}' lacks the columns {', '.join(missing)}; expected are {_columns()}.")
+    keys = table.assign(draw=table["draw"] if "draw" in table.columns else 0)[KEY]
+    return keys.astype({"image_id": str, "transform": str, "repetition": int, "draw": int}).reset_index(drop=True)
+
+
+def _columns() -> str:
+    return f"{', '.join(KEY[:3])} and, where identity is drawn twice, {KEY[3]}"
+
+
+def _words(key: Any) -> str:
+    return ", ".join(f"{column} {value}" for column, value in zip(KEY, key, strict=True))
+
+
+def _digest(path: Path) -> str:
+    sha = hashlib.sha256()
+    for file in (path, path.with_suffix(".csv"), path.with_suffix(".parquet")):
+        if file.is_file():
+            with file.open("rb") as stream:
+                sha.update(hashlib.file_digest(stream, "sha256").digest())
+    return sha.hexdigest()
