@@ -45,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="probing", description="What does your image embedding know besides what is in the picture?"
-    )
+    parser = _Parser(prog="probing", description="What does your image embedding know besides what is in the picture?")
     parser.add_argument("--traceback", action="store_true", help="show where an unexpected error came from")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     _lists(commands)
@@ -307,7 +305,7 @@ def predict(options: argparse.Namespace) -> int:
     readable, bad = [], 0
     for path in options.images:
         try:
-            readable.append((path, read_image(Path(path))))
+            readable.append((path, read_image(Path(path), path)))
         except ProbingError as error:
             bad = _fail(error)
     names, images = [n for n, _ in readable], [i for _, i in readable]

@@ -83,7 +83,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
     asked = {
         "corpus": options.corpus,
         "view": options.view,
-        "transforms": tuple(options.transforms) if options.transforms else None,
+        "transforms": _with_identity(options.transforms) or None,
         "limit": options.limit,
         "seed": options.seed,
         "repetitions": options.repetitions,
@@ -110,17 +110,22 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...]) -> Re
         "repetitions": options.repetitions,
         "probes_from": probes_digest(options.probes_from) if options.probes_from else None,
     }
-    transforms = tuple(options.transforms) if options.transforms else tuple(t.name for t in bank())
+    transforms = _with_identity(options.transforms) or tuple(t.name for t in bank())
     for name in transforms:
         resolve(name)
     return Recipe(
         corpus=corpus.name,
         fingerprint=corpus.fingerprint,
-        transforms=transforms if "identity" in transforms else ("identity", *transforms),
+        transforms=transforms,
         models=models,
         threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         **{k: v for k, v in given.items() if v is not None},
     )
+
+
+def _with_identity(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Every run has identity, whether it was named or not; first, as in the bank."""
+    return ("identity", *(name for name in names if name != "identity")) if names else ()
 
 
 def probes_digest(source: Path) -> str:

@@ -66,6 +66,10 @@ def probe_path(model: str, task: str) -> str:
     return f"models/{slug(model)}/probes/{task}.safetensors"
 
 
+def look_rule_path(model: str) -> str:
+    return f"models/{slug(model)}/probes/look.safetensors"
+
+
 def predictions_path(model: str, task: str) -> str:
     return f"models/{slug(model)}/predictions/{task}.parquet"
 

@@ -34,8 +34,10 @@ def trained(tmp_path_factory, many_scenes):
     out = tmp_path_factory.mktemp("cli") / "run"
     transforms = "brighten,contrast,gaussian-blur,motion-blur"
     for command in (
-        ["embed", "--run", out, "--corpus", f"folder:{many_scenes}", "--view", 32, "--transforms", transforms]
-        + ["--models", "baseline/pixels,baseline/handcrafted"],
+        [
+            *("embed", "--run", out, "--corpus", f"folder:{many_scenes}", "--view", 32, "--transforms", transforms),
+            *("--models", "baseline/pixels,baseline/handcrafted"),
+        ],
         ["train", "--run", out],
         ["evaluate", "--run", out],
     ):
@@ -197,7 +199,7 @@ def test_verify_finds_damage(capsys, trained):
 @pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path, many_scenes):
     arguments = [
-        *("--corpus", f"folder:{many_scenes}", "--view", "32", "--models", "baseline/pixels,baseline/handcrafted"),
+        *("--corpus", f"folder:{many_scenes}", "--view", "32", "--models", "baseline/handcrafted"),
         *("--transforms", "brighten,contrast,gaussian-blur,motion-blur", "--limit", "36"),
     ]
     stages = "embed", "train", "evaluate"  # the map has no state of its own: one file, written at once
@@ -213,7 +215,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path,
 
     kills = 0
     for stage in stages:
-        for fraction in np.linspace(0.15, 0.9, 4):
+        for fraction in np.linspace(0.2, 0.95, 3):
             process = start(tmp_path / "killed", stage)
             try:
                 process.wait(whole / len(stages) * fraction)
@@ -222,7 +224,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path,
                 process.wait()
                 kills += 1
         assert start(tmp_path / "killed", stage).wait() == 0
-    assert kills >= 4
+    assert kills >= 3
 
     def artefacts(out: Path) -> dict[str, bytes]:
         return {name: content for name, content in files(out).items() if not name.startswith("log/")}
