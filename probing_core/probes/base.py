@@ -16,12 +16,12 @@ class FitFacts:
     """What a reader must know about one fit.
 
     Attributes:
-        penalty: the penalty that was chosen.
+        penalty: the setting that was chosen: a linear probe's penalty, an MLP's weight decay, the k of kNN.
         at_edge: whether it is the smallest or largest of its grid, so that a better one may lie beyond.
         converged: whether the optimizer met its tolerance at that penalty.
         iterations: of the optimizer, at that penalty.
         validation_loss: mean negative log-likelihood in nats at that penalty, on the rows that chose it.
-        path: (penalty, validation loss) over the whole grid, strongest penalty first.
+        path: (penalty, validation loss) of all that were tried, in order; of an MLP (epoch, validation loss).
     """
 
     penalty: float
@@ -147,3 +147,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities of ``logits`` over the last axis, in their own precision."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """Mean of -log p(truth) in nats, of ``probabilities`` (N, K) and positions ``truth`` (N,)."""
+    right = np.float64(probabilities[np.arange(len(truth)), truth])
+    return float(-np.log(np.maximum(right, 1e-30)).mean())

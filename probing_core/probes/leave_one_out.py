@@ -65,7 +65,8 @@ def fit_leave_one_out(
         classes: K names.
         trainable: (N,) bool; False for rows that are predicted out of fold but neither train a probe nor
             choose a penalty (transforms that are to stay unseen).
-        penalties: the grid, as in `probing_core.probes.linear.fit`.
+        penalties: the grid, as in `probing_core.probes.linear.fit`. It is walked from the strongest on, and ends at
+            the first that betters none of the n + 1 choices: weaker ones, which take longest, would be worse.
 
     Raises:
         BadArray: fewer than three photographs with trainable rows, or arrays that do not fit together.
@@ -204,6 +205,9 @@ class _Search:
             for f, (i, j) in enumerate(self.pairs):
                 self.inner[step, i, j] = self.folds[j].loss(pair[:, f])
                 self.inner[step, j, i] = self.folds[i].loss(pair[:, f])
+            losses = np.column_stack([self.inner.sum(2), self.outer.sum(1)])[: step + 1]
+            if (losses.argmin(0) < step).all():
+                break
 
     def _grams(self, V: Tensor) -> Tensor:
         """Each photograph's Gram matrix (n, D + 1, D + 1), its rows weighted by their curvature under ``V``."""
@@ -213,13 +217,13 @@ class _Search:
 
     def result(self, order: Sequence[np.ndarray], photographs: tuple[str, ...]) -> LeaveOneOut:
         probabilities = np.empty((sum(map(len, order)), len(self.classes)), np.float32)
-        facts = []
+        walked, facts = len(self.all), []
         for i, fold in enumerate(self.folds):
             rows = self.rows_of.sum() - self.rows_of[i]
-            best, found = self._choose(self.inner[:, i].sum(1) / rows, self.single, i)
+            best, found = self._choose(self.inner[:walked, i].sum(1) / rows, self.single, i)
             probabilities[order[i]] = torch.softmax(fold.rows @ self.single[best].V[:, i], -1).numpy()
             facts.append(found)
-        best, found = self._choose(self.outer.sum(1) / self.rows_of.sum(), self.all, 0)
+        best, found = self._choose(self.outer[:walked].sum(1) / self.rows_of.sum(), self.all, 0)
         deployment = as_probe(self.classes, self.all[best].V[:, 0], self.mean, self.scale, found)
         return LeaveOneOut(probabilities, deployment, photographs, tuple(facts))
 
@@ -227,9 +231,9 @@ class _Search:
         best = int(np.argmin(losses))
         return best, FitFacts(
             penalty=self.penalties[best],
-            at_edge=best in (0, len(losses) - 1),
+            at_edge=best in (0, len(self.penalties) - 1),
             converged=bool(solutions[best].converged[fit]),
             iterations=int(solutions[best].iterations[fit]),
             validation_loss=float(losses[best]),
-            path=tuple(zip(self.penalties, map(float, losses), strict=True)),
+            path=tuple(zip(self.penalties[: len(losses)], map(float, losses), strict=True)),
         )

@@ -13,9 +13,9 @@ from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.rows import Sliceable
 from probing_core.probes.softmax import Block, curvature, gram, metric_inverse, minimize
 
-GRID = tuple(float(10**exponent) for exponent in np.arange(-5, 0.1, 0.5))
+GRID = tuple(float(10.0**exponent) for exponent in np.arange(-5, 0.6, 0.5))
 """Penalties on the squared weights, beside the mean loss: the loss is ``mean(-log p) + penalty / 2 * sum(W^2)``,
-which is scikit-learn's with ``C = 1 / (n * penalty)``."""
+which is scikit-learn's with ``C = 1 / (n * penalty)``. Ten photographs want about 0.1, thousands about 0.001."""
 
 METRIC_ROWS = 8192
 """Rows, evenly spaced, from which the metric of the optimizer is taken."""

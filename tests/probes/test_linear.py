@@ -69,3 +69,15 @@ def test_bad_arrays_are_refused():
     X[7, 3] = np.nan
     with pytest.raises(BadArray, match="row 7"):
         fit(X, y, classes=CLASSES, validation=(X, y))
+
+
+def test_rows_come_from_disk_as_from_memory(tmp_path, monkeypatch):
+    (X, y), validation = made(3000, 1), made(300, 2)
+    np.save(tmp_path / "x.npy", X)
+    in_memory = fit(X, y, classes=CLASSES, validation=validation)
+    monkeypatch.setattr("probing_core.probes.rows.BLOCK", 700)
+    monkeypatch.setattr("probing_core.probes.rows.IN_MEMORY", 0)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    from_disk = fit(mapped, y, classes=CLASSES, validation=validation)
+    assert from_disk.penalty == in_memory.penalty
+    np.testing.assert_allclose(from_disk.probabilities(X), in_memory.probabilities(X), atol=2e-3)

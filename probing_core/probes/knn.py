@@ -1,0 +1,87 @@
+"""Nearest neighbors: what the closest training embeddings are, by the cosine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from probing_core.probes import rows as reading
+from probing_core.probes.base import FitFacts, log_loss
+
+NEIGHBORS = (5, 20, 50)
+QUERIES = 1024
+"""Rows whose similarities to all training rows are held at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class NearestNeighbors:
+    """Votes of the k nearest training embeddings.
+
+    Attributes:
+        classes: K names.
+        embeddings: (N, D) ``float32`` of length 1.
+        truth: (N,) positions in ``classes``.
+        k: how many vote.
+        facts: how ``k`` was chosen.
+    """
+
+    classes: tuple[str, ...]
+    embeddings: np.ndarray
+    truth: np.ndarray
+    k: int
+    facts: FitFacts
+
+    def probabilities(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities (N, K) ``float32``: votes, with one more vote spread over all classes."""
+        return _votes(self.embeddings, self.truth, X, (self.k,), len(self.classes))[self.k]
+
+
+def fit(
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    classes: Sequence[str],
+    validation: tuple[np.ndarray, np.ndarray],
+    neighbors: Sequence[int] = NEIGHBORS,
+) -> NearestNeighbors:
+    """The k with the lowest loss on ``validation``; arguments as in `probing_core.probes.linear.fit`."""
+    reading.check(X, y, len(classes))
+    reading.check(*validation, len(classes))
+    embeddings, truth = _unit(X), np.asarray(y, np.int64)
+    sizes = [k for k in neighbors if k <= len(truth)] or [len(truth)]
+    votes = _votes(embeddings, truth, validation[0], sizes, len(classes))
+    losses = [log_loss(votes[k], validation[1]) for k in sizes]
+    best = int(np.argmin(losses))
+    facts = FitFacts(
+        penalty=float(sizes[best]),
+        at_edge=best in (0, len(sizes) - 1),
+        converged=True,
+        iterations=0,
+        validation_loss=losses[best],
+        path=tuple(zip(map(float, sizes), losses, strict=True)),
+    )
+    return NearestNeighbors(tuple(classes), embeddings, truth, sizes[best], facts)
+
+
+def _votes(
+    embeddings: np.ndarray, truth: np.ndarray, X: np.ndarray, sizes: Sequence[int], classes: int
+) -> dict[int, np.ndarray]:
+    """k -> probabilities (N, K), from one search."""
+    found: dict[int, list[np.ndarray]] = {k: [] for k in sizes}
+    for start in range(0, len(X), QUERIES):
+        similarity = _unit(X[start : start + QUERIES]) @ embeddings.T
+        rows = np.arange(len(similarity))[:, None]
+        near = np.argpartition(-similarity, max(sizes) - 1, axis=1)[:, : max(sizes)]
+        near = near[rows, np.argsort(-similarity[rows, near], axis=1, kind="stable")]
+        for k in sizes:
+            votes = np.full((len(similarity), classes), 1 / classes)
+            np.add.at(votes, (np.broadcast_to(rows, (len(rows), k)), truth[near[:, :k]]), 1)
+            found[k].append((votes / (k + 1)).astype(np.float32))
+    return {k: np.concatenate(parts) for k, parts in found.items()}
+
+
+def _unit(X: np.ndarray) -> np.ndarray:
+    X = reading.read(X, slice(0, len(X)))
+    return X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)

@@ -1,0 +1,137 @@
+"""The MLP probe: two hidden layers of 512, weight decay fixed, the epoch chosen on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from probing_core.probes import rows as reading
+from probing_core.probes.base import FitFacts, softmax
+
+WIDTH = 512
+WEIGHT_DECAY = 1e-2
+LEARNING_RATE = 1e-3
+BATCH = 256
+EPOCHS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class MLPProbe:
+    """Layers as plain arrays; predicting needs NumPy alone.
+
+    Attributes:
+        classes: K names.
+        layers: three pairs of weight (in, out) and bias (out,), ``float32``.
+        mean, scale: (D,) of the standardization.
+        facts: how it was fitted; ``penalty`` is the weight decay, ``iterations`` the epoch that was kept; it
+            converged if that is not the last.
+    """
+
+    classes: tuple[str, ...]
+    layers: tuple[tuple[np.ndarray, np.ndarray], ...]
+    mean: np.ndarray
+    scale: np.ndarray
+    facts: FitFacts
+
+    def probabilities(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
+        hidden = (np.asarray(X, np.float32) - self.mean) / self.scale
+        for weight, bias in self.layers[:-1]:
+            hidden = np.maximum(hidden @ weight + bias, 0)
+        weight, bias = self.layers[-1]
+        return softmax(hidden @ weight + bias)
+
+
+def fit(
+    X: np.ndarray, y: np.ndarray, *, classes: Sequence[str], validation: tuple[np.ndarray, np.ndarray], seed: int = 0
+) -> MLPProbe:
+    """One probe of `fit_seeds`."""
+    return fit_seeds(X, y, classes=classes, validation=validation, seeds=(seed,))[0]
+
+
+def fit_seeds(
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    classes: Sequence[str],
+    validation: tuple[np.ndarray, np.ndarray],
+    seeds: Sequence[int],
+) -> tuple[MLPProbe, ...]:
+    """One probe a seed, all trained at once; arguments as in `probing_core.probes.linear.fit`.
+
+    A seed draws the first weights and the order of the rows. AdamW (Loshchilov & Hutter 2019) with a cosine to 0;
+    of `EPOCHS` epochs each seed keeps the one with the lowest loss on ``validation``.
+    """
+    k = len(classes)
+    reading.check(X, y, k)
+    reading.check(*validation, k)
+    mean, scale = reading.moments(X, np.ones(len(y)))
+    rows = reading.standardized(X, slice(0, len(y)), mean, scale)[:, :-1]
+    truth = torch.from_numpy(np.asarray(y, np.int64))
+    held = reading.standardized(validation[0], slice(0, len(validation[1])), mean, scale)[:, :-1]
+    held_truth = torch.from_numpy(np.asarray(validation[1], np.int64))
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    layers = _first_layers((rows.shape[1], WIDTH, WIDTH, k), generators)
+    optimizer = torch.optim.AdamW(layers, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    steps = EPOCHS * -(-len(truth) // BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    best = [(np.inf, 0, [layer.detach()[s].clone() for layer in layers]) for s in range(len(seeds))]
+    paths: list[list[tuple[float, float]]] = [[] for _ in seeds]
+    for epoch in range(1, EPOCHS + 1):
+        order = torch.stack([torch.randperm(len(truth), generator=g) for g in generators])
+        for start in range(0, len(truth), BATCH):
+            batch = order[:, start : start + BATCH]
+            loss = F.cross_entropy(_forward(layers, rows[batch]).flatten(0, 1), truth[batch].flatten(), reduction="sum")
+            optimizer.zero_grad()
+            (loss / batch.shape[1]).backward()
+            optimizer.step()
+            schedule.step()
+        for s, validation_loss in enumerate(_losses(layers, held, held_truth)):
+            paths[s].append((float(epoch), validation_loss))
+            if validation_loss < best[s][0]:
+                best[s] = (validation_loss, epoch, [layer.detach()[s].clone() for layer in layers])
+    return tuple(
+        MLPProbe(
+            tuple(classes),
+            tuple((w.numpy(), b[0].numpy()) for w, b in zip(kept[::2], kept[1::2], strict=True)),
+            mean.astype(np.float32),
+            scale.astype(np.float32),
+            FitFacts(WEIGHT_DECAY, False, epoch < EPOCHS, epoch, loss, tuple(path)),
+        )
+        for (loss, epoch, kept), path in zip(best, paths, strict=True)
+    )
+
+
+def _first_layers(sizes: Sequence[int], generators: Sequence[torch.Generator]) -> list[Tensor]:
+    """Weights (S, in, out), He-initialized (He et al. 2015), and biases (S, 1, out) of 0, in turn."""
+    layers = []
+    for fan_in, out in pairwise(sizes):
+        draws = [torch.randn(fan_in, out, generator=g) * (2 / fan_in) ** 0.5 for g in generators]
+        layers += [torch.stack(draws).requires_grad_(), torch.zeros(len(generators), 1, out, requires_grad=True)]
+    return layers
+
+
+def _forward(layers: Sequence[Tensor], rows: Tensor) -> Tensor:
+    """Logits (S, n, K) of rows (S, n, D)."""
+    hidden = rows
+    for weight, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
+        hidden = torch.baddbmm(bias, hidden, weight).relu()
+    return torch.baddbmm(layers[-1], hidden, layers[-2])
+
+
+def _losses(layers: Sequence[Tensor], rows: Tensor, truth: Tensor) -> list[float]:
+    """Each seed's mean loss on ``rows`` (n, D)."""
+    totals = torch.zeros(len(layers[0]), dtype=torch.float64)
+    with torch.no_grad():
+        for start in range(0, len(truth), reading.BLOCK):
+            part = slice(start, start + reading.BLOCK)
+            logits = _forward(layers, rows[part].expand(len(totals), -1, -1))
+            for s in range(len(totals)):
+                totals[s] += F.cross_entropy(logits[s], truth[part], reduction="sum")
+    return (totals / len(truth)).tolist()

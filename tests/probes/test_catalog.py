@@ -1,0 +1,57 @@
+"""Every kind of probe passes the same checks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.neighbors import KNeighborsClassifier
+
+from probing_core.errors import BadArray
+from probing_core.probes import PROBES, knn, mlp
+from tests.probes.test_linear import CLASSES, made
+
+
+@pytest.mark.parametrize("kind", PROBES, ids=lambda kind: kind.name)
+def test_it_learns_repeats_and_reports(kind):
+    (X, y), validation, (Xt, yt) = made(900, 1), made(300, 2), made(500, 3)
+    probes = [kind.fit(X, y, classes=CLASSES, validation=validation) for _ in range(2)]
+    p = probes[0].probabilities(Xt)
+    assert p.shape == (500, len(CLASSES))
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(p, probes[1].probabilities(Xt))
+    assert (p.argmax(1) == yt).mean() > 2 / len(CLASSES)
+    facts = probes[0].facts
+    assert facts.validation_loss == pytest.approx(min(loss for _, loss in facts.path))
+    held = -np.log(probes[0].probabilities(validation[0])[np.arange(300), validation[1]]).mean()
+    assert facts.validation_loss == pytest.approx(held, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", PROBES, ids=lambda kind: kind.name)
+def test_it_refuses_arrays_that_do_not_fit(kind):
+    X, y = made(60, 1)
+    with pytest.raises(BadArray):
+        kind.fit(X, y[:-1], classes=CLASSES, validation=(X, y))
+
+
+def test_neighbors_are_scikit_learns():
+    (X, y), (Xt, _) = made(400, 1), made(100, 2)
+    probe = knn.fit(X, y, classes=CLASSES, validation=(Xt, np.zeros(100, int)), neighbors=(5,))
+    theirs = KNeighborsClassifier(5, metric="cosine").fit(X, y).predict_proba(Xt)
+    np.testing.assert_allclose(probe.probabilities(Xt), (5 * theirs + 1 / len(CLASSES)) / 6, atol=1e-5)
+
+
+def test_seeds_trained_together_are_those_trained_alone():
+    (X, y), validation = made(300, 1), made(100, 2)
+    together = mlp.fit_seeds(X, y, classes=CLASSES, validation=validation, seeds=(0, 1))
+    alone = mlp.fit(X, y, classes=CLASSES, validation=validation, seed=1)
+    np.testing.assert_allclose(together[1].probabilities(X), alone.probabilities(X), atol=1e-3)
+    assert np.abs(together[0].probabilities(X) - alone.probabilities(X)).max() > 0.01
+
+
+def test_listing_probes_loads_no_framework():
+    code = "import sys; from probing_core.probes import PROBES; PROBES.names; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
