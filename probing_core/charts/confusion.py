@@ -41,7 +41,7 @@ def confusion_chart(
             xgap=1,
             ygap=1,
             hoverinfo="skip",
-            colorbar={"title": {"text": unit}, "thickness": 10, "outlinewidth": 0},
+            showscale=False,
             text=[[_cell(v) for v in row] for row in values],
             texttemplate="%{text}",
             textfont={"size": 9 if len(columns) > 12 else 13},

@@ -60,7 +60,15 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme) -> go.Fi
     gaps = [v for pair in zip(seen * 100, unseen["value"] * 100, strict=True) for v in (*pair, None)]
     at = [n for name in names for n in (name, name, name)]
     figure.add_trace(
-        go.Scatter(x=at, y=gaps, mode="lines", line={"color": theme.muted, "width": 4}, opacity=0.5, hoverinfo="skip", showlegend=False)
+        go.Scatter(
+            x=at,
+            y=gaps,
+            mode="lines",
+            line={"color": theme.muted, "width": 4},
+            opacity=0.5,
+            hoverinfo="skip",
+            showlegend=False,
+        )
     )
     colors = [theme.group(str(g)) for g in unseen["group"]]
     figure.add_trace(

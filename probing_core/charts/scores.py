@@ -31,7 +31,7 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
                 "symbol": [("square" if b else "circle") + h for b, h in zip(baseline, hollow, strict=True)],
                 "line": {"width": 2},
             },
-            error_x=error_bar(rows),
+            error_x=error_bar(rows, theme.text),
             customdata=[[_interval(r), _standing(r), escape(r.note)] for r in rows.itertuples()],
             hovertemplate="%{y}<br><b>%{x:.1f} %</b> %{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}"
             "<extra></extra>",

@@ -152,7 +152,7 @@ def escape(text: object) -> str:
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def error_bar(rows: pd.DataFrame, color: str | None = None) -> dict:
+def error_bar(rows: pd.DataFrame, color: str) -> dict:
     """The 95 % intervals ``low`` to ``high`` around ``value`` (fractions) as Plotly's error bars in percent."""
     return {
         "type": "data",

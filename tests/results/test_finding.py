@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from probing_core.results import find_runs
+
+
+def begin(folder, complete):
+    folder.mkdir(parents=True)
+    (folder / "run.toml").write_text("")
+    if complete:
+        (folder / "tables").mkdir()
+        (folder / "tables" / "scores.parquet").write_bytes(b"")
+    return folder
+
+
+def test_named_runs_come_first_and_the_demo_before_others(tmp_path):
+    named = begin(tmp_path / "elsewhere" / "mine", True)
+    begin(tmp_path / "reference", True)
+    for name in ("another", "demo"):
+        begin(tmp_path / "runs" / name, name == "demo")
+    (tmp_path / "runs" / "no-run").mkdir()
+    found = find_runs([named], tmp_path)
+    assert [(p.name, p.complete) for p in found] == [
+        ("mine", True),
+        ("reference", True),
+        ("demo", True),
+        ("another", False),
+    ]
+
+
+def test_one_directory_is_listed_once_and_names_differ(tmp_path):
+    twin = begin(tmp_path / "elsewhere" / "demo", True)
+    demo = begin(tmp_path / "runs" / "demo", True)
+    assert [p.name for p in find_runs([twin, demo], tmp_path)] == ["demo", "demo-2"]
+
+
+def test_no_runs(tmp_path):
+    assert find_runs(data=tmp_path) == []

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.neighbors import NearestNeighbors
+
+from probing_core.results import nearest, place
+
+
+def test_nearest_against_scikit_learn():
+    rng = np.random.default_rng(0)
+    embeddings, query = rng.normal(2, 1, (200, 8)), rng.normal(2, 1, 8)
+    found, similarity = nearest(embeddings, query, 7)
+    mean = embeddings.mean(axis=0)
+    other = NearestNeighbors(n_neighbors=7, metric="cosine").fit(embeddings - mean)
+    distances, indices = other.kneighbors((query - mean)[None])
+    np.testing.assert_array_equal(found, indices[0])
+    np.testing.assert_allclose(similarity, 1 - distances[0])
+
+
+def test_a_picture_of_the_run_lies_where_it_is():
+    points = pd.DataFrame({"sample": [4, 9], "x": [1.0, 3.0], "y": [0.0, 2.0]})
+    x, y = place(points, np.array([9, 4]), np.array([1.0, 0.0]))
+    assert (round(x, 3), round(y, 3)) == (3.0, 2.0)
+
+
+def test_a_thinned_map_may_lack_all_neighbors():
+    points = pd.DataFrame({"sample": [4], "x": [1.0], "y": [0.0]})
+    assert place(points, np.array([5, 6]), np.array([0.9, 0.8])) is None

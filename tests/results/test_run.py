@@ -1,0 +1,93 @@
+"""A run is read as tables, and its pictures are made again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core.errors import BadRun
+from probing_core.results import PicturesMissing, Run
+from probing_core.samples import make_pair
+from probing_core.store import Store
+from probing_core.transforms import GROUPS, resolve
+
+
+def test_tables(made_run):
+    run = Run.open(made_run)
+    assert run.models["name"].iloc[0] == "zoo/mae"
+    assert len(run.samples) == 32 * run.images["used"].sum()
+    assert run.tasks == ["fine", "group-0", "group-1", "group-2"]
+    assert run.classes("group") == list(GROUPS)
+    assert len(run.classes("fine")) == 31
+    assert len(run.classes("content")) == run.samples["label"].nunique()
+    assert {"balanced-accuracy", "recall"} <= set(run.scores["measure"])
+    assert len(run.fits) == 32
+
+
+def test_predictions_are_joined_with_their_samples(made_run):
+    run = Run.open(made_run)
+    told = run.predictions("baseline/pixels", "group-1")
+    assert (told["correct"] == (told["truth"] == told["predicted"])).all()
+    assert (told["truth"] == told["group"]).all()
+    pd.testing.assert_series_equal(told["image_id"], run.samples["image_id"].reindex(told["sample"]), check_index=False)
+
+
+def test_a_table_that_is_not_there_is_empty(made_run):
+    run = Run.open(made_run)
+    assert run.table("tables/thresholds.parquet").empty
+    assert run.predictions("zoo/mae", "content").empty
+    assert run.map("no such model") is None
+    assert run.embeddings("zoo/mae") is None
+    assert run.embeddings("baseline/pixels").shape == (len(run.samples), 768)
+
+
+def test_pictures_are_those_of_the_pipeline(made_run):
+    run = Run.open(made_run)
+    for sample in (0, 1, 5, 20):
+        row = run.samples.iloc[sample]
+        source = run.pictures.source(row["image_id"])
+        transform = resolve(row["transform"]).for_split(row["split"])
+        expected = make_pair(source, run.recipe, transform, row["image_id"], row["repetition"], row["draw"])
+        before, after = run.picture(sample)
+        np.testing.assert_array_equal(before, expected[0])
+        np.testing.assert_array_equal(after, expected[1])
+        assert (before == after).all() == (row["transform"] == "identity")
+
+
+def test_a_run_of_another_corpus_says_that_it_has_no_pictures(made_run, tmp_path):
+    for recipe, said in (
+        ({"corpus": "folder:/no/such/folder"}, "cannot be opened"),
+        ({"fingerprint": "0"}, "not the one"),
+    ):
+        store = Store(tmp_path / said.replace(" ", "-"))
+        for name in ("images.parquet", "samples.parquet"):
+            store.write_table(name, Store(made_run).read_table(name), "key")
+        store.write_toml("run.toml", Store(made_run).read_toml("run.toml") | recipe, "key")
+        with pytest.raises(PicturesMissing, match=said):
+            Run.open(store.root).picture(0)
+
+
+def test_no_run(tmp_path):
+    with pytest.raises(BadRun, match="holds no run"):
+        Run.open(tmp_path)
+
+
+def test_the_digest_changes_with_the_run(made_run, tmp_path):
+    store = Store(tmp_path)
+    store.write_toml("run.toml", Store(made_run).read_toml("run.toml"), "key")
+    before = Run.open(tmp_path).digest
+    store.write_bytes("tables/more.parquet", b"x", "key")
+    assert Run.open(tmp_path).digest != before
+
+
+def test_reading_needs_no_deep_learning_framework(made_run):
+    code = (
+        "import sys; from probing_core.results import Run, leaderboard; "
+        f"run = Run.open({str(made_run)!r}); leaderboard([run]); run.picture(3); "
+        "assert not {'torch', 'umap', 'onnxruntime'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
