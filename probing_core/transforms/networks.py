@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image as PilImage
 
 from probing_core.transforms.arrays import at_most
 from probing_core.transforms.base import Image
@@ -70,10 +71,14 @@ def style_vector(picture: Image) -> np.ndarray:
 def in_style(image: Image, vector: np.ndarray) -> Image:
     """``image`` in the style of ``vector`` (Ghiasi et al. 2017); the network works at 384 px, whatever the size."""
     height, width = image.shape[:2]
+    scale = CONTENT_SIDE / max(height, width)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    below, right = CONTENT_SIDE - rows, CONTENT_SIDE - columns
+    square = cv2.copyMakeBorder(_resized(image, columns, rows), 0, below, 0, right, cv2.BORDER_REFLECT_101)
     network = session("arbitrary_transform")
     content, style = (entry.name for entry in network.get_inputs())
-    feed = {content: _batch(_resized(image, CONTENT_SIDE, CONTENT_SIDE)), style: vector}
-    return _resized(_to_image(network.run(None, feed)[0][0]), width, height)
+    output = network.run(None, {content: _batch(square), style: vector})[0][0]
+    return _resized(_to_image(output[:rows, :columns]), width, height)
 
 
 def _batch(image: Image) -> np.ndarray:
@@ -85,7 +90,4 @@ def _to_image(values: np.ndarray) -> Image:
 
 
 def _resized(image: Image, width: int, height: int) -> Image:
-    if image.shape[:2] == (height, width):
-        return image
-    smaller = height * width < image.shape[0] * image.shape[1]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    return np.asarray(PilImage.fromarray(image).resize((width, height), PilImage.Resampling.LANCZOS))

@@ -84,9 +84,9 @@ STYLE_PICTURES: tuple[Callable[[], Image], ...] = (
     marble,
     dots,
     brushwork,
-    partial(packaged, "brick"),
+    partial(packaged, "retina"),
     partial(packaged, "grass"),
-    partial(packaged, "gravel"),
+    partial(packaged, "coffee"),
     partial(packaged, "hubble_deep_field"),
     partial(packaged, "immunohistochemistry"),
 )

@@ -1,0 +1,122 @@
+"""What holds for every entry of the catalog; a new entry is checked by being listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from probing_core.transforms import CATALOG, GROUPS, SPLITS, Transform, bank, cut_pair, far_style, generator
+from probing_core.transforms.distance import describe
+from tests.transforms.pictures import noise, photograph, sources, views
+
+SLOW_NETWORK = "style-arbitrary"
+SIZES = ((32, 32), (33, 47), (32, 700), (700, 32), (128, 128))
+
+
+def _entries(*, arbitrary: bool = True) -> list:
+    return [pytest.param(t, id=t.name) for t in CATALOG.own if arbitrary or not t.name.startswith(SLOW_NETWORK)]
+
+
+def _apply(transform: Transform, image: np.ndarray, fraction: float = 0.5, draw: int = 0) -> np.ndarray:
+    return transform.apply(image, transform.strength_at(fraction), generator(0, "x", transform.name, 0, draw))
+
+
+@pytest.mark.parametrize("transform", _entries())
+def test_keeps_size_and_type_and_leaves_its_input(transform: Transform) -> None:
+    for height, width in SIZES if not transform.name.startswith(SLOW_NETWORK) else SIZES[:3]:
+        image = noise(height, width)
+        before = image.copy()
+        result = _apply(transform, image, fraction=1)
+        assert result.shape == image.shape
+        assert result.dtype == np.uint8
+        assert (image == before).all()
+        assert not np.shares_memory(result, image)
+
+
+@pytest.mark.parametrize("transform", _entries(arbitrary=False))
+def test_large_pictures(transform: Transform) -> None:
+    image = np.repeat(np.repeat(photograph()[:300, :400], 10, axis=0), 10, axis=1)
+    assert _apply(transform, image).shape == (3000, 4000, 3)
+
+
+@pytest.mark.parametrize("transform", _entries())
+def test_same_bytes_for_the_same_seed(transform: Transform) -> None:
+    image = photograph()[:128, 200:328]
+    first, second = _apply(transform, image), _apply(transform, image)
+    assert (first == second).all()
+    other = _apply(transform, image, draw=1)
+    if transform.draws:
+        # Two draws may agree, where only a sign is drawn; eight do not.
+        draws = [_apply(transform, image, draw=draw) for draw in range(1, 9)]
+        assert any((first != other).any() for other in draws)
+    else:
+        assert (first == other).all()
+
+
+@pytest.mark.parametrize("transform", _entries(arbitrary=False))
+@pytest.mark.parametrize("kind", ["black", "white", "gray picture"])
+def test_uniform_and_gray_content(transform: Transform, kind: str) -> None:
+    image = np.full((64, 64, 3), 255 if kind == "white" else 0, np.uint8)
+    if kind == "gray picture":
+        image[:] = photograph()[100:164, 200:264, :1]
+    for fraction in (0, 1):
+        assert _apply(transform, image, fraction).shape == image.shape
+
+
+@pytest.mark.parametrize("transform", [pytest.param(t, id=t.name) for t in (*bank()[1:], *far_style()[:5])])
+def test_distance_grows_with_strength(transform: Transform) -> None:
+    # Three strengths, as on the contact sheet: blocks of 4 px line up with the octaves of the distance, so that
+    # pixelate dips between neighbors of a finer row.
+    fractions = (0, 0.5, 1)
+    means = [np.mean([describe(*pair).distance for pair in _pairs(transform, fraction)]) for fraction in fractions]
+    assert means[0] > 0.02
+    assert all(later > earlier for earlier, later in pairwise(means)), means
+
+
+def _pairs(transform: Transform, fraction: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for name, _, source in sources():
+        yield cut_pair(source, 128, transform, transform.strength_at(fraction), generator(0, name, transform.name))
+
+
+@pytest.mark.parametrize("transform", [pytest.param(t, id=t.name) for t in bank()[1:]])
+def test_splits_take_their_own_art(transform: Transform) -> None:
+    image = photograph()[:128, 200:328]
+    results = [transform.for_split(split).apply(image, transform.weakest, generator(0, "x", "y")) for split in SPLITS]
+    differ = any((results[0] != result).any() for result in results[1:])
+    assert differ == (transform.art is not None)
+
+
+def test_the_bank_is_ten_groups_of_three_and_identity() -> None:
+    names = [t.name for t in bank()]
+    assert names[0] == "identity"
+    assert len(names) == len(set(names)) == 31
+    assert [t.group for t in bank()[1:]] == [group for group in GROUPS[1:] for _ in range(3)]
+    assert [t.member for t in bank()[1:]] == ["A", "B", "C"] * 10
+    assert [t.unseen_in for t in bank()[1:4]] == [1, 2, 0]
+    assert bank()[0].unseen_in is None
+
+
+def test_the_far_tier_is_style_and_no_member() -> None:
+    assert all(t.group == "style" and t.far and t.member is None for t in far_style())
+    assert not any(t.far for t in bank())
+    assert sum(t.name.startswith("style-arbitrary-") for t in far_style()) >= 11  # ten pictures and the control
+
+
+def test_strengths_follow_their_law() -> None:
+    rng = np.random.default_rng(0)
+    for transform in CATALOG.own:
+        drawn = [transform.draw_strength(rng) for _ in range(50)]
+        low, high = sorted((transform.weakest, transform.strongest))
+        assert low <= min(drawn)
+        assert max(drawn) <= high
+        assert (transform.strength_at(0), transform.strength_at(1)) == (transform.weakest, transform.strongest)
+        if transform.law == "integer":
+            assert set(drawn) == set(range(int(low), int(high) + 1)) or transform.name == "jpeg"
+
+
+def test_views_differ_between_draws() -> None:
+    identity = bank()[0]
+    assert any((a != b).any() for a, b in zip(views(identity, 0), views(identity, 0, draw=1), strict=True))

