@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -99,7 +99,7 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
     target = resolve_device(device)
     try:
         with safe_open(path, "pt") as file:
-            facts = file.metadata() or {}
+            facts = json.loads((file.metadata() or {})["facts"])
             weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118, not a dict
         vit = init_vit(0)
         vit.load_state_dict(_under("encoder.", weights))
@@ -114,13 +114,13 @@ def _under(prefix: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.
 
 
 def _text_tower(
-    facts: Mapping[str, str], weights: Mapping[str, torch.Tensor], device: str
+    facts: Mapping[str, Any], weights: Mapping[str, torch.Tensor], device: str
 ) -> tuple[Vocabulary, TextTower] | None:
     if "words" not in facts:
         return None
     from probing_core.embedders.text_tower import TextTower, Vocabulary
 
-    vocabulary = Vocabulary(tuple(json.loads(facts["words"])))
+    vocabulary = Vocabulary(tuple(facts["words"]))
     tower = TextTower(len(vocabulary.words))
     tower.load_state_dict(_under("text.", weights))
     return vocabulary, tower.eval().to(device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import torch
@@ -47,6 +48,6 @@ class Objective(nn.Module, ABC):
         """Weights beside the encoder's that ship, by name."""
         return {}
 
-    def extra_facts(self) -> dict[str, str]:
-        """What the shipped file must say for those weights to be used; it becomes the file's metadata."""
+    def extra_facts(self) -> dict[str, Any]:
+        """What the shipped file must say for those weights to be used, in JSON types."""
         return {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
+from typing import Any
 
 import pandas as pd
 import torch
@@ -69,5 +69,5 @@ class CLIP(Objective):
     def extra_weights(self) -> dict[str, Tensor]:
         return {f"text.{name}": tensor for name, tensor in self.text.state_dict().items()}
 
-    def extra_facts(self) -> dict[str, str]:
-        return {"words": json.dumps(self.vocabulary.words)}
+    def extra_facts(self) -> dict[str, Any]:
+        return {"words": list(self.vocabulary.words)}

@@ -76,5 +76,5 @@ def export(objective: Objective, facts: Facts) -> bytes:
     weights = {f"encoder.{name}": tensor for name, tensor in objective.encoder.state_dict().items()}
     weights |= objective.extra_weights()
     half = {name: tensor.detach().half().cpu().contiguous() for name, tensor in weights.items()}
-    metadata = {"facts": json.dumps(asdict(facts), sort_keys=True), **objective.extra_facts()}
-    return save(half, metadata)
+    # One entry alone: safetensors writes several in an order that changes from call to call.
+    return save(half, {"facts": json.dumps({**asdict(facts), **objective.extra_facts()}, sort_keys=True)})

@@ -97,7 +97,7 @@ def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
 def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    save_file({"encoder.head": torch.zeros(3)}, tmp_path / "x")
+    save_file({"encoder.head": torch.zeros(3)}, tmp_path / "x", {"facts": "{}"})
     with pytest.raises(ModelUnavailable, match="Missing key"):
         load_zoo(tmp_path / "x", "zoo/mae", {}, "cpu", "float32")
     with pytest.raises(ModelUnavailable, match="no encoder of the zoo"):
