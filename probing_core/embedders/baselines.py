@@ -10,7 +10,7 @@ import numpy as np
 
 from probing_core.embedders.base import EmbedderSpec, LoadedEmbedder
 from probing_core.embedders.handcrafted import FEATURES, handcrafted
-from probing_core.embedders.names import ModelName
+from probing_core.embedders.names import ModelName, refuse_options
 from probing_core.transforms.base import Image
 
 PIXELS_SIDE = 16
@@ -46,17 +46,20 @@ class Handcrafted(LoadedEmbedder):
 
 
 def _load_pixels(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> Pixels:
-    return Pixels(ModelName(spec.name, options).full)
+    refuse_options(spec.name, options)
+    return Pixels(spec.name)
 
 
 def _load_handcrafted(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> Handcrafted:
-    return Handcrafted(ModelName(spec.name, options).full)
+    refuse_options(spec.name, options)
+    return Handcrafted(spec.name)
 
 
 def _load_random_vit(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> LoadedEmbedder:
     from probing_core.embedders.devices import resolve_device, resolve_precision
     from probing_core.embedders.vit import ViTEmbedder, init_vit
 
+    refuse_options(spec.name, options, allowed=("pool", "layer", "seed"))
     target = resolve_device(device)
     vit = init_vit(int(options.get("seed", "0")))
     name = ModelName(spec.name, options).full

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probing_core.embedders.base import EmbedderSpec, LoadedEmbedder, Preprocessing
-from probing_core.embedders.names import ModelName
+from probing_core.embedders.names import ModelName, refuse_options
 from probing_core.embedders.network import Network, NetworkEmbedder
 from probing_core.errors import BadConfig
 from probing_core.transforms.base import Image
@@ -56,7 +56,8 @@ def from_callable(name: str, function: Function, dim: int) -> EmbedderSpec:
     """The spec of a function: images of any sizes -> (N, ``dim``)."""
 
     def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> CallableEmbedder:
-        return CallableEmbedder(ModelName(name, options).full, function, dim)
+        refuse_options(name, options)
+        return CallableEmbedder(name, function, dim)
 
     return EmbedderSpec(
         name=name, family="callable", objective="unknown", dim=dim, license="unknown", weights="in memory", loader=load

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,6 +80,15 @@ def with_layer(name: str, layer: int) -> str:
     """The canonical name of one layer of a model that was asked for by ``name``."""
     parsed = parse(name)
     return parse(ModelName(parsed.base, {**parsed.options, "layer": str(layer)}).full).full
+
+
+def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[str] = ()) -> None:
+    """Raises `BadConfig` if ``name`` carries an option outside ``allowed``."""
+    for option in options:
+        if option not in allowed:
+            raise BadConfig(
+                f"'{name}' takes no '@{option}='; it takes {', '.join(f'@{a}=' for a in allowed) or 'no options'}."
+            )
 
 
 def local_folder(model: str) -> Path | None:

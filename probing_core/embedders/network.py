@@ -16,7 +16,7 @@ import numpy as np
 
 from probing_core.embedders.base import LoadedEmbedder, Preprocessing
 from probing_core.embedders.devices import resolve_device, resolve_precision
-from probing_core.embedders.names import with_layer
+from probing_core.embedders.names import refuse_options, with_layer
 from probing_core.embedders.preprocessing import make_batch
 from probing_core.embedders.weights import weights_digest
 from probing_core.errors import BadConfig
@@ -89,6 +89,7 @@ class NetworkEmbedder(LoadedEmbedder):
     ) -> None:
         import torch
 
+        refuse_options(name, options, allowed=("pool", "layer", "weights"))
         self.name = name
         self.preprocessing = preprocessing
         self.batch_size = batch_size

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder
-from probing_core.embedders.names import ModelName
+from probing_core.embedders.names import ModelName, refuse_options
 from probing_core.errors import BadConfig, ModelUnavailable, one_line
 from probing_core.transforms.base import Image
 
@@ -75,8 +75,8 @@ class PrecomputedEmbedder(LoadedEmbedder):
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> PrecomputedEmbedder:
     """Reads precomputed embeddings."""
-    name = ModelName(spec.name, options)
-    return PrecomputedEmbedder(name.full, Path(name.model).expanduser())
+    refuse_options(spec.name, options)
+    return PrecomputedEmbedder(spec.name, Path(ModelName(spec.name).model).expanduser())
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
