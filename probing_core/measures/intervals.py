@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -67,7 +68,13 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
 
 def bootstrap(sums: ClusterSums, seed: int = 0, resamples: int = RESAMPLES) -> np.ndarray:
     """Scores (B,) of clusters drawn with replacement; the same draws for every model of one seed."""
-    clusters = len(sums.sums)
+    return sums.score(_draws(len(sums.sums), seed, resamples) @ sums.sums)
+
+
+@lru_cache(maxsize=2)
+def _draws(clusters: int, seed: int, resamples: int) -> np.ndarray:
+    """How often each cluster is drawn (B, C); kept, since every score of a run asks for the same."""
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
-    return sums.score(drawn.astype(np.float64) @ sums.sums)
+    drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
+    drawn.flags.writeable = False
+    return drawn

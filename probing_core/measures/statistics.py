@@ -72,6 +72,33 @@ def macro_f1(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> 
     return ClusterSums(np.hstack([hits, actual, said]), score)
 
 
+def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
+    """Mean over the classes of ``truth`` of true-positive rate less false-positive rate (Powers 2011).
+
+    0 for guessing, whatever the guess; 1 for a perfect classifier.
+    """
+    classes = np.unique(truth)
+    k = len(classes)
+    position = np.searchsorted(classes, np.clip(predicted, classes[0], classes[-1]))
+    known = classes[position] == predicted
+    row = np.searchsorted(classes, truth)
+    hits = _sums(clusters, row, k, truth == predicted)
+    actual = _sums(clusters, row, k, np.ones(len(truth)))
+    said = _sums(clusters, position, k, known)
+
+    def score(totals: np.ndarray) -> np.ndarray:
+        hits, actual, said = totals[..., :k], totals[..., k : 2 * k], totals[..., 2 * k :]
+        others = actual.sum(-1, keepdims=True) - actual
+        return _mean_ratio(hits, actual) - _mean_ratio(said - hits, others)
+
+    return ClusterSums(np.hstack([hits, actual, said]), score)
+
+
+def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """(K, K) counts: row the right class, column the predicted one."""
+    return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
 def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
     """Plain mean of ``values`` (N,): a rate for booleans, the NLL for -log p(truth)."""
     zero = np.zeros(len(values), np.int64)

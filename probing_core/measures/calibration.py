@@ -1,0 +1,45 @@
+"""Temperature scaling: how sure a probe should be (Guo et al. 2017)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from probing_core.errors import BadArray
+
+COOLEST, HOTTEST = 0.05, 20.0
+TINY = 1e-30
+
+
+def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """The temperature that minimizes the mean negative log-likelihood, between 0.05 and 20.
+
+    Logits divided by T and log-probabilities divided by T give the same softmax, so probabilities suffice.
+
+    Args:
+        probabilities: (N, K), of samples that the probe did not learn from.
+        truth: (N,) positions.
+
+    Raises:
+        BadArray: no samples.
+    """
+    from scipy.optimize import minimize_scalar
+
+    if len(truth) == 0:
+        raise BadArray("A temperature is fitted on held-out samples, but there are none; give some.")
+    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), TINY))
+    right = logs[np.arange(len(truth)), truth]
+
+    def loss(log_t: float) -> float:
+        scaled = logs / np.exp(log_t)
+        top = scaled.max(1)
+        return float((np.log(np.exp(scaled - top[:, None]).sum(1)) + top - right / np.exp(log_t)).mean())
+
+    found = minimize_scalar(loss, bounds=(np.log(COOLEST), np.log(HOTTEST)), method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(found.x))
+
+
+def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """``probabilities`` (N, K) with their logits divided by ``temperature``."""
+    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), TINY)) / temperature
+    scaled = np.exp(logs - logs.max(1, keepdims=True))
+    return scaled / scaled.sum(1, keepdims=True)

@@ -1,0 +1,141 @@
+"""What a transformation does to the space of embeddings, and how alike two spaces are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from probing_core.errors import BadArray
+
+RIDGES = 10.0 ** np.arange(-4.0, 5.0)
+"""Penalties of the equivariance map, relative to the mean eigenvalue of the Gram matrix."""
+
+
+def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
+    """(N,) how far each embedding moves: 1 - cos(z, z'), over the mean of 1 - cos between different images.
+
+    1 means: as far as another picture. Always normalized, since spaces differ in how much their cosines vary.
+
+    Args:
+        clean, transformed: (N, D) embeddings of the same images.
+
+    Raises:
+        BadArray: shapes differ, or fewer than two images.
+    """
+    _check_pairs(clean, transformed)
+    z, moved = unit(clean), unit(transformed)
+    n = len(z)
+    between = 1 - ((z.sum(0) ** 2).sum() - n) / (n * (n - 1))
+    return (1 - (z * moved).sum(1)) / between
+
+
+@dataclass(frozen=True)
+class Equivariance:
+    """Can the transformed embedding be told from the clean one? On images held out.
+
+    Attributes:
+        identity, offset, ridge: R2 of z' predicted as z, as z plus the mean offset, as W z + b.
+        reciprocal_rank: mean over held-out images of 1 / rank of the right z' by the cosine to W z + b.
+    """
+
+    identity: float
+    offset: float
+    ridge: float
+    reciprocal_rank: float
+
+
+def equivariance(clean: np.ndarray, transformed: np.ndarray, train: np.ndarray) -> Equivariance:
+    """How linearly a transformation acts (after Bhardwaj et al. 2023, arXiv 2302.11349).
+
+    The ridge penalty minimizes generalized cross-validation (Golub, Heath & Wahba 1979) on the training images.
+
+    Args:
+        clean, transformed: (N, D) embeddings of the same images.
+        train: (N,) bool; the others are held out.
+
+    Raises:
+        BadArray: shapes differ, or fewer than two images on either side.
+    """
+    _check_pairs(clean, transformed)
+    train = np.asarray(train, bool)
+    if train.sum() < 2 or (~train).sum() < 2:
+        raise BadArray("Equivariance needs two images to learn from and two held out at least; give more.")
+    X, Y = np.asarray(clean[train], np.float64), np.asarray(transformed[train], np.float64)
+    Xt, Yt = np.asarray(clean[~train], np.float64), np.asarray(transformed[~train], np.float64)
+    total = ((Yt - Y.mean(0)) ** 2).sum()
+
+    def r2(predicted: np.ndarray) -> float:
+        return float(1 - ((Yt - predicted) ** 2).sum() / total)
+
+    # A transformation is a change: the ridge map learns z' - z, so that a strong penalty leaves the offset.
+    mapped = Xt + _ridge(X, Y - X, Xt)
+    similarity = unit(mapped) @ unit(Yt).T
+    rank = 1 + (similarity > np.diag(similarity)[:, None]).sum(1)
+    return Equivariance(r2(Xt), r2(Xt + (Y - X).mean(0)), r2(mapped), float((1 / rank).mean()))
+
+
+def cka(X: np.ndarray, Y: np.ndarray) -> float:
+    """Debiased linear CKA of two embeddings of the same samples; 0 in the mean for unrelated ones.
+
+    Kornblith et al. (2019) with the unbiased HSIC of Song et al. (2012), in features: nothing of size N x N is made.
+
+    Args:
+        X, Y: (N, D1) and (N, D2); N of at least 4, better 2,000 and more.
+    """
+    if len(X) != len(Y) or len(X) < 4:
+        raise BadArray(f"CKA needs the same samples in both, at least 4, but got {len(X)} and {len(Y)}.")
+    X, Y = (np.asarray(A, np.float64) - np.asarray(A, np.float64).mean(0) for A in (X, Y))
+    return _hsic(X, Y) / np.sqrt(_hsic(X, X) * _hsic(Y, Y))
+
+
+def _hsic(X: np.ndarray, Y: np.ndarray) -> float:
+    n = len(X)
+    x2, y2 = (X**2).sum(1), (Y**2).sum(1)
+    # Row sums of the kernels with an empty diagonal.
+    k, m = X @ X.sum(0) - x2, Y @ Y.sum(0) - y2
+    trace = ((X.T @ Y) ** 2).sum() - x2 @ y2
+    return float((trace + k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 * (k @ m) / (n - 2)) / (n * (n - 3)))
+
+
+def principal_axes(X: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (D,) and the leading axes (D, d) of training embeddings ``X`` (N, D), for accuracy against dimension.
+
+    Axes are signed so that their largest entry is positive.
+    """
+    if not 1 <= dimensions <= X.shape[1]:
+        raise BadArray(f"Dimensions must lie between 1 and {X.shape[1]}, but {dimensions} were asked for.")
+    X = np.asarray(X, np.float64)
+    mean = X.mean(0)
+    _, axes = np.linalg.eigh((X - mean).T @ (X - mean))
+    axes = axes[:, ::-1][:, :dimensions]
+    return mean, axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(dimensions)])
+
+
+def unit(X: np.ndarray) -> np.ndarray:
+    """Rows of length 1."""
+    X = np.asarray(X, np.float64)
+    return X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
+
+
+def _ridge(X: np.ndarray, Y: np.ndarray, Xt: np.ndarray) -> np.ndarray:
+    """Predictions for ``Xt`` by ridge regression with an intercept."""
+    U, s, Vt = np.linalg.svd(X - X.mean(0), full_matrices=False)
+    UY = U.T @ (Y - Y.mean(0))
+    rest = ((Y - Y.mean(0)) ** 2).sum() - (UY**2).sum()
+    best, kept = np.inf, None
+    for penalty in RIDGES * (s**2).mean():
+        shrink = s**2 / (s**2 + penalty)
+        error = rest + (((1 - shrink)[:, None] * UY) ** 2).sum()
+        free = 1 - (shrink.sum() + 1) / len(X)
+        if free > 1e-6 and error / free**2 < best:
+            best, kept = error / free**2, s / (s**2 + penalty)
+    return Y.mean(0) + ((Xt - X.mean(0)) @ Vt.T * kept) @ UY
+
+
+def _check_pairs(clean: np.ndarray, transformed: np.ndarray) -> None:
+    if clean.shape != transformed.shape or clean.ndim != 2 or len(clean) < 2:
+        raise BadArray(
+            f"Clean and transformed embeddings must pair up, (N, D) each with N of at least 2, but they are "
+            f"{clean.shape} and {transformed.shape}."
+        )

@@ -1,0 +1,64 @@
+"""Is it in the embedding, or did the probe learn it? Control tasks and codelength."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from probing_core.errors import BadArray
+
+FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
+"""Shares of the images after which the next block is coded (Voita & Titov 2020)."""
+
+
+def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
+    """Labels (N,) of a control task: each type has one random class (Hewitt & Liang 2019).
+
+    A probe can only have learned them by heart. Selectivity is the task's accuracy less the control's.
+
+    Args:
+        types: (N,) ids that recur in every split (clusters of embeddings); a type of a single image would be
+            new in the test split, and nothing about it could be learned.
+    """
+    ids, row = np.unique(types, return_inverse=True)
+    # Every class serves as many types as any other, give or take one.
+    return np.random.default_rng(seed).permutation(np.arange(len(ids)) % classes)[row]
+
+
+def codelength(
+    surprise: Callable[[np.ndarray, np.ndarray], float],
+    images: np.ndarray,
+    classes: int,
+    fractions: Sequence[float] = FRACTIONS,
+) -> float:
+    """Bits that the labels cost when each block is coded by a probe of all blocks before it.
+
+    The online code of Voita & Titov (2020): L = t1 log2 K - sum log2 p(block | blocks before). Blocks are made of
+    whole images, in their order of first appearance.
+
+    Args:
+        surprise: (rows to learn from, rows to code) -> summed -log p(truth) of the second, in nats.
+        images: (N,) image ids.
+        classes: K.
+        fractions: shares of the images at which blocks end; ends that coincide are one.
+
+    Raises:
+        BadArray: fewer than two images.
+    """
+    ids, first, row = np.unique(images, return_index=True, return_inverse=True)
+    if len(ids) < 2:
+        raise BadArray(f"A codelength needs at least two images, but there are {len(ids)}; give more.")
+    place = np.argsort(np.argsort(first))[row]
+    ends = sorted({max(1, round(fraction * len(ids))) for fraction in fractions})
+    bits = float((place < ends[0]).sum() * np.log2(classes))
+    for start, end in pairwise(ends):
+        known, coded = np.flatnonzero(place < start), np.flatnonzero((place >= start) & (place < end))
+        bits += surprise(known, coded) / np.log(2)
+    return bits
+
+
+def compression(bits: float, samples: int, classes: int) -> float:
+    """How many times shorter than coding every label with log2 K bits."""
+    return samples * float(np.log2(classes)) / bits

@@ -1,0 +1,102 @@
+"""How foreign an embedding is: distances from what is known, and how well they tell strangers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from probing_core.errors import BadArray
+from probing_core.measures.geometry import principal_axes, unit
+
+NEIGHBORS = 10
+AXES = 128
+
+
+@dataclass(frozen=True, eq=False)
+class Mahalanobis:
+    """Squared distance from the nearest of some means, in a shared covariance (Lee et al. 2018).
+
+    Attributes:
+        center: (D,).
+        whitening: (D, r); ``(x - center) @ whitening`` has covariance 1 within classes.
+        means: (C, r) of the classes, whitened.
+        threshold: a distance above it is foreign; infinity if none was calibrated.
+    """
+
+    center: np.ndarray
+    whitening: np.ndarray
+    means: np.ndarray
+    threshold: float = np.inf
+
+    def score(self, X: np.ndarray) -> np.ndarray:
+        """(N,) squared distances over r, so that about 1 is usual; larger is more foreign."""
+        z = (np.asarray(X, np.float64) - self.center) @ self.whitening
+        squares = (z**2).sum(1)[:, None] - 2 * z @ self.means.T + (self.means**2).sum(1)
+        return np.maximum(squares.min(1), 0) / self.whitening.shape[1]
+
+    def foreign(self, X: np.ndarray) -> np.ndarray:
+        """(N,) bool, whether to abstain."""
+        return self.score(X) > self.threshold
+
+
+def fit_mahalanobis(X: np.ndarray, labels: np.ndarray | None = None) -> Mahalanobis:
+    """Means and a Ledoit-Wolf covariance (2004) of ``X`` (N, D), on its first 128 principal axes.
+
+    Args:
+        labels: (N,) classes that have a mean of their own; one mean if not given.
+
+    Raises:
+        BadArray: fewer than three rows.
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    if len(X) < 3:
+        raise BadArray(f"A covariance needs three embeddings at least, but there are {len(X)}; give more.")
+    center, axes = principal_axes(X, min(AXES, X.shape[1], len(X) - 1))
+    z = (np.asarray(X, np.float64) - center) @ axes
+    _, row = np.unique(np.zeros(len(X)) if labels is None else labels, return_inverse=True)
+    means = np.stack([z[row == c].mean(0) for c in range(row.max() + 1)])
+    covariance, _ = ledoit_wolf(z - means[row], assume_centered=True)
+    values, vectors = np.linalg.eigh(covariance)
+    whitening = vectors / np.sqrt(np.maximum(values, 1e-12 * values.max()))
+    return Mahalanobis(center, axes @ whitening, means @ whitening)
+
+
+def calibrated(model: Mahalanobis, held_out: np.ndarray, clusters: np.ndarray, rate: float = 0.05) -> Mahalanobis:
+    """``model`` with the threshold at which it calls a share ``rate`` of familiar embeddings foreign.
+
+    Args:
+        held_out: (N, D) embeddings of photographs that the model was not fitted on.
+        clusters: (N,) their photographs; each weighs the same.
+        rate: between 0 and 1.
+    """
+    scores = model.score(held_out)
+    _, row, count = np.unique(clusters, return_inverse=True, return_counts=True)
+    order = np.argsort(scores)
+    weight = np.cumsum((1 / count[row])[order]) / len(count)
+    at = min(int(np.searchsorted(weight, 1 - rate)), len(scores) - 1)
+    return replace(model, threshold=float(scores[order][at]))
+
+
+def neighbor_distance(known: np.ndarray, X: np.ndarray, k: int = NEIGHBORS) -> np.ndarray:
+    """(N,) distance of unit-length embeddings to the k-th nearest known one (Sun et al. 2022)."""
+    known, X = unit(known), unit(X)
+    k = min(k, len(known))
+    parts = [X[start : start + 1024] @ known.T for start in range(0, len(X), 1024)]
+    cosine = np.concatenate([np.partition(part, -k, axis=1)[:, -k] for part in parts])
+    return np.sqrt(np.maximum(2 - 2 * cosine, 0))
+
+
+def auroc(familiar: np.ndarray, foreign: np.ndarray) -> float:
+    """The chance that a foreign sample scores above a familiar one, ties counting half (Mann & Whitney 1947)."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([familiar, foreign]))
+    n, m = len(familiar), len(foreign)
+    return float((ranks[n:].sum() - m * (m + 1) / 2) / (n * m))
+
+
+def fpr95(familiar: np.ndarray, foreign: np.ndarray) -> float:
+    """Share of foreign samples that pass where 95 % of the familiar ones do (Liang et al. 2018)."""
+    return float((foreign <= np.quantile(familiar, 0.95, method="higher")).mean())

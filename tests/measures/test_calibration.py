@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from probing_core.errors import BadArray
+from probing_core.measures import statistics as st
+from probing_core.measures.calibration import at_temperature, fit_temperature
+
+
+def test_the_temperature_that_made_the_labels_is_found():
+    rng = np.random.default_rng(0)
+    honest = rng.dirichlet(np.full(6, 0.7), 20_000)
+    truth = (rng.random((len(honest), 1)) > honest.cumsum(1)).sum(1)
+    boastful = at_temperature(honest, 1 / 2.5)
+    assert fit_temperature(boastful, truth) == pytest.approx(2.5, rel=0.03)
+    clusters = np.arange(len(truth))
+
+    def error(p):
+        return st.calibration_error(p.max(1), p.argmax(1) == truth, clusters).value
+
+    assert error(at_temperature(boastful, fit_temperature(boastful, truth))) < 0.02 < error(boastful)
+
+
+def test_no_samples_are_refused():
+    with pytest.raises(BadArray):
+        fit_temperature(np.zeros((0, 3)), np.zeros(0, int))

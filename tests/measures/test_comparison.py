@@ -1,0 +1,47 @@
+"""The paired test against SciPy's, its false positives, and Holm's correction against a worked example."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import permutation_test
+
+from probing_core.errors import BadArray
+from probing_core.measures import statistics as st
+from probing_core.measures.comparison import holm, sign_flip
+
+
+def means(values: np.ndarray) -> st.ClusterSums:
+    return st.mean(values, np.arange(len(values)))
+
+
+@pytest.mark.parametrize("clusters", [10, 40])
+def test_it_is_scipys_paired_permutation_test(clusters):
+    rng = np.random.default_rng(1)
+    a = rng.normal(size=clusters)
+    b = a + rng.normal(0.25, 0.6, clusters)
+    theirs = permutation_test(
+        (a, b), lambda x, y: np.mean(x) - np.mean(y), permutation_type="samples", n_resamples=20_000, rng=rng
+    ).pvalue
+    assert sign_flip(means(a), means(b), flips=20_000) == pytest.approx(theirs, abs=0.012 if clusters > 16 else 1e-9)
+
+
+@pytest.mark.parametrize("clusters", [9, 60])
+def test_false_positives_under_no_difference(clusters):
+    rejected = 0
+    for seed in range(3000):
+        rng = np.random.default_rng(seed)
+        difficulty = rng.normal(size=clusters)
+        a, b = difficulty + rng.normal(size=(2, clusters))
+        rejected += sign_flip(means(a), means(b), seed=seed, flips=500) <= 0.05
+    assert rejected / 3000 <= 0.06
+
+
+def test_models_of_other_photographs_are_refused():
+    with pytest.raises(BadArray, match="same photographs"):
+        sign_flip(means(np.zeros(5)), means(np.zeros(6)))
+
+
+def test_holm_of_a_worked_example():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.9, 0.8]), [1, 1])

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from probing_core.errors import BadArray
+from probing_core.measures.detection import detection_threshold
+
+LEVELS = np.linspace(0, 1, 7)
+
+
+def observed(center: float, seed: int, images: int = 150, false: float = 0.1):
+    rng = np.random.default_rng(seed)
+    rate = false + (1 - false) * norm.cdf((LEVELS - center) / 0.15)
+    return rng.random((images, 7)) < rate, rng.random(images) < false
+
+
+def true_threshold(center: float, false: float = 0.1) -> float:
+    target = norm.cdf(norm.ppf(false) + 1)
+    return center + 0.15 * norm.ppf((target - false) / (1 - false))
+
+
+def test_the_interval_covers_a_known_threshold():
+    found = [detection_threshold(LEVELS, *observed(0.6, seed)) for seed in range(80)]
+    truth = true_threshold(0.6)
+    assert np.mean([f.value for f in found]) == pytest.approx(truth, abs=0.03)
+    assert np.mean([f.low <= truth <= f.high for f in found]) >= 0.88
+    assert not any(f.censored for f in found)
+
+
+@pytest.mark.parametrize(("center", "censored"), [(-0.6, "below"), (3.0, "above")])
+def test_thresholds_outside_the_levels_say_so(center, censored):
+    found = detection_threshold(LEVELS, *observed(center, 0))
+    assert found.censored == censored
+    assert found.value in (0, 1)
+
+
+def test_few_images_have_no_interval():
+    found = detection_threshold(LEVELS, *observed(0.5, 0, images=10))
+    assert np.isnan([found.low, found.high]).all()
+
+
+def test_bad_levels_are_refused():
+    hits, alarms = observed(0.5, 0)
+    for levels in (LEVELS[::-1], LEVELS[:2], LEVELS[:5]):
+        with pytest.raises(BadArray):
+            detection_threshold(levels, hits, alarms)
+    with pytest.raises(BadArray):
+        detection_threshold(LEVELS, hits, alarms[:-1])

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.covariance import LedoitWolf
+from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.neighbors import NearestNeighbors
+
+from probing_core.errors import BadArray
+from probing_core.measures.outliers import auroc, calibrated, fit_mahalanobis, fpr95, neighbor_distance
+
+
+def test_mahalanobis_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    X, new = rng.normal(size=(300, 10)) @ rng.normal(size=(10, 10)), rng.normal(size=(50, 10))
+    theirs = LedoitWolf().fit(X).mahalanobis(new) / 10
+    np.testing.assert_allclose(fit_mahalanobis(X).score(new), theirs, rtol=1e-6)
+
+
+def test_classes_have_means_of_their_own():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 300)
+    X = rng.normal(size=(600, 5)) + 20 * labels[:, None]
+    between = np.full((1, 5), 10.0)
+    assert fit_mahalanobis(X).score(between)[0] < 1
+    assert fit_mahalanobis(X, labels).score(between)[0] > 50
+
+
+def test_the_threshold_keeps_its_rate_over_photographs():
+    rng = np.random.default_rng(0)
+    fitted = fit_mahalanobis(rng.normal(size=(2000, 8)))
+    clusters = np.concatenate([np.zeros(5000, int), 1 + np.arange(2000)])
+    held_out = rng.normal(size=(7000, 8))
+    held_out[:5000] *= 5  # one strange photograph with many versions must not decide
+    assert not fitted.foreign(held_out).any()
+    model = calibrated(fitted, held_out, clusters, rate=0.05)
+    assert model.foreign(rng.normal(size=(20_000, 8))).mean() == pytest.approx(0.05, abs=0.02)
+
+
+def test_ranks_and_rates_are_scikit_learns():
+    rng = np.random.default_rng(0)
+    familiar, foreign = rng.normal(size=1000).round(1), rng.normal(1, 1, 800).round(1)
+    truth = np.repeat([0, 1], [1000, 800])
+    assert auroc(familiar, foreign) == pytest.approx(roc_auc_score(truth, np.concatenate([familiar, foreign])))
+    # With the familiar as positives and low scores in front: the false-positive rate where 95 % of them pass.
+    fpr, tpr, _ = roc_curve(1 - truth, -np.concatenate([familiar, foreign]), drop_intermediate=False)
+    assert fpr95(familiar, foreign) == pytest.approx(fpr[np.argmax(tpr >= 0.95)])
+
+
+def test_neighbors_are_scikit_learns():
+    rng = np.random.default_rng(0)
+    known, new = rng.normal(size=(200, 6)), rng.normal(size=(40, 6))
+    unit = known / np.linalg.norm(known, axis=1, keepdims=True)
+    theirs = NearestNeighbors(n_neighbors=10).fit(unit)
+    distance, _ = theirs.kneighbors(new / np.linalg.norm(new, axis=1, keepdims=True))
+    np.testing.assert_allclose(neighbor_distance(known, new), distance[:, -1], atol=1e-7)
+
+
+def test_two_embeddings_have_no_covariance():
+    with pytest.raises(BadArray):
+        fit_mahalanobis(np.ones((2, 3)))

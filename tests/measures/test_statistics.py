@@ -1,0 +1,60 @@
+"""Scores against scikit-learn, and the catalog's metadata."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from probing_core.measures import MEASURES
+from probing_core.measures import statistics as st
+
+
+def made(n: int = 500, classes: int = 5, clusters: int = 30):
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, classes, n)
+    predicted = np.where(rng.random(n) < 0.5, truth, rng.integers(0, classes, n))
+    return truth, predicted, rng.integers(0, clusters, n)
+
+
+def test_scores_are_scikit_learns():
+    truth, predicted, clusters = made()
+    assert st.balanced_accuracy(truth, predicted, clusters).value == pytest.approx(
+        metrics.balanced_accuracy_score(truth, predicted)
+    )
+    assert st.macro_f1(truth, predicted, clusters).value == pytest.approx(
+        metrics.f1_score(truth, predicted, average="macro")
+    )
+    np.testing.assert_array_equal(st.confusion(truth, predicted, 5), metrics.confusion_matrix(truth, predicted))
+    one_against_rest = [metrics.balanced_accuracy_score(truth == c, predicted == c, adjusted=True) for c in range(5)]
+    assert st.informedness(truth, predicted, clusters).value == pytest.approx(np.mean(one_against_rest))
+    assert st.mean(truth == predicted, clusters).value == pytest.approx(metrics.accuracy_score(truth, predicted))
+
+
+def test_a_subset_of_clusters_scores_as_its_samples_do():
+    truth, predicted, clusters = made()
+    for score in (st.balanced_accuracy, st.macro_f1, st.informedness):
+        sums = score(truth, predicted, clusters)
+        some = clusters < 12
+        expected = score(truth[some], predicted[some], clusters[some]).value
+        assert sums.score(sums.sums[:12].sum(0)) == pytest.approx(expected)
+
+
+def test_guessing_one_class_has_no_informedness():
+    truth, _, clusters = made()
+    assert st.informedness(truth, np.zeros_like(truth), clusters).value == pytest.approx(0)
+
+
+def test_calibration_error_of_known_gaps():
+    confidence = np.repeat(np.linspace(0.3, 0.9, 15), 100)
+    correct = np.concatenate([np.arange(100) < 100 * (c - 0.2) - 1e-9 for c in np.linspace(0.3, 0.9, 15)])
+    clusters = np.arange(1500)
+    assert st.calibration_error(confidence, correct, clusters).value == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
+def test_metadata_is_complete(measure):
+    assert measure.definition.endswith(".")
+    assert measure.source
+    assert measure.unit
+    assert measure.low is None or measure.high is None or measure.low < measure.high
