@@ -1,0 +1,235 @@
+"""open_clip, transformers, torchvision and published state dicts: small models saved here, the libraries' own calls."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from probing_core.embedders import load_embedder
+from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
+from tests.embedders.made import call, pictures, pillow
+
+VIT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+VISION = VIT | {"image_size": 32, "patch_size": 8}
+TEXT = VIT | {"vocab_size": 100}
+SIZE = {"height": 32, "width": 32}
+
+
+@pytest.fixture
+def clip_folder(tmp_path):
+    import open_clip
+
+    config = {
+        "embed_dim": 32,
+        "vision_cfg": {"image_size": 64, "layers": 3, "width": 64, "patch_size": 16, "head_width": 32},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+    }
+    preprocess = {"mean": [0.4] * 3, "std": [0.3] * 3, "interpolation": "bicubic", "resize_mode": "squash"}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
+    torch.manual_seed(0)
+    tensors = {name: tensor.contiguous() for name, tensor in open_clip.CLIP(**config).state_dict().items()}
+    save_file(tensors, tmp_path / "open_clip_model.safetensors")
+    return tmp_path
+
+
+def test_open_clip_equals_its_own_call(clip_folder):
+    import open_clip
+
+    model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{clip_folder}")
+    model.eval().to(memory_format=torch.channels_last)
+    batch = torch.stack([transform(picture) for picture in pillow(pictures())])
+    embedder = load_embedder(f"open_clip:{clip_folder}", precision="float32")
+    np.testing.assert_array_equal(embedder.embed(pictures()), call(model.encode_image, batch))
+    texts = ["a dog", "a cat, blurred"]
+    with torch.inference_mode():
+        expected = model.encode_text(open_clip.get_tokenizer(f"local-dir:{clip_folder}")(texts)).numpy()
+    np.testing.assert_allclose(embedder.embed_text(texts), expected, atol=1e-5)
+    layers = load_embedder(f"open_clip:{clip_folder}@layer=all", precision="float32").embed_layers(pictures())
+    channels_last = batch.contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        tokens = model.visual.forward_intermediates(
+            channels_last, intermediates_only=True, output_fmt="NLC", output_extra_tokens=True
+        )["image_intermediates_prefix"]
+    for ours, theirs in zip(layers.values(), tokens, strict=True):
+        np.testing.assert_allclose(ours, theirs[:, 0].numpy(), atol=1e-6)
+
+
+def test_open_clip_refuses_what_does_not_fit_and_suggests(clip_folder):
+    tensors = {"visual.proj": torch.zeros(64, 32)}
+    save_file(tensors, clip_folder / "open_clip_model.safetensors")
+    with pytest.raises(ModelUnavailable):
+        load_embedder(f"open_clip:{clip_folder}")
+    with pytest.raises(UnknownName, match="Did you mean 'openai'"):
+        load_embedder("open_clip:ViT-B-16/openia")
+    with pytest.raises(BadConfig, match="names no weights"):
+        load_embedder("open_clip:ViT-B-16")
+
+
+def transformers_cases():
+    import transformers as t
+
+    vit, clip = t.ViTImageProcessor(size=SIZE), t.CLIPImageProcessor(size={"shortest_edge": 40}, crop_size=SIZE)
+    align = t.EfficientNetImageProcessor(
+        size={"height": 76, "width": 76}, do_center_crop=True, crop_size={"height": 64, "width": 64}, resample=0,
+        rescale_factor=1 / 127.5, rescale_offset=True, do_normalize=False,
+    )  # fmt: skip
+    small = {"image_size": 64, "width_coefficient": 0.25, "depth_coefficient": 0.3, "hidden_dim": 640}
+    ids = {"bos_token_id": 1, "eos_token_id": 2}
+    return {
+        "vit": (t.ViTModel(t.ViTConfig(**VISION)), vit),
+        "vit-classifier": (t.ViTForImageClassification(t.ViTConfig(**VISION)), vit),
+        "dinov2-registers": (t.Dinov2WithRegistersModel(t.Dinov2WithRegistersConfig(**VISION)), clip),
+        "convnext": (
+            t.ConvNextModel(t.ConvNextConfig(hidden_sizes=[8, 16], depths=[1, 1], num_stages=2)),
+            t.ConvNextImageProcessor(size={"shortest_edge": 64}),
+        ),
+        "siglip": (
+            t.SiglipModel(t.SiglipConfig(text_config=TEXT, vision_config=VISION)),
+            t.SiglipImageProcessor(size=SIZE),
+        ),
+        "clip": (t.CLIPModel(t.CLIPConfig(text_config=TEXT | ids, vision_config=VISION, projection_dim=16)), clip),
+        "align": (t.AlignModel(t.AlignConfig(text_config=TEXT, vision_config=small)), align),
+    }
+
+
+@pytest.mark.parametrize("case", ["vit", "vit-classifier", "dinov2-registers", "convnext", "siglip", "clip", "align"])
+def test_transformers_equals_its_own_call(case, tmp_path):
+    torch.manual_seed(0)
+    model, processor = transformers_cases()[case]
+    model.eval().save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    batch = processor(pictures(), return_tensors="pt")["pixel_values"]
+    model.to(memory_format=torch.channels_last)
+    tower = getattr(model, "vision_model", getattr(model, "vit", model))
+
+    def own(x):
+        if hasattr(model, "get_image_features"):
+            return model.get_image_features(pixel_values=x).pooler_output
+        if case == "vit-classifier":
+            return model.vit(x).last_hidden_state[:, 0]
+        return model(x).pooler_output.flatten(1)
+
+    embedder = load_embedder(f"hf:{tmp_path}", precision="float32")
+    np.testing.assert_array_equal(embedder.embed(pictures()), call(own, batch))
+    assert embedder.preprocessing.size == tuple(batch.shape[2:])
+    if case not in ("convnext", "align"):
+        layers = load_embedder(f"hf:{tmp_path}@layer=all@pool=mean", precision="float32").embed_layers(pictures())
+        skip = {"siglip": 0, "dinov2-registers": 5}.get(case, 1)
+        with torch.inference_mode():
+            hidden = tower(batch.contiguous(memory_format=torch.channels_last), output_hidden_states=True).hidden_states
+        for ours, theirs in zip(layers.values(), hidden[1:], strict=True):
+            np.testing.assert_allclose(ours, theirs[:, skip:].mean(1).numpy(), atol=1e-6)
+
+
+def test_mae_is_embedded_without_masking(tmp_path):
+    import transformers as t
+
+    decoder = {f"decoder_{key}": value for key, value in VIT.items()}
+    model = t.ViTMAEForPreTraining(t.ViTMAEConfig(**VISION, **decoder)).eval()
+    model.save_pretrained(tmp_path)
+    t.ViTImageProcessor(size=SIZE).save_pretrained(tmp_path)
+    embedder = load_embedder(f"hf:{tmp_path}", precision="float32")
+    first = embedder.embed(pictures())
+    np.testing.assert_array_equal(first, embedder.embed(pictures()))
+    model.vit.config.mask_ratio = 0.0
+    batch = t.ViTImageProcessor(size=SIZE)(pictures(), return_tensors="pt")["pixel_values"]
+    order = torch.arange(16).float().expand(3, 16)  # patches stay in their places
+    np.testing.assert_allclose(
+        first, call(lambda x: model.vit(x, noise=order).last_hidden_state[:, 0], batch), atol=1e-5
+    )
+
+
+def test_transformers_refuses_what_does_not_fit(tmp_path):
+    import transformers as t
+
+    model = t.Dinov2Model(t.Dinov2Config(**VISION))
+    model.save_pretrained(tmp_path)
+    t.ViTImageProcessor(size=SIZE).save_pretrained(tmp_path)
+    tensors = model.state_dict()
+    del tensors["layernorm.weight"]
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelUnavailable, match=r"missing \(layernorm.weight\)"):
+        load_embedder(f"hf:{tmp_path}")
+    (tmp_path / "config.json").write_text('{"architecture": "resnet18"}')
+    with pytest.raises(ModelUnavailable, match="name it timm:"):
+        load_embedder(f"hf:{tmp_path}")
+
+
+@pytest.mark.parametrize("model", ["resnet18", "squeezenet1_1", "mobilenet_v3_small"])
+def test_torchvision_equals_the_input_of_its_classifier(model, tmp_path):
+    from torchvision import models
+
+    torch.manual_seed(0)
+    module = models.get_model(model, weights=None).eval()
+    torch.save(module.state_dict(), tmp_path / "w.pth")
+    transform = models.get_model_weights(model).DEFAULT.transforms()
+    batch = torch.stack([transform(picture) for picture in pillow(pictures())])
+    embedder = load_embedder(f"torchvision:{model}@weights={tmp_path}/w.pth", precision="float32")
+    last = {"resnet18": "fc", "squeezenet1_1": "classifier.1", "mobilenet_v3_small": "classifier.3"}[model]
+    module.set_submodule(last, torch.nn.Identity())
+    expected = call(module.to(memory_format=torch.channels_last), batch)
+    np.testing.assert_array_equal(embedder.embed(pictures()), expected)
+    with pytest.raises(UnknownName, match="Did you mean"):
+        load_embedder(f"torchvision:{model}x")
+
+
+def test_simclr_is_resnet50_on_plain_values(tmp_path):
+    import torchvision
+
+    torch.manual_seed(0)
+    model = torchvision.models.resnet50(weights=None).eval()
+    torch.save({"state_dict": model.state_dict()}, tmp_path / "resnet50-1x.pth")
+    embedder = load_embedder(f"simclr:resnet50@weights={tmp_path}/resnet50-1x.pth", precision="float32")
+    model.fc = torch.nn.Identity()
+    t = torchvision.transforms
+    bicubic = t.InterpolationMode.BICUBIC
+    transform = t.Compose([t.Resize(256, bicubic), t.CenterCrop(224), t.ToTensor()])
+    batch = torch.stack([transform(picture) for picture in pillow(pictures())])
+    expected = call(model.to(memory_format=torch.channels_last), batch)
+    np.testing.assert_array_equal(embedder.embed(pictures()), expected)
+
+
+def test_slip_is_timms_vit_inside_a_training_checkpoint(tmp_path):
+    import argparse
+
+    import timm
+    import torchvision
+
+    torch.manual_seed(0)
+    visual = timm.create_model("vit_base_patch16_224", num_classes=0, embed_dim=384, num_heads=12, depth=2).eval()
+    tensors = {f"module.visual.{name}": tensor for name, tensor in visual.state_dict().items()}
+    tensors["module.image_mlp.layer1.weight"] = torch.zeros(3, 3)
+    torch.save({"state_dict": tensors, "epoch": 25, "args": argparse.Namespace(lr=1.0)}, tmp_path / "s.pt")
+    embedder = load_embedder(f"slip:simclr_small_25ep@weights={tmp_path}/s.pt", precision="float32")
+    t = torchvision.transforms
+    normalize = t.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    transform = t.Compose([t.Resize(224), t.CenterCrop(224), t.ToTensor(), normalize])
+    batch = torch.stack([transform(picture) for picture in pillow(pictures())])
+    np.testing.assert_array_equal(embedder.embed(pictures()), call(visual.to(memory_format=torch.channels_last), batch))
+    with pytest.raises(UnknownName, match="slip:simclr_base_25ep"):
+        load_embedder("slip:simclr_bse_25ep")
+
+
+def test_csd_projects_clips_class_token_for_style(tmp_path):
+    import open_clip
+
+    torch.manual_seed(0)
+    visual = open_clip.transformer.VisionTransformer(
+        image_size=224, patch_size=32, width=64, layers=2, heads=1, mlp_ratio=4.0, output_dim=16,
+        act_layer=open_clip.transformer.QuickGELU,
+    ).eval()  # fmt: skip
+    style = visual.proj.detach().clone()
+    visual.proj = None
+    tensors = {f"backbone.{name}": tensor for name, tensor in visual.state_dict().items()}
+    tensors |= {"last_layer_style": style, "last_layer_content": style + 1}
+    torch.save({"model_state_dict": tensors}, tmp_path / "csd.pth")
+    embedder = load_embedder(f"csd:vit-l@weights={tmp_path}/csd.pth", precision="float32")
+    transform = open_clip.image_transform((224, 224), is_train=False)
+    batch = torch.stack([transform(picture) for picture in pillow(pictures())])
+    visual.to(memory_format=torch.channels_last)
+    expected = call(lambda x: torch.nn.functional.normalize(visual(x) @ style, dim=1), batch)
+    np.testing.assert_allclose(embedder.embed(pictures()), expected, atol=1e-6)
