@@ -52,7 +52,7 @@ def describe(reference: Image, image: Image) -> Description:
     return Description(
         ssim=float(scales[0]),
         difference=difference,
-        distance=float(1 - scales.mean()),
+        distance=max(0.0, float(1 - scales.mean())),  # rounding may leave a hair below zero
         visible=bool(scales[0] <= SAME_SSIM and difference >= SAME_DIFFERENCE),
     )
 
