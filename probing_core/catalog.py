@@ -8,7 +8,7 @@ point group, read when a catalog that names one is first asked for something it 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
 from typing import Generic, Protocol, TypeVar
 
@@ -113,6 +113,6 @@ def _load_entry_points(group: str | None) -> Iterator:
             raise ProbingError(
                 f"The entry point '{point.name}' of group '{group}' could not be loaded: {one_line(error)}."
             ) from error
-        if isinstance(loaded, Callable) and not hasattr(loaded, "name"):
+        if callable(loaded) and not hasattr(loaded, "name"):
             loaded = loaded()
         yield from loaded if isinstance(loaded, list | tuple) else (loaded,)

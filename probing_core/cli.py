@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +83,12 @@ def _lists(commands: Any) -> None:
         ("transforms", list_transforms, "list the transformations with their strengths"),
         ("corpora", list_corpora, "list the kinds of corpora"),
     ):
-        parser = _add(commands, name, lambda o, f=function: _print_rows(f(), o.json), help, f"probing {name} --json")
+        parser = _add(commands, name, partial(_list, function), help, f"probing {name} --json")
         parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+
+
+def _list(function: Callable[[], list[dict[str, Any]]], options: argparse.Namespace) -> int:
+    return _print_rows(function(), options.json)
 
 
 def list_models() -> list[dict[str, Any]]:
@@ -226,7 +231,7 @@ def _stages(commands: Any) -> None:
     parser = _add(
         commands,
         "run",
-        lambda o: _run(o.out, o, ("embed", "train", "evaluate", "project")),
+        lambda options: _run(options.out, options, ("embed", "train", "evaluate", "project")),
         "make a run: embed, train, evaluate and project; a second call does only what is missing",
         "probing run --out data/runs/mine --corpus folder:photos --models zoo/mae,timm:resnet50.a1_in1k",
     )
@@ -238,9 +243,7 @@ def _stages(commands: Any) -> None:
         ("evaluate", "turn predictions into scores with intervals"),
         ("project", "draw the two-dimensional maps"),
     ):
-        parser = _add(
-            commands, stage, lambda o, s=stage: _run(o.run, o, (s,)), help, f"probing {stage} --run data/runs/mine"
-        )
+        parser = _add(commands, stage, partial(_run_stage, stage), help, f"probing {stage} --run data/runs/mine")
         parser.add_argument("--run", required=True, type=Path, metavar="DIR")
         if stage == "embed":
             _add_run_options(parser)
@@ -266,6 +269,10 @@ def _run(out: Path, options: argparse.Namespace, stages: Sequence[str]) -> int:
     run(out, run_options(options), stages, terminal())
     print(f"{out} is complete.", file=sys.stderr)
     return 0
+
+
+def _run_stage(stage: str, options: argparse.Namespace) -> int:
+    return _run(options.run, options, (stage,))
 
 
 def run_options(options: argparse.Namespace) -> Options:

@@ -69,7 +69,8 @@ class Recipe:
         if unknown:
             raise BadConfig(f"The recipe has unknown entries: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
         try:
-            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
+            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+            return cls(**values)
         except TypeError as error:
             raise BadConfig(f"The recipe is incomplete: {error}.") from error
 

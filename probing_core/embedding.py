@@ -21,9 +21,14 @@ from probing_core.corpora.base import Corpus
 from probing_core.embedders import find_spec, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadRun
+from probing_core.look_samples import make_looks
 from probing_core.progress import Progress
 from probing_core.samples import Unit, choose_images, cut_units, load_transforms, make_samples, plan_samples
 from probing_core.store import Store, digest, slug
+
+LOOKS = "looks.parquet"
+PRECOMPUTED = "precomputed"
+"""Family of embeddings that were made elsewhere: they cannot be asked about further pictures."""
 
 MEMORY_SHARE = 0.6
 """Models are loaded side by side until the process takes this share of the machine's memory."""
@@ -52,6 +57,7 @@ def embed(store: Store, recipe: Recipe, corpus: Corpus, progress: Progress, devi
     while waiting:
         loaded = list(_load_some(store, waiting, key, device, precision, progress))
         _embed_units(store, recipe, corpus, planned, units, loaded, key, progress)
+        _embed_looks(store, recipe, corpus, images, loaded, key, progress)
         for embedder in loaded:
             embedder.close()
         waiting = waiting[len(loaded) :]
@@ -62,7 +68,9 @@ def is_embedded(store: Store, request: str, key: str, units: Sequence[Unit]) -> 
     """Whether every unit of the model that was asked for as ``request`` is there, for all its layers."""
     entries = [e for e in model_entries(store) if e["request"] == request]
     return bool(entries) and all(
-        store.has(_unit_path(e["name"], unit), digest([key, e["recipe"]])) for e in entries for unit in units
+        all(store.has(_unit_path(e["name"], unit), digest([key, e["recipe"]])) for unit in units)
+        and (e["family"] == PRECOMPUTED or store.has(looks_path(e["name"]), digest([key, e["recipe"]])))
+        for e in entries
     )
 
 
@@ -165,6 +173,30 @@ def _embed_units(
     progress.update("embed", len(units), len(units), "Transforming and embedding")
 
 
+def _embed_looks(
+    store: Store,
+    recipe: Recipe,
+    corpus: Corpus,
+    images: pd.DataFrame,
+    embedders: Sequence[LoadedEmbedder],
+    key: str,
+    progress: Progress,
+) -> None:
+    """Embeds the large pictures that tell how a whole and its tiles are to be joined."""
+    waiting = [e for e in embedders if find_spec(e.name).family != PRECOMPUTED]
+    pictures: list[np.ndarray] | None = None
+    for done, embedder in enumerate(waiting):
+        keys = {name: digest([key, without_none(r)]) for name, r in embedder.recipes().items()}
+        if all(store.has(looks_path(name), k) for name, k in keys.items()):
+            continue
+        progress.update("looks", done, len(waiting), "Embedding large pictures, whole and as tiles")
+        if pictures is None:
+            pictures, looks = make_looks(recipe, images, corpus)
+            store.write_table(LOOKS, looks, key)
+        for name, embeddings in embedder.embed_layers(pictures).items():
+            store.write_arrays(looks_path(name), {"embeddings": np.asarray(embeddings, np.float32)}, keys[name])
+
+
 def _embed_unit(embedder: LoadedEmbedder, pictures: Sequence[np.ndarray], facts: pd.DataFrame) -> dict[str, np.ndarray]:
     result = dict(embedder.embed_samples(pictures, facts))
     for name, embeddings in result.items():
@@ -182,6 +214,10 @@ def _gather_samples(store: Store, units: Sequence[Unit], key: str) -> None:
         store.write_table("samples.parquet", facts, key)
     for name in store.names("units/"):
         store.remove(name)
+
+
+def looks_path(model: str) -> str:
+    return f"models/{slug(model)}/looks.safetensors"
 
 
 def _facts_path(unit: Unit) -> str:

@@ -96,7 +96,7 @@ def _scores(
     sure = table["p_predicted"].to_numpy(np.float64)
     yield "seen", "calibration-error", st.calibration_error(sure[seen], right[seen], clusters[seen]), np.nan
     for transform, rows in table.groupby("transform", sort=False).indices.items():
-        yield f"transform:{transform}", "recall", accuracy(rows), chance
+        yield f"transform:{transform}", "recall", accuracy(np.asarray(rows)), chance
     members = _codes(table["transform"], tuple(table["transform"].unique()))
     for group, rows in table.groupby("group", sort=False).indices.items():
         yield f"group:{group}", "recall", st.balanced_accuracy(

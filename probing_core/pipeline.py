@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from probing_core.config import Recipe
 from probing_core.corpora import open_corpus
@@ -80,7 +81,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
         store.write_toml("run.toml", recipe.to_toml(), digest(recipe.to_toml()))
         return recipe, corpus
     recipe = Recipe.from_toml(store.read_toml("run.toml"))
-    asked = {
+    asked: dict[str, Any] = {
         "corpus": options.corpus,
         "view": options.view,
         "transforms": _with_identity(options.transforms) or None,
@@ -103,7 +104,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
 
 
 def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...]) -> Recipe:
-    given = {
+    given: dict[str, Any] = {
         "view": options.view,
         "limit": options.limit,
         "seed": options.seed,
@@ -187,7 +188,7 @@ def _probe_source(recipe: Recipe, options: Options) -> Store | None:
 
 
 @contextmanager
-def _threads(count: int):
+def _threads(count: int) -> Iterator[None]:
     """Numerical libraries on ``count`` threads: their number decides the order of sums, so it is part of the recipe."""
     import torch
     from threadpoolctl import threadpool_limits

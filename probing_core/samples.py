@@ -26,6 +26,9 @@ from probing_core.transforms.view import cut_pair, prepare_source, source_side
 NEAR_GRAY = 8.0
 """Mean of (max - min channel) below which a picture has too little color for the color group to show."""
 
+FEW_PHOTOGRAPHS = 30
+"""With fewer base photographs than this, evaluation leaves one photograph out at a time."""
+
 IDENTITY_DRAWS = 2
 """Identity is drawn twice a repetition, as the group task sees two members of every other group."""
 
@@ -59,7 +62,7 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: Callable[[int, int],
     """
     rows = corpus.rows[corpus.rows["split"] != "pretrain"].reset_index(drop=True).copy()
     if (rows["split"] == "").any():
-        rows["split"] = assign_splits(rows["base_id"], recipe.seed)
+        rows["split"] = assign_splits(rows["base_id"].tolist(), recipe.seed)
     needs_geometry = any(t.warp is not None for t in load_transforms(recipe))
     fit = rows["color"] & (rows["geometry"] | (not needs_geometry))
     chosen = limit_rows(rows[fit], recipe.limit) if recipe.limit is not None else rows[fit]
@@ -71,7 +74,7 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: Callable[[int, int],
     smallest = source_side(recipe.view)
     with ThreadPoolExecutor(recipe.threads) as pool:
         candidates = rows.index[fit]
-        reasons = pool.map(lambda i: _unfit(corpus, rows.at[i, "image_id"], smallest), candidates)
+        reasons = pool.map(lambda i: _unfit(corpus, str(rows.at[i, "image_id"]), smallest), candidates)
         for done, (i, reason) in enumerate(zip(candidates, reasons, strict=True), 1):
             rows.at[i, "why_not"] = reason
             progress(done, len(candidates))
@@ -95,6 +98,11 @@ def _unfit(corpus: Corpus, image_id: str, smallest: int) -> str:
         return f"smaller than {smallest} pixels"
     small = image[:: max(1, image.shape[0] // 128), :: max(1, image.shape[1] // 128)].astype(np.int16)
     return "near gray" if float((small.max(2) - small.min(2)).mean()) < NEAR_GRAY else ""
+
+
+def evaluation_mode(images: pd.DataFrame) -> str:
+    """``leave-one-out`` where photographs are few, else ``split``."""
+    return "leave-one-out" if images.loc[images["used"], "base_id"].nunique() < FEW_PHOTOGRAPHS else "split"
 
 
 def plan_samples(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
@@ -145,10 +153,10 @@ def _make_versions(
 ) -> tuple[list[Image], list[dict]]:
     source = prepare_source(corpus.load(rows["image_id"].iloc[0]), recipe.view)
     images, facts = [], []
-    for row in rows.itertuples():
-        before, after, strength = make_pair(
-            source, recipe, transforms[row.transform].for_split(row.split), row.image_id, row.repetition, row.draw
-        )
+    columns = (rows[name].tolist() for name in ("image_id", "split", "transform", "repetition", "draw"))
+    for image_id, split, name, repetition, draw in zip(*columns, strict=True):
+        transform = transforms[name].for_split(split)
+        before, after, strength = make_pair(source, recipe, transform, image_id, repetition, draw)
         described = describe(before, after)
         images.append(after)
         facts.append(

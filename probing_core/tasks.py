@@ -12,8 +12,6 @@ from probing_core.errors import UnknownName
 from probing_core.transforms.base import GROUPS, Transform
 
 ROTATIONS = (0, 1, 2)
-FEW_PHOTOGRAPHS = 30
-"""With fewer base photographs than this, evaluation leaves one photograph out at a time."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +78,3 @@ def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
 def _indices(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
     position = {name: i for i, name in enumerate(classes)}
     return values.map(lambda name: position.get(name, -1)).to_numpy(np.int64, copy=True)
-
-
-def evaluation_mode(images: pd.DataFrame) -> str:
-    """``leave-one-out`` where photographs are few, else ``split``."""
-    used = images[images["used"]]
-    return "leave-one-out" if used["base_id"].nunique() < FEW_PHOTOGRAPHS else "split"

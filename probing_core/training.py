@@ -1,6 +1,6 @@
 """Tasks x models -> probes, and their predictions of images that they never learned from.
 
-Two ways, decided by the corpus: with `FEW_PHOTOGRAPHS` photographs or more, probes learn from the train split, choose
+Two ways, decided by the corpus: with 30 photographs or more, probes learn from the train split, choose
 their penalty on the val split and predict the test split. With fewer, each photograph is predicted by a probe that
 never saw it, and the penalty is chosen by leaving one out within the rest. Live predictions come from the deployment
 probe, which learns all transforms from all photographs of the training splits. A run that takes its probes from
@@ -16,17 +16,20 @@ import numpy as np
 import pandas as pd
 
 from probing_core.config import Recipe
-from probing_core.embedding import model_entries, read_embeddings, sample_key
+from probing_core.embedding import LOOKS, looks_path, model_entries, read_embeddings, sample_key
 from probing_core.errors import BadCorpus, BadRun
+from probing_core.look_samples import COLUMNS, groups_of, mean_log_probabilities
+from probing_core.looks import fit_rule
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.leave_one_out import fit_leave_one_out
 from probing_core.probes.linear import fit
 from probing_core.progress import Progress
-from probing_core.samples import load_transforms
+from probing_core.samples import evaluation_mode, load_transforms
 from probing_core.store import Store, digest, slug
-from probing_core.tasks import Task, evaluation_mode, make_task, task_names
+from probing_core.tasks import Task, make_task, task_names
 
 DEPLOYMENT = "deployment"
+LOOK_RULE = "look"
 
 
 def train(store: Store, recipe: Recipe, progress: Progress, source: Store | None = None) -> None:
@@ -52,9 +55,9 @@ def train(store: Store, recipe: Recipe, progress: Progress, source: Store | None
         if source is not None:
             _predict_with(source, store, entry, task, loaded[1], samples, key)
         elif evaluation_mode(images) == "leave-one-out":
-            _leave_one_out(store, entry, task, loaded[1], samples, key)
+            _leave_one_out(store, recipe, entry, task, loaded[1], samples, key)
         else:
-            _split(store, entry, task, loaded[1], samples, key)
+            _split(store, recipe, entry, task, loaded[1], samples, key)
     progress.update("train", len(work), len(work), "Training probes")
 
 
@@ -67,7 +70,7 @@ def probe_path(model: str, task: str) -> str:
 
 
 def look_rule_path(model: str) -> str:
-    return f"models/{slug(model)}/probes/look.safetensors"
+    return probe_path(model, LOOK_RULE)
 
 
 def predictions_path(model: str, task: str) -> str:
@@ -85,7 +88,9 @@ def read_probe(store: Store, model: str, task: str) -> LinearProbe:
     return LinearProbe.from_bytes(store.read_bytes(name))
 
 
-def _split(store: Store, entry: dict[str, Any], task: Task, X: np.ndarray, samples: pd.DataFrame, key: str) -> None:
+def _split(
+    store: Store, recipe: Recipe, entry: dict[str, Any], task: Task, X: np.ndarray, samples: pd.DataFrame, key: str
+) -> None:
     split = samples["split"].to_numpy()
     parts = {s: np.flatnonzero(task.takes_part & task.seen & (split == s)) for s in ("train", "val")}
     tested = np.flatnonzero(task.takes_part & (split == "test"))
@@ -110,12 +115,15 @@ def _split(store: Store, entry: dict[str, Any], task: Task, X: np.ndarray, sampl
             penalties=(probe.penalty,),  # chosen above, where the val split was not learned from
         )
         store.write_bytes(probe_path(entry["name"], DEPLOYMENT), deployment.to_bytes(), key)
+        large = _read_looks(store, entry)
+        if large is not None:
+            _fit_look_rule(store, recipe, entry, task, large[1], probe.probabilities(large[0]), key)
     store.write_bytes(probe_path(entry["name"], task.name), probe.to_bytes(), key)
     _save(store, entry, task, tested, probe.probabilities(X[tested]), [("split", probe.facts)], samples, key)
 
 
 def _leave_one_out(
-    store: Store, entry: dict[str, Any], task: Task, X: np.ndarray, samples: pd.DataFrame, key: str
+    store: Store, recipe: Recipe, entry: dict[str, Any], task: Task, X: np.ndarray, samples: pd.DataFrame, key: str
 ) -> None:
     rows = np.flatnonzero(task.takes_part)
     photographs = samples["base_id"].to_numpy()[rows]
@@ -124,12 +132,48 @@ def _leave_one_out(
             f"Leaving one photograph out within the rest needs 3 photographs, and the corpus has "
             f"{len(np.unique(photographs))}; add some, or take --corpus photos."
         )
-    result = fit_leave_one_out(X[rows], task.truth[rows], photographs, classes=task.classes, trainable=task.seen[rows])
-    store.write_bytes(probe_path(entry["name"], task.name), result.deployment.to_bytes(), key)
+    # Large pictures of a photograph ride along: they are predicted out of fold, and never learned from.
+    large = _read_looks(store, entry) if task.name == "fine" else None
+    extra, looks = large if large is not None else (X[:0], pd.DataFrame(columns=list(COLUMNS)))
+    sizes = looks["stop"] - looks["start"]
+    truth = np.repeat([task.classes.index(name) for name in looks["transform"]], sizes)
+    result = fit_leave_one_out(
+        np.concatenate([X[rows], extra]),
+        np.concatenate([task.truth[rows], truth.astype(np.int64)]),
+        np.concatenate([photographs, np.repeat(looks["base_id"], sizes)]),
+        classes=task.classes,
+        trainable=np.concatenate([task.seen[rows], np.zeros(len(extra), bool)]),
+    )
     if task.name == "fine":
         store.write_bytes(probe_path(entry["name"], DEPLOYMENT), result.deployment.to_bytes(), key)
+        if len(looks):
+            _fit_look_rule(store, recipe, entry, task, looks, result.probabilities[len(rows) :], key)
+    store.write_bytes(probe_path(entry["name"], task.name), result.deployment.to_bytes(), key)
     facts = list(zip(result.photographs, result.facts, strict=True))
-    _save(store, entry, task, rows, result.probabilities, facts, samples, key)
+    _save(store, entry, task, rows, result.probabilities[: len(rows)], facts, samples, key)
+
+
+def _read_looks(store: Store, entry: dict[str, Any]) -> tuple[np.ndarray, pd.DataFrame] | None:
+    """Embeddings of the large pictures, and which belong together; None where the corpus has none."""
+    if not store.has(looks_path(entry["name"])):
+        return None
+    looks = store.read_table(LOOKS)
+    return (store.read_arrays(looks_path(entry["name"]))["embeddings"], looks) if len(looks) else None
+
+
+def _fit_look_rule(
+    store: Store,
+    recipe: Recipe,
+    entry: dict[str, Any],
+    task: Task,
+    looks: pd.DataFrame,
+    probabilities: np.ndarray,
+    key: str,
+) -> None:
+    whole, tiles = mean_log_probabilities(probabilities, looks)
+    truth = np.array([task.classes.index(name) for name in looks["transform"]])
+    rule = fit_rule(whole, tiles, truth, groups_of(task.classes, recipe))
+    store.write_bytes(look_rule_path(entry["name"]), rule.to_bytes(), key)
 
 
 def _predict_with(
@@ -144,7 +188,7 @@ def _predict_with(
             f"'{entry['name']}' embeds differently here and in the run that the probes are taken from "
             f"(weights, preprocessing, precision or versions differ), so its probes mean nothing here."
         )
-    for name in (task.name, DEPLOYMENT):
+    for name in (task.name, DEPLOYMENT, LOOK_RULE):
         if source.has(probe_path(entry["name"], name)):
             store.adopt(probe_path(entry["name"], name), source, key)
     probe = read_probe(store, entry["name"], task.name)

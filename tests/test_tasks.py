@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from probing_core.errors import UnknownName
-from probing_core.tasks import ROTATIONS, evaluation_mode, make_task, task_names
+from probing_core.samples import evaluation_mode
+from probing_core.tasks import ROTATIONS, make_task, task_names
 from probing_core.transforms import bank, far_style
 from probing_core.transforms.base import GROUPS
 

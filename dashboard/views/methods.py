@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard import data, widgets
 from dashboard.glossary import TERMS
 from probing_core.results import Run
-from probing_core.tasks import evaluation_mode
+from probing_core.samples import evaluation_mode
 
 PROTOCOL = """
 The idea comes from *Substance or Style: What Does Your Image Embedding Know?* ([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)).
