@@ -65,6 +65,9 @@ def main() -> None:
     banner.show()
     try:
         page.run()
+    except data.NoRun as error:
+        st.title(page.title)
+        widgets.empty(str(error))
     except ProbingError as error:
         st.error(str(error), icon=":material/error:")
 

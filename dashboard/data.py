@@ -31,6 +31,10 @@ PICTURES_KEPT = 4096
 """Pictures in memory, about 6 kB each."""
 
 
+class NoRun(BadRun):
+    """There is nothing to show yet."""
+
+
 def theme() -> Theme:
     return Theme(dark=st.context.theme.type == "dark")
 
@@ -48,12 +52,13 @@ def current_run() -> Run:
     """The run that the person has chosen.
 
     Raises:
-        BadRun: there is none to show yet, or it cannot be read.
+        NoRun: there is none to show yet.
+        BadRun: it cannot be read.
     """
     complete = {p.name: p for p in places() if p.complete}
     place = complete.get(state.chosen("run")) or next(iter(complete.values()), None)
     if place is None:
-        raise BadRun(
+        raise NoRun(
             "There are no results to show yet: `make demo` computes the demo run, New run starts another, and "
             "`streamlit run dashboard/app.py -- --run DIR` opens one from elsewhere."
         )

@@ -1,8 +1,8 @@
 """Choices that follow a person from page to page and live in the address, so that a view can be sent as a link.
 
 Every widget whose value matters has a name. Its value is kept in the session under that name and published to the
-query string while the widget is on the page; an address that differs from what was published last (a link, the
-browser's back button) wins over the session.
+query string while the widget is on the page; an address that somebody opens (a link, the browser's back button) wins
+over the session.
 """
 
 from __future__ import annotations
@@ -11,19 +11,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SEPARATOR = ","
 
 
 def adopt_address() -> None:
-    """Takes over what the address says, once for every address. To be called before any widget."""
-    address = st.query_params.to_dict()
-    if address and address != st.session_state.get("_published"):
-        for name, text in address.items():
-            if _choices().get(name) != text:
-                _choices()[name] = text
-                st.session_state.pop(name, None)  # its widget starts again from the choice
-    st.session_state["_published"] = {}
+    """Takes over what the address says: on arrival, and when somebody goes back or forth. Before any widget.
+
+    At other times the address may lag behind the widgets, and must not win.
+    """
+    context = get_script_run_ctx()
+    arrived = "_choices" not in st.session_state
+    if not arrived and not getattr(context, "is_history_navigation", False):
+        return
+    for name, text in st.query_params.to_dict().items():
+        _choices()[name] = text
+        st.session_state.pop(name, None)  # its widget starts again from the choice
 
 
 def remember(name: str, options: Sequence[Any] | None, default: Any) -> None:
@@ -41,7 +45,6 @@ def publish(name: str, value: Any) -> None:
     """Keeps ``value`` for other pages and writes it into the address."""
     text = SEPARATOR.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     _choices()[name] = text
-    st.session_state.setdefault("_published", {})[name] = text
     if st.query_params.get(name) != text:
         st.query_params[name] = text
 

@@ -43,9 +43,7 @@ def select(
     """A select box whose choice is kept under ``name``."""
     options = list(options)
     state.remember(name, options, default if default in options else options[0])
-    value = where.selectbox(
-        label, options, key=name, help=help, format_func=lambda o: (names or {}).get(o, str(o)), filter_mode=None
-    )
+    value = where.selectbox(label, options, key=name, help=help, format_func=lambda o: (names or {}).get(o, str(o)))
     state.publish(name, value)
     return value
 

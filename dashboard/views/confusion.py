@@ -102,16 +102,14 @@ def _take_cell(classes: list[str]) -> None:
 def _open_cell(truth: str, predicted: str) -> None:
     state.choose("cell", f"{truth}{MARK}{predicted}")
     state.choose("cell-gallery-page", 1)
-    for name in ("cell-truth", "cell-predicted"):
-        st.session_state.pop(name, None)
 
 
 def _cell_pictures(run: Run, model: str, other: str, task: str, told: pd.DataFrame, cell: tuple[str, str]) -> None:
     st.header("Pictures of a cell")
     classes = run.classes(task)
     columns = st.columns(2)
-    truth = columns[0].selectbox("Truth", classes, index=classes.index(cell[0]), key="cell-truth")
-    predicted = columns[1].selectbox("Taken for", classes, index=classes.index(cell[1]), key="cell-predicted")
+    truth = columns[0].selectbox("Truth", classes, index=classes.index(cell[0]), key=f"truth-of-{cell}")
+    predicted = columns[1].selectbox("Taken for", classes, index=classes.index(cell[1]), key=f"predicted-of-{cell}")
     if (truth, predicted) != cell:
         _open_cell(truth, predicted)
         st.rerun()

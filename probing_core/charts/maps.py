@@ -70,7 +70,7 @@ def _by_category(points: pd.DataFrame, looks: Looks, first: bool) -> list[tuple[
             continue
         marker = {"color": color, "symbol": symbol, "size": 6, "opacity": 0.85}
         trace = _trace(rows, marker)
-        trace.update(name=escape(category), legendgroup=category, showlegend=first)
+        trace.update(name=escape(category), legendgroup=escape(category), showlegend=first)
         parts.append((trace, rows))
     return parts
 

@@ -20,7 +20,7 @@ _GROUPS_LIGHT = {
     "tone": "#b38600",
     "blur": "#0077bb",
     "noise": "#117733",
-    "codec": "#33a6c8",
+    "codec": "#1f94b8",
     "overlay": "#882255",
     "geometry": "#2f9e8f",
     "artistic": "#e8702a",
@@ -41,7 +41,7 @@ _GROUPS_DARK = {
     "style": "#b79cff",
 }
 # Okabe and Ito (2008), for models and for content labels.
-_SERIES_LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08900", "#56b4e9", "#5b4a9c", "#6b7280")
+_SERIES_LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08900", "#2e8fc7", "#5b4a9c", "#6b7280")
 _SERIES_DARK = ("#56b4e9", "#ff8a3d", "#2fd3a2", "#f0a3cb", "#f0d542", "#9ad4f5", "#b7a6f5", "#a4abb5")
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x", "cross", "star", "triangle-down", "pentagon", "hexagram")

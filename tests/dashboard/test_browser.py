@@ -1,4 +1,4 @@
-"""One journey in headless Chromium: open, change the model, select on the map, open a cell, upload, read predictions."""
+"""One journey in headless Chromium: change the model, select on the map, open a cell, upload, read predictions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def visit(made_run):
         page.set_default_timeout(WAIT_MS)
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda m: complaints.append(f"{m.text} {m.location.get('url')}") if m.type == "error" else None)
+        page.on(
+            "console", lambda m: complaints.append(f"{m.text} {m.location.get('url')}") if m.type == "error" else None
+        )
         page.goto(address)
         yield page, complaints
 
@@ -38,6 +40,7 @@ def go(page, name: str) -> None:
 
 def choose(page, label: str, option: str) -> None:
     page.get_by_role("combobox", name=label, exact=False).first.click()
+    page.keyboard.type(option)  # long lists show a part, and typing filters them
     page.get_by_role("option", name=option, exact=True).click()
     settle(page)
 

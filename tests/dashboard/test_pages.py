@@ -1,14 +1,195 @@
-"""Every page opens over the made run and over no run, and says in one sentence what is missing."""
+"""Every page over the made run, over no run and over a run that has hardly begun; and what its controls do."""
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from probing_core.images import encode_png
+from probing_core.results import Run
+from probing_core.store import Store
 from tests.dashboard.conftest import PAGES
+
+WITHOUT_A_RUN = ("New run", "Transformations")
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(str(e.value) for kind in ("markdown", "caption", "info", "error", "header") for e in app.get(kind))
+
+
+def label(app: AppTest, kind: str, name: str):
+    return next(e for e in app.get(kind) if e.label == name)
+
+
+def address(app: AppTest, name: str) -> str:
+    value = app.query_params[name]
+    return value if isinstance(value, str) else value[0]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_opens(open_app, page):
     app = open_app(page)
     assert not app.exception
+    assert not app.error
+    assert len(app.title) == 1
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_says_what_to_do_without_a_run(open_app, page):
+    app = open_app(page, run=None)
+    assert not app.exception
     assert app.title[0].value
+    assert ("make demo" in texts(app)) == (page not in WITHOUT_A_RUN)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_that_are_missing_are_explained(open_app, made_run, tmp_path, page):
+    """A run with samples and scores, but no predictions, maps, embeddings or probes, of a corpus that is not here."""
+    store, whole = Store(tmp_path / "bare"), Store(made_run)
+    for name in whole.names():
+        if name in ("images.parquet", "samples.parquet", "tables/scores.parquet") or name.endswith("model.toml"):
+            store.write_bytes(name, whole.read_bytes(name), "key")
+    store.write_toml("run.toml", whole.read_toml("run.toml") | {"corpus": "folder:/no/such/folder"}, "key")
+    app = open_app(page, run=store.root)
+    assert not app.exception
+    assert len(app.title) == 1
+
+
+def test_overview_marks_what_cannot_be_told_apart(open_app):
+    app = open_app(task="group-0", subset="unseen")
+    assert label(app, "selectbox", "Task").value == "group-0"
+    table = next(t.value for t in app.dataframe if "against the best" in t.value)
+    assert table["against the best"].iloc[0] == "best"
+    assert table["chance %"].round(1).eq(9.1).all()
+    assert table["model"].str.startswith("baseline/").sum() == 2
+
+
+def test_the_tour_has_five_steps_and_can_be_closed(open_app):
+    app = open_app()
+    for step in range(1, 5):
+        assert f"**{step} of 5" in texts(app)
+        app.button(key="tour-next").click().run()
+    app.button(key="tour-close").click().run()
+    assert "of 5" not in texts(app)
+    app.button(key="tour-again").click().run()
+    assert "**1 of 5" in texts(app)
+
+
+def test_choices_follow_from_page_to_page_and_stand_in_the_address(open_app):
+    app = open_app("Confusion")
+    label(app, "selectbox", "Model").select("baseline/handcrafted").run()
+    assert address(app, "model") == "baseline/handcrafted"
+    app.switch_page(PAGES["Generalization"]).run()
+    assert label(app, "selectbox", "Model").value == "baseline/handcrafted"
+
+
+def test_an_address_opens_what_it_says_and_nonsense_in_it_does_no_harm(open_app):
+    app = open_app(model="baseline/pixels", task="group-1", run_="made")
+    app.switch_page(PAGES["Confusion"]).run()
+    assert label(app, "selectbox", "Model").value == "baseline/pixels"
+    assert label(app, "selectbox", "Task").value == "group-1"
+    for page in ("Map", "Confusion", "Transformations", "Explore"):
+        app = open_app(
+            page, model="<b>none", models="no,such", task="fine,", color="7", cell=">>", selected="zzz%", strength="x",
+            transform="'", subset="-1",
+        )  # fmt: skip
+        assert not app.exception
+
+
+@pytest.mark.parametrize("coloring", ["transform", "group", "label", "correct", "strength"])
+def test_map_shows_how_many_points_and_the_selection(open_app, coloring):
+    app = open_app("Map", color=coloring, selected="3.7.11", arrows="True", models="zoo/mae,baseline/pixels")
+    assert not app.exception
+    assert "512 of 512 samples shown in each of 2 maps" in texts(app)
+    assert "3 of 512 samples" in [s.value for s in app.subheader]
+    assert address(app, "selected") == "3.7.11"
+    app.button(key="clear-selection").click().run()
+    assert "Nothing is selected" in texts(app)
+    assert "selected" not in app.query_params
+
+
+def test_map_finds_an_image_and_keeps_a_named_selection(open_app, made_run):
+    app = open_app("Map")
+    image = Run.open(made_run).samples["image_id"].iloc[0]
+    app.selectbox(key="find-image").select(image).run()
+    assert "32 of 512 samples" in [s.value for s in app.subheader]
+    app.text_input(key="selection-name").input("mine").run()
+    label(app, "button", "Keep it").click().run()
+    app.button(key="clear-selection").click().run()
+    app.selectbox(key="find-image").select(None).run()
+    assert app.session_state["_selections"].keys() == {"mine"}
+
+
+def test_confusion_counts_the_pictures_of_a_cell(open_app, made_run):
+    told = Run.open(made_run).predictions("zoo/mae", "fine")
+    wanted = ((told["truth"] == "fog") & (told["predicted"] == "rain")).sum()
+    app = open_app("Confusion", cell="fog>rain", other="baseline/pixels", cells="none")
+    assert f"in **{wanted} of 16** samples" in texts(app)
+    assert address(app, "cell") == "fog>rain"
+    label(app, "selectbox", "Truth").select("jpeg").run()
+    assert address(app, "cell") == "jpeg>rain"
+    table = next(t.value for t in app.dataframe if "both right %" in t.value)
+    assert table["both right %"].is_monotonic_decreasing
+    assert len(table) == 4
+
+
+def test_try_your_images_goes_on_past_bad_files(open_app):
+    app = open_app("Try your images")
+    picture = encode_png(np.random.default_rng(0).integers(0, 255, (150, 130, 3), dtype=np.uint8))
+    files = app.file_uploader(key="try-upload")
+    names = {"mine.png": picture, "mine-too.jpg": picture, "<script>.png": b"no picture", "empty.png": b""}
+    for name, content in names.items():
+        files = files.upload(name, content, "image/png")
+    files.run()
+    assert not app.exception
+    assert len(app.error) == 2
+    assert "baseline/pixels: **" in texts(app)
+    assert "150 pixels" in texts(app)
+
+
+def test_try_packaged_photographs_at_any_strength(open_app):
+    app = open_app("Try your images", samples="coffee/00,chelsea/01", transform="jpeg", question="group")
+    assert not app.exception
+    assert texts(app).count("baseline/pixels: **") == 2
+    assert "after jpeg" in texts(app)
+    label(app, "toggle", "Show them").set_value(True).run()
+    assert not app.exception
+
+
+def test_transformations_decodes_an_upload(open_app):
+    app = open_app("Transformations", transform="swirl")
+    assert label(app, "selectbox", "Transformation").value == "swirl"
+    image = cv2.resize(np.random.default_rng(1).integers(0, 255, (8, 8, 3), dtype=np.uint8), (90, 90))
+    app.file_uploader(key="picture-upload").upload("small.png", encode_png(image), "image/png").run()
+    assert not app.exception
+    assert "small: 90 x 90 pixels" in texts(app).replace("\\", "")
+
+
+def test_explore_asks_the_models(open_app):
+    app = open_app("Explore", ask="True", models="baseline/pixels", transform="fog")
+    assert not app.exception
+    assert "Probability of the right class" in [s.value for s in app.subheader]
+
+
+def test_methods_verifies_and_exports(open_app):
+    app = open_app("Methods and data")
+    label(app, "button", "Verify every file against its checksum").click().run()
+    assert len(app.success) == 1
+    label(app, "selectbox", "Look at a table").select("tables/fits.parquet").run()
+    assert not app.exception
+
+
+def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
+    app = open_app("New run")
+    assert {m.label for m in app.metric} >= {"Images", "Time, roughly", "Disk, roughly"}
+    for name, said in (("../up", "A name has"), ("", "Give the run a name")):
+        app.text_input(key="new-name").input(name).run()
+        assert said in texts(app)
+        assert label(app, "button", "Start").disabled
+    app.text_input(key="new-name").input("mine").run()
+    assert not label(app, "button", "Start").disabled
+    app.text_input(key="new-corpus").input("folder:/no/such/folder").run()
+    assert len(app.error) == 1
+    assert label(app, "button", "Start").disabled

@@ -1,0 +1,174 @@
+"""Figures hold the numbers they were given, treat names as data, and are readable in both themes."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core import charts
+from probing_core.charts.maps import category_looks
+from probing_core.charts.theme import MEMBER_SHADES, SYMBOLS
+from probing_core.transforms import GROUPS
+
+THEMES = [charts.Theme(False), charts.Theme(True)]
+HOSTILE = "<a href='javascript:x'>&model</a>"
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of WCAG 2.2."""
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def contrast(a: str, b: str) -> float:
+    lighter, darker = sorted((luminance(a), luminance(b)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def board() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "model": ["zoo/mae", HOSTILE, "baseline/pixels"],
+            "value": [0.8, 0.7, 0.2],
+            "low": [0.7, 0.6, np.nan],
+            "high": [0.9, 0.8, np.nan],
+            "chance": 0.03,
+            "p": [np.nan, 0.4, 0.001],
+            "apart": [False, False, True],
+            "note": "",
+        }
+    )
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_text_and_marks_stand_out_from_the_background(theme):
+    assert contrast(theme.text, theme.background) >= 7
+    assert contrast(theme.muted, theme.background) >= 4.5
+    marks = [theme.group(g) for g in GROUPS] + [theme.series(i) for i in range(8)] + [theme.accent, theme.warning]
+    faint = {c: contrast(c, theme.background) for c in marks if contrast(c, theme.background) < 3}
+    assert not faint
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_groups_and_members_look_different(theme):
+    assert len({theme.group(g) for g in GROUPS}) == len(GROUPS)
+    names = [f"{g}-{i}" for g in GROUPS for i in range(3)]
+    looks = theme.members(names, [n.split("-")[0] for n in names])
+    assert len(set(looks.values())) == len(names)
+    for group in GROUPS:
+        assert [looks[f"{group}-{i}"][1] for i in range(3)] == list(SYMBOLS[:3])
+    assert len(MEMBER_SHADES) == 3
+
+
+def test_many_labels_look_different():
+    looks = category_looks([str(i) for i in range(40)], THEMES[0])
+    assert len(set(looks.values())) == 40
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_leaderboard(theme):
+    figure = charts.leaderboard_chart(board(), theme)
+    dots = figure.data[0]
+    assert list(dots.x) == [20, 70, 80]
+    assert [("open" in s) for s in dots.marker.symbol] == [False, True, False]
+    assert "<" not in dots.y[1]
+    assert "too few photographs" in dots.customdata[0][0]
+    assert "chance 3.0 %" in figure.layout.annotations[0].text
+
+
+def test_names_are_data_in_every_chart_with_names():
+    points = pd.DataFrame({"sample": [1, 2], "x": [0.0, 1], "y": [0.0, 1], "category": HOSTILE, "hover": HOSTILE})
+    matrix = pd.DataFrame([[1.0, 2.0], [3.0, np.nan]], index=[HOSTILE, "b"], columns=[HOSTILE, "b"])
+    told = pd.DataFrame({"model": HOSTILE, "class": [HOSTILE, "b"], "group": "blur", "probability": [0.6, 0.4]})
+    figures = [
+        charts.leaderboard_chart(board(), THEMES[0]),
+        charts.map_chart({HOSTILE: points}, THEMES[0], category_looks([HOSTILE], THEMES[0])),
+        charts.confusion_chart(matrix, THEMES[0]),
+        charts.predictions_chart(told, THEMES[0]),
+    ]
+    for figure in figures:
+        assert "<a " not in figure.to_json().replace("\\u003c", "<")
+
+
+@pytest.mark.parametrize(("count", "selected"), [*itertools.product((1, 2, 4), ((), (3, 5)))])
+def test_map_has_all_points_and_carries_their_samples(count, selected):
+    points = pd.DataFrame(
+        {"sample": range(10), "x": np.arange(10.0), "y": 0.0, "hover": "h", "category": ["a", "b"] * 5}
+    )
+    looks = category_looks(["a", "b"], THEMES[0])
+    figure = charts.map_chart({f"m{i}": points for i in range(count)}, THEMES[0], looks, selected=selected)
+    carried = sorted(c[0] for trace in figure.data for c in trace.customdata)
+    assert carried == sorted([*range(10)] * count)
+    chosen = sorted(
+        t.customdata[i][0] for t in figure.data for i in (() if t.selectedpoints is None else t.selectedpoints)
+    )
+    assert chosen == sorted([*selected] * count)
+    assert all(isinstance(c, list | tuple) for t in figure.data for c in t.customdata)
+
+
+def test_map_of_amounts_and_arrows():
+    points = pd.DataFrame({"sample": range(3), "x": [0.0, 1, 2], "y": 0.0, "hover": "h", "amount": [0.0, 50, 100]})
+    arrows = pd.DataFrame({"model": ["m", "n"], "x": 0.0, "y": 0.0, "to_x": 1.0, "to_y": 1.0})
+    figure = charts.map_chart({"m": points}, THEMES[1], None, "percent", arrows=arrows)
+    assert list(figure.data[0].marker.color) == [0, 50, 100]
+    assert sum(a.showarrow is True for a in figure.layout.annotations) == 1
+
+
+def test_confusion_carries_cells_and_frames_the_chosen_one():
+    matrix = pd.DataFrame([[60.0, 40.0], [np.nan, np.nan]], index=["a", "b"], columns=["a", "b"])
+    figure = charts.confusion_chart(matrix, THEMES[0], {"a": "g", "b": "h"}, chosen=("a", "b"))
+    cells = {(c[2], c[3]): c[4] for c in figure.data[1].customdata}
+    assert cells == {("a", "a"): "60.0 %", ("a", "b"): "40.0 %", ("b", "a"): "no samples", ("b", "b"): "no samples"}
+    rectangles = [s for s in figure.layout.shapes if s.type == "rect"]
+    assert [(r.x0, r.x1, r.y0, r.y1) for r in rectangles] == [(0.5, 1.5, -0.5, 0.5)]
+    assert sum(s.type == "line" for s in figure.layout.shapes) == 2
+    assert figure.data[1].hoverinfo != "skip", "points that are skipped by hover take no clicks"
+
+
+def test_differences_are_centered_at_zero():
+    figure = charts.confusion_chart(
+        pd.DataFrame([[-30.0, 10.0]], index=["a"], columns=["a", "b"]), THEMES[0], difference=True
+    )
+    assert (figure.data[0].zmin, figure.data[0].zmax) == (-30, 30)
+
+
+def test_predictions_show_the_most_probable_on_top():
+    told = pd.DataFrame(
+        {"model": ["m"] * 3 + ["n"] * 3, "class": [*"abc"] * 2, "group": "blur", "probability": [0.6, 0.3, 0.1] * 2}
+    )
+    figure = charts.predictions_chart(told, THEMES[0], top=2)
+    assert [list(bar.y) for bar in figure.data] == [["b", "a"], ["b", "a"]]
+    assert list(figure.data[0].x) == [30, 60]
+
+
+def test_generalization_geometry_and_strength_charts_hold_their_rows():
+    rows = pd.DataFrame(
+        [{"model": m, "rotation": r, "subset": s, "value": 0.5, "low": 0.4, "high": 0.6, "chance": 0.09}
+         for m in ("m", "n") for r in range(3) for s in ("seen", "unseen")]
+    )  # fmt: skip
+    assert sum(len(t.x) for t in charts.seen_unseen_chart(rows, THEMES[0]).data) == 12
+    points = pd.DataFrame(
+        {"transform": ["t", "t", "u", "u"], "group": "blur", "unseen": [False, True] * 2, "value": [0.8, 0.5, 0.7, 0.4],
+         "low": 0.3, "high": 0.9}
+    )  # fmt: skip
+    _, seen, unseen = charts.members_chart(points, ["t", "u"], THEMES[0]).data
+    assert (list(seen.y), list(unseen.y)) == ([80, 70], [50, 40])
+    layers = pd.DataFrame({"base": ["m"] * 3, "layer": [0, 1, 2], "value": 0.5, "low": 0.4, "high": 0.6})
+    assert list(charts.layers_chart(layers, THEMES[0]).data[0].x) == [0, 1, 2]
+    shift = pd.DataFrame({"transform": ["t"], "group": ["blur"], "value": [0.2], "value_recall": [0.9]})
+    assert list(charts.shift_chart(shift, THEMES[0]).data[0].y) == [90]
+    curve = pd.DataFrame({"model": ["m", "m"], "strength": [1, 2], "probability": [0.1, 0.9]})
+    assert list(charts.strength_chart(curve, "probability", THEMES[0], "p", "s", 1.5).data[0].y) == [0.1, 0.9]
+    both = pd.DataFrame(
+        {"model": ["m"], "content": [0.5], "content_low": [0.4], "content_high": [0.6], "style": [0.9],
+         "style_low": [0.8], "style_high": [0.95]}
+    )  # fmt: skip
+    assert charts.substance_chart(both, THEMES[0]).data[0].x[0] == 50
+    profile = pd.DataFrame(
+        {"model": ["m", "m"], "group": ["blur", "noise"], "value": [0.5, 1.0], "low": 0.1, "high": 1.0}
+    )
+    assert charts.profile_chart(profile, THEMES[0]).data[0].z.tolist() == [[50, 100]]

@@ -1,0 +1,89 @@
+"""The worker's report is read as it stands, and a worker that is gone is told as cancelled."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+import pytest
+
+from dashboard import work
+from probing_core.progress import Report
+
+
+def write(run, **changed):
+    report = Report("embed", 3, 10, 20.0, "Transforming", pid=os.getpid(), **changed)
+    (run / "log").mkdir(exist_ok=True)
+    (run / work.PROGRESS).write_text(json.dumps(asdict(report)))
+    return report
+
+
+def test_report(tmp_path):
+    assert work.report_of(tmp_path) is None
+    assert work.report_of(write_garbage(tmp_path)) is None
+    report = write(tmp_path)
+    assert work.report_of(tmp_path) == report
+
+
+def write_garbage(run):
+    (run / "log").mkdir()
+    (run / work.PROGRESS).write_text('{"stage": ')
+    return run
+
+
+def test_a_worker_that_was_killed_is_told_as_cancelled_and_can_be_cancelled_only_while_it_lives(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    report = write(tmp_path)
+    (tmp_path / work.PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid}))
+    assert work.report_of(tmp_path).state == "running"
+    assert work.cancel(tmp_path)
+    deadline = time.monotonic() + 20
+    while work.report_of(tmp_path).state == "running" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert work.report_of(tmp_path).state == "cancelled"
+    assert not work.cancel(tmp_path)
+    process.wait()
+
+
+def test_start_runs_the_worker_and_its_failure_is_one_sentence(tmp_path):
+    work.start(tmp_path / "new", ["--corpus", "folder:/no/such/folder"])
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        report = work.report_of(tmp_path / "new")
+        if report is not None and report.state == "failed":
+            break
+        time.sleep(0.2)
+    assert report.state == "failed"
+    assert "/no/such/folder" in report.error
+
+
+def test_estimate_grows_with_everything():
+    least = work.estimate(10, 5, ["baseline/pixels"], 128)
+    assert least.samples == 70
+    for more in (
+        work.estimate(20, 5, ["baseline/pixels"], 128),
+        work.estimate(10, 5, ["timm:vit_base_patch16_224.mae"], 128),
+        work.estimate(10, 5, ["baseline/pixels"], 256),
+    ):
+        assert more.seconds > least.seconds
+
+
+@pytest.mark.parametrize("state", ["running", "done", "failed"])
+def test_the_banner_tells_every_page(open_app, data_folder, made_run, state):
+    run = data_folder / "runs" / "demo"
+    run.mkdir(parents=True)
+    (run / "run.toml").write_text("")
+    write(run)
+    app = open_app("Map")
+    assert not app.exception
+    told = [bar.proto.text for bar in app.get("progress")]
+    assert told == ["Computing the run 'demo': Transforming, 3 of 10, 20 s left"]
+    if state != "running":
+        write(run, state=state, error="The disk is full.")
+        app.run()
+        told = app.success if state == "done" else app.warning
+        assert "demo" in told[0].value
