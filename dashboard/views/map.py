@@ -200,7 +200,7 @@ def _composition(run: Run, rows: pd.DataFrame) -> None:
     widgets.show_table(
         counts.sort_values("samples", ascending=False),
         "composition",
-        height=260,
+        height=min(260, 36 * (len(counts) + 1)),
         column_config={
             "share %": number,
             "times expected": st.column_config.NumberColumn(

@@ -65,7 +65,11 @@ def _controls(run: Run) -> tuple[list[str], str]:
         models = widgets.pick_models(run, default=DEFAULT_MODELS)
     with right:
         task = widgets.segments("Question", "question", ["fine", "group"], help=f"{hint('fine')} {hint('group')}")
-    return [m for m in models if m in able] or able[:1], task
+    asked = [m for m in models if m in able] or able[:1]
+    silent = [m for m in models if m not in able]
+    if silent:
+        st.caption(f"Without a probe to predict with in this run: {', '.join(silent)}.")
+    return asked, task
 
 
 def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -15,11 +17,11 @@ from tests.dashboard.conftest import PAGES
 WITHOUT_A_RUN = ("New run", "Transformations")
 
 
-def texts(app: AppTest) -> str:
+def texts(app: Any) -> str:
     return "\n".join(str(e.value) for kind in ("markdown", "caption", "info", "error", "header") for e in app.get(kind))
 
 
-def label(app: AppTest, kind: str, name: str):
+def label(app: Any, kind: str, name: str):
     return next(e for e in app.get(kind) if e.label == name)
 
 

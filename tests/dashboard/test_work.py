@@ -22,6 +22,12 @@ def write(run, **changed):
     return report
 
 
+def state_of(run) -> str:
+    report = work.report_of(run)
+    assert report is not None
+    return report.state
+
+
 def test_report(tmp_path):
     assert work.report_of(tmp_path) is None
     assert work.report_of(write_garbage(tmp_path)) is None
@@ -39,12 +45,12 @@ def test_a_worker_that_was_killed_is_told_as_cancelled_and_can_be_cancelled_only
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     report = write(tmp_path)
     (tmp_path / work.PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid}))
-    assert work.report_of(tmp_path).state == "running"
+    assert state_of(tmp_path) == "running"
     assert work.cancel(tmp_path)
     deadline = time.monotonic() + 20
-    while work.report_of(tmp_path).state == "running" and time.monotonic() < deadline:
+    while state_of(tmp_path) == "running" and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert work.report_of(tmp_path).state == "cancelled"
+    assert state_of(tmp_path) == "cancelled"
     assert not work.cancel(tmp_path)
     process.wait()
 
@@ -57,6 +63,7 @@ def test_start_runs_the_worker_and_its_failure_is_one_sentence(tmp_path):
         if report is not None and report.state == "failed":
             break
         time.sleep(0.2)
+    assert report is not None
     assert report.state == "failed"
     assert "/no/such/folder" in report.error
 

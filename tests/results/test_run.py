@@ -42,7 +42,9 @@ def test_a_table_that_is_not_there_is_empty(made_run):
     assert run.predictions("zoo/mae", "content").empty
     assert run.map("no such model") is None
     assert run.embeddings("zoo/mae") is None
-    assert run.embeddings("baseline/pixels").shape == (len(run.samples), 768)
+    stored = run.embeddings("baseline/pixels")
+    assert stored is not None
+    assert stored.shape == (len(run.samples), 768)
 
 
 def test_pictures_are_those_of_the_pipeline(made_run):

@@ -1,0 +1,58 @@
+"""Pictures of every page for the documentation: ``python scripts/screenshots.py [--run DIR] [--out docs/screenshots]``.
+
+Serves the dashboard, opens every page in headless Chromium, in light and dark, and writes one PNG each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the browser's helpers live with the tests
+
+from tests.dashboard.browser import browser, served, settle  # noqa: E402
+
+PAGES = {
+    "overview": "",
+    "explore": "explore?transform=fog",
+    "map": "map?color=group",
+    "confusion": "confusion",
+    "generalization": "generalization",
+    "geometry": "geometry",
+    "try-your-images": "try?samples=chelsea/00&transform=jpeg",
+    "new-run": "new-run",
+    "transformations": "transformations?transform=swirl",
+    "methods-and-data": "methods",
+}
+DRAWN_MS = 2500
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", help="the run to show; by default the first that the dashboard finds")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, default=1100)
+    parser.add_argument("--themes", default="light,dark")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with served(["--run", options.run] if options.run else []) as address, browser() as chromium:
+        for theme in options.themes.split(","):
+            size = {"width": options.width, "height": options.height}
+            context = chromium.new_context(viewport=size, color_scheme=theme)
+            for name, path in PAGES.items():
+                page = context.new_page()
+                page.goto(f"{address}/{path}")
+                page.get_by_role("heading", level=1).first.wait_for()
+                settle(page)
+                page.wait_for_timeout(DRAWN_MS)
+                file = options.out / f"{name}-{theme}.png"
+                page.screenshot(path=file)
+                print(file)
+                page.close()
+
+
+if __name__ == "__main__":
+    main()
