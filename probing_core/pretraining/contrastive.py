@@ -24,6 +24,9 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
 def image_text_loss(images: Tensor, texts: Tensor, positives: Tensor, scale: Tensor, smoothing: float) -> Tensor:
     """Symmetric InfoNCE in which a picture may have several positives (UniCL, Yang et al. 2022).
 
+    The target of a row is spread evenly over its positives. Where these are texts that are embedded alike, the loss
+    is that of one positive each, since they share their logits; it differs as soon as the tower tells them apart.
+
     Args:
         images, texts: (N, D), of any length.
         positives: (N, N) bool, symmetric, True on the diagonal: the texts that are right for a picture.

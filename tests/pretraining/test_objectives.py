@@ -9,8 +9,9 @@ import torch
 
 from probing_core.embedders.text_tower import PADDING
 from probing_core.embedders.vit import normalize
-from probing_core.pretraining import can, mae
+from probing_core.pretraining import can, clip, mae
 from probing_core.pretraining.captions import captions
+from probing_core.pretraining.contrastive import image_text_loss
 from probing_core.pretraining.loop import make_optimizer
 from probing_core.pretraining.masked import patches
 from probing_core.pretraining.recipe import load_recipe, recipe_names
@@ -238,3 +239,22 @@ def test_align_has_a_quarter_of_noisy_captions(sixteen) -> None:
     assert 0.08 < swapped.float().mean() < 0.14
     same_length = (texts != PADDING).sum(1) == (align.tokens[indices] != PADDING).sum(1)
     assert same_length[~swapped].all()
+
+
+@pytest.mark.parametrize("name", ["clip", "clip-plain"])
+def test_clip_takes_equal_captions_as_several_positives(name: str, sixteen, pictures, monkeypatch) -> None:
+    objective = build(load_recipe(name), sixteen.rows, 0)
+    texts = captions(sixteen.rows, name_style=name == "clip")
+    same = torch.tensor([[a == b for a in texts] for b in texts])
+    assert same.sum() > 16  # otherwise the pictures would not show the difference
+    given = []
+    monkeypatch.setattr(
+        clip, "image_text_loss", lambda *arguments: given.extend(arguments) or image_text_loss(*arguments)
+    )
+    with torch.no_grad():
+        loss = objective(pictures, INDICES, generator())["loss"]
+        images = objective.encoder(normalize(objective.views(pictures, generator())))
+        words = objective.text(objective.vocabulary.encode(texts))
+        expected = image_text_loss(images, words, same, torch.tensor(1 / 0.07), 0.0)
+    assert torch.allclose(loss, expected, atol=1e-4)
+    assert torch.equal(given[2], same)
