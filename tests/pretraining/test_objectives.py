@@ -243,8 +243,9 @@ def test_align_has_a_quarter_of_noisy_captions(sixteen) -> None:
 
 @pytest.mark.parametrize("name", ["clip", "clip-plain"])
 def test_clip_takes_equal_captions_as_several_positives(name: str, sixteen, pictures, monkeypatch) -> None:
-    objective = build(load_recipe(name), sixteen.rows, 0)
-    texts = captions(sixteen.rows, name_style=name == "clip")
+    rows = sixteen.rows.assign(style="photo")
+    objective = build(load_recipe(name), rows, 0)
+    texts = captions(rows, name_style=name == "clip")
     same = torch.tensor([[a == b for a in texts] for b in texts])
     assert same.sum() > 16  # otherwise the pictures would not show the difference
     given = []
