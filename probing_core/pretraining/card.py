@@ -6,23 +6,27 @@ import itertools
 
 import numpy as np
 
-from probing_core.pretraining.gate import Gate
+from probing_core.pretraining.gate import NEIGHBORS, Gate
 from probing_core.pretraining.loop import FLOP_BUDGET, Facts
 
 POINTS = 12
 BARS = "▁▂▃▄▅▆▇█"
 
-STYLE_TAUGHT = {
+FROM_LABELS = "Its captions are made of labels, in the style of CLIP and ALIGN but with far less language than theirs."
+
+LIMITS = {
     "simclr": "Its views change color, sharpness and gray, which the bank of transforms also changes, so it was "
     "trained to ignore some of what is probed; `zoo/simclr-matched` was not.",
     "can": "Its views change color, sharpness and gray, and its noise is among the bank's: some of what is probed "
     "is part of its training, to be ignored or to be predicted.",
-    "clip": "Its captions name the style, which teaches style outright; claims about image-text models are judged "
-    "on `zoo/clip-plain`.",
-    "align": "Its captions name the style, which teaches style outright; claims about image-text models are judged "
-    "on `zoo/align-plain`.",
+    "clip": f"{FROM_LABELS} They name the style, which teaches style outright; claims about image-text models are "
+    "judged on `zoo/clip-plain`.",
+    "align": f"{FROM_LABELS} They name the style, which teaches style outright; claims about image-text models are "
+    "judged on `zoo/align-plain`.",
+    "clip-plain": FROM_LABELS,
+    "align-plain": FROM_LABELS,
 }
-"""Recipe -> what its training has in common with the probes, where it has."""
+"""Recipe -> what a reader must know of it alone."""
 
 
 def model_card(
@@ -58,7 +62,7 @@ def model_card(
 | objective | {options} |
 | views | {views} |
 | optimizer | AdamW, rate {recipe["learning_rate"]:g} (warm-up {recipe["warm_up"]:.0%}, then cosine to 0), \
-weight decay {recipe["weight_decay"]:g}, betas {_text(recipe["betas"])}, gradient clipped at {recipe["clip"]:g} |
+weight decay {recipe["weight_decay"]:g}, betas {recipe["betas"][0]} and {recipe["betas"][1]}, gradient clipped at {recipe["clip"]:g} |
 | seed, precision | {facts.seed}, {facts.precision} on {facts.device}, torch {facts.torch} |
 | weights | {size / 1e6:.2f} MB, half precision, SHA-256 `{sha256}` |
 | terms | {license_line} |
@@ -71,7 +75,7 @@ that pretraining saw:
 | | this encoder | the same network, untrained | difference |
 | --- | --- | --- | --- |
 | linear probe | {gate.linear:.1f} % | {gate.linear_untrained:.1f} % | {gate.margin:+.1f} points |
-| {20} nearest neighbors | {gate.knn:.1f} % | {gate.knn_untrained:.1f} % | {gate.knn - gate.knn_untrained:+.1f} points |
+| {NEIGHBORS} nearest neighbors | {gate.knn:.1f} % | {gate.knn_untrained:.1f} % | {gate.knn - gate.knn_untrained:+.1f} points |
 
 The gate asks for {gate.needed:g} points in the linear probe: **{"passed" if gate.passed else "not passed"}**.
 
@@ -87,7 +91,7 @@ The gate asks for {gate.needed:g} points in the linear probe: **{"passed" if gat
 
 A small network and thirteen thousand pictures: it is for comparing objectives under equal conditions, not for use as
 a general encoder. One training, one seed: a difference between two encoders is one between these two files, not yet
-between their objectives. {STYLE_TAUGHT.get(recipe["name"], "")}
+between their objectives. {LIMITS.get(recipe["name"], "")}
 """.rstrip()
         + "\n"
     )
