@@ -62,7 +62,8 @@ def model_card(
 | objective | {options} |
 | views | {views} |
 | optimizer | AdamW, rate {recipe["learning_rate"]:g} (warm-up {recipe["warm_up"]:.0%}, then cosine to 0), \
-weight decay {recipe["weight_decay"]:g}, betas {recipe["betas"][0]} and {recipe["betas"][1]}, gradient clipped at {recipe["clip"]:g} |
+weight decay {recipe["weight_decay"]:g}, betas {recipe["betas"][0]} and {recipe["betas"][1]}, \
+gradient clipped at {recipe["clip"]:g} |
 | seed, precision | {facts.seed}, {facts.precision} on {facts.device}, torch {facts.torch} |
 | weights | {size / 1e6:.2f} MB, half precision, SHA-256 `{sha256}` |
 | terms | {license_line} |
@@ -75,7 +76,8 @@ that pretraining saw:
 | | this encoder | the same network, untrained | difference |
 | --- | --- | --- | --- |
 | linear probe | {gate.linear:.1f} % | {gate.linear_untrained:.1f} % | {gate.margin:+.1f} points |
-| {NEIGHBORS} nearest neighbors | {gate.knn:.1f} % | {gate.knn_untrained:.1f} % | {gate.knn - gate.knn_untrained:+.1f} points |
+| {NEIGHBORS} nearest neighbors | {gate.knn:.1f} % | {gate.knn_untrained:.1f} % | \
+{gate.knn - gate.knn_untrained:+.1f} points |
 
 The gate asks for {gate.needed:g} points in the linear probe: **{"passed" if gate.passed else "not passed"}**.
 
