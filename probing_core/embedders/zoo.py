@@ -141,7 +141,7 @@ def _check(name: str) -> Availability:
     return Availability(
         False,
         f"its weights are not in '{path}'; they come with the project, "
-        f"or train them with `probing pretrain {name} --corpus C --out DIR` and copy encoder.safetensors there.",
+        f"or train them with `probing pretrain {name} --corpus C --out DIR` and copy encoder.safetensors there",
     )
 
 
