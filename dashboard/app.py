@@ -45,7 +45,10 @@ PAGES = {
 }
 
 
-STYLE = "<style>.stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1500px; }</style>"
+STYLE = (
+    "<style>.stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1500px; }\n"
+    "[data-testid=stImage] { gap: 0.6rem; }</style>"
+)
 
 
 def icon() -> Image.Image:

@@ -13,7 +13,7 @@ from probing_core.charts.maps import category_looks
 from probing_core.results import PicturesMissing, Run
 
 COLORINGS = ("transform", "group", "label", "correct", "strength")
-MOST_POINTS = 12_000  # over all maps of the figure: more make a lasso slow
+MOST_POINTS = 13_000  # over all maps of the figure: more make a lasso slow
 MOST_ARROWS = 64
 CHART = "map"
 

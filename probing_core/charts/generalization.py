@@ -81,7 +81,8 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme) -> go.Fi
         go.Scatter(
             x=names, y=unseen["value"] * 100, name="unseen", mode="markers",
             marker={"color": colors, "size": 10, "symbol": "diamond-open", "line": {"width": 2}},
-            error_y=error_bar(unseen, theme.muted) | {"thickness": 1}, hovertemplate="%{x}, unseen: %{y:.0f} %<extra></extra>",
+            error_y=error_bar(unseen, theme.muted) | {"thickness": 1},
+            hovertemplate="%{x}, unseen: %{y:.0f} %<extra></extra>",
         )
     )  # fmt: skip
     figure.update_yaxes(title="group told right (%)", range=[0, 104])

@@ -46,7 +46,8 @@ def map_chart(
             if len(selected):
                 chosen = np.flatnonzero(rows_of_part["sample"].isin(selected))
                 part.selectedpoints = chosen
-                part.unselected = {"marker": {"opacity": 0.12}}
+                part.selected = {"marker": {"size": 11, "opacity": 1}}
+                part.unselected = {"marker": {"opacity": 0.08}}
             figure.add_trace(part, **place)
         if arrows is not None:
             _draw_arrows(figure, arrows[arrows["model"] == model], theme, place)
@@ -68,7 +69,7 @@ def _by_category(points: pd.DataFrame, looks: Looks, first: bool) -> list[tuple[
         rows = points[points["category"] == category]
         if rows.empty:
             continue
-        marker = {"color": color, "symbol": symbol, "size": 6, "opacity": 0.85}
+        marker = {"color": color, "symbol": symbol, "size": _size(len(points)), "opacity": 0.85}
         trace = _trace(rows, marker)
         trace.update(name=escape(category), legendgroup=escape(category), showlegend=first)
         parts.append((trace, rows))
@@ -79,15 +80,18 @@ def _by_amount(points: pd.DataFrame, theme: Theme, unit: str, first: bool) -> tu
     bar = {"title": {"text": unit}, "thickness": 10, "outlinewidth": 0}
     marker = {
         "color": points["amount"].to_numpy(),
-        "colorscale": theme.sequential[1:] if theme.dark else "Cividis",
+        "colorscale": "Viridis" if theme.dark else "Cividis",
         "showscale": first,
         "colorbar": bar,
-        "size": 6,
+        "size": _size(len(points)),
         "opacity": 0.85,
     }
-    if theme.dark:
-        marker["colorscale"] = "Viridis"
     return _trace(points, marker), points
+
+
+def _size(points: int) -> int:
+    """Pixels of a marker: smaller where many would cover each other."""
+    return 6 if points <= 2000 else 4
 
 
 def _trace(rows: pd.DataFrame, marker: dict) -> go.Scattergl:

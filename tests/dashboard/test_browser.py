@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -125,6 +127,8 @@ def test_who_tells_jpeg_from_pixelation(visit):
     page, _ = visit
     go(page, "Confusion")
     choose(page, "Truth", "jpeg")
+    page.get_by_text(re.compile("^jpeg is (told as|taken for) ")).wait_for()
+    settle(page)
     choose(page, "Taken for", "pixelate")
     page.get_by_role("heading", name="Who tells jpeg from pixelate?").wait_for()
     settle(page)
