@@ -39,7 +39,7 @@ def demo_table(run: Store) -> str:
     cells: dict[str, list[str]] = {}
     order: dict[str, float] = {}
     for task, subset, measure, _ in SHOWN:
-        rows = scores.query("task == @task and subset == @subset and measure == @measure")
+        rows = scores[(scores[["task", "subset", "measure"]] == [task, subset, measure]).all(axis=1)]
         chances.append(f"{rows['chance'].iloc[0]:.0%}".replace("%", " %"))
         for row in rows.itertuples():
             order.setdefault(str(row.model), -row.value)
