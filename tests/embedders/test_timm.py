@@ -121,7 +121,8 @@ def test_packaged_network_recognizes_photographs():
 def test_bfloat16_agrees_with_float32_on_the_packaged_network():
     from skimage import data
 
-    photos = [data.chelsea(), data.coffee(), data.rocket(), data.astronaut(), *pictures()]
+    whole = [data.chelsea(), data.coffee(), data.rocket(), data.astronaut()]
+    photos = [*whole, *(photo[:128, :128] for photo in whole), *(photo[100:228, 100:228] for photo in whole)]
     one, other = (
         load_embedder("timm:tf_efficientnet_lite0", precision=p).embed(photos) for p in ("float32", "bfloat16")
     )
