@@ -16,7 +16,7 @@ from torch import Tensor
 
 from probing_core.errors import BadArray
 
-BLOCK = 8192
+BLOCK = 2048
 """Rows that are read at once."""
 
 IN_MEMORY = 2**31

@@ -225,8 +225,8 @@ class _State:
     def _gradient(self) -> Tensor:
         gradient = self.ridge * self.V
         for block, errors in zip(self.blocks, self.errors, strict=True):
-            part = block.rows().T @ errors.flatten(1)
-            gradient.index_add_(1, block.fits, part.view(-1, *errors.shape[1:]))
+            part = (errors.flatten(1).T @ block.rows()).T  # for few columns faster than X' errors
+            gradient.index_add_(1, block.fits, part.unflatten(1, errors.shape[1:]))
         return gradient
 
     def _metric(self, gradient: Tensor) -> Tensor:
@@ -236,8 +236,11 @@ class _State:
 
 def _product(block: Block, V: Tensor) -> Tensor:
     """X V (n, f, K) of the block's fits."""
-    columns = V[:, block.fits]
-    return (block.rows() @ columns.flatten(1)).view(-1, *columns.shape[1:])
+    columns = V[:, block.fits].flatten(1)
+    width = columns.shape[1]
+    # Matrix products of 31 columns take twice the time of those of 32.
+    padded = torch.nn.functional.pad(columns, (0, -width % 16))
+    return (block.rows() @ padded)[:, :width].unflatten(1, (-1, V.shape[2]))
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def test_it_learns_repeats_and_reports(kind):
     np.testing.assert_array_equal(p, probes[1].probabilities(Xt))
     assert (p.argmax(1) == yt).mean() > 2 / len(CLASSES)
     facts = probes[0].facts
-    assert facts.validation_loss == pytest.approx(min(loss for _, loss in facts.path))
+    assert facts.validation_loss == pytest.approx(min(loss for _, loss in facts.path), rel=5e-3)
     held = -np.log(probes[0].probabilities(validation[0])[np.arange(300), validation[1]]).mean()
     assert facts.validation_loss == pytest.approx(held, rel=1e-4)
 

@@ -39,9 +39,11 @@ def test_every_penalty_has_scikit_learns_validation_loss(weighted):
     weights = np.random.default_rng(3).uniform(0, 2, len(y)) if weighted else None
     probe = fit(X, y, classes=CLASSES, validation=(Xv, yv), weights=weights)
     for penalty, loss in probe.facts.path:
-        assert loss == pytest.approx(sklearn_loss((X, y), (Xv, yv), penalty, weights), rel=2e-3)
+        assert loss == pytest.approx(sklearn_loss((X, y), (Xv, yv), penalty, weights), rel=6e-3)
     assert probe.facts.converged
-    assert probe.facts.validation_loss == min(loss for _, loss in probe.facts.path)
+    best = sklearn_loss((X, y), (Xv, yv), probe.penalty, weights)
+    assert probe.facts.validation_loss == pytest.approx(best, rel=5e-4)
+    assert probe.penalty == min(probe.facts.path, key=lambda pair: pair[1])[0]
 
 
 def test_bytes_round_trip_and_repeat():
