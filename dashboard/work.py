@@ -62,11 +62,11 @@ def _alive(pid: int) -> bool:
 
 
 ESTIMATE_NOTE = (
-    "From speeds measured on two cores: about 3 ms to make a sample, and for a model about 0.4 ms (baselines), 2 ms "
-    "(small networks) or 60 ms (large ones) a sample; then the probes and the maps. A GPU is faster."
+    "A rough guess for two cores: about 3 ms to make a sample, and for a model about 3 ms (baselines, small networks), "
+    "15 ms (EfficientNet-Lite0) or 60 ms (large ones) a sample; then the probes and the maps. A GPU is faster."
 )
 SECONDS_TO_MAKE = 0.003
-SECONDS_TO_EMBED = {"baseline/": 0.0004, "zoo/": 0.002, "timm:tf_efficientnet_lite0": 0.004, "file:": 0.0}
+SECONDS_TO_EMBED = {"baseline/": 0.003, "zoo/": 0.003, "timm:tf_efficientnet_lite0": 0.015, "file:": 0.0}
 SECONDS_LARGE = 0.06
 SECONDS_PER_MODEL = 20
 """Probes and map."""

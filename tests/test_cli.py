@@ -123,6 +123,7 @@ def test_the_contact_sheet_holds_all_transformations(capsys, tmp_path):
         (["train", "--run", "R"], "is not a run yet"),
         (["verify", "--run", "R"], "is not a run"),
         (["predict", "A", "--run", "R"], "is not a run"),
+        (["pretrain", "dino", "--corpus", "photos", "--out", "R"], "dino"),
         (["nonsense"], "nonsense"),
     ],
 )
@@ -170,6 +171,14 @@ def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, 
     code, out, _ = call(capsys, "predict", paths[0], "--run", trained, "--task", "group")
     assert code == 0
     assert "identity" in out or "tone" in out or "blur" in out
+
+
+def test_a_training_of_a_few_steps_ends_with_weights(capsys, tmp_path, few_scenes):
+    arguments = ["pretrain", "mae", "--corpus", f"folder:{few_scenes}", "--out", tmp_path / "mae", "--steps", 1]
+    code, out, err = call(capsys, *arguments)
+    assert (code, out) == (0, "")
+    assert "encoder.safetensors is complete" in err
+    assert (tmp_path / "mae" / "encoder.safetensors").stat().st_size > 1_000_000
 
 
 def test_comparing_with_a_text_needs_a_model_that_reads(capsys, trained, tmp_path):
