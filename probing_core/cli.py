@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,6 +24,8 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
+    # Before torch is loaded: threads that spin while they wait would take the cores from those that make pictures.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:

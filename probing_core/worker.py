@@ -24,6 +24,7 @@ class Cancelled(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in the command line
     options = build_parser().parse_args(["run", "--out", *arguments])
     out = Path(options.out)
     progress = Progress(file=out / "log" / "progress.json", pid=os.getpid())
