@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from probing_core.corpora import open_corpus
+from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.looks import LookRule
+from probing_core.prediction import Predictor
+from probing_core.probes.base import LinearProbe
+from probing_core.store import Store
+from probing_core.training import look_rule_path, probe_path
+from tests.conftest import scene
+from tests.test_pipeline import few_run, split_run  # noqa: F401 - fixtures
+from tests.test_samples import make_all
+
+MODEL = "baseline/handcrafted"
+
+
+@pytest.fixture(scope="module")
+def predictor(split_run):  # noqa: F811
+    return Predictor(split_run[0])
+
+
+def test_a_view_of_the_run_gets_what_its_deployment_probe_says(predictor, split_run):  # noqa: F811
+    store = Store(split_run[0])
+    pictures, _ = make_all(predictor.recipe, open_corpus(predictor.recipe.corpus))
+    embeddings = store.read_arrays(f"models/baseline-handcrafted/embeddings/{'unit-00000'}.safetensors")["embeddings"]
+    probe = LinearProbe.from_bytes(store.read_bytes(probe_path(MODEL, "deployment")))
+    rows = predictor.predict(pictures[:3], models=[MODEL])
+    for i in range(3):
+        mine = {r["class"]: r["probability"] for r in rows if r["image"] == str(i)}
+        theirs = dict(zip(probe.classes, probe.probabilities(embeddings[i : i + 1])[0], strict=True))
+        assert mine == pytest.approx(theirs, abs=1e-5)
+        assert {r["look"] for r in rows} == {"direct"}
+
+
+def test_groups_are_sums_of_their_members(predictor):
+    images = [scene(1, 32), scene(2, 100)]
+    fine = predictor.predict(images, models=[MODEL])
+    group = predictor.predict(images, task="group", models=[MODEL])
+    for row in group:
+        members = [r["probability"] for r in fine if (r["image"], r["group"]) == (row["image"], row["class"])]
+        assert row["probability"] == pytest.approx(sum(members))
+    assert sum(r["probability"] for r in group) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("fixture", ["split_run", "few_run"])
+def test_the_rule_for_large_pictures_was_fitted_in_training(fixture, request):
+    store = Store(request.getfixturevalue(fixture)[0])
+    rule = LookRule.from_bytes(store.read_bytes(look_rule_path(MODEL)))
+    assert rule.fitted_on == len(store.read_table("looks.parquet")) > 0
+    looks = store.read_table("looks.parquet")
+    splits = store.read_table("images.parquet").set_index("image_id").loc[looks["image_id"], "split"]
+    if fixture == "split_run":
+        assert set(splits) == {"val"}  # neither learned from nor reported on
+
+
+def test_the_order_and_company_of_pictures_do_not_matter(predictor):
+    images = [scene(i, side) for i, side in enumerate((32, 100, 70))]
+    together = predictor.predict(images, names=["a", "b", "c"])
+    alone = [row for name, image in zip("abc", images, strict=True) for row in predictor.predict([image], names=[name])]
+    for row, other in zip(together, alone, strict=True):
+        assert row | {"probability": 0} == other | {"probability": 0}
+        assert row["probability"] == pytest.approx(other["probability"], abs=1e-5)
+
+
+def test_what_cannot_be_asked_is_told(predictor, tmp_path):
+    with pytest.raises(UnknownName, match="It has: baseline/pixels, baseline/handcrafted"):
+        predictor.predict([scene(0, 32)], models=["zoo/mae"])
+    with pytest.raises(BadConfig, match="'fine' or 'group'"):
+        predictor.predict([scene(0, 32)], task="content")
+    with pytest.raises(BadRun, match="is not a run"):
+        Predictor(tmp_path)
+
+
+def test_a_run_without_probes_says_what_completes_it(split_run, tmp_path):  # noqa: F811
+    copy = tmp_path / "copy"
+    shutil.copytree(split_run[0], copy)
+    store = Store(copy)
+    for name in store.names("models/"):
+        if "/probes/" in name:
+            store.remove(name)
+    with pytest.raises(BadRun, match="no trained probes"):
+        Predictor(copy)
+
+
+def test_predicting_leaves_the_pictures_alone(predictor):
+    image = scene(5, 100)
+    before = image.copy()
+    predictor.predict([image])
+    assert np.array_equal(image, before)
