@@ -32,7 +32,7 @@ def run() -> dict:
             row |= {"bare_images_per_s": IMAGES / bare[0], "ratio": bare[0] / whole}
         result[name] = row
         embedder.close()
-    return result
+    return {"embedders": result}
 
 
 def _bare(embedder: LoadedEmbedder, images: list[np.ndarray]) -> list[Callable[[], object]]:
