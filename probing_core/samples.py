@@ -32,6 +32,9 @@ FEW_PHOTOGRAPHS = 30
 IDENTITY_DRAWS = 2
 """Identity is drawn twice a repetition, as the group task sees two members of every other group."""
 
+FAR_IMAGES = 400
+"""Images that get the far tier: painting takes a tenth of a second a style."""
+
 UNIT_SAMPLES = 512
 UNIT_BYTES = 64 * 2**20
 """A unit holds about this many samples, fewer where views are large: it is in memory whole."""
@@ -106,17 +109,28 @@ def evaluation_mode(images: pd.DataFrame) -> str:
 
 
 def plan_samples(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
-    """The samples of a run without what only the pictures tell: who, which transform, which draw."""
-    versions = [
-        (t.name, t.group, repetition, draw)
-        for repetition in range(recipe.repetitions)
-        for t in load_transforms(recipe)
-        for draw in range(IDENTITY_DRAWS if t.name == "identity" else 1)
-    ]
+    """The samples of a run without what only the pictures tell: who, which transform, which draw.
+
+    Every image gets every transform, save those of the far tier: no probe learns from them, and the networks that
+    make them are slow, so `FAR_IMAGES` images that are tested get them, in the first repetition.
+    """
+    versions = pd.DataFrame(
+        [
+            (t.name, t.group, t.far, repetition, draw)
+            for repetition in range(recipe.repetitions)
+            for t in load_transforms(recipe)
+            if not (t.far and repetition)
+            for draw in range(IDENTITY_DRAWS if t.name == "identity" else 1)
+        ],
+        columns=["transform", "group", "far", "repetition", "draw"],
+    )
     used = images.loc[images["used"], ["image_id", "base_id", "label", "split"]]
-    samples = used.loc[used.index.repeat(len(versions))].reset_index(drop=True)
-    table = pd.DataFrame(versions * len(used), columns=["transform", "group", "repetition", "draw"])
-    samples = pd.concat([samples, table], axis=1)
+    samples = used.merge(versions, how="cross")
+    if versions["far"].any():
+        tested = used if evaluation_mode(images) == "leave-one-out" else used[used["split"] == "test"]
+        painted = limit_rows(tested.reset_index(drop=True), FAR_IMAGES)["image_id"]
+        samples = samples[~samples["far"] | samples["image_id"].isin(painted)].reset_index(drop=True)
+    samples = samples.drop(columns="far")
     samples[["repetition", "draw"]] = samples[["repetition", "draw"]].astype(np.int8)
     samples.insert(0, "sample", np.arange(len(samples), dtype=np.int32))
     return samples
@@ -124,12 +138,17 @@ def plan_samples(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
 
 def cut_units(recipe: Recipe, samples: pd.DataFrame) -> list[Unit]:
     """Blocks of whole images, about `UNIT_SAMPLES` samples each; they fix the batches of every model."""
-    per_image = int((samples["image_id"] == samples["image_id"].iloc[0]).sum())
     affordable = min(UNIT_SAMPLES, UNIT_BYTES // (recipe.view**2 * 3))
-    size = max(1, affordable // per_image) * per_image
-    return [
-        Unit(index, start, min(start + size, len(samples))) for index, start in enumerate(range(0, len(samples), size))
-    ]
+    ids = samples["image_id"].to_numpy()
+    ends = [*(np.flatnonzero(ids[1:] != ids[:-1]) + 1), len(ids)]  # of each image's samples
+    units: list[Unit] = []
+    start = stop = 0
+    for end in ends:
+        if stop > start and end - start > affordable:
+            units.append(Unit(len(units), start, stop))
+            start = stop
+        stop = int(end)
+    return [*units, Unit(len(units), start, stop)]
 
 
 def make_samples(

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from probing_core import samples
 from probing_core.config import Recipe
 from probing_core.corpora import open_corpus
 from probing_core.errors import BadCorpus
@@ -107,3 +108,18 @@ def test_a_corpus_of_small_pictures_is_refused_with_the_way_out(few_scenes):
     corpus = open_corpus(f"folder:{few_scenes}")
     with pytest.raises(BadCorpus, match="Try a smaller --view: sources must have 176 pixels"):
         choose_images(recipe_of(corpus, view=128), corpus, silent)
+
+
+def test_the_far_tier_is_made_of_a_few_tested_images_once(few_scenes, many_scenes, monkeypatch):
+    monkeypatch.setattr(samples, "FAR_IMAGES", 3)
+    for folder, tested in ((few_scenes, {"train", "val", "test"}), (many_scenes, {"test"})):
+        corpus = open_corpus(f"folder:{folder}")
+        recipe = recipe_of(corpus, transforms=("identity", "brighten", "style-8"), repetitions=2)
+        planned = plan_samples(recipe, choose_images(recipe, corpus, silent))
+        far = planned[planned["transform"] == "style-8"]
+        assert len(far) == far["image_id"].nunique() == 3
+        assert set(far["split"]) <= tested
+        units = cut_units(recipe, planned)
+        assert [u.start for u in units] == [0, *(u.stop for u in units)][:-1]
+        whole = [set(planned["image_id"][u.start : u.stop]) for u in units]
+        assert sum(map(len, whole)) == planned["image_id"].nunique()
