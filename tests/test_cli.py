@@ -139,7 +139,7 @@ def test_bad_input_is_one_line_and_exit_2(capsys, tmp_path, monkeypatch, argumen
 
 
 def test_a_bug_is_one_line_and_exit_1(capsys, monkeypatch):
-    monkeypatch.setattr(cli, "list_models", lambda: 1 / 0)
+    monkeypatch.setattr(cli.lists, "list_models", lambda: 1 / 0)
     code, out, err = call(capsys, "models")
     assert (code, out) == (1, "")
     assert err.startswith("error: ZeroDivisionError")

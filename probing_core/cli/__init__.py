@@ -1,0 +1,58 @@
+"""The command line: parses arguments, calls one function, prints what it returns. One file a family of commands.
+
+Exit 0 is success; 2 bad input or found damage, with one ``error:`` line each; 1 any other failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from probing_core.cli import lists, predict, pretrain, stages, transform, verify
+from probing_core.cli.arguments import Parser
+from probing_core.cli.output import fail
+from probing_core.cli.stages import run_options
+from probing_core.errors import ProbingError, one_line
+
+__all__ = ["build_parser", "main", "run_options"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    # Before torch is loaded: threads that spin while they wait would take the cores from those that make pictures.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.command(options)
+    except ProbingError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        print("error: stopped; what was complete is kept, and the same command goes on from there.", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output went away (`probing models | head`)
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # the boundary: a bug is told in one line, with its traceback only on request
+        if options.traceback:
+            raise
+        print(
+            f"error: {type(error).__name__}: {one_line(error)} (a bug; `probing --traceback ...` shows where)",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="probing", description="What does your image embedding know besides what is in the picture?")
+    parser.add_argument("--traceback", action="store_true", help="show where an unexpected error came from")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    lists.add(commands)
+    transform.add(commands)
+    stages.add(commands)
+    predict.add(commands)
+    verify.add(commands)
+    pretrain.add(commands)
+    return parser

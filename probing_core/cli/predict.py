@@ -1,0 +1,61 @@
+"""``predict``: what every model says of pictures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from probing_core.cli.arguments import add_command, name_list
+from probing_core.cli.output import fail, print_rows
+from probing_core.errors import ProbingError
+
+
+def add(commands: Any) -> None:
+    parser = add_command(
+        commands,
+        "predict",
+        predict,
+        "tell what every model says was done to pictures",
+        "probing predict cat.jpg dog.png --run data/runs/demo --json",
+    )
+    parser.add_argument("images", nargs="+", metavar="IMAGE")
+    parser.add_argument("--run", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--task", choices=("fine", "group"), default="fine")
+    parser.add_argument("--models", type=name_list, metavar="a,b", help="default: all of the run")
+    parser.add_argument("--text", metavar="WORDS", help="compare the pictures with a text (image-text models only)")
+    parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+
+
+def predict(options: argparse.Namespace) -> int:
+    from probing_core.images import read_image
+    from probing_core.prediction import Predictor
+
+    predictor = Predictor(options.run, device=options.device)
+    readable, bad = [], 0
+    for path in options.images:
+        try:
+            readable.append((path, read_image(Path(path), path)))
+        except ProbingError as error:
+            bad = fail(error)
+    names, images = [n for n, _ in readable], [i for _, i in readable]
+    if options.text is not None:
+        rows = predictor.similarity(images, options.text, models=options.models, names=names)
+    else:
+        rows = predictor.predict(images, task=options.task, models=options.models, names=names)
+    print_rows(rows if options.json else _shorten(rows), options.json)
+    return bad
+
+
+def _shorten(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For people: the three most probable classes of each picture and model."""
+    seen: dict[tuple, int] = {}
+    short = []
+    for row in rows:
+        key = (row["image"], row["model"])
+        seen[key] = seen.get(key, 0) + 1
+        if "similarity" in row or seen[key] <= 3:
+            short.append(row)
+    return short

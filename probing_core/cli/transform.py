@@ -1,0 +1,65 @@
+"""``transform``: one picture."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from probing_core.cli.arguments import add_command, natural
+from probing_core.errors import BadConfig
+
+
+def add(commands: Any) -> None:
+    parser = add_command(
+        commands,
+        "transform",
+        transform,
+        "transform one picture, or make the contact sheet of all transformations",
+        "probing transform cat.jpg --name fog --strength 1.2 --out foggy.png",
+    )
+    parser.add_argument("image", metavar="IMAGE")
+    parser.add_argument("--name", metavar="X", help="which transformation (see `probing transforms`)")
+    parser.add_argument("--strength", type=float, metavar="S", help="in its own unit; default: the middle of its range")
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of what it draws (default 0)")
+    parser.add_argument("--sheet", action="store_true", help="all transformations at three strengths")
+    parser.add_argument("--out", required=True, metavar="FILE", help="where the picture is written (.png, .jpg, .webp)")
+
+
+def transform(options: argparse.Namespace) -> int:
+    from probing_core.images import read_image
+    from probing_core.transforms import resolve
+    from probing_core.transforms.base import generator
+
+    if options.sheet == (options.name is not None):
+        raise BadConfig("Give either --name with the transformation you want, or --sheet for all of them.")
+    image = read_image(Path(options.image))
+    if options.sheet:
+        from probing_core.transforms.sheet import contact_sheet
+
+        result = contact_sheet(image, seed=options.seed)
+    else:
+        entry = resolve(options.name)
+        strength = entry.strength_at(0.5) if options.strength is None else options.strength
+        low, high = sorted((entry.weakest, entry.strongest))
+        if entry.name != "identity" and not low <= strength <= high:
+            raise BadConfig(
+                f"The {entry.parameter} of '{entry.name}' is {entry.weakest:g} (weakest) to {entry.strongest:g} "
+                f"(strongest) {entry.unit}; got {strength:g}."
+            )
+        # The strength is not part of the key: a slider then moves one and the same draw.
+        rng = generator(options.seed, "picture", entry.name)
+        result = entry.apply(image, strength, rng)
+    _write_picture(Path(options.out), result)
+    return 0
+
+
+def _write_picture(path: Path, image: Any) -> None:
+    from probing_core.images import encode_jpeg, encode_png, encode_webp
+    from probing_core.store import write_atomically
+
+    encoders = {".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg, ".webp": encode_webp}
+    encode = encoders.get(path.suffix.lower())
+    if encode is None:
+        raise BadConfig(f"'{path}' ends in '{path.suffix}'; a picture is written as {', '.join(encoders)}.")
+    write_atomically(path, encode(image))
