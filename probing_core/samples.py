@@ -88,7 +88,9 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: Callable[[int, int],
             f"Corpus '{corpus.name}' leaves no image for a view of {recipe.view} pixels; most often: {reason}."
             + (f" Try a smaller --view: sources must have {smallest} pixels." if "smaller than" in reason else "")
         )
-    return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not"]]
+    # Only corpora on which encoders were pretrained say which classes those never saw.
+    rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False
+    return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not", "held_out"]]
 
 
 def _unfit(corpus: Corpus, image_id: str, smallest: int) -> str:
