@@ -31,6 +31,7 @@ class Options:
         corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
         probes_from: directory of the run whose probes are used.
         device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
+        maps: which maps the stage ``project`` draws: ``all``, ``first`` or names of models of the run.
     """
 
     corpus: str | None = None
@@ -43,6 +44,7 @@ class Options:
     probes_from: Path | None = None
     device: str = "auto"
     precision: str = "auto"
+    maps: str | Sequence[str] = "all"
 
 
 def run(
@@ -77,7 +79,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
     models = tuple(parse(name).full for name in options.models) if options.models else None
     if not store.has("run.toml"):
         corpus = open_corpus(options.corpus or "photos")
-        recipe = _new_recipe(options, corpus, models or bundled())
+        recipe = _new_recipe(options, corpus, models)
         store.write_toml("run.toml", recipe.to_toml(), digest(recipe.to_toml()))
         return recipe, corpus
     recipe = Recipe.from_toml(store.read_toml("run.toml"))
@@ -103,14 +105,23 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
     return joined, None
 
 
-def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...]) -> Recipe:
+def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None) -> Recipe:
     given: dict[str, Any] = {
         "view": options.view,
         "limit": options.limit,
         "seed": options.seed,
         "repetitions": options.repetitions,
-        "probes_from": probes_digest(options.probes_from) if options.probes_from else None,
     }
+    if options.probes_from is not None:
+        given["probes_from"] = probes_digest(options.probes_from)
+        source = Recipe.from_toml(Store(options.probes_from).read_toml("run.toml"))
+        if options.view not in (None, source.view):
+            raise BadConfig(
+                f"The probes of '{options.probes_from}' learned from views of {source.view} pixels, and --view asks "
+                f"for {options.view}; leave it out."
+            )
+        given["view"] = source.view
+        models = models or tuple(name for name in source.models if name in bundled())
     transforms = _with_identity(options.transforms) or tuple(t.name for t in bank())
     for name in transforms:
         resolve(name)
@@ -118,7 +129,7 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...]) -> Re
         corpus=corpus.name,
         fingerprint=corpus.fingerprint,
         transforms=transforms,
-        models=models,
+        models=models or bundled(),
         threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         **{k: v for k, v in given.items() if v is not None},
     )
@@ -155,7 +166,7 @@ def _stage(
     elif stage == "project":
         from probing_core.projection import project
 
-        project(store, recipe, None, progress)
+        project(store, recipe, options.maps, progress)
     else:
         raise BadConfig(f"There is no stage '{stage}'. There are: {', '.join(STAGES)}.")
 

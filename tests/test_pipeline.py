@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from probing_core import embedding, projection, training
+from probing_core.config import Recipe
 from probing_core.embedding import read_embeddings
-from probing_core.errors import BadRun, ProbingError, UnknownName
+from probing_core.errors import BadConfig, BadRun, ProbingError, UnknownName
 from probing_core.pipeline import Options, run
 from probing_core.store import Store
 from tests.test_embedding import files
@@ -145,6 +146,17 @@ def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_p
     assert len(predictions) == 8 * len(OPTIONS.transforms)
     with pytest.raises(BadRun, match="name it again with --probes-from"):
         run(tmp_path / "run")
+
+
+def test_probes_of_another_run_bring_their_view_and_their_bundled_models(split_run, few_scenes, tmp_path):
+    source, _ = split_run
+    taken = Options(corpus=f"folder:{few_scenes}", probes_from=source)
+    run(tmp_path / "run", taken, ("embed",))
+    mine, theirs = (Recipe.from_toml(Store(p).read_toml("run.toml")) for p in (tmp_path / "run", source))
+    assert (mine.view, mine.models) == (theirs.view, theirs.models)
+    with pytest.raises(BadConfig, match=f"views of {theirs.view} pixels, and --view asks for 64"):
+        run(tmp_path / "other", replace(taken, view=64), ("embed",))
+    assert not (tmp_path / "other" / "run.toml").exists()
 
 
 def test_a_changed_corpus_is_noticed(tmp_path, few_scenes, monkeypatch):
