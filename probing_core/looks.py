@@ -86,16 +86,18 @@ class LookRule:
     Attributes:
         whole, tiles, bias: (K,), equal within a group.
         fitted_on: how many pictures it was fitted on; 0 for the starting rule.
+        temperature: logits are divided by it before the softmax; fitted in training on pictures held out.
     """
 
     whole: np.ndarray
     tiles: np.ndarray
     bias: np.ndarray
     fitted_on: int = 0
+    temperature: float = 1.0
 
     def combine(self, whole: np.ndarray, tiles: np.ndarray) -> np.ndarray:
         """Probabilities (K,) of one picture from those of its whole (K,) and of its tiles (T, K)."""
-        return _softmax(self._logits(np.log(_floor(whole)), np.log(_floor(tiles)).mean(axis=0)))
+        return _softmax(self._logits(np.log(_floor(whole)), np.log(_floor(tiles)).mean(axis=0)) / self.temperature)
 
     def _logits(self, whole: np.ndarray, tiles: np.ndarray) -> np.ndarray:
         return self.whole * whole + self.tiles * tiles + self.bias
@@ -104,14 +106,16 @@ class LookRule:
         from safetensors.numpy import save
 
         arrays = {n: np.ascontiguousarray(getattr(self, n), np.float32) for n in ("whole", "tiles", "bias")}
-        return save(arrays, metadata={"look": json.dumps({"fitted_on": self.fitted_on})})
+        return save(
+            arrays, metadata={"look": json.dumps({"fitted_on": self.fitted_on, "temperature": self.temperature})}
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> LookRule:
         from safetensors.numpy import load
 
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        return cls(**load(data), fitted_on=json.loads(header["__metadata__"]["look"])["fitted_on"])
+        return cls(**load(data), **json.loads(header["__metadata__"]["look"]))
 
 
 def starting_rule(groups: Sequence[str]) -> LookRule:

@@ -40,11 +40,12 @@ class Mahalanobis:
         return self.score(X) > self.threshold
 
 
-def fit_mahalanobis(X: np.ndarray, labels: np.ndarray | None = None) -> Mahalanobis:
-    """Means and a Ledoit-Wolf covariance (2004) of ``X`` (N, D), on its first 128 principal axes.
+def fit_mahalanobis(X: np.ndarray, labels: np.ndarray | None = None, axes: int = AXES) -> Mahalanobis:
+    """Means and a Ledoit-Wolf covariance (2004) of ``X`` (N, D), on its first principal axes.
 
     Args:
         labels: (N,) classes that have a mean of their own; one mean if not given.
+        axes: how many principal axes at most.
 
     Raises:
         BadArray: fewer than three rows.
@@ -53,14 +54,14 @@ def fit_mahalanobis(X: np.ndarray, labels: np.ndarray | None = None) -> Mahalano
 
     if len(X) < 3:
         raise BadArray(f"A covariance needs three embeddings at least, but there are {len(X)}; give more.")
-    center, axes = principal_axes(X, min(AXES, X.shape[1], len(X) - 1))
-    z = (np.asarray(X, np.float64) - center) @ axes
+    center, directions = principal_axes(X, min(axes, X.shape[1], len(X) - 1))
+    z = (np.asarray(X, np.float64) - center) @ directions
     _, row = np.unique(np.zeros(len(X)) if labels is None else labels, return_inverse=True)
     means = np.stack([z[row == c].mean(0) for c in range(row.max() + 1)])
     covariance, _ = ledoit_wolf(z - means[row], assume_centered=True)
     values, vectors = np.linalg.eigh(covariance)
     whitening = vectors / np.sqrt(np.maximum(values, 1e-12 * values.max()))
-    return Mahalanobis(center, axes @ whitening, means @ whitening)
+    return Mahalanobis(center, directions @ whitening, means @ whitening)
 
 
 def calibrated(model: Mahalanobis, held_out: np.ndarray, clusters: np.ndarray, rate: float = 0.05) -> Mahalanobis:
