@@ -7,8 +7,10 @@ two units and the models, whatever the size of the corpus.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from probing_core.errors import BadRun
 from probing_core.look_samples import make_looks
 from probing_core.progress import Progress
 from probing_core.samples import Unit, choose_images, cut_units, load_transforms, make_samples, plan_samples
+from probing_core.series import REVISION, make_series, plan_series, series_names
 from probing_core.store import Store, digest, slug
 
 LOOKS = "looks.parquet"
@@ -32,6 +35,43 @@ PRECOMPUTED = "precomputed"
 
 MEMORY_SHARE = 0.6
 """Models are loaded side by side until the process takes this share of the machine's memory."""
+
+
+Make = Callable[[Corpus, pd.DataFrame, ThreadPoolExecutor], tuple[list[np.ndarray], pd.DataFrame]]
+"""(corpus, planned rows of one unit, threads) -> their pictures and completed rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Samples that are made and embedded in units: the main ones, or a series.
+
+    Attributes:
+        table: where their rows go.
+        folder: of their embeddings, within a model's.
+        key: of everything they depend on, models apart.
+        planned: their rows without what only the pictures tell.
+        units: how they are cut.
+        make: makes the pictures of one unit.
+        main: whether embeddings made elsewhere cover them; a series has none.
+    """
+
+    table: str
+    folder: str
+    key: str
+    planned: pd.DataFrame
+    units: Sequence[Unit]
+    make: Make
+    main: bool
+
+    @property
+    def stage(self) -> str:
+        return "embed" if self.main else self.folder
+
+    def facts_path(self, unit: Unit) -> str:
+        return f"units/{self.folder}/{unit.name}.parquet"
+
+    def unit_path(self, model: str, unit: Unit) -> str:
+        return f"models/{slug(model)}/{self.folder}/{unit.name}.safetensors"
 
 
 def sample_key(recipe: Recipe) -> str:
@@ -50,26 +90,63 @@ def embed(store: Store, recipe: Recipe, corpus: Corpus, progress: Progress, devi
         )
         store.write_table("images.parquet", images, key)
     images = store.read_table("images.parquet")
-    planned = plan_samples(recipe, images)
-    units = cut_units(recipe, planned)
+    batches = plan_batches(recipe, images)
 
-    waiting = [name for name in recipe.models if not is_embedded(store, name, key, units)]
+    waiting = [name for name in recipe.models if not is_embedded(store, name, batches)]
     while waiting:
         loaded = list(_load_some(store, waiting, key, device, precision, progress))
-        _embed_units(store, recipe, corpus, planned, units, loaded, key, progress)
+        for batch in batches:
+            _embed_units(store, recipe, corpus, batch, loaded, progress)
         _embed_looks(store, recipe, corpus, images, loaded, key, progress)
         for embedder in loaded:
             embedder.close()
         waiting = waiting[len(loaded) :]
-    _gather_samples(store, units, key)
+    for batch in batches:
+        _gather_samples(store, batch)
 
 
-def is_embedded(store: Store, request: str, key: str, units: Sequence[Unit]) -> bool:
+def plan_batches(recipe: Recipe, images: pd.DataFrame) -> list[Batch]:
+    """What a run embeds: the main samples, first, and its series."""
+    key = sample_key(recipe)
+    planned = plan_samples(recipe, images)
+    transforms = load_transforms(recipe)
+
+    def make_main(corpus: Corpus, rows: pd.DataFrame, pool: ThreadPoolExecutor) -> Any:
+        return make_samples(recipe, corpus, transforms, rows, pool)
+
+    main = Batch("samples.parquet", "embeddings", key, planned, cut_units(recipe, planned), make_main, True)
+    return [main, *(_plan_series(name, recipe, images, key) for name in series_names(recipe, images))]
+
+
+def _plan_series(name: str, recipe: Recipe, images: pd.DataFrame, key: str) -> Batch:
+    planned = plan_series(name, recipe, images)
+    which = planned.drop(columns=["sample", "base_id", "label", "split"]).astype(str)
+    return Batch(
+        table=series_table(name),
+        folder=f"series/{name}",
+        key=digest([key, name, REVISION, which.to_numpy().tolist()]),
+        planned=planned,
+        units=cut_units(recipe, planned),
+        make=partial(_make_series, name, recipe),
+        main=False,
+    )
+
+
+def _make_series(name: str, recipe: Recipe, corpus: Corpus, rows: pd.DataFrame, pool: ThreadPoolExecutor) -> Any:
+    return make_series(name, recipe, corpus, rows, pool)
+
+
+def is_embedded(store: Store, request: str, batches: Sequence[Batch]) -> bool:
     """Whether every unit of the model that was asked for as ``request`` is there, for all its layers."""
     entries = [e for e in model_entries(store) if e["request"] == request]
     return bool(entries) and all(
-        all(store.has(_unit_path(e["name"], unit), digest([key, e["recipe"]])) for unit in units)
-        and (e["family"] == PRECOMPUTED or store.has(looks_path(e["name"]), digest([key, e["recipe"]])))
+        all(
+            store.has(batch.unit_path(e["name"], unit), digest([batch.key, e["recipe"]]))
+            for batch in batches
+            if batch.main or e["family"] != PRECOMPUTED
+            for unit in batch.units
+        )
+        and (e["family"] == PRECOMPUTED or store.has(looks_path(e["name"]), digest([batches[0].key, e["recipe"]])))
         for e in entries
     )
 
@@ -81,12 +158,31 @@ def model_entries(store: Store) -> list[dict[str, Any]]:
     return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
 
 
-def read_embeddings(store: Store, model: str) -> np.ndarray:
-    """All embeddings of ``model``, (N, D) ``float32`` in the order of ``samples.parquet``."""
-    names = [n for n in store.names(f"models/{slug(model)}/embeddings/") if n.endswith(".safetensors")]
+def read_embeddings(store: Store, model: str, rows: np.ndarray | None = None, series: str = "") -> np.ndarray:
+    """Embeddings of ``model``, (N, D) ``float32`` in the order of ``samples.parquet``, or of a series' table.
+
+    Args:
+        rows: which of them, increasing; all, if not given. No more than these and one unit are in memory.
+        series: name of the series; the main samples, if not given.
+    """
+    folder = f"models/{slug(model)}/{f'series/{series}' if series else 'embeddings'}/"
+    names = [n for n in store.names(folder) if n.endswith(".safetensors")]
     if not names:
         raise BadRun(f"The run has no embeddings of '{model}'; `probing embed --run DIR` makes them.")
-    return np.concatenate([store.read_arrays(name)["embeddings"] for name in names])
+    parts, start = [], 0
+    for name in names:
+        unit = store.read_arrays(name)["embeddings"]
+        stop = start + len(unit)
+        if rows is not None:
+            unit = unit[rows[slice(*np.searchsorted(rows, [start, stop]))] - start]
+        parts.append(unit)
+        start = stop
+    return np.concatenate(parts)
+
+
+def has_embeddings(store: Store, model: str, series: str = "") -> bool:
+    """Whether `read_embeddings` finds any; a run that was shipped may have none."""
+    return bool(store.names(f"models/{slug(model)}/{f'series/{series}' if series else 'embeddings'}/"))
 
 
 def _load_some(
@@ -113,7 +209,7 @@ def _enter_model(store: Store, request: str, embedder: LoadedEmbedder) -> None:
             "position": position,
             "family": spec.family,
             "objective": spec.objective,
-            "dim": embedder.dim,
+            "dim": embedder.dims()[name],
             "license": spec.license,
             "weights": spec.weights,
             "data": spec.data,
@@ -138,39 +234,41 @@ def _embed_units(
     store: Store,
     recipe: Recipe,
     corpus: Corpus,
-    planned: pd.DataFrame,
-    units: Sequence[Unit],
+    batch: Batch,
     embedders: Sequence[LoadedEmbedder],
-    key: str,
     progress: Progress,
 ) -> None:
-    recipes = {e.name: {n: digest([key, without_none(r)]) for n, r in e.recipes().items()} for e in embedders}
+    able = [e for e in embedders if batch.main or find_spec(e.name).family != PRECOMPUTED]
+    recipes = {e.name: {n: digest([batch.key, without_none(r)]) for n, r in e.recipes().items()} for e in able}
 
     def missing(unit: Unit) -> list[LoadedEmbedder]:
-        return [e for e in embedders if not all(store.has(_unit_path(n, unit), k) for n, k in recipes[e.name].items())]
+        keys = ((e, recipes[e.name].items()) for e in able)
+        return [e for e, named in keys if not all(store.has(batch.unit_path(n, unit), k) for n, k in named)]
 
     def facts_missing(unit: Unit) -> bool:
-        return not store.has("samples.parquet", key) and not store.has(_facts_path(unit), key)
+        return not store.has(batch.table, batch.key) and not store.has(batch.facts_path(unit), batch.key)
 
-    todo = [unit for unit in units if missing(unit) or facts_missing(unit)]
-    transforms = load_transforms(recipe)
+    todo = [unit for unit in batch.units if missing(unit) or facts_missing(unit)]
+    doing = "Transforming and embedding" if batch.main else f"Embedding the {batch.folder.split('/')[1]} series"
     with ThreadPoolExecutor(recipe.threads) as makers, ThreadPoolExecutor(1) as ahead:
 
         def make(unit: Unit) -> tuple[list[np.ndarray], pd.DataFrame]:
-            return make_samples(recipe, corpus, transforms, planned.iloc[unit.start : unit.stop], makers)
+            return batch.make(corpus, batch.planned.iloc[unit.start : unit.stop], makers)
 
         upcoming = ahead.submit(make, todo[0]) if todo else None
         for position, unit in enumerate(todo):
-            progress.update("embed", len(units) - len(todo) + position, len(units), "Transforming and embedding")
+            progress.update(batch.stage, len(batch.units) - len(todo) + position, len(batch.units), doing)
             assert upcoming is not None
             pictures, facts = upcoming.result()
             upcoming = ahead.submit(make, todo[position + 1]) if position + 1 < len(todo) else None
             if facts_missing(unit):
-                store.write_table(_facts_path(unit), facts, key)
+                store.write_table(batch.facts_path(unit), facts, batch.key)
             for embedder in missing(unit):
-                for name, embeddings in _embed_unit(embedder, pictures, facts).items():
-                    store.write_arrays(_unit_path(name, unit), {"embeddings": embeddings}, recipes[embedder.name][name])
-    progress.update("embed", len(units), len(units), "Transforming and embedding")
+                made = embedder.embed_samples(pictures, facts) if batch.main else embedder.embed_layers(pictures)
+                for name, embeddings in _finite(made).items():
+                    path, key = batch.unit_path(name, unit), recipes[embedder.name][name]
+                    store.write_arrays(path, {"embeddings": embeddings}, key)
+    progress.update(batch.stage, len(batch.units), len(batch.units), doing)
 
 
 def _embed_looks(
@@ -197,35 +295,30 @@ def _embed_looks(
             store.write_arrays(looks_path(name), {"embeddings": np.asarray(embeddings, np.float32)}, keys[name])
 
 
-def _embed_unit(embedder: LoadedEmbedder, pictures: Sequence[np.ndarray], facts: pd.DataFrame) -> dict[str, np.ndarray]:
-    result = dict(embedder.embed_samples(pictures, facts))
-    for name, embeddings in result.items():
+def _finite(made: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    for name, embeddings in made.items():
         if not np.isfinite(embeddings).all():
             raise BadRun(
                 f"'{name}' gave embeddings that are not finite numbers; "
                 f"try --precision float32, or check the model's weights."
             )
-    return result
+    return made
 
 
-def _gather_samples(store: Store, units: Sequence[Unit], key: str) -> None:
-    if not store.has("samples.parquet", key):
-        facts = pd.concat([store.read_table(_facts_path(unit)) for unit in units], ignore_index=True)
-        store.write_table("samples.parquet", facts, key)
-    for name in store.names("units/"):
+def _gather_samples(store: Store, batch: Batch) -> None:
+    if not store.has(batch.table, batch.key):
+        facts = pd.concat([store.read_table(batch.facts_path(unit)) for unit in batch.units], ignore_index=True)
+        store.write_table(batch.table, facts, batch.key)
+    for name in store.names(f"units/{batch.folder}/"):
         store.remove(name)
+
+
+def series_table(name: str) -> str:
+    return f"series/{name}.parquet"
 
 
 def looks_path(model: str) -> str:
     return f"models/{slug(model)}/looks.safetensors"
-
-
-def _facts_path(unit: Unit) -> str:
-    return f"units/{unit.name}.parquet"
-
-
-def _unit_path(model: str, unit: Unit) -> str:
-    return f"models/{slug(model)}/embeddings/{unit.name}.safetensors"
 
 
 def without_none(value: Any) -> Any:

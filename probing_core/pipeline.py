@@ -13,10 +13,9 @@ from probing_core.config import Recipe
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import bundled, find_spec, parse
-from probing_core.embedding import embed, is_embedded, sample_key
+from probing_core.embedding import embed, is_embedded, plan_batches, sample_key
 from probing_core.errors import BadConfig, BadRun
 from probing_core.progress import SILENT, Progress
-from probing_core.samples import cut_units, plan_samples
 from probing_core.store import Store, digest
 from probing_core.transforms import bank, resolve
 
@@ -173,11 +172,12 @@ def _stage(
 
 def _embedded(store: Store, recipe: Recipe) -> bool:
     """Whether nothing is missing; told from the manifest alone, so that a second call needs no corpus and no model."""
-    key = sample_key(recipe)
-    if not (store.has("images.parquet", key) and store.has("samples.parquet", key)):
+    if not store.has("images.parquet", sample_key(recipe)):
         return False
-    units = cut_units(recipe, plan_samples(recipe, store.read_table("images.parquet")))
-    return all(is_embedded(store, name, key, units) for name in recipe.models)
+    batches = plan_batches(recipe, store.read_table("images.parquet"))
+    return all(store.has(batch.table, batch.key) for batch in batches) and all(
+        is_embedded(store, name, batches) for name in recipe.models
+    )
 
 
 def _same_corpus(recipe: Recipe) -> Corpus:

@@ -9,10 +9,10 @@ import pytest
 from probing_core import embedding, samples
 from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
-from probing_core.embedding import embed, is_embedded, model_entries, read_embeddings, sample_key
+from probing_core.embedding import embed, is_embedded, model_entries, plan_batches, read_embeddings, sample_key
 from probing_core.errors import BadRun
 from probing_core.progress import SILENT
-from probing_core.samples import cut_units, load_transforms, make_samples, plan_samples
+from probing_core.samples import load_transforms, make_samples
 from probing_core.store import Store, digest
 from tests.test_samples import make_all, recipe_of
 
@@ -101,10 +101,10 @@ def test_a_model_that_joins_changes_nothing_of_the_others(run):
 
 def test_another_recipe_is_another_key(run, few_scenes):
     store, recipe, _ = run
-    units = cut_units(recipe, plan_samples(recipe, store.read_table("images.parquet")))
-    assert is_embedded(store, "baseline/pixels", sample_key(recipe), units)
+    images = store.read_table("images.parquet")
+    assert is_embedded(store, "baseline/pixels", plan_batches(recipe, images))
     for change in ({"seed": 1}, {"view": 40}, {"fingerprint": "x"}, {"transforms": ("identity", "brighten")}):
-        assert not is_embedded(store, "baseline/pixels", sample_key(replace(recipe, **change)), units)
+        assert not is_embedded(store, "baseline/pixels", plan_batches(replace(recipe, **change), images))
 
 
 def test_a_model_that_is_no_longer_the_same_is_refused(run, monkeypatch):

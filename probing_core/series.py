@@ -1,0 +1,147 @@
+"""Extra samples beside the main ones: what one picture tells that is seen again and again.
+
+- ``strength``: some tested images under every transformation at several strengths, with the same randomness at all of
+  them, so that a series differs by its strength alone.
+- ``composition``: the same images under two transformations in a row (`probing_core.pairs`).
+
+A run has them where it evaluates by split. They are made and embedded in units like the main samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.config import Recipe
+from probing_core.corpora import limit_rows
+from probing_core.corpora.base import Corpus
+from probing_core.pairs import PAIRS
+from probing_core.samples import evaluation_mode, load_transforms
+from probing_core.transforms.base import Image, Transform, generator
+from probing_core.transforms.distance import describe
+from probing_core.transforms.view import cut_pair, prepare_source
+
+STRENGTH, COMPOSITION = "strength", "composition"
+
+SERIES_IMAGES = 150
+"""Images that get the series (the protocol's number)."""
+
+STRENGTHS = 5
+"""Strengths from the weakest to the strongest of the documented range, evenly spaced by the transform's own law."""
+
+REVISION = 1
+"""Part of the key of every series; raised when what is made here changes."""
+
+
+def series_names(recipe: Recipe, images: pd.DataFrame) -> tuple[str, ...]:
+    """The series that a run has.
+
+    None with few photographs, which are evaluated one left out at a time; and no composition where the probes are
+    another run's, since a probe of single transformations is learned from the train split.
+    """
+    if evaluation_mode(images) != "split" or not (images["used"] & (images["split"] == "test")).any():
+        return ()
+    if recipe.probes_from or not pairs_of(recipe):
+        return (STRENGTH,)
+    return (STRENGTH, COMPOSITION)
+
+
+def pairs_of(recipe: Recipe) -> list[tuple[str, str]]:
+    """The pairs whose transformations the run has both."""
+    return [pair for pair in PAIRS if set(pair) <= set(recipe.transforms)]
+
+
+def swept(recipe: Recipe) -> list[Transform]:
+    """The transforms that have a series of strengths: all that probes learn, save identity."""
+    return [t for t in load_transforms(recipe) if not t.far and t.name != "identity"]
+
+
+def strengths_of(transform: Transform) -> list[float]:
+    """Weakest first; fewer than `STRENGTHS` where the range has no more whole numbers."""
+    return list(dict.fromkeys(transform.strength_at(f) for f in np.linspace(0, 1, STRENGTHS)))
+
+
+def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
+    """The samples of a series, image by image, without what only the pictures tell.
+
+    Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, then those that
+    say which: ``transform``, ``group``, ``strength``, ``position`` (0 the weakest, 1 the strongest) or ``first``,
+    ``second``.
+    """
+    tested = images.loc[images["used"] & (images["split"] == "test"), ["image_id", "base_id", "label", "split"]]
+    chosen = limit_rows(tested.reset_index(drop=True), min(SERIES_IMAGES, len(tested)))
+    if name == STRENGTH:
+        versions = pd.DataFrame(
+            [(t.name, t.group, s, _position(t, s)) for t in swept(recipe) for s in strengths_of(t)],
+            columns=["transform", "group", "strength", "position"],
+        ).astype({"strength": np.float32, "position": np.float32})
+    else:
+        versions = pd.DataFrame(pairs_of(recipe), columns=["first", "second"])
+    planned = chosen.merge(versions, how="cross")
+    planned.insert(0, "sample", np.arange(len(planned), dtype=np.int32))
+    return planned
+
+
+def make_series(
+    name: str, recipe: Recipe, corpus: Corpus, planned: pd.DataFrame, pool: ThreadPoolExecutor
+) -> tuple[list[Image], pd.DataFrame]:
+    """The pictures of ``planned`` (one unit), and its rows completed by what the pictures tell."""
+    make: Callable[..., tuple[Image, Image, dict[str, Any]]] = _at_strength if name == STRENGTH else _composed
+    by_name = {t.name: t for t in load_transforms(recipe)}
+
+    def versions(rows: pd.DataFrame) -> list[tuple[Image, dict[str, Any]]]:
+        source = prepare_source(corpus.load(rows["image_id"].iloc[0]), recipe.view)
+        made = (make(source, recipe, by_name, row) for row in rows.to_dict("records"))
+        return [(after, facts | _facts(before, after)) for before, after, facts in made]
+
+    parts = pool.map(lambda part: versions(part[1]), planned.groupby("image_id", sort=False))
+    made = [one for part in parts for one in part]
+    facts = pd.DataFrame([facts for _, facts in made], index=planned.index)
+    return [picture for picture, _ in made], pd.concat([planned, facts], axis=1)
+
+
+def _at_strength(
+    source: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
+) -> tuple[Image, Image, dict[str, Any]]:
+    rng = generator(recipe.seed, row["image_id"], f"{row['transform']} at every strength")
+    transform = transforms[row["transform"]].for_split(row["split"])
+    return *cut_pair(source, recipe.view, transform, float(row["strength"]), rng), {}
+
+
+def _composed(
+    source: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
+) -> tuple[Image, Image, dict[str, Any]]:
+    image_id = row["image_id"]
+    first, second = (transforms[row[k]].for_split(row["split"]) for k in ("first", "second"))
+    # A transformation has one strength in all pairs of an image, so that two orders differ by their order alone.
+    strengths = [
+        t.draw_strength(generator(recipe.seed, image_id, f"strength of {t.name} in pairs")) for t in (first, second)
+    ]
+    rng = generator(recipe.seed, image_id, f"{first.name}, then {second.name}")
+    before, once = cut_pair(source, recipe.view, first, strengths[0], rng)
+    facts = {"first_strength": np.float32(strengths[0]), "second_strength": np.float32(strengths[1])}
+    return before, second.apply(once, strengths[1], rng), facts
+
+
+def _position(transform: Transform, strength: float) -> float:
+    """Where a strength lies in the documented range by its law: 0 the weakest, 1 the strongest."""
+    weakest, strongest = transform.weakest, transform.strongest
+    if weakest == strongest:
+        return 0.0
+    if transform.law == "log":
+        return float(np.log(strength / weakest) / np.log(strongest / weakest))
+    return (strength - weakest) / (strongest - weakest)
+
+
+def _facts(before: Image, after: Image) -> dict[str, Any]:
+    described = describe(before, after)
+    return {
+        "ssim": np.float32(described.ssim),
+        "difference": np.float32(described.difference),
+        "distance": np.float32(described.distance),
+        "visible": bool(described.visible),
+    }

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core import embedding, samples, series
+from probing_core.corpora import open_corpus
+from probing_core.embedders import load_embedder
+from probing_core.embedding import embed, is_embedded, plan_batches, read_embeddings
+from probing_core.pairs import PAIRS
+from probing_core.progress import SILENT
+from probing_core.samples import choose_images, load_transforms
+from probing_core.series import COMPOSITION, STRENGTH, make_series, plan_series, series_names, strengths_of
+from probing_core.transforms import bank, resolve
+from tests.test_embedding import files, start
+from tests.test_samples import recipe_of, silent
+
+TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "posterize", "rotate", "hue-shift")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(series, "SERIES_IMAGES", 4)
+    monkeypatch.setattr(series, "PAIRS", (*PAIRS[2:4], ("rotate", "gaussian-noise"), ("rotate", "jpeg")))
+    monkeypatch.setattr(samples, "UNIT_SAMPLES", 48)
+
+
+@pytest.fixture
+def planned(many_scenes):
+    corpus = open_corpus(f"folder:{many_scenes}")
+    recipe = recipe_of(corpus, transforms=TRANSFORMS)
+    return recipe, corpus, choose_images(recipe, corpus, silent)
+
+
+def make(name, recipe, corpus, images):
+    with ThreadPoolExecutor(2) as pool:
+        return make_series(name, recipe, corpus, plan_series(name, recipe, images), pool)
+
+
+def test_the_frozen_pairs_are_thirty_across_groups_with_every_group_and_both_orders():
+    group = {t.name: t.group for t in bank()}
+    assert len(set(PAIRS)) == len(PAIRS) == 30
+    assert all(group[first] != group[second] for first, second in PAIRS)
+    assert {group[name] for pair in PAIRS for name in pair} == set(group.values()) - {"identity"}
+    assert sum((second, first) in PAIRS for first, second in PAIRS) == 20
+    assert not any(resolve(second).warp for _, second in PAIRS)
+
+
+def test_only_runs_that_are_split_have_series(planned, few_scenes):
+    recipe, _, images = planned
+    assert series_names(recipe, images) == (STRENGTH, COMPOSITION)
+    assert series_names(replace(recipe, probes_from="x"), images) == (STRENGTH,)
+    assert series_names(replace(recipe, transforms=("identity", "rotate")), images) == (STRENGTH,)
+    corpus = open_corpus(f"folder:{few_scenes}")
+    few = recipe_of(corpus)
+    assert series_names(few, choose_images(few, corpus, silent)) == ()
+
+
+def test_strengths_reach_from_the_weakest_to_the_strongest_by_the_law():
+    assert strengths_of(resolve("gaussian-blur")) == pytest.approx([1.5, 1.875, 2.25, 2.625, 3.0])
+    assert strengths_of(resolve("posterize")) == [4, 3, 2]
+    assert strengths_of(replace(resolve("gaussian-blur"), law="log", strongest=24.0)) == pytest.approx(
+        [1.5, 3, 6, 12, 24]
+    )
+
+
+def test_planned_samples_are_test_images_in_turn(planned):
+    recipe, _, images = planned
+    table = plan_series(STRENGTH, recipe, images)
+    assert set(table["split"]) == {"test"}
+    assert table["image_id"].nunique() == table["base_id"].nunique() == 4
+    assert table["sample"].tolist() == list(range(4 * (4 * 5 + 3)))
+    assert table.equals(plan_series(STRENGTH, recipe, images))
+    ends = table.groupby("transform")["position"].agg(["min", "max"])
+    assert (ends == [0, 1]).all(axis=None)
+
+
+def test_a_series_differs_by_its_strength_alone(planned):
+    recipe, corpus, images = planned
+    pictures, facts = make(STRENGTH, recipe, corpus, images)
+    rows = facts[(facts["transform"] == "gaussian-noise") & (facts["image_id"] == facts["image_id"].iloc[0])]
+    first, last = (pictures[i].astype(float) for i in (rows.index[0], rows.index[-1]))
+    middle = pictures[rows.index[2]].astype(float)
+    # The same noise, scaled: half the way in strength is half the way in pixels, where nothing is clipped.
+    inside = (np.minimum(first, last) > 40) & (np.maximum(first, last) < 215)
+    assert np.abs((first + last) / 2 - middle)[inside].max() <= 1
+    assert np.abs(first - last)[inside].mean() > 2
+    assert rows["difference"].is_monotonic_increasing
+
+
+def test_both_orders_have_the_same_strengths_and_other_pictures(planned):
+    recipe, corpus, images = planned
+    pictures, facts = make(COMPOSITION, recipe, corpus, images)
+    assert facts.groupby(["first", "second"]).size().to_dict() == {
+        ("gaussian-blur", "gaussian-noise"): 4,
+        ("gaussian-noise", "gaussian-blur"): 4,
+        ("rotate", "gaussian-noise"): 4,
+    }
+    one, other = (facts[facts["first"] == name].reset_index() for name in ("gaussian-blur", "gaussian-noise"))
+    assert np.allclose(one["first_strength"], other["second_strength"])
+    assert np.allclose(one["second_strength"], other["first_strength"])
+    # Blurred noise is smooth, noise on a blurred picture is not.
+    for a, b in zip(one["index"], other["index"], strict=True):
+        roughness = [np.abs(np.diff(pictures[i].astype(int), axis=1)).mean() for i in (a, b)]
+        assert roughness[0] > 1.1 * roughness[1]
+
+
+def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes, monkeypatch):
+    whole, recipe, corpus = start(tmp_path / "whole", many_scenes, transforms=TRANSFORMS)
+    embed(whole, recipe, corpus, SILENT, "cpu", "float32")
+    written = len(files(whole.root))
+    assert whole.read_table("series/strength.parquet")["sample"].tolist() == list(range(4 * 23))
+    assert whole.names("units/") == []
+    broken, recipe, corpus = start(tmp_path / "broken", many_scenes, transforms=TRANSFORMS)
+    really_write = broken.write_bytes
+
+    class Killed(Exception):
+        pass
+
+    for _ in range(3 * written):
+        left = 9
+
+        def write(name, *rest):
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Killed
+            really_write(name, *rest)
+
+        monkeypatch.setattr(broken, "write_bytes", write)
+        try:
+            embed(broken, recipe, corpus, SILENT, "cpu", "float32")
+        except Killed:
+            continue
+        break
+    else:
+        pytest.fail("it never came to an end")
+    monkeypatch.undo()
+    ours, theirs = files(broken.root), files(whole.root)
+    assert set(ours) == set(theirs)
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_again(
+    tmp_path, many_scenes, planned, monkeypatch
+):
+    recipe, corpus, images = planned
+    store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    for name in (STRENGTH, COMPOSITION):
+        pictures, facts = make(name, recipe, corpus, images)
+        expected = load_embedder("baseline/pixels").embed(pictures)
+        assert np.array_equal(read_embeddings(store, "baseline/pixels", series=name), expected)
+        rows = np.array([0, 3, len(facts) - 1])
+        assert np.array_equal(read_embeddings(store, "baseline/pixels", rows, name), expected[rows])
+        pd.testing.assert_frame_equal(store.read_table(f"series/{name}.parquet"), facts, check_dtype=False)
+    before = files(store.root)
+    batches = plan_batches(recipe, images)
+    store.remove("models/baseline-pixels/series/strength/unit-00001.safetensors")
+    assert not is_embedded(store, "baseline/pixels", batches)
+    assert is_embedded(store, "baseline/handcrafted", batches)
+    made = []
+
+    def count(name, recipe, corpus, rows, pool):
+        made.append(len(rows))
+        return make_series(name, recipe, corpus, rows, pool)
+
+    monkeypatch.setattr(embedding, "make_series", count)
+    monkeypatch.setattr(embedding, "make_samples", lambda *a: pytest.fail("a main sample was made again"))
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    assert made == [46]  # two images of 23 versions
+    assert files(store.root) == before
+
+
+def test_a_transform_that_changes_is_another_series(planned, monkeypatch):
+    recipe, _, images = planned
+    before = [batch.key for batch in plan_batches(recipe, images)]
+    stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
+    monkeypatch.setattr(embedding, "load_transforms", lambda r: stronger)
+    assert not set(before) & {batch.key for batch in plan_batches(recipe, images)}
