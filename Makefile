@@ -10,7 +10,7 @@ BIN := .venv/bin
 .PHONY: demo test check bench docs browser clean
 
 demo: .venv/runtime
-	$(BIN)/probing run --out data/runs/demo
+	$(BIN)/probing run --out data/runs/demo --maps first
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT)
 
 test: .venv/dev browser

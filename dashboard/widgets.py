@@ -71,12 +71,22 @@ def pick_model(run: Run, where: Any = st, name: str = "model", label: str = "Mod
 
 
 def pick_models(
-    run: Run, limit: int | None = None, where: Any = st, name: str = "models", default: int = 2
+    run: Run,
+    limit: int | None = None,
+    where: Any = st,
+    name: str = "models",
+    default: int = 2,
+    prefer: Callable[[str], bool] = lambda model: True,
 ) -> list[str]:
-    """Several models; never none."""
+    """Several models; none only where the run has none.
+
+    Args:
+        default: how many are chosen where nobody chose, of those that ``prefer`` likes.
+    """
     models = list(run.models["name"])
-    state.remember(name, models, models[:default])
-    st.session_state[name] = st.session_state[name][:limit] or models[:default]
+    first = [m for m in models if prefer(m)][:default] or models[:1]
+    state.remember(name, models, first)
+    st.session_state[name] = st.session_state[name][:limit] or first
     value = where.multiselect("Models", models, key=name, max_selections=limit)
     state.publish(name, value)
     return value or models[:1]

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from probing_core.errors import BadRun
 from probing_core.progress import Report
+from probing_core.store import write_atomically
 
 PROGRESS = "log/progress.json"
 
@@ -33,16 +35,43 @@ def report_of(run: Path) -> Report | None:
 
 
 def start(run: Path, arguments: Sequence[str]) -> None:
-    """Starts (or resumes) ``probing run --out run ARGUMENTS`` in a process of its own."""
-    (run / "log").mkdir(parents=True, exist_ok=True)
-    with (run / "log" / "worker.txt").open("ab") as output:
-        subprocess.Popen(
-            [sys.executable, "-m", "probing_core.worker", str(run), *arguments],
+    """Starts (or resumes) ``probing run --out run ARGUMENTS`` in a process of its own.
+
+    Raises:
+        BadRun: nothing can be written to ``run``.
+    """
+    _work(run, ["run", "--out", str(run), *arguments])
+
+
+def draw_maps(run: Path, models: Sequence[str]) -> None:
+    """Has the maps of ``models`` drawn by a process of its own.
+
+    Raises:
+        BadRun: nothing can be written to ``run``.
+    """
+    _work(run, ["project", "--run", str(run), "--models", ",".join(models)])
+
+
+def _work(run: Path, command: Sequence[str]) -> None:
+    try:
+        (run / "log").mkdir(parents=True, exist_ok=True)
+        output = (run / "log" / "worker.txt").open("ab")
+    except OSError as error:
+        raise BadRun(
+            f"Nothing can be written to '{run}' ({error.strerror}), so nothing can be computed there; "
+            "make its folder writable, or start a run elsewhere."
+        ) from error
+    with output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "probing_core.worker", *command],
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # it goes on when the dashboard is closed
         )
+    # The worker reports once it has been loaded; until then, whoever looks must not see the report of an earlier one.
+    report = Report("start", 0, 1, None, "Starting", pid=process.pid)
+    write_atomically(run / PROGRESS, json.dumps(asdict(report)).encode())
 
 
 def cancel(run: Path) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
 from probing_core.config import Recipe
 from probing_core.embedding import model_entries, read_embeddings, sample_key
+from probing_core.errors import UnknownName
 from probing_core.progress import Progress
 from probing_core.store import Store, digest, slug
 
@@ -20,10 +22,21 @@ def map_path(model: str) -> str:
     return f"models/{slug(model)}/map.parquet"
 
 
-def project(store: Store, recipe: Recipe, models: list[str] | None, progress: Progress) -> None:
-    """Makes the missing maps of ``models`` (all of the run, if not given)."""
+ALL, FIRST = "all", "first"
+
+
+def project(store: Store, recipe: Recipe, which: str | Sequence[str], progress: Progress) -> None:
+    """Makes the missing maps.
+
+    Args:
+        which: ``all``, ``first`` (of the run's first model; others are drawn when somebody asks for them), or names
+            of models of the run.
+
+    Raises:
+        UnknownName: the run has no such model.
+    """
     samples = store.read_table("samples.parquet", ["sample", "image_id"])
-    entries = [e for e in model_entries(store) if models is None or e["name"] in models]
+    entries = _asked(model_entries(store), which)
     shown = thin(samples["image_id"].to_numpy(), MOST_POINTS)
     for done, entry in enumerate(entries):
         progress.update("project", done, len(entries), f"Drawing the map of {entry['name']}")
@@ -34,6 +47,17 @@ def project(store: Store, recipe: Recipe, models: list[str] | None, progress: Pr
         table = samples.loc[shown, ["sample"]].assign(x=points[:, 0], y=points[:, 1])
         store.write_table(map_path(entry["name"]), table, key)
     progress.update("project", len(entries), len(entries), "Drawing maps")
+
+
+def _asked(entries: list[dict], which: str | Sequence[str]) -> list[dict]:
+    if isinstance(which, str):
+        return entries if which == ALL else entries[:1]
+    # A request may stand for several models: each layer has a map of its own.
+    unknown = [name for name in which if not any(name in (e["name"], e["request"]) for e in entries)]
+    if unknown:
+        there = ", ".join(e["name"] for e in entries)
+        raise UnknownName(f"The run has no model '{unknown[0]}' to draw a map of. It has: {there}.")
+    return [e for e in entries if e["name"] in which or e["request"] in which]
 
 
 def thin(image_ids: np.ndarray, most: int) -> np.ndarray:

@@ -1,7 +1,10 @@
-"""A run that outlives the page that asked for it: ``python -m probing_core.worker RUN [options of probing run]``.
+"""Work on a run that outlives the page that asked for it.
+
+``python -m probing_core.worker`` takes the arguments of ``probing run`` and of its stages: ``run --out RUN ...`` makes
+or completes a run, ``project --run RUN --models a`` draws one map.
 
 Progress is kept in ``log/progress.json`` of the run (see `probing_core.progress.Report`), output in
-``log/worker.log``. Terminating the process cancels; starting it again goes on from what is complete.
+``log/worker.txt``. Terminating the process cancels; starting it again goes on from what is complete.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from pathlib import Path
 
 from probing_core.cli import build_parser, run_options
 from probing_core.errors import ProbingError, one_line
-from probing_core.pipeline import run
+from probing_core.pipeline import STAGES, run
 from probing_core.progress import Progress
 
 
@@ -25,13 +28,14 @@ class Cancelled(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in the command line
-    options = build_parser().parse_args(["run", "--out", *arguments])
-    out = Path(options.out)
+    options = build_parser().parse_args(arguments)
+    command = arguments[0]
+    out = Path(options.out if command == "run" else options.run)
     progress = Progress(file=out / "log" / "progress.json", pid=os.getpid())
     signal.signal(signal.SIGTERM, _cancel)
     progress.update("start", 0, 1, "Starting")
     try:
-        run(out, run_options(options), progress=progress)
+        run(out, run_options(options), STAGES if command == "run" else (command,), progress)
     except Cancelled:
         progress.finish("cancelled")
         return 1

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from probing_core.projection import nearest_neighbors, thin, umap_points
+from probing_core import projection
+from probing_core.config import Recipe
+from probing_core.errors import UnknownName
+from probing_core.progress import SILENT
+from probing_core.projection import map_path, nearest_neighbors, project, thin, umap_points
+from probing_core.store import Store
+from tests.made_run import MODELS, make_run
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +53,38 @@ def test_thinning_keeps_whole_images_and_says_no_more_than_asked():
     kept = thin(ids, 250)
     assert len(kept) == 250
     assert set(np.unique(ids[kept], return_counts=True)[1]) == {10}
+
+
+@pytest.fixture(scope="module")
+def mapless(tmp_path_factory):
+    """A made run without maps, in which every model has embeddings."""
+    store = Store(make_run(tmp_path_factory.mktemp("mapless") / "run", views=1))
+    count = len(store.read_table("samples.parquet"))
+    for position, name in enumerate(MODELS):
+        store.remove(map_path(name))
+        embeddings = np.random.default_rng(position).normal(size=(count, 4)).astype(np.float32)
+        unit = map_path(name).replace("map.parquet", "embeddings/unit-00000.safetensors")
+        store.write_arrays(unit, {"embeddings": embeddings}, "made")
+    return store
+
+
+def test_only_the_maps_that_were_asked_for_are_drawn(mapless, monkeypatch):
+    monkeypatch.setattr(projection, "umap_points", lambda embeddings, seed: embeddings[:, :2])
+    recipe = Recipe.from_toml(mapless.read_toml("run.toml"))
+    first, second, third, _ = MODELS
+
+    def there() -> set[str]:
+        return {name for name in MODELS if mapless.has(map_path(name))}
+
+    project(mapless, recipe, "first", SILENT)
+    assert there() == {first}
+    project(mapless, recipe, [third], SILENT)
+    assert there() == {first, third}
+    with pytest.raises(UnknownName, match=r"'no/such' .* It has: .*zoo/mae"):
+        project(mapless, recipe, [second, "no/such"], SILENT)
+    assert there() == {first, third}
+    project(mapless, recipe, "all", SILENT)
+    assert there() == set(MODELS)
+    table = mapless.read_table(map_path(second))
+    assert list(table.columns) == ["sample", "x", "y"]
+    assert len(table) == len(mapless.read_table("samples.parquet"))

@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import data, selection, state, widgets
 from dashboard.glossary import hint
 from dashboard.hover import pictures_on_hover
+from dashboard.maps import draw_missing
 from probing_core.charts import map_chart
 from probing_core.charts.maps import category_looks
 from probing_core.results import PicturesMissing, Run
@@ -21,13 +22,15 @@ CHART = "map"
 def show() -> None:
     run = data.current_run()
     st.title("Map", help=hint("map"))
-    there = [m for m in run.models["name"] if data.map_of(run, m) is not None]
-    if not there:
-        widgets.empty(
-            "This run has no maps yet; `probing project --run DIR` makes them, and the worker does at its end."
-        )
+    if run.models.empty:
+        widgets.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
-    models, coloring = _controls(run, there)
+    asked, coloring = _controls(run)
+    models = [m for m in asked if run.has_map(m)]
+    if missing := [m for m in asked if m not in models]:
+        draw_missing(run, missing)
+    if not models:
+        return
     selected = _find_image(run, selection.decode(state.chosen("selected"), len(run.samples)))
     points = _thin(_points(run, models, coloring), selected, len(models))
     arrows = _arrows(run, points, selected) if _wants_arrows(selected) else None
@@ -46,10 +49,10 @@ def show() -> None:
     _selection(run, selected, models)
 
 
-def _controls(run: Run, there: list[str]) -> tuple[list[str], str]:
+def _controls(run: Run) -> tuple[list[str], str]:
     left, right = st.columns(2)
     with left:
-        models = [m for m in widgets.pick_models(run, limit=4) if m in there] or there[:1]
+        models = widgets.pick_models(run, limit=4, prefer=run.has_map)
     with right:
         coloring = widgets.segments("Color by", "color", COLORINGS)
     return models, coloring
@@ -62,7 +65,7 @@ def _points(run: Run, models: list[str], coloring: str) -> pd.DataFrame:
     parts = []
     for model in models:
         table = data.map_of(run, model)
-        assert table is not None  # `_controls` keeps models that have a map
+        assert table is not None  # `show` keeps models that have a map
         rows = table.join(samples, on="sample")
         rows = rows[rows["group"].isin(groups)].assign(model=model)
         strengths = rows["strength"].map(lambda s: "" if pd.isna(s) else f" {s:.3g}")

@@ -25,6 +25,13 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     add_run_options(parser)
+    parser.add_argument(
+        "--maps",
+        choices=("all", "first"),
+        default="all",
+        help="which maps to draw: all (default), or that of the first model; the dashboard has the others drawn when "
+        "somebody opens them",
+    )
     for stage, help in (
         ("embed", "transform the images and embed them with every model"),
         ("train", "train the probes"),
@@ -35,6 +42,10 @@ def add(commands: Any) -> None:
         parser.add_argument("--run", required=True, type=Path, metavar="DIR")
         if stage == "embed":
             add_run_options(parser)
+        if stage == "project":
+            parser.add_argument(
+                "--models", type=name_list, dest="maps", default="all", metavar="a,b", help="default: all of the run"
+            )
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -108,8 +108,14 @@ class Run:
 
     def map(self, model: str) -> pd.DataFrame | None:
         """``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made."""
-        table = self.table(f"models/{slug(model)}/map.parquet")
+        table = self.table(_map_path(model))
         return None if table.empty else table
+
+    def has_map(self, model: str) -> bool:
+        return self.store.has(_map_path(model))
+
+    def has_embeddings(self, model: str) -> bool:
+        return bool(self.store.names(f"models/{slug(model)}/embeddings/"))
 
     def embeddings(self, model: str) -> np.ndarray | None:
         """(N, D) ``float32`` in the order of `samples`, or None where the run ships none."""
@@ -161,3 +167,7 @@ class Run:
             PicturesMissing: the corpus is not on this machine, or is not the one that the run was made from.
         """
         return self.pictures.pair(sample)[:2]
+
+
+def _map_path(model: str) -> str:
+    return f"models/{slug(model)}/map.parquet"

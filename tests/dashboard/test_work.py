@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,9 @@ import pytest
 
 from dashboard import work
 from probing_core.progress import Report
+from probing_core.projection import map_path
+from probing_core.results import Run
+from probing_core.store import Store
 
 
 def write(run, **changed):
@@ -94,3 +98,34 @@ def test_the_banner_tells_every_page(open_app, data_folder, made_run, state):
         app.run()
         told = app.success if state == "done" else app.warning
         assert "demo" in told[0].value
+
+
+def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
+    """By a real worker: the page starts it, tells how far it is, and shows the map once it is there."""
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    store = Store(run)
+    for name in ("zoo/mae", "baseline/pixels"):
+        store.remove(map_path(name))
+    app = open_app("Map", run=run, models="baseline/pixels")
+    assert not app.exception
+    assert "Drawing the map of baseline/pixels" in app.get("progress")[0].proto.text
+    deadline = time.monotonic() + 200  # UMAP compiles once in a fresh environment
+    while time.monotonic() < deadline and not Run.open(run).has_map("baseline/pixels"):
+        time.sleep(0.5)
+    app.run()
+    assert not app.exception
+    assert not app.get("progress")
+    assert "512 of 512 samples shown" in "".join(c.value for c in app.caption)
+    assert not Run.open(run).has_map("zoo/mae")
+
+
+def test_a_map_that_cannot_be_drawn_is_explained(open_app, made_run, tmp_path):
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    Store(run).remove(map_path("zoo/mae"))
+    app = open_app("Map", run=run, models="zoo/mae,baseline/handcrafted")
+    assert not app.exception
+    assert "neither a map nor embeddings of zoo/mae" in app.info[0].value
+    assert "512 of 512 samples shown" in "".join(c.value for c in app.caption)
+    assert work.report_of(run) is None
