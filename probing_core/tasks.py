@@ -9,9 +9,14 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import UnknownName
+from probing_core.samples import evaluation_mode
 from probing_core.transforms.base import GROUPS, Transform
 
 ROTATIONS = (0, 1, 2)
+CONTENT = "content"
+
+FEWEST_TO_LEARN, FEWEST_TO_TEST = 5, 2
+"""Photographs of a label in the splits train and test that make it a class of the content task."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class Task:
     """One classification problem over the samples of a run.
 
     Attributes:
-        name: ``fine``, ``group-0`` to ``group-2``.
+        name: ``fine``, ``group-0`` to ``group-2``, ``content``.
         classes: in the order of the probe's outputs.
         truth: (N,) index into ``classes``; -1 for samples that take no part.
         seen: (N,) whether the sample's transform is learned from; the others are tested alone.
@@ -35,14 +40,39 @@ class Task:
         return self.truth >= 0
 
 
-def task_names(transforms: Sequence[Transform]) -> tuple[str, ...]:
-    """The tasks that these transforms make possible: group tasks need a group with a seen member."""
+def task_names(transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
+    """The tasks that these transforms and images make possible.
+
+    Group tasks need a group with a seen member; the content task is asked for by giving ``images``, the table of a
+    run, and needs two classes (see `content_labels`).
+    """
     rotations = [f"group-{r}" for r in ROTATIONS if _groups(transforms, r)]
-    return ("fine", *rotations)
+    return ("fine", *rotations, *([CONTENT] if images is not None and content_labels(images) else []))
 
 
-def make_task(name: str, samples: pd.DataFrame, transforms: Sequence[Transform]) -> Task:
-    """The task called ``name`` over ``samples`` (the table of a run).
+def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
+    """The classes of the content task over ``images``, the table of a run; none where it is not defined.
+
+    Where the corpus says which classes no encoder saw in pretraining, those alone: what a supervised encoder was
+    trained to tell would be no comparison. A class needs photographs to learn from and to be tested on, so that
+    labels which are the photographs themselves, and corpora of few photographs, have no content task.
+    """
+    if images.empty or evaluation_mode(images) == "leave-one-out":
+        return ()
+    rows = images[images["used"] & (images["label"] != "")]
+    if "held_out" in rows and rows["held_out"].any():
+        rows = rows[rows["held_out"]]
+    counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)
+    counts = counts.reindex(columns=["train", "val", "test"], fill_value=0)
+    enough = counts[(counts["train"] >= FEWEST_TO_LEARN) & (counts["test"] >= FEWEST_TO_TEST)]
+    # The penalty is chosen on val, which some class must be in.
+    return tuple(sorted(enough.index)) if len(enough) > 1 and enough["val"].sum() > 0 else ()
+
+
+def make_task(
+    name: str, samples: pd.DataFrame, transforms: Sequence[Transform], images: pd.DataFrame | None = None
+) -> Task:
+    """The task called ``name`` over ``samples``; the content task takes ``images`` as well (both tables of a run).
 
     Raises:
         UnknownName: there is no such task.
@@ -51,7 +81,10 @@ def make_task(name: str, samples: pd.DataFrame, transforms: Sequence[Transform])
         return _fine(samples, transforms)
     if name.startswith("group-") and name[6:].isdigit() and int(name[6:]) in ROTATIONS:
         return _group(samples, transforms, int(name[6:]))
-    raise UnknownName(f"There is no task called '{name}'. There are: {', '.join(task_names(transforms))}.")
+    names = task_names(transforms, images)
+    if name == CONTENT and images is not None and CONTENT in names:
+        return _content(samples, content_labels(images))
+    raise UnknownName(f"There is no task called '{name}'. There are: {', '.join(names)}.")
 
 
 def _fine(samples: pd.DataFrame, transforms: Sequence[Transform]) -> Task:
@@ -66,6 +99,13 @@ def _group(samples: pd.DataFrame, transforms: Sequence[Transform], rotation: int
     truth = _indices(samples["group"], groups)
     learned = {t.name for t in transforms if not t.far and t.unseen_in != rotation}
     return Task(f"group-{rotation}", groups, truth, samples["transform"].isin(learned).to_numpy())
+
+
+def _content(samples: pd.DataFrame, labels: tuple[str, ...]) -> Task:
+    truth = _indices(samples["label"], labels)
+    # One draw of everything: the content task asks what is in a picture, not how often it can be asked.
+    truth[(samples["draw"] > 0) | (samples["repetition"] > 0)] = -1
+    return Task(CONTENT, labels, truth, (samples["transform"] == "identity").to_numpy())
 
 
 def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:

@@ -101,7 +101,12 @@ def test_unseen_members_are_scored_apart(split_run):
 def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypatch):
     out, options = split_run
     before = files(out)
-    for module, name in ((embedding, "load_embedder"), (training, "fit"), (training, "read_embeddings")):
+    for module, name in (
+        (embedding, "load_embedder"),
+        (training.split, "fit"),
+        (training.others.mlp, "fit_seeds"),
+        (training.files, "read_embeddings"),
+    ):
         monkeypatch.setattr(module, name, lambda *a, **k: pytest.fail("work was done again"))
     run(out, options)
     run(out)

@@ -72,12 +72,15 @@ def calibrated(model: Mahalanobis, held_out: np.ndarray, clusters: np.ndarray, r
         clusters: (N,) their photographs; each weighs the same.
         rate: between 0 and 1.
     """
-    scores = model.score(held_out)
+    return replace(model, threshold=quantile(model.score(held_out), clusters, 1 - rate))
+
+
+def quantile(scores: np.ndarray, clusters: np.ndarray, share: float) -> float:
+    """The smallest of ``scores`` (N,) that at least a ``share`` does not exceed, each of ``clusters`` weighing 1."""
     _, row, count = np.unique(clusters, return_inverse=True, return_counts=True)
     order = np.argsort(scores)
     weight = np.cumsum((1 / count[row])[order]) / len(count)
-    at = min(int(np.searchsorted(weight, 1 - rate)), len(scores) - 1)
-    return replace(model, threshold=float(scores[order][at]))
+    return float(scores[order][min(int(np.searchsorted(weight, share)), len(scores) - 1)])
 
 
 def neighbor_distance(known: np.ndarray, X: np.ndarray, k: int = NEIGHBORS) -> np.ndarray:

@@ -35,7 +35,7 @@ class NearestNeighbors:
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
         """Probabilities (N, K) ``float32``: votes, with one more vote spread over all classes."""
-        return _votes(self.embeddings, self.truth, X, (self.k,), len(self.classes))[self.k]
+        return votes(self.embeddings, self.truth, X, (self.k,), len(self.classes))[self.k]
 
 
 def fit(
@@ -51,8 +51,8 @@ def fit(
     reading.check(*validation, len(classes))
     embeddings, truth = _unit(X), np.asarray(y, np.int64)
     sizes = [k for k in neighbors if k <= len(truth)] or [len(truth)]
-    votes = _votes(embeddings, truth, validation[0], sizes, len(classes))
-    losses = [log_loss(votes[k], validation[1]) for k in sizes]
+    found = votes(embeddings, truth, validation[0], sizes, len(classes))
+    losses = [log_loss(found[k], validation[1]) for k in sizes]
     best = int(np.argmin(losses))
     facts = FitFacts(
         penalty=float(sizes[best]),
@@ -65,20 +65,27 @@ def fit(
     return NearestNeighbors(tuple(classes), embeddings, truth, sizes[best], facts)
 
 
-def _votes(
-    embeddings: np.ndarray, truth: np.ndarray, X: np.ndarray, sizes: Sequence[int], classes: int
+def votes(
+    X: np.ndarray, y: np.ndarray, queries: np.ndarray, sizes: Sequence[int], classes: int
 ) -> dict[int, np.ndarray]:
-    """k -> probabilities (N, K), from one search."""
+    """k -> probabilities (Q, K) ``float32`` of ``queries`` (Q, D), from one search for all ``sizes``.
+
+    Args:
+        X, y: training embeddings (N, D), of any length, and their classes (N,).
+        sizes: none larger than N.
+        classes: K.
+    """
+    embeddings = _unit(X)
     found: dict[int, list[np.ndarray]] = {k: [] for k in sizes}
-    for start in range(0, len(X), QUERIES):
-        similarity = _unit(X[start : start + QUERIES]) @ embeddings.T
+    for start in range(0, len(queries), QUERIES):
+        similarity = _unit(queries[start : start + QUERIES]) @ embeddings.T
         rows = np.arange(len(similarity))[:, None]
         near = np.argpartition(-similarity, max(sizes) - 1, axis=1)[:, : max(sizes)]
         near = near[rows, np.argsort(-similarity[rows, near], axis=1, kind="stable")]
         for k in sizes:
-            votes = np.full((len(similarity), classes), 1 / classes)
-            np.add.at(votes, (np.broadcast_to(rows, (len(rows), k)), truth[near[:, :k]]), 1)
-            found[k].append((votes / (k + 1)).astype(np.float32))
+            counts = np.full((len(similarity), classes), 1 / classes)
+            np.add.at(counts, (np.broadcast_to(rows, (len(rows), k)), y[near[:, :k]]), 1)
+            found[k].append((counts / (k + 1)).astype(np.float32))
     return {k: np.concatenate(parts) for k, parts in found.items()}
 
 

@@ -1,0 +1,96 @@
+"""Tasks x models -> probes, and their predictions of images that they never learned from.
+
+Two ways, decided by the corpus: with 30 photographs or more, probes learn from the train split, choose their penalty
+on the val split and predict the test split. With fewer, each photograph is predicted by a probe that never saw it,
+and the penalty is chosen by leaving one out within the rest. Live predictions come from the deployment probe, which
+learns all transforms from all photographs of the training splits. A run that takes its probes from another learns
+nothing and tests every image. Corpora with splits and labels also have the content task, and probes of other kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+
+from probing_core.config import Recipe
+from probing_core.embedding import model_entries
+from probing_core.progress import Progress
+from probing_core.samples import evaluation_mode, load_transforms
+from probing_core.store import Store
+from probing_core.tasks import CONTENT, task_names
+from probing_core.training.adopted import adopt, differences
+from probing_core.training.content import train_content
+from probing_core.training.few import train_few
+from probing_core.training.files import (
+    DEPLOYMENT,
+    FAMILIARITY,
+    LOOK_RULE,
+    ORACLE,
+    OTHER_PROBES,
+    Work,
+    familiarity_path,
+    fits_path,
+    look_rule_path,
+    predictions_path,
+    probe_path,
+    read_probe,
+    task_key,
+)
+from probing_core.training.others import train_others
+from probing_core.training.split import train_split
+from probing_core.transforms.base import Transform
+
+__all__ = [
+    "DEPLOYMENT",
+    "FAMILIARITY",
+    "LOOK_RULE",
+    "ORACLE",
+    "OTHER_PROBES",
+    "differences",
+    "familiarity_path",
+    "fits_path",
+    "look_rule_path",
+    "predictions_path",
+    "probe_path",
+    "read_probe",
+    "task_key",
+    "train",
+]
+
+
+def train(store: Store, recipe: Recipe, progress: Progress, source: Store | None = None) -> None:
+    """Makes whatever is missing of every model's probes and predictions.
+
+    Args:
+        source: the run whose probes are used, where the recipe names one.
+    """
+    samples, images = store.read_table("samples.parquet"), store.read_table("images.parquet")
+    transforms = load_transforms(recipe)
+    entries = model_entries(store)
+    steps = _steps(transforms, images, source)
+    for done, entry in enumerate(entries):
+        work = Work(store, recipe, entry, samples, images, transforms)
+        for i, (name, step) in enumerate(steps.items()):
+            progress.update(
+                "train", done * len(steps) + i, len(entries) * len(steps), f"Training probes of {work.model}"
+            )
+            key = task_key(recipe, entry, name)
+            if not store.has(predictions_path(work.model, name), key):
+                step(work, key=key)
+    progress.update("train", len(entries) * len(steps), len(entries) * len(steps), "Training probes")
+
+
+def _steps(
+    transforms: tuple[Transform, ...], images: pd.DataFrame, source: Store | None
+) -> dict[str, Callable[..., None]]:
+    """What is trained of every model, by the name of its predictions."""
+    if source is not None:
+        return {name: partial(adopt, source=source, name=name) for name in task_names(transforms)}
+    if evaluation_mode(images) == "leave-one-out":
+        return {name: partial(train_few, name=name) for name in task_names(transforms)}
+    steps: dict[str, Callable[..., None]] = {name: partial(train_split, name=name) for name in task_names(transforms)}
+    if CONTENT in task_names(transforms, images):
+        steps[CONTENT] = train_content
+    return steps | {OTHER_PROBES: train_others}

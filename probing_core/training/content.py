@@ -1,0 +1,46 @@
+"""The content task: what is in the picture, told from clean embeddings and from transformed ones.
+
+The probe learns from untouched pictures and is tested on untouched and on transformed ones. Beside it stand the
+oracles, one a transform, which learn from pictures transformed alike. Where the probe falls and the oracle holds, a
+transform has moved the content in the embedding; where both fall, it has taken it away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from probing_core.tasks import CONTENT, Task
+from probing_core.training.files import ORACLE, Work, predictions_path, probe_path, save_fits, told
+from probing_core.training.split import fit_part, parts
+
+
+def train_content(work: Work, key: str) -> None:
+    """The probe of clean pictures, the oracles, and the predictions of both."""
+    task = work.task(CONTENT)
+    train, val, test = parts(work, task)
+    probe = fit_part(work, task, train, val)
+    fits = [("split", probe.facts)]
+    tables = []
+    for transform in work.transforms:
+        if transform.name == "identity" or transform.far:
+            continue  # of the clean ones the probe itself is the oracle; the far tier is never learned from
+        alike = _only(work, task, transform.name)
+        learned, chosen, tested = parts(work, alike)
+        oracle = fit_part(work, alike, learned, chosen)
+        fits.append((f"oracle:{transform.name}", oracle.facts))
+        tables.append(told(work, alike, tested, oracle.probabilities(work.X[tested])))
+    work.store.write_bytes(probe_path(work.model, CONTENT), probe.to_bytes(), key)
+    save_fits(work, CONTENT, fits, key)
+    work.store.write_table(predictions_path(work.model, ORACLE), pd.concat(tables, ignore_index=True), key)
+    # Last, so that a kill before it leaves the task to be done again.
+    table = told(work, task, test, probe.probabilities(work.X[test]))
+    work.store.write_table(predictions_path(work.model, CONTENT), table, key)
+
+
+def _only(work: Work, task: Task, transform: str) -> Task:
+    """The same task over the samples of one transform, all of which may be learned from."""
+    mine = (work.samples["transform"] == transform).to_numpy()
+    return replace(task, truth=np.where(mine, task.truth, -1), seen=np.ones(len(mine), bool))

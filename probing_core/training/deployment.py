@@ -1,0 +1,93 @@
+"""What live predictions need: a calibrated probe, the rule of the two looks, and what is familiar."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from probing_core.embedding import LOOKS, looks_path
+from probing_core.look_samples import groups_of, mean_log_probabilities
+from probing_core.looks import LookRule, fit_rule
+from probing_core.measures.calibration import at_temperature, fit_temperature
+from probing_core.probes.base import LinearProbe
+from probing_core.probes.familiarity import fit_familiarity
+from probing_core.tasks import Task
+from probing_core.training.files import DEPLOYMENT, Work, familiarity_path, look_rule_path, probe_path, whole_images
+
+MOST_FAMILIAR = 16_000
+"""Samples that familiarity is fitted on at most."""
+
+FOLDS = 5
+"""Of photographs, for the temperature of the combined look."""
+
+
+def save_deployment(
+    work: Work,
+    task: Task,
+    probe: LinearProbe,
+    held_out: tuple[np.ndarray, np.ndarray],
+    large: np.ndarray,
+    looks: pd.DataFrame,
+    key: str,
+) -> float:
+    """Writes the deployment probe and, where there are large pictures, the rule of the two looks.
+
+    Args:
+        probe: fitted on all that may be learned from.
+        held_out: probabilities (n, K) and truth (n,) of samples that the probes which gave them never saw.
+        large, looks: the same of large pictures (P, K), and which of them belong together; may be empty.
+
+    Returns:
+        The temperature.
+    """
+    temperature = fit_temperature(*held_out)
+    work.store.write_bytes(probe_path(work.model, DEPLOYMENT), probe.with_temperature(temperature).to_bytes(), key)
+    if len(looks):
+        rule = _look_rule(work, task, at_temperature(large, temperature), looks)
+        work.store.write_bytes(look_rule_path(work.model), rule.to_bytes(), key)
+    return temperature
+
+
+def save_familiarity(
+    work: Work, rows: np.ndarray, classes: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]], key: str
+) -> None:
+    """Writes what the model knows of pictures, from the samples that its deployment probe knows.
+
+    Args:
+        rows: (n,) positions of the samples that are known.
+        classes: (n,) their classes.
+        folds: for each, positions of the samples to learn from and of those held out; both within ``rows``.
+    """
+    class_of = np.full(len(work.samples), -1)
+    class_of[rows] = classes
+    thinned = [(whole_images(work, learned, MOST_FAMILIAR), held) for learned, held in folds]
+    familiarity = fit_familiarity(work.X, class_of, whole_images(work, rows, MOST_FAMILIAR), thinned, work.photographs)
+    work.store.write_bytes(familiarity_path(work.model), familiarity.to_bytes(), key)
+
+
+def read_looks(work: Work) -> tuple[np.ndarray, pd.DataFrame] | None:
+    """Embeddings of the large pictures, and which belong together; None where the corpus has none."""
+    if not work.store.has(looks_path(work.model)):
+        return None
+    looks = work.store.read_table(LOOKS)
+    return (work.store.read_arrays(looks_path(work.model))["embeddings"], looks) if len(looks) else None
+
+
+def _look_rule(work: Work, task: Task, probabilities: np.ndarray, looks: pd.DataFrame) -> LookRule:
+    whole, tiles = mean_log_probabilities(probabilities, looks)
+    truth = np.array([task.classes.index(name) for name in looks["transform"]])
+    groups = groups_of(task.classes, work.recipe)
+    rule = fit_rule(whole, tiles, truth, groups)
+    # Its temperature is fitted on answers of rules that did not learn from the photograph.
+    _, photograph = np.unique(looks["base_id"], return_inverse=True)
+    fold = photograph % FOLDS
+    if photograph.max() == 0:
+        return rule
+    answers = np.empty_like(whole, dtype=np.float64)
+    for held in range(min(FOLDS, photograph.max() + 1)):
+        out = fold == held
+        other = fit_rule(whole[~out], tiles[~out], truth[~out], groups)
+        answers[out] = [other.combine(w, t[None]) for w, t in zip(whole[out], tiles[out], strict=True)]
+    return replace(rule, temperature=fit_temperature(answers, truth))

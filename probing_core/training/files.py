@@ -1,0 +1,174 @@
+"""Where the probes, predictions and facts of a model lie, and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.config import Recipe
+from probing_core.embedding import read_embeddings, sample_key
+from probing_core.errors import BadRun
+from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.store import Store, digest, slug
+from probing_core.tasks import Task, make_task
+from probing_core.transforms.base import Transform
+
+DEPLOYMENT = "deployment"
+LOOK_RULE = "look"
+FAMILIARITY = "familiarity"
+ORACLE = "content-oracle"
+"""Predictions of the content by probes that learned from images transformed alike."""
+
+OTHER_PROBES = "fine-mlp-knn"
+"""Predictions of the fine task by the probes that are scored beside the linear one."""
+
+TRAINING = 2
+"""Version of what training does; raised where its bytes change, so that runs that exist are trained again."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One model of a run, to be probed.
+
+    Attributes:
+        store, recipe: the run.
+        entry: what its ``model.toml`` says.
+        samples, images: tables of the run.
+        transforms: of the recipe.
+    """
+
+    store: Store
+    recipe: Recipe
+    entry: dict[str, Any]
+    samples: pd.DataFrame
+    images: pd.DataFrame
+    transforms: tuple[Transform, ...]
+
+    @property
+    def model(self) -> str:
+        return self.entry["name"]
+
+    @cached_property
+    def X(self) -> np.ndarray:
+        """(N, D) embeddings of all samples, read when first needed."""
+        return read_embeddings(self.store, self.model)
+
+    @cached_property
+    def split(self) -> np.ndarray:
+        return self.samples["split"].to_numpy()
+
+    @cached_property
+    def photographs(self) -> np.ndarray:
+        return self.samples["base_id"].to_numpy()
+
+    def task(self, name: str) -> Task:
+        return make_task(name, self.samples, self.transforms, self.images)
+
+
+def task_key(recipe: Recipe, entry: dict[str, Any], task: str) -> str:
+    return digest([sample_key(recipe), recipe.probes_from, entry["recipe"], task, TRAINING])
+
+
+def probe_path(model: str, task: str) -> str:
+    return f"models/{slug(model)}/probes/{task}.safetensors"
+
+
+def look_rule_path(model: str) -> str:
+    return probe_path(model, LOOK_RULE)
+
+
+def familiarity_path(model: str) -> str:
+    return probe_path(model, FAMILIARITY)
+
+
+def predictions_path(model: str, task: str) -> str:
+    return f"models/{slug(model)}/predictions/{task}.parquet"
+
+
+def fits_path(model: str, task: str) -> str:
+    return f"models/{slug(model)}/fits/{task}.parquet"
+
+
+def read_probe(store: Store, model: str, task: str) -> LinearProbe:
+    name = probe_path(model, task)
+    if not store.has(name):
+        raise BadRun(f"The run has no '{task}' probe of '{model}'; `probing train --run DIR` makes it.")
+    return LinearProbe.from_bytes(store.read_bytes(name))
+
+
+def save_fits(
+    work: Work,
+    task: str,
+    fits: Iterable[tuple[str, FitFacts]],
+    key: str,
+    probes: Iterable[str] | None = None,
+    note: str = "",
+    name: str | None = None,
+) -> None:
+    """One row a fitted probe.
+
+    Args:
+        fits: (fold, facts).
+        probes: the kind of each; all linear if not given.
+        note: what a reader of their scores must know.
+        name: of the file; the task's if not given.
+    """
+    fits = list(fits)
+    table = pd.DataFrame(
+        [
+            {
+                "model": work.model,
+                "task": task,
+                "probe": probe,
+                "fold": str(fold),
+                "penalty": facts.penalty,
+                "at_edge": facts.at_edge,
+                "converged": facts.converged,
+                "iterations": facts.iterations,
+                "validation_loss": facts.validation_loss,
+                "note": note,
+            }
+            for (fold, facts), probe in zip(fits, probes or ["linear"] * len(fits), strict=True)
+        ]
+    )
+    work.store.write_table(fits_path(work.model, name or task), table, key)
+
+
+def told(
+    work: Work, task: Task, rows: np.ndarray, probabilities: np.ndarray, further: Mapping[str, object] | None = None
+) -> pd.DataFrame:
+    """One row a tested sample, as in docs/run-format.md.
+
+    Args:
+        rows: (n,) positions of the samples.
+        probabilities: (n, K).
+        further: columns behind the usual ones.
+    """
+    classes = np.array(task.classes, dtype=object)
+    truth, predicted = task.truth[rows], probabilities.argmax(1)
+    order = np.arange(len(rows))
+    columns = {
+        "sample": work.samples["sample"].to_numpy()[rows],
+        "truth": classes[truth],
+        "predicted": classes[predicted],
+        "p_truth": probabilities[order, truth].astype(np.float32),
+        "p_predicted": probabilities[order, predicted].astype(np.float32),
+        "seen": task.seen[rows],
+    }
+    return pd.DataFrame(columns | dict(further or {}))
+
+
+def whole_images(work: Work, rows: np.ndarray, most: int) -> np.ndarray:
+    """``rows`` of as many images, evenly spaced, as ``most`` samples allow."""
+    if len(rows) <= most:
+        return rows
+    ids = work.samples["image_id"].to_numpy()[rows]
+    names = pd.unique(ids)
+    count = max(1, most * len(names) // len(rows))
+    kept = names[np.linspace(0, len(names) - 1, count).round().astype(int)]
+    return rows[np.isin(ids, kept)]

@@ -1,0 +1,71 @@
+"""Probes of a corpus with splits: they learn from train, choose on val and predict test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from probing_core.errors import BadCorpus
+from probing_core.look_samples import COLUMNS
+from probing_core.measures.calibration import at_temperature
+from probing_core.probes.base import LinearProbe
+from probing_core.probes.linear import fit
+from probing_core.tasks import Task
+from probing_core.training.deployment import read_looks, save_deployment, save_familiarity
+from probing_core.training.files import Work, predictions_path, probe_path, save_fits, told
+
+
+def train_split(work: Work, name: str, key: str) -> None:
+    """The linear probe of the task ``name``, its predictions; and for ``fine`` what live predictions need.
+
+    Raises:
+        BadCorpus: a split has no image.
+    """
+    task = work.task(name)
+    train, val, test = parts(work, task)
+    probe = fit_part(work, task, train, val)
+    probabilities = probe.probabilities(work.X[test])
+    further = {}
+    if name == "fine":
+        temperature = _deploy(work, task, probe, train, val, key)
+        further["p_calibrated"] = at_temperature(probabilities, temperature).max(1).astype(np.float32)
+    work.store.write_bytes(probe_path(work.model, name), probe.to_bytes(), key)
+    save_fits(work, name, [("split", probe.facts)], key)
+    # Last, so that a kill before it leaves the task to be done again.
+    table = told(work, task, test, probabilities, further)
+    work.store.write_table(predictions_path(work.model, name), table, key)
+
+
+def parts(work: Work, task: Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions of the samples of train, val and test; train and val hold nothing that is to stay unseen."""
+    found = [
+        np.flatnonzero(task.takes_part & (work.split == split) & (task.seen | (split == "test")))
+        for split in ("train", "val", "test")
+    ]
+    for split, rows in zip(("train", "val", "test"), found, strict=True):
+        if len(rows) == 0:
+            raise BadCorpus(
+                f"The corpus has no usable image in the split '{split}', which the task '{task.name}' needs."
+            )
+    return found[0], found[1], found[2]
+
+
+def fit_part(work: Work, task: Task, train: np.ndarray, val: np.ndarray) -> LinearProbe:
+    """A probe of the rows ``train`` whose penalty is chosen on ``val``."""
+    return fit(work.X[train], task.truth[train], classes=task.classes, validation=(work.X[val], task.truth[val]))
+
+
+def _deploy(work: Work, task: Task, probe: LinearProbe, train: np.ndarray, val: np.ndarray, key: str) -> float:
+    both = np.concatenate([train, val])
+    deployment = fit(
+        work.X[both],
+        task.truth[both],
+        classes=task.classes,
+        validation=(work.X[val], task.truth[val]),
+        penalties=(probe.penalty,),  # chosen by `probe`, which did not learn from val
+    )
+    held_out = probe.probabilities(work.X[val]), task.truth[val]
+    large, looks = read_looks(work) or (work.X[:0], pd.DataFrame(columns=list(COLUMNS)))
+    temperature = save_deployment(work, task, deployment, held_out, probe.probabilities(large), looks, key)
+    save_familiarity(work, train, task.truth[train], [(train, val)], key)
+    return temperature
