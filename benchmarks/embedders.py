@@ -6,12 +6,10 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
 from probing_core.embedders import bundled, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.network import NetworkEmbedder
-from probing_core.embedders.vit import ViTEmbedder, init_vit
 
 IMAGES, VIEW, ROUNDS = 64, 128, 5
 
@@ -40,16 +38,7 @@ def _bare(embedder: LoadedEmbedder, images: list[np.ndarray]) -> list[Callable[[
     if isinstance(embedder, NetworkEmbedder):
         batch = embedder.prepare(images)
         return [lambda: embedder.forward(batch)]
-    if isinstance(embedder, ViTEmbedder):
-        vit, pixels = init_vit(0).eval(), torch.rand(IMAGES, 3, VIEW, VIEW)
-        return [lambda: _forward(vit, pixels, embedder.precision)]
     return []
-
-
-def _forward(module: torch.nn.Module, batch: torch.Tensor, precision: str) -> torch.Tensor:
-    dtype = getattr(torch, precision)
-    with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-        return module(batch)
 
 
 def _fastest(*functions: Callable[[], object]) -> list[float]:

@@ -122,6 +122,10 @@ class LoadedEmbedder(ABC):
         """Full model name -> `recipe`, one entry for each that `embed_layers` gives."""
         return {self.name: self.recipe()}
 
+    def dims(self) -> Mapping[str, int]:
+        """Full model name -> length of its embedding, one entry for each that `embed_layers` gives."""
+        return dict.fromkeys(self.recipes(), self.dim)
+
     def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
         """What `embed_layers` gives for the samples of a run: rows of ``samples`` (image_id, transform, repetition,
         draw) and their pictures. Only precomputed embeddings need the rows."""

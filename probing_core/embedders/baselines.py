@@ -56,14 +56,12 @@ def _load_handcrafted(spec: EmbedderSpec, options: Mapping[str, str], device: st
 
 
 def _load_random_vit(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> LoadedEmbedder:
-    from probing_core.embedders.devices import resolve_device, resolve_precision
     from probing_core.embedders.vit import ViTEmbedder, init_vit
 
     refuse_options(spec.name, options, allowed=("pool", "layer", "seed"))
-    target = resolve_device(device)
     vit = init_vit(int(options.get("seed", "0")))
-    name = ModelName(spec.name, options).full
-    return ViTEmbedder(name, vit, options, str(target), resolve_precision(precision, target))
+    others = {key: value for key, value in options.items() if key != "seed"}
+    return ViTEmbedder(ModelName(spec.name, options).full, vit, others, device, precision)
 
 
 SPECS = (

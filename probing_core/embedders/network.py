@@ -161,6 +161,9 @@ class NetworkEmbedder(LoadedEmbedder):
         if device.startswith("cuda"):
             torch.cuda.empty_cache()
 
+    def dims(self) -> Mapping[str, int]:
+        return dict(zip(self._names(), self._dims, strict=True))
+
     def _names(self) -> list[str]:
         """Full names of what one pass gives: one, or one for each layer."""
         return [with_layer(self.name, layer) for layer in self._layers] if self._all_layers else [self.name]
@@ -266,7 +269,8 @@ def _compute_in_float32(module: nn.Module, device_type: str) -> None:
 
 
 def _pooled(features: torch.Tensor, pool: str, network: Network) -> torch.Tensor:
-    """(N, D) from tokens (N, L, D) or a map (4 axes)."""
+    """(N, D) from tokens (N, L, D) or a map (4 axes); means are taken in float32, whatever the precision."""
+    features = features.float()
     if features.ndim == 4:
         return features.mean((2, 3)) if network.maps == "NCHW" else features.mean((1, 2))
     return features[:, 0] if pool == "cls" else features[:, network.prefix :].mean(1)

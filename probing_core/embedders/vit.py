@@ -7,22 +7,17 @@ token (MAE, CAN) are read out like the others.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from probing_core.embedders.base import LoadedEmbedder, Preprocessing
-from probing_core.embedders.names import with_layer
-from probing_core.embedders.preprocessing import make_batch
-from probing_core.errors import BadConfig
-from probing_core.transforms.base import Image
+from probing_core.embedders.base import Preprocessing
+from probing_core.embedders.network import Network, NetworkEmbedder
 
 if TYPE_CHECKING:
     import torch
     from timm.models.vision_transformer import VisionTransformer
+
+    from probing_core.embedders.text_tower import TextTower, Vocabulary
 
 SIZE, PATCH, WIDTH, DEPTH, HEADS = 128, 16, 192, 6, 3
 TOKENS = (SIZE // PATCH) ** 2
@@ -74,25 +69,16 @@ def normalize(pixels: torch.Tensor) -> torch.Tensor:
     return (pixels - mean) / std
 
 
-def weights_hash(vit: torch.nn.Module) -> str:
-    """A digest of every weight, by name, as 32-bit floats."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(vit.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().float().cpu().numpy().tobytes())
-    return digest.hexdigest()
-
-
-class ViTEmbedder(LoadedEmbedder):
-    """The zoo's encoder in memory.
+class ViTEmbedder(NetworkEmbedder):
+    """The zoo's encoder in memory, with its text tower where it has one.
 
     Args:
         name: the full name, options included.
         vit: from `init_vit`, with whatever weights.
         options: ``layer`` (1 to `DEPTH`: the mean of the tokens that block gives out, before the last
             normalization; ``all``: each of them from one pass); ``pool`` may say ``mean``, which is all there is.
-        device: where it runs.
-        precision: ``float32``, ``bfloat16`` or ``float16``; the last two by autocast.
+        device, precision: as of `NetworkEmbedder`.
+        text: the words and the network of the text tower, or None.
 
     Raises:
         BadConfig: an option the encoder does not have.
@@ -105,75 +91,39 @@ class ViTEmbedder(LoadedEmbedder):
         options: Mapping[str, str] | None = None,
         device: str = "cpu",
         precision: str = "float32",
+        text: tuple[Vocabulary, TextTower] | None = None,
     ) -> None:
-        options = dict(options or {})
-        if options.get("pool", "mean") != "mean":
-            raise BadConfig(f"{name}: pool must be 'mean'; got '{options['pool']}'. The encoder has no class token.")
-        layer = options.get("layer", "")
-        if layer not in ("", "all", *map(str, range(1, DEPTH + 1))):
-            raise BadConfig(f"{name}: layer must be 1 to {DEPTH} or 'all'; got '{layer}'.")
-        self.name, self.dim, self.device, self.precision = name, WIDTH, device, precision
-        self.layer = layer
-        self._digest = weights_hash(vit)
-        self._vit = vit.eval().to(device)
-        self._threads = ThreadPoolExecutor(2)
+        super().__init__(name, _network(vit, text), PREPROCESSING, options or {}, device, precision)
 
-    def embed(self, images: Sequence[Image]) -> np.ndarray:
-        """Embeddings (N, 192) ``float32``; of the last layer if the name asked for all of them."""
-        return list(self.embed_layers(images).values())[-1]
 
-    def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        batches = [self._forward(images[i : i + self.batch_size]) for i in range(0, len(images), self.batch_size)]
-        return {
-            name: np.concatenate([batch[k] for batch in batches]) if batches else np.zeros((0, WIDTH), np.float32)
-            for k, name in enumerate(self._names())
-        }
+def _network(vit: VisionTransformer, text: tuple[Vocabulary, TextTower] | None) -> Network:
+    import timm
+    from torch import nn
 
-    def recipe(self) -> dict[str, Any]:
-        import timm
-        import torch
+    def embed(batch: torch.Tensor) -> torch.Tensor:
+        return vit.forward_features(batch).float().mean(1)  # summed in float32, whatever the precision
 
-        return {
-            "weights": self._digest,
+    return Network(
+        module=nn.ModuleDict({"encoder": vit, "text": text[1]}) if text else vit,
+        embed=embed,
+        pooling="mean",
+        features=vit.forward_features,
+        blocks=list(vit.blocks),  # type: ignore[arg-type]
+        text=_text(*text) if text else None,
+        details={
             "architecture": f"ViT {SIZE} px, patch {PATCH}, width {WIDTH}, depth {DEPTH}, {HEADS} heads",
-            "size": [SIZE, SIZE],
-            "resize": PREPROCESSING.resize,
-            "interpolation": PREPROCESSING.interpolation,
-            "mean": list(PREPROCESSING.mean),
-            "std": list(PREPROCESSING.std),
-            "pool": "mean",
-            "layer": self.layer,
-            "precision": self.precision,
-            "torch": torch.__version__,
-            "timm": timm.__version__,
-        }
+        },
+        versions={"timm": timm.__version__},
+    )
 
-    def close(self) -> None:
-        self._vit = self._vit.to("meta")
-        self._threads.shutdown()
 
-    def _names(self) -> list[str]:
-        if self.layer != "all":
-            return [self.name]
-        return [with_layer(self.name, number) for number in range(1, DEPTH + 1)]
-
-    def _forward(self, images: Sequence[Image]) -> list[np.ndarray]:
-        """One embedding matrix for each of `_names`."""
+def _text(vocabulary: Vocabulary, tower: TextTower) -> Callable[[Sequence[str]], torch.Tensor]:
+    def encode(texts: Sequence[str]) -> torch.Tensor:
         import torch
 
-        batch = torch.from_numpy(make_batch(images, PREPROCESSING, self._threads))
-        half = getattr(torch, self.precision)
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.device.split(":")[0], dtype=half, enabled=half is not torch.float32),
-        ):
-            inputs = batch.to(self.device).permute(0, 3, 1, 2)
-            tokens: Any
-            if not self.layer:
-                tokens = [self._vit.forward_features(inputs)]
-            else:
-                wanted = list(range(DEPTH)) if self.layer == "all" else [int(self.layer) - 1]
-                tokens = self._vit.forward_intermediates(
-                    inputs, indices=wanted, output_fmt="NLC", intermediates_only=True, stop_early=True
-                )
-            return [t.float().mean(dim=1).cpu().numpy() for t in tokens]
+        words = vocabulary.encode(texts)
+        device = next(tower.parameters()).device
+        with torch.autocast(device.type, enabled=False):  # so small that float32 costs nothing
+            return tower(words.to(device))
+
+    return encode

@@ -7,12 +7,10 @@ Weights lie in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md`` 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from probing_core.embedders.base import Availability, EmbedderSpec
 from probing_core.embedders.names import ModelName
@@ -22,7 +20,6 @@ from probing_core.paths import data_dir
 
 if TYPE_CHECKING:
     import torch
-    from timm.models.vision_transformer import VisionTransformer
 
     from probing_core.embedders.text_tower import TextTower, Vocabulary
 
@@ -45,48 +42,12 @@ OBJECTIVES = {
 WITH_TEXT = ("clip", "align", "clip-plain", "align-plain")
 
 
-class ZooEmbedder(ViTEmbedder):
-    """A pretrained encoder, with its text tower where it has one.
-
-    Args:
-        text: the words and the network of the text tower, or None.
-        Others: see `ViTEmbedder`.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        vit: VisionTransformer,
-        options: Mapping[str, str],
-        device: str,
-        precision: str,
-        text: tuple[Vocabulary, TextTower] | None = None,
-    ) -> None:
-        super().__init__(name, vit, options, device, precision)
-        self._text = text
-
-    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
-        """Embeddings (N, 192) ``float32`` of ``texts``, to be compared with the pictures' by cosine.
-
-        Raises:
-            TypeError: the model has no text tower.
-            BadConfig: a text of which no word is known.
-        """
-        if self._text is None:
-            return super().embed_text(texts)
-        import torch
-
-        vocabulary, tower = self._text
-        with torch.inference_mode():
-            return tower(vocabulary.encode(texts).to(self.device)).float().cpu().numpy()
-
-
 def weights_path(name: str) -> Path:
     """Where the weights of the zoo's ``name`` lie, whether they are there or not."""
     return data_dir() / "zoo" / f"{name}.safetensors"
 
 
-def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, precision: str) -> ZooEmbedder:
+def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
     """The encoder in the file ``path``.
 
     Raises:
@@ -94,28 +55,23 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
     """
     from safetensors import SafetensorError, safe_open
 
-    from probing_core.embedders.devices import resolve_device, resolve_precision
-
-    target = resolve_device(device)
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {})["facts"])
             weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118, not a dict
         vit = init_vit(0)
         vit.load_state_dict(_under("encoder.", weights))
-        text = _text_tower(facts, weights, str(target))
+        text = _text_tower(facts, weights)
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise ModelUnavailable(f"'{path}' holds no encoder of the zoo that can be read: {one_line(error)}.") from error
-    return ZooEmbedder(name, vit, options, str(target), resolve_precision(precision, target), text)
+    return ViTEmbedder(name, vit, options, device, precision, text)
 
 
 def _under(prefix: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
 
 
-def _text_tower(
-    facts: Mapping[str, Any], weights: Mapping[str, torch.Tensor], device: str
-) -> tuple[Vocabulary, TextTower] | None:
+def _text_tower(facts: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> tuple[Vocabulary, TextTower] | None:
     if "words" not in facts:
         return None
     from probing_core.embedders.text_tower import TextTower, Vocabulary
@@ -123,10 +79,10 @@ def _text_tower(
     vocabulary = Vocabulary(tuple(facts["words"]))
     tower = TextTower(len(vocabulary.words))
     tower.load_state_dict(_under("text.", weights))
-    return vocabulary, tower.eval().to(device)
+    return vocabulary, tower
 
 
-def _load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> ZooEmbedder:
+def _load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
     if "seed" in options:
         raise BadConfig(f"{spec.name} is trained and takes no '@seed='; baseline/random-vit does.")
     short = spec.name.removeprefix("zoo/")

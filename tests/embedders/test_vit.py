@@ -10,7 +10,8 @@ import torch
 from PIL import Image as Pillow
 from torchvision import transforms as tv
 
-from probing_core.embedders.vit import DEPTH, WIDTH, ViTEmbedder, init_vit, normalize, weights_hash
+from probing_core.embedders.vit import DEPTH, WIDTH, ViTEmbedder, init_vit, normalize
+from probing_core.embedders.weights import weights_digest
 from probing_core.errors import BadConfig
 
 
@@ -27,7 +28,7 @@ def images() -> list[np.ndarray]:
 
 def test_a_seed_decides_the_weights() -> None:
     state = torch.get_rng_state()
-    assert weights_hash(init_vit(0)) == weights_hash(init_vit(0)) != weights_hash(init_vit(1))
+    assert weights_digest(init_vit(0)) == weights_digest(init_vit(0)) != weights_digest(init_vit(1))
     assert torch.equal(state, torch.get_rng_state())
 
 
@@ -75,7 +76,9 @@ def test_layers_are_the_outputs_of_blocks(images) -> None:
     vit, seen = init_vit(0), []
     for block in vit.blocks:
         block.register_forward_hook(lambda _m, _i, output: seen.append(output.mean(1).numpy()))
-    ViTEmbedder("zoo/x", vit).embed(images)
+    embedder = ViTEmbedder("zoo/x", vit)
+    seen.clear()  # of the pass that measured the dimension
+    embedder.embed(images)
     outputs = seen[:DEPTH]
     layers = ViTEmbedder("zoo/x@layer=all", vit, {"layer": "all"}).embed_layers(images)
     assert list(layers) == [f"zoo/x@layer={number}" for number in range(1, DEPTH + 1)]
@@ -86,10 +89,31 @@ def test_layers_are_the_outputs_of_blocks(images) -> None:
         assert np.allclose(alone.embed(images), embedding, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{"layer": "7"}, {"layer": "first"}, {"pool": "cls"}])
-def test_what_it_does_not_have_is_refused(options) -> None:
-    with pytest.raises(BadConfig, match="must be"):
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({"layer": "7"}, "layers 1 to 6"), ({"pool": "cls"}, "no class token"), ({"seed": "1"}, "@seed=")],
+)
+def test_what_it_does_not_have_is_refused(options, told) -> None:
+    with pytest.raises(BadConfig, match=told):
         ViTEmbedder("x", init_vit(0), options)
+
+
+def test_out_of_memory_halves_the_batch(images, monkeypatch) -> None:
+    vit = init_vit(0)
+    embedder = ViTEmbedder("x", vit)
+    together, forward, sizes = embedder.embed(images), vit.forward_features, []
+
+    def hungry(batch):
+        sizes.append(len(batch))
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return forward(batch)
+
+    monkeypatch.setattr(vit, "forward_features", hungry)
+    embedder.batch_size = 4
+    assert np.allclose(together, embedder.embed(images), atol=1e-5)
+    assert sizes == [4, 2, 2, 1]
+    assert embedder.batch_halved
 
 
 def test_bfloat16_is_close(images) -> None:

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from probing_core.embedders import zoo
 from probing_core.embedders.names import parse
 from probing_core.embedders.text_tower import LENGTH, Vocabulary
-from probing_core.embedders.vit import weights_hash
+from probing_core.embedders.weights import weights_digest
 from probing_core.embedders.zoo import SPECS, WITH_TEXT, load_zoo, weights_path
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.pretraining.base import Objective
@@ -68,7 +68,7 @@ def test_half_precision_is_all_that_is_lost(tmp_path: Path) -> None:
     objective = save("can", tmp_path / "x")
     embedder = load_zoo(tmp_path / "x", "zoo/can", {}, "cpu", "float32")
     halved = objective.encoder.half().float()
-    assert embedder.recipe()["weights"] == weights_hash(halved)
+    assert embedder.recipe()["weights"] == weights_digest(halved)
     embeddings = embedder.embed(IMAGES)
     assert embeddings.shape == (2, 192)
     assert np.isfinite(embeddings).all()
