@@ -45,6 +45,23 @@ class Equivariance:
     reciprocal_rank: float
 
 
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What `equivariance` is made of, for each image held out, (M,) each.
+
+    Attributes:
+        total: squared distance of z' from the mean z' of the training images.
+        identity, offset, ridge: squared error of z' predicted as z, as z plus the mean offset, as W z + b.
+        reciprocal_rank: 1 / rank of the right z' by the cosine to W z + b.
+    """
+
+    total: np.ndarray
+    identity: np.ndarray
+    offset: np.ndarray
+    ridge: np.ndarray
+    reciprocal_rank: np.ndarray
+
+
 def equivariance(clean: np.ndarray, transformed: np.ndarray, train: np.ndarray) -> Equivariance:
     """How linearly a transformation acts (after Bhardwaj et al. 2023, arXiv 2302.11349).
 
@@ -57,22 +74,36 @@ def equivariance(clean: np.ndarray, transformed: np.ndarray, train: np.ndarray) 
     Raises:
         BadArray: shapes differ, or fewer than two images on either side.
     """
+    parts = held_out(clean, transformed, train)
+    total = parts.total.sum()
+    r2 = (float(1 - errors.sum() / total) for errors in (parts.identity, parts.offset, parts.ridge))
+    return Equivariance(*r2, float(parts.reciprocal_rank.mean()))
+
+
+def held_out(
+    clean: np.ndarray, transformed: np.ndarray, train: np.ndarray, basis: RidgeBasis | None = None
+) -> HeldOut:
+    """The parts of `equivariance` image by image, for intervals.
+
+    Args:
+        clean, transformed, train: as there.
+        basis: `ridge_basis` of the clean training images, where several transformations share them.
+    """
     _check_pairs(clean, transformed)
     train = np.asarray(train, bool)
     if train.sum() < 2 or (~train).sum() < 2:
         raise BadArray("Equivariance needs two images to learn from and two held out at least; give more.")
     X, Y = np.asarray(clean[train], np.float64), np.asarray(transformed[train], np.float64)
     Xt, Yt = np.asarray(clean[~train], np.float64), np.asarray(transformed[~train], np.float64)
-    total = ((Yt - Y.mean(0)) ** 2).sum()
 
-    def r2(predicted: np.ndarray) -> float:
-        return float(1 - ((Yt - predicted) ** 2).sum() / total)
+    def error(predicted: np.ndarray) -> np.ndarray:
+        return ((Yt - predicted) ** 2).sum(1)
 
     # A transformation is a change: the ridge map learns z' - z, so that a strong penalty leaves the offset.
-    mapped = Xt + _ridge(X, Y - X, Xt)
+    mapped = Xt + _ridge(basis or ridge_basis(X), Y - X, Xt)
     similarity = unit(mapped) @ unit(Yt).T
     rank = 1 + (similarity > np.diag(similarity)[:, None]).sum(1)
-    return Equivariance(r2(Xt), r2(Xt + (Y - X).mean(0)), r2(mapped), float((1 / rank).mean()))
+    return HeldOut(error(Y.mean(0)), error(Xt), error(Xt + (Y - X).mean(0)), error(mapped), 1 / rank)
 
 
 def cka(X: np.ndarray, Y: np.ndarray) -> float:
@@ -118,19 +149,34 @@ def unit(X: np.ndarray) -> np.ndarray:
     return X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
 
 
-def _ridge(X: np.ndarray, Y: np.ndarray, Xt: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class RidgeBasis:
+    """The singular value decomposition of centered embeddings, ``X - mean = U diag(s) Vt``."""
+
+    mean: np.ndarray
+    U: np.ndarray
+    s: np.ndarray
+    Vt: np.ndarray
+
+
+def ridge_basis(X: np.ndarray) -> RidgeBasis:
+    X = np.asarray(X, np.float64)
+    return RidgeBasis(X.mean(0), *np.linalg.svd(X - X.mean(0), full_matrices=False))
+
+
+def _ridge(basis: RidgeBasis, Y: np.ndarray, Xt: np.ndarray) -> np.ndarray:
     """Predictions for ``Xt`` by ridge regression with an intercept."""
-    U, s, Vt = np.linalg.svd(X - X.mean(0), full_matrices=False)
-    UY = U.T @ (Y - Y.mean(0))
+    s = basis.s
+    UY = basis.U.T @ (Y - Y.mean(0))
     rest = ((Y - Y.mean(0)) ** 2).sum() - (UY**2).sum()
     best, kept = np.inf, None
     for penalty in RIDGES * (s**2).mean():
         shrink = s**2 / (s**2 + penalty)
         error = rest + (((1 - shrink)[:, None] * UY) ** 2).sum()
-        free = 1 - (shrink.sum() + 1) / len(X)
+        free = 1 - (shrink.sum() + 1) / len(Y)
         if free > 1e-6 and error / free**2 < best:
             best, kept = error / free**2, s / (s**2 + penalty)
-    return Y.mean(0) + ((Xt - X.mean(0)) @ Vt.T * kept) @ UY
+    return Y.mean(0) + ((Xt - basis.mean) @ basis.Vt.T * kept) @ UY
 
 
 def _check_pairs(clean: np.ndarray, transformed: np.ndarray) -> None:
