@@ -35,6 +35,7 @@ def main() -> None:
 def demo_table(run: Store) -> str:
     """A Markdown table of a run's main scores, best model first, with 95 % intervals."""
     scores = run.read_table("tables/scores.parquet")
+    scores = scores[scores["probe"] == "linear"]
     lines, chances = [], []
     cells: dict[str, list[str]] = {}
     order: dict[str, float] = {}

@@ -93,6 +93,16 @@ CLASSIFICATION = (
         source="Nixon et al. 2019",
     ),
     Measure(
+        name="calibration-error-tempered",
+        title="calibration error, tempered",
+        unit="fraction",
+        low=0.0,
+        high=1.0,
+        higher_is_better=False,
+        definition="The same after dividing the logits by a temperature that was fitted on other photographs.",
+        source="Guo et al. 2017",
+    ),
+    Measure(
         name="informedness",
         title="informedness",
         unit="fraction",

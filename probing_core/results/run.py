@@ -80,7 +80,15 @@ class Run:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        return self.table("tables/scores.parquet")
+        """The scores of linear probes: what pages and rankings show unless they say otherwise."""
+        scores = self.probe_scores
+        return scores if scores.empty else scores[scores["probe"] == "linear"].reset_index(drop=True)
+
+    @cached_property
+    def probe_scores(self) -> pd.DataFrame:
+        """The scores of every kind of probe: ``linear``, ``mlp``, ``mlp-0`` ..., ``knn-5`` ...; column ``probe``."""
+        scores = self.table("tables/scores.parquet")
+        return scores if scores.empty or "probe" in scores else scores.assign(probe="linear")
 
     @cached_property
     def fits(self) -> pd.DataFrame:

@@ -1,0 +1,129 @@
+"""Predictions of one probe -> its scores, as sums by base photograph (see docs/run-format.md for the subsets)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from probing_core.measures import statistics as st
+from probing_core.measures.statistics import ClusterSums
+from probing_core.tasks import CONTENT
+
+Score = tuple[str, str, ClusterSums, float]
+"""Subset, measure, sums, chance."""
+
+TINY = 1e-12
+
+
+def scores_of(task: str, told: pd.DataFrame, classes: tuple[str, ...], far: set[str]) -> Iterator[Score]:
+    """Every score of a linear probe.
+
+    Args:
+        told: a table of predictions joined with the samples.
+        classes: of the task.
+        far: transforms of the far-unseen tier.
+    """
+    table = _Told(told, classes)
+    yield from _main_scores(table)
+    if task == CONTENT:
+        yield from _content(table)
+        return
+    yield "visible", "balanced-accuracy", table.accuracy(table.visible & table.seen), table.chance
+    for transform, rows in told.groupby("transform", sort=False).indices.items():
+        yield f"transform:{transform}", "recall", table.accuracy(np.asarray(rows)), table.chance
+    yield from _groups(table)
+    if task.startswith("group-"):
+        yield from _generalization(table, far)
+    if told["repetition"].nunique() > 1 and table.seen.all():
+        for repetition, rows in told.groupby("repetition").indices.items():
+            yield f"repetition:{repetition}", "balanced-accuracy", table.accuracy(np.asarray(rows)), table.chance
+
+
+def fewer_scores(told: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
+    """The scores of probes that stand beside the linear one; arguments as in `scores_of`."""
+    table = _Told(told, classes)
+    yield from _main_scores(table)
+    yield "visible", "balanced-accuracy", table.accuracy(table.visible), table.chance
+    yield from _groups(table)
+
+
+def oracle_scores(told: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
+    """Content told by probes that learned from images transformed alike, one score a transform."""
+    table = _Told(told, classes)
+    for transform, rows in told.groupby("transform", sort=False).indices.items():
+        yield f"oracle:{transform}", "balanced-accuracy", table.accuracy(np.asarray(rows)), table.chance
+
+
+class _Told:
+    """Columns of a table of predictions as arrays."""
+
+    def __init__(self, told: pd.DataFrame, classes: tuple[str, ...]) -> None:
+        self.table = told
+        self.truth, self.predicted = codes(told["truth"], classes), codes(told["predicted"], classes)
+        self.clusters = told["base_id"].to_numpy()
+        self.right = self.truth == self.predicted
+        self.seen = told["seen"].to_numpy()
+        # Identity is invisible by nature: left in, or the visible subset would be another problem.
+        self.visible = (told["visible"] | (told["transform"] == "identity")).to_numpy()
+        self.chance = 1 / len(classes)
+
+    def accuracy(self, rows: np.ndarray) -> ClusterSums:
+        return st.balanced_accuracy(self.truth[rows], self.predicted[rows], self.clusters[rows])
+
+
+def _main_scores(t: _Told) -> Iterator[Score]:
+    """Of what the probe may know."""
+    seen, clusters = t.seen, t.clusters[t.seen]
+    yield "seen", "balanced-accuracy", t.accuracy(seen), t.chance
+    if seen.all():
+        yield "all", "balanced-accuracy", t.accuracy(seen), t.chance
+    yield "seen", "macro-f1", st.macro_f1(t.truth[seen], t.predicted[seen], clusters), t.chance
+    surprise = -np.log(np.maximum(t.table["p_truth"].to_numpy(np.float64), TINY))
+    yield "seen", "nll", st.mean(surprise[seen], clusters), float(-np.log(t.chance))
+    for measure, column in (("calibration-error", "p_predicted"), ("calibration-error-tempered", "p_calibrated")):
+        if column in t.table:
+            sure = t.table[column].to_numpy(np.float64)
+            yield "seen", measure, st.calibration_error(sure[seen], t.right[seen], clusters), np.nan
+
+
+def _groups(t: _Told) -> Iterator[Score]:
+    """A group's recall is the mean over its members."""
+    members = codes(t.table["transform"], tuple(t.table["transform"].unique()))
+    for group, rows in t.table.groupby("group", sort=False).indices.items():
+        hits = np.where(t.right[rows], members[rows], -1)
+        yield f"group:{group}", "recall", st.balanced_accuracy(members[rows], hits, t.clusters[rows]), t.chance
+
+
+def _generalization(t: _Told, far: set[str]) -> Iterator[Score]:
+    """How well groups are told by members that training never saw; identity has none and is left out."""
+    changed = (t.table["transform"] != "identity").to_numpy()
+    is_far = t.table["transform"].isin(far).to_numpy()
+    parts = {}
+    for subset, rows in (
+        ("seen", t.seen & changed),
+        ("unseen", ~t.seen & ~is_far & changed),
+        ("far", is_far),
+    ):
+        if rows.any():
+            parts[subset] = t.accuracy(rows)
+            yield subset, "group-hit-rate", parts[subset], t.chance
+            untouched = (t.table["predicted"] == "identity").to_numpy()[rows]
+            yield subset, "called-identity", st.mean(untouched, t.clusters[rows]), t.chance
+    if "unseen" in parts and len(parts["seen"].sums) == len(parts["unseen"].sums):
+        yield "all", "generalization-gap", st.difference(parts["seen"], parts["unseen"]), 0.0
+
+
+def _content(t: _Told) -> Iterator[Score]:
+    """What is left of the content under each transform, told by the probe of untouched pictures."""
+    for column in ("transform", "group"):
+        for name, rows in t.table.groupby(column, sort=False).indices.items():
+            if name != "identity":
+                yield f"{column}:{name}", "balanced-accuracy", t.accuracy(np.asarray(rows)), t.chance
+
+
+def codes(values: pd.Series, classes: tuple[str, ...]) -> np.ndarray:
+    """(N,) positions in ``classes``; -1 for what is not among them."""
+    position = {name: i for i, name in enumerate(classes)}
+    return values.map(lambda name: position.get(name, -1)).to_numpy(np.int64)
