@@ -67,6 +67,24 @@ def run(
                 _stage(stage, store, recipe, corpus, options, progress)
 
 
+def export(source: Path, out: Path, options: Options = Options(), progress: Progress = SILENT) -> int:
+    """Writes the transformed images of the run ``source``, begun if there is none, and their list into ``out``.
+
+    Returns:
+        How many images the list holds.
+
+    Raises:
+        ProbingError: bad input, a run that another recipe made, or a folder that holds something else.
+    """
+    from probing_core.exporting import write_export
+
+    store = Store(source)
+    with store.locked():
+        recipe, corpus = open_or_start(store, options)
+        with _threads(recipe.threads):
+            return write_export(store, recipe, corpus or _same_corpus(recipe), out, progress)
+
+
 def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None]:
     """The recipe of the run, further models joined; and the corpus, where a new run had to open it.
 
@@ -159,9 +177,11 @@ def _stage(
         source = _probe_source(recipe, options)
         train(store, recipe, progress, source)
     elif stage == "evaluate":
+        from probing_core.claims import judge
         from probing_core.evaluation import evaluate
 
         evaluate(store, recipe, progress)
+        judge(store, recipe)
     elif stage == "project":
         from probing_core.projection import project
 

@@ -1,0 +1,207 @@
+"""The five claims of the abstract of arXiv 2307.05610, tested on the zoo: contrasts named in advance, with Holm's
+correction over all of them.
+
+The verdicts are about these encoders: one encoder of a kind cannot speak for its objective. What is asked of
+image-text models is judged on the encoders whose captions never name a style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from probing_core.config import Recipe
+from probing_core.embedding import model_entries
+from probing_core.measures import interval
+from probing_core.measures import statistics as st
+from probing_core.measures.comparison import holm, sign_flip
+from probing_core.measures.intervals import bootstrap
+from probing_core.measures.statistics import ClusterSums
+from probing_core.samples import load_transforms
+from probing_core.store import Store, digest
+from probing_core.tasks import ROTATIONS
+from probing_core.training import predictions_path
+
+CLAIMS_TABLE, CONTRASTS_TABLE = "tables/claims.parquet", "tables/contrasts.parquet"
+
+SUPERVISED, SIMCLR, MAE, CAN = "zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can"
+CLIP, ALIGN = "zoo/clip-plain", "zoo/align-plain"
+SIX = (SUPERVISED, SIMCLR, MAE, CAN, CLIP, ALIGN)
+
+DOZENS = 24
+SIGNIFICANCE = 0.05
+HOLDS, FAILS, OPEN = "holds here", "does not hold here", "cannot be told"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A difference that was named before any result was seen: score of ``first`` less that of ``second``."""
+
+    claim: int
+    first: str
+    second: str
+    score: str
+
+
+CLAIMS = (
+    "All six embeddings identify dozens of transformations.",
+    "Masked models (MAE, CAN) are best at telling the exact transformation.",
+    "Image-text models (CLIP, ALIGN) generalize best to styles that no probe has seen.",
+    "The five foundation objectives hold more non-semantic information than supervised training.",
+    "Knowing more about appearance does not cost knowing less about content.",
+)
+
+CONTRASTS = (
+    *(Contrast(2, a, b, "fine") for a, b in product((MAE, CAN), (SUPERVISED, SIMCLR, CLIP, ALIGN))),
+    *(Contrast(3, a, b, "far style") for a, b in product((CLIP, ALIGN), (SUPERVISED, SIMCLR, MAE, CAN))),
+    *(Contrast(4, a, SUPERVISED, "fine") for a in (SIMCLR, MAE, CAN, CLIP, ALIGN)),
+)
+
+
+def judge(store: Store, recipe: Recipe) -> None:
+    """Writes ``tables/claims.parquet`` and ``tables/contrasts.parquet`` where the run holds any encoder of the zoo."""
+    present = [e["name"] for e in model_entries(store) if e["name"] in SIX]
+    needed = [predictions_path(m, t) for m in present for t in ("fine", "content", *(f"group-{r}" for r in ROTATIONS))]
+    needed = [name for name in needed if store.has(name)]
+    key = digest([CLAIMS, [[c.claim, c.first, c.second, c.score] for c in CONTRASTS],
+                  [[name, store.checksum(name)] for name in needed]])  # fmt: skip
+    if not needed or (store.has(CLAIMS_TABLE, key) and store.has(CONTRASTS_TABLE, key)):
+        return
+    samples = store.read_table("samples.parquet", ["sample", "base_id", "transform"])
+    fine = {m: _predictions(store, m, ("fine",), samples) for m in present}
+    far = {t.name for t in load_transforms(recipe) if t.far}
+    groups = {m: _predictions(store, m, [f"group-{r}" for r in ROTATIONS], samples) for m in present}
+    groups = {m: rows[rows["transform"].isin(far)] for m, rows in groups.items()}
+    scores: dict[str, dict[str, ClusterSums]] = {
+        "fine": {m: _balanced(rows) for m, rows in fine.items() if len(rows)},
+        "far style": {m: _hits(rows) for m, rows in groups.items() if len(rows)},
+    }
+    contrasts = contrast_table(scores)
+    content = {m: _predictions(store, m, ("content",), samples) for m in present}
+    content = {m: rows[rows["transform"] == "identity"] for m, rows in content.items() if len(rows)}
+    verdicts = [
+        _identified({m: identified(rows) for m, rows in fine.items() if len(rows)}),
+        *(_verdict(contrasts[contrasts["claim"] == claim]) for claim in (2, 3, 4)),
+        _trade_off(scores["fine"], {m: _balanced(rows) for m, rows in content.items()}),
+    ]
+    table = pd.DataFrame(
+        [
+            {"claim": claim, "verdict": verdict, "evidence": evidence}
+            for claim, (verdict, evidence) in zip(CLAIMS, verdicts, strict=True)
+        ]
+    )
+    store.write_table(CONTRASTS_TABLE, contrasts, key)
+    store.write_table(CLAIMS_TABLE, table, key)
+
+
+def contrast_table(scores: Mapping[str, Mapping[str, ClusterSums]]) -> pd.DataFrame:
+    """One row a contrast: ``claim``, ``first``, ``second``, ``score``, ``effect``, ``low``, ``high``, ``p`` (paired
+    sign flips by base photograph), ``p_holm`` (over all rows that could be computed), ``bases``.
+
+    Args:
+        scores: score -> model -> its sums over the same photographs.
+    """
+    rows = []
+    for contrast in CONTRASTS:
+        first, second = (scores.get(contrast.score, {}).get(m) for m in (contrast.first, contrast.second))
+        row = {"claim": contrast.claim, "first": contrast.first, "second": contrast.second, "score": contrast.score}
+        if first is None or second is None:
+            rows.append(row | dict.fromkeys(("effect", "low", "high", "p"), np.nan) | {"bases": 0})
+            continue
+        found = interval(st.difference(first, second), low=-1, high=1)
+        p = sign_flip(first, second)
+        rows.append(
+            row | {"effect": found.value, "low": found.low, "high": found.high, "p": p, "bases": found.clusters}
+        )
+    table = pd.DataFrame(rows)
+    known = table["p"].notna()
+    table["p_holm"] = np.nan
+    table.loc[known, "p_holm"] = holm(table.loc[known, "p"].to_list())
+    return table
+
+
+def identified(rows: pd.DataFrame) -> int:
+    """How many transforms a model identifies: those whose recall lies above chance with its whole interval."""
+    classes = rows["truth"].nunique()
+    found = 0
+    for name, part in rows.groupby("truth"):
+        if name != "identity":
+            found += interval(_hits(part), low=0, high=1).low > 1 / classes
+    return found
+
+
+def _identified(counts: dict[str, int]) -> tuple[str, str]:
+    said = ", ".join(f"{_short(m)} {n}" for m, n in counts.items())
+    if missing := _missing(counts):
+        return OPEN, f"{missing} Transformations identified so far: {said or 'none'}."
+    verdict = HOLDS if min(counts.values()) >= DOZENS else FAILS
+    return verdict, f"Transformations whose recall lies above chance with its whole 95 % interval: {said} (of 30)."
+
+
+def _verdict(contrasts: pd.DataFrame) -> tuple[str, str]:
+    """Holds where every contrast is above 0 after Holm's correction; fails where any is below."""
+    if contrasts["p"].isna().any():
+        absent = contrasts[contrasts["p"].isna()]
+        return OPEN, f"{len(absent)} of {len(contrasts)} contrasts need models or styles that the run does not have."
+    sure = contrasts["p_holm"] < SIGNIFICANCE
+    above, below = int((sure & (contrasts["effect"] > 0)).sum()), int((sure & (contrasts["effect"] < 0)).sum())
+    verdict = HOLDS if above == len(contrasts) else FAILS if below else OPEN
+    said = "; ".join(
+        f"{_short(row['first'])} - {_short(row['second'])} {100 * row['effect']:+.1f} "
+        f"({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+        for row in contrasts.to_dict("records")
+    )
+    return verdict, (
+        f"{above} of {len(contrasts)} contrasts lie above 0 and {below} below, after Holm's correction. "
+        f"Differences in points with 95 % intervals: {said}."
+    )
+
+
+def _trade_off(style: dict[str, ClusterSums], content: dict[str, ClusterSums]) -> tuple[str, str]:
+    """The rank correlation of the two accuracies over the six; photographs are drawn again, encoders are not."""
+    if missing := _missing(style.keys() & content.keys()):
+        return OPEN, missing
+    drawn = np.stack([[bootstrap(scores[m]) for m in SIX] for scores in (style, content)])  # (2, 6, B)
+    values = [np.array([scores[m].value for m in SIX]) for scores in (style, content)]
+    ranks = drawn.argsort(axis=1).argsort(axis=1).astype(float)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    correlations = (ranks[0] * ranks[1]).sum(0) / (ranks[0] ** 2).sum(0)
+    low, high = np.quantile(correlations, [0.025, 0.975])
+    value = float(pd.Series(values[0]).corr(pd.Series(values[1]), method="spearman"))
+    verdict = HOLDS if low >= 0 else FAILS if high < 0 else OPEN
+    said = ", ".join(f"{_short(m)} {100 * a:.0f} / {100 * b:.0f}" for m, a, b in zip(SIX, *values, strict=True))
+    return verdict, (
+        f"Rank correlation of transformation and content accuracy over the six: {value:.2f} ({low:.2f} to {high:.2f}, "
+        f"photographs drawn again). Percent, transformation / content: {said}."
+    )
+
+
+def _predictions(store: Store, model: str, tasks: Sequence[str], samples: pd.DataFrame) -> pd.DataFrame:
+    names = [predictions_path(model, t) for t in tasks]
+    tables = [store.read_table(n, ["sample", "truth", "predicted", "seen"]) for n in names if store.has(n)]
+    if not tables:
+        return pd.DataFrame(columns=["truth", "predicted", "base_id", "transform"])
+    return pd.concat(tables, ignore_index=True).merge(samples, on="sample")
+
+
+def _balanced(rows: pd.DataFrame) -> ClusterSums:
+    classes = sorted(rows["truth"].unique())
+    codes = [pd.Categorical(rows[c], classes).codes.astype(np.int64) for c in ("truth", "predicted")]
+    return st.balanced_accuracy(codes[0], codes[1], rows["base_id"].to_numpy())
+
+
+def _hits(rows: pd.DataFrame) -> ClusterSums:
+    return st.mean((rows["truth"] == rows["predicted"]).to_numpy(), rows["base_id"].to_numpy())
+
+
+def _missing(models: Collection[str]) -> str:
+    absent = [m for m in SIX if m not in models]
+    return f"The run lacks {', '.join(absent)}." if absent else ""
+
+
+def _short(model: str) -> str:
+    return model.removeprefix("zoo/")

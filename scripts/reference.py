@@ -1,0 +1,71 @@
+"""Ships a run as ``data/reference``: its tables, linear probes and maps; no pictures, no embeddings, no path.
+
+    python -m scripts.reference RUN --describe "what the corpus is"
+
+The recipe then names the corpus by its fingerprint and by that description.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from probing_core.config import Recipe
+from probing_core.errors import ProbingError
+from probing_core.paths import data_dir
+from probing_core.results.finding import REFERENCE
+from probing_core.store import Store, digest
+
+LEFT_OUT = ("embeddings/", "series/", "looks.safetensors")
+"""Matrices of every sample: they are large, and whoever has the corpus makes them again."""
+
+KEPT_AT_TOP = ("images.parquet", "samples.parquet", "tables/", "models/", "series/")
+MOST_BYTES = 60_000_000
+
+
+def ship(run: Store, description: str, out: Path) -> int:
+    """Writes ``out`` anew from ``run``; returns its bytes.
+
+    Raises:
+        ProbingError: the run is not complete, or is larger than what ships.
+    """
+    if not run.has("tables/scores.parquet"):
+        raise ProbingError(f"'{run.root}' has no scores yet; `probing run --out {run.root}` completes it.")
+    names = [name for name in run.names() if name.startswith(KEPT_AT_TOP) and not _left_out(name)]
+    total = sum(run.path(name).stat().st_size for name in names)
+    if total > MOST_BYTES:
+        raise ProbingError(f"The shipped part of '{run.root}' has {total:,} bytes; {MOST_BYTES:,} are allowed.")
+    shutil.rmtree(out, ignore_errors=True)
+    shipped = Store(out)
+    recipe = replace(Recipe.from_toml(run.read_toml("run.toml")), corpus=description)
+    with shipped.locked():
+        shipped.write_toml("run.toml", recipe.to_toml(), digest(recipe.to_toml()))
+        for name in names:
+            shipped.adopt(name, run, digest([name, run.checksum(name)]))
+    shutil.rmtree(out / "log")
+    return total
+
+
+def _left_out(name: str) -> bool:
+    return name.startswith("models/") and any(part in name for part in LEFT_OUT)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--describe", required=True, help="what the corpus is, in a few words")
+    options = parser.parse_args()
+    try:
+        total = ship(Store(options.run), options.describe, data_dir() / REFERENCE)
+    except ProbingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{data_dir() / REFERENCE}: {total / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

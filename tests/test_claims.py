@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core import claims
+from probing_core.claims import ALIGN, CAN, CLIP, CONTRASTS, FAILS, HOLDS, MAE, OPEN, SIMCLR, SIX, SUPERVISED
+from probing_core.measures import statistics as st
+
+
+def accuracy(share, seed, photographs=150):
+    right = np.random.default_rng(seed).random(photographs) < share
+    return st.mean(right, np.arange(photographs))
+
+
+def scores_of(shares):
+    return {m: accuracy(shares.get(m, 0.5), seed) for seed, m in enumerate(SIX)}
+
+
+def of_claim(table, claim):
+    return claims._verdict(table[table["claim"] == claim])
+
+
+def test_every_contrast_is_between_encoders_of_the_six():
+    assert {c.first for c in CONTRASTS} | {c.second for c in CONTRASTS} == set(SIX)
+    assert all(c.first != c.second for c in CONTRASTS)
+    assert len({(c.claim, c.first, c.second) for c in CONTRASTS}) == len(CONTRASTS) == 21
+
+
+def test_a_lead_of_all_holds_a_lag_of_one_fails_and_a_tie_stays_open():
+    lead = claims.contrast_table({"fine": scores_of({MAE: 0.9, CAN: 0.9}), "far style": scores_of({})})
+    assert of_claim(lead, 2)[0] == HOLDS
+    assert of_claim(lead, 3)[0] == OPEN
+    lag = claims.contrast_table({"fine": scores_of({MAE: 0.9, CAN: 0.2}), "far style": scores_of({})})
+    assert of_claim(lag, 2)[0] == FAILS
+    style = claims.contrast_table({"fine": scores_of({}), "far style": scores_of({CLIP: 0.9, ALIGN: 0.95})})
+    assert of_claim(style, 3)[0] == HOLDS
+    all_over = claims.contrast_table({"fine": scores_of({SUPERVISED: 0.2}), "far style": scores_of({})})
+    assert of_claim(all_over, 4)[0] == HOLDS
+
+
+def test_effects_are_differences_and_holm_is_over_all_that_could_be_computed():
+    fine = scores_of({MAE: 0.8})
+    table = claims.contrast_table({"fine": fine, "far style": {}})
+    row = table[(table["first"] == MAE) & (table["second"] == SIMCLR)].iloc[0]
+    assert row["effect"] == pytest.approx(fine[MAE].value - fine[SIMCLR].value)
+    assert row["low"] < row["effect"] < row["high"]
+    known = table["p"].dropna()
+    assert len(known) == 13
+    assert (table["p_holm"].dropna() >= known).all()
+    assert table["p_holm"].min() == pytest.approx(min(1, 13 * known.min()))
+    assert of_claim(table, 3)[0] == OPEN
+
+
+def test_a_transform_is_identified_when_its_whole_interval_lies_above_chance():
+    rng = np.random.default_rng(0)
+    parts = []
+    for name, share in (("identity", 1.0), ("blur", 0.9), ("noise", 0.5), ("rotate", 0.25)):
+        right = rng.random(200) < share
+        predicted = np.where(right, name, "identity" if name != "identity" else "blur")
+        parts.append(pd.DataFrame({"truth": name, "predicted": predicted, "base_id": np.arange(200)}))
+    assert claims.identified(pd.concat(parts)) == 2  # identity is none; a quarter is chance
+
+
+def test_content_and_style_that_rise_together_do_not_trade_off():
+    style = {m: accuracy(0.2 + 0.12 * i, i, 600) for i, m in enumerate(SIX)}
+    opposite = {m: accuracy(0.9 - 0.12 * i, i, 600) for i, m in enumerate(SIX)}
+    assert claims._trade_off(style, style)[0] == HOLDS
+    assert claims._trade_off(style, opposite)[0] == FAILS
+    verdict, said = claims._trade_off(style, {MAE: style[MAE]})
+    assert verdict == OPEN
+    assert "lacks zoo/supervised" in said
