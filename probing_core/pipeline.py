@@ -179,8 +179,10 @@ def _stage(
     elif stage == "evaluate":
         from probing_core.claims import judge
         from probing_core.evaluation import evaluate
+        from probing_core.studies import study
 
         evaluate(store, recipe, progress)
+        study(store, recipe, progress)
         judge(store, recipe)
     elif stage == "project":
         from probing_core.projection import project

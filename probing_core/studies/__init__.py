@@ -1,0 +1,187 @@
+"""Studies: tables beyond the scores, each in a file of its own, made by the evaluate stage.
+
+A study looks at one model at a time and writes ``models/<slug>/studies/<name>.parquet``, keyed by the checksums of
+what it read; ``tables/<name>.parquet`` joins those of all models. They are made where a run evaluates by split. A run
+that took its probes from another has images to test alone, so it gets only what needs no training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probing_core import __version__
+from probing_core.config import Recipe
+from probing_core.embedding import has_embeddings, model_entries, read_embeddings, series_table
+from probing_core.progress import Progress
+from probing_core.samples import evaluation_mode
+from probing_core.series import COMPOSITION, STRENGTH
+from probing_core.store import Store, digest, slug
+from probing_core.studies.likeness import FEWEST_AT_ALL, cka_table
+from probing_core.studies.subject import Subject
+from probing_core.training import probe_path
+
+REVISION = 1
+"""Part of the key of every study; raised when what they compute changes."""
+
+FEWEST_IMAGES = {"train": 3, "val": 1, "test": FEWEST_AT_ALL}
+"""Images of each split without which no study is made."""
+
+CKA = "tables/cka.parquet"
+
+
+@dataclass(frozen=True)
+class Study:
+    """One table.
+
+    Attributes:
+        name: ``tables/<name>.parquet``.
+        make: subject -> the rows of its model.
+        series: the series it reads, besides the main samples.
+        probe: whether it reads the fine probe of the run.
+        trains: whether it needs the splits train and val, which a run with another's probes does not have.
+    """
+
+    name: str
+    make: Callable[[Subject], pd.DataFrame]
+    series: str = ""
+    probe: bool = False
+    trains: bool = True
+
+
+def _strength(subject: Subject) -> pd.DataFrame:
+    from probing_core.studies.strength import strength_table
+
+    return strength_table(subject.model, subject.sweep)
+
+
+def _thresholds(subject: Subject) -> pd.DataFrame:
+    from probing_core.studies.thresholds import threshold_table
+
+    return threshold_table(subject.model, subject.sweep, subject.transforms)
+
+
+def _geometry(subject: Subject) -> pd.DataFrame:
+    from probing_core.studies.geometry import geometry_table
+
+    return geometry_table(subject, with_train=not subject.recipe.probes_from)
+
+
+def _composition(subject: Subject) -> pd.DataFrame:
+    from probing_core.studies.composition import composition_table
+
+    return composition_table(subject)
+
+
+def _dimension(subject: Subject) -> pd.DataFrame:
+    from probing_core.studies.dimension import dimension_table
+
+    return dimension_table(subject)
+
+
+def _erasure(subject: Subject) -> pd.DataFrame:
+    from probing_core.studies.erasure import erasure_table
+
+    return erasure_table(subject)
+
+
+def _ood(subject: Subject) -> pd.DataFrame:
+    from probing_core.studies.ood import ood_table
+
+    return ood_table(subject)
+
+
+def _selectivity(subject: Subject) -> pd.DataFrame:
+    from probing_core.studies.selectivity import selectivity_table
+
+    return selectivity_table(subject)
+
+
+def _codelength(subject: Subject) -> pd.DataFrame:
+    from probing_core.studies.codelength import codelength_table
+
+    return codelength_table(subject)
+
+
+STUDIES = (
+    Study("strength", _strength, STRENGTH, probe=True, trains=False),
+    Study("thresholds", _thresholds, STRENGTH, probe=True, trains=False),
+    Study("geometry", _geometry, trains=False),
+    Study("composition", _composition, COMPOSITION),
+    Study("dimension", _dimension),
+    Study("erasure", _erasure),
+    Study("ood", _ood),
+    Study("selectivity", _selectivity),
+    Study("codelength", _codelength),
+)
+
+
+def study(store: Store, recipe: Recipe, progress: Progress) -> None:
+    """Makes whatever is missing of the tables of studies."""
+    images = store.read_table("images.parquet")
+    splits = images.loc[images["used"], "split"].value_counts()
+    models = [entry["name"] for entry in model_entries(store)]
+    if (
+        evaluation_mode(images) != "split"
+        or any(splits.get(split, 0) < fewest for split, fewest in FEWEST_IMAGES.items())
+        or not all(has_embeddings(store, model) for model in models)  # a run that was shipped keeps its tables
+    ):
+        return
+    samples = store.read_table("samples.parquet")
+    wanted = [s for s in STUDIES if not (s.trains and recipe.probes_from)]
+    for done, model in enumerate(models):
+        subject = Subject(store, recipe, model, samples, images)
+        for one in wanted:
+            progress.update("studies", done, len(models), f"{one.name.capitalize()} of {model}")
+            key = _key(store, model, one)
+            if key and not store.has(study_path(model, one.name), key):
+                store.write_table(study_path(model, one.name), one.make(subject), key)
+    for one in wanted:
+        _join(store, models, one.name)
+    _likeness(store, models, samples)
+    progress.update("studies", len(models), len(models), "Studies")
+
+
+def study_path(model: str, name: str) -> str:
+    return f"models/{slug(model)}/studies/{name}.parquet"
+
+
+def _key(store: Store, model: str, one: Study) -> str:
+    """Digest of everything that the study of ``model`` reads; empty where some of it is not there."""
+    if one.series and not has_embeddings(store, model, one.series):
+        return ""
+    read = ["images.parquet", "samples.parquet", *_embeddings(store, model)]
+    if one.series:
+        read += [series_table(one.series), *store.names(f"models/{slug(model)}/series/{one.series}/")]
+    if one.probe:
+        read.append(probe_path(model, "fine"))
+    if not all(store.has(name) for name in read):
+        return ""
+    return digest([one.name, REVISION, __version__, [store.checksum(name) for name in read]])
+
+
+def _embeddings(store: Store, model: str) -> list[str]:
+    return store.names(f"models/{slug(model)}/embeddings/")
+
+
+def _join(store: Store, models: list[str], name: str) -> None:
+    parts = [study_path(model, name) for model in models if store.has(study_path(model, name))]
+    if not parts:
+        return
+    key = digest([name, [store.checksum(part) for part in parts]])
+    if not store.has(f"tables/{name}.parquet", key):
+        tables = [store.read_table(part) for part in parts]
+        store.write_table(f"tables/{name}.parquet", pd.concat(tables, ignore_index=True), key)
+
+
+def _likeness(store: Store, models: list[str], samples: pd.DataFrame) -> None:
+    read = [name for model in models for name in _embeddings(store, model)]
+    key = digest(["cka", REVISION, __version__, [[name, store.checksum(name)] for name in read]])
+    if store.has(CKA, key):
+        return
+    first = (samples["draw"] == 0) & (samples["repetition"] == 0) & (samples["split"] == "test")
+    rows = np.flatnonzero(first & (samples["transform"] == "identity"))
+    store.write_table(CKA, cka_table({model: read_embeddings(store, model, rows) for model in models}), key)
