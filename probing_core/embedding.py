@@ -84,12 +84,7 @@ def sample_key(recipe: Recipe) -> str:
 def embed(store: Store, recipe: Recipe, corpus: Corpus, progress: Progress, device: str, precision: str) -> None:
     """Makes whatever is missing of ``images.parquet``, ``samples.parquet`` and every model's embeddings."""
     key = sample_key(recipe)
-    if not store.has("images.parquet", key):
-        images = choose_images(
-            recipe, corpus, lambda done, total: progress.update("images", done, total, "Reading images")
-        )
-        store.write_table("images.parquet", images, key)
-    images = store.read_table("images.parquet")
+    images = read_images(store, recipe, corpus, progress)
     batches = plan_batches(recipe, images)
 
     waiting = [name for name in recipe.models if not is_embedded(store, name, batches)]
@@ -103,6 +98,17 @@ def embed(store: Store, recipe: Recipe, corpus: Corpus, progress: Progress, devi
         waiting = waiting[len(loaded) :]
     for batch in batches:
         _gather_samples(store, batch)
+
+
+def read_images(store: Store, recipe: Recipe, corpus: Corpus, progress: Progress) -> pd.DataFrame:
+    """``images.parquet``; made first if it is missing."""
+    key = sample_key(recipe)
+    if not store.has("images.parquet", key):
+        images = choose_images(
+            recipe, corpus, lambda done, total: progress.update("images", done, total, "Reading images")
+        )
+        store.write_table("images.parquet", images, key)
+    return store.read_table("images.parquet")
 
 
 def plan_batches(recipe: Recipe, images: pd.DataFrame) -> list[Batch]:
@@ -238,7 +244,8 @@ def _embed_units(
     embedders: Sequence[LoadedEmbedder],
     progress: Progress,
 ) -> None:
-    able = [e for e in embedders if batch.main or find_spec(e.name).family != PRECOMPUTED]
+    made_elsewhere = {e.name for e in embedders if find_spec(e.name).family == PRECOMPUTED}
+    able = [e for e in embedders if batch.main or e.name not in made_elsewhere]
     recipes = {e.name: {n: digest([batch.key, without_none(r)]) for n, r in e.recipes().items()} for e in able}
 
     def missing(unit: Unit) -> list[LoadedEmbedder]:
@@ -248,12 +255,16 @@ def _embed_units(
     def facts_missing(unit: Unit) -> bool:
         return not store.has(batch.table, batch.key) and not store.has(batch.facts_path(unit), batch.key)
 
+    def pictures_needed(unit: Unit) -> bool:
+        return facts_missing(unit) or any(e.name not in made_elsewhere for e in missing(unit))
+
     todo = [unit for unit in batch.units if missing(unit) or facts_missing(unit)]
     doing = "Transforming and embedding" if batch.main else f"Embedding the {batch.folder.split('/')[1]} series"
     with ThreadPoolExecutor(recipe.threads) as makers, ThreadPoolExecutor(1) as ahead:
 
         def make(unit: Unit) -> tuple[list[np.ndarray], pd.DataFrame]:
-            return batch.make(corpus, batch.planned.iloc[unit.start : unit.stop], makers)
+            rows = batch.planned.iloc[unit.start : unit.stop]
+            return batch.make(corpus, rows, makers) if pictures_needed(unit) else ([], rows)
 
         upcoming = ahead.submit(make, todo[0]) if todo else None
         for position, unit in enumerate(todo):

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from probing_core.cli import lists, predict, pretrain, stages, transform, verify
+from probing_core.cli import export, lists, predict, pretrain, stages, transform, verify
 from probing_core.cli.arguments import Parser
 from probing_core.cli.output import fail
 from probing_core.cli.stages import run_options
@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     lists.add(commands)
     transform.add(commands)
     stages.add(commands)
+    export.add(commands)
     predict.add(commands)
     verify.add(commands)
     pretrain.add(commands)

@@ -22,6 +22,9 @@ from probing_core.errors import BadConfig, ModelUnavailable, one_line
 from probing_core.transforms.base import Image
 
 KEY = ["image_id", "transform", "repetition", "draw"]
+LISTED = [*KEY, "file", "sample", "base_id", "label", "split", "group", "strength"]
+"""Columns of the list that `probing export` writes; none of them is taken for a dimension."""
+
 MATRICES = (".npy", ".safetensors")
 
 
@@ -110,8 +113,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
         beside = next((file for file in lists if file.is_file()), None)
         if beside is None:
             raise ModelUnavailable(f"'{path}' needs a list of its rows beside it: {lists[0].name} with {_columns()}.")
-        read = pd.read_csv if beside.suffix == ".csv" else pd.read_parquet
-        keys = _keys(read(beside), beside)
+        keys = _keys(_read_csv(beside) if beside.suffix == ".csv" else pd.read_parquet(beside), beside)
     except ModelUnavailable:
         raise
     except Exception as error:
@@ -121,6 +123,12 @@ def _read(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
             f"'{path}' has the shape {matrix.shape}, but {beside.name} lists {len(keys)} rows; (N, D) is expected."
         )
     return keys, matrix
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """A list whose names stay what they are: "007" no number, "nan" not nothing."""
+    names = {"image_id": str, "transform": str}
+    return pd.read_csv(path, dtype=names, keep_default_na=False)
 
 
 def _read_matrix(path: Path) -> np.ndarray:
@@ -138,7 +146,7 @@ def _split_table(table: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, np.ndar
     keys = _keys(table, path)
     if "embedding" in table.columns:
         return keys, np.stack(table["embedding"].to_list()).astype(np.float32)
-    numbers = table.drop(columns=[c for c in KEY if c in table.columns]).select_dtypes("number")
+    numbers = table.drop(columns=LISTED, errors="ignore").select_dtypes("number")
     if numbers.shape[1] == 0:
         raise ModelUnavailable(f"'{path}' has neither a column 'embedding' nor numeric columns for the dimensions.")
     return keys, numbers.to_numpy(np.float32)

@@ -67,6 +67,14 @@ def test_bad_files_get_one_sentence(tmp_path):
         load_embedder(f"file:{tmp_path}/nothing.npy")
 
 
+def test_names_in_a_csv_stay_what_they_are(tmp_path):
+    keys = KEYS.assign(image_id=["007", "007", "007", "nan", "nan", "nan"])
+    np.save(tmp_path / "mine.npy", MATRIX)
+    keys.to_csv(tmp_path / "mine.csv", index=False)
+    embedder = load_embedder(f"file:{tmp_path}/mine.npy")
+    np.testing.assert_array_equal(embedder.embed_samples([], keys)[embedder.name], MATRIX)
+
+
 def test_the_key_follows_the_bytes(tmp_path):
     path = write("npy", tmp_path)
     before = load_embedder(f"file:{path}").recipe()

@@ -1,0 +1,38 @@
+"""``export``: the transformed images of a run, for embedding elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from probing_core.cli.arguments import add_command
+from probing_core.cli.stages import add_run_options, run_options
+
+
+def add(commands: Any) -> None:
+    parser = add_command(
+        commands,
+        "export",
+        export,
+        "write the transformed images of a run and their list, to embed them elsewhere and bring them back as file:",
+        "probing export --run data/runs/mine --out exported --corpus folder:photos",
+    )
+    parser.add_argument("--run", required=True, type=Path, metavar="DIR", help="the run; begun if there is none")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new or an empty folder")
+    add_run_options(parser)
+
+
+def export(options: argparse.Namespace) -> int:
+    from probing_core import pipeline
+    from probing_core.progress import terminal
+
+    count = pipeline.export(options.run, options.out, run_options(options), terminal())
+    print(
+        f"{options.out} holds {count} images; embed the files that samples.csv lists, row by row, save the matrix as "
+        f"{options.out / 'samples.npy'}, and add it by "
+        f"`probing run --out {options.run} --models file:{options.out / 'samples.npy'}`.",
+        file=sys.stderr,
+    )
+    return 0
