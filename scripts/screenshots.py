@@ -12,20 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the browser's helpers live with the tests
 
-from tests.dashboard.browser import browser, served, settle  # noqa: E402
+from tests.dashboard.browser import ADDRESSES, browser, served, settle  # noqa: E402
 
-PAGES = {
-    "overview": "",
-    "explore": "explore?transform=fog",
-    "map": "map?color=group",
-    "confusion": "confusion",
-    "generalization": "generalization",
-    "geometry": "geometry",
-    "try-your-images": "try?samples=chelsea/00&transform=jpeg",
-    "new-run": "new-run",
-    "transformations": "transformations?transform=swirl",
-    "methods-and-data": "methods",
-}
 DRAWN_MS = 2500
 
 
@@ -42,7 +30,7 @@ def main() -> None:
         for theme in options.themes.split(","):
             size = {"width": options.width, "height": options.height}
             context = chromium.new_context(viewport=size, color_scheme=theme)
-            for name, path in PAGES.items():
+            for name, path in ADDRESSES.items():
                 page = context.new_page()
                 page.goto(f"{address}/{path}")
                 page.get_by_role("heading", level=1).first.wait_for()

@@ -55,7 +55,11 @@ def _recipe(run: Run) -> None:
     difference = f"--corpus {run.recipe.corpus} --view {run.recipe.view} --seed {run.recipe.seed}"
     limit = f" --limit {run.recipe.limit}" if run.recipe.limit else ""
     st.markdown("The command that makes it again:")
-    st.code(f"probing run --out DIR {difference}{limit} --models {','.join(run.recipe.models)}", language="bash")
+    st.code(
+        f"probing run --out DIR {difference}{limit} --models {','.join(run.recipe.models)}",
+        language="bash",
+        wrap_lines=True,
+    )
 
 
 def _models(run: Run) -> None:

@@ -27,6 +27,19 @@ FLAGS = [
     "--disable-sync",
 ]
 WAIT_MS = 60_000
+ADDRESSES = {
+    "overview": "",
+    "explore": "explore?transform=fog",
+    "map": "map?color=group",
+    "confusion": "confusion",
+    "generalization": "generalization",
+    "geometry": "geometry",
+    "try-your-images": "try?samples=chelsea/00&transform=jpeg",
+    "new-run": "new-run",
+    "transformations": "transformations?transform=swirl",
+    "methods-and-data": "methods",
+}
+"""A telling view of each page."""
 
 
 @contextlib.contextmanager
