@@ -18,8 +18,9 @@ from probing_core.embedding import model_entries, without_none
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.looks import Look, LookRule, look_at, starting_rule
 from probing_core.probes.base import LinearProbe
+from probing_core.probes.familiarity import Familiarity
 from probing_core.store import Store
-from probing_core.training import DEPLOYMENT, look_rule_path, probe_path
+from probing_core.training import DEPLOYMENT, differences, familiarity_path, look_rule_path, probe_path
 from probing_core.transforms import resolve
 from probing_core.transforms.base import GROUPS, Image
 
@@ -36,6 +37,7 @@ class Prediction:
         probabilities: (K,), sums to 1.
         look: ``direct`` or ``combined``.
         embedding: (D,) of the whole picture at the view's size.
+        distance: of that from all that the probe learned from; above 1 it is strange. NaN in runs of before.
     """
 
     model: str
@@ -44,6 +46,12 @@ class Prediction:
     probabilities: np.ndarray
     look: str
     embedding: np.ndarray
+    distance: float = float("nan")
+
+    @property
+    def known(self) -> bool:
+        """Whether the picture is like those that the probe learned from; if not, its probabilities mean little."""
+        return not self.distance > 1
 
     @property
     def by_group(self) -> dict[str, float]:
@@ -53,6 +61,16 @@ class Prediction:
             for group in GROUPS
             if group in self.groups
         }
+
+
+@dataclass(frozen=True, eq=False)
+class _Probe:
+    """What a model's answers are made with."""
+
+    linear: LinearProbe
+    groups: tuple[str, ...]
+    rule: LookRule
+    familiarity: Familiarity | None
 
 
 class Predictor:
@@ -77,7 +95,7 @@ class Predictor:
         if not self._entries:
             raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")
         self._loaded: OrderedDict[str, LoadedEmbedder] = OrderedDict()
-        self._probes: dict[str, tuple[LinearProbe, tuple[str, ...], LookRule]] = {}
+        self._probes: dict[str, _Probe] = {}
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -124,6 +142,7 @@ class Predictor:
                         "group": group,
                         "probability": float(p),
                         "look": prediction.look,
+                        "known": prediction.known,
                     }
                     for cls, group, p in sorted(scored, key=lambda row: -row[2])
                 ]
@@ -131,19 +150,27 @@ class Predictor:
 
     def look(self, model: str, looks: Sequence[Look]) -> list[Prediction]:
         """What ``model`` says of each look; all their pictures are embedded together."""
-        probe, groups, rule = self._probe(model)
+        probe = self._probe(model)
         pictures = [picture for look in looks for picture in look.pictures]
         embeddings = self._embed(model, pictures)
-        probabilities = probe.probabilities(embeddings).astype(np.float64)
-        predictions, at = [], 0
-        for look in looks:
-            rows = slice(at, at + len(look.pictures))
-            at = rows.stop
-            combined = (
-                rule.combine(probabilities[rows][0], probabilities[rows][1:]) if look.tiles else probabilities[rows][0]
-            )
+        probabilities = probe.linear.probabilities(embeddings).astype(np.float64)
+        starts = np.cumsum([0, *(len(look.pictures) for look in looks)])[:-1]
+        known = probe.familiarity
+        distances = known.distance(embeddings[starts]) if known else np.full(len(looks), np.nan)
+        predictions = []
+        for look, start, distance in zip(looks, starts, distances, strict=True):
+            mine = probabilities[start : start + len(look.pictures)]
+            combined = probe.rule.combine(mine[0], mine[1:]) if look.tiles else mine[0]
             predictions.append(
-                Prediction(model, probe.classes, groups, combined / combined.sum(), look.kind, embeddings[rows][0])
+                Prediction(
+                    model,
+                    probe.linear.classes,
+                    probe.groups,
+                    combined / combined.sum(),
+                    look.kind,
+                    embeddings[start],
+                    float(distance),
+                )
             )
         return predictions
 
@@ -184,13 +211,17 @@ class Predictor:
             raise UnknownName(f"The run has no model '{unknown[0]}' to predict with. It has: {', '.join(self.models)}.")
         return tuple(models) if models else self.models
 
-    def _probe(self, model: str) -> tuple[LinearProbe, tuple[str, ...], LookRule]:
+    def _probe(self, model: str) -> _Probe:
         if model not in self._probes:
-            probe = LinearProbe.from_bytes(self.store.read_bytes(probe_path(model, DEPLOYMENT)))
-            groups = tuple(resolve(name).group for name in probe.classes)
-            path = look_rule_path(model)
-            rule = LookRule.from_bytes(self.store.read_bytes(path)) if self.store.has(path) else starting_rule(groups)
-            self._probes[model] = (probe, groups, rule)
+            linear = LinearProbe.from_bytes(self.store.read_bytes(probe_path(model, DEPLOYMENT)))
+            groups = tuple(resolve(name).group for name in linear.classes)
+            look, known = look_rule_path(model), familiarity_path(model)
+            self._probes[model] = _Probe(
+                linear,
+                groups,
+                LookRule.from_bytes(self.store.read_bytes(look)) if self.store.has(look) else starting_rule(groups),
+                Familiarity.from_bytes(self.store.read_bytes(known)) if self.store.has(known) else None,
+            )
         return self._probes[model]
 
     def _embed(self, model: str, pictures: Sequence[Image]) -> np.ndarray:
@@ -205,12 +236,11 @@ class Predictor:
         while self._loaded and psutil.Process().memory_info().rss > MEMORY_SHARE * psutil.virtual_memory().total:
             self._loaded.popitem(last=False)[1].close()
         embedder = load_embedder(request, device=self.device, precision=self.precision)
-        now = without_none(embedder.recipes()[model])
-        weights = "weights_sha256"
-        if now.get(weights) != entry["recipe"].get(weights):
+        meant, _ = differences(entry["recipe"], without_none(embedder.recipes()[model]))
+        if meant:
             raise BadRun(
-                f"The weights of '{model}' are not those that its probe was trained on; "
-                f"restore them, or make the run again."
+                f"'{model}' is not what it was when its probe was trained ({', '.join(meant)} differ); "
+                f"restore that, or make the run again."
             )
         self._loaded[request] = embedder
         return embedder

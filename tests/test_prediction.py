@@ -7,11 +7,11 @@ import pytest
 
 from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadRun, UnknownName
-from probing_core.looks import LookRule
+from probing_core.looks import Look, LookRule, look_at
 from probing_core.prediction import Predictor
 from probing_core.probes.base import LinearProbe
 from probing_core.store import Store
-from probing_core.training import look_rule_path, probe_path
+from probing_core.training import familiarity_path, look_rule_path, probe_path
 from tests.conftest import scene
 from tests.test_pipeline import few_run, split_run  # noqa: F401 - fixtures
 from tests.test_samples import make_all
@@ -92,3 +92,47 @@ def test_predicting_leaves_the_pictures_alone(predictor):
     before = image.copy()
     predictor.predict([image])
     assert np.array_equal(image, before)
+
+
+def test_what_the_probe_knows_is_known_and_noise_is_strange(predictor):
+    pictures, _ = make_all(predictor.recipe, open_corpus(predictor.recipe.corpus))
+    familiar = [Look("direct", picture) for picture in pictures]
+    noise = [Look("direct", np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8)) for i in range(4)]
+    told = predictor.look(MODEL, [*familiar, *noise])
+    assert np.mean([p.known for p in told[: len(familiar)]]) > 0.9
+    assert not any(p.known for p in told[len(familiar) :])
+    assert all(p.known == (p.distance <= 1) for p in told)
+    rows = predictor.predict([noise[0].whole, familiar[0].whole], models=[MODEL])
+    assert {r["image"]: r["known"] for r in rows} == {"0": False, "1": told[0].known}
+
+
+def test_a_run_without_familiarity_knows_everything(split_run, tmp_path):  # noqa: F811
+    copy = tmp_path / "copy"
+    shutil.copytree(split_run[0], copy)
+    Store(copy).remove(familiarity_path(MODEL))
+    told = Predictor(copy).look(MODEL, [look_at(scene(0, 32), 32)])[0]
+    assert told.known
+    assert np.isnan(told.distance)
+
+
+@pytest.mark.parametrize("side", [32, 100])
+def test_probabilities_at_the_fitted_temperatures_sum_to_one(predictor, split_run, side):  # noqa: F811
+    store = Store(split_run[0])
+    assert LinearProbe.from_bytes(store.read_bytes(probe_path(MODEL, "deployment"))).temperature != 1
+    assert LookRule.from_bytes(store.read_bytes(look_rule_path(MODEL))).temperature != 1
+    rows = predictor.predict([scene(3, side)], models=[MODEL])
+    assert sum(r["probability"] for r in rows) == pytest.approx(1)
+
+
+def test_other_weights_are_refused_and_other_versions_are_not(split_run, tmp_path):  # noqa: F811
+    copy = tmp_path / "copy"
+    shutil.copytree(split_run[0], copy)
+    store, path = Store(copy), "models/baseline-pixels/model.toml"
+    entry = store.read_toml(path)
+    entry["recipe"]["libraries"] = {"cv2": "0.1"}
+    store.write_toml(path, entry, "key")
+    assert Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])
+    entry["recipe"]["size"] = 8
+    store.write_toml(path, entry, "key")
+    with pytest.raises(BadRun, match=r"\(size differ\)"):
+        Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])

@@ -67,6 +67,9 @@ def adopt(work: Work, source: Store, name: str, key: str) -> None:
 
 
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Entries in which two recipes of a model differ: those that change what an embedding means, and the others."""
-    found = sorted(k for k in theirs.keys() | ours.keys() if theirs.get(k) != ours.get(k))
+    """Entries in which two recipes of a model differ: those that change what an embedding means, and the others.
+
+    Entries that only one of them has do not count: another version of the project records other things.
+    """
+    found = sorted(k for k in theirs.keys() & ours.keys() if theirs[k] != ours[k])
     return [k for k in found if k not in HARMLESS], [k for k in found if k in HARMLESS]
