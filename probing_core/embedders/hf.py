@@ -1,5 +1,7 @@
 """``hf:<repo>`` or ``hf:<folder>``: vision models and image-text models of transformers.
 
+``@weights=`` names a folder that `save_pretrained` wrote, or a file whose tensors go into the named model's
+architecture; neither needs the weights of the named model, and only what is missing is looked for on the network.
 Pictures go through the checkpoint's own image processor, the library's documented way; its settings are recorded as
 data. Repositories whose code would have to run are refused.
 """
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 """Pillow's numbers, which processors keep under ``resample``."""
 
+PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+"""Files that describe an image processor."""
+
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
     """Loads a transformers model; image-text models embed by ``get_image_features``.
@@ -42,13 +47,17 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
     import transformers
 
     name = ModelName(spec.name, options)
-    folder = local_folder(name.model) or hub.fetch_repository(name.model, name.base)
+    folder, weights = _locate(name)
     _refuse_other_libraries(folder, name)
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()  # its report on weights is checked here and raised in one sentence
-    model = _load_model(folder, options.get("weights"), name)
+    model = _load_model(folder, weights, name)
     try:
-        processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        processor = transformers.AutoImageProcessor.from_pretrained(
+            _processor_folder(folder, name), local_files_only=True
+        )
+    except ModelUnavailable:
+        raise
     except Exception as error:
         raise ModelUnavailable(
             f"'{name.base}' has no image processor that can be read ({one_line(error)}); "
@@ -57,6 +66,31 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
     return NetworkEmbedder(
         name.full, network(model, processor, folder), preprocessing(processor), options, device, precision
     )
+
+
+def _locate(name: ModelName) -> tuple[Path, Path | None]:
+    """The folder with the configuration, and the file of weights if it is not that folder's own."""
+    named = local_folder(name.model)
+    if "weights" not in name.options:
+        return named or hub.fetch_repository(name.model, name.base), None
+    weights = Path(name.options["weights"]).expanduser()
+    if weights.is_dir():
+        return weights, None
+    if not weights.is_file():
+        raise ModelUnavailable(
+            f"There is no file or folder of weights '{weights}'; give a folder with a config.json and weights, or a "
+            f"file of tensors (.safetensors, .bin, .pth)."
+        )
+    if named is None and (weights.parent / "config.json").is_file():
+        named = weights.parent  # the configuration of these very weights
+    return named or hub.fetch_configuration(name.model, name.base), weights
+
+
+def _processor_folder(folder: Path, name: ModelName) -> Path:
+    """Where the image processor stands: beside the weights, or, as trainings often save none, with the named model."""
+    if any((folder / file).is_file() for file in PROCESSORS) or "weights" not in name.options:
+        return folder
+    return local_folder(name.model) or hub.fetch_configuration(name.model, name.base)
 
 
 def network(model: nn.Module, processor: Any, folder: Path) -> Network:
@@ -169,8 +203,9 @@ def _require_library() -> None:
         raise ModelUnavailable(f"A model of Hugging Face was asked for: {library.why_not}.")
 
 
-def _load_model(folder: Path, weights: str | None, name: ModelName) -> nn.Module:
+def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Module:
     """The model of ``folder``, or its architecture with the tensors of the file ``weights``; tensors are checked."""
+    import torch
     import transformers
 
     try:
@@ -180,6 +215,9 @@ def _load_model(folder: Path, weights: str | None, name: ModelName) -> nn.Module
         arguments: dict[str, Any] = {"local_files_only": True, "output_loading_info": True}
         if weights:
             arguments |= {"pretrained_model_name_or_path": None, "config": config, "state_dict": read_weights(weights)}
+            if kind is transformers.AutoModel:  # it takes no tensors by themselves; the class that it chooses does
+                with torch.device("meta"):
+                    kind = type(kind.from_config(config))
         else:
             read_weights(hub.find_weights(folder, name.base))  # for its sentence on damaged files and on pickles
             arguments |= {"pretrained_model_name_or_path": folder}

@@ -11,7 +11,7 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from probing_core.embedders.base import Availability
@@ -32,11 +32,7 @@ WEIGHT_FILES = (
 
 def cached_folder(repo: str) -> Path | None:
     """The newest snapshot of a Hugging Face repository on disk, found without importing its library."""
-    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
-    folder = cache / f"models--{repo.replace('/', '--')}" / "snapshots"
-    snapshots = [p for p in folder.iterdir() if _weights_in(p)] if folder.is_dir() else []
-    return max(snapshots, key=lambda p: p.stat().st_mtime, default=None)
+    return _newest([path for path in _snapshots(repo) if _weights_in(path)])
 
 
 def cached_url(url: str) -> Path | None:
@@ -63,16 +59,14 @@ def fetch_repository(repo: str, model: str) -> Path:
         ModelUnavailable: it is not on disk, and the hub does not answer, or has no such repository, or keeps it
             behind a gate.
     """
-    if folder := cached_folder(repo):
-        return folder
-    require_host(_endpoint(), model)
-    from huggingface_hub import HfApi, snapshot_download
+    return cached_folder(repo) or _fetch(repo, model, _needed)
 
-    try:
-        files = HfApi().list_repo_files(repo)
-        return Path(snapshot_download(repo, allow_patterns=_needed(files)))
-    except Exception as error:
-        raise ModelUnavailable(f"'{model}' could not be fetched: {_hub_reason(error, repo)}") from error
+
+def fetch_configuration(repo: str, model: str) -> Path:
+    """A folder with the configuration of a Hugging Face repository, with or without its weights; as
+    `fetch_repository`."""
+    snapshots = [path for path in _snapshots(repo) if (path / "config.json").is_file()]
+    return _newest(snapshots) or _fetch(repo, model, lambda files: _needed(files, weights=False))
 
 
 def fetch_url(url: str, model: str) -> Path:
@@ -119,6 +113,29 @@ def require_host(url: str, model: str) -> None:
         )
 
 
+def _snapshots(repo: str) -> list[Path]:
+    """Snapshots of a repository on disk, whole or not."""
+    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    folder = cache / f"models--{repo.replace('/', '--')}" / "snapshots"
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _newest(snapshots: Sequence[Path]) -> Path | None:
+    return max(snapshots, key=lambda p: p.stat().st_mtime, default=None)
+
+
+def _fetch(repo: str, model: str, choose: Callable[[Sequence[str]], list[str]]) -> Path:
+    require_host(_endpoint(), model)
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        files = HfApi().list_repo_files(repo)
+        return Path(snapshot_download(repo, allow_patterns=choose(files)))
+    except Exception as error:
+        raise ModelUnavailable(f"'{model}' could not be fetched: {_hub_reason(error, repo)}") from error
+
+
 def _to_download(size_mb: float, host: str, what: str) -> Availability:
     size = f"{size_mb:.0f} MB" if size_mb else "its weights"
     return Availability(False, f"not on disk; naming it in a run downloads {size} from {host} ({what})", host)
@@ -152,10 +169,11 @@ def _host(url: str) -> str:
     return url.split("://", 1)[-1].split("/", 1)[0]
 
 
-def _needed(files: Sequence[str]) -> list[str]:
+def _needed(files: Sequence[str], weights: bool = True) -> list[str]:
     """Configuration, vocabulary and weights, once: safetensors if there are any."""
-    suffix = ".safetensors" if any(f.endswith(".safetensors") for f in files) else (".bin", ".pth", ".pt")
-    return [f for f in files if "/" not in f and (f.endswith(suffix) or f.endswith((".json", ".txt", ".model")))]
+    suffix = (".safetensors",) if any(f.endswith(".safetensors") for f in files) else (".bin", ".pth", ".pt")
+    wanted = (".json", ".txt", ".model", *(suffix if weights else ()))
+    return [f for f in files if "/" not in f and f.endswith(wanted)]
 
 
 def _weights_in(folder: Path) -> Path | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from probing_core.embedders import load_embedder
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
@@ -141,6 +142,59 @@ def test_mae_is_embedded_without_masking(tmp_path):
     np.testing.assert_allclose(
         first, call(lambda x: model.vit(x, noise=order).last_hidden_state[:, 0], batch), atol=1e-5
     )
+
+
+def test_weights_for_a_transformers_model_are_a_folder_or_a_file(tmp_path):
+    """A named repository is not asked for, as long as everything lies on disk."""
+    torch.manual_seed(0)
+    for case, folder in (("vit", "named"), ("vit", "tuned"), ("clip", "clip"), ("clip", "clip-tuned")):
+        model, processor = transformers_cases()[case]
+        model.eval().save_pretrained(tmp_path / folder)
+        processor.save_pretrained(tmp_path / folder)
+    torch.save(load_file(tmp_path / "tuned/model.safetensors"), tmp_path / "tuned.pth")
+
+    def embed(name):
+        return load_embedder(name, precision="float32").embed(pictures())
+
+    tuned, named = embed(f"hf:{tmp_path}/tuned"), embed(f"hf:{tmp_path}/named")
+    assert not np.allclose(tuned, named, atol=1e-2)
+    for name in (
+        f"hf:{tmp_path}/named@weights={tmp_path}/tuned",
+        f"hf:{tmp_path}/named@weights={tmp_path}/tuned/model.safetensors",
+        f"hf:{tmp_path}/named@weights={tmp_path}/tuned.pth",
+        f"hf:nobody/nothing@weights={tmp_path}/tuned",
+        f"hf:nobody/nothing@weights={tmp_path}/tuned/model.safetensors",
+    ):
+        np.testing.assert_array_equal(embed(name), tuned)
+    weights = f"{tmp_path}/clip-tuned/model.safetensors"
+    np.testing.assert_array_equal(embed(f"hf:{tmp_path}/clip@weights={weights}"), embed(f"hf:{tmp_path}/clip-tuned"))
+    (tmp_path / "tuned/preprocessor_config.json").unlink()  # as trainings leave it
+    np.testing.assert_array_equal(embed(f"hf:{tmp_path}/named@weights={tmp_path}/tuned"), tuned)
+    cached = tmp_path / "cache/hub/models--nobody--nothing/snapshots/0"
+    shutil.copytree(tmp_path / "named", cached)
+    (cached / "model.safetensors").unlink()
+    np.testing.assert_array_equal(embed(f"hf:nobody/nothing@weights={tmp_path}/tuned.pth"), tuned)
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ("absent", "no file or folder of weights"),
+        ("empty", "no config.json"),
+        ("other.safetensors", r"missing \(embeddings.cls_token"),
+        ("junk.pth", "could not be read as weights without executing code"),
+    ],
+)
+def test_weights_that_do_not_fit_a_transformers_model_get_one_sentence(tmp_path, weights, told):
+    model, processor = transformers_cases()["vit"]
+    model.save_pretrained(tmp_path / "named")
+    processor.save_pretrained(tmp_path / "named")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "junk.pth").write_bytes(b"junk")
+    save_file({"layer": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ModelUnavailable, match=told) as caught:
+        load_embedder(f"hf:{tmp_path}/named@weights={tmp_path}/{weights}")
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_transformers_refuses_what_does_not_fit(tmp_path):
