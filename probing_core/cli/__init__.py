@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from probing_core.cli import export, lists, predict, pretrain, stages, transform, verify
+from probing_core.cli import export, lists, predict, pretrain, report, stages, transform, verify
 from probing_core.cli.arguments import Parser
 from probing_core.cli.output import fail
 from probing_core.cli.stages import run_options
@@ -54,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     stages.add(commands)
     export.add(commands)
     predict.add(commands)
+    report.add(commands)
     verify.add(commands)
     pretrain.add(commands)
     return parser

@@ -1,0 +1,310 @@
+"""What a report says, section by section: tables and figures of a run as blocks of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from probing_core.charts import (
+    Theme,
+    confusion_chart,
+    leaderboard_chart,
+    members_chart,
+    profile_chart,
+    seen_unseen_chart,
+    shift_chart,
+    substance_chart,
+)
+from probing_core.measures import MEASURES
+from probing_core.report.methods import methods
+from probing_core.report.page import Figure, More, Section, Table, Text
+from probing_core.results import Run, confusion_matrix, leaderboard, summaries
+from probing_core.results.ranking import of_subset
+
+INTRODUCTION = (
+    "An image embedding is used for what is in a picture. This report shows what else it holds: transformations were "
+    "applied to photographs, and small probes had to tell from the embedding alone which one it was. Every score "
+    "stands with its 95 % interval, clustered by photograph, and with what guessing would give."
+)
+STUDIES = {
+    "claims": "The claims, tested",
+    "contrasts": "Contrasts named in advance",
+    "thresholds": "Detection thresholds: the strength from which a transformation is told from an untouched picture",
+    "strength": "How often a transformation is named, and how far it moves the embedding, at each strength",
+    "geometry": "How far and how regularly transformations move embeddings",
+    "cka": "Likeness of the models' spaces (debiased CKA)",
+    "selectivity": "Selectivity: accuracy less that at a control task",
+    "codelength": "Online codelength",
+    "dimension": "Accuracy against the number of principal components",
+    "composition": "Two transformations at once",
+    "ood": "Do transformed images lie outside of what clean embeddings fill?",
+    "erasure": "After the transformation is erased from the embedding",
+}
+"""Titles of the tables that studies leave, in the order of the report; tables not named here come last."""
+
+SCORES = ("scores", "fits")
+
+
+def sections(run: Run) -> list[Section]:
+    """The whole report; sections without blocks are left out of the page."""
+    board = leaderboard([run], "fine", "seen")
+    models = list(board["model"])
+    return [
+        Section("Overview", _overview(run, board)),
+        Section("Leaderboard", _leaderboard(run, board)),
+        Section("Scores by group", _groups(run, models)),
+        Section("Confusion", list(_confusion(run, models))),
+        Section("Generalization", list(_generalization(run, models))),
+        Section("Content against transformation", list(_content(run))),
+        Section("Calibration and repetitions", list(_certainty(run, models))),
+        Section("Studies", list(_studies(run, models))),
+        *methods(run),
+    ]
+
+
+def _both(chart: Callable[[Theme], go.Figure], alt: str, caption: str = "") -> Figure:
+    return Figure(chart(Theme(dark=False)), chart(Theme(dark=True)), alt, caption)
+
+
+def _overview(run: Run, board: pd.DataFrame) -> list:
+    used = run.images[run.images["used"]]
+    facts = pd.DataFrame(
+        [
+            ("models", len(run.models)),
+            ("photographs", used["base_id"].nunique()),
+            ("images cut from them", len(used)),
+            ("transformed samples", len(run.samples)),
+            ("transformations, identity counted", len(run.classes("fine"))),
+        ],
+        columns=["what", "how many"],
+    )
+    first = board.iloc[0]
+    tied = board[(board["apart"] == False) & (board.index > 0)]["model"].tolist()  # noqa: E712 - NaN is neither
+    lead = f"At telling the exact transformation {first['model']} leads with {_percent(first)}"
+    lead += f"; not told apart from it: {', '.join(tied)}." if tied else "."
+    notes = sorted({note for notes in run.scores["note"].unique() for note in notes.split("; ") if note})
+    blocks = [Text(INTRODUCTION), Text(lead), Table(facts)]
+    if notes:
+        blocks += [Text(f"Mind: {note}.", warning=True) for note in notes[:6]]
+    return blocks
+
+
+def _percent(row) -> str:
+    interval = "no interval" if not np.isfinite(row["low"]) else f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
+    return f"{100 * row['value']:.1f} % ({interval}; chance {100 * row['chance']:.1f} %)"
+
+
+def _leaderboard(run: Run, board: pd.DataFrame) -> list:
+    standing = ["best", *(_standing(r) for r in board.iloc[1:].itertuples())]
+    table = board[["model", "objective", "dim", "value", "low", "high", "chance"]].assign(standing=standing)
+    table = table.rename(columns={"value": "score %", "low": "from %", "high": "to %", "chance": "chance %"})
+    if board["note"].any():
+        table = table.assign(note=board["note"])
+    measure = MEASURES.get("balanced-accuracy")
+    figure = _both(
+        lambda theme: leaderboard_chart(board, theme),
+        f"Balanced accuracy of {len(board)} models with intervals, best {board['model'].iloc[0]}.",
+        f"{measure.definition} Bars are 95 % intervals; hollow marks cannot be told apart from the best (paired "
+        "sign-flip test by photograph, Holm's correction); gray squares are baselines.",
+    )
+    blocks: list = [figure, Table(table, percent=("score %", "from %", "to %", "chance %"))]
+    others = _other_probes(run, list(board["model"]))
+    if not others.empty:
+        caption = "The same task by other probes; the MLP's interval holds its three seeds together."
+        blocks.append(More("Other probes", [Table(others, caption, ("score %", "from %", "to %"))]))
+    return blocks
+
+
+def _standing(row) -> str:
+    if not np.isfinite(row.p):
+        return "not compared"
+    return f"lower (p = {row.p:.3f})" if row.apart else f"not told apart (p = {row.p:.2f})"
+
+
+def _other_probes(run: Run, models: list[str]) -> pd.DataFrame:
+    rows = summaries.pick(run.probe_scores, task="fine", subset="seen", measure="balanced-accuracy")
+    if rows["probe"].nunique() < 2:
+        return pd.DataFrame()
+    rows = rows.sort_values("model", key=lambda c: c.map(models.index), kind="stable")
+    table = rows[["model", "probe", "value", "low", "high", "note"]]
+    return table.rename(columns={"value": "score %", "low": "from %", "high": "to %"})
+
+
+def _groups(run: Run, models: list[str]) -> list:
+    rows = summaries.by_group(run, models)
+    if rows.empty:
+        return []
+    caption = "Share of a group's samples whose exact transformation is named, in percent."
+    table = rows.rename(columns={"value": "recall %", "low": "from %", "high": "to %"})
+    return [
+        _both(lambda theme: profile_chart(rows, theme), "Recall of each group by each model.", caption),
+        More("As a table", [Table(table, percent=("recall %", "from %", "to %"))]),
+    ]
+
+
+def _confusion(run: Run, models: list[str]) -> Iterator[object]:
+    group_of = dict(zip(run.transforms["transform"], run.transforms["group"], strict=True))
+    yield Text("Rows are the truth, columns what the linear probe says, in percent of each row; one matrix a model.")
+    for model in models:
+        told = run.predictions(model, "fine")
+        if told.empty:
+            continue
+        told = of_subset(told, "seen")
+        matrix = confusion_matrix(told, run.classes("fine")) * 100
+        worst = summaries.confusions(told)
+        worst = worst.rename(columns={"predicted": "taken for", "share": "of the truth %"})
+        yield More(
+            model,
+            [
+                _both(
+                    lambda theme, m=matrix: confusion_chart(m, theme, group_of),
+                    f"Confusion matrix of {model}.",
+                    f"{len(told):,} tested samples.",
+                ),
+                Table(worst, "What is most often taken for something else.", ("of the truth %",)),
+            ],
+        )
+
+
+def _generalization(run: Run, models: list[str]) -> Iterator[object]:
+    rows = summaries.rotations(run)
+    if rows.empty:
+        return
+    yield Text(
+        "Each group of three is learned from two members and tested on the third, in three rotations, so that every "
+        "member is unseen once. The in-group hit rate leaves untouched images out."
+    )
+    for subset, title in (("unseen", "Members that the probe never saw"), ("far", "Far-unseen styles")):
+        part = rows[rows["subset"].isin(["seen", subset])]
+        if (part["subset"] == subset).any():
+            yield _both(
+                lambda theme, part=part: seen_unseen_chart(part, theme), f"{title}, beside seen ones, by model.", title
+            )
+    gaps = summaries.rotations(run, "generalization-gap")
+    if not gaps.empty:
+        untouched = summaries.rotations(run, "called-identity").query("subset == 'unseen'")
+        untouched = untouched.set_index(["model", "rotation"])["value"]
+        table = gaps[["model", "rotation", "value", "low", "high"]]
+        table = table.assign(
+            said=[untouched.get((m, r), np.nan) for m, r in zip(table.model, table.rotation, strict=True)]
+        )
+        names = {"value": "gap", "low": "from", "high": "to", "said": "unseen called untouched"}
+        names = {column: f"{name} %" for column, name in names.items()}
+        yield Table(
+            table.rename(columns=names),
+            "Seen less unseen hit rate, in points, and how often an unseen transformation is called untouched.",
+            list(names.values()),
+        )
+    order = list(run.transforms["transform"])
+    for model in models:
+        points = summaries.members(run, model)
+        if not points.empty:
+            mine = [name for name in order if name in set(points["transform"])]
+            yield More(
+                f"Member by member: {model}",
+                [
+                    _both(
+                        lambda theme, p=points, o=mine: members_chart(p, o, theme),
+                        f"Each transformation, seen and unseen, by {model}.",
+                        "Dot: seen (the mean of two rotations). Diamond: unseen, with its interval.",
+                    )
+                ],
+            )
+
+
+def _content(run: Run) -> Iterator[object]:
+    points = summaries.substance(run)
+    if points.empty:
+        return
+    yield _both(
+        lambda theme: substance_chart(points, theme),
+        "Content accuracy against transformation accuracy of each model.",
+        "Content: the corpus label, told from untouched images. Transformation: the fine task.",
+    )
+    by_transform = summaries.content_by_transform(run)
+    means = by_transform.groupby("model", sort=False)[["clean", "transformed", "oracle"]].mean().reset_index()
+    shares = ("clean", "transformed", "oracle")
+    yield Table(
+        means,
+        "Content accuracy in percent: of untouched images; of transformed ones by the same probe; by an oracle that "
+        "learned from images transformed alike (means over transformations). Where the probe falls and the oracle "
+        "holds, the content has moved in the embedding and is not lost.",
+        shares,
+    )
+    yield More("By transformation", [Table(by_transform, percent=shares)])
+
+
+def _certainty(run: Run, models: list[str]) -> Iterator[object]:
+    rows = run.scores
+    rows = rows[(rows["task"] == "fine") & (rows["subset"] == "seen")]
+    rows = rows[rows["measure"].isin(["nll", "calibration-error", "calibration-error-tempered"])]
+    if not rows.empty:
+        wide = rows.pivot(index="model", columns="measure", values="value").reindex(models).reset_index()
+        titles = {name: MEASURES.get(name).title for name in wide.columns if name != "model"}
+        yield Table(
+            wide.rename(columns=titles),
+            "How far the probabilities of the fine task can be trusted: nats, and mean gap between how sure the probe "
+            "was and how often it was right, before and after a temperature fitted on other photographs.",
+        )
+    repeated = run.scores[run.scores["subset"].str.startswith("repetition:")]
+    if not repeated.empty:
+        table = repeated.assign(repetition=repeated["subset"].str.removeprefix("repetition:"))
+        table = table[["model", "repetition", "value", "low", "high"]]
+        names = {"value": "score %", "low": "from %", "high": "to %"}
+        caption = "The fine task in each repetition, whose strengths and noise were drawn anew."
+        yield Table(table.rename(columns=names), caption, list(names.values()))
+
+
+def _studies(run: Run, models: list[str]) -> Iterator[object]:
+    there = [n.removeprefix("tables/").removesuffix(".parquet") for n in run.table_names if n.startswith("tables/")]
+    there = [name for name in there if name not in SCORES]
+    order = list(STUDIES)
+    for name in sorted(there, key=lambda n: (order.index(n) if n in order else len(order), n)):
+        table = run.table(f"tables/{name}.parquet")
+        if table.empty:
+            continue
+        title = STUDIES.get(name, name)
+        if name in ("claims", "cka"):
+            yield Text(title)
+        if name == "claims":
+            yield Table(table)
+            continue
+        blocks: list[object] = []
+        if name == "geometry":
+            blocks += _shifts(run, table, models)
+        if name == "cka" and {"model_a", "model_b", "value"} <= set(table.columns):
+            yield _likeness(table, models)
+        yield More(title, [*blocks, Table(table)])
+
+
+def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Figure]:
+    """For the leading model, how far each transformation moves an embedding beside how well it is told."""
+    if not {"model", "transform", "measure", "value"} <= set(table.columns):
+        return
+    recall = summaries.pick(run.scores, task="fine", measure="recall")
+    recall = recall[recall["subset"].str.startswith("transform:")]
+    recall = recall.assign(transform=recall["subset"].str.removeprefix("transform:"))
+    shift = table[table["measure"] == "shift"]
+    points = shift.merge(recall[["model", "transform", "value"]], on=["model", "transform"], suffixes=("", "_recall"))
+    points = points[points["model"] == models[0]].drop(columns="group", errors="ignore")
+    points = points.merge(run.transforms, on="transform")
+    if len(points):
+        yield _both(
+            lambda theme: shift_chart(points, theme),
+            f"Shift and recall of each transformation in {models[0]}.",
+            f"{models[0]}: right and low is a large move that the probe cannot name.",
+        )
+
+
+def _likeness(table: pd.DataFrame, models: list[str]) -> Figure:
+    matrix = table.pivot_table(index="model_a", columns="model_b", values="value")
+    order = [m for m in models if m in matrix.index and m in matrix.columns]
+    matrix = matrix.reindex(index=order, columns=order) * 100
+    return _both(
+        lambda theme: confusion_chart(matrix, theme),
+        "CKA between every two models.",
+        "Debiased linear CKA, in percent.",
+    )

@@ -1,0 +1,94 @@
+"""Excerpts of a run's scores in the shape in which charts and tables show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from probing_core.results.run import Run
+
+COLUMNS = ["value", "low", "high"]
+
+
+def pick(scores: pd.DataFrame, **wanted: str) -> pd.DataFrame:
+    """The rows whose columns have the ``wanted`` values; an empty table stays one."""
+    for column, value in wanted.items():
+        scores = scores if scores.empty else scores[scores[column] == value]
+    return scores
+
+
+def by_group(run: Run, models: Sequence[str], task: str = "fine", measure: str = "recall") -> pd.DataFrame:
+    """``model``, ``group``, ``value``, ``low``, ``high``: a score of each group, models in the order given."""
+    rows = pick(run.scores, task=task, measure=measure)
+    if rows.empty:
+        return rows
+    rows = rows[rows["subset"].str.startswith("group:") & rows["model"].isin(models)]
+    rows = rows.assign(group=rows["subset"].str.removeprefix("group:"))
+    place = {name: i for i, name in enumerate([*models, *run.classes("group")])}
+    return rows.sort_values(["model", "group"], key=lambda c: c.map(place))[["model", "group", *COLUMNS]]
+
+
+def rotations(run: Run, measure: str = "group-hit-rate") -> pd.DataFrame:
+    """Scores of the group tasks with a column ``rotation``, best model first."""
+    rows = run.scores
+    if rows.empty:
+        return rows
+    rows = rows[rows["task"].str.startswith("group-") & (rows["measure"] == measure)]
+    rows = rows.assign(rotation=rows["task"].str.removeprefix("group-").astype(int))
+    seen = rows[rows["subset"] == "seen"].groupby("model")["value"].mean()
+    return rows.sort_values("model", key=lambda c: -c.map(seen).fillna(0), kind="stable")
+
+
+def members(run: Run, model: str) -> pd.DataFrame:
+    """How often the group of each transform is told, in every rotation; ``unseen`` says where it was held out.
+
+    Columns: ``transform``, ``group``, ``rotation``, ``unseen``, ``value``, ``low``, ``high``, in the order of the bank.
+    """
+    from probing_core.transforms import resolve
+
+    rows = pick(rotations(run, "recall"), model=model)
+    if rows.empty:
+        return rows
+    rows = rows[rows["subset"].str.startswith("transform:")]
+    rows = rows.assign(transform=rows["subset"].str.removeprefix("transform:"))
+    unseen_in = {name: resolve(name).unseen_in for name in rows["transform"].unique()}
+    rows = rows[rows["transform"].map(lambda name: unseen_in[name] is not None)]
+    rows = rows.assign(unseen=rows["transform"].map(unseen_in) == rows["rotation"])
+    rows = rows[["transform", "rotation", "unseen", *COLUMNS]]
+    return run.transforms.merge(rows, on="transform")
+
+
+def substance(run: Run) -> pd.DataFrame:
+    """``model`` and, each with its interval, ``content`` (of clean images) and ``style`` (the transformation)."""
+    rows = pick(run.scores, subset="seen", measure="balanced-accuracy")
+    content, style = pick(rows, task="content"), pick(rows, task="fine")
+    if content.empty:
+        return content
+    both = content[["model", *COLUMNS]].merge(style[["model", *COLUMNS]], on="model", suffixes=("_content", "_style"))
+    names = {f"{c}_{what}": what if c == "value" else f"{what}_{c}" for what in ("content", "style") for c in COLUMNS}
+    return both.rename(columns=names)
+
+
+def content_by_transform(run: Run) -> pd.DataFrame:
+    """``model``, ``transform``, ``clean``, ``transformed``, ``oracle``: content accuracy and where it went."""
+    rows = pick(run.scores, task="content", measure="balanced-accuracy")
+    if rows.empty:
+        return rows
+    clean = pick(rows, subset="seen").set_index("model")["value"]
+    parts = []
+    for what, prefix in (("transformed", "transform:"), ("oracle", "oracle:")):
+        mine = rows[rows["subset"].str.startswith(prefix)]
+        mine = mine.assign(transform=mine["subset"].str.removeprefix(prefix))
+        parts.append(mine.set_index(["model", "transform"])["value"].rename(what))
+    table = pd.concat(parts, axis=1).reset_index()
+    table.insert(2, "clean", table["model"].map(clean))
+    return table
+
+
+def confusions(predictions: pd.DataFrame, most: int = 10) -> pd.DataFrame:
+    """``truth``, ``predicted``, ``share`` of the truth's samples: what is most often taken for something else."""
+    totals = predictions["truth"].value_counts()
+    wrong = predictions[~predictions["correct"]].groupby(["truth", "predicted"]).size().rename("samples").reset_index()
+    wrong["share"] = wrong["samples"] / wrong["truth"].map(totals)
+    return wrong.sort_values(["share", "truth", "predicted"], ascending=[False, True, True]).head(most)
