@@ -21,7 +21,7 @@ from probing_core.samples import evaluation_mode
 from probing_core.series import COMPOSITION, STRENGTH
 from probing_core.store import Store, digest, slug
 from probing_core.studies.likeness import FEWEST_AT_ALL, cka_table
-from probing_core.studies.subject import Subject
+from probing_core.studies.subject import FIT_IMAGES, IMAGES, PENALTIES, Subject
 from probing_core.training import probe_path
 
 REVISION = 1
@@ -136,7 +136,7 @@ def study(store: Store, recipe: Recipe, progress: Progress) -> None:
         subject = Subject(store, recipe, model, samples, images)
         for one in wanted:
             progress.update("studies", done, len(models), f"{one.name.capitalize()} of {model}")
-            key = _key(store, model, one)
+            key = _key(store, recipe, model, one)
             if key and not store.has(study_path(model, one.name), key):
                 store.write_table(study_path(model, one.name), one.make(subject), key)
     for one in wanted:
@@ -149,7 +149,7 @@ def study_path(model: str, name: str) -> str:
     return f"models/{slug(model)}/studies/{name}.parquet"
 
 
-def _key(store: Store, model: str, one: Study) -> str:
+def _key(store: Store, recipe: Recipe, model: str, one: Study) -> str:
     """Digest of everything that the study of ``model`` reads; empty where some of it is not there."""
     if one.series and not has_embeddings(store, model, one.series):
         return ""
@@ -160,7 +160,8 @@ def _key(store: Store, model: str, one: Study) -> str:
         read.append(probe_path(model, "fine"))
     if not all(store.has(name) for name in read):
         return ""
-    return digest([one.name, REVISION, __version__, [store.checksum(name) for name in read]])
+    how = [REVISION, __version__, IMAGES, FIT_IMAGES, PENALTIES, recipe.seed]
+    return digest([one.name, how, [store.checksum(name) for name in read]])
 
 
 def _embeddings(store: Store, model: str) -> list[str]:

@@ -1,0 +1,106 @@
+"""A run whose embeddings are made by a formula, so that what the studies must find is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from probing_core import series
+from probing_core.config import Recipe
+from probing_core.samples import cut_units, load_transforms, plan_samples
+from probing_core.series import plan_series, series_names
+from probing_core.store import Store, slug
+from probing_core.studies.subject import Subject, fit_probe
+from probing_core.tasks import make_task
+from probing_core.training import probe_path
+
+TRANSFORMS = ("identity", "contrast", "gaussian-blur", "gaussian-noise", "posterize", "rotate")
+PAIRS = (("gaussian-blur", "gaussian-noise"), ("gaussian-noise", "gaussian-blur"), ("rotate", "contrast"))
+LABELS = ("cat", "dog", "owl")
+SPLITS = {"train": 60, "val": 20, "test": 25}
+WIDE, NARROW = "baseline/wide", "baseline/narrow"
+DIMENSIONS = {WIDE: 16, NARROW: 12}
+
+
+def made_store(root: Path, monkeypatch, adopted: bool = False) -> tuple[Store, Recipe]:
+    """A picture's embedding is its label's axis, an axis for its transformation, and noise on every axis.
+
+    The axes of the transformations are as long as the strength: 0.4 at the weakest, 2.4 at the strongest.
+    """
+    monkeypatch.setattr(series, "PAIRS", PAIRS)
+    monkeypatch.setattr(series, "SERIES_IMAGES", 24)
+    recipe = Recipe(
+        corpus="made",
+        fingerprint="made",
+        transforms=TRANSFORMS,
+        models=(WIDE, NARROW),
+        probes_from="another" if adopted else "",
+    )
+    store = Store(root)
+    store.write_toml("run.toml", recipe.to_toml(), "made")
+    images = _images()
+    store.write_table("images.parquet", images, "made")
+    samples = plan_samples(recipe, images)
+    store.write_table("samples.parquet", samples, "made")
+    tables = {name: plan_series(name, recipe, images) for name in series_names(recipe, images)}
+    for name, planned in tables.items():
+        store.write_table(f"series/{name}.parquet", planned, "made")
+    for position, model in enumerate(recipe.models):
+        add_model(store, recipe, model, samples, tables, position)
+    return store, recipe
+
+
+def add_model(store: Store, recipe: Recipe, model: str, samples: pd.DataFrame, tables: dict, seed: int) -> None:
+    entry = {"name": model, "request": model, "position": 0, "family": "made", "recipe": {}}
+    store.write_toml(f"models/{slug(model)}/model.toml", entry, "made")
+    rng, d = np.random.default_rng(seed), DIMENSIONS.get(model, 12)
+    lengths = np.where(samples["transform"] == "identity", 0, 1.8)
+    X = embeddings(samples["label"], samples["transform"], lengths, d, rng)
+    _write(store, recipe, samples, X, f"models/{slug(model)}/embeddings")
+    for name, planned in tables.items():
+        if name == "strength":
+            E = embeddings(planned["label"], planned["transform"], 0.4 + 2 * planned["position"].to_numpy(), d, rng)
+        else:
+            E = embeddings(planned["label"], planned["first"], np.full(len(planned), 1.4), d, rng)
+            E += axes(planned["second"], d) * 1.4
+        _write(store, recipe, planned, E.astype(np.float32), f"models/{slug(model)}/series/{name}")
+    task = make_task("fine", samples, load_transforms(recipe))
+    train, val = (np.flatnonzero(task.takes_part & (samples["split"] == s).to_numpy()) for s in ("train", "val"))
+    probe = fit_probe(X[train], task.truth[train], X[val], task.truth[val], task.classes)
+    store.write_bytes(probe_path(model, "fine"), probe.to_bytes(), "made")
+
+
+def subject_of(store: Store, recipe: Recipe, model: str = WIDE) -> Subject:
+    return Subject(store, recipe, model, store.read_table("samples.parquet"), store.read_table("images.parquet"))
+
+
+def embeddings(labels, transforms, lengths: np.ndarray, d: int, rng: np.random.Generator) -> np.ndarray:
+    content = 3 * np.eye(d)[[LABELS.index(label) for label in labels]]
+    noise = rng.normal(0, 0.5, (len(content), d))
+    return (content + axes(transforms, d) * lengths[:, None] + noise).astype(np.float32)
+
+
+def axes(transforms, d: int) -> np.ndarray:
+    return (
+        np.eye(d)[[3 + TRANSFORMS.index(name) for name in transforms]] * (np.asarray(transforms) != "identity")[:, None]
+    )
+
+
+def joined_by(recipe: Recipe, model: str) -> Recipe:
+    return replace(recipe, models=(*recipe.models, model))
+
+
+def _images() -> pd.DataFrame:
+    split = [name for name, count in SPLITS.items() for _ in range(count)]
+    ids = [f"{i:03d}" for i in range(len(split))]
+    labels = [LABELS[i % len(LABELS)] for i in range(len(split))]
+    columns = {"image_id": ids, "base_id": ids, "label": labels, "split": split, "license": ""}
+    return pd.DataFrame(columns | {"used": True, "why_not": "", "held_out": False})
+
+
+def _write(store: Store, recipe: Recipe, rows: pd.DataFrame, X: np.ndarray, folder: str) -> None:
+    for unit in cut_units(recipe, rows):
+        store.write_arrays(f"{folder}/{unit.name}.safetensors", {"embeddings": X[unit.start : unit.stop]}, "made")

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+
+
+def test_the_transformation_goes_and_the_content_stays(studied):
+    table = studied[0].read_table("tables/erasure.parquet")
+    for _, part in table.groupby("model"):
+        value = part.set_index(["task", "probe", "erased"])["value"]
+        assert value["fine", "linear", "nothing"] > 0.8
+        assert value["fine", "linear", "transformation"] < 1 / 6 + 0.1
+        assert value["fine", "linear", "random"] > value["fine", "linear", "transformation"] + 0.2
+        assert value["content", "linear", "nothing"] > 0.9
+        assert value["content", "linear", "transformation"] > 0.9
+
+
+def test_chance_is_of_the_task(studied):
+    chance = studied[0].read_table("tables/erasure.parquet").groupby("task")["chance"].unique()
+    assert chance["fine"].tolist() == pytest.approx([1 / 6])
+    assert chance["content"].tolist() == pytest.approx([1 / 3])
