@@ -38,8 +38,8 @@ LIVE = ("baseline/pixels",)
 KEY = "made"
 
 
-def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int = VIEWS) -> Path:
-    """Writes the run into ``root`` and returns it."""
+def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int = VIEWS, repetitions: int = 1) -> Path:
+    """Writes the run into ``root`` and returns it: 256 samples a view and repetition."""
     corpus = open_corpus(corpus_name)
     recipe = Recipe(
         corpus=corpus_name,
@@ -48,6 +48,7 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
         models=tuple(MODELS),
         limit=PHOTOGRAPHS * views,
         seed=seed,
+        repetitions=repetitions,
     )
     store = Store(root)
     store.write_toml("run.toml", recipe.to_toml(), KEY)

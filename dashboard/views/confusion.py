@@ -1,4 +1,4 @@
-"""Confusion: what is taken for what, cell by cell, down to the pictures."""
+"""Confusion: what is taken for what, cell by cell or two classes side by side, down to the pictures."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, state, widgets
+from dashboard import data, state, telling, widgets
 from dashboard.glossary import hint
+from dashboard.telling import ALL, TWO
 from probing_core.charts import confusion_chart
 from probing_core.results import Run, confusion_matrix
 from probing_core.results.confusion import Normalization
@@ -24,6 +25,12 @@ def show() -> None:
     st.title("Confusion", help=hint("confusion"))
     if not run.tasks:
         widgets.empty("This run has no predictions yet; `probing evaluate --run DIR` makes them.")
+        return
+    compare = widgets.segments(
+        "Compare", "compare", (ALL, TWO), help="All classes in one matrix, or who is best at telling two of them apart."
+    )
+    if compare == TWO:
+        telling.show(run)
         return
     model, other, task, subset, normalize = _controls(run)
     told = data.predictions(run, model, task)
@@ -59,7 +66,6 @@ def show() -> None:
         + (f"; blue: {model} more often, orange: {other} more often." if other != NOBODY else ". Click a cell.")
     )
     _cell_pictures(run, model, other, task, told, cell)
-    _tell_apart(run, task, cell)
 
 
 def _controls(run: Run) -> tuple[str, str, str, str, Normalization]:
@@ -114,6 +120,12 @@ def _cell_pictures(run: Run, model: str, other: str, task: str, told: pd.DataFra
         _open_cell(truth, predicted)
         st.rerun()
     state.publish("cell", f"{truth}{MARK}{predicted}")
+    if truth != predicted and st.button(
+        f"Which model is best at telling {truth} from {predicted}?", icon=":material/leaderboard:"
+    ):
+        for name, value in (("tell", truth), ("from", predicted), ("compare", TWO)):
+            state.choose(name, value)
+        st.rerun()
     rows = told[(told["truth"] == truth) & (told["predicted"] == predicted)]
     of = int((told["truth"] == truth).sum())
     what = f"is told as **{predicted}**" if truth == predicted else f"is taken for **{predicted}**"
@@ -135,37 +147,6 @@ def _caption(row, task: str, model: str, other: str) -> str:
     if row.truth != row.predicted:
         words += f", {row.truth} {row.p_truth:.0%}"
     return words if other == NOBODY else f"{words}. {other}: {row.other}, {row.truth} {row.p_other:.0%}"
-
-
-def _tell_apart(run: Run, task: str, cell: tuple[str, str]) -> None:
-    """Every model on the two classes of the cell: the plain answer to who tells them apart best."""
-    first, second = cell
-    if first == second:
-        return
-    st.header(f"Who tells {first} from {second}?")
-    rows = []
-    for model in run.models["name"]:
-        told = data.predictions(run, model, task)
-        if told.empty:
-            continue
-        both = told[told["truth"].isin(cell)]
-        recall = both.groupby("truth")["correct"].mean()
-        swapped = both[both["predicted"].isin(cell) & ~both["correct"]].groupby("truth").size()
-        count = both.groupby("truth").size()
-        rows.append(
-            {
-                "model": model,
-                "both right %": recall.mean() * 100,
-                f"{first} right %": recall.get(first, float("nan")) * 100,
-                f"{second} right %": recall.get(second, float("nan")) * 100,
-                f"{first} taken for {second} %": swapped.get(first, 0) / count.get(first, 1) * 100,
-                f"{second} taken for {first} %": swapped.get(second, 0) / count.get(second, 1) * 100,
-                "samples": len(both),
-            }
-        )
-    table = pd.DataFrame(rows).sort_values("both right %", ascending=False)
-    number = st.column_config.NumberColumn(format="%.1f")
-    widgets.show_table(table, "tell-apart", column_config={c: number for c in table.columns if c.endswith("%")})
 
 
 show()

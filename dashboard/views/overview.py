@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import data, state, widgets
 from dashboard.glossary import hint
+from dashboard.telling import TWO
 from dashboard.tour import tour
 from probing_core.charts import leaderboard_chart, profile_chart, substance_chart
 from probing_core.measures import MEASURES
@@ -25,6 +26,7 @@ def show() -> None:
     st.markdown(INTRODUCTION)
     tour()
     _facts(run)
+    _question()
     board = _leaderboard(run)
     if not board.empty:
         _profile(run, list(board["model"]))
@@ -39,6 +41,16 @@ def _facts(run: Run) -> None:
     columns[1].metric("Photographs", used["base_id"].nunique(), help=hint("interval"))
     columns[2].metric("Images cut from them", f"{len(used):,}")
     columns[3].metric("Transformed samples", f"{len(run.samples):,}")
+
+
+def _question() -> None:
+    if st.button(
+        "Which model is best at telling two transformations apart, and which pictures does it get wrong?",
+        icon=":material/compare_arrows:",
+        key="ask-two",
+    ):
+        state.choose("compare", TWO)
+        st.switch_page("views/confusion.py")
 
 
 def _leaderboard(run: Run) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from probing_core.results.neighbors import nearest, place
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import leaderboard, rankable
 from probing_core.results.run import Run
+from probing_core.results.telling import tell_apart
 
 __all__ = [
     "PicturesMissing",
@@ -22,4 +23,5 @@ __all__ = [
     "nearest",
     "place",
     "rankable",
+    "tell_apart",
 ]

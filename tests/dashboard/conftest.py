@@ -47,7 +47,7 @@ def open_app(data_folder: Path, made_run: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(sys, "argv", ["app.py", *(["--run", str(run)] if run else [])])
         app = AppTest.from_file(str(APP), default_timeout=60)
         for name, text in address.items():
-            app.query_params[name.replace("_", "-")] = text
+            app.query_params[name.rstrip("_").replace("_", "-")] = text
         app.run()
         return app if page == "Overview" else app.switch_page(PAGES[page]).run()
 

@@ -132,9 +132,41 @@ def test_confusion_counts_the_pictures_of_a_cell(open_app, made_run):
     assert address(app, "cell") == "fog>rain"
     label(app, "selectbox", "Truth").select("jpeg").run()
     assert address(app, "cell") == "jpeg>rain"
-    table = next(t.value for t in app.dataframe if "both right %" in t.value)
-    assert table["both right %"].is_monotonic_decreasing
-    assert len(table) == 4
+    label(app, "button", "Which model is best at telling jpeg from rain?").click().run()
+    assert (address(app, "tell"), address(app, "from")) == ("jpeg", "rain")
+
+
+def test_two_classes_rank_the_models_and_show_what_they_get_wrong(open_app, made_run):
+    told = Run.open(made_run).predictions("zoo/mae", "fine")
+    app = open_app("Confusion", compare="two classes")
+    pair = label(app, "selectbox", "Tell").value, label(app, "selectbox", "from").value
+    mistakes = told[~told["correct"]].groupby(["truth", "predicted"]).size()
+    assert mistakes[pair] == mistakes.max()
+    app = open_app("Confusion", compare="two classes", tell="jpeg", from_="pixelate")
+    assert (label(app, "selectbox", "Tell").value, label(app, "selectbox", "from").value) == ("jpeg", "pixelate")
+    table = next(t.value for t in app.dataframe if "first_as_second" in t.value)
+    assert table["value"].is_monotonic_decreasing
+    assert set(table["model"]) == set(Run.open(made_run).models["name"])
+    best = table["model"].iloc[0]
+    assert f"**{best}** is best at telling jpeg from pixelate" in texts(app)
+    for model in (best, "baseline/pixels"):
+        label(app, "selectbox", "Model").select(model).run()
+        told = Run.open(made_run).predictions(model, "fine")
+        both = told[told["truth"].isin(("jpeg", "pixelate"))]
+        assert f"{model} gets **{(~both['correct']).sum()} of {len(both)}** wrong" in texts(app)
+    label(app, "selectbox", "Tell").select("fog").run()
+    assert (
+        label(app, "selectbox", "Model").value
+        == next(t.value for t in app.dataframe if "first" in t.value).iloc[0]["model"]
+    )
+    assert "from" in app.query_params
+
+
+def test_the_overview_leads_to_two_classes(open_app):
+    app = open_app()
+    app.button(key="ask-two").click().run()
+    assert not app.exception
+    assert label(app, "button_group", "Compare").value == "two classes"
 
 
 def test_try_your_images_goes_on_past_bad_files(open_app):

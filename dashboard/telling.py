@@ -1,0 +1,105 @@
+"""Two classes side by side: which model tells them apart best, and which pictures it gets wrong."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import data, state, widgets
+from dashboard.glossary import hint
+from probing_core.charts import leaderboard_chart
+from probing_core.results import Run, tell_apart
+from probing_core.results.ranking import of_subset
+
+ALL, TWO = "all classes", "two classes"
+"""What the page Confusion compares, under the choice ``compare``."""
+
+
+def show(run: Run) -> None:
+    """The whole comparison with its choices."""
+    columns = [*st.columns(2), *st.columns(2)]
+    task = widgets.pick_task(run, where=columns[2])
+    classes = run.classes(task)
+    default = _most_mistaken(data.predictions(run, run.models["name"].iloc[0], task), classes)
+    first = widgets.select("Tell", "tell", classes, default[0], where=columns[0])
+    second = widgets.select("from", "from", [c for c in classes if c != first], default[1], where=columns[1])
+    subset = widgets.pick_subset(run, task, where=columns[3])
+    told = {m: data.predictions(run, m, task) for m in run.models["name"]}
+    told = {m: of_subset(table, subset, run.far) for m, table in told.items() if not table.empty}
+    board = tell_apart(told, first, second)
+    if board.empty:
+        widgets.empty(f"No tested sample of this choice is {first} or {second}; choose other samples or classes.")
+        return
+    _say_who(board, first, second)
+    _ranking(board, first, second, len(classes))
+    _wrong_pictures(run, board, told, first, second)
+
+
+def _most_mistaken(told: pd.DataFrame, classes: list[str]) -> tuple[str, str]:
+    """Where nobody chose: the two classes that are most often taken for each other."""
+    wrong = told[~told["correct"]] if len(told) else told
+    if wrong.empty:
+        return classes[0], classes[-1]
+    truth, predicted = wrong.groupby(["truth", "predicted"]).size().idxmax()
+    return truth, predicted
+
+
+def _say_who(board: pd.DataFrame, first: str, second: str) -> None:
+    best = board.iloc[0]
+    interval = "" if pd.isna(best["low"]) else f" (95 % interval {best['low']:.0%} to {best['high']:.0%})"
+    level = list(board.loc[board.index[1:], "model"][board["p"].iloc[1:] >= 0.05])
+    beside = f" Not told apart from it: {', '.join(level)}." if level else ""
+    st.markdown(
+        f"**{best['model']}** is best at telling {first} from {second}: it names **{best['value']:.0%}** of them "
+        f"rightly{interval}.{beside}"
+    )
+
+
+def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None:
+    st.header(f"Who tells {first} from {second}?", help=hint("cannot be told apart"))
+    figure = leaderboard_chart(
+        board.assign(chance=1 / classes, note=""), data.theme(), f"{first} and {second} named rightly (%)"
+    )
+    widgets.chart(figure, "tell-apart", board, f"How well each model tells {first} from {second}, best first.")
+    shares = ["value", "first", "second", "first_as_second", "second_as_first"]
+    table = board[["model", *shares, "samples"]].assign(**{c: board[c] * 100 for c in shares})
+    percent = st.column_config.NumberColumn
+    widgets.show_table(
+        table,
+        "tell-apart-table",
+        column_config={
+            "value": percent("both right %", format="%.1f", help="The mean of the two recalls."),
+            "first": percent(f"{first} right %", format="%.1f", help=hint("recall")),
+            "second": percent(f"{second} right %", format="%.1f", help=hint("recall")),
+            "first_as_second": percent(f"{first} taken for {second} %", format="%.1f"),
+            "second_as_first": percent(f"{second} taken for {first} %", format="%.1f"),
+        },
+    )
+
+
+def _wrong_pictures(run: Run, board: pd.DataFrame, told: dict[str, pd.DataFrame], first: str, second: str) -> None:
+    st.header("Pictures that a model gets wrong")
+    models = list(board["model"])
+    if state.chosen("wrong-for") != f"{first}>{second}":  # another question: its best model again
+        state.choose("wrong-of", models[0])
+        state.choose("wrong-page", 1)
+        state.publish("wrong-for", f"{first}>{second}")
+    model = widgets.select("Model", "wrong-of", models, models[0], {models[0]: f"{models[0]} (best)"})
+    both = told[model][told[model]["truth"].isin((first, second))]
+    wrong = both[~both["correct"]]
+    swapped = wrong["predicted"].isin((first, second))
+    st.markdown(
+        f"{model} gets **{len(wrong)} of {len(both)}** wrong: {int(swapped.sum())} are taken for the other of the "
+        f"two, {int((~swapped).sum())} for something else."
+    )
+    if wrong.empty:
+        return
+    order = (~swapped).astype(int).to_frame("else").assign(p=-wrong["p_predicted"]).sort_values(["else", "p"]).index
+    rows = wrong.loc[order]
+    widgets.gallery(run, rows, "wrong", _caption)
+    widgets.download(rows, "wrong-pictures", "These samples as CSV")
+
+
+def _caption(row) -> str:
+    strength = "" if pd.isna(row.strength) else f" {row.strength:.2g}"
+    return f"{row.transform}{strength} → {row.predicted} {row.p_predicted:.0%}"

@@ -1,0 +1,60 @@
+"""Which model tells two classes apart best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from probing_core.measures.intervals import interval
+from probing_core.measures.statistics import balanced_accuracy
+from probing_core.results.ranking import SIGNIFICANCE, accuracy_by_base, holm, sign_flip
+
+
+def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.DataFrame:
+    """Every model on the samples of two classes, best first.
+
+    A sample is right where the probe names its class, among all classes of the task. Intervals and p are clustered and
+    paired by base photograph, as in `leaderboard`.
+
+    Args:
+        told: model -> rows of `Run.predictions`, of the same samples for every model.
+        first, second: names of two classes.
+
+    Returns:
+        ``model``, ``value`` (mean of the two recalls), ``low``, ``high``, ``first`` and ``second`` (recall of each),
+        ``first_as_second``, ``second_as_first`` (share of the one that is taken for the other), ``samples``,
+        ``bases``, ``p`` against the best (Holm-corrected) and ``apart``. Models without such samples are left out.
+    """
+    rows, units = [], []
+    for model, table in told.items():
+        both = table[table["truth"].isin((first, second))] if len(table) else table
+        if both.empty:
+            continue
+        a, b = both[both["truth"] == first], both[both["truth"] == second]
+        truth, predicted, base = (both[c].to_numpy(str) for c in ("truth", "predicted", "base_id"))
+        found = interval(balanced_accuracy(truth, predicted, base), low=0, high=1)
+        rows.append(
+            {
+                "model": model,
+                "value": found.value,
+                "low": found.low,
+                "high": found.high,
+                "first": a["correct"].mean(),
+                "second": b["correct"].mean(),
+                "first_as_second": (a["predicted"] == second).mean(),
+                "second_as_first": (b["predicted"] == first).mean(),
+                "samples": len(both),
+                "bases": found.clusters,
+            }
+        )
+        units.append(accuracy_by_base(both))
+    if not rows:
+        return pd.DataFrame()
+    board = pd.DataFrame(rows)
+    order = board["value"].argsort(kind="stable")[::-1].to_numpy()
+    best = units[order[0]]
+    p = holm(np.array([sign_flip(best.sub(units[i]).dropna().to_numpy()) for i in order[1:]]))
+    board = board.iloc[order].assign(p=[np.nan, *p]).reset_index(drop=True)
+    return board.assign(apart=board["p"] < SIGNIFICANCE)

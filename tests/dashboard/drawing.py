@@ -1,0 +1,35 @@
+"""What a hand does on a chart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+DRAWN_MS = 1500
+"""Plotly attaches its handlers after it has drawn."""
+
+
+def lasso(page: Any, chart: str) -> None:
+    """Draws a lasso around the middle of the first panel of ``chart``."""
+    choose_tool(page, chart, "lasso")
+    draw(page, chart)
+
+
+def choose_tool(page: Any, chart: str, tool: str) -> None:
+    """Presses the button of the chart's own menu that has ``data-val`` ``tool``."""
+    page.wait_for_selector(f".st-key-chart-{chart} .nsewdrag")
+    page.locator(f".st-key-chart-{chart}").scroll_into_view_if_needed()
+    page.wait_for_timeout(DRAWN_MS)
+    page.locator(f".st-key-chart-{chart} .nsewdrag").first.hover()
+    page.locator(f'.st-key-chart-{chart} .modebar-btn[data-val="{tool}"]').first.click()
+
+
+def draw(page: Any, chart: str) -> None:
+    """One closed line with the pointer: a square of half the panel's sides."""
+    box = page.locator(f".st-key-chart-{chart} .nsewdrag").first.bounding_box()
+    corners = [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75), (0.25, 0.27)]
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    for x, y in at[1:]:
+        page.mouse.move(x, y, steps=6)
+    page.mouse.up()
