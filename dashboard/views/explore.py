@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import data, live, pictures, widgets
 from dashboard.glossary import hint
 from dashboard.strength import preview, strength_slider
+from dashboard.studies import why_none
 from probing_core.charts import strength_chart
 from probing_core.errors import ProbingError
 from probing_core.results import Run, nearest
@@ -86,11 +87,14 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
     axis = f"{transform.parameter} ({transform.unit})"
     left, right = st.columns(2)
     with left:
-        figure = strength_chart(rows, "hit_rate", data.theme(), "told right (share)", axis, strength)
+        figure = strength_chart(
+            rows, "hit_rate", data.theme(), "told right (share)", axis, strength, ("hit_low", "hit_high")
+        )
         widgets.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
     with right:
-        figure = strength_chart(rows, "shift", data.theme(), "shift", axis, strength)
+        figure = strength_chart(rows, "shift", data.theme(), "shift", axis, strength, ("shift_low", "shift_high"))
         widgets.chart(figure, "shift", rows, "Normalized shift as strength grows.")
+    st.caption(f"The same {int(rows['images'].max())} test images at every strength, with 95 % intervals.")
 
 
 def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
@@ -116,7 +120,8 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
     widgets.chart(figure, "by-strength", curve, f"Share of {transform.name} samples told right by drawn strength.")
     st.caption(
         f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
-        f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs."
+        f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs. "
+        f"A series of strengths of its own takes its place where there is one. {why_none(run, trains=False)}"
     )
 
 
@@ -125,9 +130,32 @@ def _thresholds(run: Run, transform: Transform) -> None:
     table = run.table("tables/thresholds.parquet")
     rows = table if table.empty else table[table["transform"] == transform.name]
     if rows.empty:
-        widgets.empty("This run has no detection thresholds: they take a sweep of strengths of its own.")
+        widgets.empty(why_none(run, trains=False) if table.empty else "It has too few strengths for a threshold.")
         return
-    widgets.show_table(rows.sort_values("threshold"), "thresholds")
+    stronger = transform.strongest >= transform.weakest
+    order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images"]
+    number = st.column_config.NumberColumn
+    widgets.show_table(
+        rows.sort_values("threshold", ascending=stronger)[order],
+        "thresholds",
+        column_config={
+            "threshold": number(format="%.3g", help=hint("detection threshold")),
+            "low": number(format="%.3g", help="Lower end of the 95 % interval."),
+            "high": number(format="%.3g", help="Upper end of the 95 % interval."),
+            "censored": st.column_config.TextColumn(
+                help="below: seen even at the weakest strength; above: not even at the strongest. The threshold is "
+                "then that end of the range."
+            ),
+            "false_alarms": number(
+                "false alarms",
+                format="percent",
+                help="Share of the untouched pictures in which the probe finds the transformation too.",
+            ),
+        },
+    )
+    st.caption(
+        "Most sensitive first. The probe detects the transformation where it finds it more probable than identity."
+    )
 
 
 show()

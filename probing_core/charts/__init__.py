@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from probing_core.charts.confusion import confusion_chart
 from probing_core.charts.generalization import members_chart, seen_unseen_chart
-from probing_core.charts.geometry import layers_chart, shift_chart
+from probing_core.charts.geometry import dimension_chart, layers_chart, shift_chart
 from probing_core.charts.maps import map_chart
 from probing_core.charts.predictions import predictions_chart, strength_chart
 from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
@@ -13,6 +13,7 @@ from probing_core.charts.theme import Theme
 __all__ = [
     "Theme",
     "confusion_chart",
+    "dimension_chart",
     "layers_chart",
     "leaderboard_chart",
     "map_chart",

@@ -45,20 +45,38 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> go.Figure:
     Args:
         rows: ``base`` (model without layer), ``layer``, ``value``, ``low``, ``high`` (fractions).
     """
+    figure = _accuracy_lines(rows, "base", "layer", theme)
+    figure.update_xaxes(title="layer", dtick=1)
+    return figure
+
+
+def dimension_chart(rows: pd.DataFrame, theme: Theme) -> go.Figure:
+    """A line for each model over the number of principal components, with intervals.
+
+    Args:
+        rows: ``model``, ``dimensions``, ``value``, ``low``, ``high`` (fractions), ``chance``.
+    """
+    figure = _accuracy_lines(rows, "model", "dimensions", theme)
+    ticks = [d for d in sorted(rows["dimensions"].unique()) if d & (d - 1) == 0]
+    figure.update_xaxes(title="principal components", type="log", tickvals=ticks)
+    figure.add_hline(y=float(rows["chance"].iloc[0]) * 100, line={"dash": "dot", "color": theme.warning})
+    return figure
+
+
+def _accuracy_lines(rows: pd.DataFrame, series: str, along: str, theme: Theme) -> go.Figure:
     figure = base_figure(theme, 400, legend={"orientation": "h", "y": -0.25})
-    for i, (base, part) in enumerate(rows.groupby("base", sort=False)):
-        color = theme.series(i)
+    for i, (name, part) in enumerate(rows.groupby(series, sort=False)):
+        color = theme.muted if str(name).startswith("baseline/") else theme.series(i)
         figure.add_trace(
             go.Scatter(
-                x=part["layer"],
+                x=part[along],
                 y=part["value"] * 100,
-                name=escape(base),
+                name=escape(name),
                 mode="lines+markers",
                 line={"color": color},
                 marker={"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 9},
                 error_y=error_bar(part, color),
             )
         )
-    figure.update_xaxes(title="layer", dtick=1)
     figure.update_yaxes(title="balanced accuracy (%)", rangemode="tozero")
     return figure

@@ -48,7 +48,15 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: i
     return figure
 
 
-def strength_chart(curve: pd.DataFrame, value: str, theme: Theme, title: str, axis: str, mark: float) -> go.Figure:
+def strength_chart(
+    curve: pd.DataFrame,
+    value: str,
+    theme: Theme,
+    title: str,
+    axis: str,
+    mark: float,
+    bounds: tuple[str, str] | None = None,
+) -> go.Figure:
     """One line a model over the strength.
 
     Args:
@@ -56,6 +64,7 @@ def strength_chart(curve: pd.DataFrame, value: str, theme: Theme, title: str, ax
         title: of the vertical axis.
         axis: of the horizontal one.
         mark: the strength that is chosen.
+        bounds: columns of the 95 % interval's ends, where there is one.
     """
     figure = base_figure(theme, 380, legend={"orientation": "h", "y": -0.25})
     for i, (model, rows) in enumerate(curve.groupby("model", sort=False)):
@@ -68,6 +77,7 @@ def strength_chart(curve: pd.DataFrame, value: str, theme: Theme, title: str, ax
                 mode="lines+markers",
                 line={"color": color, "width": 2},
                 marker={"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 8},
+                error_y=_interval(rows, value, bounds, color) if bounds else None,
                 hovertemplate="%{y:.3g} at %{x:.3g}",
             )
         )
@@ -75,3 +85,16 @@ def strength_chart(curve: pd.DataFrame, value: str, theme: Theme, title: str, ax
     figure.update_xaxes(title=axis)
     figure.update_yaxes(title=title, rangemode="tozero")
     return figure
+
+
+def _interval(rows: pd.DataFrame, value: str, bounds: tuple[str, str], color: str) -> dict:
+    low, high = bounds
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": rows[high] - rows[value],
+        "arrayminus": rows[value] - rows[low],
+        "thickness": 1.5,
+        "width": 3,
+        "color": color,
+    }

@@ -163,6 +163,9 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     assert list(charts.shift_chart(shift, THEMES[0]).data[0].y) == [90]
     curve = pd.DataFrame({"model": ["m", "m"], "strength": [1, 2], "probability": [0.1, 0.9]})
     assert list(charts.strength_chart(curve, "probability", THEMES[0], "p", "s", 1.5).data[0].y) == [0.1, 0.9]
+    known = curve.assign(low=[0.0, 0.7], high=[0.3, 1.0])
+    bars = charts.strength_chart(known, "probability", THEMES[0], "p", "s", 1.5, ("low", "high")).data[0].error_y
+    np.testing.assert_allclose([*bars.array, *bars.arrayminus], [0.2, 0.1, 0.1, 0.2])
     both = pd.DataFrame(
         {"model": ["m"], "content": [0.5], "content_low": [0.4], "content_high": [0.6], "style": [0.9],
          "style_low": [0.8], "style_high": [0.95]}

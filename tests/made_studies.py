@@ -1,0 +1,83 @@
+"""Invented tables of studies for the made run, with the columns of docs/run-format.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from probing_core.pairs import PAIRS
+from probing_core.results import Run
+from probing_core.samples import load_transforms
+from probing_core.series import strengths_of
+from probing_core.store import Store
+
+KEY = "made"
+EVERY = {"interval": "bootstrap", "bases": 150, "images": 150, "note": ""}
+
+
+def add_studies(root: Path) -> Path:
+    """Writes every table of studies into the run in ``root``."""
+    run, store, rng = Run.open(root), Store(root), np.random.default_rng(0)
+    models = list(run.models["name"])
+    transforms = [t for t in load_transforms(run.recipe) if not t.far]
+    changed = [t for t in transforms if t.name != "identity"]
+
+    def rows(*columns: str, of: list[tuple]) -> pd.DataFrame:
+        return pd.DataFrame([(m, *row) for m in models for row in of], columns=["model", *columns])
+
+    def scored(table: pd.DataFrame) -> pd.DataFrame:
+        value = rng.uniform(0.2, 0.9, len(table))
+        return table.assign(value=value, low=value - 0.1, high=value + 0.1, **EVERY)
+
+    strength = rows("transform", "strength", of=[(t.name, s) for t in changed for s in strengths_of(t)])
+    for name, low in (("hit_rate", "hit"), ("shift", "shift")):
+        value = rng.uniform(0.2, 0.9, len(strength))
+        strength = strength.assign(**{name: value, f"{low}_low": value - 0.1, f"{low}_high": value + 0.1})
+    strength = strength.assign(images=150, bases=150, interval="bootstrap")
+    thresholds = rows("transform", "unit", "threshold", of=[(t.name, t.unit, t.strength_at(0.5)) for t in changed])
+    thresholds = thresholds.assign(
+        low=thresholds["threshold"] * 0.9, high=thresholds["threshold"] * 1.1, censored="", false_alarms=0.1,
+        images=150, bases=150,
+    )  # fmt: skip
+    kinds = [f"equivariance-{kind}" for kind in ("identity", "offset", "ridge", "rank")]
+    geometry = [(t.name, "shift") for t in transforms] + [(t.name, kind) for t in changed for kind in kinds]
+    composition = rows("first", "second", of=list(PAIRS))
+    for name in ("first", "second", "both"):
+        value = rng.uniform(0.2, 0.9, len(composition))
+        composition = composition.assign(
+            **{f"{name}_hit": value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
+        )
+    probes = [("fine", "linear"), ("fine", "knn"), ("content", "linear")]
+    erased = ("nothing", "transformation", "random")
+    outliers = [
+        (t.name, method, measure)
+        for t in changed
+        for method in ("mahalanobis", "neighbors")
+        for measure in ("auroc", "fpr95")
+    ]
+    tables = {
+        "strength": strength,
+        "thresholds": thresholds,
+        "geometry": scored(rows("transform", "measure", of=geometry)),
+        "cka": pd.DataFrame(
+            [
+                (a, b, float(a == b), 150, "150 images; from 2000 on the estimate is steady")
+                for a in models
+                for b in models
+            ],
+            columns=["model_a", "model_b", "value", "images", "note"],
+        ),
+        "composition": composition.assign(**EVERY),
+        "dimension": scored(rows("dimensions", of=[(2**k,) for k in range(7)])).assign(chance=1 / 31),
+        "erasure": scored(rows("task", "probe", "erased", of=[(*p, e) for p in probes for e in erased])).assign(
+            chance=0.1
+        ),
+        "ood": scored(rows("transform", "method", "measure", of=outliers)),
+        "selectivity": scored(rows(of=[()])).assign(accuracy=0.8, control=0.1, types=248),
+        "codelength": scored(rows(of=[()])).assign(bits=2000.0, guessing_bits=6000.0, samples=1240),
+    }
+    for name, table in tables.items():
+        store.write_table(f"tables/{name}.parquet", table, KEY)
+    return root
