@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from probing_core.embedders.base import LoadedEmbedder, Preprocessing
-from probing_core.embedders.devices import resolve_device, resolve_precision
+from probing_core.embedders.devices import give_back, resolve_device, resolve_precision
 from probing_core.embedders.names import refuse_options, with_layer
 from probing_core.embedders.preprocessing import make_batch
 from probing_core.embedders.weights import weights_digest
@@ -150,16 +150,9 @@ class NetworkEmbedder(LoadedEmbedder):
             return self._network.text(texts).float().cpu().numpy()
 
     def close(self) -> None:
-        import gc
-
-        import torch
-
         self._executor.shutdown()
-        device = self.device
         self.__dict__.pop("_network", None)
-        gc.collect()
-        if device.startswith("cuda"):
-            torch.cuda.empty_cache()
+        give_back(self.device)
 
     def dims(self) -> Mapping[str, int]:
         return dict(zip(self._names(), self._dims, strict=True))

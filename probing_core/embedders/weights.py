@@ -64,7 +64,9 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
         if name in tensors and tensors[name].shape != wanted[name].shape
     ]
     refuse_misfit(source, missing, unexpected, misshapen)
-    module.load_state_dict({name: tensors[name] for name in wanted})
+    for name in wanted:  # in place of the module's own: a file has lost the versions of modules, which some insist on
+        wanted[name] = tensors[name]
+    module.load_state_dict(wanted)
 
 
 def refuse_misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str] | None = None) -> None:
