@@ -166,7 +166,7 @@ def _outliers(run: Run) -> None:
     chosen = table[table["model"] == model].assign(column=lambda t: t["measure"] + ", " + t["method"])
     wide = chosen.pivot(index="transform", columns="column", values="value").reindex(chosen["transform"].unique())
     columns = {
-        name: st.column_config.NumberColumn(format="%.2f", help=MEASURES.get(name.split(",")[0]).definition)
+        name: st.column_config.NumberColumn(format="%.2f", help=MEASURES.get(str(name).split(",")[0]).definition)
         for name in wide
     }
     widgets.show_table(wide.reset_index(), "outliers", column_config=columns)

@@ -76,13 +76,11 @@ def equivariance(clean: np.ndarray, transformed: np.ndarray, train: np.ndarray) 
     """
     parts = held_out(clean, transformed, train)
     total = parts.total.sum()
-    r2 = (float(1 - errors.sum() / total) for errors in (parts.identity, parts.offset, parts.ridge))
-    return Equivariance(*r2, float(parts.reciprocal_rank.mean()))
+    identity, offset, ridge = (float(1 - part.sum() / total) for part in (parts.identity, parts.offset, parts.ridge))
+    return Equivariance(identity, offset, ridge, float(parts.reciprocal_rank.mean()))
 
 
-def held_out(
-    clean: np.ndarray, transformed: np.ndarray, train: np.ndarray, basis: RidgeBasis | None = None
-) -> HeldOut:
+def held_out(clean: np.ndarray, transformed: np.ndarray, train: np.ndarray, basis: RidgeBasis | None = None) -> HeldOut:
     """The parts of `equivariance` image by image, for intervals.
 
     Args:

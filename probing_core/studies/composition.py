@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -49,7 +51,8 @@ def pairs_told(rows: pd.DataFrame, scores: np.ndarray, singles: tuple[str, ...])
     hits = pair_hits(scores, rows["first"].map(place).to_numpy(), rows["second"].map(place).to_numpy())
     hit = {"first": hits.first, "second": hits.last, "both": hits.both}
     table = []
-    for (first, second), at in rows.groupby(["first", "second"], sort=False).indices.items():
+    indices: dict[Any, Any] = rows.groupby(["first", "second"], sort=False).indices
+    for (first, second), at in indices.items():
         bases = rows["base_id"].to_numpy()[at]
         row = {"first": first, "second": second, "images": len(at)}
         for name, measure in FOUND.items():
