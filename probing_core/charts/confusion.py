@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,31 +69,33 @@ def confusion_chart(
     figure.update_xaxes(
         tickvals=list(range(len(columns))), ticktext=[escape(c) for c in columns], tickangle=-60, side="top",
         range=[-0.5, len(columns) - 0.5], showgrid=False, zeroline=False, title="taken for",
+        ticklabeloverflow="allow",
     )  # fmt: skip
     figure.update_yaxes(
         tickvals=list(range(len(rows))), ticktext=[escape(r) for r in rows], range=[len(rows) - 0.5, -0.5],
         showgrid=False, zeroline=False, title="truth",
     )  # fmt: skip
-    if group_of:
-        _separate(figure, rows, columns, group_of, theme)
+    shapes = _between_groups(rows, columns, group_of, theme) if group_of else []
     if chosen and chosen[0] in rows and chosen[1] in columns:
         i, j = rows.index(chosen[0]), columns.index(chosen[1])
-        line = {"color": theme.warning, "width": 3}
-        figure.add_shape(type="rect", x0=j - 0.5, x1=j + 0.5, y0=i - 0.5, y1=i + 0.5, line=line)
-    figure.update_layout(clickmode="event+select", hovermode="closest")
+        frame = {"type": "rect", "line": {"color": theme.warning, "width": 3}}
+        shapes.append(frame | {"x0": j - 0.5, "x1": j + 0.5, "y0": i - 0.5, "y1": i + 0.5})
+    figure.update_layout(clickmode="event+select", hovermode="closest", margin_r=48)  # slanted labels reach out
     return figure
 
 
-def _separate(
-    figure: go.Figure, rows: list[str], columns: list[str], group_of: Mapping[str, str], theme: Theme
-) -> None:
-    line = {"color": theme.muted, "width": 1}
-    for j in range(1, len(columns)):
-        if group_of.get(columns[j]) != group_of.get(columns[j - 1]):
-            figure.add_shape(type="line", x0=j - 0.5, x1=j - 0.5, y0=-0.5, y1=len(rows) - 0.5, line=line)
-    for i in range(1, len(rows)):
-        if group_of.get(rows[i]) != group_of.get(rows[i - 1]):
-            figure.add_shape(type="line", x0=-0.5, x1=len(columns) - 0.5, y0=i - 0.5, y1=i - 0.5, line=line)
+def _between_groups(
+    rows: list[str], columns: list[str], group_of: Mapping[str, str], theme: Theme
+) -> list[dict[str, Any]]:
+    """Lines between cells of different groups, as Plotly's shapes."""
+    look = {"type": "line", "line": {"color": theme.muted, "width": 1}}
+    bottom, right = len(rows) - 0.5, len(columns) - 0.5
+    down = [j - 0.5 for j in range(1, len(columns)) if group_of.get(columns[j]) != group_of.get(columns[j - 1])]
+    across = [i - 0.5 for i in range(1, len(rows)) if group_of.get(rows[i]) != group_of.get(rows[i - 1])]
+    return [
+        *(look | {"x0": x, "x1": x, "y0": -0.5, "y1": bottom} for x in down),
+        *(look | {"x0": -0.5, "x1": right, "y0": y, "y1": y} for y in across),
+    ]
 
 
 def _cell(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -95,6 +96,30 @@ def fit(
         path=tuple((penalty, validation_loss) for penalty, validation_loss, _ in path),
     )
     return as_probe(classes, solution.V[:, 0], mean, scale, facts)
+
+
+def fit_in_span(
+    X: np.ndarray, y: np.ndarray, *, classes: Sequence[str], validation: tuple[np.ndarray, np.ndarray]
+) -> LinearProbe:
+    """The probe that `fit` finds, in less time where rows are fewer than dimensions; arguments as there.
+
+    The best weights are sums of training rows (the representer theorem), so they are sought in the space that the
+    standardized rows span.
+    """
+    if len(y) >= X.shape[1]:
+        return fit(X, y, classes=classes, validation=validation)
+    reading.check(X, y, len(classes))
+    mean, scale = reading.moments(X, np.ones(len(y)))
+    rows, held = ((reading.read(a, slice(0, len(a))) - mean) / scale for a in (X, validation[0]))
+    _, lengths, axes = np.linalg.svd(rows, full_matrices=False)
+    axes = axes[lengths > 1e-6 * lengths[0]]
+    probe = fit(rows @ axes.T, y, classes=classes, validation=(held @ axes.T, validation[1]), standardize=False)
+    return replace(
+        probe,
+        weight=np.ascontiguousarray(probe.weight @ axes, np.float32),
+        mean=mean.astype(np.float32),
+        scale=scale.astype(np.float32),
+    )
 
 
 def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> float:

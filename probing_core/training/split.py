@@ -9,7 +9,7 @@ from probing_core.errors import BadCorpus
 from probing_core.look_samples import COLUMNS
 from probing_core.measures.calibration import at_temperature
 from probing_core.probes.base import LinearProbe
-from probing_core.probes.linear import fit
+from probing_core.probes.linear import fit, fit_in_span
 from probing_core.tasks import Task
 from probing_core.training.deployment import read_looks, save_deployment, save_familiarity
 from probing_core.training.files import Work, predictions_path, probe_path, save_fits, told
@@ -52,7 +52,9 @@ def parts(work: Work, task: Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def fit_part(work: Work, task: Task, train: np.ndarray, val: np.ndarray) -> LinearProbe:
     """A probe of the rows ``train`` whose penalty is chosen on ``val``."""
-    return fit(work.X[train], task.truth[train], classes=task.classes, validation=(work.X[val], task.truth[val]))
+    return fit_in_span(
+        work.X[train], task.truth[train], classes=task.classes, validation=(work.X[val], task.truth[val])
+    )
 
 
 def _deploy(work: Work, task: Task, probe: LinearProbe, train: np.ndarray, val: np.ndarray, key: str) -> float:

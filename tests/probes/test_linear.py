@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from probing_core.errors import BadArray, BadRun
 from probing_core.probes import LinearProbe
-from probing_core.probes.linear import fit
+from probing_core.probes.linear import fit, fit_in_span
 
 CLASSES = tuple("abcde")
 
@@ -83,3 +83,12 @@ def test_rows_come_from_disk_as_from_memory(tmp_path, monkeypatch):
     from_disk = fit(mapped, y, classes=CLASSES, validation=validation)
     assert from_disk.penalty == in_memory.penalty
     np.testing.assert_allclose(from_disk.probabilities(X), in_memory.probabilities(X), atol=2e-3)
+
+
+@pytest.mark.parametrize("n", [40, 200])
+def test_the_span_of_few_rows_holds_the_same_probe(n):
+    (X, y), held = made(n, 1, dims=90), made(100, 2, dims=90)
+    whole, within = (f(X, y, classes=CLASSES, validation=held) for f in (fit, fit_in_span))
+    assert within.penalty == whole.penalty
+    assert within.facts.validation_loss == pytest.approx(whole.facts.validation_loss, rel=1e-4)
+    np.testing.assert_allclose(within.probabilities(held[0]), whole.probabilities(held[0]), atol=2e-3)
