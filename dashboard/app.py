@@ -7,7 +7,7 @@ import streamlit as st
 from PIL import Image
 
 try:
-    from dashboard import banner, data, state, widgets
+    from dashboard import banner, data, state, warm, widgets
 except ModuleNotFoundError as error:
     if error.name not in ("dashboard", "probing_core"):
         raise
@@ -77,6 +77,7 @@ def main() -> None:
         widgets.empty(str(error))
     except ProbingError as error:
         st.error(str(error), icon=":material/error:")
+    warm.start()
 
 
 def pick_run() -> None:

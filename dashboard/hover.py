@@ -49,13 +49,13 @@ export default function(component) {
   }
 
   const enter = (event) => {
-    const custom = event.points?.[0]?.customdata;
-    if (!custom) return;
-    const key = data.run + '/' + custom[0];
+    const sample = event.points?.[0]?.customdata;
+    if (typeof sample !== 'number') return;
+    const key = data.run + '/' + sample;
     state.wanted = key; state.x = event.event.clientX; state.y = event.event.clientY;
     clearTimeout(state.timer);
     if (kept.has(key)) show(key);
-    else state.timer = setTimeout(() => setTriggerValue('sample', custom[0]), data.rest);
+    else state.timer = setTimeout(() => setTriggerValue('sample', sample), data.rest);
   };
 
   // The chart may be drawn after this component, and again later: look for it now and then.
@@ -84,7 +84,7 @@ def pictures_on_hover(chart: str, run: str, pictures: Callable[[int], list[tuple
     """Shows pictures of the point under the pointer of the chart called ``chart``.
 
     Args:
-        chart: its key; its points carry the sample first in customdata.
+        chart: its key; its points carry the sample as customdata.
         run: what tells the samples of this run from those of another.
         pictures: sample -> (JPEG, what it shows), from left to right.
     """

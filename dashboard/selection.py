@@ -39,5 +39,6 @@ def decode(text: str, total: int) -> list[int]:
 
 
 def samples_of(points: Sequence[dict]) -> list[int]:
-    """The samples that the points of a chart event carry first in their customdata."""
-    return sorted({int(point["customdata"][0]) for point in points if point.get("customdata")})
+    """The samples that the points of a chart event carry as customdata."""
+    carried = (point.get("customdata") for point in points)
+    return sorted({int(sample) for sample in carried if isinstance(sample, int | float)})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -32,14 +33,14 @@ class Preview:
     Attributes:
         strengths: in the transform's unit, weakest first.
         before, after: the view without and with it, one of each a strength.
-        numbers: label -> value as text, one of each a strength.
+        frames: what the component shows of each strength: pictures as URLs, numbers and words.
     """
 
     transform: Transform
     strengths: tuple[float, ...]
     before: tuple[np.ndarray, ...]
     after: tuple[np.ndarray, ...]
-    numbers: tuple[dict[str, str], ...]
+    frames: tuple[dict[str, Any], ...]
 
 
 def draw(
@@ -55,13 +56,16 @@ def preview(_picture: Chosen, key: str, view: int, _transform: Transform, name: 
     """Every step of ``_transform`` on ``_picture``; ``key`` and ``name`` stand for the two in the cache."""
     strengths = tuple(dict.fromkeys(_transform.strength_at(i / (STEPS - 1)) for i in range(STEPS)))
     pairs = [draw(_picture.image, view, _transform, strength) for strength in strengths]
-    return Preview(
-        _transform,
-        strengths,
-        tuple(b for b, _ in pairs),
-        tuple(a for _, a in pairs),
-        tuple(_numbers(*p) for p in pairs),
-    )
+    frames = [
+        {
+            "before": _url(before),
+            "after": _url(after),
+            "numbers": _numbers(before, after),
+            "text": f"{_transform.parameter} {strength:.3g} {_transform.unit}",
+        }
+        for (before, after), strength in zip(pairs, strengths, strict=True)
+    ]
+    return Preview(_transform, strengths, tuple(b for b, _ in pairs), tuple(a for _, a in pairs), tuple(frames))
 
 
 def _numbers(before: np.ndarray, after: np.ndarray) -> dict[str, str]:
@@ -165,17 +169,7 @@ def strength_slider(picture: Chosen, view: int, transform: Transform, key: str =
             "id": identity,
             "index": index,
             "name": f"Strength: {transform.parameter} ({transform.unit})",
-            "frames": [
-                {
-                    "before": _url(before),
-                    "after": _url(after),
-                    "numbers": numbers,
-                    "text": f"{transform.parameter} {strength:.3g} {transform.unit}",
-                }
-                for before, after, numbers, strength in zip(
-                    shown.before, shown.after, shown.numbers, shown.strengths, strict=True
-                )
-            ],
+            "frames": list(shown.frames),
         },
         default={"index": index},
         on_index_change=lambda: None,

@@ -38,7 +38,8 @@ def show() -> None:
         widgets.empty(f"'{model}' has no predictions for the task {task}; `probing evaluate --run DIR` makes them.")
         return
     told = of_subset(told, subset, run.far)
-    classes = [c for c in run.classes(task) if c in set(told["truth"]) | set(told["predicted"])]
+    there = {*told["truth"].unique(), *told["predicted"].unique()}
+    classes = [c for c in run.classes(task) if c in there]
     matrix = _matrix(told, classes, normalize)
     if other != NOBODY:
         matrix = matrix - _matrix(of_subset(data.predictions(run, other, task), subset, run.far), classes, normalize)

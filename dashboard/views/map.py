@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import streamlit as st
 
@@ -68,8 +70,7 @@ def _points(run: Run, models: list[str], coloring: str) -> pd.DataFrame:
         assert table is not None  # `show` keeps models that have a map
         rows = table.join(samples, on="sample")
         rows = rows[rows["group"].isin(groups)].assign(model=model)
-        strengths = rows["strength"].map(lambda s: "" if pd.isna(s) else f" {s:.3g}")
-        rows["hover"] = rows["transform"] + strengths + " · " + rows["label"] + " · " + rows["image_id"]
+        rows["hover"] = _hover(rows)
         if coloring == "correct":
             told = data.predictions(run, model, "fine")
             right = rows["sample"].map(told.set_index("sample")["correct"]) if not told.empty else None
@@ -82,6 +83,14 @@ def _points(run: Run, models: list[str], coloring: str) -> pd.DataFrame:
             rows["category"] = rows[coloring]
         parts.append(rows)
     return pd.concat(parts, ignore_index=True)
+
+
+def _hover(rows: pd.DataFrame) -> list[str]:
+    columns = (rows[c].to_numpy(object) for c in ("transform", "strength", "label", "image_id"))
+    return [
+        f"{transform}{'' if math.isnan(strength) else f' {strength:.3g}'} · {label} · {image}"
+        for transform, strength, label, image in zip(*columns, strict=True)
+    ]
 
 
 def _thin(points: pd.DataFrame, selected: list[int], maps: int) -> pd.DataFrame:

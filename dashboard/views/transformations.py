@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dashboard import data, pictures, state, widgets
 from dashboard.glossary import hint
 from dashboard.pictures import Chosen
-from dashboard.strength import draw, strength_slider
+from dashboard.sheet import VIEW, contact_sheet
+from dashboard.strength import strength_slider
 from probing_core.errors import BadRun
-from probing_core.images import encode_jpeg
-from probing_core.transforms import GROUPS, Transform, bank
-
-SHEET_FRACTIONS = (0.0, 0.5, 1.0)
-VIEW = 128
+from probing_core.transforms import GROUPS, bank
 
 
 def show() -> None:
@@ -57,18 +53,6 @@ def _sheet(picture: Chosen) -> None:
                 ):
                     state.choose("transform", transform.name)
                     st.rerun()
-
-
-@st.cache_resource(max_entries=8, show_spinner="Transforming")
-def contact_sheet(_picture: Chosen, key: str) -> dict[str, bytes]:
-    """Transform -> three strengths side by side, as JPEG."""
-    return {t.name: encode_jpeg(_strip(_picture, t), quality=92) for t in bank()}
-
-
-def _strip(picture: Chosen, transform: Transform) -> np.ndarray:
-    versions = [draw(picture.image, VIEW, transform, transform.strength_at(f))[1] for f in SHEET_FRACTIONS]
-    gap = np.full((VIEW, 4, 3), 128, np.uint8)
-    return np.hstack([versions[0], gap, versions[1], gap, versions[2]])
 
 
 def _table() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from probing_core.charts.theme import SYMBOLS, Theme, base_figure, escape
 Looks = dict[str, tuple[str, str]]
 """Category -> (color, symbol)."""
 
+FADED = 0.08
+"""Opacity of what is not selected."""
+
 
 def map_chart(
     maps: dict[str, pd.DataFrame],
@@ -22,9 +26,10 @@ def map_chart(
     unit: str = "",
     selected: Sequence[int] = (),
     arrows: pd.DataFrame | None = None,
+    marks: pd.DataFrame | None = None,
     height: int = 560,
 ) -> go.Figure:
-    """Points of each model in a panel of its own.
+    """Points of each model in a panel of its own; each carries its sample in customdata.
 
     Args:
         maps: model -> ``sample``, ``x``, ``y``, ``category`` (or a number ``amount``) and ``hover`` text.
@@ -32,61 +37,65 @@ def map_chart(
         unit: what ``amount`` is, for the color bar.
         selected: samples to emphasize; all others fade.
         arrows: ``model``, ``x``, ``y``, ``to_x``, ``to_y``: from clean to transformed.
+        marks: ``model``, ``x``, ``y``, ``name``: pictures that are not of the run, drawn as stars.
     """
     columns = 1 if len(maps) == 1 else 2
     rows = -(-len(maps) // columns)
-    figure = make_subplots(
-        rows, columns, subplot_titles=[escape(m) for m in maps], horizontal_spacing=0.03, vertical_spacing=0.06
+    panels = make_subplots(
+        rows,
+        columns,
+        subplot_titles=[escape(m) for m in maps],
+        horizontal_spacing=0.03,
+        vertical_spacing=0.06,
+        figure=base_figure(theme, height if rows == 1 else 2 * height - 160),
     )
-    figure.update_layout(base_figure(theme, height if rows == 1 else 2 * height - 160).layout)
-    for i, (model, points) in enumerate(maps.items()):
-        place = {"row": i // columns + 1, "col": i % columns + 1}
-        parts = _by_category(points, looks, first=i == 0) if looks else [_by_amount(points, theme, unit, first=i == 0)]
-        for part, rows_of_part in parts:
-            if len(selected):
-                chosen = np.flatnonzero(rows_of_part["sample"].isin(selected))
-                part.selectedpoints = chosen
-                part.selected = {"marker": {"size": 11, "opacity": 1}}
-                part.unselected = {"marker": {"opacity": 0.08}}
-            figure.add_trace(part, **place)
-        if arrows is not None:
-            _draw_arrows(figure, arrows[arrows["model"] == model], theme, place)
-    figure.update_xaxes(showticklabels=False, showgrid=False, zeroline=False, showline=False)
-    figure.update_yaxes(showticklabels=False, showgrid=False, zeroline=False, showline=False)
-    figure.update_layout(
+    panels.update_xaxes(showticklabels=False, showgrid=False, zeroline=False, showline=False)
+    panels.update_yaxes(showticklabels=False, showgrid=False, zeroline=False, showline=False)
+    panels.update_layout(
         showlegend=looks is not None,
         legend={"itemsizing": "constant", "font": {"size": 12}, "tracegroupgap": 2},
         hovermode="closest",
         clickmode="event",
         uirevision="map",
     )
-    return figure
+    traces: list[dict[str, Any]] = []
+    for i, (model, points) in enumerate(maps.items()):
+        number = "" if i == 0 else str(i + 1)
+        axes = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+        parts = _by_category(points, looks, i == 0) if looks else [_by_amount(points, theme, unit, i == 0)]
+        traces += [trace | axes | _emphasis(trace["customdata"], selected) for trace in parts]
+        if marks is not None:
+            traces += [_stars(marks[marks["model"] == model], theme) | axes]
+        if arrows is not None:
+            _draw_arrows(panels, arrows[arrows["model"] == model], theme, number)
+    # All at once, from plain dictionaries: trace by trace Plotly copies and checks everything several times.
+    return panels.add_traces(traces)
 
 
-def _by_category(points: pd.DataFrame, looks: Looks, first: bool) -> list[tuple[go.Scattergl, pd.DataFrame]]:
-    parts = []
+def _by_category(points: pd.DataFrame, looks: Looks, first: bool) -> list[dict[str, Any]]:
+    traces = []
+    categories = points["category"].to_numpy(object)
+    drawn = points[["x", "y", "sample", "hover"]].astype({"hover": object})
     for category, (color, symbol) in looks.items():
-        rows = points[points["category"] == category]
+        rows = drawn.iloc[np.flatnonzero(categories == category)]
         if rows.empty:
             continue
         marker = {"color": color, "symbol": symbol, "size": _size(len(points)), "opacity": 0.85}
-        trace = _trace(rows, marker)
-        trace.update(name=escape(category), legendgroup=escape(category), showlegend=first)
-        parts.append((trace, rows))
-    return parts
+        name = escape(category)
+        traces.append(_trace(rows, marker) | {"name": name, "legendgroup": name, "showlegend": first})
+    return traces
 
 
-def _by_amount(points: pd.DataFrame, theme: Theme, unit: str, first: bool) -> tuple[go.Scattergl, pd.DataFrame]:
-    bar = {"title": {"text": unit}, "thickness": 10, "outlinewidth": 0}
+def _by_amount(points: pd.DataFrame, theme: Theme, unit: str, first: bool) -> dict[str, Any]:
     marker = {
         "color": points["amount"].to_numpy(),
         "colorscale": "Viridis" if theme.dark else "Cividis",
         "showscale": first,
-        "colorbar": bar,
+        "colorbar": {"title": {"text": unit}, "thickness": 10, "outlinewidth": 0},
         "size": _size(len(points)),
         "opacity": 0.85,
     }
-    return _trace(points, marker), points
+    return _trace(points, marker)
 
 
 def _size(points: int) -> int:
@@ -94,26 +103,62 @@ def _size(points: int) -> int:
     return 6 if points <= 2000 else 4
 
 
-def _trace(rows: pd.DataFrame, marker: dict) -> go.Scattergl:
-    return go.Scattergl(
-        x=rows["x"].to_numpy(np.float32),
-        y=rows["y"].to_numpy(np.float32),
-        mode="markers",
-        marker=marker,
-        # Lists of lists: Streamlit mangles two-dimensional NumPy customdata.
-        customdata=[[int(s), escape(h)] for s, h in zip(rows["sample"], rows["hover"], strict=True)],
-        hovertemplate="%{customdata[1]}<extra></extra>",
-    )
+def _trace(rows: pd.DataFrame, marker: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "scattergl",
+        "x": rows["x"].to_numpy(np.float32),
+        "y": rows["y"].to_numpy(np.float32),
+        "mode": "markers",
+        "marker": marker,
+        # One dimension: Streamlit mangles two-dimensional customdata, and lists of lists take Plotly seconds.
+        "customdata": rows["sample"].to_numpy(np.int32),
+        "text": np.array([escape(h) for h in rows["hover"]], dtype=object),
+        "hovertemplate": "%{text}<extra></extra>",
+    }
 
 
-def _draw_arrows(figure: go.Figure, arrows: pd.DataFrame, theme: Theme, place: dict) -> None:
-    axis = figure.get_subplot(place["row"], place["col"])
-    names = {"xref": axis.xaxis.plotly_name.replace("axis", ""), "yref": axis.yaxis.plotly_name.replace("axis", "")}
-    for a in arrows.itertuples():
-        figure.add_annotation(
-            x=a.to_x, y=a.to_y, ax=a.x, ay=a.y, axref=names["xref"], ayref=names["yref"], **names,
-            showarrow=True, arrowhead=2, arrowsize=1, arrowwidth=1.2, arrowcolor=theme.text, opacity=0.7, text="",
-        )  # fmt: skip
+def _emphasis(samples: np.ndarray, selected: Sequence[int]) -> dict[str, Any]:
+    if not len(selected):
+        return {}
+    return {
+        "selectedpoints": np.flatnonzero(np.isin(samples, np.asarray(selected))),
+        "selected": {"marker": {"size": 11, "opacity": 1}},
+        "unselected": {"marker": {"opacity": FADED}},
+    }
+
+
+def _stars(marks: pd.DataFrame, theme: Theme) -> dict[str, Any]:
+    names = [escape(name) for name in marks["name"]]
+    return {
+        "type": "scatter",
+        "x": marks["x"].to_numpy(float),
+        "y": marks["y"].to_numpy(float),
+        "mode": "markers+text",
+        "marker": {
+            "symbol": "star",
+            "size": 18,
+            "color": theme.warning,
+            "line": {"color": theme.background, "width": 1.5},
+        },
+        "text": names,
+        "textposition": "top center",
+        "textfont": {"color": theme.text, "size": 13},
+        "hovertemplate": "%{text}<extra></extra>",
+        "showlegend": False,
+    }
+
+
+def _draw_arrows(figure: go.Figure, arrows: pd.DataFrame, theme: Theme, number: str) -> None:
+    x, y = f"x{number}", f"y{number}"
+    drawn = [
+        {
+            "x": a.to_x, "y": a.to_y, "ax": a.x, "ay": a.y, "xref": x, "yref": y, "axref": x, "ayref": y,
+            "showarrow": True, "arrowhead": 2, "arrowsize": 1, "arrowwidth": 1.2, "arrowcolor": theme.text,
+            "opacity": 0.7, "text": "",
+        }
+        for a in arrows.itertuples()
+    ]  # fmt: skip
+    figure.update_layout(annotations=[*figure.layout.annotations, *drawn])
 
 
 def category_looks(categories: Sequence[str], theme: Theme) -> Looks:

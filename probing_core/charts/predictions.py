@@ -24,9 +24,13 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: i
     columns = min(columns, len(models))
     lines = -(-len(models) // columns)
     figure = make_subplots(
-        lines, columns, subplot_titles=[escape(m) for m in models], horizontal_spacing=0.14, shared_xaxes="all"
+        lines,
+        columns,
+        subplot_titles=[escape(m) for m in models],
+        horizontal_spacing=0.14,
+        shared_xaxes="all",
+        figure=base_figure(theme, 60 + (34 * top + 50) * lines, showlegend=False),
     )
-    figure.update_layout(base_figure(theme, 60 + (34 * top + 50) * lines, showlegend=False).layout)
     for i, model in enumerate(models):
         best = rows[rows["model"] == model].head(top).iloc[::-1]
         figure.add_trace(

@@ -101,13 +101,15 @@ def test_map_has_all_points_and_carries_their_samples(count, selected):
     )
     looks = category_looks(["a", "b"], THEMES[0])
     figure = charts.map_chart({f"m{i}": points for i in range(count)}, THEMES[0], looks, selected=selected)
-    carried = sorted(c[0] for trace in figure.data for c in trace.customdata)
+    carried = sorted(c for trace in figure.data for c in trace.customdata)
     assert carried == sorted([*range(10)] * count)
     chosen = sorted(
-        t.customdata[i][0] for t in figure.data for i in (() if t.selectedpoints is None else t.selectedpoints)
+        t.customdata[i] for t in figure.data for i in (() if t.selectedpoints is None else t.selectedpoints)
     )
     assert chosen == sorted([*selected] * count)
-    assert all(isinstance(c, list | tuple) for t in figure.data for c in t.customdata)
+    assert all(t.customdata.ndim == 1 for t in figure.data), "Streamlit mangles two dimensions"
+    assert {t.xaxis for t in figure.data} == {"x", "x2", "x3", "x4"} - {f"x{i}" for i in range(count + 1, 5)}
+    assert [a.text for a in figure.layout.annotations] == [f"m{i}" for i in range(count)]
 
 
 def test_map_of_amounts_and_arrows():
@@ -116,6 +118,17 @@ def test_map_of_amounts_and_arrows():
     figure = charts.map_chart({"m": points}, THEMES[1], None, "percent", arrows=arrows)
     assert list(figure.data[0].marker.color) == [0, 50, 100]
     assert sum(a.showarrow is True for a in figure.layout.annotations) == 1
+
+
+def test_map_marks_pictures_that_are_not_of_the_run():
+    points = pd.DataFrame({"sample": range(3), "x": [0.0, 1, 2], "y": 0.0, "hover": "h", "category": "a"})
+    marks = pd.DataFrame({"model": ["n", "n"], "x": [1.0, 2], "y": [3.0, 4], "name": ["<b>mine", "other"]})
+    figure = charts.map_chart({"m": points, "n": points}, THEMES[0], category_looks(["a"], THEMES[0]), marks=marks)
+    stars = [t for t in figure.data if t.marker.symbol == "star" and len(t.x)]
+    assert [(t.xaxis, list(t.x), list(t.y), list(t.text)) for t in stars] == [
+        ("x2", [1, 2], [3, 4], ["&lt;b&gt;mine", "other"])
+    ]
+    assert stars[0].customdata is None, "a star is no sample that could be selected"
 
 
 def test_confusion_carries_cells_and_frames_the_chosen_one():

@@ -93,7 +93,7 @@ def test_journey(visit, tmp_path):
 
     # Select on the map: rest on a point to see its picture, click it to have it in the selection.
     go(page, "Map")
-    at = point_of(page, "map", "(d) => d[0] === 7")
+    at = point_of(page, "map", "(d) => d === 7")
     page.mouse.move(*at)
     page.locator(".probing-hover img").first.wait_for()
     page.mouse.click(*at)

@@ -26,5 +26,5 @@ def test_a_bomb_is_not_inflated():
 
 
 def test_points_of_an_event():
-    points: list[dict] = [{"customdata": [5, "x"]}, {"customdata": [2, "y"]}, {"customdata": [5, "x"]}, {"x": 1}]
+    points: list[dict] = [{"customdata": 5}, {"customdata": 2}, {"customdata": 5}, {"x": 1}, {"customdata": "x"}]
     assert samples_of(points) == [2, 5]

@@ -1,0 +1,159 @@
+"""How long visitors wait: ``python scripts/page_speed.py --run DIR [--tries 50]`` prints one JSON object.
+
+Times are seconds in headless Chromium on this machine, as median and 95th percentile over the tries:
+
+- ``first_page``: from the moment that a fresh server answers until its first page is there, in a fresh browser.
+- ``page_change``: from the click in the navigation until the other page is there; the ten pages in turn.
+- ``control``: from the click on a choice until the page shows what follows from it.
+- ``selection``: from the end of a lasso on a map of 10,240 points (a made run) until its pictures are there.
+
+A page is there when its heading is and the script has ended. Times on a busy machine say little; ``load`` tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the browser's helpers and the made run live with the tests
+
+from tests.dashboard.browser import WAIT_MS, browser, served, settle  # noqa: E402
+from tests.dashboard.drawing import choose_tool, draw  # noqa: E402
+from tests.made_run import make_run  # noqa: E402
+
+HEADINGS = {
+    "Explore": "Explore",
+    "Map": "Map",
+    "Confusion": "Confusion",
+    "Generalization": "Generalization",
+    "Geometry": "Geometry",
+    "Try your images": "Try your images",
+    "New run": "New run",
+    "Transformations": "Transformations",
+    "Methods and data": "Methods and data",
+    "Overview": "What does your image embedding know?",
+}
+SEGMENTS = {"map": ("color", ("group", "correct", "strength", "transform")), "try": ("question", ("group", "fine"))}
+"""Page -> a choice whose options are all in sight, and those options."""
+
+MADE_POINTS = "10,240"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", help="the run to open; by default the first that the dashboard finds")
+    parser.add_argument("--tries", type=int, default=50, help="of each kind (default 50)")
+    parser.add_argument("--kinds", default="first_page,page_change,control,selection", help="which to measure")
+    options = parser.parse_args()
+    arguments = ["--run", options.run] if options.run else []
+    kinds = {"first_page": _first_pages, "page_change": _page_changes, "control": _controls, "selection": _selections}
+    result: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0]}
+    for kind in options.kinds.split(","):
+        result[kind] = _summary(list(itertools.islice(kinds[kind](arguments), options.tries)))
+    print(json.dumps(result, indent=1))
+
+
+def _summary(times: list[tuple[str, float]]) -> dict[str, Any]:
+    seconds = sorted(s for _, s in times)
+    rank = max(0, -(-95 * len(seconds) // 100) - 1)  # the smallest time that 95 % of the tries do not exceed
+    slowest = sorted(times, key=lambda pair: -pair[1])[:3]
+    return {
+        "tries": len(seconds),
+        "median_s": round(statistics.median(seconds), 3),
+        "p95_s": round(seconds[rank], 3),
+        "slowest": {name: round(s, 3) for name, s in slowest},
+    }
+
+
+def _timed(act: Callable[[], None], wait: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    act()
+    wait()
+    return time.perf_counter() - started
+
+
+def _first_pages(arguments: list[str]) -> Iterator[tuple[str, float]]:
+    while True:
+        with browser() as chromium, served(arguments) as address:
+            page = chromium.new_page(viewport={"width": 1280, "height": 900})
+
+            def there(page: Any = page) -> None:
+                page.get_by_role("heading", name=HEADINGS["Overview"], level=1).wait_for(timeout=WAIT_MS)
+                settle(page)
+
+            yield "first page", _timed(lambda page=page, address=address: page.goto(address), there)  # type: ignore[misc]
+
+
+def _page_changes(arguments: list[str]) -> Iterator[tuple[str, float]]:
+    with served(arguments) as address, browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(address)
+        page.get_by_role("heading", name=HEADINGS["Overview"], level=1).wait_for(timeout=WAIT_MS)
+        settle(page)
+        page.wait_for_timeout(5000)  # a visitor reads the first page
+        for name, heading in itertools.cycle(HEADINGS.items()):
+            link = page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True)
+
+            def there(heading: str = heading) -> None:
+                page.get_by_role("heading", name=heading, exact=True, level=1).wait_for(timeout=WAIT_MS)
+                settle(page)
+
+            yield name, _timed(link.click, there)
+            page.wait_for_timeout(1000)
+
+
+def _controls(arguments: list[str]) -> Iterator[tuple[str, float]]:
+    with served(arguments) as address, browser() as chromium:
+        pages = {}
+        for path in SEGMENTS:
+            pages[path] = chromium.new_page(viewport={"width": 1280, "height": 900})
+            pages[path].goto(f"{address}/{path}?samples=chelsea/00")
+            pages[path].get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
+            settle(pages[path])
+        for turn in itertools.count():
+            for path, (name, choices) in SEGMENTS.items():
+                page, choice = pages[path], choices[turn % len(choices)]
+                page.bring_to_front()
+                button = page.get_by_role("radio", name=choice, exact=True).or_(
+                    page.get_by_role("button", name=choice, exact=True)
+                )
+
+                def there(page: Any = page, name: str = name, choice: str = choice) -> None:
+                    page.wait_for_url(f"**{name}={choice}**", timeout=WAIT_MS)
+                    settle(page)
+
+                yield f"{path}: {name}", _timed(button.first.click, there)
+                page.wait_for_timeout(1000)
+
+
+def _selections(_: list[str]) -> Iterator[tuple[str, float]]:
+    with tempfile.TemporaryDirectory() as folder:
+        run = make_run(Path(folder) / "large", views=20, repetitions=2)
+        with served(["--run", str(run)]) as address, browser() as chromium:
+            while True:
+                page = chromium.new_page(viewport={"width": 1280, "height": 900})
+                page.goto(f"{address}/map?models=zoo/mae&color=group")
+                page.get_by_text(f"{MADE_POINTS} of {MADE_POINTS} samples shown").wait_for(timeout=WAIT_MS)
+                settle(page)
+                choose_tool(page, "map", "lasso")
+
+                def there(page: Any = page) -> None:
+                    page.get_by_text("Pictures 1 to 24 of").wait_for(timeout=WAIT_MS)
+                    settle(page)
+
+                yield "lasso", _timed(lambda page=page: draw(page, "map"), there)  # type: ignore[misc]
+                page.close()
+
+
+if __name__ == "__main__":
+    main()
