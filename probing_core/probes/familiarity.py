@@ -1,4 +1,9 @@
-"""What is familiar: how far an embedding lies from those that a probe has learned from."""
+"""What is familiar: how far an embedding lies from those that a probe has learned from.
+
+Embeddings are brought to length 1. Within the principal axes of what was learned it is the Mahalanobis distance from
+the nearest class mean that counts (Lee et al. 2018); outside of them, how much is left (after Wang et al. 2022, ViM):
+few photographs choose their own axes, and along those strangers look ordinary.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from probing_core.errors import BadArray, BadRun
+from probing_core.measures.geometry import unit
 from probing_core.measures.outliers import Mahalanobis, fit_mahalanobis, quantile
 
 AXES = 64
@@ -18,7 +24,8 @@ MOST_NUMBERS = 200_000
 STRANGE = 0.01
 """Share of familiar pictures, of photographs that were held out, that lie beyond the threshold."""
 
-_ARRAYS = ("center", "whitening", "means")
+NOTHING = 1e-9
+"""Where the axes hold all of an embedding but this share, nothing is outside of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,31 +33,44 @@ class Familiarity:
     """Distances from all that a probe knows; NumPy alone.
 
     Attributes:
-        model: class means in a shared covariance, with the threshold of `STRANGE`.
+        within: class means in a shared covariance, on r axes.
+        upright: (r, r); whitened coordinates times it are those of orthonormal axes, which have lengths.
+        rest: mean square of what is left of a familiar embedding outside of the axes; 0 if they hold everything.
+        threshold: of `score`.
     """
 
-    model: Mahalanobis
+    within: Mahalanobis
+    upright: np.ndarray
+    rest: float
+    threshold: float = np.inf
 
-    def distance(self, X: np.ndarray) -> np.ndarray:
-        """(N,) of embeddings ``X`` (N, D); 1 is the threshold, and more is strange.
+    def score(self, X: np.ndarray) -> np.ndarray:
+        """(N,) of embeddings ``X`` (N, D); about 2 is usual, 1 where nothing is outside of the axes.
 
         Raises:
             BadArray: the embeddings have another dimension.
         """
         X = np.asarray(X)
-        if X.ndim != 2 or X.shape[1] != self.model.center.size:
+        dims = self.within.center.size
+        if X.ndim != 2 or X.shape[1] != dims:
             raise BadArray(
-                f"Familiarity was fitted on embeddings of {self.model.center.size} dimensions and takes an array "
-                f"(N, {self.model.center.size}), but got {X.shape}; embed with the same model and options."
+                f"Familiarity was fitted on embeddings of {dims} dimensions and takes an array (N, {dims}), but got "
+                f"{X.shape}; embed with the same model and options."
             )
-        return np.sqrt(self.model.score(X) / self.model.threshold)
+        score = self.within.score(unit(X))
+        return score if self.rest == 0 else score + _outside(X, self.within, self.upright) / self.rest
+
+    def distance(self, X: np.ndarray) -> np.ndarray:
+        """(N,) of embeddings ``X`` (N, D); 1 is the threshold, and more is strange."""
+        return np.sqrt(self.score(X) / self.threshold)
 
     def to_bytes(self) -> bytes:
         """As a safetensors file; the same gives the same bytes."""
         from safetensors.numpy import save
 
-        arrays = {name: np.ascontiguousarray(getattr(self.model, name), np.float32) for name in _ARRAYS}
-        about = {"threshold": self.model.threshold}
+        arrays = {name: getattr(self.within, name) for name in ("center", "whitening", "means")}
+        arrays = {n: np.ascontiguousarray(a, np.float32) for n, a in (arrays | {"upright": self.upright}).items()}
+        about = {"rest": self.rest, "threshold": self.threshold}
         return save(arrays, metadata={"familiarity": json.dumps(about, sort_keys=True)})
 
     @classmethod
@@ -66,12 +86,13 @@ class Familiarity:
         try:
             arrays = load(data)
             header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-            threshold = float(json.loads(header["__metadata__"]["familiarity"])["threshold"])
-            return cls(Mahalanobis(*(arrays[name] for name in _ARRAYS), threshold))
+            about = json.loads(header["__metadata__"]["familiarity"])
+            within = Mahalanobis(arrays["center"], arrays["whitening"], arrays["means"])
+            return cls(within, arrays["upright"], float(about["rest"]), float(about["threshold"]))
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise BadRun(
-                "What is familiar (safetensors with center, whitening, means and a threshold) was expected, but the "
-                "file is damaged or something else; train again with `probing train`."
+                "What is familiar (safetensors with center, whitening, means, upright and a threshold) was expected, "
+                "but the file is damaged or something else; train again with `probing train`."
             ) from error
 
 
@@ -88,15 +109,27 @@ def fit_familiarity(
         X: (N, D) embeddings.
         classes: (N,) classes, each with a mean of its own.
         rows: positions to fit on.
-        folds: (learned from, held out) positions; every held-out distance counts for the threshold.
+        folds: (learned from, held out) positions; every held-out score counts for the threshold.
         photographs: (N,) ids; each weighs the same.
     """
-    axes = max(1, min(AXES, MOST_NUMBERS // X.shape[1]))
-    model = fit_mahalanobis(X[rows], classes[rows], axes)
-    distances, held = [], []
+    familiarity = _fit(X[rows], classes[rows])
+    scores, held = [], []
     for learned, out in folds:
-        fitted = model if np.array_equal(learned, rows) else fit_mahalanobis(X[learned], classes[learned], axes)
-        distances.append(fitted.score(X[out]))
+        fitted = familiarity if np.array_equal(learned, rows) else _fit(X[learned], classes[learned])
+        scores.append(fitted.score(X[out]))
         held.append(photographs[out])
-    threshold = quantile(np.concatenate(distances), np.concatenate(held), 1 - STRANGE)
-    return Familiarity(replace(model, threshold=threshold))
+    return replace(familiarity, threshold=quantile(np.concatenate(scores), np.concatenate(held), 1 - STRANGE))
+
+
+def _fit(X: np.ndarray, classes: np.ndarray) -> Familiarity:
+    within = fit_mahalanobis(unit(X), classes, max(1, min(AXES, MOST_NUMBERS // X.shape[1])))
+    upright = np.linalg.inv(np.linalg.qr(within.whitening, mode="r"))
+    rest = float(_outside(X, within, upright).mean())
+    whole = float(((unit(X) - within.center) ** 2).sum(1).mean())
+    return Familiarity(within, upright, rest if rest > NOTHING * whole else 0.0)
+
+
+def _outside(X: np.ndarray, within: Mahalanobis, upright: np.ndarray) -> np.ndarray:
+    """(N,) squared length of what the axes do not hold."""
+    moved = unit(X) - within.center
+    return np.maximum((moved**2).sum(1) - ((moved @ within.whitening @ upright) ** 2).sum(1), 0)
