@@ -1,4 +1,5 @@
-# make demo    sets everything up, computes a run over the packaged photographs and serves the dashboard on PORT
+# make demo    sets everything up and serves the dashboard on PORT: the reference run at once, while the demo run over
+#              the packaged photographs is computed beside it
 # make test    sets everything up and runs all tests
 # make check   formats, lints, checks types and imports
 # make bench   prints one JSON object of throughputs and ratios

@@ -1,0 +1,36 @@
+"""``python -m dashboard.demo``: has the worker compute, or complete, the demo run under the reference run's probes.
+
+Without a reference run the demo run trains probes of its own, before anything is served.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from dashboard import work
+from probing_core.errors import ProbingError
+from probing_core.paths import data_dir
+from probing_core.results.finding import DEMO, REFERENCE
+
+OPTIONS = ("--maps", "first")
+"""Further maps are drawn when somebody opens them."""
+
+
+def main() -> int:
+    demo, reference = data_dir() / "runs" / DEMO, data_dir() / REFERENCE
+    try:
+        if (reference / "run.toml").is_file():
+            report = work.report_of(demo)
+            if report is None or report.state != "running":
+                work.start(demo, ["--probes-from", str(reference), *OPTIONS])
+            return 0
+    except ProbingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    from probing_core.cli import main as probing
+
+    return probing(["run", "--out", str(demo), *OPTIONS])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
