@@ -41,3 +41,22 @@ def few_scenes(tmp_path_factory) -> Path:
 def many_scenes(tmp_path_factory) -> Path:
     """A folder of 40 pictures, 64 pixels: enough to be split."""
     return write_scenes(tmp_path_factory.mktemp("many"), 40, 64)
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory, many_scenes) -> Path:
+    """A run of 40 pictures with labels, two repetitions, one model: probes of every kind, and scores."""
+    from probing_core.pipeline import Options, run
+
+    out = tmp_path_factory.mktemp("trained") / "run"
+    options = Options(
+        corpus=f"folder:{many_scenes}",
+        view=32,
+        repetitions=2,
+        transforms=("identity", "brighten", "contrast", "gaussian-blur", "motion-blur"),
+        models=("baseline/handcrafted",),
+        device="cpu",
+        precision="float32",
+    )
+    run(out, options, ("embed", "train", "evaluate"))
+    return out

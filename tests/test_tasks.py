@@ -5,7 +5,7 @@ import pytest
 
 from probing_core.errors import UnknownName
 from probing_core.samples import evaluation_mode
-from probing_core.tasks import ROTATIONS, make_task, task_names
+from probing_core.tasks import ROTATIONS, content_labels, make_task, task_names
 from probing_core.transforms import bank, far_style
 from probing_core.transforms.base import GROUPS
 
@@ -71,3 +71,58 @@ def test_few_photographs_are_left_out_one_at_a_time():
     assert evaluation_mode(images) == "split"
     images.loc[0, "used"] = False
     assert evaluation_mode(images) == "leave-one-out"
+
+
+def images_of(counts, held_out=()):
+    """``counts``: label -> photographs in train, val and test; with a second view of each."""
+    rows = [
+        (f"{label}-{split}-{i}", view, label, split, True, label in held_out)
+        for label, numbers in counts.items()
+        for split, n in zip(("train", "val", "test"), numbers, strict=True)
+        for i in range(n)
+        for view in range(2)
+    ]
+    table = pd.DataFrame(rows, columns=["base_id", "image_id", "label", "split", "used", "held_out"])
+    return table.assign(image_id=table["base_id"] + "/" + table["image_id"].astype(str))
+
+
+COUNTS = {"owl": (9, 3, 4), "cat": (5, 1, 2), "dog": (8, 0, 2), "rare": (4, 2, 9), "untested": (9, 2, 1)}
+
+
+def test_content_has_the_labels_with_enough_photographs():
+    assert content_labels(images_of(COUNTS)) == ("cat", "dog", "owl")
+    assert task_names(BANK, images_of(COUNTS)) == ("fine", "group-0", "group-1", "group-2", "content")
+    assert task_names(BANK) == ("fine", "group-0", "group-1", "group-2")
+
+
+def test_content_keeps_to_classes_that_no_encoder_saw_where_the_corpus_says_so():
+    assert content_labels(images_of(COUNTS, held_out=("dog", "owl", "rare"))) == ("dog", "owl")
+    assert content_labels(images_of(COUNTS).drop(columns="held_out")) == ("cat", "dog", "owl")  # an older run
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        images_of({"owl": (9, 3, 4), "rare": (4, 2, 9)}),  # one class
+        images_of({"owl": (30, 0, 4), "dog": (8, 0, 2)}),  # nothing to choose the penalty on
+        images_of({"owl": (6, 1, 2), "dog": (6, 1, 2)}),  # few photographs: they are left out one at a time
+        images_of({f"photograph {i}": (1, 0, 0) if i % 2 else (0, 0, 1) for i in range(40)}),  # labels are photographs
+    ],
+)
+def test_content_is_not_defined(images):
+    assert content_labels(images) == ()
+    assert "content" not in task_names(BANK, images)
+    with pytest.raises(UnknownName, match="no task called 'content'"):
+        make_task("content", samples_of(BANK), BANK, images)
+
+
+def test_content_is_asked_once_and_learned_from_clean_images():
+    images = images_of(COUNTS)
+    versions = samples_of(BANK).merge(pd.DataFrame({"repetition": [0, 1]}), how="cross")
+    samples = images.merge(versions, how="cross")
+    task = make_task("content", samples, BANK, images)
+    asked = samples[task.takes_part]
+    assert set(asked["label"]) == set(task.classes) == {"cat", "dog", "owl"}
+    assert len(asked) == 31 * images["label"].isin(task.classes).sum()
+    assert (asked["repetition"] == 0).all()
+    assert set(samples[task.seen]["transform"]) == {"identity"}
