@@ -1,7 +1,7 @@
 """``make docs``: writes what is generated in the documentation.
 
-The table of transforms comes from the catalog, the table of the demo run in the README from ``data/runs/demo``
-(``make demo``, or ``probing run --out data/runs/demo``, makes it).
+The table of transforms comes from the catalog; the README's table and verdicts come from the reference run, or, where
+none ships, from the demo run (``make demo`` makes it).
 """
 
 from __future__ import annotations
@@ -18,39 +18,53 @@ SHOWN = (
     ("fine", "all", "balanced-accuracy", "31 transformations"),
     ("group-0", "seen", "group-hit-rate", "groups, members seen"),
     ("group-0", "unseen", "group-hit-rate", "groups, members unseen"),
+    ("group-0", "far", "group-hit-rate", "far styles"),
+    ("content", "seen", "balanced-accuracy", "content"),
 )
-"""Columns of the README's table: task, subset, measure, title."""
+"""Columns of the README's table: task, subset, measure, title; those that the run does not have are left out."""
 
 
 def main() -> None:
     transform_docs.main()
-    run = Store(ROOT / "data" / "runs" / "demo")
-    if not run.has("tables/scores.parquet"):
-        sys.exit("error: the README's table needs data/runs/demo; `probing run --out data/runs/demo` makes it.")
+    runs = [Store(ROOT / "data" / name) for name in ("reference", "runs/demo")]
+    run = next((run for run in runs if run.has("tables/scores.parquet")), None)
+    if run is None:
+        sys.exit("error: the README's table needs a run; `make demo` makes data/runs/demo.")
     page = ROOT / "README.md"
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n\n{demo_table(run)}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    parts = [score_table(run), *([claims_list(run)] if run.has("tables/claims.parquet") else [])]
+    text = "\n\n".join(parts)
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
 
 
-def demo_table(run: Store) -> str:
+def score_table(run: Store) -> str:
     """A Markdown table of a run's main scores, best model first, with 95 % intervals."""
     scores = run.read_table("tables/scores.parquet")
     scores = scores[scores["probe"] == "linear"]
-    lines, chances = [], []
-    cells: dict[str, list[str]] = {}
+    cells: dict[str, dict[str, str]] = {}
     order: dict[str, float] = {}
-    for task, subset, measure, _ in SHOWN:
+    chances: dict[str, str] = {}
+    for task, subset, measure, title in SHOWN:
         rows = scores[(scores[["task", "subset", "measure"]] == [task, subset, measure]).all(axis=1)]
-        chances.append(f"{rows['chance'].iloc[0]:.0%}".replace("%", " %"))
         for row in rows.itertuples():
             order.setdefault(str(row.model), -row.value)
-            cells.setdefault(str(row.model), []).append(
-                f"{100 * row.value:.0f} % ({100 * row.low:.0f} to {100 * row.high:.0f})"
-            )
-    for model in sorted(cells, key=order.__getitem__):
-        lines.append(f"| `{model}` | {' | '.join(cells[model])} |")
-    head = f"| model | {' | '.join(title for *_, title in SHOWN)} |\n|{' --- |' * (len(SHOWN) + 1)}"
-    return "\n".join([head, *lines, f"| chance | {' | '.join(chances)} |"])
+            interval = f"{100 * row.value:.0f} % ({100 * row.low:.0f} to {100 * row.high:.0f})"
+            cells.setdefault(str(row.model), {})[title] = interval
+            chances[title] = f"{100 * row.chance:.0f} %"
+    head = f"| model | {' | '.join(chances)} |\n|{' --- |' * (len(chances) + 1)}"
+    lines = [
+        f"| `{model}` | {' | '.join(cells[model].get(title, '') for title in chances)} |"
+        for model in sorted(cells, key=order.__getitem__)
+    ]
+    return "\n".join([head, *lines, f"| chance | {' | '.join(chances.values())} |"])
+
+
+def claims_list(run: Store) -> str:
+    """The claims with their verdicts and what they rest on, as a numbered list."""
+    claims = run.read_table("tables/claims.parquet")
+    return "\n".join(
+        f"{n}. {r.claim} **{r.verdict.capitalize()}.** {r.evidence}" for n, r in enumerate(claims.itertuples(), 1)
+    )
 
 
 if __name__ == "__main__":
