@@ -9,7 +9,7 @@ import pytest
 
 from probing_core import embedding, samples, series
 from probing_core.corpora import open_corpus
-from probing_core.embedders import load_embedder
+from probing_core.embedders import find_spec, load_embedder
 from probing_core.embedding import embed, is_embedded, plan_batches, read_embeddings
 from probing_core.pairs import PAIRS
 from probing_core.progress import SILENT
@@ -182,3 +182,18 @@ def test_a_transform_that_changes_is_another_series(planned, monkeypatch):
     stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
     monkeypatch.setattr(embedding, "load_transforms", lambda r: stronger)
     assert not set(before) & {batch.key for batch in plan_batches(recipe, images)}
+
+
+def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeypatch):
+    store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
+
+    def spec_of(name):
+        spec = find_spec(name)
+        return replace(spec, family=embedding.PRECOMPUTED) if name == "baseline/pixels" else spec
+
+    monkeypatch.setattr(embedding, "find_spec", spec_of)
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    assert store.names("models/baseline-pixels/series/") == []
+    assert len(store.names("models/baseline-handcrafted/series/")) == 3
+    batches = plan_batches(recipe, store.read_table("images.parquet"))
+    assert all(is_embedded(store, name, batches) for name in recipe.models)

@@ -2,7 +2,8 @@
 
 A study looks at one model at a time and writes ``models/<slug>/studies/<name>.parquet``, keyed by the checksums of
 what it read; ``tables/<name>.parquet`` joins those of all models. They are made where a run evaluates by split. A run
-that took its probes from another has images to test alone, so it gets only what needs no training.
+that took its probes from another has images to test alone, so it gets only what needs no training. Of a model that was
+asked for all its layers, the last one is studied: every layer would take as long as a model.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def study(store: Store, recipe: Recipe, progress: Progress) -> None:
     """Makes whatever is missing of the tables of studies."""
     images = store.read_table("images.parquet")
     splits = images.loc[images["used"], "split"].value_counts()
-    models = [entry["name"] for entry in model_entries(store)]
+    models = list({entry["request"]: entry["name"] for entry in model_entries(store)}.values())
     if (
         evaluation_mode(images) != "split"
         or any(splits.get(split, 0) < fewest for split, fewest in FEWEST_IMAGES.items())

@@ -172,6 +172,10 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     assert (list(seen.y), list(unseen.y)) == ([80, 70], [50, 40])
     layers = pd.DataFrame({"base": ["m"] * 3, "layer": [0, 1, 2], "value": 0.5, "low": 0.4, "high": 0.6})
     assert list(charts.layers_chart(layers, THEMES[0]).data[0].x) == [0, 1, 2]
+    curve = layers.rename(columns={"base": "model"}).assign(dimensions=[1, 2, 3], chance=0.1)
+    figure = charts.dimension_chart(curve, THEMES[0])
+    assert list(figure.data[0].x) == [1, 2, 3]
+    assert list(figure.layout.xaxis.tickvals) == [1, 2]
     shift = pd.DataFrame({"transform": ["t"], "group": ["blur"], "value": [0.2], "value_recall": [0.9]})
     assert list(charts.shift_chart(shift, THEMES[0]).data[0].y) == [90]
     curve = pd.DataFrame({"model": ["m", "m"], "strength": [1, 2], "probability": [0.1, 0.9]})

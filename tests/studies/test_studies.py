@@ -126,6 +126,17 @@ def test_few_photographs_or_a_missing_split_have_no_studies(tmp_path, monkeypatc
     assert store.names("tables/") == []
 
 
+def test_of_several_layers_the_last_is_studied(tmp_path, monkeypatch):
+    store, recipe = made_store(tmp_path / "run", monkeypatch)
+    for position, folder in enumerate(("baseline-narrow", "baseline-wide")):
+        name = f"models/{folder}/model.toml"
+        store.write_toml(name, store.read_toml(name) | {"request": "baseline/both", "position": position}, "layers")
+    made: list[tuple[str, str]] = []
+    monkeypatch.setattr(studies, "STUDIES", tuple(replace(s, make=_counting(s.name, made)) for s in STUDIES))
+    study(store, recipe, SILENT)
+    assert {model for model, _ in made} == {WIDE}
+
+
 def test_a_run_without_embeddings_keeps_its_tables(studied, tmp_path):
     whole, recipe = studied
     store = Store(tmp_path / "shipped")
