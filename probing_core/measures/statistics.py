@@ -57,19 +57,7 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.nda
 
 def macro_f1(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
     """Mean over the classes of ``truth`` of 2 TP / (2 TP + FP + FN)."""
-    classes = np.unique(truth)
-    k = len(classes)
-    position = np.searchsorted(classes, np.clip(predicted, classes[0], classes[-1]))
-    known = classes[position] == predicted
-    row = np.searchsorted(classes, truth)
-    hits = _sums(clusters, row, k, truth == predicted)
-    actual = _sums(clusters, row, k, np.ones(len(truth)))
-    said = _sums(clusters, position, k, known)
-
-    def score(totals: np.ndarray) -> np.ndarray:
-        return _mean_ratio(2 * totals[..., :k], totals[..., k : 2 * k] + totals[..., 2 * k :])
-
-    return ClusterSums(np.hstack([hits, actual, said]), score)
+    return _from_counts(truth, predicted, clusters, lambda hits, actual, said: _mean_ratio(2 * hits, actual + said))
 
 
 def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
@@ -77,21 +65,12 @@ def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray)
 
     0 for guessing, whatever the guess; 1 for a perfect classifier.
     """
-    classes = np.unique(truth)
-    k = len(classes)
-    position = np.searchsorted(classes, np.clip(predicted, classes[0], classes[-1]))
-    known = classes[position] == predicted
-    row = np.searchsorted(classes, truth)
-    hits = _sums(clusters, row, k, truth == predicted)
-    actual = _sums(clusters, row, k, np.ones(len(truth)))
-    said = _sums(clusters, position, k, known)
 
-    def score(totals: np.ndarray) -> np.ndarray:
-        hits, actual, said = totals[..., :k], totals[..., k : 2 * k], totals[..., 2 * k :]
+    def score(hits: np.ndarray, actual: np.ndarray, said: np.ndarray) -> np.ndarray:
         others = actual.sum(-1, keepdims=True) - actual
         return _mean_ratio(hits, actual) - _mean_ratio(said - hits, others)
 
-    return ClusterSums(np.hstack([hits, actual, said]), score)
+    return _from_counts(truth, predicted, clusters, score)
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -130,6 +109,27 @@ def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
     return ClusterSums(
         np.hstack([first.sums, second.sums]),
         lambda totals: first.score(totals[..., :at]) - second.score(totals[..., at:]),
+    )
+
+
+def _from_counts(
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    clusters: np.ndarray,
+    score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+) -> ClusterSums:
+    """A score of, for each class of ``truth``, how often it was told right, was there, and was told."""
+    classes, row = np.unique(truth, return_inverse=True)
+    k = len(classes)
+    position = np.searchsorted(classes, np.clip(predicted, classes[0], classes[-1]))
+    known = classes[position] == predicted
+    parts = (
+        _sums(clusters, row, k, truth == predicted),
+        _sums(clusters, row, k, np.ones(len(truth))),
+        _sums(clusters, position, k, known),
+    )
+    return ClusterSums(
+        np.hstack(parts), lambda totals: score(totals[..., :k], totals[..., k : 2 * k], totals[..., 2 * k :])
     )
 
 
