@@ -36,6 +36,8 @@ def rotations(run: Run, measure: str = "group-hit-rate") -> pd.DataFrame:
         return rows
     rows = rows[rows["task"].str.startswith("group-") & (rows["measure"] == measure)]
     rows = rows.assign(rotation=rows["task"].str.removeprefix("group-").astype(int))
+    if rows.empty:
+        return rows
     seen = rows[rows["subset"] == "seen"].groupby("model")["value"].mean()
     return rows.sort_values("model", key=lambda c: -c.map(seen).fillna(0), kind="stable")
 
