@@ -7,6 +7,7 @@ objects are read-only: pages copy what they change.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,13 +131,11 @@ def picture_arrays(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray]:
     return run.picture(sample)
 
 
-def run_with_pictures(besides: Run) -> str:
-    """The name of another run whose pictures can be shown here, or an empty string."""
+def another_run(besides: Run, able: Callable[[Run], bool]) -> str:
+    """The name of another run that is ``able``, or an empty string."""
     for place in places():
-        if place.complete and place.path.resolve() != besides.path.resolve():
-            other = open_run(place.path)
-            if not other.pictures.why_not:
-                return place.name
+        if place.complete and place.path.resolve() != besides.path.resolve() and able(open_run(place.path)):
+            return place.name
     return ""
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard import data
 from dashboard.strength import Preview
-from probing_core.results import Run
+from probing_core.results import Run, nearest
 
 if TYPE_CHECKING:
     from probing_core.prediction import Prediction, Predictor
@@ -49,6 +49,16 @@ def look(run: Run, image: np.ndarray, model: str) -> Prediction:
     predictor = predictor_of(run)
     with _TURN:
         return predictor.look(model, [look_at(image, run.recipe.view)])[0]
+
+
+def neighbors(run: Run, image: np.ndarray, model: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The samples of the run most alike to ``image`` in the eyes of ``model``: indices and similarities (count,).
+
+    The run must have embeddings of ``model``.
+    """
+    stored = data.embeddings(run, model)
+    assert stored is not None
+    return nearest(stored, look(run, image, model).embedding, count)
 
 
 def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.DataFrame:

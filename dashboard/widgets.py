@@ -207,8 +207,20 @@ GALLERY_COLUMNS = (
 def pictures_missing(run: Run, error: PicturesMissing, key: str) -> None:
     """Says why there are no pictures, and offers a run that has them."""
     empty(str(error))
-    other = data.run_with_pictures(run)
-    if other and st.button(f"Open the run '{other}', which has pictures", key=f"{key}-other-run"):
+    _offer(run, lambda other: not other.pictures.why_not, "pictures", key)
+
+
+def embeddings_missing(run: Run, key: str) -> None:
+    """Says that there are no embeddings to find neighbors in, and offers a run that has them."""
+    empty(
+        "This run ships no embeddings of the chosen models, so neighbors cannot be found; a run computed here has them."
+    )
+    _offer(run, lambda other: any(other.has_embeddings(m) for m in other.models["name"]), "embeddings", key)
+
+
+def _offer(run: Run, able: Callable[[Run], bool], what: str, key: str) -> None:
+    other = data.another_run(run, able)
+    if other and st.button(f"Open the run '{other}', which has {what}", key=f"{key}-other-run"):
         state.choose("run", other)
         st.rerun()
 

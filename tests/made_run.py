@@ -85,6 +85,16 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
     return root
 
 
+def ship(whole: Path, root: Path) -> Path:
+    """Writes into ``root`` what is shipped of the run ``whole``: no embeddings, and of a corpus that is not here."""
+    store, source = Store(root), Store(whole)
+    for name in source.names():
+        if "/embeddings/" not in name:
+            store.adopt(name, source, KEY)
+    store.write_toml("run.toml", source.read_toml("run.toml") | {"corpus": "parquet:photos-elsewhere.parquet"}, KEY)
+    return root
+
+
 def _complete(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     n, identity = len(samples), (samples["transform"] == "identity").to_numpy()

@@ -11,7 +11,7 @@ from dashboard.strength import preview, strength_slider
 from dashboard.studies import why_none
 from probing_core.charts import strength_chart
 from probing_core.errors import ProbingError
-from probing_core.results import Run, nearest
+from probing_core.results import Run
 from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 6
@@ -61,17 +61,15 @@ def _live(run: Run, picture: pictures.Chosen, transform: Transform, strength: fl
 
 
 def _neighbors(run: Run, before, after, models: list[str]) -> None:
-    able = [m for m in models if data.embeddings(run, m) is not None]
+    able = [m for m in models if run.has_embeddings(m)]
     st.subheader("Nearest in the run, before and after")
     if not able:
-        widgets.empty("This run ships no embeddings, so neighbors cannot be found; a run computed here has them.")
+        widgets.embeddings_missing(run, "near")
         return
     model = widgets.select("To the model", "near", able)
-    stored = data.embeddings(run, model)
-    assert stored is not None
     for column, name, image in zip(st.columns(2), ("before", "after"), (before, after), strict=True):
         with column:
-            found, similarity = nearest(stored, live.look(run, image, model).embedding, NEIGHBORS)
+            found, similarity = live.neighbors(run, image, model, NEIGHBORS)
             st.markdown(f"**{name.capitalize()}**")
             rows = run.samples.iloc[found].assign(similarity=similarity)
             widgets.gallery(run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: {r.similarity:.2f}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 import streamlit as st
 
@@ -11,12 +9,10 @@ from dashboard import data, selection, state, widgets
 from dashboard.glossary import hint
 from dashboard.hover import pictures_on_hover
 from dashboard.maps import draw_missing
+from dashboard.points import COLORINGS, MOST_POINTS, looks_of, panels, points_of, thin
 from probing_core.charts import map_chart
-from probing_core.charts.maps import category_looks
 from probing_core.results import PicturesMissing, Run
 
-COLORINGS = ("transform", "group", "label", "correct", "strength")
-MOST_POINTS = 13_000  # over all maps of the figure: more make a lasso slow
 MOST_ARROWS = 64
 CHART = "map"
 
@@ -34,10 +30,11 @@ def show() -> None:
     if not models:
         return
     selected = _find_image(run, selection.decode(state.chosen("selected"), len(run.samples)))
-    points = _thin(_points(run, models, coloring), selected, len(models))
+    groups = widgets.several("Groups", "groups", list(dict.fromkeys(run.transforms["group"])), "all groups")
+    points = thin(points_of(run, models, coloring, groups), selected, len(models))
     arrows = _arrows(run, points, selected) if _wants_arrows(selected) else None
-    looks, unit = _looks(run, coloring, points)
-    figure = map_chart(_panels(points), data.theme(), looks, unit, selected, arrows)
+    looks, unit = looks_of(run, coloring, points)
+    figure = map_chart(panels(points), data.theme(), looks, unit, selected, arrows)
     widgets.chart(
         figure,
         CHART,
@@ -60,74 +57,12 @@ def _controls(run: Run) -> tuple[list[str], str]:
     return models, coloring
 
 
-def _points(run: Run, models: list[str], coloring: str) -> pd.DataFrame:
-    """Every point of the maps: ``model``, ``sample``, ``x``, ``y``, its category or amount, and its hover text."""
-    samples = run.samples.set_index("sample")
-    groups = widgets.several("Groups", "groups", list(dict.fromkeys(run.transforms["group"])), "all groups")
-    parts = []
-    for model in models:
-        table = data.map_of(run, model)
-        assert table is not None  # `show` keeps models that have a map
-        rows = table.join(samples, on="sample")
-        rows = rows[rows["group"].isin(groups)].assign(model=model)
-        rows["hover"] = _hover(rows)
-        if coloring == "correct":
-            told = data.predictions(run, model, "fine")
-            right = rows["sample"].map(told.set_index("sample")["correct"]) if not told.empty else None
-            rows["category"] = "not tested" if right is None else right.map({True: "right", False: "wrong"})
-            rows["category"] = rows["category"].fillna("not tested")
-        elif coloring == "strength":
-            place = rows.groupby("transform")["strength"].rank(pct=True)
-            rows["amount"] = place.fillna(0.0) * 100
-        else:
-            rows["category"] = rows[coloring]
-        parts.append(rows)
-    return pd.concat(parts, ignore_index=True)
-
-
-def _hover(rows: pd.DataFrame) -> list[str]:
-    columns = (rows[c].to_numpy(object) for c in ("transform", "strength", "label", "image_id"))
-    return [
-        f"{transform}{'' if math.isnan(strength) else f' {strength:.3g}'} · {label} · {image}"
-        for transform, strength, label, image in zip(*columns, strict=True)
-    ]
-
-
-def _thin(points: pd.DataFrame, selected: list[int], maps: int) -> pd.DataFrame:
-    """At most `MOST_POINTS`, evenly, the same samples in every map; selected ones always stay."""
-    samples = points["sample"].drop_duplicates().sort_values()
-    limit = MOST_POINTS // maps
-    if len(samples) <= limit:
-        return points
-    # A fixed shuffle: no sample that comes every n-th (a transform) is lost as a whole.
-    kept = samples.sample(limit, random_state=0)
-    return points[points["sample"].isin(kept) | points["sample"].isin(selected)].reset_index(drop=True)
-
-
-def _panels(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return {str(model): rows for model, rows in points.groupby("model", sort=False)}
-
-
 def _say_how_many(run: Run, points: pd.DataFrame, models: list[str]) -> None:
     shown, total = points["sample"].nunique(), len(run.samples)
     words = f"{shown:,} of {total:,} samples shown" + (f" in each of {len(models)} maps" if len(models) > 1 else "")
     if shown == MOST_POINTS // len(models):
         words += f": thinned evenly from {total:,} to keep the page quick; fewer models or groups show all"
     st.caption(f"{words}. Drag to move, scroll or pinch with the tools above, lasso to select, click for one point.")
-
-
-def _looks(run: Run, coloring: str, points: pd.DataFrame) -> tuple[dict | None, str]:
-    theme = data.theme()
-    if coloring == "strength":
-        return None, "strength within its<br>transformation (%)"
-    if coloring == "transform":
-        return theme.members(list(run.transforms["transform"]), list(run.transforms["group"])), ""
-    if coloring == "group":
-        return {g: (theme.group(g), "circle") for g in dict.fromkeys(run.transforms["group"])}, ""
-    if coloring == "correct":
-        known = {"right": (theme.accent, "circle"), "wrong": (theme.warning, "x"), "not tested": (theme.muted, "cross")}
-        return known, ""
-    return category_looks(sorted(points["category"].unique()), theme), ""
 
 
 def _take_selection(total: int) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dashboard import data, live, pictures, state, widgets
 from dashboard.glossary import hint
 from dashboard.pictures import Chosen, plain
+from dashboard.points import looks_of, panels, points_of, thin
 from dashboard.strength import draw, strength_slider
-from probing_core.charts import predictions_chart
+from probing_core.charts import map_chart, predictions_chart
 from probing_core.errors import ProbingError
-from probing_core.results import Run, nearest, place
+from probing_core.results import Run, place
 from probing_core.transforms import bank
 
 SAMPLES = "photos"
 DEFAULT_MODELS = 3
 NEIGHBORS = 8
+MOST_MAPS = 4
 
 
 def show() -> None:
@@ -82,13 +87,19 @@ def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame) -> None
             for note in picture.notes:
                 st.caption(f":material/flag: {plain(note)}")
         with right:
-            best = rows.groupby("model", sort=False).head(1)
-            words = [
-                f"{m}: **{c}** {p:.0%}"
-                for m, c, p in zip(best["model"], best["class"], best["probability"], strict=True)
-            ]
-            st.markdown(" · ".join(words))
+            best = rows.groupby("model", sort=False).head(1).rename(columns={"class": "cls"})
+            st.markdown("  \n".join(_sentence(row) for row in best.itertuples()))
             widgets.chart(predictions_chart(rows, data.theme()), f"answers-{index}", rows, f"Predictions for {name}.")
+
+
+def _sentence(row: Any) -> str:
+    """What one model says, or that it had better say nothing."""
+    if row.known:
+        return f"{row.model}: **{row.cls}** {row.probability:.0%}"
+    return (
+        f":material/help: {row.model}: **far from what this model knows**, so its answer means little "
+        f"({row.cls} {row.probability:.0%})"
+    )
 
 
 def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> None:
@@ -113,29 +124,49 @@ def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> Non
 
 
 def _neighbors(run: Run, chosen: list[Chosen], models: list[str]) -> None:
-    st.header("Neighbors in the run", help="The pictures of the run whose embeddings are nearest to that of yours.")
+    st.header(
+        "Neighbors in the run",
+        help="The pictures of the run whose embeddings are nearest to that of yours, and where yours belongs on the "
+        "maps: between its neighbors, the nearer the heavier.",
+    )
     if not widgets.toggle("Show them", "neighbors"):
         return
-    able = [m for m in models if data.embeddings(run, m) is not None]
+    able = [m for m in models if run.has_embeddings(m)]
     if not able:
-        widgets.empty("This run ships no embeddings, so neighbors cannot be found; a run computed here has them.")
+        widgets.embeddings_missing(run, "neighbors")
         return
-    left, right = st.columns(2)
     names = _unique([c.name for c in chosen])
-    which = left.selectbox("Of the picture", range(len(names)), format_func=lambda i: names[i], key="neighbors-picture")
+    near = {
+        (m, n): live.neighbors(run, c.image, m, NEIGHBORS) for m in able for n, c in zip(names, chosen, strict=True)
+    }
+    _on_the_maps(run, [m for m in able if run.has_map(m)][:MOST_MAPS], near)
+    left, right = st.columns(2)
+    which = left.selectbox("Of the picture", names, key="neighbors-picture")
     model = right.selectbox("To the model", able, key="neighbors-model")
-    stored = data.embeddings(run, model)
-    assert stored is not None
-    found, similarity = nearest(stored, live.look(run, chosen[which].image, model).embedding, NEIGHBORS)
-    table = data.map_of(run, model)
-    at = None if table is None else place(table, found, similarity)
-    if at is not None:
-        st.caption(f"On the map of {model} it belongs at x = {at[0]:.1f}, y = {at[1]:.1f}, among these:")
+    found, similarity = near[model, which]
     rows = run.samples.iloc[found].assign(similarity=similarity)
     widgets.gallery(
         run, rows, "neighbors-gallery", lambda r: f"{r.transform}, {r.label}, similarity {r.similarity:.2f}"
     )
     widgets.download(rows, "neighbors", "Neighbors as CSV")
+
+
+def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> None:
+    if not models:
+        widgets.empty("None of these models has a map yet; the page Map has one drawn when you choose its model there.")
+        return
+    marks = []
+    for (model, name), (found, similarity) in near.items():
+        table = data.map_of(run, model) if model in models else None
+        at = None if table is None else place(table, found, similarity)
+        if at is not None:
+            marks.append({"model": model, "x": at[0], "y": at[1], "name": name})
+    marks = pd.DataFrame(marks, columns=["model", "x", "y", "name"])
+    points = thin(points_of(run, models, "group"), [], len(models))
+    looks, unit = looks_of(run, "group", points)
+    figure = map_chart(panels(points), data.theme(), looks, unit, marks=marks)
+    widgets.chart(figure, "places", marks, f"Where your pictures belong on the maps of {', '.join(models)}.")
+    st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
 
 
 def _text(run: Run, chosen: list[Chosen], models: list[str]) -> None:

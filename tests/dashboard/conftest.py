@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.made_run import make_run
+from tests.made_run import make_run, ship
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 PAGES = {
@@ -29,6 +29,12 @@ PAGES = {
 @pytest.fixture(scope="session")
 def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(tmp_path_factory.mktemp("runs") / "made")
+
+
+@pytest.fixture(scope="session")
+def shipped_run(made_run: Path) -> Path:
+    """As the reference run: tables, probes and maps, but no pictures and no embeddings."""
+    return ship(made_run, made_run.parent / "reference")
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -10,8 +13,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from probing_core.images import encode_png
+from probing_core.probes.familiarity import fit_familiarity
 from probing_core.results import Run
 from probing_core.store import Store
+from probing_core.training import familiarity_path
 from tests.dashboard.conftest import PAGES
 
 WITHOUT_A_RUN = ("New run", "Transformations")
@@ -57,6 +62,33 @@ def test_tables_that_are_missing_are_explained(open_app, made_run, tmp_path, pag
     app = open_app(page, run=store.root)
     assert not app.exception
     assert len(app.title) == 1
+
+
+CHOICES = {
+    "Explore": {"ask": "True", "models": "baseline/pixels"},
+    "Map": {"selected": "3.7.11", "arrows": "True"},
+    "Confusion": {"compare": "two classes"},
+    "Try your images": {"samples": "coffee/00", "neighbors": "True", "models": "baseline/pixels"},
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_run_that_ships_no_pictures_opens_and_offers_one_that_has_them(
+    open_app, shipped_run, made_run, data_folder, page
+):
+    shutil.copytree(made_run, data_folder / "runs" / "demo")
+    app = open_app(page, run=shipped_run, **CHOICES.get(page, {}))
+    assert not app.exception
+    assert not app.error
+    assert len(app.title) == 1
+    if page not in CHOICES:
+        return
+    what = "pictures" if page in ("Map", "Confusion") else "embeddings"
+    assert f"This run ships no {what}" in texts(app)
+    label(app, "button", f"Open the run 'demo', which has {what}").click().run()
+    assert not app.exception
+    assert address(app, "run") == "demo"
+    assert f"This run ships no {what}" not in texts(app)
 
 
 def test_overview_marks_what_cannot_be_told_apart(open_app):
@@ -190,6 +222,24 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     assert "after jpeg" in texts(app)
     label(app, "toggle", "Show them").set_value(True).run()
     assert not app.exception
+    places = [json.loads(c.proto.spec) for c in app.get("plotly_chart") if "star" in c.proto.spec]
+    stars = [t for t in places[0]["data"] if t.get("marker", {}).get("symbol") == "star"]
+    assert [t["text"] for t in stars] == [["coffee/00", "chelsea/01"]]
+
+
+def test_a_picture_far_from_what_a_model_knows_is_said_to_be(open_app, made_run, tmp_path):
+    """The threshold of the run's familiarity is moved so far down that any picture is beyond it."""
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    rows = np.arange(200)
+    X = np.random.default_rng(0).normal(0.5, 0.3, (200, 768)).astype(np.float32)
+    known = fit_familiarity(X, rows % 4, rows, [(rows, rows)], rows // 10)
+    for threshold, said in ((1e-9, True), (1e9, False)):
+        content = replace(known, threshold=threshold).to_bytes()
+        Store(run).write_bytes(familiarity_path("baseline/pixels"), content, "made")
+        app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
+        assert not app.exception
+        assert ("baseline/pixels: **far from what this model knows**" in texts(app)) == said
 
 
 def test_transformations_decodes_an_upload(open_app):

@@ -1,0 +1,81 @@
+"""The points of the maps as tables: where each sample lies, what colors it, and how many a figure can hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import pandas as pd
+
+from dashboard import data
+from probing_core.charts.maps import Looks, category_looks
+from probing_core.results import Run
+
+COLORINGS = ("transform", "group", "label", "correct", "strength")
+MOST_POINTS = 13_000
+"""Over all maps of a figure: more make a lasso slow."""
+
+
+def points_of(run: Run, models: Sequence[str], coloring: str, groups: Collection[str] | None = None) -> pd.DataFrame:
+    """Every point of the maps of ``models``, which must have one: the columns of ``samples.parquet``, ``model``,
+    ``x``, ``y``, ``hover``, and a ``category`` or an ``amount`` by ``coloring``; of all ``groups`` if not given."""
+    samples = run.samples.set_index("sample")
+    parts = []
+    for model in models:
+        table = data.map_of(run, model)
+        assert table is not None
+        rows = table.join(samples, on="sample")
+        if groups is not None:
+            rows = rows[rows["group"].isin(groups)]
+        rows = rows.assign(model=model, hover=_hover(rows))
+        if coloring == "correct":
+            told = data.predictions(run, model, "fine")
+            right = rows["sample"].map(told.set_index("sample")["correct"]) if not told.empty else None
+            rows["category"] = "not tested" if right is None else right.map({True: "right", False: "wrong"})
+            rows["category"] = rows["category"].fillna("not tested")
+        elif coloring == "strength":
+            place = rows.groupby("transform")["strength"].rank(pct=True)
+            rows["amount"] = place.fillna(0.0) * 100
+        else:
+            rows["category"] = rows[coloring]
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _hover(rows: pd.DataFrame) -> list[str]:
+    columns = (rows[c].to_numpy(object) for c in ("transform", "strength", "label", "image_id"))
+    return [
+        f"{transform}{'' if math.isnan(strength) else f' {strength:.3g}'} · {label} · {image}"
+        for transform, strength, label, image in zip(*columns, strict=True)
+    ]
+
+
+def thin(points: pd.DataFrame, selected: Sequence[int], maps: int) -> pd.DataFrame:
+    """At most `MOST_POINTS`, evenly, the same samples in every map; selected ones always stay."""
+    samples = points["sample"].drop_duplicates().sort_values()
+    limit = MOST_POINTS // maps
+    if len(samples) <= limit:
+        return points
+    # A fixed shuffle: no sample that comes every n-th (a transform) is lost as a whole.
+    kept = samples.sample(limit, random_state=0)
+    return points[points["sample"].isin(kept) | points["sample"].isin(selected)].reset_index(drop=True)
+
+
+def panels(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Model -> its points."""
+    return {str(model): rows for model, rows in points.groupby("model", sort=False)}
+
+
+def looks_of(run: Run, coloring: str, points: pd.DataFrame) -> tuple[Looks | None, str]:
+    """Looks of the categories, and the unit of the color bar, for `map_chart`."""
+    theme = data.theme()
+    if coloring == "strength":
+        return None, "strength within its<br>transformation (%)"
+    if coloring == "transform":
+        return theme.members(list(run.transforms["transform"]), list(run.transforms["group"])), ""
+    if coloring == "group":
+        return {g: (theme.group(g), "circle") for g in dict.fromkeys(run.transforms["group"])}, ""
+    if coloring == "correct":
+        known = {"right": (theme.accent, "circle"), "wrong": (theme.warning, "x"), "not tested": (theme.muted, "cross")}
+        return known, ""
+    return category_looks(sorted(points["category"].unique()), theme), ""
