@@ -85,11 +85,21 @@ def _overview(run: Run, board: pd.DataFrame) -> list:
     tied = board[(board["apart"] == False) & (board.index > 0)]["model"].tolist()  # noqa: E712 - NaN is neither
     lead = f"At telling the exact transformation {first['model']} leads with {_percent(first)}"
     lead += f"; not told apart from it: {', '.join(tied)}." if tied else "."
-    notes = sorted({note for notes in run.scores["note"].unique() for note in notes.split("; ") if note})
     blocks = [Text(INTRODUCTION), Text(lead), Table(facts)]
-    if notes:
-        blocks += [Text(f"Mind: {note}.", warning=True) for note in notes[:6]]
-    return blocks
+    return blocks + [Text(f"Mind, {where}: {note}.", warning=True) for note, where in _notes(run)]
+
+
+def _notes(run: Run) -> list[tuple[str, str]]:
+    """What a reader must know, and where: each note with the tasks and the number of models that it stands beside."""
+    places: dict[str, set[tuple[str, str]]] = {}
+    for row in run.scores[["model", "task", "note"]].drop_duplicates().itertuples():
+        for note in filter(None, str(row.note).split("; ")):
+            places.setdefault(note, set()).add((str(row.task), str(row.model)))
+    found = []
+    for note, where in sorted(places.items()):
+        tasks, models = sorted({task for task, _ in where}), {model for _, model in where}
+        found.append((note, f"{', '.join(tasks)}, {len(models)} model{'s' if len(models) > 1 else ''}"))
+    return found
 
 
 def _percent(row) -> str:
@@ -121,7 +131,8 @@ def _leaderboard(run: Run, board: pd.DataFrame) -> list:
 def _standing(row) -> str:
     if not np.isfinite(row.p):
         return "not compared"
-    return f"lower (p = {row.p:.3f})" if row.apart else f"not told apart (p = {row.p:.2f})"
+    p = "p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}"
+    return f"lower ({p})" if row.apart else f"not told apart ({p})"
 
 
 def _other_probes(run: Run, models: list[str]) -> pd.DataFrame:
@@ -129,7 +140,7 @@ def _other_probes(run: Run, models: list[str]) -> pd.DataFrame:
     if rows["probe"].nunique() < 2:
         return pd.DataFrame()
     rows = rows.sort_values("model", key=lambda c: c.map(models.index), kind="stable")
-    table = rows[["model", "probe", "value", "low", "high", "note"]]
+    table = rows[["model", "probe", "value", "low", "high", *(["note"] if rows["note"].any() else [])]]
     return table.rename(columns={"value": "score %", "low": "from %", "high": "to %"})
 
 

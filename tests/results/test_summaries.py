@@ -1,0 +1,70 @@
+"""Excerpts of scores agree with the tables that they are taken from."""
+
+from __future__ import annotations
+
+import pytest
+
+from probing_core.results import Run, summaries
+from probing_core.results.ranking import of_subset
+
+
+@pytest.fixture(scope="module")
+def made(made_run) -> Run:
+    return Run.open(made_run)
+
+
+@pytest.fixture(scope="module")
+def trained(trained_run) -> Run:
+    return Run.open(trained_run)
+
+
+def test_groups_come_in_the_order_asked_for(made):
+    models = ["baseline/pixels", "zoo/mae"]
+    rows = summaries.by_group(made, models)
+    assert list(rows["model"].unique()) == models
+    assert list(rows["group"].unique()) == made.classes("group")
+    one = rows.query("model == 'zoo/mae' and group == 'blur'")["value"].item()
+    scores = made.scores.query("model == 'zoo/mae' and task == 'fine' and measure == 'recall'").set_index("subset")
+    assert one == scores.at["group:blur", "value"]
+
+
+def test_rotations_put_the_best_first(made):
+    rows = summaries.rotations(made)
+    assert set(rows["rotation"]) == {0, 1, 2}
+    means = rows[rows["subset"] == "seen"].groupby("model", sort=False)["value"].mean()
+    assert means.is_monotonic_decreasing
+
+
+def test_each_member_is_unseen_in_one_rotation_of_three(made):
+    rows = summaries.members(made, "zoo/mae")
+    assert len(rows) == 90
+    assert (rows.groupby("transform")["unseen"].sum() == 1).all()
+    told = of_subset(made.predictions("zoo/mae", "group-1"), "unseen")
+    assert set(rows.query("unseen and rotation == 1")["transform"]) == set(told["transform"])
+
+
+def test_content_stands_against_style(trained, made):
+    points = summaries.substance(trained)
+    scores = trained.scores.query("subset == 'seen' and measure == 'balanced-accuracy'").set_index("task")
+    assert points["content"].item() == scores.at["content", "value"]
+    assert points["style_high"].item() == scores.at["fine", "high"]
+    assert summaries.substance(made).empty
+
+
+def test_content_by_transform_has_probe_and_oracle(trained, made):
+    rows = summaries.content_by_transform(trained).set_index("transform")
+    scores = trained.scores.query("task == 'content' and measure == 'balanced-accuracy'").set_index("subset")["value"]
+    assert rows.at["brighten", "transformed"] == scores["transform:brighten"]
+    assert rows.at["brighten", "oracle"] == scores["oracle:brighten"]
+    assert (rows["clean"] == scores["seen"]).all()
+    assert summaries.content_by_transform(made).empty
+
+
+def test_confusions_are_shares_of_the_truth(made):
+    told = made.predictions("zoo/mae", "fine")
+    top = summaries.confusions(told, most=3)
+    assert top["share"].is_monotonic_decreasing
+    first = top.iloc[0]
+    mine = told[told["truth"] == first["truth"]]
+    assert first["share"] == pytest.approx((mine["predicted"] == first["predicted"]).mean())
+    assert first["truth"] != first["predicted"]
