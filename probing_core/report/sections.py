@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -171,7 +172,7 @@ def _confusion(run: Run, models: list[str]) -> Iterator[object]:
             model,
             [
                 _both(
-                    lambda theme, m=matrix: confusion_chart(m, theme, group_of),
+                    partial(confusion_chart, matrix, group_of=group_of),
                     f"Confusion matrix of {model}.",
                     f"{len(told):,} tested samples.",
                 ),
@@ -191,17 +192,12 @@ def _generalization(run: Run, models: list[str]) -> Iterator[object]:
     for subset, title in (("unseen", "Members that the probe never saw"), ("far", "Far-unseen styles")):
         part = rows[rows["subset"].isin(["seen", subset])]
         if (part["subset"] == subset).any():
-            yield _both(
-                lambda theme, part=part: seen_unseen_chart(part, theme), f"{title}, beside seen ones, by model.", title
-            )
+            yield _both(partial(seen_unseen_chart, part), f"{title}, beside seen ones, by model.", title)
     gaps = summaries.rotations(run, "generalization-gap")
     if not gaps.empty:
-        untouched = summaries.rotations(run, "called-identity").query("subset == 'unseen'")
-        untouched = untouched.set_index(["model", "rotation"])["value"]
-        table = gaps[["model", "rotation", "value", "low", "high"]]
-        table = table.assign(
-            said=[untouched.get((m, r), np.nan) for m, r in zip(table.model, table.rotation, strict=True)]
-        )
+        untouched = summaries.pick(summaries.rotations(run, "called-identity"), subset="unseen")
+        said = untouched[["model", "rotation", "value"]].rename(columns={"value": "said"})
+        table = gaps[["model", "rotation", "value", "low", "high"]].merge(said, on=["model", "rotation"], how="left")
         names = {"value": "gap", "low": "from", "high": "to", "said": "unseen called untouched"}
         names = {column: f"{name} %" for column, name in names.items()}
         yield Table(
@@ -218,7 +214,7 @@ def _generalization(run: Run, models: list[str]) -> Iterator[object]:
                 f"Member by member: {model}",
                 [
                     _both(
-                        lambda theme, p=points, o=mine: members_chart(p, o, theme),
+                        partial(members_chart, points, mine),
                         f"Each transformation, seen and unseen, by {model}.",
                         "Dot: seen (the mean of two rotations). Diamond: unseen, with its interval.",
                     )
