@@ -45,8 +45,9 @@ def main(names: Sequence[str]) -> None:
     for name in names or there:
         kept[name] = row(name, pictures, samples)
         print(kept[name], flush=True)
-    lines = "\n".join([HEAD, *(kept[name] for name in (*there, *names) if name in kept)])
-    PAGE.write_text(f"{before}{BEGIN}\n\n{lines}\n\n{END}{after}", encoding="utf-8")
+        # after each model: a minute's work is not lost with the next
+        shown = [kept[known] for known in dict.fromkeys((*there, *names)) if known in kept]
+        PAGE.write_text("\n".join([f"{before}{BEGIN}\n", HEAD, *shown, f"\n{END}{after}"]), encoding="utf-8")
 
 
 def networks() -> list[str]:
