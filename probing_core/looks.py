@@ -115,7 +115,8 @@ class LookRule:
         from safetensors.numpy import load
 
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        return cls(**load(data), **json.loads(header["__metadata__"]["look"]))
+        arrays, about = load(data), json.loads(header["__metadata__"]["look"])
+        return cls(arrays["whole"], arrays["tiles"], arrays["bias"], **about)
 
 
 def starting_rule(groups: Sequence[str]) -> LookRule:
@@ -146,8 +147,8 @@ def fit_rule(whole: np.ndarray, tiles: np.ndarray, truth: np.ndarray, groups: Se
     start = starting_rule(groups)
     prior = np.stack([(member * v).sum(1) / member.sum(1) for v in (start.whole, start.tiles, start.bias)])  # (3, G)
     log_whole, log_tiles = np.log(_floor(whole)), np.log(_floor(tiles))
-    # Every class weighs the same, however many pictures it has.
-    weight = (1 / np.bincount(truth, minlength=len(groups))[truth]).astype(np.float64)
+    # Every group weighs the same, and every class within it, however many pictures it has.
+    weight = 1 / (np.bincount(truth, minlength=len(groups)) * (member.sum(1) @ member))[truth]
     weight /= weight.sum()
     rows = np.arange(len(truth))
 

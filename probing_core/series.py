@@ -3,6 +3,8 @@
 - ``strength``: some tested images under every transformation at several strengths, with the same randomness at all of
   them, so that a series differs by its strength alone.
 - ``composition``: the same images under two transformations in a row (`probing_core.pairs`).
+- ``rendering``: some images of the train split under the same transformations by other hands
+  (`probing_core.renderings`), from which deployment probes learn too.
 
 A run has them where it evaluates by split. They are made and embedded in units like the main samples.
 """
@@ -20,12 +22,13 @@ from probing_core.config import Recipe
 from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
 from probing_core.pairs import PAIRS
+from probing_core.renderings import RENDERINGS
 from probing_core.samples import evaluation_mode, load_transforms
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.distance import describe
 from probing_core.transforms.view import cut_pair, prepare_source
 
-STRENGTH, COMPOSITION = "strength", "composition"
+STRENGTH, COMPOSITION, RENDERING = "strength", "composition", "rendering"
 
 SERIES_IMAGES = 150
 """Images that get the series (the protocol's number)."""
@@ -40,19 +43,25 @@ REVISION = 1
 def series_names(recipe: Recipe, images: pd.DataFrame) -> tuple[str, ...]:
     """The series that a run has.
 
-    None with few photographs, which are evaluated one left out at a time; and no composition where the probes are
-    another run's, since a probe of single transformations is learned from the train split.
+    None with few photographs, which are evaluated one left out at a time; and of those whose probes are another run's
+    the strengths alone, since the others serve probes that learn from the train split.
     """
     if evaluation_mode(images) != "split" or not (images["used"] & (images["split"] == "test")).any():
         return ()
-    if recipe.probes_from or not pairs_of(recipe):
+    if recipe.probes_from:
         return (STRENGTH,)
-    return (STRENGTH, COMPOSITION)
+    wanted = {STRENGTH: True, COMPOSITION: bool(pairs_of(recipe)), RENDERING: bool(rendered(recipe))}
+    return tuple(name for name, there in wanted.items() if there)
 
 
 def pairs_of(recipe: Recipe) -> list[tuple[str, str]]:
     """The pairs whose transformations the run has both."""
     return [pair for pair in PAIRS if set(pair) <= set(recipe.transforms)]
+
+
+def rendered(recipe: Recipe) -> list[Transform]:
+    """The transforms of the run that there are renderings of."""
+    return [t for t in load_transforms(recipe) if t.name in RENDERINGS]
 
 
 def swept(recipe: Recipe) -> list[Transform]:
@@ -69,12 +78,15 @@ def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame
     """The samples of a series, image by image, without what only the pictures tell.
 
     Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, then those that
-    say which: ``transform``, ``group``, ``strength``, ``position`` (0 the weakest, 1 the strongest) or ``first``,
-    ``second``.
+    say which: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest, 1 the strongest);
+    or ``first``, ``second``.
     """
-    tested = images.loc[images["used"] & (images["split"] == "test"), ["image_id", "base_id", "label", "split"]]
-    chosen = limit_rows(tested.reset_index(drop=True), min(SERIES_IMAGES, len(tested)))
-    if name == STRENGTH:
+    split = "train" if name == RENDERING else "test"
+    candidates = images.loc[images["used"] & (images["split"] == split), ["image_id", "base_id", "label", "split"]]
+    chosen = limit_rows(candidates.reset_index(drop=True), SERIES_IMAGES)
+    if name == RENDERING:
+        versions = pd.DataFrame([(t.name, t.group) for t in rendered(recipe)], columns=["transform", "group"])
+    elif name == STRENGTH:
         versions = pd.DataFrame(
             [(t.name, t.group, s, _position(t, s)) for t in swept(recipe) for s in strengths_of(t)],
             columns=["transform", "group", "strength", "position"],
@@ -90,7 +102,7 @@ def make_series(
     name: str, recipe: Recipe, corpus: Corpus, planned: pd.DataFrame, pool: ThreadPoolExecutor
 ) -> tuple[list[Image], pd.DataFrame]:
     """The pictures of ``planned`` (one unit), and its rows completed by what the pictures tell."""
-    make: Callable[..., tuple[Image, Image, dict[str, Any]]] = _at_strength if name == STRENGTH else _composed
+    make: Callable[..., tuple[Image, Image, dict[str, Any]]] = MAKERS[name]
     by_name = {t.name: t for t in load_transforms(recipe)}
 
     def versions(rows: pd.DataFrame) -> list[tuple[Image, dict[str, Any]]]:
@@ -125,6 +137,17 @@ def _composed(
     before, once = cut_pair(source, recipe.view, first, strengths[0], rng)
     facts = {"first_strength": np.float32(strengths[0]), "second_strength": np.float32(strengths[1])}
     return before, second.apply(once, strengths[1], rng), facts
+
+
+def _rendered(
+    source: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
+) -> tuple[Image, Image, dict[str, Any]]:
+    rng = generator(recipe.seed, row["image_id"], f"{row['transform']} by another hand")
+    before, _ = cut_pair(source, recipe.view, transforms["identity"], float("nan"), rng)
+    return before, np.ascontiguousarray(RENDERINGS[row["transform"]](before, rng)), {}
+
+
+MAKERS = {STRENGTH: _at_strength, COMPOSITION: _composed, RENDERING: _rendered}
 
 
 def _position(transform: Transform, strength: float) -> float:

@@ -13,8 +13,9 @@ from probing_core.embedders import find_spec, load_embedder
 from probing_core.embedding import embed, is_embedded, plan_batches, read_embeddings
 from probing_core.pairs import PAIRS
 from probing_core.progress import SILENT
+from probing_core.renderings import RENDERINGS
 from probing_core.samples import choose_images, load_transforms
-from probing_core.series import COMPOSITION, STRENGTH, make_series, plan_series, series_names, strengths_of
+from probing_core.series import COMPOSITION, RENDERING, STRENGTH, make_series, plan_series, series_names, strengths_of
 from probing_core.transforms import bank, resolve
 from tests.test_embedding import files, start
 from tests.test_samples import recipe_of, silent
@@ -52,9 +53,10 @@ def test_the_frozen_pairs_are_thirty_across_groups_with_every_group_and_both_ord
 
 def test_only_runs_that_are_split_have_series(planned, few_scenes):
     recipe, _, images = planned
-    assert series_names(recipe, images) == (STRENGTH, COMPOSITION)
+    assert series_names(recipe, images) == (STRENGTH, COMPOSITION, RENDERING)
     assert series_names(replace(recipe, probes_from="x"), images) == (STRENGTH,)
-    assert series_names(replace(recipe, transforms=("identity", "rotate")), images) == (STRENGTH,)
+    assert series_names(replace(recipe, transforms=("identity", "rotate")), images) == (STRENGTH, RENDERING)
+    assert series_names(replace(recipe, transforms=("identity", "swirl")), images) == (STRENGTH,)
     corpus = open_corpus(f"folder:{few_scenes}")
     few = recipe_of(corpus)
     assert series_names(few, choose_images(few, corpus, silent)) == ()
@@ -151,7 +153,7 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
     recipe, corpus, images = planned
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
     embed(store, recipe, corpus, SILENT, "cpu", "float32")
-    for name in (STRENGTH, COMPOSITION):
+    for name in (STRENGTH, COMPOSITION, RENDERING):
         pictures, facts = make(name, recipe, corpus, images)
         expected = load_embedder("baseline/pixels").embed(pictures)
         assert np.array_equal(read_embeddings(store, "baseline/pixels", series=name), expected)
@@ -197,3 +199,14 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
     assert len(store.names("models/baseline-handcrafted/series/")) == 3
     batches = plan_batches(recipe, store.read_table("images.parquet"))
     assert all(is_embedded(store, name, batches) for name in recipe.models)
+
+
+def test_renderings_are_of_images_that_probes_learn_from(planned):
+    recipe, corpus, images = planned
+    table = plan_series(RENDERING, recipe, images)
+    assert set(table["split"]) == {"train"}
+    assert set(table["transform"]) == set(RENDERINGS) & set(recipe.transforms)
+    pictures, facts = make(RENDERING, recipe, corpus, images)
+    assert facts["difference"].gt(1).all()
+    again, _ = make(RENDERING, recipe, corpus, images)
+    assert all(np.array_equal(a, b) for a, b in zip(pictures, again, strict=True))

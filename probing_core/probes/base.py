@@ -102,6 +102,13 @@ class LinearProbe:
         """The same probe, calibrated (see `probing_core.measures.fit_temperature`)."""
         return replace(self, temperature=float(temperature))
 
+    def with_prior(self, prior: np.ndarray) -> LinearProbe:
+        """The same probe where classes are to be expected as ``prior`` (K,) says, and not equally often.
+
+        Its probabilities are multiplied by the prior (Saerens et al. 2002); set the temperature first.
+        """
+        return replace(self, bias=(self.bias + self.temperature * np.log(prior)).astype(np.float32))
+
     def to_bytes(self) -> bytes:
         """The probe as a safetensors file; the same probe gives the same bytes."""
         from safetensors.numpy import save

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from probing_core.embedding import has_embeddings, read_embeddings, series_table
 from probing_core.errors import BadCorpus
 from probing_core.look_samples import COLUMNS
 from probing_core.measures.calibration import at_temperature
 from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import fit, fit_in_span
+from probing_core.series import RENDERING
 from probing_core.tasks import Task
 from probing_core.training.deployment import read_looks, save_deployment, save_familiarity
 from probing_core.training.files import Work, predictions_path, probe_path, save_fits, told
@@ -59,9 +61,10 @@ def fit_part(work: Work, task: Task, train: np.ndarray, val: np.ndarray) -> Line
 
 def _deploy(work: Work, task: Task, probe: LinearProbe, train: np.ndarray, val: np.ndarray, key: str) -> float:
     both = np.concatenate([train, val])
+    further, theirs = _renderings(work, task)
     deployment = fit(
-        work.X[both],
-        task.truth[both],
+        np.concatenate([work.X[both], further]),
+        np.concatenate([task.truth[both], theirs]),
         classes=task.classes,
         validation=(work.X[val], task.truth[val]),
         penalties=(probe.penalty,),  # chosen by `probe`, which did not learn from val
@@ -71,3 +74,11 @@ def _deploy(work: Work, task: Task, probe: LinearProbe, train: np.ndarray, val: 
     temperature = save_deployment(work, task, deployment, held_out, probe.probabilities(large), looks, key)
     save_familiarity(work, train, task.truth[train], [(train, val)], key)
     return temperature
+
+
+def _renderings(work: Work, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings (n, D) and classes (n,) of the transforms by other hands; none where the run has none."""
+    if not has_embeddings(work.store, work.model, RENDERING):
+        return work.X[:0], task.truth[:0]
+    names = work.store.read_table(series_table(RENDERING), ["transform"])["transform"]
+    return read_embeddings(work.store, work.model, series=RENDERING), names.map(task.classes.index).to_numpy(np.int64)
