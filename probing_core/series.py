@@ -30,8 +30,11 @@ from probing_core.transforms.view import cut_pair, prepare_source
 
 STRENGTH, COMPOSITION, RENDERING = "strength", "composition", "rendering"
 
-SERIES_IMAGES = 150
-"""Images that get the series (the protocol's number)."""
+SERIES_IMAGES = 60
+"""Tested images that get the series; they then cost about a third of what the main samples of a thousand images do."""
+
+RENDERED_IMAGES = 150
+"""Images to learn from that get the renderings."""
 
 STRENGTHS = 5
 """Strengths from the weakest to the strongest of the documented range, evenly spaced by the transform's own law."""
@@ -50,7 +53,7 @@ def series_names(recipe: Recipe, images: pd.DataFrame) -> tuple[str, ...]:
         return ()
     if recipe.probes_from:
         return (STRENGTH,)
-    wanted = {STRENGTH: True, COMPOSITION: bool(pairs_of(recipe)), RENDERING: bool(rendered(recipe))}
+    wanted = {RENDERING: bool(rendered(recipe)), COMPOSITION: bool(pairs_of(recipe)), STRENGTH: True}
     return tuple(name for name, there in wanted.items() if there)
 
 
@@ -83,7 +86,8 @@ def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame
     """
     split = "train" if name == RENDERING else "test"
     candidates = images.loc[images["used"] & (images["split"] == split), ["image_id", "base_id", "label", "split"]]
-    chosen = limit_rows(candidates.reset_index(drop=True), SERIES_IMAGES)
+    most = RENDERED_IMAGES if name == RENDERING else SERIES_IMAGES
+    chosen = limit_rows(candidates.reset_index(drop=True), most)
     if name == RENDERING:
         versions = pd.DataFrame([(t.name, t.group) for t in rendered(recipe)], columns=["transform", "group"])
     elif name == STRENGTH:

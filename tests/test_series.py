@@ -53,9 +53,9 @@ def test_the_frozen_pairs_are_thirty_across_groups_with_every_group_and_both_ord
 
 def test_only_runs_that_are_split_have_series(planned, few_scenes):
     recipe, _, images = planned
-    assert series_names(recipe, images) == (STRENGTH, COMPOSITION, RENDERING)
+    assert series_names(recipe, images) == (RENDERING, COMPOSITION, STRENGTH)
     assert series_names(replace(recipe, probes_from="x"), images) == (STRENGTH,)
-    assert series_names(replace(recipe, transforms=("identity", "rotate")), images) == (STRENGTH, RENDERING)
+    assert series_names(replace(recipe, transforms=("identity", "rotate")), images) == (RENDERING, STRENGTH)
     assert series_names(replace(recipe, transforms=("identity", "swirl")), images) == (STRENGTH,)
     corpus = open_corpus(f"folder:{few_scenes}")
     few = recipe_of(corpus)
@@ -196,7 +196,7 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
     monkeypatch.setattr(embedding, "find_spec", spec_of)
     embed(store, recipe, corpus, SILENT, "cpu", "float32")
     assert store.names("models/baseline-pixels/series/") == []
-    assert len(store.names("models/baseline-handcrafted/series/")) == 3
+    assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 3
     batches = plan_batches(recipe, store.read_table("images.parquet"))
     assert all(is_embedded(store, name, batches) for name in recipe.models)
 
@@ -207,6 +207,6 @@ def test_renderings_are_of_images_that_probes_learn_from(planned):
     assert set(table["split"]) == {"train"}
     assert set(table["transform"]) == set(RENDERINGS) & set(recipe.transforms)
     pictures, facts = make(RENDERING, recipe, corpus, images)
-    assert facts["difference"].gt(1).all()
+    assert facts.groupby("transform")["difference"].mean().gt(0.2).all()
     again, _ = make(RENDERING, recipe, corpus, images)
     assert all(np.array_equal(a, b) for a, b in zip(pictures, again, strict=True))
