@@ -50,4 +50,4 @@ def _try_again(run: Run, models: list[str], error: str) -> None:
     st.warning(f"The map of {', '.join(models)} was not drawn{words}", icon=":material/error:")
     if st.button("Try again", key="draw-again"):
         st.session_state["_maps_asked"] -= {(str(run.path), m) for m in models}
-        st.rerun(scope="fragment")
+        st.rerun()

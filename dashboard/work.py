@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -88,34 +88,3 @@ def _alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, ValueError):
         return False
-
-
-ESTIMATE_NOTE = (
-    "A rough guess for two cores: about 3 ms to make a sample, and for a model about 3 ms (baselines, small networks), "
-    "15 ms (EfficientNet-Lite0) or 60 ms (large ones) a sample; then the probes and the maps. A GPU is faster."
-)
-SECONDS_TO_MAKE = 0.003
-SECONDS_TO_EMBED = {"baseline/": 0.003, "zoo/": 0.003, "timm:tf_efficientnet_lite0": 0.015, "file:": 0.0}
-SECONDS_LARGE = 0.06
-SECONDS_PER_MODEL = 20
-"""Probes and map."""
-
-TYPICAL_DIMENSION = 768
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a run will take: samples, seconds on two cores, megabytes of disk."""
-
-    samples: int
-    seconds: float
-    megabytes: float
-
-
-def estimate(images: int, transforms: int, models: Sequence[str], view: int) -> Estimate:
-    """A rough guess for ``images`` under ``transforms`` transformations and two identities."""
-    samples = images * (transforms + 2)
-    scale = (view / 128) ** 2
-    speeds = [next((s for start, s in SECONDS_TO_EMBED.items() if m.startswith(start)), SECONDS_LARGE) for m in models]
-    seconds = samples * (SECONDS_TO_MAKE * scale + sum(speeds)) + SECONDS_PER_MODEL * len(models)
-    return Estimate(samples, seconds, samples * len(models) * TYPICAL_DIMENSION * 4 / 1e6)

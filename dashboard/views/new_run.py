@@ -8,6 +8,16 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import data, state, widgets, work
+from dashboard.estimates import (
+    MEASURED_NOTE,
+    PROBES_AND_MAP_S,
+    ROUGH,
+    ROUGH_NOTE,
+    Estimate,
+    Speed,
+    estimate,
+    start_measuring,
+)
 from dashboard.pictures import plain
 from probing_core.errors import ProbingError
 from probing_core.paths import data_dir
@@ -16,6 +26,7 @@ from probing_core.transforms import GROUPS, bank
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 VIEWS = (96, 128, 160, 224)
+POLL_S = 1.0
 
 
 def show() -> None:
@@ -26,10 +37,10 @@ def show() -> None:
     _runs()
     st.header("Start another")
     name, arguments, problem = _form()
-    estimate = _estimate(arguments) if arguments["models"] else None
+    told = _estimate(arguments) if arguments["models"] else None
     if problem:
         st.caption(f":material/edit: {problem}")
-    if st.button("Start", type="primary", disabled=bool(problem) or estimate is None, icon=":material/play_arrow:"):
+    if st.button("Start", type="primary", disabled=bool(problem) or told is None, icon=":material/play_arrow:"):
         work.start(runs_folder() / name, _command(arguments))
         st.success(f"The run '{name}' has been started; its progress shows on every page.")
 
@@ -108,7 +119,7 @@ def _command(arguments: dict) -> list[str]:
     return command
 
 
-def _estimate(arguments: dict) -> work.Estimate | None:
+def _estimate(arguments: dict) -> Estimate | None:
     try:
         images = data.corpus_size(arguments["corpus"])
         for model in arguments["models"]:
@@ -117,14 +128,51 @@ def _estimate(arguments: dict) -> work.Estimate | None:
         st.error(plain(str(error)), icon=":material/error:")
         return None
     images = min(images, arguments["limit"] or images)
-    transforms = sum(not arguments["groups"] or t.group in arguments["groups"] for t in bank() if t.group != "identity")
-    estimate = work.estimate(images, transforms, arguments["models"], arguments["view"])
+    names = [t.name for t in bank() if t.group != "identity" and t.group in (arguments["groups"] or GROUPS)]
+    speed = _speed(arguments, names)
+    told = estimate(images, len(names), arguments["models"], arguments["view"], speed)
+    note = MEASURED_NOTE.format(seconds=PROBES_AND_MAP_S) if told.measured else ROUGH_NOTE
     columns = st.columns(4)
     columns[0].metric("Images", f"{images:,}")
-    columns[1].metric("Transformed samples", f"{estimate.samples:,}")
-    columns[2].metric("Time, roughly", duration(estimate.seconds), help=work.ESTIMATE_NOTE)
-    columns[3].metric("Disk, roughly", f"{estimate.megabytes:,.0f} MB")
-    return estimate
+    columns[1].metric("Transformed samples", f"{told.samples:,}")
+    columns[2].metric("Time, measured" if told.measured else "Time, roughly", duration(told.seconds), help=note)
+    columns[3].metric("Disk", f"{told.megabytes:,.0f} MB", help="Of the embeddings, which are nearly all of a run.")
+    _measure(arguments, names, told.measured)
+    return told
+
+
+def _speed(arguments: dict, names: list[str]) -> Speed:
+    """What has been measured for this choice in this visit."""
+    return st.session_state.setdefault("_speeds", {}).get(_choice(arguments, names), ROUGH)
+
+
+def _choice(arguments: dict, names: list[str]) -> tuple:
+    return tuple(arguments["models"]), arguments["view"], tuple(names)
+
+
+@st.fragment(run_every=POLL_S)
+def _measure(arguments: dict, names: list[str], measured: bool) -> None:
+    """A button that measures, and how that goes; the page shows the result."""
+    choice, running = _choice(arguments, names), st.session_state.get("_measuring")
+    if running is None:
+        for model, error in _speed(arguments, names).errors.items():
+            st.warning(f"{plain(model)} could not be measured: {plain(error)}", icon=":material/error:")
+        words = "Takes some seconds and loads each chosen model once; weights that are not here are downloaded."
+        if not measured and st.button("Measure on this machine", icon=":material/timer:", help=words):
+            st.session_state["_measuring"] = (choice, start_measuring(arguments["models"], arguments["view"], names))
+            st.rerun()
+        return
+    about, process = running
+    if process.poll() is None:
+        st.progress(0.5, text="Measuring this machine: making a few pictures and embedding them with each chosen model")
+        return
+    out, complaint = process.communicate()
+    st.session_state["_measuring"] = None
+    if process.returncode:
+        st.warning(plain(complaint.decode(errors="replace").strip().splitlines()[-1]), icon=":material/error:")
+        return
+    st.session_state["_speeds"][about] = Speed.from_json(out)
+    st.rerun()
 
 
 @st.fragment(run_every=2.0)

@@ -26,7 +26,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS = 60_000
+WAIT_MS = 120_000
 ADDRESSES = {
     "overview": "",
     "explore": "explore?transform=fog",

@@ -72,17 +72,6 @@ def test_start_runs_the_worker_and_its_failure_is_one_sentence(tmp_path):
     assert "/no/such/folder" in report.error
 
 
-def test_estimate_grows_with_everything():
-    least = work.estimate(10, 5, ["baseline/pixels"], 128)
-    assert least.samples == 70
-    for more in (
-        work.estimate(20, 5, ["baseline/pixels"], 128),
-        work.estimate(10, 5, ["timm:vit_base_patch16_224.mae"], 128),
-        work.estimate(10, 5, ["baseline/pixels"], 256),
-    ):
-        assert more.seconds > least.seconds
-
-
 @pytest.mark.parametrize("state", ["running", "done", "failed"])
 def test_the_banner_tells_every_page(open_app, data_folder, made_run, state):
     run = data_folder / "runs" / "demo"

@@ -1,0 +1,91 @@
+"""What a run will take: from a short measurement of this machine, or roughly where nobody has measured yet."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+ROUGH_NOTE = (
+    "A rough guess for two cores: about 3 ms to make a sample, and for a model about 3 ms (baselines, small networks), "
+    "15 ms (EfficientNet-Lite0) or 60 ms (large ones) a sample; then the probes and the maps. Measuring tells better."
+)
+MEASURED_NOTE = (
+    "From a few pictures made and embedded on this machine just now, while it also did what else it was doing; "
+    "{seconds:.0f} s a model are added for its probes and its map."
+)
+ROUGH_MAKE_S = 0.003
+ROUGH_EMBED_S = {"baseline/": 0.003, "zoo/": 0.003, "timm:tf_efficientnet_lite0": 0.015, "file:": 0.0}
+ROUGH_LARGE_S = 0.06
+PROBES_AND_MAP_S = 20
+"""Seconds a model, with the demo run's 6,400 samples in mind."""
+
+TYPICAL_DIMENSION = 768
+BYTES = 4
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds a sample.
+
+    Attributes:
+        make_s: to make it, with the cores that there are.
+        models: model -> (seconds to embed it, numbers in its embedding), of those that were measured.
+        errors: model -> why it could not be.
+    """
+
+    make_s: float = ROUGH_MAKE_S
+    models: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Speed:
+        """Of what ``python -m probing_core.speed`` printed."""
+        told: dict[str, Any] = json.loads(text)
+        entries = told["models"].items()
+        return cls(
+            told["make_s"] / told["cores"],
+            {name: (entry["embed_s"], entry["dim"]) for name, entry in entries if "error" not in entry},
+            {name: entry["error"] for name, entry in entries if "error" in entry},
+        )
+
+
+ROUGH = Speed()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take: samples, seconds, megabytes of disk; and whether all of it was measured."""
+
+    samples: int
+    seconds: float
+    megabytes: float
+    measured: bool
+
+
+def estimate(images: int, transforms: int, models: Sequence[str], view: int, speed: Speed = ROUGH) -> Estimate:
+    """For ``images`` under ``transforms`` transformations and two identities."""
+    samples = images * (transforms + 2)
+    make_s = speed.make_s * (view / 128) ** 2 if speed is ROUGH else speed.make_s
+    known = [speed.models.get(m, (_rough(m), TYPICAL_DIMENSION)) for m in models]
+    seconds = samples * (make_s + sum(s for s, _ in known)) + PROBES_AND_MAP_S * len(models)
+    megabytes = samples * sum(dim for _, dim in known) * BYTES / 1e6
+    return Estimate(samples, seconds, megabytes, all(m in speed.models for m in models))
+
+
+def _rough(model: str) -> float:
+    return next((s for start, s in ROUGH_EMBED_S.items() if model.startswith(start)), ROUGH_LARGE_S)
+
+
+def start_measuring(models: Sequence[str], view: int, transforms: Sequence[str]) -> subprocess.Popen:
+    """Measures in a process of its own, so that the page goes on and no model stays in its memory."""
+    command = ["--models", ",".join(models), "--view", str(view), "--transforms", ",".join(transforms)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "probing_core.speed", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    )
