@@ -1,0 +1,88 @@
+"""``python -m scripts.foreign RUN``: live predictions on pictures and corruption code that are not ours.
+
+The packaged photographs, which no probe of a run over another corpus has seen, are changed by albumentations (in a
+virtual environment of its own, `.foreign-venv`, made on demand) and looked at by every model of RUN. Prints, as
+Markdown, the in-group hit rate by group and model, how many untouched pictures are called untouched, and how many
+pictures are known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from probing_core import Predictor
+from probing_core.corpora.photos import photographs
+from probing_core.errors import ProbingError
+from probing_core.looks import look_at
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = ROOT / ".foreign-venv"
+PEER = "albumentations==1.4.24"
+BATCH = 64
+
+
+def pictures() -> dict[str, np.ndarray]:
+    """Name (see `scripts.foreign_pictures`) -> picture."""
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        venv.create(ENVIRONMENT, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", PEER, "opencv-python-headless"], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        source, made = Path(folder) / "photographs.npz", Path(folder) / "pictures.npz"
+        np.savez(source, **dict(photographs()))
+        subprocess.run([python, ROOT / "scripts" / "foreign_pictures.py", source, made], check=True)
+        return dict(np.load(made))
+
+
+def predict(predictor: Predictor, made: dict[str, np.ndarray]) -> pd.DataFrame:
+    """One row a model and picture: ``model``, ``size``, ``operation``, ``group``, ``said`` (a group), ``known``."""
+    looks = [look_at(picture, predictor.recipe.view) for picture in made.values()]
+    rows = []
+    for model in predictor.models:
+        for start in range(0, len(looks), BATCH):
+            names = list(made)[start : start + BATCH]
+            for name, prediction in zip(names, predictor.look(model, looks[start : start + BATCH]), strict=True):
+                _, size, operation, group, _ = name.split("|")
+                said = max(prediction.by_group, key=prediction.by_group.__getitem__)
+                rows.append((model, size, operation, group, said, prediction.known))
+    return pd.DataFrame(rows, columns=["model", "size", "operation", "group", "said", "known"])
+
+
+def hit_rates(told: pd.DataFrame) -> pd.DataFrame:
+    """In percent, one row a model: by group, their mean without identity, and ``known``."""
+    hits = told.assign(hit=told["said"] == told["group"]).groupby(["model", "group"])["hit"].mean().unstack() * 100
+    changed = [group for group in hits if group != "identity"]
+    hits = hits[[*changed, "identity"]].rename(columns={"identity": "untouched"})
+    hits.insert(0, "mean of groups", hits[changed].mean(axis=1))
+    hits["known"] = told.groupby("model")["known"].mean() * 100
+    return hits.sort_values("mean of groups", ascending=False)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    options = parser.parse_args()
+    try:
+        told = predict(Predictor(options.run), pictures())
+    except (ProbingError, subprocess.CalledProcessError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    table = hit_rates(told)
+    print(f"| model | {' | '.join(table.columns)} |\n|{' --- |' * (len(table.columns) + 1)}")
+    for model, row in table.iterrows():
+        print(f"| `{model}` | {' | '.join(f'{value:.0f} %' for value in row)} |")
+    worst = told.assign(hit=told["said"] == told["group"]).groupby(["model", "operation"])["hit"].mean().unstack()
+    print("\nBy operation, in percent:\n\n" + (worst * 100).round(0).to_string(), file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
