@@ -40,8 +40,9 @@ def _most_mistaken(told: pd.DataFrame, classes: list[str]) -> tuple[str, str]:
     wrong = told[~told["correct"]] if len(told) else told
     if wrong.empty:
         return classes[0], classes[-1]
-    truth, predicted = wrong.groupby(["truth", "predicted"]).size().idxmax()
-    return truth, predicted
+    mistakes = wrong.groupby(["truth", "predicted"]).size().reset_index(name="samples")
+    worst = mistakes.sort_values("samples", ascending=False, kind="stable")
+    return str(worst["truth"].iloc[0]), str(worst["predicted"].iloc[0])
 
 
 def _say_who(board: pd.DataFrame, first: str, second: str) -> None:

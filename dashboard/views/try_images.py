@@ -155,13 +155,13 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
     if not models:
         widgets.empty("None of these models has a map yet; the page Map has one drawn when you choose its model there.")
         return
-    marks = []
+    placed = []
     for (model, name), (found, similarity) in near.items():
         table = data.map_of(run, model) if model in models else None
         at = None if table is None else place(table, found, similarity)
         if at is not None:
-            marks.append({"model": model, "x": at[0], "y": at[1], "name": name})
-    marks = pd.DataFrame(marks, columns=["model", "x", "y", "name"])
+            placed.append({"model": model, "x": at[0], "y": at[1], "name": name})
+    marks = pd.DataFrame(placed, columns=["model", "x", "y", "name"])
     points = thin(points_of(run, models, "group"), [], len(models))
     looks, unit = looks_of(run, "group", points)
     figure = map_chart(panels(points), data.theme(), looks, unit, marks=marks)
