@@ -199,7 +199,7 @@ def rain(image: Image, rng: np.random.Generator) -> Image:
     """Drawn streaks over a picture that may be darkened and blurred."""
     height, width = image.shape[:2]
     scale = height / FULL
-    streaks = np.zeros((height, width), np.float32)
+    streaks: np.ndarray = np.zeros((height, width), np.float32)
     length, slant = rng.uniform(8, 28) * scale, rng.uniform(-0.4, 0.4)
     thickness = max(1, round(rng.uniform(0.6, 2) * scale))
     for _ in range(int(rng.uniform(40, 250))):
@@ -208,7 +208,7 @@ def rain(image: Image, rng: np.random.Generator) -> Image:
         cv2.line(streaks, (int(x), int(y)), (int(x + slant * reach), int(y + reach)), 1.0, thickness, cv2.LINE_AA)
     if rng.random() < 0.6:
         streaks = cv2.GaussianBlur(streaks, (0, 0), rng.uniform(0.4, 0.9) * scale)
-    pixels = _float(image) * rng.uniform(0.6, 1)
+    pixels: np.ndarray = _float(image) * rng.uniform(0.6, 1)
     if rng.random() < 0.5:
         pixels = cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.4, 2.2) * scale)
     return _image(pixels + (rng.uniform(0.75, 1) - pixels) * (rng.uniform(0.35, 0.9) * streaks)[..., None])
@@ -218,7 +218,7 @@ def snow(image: Image, rng: np.random.Generator) -> Image:
     """Round flakes over a picture that may be bleached."""
     height, width = image.shape[:2]
     scale, shift = height / FULL, 3  # OpenCV draws at eighths of a pixel
-    flakes = np.zeros((height, width), np.float32)
+    flakes: np.ndarray = np.zeros((height, width), np.float32)
     for _ in range(int(rng.uniform(60, 300))):
         center = (int(rng.random() * width * 8), int(rng.random() * height * 8))
         cv2.circle(flakes, center, round(rng.uniform(0.4, 1.8) * scale * 8), 1.0, -1, cv2.LINE_AA, shift)
