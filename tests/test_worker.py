@@ -12,7 +12,18 @@ RECIPE = ("--view", "32", "--models", "baseline/handcrafted", "--transforms", "b
 
 
 def start(out, folder, *extra):
-    command = [sys.executable, "-m", "probing_core.worker", "run", "--out", str(out), "--corpus", f"folder:{folder}", *RECIPE, *extra]
+    command = [
+        sys.executable,
+        "-m",
+        "probing_core.worker",
+        "run",
+        "--out",
+        str(out),
+        "--corpus",
+        f"folder:{folder}",
+        *RECIPE,
+        *extra,
+    ]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
