@@ -12,10 +12,11 @@ except ModuleNotFoundError as error:
     if error.name not in ("dashboard", "probing_core"):
         raise
     st.error(
-        "The project is not installed in this Python; run `make setup` (or `pip install -e .`) in its folder first."
+        "The project is not installed in this Python; run `make demo` (or `pip install -e .`) in its folder first."
     )
     st.stop()
 
+from dashboard.pictures import plain
 from probing_core.errors import ProbingError
 
 PAGES = {
@@ -76,7 +77,7 @@ def main() -> None:
         st.title(page.title)
         widgets.empty(str(error))
     except ProbingError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
     warm.start()
 
 

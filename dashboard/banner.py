@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state, work
+from dashboard.pictures import plain
 from probing_core.progress import Report, duration
 from probing_core.results import RunPlace, find_runs
 
@@ -24,7 +25,7 @@ def show() -> None:
         elif place.name in watched and report.state == "done":
             _offer(place.name, watched)
         elif place.name in watched and report.state == "failed":
-            st.warning(f"The run '{place.name}' stopped: {report.error}", icon=":material/error:")
+            st.warning(f"The run '{place.name}' stopped: {plain(report.error)}", icon=":material/error:")
 
 
 def _reports() -> list[tuple[RunPlace, Report]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 ROUGH_NOTE = (
     "A rough guess for two cores: about 3 ms to make a sample, and for a model about 3 ms (baselines, small networks), "
@@ -80,12 +81,34 @@ def _rough(model: str) -> float:
     return next((s for start, s in ROUGH_EMBED_S.items() if model.startswith(start)), ROUGH_LARGE_S)
 
 
-def start_measuring(models: Sequence[str], view: int, transforms: Sequence[str]) -> subprocess.Popen:
-    """Measures in a process of its own, so that the page goes on and no model stays in its memory."""
+@dataclass(frozen=True)
+class Measuring:
+    """A measurement in a process of its own, so that the page goes on and no model stays in its memory."""
+
+    process: subprocess.Popen
+    output: IO[bytes]
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def result(self) -> Speed | str:
+        """What was measured, or one sentence that says why nothing was; once it no longer runs."""
+        self.output.seek(0)
+        lines = self.output.read().decode(errors="replace").strip().splitlines()
+        if self.process.returncode or not lines:
+            return lines[-1] if lines else "The measurement was stopped."
+        return Speed.from_json(lines[-1])
+
+
+def start_measuring(models: Sequence[str], view: int, transforms: Sequence[str]) -> Measuring:
+    """Begins to measure how fast this machine makes and embeds pictures."""
     command = ["--models", ",".join(models), "--view", str(view), "--transforms", ",".join(transforms)]
-    return subprocess.Popen(
+    output = tempfile.TemporaryFile()  # noqa: SIM115  # a pipe that nobody reads would stop who says much
+    process = subprocess.Popen(
         [sys.executable, "-m", "probing_core.speed", *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
     )
+    return Measuring(process, output)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import data, widgets, work
+from dashboard.pictures import plain
 from probing_core.errors import ProbingError
 from probing_core.progress import duration
 from probing_core.results import Run
@@ -18,7 +19,7 @@ def draw_missing(run: Run, models: list[str]) -> None:
     able = [m for m in models if run.has_embeddings(m)]
     if unable := [m for m in models if m not in able]:
         widgets.empty(
-            f"This run ships neither a map nor embeddings of {', '.join(unable)}, so none can be drawn; "
+            f"This run ships neither a map nor embeddings of {plain(', '.join(unable))}, so none can be drawn; "
             "a run computed here (`probing run`, or the page New run) has both."
         )
     if not able:
@@ -39,15 +40,15 @@ def draw_missing(run: Run, models: list[str]) -> None:
     try:
         work.draw_maps(run.path, fresh)
     except ProbingError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
     else:
         st.progress(0.0, text=f"Drawing the map of {', '.join(fresh)}")
     asked.update((str(run.path), m) for m in fresh)
 
 
 def _try_again(run: Run, models: list[str], error: str) -> None:
-    words = f": {error}" if error else ", because its worker was stopped."
-    st.warning(f"The map of {', '.join(models)} was not drawn{words}", icon=":material/error:")
+    words = f": {plain(error)}" if error else ", because its worker was stopped."
+    st.warning(f"The map of {plain(', '.join(models))} was not drawn{words}", icon=":material/error:")
     if st.button("Try again", key="draw-again"):
         st.session_state["_maps_asked"] -= {(str(run.path), m) for m in models}
         st.rerun()

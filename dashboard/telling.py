@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import data, state, widgets
 from dashboard.glossary import hint
+from dashboard.pictures import plain
 from probing_core.charts import leaderboard_chart
 from probing_core.results import Run, tell_apart
 from probing_core.results.ranking import of_subset
@@ -49,10 +50,10 @@ def _say_who(board: pd.DataFrame, first: str, second: str) -> None:
     best = board.iloc[0]
     interval = "" if pd.isna(best["low"]) else f" (95 % interval {best['low']:.0%} to {best['high']:.0%})"
     level = list(board.loc[board.index[1:], "model"][board["p"].iloc[1:] >= 0.05])
-    beside = f" Not told apart from it: {', '.join(level)}." if level else ""
+    beside = f" Not told apart from it: {plain(', '.join(level))}." if level else ""
     st.markdown(
-        f"**{best['model']}** is best at telling {first} from {second}: it names **{best['value']:.0%}** of them "
-        f"rightly{interval}.{beside}"
+        f"**{plain(best['model'])}** is best at telling {first} from {second}: it names "
+        f"**{best['value']:.0%}** of them rightly{interval}.{beside}"
     )
 
 
@@ -90,8 +91,8 @@ def _wrong_pictures(run: Run, board: pd.DataFrame, told: dict[str, pd.DataFrame]
     wrong = both[~both["correct"]]
     swapped = wrong["predicted"].isin((first, second))
     st.markdown(
-        f"{model} gets **{len(wrong)} of {len(both)}** wrong: {int(swapped.sum())} are taken for the other of the "
-        f"two, {int((~swapped).sum())} for something else."
+        f"{plain(model)} gets **{len(wrong)} of {len(both)}** wrong: {int(swapped.sum())} are taken for the other "
+        f"of the two, {int((~swapped).sum())} for something else."
     )
     if wrong.empty:
         return

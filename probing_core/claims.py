@@ -25,6 +25,7 @@ from probing_core.samples import load_transforms
 from probing_core.store import Store, digest
 from probing_core.tasks import ROTATIONS
 from probing_core.training import predictions_path
+from probing_core.transforms import FAR_CONTROL
 
 CLAIMS_TABLE, CONTRASTS_TABLE = "tables/claims.parquet", "tables/contrasts.parquet"
 
@@ -34,6 +35,9 @@ SIX = (SUPERVISED, SIMCLR, MAE, CAN, CLIP, ALIGN)
 
 DOZENS = 24
 SIGNIFICANCE = 0.05
+JUDGING = 1
+"""Version of how verdicts are reached; raised where that changes."""
+
 HOLDS, FAILS, OPEN = "holds here", "does not hold here", "cannot be told"
 
 
@@ -67,13 +71,14 @@ def judge(store: Store, recipe: Recipe) -> None:
     present = [e["name"] for e in model_entries(store) if e["name"] in SIX]
     needed = [predictions_path(m, t) for m in present for t in ("fine", "content", *(f"group-{r}" for r in ROTATIONS))]
     needed = [name for name in needed if store.has(name)]
-    key = digest([CLAIMS, [[c.claim, c.first, c.second, c.score] for c in CONTRASTS],
-                  [[name, store.checksum(name)] for name in needed]])  # fmt: skip
+    far = {t.name for t in load_transforms(recipe) if t.far} - {FAR_CONTROL}
+    contrasts_named = [[c.claim, c.first, c.second, c.score] for c in CONTRASTS]
+    inputs = [[name, store.checksum(name)] for name in needed]
+    key = digest([JUDGING, CLAIMS, contrasts_named, DOZENS, SIGNIFICANCE, sorted(far), inputs])
     if not needed or (store.has(CLAIMS_TABLE, key) and store.has(CONTRASTS_TABLE, key)):
         return
     samples = store.read_table("samples.parquet", ["sample", "base_id", "transform"])
     fine = {m: _predictions(store, m, ("fine",), samples) for m in present}
-    far = {t.name for t in load_transforms(recipe) if t.far}
     groups = {m: _predictions(store, m, [f"group-{r}" for r in ROTATIONS], samples) for m in present}
     groups = {m: rows[rows["transform"].isin(far)] for m, rows in groups.items()}
     scores: dict[str, dict[str, ClusterSums]] = {

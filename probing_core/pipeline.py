@@ -15,6 +15,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.embedders import bundled, find_spec, parse
 from probing_core.embedding import embed, is_embedded, plan_batches, sample_key
 from probing_core.errors import BadConfig, BadRun
+from probing_core.paths import data_dir
 from probing_core.progress import SILENT, Progress
 from probing_core.store import Store, digest
 from probing_core.transforms import bank, resolve
@@ -174,6 +175,11 @@ def _stage(
     elif stage == "train":
         from probing_core.training import train
 
+        if not _embedded(store, recipe):
+            raise BadRun(
+                f"The run '{store.root}' lacks embeddings that its probes learn from; "
+                f"`probing embed --run {store.root}` makes them."
+            )
         source = _probe_source(recipe, options)
         train(store, recipe, progress, source)
     elif stage == "evaluate":
@@ -213,11 +219,16 @@ def _same_corpus(recipe: Recipe) -> Corpus:
 
 
 def _probe_source(recipe: Recipe, options: Options) -> Store | None:
+    """The run whose probes are used: the one that was named, or one of the project's own that has these probes."""
     if not recipe.probes_from:
         return None
-    if options.probes_from is None:
-        raise BadRun("The run takes its probes from another run; name it again with --probes-from RUN.")
-    return Store(options.probes_from)
+    if options.probes_from is not None:
+        return Store(options.probes_from)
+    runs = data_dir() / "runs"
+    for path in (data_dir() / "reference", *(sorted(runs.iterdir()) if runs.is_dir() else ())):
+        if (path / "run.toml").is_file() and probes_digest(path) == recipe.probes_from:
+            return Store(path)
+    raise BadRun("The run takes its probes from another run; name it again with --probes-from RUN.")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pandas as pd
 from probing_core.measures import statistics as st
 from probing_core.measures.statistics import ClusterSums
 from probing_core.tasks import CONTENT
+from probing_core.transforms import FAR_CONTROL
 
 Score = tuple[str, str, ClusterSums, float]
 """Subset, measure, sums, chance."""
@@ -28,12 +29,12 @@ def scores_of(task: str, told: pd.DataFrame, classes: tuple[str, ...], far: set[
     table = _Told(told, classes)
     yield from _main_scores(table)
     if task == CONTENT:
-        yield from _content(table)
+        yield from _content(table, far)
         return
     yield "visible", "balanced-accuracy", table.accuracy(table.visible & table.seen), table.chance
     for transform, rows in told.groupby("transform", sort=False).indices.items():
         yield f"transform:{transform}", "recall", table.accuracy(np.asarray(rows)), table.chance
-    yield from _groups(table)
+    yield from _groups(table, far)
     if task.startswith("group-"):
         yield from _generalization(table, far)
     if told["repetition"].nunique() > 1 and table.seen.all():
@@ -46,7 +47,7 @@ def fewer_scores(told: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score
     table = _Told(told, classes)
     yield from _main_scores(table)
     yield "visible", "balanced-accuracy", table.accuracy(table.visible), table.chance
-    yield from _groups(table)
+    yield from _groups(table, set())
 
 
 def oracle_scores(told: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
@@ -88,10 +89,10 @@ def _main_scores(t: _Told) -> Iterator[Score]:
             yield "seen", measure, st.calibration_error(sure[seen], t.right[seen], clusters), np.nan
 
 
-def _groups(t: _Told) -> Iterator[Score]:
-    """A group's recall is the mean over its members."""
+def _groups(t: _Told, far: set[str]) -> Iterator[Score]:
+    """A group's recall is the mean over its members; the far tier is reported apart."""
     members = codes(t.table["transform"], tuple(t.table["transform"].unique()))
-    for group, rows in t.table.groupby("group", sort=False).indices.items():
+    for group, rows in _indices(t.table, "group", far):
         hits = np.where(t.right[rows], members[rows], -1)
         yield f"group:{group}", "recall", st.balanced_accuracy(members[rows], hits, t.clusters[rows]), t.chance
 
@@ -100,11 +101,13 @@ def _generalization(t: _Told, far: set[str]) -> Iterator[Score]:
     """How well groups are told by members that training never saw; identity has none and is left out."""
     changed = (t.table["transform"] != "identity").to_numpy()
     is_far = t.table["transform"].isin(far).to_numpy()
+    is_control = (t.table["transform"] == FAR_CONTROL).to_numpy()
     parts = {}
     for subset, rows in (
         ("seen", t.seen & changed),
         ("unseen", ~t.seen & ~is_far & changed),
-        ("far", is_far),
+        ("far", is_far & ~is_control),
+        ("far-control", is_control),
     ):
         if rows.any():
             parts[subset] = t.accuracy(rows)
@@ -115,12 +118,21 @@ def _generalization(t: _Told, far: set[str]) -> Iterator[Score]:
         yield "all", "generalization-gap", st.difference(parts["seen"], parts["unseen"]), 0.0
 
 
-def _content(t: _Told) -> Iterator[Score]:
+def _content(t: _Told, far: set[str]) -> Iterator[Score]:
     """What is left of the content under each transform, told by the probe of untouched pictures."""
     for column in ("transform", "group"):
-        for name, rows in t.table.groupby(column, sort=False).indices.items():
+        for name, rows in _indices(t.table, column, far if column == "group" else set()):
             if name != "identity":
-                yield f"{column}:{name}", "balanced-accuracy", t.accuracy(np.asarray(rows)), t.chance
+                yield f"{column}:{name}", "balanced-accuracy", t.accuracy(rows), t.chance
+
+
+def _indices(table: pd.DataFrame, column: str, without: set[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Positions of the rows of each value of ``column``, less those of the transforms ``without``."""
+    kept = ~table["transform"].isin(without).to_numpy()
+    for name, rows in table.groupby(column, sort=False).indices.items():
+        mine = np.asarray(rows)[kept[rows]]
+        if len(mine):
+            yield str(name), mine
 
 
 def codes(values: pd.Series, classes: tuple[str, ...]) -> np.ndarray:

@@ -162,16 +162,16 @@ def _measure(arguments: dict, names: list[str], measured: bool) -> None:
             st.session_state["_measuring"] = (choice, start_measuring(arguments["models"], arguments["view"], names))
             st.rerun()
         return
-    about, process = running
-    if process.poll() is None:
+    about, measuring = running
+    if measuring.running:
         st.progress(0.5, text="Measuring this machine: making a few pictures and embedding them with each chosen model")
         return
-    out, complaint = process.communicate()
     st.session_state["_measuring"] = None
-    if process.returncode:
-        st.warning(plain(complaint.decode(errors="replace").strip().splitlines()[-1]), icon=":material/error:")
+    told = measuring.result()
+    if isinstance(told, str):
+        st.warning(plain(told), icon=":material/error:")
         return
-    st.session_state["_speeds"][about] = Speed.from_json(out)
+    st.session_state["_speeds"][about] = told
     st.rerun()
 
 

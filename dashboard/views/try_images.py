@@ -73,7 +73,7 @@ def _controls(run: Run) -> tuple[list[str], str]:
     asked = [m for m in models if m in able] or able[:1]
     silent = [m for m in models if m not in able]
     if silent:
-        st.caption(f"Without a probe to predict with in this run: {', '.join(silent)}.")
+        st.caption(f"Without a probe to predict with in this run: {plain(', '.join(silent))}.")
     return asked, task
 
 
@@ -95,9 +95,9 @@ def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame) -> None
 def _sentence(row: Any) -> str:
     """What one model says, or that it had better say nothing."""
     if row.known:
-        return f"{row.model}: **{row.cls}** {row.probability:.0%}"
+        return f"{plain(row.model)}: **{row.cls}** {row.probability:.0%}"
     return (
-        f":material/help: {row.model}: **far from what this model knows**, so its answer means little "
+        f":material/help: {plain(row.model)}: **far from what this model knows**, so its answer means little "
         f"({row.cls} {row.probability:.0%})"
     )
 

@@ -32,11 +32,12 @@ def codelength(
     images: np.ndarray,
     classes: int,
     fractions: Sequence[float] = FRACTIONS,
+    seed: int | None = None,
 ) -> float:
     """Bits that the labels cost when each block is coded by a probe of all blocks before it.
 
     The online code of Voita & Titov (2020): L = t1 log2 K - sum log2 p(block | blocks before). Blocks are made of
-    whole images, in their order of first appearance.
+    whole images, in their order of first appearance, or in one drawn from ``seed``.
 
     Args:
         surprise: (rows to learn from, rows to code) -> summed -log p(truth) of the second, in nats.
@@ -50,7 +51,8 @@ def codelength(
     ids, first, row = np.unique(images, return_index=True, return_inverse=True)
     if len(ids) < 2:
         raise BadArray(f"A codelength needs at least two images, but there are {len(ids)}; give more.")
-    place = np.argsort(np.argsort(first))[row]
+    order = np.argsort(np.argsort(first)) if seed is None else np.random.default_rng(seed).permutation(len(ids))
+    place = order[row]
     ends = sorted({max(1, round(fraction * len(ids))) for fraction in fractions})
     bits = float((place < ends[0]).sum() * np.log2(classes))
     for start, end in pairwise(ends):

@@ -75,7 +75,9 @@ def _accuracy(run: Run, model: str, task: str, subset: str) -> pd.Series:
 def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ()) -> pd.DataFrame:
     """The rows of a subset of ``scores.parquet``; ``far`` are the transforms of the far-unseen tier."""
     if subset == "far":
-        return predictions[predictions["transform"].isin(far)]
+        from probing_core.transforms import FAR_CONTROL
+
+        return predictions[predictions["transform"].isin(set(far) - {FAR_CONTROL})]
     if subset == "unseen":
         return predictions[~predictions["seen"] & ~predictions["transform"].isin(far)]
     if subset == "visible":

@@ -83,7 +83,8 @@ def content_by_transform(run: Run) -> pd.DataFrame:
         mine = rows[rows["subset"].str.startswith(prefix)]
         mine = mine.assign(transform=mine["subset"].str.removeprefix(prefix))
         parts.append(mine.set_index(["model", "transform"])["value"].rename(what))
-    table = pd.concat(parts, axis=1).reset_index()
+    # The far tier has no oracle, and means over both must be over the same transforms.
+    table = pd.concat(parts, axis=1).dropna().reset_index()
     table.insert(2, "clean", table["model"].map(clean))
     return table
 

@@ -25,7 +25,7 @@ from probing_core.studies.likeness import FEWEST_AT_ALL, cka_table
 from probing_core.studies.subject import FIT_IMAGES, IMAGES, PENALTIES, Subject
 from probing_core.training import probe_path
 
-REVISION = 1
+REVISION = 2
 """Part of the key of every study; raised when what they compute changes."""
 
 FEWEST_IMAGES = {"train": 3, "val": 1, "test": FEWEST_AT_ALL}

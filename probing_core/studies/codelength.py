@@ -10,6 +10,9 @@ from probing_core.measures.statistics import ClusterSums, mean
 from probing_core.probes.base import FitFacts
 from probing_core.studies.subject import Subject, fit_probe, joined, measured, too_few
 
+ORDER = 0
+"""Seed of the order of images: that of the corpus may be by label, and then a block is unlike the one before."""
+
 
 def codelength_table(subject: Subject) -> pd.DataFrame:
     """The online code of the fine task over the images that the studies learn from (Voita & Titov 2020).
@@ -28,7 +31,7 @@ def codelength_table(subject: Subject) -> pd.DataFrame:
         cost[coded] = nats / np.log(2)
         return float(nats.sum())
 
-    bits = codelength(surprise, learned.rows["image_id"].to_numpy(), len(classes))
+    bits = codelength(surprise, learned.rows["image_id"].to_numpy(), len(classes), seed=ORDER)
     per_sample = mean(cost, learned.bases).sums
     guessing = float(np.log2(len(classes)))
     sums = ClusterSums(per_sample, lambda t: t[..., 1] * guessing / np.maximum(t[..., 0], 1e-12))

@@ -15,10 +15,11 @@ from functools import partial
 import pandas as pd
 
 from probing_core.config import Recipe
-from probing_core.embedding import model_entries
+from probing_core.embedding import LOOKS, looks_path, model_entries, series_table
 from probing_core.progress import Progress
 from probing_core.samples import evaluation_mode, load_transforms
-from probing_core.store import Store
+from probing_core.series import RENDERING
+from probing_core.store import Store, digest, slug
 from probing_core.tasks import CONTENT, task_names
 from probing_core.training.adopted import adopt, differences
 from probing_core.training.content import train_content
@@ -76,10 +77,20 @@ def train(store: Store, recipe: Recipe, progress: Progress, source: Store | None
             progress.update(
                 "train", done * len(steps) + i, len(entries) * len(steps), f"Training probes of {work.model}"
             )
-            key = task_key(recipe, entry, name)
+            key = _key(work, name)
             if not store.has(predictions_path(work.model, name), key):
                 step(work, key=key)
     progress.update("train", len(entries) * len(steps), len(entries) * len(steps), "Training probes")
+
+
+def _key(work: Work, name: str) -> str:
+    """Of one step; what live predictions learn beside the main samples belongs to ``fine``."""
+    key, store = task_key(work.recipe, work.entry, name), work.store
+    if name != "fine":
+        return key
+    folder = f"models/{slug(work.model)}/series/{RENDERING}/"
+    further = [LOOKS, looks_path(work.model), series_table(RENDERING), *store.names(folder)]
+    return digest([key, [store.checksum(file) for file in further if store.has(file)]])
 
 
 def _steps(

@@ -24,6 +24,7 @@ from probing_core.transforms.view import cut_pair, cut_view, prepare_source, sou
 
 __all__ = [
     "CATALOG",
+    "FAR_CONTROL",
     "GROUPS",
     "SPLITS",
     "Image",
@@ -68,6 +69,10 @@ CATALOG: Catalog[Transform] = Catalog("transform", (*_BANK, *style.FAR), entry_p
 def bank() -> tuple[Transform, ...]:
     """Identity and the thirty transforms, in the order of `GROUPS`, members A, B, C."""
     return _BANK
+
+
+FAR_CONTROL = style.CONTROL.name
+"""The one of the far tier that has no style but its network's own: reported beside the tier, never in it."""
 
 
 def far_style() -> tuple[Transform, ...]:
