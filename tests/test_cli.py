@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from probing_core import cli
+from probing_core.cli import build_parser
+from probing_core.cli.stages import run_options
 from probing_core.images import encode_png, read_image
 from probing_core.transforms import CATALOG
 from tests.conftest import scene
@@ -242,3 +244,10 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path,
     assert alone.keys() == killed.keys()
     assert [name for name in alone if alone[name] != killed[name]] == []
     assert cli.main(["verify", "--run", str(tmp_path / "killed")]) == 0
+
+
+def test_the_stage_project_draws_all_maps_unless_some_are_named(tmp_path):
+    parse = build_parser().parse_args
+    assert run_options(parse(["project", "--run", str(tmp_path)])).maps == "all"
+    assert run_options(parse(["project", "--run", str(tmp_path), "--models", "a,b"])).maps == ["a", "b"]
+    assert run_options(parse(["run", "--out", str(tmp_path), "--maps", "first"])).maps == "first"

@@ -44,7 +44,12 @@ def add(commands: Any) -> None:
             add_run_options(parser)
         if stage == "project":
             parser.add_argument(
-                "--models", type=name_list, dest="maps", default="all", metavar="a,b", help="default: all of the run"
+                "--models",
+                type=name_list,
+                dest="maps",
+                default=argparse.SUPPRESS,
+                metavar="a,b",
+                help="default: all of the run",
             )
 
 
