@@ -197,11 +197,12 @@ def check_model(name: str) -> None:
 
 
 @st.cache_data(max_entries=8, ttl=60, show_spinner="Counting images")
-def corpus_size(name: str) -> int:
-    """Images of a corpus that probes may use.
+def corpus_size(name: str) -> tuple[int, int]:
+    """Images of a corpus that probes may use, and photographs that they were cut from.
 
     Raises:
         ProbingError: it cannot be opened.
     """
     rows = corpus(name).rows
-    return int(((rows["split"] != "pretrain") & rows["color"]).sum())
+    rows = rows[(rows["split"] != "pretrain") & rows["color"]]
+    return len(rows), rows["base_id"].nunique()

@@ -10,6 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from probing_core.look_samples import MOST_PICTURES, TILES
+from probing_core.pairs import PAIRS
+from probing_core.renderings import RENDERINGS
+from probing_core.series import RENDERED_IMAGES, SERIES_IMAGES, STRENGTHS
+
 ROUGH_NOTE = (
     "A rough guess for two cores: about 3 ms to make a sample, and for a model about 3 ms (baselines, small networks), "
     "15 ms (EfficientNet-Lite0) or 60 ms (large ones) a sample; then the probes and the maps. Measuring tells better."
@@ -67,14 +72,27 @@ class Estimate:
     measured: bool
 
 
-def estimate(images: int, transforms: int, models: Sequence[str], view: int, speed: Speed = ROUGH) -> Estimate:
-    """For ``images`` under ``transforms`` transformations and two identities."""
-    samples = images * (transforms + 2)
+def estimate(
+    images: int, transforms: int, models: Sequence[str], view: int, speed: Speed = ROUGH, *, few: bool = False
+) -> Estimate:
+    """For ``images`` under ``transforms`` transformations and two identities.
+
+    Args:
+        few: whether they are cut from so few photographs that one is left out at a time; such a run has no series.
+    """
+    samples = images * (transforms + 2) + (0 if few else _further(images, transforms))
     make_s = speed.make_s * (view / 128) ** 2 if speed is ROUGH else speed.make_s
     known = [speed.models.get(m, (_rough(m), TYPICAL_DIMENSION)) for m in models]
     seconds = samples * (make_s + sum(s for s, _ in known)) + PROBES_AND_MAP_S * len(models)
     megabytes = samples * sum(dim for _, dim in known) * BYTES / 1e6
     return Estimate(samples, seconds, megabytes, all(m in speed.models for m in models))
+
+
+def _further(images: int, transforms: int) -> int:
+    """Samples of the series and large pictures, of a corpus whose test and train splits have the usual shares."""
+    tested, learned = min(SERIES_IMAGES, images // 5), min(RENDERED_IMAGES, 3 * images // 5)
+    looked_at = min(MOST_PICTURES, images // 5) * (transforms + 1) * (1 + TILES)
+    return tested * (STRENGTHS * transforms + len(PAIRS)) + learned * min(len(RENDERINGS), transforms) + looked_at
 
 
 def _rough(model: str) -> float:

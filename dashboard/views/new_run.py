@@ -22,6 +22,7 @@ from dashboard.pictures import plain
 from probing_core.errors import ProbingError
 from probing_core.paths import data_dir
 from probing_core.progress import duration
+from probing_core.samples import FEW_PHOTOGRAPHS
 from probing_core.transforms import GROUPS, bank
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -121,7 +122,7 @@ def _command(arguments: dict) -> list[str]:
 
 def _estimate(arguments: dict) -> Estimate | None:
     try:
-        images = data.corpus_size(arguments["corpus"])
+        images, photographs = data.corpus_size(arguments["corpus"])
         for model in arguments["models"]:
             data.check_model(model)
     except ProbingError as error:
@@ -130,7 +131,8 @@ def _estimate(arguments: dict) -> Estimate | None:
     images = min(images, arguments["limit"] or images)
     names = [t.name for t in bank() if t.group != "identity" and t.group in (arguments["groups"] or GROUPS)]
     speed = _speed(arguments, names)
-    told = estimate(images, len(names), arguments["models"], arguments["view"], speed)
+    few = min(images, photographs) < FEW_PHOTOGRAPHS
+    told = estimate(images, len(names), arguments["models"], arguments["view"], speed, few=few)
     note = MEASURED_NOTE.format(seconds=PROBES_AND_MAP_S) if told.measured else ROUGH_NOTE
     columns = st.columns(4)
     columns[0].metric("Images", f"{images:,}")

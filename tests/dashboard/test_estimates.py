@@ -12,7 +12,7 @@ PIXELS = "baseline/pixels"
 
 def test_a_rough_estimate_grows_with_everything():
     least = estimate(10, 5, [PIXELS], 128)
-    assert least.samples == 70
+    assert least.samples > estimate(10, 5, [PIXELS], 128, few=True).samples == 70
     assert not least.measured
     for more in (
         estimate(20, 5, [PIXELS], 128),
@@ -29,7 +29,7 @@ def test_what_was_measured_is_used():
         "models": {"a": {"load_s": 1, "embed_s": 0.02, "dim": 100}, "b": {"error": "No."}},
     }
     speed = Speed.from_json(json.dumps(told))
-    known = estimate(100, 8, ["a"], 224, speed)
+    known = estimate(100, 8, ["a"], 224, speed, few=True)
     assert known.measured
     assert known.seconds == pytest.approx(1000 * (0.01 / 2 + 0.02) + PROBES_AND_MAP_S)
     assert known.megabytes == pytest.approx(1000 * 100 * 4 / 1e6)
