@@ -45,7 +45,8 @@ def made_store(root: Path, monkeypatch, adopted: bool = False) -> tuple[Store, R
     store.write_table("images.parquet", images, "made")
     samples = plan_samples(recipe, images)
     store.write_table("samples.parquet", samples, "made")
-    tables = {name: plan_series(name, recipe, images) for name in series_names(recipe, images)}
+    studied = [name for name in (series.STRENGTH, series.COMPOSITION) if name in series_names(recipe, images)]
+    tables = {name: plan_series(name, recipe, images) for name in studied}
     for name, planned in tables.items():
         store.write_table(f"series/{name}.parquet", planned, "made")
     for position, model in enumerate(recipe.models):
