@@ -39,7 +39,9 @@ def test_a_lasso_collects_points_into_the_gallery(large):
     selected = int(heading.inner_text().split()[0].replace(",", ""))
     assert 0 < selected < 10_240
     page.get_by_text(f"Pictures 1 to {min(24, selected)} of {selected}").wait_for()
-    assert page.get_by_test_id("stImage").locator("img").count() == min(24, selected)
+    pictures = page.get_by_test_id("stImage").locator("img")
+    pictures.nth(min(24, selected) - 1).wait_for()  # they come after the words above them
+    assert pictures.count() == min(24, selected)
     assert "selected=" in page.url
     assert page.get_by_test_id("stException").count() == 0
 
