@@ -21,7 +21,8 @@ from probing_core.measures import statistics as st
 from probing_core.measures.comparison import holm, sign_flip
 from probing_core.measures.intervals import bootstrap
 from probing_core.measures.statistics import ClusterSums
-from probing_core.samples import load_transforms
+from probing_core.results.abstract import CLAIMS
+from probing_core.samples import evaluation_mode, load_transforms
 from probing_core.store import Store, digest
 from probing_core.tasks import ROTATIONS
 from probing_core.training import predictions_path
@@ -51,14 +52,6 @@ class Contrast:
     score: str
 
 
-CLAIMS = (
-    "All six embeddings identify dozens of transformations.",
-    "Masked models (MAE, CAN) are best at telling the exact transformation.",
-    "Image-text models (CLIP, ALIGN) generalize best to styles that no probe has seen.",
-    "The five foundation objectives hold more non-semantic information than supervised training.",
-    "Knowing more about appearance does not cost knowing less about content.",
-)
-
 CONTRASTS = (
     *(Contrast(2, a, b, "fine") for a, b in product((MAE, CAN), (SUPERVISED, SIMCLR, CLIP, ALIGN))),
     *(Contrast(3, a, b, "far style") for a, b in product((CLIP, ALIGN), (SUPERVISED, SIMCLR, MAE, CAN))),
@@ -67,7 +60,12 @@ CONTRASTS = (
 
 
 def judge(store: Store, recipe: Recipe) -> None:
-    """Writes ``tables/claims.parquet`` and ``tables/contrasts.parquet`` where the run holds any encoder of the zoo."""
+    """Writes ``tables/claims.parquet`` and ``tables/contrasts.parquet`` where the run holds any encoder of the zoo.
+
+    Runs that leave one photograph out at a time have too few photographs for a verdict.
+    """
+    if evaluation_mode(store.read_table("images.parquet")) != "split":
+        return
     present = [e["name"] for e in model_entries(store) if e["name"] in SIX]
     needed = [predictions_path(m, t) for m in present for t in ("fine", "content", *(f"group-{r}" for r in ROTATIONS))]
     needed = [name for name in needed if store.has(name)]

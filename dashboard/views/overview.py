@@ -7,11 +7,13 @@ import streamlit as st
 
 from dashboard import data, state, widgets
 from dashboard.glossary import hint
+from dashboard.pictures import plain
 from dashboard.telling import TWO
 from dashboard.tour import tour
 from probing_core.charts import leaderboard_chart, profile_chart, substance_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run, rankable
+from probing_core.results.abstract import CLAIMS
 from probing_core.results.ranking import measure_of
 
 INTRODUCTION = (
@@ -169,15 +171,6 @@ def _substance(run: Run) -> None:
     )
 
 
-CLAIMS = (
-    "Every embedding holds enough to tell dozens of transformations apart.",
-    "Masked modeling (MAE, CAN) is best at telling the exact transformation.",
-    "Image-text models (CLIP, ALIGN) generalize better to transformations that were never seen, style above all.",
-    "Self-supervised and image-text models hold more about style than the supervised baseline.",
-    "Knowing more about style need not cost knowing less about content.",
-)
-
-
 def _claims(run: Run) -> None:
     st.header("The five claims")
     st.markdown(
@@ -188,9 +181,17 @@ def _claims(run: Run) -> None:
     if verdicts.empty:
         for number, claim in enumerate(CLAIMS, 1):
             st.markdown(f"{number}. {claim}")
-        widgets.empty("This run does not test the claims: that takes encoders that differ in the objective alone.")
+        widgets.empty(
+            "This run does not test the claims: that takes many photographs, and encoders that differ in the "
+            "objective alone; the reference run has both."
+        )
         return
-    widgets.show_table(verdicts, "claims")
+    for number, row in enumerate(verdicts.astype(str).to_dict("records"), 1):
+        st.markdown(
+            f"{number}. {plain(row['claim'])} **{plain(row['verdict']).capitalize()}.** {plain(row['evidence'])}"
+        )
+    st.caption("One encoder of a kind cannot speak for its objective: a verdict is about these encoders.")
+    widgets.download(verdicts, "claims", "Data as CSV")
 
 
 show()
