@@ -21,8 +21,17 @@ from probing_core.progress import Progress
 from probing_core.samples import evaluation_mode
 from probing_core.series import COMPOSITION, STRENGTH
 from probing_core.store import Store, digest, slug
+from probing_core.studies.codelength import codelength_table
+from probing_core.studies.composition import composition_table
+from probing_core.studies.dimension import dimension_table
+from probing_core.studies.erasure import erasure_table
+from probing_core.studies.geometry import geometry_table
 from probing_core.studies.likeness import FEWEST_AT_ALL, cka_table
+from probing_core.studies.ood import ood_table
+from probing_core.studies.selectivity import selectivity_table
+from probing_core.studies.strength import strength_table
 from probing_core.studies.subject import FIT_IMAGES, IMAGES, PENALTIES, Subject
+from probing_core.studies.thresholds import threshold_table
 from probing_core.training import probe_path
 
 REVISION = 2
@@ -53,70 +62,16 @@ class Study:
     trains: bool = True
 
 
-def _strength(subject: Subject) -> pd.DataFrame:
-    from probing_core.studies.strength import strength_table
-
-    return strength_table(subject.model, subject.sweep)
-
-
-def _thresholds(subject: Subject) -> pd.DataFrame:
-    from probing_core.studies.thresholds import threshold_table
-
-    return threshold_table(subject.model, subject.sweep, subject.transforms)
-
-
-def _geometry(subject: Subject) -> pd.DataFrame:
-    from probing_core.studies.geometry import geometry_table
-
-    return geometry_table(subject, with_train=not subject.recipe.probes_from)
-
-
-def _composition(subject: Subject) -> pd.DataFrame:
-    from probing_core.studies.composition import composition_table
-
-    return composition_table(subject)
-
-
-def _dimension(subject: Subject) -> pd.DataFrame:
-    from probing_core.studies.dimension import dimension_table
-
-    return dimension_table(subject)
-
-
-def _erasure(subject: Subject) -> pd.DataFrame:
-    from probing_core.studies.erasure import erasure_table
-
-    return erasure_table(subject)
-
-
-def _ood(subject: Subject) -> pd.DataFrame:
-    from probing_core.studies.ood import ood_table
-
-    return ood_table(subject)
-
-
-def _selectivity(subject: Subject) -> pd.DataFrame:
-    from probing_core.studies.selectivity import selectivity_table
-
-    return selectivity_table(subject)
-
-
-def _codelength(subject: Subject) -> pd.DataFrame:
-    from probing_core.studies.codelength import codelength_table
-
-    return codelength_table(subject)
-
-
 STUDIES = (
-    Study("strength", _strength, STRENGTH, probe=True, trains=False),
-    Study("thresholds", _thresholds, STRENGTH, probe=True, trains=False),
-    Study("geometry", _geometry, trains=False),
-    Study("composition", _composition, COMPOSITION),
-    Study("dimension", _dimension),
-    Study("erasure", _erasure),
-    Study("ood", _ood),
-    Study("selectivity", _selectivity),
-    Study("codelength", _codelength),
+    Study("strength", lambda s: strength_table(s.model, s.sweep), STRENGTH, probe=True, trains=False),
+    Study("thresholds", lambda s: threshold_table(s.model, s.sweep, s.transforms), STRENGTH, probe=True, trains=False),
+    Study("geometry", lambda s: geometry_table(s, with_train=not s.recipe.probes_from), trains=False),
+    Study("composition", composition_table, COMPOSITION),
+    Study("dimension", dimension_table),
+    Study("erasure", erasure_table),
+    Study("ood", ood_table),
+    Study("selectivity", selectivity_table),
+    Study("codelength", codelength_table),
 )
 
 
