@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from probing_core import embedding, projection, training
+from probing_core import embedding, pipeline, projection, training
 from probing_core.config import Recipe
 from probing_core.embedding import read_embeddings
 from probing_core.errors import BadConfig, BadRun, ProbingError, UnknownName
@@ -151,6 +151,29 @@ def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_p
     assert len(predictions) == 8 * len(OPTIONS.transforms)
     with pytest.raises(BadRun, match="name it again with --probes-from"):
         run(tmp_path / "run")
+
+
+def test_probes_of_a_run_of_the_project_are_found_again(split_run, few_scenes, tmp_path, monkeypatch):
+    source, options = split_run
+    monkeypatch.setattr(pipeline, "data_dir", lambda: tmp_path / "data")
+    taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=source)
+    run(tmp_path / "run", taken, ("embed",))
+    with pytest.raises(BadRun, match="name it again with --probes-from"):
+        run(tmp_path / "run", stages=("train",))
+    (tmp_path / "data" / "runs").mkdir(parents=True)
+    (tmp_path / "data" / "runs" / "mine").symlink_to(source)
+    run(tmp_path / "run", stages=("train",))
+    assert Store(tmp_path / "run").has("models/baseline-pixels/predictions/fine.parquet")
+
+
+def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
+    run(tmp_path / "run", options, ("embed",))
+    store = Store(tmp_path / "run")
+    with store.locked():
+        store.remove(store.names("models/baseline-pixels/embeddings/")[-1])
+    with pytest.raises(BadRun, match="lacks embeddings .* `probing embed --run"):
+        run(tmp_path / "run", stages=("train",))
 
 
 def test_probes_of_another_run_bring_their_view_and_their_bundled_models(split_run, few_scenes, tmp_path):

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -19,6 +18,7 @@ from probing_core.report.page import Figure, More, Section, Table, Text, render
 from probing_core.report.sections import sections
 from probing_core.results import Run, leaderboard
 from probing_core.store import Store
+from tests.dashboard.browser import CHROMIUM, browser
 from tests.made_run import make_run
 
 HOSTILE = "<script>alert('x')</script>&\u2028</b>"
@@ -168,14 +168,9 @@ def test_the_command_writes_the_page(run, tmp_path):
     assert main(["report", "--run", str(tmp_path), "--out", str(tmp_path / "r.html")]) == 2
 
 
-CHROMIUM = Path("/usr/bin/chromium")
-
-
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium")
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)")
 def test_the_page_draws_itself_without_a_network(run, tmp_path):
-    from tests.dashboard.browser import browser
-
     write_report(run, tmp_path / "r.html")
     asked, errors = [], []
     with browser() as chromium:
