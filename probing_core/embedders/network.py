@@ -7,15 +7,16 @@ A provider builds a `Network`: the module, its own embedding as the library docu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from probing_core.embedders.base import LoadedEmbedder, Preprocessing
 from probing_core.embedders.devices import give_back, resolve_device, resolve_precision
+from probing_core.embedders.lanes import Lanes
 from probing_core.embedders.names import refuse_options, with_layer
 from probing_core.embedders.preprocessing import make_batch
 from probing_core.embedders.weights import weights_digest
@@ -73,7 +74,7 @@ class NetworkEmbedder(LoadedEmbedder):
         preprocessing: the checkpoint's own.
         options: of the name: ``pool`` and ``layer`` are used here.
         device, precision: as asked, "auto" included.
-        batch_size: images of one forward pass.
+        batch_size: images of one forward pass at most; if not given, what pays on the device.
 
     Raises:
         BadConfig: the network has no such layer or pooling, or the device or precision is not there.
@@ -87,14 +88,13 @@ class NetworkEmbedder(LoadedEmbedder):
         options: Mapping[str, str],
         device: str = "auto",
         precision: str = "auto",
-        batch_size: int = 64,
+        batch_size: int | None = None,
     ) -> None:
         import torch
 
         refuse_options(name, options, allowed=("pool", "layer", "weights"))
         self.name = name
         self.preprocessing = preprocessing
-        self.batch_size = batch_size
         self.batch_halved = False
         self._pool = options.get("pool")
         self._all_layers = options.get("layer") == "all"
@@ -110,7 +110,8 @@ class NetworkEmbedder(LoadedEmbedder):
         if self.precision != "float32":
             for exact in network.exact:
                 _compute_in_float32(network.module.get_submodule(exact), target.type)
-        self._executor = ThreadPoolExecutor(torch.get_num_threads())
+        self._lanes = Lanes(target, torch.get_num_threads())
+        self.batch_size = batch_size or self._lanes.batch_size
         self._dims = self._measure_dims()
         self.dim = self._dims[-1]
 
@@ -123,15 +124,15 @@ class NetworkEmbedder(LoadedEmbedder):
         parts: list[list[np.ndarray]] = []
         position = 0
         while position < len(images):
-            size = self.batch_size
+            batches = self._lanes.next_batches(images[position:], self.batch_size)
             try:
-                parts.append(self.forward(self.prepare(images[position : position + size])))
+                parts += self._lanes.run(lambda batch: self.forward(self.prepare(batch)), batches)
             except (MemoryError, RuntimeError) as error:
-                if size == 1 or not _out_of_memory(error):
+                if self.batch_size == 1 or not _out_of_memory(error):
                     raise
                 self._halve_batch()
                 continue
-            position += size
+            position += sum(map(len, batches))
         if not parts:
             return {name: np.empty((0, dim), np.float32) for name, dim in zip(self._names(), self._dims, strict=True)}
         return {name: np.concatenate([part[index] for part in parts]) for index, name in enumerate(self._names())}
@@ -150,7 +151,6 @@ class NetworkEmbedder(LoadedEmbedder):
             return self._network.text(texts).float().cpu().numpy()
 
     def close(self) -> None:
-        self._executor.shutdown()
         self.__dict__.pop("_network", None)
         give_back(self.device)
 
@@ -186,13 +186,17 @@ class NetworkEmbedder(LoadedEmbedder):
 
         if self._network.prepare is not None:
             return self._network.prepare(images).contiguous(memory_format=torch.channels_last)
-        batch = make_batch(images, self.preprocessing, self._executor)
+        batch = make_batch(images, self.preprocessing, self._lanes.each_picture)
         return torch.from_numpy(batch).permute(0, 3, 1, 2)  # a view: nothing is copied
 
     def forward(self, batch: torch.Tensor) -> list[np.ndarray]:
         """One pass over a batch from `prepare`: (N, D) for each of the names that `embed_layers` gives."""
         with self._inference():
             return [output.float().cpu().numpy() for output in self._encode(batch.to(self.device))]
+
+    def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
+        """`forward` of several batches from `prepare`, side by side where that pays; nothing else is done."""
+        return self._lanes.run(self.forward, batches)
 
     def _encode(self, batch: torch.Tensor) -> list[torch.Tensor]:
         network = self._network
@@ -233,10 +237,12 @@ class NetworkEmbedder(LoadedEmbedder):
 def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[torch.Tensor]]:
     """The outputs of ``blocks`` in the order given, filled while a forward pass runs inside."""
     outputs: list[torch.Tensor] = [None] * len(blocks)  # type: ignore[list-item]
+    mine = get_ident()
 
     def keep(position: int) -> Callable[..., None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
-            outputs[position] = output[0] if isinstance(output, tuple) else output
+            if get_ident() == mine:  # other threads pass through the same module at the same time
+                outputs[position] = output[0] if isinstance(output, tuple) else output
 
         return hook
 

@@ -21,8 +21,13 @@ def pillow(images) -> list[PIL.Image.Image]:
 
 
 def call(function, batch) -> np.ndarray:
-    """``function`` on ``batch`` (N, 3, H, W) as `NetworkEmbedder` calls it: channels last, no gradients."""
+    """``function`` on ``batch`` (N, 3, H, W) as `NetworkEmbedder` calls it: channels last, no gradients, one core."""
     import torch
 
-    with torch.inference_mode():
-        return function(batch.contiguous(memory_format=torch.channels_last)).numpy()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several cores would add up sums in another order
+    try:
+        with torch.inference_mode():
+            return function(batch.contiguous(memory_format=torch.channels_last)).numpy()
+    finally:
+        torch.set_num_threads(threads)

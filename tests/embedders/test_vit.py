@@ -112,8 +112,9 @@ def test_out_of_memory_halves_the_batch(images, monkeypatch) -> None:
     monkeypatch.setattr(vit, "forward_features", hungry)
     embedder.batch_size = 4
     assert np.allclose(together, embedder.embed(images), atol=1e-5)
-    assert sizes == [4, 2, 2, 1]
+    assert sorted(sizes) in ([1, 2, 2, 2, 3], [1, 2, 2, 4])  # on several cores, or on one
     assert embedder.batch_halved
+    assert embedder.batch_size == 2
 
 
 def test_bfloat16_is_close(images) -> None:

@@ -1,0 +1,82 @@
+"""How the batches of a network share the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from math import ceil
+from threading import Barrier
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+CPU_BATCH, DEVICE_BATCH = 16, 64
+"""Images of one forward pass. On a CPU, small batches stay in the caches."""
+
+
+class Lanes:
+    """On a CPU, as many batches side by side as there are threads, each on one core; elsewhere one after another.
+
+    Cutting one large batch into pieces for two cores, as PyTorch does, keeps both waiting for each other after every
+    layer. Measured on two cores in bfloat16, milliseconds an image, batches of 64 on both cores against batches of 16
+    side by side: EfficientNet-Lite0 10.9 against 7.1, the zoo's ViT 1.84 against 1.32.
+
+    Args:
+        device: where the network is.
+        threads: how many batches are under way on a CPU; elsewhere how many pictures are prepared at a time.
+    """
+
+    def __init__(self, device: torch.device, threads: int) -> None:
+        self.batch_size = CPU_BATCH if device.type == "cpu" else DEVICE_BATCH
+        self._on_cpu = device.type == "cpu"
+        self._threads = threads
+        self._pool = _one_core_each(threads) if self._on_cpu else _threads(threads)
+
+    def next_batches(self, images: Sequence[T], most: int) -> list[Sequence[T]]:
+        """The batches, of ``most`` images at most, that go side by side next; the last ones are of even size."""
+        if not self._on_cpu or len(images) <= most:
+            return [images[:most]]
+        size = min(most, ceil(len(images) / self._threads))
+        return [images[i : i + size] for i in range(0, min(len(images), self._threads * size), size)]
+
+    def run(self, function: Callable[[S], T], batches: Sequence[S]) -> list[T]:
+        return list(self._pool.map(function, batches) if self._on_cpu else map(function, batches))
+
+    def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
+        """``map`` over the pictures of a batch: within its lane, or on all threads where batches take turns."""
+        return map(function, positions) if self._on_cpu else self._pool.map(function, positions)
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count)
+
+
+@cache  # for all models of the process: every thread keeps memory of its own
+def _one_core_each(count: int) -> ThreadPoolExecutor:
+    """Threads in which PyTorch computes on one core.
+
+    `torch.set_num_threads` holds for the thread that calls it and for those that start later: each thread calls it for
+    itself, after PyTorch has looked up the common number there, and the caller's is set again once all have.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    begun = Barrier(count + 1)
+
+    def begin() -> None:
+        torch.get_num_threads()
+        torch.set_num_threads(1)
+        begun.wait()
+
+    pool = ThreadPoolExecutor(count, initializer=begin)
+    for _ in range(count):
+        pool.submit(int)  # a thread is started for each, as none is idle before all have begun
+    begun.wait()
+    torch.set_num_threads(before)
+    return pool

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from threading import Barrier, get_ident
+
+import pytest
+import torch
+
+from probing_core.embedders.lanes import CPU_BATCH, DEVICE_BATCH, Lanes
+
+CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")
+
+
+@pytest.fixture
+def lanes():
+    return Lanes(CPU, 2)
+
+
+def batches(lanes, count, most):
+    """Sizes of the batches in which ``count`` images go."""
+    images, sizes = list(range(count)), []
+    while images:
+        following = lanes.next_batches(images, most)
+        assert [i for batch in following for i in batch] == images[: sum(map(len, following))]
+        images = images[sum(map(len, following)) :]
+        sizes.append([len(batch) for batch in following])
+    return sizes
+
+
+def test_batches_go_side_by_side_and_end_even(lanes):
+    assert batches(lanes, 0, 16) == []
+    assert batches(lanes, 16, 16) == [[16]]  # as one batch, as it was asked for
+    assert batches(lanes, 17, 16) == [[9, 8]]
+    assert batches(lanes, 50, 16) == [[16, 16], [9, 9]]
+
+
+def test_elsewhere_batches_take_turns():
+    lanes = Lanes(ELSEWHERE, 2)
+    assert batches(lanes, 150, 64) == [[64], [64], [22]]
+    assert lanes.run(lambda _: get_ident(), [0, 1]) == [get_ident()] * 2
+    assert (lanes.batch_size, Lanes(CPU, 1).batch_size) == (DEVICE_BATCH, CPU_BATCH)
+
+
+def test_lanes_run_at_the_same_time_on_one_core_each(lanes):
+    meet = Barrier(2)
+
+    def cores(_):
+        meet.wait(timeout=20)  # passes only if both are under way
+        return torch.get_num_threads()
+
+    before = torch.get_num_threads()
+    assert lanes.run(cores, [0, 1]) == [1, 1]
+    assert torch.get_num_threads() == before
+
+
+def test_threads_that_start_later_keep_the_callers_number(lanes):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as later:
+        assert later.submit(torch.get_num_threads).result() == torch.get_num_threads()
+
+
+def test_errors_and_order_come_through(lanes):
+    assert lanes.run(lambda x: 2 * x, [1, 2, 3]) == [2, 4, 6]
+    assert list(lanes.each_picture(lambda x: None, range(3))) == [None] * 3
+    with pytest.raises(ZeroDivisionError):
+        lanes.run(lambda x: 1 // x, [1, 0])
