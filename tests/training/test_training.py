@@ -59,7 +59,7 @@ def test_content_is_learned_from_clean_images_and_its_oracle_from_images_transfo
 
 def test_the_content_probe_meets_every_transform_once(store, samples):
     told = store.read_table(predictions_path(MODEL, "content")).merge(samples, on="sample")
-    assert (told.groupby("transform").size() == (samples["split"] == "test").sum() // 12).all()  # 2 x (5 + identity)
+    assert (told.groupby("transform").size() == (samples["split"] == "test").sum() // 18).all()  # 3 x (5 + identity)
     assert (told["seen"] == (told["transform"] == "identity")).all()
     assert (told["truth"] == told["label"]).all()
 
