@@ -97,7 +97,7 @@ def _layers(run: Run) -> None:
     widgets.chart(layers_chart(rows, data.theme()), "layers", rows, f"Balanced accuracy by layer, task {task}.")
     best = rows[rows["chosen"]]
     if not best.empty:
-        told = "; ".join(f"{plain(r.base)} layer {r.layer} ({r.value:.0%})" for r in best.itertuples())
+        told = "; ".join(f"{plain(str(r.base))} layer {r.layer} ({r.value:.0%})" for r in best.itertuples())
         st.caption(f"Chosen by the loss on the val split, not by the scores above: {told}.")
 
 
