@@ -33,7 +33,7 @@ TERMS = {
     "shift": "How far the transformation moves the embedding, over the distance between two different photographs: "
     "at 1 the moved picture is as far away as another picture.",
     "detection threshold": "The strength at which the probe tells the transformed picture from the clean one with "
-    "d' = 1.",
+    "d' = 1; fainter strengths than probes learn from are tried too.",
     "equivariance": "How well a linear map predicts the embedding of the transformed picture from the clean one "
     "(held-out R2; 1 is perfect).",
     "retrieval": "Mean reciprocal rank of the right transformed embedding among all, from that prediction.",

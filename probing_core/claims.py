@@ -121,10 +121,7 @@ def contrast_table(scores: Mapping[str, Mapping[str, ClusterSums]]) -> pd.DataFr
             row | {"effect": found.value, "low": found.low, "high": found.high, "p": p, "bases": found.clusters}
         )
     table = pd.DataFrame(rows)
-    known = table["p"].notna()
-    table["p_holm"] = np.nan
-    table.loc[known, "p_holm"] = holm(table.loc[known, "p"].to_list())
-    return table
+    return table.assign(p_holm=holm(table["p"].to_list()))
 
 
 def identified(rows: pd.DataFrame) -> int:

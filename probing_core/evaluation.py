@@ -22,7 +22,7 @@ from probing_core.transforms.base import Transform
 
 SCORES, FITS = "tables/scores.parquet", "tables/fits.parquet"
 LINEAR = "linear"
-SCORING = 3
+SCORING = 4
 """Version of what is scored; raised where the table changes, so that runs that exist are scored again."""
 
 

@@ -1,7 +1,7 @@
 """Extra samples beside the main ones: what one picture tells that is seen again and again.
 
-- ``strength``: some tested images under every transformation at several strengths, with the same randomness at all of
-  them, so that a series differs by its strength alone.
+- ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
+  learns from to the strongest, with the same randomness at all of them, so that a series differs by its strength alone.
 - ``composition``: the same images under two transformations in a row (`probing_core.pairs`).
 - ``rendering``: some images of the train split under the same transformations by other hands
   (`probing_core.renderings`), from which deployment probes learn too.
@@ -30,16 +30,20 @@ from probing_core.transforms.view import cut_pair, prepare_source
 
 STRENGTH, COMPOSITION, RENDERING = "strength", "composition", "rendering"
 
-SERIES_IMAGES = 60
-"""Tested images that get the series; they then cost about a third of what the main samples of a thousand images do."""
+SERIES_IMAGES = 150
+"""Tested images that get the series; they then cost about what the main samples of a thousand images do."""
 
 RENDERED_IMAGES = 150
 """Images to learn from that get the renderings."""
 
-STRENGTHS = 5
-"""Strengths from the weakest to the strongest of the documented range, evenly spaced by the transform's own law."""
+FAINT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+"""Fainter strengths than the weakest, as shares of the way to it from no change: each is twice the one before, since
+nobody knows beforehand how little a model sees."""
 
-REVISION = 1
+STRENGTHS = 7
+"""Strengths in all; those of the documented range are evenly spaced by the transform's own law, both ends included."""
+
+REVISION = 2
 """Part of the key of every series; raised when what is made here changes."""
 
 
@@ -73,16 +77,18 @@ def swept(recipe: Recipe) -> list[Transform]:
 
 
 def strengths_of(transform: Transform) -> list[float]:
-    """Weakest first; fewer than `STRENGTHS` where the range has no more whole numbers."""
-    return list(dict.fromkeys(transform.strength_at(f) for f in np.linspace(0, 1, STRENGTHS)))
+    """Faintest first; fewer than `STRENGTHS` where there are no more whole numbers, or no neutral strength."""
+    faint = [transform.fainter(share) for share in FAINT] if transform.neutral is not None else []
+    within = [transform.strength_at(fraction) for fraction in np.linspace(0, 1, STRENGTHS - len(faint))]
+    return [strength for strength in dict.fromkeys([*faint, *within]) if strength != transform.neutral]
 
 
 def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
     """The samples of a series, image by image, without what only the pictures tell.
 
     Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, then those that
-    say which: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest, 1 the strongest);
-    or ``first``, ``second``.
+    say which: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented, 1 the
+    strongest, below 0 what is fainter); or ``first``, ``second``.
     """
     split = "train" if name == RENDERING else "test"
     candidates = images.loc[images["used"] & (images["split"] == split), ["image_id", "base_id", "label", "split"]]
@@ -92,7 +98,7 @@ def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame
         versions = pd.DataFrame([(t.name, t.group) for t in rendered(recipe)], columns=["transform", "group"])
     elif name == STRENGTH:
         versions = pd.DataFrame(
-            [(t.name, t.group, s, _position(t, s)) for t in swept(recipe) for s in strengths_of(t)],
+            [(t.name, t.group, s, position_of(t, s)) for t in swept(recipe) for s in strengths_of(t)],
             columns=["transform", "group", "strength", "position"],
         ).astype({"strength": np.float32, "position": np.float32})
     else:
@@ -154,8 +160,8 @@ def _rendered(
 MAKERS = {STRENGTH: _at_strength, COMPOSITION: _composed, RENDERING: _rendered}
 
 
-def _position(transform: Transform, strength: float) -> float:
-    """Where a strength lies in the documented range by its law: 0 the weakest, 1 the strongest."""
+def position_of(transform: Transform, strength: float) -> float:
+    """Where a strength lies by the law: 0 the weakest documented, 1 the strongest, below 0 what is fainter."""
     weakest, strongest = transform.weakest, transform.strongest
     if weakest == strongest:
         return 0.0

@@ -116,7 +116,15 @@ class Store:
 
     def write_table(self, name: str, table: pd.DataFrame, key: str) -> None:
         buffer = io.BytesIO()
-        table.to_parquet(buffer, index=False, compression="zstd")
+        # Whole numbers mostly count up: their differences take a tenth of what a dictionary of them does.
+        whole = [column for column, kind in table.dtypes.items() if kind.kind in "iu"]
+        table.to_parquet(
+            buffer,
+            index=False,
+            compression="zstd",
+            use_dictionary=[column for column in table if column not in whole],
+            column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+        )
         self.write_bytes(name, buffer.getvalue(), key)
 
     def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray], key: str) -> None:

@@ -45,14 +45,14 @@ def many_scenes(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory, many_scenes) -> Path:
-    """A run of 40 pictures with labels, two repetitions, one model: probes of every kind, and scores."""
+    """A run of 40 pictures with labels, three repetitions, one model: probes of every kind, and scores."""
     from probing_core.pipeline import Options, run
 
     out = tmp_path_factory.mktemp("trained") / "run"
     options = Options(
         corpus=f"folder:{many_scenes}",
         view=32,
-        repetitions=2,
+        repetitions=3,
         transforms=("identity", "brighten", "contrast", "gaussian-blur", "motion-blur"),
         models=("baseline/handcrafted",),
         device="cpu",
@@ -60,3 +60,11 @@ def trained_run(tmp_path_factory, many_scenes) -> Path:
     )
     run(out, options, ("embed", "train", "evaluate"))
     return out
+
+
+@pytest.fixture(scope="session")
+def repeated_run(tmp_path_factory) -> Path:
+    """The made run (see `tests.made_run`) with three repetitions."""
+    from tests.made_run import make_run
+
+    return make_run(tmp_path_factory.mktemp("repeated") / "run", repetitions=3)

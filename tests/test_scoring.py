@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, log_loss
 
 from probing_core.scoring import fewer_scores, oracle_scores, scores_of
 
@@ -35,6 +35,10 @@ def test_the_fine_task_agrees_with_scikit_learn(told):
     found = values(scores_of("fine", told, CLASSES, set()))
     truth, predicted = told["truth"], told["predicted"]
     assert found["all", "balanced-accuracy"] == pytest.approx(balanced_accuracy_score(truth, predicted))
+    counts = confusion_matrix(truth, predicted, labels=list(CLASSES))
+    false = (counts.sum(0) - np.diag(counts)) / (len(truth) - counts.sum(1))
+    informed = np.mean(np.diag(counts) / counts.sum(1) - false)
+    assert found["seen", "informedness"] == pytest.approx(informed)
     assert found["seen", "macro-f1"] == pytest.approx(f1_score(truth, predicted, average="macro"))
     both = np.stack([told["p_truth"], 1 - told["p_truth"]], 1)
     assert found["seen", "nll"] == pytest.approx(log_loss(np.zeros(len(told)), both, labels=[0, 1]))

@@ -15,7 +15,16 @@ from probing_core.pairs import PAIRS
 from probing_core.progress import SILENT
 from probing_core.renderings import RENDERINGS
 from probing_core.samples import choose_images, load_transforms
-from probing_core.series import COMPOSITION, RENDERING, STRENGTH, make_series, plan_series, series_names, strengths_of
+from probing_core.series import (
+    COMPOSITION,
+    RENDERING,
+    STRENGTH,
+    make_series,
+    plan_series,
+    position_of,
+    series_names,
+    strengths_of,
+)
 from probing_core.transforms import bank, resolve
 from tests.test_embedding import files, start
 from tests.test_samples import recipe_of, silent
@@ -62,12 +71,21 @@ def test_only_runs_that_are_split_have_series(planned, few_scenes):
     assert series_names(few, choose_images(few, corpus, silent)) == ()
 
 
-def test_strengths_reach_from_the_weakest_to_the_strongest_by_the_law():
-    assert strengths_of(resolve("gaussian-blur")) == pytest.approx([1.5, 1.875, 2.25, 2.625, 3.0])
-    assert strengths_of(resolve("posterize")) == [4, 3, 2]
-    assert strengths_of(replace(resolve("gaussian-blur"), law="log", strongest=24.0)) == pytest.approx(
-        [1.5, 3, 6, 12, 24]
-    )
+def test_strengths_reach_from_faint_to_the_strongest_by_the_law():
+    assert strengths_of(resolve("gaussian-noise")) == pytest.approx([0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.12])
+    assert strengths_of(resolve("contrast")) == pytest.approx([0.975, 0.95, 0.9, 0.8, 0.6, 0.4, 0.2])
+    assert strengths_of(resolve("posterize")) == [7, 6, 4, 3, 2]
+    far = replace(resolve("gaussian-noise"), law="log", strongest=0.64)
+    assert strengths_of(far)[4:] == pytest.approx([0.04, 0.16, 0.64])
+    assert strengths_of(replace(far, neutral=None)) == pytest.approx(0.04 * 16 ** (np.arange(7) / 6))
+
+
+@pytest.mark.parametrize("transform", [pytest.param(t, id=t.name) for t in bank()[1:]])
+def test_every_transform_has_five_to_seven_strengths_some_of_them_fainter_than_the_weakest(transform):
+    positions = [position_of(transform, strength) for strength in strengths_of(transform)]
+    assert 5 <= len(positions) <= 7
+    assert positions == sorted(set(positions))
+    assert positions[1] < 0 < positions[-1] == 1
 
 
 def test_planned_samples_are_test_images_in_turn(planned):
@@ -75,18 +93,19 @@ def test_planned_samples_are_test_images_in_turn(planned):
     table = plan_series(STRENGTH, recipe, images)
     assert set(table["split"]) == {"test"}
     assert table["image_id"].nunique() == table["base_id"].nunique() == 4
-    assert table["sample"].tolist() == list(range(4 * (4 * 5 + 3)))
+    assert table["sample"].tolist() == list(range(4 * (4 * 7 + 5)))
     assert table.equals(plan_series(STRENGTH, recipe, images))
     ends = table.groupby("transform")["position"].agg(["min", "max"])
-    assert (ends == [0, 1]).all(axis=None)
+    assert (ends["min"] < 0).all()
+    assert (ends["max"] == 1).all()
 
 
 def test_a_series_differs_by_its_strength_alone(planned):
     recipe, corpus, images = planned
     pictures, facts = make(STRENGTH, recipe, corpus, images)
     rows = facts[(facts["transform"] == "gaussian-noise") & (facts["image_id"] == facts["image_id"].iloc[0])]
-    first, last = (pictures[i].astype(float) for i in (rows.index[0], rows.index[-1]))
-    middle = pictures[rows.index[2]].astype(float)
+    first, last = (pictures[i].astype(float) for i in (rows.index[-3], rows.index[-1]))
+    middle = pictures[rows.index[-2]].astype(float)
     # The same noise, scaled: half the way in strength is half the way in pixels, where nothing is clipped.
     inside = (np.minimum(first, last) > 40) & (np.maximum(first, last) < 215)
     assert np.abs((first + last) / 2 - middle)[inside].max() <= 1
@@ -115,7 +134,7 @@ def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes,
     whole, recipe, corpus = start(tmp_path / "whole", many_scenes, transforms=TRANSFORMS)
     embed(whole, recipe, corpus, SILENT, "cpu", "float32")
     written = len(files(whole.root))
-    assert whole.read_table("series/strength.parquet")["sample"].tolist() == list(range(4 * 23))
+    assert whole.read_table("series/strength.parquet")["sample"].tolist() == list(range(4 * 33))
     assert whole.names("units/") == []
     broken, recipe, corpus = start(tmp_path / "broken", many_scenes, transforms=TRANSFORMS)
     really_write = broken.write_bytes
@@ -174,7 +193,7 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
     monkeypatch.setattr(embedding, "make_series", count)
     monkeypatch.setattr(embedding, "make_samples", lambda *a: pytest.fail("a main sample was made again"))
     embed(store, recipe, corpus, SILENT, "cpu", "float32")
-    assert made == [46]  # two images of 23 versions
+    assert made == [33]  # one image
     assert files(store.root) == before
 
 

@@ -34,6 +34,27 @@ def test_what_is_written_is_read_back_by_another_process(store):
     assert again.damage() == []
 
 
+def test_whole_numbers_that_count_up_take_next_to_nothing(store):
+    numbers = pd.DataFrame(
+        {
+            "sample": np.arange(0, 30_000, 3, dtype=np.int32),
+            "repetition": np.tile(np.arange(2, dtype=np.int8), 5000),
+            "big": np.arange(10_000) * 10**12,
+            "p": np.linspace(0, 1, 10_000, dtype=np.float32),
+            "right": np.arange(10_000) % 2 == 0,
+            "name": [f"n{i % 7}" for i in range(10_000)],
+        }
+    )
+    store.write_table("t.parquet", numbers, "k")
+    pd.testing.assert_frame_equal(store.read_table("t.parquet"), numbers)
+    assert store.read_table("t.parquet", ["big", "right"]).shape == (10_000, 2)
+    store.write_table("whole.parquet", numbers[["sample", "repetition", "big"]], "k")
+    assert store.path("whole.parquet").stat().st_size < 6000
+    empty = numbers[:0]
+    store.write_table("t.parquet", empty, "k")
+    pd.testing.assert_frame_equal(store.read_table("t.parquet"), empty, check_dtype=False)
+
+
 def test_the_same_content_gives_the_same_bytes(tmp_path):
     stores = [Store(tmp_path / name) for name in "ab"]
     for s in stores:

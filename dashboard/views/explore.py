@@ -83,16 +83,22 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
         _by_drawn_strength(run, transform, strength, models)
         return
     axis = f"{transform.parameter} ({transform.unit})"
+    learned = transform.weakest, transform.strongest
     left, right = st.columns(2)
     with left:
         figure = strength_chart(
-            rows, "hit_rate", data.theme(), "told right (share)", axis, strength, ("hit_low", "hit_high")
+            rows, "hit_rate", data.theme(), "told right (share)", axis, strength, ("hit_low", "hit_high"), learned
         )
         widgets.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
     with right:
-        figure = strength_chart(rows, "shift", data.theme(), "shift", axis, strength, ("shift_low", "shift_high"))
+        figure = strength_chart(
+            rows, "shift", data.theme(), "shift", axis, strength, ("shift_low", "shift_high"), learned
+        )
         widgets.chart(figure, "shift", rows, "Normalized shift as strength grows.")
-    st.caption(f"The same {int(rows['images'].max())} test images at every strength, with 95 % intervals.")
+    st.caption(
+        f"The same {int(rows['images'].max())} test images at every strength, with 95 % intervals. "
+        "Shaded: the strengths that probes learn from."
+    )
 
 
 def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
@@ -141,8 +147,8 @@ def _thresholds(run: Run, transform: Transform) -> None:
             "low": number(format="%.3g", help="Lower end of the 95 % interval."),
             "high": number(format="%.3g", help="Upper end of the 95 % interval."),
             "censored": st.column_config.TextColumn(
-                help="below: seen even at the weakest strength; above: not even at the strongest. The threshold is "
-                "then that end of the range."
+                help="below: seen even at the faintest strength that was tried; above: not even at the strongest. The "
+                "threshold is then that strength."
             ),
             "false_alarms": number(
                 "false alarms",

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
-import pandas as pd
 import streamlit as st
 
 from dashboard import data, widgets
 from dashboard.glossary import hint
+from dashboard.pictures import plain
 from dashboard.studies import measure_columns, why_none
 from probing_core.charts import confusion_chart, dimension_chart, layers_chart, shift_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run
+from probing_core.results.summaries import layers
 
 EQUIVARIANCE = ("equivariance-identity", "equivariance-offset", "equivariance-ridge", "equivariance-rank")
-LAYER = re.compile(r"^(?P<model>.*)@layer=(?P<layer>\d+)(?P<rest>.*)$")
 
 
 def show() -> None:
@@ -88,17 +86,19 @@ def _cka(run: Run) -> None:
 
 def _layers(run: Run) -> None:
     st.header("Layers")
-    scores = run.scores
-    rows = scores[(scores["subset"] == "seen") & (scores["measure"] == "balanced-accuracy")].copy()
-    parsed = rows["model"].str.extract(LAYER)
-    rows["layer"], rows["base"] = pd.to_numeric(parsed["layer"]), parsed["model"] + parsed["rest"].fillna("")
-    rows = rows.dropna(subset=["layer"])
-    if rows.empty:
+    if not run.models["name"].str.contains("@layer=", regex=False).any():
         widgets.empty("No model of this run was asked for its layers: name it with `@layer=all` to embed every block.")
         return
     task = widgets.pick_task(run)
-    chosen = rows[rows["task"] == task].sort_values(["base", "layer"])
-    widgets.chart(layers_chart(chosen, data.theme()), "layers", chosen, f"Balanced accuracy by layer, task {task}.")
+    rows = layers(run, task)
+    if rows.empty:
+        widgets.empty("The layers have no scores of this task yet; `probing evaluate --run DIR` makes them.")
+        return
+    widgets.chart(layers_chart(rows, data.theme()), "layers", rows, f"Balanced accuracy by layer, task {task}.")
+    best = rows[rows["chosen"]]
+    if not best.empty:
+        told = "; ".join(f"{plain(str(r.base))} layer {r.layer} ({r.value:.0%})" for r in best.itertuples())
+        st.caption(f"Chosen by the loss on the val split, not by the scores above: {told}.")
 
 
 def _composition(run: Run) -> None:

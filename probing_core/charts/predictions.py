@@ -60,6 +60,7 @@ def strength_chart(
     axis: str,
     mark: float,
     bounds: tuple[str, str] | None = None,
+    learned: tuple[float, float] | None = None,
 ) -> go.Figure:
     """One line a model over the strength.
 
@@ -69,6 +70,7 @@ def strength_chart(
         axis: of the horizontal one.
         mark: the strength that is chosen.
         bounds: columns of the 95 % interval's ends, where there is one.
+        learned: the range of strengths that probes learned from, to be shaded.
     """
     figure = base_figure(theme, 380, legend={"orientation": "h", "y": -0.25})
     for i, (model, rows) in enumerate(curve.groupby("model", sort=False)):
@@ -85,6 +87,8 @@ def strength_chart(
                 hovertemplate="%{y:.3g} at %{x:.3g}",
             )
         )
+    if learned is not None:
+        figure.add_vrect(x0=learned[0], x1=learned[1], fillcolor=theme.muted, opacity=0.12, line_width=0, layer="below")
     figure.add_vline(x=mark, line={"dash": "dot", "color": theme.muted})
     figure.update_xaxes(title=axis)
     figure.update_yaxes(title=title, rangemode="tozero")

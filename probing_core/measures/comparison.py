@@ -48,11 +48,14 @@ def sign_flip(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Adjusted p-values (M,) that bound the chance of any false claim on the list (Holm 1979)."""
+    """Adjusted p-values (M,) that bound the chance of any false claim on the list (Holm 1979).
+
+    NaN, a comparison that could not be made, stays NaN and does not count.
+    """
     p = np.asarray(p_values, np.float64)
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    adjusted = np.full(len(p), np.nan)
+    order = np.argsort(p, kind="stable")[: np.count_nonzero(~np.isnan(p))]  # NaN is last
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
     return adjusted
 
 

@@ -45,14 +45,9 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.nda
         clusters: (N,) cluster ids.
     """
     classes, row = np.unique(truth, return_inverse=True)
-    hits = _sums(clusters, row, len(classes), truth == predicted)
-    counts = _sums(clusters, row, len(classes), np.ones(len(truth)))
     k = len(classes)
-
-    def score(totals: np.ndarray) -> np.ndarray:
-        return _mean_ratio(totals[..., :k], totals[..., k:])
-
-    return ClusterSums(np.hstack([hits, counts]), score)
+    sums = np.hstack(_hits_and_counts(truth, predicted, clusters, row, k))
+    return ClusterSums(sums, lambda totals: _mean_ratio(totals[..., :k], totals[..., k:]))
 
 
 def macro_f1(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
@@ -123,14 +118,17 @@ def _from_counts(
     k = len(classes)
     position = np.searchsorted(classes, np.clip(predicted, classes[0], classes[-1]))
     known = classes[position] == predicted
-    parts = (
-        _sums(clusters, row, k, truth == predicted),
-        _sums(clusters, row, k, np.ones(len(truth))),
-        _sums(clusters, position, k, known),
-    )
+    parts = (*_hits_and_counts(truth, predicted, clusters, row, k), _sums(clusters, position, k, known))
     return ClusterSums(
         np.hstack(parts), lambda totals: score(totals[..., :k], totals[..., k : 2 * k], totals[..., 2 * k :])
     )
+
+
+def _hits_and_counts(
+    truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, row: np.ndarray, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(C, K) each: how often a class, at ``row`` (N,) of K, was told right, and how often it was there."""
+    return _sums(clusters, row, classes, truth == predicted), _sums(clusters, row, classes, np.ones(len(truth)))
 
 
 def _sums(clusters: np.ndarray, column: np.ndarray, columns: int, values: np.ndarray) -> np.ndarray:

@@ -21,6 +21,8 @@ which is scikit-learn's with ``C = 1 / (n * penalty)``. Ten photographs want abo
 METRIC_ROWS = 4096
 """Rows, evenly spaced, from which the metric of the optimizer is taken."""
 
+WORSE = 1e-3
+"""Share of the lowest validation loss by which another must exceed it to be worse: more than the optimizer leaves."""
 
 PATH_TOLERANCE, FINAL_TOLERANCE = 1e-5, 1e-7
 """Of the optimizer (see `probing_core.probes.softmax.TOLERANCE`): while it looks for the penalty, and when it carries
@@ -45,7 +47,8 @@ def fit(
         classes: K names.
         validation: (Xv, yv) of the same kinds, of photographs that are not in ``X``.
         weights: (N,) of rows in the mean loss and in standardization; 1 each if not given.
-        penalties: the grid; solved from the strongest on, each start being the last two solutions extrapolated.
+        penalties: the grid; solved from the strongest on, each start being the last two solutions extrapolated, up to
+            the first that is worse than one before: weaker ones, which take longest, would be worse still.
         standardize: to mean 0 and deviation 1 on ``X``.
 
     Raises:
@@ -84,12 +87,14 @@ def fit(
         # The path goes on as it went.
         V, start = solution.V, 2 * solution.V - V
         path.append((penalty, loss(V, penalty), solution))
+        if path[-1][1] > (1 + WORSE) * min(validation_loss for _, validation_loss, _ in path):
+            break
     best = int(np.argmin([validation_loss for _, validation_loss, _ in path]))
     penalty, _, walked = path[best]
     solution = solve(penalty, walked.V, walked.V, FINAL_TOLERANCE)
     facts = FitFacts(
         penalty=penalty,
-        at_edge=best in (0, len(path) - 1),
+        at_edge=best in (0, len(penalties) - 1),
         converged=bool(solution.converged),
         iterations=int(walked.iterations + solution.iterations),
         validation_loss=loss(solution.V, penalty),

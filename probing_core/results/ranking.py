@@ -8,12 +8,17 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadRun
+from probing_core.measures.comparison import holm, sign_flip
+from probing_core.measures.statistics import mean
 from probing_core.results.run import Run
 
 GENERALIZING = ("unseen", "far")
 """Subsets that have no identity, so that their measure is the in-group hit rate."""
 
 SIGNIFICANCE = 0.05
+
+FLIPS = 10_000
+"""Of signs in a table that a page shows: a tenth of those that a verdict rests on, and no one waits."""
 
 
 def rankable(runs: Sequence[Run]) -> list[str]:
@@ -45,8 +50,7 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") ->
     units = [_accuracy(by_name[e["run"]], e["model"], task, subset) for e in entries]
     differences = [units[0].sub(other).dropna().to_numpy() for other in units]
     board["difference"] = [float(d.mean()) if len(d) else np.nan for d in differences]
-    p = np.array([sign_flip(d) for d in differences[1:]])
-    board["p"] = [np.nan, *holm(p)]
+    board["p"] = [np.nan, *holm([paired_p(units[0], other) for other in units[1:]])]
     board["apart"] = board["p"] < SIGNIFICANCE
     return board
 
@@ -90,25 +94,10 @@ def accuracy_by_base(rows: pd.DataFrame) -> pd.Series:
     return rows.groupby(["base_id", "truth"])["correct"].mean().groupby("base_id").mean()
 
 
-def sign_flip(differences: np.ndarray, flips: int = 10_000, seed: int = 0) -> float:
-    """Two-sided p of paired differences (n,) under random signs; NaN below two of them."""
-    n = len(differences)
-    if n < 2:
+def paired_p(first: pd.Series, second: pd.Series) -> float:
+    """Two-sided p of the difference between two models, of `accuracy_by_base` each; NaN below two photographs."""
+    both = pd.concat([first, second], axis=1, join="inner").dropna().to_numpy(np.float64)
+    if len(both) < 2:
         return np.nan
-    observed = abs(differences.mean())
-    if 2**n <= flips:  # all sign patterns, exactly
-        signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
-        return float(np.mean(np.abs(signs @ differences / n) >= observed - 1e-12))
-    signs = np.random.default_rng(seed).choice([-1, 1], size=(flips, n))
-    return float((1 + np.sum(np.abs(signs @ differences / n) >= observed - 1e-12)) / (flips + 1))
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's (1979) adjusted p-values; NaN stays NaN and does not count."""
-    adjusted = np.full(len(p), np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    running = 0.0
-    for rank, i in enumerate(known[np.argsort(p[known])]):
-        running = max(running, min(1.0, (len(known) - rank) * p[i]))
-        adjusted[i] = running
-    return adjusted
+    one, other = (mean(column, np.arange(len(both))) for column in both.T)
+    return sign_flip(one, other, flips=FLIPS)

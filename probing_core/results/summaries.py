@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from probing_core.results.run import Run
@@ -87,6 +88,30 @@ def content_by_transform(run: Run) -> pd.DataFrame:
     table = pd.concat(parts, axis=1).dropna().reset_index()
     table.insert(2, "clean", table["model"].map(clean))
     return table
+
+
+def layers(run: Run, task: str = "fine") -> pd.DataFrame:
+    """The score of every layer of the models that were asked for them, first to last.
+
+    Columns: ``model``, ``base`` (its name without the layer), ``layer``, ``value``, ``low``, ``high``,
+    ``validation_loss`` (nats, of photographs that were not tested) and ``chosen`` (bool), the layer of a model with
+    the lowest of these: what is told of "the best layer" is its score, never the highest one of the test split.
+    """
+    rows = pick(run.scores, task=task, subset="seen", measure="balanced-accuracy")
+    if rows.empty:
+        return rows
+    name = rows["model"].str.extract(r"^(?P<start>.*)@layer=(?P<layer>\d+)(?P<rest>.*)$")
+    rows = rows.assign(base=name["start"] + name["rest"], layer=pd.to_numeric(name["layer"])).dropna(subset=["layer"])
+    fits = pick(run.fits, task=task)
+    fits = fits if fits.empty else fits[~fits["fold"].str.startswith("oracle:")]
+    fits = fits if "probe" not in fits else pick(fits, probe="linear")
+    losses = pd.Series(dtype=float) if fits.empty else fits.groupby("model")["validation_loss"].mean()
+    rows = rows.assign(validation_loss=rows["model"].map(losses).astype(np.float64))
+    best = rows.groupby("base")["validation_loss"].transform("min")
+    rows = rows.assign(chosen=rows["validation_loss"] == best).astype({"layer": int})
+    return rows.sort_values(["base", "layer"], ignore_index=True)[
+        ["model", "base", "layer", *COLUMNS, "validation_loss", "chosen"]
+    ]
 
 
 def confusions(predictions: pd.DataFrame, most: int = 10) -> pd.DataFrame:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from probing_core.measures.comparison import holm
 from probing_core.measures.intervals import interval
 from probing_core.measures.statistics import balanced_accuracy
-from probing_core.results.ranking import SIGNIFICANCE, accuracy_by_base, holm, sign_flip
+from probing_core.results.ranking import SIGNIFICANCE, accuracy_by_base, paired_p
 
 
 def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.DataFrame:
@@ -54,7 +55,6 @@ def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.
         return pd.DataFrame()
     board = pd.DataFrame(rows)
     order = board["value"].argsort(kind="stable")[::-1].to_numpy()
-    best = units[order[0]]
-    p = holm(np.array([sign_flip(best.sub(units[i]).dropna().to_numpy()) for i in order[1:]]))
+    p = holm([paired_p(units[order[0]], units[i]) for i in order[1:]])
     board = board.iloc[order].assign(p=[np.nan, *p]).reset_index(drop=True)
     return board.assign(apart=board["p"] < SIGNIFICANCE)

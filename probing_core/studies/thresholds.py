@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.detection import detection_threshold
+from probing_core.series import position_of
 from probing_core.studies.sweep import Sweep
 from probing_core.transforms.base import Transform
 
@@ -17,19 +18,20 @@ FEWEST_LEVELS = 3
 def threshold_table(model: str, found: Sweep, transforms: Mapping[str, Transform]) -> pd.DataFrame:
     """One row a transformation that has at least three strengths.
 
-    The fit runs over the position in the documented range, 0 to 1 by the transform's law; the threshold is told in
-    its unit. Images of one photograph count as one, by their mean.
+    The fit runs over levels (see `level_of`); the threshold is told in the transform's unit. Images of one photograph
+    count as one, by their mean.
     """
     table = []
     for name, rows in found.rows.groupby("transform", sort=False):
-        levels = np.sort(rows["position"].unique())
-        if len(levels) < FEWEST_LEVELS:
+        transform = transforms[str(name)]
+        strengths = rows.groupby("position")["strength"].first()
+        if len(strengths) < FEWEST_LEVELS:
             continue
+        levels = np.array([level_of(transform, strength) for strength in strengths])
         hits = rows.pivot_table(index="base_id", columns="position", values="detected", aggfunc="mean")
         base = rows.drop_duplicates("image_id").set_index("image_id")["base_id"]
         alarms = found.alarms[name].reindex(base.index).groupby(base).mean()
         threshold = detection_threshold(levels, hits.to_numpy(float), alarms.reindex(hits.index).to_numpy())
-        transform = transforms[str(name)]
         value, one, other = (strength_of(transform, at) for at in (threshold.value, threshold.low, threshold.high))
         table.append(
             {
@@ -48,8 +50,21 @@ def threshold_table(model: str, found: Sweep, transforms: Mapping[str, Transform
     return pd.DataFrame(table)
 
 
-def strength_of(transform: Transform, position: float) -> float:
-    """The strength at a position in the range; not rounded where strengths are whole numbers."""
+def level_of(transform: Transform, strength: float) -> float:
+    """How strong an effect is, on the scale of the fit.
+
+    The logarithm to base 2 of its distance from `Transform.neutral`, the weakest documented strength being 0; as is
+    usual for intensities, so that equal ratios count alike. Where no strength is neutral, the position in the range.
+    """
+    if transform.neutral is None:
+        return position_of(transform, strength)
+    return float(np.log2((strength - transform.neutral) / (transform.weakest - transform.neutral)))
+
+
+def strength_of(transform: Transform, level: float) -> float:
+    """The strength at a level; not rounded where strengths are whole numbers."""
+    if transform.neutral is not None:
+        return float(transform.neutral + (transform.weakest - transform.neutral) * 2**level)
     if transform.law == "log":
-        return transform.strength_at(position)
-    return float(transform.weakest + (transform.strongest - transform.weakest) * position)
+        return transform.strength_at(level)
+    return float(transform.weakest + (transform.strongest - transform.weakest) * level)

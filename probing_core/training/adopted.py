@@ -16,6 +16,7 @@ from probing_core.training.files import (
     FAMILIARITY,
     LOOK_RULE,
     Work,
+    kept,
     predictions_path,
     probe_path,
     read_probe,
@@ -58,7 +59,7 @@ def adopt(work: Work, source: Store, name: str, key: str) -> None:
     further = {}
     if name == "fine" and work.store.has(probe_path(work.model, DEPLOYMENT)):
         temperature = read_probe(work.store, work.model, DEPLOYMENT).temperature
-        further["p_calibrated"] = at_temperature(probabilities, temperature).max(1).astype(np.float32)
+        further["p_calibrated"] = kept(at_temperature(probabilities, temperature).max(1))
     note = f"probes trained on embeddings of another {' and '.join(harmless)}" if harmless else ""
     save_fits(work, name, [("adopted", probe.facts)], key, note=note)
     # Last, so that a kill before it leaves the task to be done again.

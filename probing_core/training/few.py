@@ -10,7 +10,7 @@ from probing_core.look_samples import COLUMNS
 from probing_core.measures.calibration import at_temperature, fit_temperature
 from probing_core.probes.leave_one_out import fit_leave_one_out
 from probing_core.training.deployment import read_looks, save_deployment, save_familiarity
-from probing_core.training.files import Work, predictions_path, probe_path, save_fits, told
+from probing_core.training.files import Work, kept, predictions_path, probe_path, save_fits, told
 
 FEWEST = 3
 
@@ -48,7 +48,7 @@ def train_few(work: Work, name: str, key: str) -> None:
         save_deployment(work, task, result.deployment, held_out, result.probabilities[len(rows) :], looks, key)
         folds = [(rows[photographs != p], rows[photographs == p]) for p in np.unique(photographs)]
         save_familiarity(work, rows, task.truth[rows], folds, key)
-        further["p_calibrated"] = calibrate_out_of_fold(probabilities, task.truth[rows], photographs)
+        further["p_calibrated"] = kept(calibrate_out_of_fold(probabilities, task.truth[rows], photographs))
     work.store.write_bytes(probe_path(work.model, name), result.deployment.to_bytes(), key)
     save_fits(work, name, zip(result.photographs, result.facts, strict=True), key)
     # Last, so that a kill before it leaves the task to be done again.

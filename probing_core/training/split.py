@@ -14,7 +14,7 @@ from probing_core.probes.linear import fit, fit_in_span
 from probing_core.series import RENDERING
 from probing_core.tasks import Task
 from probing_core.training.deployment import read_looks, save_deployment, save_familiarity
-from probing_core.training.files import Work, predictions_path, probe_path, save_fits, told
+from probing_core.training.files import Work, kept, predictions_path, probe_path, save_fits, told
 
 
 def train_split(work: Work, name: str, key: str) -> None:
@@ -30,7 +30,7 @@ def train_split(work: Work, name: str, key: str) -> None:
     further = {}
     if name == "fine":
         temperature = _deploy(work, task, probe, train, val, key)
-        further["p_calibrated"] = at_temperature(probabilities, temperature).max(1).astype(np.float32)
+        further["p_calibrated"] = kept(at_temperature(probabilities, temperature).max(1))
     work.store.write_bytes(probe_path(work.model, name), probe.to_bytes(), key)
     save_fits(work, name, [("split", probe.facts)], key)
     # Last, so that a kill before it leaves the task to be done again.

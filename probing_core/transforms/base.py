@@ -63,6 +63,8 @@ class Transform:
         member: its place in the group, which decides the rotation that holds it out; None outside the bank.
         parameter, unit: what the strength is, e.g. ``"sigma"`` in ``"px of a 128 px view"``.
         weakest, strongest: the documented range, weakest first; weakest may be the larger number.
+        neutral: where the effect ends beyond the weakest: at this strength a picture stays as it is, or nearly so.
+            None where no strength does. Only series of strengths go there, to find from where on an effect is seen.
         law: how strengths are drawn between them: ``linear`` (uniform), ``log`` (uniform in the logarithm) or
             ``integer`` (uniform over whole numbers).
         definition: one sentence that defines the effect.
@@ -82,6 +84,7 @@ class Transform:
     unit: str
     weakest: float
     strongest: float
+    neutral: float | None = None
     law: Literal["linear", "log", "integer"] = "linear"
     definition: str
     library: str
@@ -97,6 +100,11 @@ class Transform:
             raise ValueError(f"{self.name}: group must be one of {', '.join(GROUPS)}; got '{self.group}'")
         if (self.pixels is None) == (self.warp is None):
             raise ValueError(f"{self.name}: give either `pixels` or `warp`, not both and not neither")
+        if self.neutral is not None and (self.neutral - self.weakest) * (self.strongest - self.weakest) >= 0:
+            raise ValueError(
+                f"{self.name}: `neutral` lies beyond the weakest strength, away from the strongest, but got "
+                f"{self.neutral} for a range from {self.weakest} to {self.strongest}"
+            )
 
     @property
     def unseen_in(self) -> int | None:
@@ -107,7 +115,14 @@ class Transform:
         """The strength at ``fraction`` of the documented range: 0 is the weakest, 1 the strongest."""
         if self.law == "log":
             return float(self.weakest * (self.strongest / self.weakest) ** fraction)
-        strength = self.weakest + (self.strongest - self.weakest) * fraction
+        return self._lawful(self.weakest + (self.strongest - self.weakest) * fraction)
+
+    def fainter(self, share: float) -> float:
+        """The strength at ``share`` of the way from `neutral` (0) to the weakest (1), where there is a `neutral`."""
+        assert self.neutral is not None
+        return self._lawful(self.neutral + (self.weakest - self.neutral) * share)
+
+    def _lawful(self, strength: float) -> float:
         return float(round(strength)) if self.law == "integer" else float(strength)
 
     def draw_strength(self, rng: np.random.Generator) -> float:

@@ -44,6 +44,9 @@ def disc_kernel(radius: float) -> np.ndarray:
     return weights / weights.sum()
 
 
+NARROWEST_SIGMA, NARROWEST_RADIUS = 0.25, 0.5
+"""A Gaussian or a disc as narrow as this lies within one pixel and blurs nothing."""
+
 TRANSFORMS = (
     Transform(
         name="gaussian-blur",
@@ -53,6 +56,7 @@ TRANSFORMS = (
         unit="px of a 128 px view",
         weakest=1.5,
         strongest=3.0,
+        neutral=NARROWEST_SIGMA,
         definition="Convolved with a Gaussian.",
         library="OpenCV",
         source="Hendrycks & Dietterich 2019 (ImageNet-C)",
@@ -66,6 +70,7 @@ TRANSFORMS = (
         unit="px of a 128 px view",
         weakest=7.0,
         strongest=15.0,
+        neutral=0.0,
         definition="Averaged along a straight line at a random angle.",
         library="OpenCV",
         source="Hendrycks & Dietterich 2019 (ImageNet-C)",
@@ -80,6 +85,7 @@ TRANSFORMS = (
         unit="px of a 128 px view",
         weakest=2.5,
         strongest=5.0,
+        neutral=NARROWEST_RADIUS,
         definition="Averaged over a disc, as a lens out of focus does.",
         library="OpenCV",
         source="Hendrycks & Dietterich 2019 (ImageNet-C)",

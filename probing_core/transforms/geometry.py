@@ -13,6 +13,9 @@ SWIRL_SHRINK = 0.975
 """A swirl reads from this share of the picture: where it shears, it compresses along one direction, and without some
 magnification its views would be sharper than identity's. Found by the shortcut audit at the weakest strength."""
 
+FAINT_SWIRL = 1.0
+"""Radians, the weakest documented, below which there is less to compress, down to nothing at 0."""
+
 
 def rotate(shape: tuple[int, int], degrees: float, rng: np.random.Generator) -> Coordinates:
     return _turned(grid(shape), np.float32(math.radians(degrees) * rng.choice((-1, 1))))
@@ -37,7 +40,8 @@ def swirl(shape: tuple[int, int], radians: float, rng: np.random.Generator) -> C
     fall = np.float32(math.log(2) * 0.75 * min(shape) / 5)
     angle = np.float32(radians * rng.choice((-1, 1))) * np.exp(-np.hypot(x, y) / fall)
     x, y = _level(*_turned((x, y), angle))
-    return x * np.float32(SWIRL_SHRINK), y * np.float32(SWIRL_SHRINK)
+    shrink = np.float32(1 - (1 - SWIRL_SHRINK) * min(1.0, radians / FAINT_SWIRL))
+    return x * shrink, y * shrink
 
 
 def _turned(coordinates: Coordinates, angle: np.ndarray | np.float32) -> Coordinates:
@@ -62,6 +66,7 @@ TRANSFORMS = (
         unit="degrees",
         weakest=8.0,
         strongest=15.0,
+        neutral=0.0,
         definition="Turned about the center, either way.",
         library="OpenCV remap",
         source="torchvision rotate",
@@ -76,6 +81,7 @@ TRANSFORMS = (
         unit="share of the half side",
         weakest=0.15,
         strongest=0.32,
+        neutral=0.0,
         definition="Seen tilted in a random direction: corners move out or in by up to this share.",
         library="OpenCV remap",
         source="torchvision perspective",
@@ -88,8 +94,9 @@ TRANSFORMS = (
         member="C",
         parameter="angle",
         unit="radians",
-        weakest=1.0,
+        weakest=FAINT_SWIRL,
         strongest=5.0,
+        neutral=0.0,
         definition="Turned about the center by an angle that falls with the distance, either way.",
         library="OpenCV remap",
         source="scikit-image swirl",

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image as PilImage
 from PIL import ImageDraw, ImageFont
 
+from probing_core.transforms.arrays import blend
 from probing_core.transforms.base import Image, PixelFunction, Transform
 from probing_core.transforms.icons import icons
 
@@ -31,7 +32,7 @@ WORDS = {
 
 
 def text(image: Image, height: float, rng: np.random.Generator, split: str = "train") -> Image:
-    size = max(4, round(height * min(image.shape[:2])))
+    size = max(1, round(height * min(image.shape[:2])))
     face = font(str(rng.choice(FONTS[split])), size)
     stroke = max(1, round(size / 14))
     fill = random_color(rng)
@@ -47,7 +48,7 @@ def text(image: Image, height: float, rng: np.random.Generator, split: str = "tr
 
 
 def add_icons(image: Image, size: float, rng: np.random.Generator, split: str = "train") -> Image:
-    side = max(4, round(size * min(image.shape[:2])))
+    side = max(2, round(size * min(image.shape[:2])))
     for _ in range(rng.integers(1, 4)):
         contours = icons(split)[rng.integers(len(icons(split)))]
         fill = random_color(rng)
@@ -64,11 +65,12 @@ def add_icons(image: Image, size: float, rng: np.random.Generator, split: str = 
 
 
 def border(image: Image, width: float, rng: np.random.Generator) -> Image:
-    edge = max(1, round(width * min(image.shape[:2])))
+    pixels = width * min(image.shape[:2])
+    edge = max(1, round(pixels))
     framed = np.empty_like(image)
     framed[:] = random_color(rng)
     framed[edge:-edge, edge:-edge] = image[edge:-edge, edge:-edge]
-    return framed
+    return framed if pixels >= 1 else blend(image, framed, pixels)  # narrower than a pixel it covers a part of it
 
 
 def random_color(rng: np.random.Generator) -> tuple[int, int, int]:
@@ -118,6 +120,7 @@ TRANSFORMS = (
         unit="share of the side",
         weakest=0.12,
         strongest=0.20,
+        neutral=0.0,
         definition="One to three words, a line each, in a random font and color at a random place, outlined.",
         library="Pillow (FreeType), fonts of matplotlib",
         source="own drawing",
@@ -133,6 +136,7 @@ TRANSFORMS = (
         unit="share of the side",
         weakest=0.20,
         strongest=0.30,
+        neutral=0.0,
         definition="One to three icons in random colors at random places, outlined.",
         library="OpenCV",
         source="own drawing",
@@ -148,6 +152,7 @@ TRANSFORMS = (
         unit="share of the side",
         weakest=0.04,
         strongest=0.07,
+        neutral=0.0,
         definition="A frame of one random color over the edge.",
         library="NumPy",
         source="own drawing",

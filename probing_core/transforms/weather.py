@@ -15,6 +15,9 @@ FOG_DECAY = 2.0
 
 FOG_SIDE = 256
 
+RAINY, SNOWY = 60, 80
+"""Streaks and flakes from which on the scene is as dull, and as pale, as it becomes; with fewer it is less so."""
+
 
 def fog(image: Image, thickness: float, rng: np.random.Generator) -> Image:
     height, width = image.shape[:2]
@@ -63,7 +66,7 @@ def rain(image: Image, amount: float, rng: np.random.Generator) -> Image:
     ):
         cv2.line(streaks, a.tolist(), b.tolist(), value, thick, cv2.LINE_AA, 3)
     weight = (streaks.astype(np.float32) / 255)[..., None]
-    dull = image * np.float32(0.85)
+    dull = image * np.float32(1 - 0.15 * min(1, amount / RAINY))
     return to_bytes(dull + weight * (225 - dull))
 
 
@@ -79,7 +82,8 @@ def snow(image: Image, amount: float, rng: np.random.Generator) -> Image:
         cv2.circle(flakes, place.tolist(), int(size), 255, -1, cv2.LINE_AA, 3)
     flakes = cv2.resize(flakes, (width, height), interpolation=cv2.INTER_AREA)
     weight = cv2.GaussianBlur(flakes, (0, 0), 0.4 * scale).astype(np.float32)[..., None] / 255
-    pale = image * np.float32(0.9) + np.float32(0.1 * 255)
+    haze = 0.1 * min(1, amount / SNOWY)
+    pale = image * np.float32(1 - haze) + np.float32(haze * 255)
     return to_bytes(pale + weight * (255 - pale))
 
 
@@ -92,6 +96,7 @@ TRANSFORMS = (
         unit="of the scene's light",
         weakest=0.4,
         strongest=1.2,
+        neutral=0.0,
         definition="A plasma cloud of light added, then the brightest value restored.",
         library="NumPy",
         source="Hendrycks & Dietterich 2019 (ImageNet-C); Fournier, Fussell & Carpenter 1982",
@@ -104,8 +109,9 @@ TRANSFORMS = (
         member="B",
         parameter="streaks",
         unit="in a square view",
-        weakest=60,
+        weakest=RAINY,
         strongest=300,
+        neutral=0,
         definition="Bright slanted streaks over a duller scene.",
         library="OpenCV",
         source="Garg & Nayar 2006; own drawing",
@@ -118,8 +124,9 @@ TRANSFORMS = (
         member="C",
         parameter="flakes",
         unit="in a square view",
-        weakest=80,
+        weakest=SNOWY,
         strongest=400,
+        neutral=0,
         definition="White flakes of several sizes over a paler scene.",
         library="OpenCV",
         source="Hendrycks & Dietterich 2019 (ImageNet-C); own drawing",

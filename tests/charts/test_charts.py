@@ -179,7 +179,11 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     shift = pd.DataFrame({"transform": ["t"], "group": ["blur"], "value": [0.2], "value_recall": [0.9]})
     assert list(charts.shift_chart(shift, THEMES[0]).data[0].y) == [90]
     curve = pd.DataFrame({"model": ["m", "m"], "strength": [1, 2], "probability": [0.1, 0.9]})
-    assert list(charts.strength_chart(curve, "probability", THEMES[0], "p", "s", 1.5).data[0].y) == [0.1, 0.9]
+    plain = charts.strength_chart(curve, "probability", THEMES[0], "p", "s", 1.5)
+    assert list(plain.data[0].y) == [0.1, 0.9]
+    shaded = charts.strength_chart(curve, "probability", THEMES[0], "p", "s", 1.5, learned=(1.0, 2.0))
+    assert [(s.x0, s.x1) for s in shaded.layout.shapes if s.type == "rect"] == [(1.0, 2.0)]
+    assert not [s for s in plain.layout.shapes if s.type == "rect"]
     known = curve.assign(low=[0.0, 0.7], high=[0.3, 1.0])
     bars = charts.strength_chart(known, "probability", THEMES[0], "p", "s", 1.5, ("low", "high")).data[0].error_y
     np.testing.assert_allclose([*bars.array, *bars.arrayminus], [0.2, 0.1, 0.1, 0.2])

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from probing_core.errors import BadArray, BadRun
 from probing_core.probes import LinearProbe
-from probing_core.probes.linear import fit, fit_in_span
+from probing_core.probes.linear import GRID, fit, fit_in_span
 
 CLASSES = tuple("abcde")
 
@@ -44,6 +44,13 @@ def test_every_penalty_has_scikit_learns_validation_loss(weighted):
     best = sklearn_loss((X, y), (Xv, yv), probe.penalty, weights)
     assert probe.facts.validation_loss == pytest.approx(best, rel=5e-4)
     assert probe.penalty == min(probe.facts.path, key=lambda pair: pair[1])[0]
+    # The path ended where it went up again, and nothing beyond would have been chosen.
+    tried = [penalty for penalty, _ in probe.facts.path]
+    assert tried == sorted(GRID, reverse=True)[: len(tried)]
+    assert tried[-1] < probe.penalty
+    assert not probe.facts.at_edge
+    for penalty in set(GRID) - set(tried):
+        assert sklearn_loss((X, y), (Xv, yv), penalty, weights) > best
 
 
 def test_bytes_round_trip_and_repeat():

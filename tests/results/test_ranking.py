@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import permutation_test
 
 from probing_core.errors import BadRun
 from probing_core.results import Run, leaderboard, rankable
-from probing_core.results.ranking import accuracy_by_base, holm, of_subset, sign_flip
+from probing_core.results.ranking import accuracy_by_base, of_subset, paired_p
 from probing_core.store import Store
 
 
@@ -46,23 +47,19 @@ def test_accuracy_by_base_averages_to_the_score(made_run):
 
 
 @pytest.mark.parametrize("n", [6, 11])
-def test_sign_flip_against_scipy(n):
-    differences = np.random.default_rng(n).normal(0.3, 1, n)
-    other = permutation_test(
-        (differences, np.zeros(n)), lambda a, b: np.mean(a - b), permutation_type="samples", n_resamples=np.inf
-    )
-    assert sign_flip(differences) == pytest.approx(other.pvalue, abs=1e-9)
+def test_the_paired_p_against_scipy(n):
+    a, b = np.random.default_rng(n).normal(0.3, 1, (2, n))
+    other = permutation_test((a, b), lambda a, b: np.mean(a - b), permutation_type="samples", n_resamples=np.inf)
+    # A photograph that one of them lacks has no say.
+    assert paired_p(pd.Series([*a, 9.0]), pd.Series([*b, np.nan])) == pytest.approx(other.pvalue, abs=1e-9)
 
 
-def test_sign_flip_of_many_is_drawn_alike_each_time():
-    differences = np.random.default_rng(0).normal(0, 1, 40)
-    assert sign_flip(differences) == sign_flip(differences)
-    assert sign_flip(differences + 5) < 0.001
-    assert np.isnan(sign_flip(differences[:1]))
-
-
-def test_holm():
-    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, np.nan])), [0.03, 0.06, 0.06, np.nan])
+def test_many_photographs_are_drawn_alike_each_time():
+    a, b = (pd.Series(values) for values in np.random.default_rng(0).normal(0, 1, (2, 40)))
+    assert paired_p(a, b) == paired_p(a, b)
+    assert paired_p(a, b + 5) < 0.001
+    assert np.isnan(paired_p(a[:1], b))
+    assert np.isnan(paired_p(a, pd.Series(dtype=float)))
 
 
 def test_runs_that_differ_in_more_than_models_are_refused(made_run, tmp_path):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
+from probing_core.config import Recipe
 from probing_core.results import Run, summaries
 from probing_core.results.ranking import of_subset
+from probing_core.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +71,25 @@ def test_confusions_are_shares_of_the_truth(made):
     mine = told[told["truth"] == first["truth"]]
     assert first["share"] == pytest.approx((mine["predicted"] == first["predicted"]).mean())
     assert first["truth"] != first["predicted"]
+
+
+def test_the_layer_is_chosen_on_validation_and_not_on_its_score(tmp_path):
+    store = Store(tmp_path)
+    recipe = Recipe(corpus="photos", fingerprint="x", transforms=("identity", "fog"), models=("zoo/mae@layer=all",))
+    store.write_toml("run.toml", recipe.to_toml(), "k")
+    names = ["zoo/mae@layer=2@pool=mean", "zoo/mae@layer=10@pool=mean", "zoo/mae@layer=1@pool=mean", "baseline/pixels"]
+    common = {"task": "fine", "probe": "linear"}
+    scores = pd.DataFrame({"model": names, "value": [0.7, 0.9, 0.2, 0.1]}).assign(
+        subset="seen", measure="balanced-accuracy", low=0.0, high=1.0, **common
+    )
+    fits = pd.DataFrame({"model": names, "validation_loss": [0.8, 1.1, 2.0, 0.1]}).assign(fold="split", **common)
+    oracle = fits.assign(fold="oracle:fog", validation_loss=0.0)
+    other = fits.assign(fold="mlp-0", probe="mlp-0", validation_loss=[9.0, 0.0, 0.0, 0.0])
+    store.write_table("tables/scores.parquet", scores, "k")
+    store.write_table("tables/fits.parquet", pd.concat([fits, oracle, other]), "k")
+    rows = summaries.layers(Run.open(tmp_path))
+    assert rows["layer"].tolist() == [1, 2, 10]
+    assert set(rows["base"]) == {"zoo/mae@pool=mean"}
+    assert rows.loc[rows["chosen"], "layer"].tolist() == [2]
+    assert rows["validation_loss"].tolist() == [2.0, 0.8, 1.1]
+    assert summaries.layers(Run.open(tmp_path), "content").empty

@@ -28,7 +28,7 @@ DIMENSIONS = {WIDE: 16, NARROW: 12}
 def made_store(root: Path, monkeypatch, adopted: bool = False) -> tuple[Store, Recipe]:
     """A picture's embedding is its label's axis, an axis for its transformation, and noise on every axis.
 
-    The axes of the transformations are as long as the strength: 0.4 at the weakest, 2.4 at the strongest.
+    The axes of the transformations are as long as the strength: 0.4 at the weakest, 2.4 at the strongest, less below.
     """
     monkeypatch.setattr(series, "PAIRS", PAIRS)
     monkeypatch.setattr(series, "SERIES_IMAGES", 24)
@@ -63,7 +63,7 @@ def add_model(store: Store, recipe: Recipe, model: str, samples: pd.DataFrame, t
     _write(store, recipe, samples, X, f"models/{slug(model)}/embeddings")
     for name, planned in tables.items():
         if name == "strength":
-            E = embeddings(planned["label"], planned["transform"], 0.4 + 2 * planned["position"].to_numpy(), d, rng)
+            E = embeddings(planned["label"], planned["transform"], lengths_at(planned["position"].to_numpy()), d, rng)
         else:
             E = embeddings(planned["label"], planned["first"], np.full(len(planned), 1.4), d, rng)
             E += axes(planned["second"], d) * 1.4
@@ -76,6 +76,10 @@ def add_model(store: Store, recipe: Recipe, model: str, samples: pd.DataFrame, t
 
 def subject_of(store: Store, recipe: Recipe, model: str = WIDE) -> Subject:
     return Subject(store, recipe, model, store.read_table("samples.parquet"), store.read_table("images.parquet"))
+
+
+def lengths_at(position: np.ndarray) -> np.ndarray:
+    return np.where(position < 0, 0.4 * np.exp(position), 0.4 + 2 * position)
 
 
 def embeddings(labels, transforms, lengths: np.ndarray, d: int, rng: np.random.Generator) -> np.ndarray:

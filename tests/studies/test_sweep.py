@@ -11,24 +11,28 @@ from scipy.stats import norm
 
 from probing_core.measures.geometry import shift
 from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.series import position_of
 from probing_core.studies.strength import strength_table
 from probing_core.studies.sweep import Sweep, look
-from probing_core.studies.thresholds import strength_of, threshold_table
+from probing_core.studies.thresholds import level_of, strength_of, threshold_table
 from probing_core.transforms import resolve
 
 FACTS = FitFacts(0.1, False, True, 1, 0.0)
 IMAGES = 150
-POSITIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
+LEVELS = (-2.0, -1.0, -0.5, 0.0, 0.5)
+"""A quarter of the way to the weakest strength, half of it, ..., and half as much again."""
 
 
 def swept(transform: str, right: np.ndarray, alarms: np.ndarray) -> Sweep:
-    """A sweep in which image n was right at position s where ``right`` (N, S) says so."""
+    """A sweep in which image n was right at level s where ``right`` (N, S) says so."""
     ids = [f"{i:03d}" for i in range(len(right))]
+    of = resolve(transform)
+    strengths = [strength_of(of, level) for level in LEVELS]
     rows = pd.DataFrame(
         [
-            (image, image, transform, strength_of(resolve(transform), p), p, hit, hit, 0.1 + p)
+            (image, image, transform, strength, position_of(of, strength), hit, hit, strength / 10)
             for image, hits in zip(ids, right, strict=True)
-            for p, hit in zip(POSITIONS, hits, strict=True)
+            for strength, hit in zip(strengths, hits, strict=True)
         ],
         columns=["image_id", "base_id", "transform", "strength", "position", "right", "detected", "shift"],
     )
@@ -38,16 +42,17 @@ def swept(transform: str, right: np.ndarray, alarms: np.ndarray) -> Sweep:
 @pytest.mark.parametrize("transform", ["gaussian-blur", "contrast"])  # contrast is weakest at its largest number
 def test_a_known_threshold_is_found_in_the_transforms_unit(transform):
     rng = np.random.default_rng(0)
-    false, center = 0.1, 0.4
-    rate = false + (1 - false) * norm.cdf((np.array(POSITIONS) - center) / 0.2)
+    false, center = 0.1, -0.6
+    rate = false + (1 - false) * norm.cdf((np.array(LEVELS) - center) / 0.4)
     found = swept(transform, rng.random((IMAGES, 5)) < rate, (rng.random(IMAGES) < false).astype(float))
     bank = {transform: resolve(transform)}
     row = threshold_table("m", found, bank).iloc[0]
     target = (norm.cdf(norm.ppf(false) + 1) - false) / (1 - false)
-    truth = strength_of(bank[transform], center + 0.2 * norm.ppf(target))
+    truth = strength_of(bank[transform], center + 0.4 * norm.ppf(target))
     assert row["low"] <= row["threshold"] <= row["high"]
     assert row["low"] <= truth <= row["high"]
-    assert abs(row["threshold"] - truth) < 0.15 * abs(bank[transform].strongest - bank[transform].weakest)
+    assert abs(row["threshold"] - truth) < 0.15 * abs(bank[transform].weakest - bank[transform].neutral)
+    assert abs(row["threshold"] - bank[transform].neutral) < abs(bank[transform].weakest - bank[transform].neutral)
     assert row["censored"] == ""
     assert row["unit"] == bank[transform].unit
     assert row["false_alarms"] == pytest.approx(false, abs=0.05)
@@ -56,20 +61,26 @@ def test_a_known_threshold_is_found_in_the_transforms_unit(transform):
 def test_a_transformation_that_is_always_seen_is_censored():
     found = swept("gaussian-blur", np.ones((IMAGES, 5), bool), np.zeros(IMAGES))
     row = threshold_table("m", found, {"gaussian-blur": resolve("gaussian-blur")}).iloc[0]
-    assert (row["threshold"], row["censored"]) == (1.5, "below")
+    assert (row["threshold"], row["censored"]) == (pytest.approx(strength_of(resolve("gaussian-blur"), -2)), "below")
 
 
-def test_positions_are_strengths_by_the_law():
-    assert strength_of(resolve("posterize"), 0.75) == 2.5
-    assert strength_of(replace(resolve("gaussian-blur"), law="log", strongest=6.0), 0.5) == pytest.approx(3.0)
+def test_levels_count_doublings_of_the_effect_or_where_nothing_is_neutral_positions():
+    assert strength_of(resolve("posterize"), -1) == 6
+    assert level_of(resolve("brighten"), 1.1) == pytest.approx(-2)
+    for transform in (resolve("jpeg"), replace(resolve("jpeg"), neutral=None)):
+        assert strength_of(transform, level_of(transform, 17.0)) == pytest.approx(17)
+    ranged = replace(resolve("gaussian-blur"), law="log", strongest=6.0, neutral=None)
+    assert strength_of(ranged, 0.5) == pytest.approx(3.0)
+    assert level_of(ranged, 3.0) == pytest.approx(0.5)
 
 
 def test_rates_and_shifts_are_means_over_images_with_intervals():
     right = np.arange(IMAGES)[:, None] < np.array([0, 30, 75, 120, 150])
     table = strength_table("m", swept("gaussian-blur", right, np.zeros(IMAGES)))
-    assert table["strength"].tolist() == [1.5, 1.875, 2.25, 2.625, 3.0]
+    strengths = [strength_of(resolve("gaussian-blur"), level) for level in LEVELS]
+    assert table["strength"].tolist() == strengths
     assert table["hit_rate"].tolist() == pytest.approx([0, 0.2, 0.5, 0.8, 1])
-    assert table["shift"].tolist() == pytest.approx([0.1, 0.35, 0.6, 0.85, 1.1])
+    assert table["shift"].tolist() == pytest.approx(np.array(strengths) / 10)
     middle = table.iloc[2]
     half = 1.96 * np.sqrt(0.25 / IMAGES)  # of a binomial rate
     assert middle["hit_low"] == pytest.approx(0.5 - half, abs=0.02)

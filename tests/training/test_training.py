@@ -17,6 +17,7 @@ from probing_core.probes.linear import fit
 from probing_core.store import Store
 from probing_core.training import DEPLOYMENT, FAMILIARITY, differences, predictions_path, probe_path, read_probe
 from probing_core.training.few import calibrate_out_of_fold
+from probing_core.training.files import kept
 
 MODEL = "baseline/handcrafted"
 
@@ -58,7 +59,7 @@ def test_content_is_learned_from_clean_images_and_its_oracle_from_images_transfo
 
 def test_the_content_probe_meets_every_transform_once(store, samples):
     told = store.read_table(predictions_path(MODEL, "content")).merge(samples, on="sample")
-    assert (told.groupby("transform").size() == (samples["split"] == "test").sum() // 12).all()  # 2 x (5 + identity)
+    assert (told.groupby("transform").size() == (samples["split"] == "test").sum() // 18).all()  # 3 x (5 + identity)
     assert (told["seen"] == (told["transform"] == "identity")).all()
     assert (told["truth"] == told["label"]).all()
 
@@ -96,6 +97,23 @@ def test_the_temperature_is_that_of_the_val_split(store, samples, X):
     told = store.read_table(predictions_path(MODEL, "fine"))
     tempered = at_temperature(probe.probabilities(X[told["sample"]]), deployment.temperature).max(1)
     np.testing.assert_allclose(told["p_calibrated"], tempered, atol=1e-5)
+
+
+def test_kept_probabilities_are_near_smaller_and_in_order():
+    rng = np.random.default_rng(0)
+    p = 1 / (1 + np.exp(-rng.normal(0, 4, 20_000)))
+    near = kept(p)
+    assert near.dtype == np.float32
+    assert np.abs(near - p).max() < 0.001
+    assert (np.abs(near / p - 1) < 0.004).all()
+    assert abs(np.log(near).mean() - np.log(p).mean()) < 1e-4
+    assert abs(near.mean() - p.mean()) < 1e-5
+    assert (np.diff(near[np.argsort(p)]) >= 0).all()
+    assert len(np.unique(near)) < 5000
+    assert np.array_equal(kept(near), near)
+    assert kept(np.append(p, [0, 1e-30, 1]))[-3:] == pytest.approx([0, 0, 1], abs=1e-12)
+    votes = np.repeat([0.1, 0.25], 5000)
+    assert np.array_equal(kept(votes), votes.astype(np.float32))
 
 
 def test_few_photographs_are_tempered_by_the_others():

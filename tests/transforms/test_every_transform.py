@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from probing_core.series import strengths_of
 from probing_core.transforms import CATALOG, GROUPS, SPLITS, Transform, bank, cut_pair, far_style, generator
 from probing_core.transforms.distance import describe
 from tests.transforms.pictures import noise, photograph, sources, views
@@ -76,9 +78,36 @@ def test_distance_grows_with_strength(transform: Transform) -> None:
     assert all(later > earlier for earlier, later in pairwise(means)), means
 
 
+@pytest.mark.parametrize("transform", [pytest.param(t, id=t.name) for t in bank()[1:]])
+def test_the_faintest_is_nearer_to_identity_than_the_weakest(transform: Transform) -> None:
+    strengths = (strengths_of(transform)[0], transform.weakest)
+    found = [[describe(*pair) for pair in _at(transform, strength)] for strength in strengths]
+    for kind in ("distance", "difference"):
+        faintest, weakest = (np.mean([getattr(one, kind) for one in row]) for row in found)
+        # Blocks of little more than a pixel double some pixels, so that pixelate is the least faint.
+        assert faintest < weakest * (0.7 if transform.name == "pixelate" else 0.5), kind
+
+
+@pytest.mark.parametrize("transform", [pytest.param(t, id=t.name) for t in bank()[1:]])
+def test_the_neutral_strength_changes_next_to_nothing(transform: Transform) -> None:
+    assert transform.neutral is not None
+    differences = [describe(*pair).difference for pair in _at(transform, transform.neutral)]
+    assert np.mean(differences) < (2 if transform.name == "jpeg" else 0.3)  # chroma is halved at any quality
+
+
+@pytest.mark.parametrize("neutral", [1.0, 0.6, 0.7])
+def test_a_neutral_strength_lies_beyond_the_weakest(neutral: float) -> None:
+    with pytest.raises(ValueError, match="away from the strongest"):
+        replace(bank()[1], neutral=neutral)
+
+
 def _pairs(transform: Transform, fraction: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return _at(transform, transform.strength_at(fraction))
+
+
+def _at(transform: Transform, strength: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for name, _, source in sources():
-        yield cut_pair(source, 128, transform, transform.strength_at(fraction), generator(0, name, transform.name))
+        yield cut_pair(source, 128, transform, strength, generator(0, name, transform.name))
 
 
 @pytest.mark.parametrize("transform", [pytest.param(t, id=t.name) for t in bank()[1:]])
