@@ -19,6 +19,9 @@ from probing_core.tasks import Task, make_task
 from probing_core.transforms.base import Transform
 
 DEPLOYMENT = "deployment"
+CALIBRATED = "fine-calibrated"
+"""The probe of the fine task at its temperature, for runs that adopt it; live predictions have one of their own."""
+
 LOOK_RULE = "look"
 FAMILIARITY = "familiarity"
 ORACLE = "content-oracle"
@@ -27,7 +30,7 @@ ORACLE = "content-oracle"
 OTHER_PROBES = "fine-mlp-knn"
 """Predictions of the fine task by the probes that are scored beside the linear one."""
 
-TRAINING = 3
+TRAINING = 4
 """Version of what training does; raised where its bytes change, so that runs that exist are trained again."""
 
 
