@@ -20,7 +20,7 @@ from probing_core.series import RENDERING
 from probing_core.tasks import Task
 from probing_core.training.files import Work
 
-RENDERED_SHARE = 2 / 3
+RENDERED_SHARE = 1 / 2
 """Weight of the renderings within a class, beside that of the main samples: what users bring was not made by us."""
 
 
