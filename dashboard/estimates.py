@@ -12,7 +12,6 @@ from typing import IO, Any
 
 from probing_core.look_samples import MOST_PICTURES, TILES
 from probing_core.pairs import PAIRS
-from probing_core.renderings import RENDERINGS
 from probing_core.series import RENDERED_IMAGES, SERIES_IMAGES, STRENGTHS
 
 ROUGH_NOTE = (
@@ -90,9 +89,9 @@ def estimate(
 
 def _further(images: int, transforms: int) -> int:
     """Samples of the series and large pictures, of a corpus whose test and train splits have the usual shares."""
-    tested, learned = min(SERIES_IMAGES, images // 5), min(RENDERED_IMAGES, 3 * images // 5)
+    tested, learned = min(SERIES_IMAGES, images // 5), min(RENDERED_IMAGES, 4 * images // 5)
     looked_at = min(MOST_PICTURES, images // 5) * (transforms + 1) * (1 + TILES)
-    return tested * (STRENGTHS * transforms + len(PAIRS)) + learned * min(len(RENDERINGS), transforms) + looked_at
+    return tested * (STRENGTHS * transforms + len(PAIRS)) + learned * (transforms + 1) + looked_at
 
 
 def _rough(model: str) -> float:

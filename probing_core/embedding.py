@@ -26,7 +26,7 @@ from probing_core.errors import BadRun
 from probing_core.look_samples import make_looks
 from probing_core.progress import Progress
 from probing_core.samples import Unit, choose_images, cut_units, load_transforms, make_samples, plan_samples
-from probing_core.series import REVISION, make_series, plan_series, series_names
+from probing_core.series import REVISIONS, make_series, plan_series, series_names
 from probing_core.store import Store, digest, slug
 
 LOOKS = "looks.parquet"
@@ -130,7 +130,7 @@ def _plan_series(name: str, recipe: Recipe, images: pd.DataFrame, key: str) -> B
     return Batch(
         table=series_table(name),
         folder=f"series/{name}",
-        key=digest([key, name, REVISION, which.to_numpy().tolist()]),
+        key=digest([key, name, REVISIONS[name], which.to_numpy().tolist()]),
         planned=planned,
         units=cut_units(recipe, planned),
         make=partial(_make_series, name, recipe),

@@ -3,8 +3,8 @@
 - ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
   learns from to the strongest, with the same randomness at all of them, so that a series differs by its strength alone.
 - ``composition``: the same images under two transformations in a row (`probing_core.pairs`).
-- ``rendering``: some images of the train split under the same transformations by other hands
-  (`probing_core.renderings`), from which deployment probes learn too.
+- ``rendering``: some images of the train and val splits as other programs hand them over, untouched and under the same
+  transformations by other hands (`probing_core.renderings`), from which deployment probes learn and choose too.
 
 A run has them where it evaluates by split. They are made and embedded in units like the main samples.
 """
@@ -22,7 +22,7 @@ from probing_core.config import Recipe
 from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
 from probing_core.pairs import PAIRS
-from probing_core.renderings import RENDERINGS
+from probing_core.renderings import RENDERINGS, clean
 from probing_core.samples import evaluation_mode, load_transforms
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.distance import describe
@@ -33,8 +33,8 @@ STRENGTH, COMPOSITION, RENDERING = "strength", "composition", "rendering"
 SERIES_IMAGES = 150
 """Tested images that get the series; they then cost about what the main samples of a thousand images do."""
 
-RENDERED_IMAGES = 150
-"""Images to learn from that get the renderings."""
+RENDERED_IMAGES = 300
+"""Images to learn from and to choose on that get the renderings; more photographs help more than more versions."""
 
 FAINT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Fainter strengths than the weakest, as shares of the way to it from no change: each is twice the one before, since
@@ -43,8 +43,8 @@ nobody knows beforehand how little a model sees."""
 STRENGTHS = 7
 """Strengths in all; those of the documented range are evenly spaced by the transform's own law, both ends included."""
 
-REVISION = 2
-"""Part of the key of every series; raised when what is made here changes."""
+REVISIONS = {STRENGTH: 2, COMPOSITION: 2, RENDERING: 2}
+"""Part of the key of a series; raised when what is made of it changes."""
 
 
 def series_names(recipe: Recipe, images: pd.DataFrame) -> tuple[str, ...]:
@@ -67,8 +67,13 @@ def pairs_of(recipe: Recipe) -> list[tuple[str, str]]:
 
 
 def rendered(recipe: Recipe) -> list[Transform]:
-    """The transforms of the run that there are renderings of."""
-    return [t for t in load_transforms(recipe) if t.name in RENDERINGS]
+    """What the renderings show: all that probes learn, if there is another hand's version of any of it.
+
+    Those that nobody else draws, and identity, join on the same pictures: else how a picture came to the view would
+    tell them from the others.
+    """
+    learned = [t for t in load_transforms(recipe) if not t.far]
+    return learned if any(t.name in RENDERINGS for t in learned) else []
 
 
 def swept(recipe: Recipe) -> list[Transform]:
@@ -90,8 +95,8 @@ def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame
     say which: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented, 1 the
     strongest, below 0 what is fainter); or ``first``, ``second``.
     """
-    split = "train" if name == RENDERING else "test"
-    candidates = images.loc[images["used"] & (images["split"] == split), ["image_id", "base_id", "label", "split"]]
+    splits = ("train", "val") if name == RENDERING else ("test",)
+    candidates = images.loc[images["used"] & images["split"].isin(splits), ["image_id", "base_id", "label", "split"]]
     most = RENDERED_IMAGES if name == RENDERING else SERIES_IMAGES
     chosen = limit_rows(candidates.reset_index(drop=True), most)
     if name == RENDERING:
@@ -116,7 +121,8 @@ def make_series(
     by_name = {t.name: t for t in load_transforms(recipe)}
 
     def versions(rows: pd.DataFrame) -> list[tuple[Image, dict[str, Any]]]:
-        source = prepare_source(corpus.load(rows["image_id"].iloc[0]), recipe.view)
+        picture = corpus.load(rows["image_id"].iloc[0])
+        source = picture if name == RENDERING else prepare_source(picture, recipe.view)
         made = (make(source, recipe, by_name, row) for row in rows.to_dict("records"))
         return [(after, facts | _facts(before, after)) for before, after, facts in made]
 
@@ -150,11 +156,18 @@ def _composed(
 
 
 def _rendered(
-    source: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
+    picture: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
 ) -> tuple[Image, Image, dict[str, Any]]:
-    rng = generator(recipe.seed, row["image_id"], f"{row['transform']} by another hand")
-    before, _ = cut_pair(source, recipe.view, transforms["identity"], float("nan"), rng)
-    return before, np.ascontiguousarray(RENDERINGS[row["transform"]](before, rng)), {}
+    """``picture`` comes as the corpus has it: other programs know nothing of our warp."""
+    name = row["transform"]
+    rng = generator(recipe.seed, row["image_id"], f"{name} by another hand")
+    before = clean(picture, recipe.view, rng)
+    if name == "identity":
+        return before, before, {}
+    if name in RENDERINGS:
+        return before, np.ascontiguousarray(RENDERINGS[name](before, rng)), {}
+    transform = transforms[name].for_split(row["split"])
+    return before, transform.apply(before, transform.draw_strength(rng), rng), {}
 
 
 MAKERS = {STRENGTH: _at_strength, COMPOSITION: _composed, RENDERING: _rendered}

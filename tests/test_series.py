@@ -13,7 +13,7 @@ from probing_core.embedders import find_spec, load_embedder
 from probing_core.embedding import embed, is_embedded, plan_batches, read_embeddings
 from probing_core.pairs import PAIRS
 from probing_core.progress import SILENT
-from probing_core.renderings import RENDERINGS
+from probing_core.renderings import clean
 from probing_core.samples import choose_images, load_transforms
 from probing_core.series import (
     COMPOSITION,
@@ -26,6 +26,7 @@ from probing_core.series import (
     strengths_of,
 )
 from probing_core.transforms import bank, resolve
+from probing_core.transforms.base import generator
 from tests.test_embedding import files, start
 from tests.test_samples import recipe_of, silent
 
@@ -65,7 +66,7 @@ def test_only_runs_that_are_split_have_series(planned, few_scenes):
     assert series_names(recipe, images) == (RENDERING, COMPOSITION, STRENGTH)
     assert series_names(replace(recipe, probes_from="x"), images) == (STRENGTH,)
     assert series_names(replace(recipe, transforms=("identity", "rotate")), images) == (RENDERING, STRENGTH)
-    assert series_names(replace(recipe, transforms=("identity", "swirl")), images) == (STRENGTH,)
+    assert series_names(replace(recipe, transforms=("identity", "text")), images) == (STRENGTH,)
     corpus = open_corpus(f"folder:{few_scenes}")
     few = recipe_of(corpus)
     assert series_names(few, choose_images(few, corpus, silent)) == ()
@@ -220,12 +221,34 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
     assert all(is_embedded(store, name, batches) for name in recipe.models)
 
 
-def test_renderings_are_of_images_that_probes_learn_from(planned):
+def test_renderings_are_of_images_that_probes_learn_from_and_choose_on(planned):
     recipe, corpus, images = planned
     table = plan_series(RENDERING, recipe, images)
-    assert set(table["split"]) == {"train"}
-    assert set(table["transform"]) == set(RENDERINGS) & set(recipe.transforms)
+    assert set(table["split"]) == {"train", "val"}
+    assert set(table["transform"]) == set(recipe.transforms)
     pictures, facts = make(RENDERING, recipe, corpus, images)
-    assert facts.groupby("transform")["difference"].mean().gt(0.2).all()
+    differences = facts.groupby("transform")["difference"].mean()
+    assert differences["identity"] == 0
+    assert differences.drop("identity").gt(0.2).all()
     again, _ = make(RENDERING, recipe, corpus, images)
     assert all(np.array_equal(a, b) for a, b in zip(pictures, again, strict=True))
+
+
+def test_what_nobody_else_draws_is_drawn_on_the_same_kind_of_picture(planned):
+    recipe, corpus, images = planned
+    recipe = replace(recipe, transforms=("identity", "jpeg", "border"))
+    pictures, facts = make(RENDERING, recipe, corpus, images)
+    i = int(facts.index[facts["transform"] == "border"][0])
+    rng = generator(recipe.seed, facts.at[i, "image_id"], "border by another hand")
+    before = clean(corpus.load(facts.at[i, "image_id"]), recipe.view, rng)
+    inside = slice(recipe.view // 4, -recipe.view // 4)
+    assert np.array_equal(pictures[i][inside, inside], before[inside, inside])
+    assert not np.array_equal(pictures[i], before)
+
+
+def test_a_series_that_is_made_otherwise_leaves_the_others_as_they_are(planned, monkeypatch):
+    recipe, _, images = planned
+    before = {batch.table: batch.key for batch in plan_batches(recipe, images)}
+    monkeypatch.setitem(series.REVISIONS, RENDERING, series.REVISIONS[RENDERING] + 1)
+    after = {batch.table: batch.key for batch in plan_batches(recipe, images)}
+    assert [name for name in before if before[name] != after[name]] == ["series/rendering.parquet"]

@@ -57,6 +57,8 @@ class LinearProbe:
         mean, scale: (D,) ``float32``; an embedding is standardized as ``(x - mean) / scale``.
         facts: how it was fitted.
         temperature: logits are divided by it before the softmax; 1 leaves them alone.
+        root: whether the square root of an embedding, none of whose numbers is negative, is standardized instead of
+            the embedding itself.
     """
 
     classes: tuple[str, ...]
@@ -66,6 +68,7 @@ class LinearProbe:
     scale: np.ndarray
     facts: FitFacts
     temperature: float = 1.0
+    root: bool = False
 
     def __post_init__(self) -> None:
         shapes = (self.weight.shape, self.bias.shape, self.mean.shape, self.scale.shape)
@@ -92,6 +95,8 @@ class LinearProbe:
                 f"The probe was fitted on embeddings of {self.mean.size} dimensions and takes an array "
                 f"(N, {self.mean.size}), but got {X.shape}; embed with the same model and options."
             )
+        if self.root:
+            X = square_root(X)
         return ((X - self.mean) / self.scale) @ self.weight.T + self.bias
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
@@ -115,6 +120,8 @@ class LinearProbe:
 
         arrays = {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in _ARRAYS}
         about = {"classes": self.classes, "temperature": self.temperature, "facts": asdict(self.facts)}
+        if self.root:
+            about["root"] = True
         # One metadata entry: safetensors writes several in no fixed order.
         return save(arrays, metadata={"probe": json.dumps(about, sort_keys=True)})
 
@@ -138,6 +145,7 @@ class LinearProbe:
                 classes=tuple(about["classes"]),
                 facts=FitFacts(**facts),
                 temperature=about["temperature"],
+                root=about.get("root", False),
                 **{name: arrays[name] for name in _ARRAYS},
             )
         except (SafetensorError, BadArray, KeyError, TypeError, ValueError) as error:
@@ -148,6 +156,11 @@ class LinearProbe:
 
 
 _ARRAYS = ("weight", "bias", "mean", "scale")
+
+
+def square_root(X: np.ndarray) -> np.ndarray:
+    """Of embeddings after a ReLU, whose long tails are mostly content (power normalization, Perronnin et al. 2010)."""
+    return np.sqrt(np.maximum(X, 0), dtype=np.float32)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from probing_core.measures.calibration import at_temperature
 from probing_core.store import Store
 from probing_core.tasks import Task
 from probing_core.training.files import (
+    CALIBRATED,
     DEPLOYMENT,
     FAMILIARITY,
     LOOK_RULE,
@@ -44,7 +45,7 @@ def adopt(work: Work, source: Store, name: str, key: str) -> None:
             f"'{work.model}' embeds differently here and in the run that the probes are taken from "
             f"({', '.join(meant)} differ), so its probes mean nothing here."
         )
-    for file in (name, DEPLOYMENT, LOOK_RULE, FAMILIARITY):
+    for file in (name, CALIBRATED, DEPLOYMENT, LOOK_RULE, FAMILIARITY):
         if source.has(probe_path(work.model, file)):
             work.store.adopt(probe_path(work.model, file), source, key)
     probe = read_probe(work.store, work.model, name)
@@ -57,8 +58,10 @@ def adopt(work: Work, source: Store, name: str, key: str) -> None:
     rows = np.flatnonzero(adopted.takes_part)
     probabilities = probe.probabilities(work.X[rows])
     further = {}
-    if name == "fine" and work.store.has(probe_path(work.model, DEPLOYMENT)):
-        temperature = read_probe(work.store, work.model, DEPLOYMENT).temperature
+    # Runs of few photographs, and those of before, have one temperature for both.
+    tempered = CALIBRATED if work.store.has(probe_path(work.model, CALIBRATED)) else DEPLOYMENT
+    if name == "fine" and work.store.has(probe_path(work.model, tempered)):
+        temperature = read_probe(work.store, work.model, tempered).temperature
         further["p_calibrated"] = kept(at_temperature(probabilities, temperature).max(1))
     note = f"probes trained on embeddings of another {' and '.join(harmless)}" if harmless else ""
     save_fits(work, name, [("adopted", probe.facts)], key, note=note)

@@ -32,16 +32,13 @@ def save_deployment(
     large: np.ndarray,
     looks: pd.DataFrame,
     key: str,
-) -> float:
+) -> None:
     """Writes the deployment probe and, where there are large pictures, the rule of the two looks.
 
     Args:
         probe: fitted on all that may be learned from.
         held_out: probabilities (n, K) and truth (n,) of samples that the probes which gave them never saw.
         large, looks: the same of large pictures (P, K), and which of them belong together; may be empty.
-
-    Returns:
-        The temperature.
     """
     temperature = fit_temperature(*held_out)
     prior = group_prior(groups_of(task.classes, work.recipe))
@@ -51,7 +48,6 @@ def save_deployment(
         expected = at_temperature(large, temperature) * prior
         rule = _look_rule(work, task, expected / expected.sum(1, keepdims=True), looks)
         work.store.write_bytes(look_rule_path(work.model), rule.to_bytes(), key)
-    return temperature
 
 
 def group_prior(groups: Sequence[str]) -> np.ndarray:

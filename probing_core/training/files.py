@@ -19,6 +19,9 @@ from probing_core.tasks import Task, make_task
 from probing_core.transforms.base import Transform
 
 DEPLOYMENT = "deployment"
+CALIBRATED = "fine-calibrated"
+"""The probe of the fine task at its temperature, for runs that adopt it; live predictions have one of their own."""
+
 LOOK_RULE = "look"
 FAMILIARITY = "familiarity"
 ORACLE = "content-oracle"
@@ -36,7 +39,7 @@ FEW_VALUES = 1000
 LARGEST_ODDS = 28.0
 """Logarithm of the odds of the largest probability that is kept, which ``float32`` holds as 1."""
 
-TRAINING = 4
+TRAINING = 5
 """Version of what training does; raised where its bytes change, so that runs that exist are trained again."""
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from probing_core.embedding import has_embeddings, read_embeddings, series_table
 from probing_core.errors import BadCorpus
 from probing_core.look_samples import COLUMNS
-from probing_core.measures.calibration import at_temperature
+from probing_core.measures.calibration import at_temperature, fit_temperature
 from probing_core.probes.base import LinearProbe
-from probing_core.probes.linear import fit, fit_in_span
-from probing_core.series import RENDERING
+from probing_core.probes.linear import fit_in_span
 from probing_core.tasks import Task
 from probing_core.training.deployment import read_looks, save_deployment, save_familiarity
-from probing_core.training.files import Work, kept, predictions_path, probe_path, save_fits, told
+from probing_core.training.files import CALIBRATED, Work, kept, predictions_path, probe_path, save_fits, told
+from probing_core.training.transfer import fit_deployment
 
 
 def train_split(work: Work, name: str, key: str) -> None:
@@ -29,8 +28,11 @@ def train_split(work: Work, name: str, key: str) -> None:
     probabilities = probe.probabilities(work.X[test])
     further = {}
     if name == "fine":
-        temperature = _deploy(work, task, probe, train, val, key)
+        _deploy(work, task, probe, train, val, key)
+        temperature = fit_temperature(probe.probabilities(work.X[val]), task.truth[val])
         further["p_calibrated"] = kept(at_temperature(probabilities, temperature).max(1))
+        calibrated = probe.with_temperature(temperature)
+        work.store.write_bytes(probe_path(work.model, CALIBRATED), calibrated.to_bytes(), key)
     work.store.write_bytes(probe_path(work.model, name), probe.to_bytes(), key)
     save_fits(work, name, [("split", probe.facts)], key)
     # Last, so that a kill before it leaves the task to be done again.
@@ -59,26 +61,9 @@ def fit_part(work: Work, task: Task, train: np.ndarray, val: np.ndarray) -> Line
     )
 
 
-def _deploy(work: Work, task: Task, probe: LinearProbe, train: np.ndarray, val: np.ndarray, key: str) -> float:
-    both = np.concatenate([train, val])
-    further, theirs = _renderings(work, task)
-    deployment = fit(
-        np.concatenate([work.X[both], further]),
-        np.concatenate([task.truth[both], theirs]),
-        classes=task.classes,
-        validation=(work.X[val], task.truth[val]),
-        penalties=(probe.penalty,),  # chosen by `probe`, which did not learn from val
-    )
-    held_out = probe.probabilities(work.X[val]), task.truth[val]
+def _deploy(work: Work, task: Task, probe: LinearProbe, train: np.ndarray, val: np.ndarray, key: str) -> None:
+    deployment = fit_deployment(work, task, probe, train, val)
     large, looks = read_looks(work) or (work.X[:0], pd.DataFrame(columns=list(COLUMNS)))
-    temperature = save_deployment(work, task, deployment, held_out, probe.probabilities(large), looks, key)
+    seen = deployment.choosing.probabilities(large)
+    save_deployment(work, task, deployment.probe, deployment.held_out, seen, looks, key)
     save_familiarity(work, train, task.truth[train], [(train, val)], key)
-    return temperature
-
-
-def _renderings(work: Work, task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings (n, D) and classes (n,) of the transforms by other hands; none where the run has none."""
-    if not has_embeddings(work.store, work.model, RENDERING):
-        return work.X[:0], task.truth[:0]
-    names = work.store.read_table(series_table(RENDERING), ["transform"])["transform"]
-    return read_embeddings(work.store, work.model, series=RENDERING), names.map(task.classes.index).to_numpy(np.int64)

@@ -87,15 +87,15 @@ def test_too_many_images_are_thinned_as_a_whole(trained_run, tmp_path, monkeypat
     assert fits["note"].str.startswith("learned from 12 images, evenly spaced").all()  # 60 samples of 5 classes
 
 
-def test_the_temperature_is_that_of_the_val_split(store, samples, X):
+def test_reported_probabilities_are_tempered_on_the_val_split(store, samples, X):
     val = samples[(samples["split"] == "val") & (samples["draw"] == 0)]
-    probe, deployment = read_probe(store, MODEL, "fine"), read_probe(store, MODEL, DEPLOYMENT)
-    truth = val["transform"].map(probe.classes.index).to_numpy()
+    probe = read_probe(store, MODEL, "fine")
     held = probe.probabilities(X[val.index])
     assert probe.temperature == 1
-    assert deployment.temperature == pytest.approx(fit_temperature(held, truth))
+    temperature = fit_temperature(held, val["transform"].map(probe.classes.index).to_numpy())
+    assert read_probe(store, MODEL, "fine-calibrated").temperature == pytest.approx(temperature)
     told = store.read_table(predictions_path(MODEL, "fine"))
-    tempered = at_temperature(probe.probabilities(X[told["sample"]]), deployment.temperature).max(1)
+    tempered = at_temperature(probe.probabilities(X[told["sample"]]), temperature).max(1)
     np.testing.assert_allclose(told["p_calibrated"], tempered, atol=1e-5)
 
 
@@ -158,7 +158,7 @@ def test_other_versions_are_adopted_and_said(adopting, trained_run):
     store = adopting(libraries={"cv2": "0.1"})
     notes = store.read_table("tables/scores.parquet")["note"]
     assert notes.str.contains("probes trained on embeddings of another libraries").all()
-    for name in (DEPLOYMENT, FAMILIARITY):
+    for name in ("fine-calibrated", DEPLOYMENT, FAMILIARITY):
         assert store.read_bytes(probe_path(MODEL, name)) == Store(trained_run).read_bytes(probe_path(MODEL, name))
     scores = store.read_table("tables/scores.parquet")
     assert set(scores["probe"]) == {"linear"}

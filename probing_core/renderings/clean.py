@@ -1,0 +1,69 @@
+"""Untouched pictures as other programs hand them over: what every rendering starts from.
+
+The bank's samples all reach the view through one warp, so that nothing but the transform tells them apart. Pictures
+from outside come by other ways: cut out of a larger picture, reduced by another filter, sharpened a little by a camera,
+stored at high quality. None of that is a transformation, and a deployment probe must see it as none.
+"""
+
+from __future__ import annotations
+
+import io
+
+import cv2
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageFilter
+
+from probing_core.transforms.base import Image
+
+NATIVE = 0.2
+"""Share of the pictures that are cut out at the source's own scale, as tiles of large pictures are."""
+
+SMALLEST_SHARE = 0.65
+"""Of the source's shorter side, in those that are reduced."""
+
+OPENCV = (cv2.INTER_AREA, cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
+PILLOW = (
+    Pillow.Resampling.BOX,
+    Pillow.Resampling.BILINEAR,
+    Pillow.Resampling.BICUBIC,
+    Pillow.Resampling.LANCZOS,
+)
+
+
+def clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
+    """An untouched square of ``picture``, at most mirrored, at ``view`` pixels.
+
+    Args:
+        picture: whose shorter side has at least ``view`` pixels.
+    """
+    side = min(picture.shape[:2])
+    cut = view if rng.random() < NATIVE else max(view, round(side * rng.uniform(SMALLEST_SHARE, 1)))
+    top, left = (int(rng.integers(length - cut + 1)) for length in picture.shape[:2])
+    square = np.ascontiguousarray(picture[top : top + cut, left : left + cut])
+    if rng.random() < 0.5:
+        square = np.ascontiguousarray(square[:, ::-1])
+    return _finished(_reduced(square, view, rng), rng)
+
+
+def _reduced(square: Image, view: int, rng: np.random.Generator) -> Image:
+    method = int(rng.integers(len(OPENCV) + len(PILLOW)))
+    if square.shape[0] == view:
+        return square
+    if method < len(OPENCV):
+        return cv2.resize(square, (view, view), interpolation=OPENCV[method])
+    return np.asarray(Pillow.fromarray(square).resize((view, view), PILLOW[method - len(OPENCV)]))
+
+
+def _finished(image: Image, rng: np.random.Generator) -> Image:
+    """As it is, sharpened a little, or stored as JPEG of high quality."""
+    kind = rng.random()
+    if kind < 0.2:
+        sharper = ImageFilter.UnsharpMask(radius=1, percent=int(rng.integers(20, 70)), threshold=0)
+        return np.asarray(Pillow.fromarray(image).filter(sharper))
+    if kind < 0.5:
+        buffer = io.BytesIO()
+        quality, subsampling = int(rng.integers(85, 97)), int(rng.integers(3))
+        Pillow.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=subsampling)
+        return np.asarray(Pillow.open(buffer).convert("RGB"))
+    return image

@@ -1,0 +1,110 @@
+"""The deployment probe: it learns from the renderings as well, and its penalty is chosen on them.
+
+A probe that is best on the bank's own samples of other photographs is not best where another program did the work.
+So the penalty and the temperature of live predictions are those that tell the renderings of the val split best, by a
+probe that learned from the train split alone; then the probe of that penalty learns from both splits. Embeddings that
+have no negative numbers may enter as they are or as square roots, whichever tells those renderings better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from probing_core.embedding import has_embeddings, read_embeddings, series_table
+from probing_core.probes.base import LinearProbe, square_root
+from probing_core.probes.linear import GRID, fit
+from probing_core.series import RENDERING
+from probing_core.tasks import Task
+from probing_core.training.files import Work
+
+RENDERED_SHARE = 1 / 2
+"""Weight of the renderings within a class, beside that of the main samples: what users bring was not made by us."""
+
+
+@dataclass(frozen=True, eq=False)
+class Deployment:
+    """A probe for live predictions, and what tells how sure it may be.
+
+    Attributes:
+        probe: learned from the train and val splits; not yet calibrated.
+        choosing: learned from the train split alone, at the same penalty.
+        held_out: probabilities (n, K) by ``choosing`` and truth (n,) of samples of the val split.
+    """
+
+    probe: LinearProbe
+    choosing: LinearProbe
+    held_out: tuple[np.ndarray, np.ndarray]
+
+
+def fit_deployment(work: Work, task: Task, probe: LinearProbe, train: np.ndarray, val: np.ndarray) -> Deployment:
+    """The deployment probe of ``task``.
+
+    Args:
+        probe: of the main samples ``train``, its penalty chosen on ``val``: what a run without renderings goes by.
+        train, val: positions of the samples that may be learned from.
+    """
+    both = np.concatenate([train, val])
+    if not has_embeddings(work.store, work.model, RENDERING):
+        fitted = fit(
+            work.X[both],
+            task.truth[both],
+            classes=task.classes,
+            validation=(work.X[val], task.truth[val]),
+            penalties=(probe.penalty,),
+        )
+        return Deployment(fitted, probe, (probe.probabilities(work.X[val]), task.truth[val]))
+    table = work.store.read_table(series_table(RENDERING), ["transform", "split"])
+    rendered = read_embeddings(work.store, work.model, series=RENDERING)
+    truth = table["transform"].map(task.classes.index).to_numpy(np.int64)
+    held = (table["split"] == "val").to_numpy()
+    validation = (rendered[held], truth[held])
+
+    def learned_from(main: np.ndarray, others: np.ndarray, root: bool, penalties: Sequence[float]) -> LinearProbe:
+        return fit_rooted(
+            np.concatenate([work.X[main], rendered[others]]),
+            np.concatenate([task.truth[main], truth[others]]),
+            classes=task.classes,
+            weights=class_weights(task.truth[main], truth[others]),
+            validation=validation,
+            penalties=penalties,
+            root=root,
+        )
+
+    roots = (False, True) if rendered.min() >= 0 and work.X[both].min() >= 0 else (False,)
+    candidates = [learned_from(train, ~held, root, GRID) for root in roots]
+    choosing = min(candidates, key=lambda candidate: candidate.facts.validation_loss)
+    fitted = learned_from(both, np.ones(len(truth), bool), choosing.root, (choosing.penalty,))
+    return Deployment(fitted, choosing, (choosing.probabilities(rendered[held]), truth[held]))
+
+
+def fit_rooted(
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    classes: Sequence[str],
+    weights: np.ndarray,
+    validation: tuple[np.ndarray, np.ndarray],
+    penalties: Sequence[float] = GRID,
+    root: bool,
+) -> LinearProbe:
+    """As `fit`, on the square roots of the embeddings if ``root``."""
+    Xv, yv = validation
+    if root:
+        X, Xv = square_root(X), square_root(Xv)
+    probe = fit(X, y, classes=classes, weights=weights, validation=(Xv, yv), penalties=penalties)
+    return replace(probe, root=root)
+
+
+def class_weights(main: np.ndarray, rendered: np.ndarray) -> np.ndarray:
+    """(n + m,) weights of samples of classes ``main`` (n,) and ``rendered`` (m,), 1 on average.
+
+    Every class weighs the same, and within it the renderings `RENDERED_SHARE`, where there are both.
+    """
+    classes = int(max(main.max(), rendered.max())) + 1
+    ours, theirs = (np.bincount(truth, minlength=classes) for truth in (main, rendered))
+    share = np.where(theirs == 0, 0.0, np.where(ours == 0, 1.0, RENDERED_SHARE))
+    weights = np.concatenate([((1 - share) / np.maximum(ours, 1))[main], (share / np.maximum(theirs, 1))[rendered]])
+    return weights * len(weights) / weights.sum()
