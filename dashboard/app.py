@@ -57,13 +57,12 @@ button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT
 /* On a narrow screen the navigation takes less of it, controls stand in two columns, and a chart has a row of its
    own. */
 @media (max-width: 1000px) {
-  [data-testid=stSidebar][data-collapsed=false] { width: 196px !important; min-width: 196px !important; }
-  [data-testid=stSidebarUserContent], [data-testid=stSidebarNav] { padding-inline: 0.6rem; }
+  [data-testid=stSidebar][data-collapsed=false] { width: 240px !important; min-width: 240px !important; }
   [data-testid=stMainBlockContainer] { padding-inline: 1.2rem; }
   [data-testid=stHorizontalBlock] { flex-wrap: wrap; }
   [data-testid=stColumn] { min-width: min(100%, 240px); }
   [data-testid=stColumn]:has(.stPlotlyChart) { min-width: 100%; }
-  [data-testid=stColumn] [data-testid=stImage] img { max-width: 320px; }
+  [data-testid=stColumn] [data-testid=stImage] img { max-width: 320px !important; }
 }
 </style>"""
 

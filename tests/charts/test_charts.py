@@ -104,9 +104,9 @@ def test_a_model_looks_the_same_whichever_models_it_is_drawn_with():
 
 
 def test_labels_never_cover_each_other_and_are_left_out_where_there_is_no_room():
-    x, y = pd.Series([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]), pd.Series([0.0] * 6 + [1.0])
-    placed = place_labels(x, y, [f"label-{i}" for i in range(7)])
-    assert placed[-1][0] == "label-6"
+    x, y = pd.Series([0.5] * 6 + [0.0, 1.0]), pd.Series([0.0] * 6 + [0.5, 1.0])
+    placed = place_labels(x, y, [f"label-{i}" for i in range(8)])
+    assert placed[6:] == [("label-6", "top right"), ("label-7", "top left")]  # inside of the plot
     assert [text for text, _ in placed[:6]] == ["label-0", "label-1", "label-2", "label-3", "", ""]  # four places
     x, y = pd.Series([0.0, 0.3, 1.0]), pd.Series([0.0, 0.5, 1.0])
     assert [text for text, _ in place_labels(x, y, ["a", "b", "c"])] == ["a", "b", "c"]
