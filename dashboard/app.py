@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:
     st.stop()
 
 from dashboard.pictures import plain
+from probing_core.charts import Theme
 from probing_core.errors import ProbingError
 
 PAGES = {
@@ -53,6 +54,16 @@ STYLE = """<style>
    everybody can read has at least 4.5 (WCAG 1.4.3). */
 [data-testid=stCaptionContainer] { color: inherit !important; opacity: 0.8; }
 button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT; }
+/* On a narrow screen the navigation takes less of it, controls stand in two columns, and a chart has a row of its
+   own. */
+@media (max-width: 1000px) {
+  [data-testid=stSidebar][data-collapsed=false] { width: 240px !important; min-width: 240px !important; }
+  [data-testid=stMainBlockContainer] { padding-inline: 1.2rem; }
+  [data-testid=stHorizontalBlock] { flex-wrap: wrap; }
+  [data-testid=stColumn] { min-width: min(100%, 240px); }
+  [data-testid=stColumn]:has(.stPlotlyChart) { min-width: 100%; }
+  [data-testid=stColumn] [data-testid=stImage] img { max-width: 320px !important; }
+}
 </style>"""
 
 
@@ -66,7 +77,7 @@ def icon() -> Image.Image:
 
 def main() -> None:
     st.set_page_config(page_title="Probing image embeddings", page_icon=icon(), layout="wide")
-    st.html(STYLE.replace("ACCENT", data.theme().accent))
+    st.html(STYLE.replace("ACCENT", Theme(dark=data.is_dark()).accent))
     state.adopt_address()
     page = st.navigation(PAGES, expanded=True)
     pick_run()

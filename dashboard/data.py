@@ -37,7 +37,16 @@ class NoRun(BadRun):
 
 
 def theme() -> Theme:
-    return Theme(dark=st.context.theme.type == "dark")
+    """The visitor's colors; the models of the chosen run look the same in all charts."""
+    try:
+        models = tuple(current_run().models["name"])
+    except BadRun:
+        models = ()
+    return Theme(dark=is_dark(), models=models)
+
+
+def is_dark() -> bool:
+    return st.context.theme.type == "dark"
 
 
 def places() -> list[RunPlace]:
@@ -81,6 +90,16 @@ def _stamp(path: Path) -> str:
 @st.cache_resource(max_entries=RUNS_OPEN, show_spinner="Opening the run")
 def _open_run(path: str, stamp: str) -> Run:
     return Run.open(path)
+
+
+def table(run: Run, name: str) -> pd.DataFrame:
+    """The run's table called ``name``; an empty frame where it has none."""
+    return _table(run, run.digest, name)
+
+
+@st.cache_resource(max_entries=TABLES_KEPT, show_spinner=False)
+def _table(_run: Run, digest: str, name: str) -> pd.DataFrame:
+    return _run.table(name)
 
 
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
@@ -157,9 +176,9 @@ def predictor(run: Run) -> Predictor:
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the probes")
 def _predictor(_run: Run, digest: str) -> Predictor:
-    from probing_core.prediction import Predictor
+    from dashboard.remembering import RememberingPredictor
 
-    return Predictor(_run)
+    return RememberingPredictor(_run)
 
 
 def embeddings(run: Run, model: str) -> np.ndarray | None:

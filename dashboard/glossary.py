@@ -39,6 +39,8 @@ TERMS = {
     "retrieval": "Mean reciprocal rank of the right transformed embedding among all, from that prediction.",
     "cka": "Debiased linear centered kernel alignment of two models' embeddings: 1 means the same geometry.",
     "composition": "A probe trained on single transformations is shown pictures with two, one after the other.",
+    "objective": "What the model was trained to do: name labels (supervised), fill in hidden parts (MAE, CAN), "
+    "recognize two views of one picture (SimCLR, CAN), or match pictures with words (CLIP, ALIGN).",
     "look": "direct: the picture as it is. combined: a large picture looked at whole (reduced) and as tiles at its own "
     "scale, since reduction would erase blur, noise and compression.",
     "map": "UMAP of the embeddings: near points are alike to this model; distances between far clusters mean little.",

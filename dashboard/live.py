@@ -11,7 +11,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import data
+from dashboard.pictures import plain
 from dashboard.strength import Preview
+from probing_core.errors import ProbingError
 from probing_core.results import Run, nearest
 
 if TYPE_CHECKING:
@@ -33,12 +35,18 @@ def predictor_of(run: Run) -> Predictor:
 def predict(
     run: Run, images: Sequence[np.ndarray], names: Sequence[str], models: Sequence[str], task: str
 ) -> pd.DataFrame:
-    """Rows of `Predictor.predict`; with progress, since a model may have to be loaded first."""
+    """Rows of `Predictor.predict`; with progress, since a model may have to be loaded first.
+
+    A model that cannot be asked has no rows, and the page says why.
+    """
     predictor = predictor_of(run)
     parts = []
     with st.spinner("Asking the models", show_time=True), _TURN:
         for model in models:
-            parts += predictor.predict(images, task=task, models=[model], names=names)
+            try:
+                parts += predictor.predict(images, task=task, models=[model], names=names)
+            except ProbingError as error:  # the others go on
+                st.warning(f"{plain(model)} could not be asked: {plain(str(error))}", icon=":material/error:")
     return pd.DataFrame(parts)
 
 

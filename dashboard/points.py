@@ -12,6 +12,9 @@ from probing_core.charts.maps import Looks, category_looks
 from probing_core.results import Run
 
 COLORINGS = ("transform", "group", "label", "correct", "strength")
+COLORING_NAMES = {"transform": "transformation", "label": "content", "correct": "right or wrong"}
+"""What the page calls those whose name in the address says less."""
+
 MOST_POINTS = 13_000
 """Over all maps of a figure: more make a lasso slow."""
 

@@ -61,6 +61,11 @@ def chosen(name: str, default: str = "") -> str:
     return _choices().get(name, default)
 
 
+def chosen_of(name: str, options: Sequence[str]) -> list[str]:
+    """Those of ``options`` that the choice ``name``, which may have no widget on this page, holds."""
+    return [part for part in chosen(name).split(SEPARATOR) if part in options]
+
+
 def _choices() -> dict[str, str]:
     return st.session_state.setdefault("_choices", {})
 

@@ -10,10 +10,13 @@ from dashboard.glossary import hint
 from dashboard.pictures import plain
 from probing_core.charts import leaderboard_chart
 from probing_core.results import Run, tell_apart
-from probing_core.results.ranking import of_subset
+from probing_core.results.ranking import SIGNIFICANCE, of_subset
 
 ALL, TWO = "all classes", "two classes"
 """What the page Confusion compares, under the choice ``compare``."""
+
+MOST_NAMED = 4
+"""Models that a sentence names; of more it tells how many."""
 
 
 def show(run: Run) -> None:
@@ -49,8 +52,10 @@ def _most_mistaken(told: pd.DataFrame, classes: list[str]) -> tuple[str, str]:
 def _say_who(board: pd.DataFrame, first: str, second: str) -> None:
     best = board.iloc[0]
     interval = "" if pd.isna(best["low"]) else f" (95 % interval {best['low']:.0%} to {best['high']:.0%})"
-    level = list(board.loc[board.index[1:], "model"][board["p"].iloc[1:] >= 0.05])
+    level = list(board.loc[board.index[1:], "model"][board["p"].iloc[1:] >= SIGNIFICANCE])
     beside = f" Not told apart from it: {plain(', '.join(level))}." if level else ""
+    if len(level) > MOST_NAMED:
+        beside = f" {len(level)} of the {len(board) - 1} others cannot be told apart from it: the hollow marks below."
     st.markdown(
         f"**{plain(best['model'])}** is best at telling {first} from {second}: it names "
         f"**{best['value']:.0%}** of them rightly{interval}.{beside}"
@@ -73,8 +78,8 @@ def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None
             "value": percent("both right %", format="%.1f", help="The mean of the two recalls."),
             "first": percent(f"{first} right %", format="%.1f", help=hint("recall")),
             "second": percent(f"{second} right %", format="%.1f", help=hint("recall")),
-            "first_as_second": percent(f"{first} taken for {second} %", format="%.1f"),
-            "second_as_first": percent(f"{second} taken for {first} %", format="%.1f"),
+            "first_as_second": percent(f"{first} → {second} %", format="%.1f", help=f"{first} taken for {second}."),
+            "second_as_first": percent(f"{second} → {first} %", format="%.1f", help=f"{second} taken for {first}."),
         },
     )
 

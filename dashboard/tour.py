@@ -1,34 +1,38 @@
-"""A guided tour of five steps for the first visit."""
+"""A guided tour of five steps for the first visit, each on the page that it is about."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 STEPS = (
-    ("Overview", "**Who leads.** The dot is a model's score, the bar its 95 % interval, the dotted line what guessing "
-     "gives. A hollow dot cannot be told apart from the best."),
-    ("Map", "**What lies together.** Every point is a picture as a model sees it. Rest on a point to see the picture, "
-     "draw a lasso to collect some."),
-    ("Confusion", "**What is mistaken for what.** Click a cell to see the very pictures."),
-    ("Try your images", "**Your turn.** Drop a picture: every model says what was done to it."),
-    ("Methods and data", "**How it was measured**, on which photographs, and every table to download."),
+    ("Overview", "views/overview.py", "**Who leads.** The dot is a model's score, the bar its 95 % interval, the "
+     "dotted line what guessing gives. A hollow dot cannot be told apart from the best."),
+    ("Map", "views/map.py", "**What lies together.** Every point is a picture as a model sees it. Rest on a point to "
+     "see the picture, draw a lasso to collect some."),
+    ("Confusion", "views/confusion.py", "**What is mistaken for what.** Click a cell to see the very pictures."),
+    ("Try your images", "views/try_images.py", "**Your turn.** Drop a picture: every model says what was done to it."),
+    ("Methods and data", "views/methods.py", "**How it was measured**, on which photographs, and every table to "
+     "download."),
 )  # fmt: skip
 
 
-def tour() -> None:
-    """Shown until it is closed; it can be called back from the same place."""
+def tour(page: str) -> None:
+    """The step that is about ``page``, until the tour is closed; the first page can call it back."""
     step = st.session_state.setdefault("_tour", 0)
-    if step is None:
-        if st.button("Show the tour", icon=":material/explore:", type="tertiary", key="tour-again"):
+    if step is None or STEPS[step][0] != page:
+        if page == STEPS[0][0] and st.button(
+            "Show the tour", icon=":material/explore:", type="tertiary", key="tour-again"
+        ):
             st.session_state["_tour"] = 0
             st.rerun()
         return
-    page, words = STEPS[step]
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="tour"):
-        st.markdown(f"**{step + 1} of {len(STEPS)} · {page}** — {words}", width="stretch")
-        if step + 1 < len(STEPS) and st.button("Next", key="tour-next"):
-            st.session_state["_tour"] = step + 1
-            st.rerun()
+        st.markdown(f"**{step + 1} of {len(STEPS)} · {page}** — {STEPS[step][2]}", width="stretch")
+        if step + 1 < len(STEPS):
+            following, path, _ = STEPS[step + 1]
+            if st.button(f"Next: {following}", key="tour-next"):
+                st.session_state["_tour"] = step + 1
+                st.switch_page(path)
         if st.button("Close the tour", key="tour-close", type="tertiary"):
             st.session_state["_tour"] = None
             st.rerun()

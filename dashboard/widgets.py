@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import data, state
+from dashboard.columns import columns_of
 from dashboard.glossary import hint
 from probing_core.results import PicturesMissing, Run
 from probing_core.results.ranking import measure_of
@@ -29,6 +30,8 @@ SUBSETS = {
 }
 GALLERY_PAGE = 24
 THUMBNAIL = 128
+WHOLE_TABLE = 16
+"""Rows that a table shows without scrolling."""
 
 
 def select(
@@ -49,11 +52,19 @@ def select(
 
 
 def segments(
-    label: str, name: str, options: Sequence[str], default: str | None = None, help: str | None = None, where: Any = st
+    label: str,
+    name: str,
+    options: Sequence[str],
+    default: str | None = None,
+    names: dict | None = None,
+    help: str | None = None,
+    where: Any = st,
 ) -> str:
     """One of a few options, all of them in sight."""
     state.remember(name, options, default or options[0])
-    value = where.segmented_control(label, options, key=name, help=help, required=True)
+    value = where.segmented_control(
+        label, options, key=name, help=help, required=True, format_func=lambda o: (names or {}).get(o, o), wrap=True
+    )
     state.publish(name, value)
     return value
 
@@ -65,9 +76,14 @@ def toggle(label: str, name: str, default: bool = False, help: str | None = None
     return value
 
 
-def pick_model(run: Run, where: Any = st, name: str = "model", label: str = "Model", default: int = 0) -> str:
+def pick_model(run: Run, where: Any = st) -> str:
+    """One model; a page that shows several begins with it."""
     models = list(run.models["name"])
-    return select(label, name, models, models[min(default, len(models) - 1)], where=where)
+    several = state.chosen_of("models", models)
+    value = select("Model", "model", models, several[0] if several else models[0], where=where)
+    if several and value not in several:
+        state.choose("models", [value, *several[:-1]])
+    return value
 
 
 def pick_models(
@@ -78,17 +94,20 @@ def pick_models(
     default: int = 2,
     prefer: Callable[[str], bool] = lambda model: True,
 ) -> list[str]:
-    """Several models; none only where the run has none.
+    """Several models; none only where the run has none. A page that shows one shows one of them.
 
     Args:
         default: how many are chosen where nobody chose, of those that ``prefer`` likes.
     """
     models = list(run.models["name"])
-    first = [m for m in models if prefer(m)][:default] or models[:1]
+    known = [m for m in (*state.chosen_of("model", models), *models) if prefer(m)]
+    first = list(dict.fromkeys(known))[:default] or models[:1]
     state.remember(name, models, first)
     st.session_state[name] = st.session_state[name][:limit] or first
-    value = where.multiselect("Models", models, key=name, max_selections=limit)
+    value = where.multiselect("Models", models, key=name, max_selections=limit, wrap=True)
     state.publish(name, value)
+    if value and state.chosen("model") not in value:
+        state.choose("model", value[0])
     return value or models[:1]
 
 
@@ -150,8 +169,11 @@ def download(table: pd.DataFrame | Callable[[], pd.DataFrame], key: str, label: 
 
 
 def show_table(table: pd.DataFrame, key: str, **options: Any) -> Any:
-    """A table with its data to download."""
-    result = st.dataframe(table, hide_index=True, key=key, **options)
+    """A table with its data to download; one of moderate length is shown whole, and notes that nobody made are not."""
+    shown = table.drop(columns="note") if "note" in table and not table["note"].any() else table
+    settings = columns_of(shown.columns) | options.pop("column_config", {})
+    height = options.pop("height", "content" if len(shown) <= WHOLE_TABLE else "auto")
+    result = st.dataframe(shown, hide_index=True, key=key, column_config=settings, height=height, **options)
     download(table, key)
     return result
 
@@ -180,13 +202,16 @@ def gallery(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str
         state.publish(f"{key}-page", page)
     shown = rows.iloc[(page - 1) * GALLERY_PAGE : page * GALLERY_PAGE]
     first = (page - 1) * GALLERY_PAGE + 1
-    st.caption(f"Pictures {first} to {first + len(shown) - 1} of {total}.")
+    place = f"{first} to {first + len(shown) - 1} of {total}"
     try:
         pictures = [data.picture(run, int(s)) for s in shown["sample"]]
     except PicturesMissing as error:
         pictures_missing(run, error, key)
-        st.dataframe(shown[[c for c in shown.columns if c in GALLERY_COLUMNS]], hide_index=True)
+        st.caption(f"Samples {place}.")
+        named = [c for c in shown.columns if c in GALLERY_COLUMNS]
+        st.dataframe(shown[named], hide_index=True, column_config=columns_of(named))
         return
+    st.caption(f"Pictures {place}.")
     captions = [caption(row) for row in shown.itertuples()]
     st.image(pictures, caption=captions, width=THUMBNAIL, alt=captions)
 
@@ -220,7 +245,9 @@ def embeddings_missing(run: Run, key: str) -> None:
 
 def _offer(run: Run, able: Callable[[Run], bool], what: str, key: str) -> None:
     other = data.another_run(run, able)
-    if other and st.button(f"Open the run '{other}', which has {what}", key=f"{key}-other-run"):
+    if not other:
+        st.caption(f"`make demo` computes a run that has {what}; New run computes one of pictures of your own.")
+    elif st.button(f"Open the run '{other}', which has {what}", key=f"{key}-other-run"):
         state.choose("run", other)
         st.rerun()
 

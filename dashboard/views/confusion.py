@@ -9,12 +9,14 @@ import streamlit as st
 from dashboard import data, state, telling, widgets
 from dashboard.glossary import hint
 from dashboard.telling import ALL, TWO
+from dashboard.tour import tour
 from probing_core.charts import confusion_chart
 from probing_core.results import Run, confusion_matrix
 from probing_core.results.confusion import Normalization
 from probing_core.results.ranking import of_subset
 
 NORMALIZATIONS = {"row": "share of the true class", "column": "share of the predicted class", "none": "counts"}
+UNITS = {"row": "percent of the row", "column": "percent of the column", "none": "numbers of samples"}
 NOBODY = "no other model"
 CHART = "confusion"
 MARK = ">"
@@ -23,6 +25,7 @@ MARK = ">"
 def show() -> None:
     run = data.current_run()
     st.title("Confusion", help=hint("confusion"))
+    tour("Confusion")
     if not run.tasks:
         widgets.empty("This run has no predictions yet; `probing evaluate --run DIR` makes them.")
         return
@@ -63,8 +66,9 @@ def show() -> None:
         selection_mode="points",
     )
     st.caption(
-        f"{len(told):,} tested samples. Rows are the truth, columns what the probe says, in percent or counts as chosen"
-        + (f"; blue: {model} more often, orange: {other} more often." if other != NOBODY else ". Click a cell.")
+        f"{len(told):,} tested samples. Rows are the truth, columns what the probe says; cells are {UNITS[normalize]}"
+        + (f", {model} minus {other}. Blue: {model} more often, orange: {other}." if other != NOBODY else ".")
+        + " Lines part the groups. Click a cell to see its pictures below."
     )
     _cell_pictures(run, model, other, task, told, cell)
 

@@ -34,19 +34,21 @@ def _rows(run: Run, rotations: list[str], measure: str) -> pd.DataFrame:
     scores = run.scores
     rows = scores[scores["task"].isin(rotations) & (scores["measure"] == measure)].copy()
     rows["rotation"] = rows["task"].str.removeprefix("group-").astype(int)
-    return rows
+    seen = rows[rows["subset"] == "seen"].groupby("model")["value"].mean()
+    return rows.sort_values("model", key=lambda c: -c.map(seen).fillna(0), kind="stable")
 
 
 def _seen_against_unseen(run: Run, rotations: list[str]) -> None:
     st.header("Seen against unseen", help=MEASURES.get("group-hit-rate").definition)
     rows = _rows(run, rotations, "group-hit-rate")
+    order = {model: i for i, model in enumerate(dict.fromkeys(rows["model"]))}
     figure = seen_unseen_chart(rows[rows["subset"].isin(["seen", "unseen"])], data.theme())
     widgets.chart(
         figure, "seen-unseen", rows, "In-group hit rate of seen and unseen transformations by model and rotation."
     )
     st.caption(
-        "Filled: transformations that the probe was trained on. Hollow: members of the same groups that it never saw. "
-        f"One symbol a rotation; bars are 95 % intervals. {hint('rotation')}"
+        "Best at seen ones on top. Filled: transformations that the probe was trained on. Hollow: members of the same "
+        f"groups that it never saw. One symbol a rotation; bars are 95 % intervals. {hint('rotation')}"
     )
     gaps = _rows(run, rotations, "generalization-gap")[
         ["model", "rotation", "value", "low", "high", "interval", "bases"]
@@ -56,14 +58,16 @@ def _seen_against_unseen(run: Run, rotations: list[str]) -> None:
     table = gaps.merge(untouched.rename(columns={"value": "called untouched"}), on=["model", "rotation"], how="left")
     for column in ("value", "low", "high", "called untouched"):
         table[column] *= 100
+    table = table.sort_values("model", key=lambda c: c.map(order), kind="stable")
     number = st.column_config.NumberColumn
     widgets.show_table(
         table.rename(columns={"value": "gap"}),
         "gaps",
         column_config={
             "gap": number("gap (points)", format="%.1f", help=MEASURES.get("generalization-gap").definition),
-            "low": number(format="%.1f", help=hint("interval")),
-            "high": number(format="%.1f"),
+            "low": number("gap, from", format="%.1f", help="Lower end of the 95 % interval."),
+            "high": number("gap, to", format="%.1f", help="Upper end of the 95 % interval."),
+            "rotation": number(help=hint("rotation")),
             "called untouched": number(
                 "unseen called untouched (%)", format="%.1f", help=MEASURES.get("called-identity").definition
             ),
@@ -101,7 +105,7 @@ def _where_unseen_land(run: Run, model: str, rotations: list[str]) -> None:
     order = {t: i for i, t in enumerate(run.transforms["transform"])}
     told = told.sort_values("transform", key=lambda c: c.map(order))
     matrix = confusion_matrix(told, run.classes("group"), "row", truth="transform") * 100
-    figure = confusion_chart(matrix, data.theme())
+    figure = confusion_chart(matrix, data.theme(), axes=("unseen transformation", "taken for"))
     widgets.chart(
         figure,
         "land",

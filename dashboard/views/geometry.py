@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from dashboard import data, widgets
@@ -14,30 +16,37 @@ from probing_core.results import Run
 from probing_core.results.summaries import layers
 
 EQUIVARIANCE = ("equivariance-identity", "equivariance-offset", "equivariance-ridge", "equivariance-rank")
+METHODS = {"mahalanobis": "Mahalanobis", "neighbors": "nearest neighbors"}
+"""How the distance from clean embeddings is measured."""
 
 
 def show() -> None:
     run = data.current_run()
-    st.title("Geometry")
-    _shift(run)
-    _equivariance(run)
+    st.title("Geometry", help="How transformations move embeddings, and how alike the models' embeddings are.")
+    if run.models.empty:
+        widgets.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        return
+    st.header("One model")
+    model = widgets.pick_model(run)
+    _shift(run, model)
+    _equivariance(run, model)
+    _composition(run, model)
+    _outliers(run, model)
+    st.header("All models")
     _cka(run)
-    _layers(run)
-    _composition(run)
     _dimension(run)
     _erasure(run)
-    _outliers(run)
     _information(run)
+    _layers(run)
 
 
-def _shift(run: Run) -> None:
-    st.header("Shift against decodability", help=hint("shift"))
-    table = run.table("tables/geometry.parquet")
+def _shift(run: Run, model: str) -> None:
+    st.subheader("Shift against decodability", help=hint("shift"))
+    table = data.table(run, "tables/geometry.parquet")
     shift = table if table.empty else table[table["measure"] == "shift"]
     if shift.empty:
         widgets.empty(why_none(run, trains=False))
         return
-    model = widgets.pick_model(run)
     recall = run.scores[(run.scores["task"] == "fine") & (run.scores["measure"] == "recall")]
     recall = recall[recall["subset"].str.startswith("transform:")]
     recall = recall.assign(transform=recall["subset"].str.removeprefix("transform:"))
@@ -55,14 +64,13 @@ def _shift(run: Run) -> None:
     )
 
 
-def _equivariance(run: Run) -> None:
-    st.header("Equivariance", help=hint("equivariance"))
-    table = run.table("tables/geometry.parquet")
+def _equivariance(run: Run, model: str) -> None:
+    st.subheader("Equivariance", help=hint("equivariance"))
+    table = data.table(run, "tables/geometry.parquet")
     rows = table if table.empty else table[table["measure"].isin(EQUIVARIANCE)]
     if rows.empty:
         widgets.empty(why_none(run))
         return
-    model = widgets.pick_model(run, name="equivariance-model")
     chosen = rows[rows["model"] == model]
     wide = chosen.pivot(index="transform", columns="measure", values="value").reindex(chosen["transform"].unique())
     columns = measure_columns(list(EQUIVARIANCE))
@@ -71,21 +79,22 @@ def _equivariance(run: Run) -> None:
 
 
 def _cka(run: Run) -> None:
-    st.header("Likeness of the models' spaces", help=hint("cka"))
-    table = run.table("tables/cka.parquet")
+    st.subheader("Likeness of the models' spaces", help=hint("cka"))
+    table = data.table(run, "tables/cka.parquet")
     if table.empty:
         widgets.empty(why_none(run, trains=False))
         return
     matrix = table.pivot(index="model_a", columns="model_b", values="value")
     order = [m for m in run.models["name"] if m in matrix.index]
     matrix = matrix.reindex(index=order, columns=order) * 100
-    widgets.chart(confusion_chart(matrix, data.theme()), "cka", table, "CKA between every two models, in percent.")
-    if note := table["note"].iloc[0]:
-        st.caption(note)
+    figure = confusion_chart(matrix, data.theme(), axes=("model", "model"))
+    widgets.chart(figure, "cka", table, "CKA between every two models, in percent.")
+    note = f" {table['note'].iloc[0].capitalize()}." if table["note"].iloc[0] else ""
+    st.caption(f"In percent: 100 is the same geometry, 0 what unrelated spaces have in the mean.{note}")
 
 
 def _layers(run: Run) -> None:
-    st.header("Layers")
+    st.subheader("Layers")
     if not run.models["name"].str.contains("@layer=", regex=False).any():
         widgets.empty("No model of this run was asked for its layers: name it with `@layer=all` to embed every block.")
         return
@@ -101,95 +110,113 @@ def _layers(run: Run) -> None:
         st.caption(f"Chosen by the loss on the val split, not by the scores above: {told}.")
 
 
-def _composition(run: Run) -> None:
-    st.header("Two transformations at once", help=hint("composition"))
-    table = run.table("tables/composition.parquet")
+def _composition(run: Run, model: str) -> None:
+    st.subheader("Two transformations at once", help=hint("composition"))
+    table = data.table(run, "tables/composition.parquet")
     if table.empty:
         widgets.empty(why_none(run))
         return
-    model = widgets.pick_model(run, name="composition-model")
-    rows = table[table["model"] == model]
+    rows = table[table["model"] == model].sort_values("both_hit", ascending=False)
     names = {"first_hit": "composition-first", "second_hit": "composition-last", "both_hit": "composition-both"}
+    shares = [*names, "both_low", "both_high"]
     widgets.show_table(
-        rows.sort_values("both_hit", ascending=False)[["first", "second", *names, "both_low", "both_high", "images"]],
+        rows[["first", "second", *shares, "images"]].assign(**{c: rows[c] * 100 for c in shares}),
         "composition-table",
         column_config={
             column: st.column_config.NumberColumn(
-                MEASURES.get(name).title, format="percent", help=MEASURES.get(name).definition
+                f"{MEASURES.get(name).title} (%)", format="%.1f", help=MEASURES.get(name).definition
             )
             for column, name in names.items()
         }
         | {
-            end: st.column_config.NumberColumn(end.replace("_", ", "), format="percent")
-            for end in ("both_low", "both_high")
+            "both_low": st.column_config.NumberColumn("both, from", format="%.1f", help="End of the 95 % interval."),
+            "both_high": st.column_config.NumberColumn("both, to", format="%.1f", help="End of the 95 % interval."),
         },
     )
 
 
 def _dimension(run: Run) -> None:
-    st.header("Accuracy against dimension", help="How well the transformation is told from the first principal "
-              "components of the embedding alone, so that models are compared at equal size.")  # fmt: skip
-    table = run.table("tables/dimension.parquet")
+    st.subheader("Accuracy against dimension", help="How well the transformation is told from the first principal "
+                 "components of the embedding alone, so that models are compared at equal size.")  # fmt: skip
+    table = data.table(run, "tables/dimension.parquet")
     if table.empty:
         widgets.empty(why_none(run))
         return
     figure = dimension_chart(table, data.theme())
     widgets.chart(figure, "dimension", table, "Balanced accuracy as the number of principal components grows.")
+    st.caption("Dotted line: chance. Rest on a point for its 95 % interval; click a name below the chart to hide it.")
 
 
 def _erasure(run: Run) -> None:
-    st.header("Erasing the transformation", help="The linear subspace that tells the transformations is projected "
-              "out of the embedding, and accuracy is measured again.")  # fmt: skip
-    table = run.table("tables/erasure.parquet")
+    st.subheader("Erasing the transformation", help="The linear subspace that tells the transformations is projected "
+                 "out of the embedding, and accuracy is measured again.")  # fmt: skip
+    table = data.table(run, "tables/erasure.parquet")
     if table.empty:
         widgets.empty(why_none(run))
         return
-    wide = table.pivot(index=["model", "task", "probe"], columns="erased", values="value").reset_index()
+    wide = table.assign(value=table["value"] * 100).pivot(
+        index=["model", "task", "probe"], columns="erased", values="value"
+    )
+    wide = wide.reindex(list(run.models["name"]), level="model").reset_index()
     erased = {
-        "nothing": "Accuracy before.",
+        "nothing": "Accuracy with nothing erased.",
         "transformation": "With the subspace of the transformations erased.",
         "random": "With as many directions erased that have nothing to do with the transformations.",
     }
-    columns = {name: st.column_config.NumberColumn(format="percent", help=text) for name, text in erased.items()}
+    columns = {
+        name: st.column_config.NumberColumn(f"{name} erased (%)", format="%.1f", help=text)
+        for name, text in erased.items()
+    }
     widgets.show_table(wide[["model", "task", "probe", *erased]], "erasure", column_config=columns)
     widgets.download(table, "erasure-intervals", "With intervals, as CSV")
 
 
-def _outliers(run: Run) -> None:
-    st.header("Outside of clean embeddings", help="How well the distance from clean training embeddings tells "
-              "transformed images from clean ones; nothing is tuned on transformed images.")  # fmt: skip
-    table = run.table("tables/ood.parquet")
+def _outliers(run: Run, model: str) -> None:
+    st.subheader("Outside of clean embeddings", help="How well the distance from clean training embeddings tells "
+                 "transformed images from clean ones; nothing is tuned on transformed images.")  # fmt: skip
+    table = data.table(run, "tables/ood.parquet")
     if table.empty:
         widgets.empty(why_none(run))
         return
-    model = widgets.pick_model(run, name="outliers-model")
     chosen = table[table["model"] == model].assign(column=lambda t: t["measure"] + ", " + t["method"])
     wide = chosen.pivot(index="transform", columns="column", values="value").reindex(chosen["transform"].unique())
-    columns = {
-        name: st.column_config.NumberColumn(format="%.2f", help=MEASURES.get(str(name).split(",")[0]).definition)
-        for name in wide
-    }
+    columns = {name: _outlier_column(*str(name).split(", ")) for name in wide}
     widgets.show_table(wide.reset_index(), "outliers", column_config=columns)
     widgets.download(chosen.drop(columns="column"), "outliers-intervals", "With intervals, as CSV")
 
 
+def _outlier_column(measure: str, method: str) -> Any:
+    known = MEASURES.get(measure)
+    return st.column_config.NumberColumn(
+        f"{known.title}, {METHODS.get(method, method)}", format="%.2f", help=known.definition
+    )
+
+
 def _information(run: Run) -> None:
-    st.header("In the embedding, or learned by the probe?")
-    selectivity, codelength = run.table("tables/selectivity.parquet"), run.table("tables/codelength.parquet")
+    st.subheader("In the embedding, or learned by the probe?", help="A probe that learns easily and generalizes finds "
+                 "what the embedding holds; one that needs many examples learns it by itself.")  # fmt: skip
+    selectivity, codelength = (
+        data.table(run, "tables/selectivity.parquet"),
+        data.table(run, "tables/codelength.parquet"),
+    )
     if selectivity.empty or codelength.empty:
         widgets.empty(why_none(run))
         return
-    ends = {
-        end: st.column_config.NumberColumn(format="%.2f", help="End of the 95 % interval.") for end in ("low", "high")
+    number = st.column_config.NumberColumn
+    further = {
+        "accuracy": number(format="%.2f", help="At the task: which transformation was applied (share)."),
+        "control": number(format="%.2f", help="At a task whose labels are drawn at random (share)."),
+        "bits": number(format="localized", help="What the labels cost when the embedding is known, in bits."),
+        "guessing_bits": number("bits by guessing", format="localized", help="What they cost without it, in bits."),
     }
     for name, table, columns in (
         ("selectivity", selectivity, ["model", "value", "low", "high", "accuracy", "control", "note"]),
         ("compression", codelength, ["model", "value", "low", "high", "bits", "guessing_bits", "note"]),
     ):
         measure = MEASURES.get(name)
-        value = st.column_config.NumberColumn(measure.title, format="%.2f", help=measure.definition)
+        value = number(measure.title, format="%.2f", help=measure.definition)
         rows = table.sort_values("value", ascending=False)[columns]
-        widgets.show_table(rows, name, column_config={"value": value, **ends})
+        widgets.show_table(rows, name, column_config={"value": value, **further})
 
 
 show()

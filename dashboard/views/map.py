@@ -9,7 +9,8 @@ from dashboard import data, selection, state, widgets
 from dashboard.glossary import hint
 from dashboard.hover import pictures_on_hover
 from dashboard.maps import draw_missing
-from dashboard.points import COLORINGS, MOST_POINTS, looks_of, panels, points_of, thin
+from dashboard.points import COLORING_NAMES, COLORINGS, MOST_POINTS, looks_of, panels, points_of, thin
+from dashboard.tour import tour
 from probing_core.charts import map_chart
 from probing_core.results import PicturesMissing, Run
 
@@ -20,6 +21,7 @@ CHART = "map"
 def show() -> None:
     run = data.current_run()
     st.title("Map", help=hint("map"))
+    tour("Map")
     if run.models.empty:
         widgets.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
@@ -53,16 +55,18 @@ def _controls(run: Run) -> tuple[list[str], str]:
     with left:
         models = widgets.pick_models(run, limit=4, prefer=run.has_map)
     with right:
-        coloring = widgets.segments("Color by", "color", COLORINGS)
+        coloring = widgets.segments("Color by", "color", COLORINGS, names=COLORING_NAMES)
     return models, coloring
 
 
 def _say_how_many(run: Run, points: pd.DataFrame, models: list[str]) -> None:
     shown, total = points["sample"].nunique(), len(run.samples)
     words = f"{shown:,} of {total:,} samples shown" + (f" in each of {len(models)} maps" if len(models) > 1 else "")
-    if shown == MOST_POINTS // len(models):
+    if shown >= MOST_POINTS // len(models):  # more, where selected ones were kept
         words += f": thinned evenly from {total:,} to keep the page quick; fewer models or groups show all"
-    st.caption(f"{words}. Drag to move, scroll or pinch with the tools above, lasso to select, click for one point.")
+    st.caption(
+        f"{words}. Drag to move; the tools above it zoom and draw a lasso or a box; click a point to select it alone."
+    )
 
 
 def _take_selection(total: int) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard import data, widgets
 from dashboard.glossary import TERMS
+from dashboard.tour import tour
 from probing_core.results import Run
 from probing_core.samples import evaluation_mode
 
@@ -37,6 +38,7 @@ MODES = {
 def show() -> None:
     run = data.current_run()
     st.title("Methods and data")
+    tour("Methods and data")
     st.markdown(PROTOCOL)
     st.markdown(f"**In this run:** {MODES[evaluation_mode(run.images)]}")
     _recipe(run)

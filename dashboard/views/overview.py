@@ -26,13 +26,13 @@ def show() -> None:
     run = data.current_run()
     st.title("What does your image embedding know?")
     st.markdown(INTRODUCTION)
-    tour()
+    tour("Overview")
     _facts(run)
     _question()
     board = _leaderboard(run)
+    _substance(run)
     if not board.empty:
         _profile(run, list(board["model"]))
-    _substance(run)
     _claims(run)
 
 
@@ -107,14 +107,14 @@ def _board_table(board: pd.DataFrame) -> None:
             "note": board["note"],
         }
     )
-    number = st.column_config.NumberColumn(format="%.1f")
     widgets.show_table(
-        table if table["note"].any() else table.drop(columns="note"),
+        table,
         "leaderboard-table",
         column_config={
             "score %": st.column_config.NumberColumn(format="%.1f", help=hint("balanced accuracy")),
             "95 % interval": st.column_config.TextColumn(help=hint("interval")),
-            "chance %": number,
+            "chance %": st.column_config.NumberColumn(format="%.1f", help=hint("chance")),
+            "objective": st.column_config.TextColumn(help=hint("objective")),
             "against the best": st.column_config.TextColumn(help=hint("cannot be told apart")),
         },
     )
@@ -127,7 +127,9 @@ def _interval(row) -> str:
 def _standing(row) -> str:
     if pd.isna(row.p):
         return "not compared"
-    return f"lower (p = {row.p:.3f})" if row.apart else f"not told apart (p = {row.p:.2f})"
+    if not row.apart:
+        return f"not told apart (p = {row.p:.2f})"
+    return "lower (p < 0.001)" if row.p < 0.001 else f"lower (p = {row.p:.3f})"
 
 
 def _profile(run: Run, models: list[str]) -> None:
@@ -169,6 +171,11 @@ def _substance(run: Run) -> None:
     widgets.chart(
         substance_chart(points, data.theme()), "substance", points, "Content accuracy against transformation accuracy."
     )
+    st.caption(
+        "Right: knows what is in an untouched picture. Up: knows which transformation was applied. Bars are 95 % "
+        f"intervals; guessing gives {content['chance'].iloc[0]:.0%} and {style['chance'].iloc[0]:.0%}. Gray: baselines."
+        " Hollow: variants of the model of the same color."
+    )
 
 
 def _claims(run: Run) -> None:
@@ -177,7 +184,7 @@ def _claims(run: Run) -> None:
         "They are those of the abstract of *Substance or Style: What Does Your Image Embedding Know?* "
         "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction."
     )
-    verdicts = run.table("tables/claims.parquet")
+    verdicts = data.table(run, "tables/claims.parquet")
     if verdicts.empty:
         for number, claim in enumerate(CLAIMS, 1):
             st.markdown(f"{number}. {claim}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import data, live, pictures, state, widgets
@@ -13,7 +14,8 @@ from dashboard.glossary import hint
 from dashboard.pictures import Chosen, plain
 from dashboard.points import looks_of, panels, points_of, thin
 from dashboard.strength import draw, strength_slider
-from probing_core.charts import map_chart, predictions_chart
+from dashboard.tour import tour
+from probing_core.charts import PANELS, answers_chart, map_chart, predictions_chart
 from probing_core.errors import ProbingError
 from probing_core.results import Run, place
 from probing_core.transforms import bank
@@ -21,12 +23,14 @@ from probing_core.transforms import bank
 SAMPLES = "photos"
 DEFAULT_MODELS = 3
 NEIGHBORS = 8
+QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
 MOST_MAPS = 4
 
 
 def show() -> None:
     run = data.current_run()
     st.title("Try your images")
+    tour("Try your images")
     st.markdown("Drop pictures in, and every model says what was done to them.")
     chosen = _choose_pictures()
     try:
@@ -38,8 +42,12 @@ def show() -> None:
         widgets.empty("No picture yet: upload some, take one with the camera, or choose packaged photographs.")
         return
     rows = live.predict(run, [c.image for c in chosen], _unique([c.name for c in chosen]), models, task)
+    if rows.empty:
+        widgets.empty("None of the chosen models could be asked; choose others.")
+        return
+    models = [m for m in models if m in set(rows["model"])]
     for index, (name, picture) in enumerate(zip(_unique([c.name for c in chosen]), chosen, strict=True)):
-        _answers(index, name, picture, rows[rows["image"] == name])
+        _answers(index, name, picture, rows[rows["image"] == name], run.classes(task))
     widgets.download(rows, "predictions", "All predictions as CSV")
     _change(run, chosen, models, task)
     _neighbors(run, chosen, models)
@@ -69,7 +77,9 @@ def _controls(run: Run) -> tuple[list[str], str]:
     with left:
         models = widgets.pick_models(run, default=DEFAULT_MODELS)
     with right:
-        task = widgets.segments("Question", "question", ["fine", "group"], help=f"{hint('fine')} {hint('group')}")
+        task = widgets.segments(
+            "Question", "question", ["fine", "group"], names=QUESTIONS, help=f"{hint('fine')} {hint('group')}"
+        )
     asked = [m for m in models if m in able] or able[:1]
     silent = [m for m in models if m not in able]
     if silent:
@@ -77,7 +87,7 @@ def _controls(run: Run) -> tuple[list[str], str]:
     return asked, task
 
 
-def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame) -> None:
+def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes: list[str]) -> None:
     with st.container(border=True, key=f"answer-{index}"):
         left, right = st.columns([1, 4])
         with left:
@@ -89,7 +99,14 @@ def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame) -> None
         with right:
             best = rows.groupby("model", sort=False).head(1).rename(columns={"class": "cls"})
             st.markdown("  \n".join(_sentence(row) for row in best.itertuples()))
-            widgets.chart(predictions_chart(rows, data.theme()), f"answers-{index}", rows, f"Predictions for {name}.")
+            widgets.chart(_answers_figure(rows, classes), f"answers-{index}", rows, f"Predictions for {name}.")
+
+
+def _answers_figure(rows: pd.DataFrame, classes: list[str], columns: int = PANELS) -> go.Figure:
+    """Bars for a few models, one table for many."""
+    if rows["model"].nunique() > PANELS:
+        return answers_chart(rows, data.theme(), classes)
+    return predictions_chart(rows, data.theme(), columns=columns)
 
 
 def _sentence(row: Any) -> str:
@@ -116,10 +133,14 @@ def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> Non
     st.markdown(
         f"**Before**, and **after {transform.name} {strength:.3g} {transform.unit}**, seen as the models see it:"
     )
-    for column, name in zip(st.columns(2), ["before", "after"], strict=True):
-        with column:
+    wide = len(models) > PANELS  # their tables stand one below the other
+    places = [st.container(), st.container()] if wide else st.columns(2)
+    for spot, name in zip(places, ["before", "after"], strict=True):
+        with spot:
+            if wide:
+                st.subheader(name.capitalize())
             told = rows[rows["image"] == name]
-            figure = predictions_chart(told, data.theme(), columns=1)
+            figure = _answers_figure(told, run.classes(task), columns=1)
             widgets.chart(figure, f"change-{name}", told, f"Predictions {name} the change.")
 
 

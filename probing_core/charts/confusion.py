@@ -11,6 +11,9 @@ import plotly.graph_objects as go
 
 from probing_core.charts.theme import Theme, base_figure, escape
 
+SMALL = 16
+"""Up to so many rows or columns, cells and their numbers are drawn larger."""
+
 
 def confusion_chart(
     matrix: pd.DataFrame,
@@ -19,8 +22,9 @@ def confusion_chart(
     unit: str = "%",
     difference: bool = False,
     chosen: tuple[str, str] | None = None,
+    axes: tuple[str, str] = ("truth", "taken for"),
 ) -> go.Figure:
-    """Truth in rows, predictions in columns.
+    """Truth in rows, predictions in columns; or any table with a number for each pair of names.
 
     Args:
         matrix: from `probing_core.results.confusion_matrix`, in the unit to show; NaN cells stay empty.
@@ -28,11 +32,12 @@ def confusion_chart(
         unit: of the cells.
         difference: whether cells are differences, colored from orange to blue around 0.
         chosen: (truth, predicted) of the cell to frame.
+        axes: what rows and columns are.
     """
     rows, columns = [str(v) for v in matrix.index], [str(v) for v in matrix.columns]
     values = matrix.to_numpy(float)
     top = max(float(np.nanmax(np.abs(values), initial=0)), 1e-9)
-    figure = base_figure(theme, 190 + max(17 * len(rows), 220))
+    figure = base_figure(theme, 190 + max((17 if len(rows) > SMALL else 24) * len(rows), 220))
     figure.add_trace(
         go.Heatmap(
             z=values,
@@ -45,7 +50,7 @@ def confusion_chart(
             showscale=False,
             text=[[_cell(v) for v in row] for row in values],
             texttemplate="%{text}",
-            textfont={"size": 9 if len(columns) > 12 else 13},
+            textfont={"size": 9 if len(columns) > SMALL else 12},
         )
     )
     # Plotly sends no click from a heatmap, so invisible points on the cells take it.
@@ -61,19 +66,19 @@ def confusion_chart(
                 for i, t in enumerate(rows)
                 for j, p in enumerate(columns)
             ],
-            hovertemplate="truth <b>%{customdata[2]}</b><br>taken for <b>%{customdata[3]}</b><br>"
+            hovertemplate=f"{axes[0]} <b>%{{customdata[2]}}</b><br>{axes[1]} <b>%{{customdata[3]}}</b><br>"
             "%{customdata[4]}<extra></extra>",
             showlegend=False,
         )
     )
     figure.update_xaxes(
         tickvals=list(range(len(columns))), ticktext=[escape(c) for c in columns], tickangle=-60, side="top",
-        range=[-0.5, len(columns) - 0.5], showgrid=False, zeroline=False, title="taken for",
+        range=[-0.5, len(columns) - 0.5], showgrid=False, zeroline=False, title_text=axes[1],
         ticklabeloverflow="allow",
     )  # fmt: skip
     figure.update_yaxes(
         tickvals=list(range(len(rows))), ticktext=[escape(r) for r in rows], range=[len(rows) - 0.5, -0.5],
-        showgrid=False, zeroline=False, title="truth",
+        showgrid=False, zeroline=False, title_text=axes[0],
     )  # fmt: skip
     shapes = _between_groups(rows, columns, group_of, theme) if group_of else []
     if chosen and chosen[0] in rows and chosen[1] in columns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from probing_core.charts.theme import SYMBOLS, Theme, base_figure, error_bar, escape
+from probing_core.charts.theme import SYMBOLS, Theme, base_figure, error_bar, escape, legend_below
 
 OFFSETS = (-0.22, 0.0, 0.22)
 """Vertical places of the three rotations in a model's row."""
@@ -18,7 +18,7 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> go.Figure:
         rows: ``model``, ``rotation``, ``subset``, ``value``, ``low``, ``high``, ``chance``.
     """
     models = list(dict.fromkeys(rows["model"]))[::-1]
-    figure = base_figure(theme, 120 + 64 * len(models), legend={"orientation": "h", "y": -0.25})
+    figure = base_figure(theme, 150 + 58 * len(models), legend=legend_below())
     for _, part in rows.groupby(["rotation", "subset"]):
         rotation, subset = int(part["rotation"].iloc[0]), str(part["subset"].iloc[0])
         seen = subset == "seen"
@@ -33,7 +33,7 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> go.Figure:
                     "size": 11,
                     "color": color,
                     "symbol": SYMBOLS[rotation % 3] + ("" if seen else "-open"),
-                    "line": {"width": 2},
+                    "line": {"width": 2, "color": color},
                 },
                 error_x=error_bar(part, color),
                 customdata=[[escape(m)] for m in part["model"]],
@@ -41,8 +41,13 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> go.Figure:
             )
         )
     figure.add_vline(x=float(rows["chance"].median()) * 100, line={"dash": "dot", "color": theme.muted})
-    figure.update_yaxes(tickvals=list(range(len(models))), ticktext=[escape(m) for m in models], zeroline=False)
-    figure.update_xaxes(title="group told right (%); dotted: chance", range=[0, 102])
+    figure.update_yaxes(
+        tickvals=list(range(len(models))),
+        ticktext=[escape(m) for m in models],
+        zeroline=False,
+        range=[-0.6, len(models) - 0.4],
+    )
+    figure.update_xaxes(title_text="group told right (%); dotted: chance", range=[0, 102])
     return figure
 
 
@@ -53,7 +58,7 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme) -> go.Fi
         points: ``transform``, ``group``, ``unseen`` (bool), ``value``, ``low``, ``high``; the rotations in rows.
         order: transforms from left to right.
     """
-    figure = base_figure(theme, 420, legend={"orientation": "h", "y": -0.5})
+    figure = base_figure(theme, 420, legend=legend_below())
     seen = points[~points["unseen"]].groupby("transform")["value"].mean().reindex(order)
     unseen = points[points["unseen"]].drop_duplicates("transform").set_index("transform").reindex(order)
     names = [escape(t) for t in order]
@@ -85,6 +90,6 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme) -> go.Fi
             hovertemplate="%{x}, unseen: %{y:.0f} %<extra></extra>",
         )
     )  # fmt: skip
-    figure.update_yaxes(title="group told right (%)", range=[0, 104])
+    figure.update_yaxes(title_text="group told right (%)", range=[0, 104])
     figure.update_xaxes(tickangle=-60)
     return figure

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from probing_core.charts.theme import SYMBOLS, Theme, base_figure, escape
+from probing_core.charts.theme import Theme, base_figure, escape, legend_below
 
 PANELS = 3
-"""Models side by side, unless a caller has less room."""
+"""Models side by side, unless a caller has less room; of more models than that a table is easier to read."""
+
+MOST_CLASSES = 12
+"""Columns of the table."""
+
+TITLE = 44
+"""Pixels between two rows of panels, for the models' names."""
 
 
 def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: int = PANELS) -> go.Figure:
@@ -23,14 +31,17 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: i
     models = list(dict.fromkeys(rows["model"]))
     columns = min(columns, len(models))
     lines = -(-len(models) // columns)
+    height = (28 * top + TITLE) * lines
     figure = make_subplots(
         lines,
         columns,
         subplot_titles=[escape(m) for m in models],
         horizontal_spacing=0.14,
+        vertical_spacing=TITLE / height,
         shared_xaxes="all",
-        figure=base_figure(theme, 60 + (34 * top + 50) * lines, showlegend=False),
+        figure=base_figure(theme, height + 40, showlegend=False),
     )
+    figure.update_annotations(font={"size": 13, "color": theme.text})
     for i, model in enumerate(models):
         best = rows[rows["model"] == model].head(top).iloc[::-1]
         figure.add_trace(
@@ -48,6 +59,44 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: i
             col=i % columns + 1,
         )
     figure.update_xaxes(range=[0, 115], showticklabels=False, showgrid=False, zeroline=False)
+    figure.update_yaxes(showgrid=False)
+    return figure
+
+
+def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> go.Figure:
+    """A table of many models: in rows the models, in columns what any of them holds for likely.
+
+    Args:
+        rows: as for `predictions_chart`.
+        order: of the classes; of those of the rows if not given.
+    """
+    table = rows.pivot(index="model", columns="class", values="probability").reindex(index=rows["model"].unique())
+    likely = table.max().sort_values(ascending=False, kind="stable").index[:MOST_CLASSES]
+    table = table[[c for c in order or table.columns if c in likely]].iloc[::-1] * 100
+    best = table.eq(table.max(axis=1), axis=0)
+    texts = [
+        [("" if p < 0.5 else f"<b>{p:.0f}</b>" if b else f"{p:.0f}") for p, b in zip(*row, strict=True)]
+        for row in zip(table.to_numpy(), best.to_numpy(), strict=True)
+    ]
+    figure = base_figure(theme, 110 + 30 * len(table))
+    figure.add_trace(
+        go.Heatmap(
+            z=table.to_numpy(),
+            x=[escape(c) for c in table.columns],
+            y=[escape(m) for m in table.index],
+            zmin=0,
+            zmax=100,
+            colorscale=theme.sequential,
+            text=texts,
+            texttemplate="%{text}",
+            textfont={"size": 11},  # said, since Plotly would shrink the numbers to fit with room to spare
+            xgap=2,
+            ygap=2,
+            showscale=False,
+            hovertemplate="%{y}<br>%{x}: <b>%{z:.1f} %</b><extra></extra>",
+        )
+    )
+    figure.update_xaxes(side="top", tickangle=-40, showgrid=False)
     figure.update_yaxes(showgrid=False)
     return figure
 
@@ -72,17 +121,18 @@ def strength_chart(
         bounds: columns of the 95 % interval's ends, where there is one.
         learned: the range of strengths that probes learned from, to be shaded.
     """
-    figure = base_figure(theme, 380, legend={"orientation": "h", "y": -0.25})
-    for i, (model, rows) in enumerate(curve.groupby("model", sort=False)):
-        color = theme.muted if str(model).startswith("baseline/") else theme.series(i)
+    figure = base_figure(theme, 360 + 10 * curve["model"].nunique(), legend=legend_below())
+    looks = theme.model_looks(curve["model"])
+    for model, rows in curve.groupby("model", sort=False):
+        color, symbol, dash = looks[str(model)]
         figure.add_trace(
             go.Scatter(
                 x=rows["strength"],
                 y=rows[value],
                 name=escape(model),
                 mode="lines+markers",
-                line={"color": color, "width": 2},
-                marker={"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 8},
+                line={"color": color, "width": 2, "dash": dash},
+                marker={"symbol": symbol, "size": 8},
                 error_y=_interval(rows, value, bounds, color) if bounds else None,
                 hovertemplate="%{y:.3g} at %{x:.3g}",
             )
@@ -90,8 +140,8 @@ def strength_chart(
     if learned is not None:
         figure.add_vrect(x0=learned[0], x1=learned[1], fillcolor=theme.muted, opacity=0.12, line_width=0, layer="below")
     figure.add_vline(x=mark, line={"dash": "dot", "color": theme.muted})
-    figure.update_xaxes(title=axis)
-    figure.update_yaxes(title=title, rangemode="tozero")
+    figure.update_xaxes(title_text=axis)
+    figure.update_yaxes(title_text=title, rangemode="tozero")
     return figure
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from probing_core.charts.theme import SYMBOLS, Theme, base_figure, error_bar, escape
+from probing_core.charts.labels import place_labels
+from probing_core.charts.theme import BASELINE, Theme, base_figure, error_bar, escape, legend_below
 
 
 def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)") -> go.Figure:
@@ -18,7 +19,8 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
     """
     figure = base_figure(theme, 90 + 38 * len(board), showlegend=False)
     rows = board.iloc[::-1]
-    baseline = rows["model"].str.startswith("baseline/")
+    baseline = rows["model"].str.startswith(BASELINE)
+    color = np.where(baseline, theme.muted, theme.accent)
     hollow = np.where(rows["apart"] | (rows["value"] == board["value"].max()), "", "-open")
     figure.add_trace(
         go.Scatter(
@@ -27,9 +29,9 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
             mode="markers",
             marker={
                 "size": 12,
-                "color": np.where(baseline, theme.muted, theme.accent),
+                "color": color,
                 "symbol": [("square" if b else "circle") + h for b, h in zip(baseline, hollow, strict=True)],
-                "line": {"width": 2},
+                "line": {"width": 2, "color": color},
             },
             error_x=error_bar(rows, theme.text),
             customdata=[[_interval(r), _standing(r), escape(r.note)] for r in rows.itertuples()],
@@ -43,7 +45,7 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
         x=chance, y=1, yref="paper", yanchor="bottom", text=f"chance {chance:.1f} %", showarrow=False,
         font={"color": theme.warning},
     )  # fmt: skip
-    figure.update_xaxes(title=measure, range=[0, 100])
+    figure.update_xaxes(title_text=measure, range=[0, 100])
     return figure
 
 
@@ -85,24 +87,28 @@ def substance_chart(points: pd.DataFrame, theme: Theme) -> go.Figure:
     Args:
         points: ``model``, ``content``, ``content_low``, ``content_high``, ``style``, ``style_low``, ``style_high``.
     """
-    figure = base_figure(theme, 430, showlegend=True, legend={"orientation": "h", "y": -0.2})
-    for i, point in enumerate(points.to_dict("records")):
-        baseline = point["model"].startswith("baseline/")
-        color = theme.muted if baseline else theme.series(i)
+    figure = base_figure(theme, 430 + 8 * len(points), showlegend=True, legend=legend_below())
+    looks = theme.model_looks(points["model"])
+    places = place_labels(points["content"], points["style"], list(points["model"]))
+    for point, (label, position) in zip(points.to_dict("records"), places, strict=True):
+        color, symbol, _ = looks[point["model"]]
         figure.add_trace(
             go.Scatter(
                 x=[point["content"] * 100],
                 y=[point["style"] * 100],
                 name=escape(point["model"]),
-                mode="markers",
-                marker={"size": 13, "color": color, "symbol": SYMBOLS[i % len(SYMBOLS)]},
+                mode="markers+text",
+                text=[escape(label)],
+                textposition=position,
+                textfont={"size": 11, "color": theme.text},
+                marker={"size": 13, "color": color, "symbol": symbol, "line": {"width": 2, "color": color}},
                 error_x=_bar(point, "content", color),
                 error_y=_bar(point, "style", color),
                 hovertemplate="content %{x:.1f} %<br>transformation %{y:.1f} %",
             )
         )
-    figure.update_xaxes(title="substance: content, balanced accuracy (%)")
-    figure.update_yaxes(title="style: transformation, balanced accuracy (%)")
+    figure.update_xaxes(title_text="substance: content, balanced accuracy (%)")
+    figure.update_yaxes(title_text="style: transformation, balanced accuracy (%)")
     return figure
 
 

@@ -7,8 +7,9 @@ anyone tells apart by color alone, so every chart also has symbols, hover text a
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -40,13 +41,27 @@ _GROUPS_DARK = {
     "weather": "#a4abb5",
     "style": "#b79cff",
 }
-# Okabe and Ito (2008), for models and for content labels.
-_SERIES_LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08900", "#2e8fc7", "#5b4a9c", "#6b7280")
-_SERIES_DARK = ("#56b4e9", "#ff8a3d", "#2fd3a2", "#f0a3cb", "#f0d542", "#9ad4f5", "#b7a6f5", "#a4abb5")
+# Okabe and Ito (2008), their black included, for models and for content labels.
+_SERIES_LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08900", "#111827", "#5b4a9c", "#6b7280")
+_SERIES_DARK = ("#56b4e9", "#ff8a3d", "#2fd3a2", "#f0a3cb", "#f0d542", "#f5f7fa", "#b7a6f5", "#a4abb5")
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x", "cross", "star", "triangle-down", "pentagon", "hexagram")
 MEMBER_SHADES = (0.0, 0.28, -0.22)
 """How much lighter (or darker) the members of a group are than its color."""
+
+MODEL_COLORS = 7
+"""The eighth color of a series is a gray, which belongs to the baselines."""
+
+BASELINE = "baseline/"
+VARIANT_DASHES = ("dash", "dashdot", "longdash")
+
+
+class ModelLook(NamedTuple):
+    """How a model is drawn: the color and symbol of its marks, and the dashes of its lines."""
+
+    color: str
+    symbol: str
+    dash: str
 
 
 @dataclass(frozen=True)
@@ -55,9 +70,11 @@ class Theme:
 
     Attributes:
         dark: whether the background is dark.
+        models: those of the whole page, so that each looks the same in every chart, whichever it is drawn with.
     """
 
     dark: bool = False
+    models: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -106,6 +123,27 @@ class Theme:
         colors = _SERIES_DARK if self.dark else _SERIES_LIGHT
         return colors[index % len(colors)]
 
+    def model_looks(self, models: Iterable[str]) -> dict[str, ModelLook]:
+        """The look of each of ``models``: a symbol of its own and, up to seven of them, a color of its own.
+
+        A variant, named after another model with a dash (``zoo/clip-plain`` after ``zoo/clip``), has that model's color
+        with a hollow symbol and dashed lines. Baselines are gray, with dotted lines.
+        """
+        known = list(dict.fromkeys([*self.models, *models]))
+        baselines = [m for m in known if m.startswith(BASELINE)]
+        parents = {m: p for m in known for p in known if m not in baselines and m.startswith(f"{p}-")}
+        originals = [m for m in known if m not in baselines and m not in parents]
+        looks = {
+            m: ModelLook(self.series(i % MODEL_COLORS), SYMBOLS[i % len(SYMBOLS)], "solid")
+            for i, m in enumerate(originals)
+        }
+        for i, (model, parent) in enumerate(parents.items()):
+            symbol = SYMBOLS[(len(originals) + i) % len(SYMBOLS)]
+            color = looks[parent].color if parent in looks else self.text
+            looks[model] = ModelLook(color, f"{symbol}-open", VARIANT_DASHES[i % len(VARIANT_DASHES)])
+        looks |= {m: ModelLook(self.muted, SYMBOLS[i % len(SYMBOLS)], "dot") for i, m in enumerate(baselines)}
+        return looks
+
     def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Transform -> (color, symbol): the group's color in shades, the symbol by place in the group."""
         place: dict[str, int] = {}
@@ -142,9 +180,16 @@ def base_figure(theme: Theme, height: int, **layout) -> go.Figure:
         dragmode="pan",
         **layout,
     )
-    figure.update_xaxes(gridcolor=theme.grid, zerolinecolor=theme.grid, automargin=True)
-    figure.update_yaxes(gridcolor=theme.grid, zerolinecolor=theme.grid, automargin=True)
+    # Said for each axis: a page's own template would make the numbers too pale to read.
+    words = {"tickfont": {"color": theme.text}, "title": {"font": {"color": theme.text}}}
+    figure.update_xaxes(gridcolor=theme.grid, zerolinecolor=theme.grid, automargin=True, **words)
+    figure.update_yaxes(gridcolor=theme.grid, zerolinecolor=theme.grid, automargin=True, **words)
     return figure
+
+
+def legend_below() -> dict[str, Any]:
+    """A legend along the lower edge of the figure, however high the figure is and however many lines it takes."""
+    return {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
 
 
 def escape(text: object) -> str:

@@ -311,7 +311,7 @@ def _likeness(table: pd.DataFrame, models: list[str]) -> Figure:
     order = [m for m in models if m in matrix.index and m in matrix.columns]
     matrix = matrix.reindex(index=order, columns=order) * 100
     return _both(
-        lambda theme: confusion_chart(matrix, theme),
+        lambda theme: confusion_chart(matrix, theme, axes=("model", "model")),
         "CKA between every two models.",
         "Debiased linear CKA, in percent.",
     )

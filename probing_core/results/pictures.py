@@ -8,7 +8,7 @@ import pandas as pd
 
 from probing_core.config import Recipe
 from probing_core.corpora.base import Corpus
-from probing_core.errors import BadImage, ProbingError
+from probing_core.errors import BadImage, ProbingError, UnknownName
 from probing_core.transforms.base import Image
 
 SOURCES_KEPT = 128
@@ -36,6 +36,8 @@ class Pictures:
         """Why there are no pictures, in one sentence; an empty string where there are."""
         try:
             fingerprint = self._corpus.fingerprint
+        except UnknownName:
+            return f"This run ships no pictures: its corpus, {self.recipe.corpus}, is not on this computer."
         except ProbingError as error:
             return f"This run ships no pictures, and its corpus '{self.recipe.corpus}' cannot be opened here: {error}"
         if fingerprint != self.recipe.fingerprint:

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from probing_core import charts
+from probing_core.charts.labels import POSITIONS, _box, _overlap, place_labels
 from probing_core.charts.maps import category_looks
+from probing_core.charts.predictions import MOST_CLASSES
 from probing_core.charts.theme import MEMBER_SHADES, SYMBOLS
 from probing_core.transforms import GROUPS
 
@@ -67,6 +69,66 @@ def test_groups_and_members_look_different(theme):
 def test_many_labels_look_different():
     looks = category_looks([str(i) for i in range(40)], THEMES[0])
     assert len(set(looks.values())) == 40
+
+
+THIRTEEN = (
+    "zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can", "zoo/clip", "zoo/align", "zoo/simclr-matched",
+    "zoo/clip-plain", "zoo/align-plain", "timm:tf_efficientnet_lite0", "baseline/handcrafted", "baseline/random-vit",
+    "baseline/pixels",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_thirteen_models_look_different_and_variants_like_what_they_vary(theme):
+    looks = theme.model_looks(THIRTEEN)
+    assert len({(look.color, look.symbol) for look in looks.values()}) == 13
+    learned = [m for m in THIRTEEN if not m.startswith("baseline/")]
+    assert len({looks[m].symbol.removesuffix("-open") for m in learned}) == 10  # told apart without any color
+    assert len({looks[m].color for m in learned if not m.endswith(("-plain", "-matched"))}) == 7
+    for variant, parent in {"zoo/simclr-matched": "zoo/simclr", "zoo/clip-plain": "zoo/clip"}.items():
+        assert looks[variant].color == looks[parent].color
+        assert (looks[variant].symbol.endswith("-open"), looks[parent].symbol.endswith("-open")) == (True, False)
+        assert looks[variant].dash != looks[parent].dash
+    assert {looks[m].color for m in THIRTEEN if m not in learned} == {theme.muted}
+    assert theme.muted not in {looks[m].color for m in learned}
+
+
+def test_a_model_looks_the_same_whichever_models_it_is_drawn_with():
+    theme = charts.Theme(False, THIRTEEN)
+    curve = pd.DataFrame({"model": ["zoo/can", "zoo/mae"], "strength": 1.0, "p": 0.5})
+    drawn = {
+        t.name: (t.line.color, t.marker.symbol) for t in charts.strength_chart(curve, "p", theme, "p", "s", 1).data
+    }
+    everywhere = theme.model_looks(THIRTEEN)
+    assert drawn == {m: everywhere[m][:2] for m in ("zoo/can", "zoo/mae")}
+
+
+def test_labels_never_cover_each_other_and_are_left_out_where_there_is_no_room():
+    x, y = pd.Series([0.5] * 6 + [0.0, 1.0]), pd.Series([0.0] * 6 + [0.5, 1.0])
+    placed = place_labels(x, y, [f"label-{i}" for i in range(8)])
+    assert placed[6:] == [("label-6", "top right"), ("label-7", "top left")]  # inside of the plot
+    assert [text for text, _ in placed[:6]] == ["label-0", "label-1", "label-2", "label-3", "", ""]  # four places
+    x, y = pd.Series([0.0, 0.3, 1.0]), pd.Series([0.0, 0.5, 1.0])
+    assert [text for text, _ in place_labels(x, y, ["a", "b", "c"])] == ["a", "b", "c"]
+    boxes = [_box(np.array(at), "name", position) for at in ((0, 0), (5, 0)) for position in POSITIONS]
+    assert _overlap(boxes[0], boxes[4])
+    assert not _overlap(boxes[0], boxes[1])
+
+
+def test_many_answers_stand_in_one_table_in_the_order_of_the_classes():
+    names = [f"m{i}" for i in range(13)]
+    told = pd.DataFrame(
+        [(m, c, "blur", p) for m in names for c, p in (("b", 0.7), ("c", 0.26), ("a", 0.04), ("d", 0.0))],
+        columns=["model", "class", "group", "probability"],
+    )
+    table = charts.answers_chart(told, THEMES[0], ["a", "b", "c", "d"]).data[0]
+    assert list(table.x) == ["a", "b", "c", "d"]
+    assert list(table.y) == names[::-1]
+    assert list(table.text[0]) == ["4", "<b>70</b>", "26", ""]
+    many = pd.DataFrame(
+        {"model": "m", "class": [f"c{i}" for i in range(31)], "group": "blur", "probability": range(31)}
+    )
+    assert len(charts.answers_chart(many, THEMES[0]).data[0].x) == MOST_CLASSES
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -140,6 +202,9 @@ def test_confusion_carries_cells_and_frames_the_chosen_one():
     assert [(r.x0, r.x1, r.y0, r.y1) for r in rectangles] == [(0.5, 1.5, -0.5, 0.5)]
     assert sum(s.type == "line" for s in figure.layout.shapes) == 2
     assert figure.data[1].hoverinfo != "skip", "points that are skipped by hover take no clicks"
+    likeness = charts.confusion_chart(matrix, THEMES[0], axes=("model", "other model"))
+    assert (likeness.layout.yaxis.title.text, likeness.layout.xaxis.title.text) == ("model", "other model")
+    assert "taken for" not in likeness.data[1].hovertemplate
 
 
 def test_differences_are_centered_at_zero():

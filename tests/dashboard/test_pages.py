@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.tour import STEPS
 from probing_core.images import encode_png
+from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.familiarity import fit_familiarity
 from probing_core.results import Run
 from probing_core.store import Store
-from probing_core.training import familiarity_path
+from probing_core.training import DEPLOYMENT, familiarity_path, probe_path
 from tests.dashboard.conftest import PAGES
 
 WITHOUT_A_RUN = ("New run", "Transformations")
@@ -102,11 +104,14 @@ def test_overview_marks_what_cannot_be_told_apart(open_app):
 
 def test_the_tour_has_five_steps_and_can_be_closed(open_app):
     app = open_app()
-    for step in range(1, 5):
-        assert f"**{step} of 5" in texts(app)
-        app.button(key="tour-next").click().run()
+    for step, (page, _, _) in enumerate(STEPS, 1):
+        assert f"**{step} of 5 · {page}**" in texts(app)
+        assert page in (app.title[0].value, "Overview")  # each step leads to the page that it is about
+        if step < len(STEPS):
+            app.button(key="tour-next").click().run()
     app.button(key="tour-close").click().run()
     assert "of 5" not in texts(app)
+    app.switch_page(PAGES["Overview"]).run()
     app.button(key="tour-again").click().run()
     assert "**1 of 5" in texts(app)
 
@@ -117,6 +122,19 @@ def test_choices_follow_from_page_to_page_and_stand_in_the_address(open_app):
     assert address(app, "model") == "baseline/handcrafted"
     app.switch_page(PAGES["Generalization"]).run()
     assert label(app, "selectbox", "Model").value == "baseline/handcrafted"
+
+
+def test_pages_of_one_model_and_pages_of_several_follow_each_other(open_app):
+    app = open_app("Confusion")
+    label(app, "selectbox", "Model").select("baseline/handcrafted").run()
+    app.switch_page(PAGES["Map"]).run()
+    assert label(app, "multiselect", "Models").value == ["baseline/handcrafted", "zoo/mae"]
+    label(app, "multiselect", "Models").set_value(["baseline/pixels", "zoo/mae"]).run()
+    app.switch_page(PAGES["Geometry"]).run()
+    assert label(app, "selectbox", "Model").value == "baseline/pixels"
+    label(app, "selectbox", "Model").select("baseline/handcrafted").run()
+    app.switch_page(PAGES["Map"]).run()
+    assert label(app, "multiselect", "Models").value == ["baseline/handcrafted", "baseline/pixels"]
 
 
 def test_an_address_opens_what_it_says_and_nonsense_in_it_does_no_harm(open_app):
@@ -225,6 +243,20 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     places = [json.loads(c.proto.spec) for c in app.get("plotly_chart") if "star" in c.proto.spec]
     stars = [t for t in places[0]["data"] if t.get("marker", {}).get("symbol") == "star"]
     assert [t["text"] for t in stars] == [["coffee/00", "chelsea/01"]]
+
+
+def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_path):
+    """The probe of the handcrafted statistics is of another size than their embedding."""
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    classes = Run.open(run).recipe.transforms
+    weight, bias, of_three = np.zeros((len(classes), 3)), np.zeros(len(classes)), np.ones(3)
+    probe = LinearProbe(classes, weight, bias, of_three, of_three, FitFacts(0.01, False, True, 1, 1.0))
+    Store(run).write_bytes(probe_path("baseline/handcrafted", DEPLOYMENT), probe.to_bytes(), "made")
+    app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels,baseline/handcrafted")
+    assert not app.exception
+    assert any("handcrafted could not be asked" in w.value.replace("\\", "") for w in app.warning)
+    assert "baseline/pixels: **" in texts(app)
 
 
 def test_a_picture_far_from_what_a_model_knows_is_said_to_be(open_app, made_run, tmp_path):

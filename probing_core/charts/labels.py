@@ -1,0 +1,56 @@
+"""Names beside points, where there is room for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+PLOT = (780, 330)
+"""Pixels that a figure's plot is taken to have; labels are placed before anyone knows how wide the page is."""
+
+CHARACTER, LINE, GAP, EDGE = 6.0, 14.0, 9.0, 20.0
+"""Pixels: of a letter, of a line, from a point to its label, and from the outermost point to the plot's edge."""
+
+POSITIONS = ("top right", "top left", "bottom right", "bottom left")
+"""Beside error bars, which run straight up and along."""
+
+
+def place_labels(x: pd.Series, y: pd.Series, texts: Sequence[str]) -> list[tuple[str, str]]:
+    """For each point its text and Plotly's ``textposition``; the text is empty where it would cover another.
+
+    Args:
+        x, y: of the points, in the units of their axes.
+        texts: what would stand beside each.
+    """
+    at = np.column_stack([_pixels(x, PLOT[0]), _pixels(y, PLOT[1])])
+    taken = [(px - GAP, py - GAP, px + GAP, py + GAP) for px, py in at]  # by the points themselves
+    placed = []
+    for i, text in enumerate(texts):
+        others = taken[:i] + taken[i + 1 :]
+        boxes = {position: _box(at[i], text, position) for position in POSITIONS}
+        inside = {p: box for p, box in boxes.items() if box[0] >= -EDGE and box[2] <= PLOT[0] + EDGE}
+        free = [p for p, box in inside.items() if not any(_overlap(box, other) for other in others)]
+        if free:
+            taken.append(boxes[free[0]])
+        placed.append((text, free[0]) if free else ("", POSITIONS[0]))
+    return placed
+
+
+def _pixels(values: pd.Series, length: int) -> np.ndarray:
+    numbers = values.to_numpy(float)
+    span = float(np.ptp(numbers)) if len(numbers) else 0.0
+    return (numbers - numbers.min(initial=np.inf)) / (span or 1.0) * length
+
+
+def _box(point: np.ndarray, text: str, position: str) -> tuple[float, float, float, float]:
+    up, along = position.split()
+    y = point[1] + (GAP if up == "top" else -GAP - LINE)
+    width = CHARACTER * len(text)
+    x = point[0] + (0 if along == "right" else -width)
+    return x, y, x + width, y + LINE
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
