@@ -36,7 +36,9 @@ def posterize(image: Image, rng: np.random.Generator) -> Image:
     if kind == 0:
         return np.asarray(ImageOps.posterize(Pillow.fromarray(image), 2 + pick(rng, (0.35, 0.4, 0.25))))
     if kind == 3:
-        return np.asarray(Pillow.fromarray(image).quantize(int(rng.integers(8, 25)), dither=0).convert("RGB"))
+        return np.asarray(
+            Pillow.fromarray(image).quantize(int(rng.integers(8, 25)), dither=Pillow.Dither.NONE).convert("RGB")
+        )
     levels, pixels = int(rng.integers(4, 13)), to_float(image)
     if kind == 1:
         return to_image(np.round(pixels * (levels - 1)) / (levels - 1))

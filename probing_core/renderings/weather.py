@@ -83,7 +83,7 @@ def _patchy(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 def _puffs(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Many soft discs."""
-    puffs = _discs(shape, rng.integers(20, 150), (3, 13), rng)
+    puffs = _discs(shape, int(rng.integers(20, 150)), (3, 13), rng)
     return 1.2 * soft(puffs, rng.uniform(2, 6) * min(shape) / 128)
 
 
