@@ -46,7 +46,7 @@ def snow(image: Image, rng: np.random.Generator) -> Image:
     kind = pick(rng, (0.55, 0.25, 0.2))
     if kind == 2:
         return _settled(pixels, rng)
-    flakes = _discs(image.shape[:2], rng.integers(60, 300), (0.4, 1.8), rng)
+    flakes = _discs(image.shape[:2], int(rng.integers(60, 300)), (0.4, 1.8), rng)
     if kind == 1:
         kernel = line_kernel(max(3, round(rng.uniform(4, 10) * scale) | 1), rng.uniform(0.25, 0.75) * math.pi)
         flakes = (2.5 * cv2.filter2D(flakes, -1, kernel)).clip(0, 1)
