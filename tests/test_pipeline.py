@@ -103,7 +103,8 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     before = files(out)
     for module, name in (
         (embedding, "load_embedder"),
-        (training.split, "fit"),
+        (training.split, "fit_in_span"),
+        (training.split, "fit_deployment"),
         (training.others.mlp, "fit_seeds"),
         (training.files, "read_embeddings"),
     ):
