@@ -18,7 +18,7 @@ from probing_core.errors import BadConfig, BadRun
 from probing_core.paths import data_dir
 from probing_core.progress import SILENT, Progress
 from probing_core.store import Store, digest
-from probing_core.transforms import bank, resolve
+from probing_core.transforms import bank, expand, resolve
 
 STAGES = ("embed", "train", "evaluate", "project")
 
@@ -155,7 +155,7 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None
 
 def _with_identity(names: Sequence[str] | None) -> tuple[str, ...]:
     """Every run has identity, whether it was named or not; first, as in the bank."""
-    return ("identity", *(name for name in names if name != "identity")) if names else ()
+    return ("identity", *(name for name in expand(names) if name != "identity")) if names else ()
 
 
 def probes_digest(source: Path) -> str:

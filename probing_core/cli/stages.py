@@ -59,7 +59,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", type=name_list, metavar="a,b", help="default: the models that come with the product"
     )
-    parser.add_argument("--transforms", type=name_list, metavar="a,b", help="default: the whole bank")
+    parser.add_argument(
+        "--transforms",
+        type=name_list,
+        metavar="a,b",
+        help="default: bank, all of it; far-styles adds styles that no probe learns from",
+    )
     parser.add_argument("--limit", type=natural, metavar="N", help="number of images before transforms")
     parser.add_argument("--seed", type=natural, metavar="N", help="of every random draw (default 0)")
     parser.add_argument("--repetitions", type=natural, metavar="N", help="draws per image and transform (default 1)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from probing_core.catalog import Catalog
@@ -33,6 +34,7 @@ __all__ = [
     "bank",
     "cut_pair",
     "cut_view",
+    "expand",
     "far_style",
     "generator",
     "prepare_source",
@@ -78,6 +80,17 @@ FAR_CONTROL = style.CONTROL.name
 def far_style() -> tuple[Transform, ...]:
     """The far-unseen style tier: no probe is trained on it."""
     return style.FAR
+
+
+TIERS = {"bank": bank, "far-styles": far_style}
+"""Names that stand for several transforms."""
+
+
+def expand(names: Iterable[str]) -> tuple[str, ...]:
+    """``names``, those of `TIERS` replaced by the names of their transforms; none twice."""
+    return tuple(
+        dict.fromkeys(part for name in names for part in ([t.name for t in TIERS[name]()] if name in TIERS else [name]))
+    )
 
 
 def resolve(name: str) -> Transform:

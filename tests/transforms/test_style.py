@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as PilImage
 
 from probing_core.errors import BadImage, UnknownName
-from probing_core.transforms import CATALOG, arbitrary_style, bank, far_style, generator, resolve
+from probing_core.transforms import CATALOG, arbitrary_style, bank, expand, far_style, generator, resolve
 from probing_core.transforms.networks import style_vector
 from probing_core.transforms.textures import STYLE_PICTURES
 from tests.transforms.pictures import photograph
@@ -86,3 +86,9 @@ def test_style_pictures_differ() -> None:
     for index, one in enumerate(vectors):
         for other in vectors[:index]:
             assert np.linalg.norm(one - other) > 0.2 * np.linalg.norm(one)
+
+
+def test_tiers_stand_for_their_transforms():
+    names = expand(["bank", "far-styles", "rain"])
+    assert names == tuple(t.name for t in (*bank(), *far_style()))
+    assert expand(["rain", "identity"]) == ("rain", "identity")
