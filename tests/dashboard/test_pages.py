@@ -25,7 +25,8 @@ WITHOUT_A_RUN = ("New run", "Transformations")
 
 
 def texts(app: Any) -> str:
-    return "\n".join(str(e.value) for kind in ("markdown", "caption", "info", "error", "header") for e in app.get(kind))
+    kinds = ("markdown", "caption", "info", "error", "header", "subheader")
+    return "\n".join(str(e.value) for kind in kinds for e in app.get(kind))
 
 
 def label(app: Any, kind: str, name: str):
