@@ -27,6 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the browser's helpers and the made run live with the tests
 
+from dashboard.points import COLORING_NAMES  # noqa: E402
 from tests.dashboard.browser import WAIT_MS, browser, served, settle  # noqa: E402
 from tests.dashboard.drawing import choose_tool, draw  # noqa: E402
 from tests.made_run import make_run  # noqa: E402
@@ -43,8 +44,11 @@ HEADINGS = {
     "Methods and data": "Methods and data",
     "Overview": "What does your image embedding know?",
 }
-SEGMENTS = {"map": ("color", ("group", "correct", "strength", "transform")), "try": ("question", ("group", "fine"))}
-"""Page -> a choice whose options are all in sight, and those options."""
+SEGMENTS = {
+    "map": ("color", {name: COLORING_NAMES.get(name, name) for name in ("group", "correct", "strength", "transform")}),
+    "try": ("question", {"group": "which group?", "fine": "which transformation?"}),
+}
+"""Page -> a choice whose options are all in sight, and those options: name in the address -> words on the page."""
 
 MADE_POINTS = "10,240"
 
@@ -122,10 +126,11 @@ def _controls(arguments: list[str]) -> Iterator[tuple[str, float]]:
             settle(pages[path])
         for turn in itertools.count():
             for path, (name, choices) in SEGMENTS.items():
-                page, choice = pages[path], choices[turn % len(choices)]
+                page, choice = pages[path], list(choices)[turn % len(choices)]
+                words = choices[choice]
                 page.bring_to_front()
-                button = page.get_by_role("radio", name=choice, exact=True).or_(
-                    page.get_by_role("button", name=choice, exact=True)
+                button = page.get_by_role("radio", name=words, exact=True).or_(
+                    page.get_by_role("button", name=words, exact=True)
                 )
 
                 def there(page: Any = page, name: str = name, choice: str = choice) -> None:
