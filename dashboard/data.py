@@ -146,10 +146,6 @@ def _pair(_run: Run, digest: str, sample: int) -> tuple[bytes, bytes]:
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
 
 
-def picture_arrays(run: Run, sample: int) -> tuple[np.ndarray, np.ndarray]:
-    return run.picture(sample)
-
-
 def another_run(besides: Run, able: Callable[[Run], bool]) -> str:
     """The name of another run that is ``able``, or an empty string."""
     for place in places():
