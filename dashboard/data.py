@@ -120,6 +120,17 @@ def _map_of(_run: Run, digest: str, model: str) -> pd.DataFrame | None:
     return _run.map(model)
 
 
+def placed_samples(run: Run, model: str) -> pd.DataFrame | None:
+    """The samples on the map of ``model`` with ``x``, ``y``, and all that the run knows of them."""
+    return _placed_samples(run, run.digest, model)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _placed_samples(_run: Run, digest: str, model: str) -> pd.DataFrame | None:
+    placed = _map_of(_run, digest, model)
+    return None if placed is None else placed.join(_run.samples.set_index("sample"), on="sample").assign(model=model)
+
+
 def board(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:
     return _board(runs, tuple(run.digest for run in runs), task, subset)
 

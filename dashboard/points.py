@@ -11,36 +11,36 @@ from dashboard import data
 from probing_core.charts.maps import Looks, category_looks
 from probing_core.results import Run
 
-COLORINGS = ("transform", "group", "label", "correct", "strength")
+COLORINGS = ("group", "transform", "label", "correct", "strength")
 COLORING_NAMES = {"transform": "transformation", "label": "content", "correct": "right or wrong"}
 """What the page calls those whose name in the address says less."""
 
-MOST_POINTS = 13_000
-"""Over all maps of a figure: more make a lasso slow."""
+MOST_POINTS = 12_000
+"""On a single map: more make a lasso slow."""
+
+MOST_ON_SEVERAL = 8_000
+"""Over all maps of a figure with several: a panel for each has less room, and costs more to draw."""
 
 
 def points_of(run: Run, models: Sequence[str], coloring: str, groups: Collection[str] | None = None) -> pd.DataFrame:
     """Every point of the maps of ``models``, which must have one: the columns of ``samples.parquet``, ``model``,
-    ``x``, ``y``, ``hover``, and a ``category`` or an ``amount`` by ``coloring``; of all ``groups`` if not given."""
-    samples = run.samples.set_index("sample")
+    ``x``, ``y``, and a ``category`` or an ``amount`` by ``coloring``; of all ``groups`` if not given."""
     parts = []
     for model in models:
-        table = data.map_of(run, model)
-        assert table is not None
-        rows = table.join(samples, on="sample")
+        rows = data.placed_samples(run, model)
+        assert rows is not None
         if groups is not None:
             rows = rows[rows["group"].isin(groups)]
-        rows = rows.assign(model=model, hover=_hover(rows))
         if coloring == "correct":
             told = data.predictions(run, model, "fine")
             right = rows["sample"].map(told.set_index("sample")["correct"]) if not told.empty else None
-            rows["category"] = "not tested" if right is None else right.map({True: "right", False: "wrong"})
-            rows["category"] = rows["category"].fillna("not tested")
+            category = "not tested" if right is None else right.map({True: "right", False: "wrong"})
+            rows = rows.assign(category=category).fillna({"category": "not tested"})
         elif coloring == "strength":
             place = rows.groupby("transform")["strength"].rank(pct=True)
-            rows["amount"] = place.fillna(0.0) * 100
+            rows = rows.assign(amount=place.fillna(0.0) * 100)
         else:
-            rows["category"] = rows[coloring]
+            rows = rows.assign(category=rows[coloring])
         parts.append(rows)
     return pd.concat(parts, ignore_index=True)
 
@@ -53,10 +53,15 @@ def _hover(rows: pd.DataFrame) -> list[str]:
     ]
 
 
+def most_samples(maps: int) -> int:
+    """How many samples a figure with so many maps shows in each."""
+    return MOST_POINTS if maps == 1 else MOST_ON_SEVERAL // maps
+
+
 def thin(points: pd.DataFrame, selected: Sequence[int], maps: int) -> pd.DataFrame:
-    """At most `MOST_POINTS`, evenly, the same samples in every map; selected ones always stay."""
+    """At most `most_samples` in each map, evenly, the same in all; selected ones always stay."""
     samples = points["sample"].drop_duplicates().sort_values()
-    limit = MOST_POINTS // maps
+    limit = most_samples(maps)
     if len(samples) <= limit:
         return points
     # A fixed shuffle: no sample that comes every n-th (a transform) is lost as a whole.
@@ -65,8 +70,8 @@ def thin(points: pd.DataFrame, selected: Sequence[int], maps: int) -> pd.DataFra
 
 
 def panels(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Model -> its points."""
-    return {str(model): rows for model, rows in points.groupby("model", sort=False)}
+    """Model -> its points, with what each says under the pointer."""
+    return {str(model): rows.assign(hover=_hover(rows)) for model, rows in points.groupby("model", sort=False)}
 
 
 def looks_of(run: Run, coloring: str, points: pd.DataFrame) -> tuple[Looks | None, str]:

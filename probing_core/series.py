@@ -33,7 +33,7 @@ STRENGTH, COMPOSITION, RENDERING = "strength", "composition", "rendering"
 SERIES_IMAGES = 150
 """Tested images that get the series; they then cost about what the main samples of a thousand images do."""
 
-RENDERED_IMAGES = 300
+RENDERED_IMAGES = 500
 """Images to learn from and to choose on that get the renderings; more photographs help more than more versions."""
 
 FAINT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)

@@ -9,7 +9,7 @@ from dashboard import data, selection, state, widgets
 from dashboard.glossary import hint
 from dashboard.hover import pictures_on_hover
 from dashboard.maps import draw_missing
-from dashboard.points import COLORING_NAMES, COLORINGS, MOST_POINTS, looks_of, panels, points_of, thin
+from dashboard.points import COLORING_NAMES, COLORINGS, looks_of, most_samples, panels, points_of, thin
 from dashboard.tour import tour
 from probing_core.charts import map_chart
 from probing_core.results import PicturesMissing, Run
@@ -62,7 +62,7 @@ def _controls(run: Run) -> tuple[list[str], str]:
 def _say_how_many(run: Run, points: pd.DataFrame, models: list[str]) -> None:
     shown, total = points["sample"].nunique(), len(run.samples)
     words = f"{shown:,} of {total:,} samples shown" + (f" in each of {len(models)} maps" if len(models) > 1 else "")
-    if shown >= MOST_POINTS // len(models):  # more, where selected ones were kept
+    if shown >= most_samples(len(models)):  # more, where selected ones were kept
         words += f": thinned evenly from {total:,} to keep the page quick; fewer models or groups show all"
     st.caption(
         f"{words}. Drag to move; the tools above it zoom and draw a lasso or a box; click a point to select it alone."

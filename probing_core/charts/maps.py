@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from probing_core.charts.theme import SYMBOLS, Theme, base_figure, escape
+from probing_core.charts.panels import axes_of, paneled_figure
+from probing_core.charts.theme import SYMBOLS, Theme, escape
 
 Looks = dict[str, tuple[str, str]]
 """Category -> (color, symbol)."""
@@ -41,17 +41,15 @@ def map_chart(
     """
     columns = 1 if len(maps) == 1 else 2
     rows = -(-len(maps) // columns)
-    panels = make_subplots(
-        rows,
+    bare = {"showticklabels": False, "showgrid": False, "zeroline": False, "showline": False}
+    figure = paneled_figure(
+        theme,
+        list(maps),
         columns,
-        subplot_titles=[escape(m) for m in maps],
-        horizontal_spacing=0.03,
-        vertical_spacing=0.06,
-        figure=base_figure(theme, height if rows == 1 else 2 * height - 160),
-    )
-    panels.update_xaxes(showticklabels=False, showgrid=False, zeroline=False, showline=False)
-    panels.update_yaxes(showticklabels=False, showgrid=False, zeroline=False, showline=False)
-    panels.update_layout(
+        height if rows == 1 else 2 * height - 160,
+        (0.03, 0.06),
+        bare,
+        bare,
         showlegend=looks is not None,
         legend={"itemsizing": "constant", "font": {"size": 12}, "tracegroupgap": 2},
         hovermode="closest",
@@ -60,16 +58,15 @@ def map_chart(
     )
     traces: list[dict[str, Any]] = []
     for i, (model, points) in enumerate(maps.items()):
-        number = "" if i == 0 else str(i + 1)
-        axes = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+        axes = axes_of(i)
         parts = _by_category(points, looks, i == 0) if looks else [_by_amount(points, theme, unit, i == 0)]
         traces += [trace | axes | _emphasis(trace["customdata"], selected) for trace in parts]
         if marks is not None:
             traces += [_stars(marks[marks["model"] == model], theme) | axes]
         if arrows is not None:
-            _draw_arrows(panels, arrows[arrows["model"] == model], theme, number)
+            _draw_arrows(figure, arrows[arrows["model"] == model], theme, axes)
     # All at once, from plain dictionaries: trace by trace Plotly copies and checks everything several times.
-    return panels.add_traces(traces)
+    return figure.add_traces(traces)
 
 
 def _by_category(points: pd.DataFrame, looks: Looks, first: bool) -> list[dict[str, Any]]:
@@ -148,8 +145,8 @@ def _stars(marks: pd.DataFrame, theme: Theme) -> dict[str, Any]:
     }
 
 
-def _draw_arrows(figure: go.Figure, arrows: pd.DataFrame, theme: Theme, number: str) -> None:
-    x, y = f"x{number}", f"y{number}"
+def _draw_arrows(figure: go.Figure, arrows: pd.DataFrame, theme: Theme, axes: dict[str, str]) -> None:
+    x, y = axes.values()
     drawn = [
         {
             "x": a.to_x, "y": a.to_y, "ax": a.x, "ay": a.y, "xref": x, "yref": y, "axref": x, "ayref": y,

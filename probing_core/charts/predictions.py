@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme, base_figure, escape, legend_below
 
 PANELS = 3
@@ -32,35 +32,34 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: i
     columns = min(columns, len(models))
     lines = -(-len(models) // columns)
     height = (28 * top + TITLE) * lines
-    figure = make_subplots(
-        lines,
+    figure = paneled_figure(
+        theme,
+        models,
         columns,
-        subplot_titles=[escape(m) for m in models],
-        horizontal_spacing=0.14,
-        vertical_spacing=TITLE / height,
-        shared_xaxes="all",
-        figure=base_figure(theme, height + 40, showlegend=False),
+        height + 40,
+        (0.14, TITLE / height),
+        {"range": [0, 115], "showticklabels": False, "showgrid": False, "zeroline": False},
+        {"showgrid": False},
+        showlegend=False,
     )
-    figure.update_annotations(font={"size": 13, "color": theme.text})
+    bars = []
     for i, model in enumerate(models):
         best = rows[rows["model"] == model].head(top).iloc[::-1]
-        figure.add_trace(
-            go.Bar(
-                x=best["probability"] * 100,
-                y=best["class"].map(escape),
-                orientation="h",
-                marker={"color": [theme.group(g) for g in best["group"]]},
-                text=[f"{p:.0%}" for p in best["probability"]],
-                textposition="outside",
-                cliponaxis=False,
-                hovertemplate="%{y}: %{x:.1f} %<extra></extra>",
-            ),
-            row=i // columns + 1,
-            col=i % columns + 1,
+        bars.append(
+            {
+                "type": "bar",
+                "x": best["probability"].to_numpy() * 100,
+                "y": [escape(c) for c in best["class"]],
+                "orientation": "h",
+                "marker": {"color": [theme.group(g) for g in best["group"]]},
+                "text": [f"{p:.0%}" for p in best["probability"]],
+                "textposition": "outside",
+                "cliponaxis": False,
+                "hovertemplate": "%{y}: %{x:.1f} %<extra></extra>",
+            }
+            | axes_of(i)
         )
-    figure.update_xaxes(range=[0, 115], showticklabels=False, showgrid=False, zeroline=False)
-    figure.update_yaxes(showgrid=False)
-    return figure
+    return figure.add_traces(bars)
 
 
 def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> go.Figure:

@@ -168,23 +168,30 @@ def shade(color: str, amount: float) -> str:
 
 def base_figure(theme: Theme, height: int, **layout) -> go.Figure:
     """An empty figure in the page's colors."""
-    figure = go.Figure()
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 16, "t": 32, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": theme.text, "size": 13},
-        hoverlabel={"bgcolor": theme.background, "font": {"color": theme.text}, "align": "left"},
-        colorway=[theme.series(i) for i in range(8)],
-        dragmode="pan",
-        **layout,
-    )
-    # Said for each axis: a page's own template would make the numbers too pale to read.
-    words = {"tickfont": {"color": theme.text}, "title": {"font": {"color": theme.text}}}
-    figure.update_xaxes(gridcolor=theme.grid, zerolinecolor=theme.grid, automargin=True, **words)
-    figure.update_yaxes(gridcolor=theme.grid, zerolinecolor=theme.grid, automargin=True, **words)
-    return figure
+    common = {
+        "height": height,
+        "margin": {"l": 8, "r": 16, "t": 32, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": theme.text, "size": 13},
+        "hoverlabel": {"bgcolor": theme.background, "font": {"color": theme.text}, "align": "left"},
+        "colorway": [theme.series(i) for i in range(8)],
+        "dragmode": "pan",
+        "xaxis": axis_style(theme),
+        "yaxis": axis_style(theme),
+    }
+    return go.Figure(layout=common | layout)
+
+
+def axis_style(theme: Theme) -> dict[str, Any]:
+    """Said for each axis: a page's own template would make the numbers too pale to read."""
+    return {
+        "gridcolor": theme.grid,
+        "zerolinecolor": theme.grid,
+        "automargin": True,
+        "tickfont": {"color": theme.text},
+        "title": {"font": {"color": theme.text}},
+    }
 
 
 def legend_below() -> dict[str, Any]:
