@@ -14,6 +14,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import state
+from dashboard.glossary import hint
 from dashboard.pictures import Chosen
 from probing_core.images import encode_png
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source
@@ -21,6 +22,16 @@ from probing_core.transforms.distance import color_difference, describe, psnr
 
 STEPS = 13
 """Strengths along the documented range, both ends included."""
+
+HINTS = {
+    "SSIM": hint("ssim"),
+    "PSNR": hint("psnr"),
+    "Color difference": hint("color difference"),
+    "Mean difference": hint("difference"),
+    "Perceptual distance": hint("distance"),
+    "Counts as visible": hint("visible"),
+}
+"""What each number beside the pictures means."""
 
 SHARED_SPLIT = "test"
 """Overlays on single pictures draw the art of this split."""
@@ -107,7 +118,7 @@ input[type=range] { accent-color: var(--st-primary-color); }
 .facts .name { font-weight: 600; display: block; margin-bottom: 6px; }
 .facts .amount { width: 100%; } output { display: block; margin: 2px 0 12px; font-size: 16px; }
 dl { display: grid; grid-template-columns: auto auto; gap: 4px 16px; margin: 0; }
-dt { opacity: .75; } dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
+dt { opacity: .75; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; } dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
 """
 _JS = """
 export default function(component) {
@@ -142,7 +153,7 @@ export default function(component) {
     amount.setAttribute('aria-valuetext', frame.text);
     numbers.replaceChildren(...Object.entries(frame.numbers).flatMap(([label, value]) => {
       const term = document.createElement('dt'), detail = document.createElement('dd');
-      term.textContent = label; detail.textContent = value;
+      term.textContent = label; term.title = data.hints[label]; detail.textContent = value;
       return [term, detail];
     }));
     subtract();
@@ -170,6 +181,7 @@ def strength_slider(picture: Chosen, view: int, transform: Transform, key: str =
             "index": index,
             "name": f"Strength: {transform.parameter} ({transform.unit})",
             "frames": list(shown.frames),
+            "hints": HINTS,
         },
         default={"index": index},
         on_index_change=lambda: None,
