@@ -118,7 +118,8 @@ input[type=range] { accent-color: var(--st-primary-color); }
 .facts .name { font-weight: 600; display: block; margin-bottom: 6px; }
 .facts .amount { width: 100%; } output { display: block; margin: 2px 0 12px; font-size: 16px; }
 dl { display: grid; grid-template-columns: auto auto; gap: 4px 16px; margin: 0; }
-dt { opacity: .75; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; } dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
+dt { opacity: .75; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
+dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
 """
 _JS = """
 export default function(component) {

@@ -20,8 +20,8 @@ LIMITS = {
     "can": "Its views change color, sharpness and gray, and its noise is among the bank's: some of what is probed "
     "is part of its training, to be ignored or to be predicted. But its noise term ended at 1.00, which is what "
     "predicting no noise gives: in so few steps, noise of at most 0.05 of the range was not learned (and a token of "
-    "192 numbers could hold about a quarter of the noise in a patch of 768 at best), and this encoder says nothing about "
-    "what that term is worth.",
+    "192 numbers could hold about a quarter of the noise in a patch of 768 at best), and this encoder says nothing "
+    "about what that term is worth.",
     "clip": f"{FROM_LABELS} They name the style, which teaches style outright; claims about image-text models are "
     "judged on `zoo/clip-plain`. The gate is not passed, and was not by the one retry (rate 0.002: 36.1 % as well). "
     "The reason lies in the captions: `zoo/clip-plain`, equal in all but the words of style, passes with 40.9 %. What "
