@@ -12,7 +12,7 @@ from dashboard.telling import TWO
 from dashboard.tour import tour
 from probing_core.charts import leaderboard_chart, profile_chart, substance_chart
 from probing_core.measures import MEASURES
-from probing_core.results import Run, rankable
+from probing_core.results import Run, change_of_corpus, rankable, source_of
 from probing_core.results.abstract import CLAIMS
 from probing_core.results.ranking import measure_of
 
@@ -30,6 +30,8 @@ def show() -> None:
     _facts(run)
     _question()
     board = _leaderboard(run)
+    if run.recipe.probes_from:
+        _change_of_corpus(run)
     _substance(run)
     if not board.empty:
         _profile(run, list(board["model"]))
@@ -130,6 +132,32 @@ def _standing(row) -> str:
     if not row.apart:
         return f"not told apart (p = {row.p:.2f})"
     return "lower (p < 0.001)" if row.p < 0.001 else f"lower (p = {row.p:.3f})"
+
+
+def _change_of_corpus(run: Run) -> None:
+    st.header("What the change of corpus costs")
+    source = source_of(run, (data.open_run(p.path) for p in data.places() if p.complete))
+    if source is None:
+        widgets.empty("The probes of this run come from another run, which is not here to be compared with.")
+        return
+    table = change_of_corpus(run, source)
+    numbers = {c: table[c] * 100 for c in ("there", "here", "difference", "low", "high")}
+    point = st.column_config.NumberColumn
+    widgets.show_table(
+        table.assign(task=table["task"].map(widgets.TASK_NAMES), **numbers),
+        "change-of-corpus",
+        column_config={
+            "there": point("there %", format="%.1f"),
+            "here": point("here %", format="%.1f"),
+            "difference": point("here less there", format="%+.1f", help="In points."),
+            "low": point("from", format="%+.1f", help=hint("interval")),
+            "high": point("to", format="%+.1f", help=hint("interval")),
+        },
+    )
+    st.caption(
+        f"The same probes on the photographs of '{plain(source.name)}' that they never saw (there) and on those of "
+        "this run (here). Balanced accuracy for what the probe may know, in-group hit rate for unseen transformations."
+    )
 
 
 def _profile(run: Run, models: list[str]) -> None:

@@ -5,6 +5,7 @@ Nothing here trains or embeds, and nothing imports a deep-learning framework.
 
 from __future__ import annotations
 
+from probing_core.results.change import change_of_corpus, source_of
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.finding import RunPlace, find_runs
 from probing_core.results.neighbors import nearest, place
@@ -17,11 +18,13 @@ __all__ = [
     "PicturesMissing",
     "Run",
     "RunPlace",
+    "change_of_corpus",
     "confusion_matrix",
     "find_runs",
     "leaderboard",
     "nearest",
     "place",
     "rankable",
+    "source_of",
     "tell_apart",
 ]

@@ -17,7 +17,7 @@ from probing_core.images import encode_png
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.familiarity import fit_familiarity
 from probing_core.results import Run
-from probing_core.store import Store
+from probing_core.store import Store, digest
 from probing_core.training import DEPLOYMENT, familiarity_path, probe_path
 from tests.dashboard.conftest import PAGES
 
@@ -310,3 +310,19 @@ def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
     app.text_input(key="new-corpus").input("folder:/no/such/folder").run()
     assert len(app.error) == 1
     assert label(app, "button", "Start").disabled
+
+
+def test_overview_tells_what_the_change_of_corpus_costs(open_app, data_folder, made_run, tmp_path):
+    source, run = data_folder / "reference", tmp_path / "adopting"
+    for path in (source, run):
+        shutil.copytree(made_run, path)
+    recipe = Run.open(source).recipe
+    taken = replace(recipe, probes_from=digest(recipe.without_models()), seed=recipe.seed + 1)
+    Store(run).write_toml("run.toml", taken.to_toml(), "taken")
+    app = open_app("Overview", run=run)
+    assert not app.exception
+    table = next(e.value for e in app.dataframe if "difference" in e.value)
+    assert set(table["model"]) == set(recipe.models)
+    assert (table["difference"] == 0).all(), "both runs have the same scores here"
+    shutil.rmtree(source)
+    assert "not here to be compared with" in texts(open_app("Overview", run=run))
