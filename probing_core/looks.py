@@ -120,14 +120,12 @@ class LookRule:
 
 
 def starting_rule(groups: Sequence[str]) -> LookRule:
-    """The rule before any fit: traces of `TILE_GROUPS` from the tiles, everything else from the whole.
+    """The rule before any fit: traces of `TILE_GROUPS` mostly from the tiles, everything else from both alike.
 
     Args:
         groups: (K,) the group of each class.
     """
-    from_tiles = np.array([g in TILE_GROUPS for g in groups])
-    even = np.array([g == "identity" for g in groups])  # untouched must look so both ways
-    tiles = np.where(even, 0.5, np.where(from_tiles, 0.8, 0.2)).astype(np.float32)
+    tiles = np.array([0.8 if g in TILE_GROUPS else 0.5 for g in groups], np.float32)
     return LookRule(1 - tiles, tiles, np.zeros(len(groups), np.float32))
 
 
