@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- generated: make docs -->", "<!-- end of generated part -->"
 SHOWN = (
     ("fine", "all", "balanced-accuracy", "31 transformations"),
-    ("group-0", "seen", "group-hit-rate", "groups, members seen"),
-    ("group-0", "unseen", "group-hit-rate", "groups, members unseen"),
-    ("group-0", "far", "group-hit-rate", "far styles"),
+    ("group-0", "seen", "group-hit-rate", "groups, members seen (rotation 0)"),
+    ("group-0", "unseen", "group-hit-rate", "groups, members unseen (rotation 0)"),
+    ("group-0", "far", "group-hit-rate", "far styles (rotation 0)"),
     ("content", "seen", "balanced-accuracy", "content"),
 )
 """Columns of the README's table: task, subset, measure, title; those that the run does not have are left out."""
@@ -33,6 +33,8 @@ def main() -> None:
     page = ROOT / "README.md"
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     parts = [score_table(run), *([claims_list(run)] if run.has("tables/claims.parquet") else [])]
+    if run.has("tables/ablations.parquet"):
+        parts.append(ablations_list(run))
     text = "\n\n".join(parts)
     page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
 
@@ -65,6 +67,17 @@ def claims_list(run: Store) -> str:
     return "\n".join(
         f"{n}. {r.claim} **{r.verdict.capitalize()}.** {r.evidence}" for n, r in enumerate(claims.itertuples(), 1)
     )
+
+
+def ablations_list(run: Store) -> str:
+    """What the ablations are worth, a line each."""
+    rows = run.read_table("tables/ablations.parquet").dropna(subset=["p"])
+    lines = [
+        f"- `{r.first}` less `{r.second}`, {r.score}: {100 * r.effect:+.1f} points ({100 * r.low:.1f} to "
+        f"{100 * r.high:.1f}), p {'< 0.001' if r.p_holm < 0.001 else f'= {r.p_holm:.3f}'}"
+        for r in rows.itertuples()
+    ]
+    return "\n".join(["Ablations, each against its twin, with Holm's correction over the six:", "", *lines])
 
 
 if __name__ == "__main__":

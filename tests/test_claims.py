@@ -8,6 +8,8 @@ from probing_core import claims
 from probing_core.claims import ALIGN, CAN, CLIP, CONTRASTS, FAILS, HOLDS, MAE, OPEN, SIMCLR, SIX, SUPERVISED
 from probing_core.measures import statistics as st
 
+MODELS = sorted({m for c in claims.ABLATIONS for m in (c.first, c.second)})
+
 
 def accuracy(share, seed, photographs=150):
     right = np.random.default_rng(seed).random(photographs) < share
@@ -60,7 +62,25 @@ def test_a_transform_is_identified_when_its_whole_interval_lies_above_chance():
         right = rng.random(200) < share
         predicted = np.where(right, name, "identity" if name != "identity" else "blur")
         parts.append(pd.DataFrame({"truth": name, "predicted": predicted, "base_id": np.arange(200)}))
-    assert claims.identified(pd.concat(parts)) == 2  # identity is none; a quarter is chance
+    by_recall, by_informedness = claims.identified(pd.concat(parts))
+    assert by_recall == 2  # identity is none; a quarter is chance
+    assert by_informedness == 3, "what is called rotate is always rotated, though three quarters are missed"
+
+
+def test_a_verdict_that_hangs_on_the_criterion_says_so():
+    verdict, said = claims._identified(dict.fromkeys(SIX, (20, 26)))
+    assert verdict == FAILS
+    assert "by which the claim holds here" in said
+    assert "the same verdict" in claims._identified(dict.fromkeys(SIX, (25, 26)))[1]
+
+
+def test_ablations_are_corrected_apart_from_the_claims():
+    scores = {s: {m: accuracy(0.5, i) for i, m in enumerate(MODELS)} for s in ("fine", "far style")}
+    scores["far style"]["zoo/clip"] = accuracy(0.9, 9)
+    table = claims.contrast_table(scores, claims.ABLATIONS).set_index(["first", "score"])
+    assert len(table) == 6
+    assert table.loc[("zoo/clip", "far style"), "effect"] > 0.3
+    assert table["p_holm"].min() == pytest.approx(min(1, 6 * table["p"].min()))
 
 
 def test_content_and_style_that_rise_together_do_not_trade_off():

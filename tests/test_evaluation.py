@@ -37,6 +37,13 @@ def test_the_spread_over_repetitions_is_there(run):
     assert {"repetition:0", "repetition:1", "repetition:2"} <= subsets
 
 
+def test_no_value_lies_outside_of_its_interval(run):
+    rows = run.probe_scores
+    known = rows.dropna(subset=["low", "high"])
+    assert ((known["low"] <= known["value"]) & (known["value"] <= known["high"])).all()
+    assert set(rows.loc[rows["low"].isna(), "measure"]) <= {"calibration-error", "calibration-error-tempered"}
+
+
 def test_content_stands_beside_its_oracles(run):
     rows = run.scores.query("task == 'content' and measure == 'balanced-accuracy'")
     names = [t for t in run.recipe.transforms if t != "identity"]

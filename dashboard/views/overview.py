@@ -227,6 +227,33 @@ def _claims(run: Run) -> None:
         )
     st.caption("One encoder of a kind cannot speak for its objective: a verdict is about these encoders.")
     widgets.download(verdicts, "claims", "Data as CSV")
+    _ablations(run)
+
+
+def _ablations(run: Run) -> None:
+    table = data.table(run, "tables/ablations.parquet")
+    table = table[table["p"].notna()] if len(table) else table
+    if table.empty:
+        return
+    st.subheader("What the ablations say")
+    st.markdown(
+        "The encoders on the left learned from captions that name the style, or from views that change color and "
+        "sharpness; their twins on the right did not, and are else alike."
+    )
+    points = {c: table[c] * 100 for c in ("effect", "low", "high")}
+    point = st.column_config.NumberColumn
+    widgets.show_table(
+        table.assign(**points)[["first", "second", "score", "effect", "low", "high", "p_holm"]],
+        "ablations",
+        column_config={
+            "first": "encoder",
+            "second": "its twin",
+            "effect": point("difference", format="%+.1f", help="In points."),
+            "low": point("from", format="%+.1f", help=hint("interval")),
+            "high": point("to", format="%+.1f", help=hint("interval")),
+            "p_holm": point("p", format="%.3f", help="Paired sign flips by photograph, Holm-corrected over the list."),
+        },
+    )
 
 
 show()

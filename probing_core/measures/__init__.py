@@ -91,6 +91,7 @@ CLASSIFICATION = (
         higher_is_better=False,
         definition="Mean gap between how sure the probe was and how often it was right, over 15 bins of equal mass.",
         source="Nixon et al. 2019",
+        has_interval=False,
     ),
     Measure(
         name="calibration-error-tempered",
@@ -101,6 +102,7 @@ CLASSIFICATION = (
         higher_is_better=False,
         definition="The same after dividing the logits by a temperature that was fitted on other photographs.",
         source="Guo et al. 2017",
+        has_interval=False,
     ),
     Measure(
         name="informedness",

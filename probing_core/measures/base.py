@@ -17,6 +17,8 @@ class Measure:
         higher_is_better: the direction; None where neither end is better.
         definition: one sentence, shown as the hint wherever the measure stands.
         source: where the definition comes from.
+        has_interval: False where a bootstrap would mislead: a sum of absolute gaps grows with the noise of every draw,
+            so that the interval may not even hold the value.
     """
 
     name: str
@@ -27,3 +29,4 @@ class Measure:
     higher_is_better: bool | None
     definition: str
     source: str
+    has_interval: bool = True

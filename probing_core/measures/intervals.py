@@ -47,7 +47,7 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
     """
     clusters = len(sums.sums)
     if clusters < FEWEST_FOR_T:
-        return Interval(sums.value, float("nan"), float("nan"), "none", clusters)
+        return without_interval(sums)
     if clusters < FEWEST_FOR_BOOTSTRAP:
         from scipy.stats import t
 
@@ -64,6 +64,11 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
         method,
         clusters,
     )
+
+
+def without_interval(sums: ClusterSums) -> Interval:
+    """The estimate alone."""
+    return Interval(sums.value, float("nan"), float("nan"), "none", len(sums.sums))
 
 
 def bootstrap(sums: ClusterSums, seed: int = 0, resamples: int = RESAMPLES) -> np.ndarray:
