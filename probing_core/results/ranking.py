@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadRun
 from probing_core.measures.comparison import holm, sign_flip
-from probing_core.measures.statistics import mean
+from probing_core.measures.statistics import ClusterSums, balanced_accuracy
 from probing_core.results.run import Run
 
 GENERALIZING = ("unseen", "far")
@@ -48,8 +49,7 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") ->
     by_name = {run.name: run for run in runs}
     entries = board[["run", "model"]].to_dict("records")
     units = [_accuracy(by_name[e["run"]], e["model"], task, subset) for e in entries]
-    differences = [units[0].sub(other).dropna().to_numpy() for other in units]
-    board["difference"] = [float(d.mean()) if len(d) else np.nan for d in differences]
+    board["difference"] = board["value"].iloc[0] - board["value"]
     board["p"] = [np.nan, *holm([paired_p(units[0], other) for other in units[1:]])]
     board["apart"] = board["p"] < SIGNIFICANCE
     return board
@@ -69,11 +69,11 @@ def _scores(run: Run, task: str, subset: str) -> pd.DataFrame:
     return rows.merge(facts, on="model", how="left").assign(run=run.name)
 
 
-def _accuracy(run: Run, model: str, task: str, subset: str) -> pd.Series:
+def _accuracy(run: Run, model: str, task: str, subset: str) -> Unit:
     predictions = run.predictions(model, task)
     if predictions.empty:
-        return pd.Series(dtype=float)
-    return accuracy_by_base(of_subset(predictions, subset, run.far))
+        return Unit(np.empty(0, str), None)
+    return accuracy_of(of_subset(predictions, subset, run.far))
 
 
 def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ()) -> pd.DataFrame:
@@ -89,15 +89,34 @@ def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ())
     return predictions[predictions["seen"]]
 
 
-def accuracy_by_base(rows: pd.DataFrame) -> pd.Series:
-    """Balanced accuracy within each base photograph: the mean over true classes of the share that is right."""
-    return rows.groupby(["base_id", "truth"])["correct"].mean().groupby("base_id").mean()
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """Balanced accuracy of one model, to be compared with that of another: its sums, and whose they are.
+
+    Attributes:
+        bases: (C,) base photographs, in order.
+        sums: a row for each of them; None where nothing was tested.
+    """
+
+    bases: np.ndarray
+    sums: ClusterSums | None
 
 
-def paired_p(first: pd.Series, second: pd.Series) -> float:
-    """Two-sided p of the difference between two models, of `accuracy_by_base` each; NaN below two photographs."""
-    both = pd.concat([first, second], axis=1, join="inner").dropna().to_numpy(np.float64)
-    if len(both) < 2:
+def accuracy_of(rows: pd.DataFrame) -> Unit:
+    """Balanced accuracy of predictions, which is also the in-group hit rate where ``truth`` is a group."""
+    if rows.empty:
+        return Unit(np.empty(0, str), None)
+    truth = pd.Categorical(rows["truth"])
+    predicted = pd.Categorical(rows["predicted"], truth.categories)
+    base, bases = pd.factorize(rows["base_id"], sort=True)
+    codes = (c.codes.astype(np.int64) for c in (truth, predicted))
+    return Unit(np.asarray(bases, str), balanced_accuracy(*codes, base))
+
+
+def paired_p(first: Unit, second: Unit) -> float:
+    """Two-sided p of the difference of two models over the photographs that both have; NaN below two of them."""
+    _, mine, theirs = np.intersect1d(first.bases, second.bases, return_indices=True)
+    if first.sums is None or second.sums is None or len(mine) < 2:
         return np.nan
-    one, other = (mean(column, np.arange(len(both))) for column in both.T)
+    one, other = (replace(u.sums, sums=u.sums.sums[rows]) for u, rows in ((first, mine), (second, theirs)))
     return sign_flip(one, other, flips=FLIPS)

@@ -10,7 +10,7 @@ import pandas as pd
 from probing_core.measures.comparison import holm
 from probing_core.measures.intervals import interval
 from probing_core.measures.statistics import balanced_accuracy
-from probing_core.results.ranking import SIGNIFICANCE, accuracy_by_base, paired_p
+from probing_core.results.ranking import SIGNIFICANCE, accuracy_of, paired_p
 
 
 def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.DataFrame:
@@ -50,7 +50,7 @@ def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.
                 "bases": found.clusters,
             }
         )
-        units.append(accuracy_by_base(both))
+        units.append(accuracy_of(both))
     if not rows:
         return pd.DataFrame()
     board = pd.DataFrame(rows)

@@ -10,8 +10,9 @@ import pytest
 from scipy.stats import permutation_test
 
 from probing_core.errors import BadRun
+from probing_core.measures.statistics import mean
 from probing_core.results import Run, leaderboard, rankable
-from probing_core.results.ranking import accuracy_by_base, of_subset, paired_p
+from probing_core.results.ranking import Unit, accuracy_of, of_subset, paired_p
 from probing_core.store import Store
 
 
@@ -35,31 +36,39 @@ def test_the_unseen_are_ranked_by_the_hit_rate_and_without_identity(made_run):
     assert not told["seen"].any()
 
 
-def test_accuracy_by_base_averages_to_the_score(made_run):
+@pytest.mark.parametrize(("task", "subset"), [("fine", "seen"), ("group-1", "unseen")])
+def test_what_is_tested_is_what_is_shown(made_run, task, subset):
     run = Run.open(made_run)
-    told = run.predictions("zoo/mae", "fine")
-    by_base = accuracy_by_base(told)
-    images = told.groupby("base_id")["image_id"].nunique()
-    score = run.scores.query(
-        "model == 'zoo/mae' and task == 'fine' and subset == 'seen' and measure == 'balanced-accuracy'"
-    )
-    assert np.average(by_base, weights=images) == pytest.approx(score["value"].item())
+    board = leaderboard([run], task, subset).set_index("model")
+    for model, row in board.iterrows():
+        unit = accuracy_of(of_subset(run.predictions(model, task), subset))
+        assert unit.sums is not None
+        assert unit.sums.value == pytest.approx(row["value"])
+        assert row["difference"] == pytest.approx(board["value"].max() - row["value"])
+
+
+def unit(values, names=None):
+    values = np.asarray(values, float)
+    bases = np.array([f"photo{i:02}" for i in range(len(values))] if names is None else names, str)
+    return Unit(bases, mean(values, np.arange(len(values))))
 
 
 @pytest.mark.parametrize("n", [6, 11])
 def test_the_paired_p_against_scipy(n):
     a, b = np.random.default_rng(n).normal(0.3, 1, (2, n))
     other = permutation_test((a, b), lambda a, b: np.mean(a - b), permutation_type="samples", n_resamples=np.inf)
+    names = [f"photo{i:02}" for i in range(n)]
     # A photograph that one of them lacks has no say.
-    assert paired_p(pd.Series([*a, 9.0]), pd.Series([*b, np.nan])) == pytest.approx(other.pvalue, abs=1e-9)
+    first, second = unit([*a, 9.0], [*names, "x"]), unit([*b, 7.0], [*names, "y"])
+    assert paired_p(first, second) == pytest.approx(other.pvalue, abs=1e-9)
 
 
 def test_many_photographs_are_drawn_alike_each_time():
-    a, b = (pd.Series(values) for values in np.random.default_rng(0).normal(0, 1, (2, 40)))
-    assert paired_p(a, b) == paired_p(a, b)
-    assert paired_p(a, b + 5) < 0.001
-    assert np.isnan(paired_p(a[:1], b))
-    assert np.isnan(paired_p(a, pd.Series(dtype=float)))
+    a, b = np.random.default_rng(0).normal(0, 1, (2, 40))
+    assert paired_p(unit(a), unit(b)) == paired_p(unit(a), unit(b))
+    assert paired_p(unit(a), unit(b + 5)) < 0.001
+    assert np.isnan(paired_p(unit(a[:1]), unit(b)))
+    assert np.isnan(paired_p(unit(a), accuracy_of(pd.DataFrame())))
 
 
 def test_runs_that_differ_in_more_than_models_are_refused(made_run, tmp_path):
