@@ -5,11 +5,14 @@ Without a reference run the demo run trains probes of its own, before anything i
 
 from __future__ import annotations
 
+import shutil
 import sys
+from pathlib import Path
 
 from dashboard import work
 from probing_core.errors import ProbingError
 from probing_core.paths import data_dir
+from probing_core.results import Run, source_of
 from probing_core.results.finding import DEMO, REFERENCE
 
 OPTIONS = ("--limit", "150", "--maps", "first")
@@ -21,15 +24,23 @@ def main() -> int:
     try:
         if (reference / "run.toml").is_file():
             report = work.report_of(demo)
+            if _of_another_reference(demo, reference):
+                shutil.rmtree(demo)
+                report = None
             if report is None or report.state != "running":
                 work.start(demo, ["--probes-from", str(reference), *OPTIONS])
             return 0
-    except ProbingError as error:
+    except (ProbingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     from probing_core.cli import main as probing
 
     return probing(["run", "--out", str(demo), *OPTIONS])
+
+
+def _of_another_reference(demo: Path, reference: Path) -> bool:
+    """Whether the demo run took the probes of a reference run that has been replaced since, as by ``git pull``."""
+    return (demo / "run.toml").is_file() and source_of(Run.open(demo), [Run.open(reference)]) is None
 
 
 if __name__ == "__main__":

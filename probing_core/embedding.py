@@ -220,7 +220,7 @@ def _enter_model(store: Store, request: str, embedder: LoadedEmbedder) -> None:
             "weights": spec.weights,
             "data": spec.data,
             "input_size": spec.input_size or 0,
-            "text": spec.text,
+            "text": embedder.embeds_text,
             "recipe": without_none(recipe),
         }
         path = f"models/{slug(name)}/model.toml"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from probing_core.errors import BadConfig
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:
@@ -132,8 +133,17 @@ class LoadedEmbedder(ABC):
         return self.embed_layers(images)
 
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
-        """Embeddings (N, D) of ``texts`` in the images' space; only where the spec says ``text``."""
-        raise TypeError(f"{self.name} has no text tower")
+        """Embeddings (N, D) of ``texts`` in the images' space.
+
+        Raises:
+            BadConfig: it has no text tower (`embeds_text`).
+        """
+        raise BadConfig(f"'{self.name}' has no text tower, so pictures cannot be compared with words by it.")
+
+    @property
+    def embeds_text(self) -> bool:
+        """Whether `embed_text` can be called; told by what was loaded, where the spec can only expect it."""
+        return type(self).embed_text is not LoadedEmbedder.embed_text
 
     def close(self) -> None:  # noqa: B027 - most embedders hold nothing but what Python frees
         """Gives the memory back."""

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 """Pillow's numbers, which processors keep under ``resample``."""
 
+NO_CODE = {"trust_remote_code": False}
+"""Without it the library asks on the terminal whether the repository's own code may run."""
+
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 """Files that describe an image processor."""
 
@@ -54,7 +57,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
     model = _load_model(folder, weights, name)
     try:
         processor = transformers.AutoImageProcessor.from_pretrained(
-            _processor_folder(folder, name), local_files_only=True
+            _processor_folder(folder, name), local_files_only=True, **NO_CODE
         )
     except ModelUnavailable:
         raise
@@ -209,10 +212,10 @@ def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Modul
     import transformers
 
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, **NO_CODE)
         # MAE's own class masks patches at random; its encoder is a plain ViT under the same names.
         kind: Any = transformers.ViTModel if config.model_type == "vit_mae" else transformers.AutoModel
-        arguments: dict[str, Any] = {"local_files_only": True, "output_loading_info": True}
+        arguments: dict[str, Any] = {"local_files_only": True, "output_loading_info": True, **NO_CODE}
         if weights:
             arguments |= {"pretrained_model_name_or_path": None, "config": config, "state_dict": read_weights(weights)}
             if kind is transformers.AutoModel:  # it takes no tensors by themselves; the class that it chooses does
@@ -251,7 +254,13 @@ def _text(model: nn.Module, folder: Path) -> Callable[[Sequence[str]], torch.Ten
     def tokenizer() -> Any:
         import transformers
 
-        return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        try:
+            return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, **NO_CODE)
+        except Exception as error:
+            raise ModelUnavailable(
+                f"The words cannot be read: '{folder}' has no tokenizer that can be loaded ({_reason(error)}); "
+                f"expected its files beside the weights."
+            ) from error
 
     def encode(texts: Sequence[str]) -> torch.Tensor:
         import torch

@@ -112,6 +112,7 @@ class NetworkEmbedder(LoadedEmbedder):
                 _compute_in_float32(network.module.get_submodule(exact), target.type)
         self._lanes = Lanes(target, torch.get_num_threads())
         self.batch_size = batch_size or self._lanes.batch_size
+        self._asked_batch_size = self.batch_size  # recorded: memory that ran short is no other recipe
         self._dims = self._measure_dims()
         self.dim = self._dims[-1]
 
@@ -150,6 +151,10 @@ class NetworkEmbedder(LoadedEmbedder):
         with self._inference():
             return self._network.text(texts).float().cpu().numpy()
 
+    @property
+    def embeds_text(self) -> bool:
+        return self._network.text is not None
+
     def close(self) -> None:
         self.__dict__.pop("_network", None)
         give_back(self.device)
@@ -175,7 +180,7 @@ class NetworkEmbedder(LoadedEmbedder):
             "precision": self.precision,
             "float32_modules": [] if self.precision == "float32" else list(network.exact),
             "device": self.device.split(":")[0],
-            "batch_size": self.batch_size,
+            "batch_size": self._asked_batch_size,
             **network.details,
             "libraries": {"torch": torch.__version__, **network.versions},
         }

@@ -86,7 +86,7 @@ def _load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision
     if "seed" in options:
         raise BadConfig(f"{spec.name} is trained and takes no '@seed='; baseline/random-vit does.")
     short = spec.name.removeprefix("zoo/")
-    path = Path(options["weights"]) if "weights" in options else weights_path(short)
+    path = Path(options["weights"]).expanduser() if "weights" in options else weights_path(short)
     return load_zoo(path, ModelName(spec.name, options).full, options, device, precision)
 
 

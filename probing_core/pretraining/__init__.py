@@ -12,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from probing_core.corpora.base import Corpus
+from probing_core.errors import BadConfig
 from probing_core.progress import SILENT, Progress
 
 
@@ -37,10 +38,14 @@ def pretrain(
 
     Raises:
         UnknownName: there is no such recipe.
-        BadConfig: ``out`` holds another training, or ``steps`` is below 1.
+        BadConfig: ``out`` holds another training, ``steps`` is below 1, or lightly is not installed.
         BadCorpus: it holds too few pictures.
         BadRun: another process trains in ``out``, or the disk is full.
     """
-    from probing_core.pretraining.run import run
-
+    try:
+        from probing_core.pretraining.run import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "lightly":
+            raise
+        raise BadConfig("Pretraining needs lightly, which is not installed; `pip install -e '.[pretrain]'`.") from error
     return run(recipe, corpus, Path(out), seed=seed, steps=steps, device=device, progress=progress)

@@ -107,10 +107,9 @@ def accuracy_of(rows: pd.DataFrame) -> Unit:
     if rows.empty:
         return Unit(np.empty(0, str), None)
     truth = pd.Categorical(rows["truth"])
-    predicted = pd.Categorical(rows["predicted"], truth.categories)
+    predicted = truth.categories.get_indexer(rows["predicted"])
     base, bases = pd.factorize(rows["base_id"], sort=True)
-    codes = (c.codes.astype(np.int64) for c in (truth, predicted))
-    return Unit(np.asarray(bases, str), balanced_accuracy(*codes, base))
+    return Unit(np.asarray(bases, str), balanced_accuracy(truth.codes.astype(np.int64), predicted, base))
 
 
 def paired_p(first: Unit, second: Unit) -> float:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+
 import pytest
 
 from dashboard import demo
 from probing_core.progress import Report
+from probing_core.results import Run
+from probing_core.store import Store, digest
 
 
 @pytest.fixture
@@ -42,3 +47,15 @@ def test_without_a_reference_run_the_demo_run_is_made_first(data, started, monke
     assert demo.main() == 0
     assert seen[0][:3] == ["run", "--out", str(data / "runs" / "demo")]
     assert not started
+
+
+def test_a_demo_run_of_another_reference_run_is_made_anew(data, started, made_run):
+    for path in (data / "reference", data / "runs" / "demo"):
+        shutil.copytree(made_run, path)
+    recipe = Run.open(made_run).recipe
+    demo_run = Store(data / "runs" / "demo")
+    for probes_from, kept in ((digest(recipe.without_models()), True), ("those of last year", False)):
+        demo_run.write_toml("run.toml", replace(recipe, probes_from=probes_from).to_toml(), probes_from)
+        assert demo.main() == 0
+        assert demo_run.root.exists() == kept
+    assert len(started) == 2

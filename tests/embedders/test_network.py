@@ -69,13 +69,14 @@ def test_out_of_memory_halves_the_batch_and_goes_on():
 
     embedder = NetworkEmbedder("x", Network(module=net, embed=hungry, pooling="own"), SMALL, {}, precision="float32",
                                batch_size=8)  # fmt: skip
-    images = pictures() * 3
+    images, asked = pictures() * 3, embedder.recipe()
     result = embedder.embed(images)
     # Two batches of five or four side by side are too large, and so are fours; which of them goes first is open.
     assert sizes[0] == 1
     assert sorted(sizes[1:]) in ([1, 2, 2, 2, 2, 4, 4, 4, 5], [1, 2, 2, 2, 2, 4, 8])
     assert embedder.batch_size == 2
     assert embedder.batch_halved
+    assert embedder.recipe() == asked, "else the embeddings of a run would have two keys"
     np.testing.assert_allclose(result, np.tile(call(net, batch()), (3, 1)), atol=1e-6)
     with pytest.raises(RuntimeError, match="other"):
         NetworkEmbedder("x", Network(module=net, embed=_fail, pooling="own"), SMALL, {}, precision="float32")

@@ -213,6 +213,29 @@ def test_transformers_refuses_what_does_not_fit(tmp_path):
         load_embedder(f"hf:{tmp_path}")
 
 
+def test_transformers_neither_asks_nor_runs_code_of_a_repository(tmp_path, monkeypatch):
+    mark = tmp_path / "executed"
+    (tmp_path / "own.py").write_text(f"open({str(mark)!r}, 'w')\nclass Config: pass\nclass Model: pass\n")
+    own = {"AutoConfig": "own.Config", "AutoModel": "own.Model"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "of-my-own", "auto_map": own}))
+    save_file({"weight": torch.zeros(2)}, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on the terminal"))
+    with pytest.raises(ModelUnavailable, match="code from repositories is not executed"):
+        load_embedder(f"hf:{tmp_path}")
+    assert not mark.exists()
+
+
+def test_a_model_without_a_text_tower_says_so(tmp_path):
+    import transformers as t
+
+    t.Dinov2Model(t.Dinov2Config(**VISION)).save_pretrained(tmp_path)
+    t.ViTImageProcessor(size=SIZE).save_pretrained(tmp_path)
+    plain = load_embedder(f"hf:{tmp_path}")
+    assert not plain.embeds_text
+    with pytest.raises(BadConfig, match="no text tower"):
+        plain.embed_text(["a cat"])
+
+
 @pytest.mark.parametrize("model", ["resnet18", "squeezenet1_1", "mobilenet_v3_small"])
 def test_torchvision_equals_the_input_of_its_classifier(model, tmp_path):
     from torchvision import models

@@ -72,7 +72,7 @@ def test_half_precision_is_all_that_is_lost(tmp_path: Path) -> None:
     embeddings = embedder.embed(IMAGES)
     assert embeddings.shape == (2, 192)
     assert np.isfinite(embeddings).all()
-    with pytest.raises(TypeError, match="no text tower"):
+    with pytest.raises(BadConfig, match="no text tower"):
         embedder.embed_text(["a horse"])
 
 

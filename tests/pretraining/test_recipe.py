@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, UnknownName
+from probing_core.pretraining import pretrain
 from probing_core.pretraining.recipe import FOLDER, load_recipe, parse_recipe, recipe_names
 from probing_core.pretraining.run import OBJECTIVES
 
@@ -36,3 +40,11 @@ def test_mistakes_in_a_recipe_are_told() -> None:
         parse_recipe("x", TEXT.replace("learning_rate = 1e-3", ""))
     with pytest.raises(BadConfig, match="zoom"):
         parse_recipe("x", TEXT.replace("[views]", "[views]\nzoom = 2"))
+
+
+def test_without_its_library_pretraining_says_what_to_install(monkeypatch, tmp_path):
+    for name in [n for n in sys.modules if n.startswith(("lightly", "probing_core.pretraining."))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lightly", None)
+    with pytest.raises(BadConfig, match=r"\[pretrain\]"):
+        pretrain("mae", open_corpus("photos"), tmp_path)
