@@ -50,6 +50,21 @@ def predict(
     return pd.DataFrame(parts)
 
 
+def similarity(
+    run: Run, images: Sequence[np.ndarray], names: Sequence[str], models: Sequence[str], text: str
+) -> pd.DataFrame:
+    """Rows of `Predictor.similarity`; as in `predict`, a model that cannot be asked has none, and the page says why."""
+    predictor = predictor_of(run)
+    parts = []
+    with st.spinner("Asking the models", show_time=True), _TURN:
+        for model in models:
+            try:
+                parts += predictor.similarity(images, text, models=[model], names=names)
+            except ProbingError as error:
+                st.warning(f"{plain(model)} could not be asked: {plain(str(error))}", icon=":material/error:")
+    return pd.DataFrame(parts)
+
+
 def look(run: Run, image: np.ndarray, model: str) -> Prediction:
     """What one model says of one picture, with its embedding."""
     from probing_core.looks import look_at

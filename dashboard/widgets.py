@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard import data, state
 from dashboard.columns import columns_of
 from dashboard.glossary import hint
+from dashboard.pictures import plain
 from probing_core.results import PicturesMissing, Run
 from probing_core.results.ranking import measure_of
 
@@ -176,6 +177,15 @@ def show_table(table: pd.DataFrame, key: str, **options: Any) -> Any:
     result = st.dataframe(shown, hide_index=True, key=key, column_config=settings, height=height, **options)
     download(table, key)
     return result
+
+
+def notes(table: pd.DataFrame) -> None:
+    """What a reader must know of the numbers of ``table``, each note once with how many of them it is about."""
+    counts = table.loc[table["note"] != "", "note"].astype(str).value_counts()
+    if len(counts):
+        told = [(str(note), n) for note, n in counts.items()]
+        said = (f"{plain(note[0].upper() + note[1:])} ({n} of {len(table)})." for note, n in told)
+        st.caption(" ".join(said))
 
 
 def empty(sentence: str) -> None:

@@ -133,6 +133,7 @@ def _composition(run: Run, model: str) -> None:
             "both_high": st.column_config.NumberColumn("both, to", format="%.1f", help="End of the 95 % interval."),
         },
     )
+    widgets.notes(rows)
 
 
 def _dimension(run: Run) -> None:
@@ -145,6 +146,7 @@ def _dimension(run: Run) -> None:
     figure = dimension_chart(table, data.theme())
     widgets.chart(figure, "dimension", table, "Balanced accuracy as the number of principal components grows.")
     st.caption("Dotted line: chance. Rest on a point for its 95 % interval; click a name below the chart to hide it.")
+    widgets.notes(table)
 
 
 def _erasure(run: Run) -> None:
@@ -169,6 +171,7 @@ def _erasure(run: Run) -> None:
     }
     widgets.show_table(wide[["model", "task", "probe", *erased]], "erasure", column_config=columns)
     widgets.download(table, "erasure-intervals", "With intervals, as CSV")
+    widgets.notes(table)
 
 
 def _outliers(run: Run, model: str) -> None:

@@ -14,7 +14,9 @@ from dashboard.tour import tour
 from probing_core.charts import map_chart
 from probing_core.results import PicturesMissing, Run
 
-MOST_ARROWS = 64
+MOST_ARROWS = 160
+"""One image under every transformation, in three repetitions."""
+
 CHART = "map"
 
 
@@ -31,10 +33,11 @@ def show() -> None:
         draw_missing(run, missing)
     if not models:
         return
-    selected = _find_image(run, selection.decode(state.chosen("selected"), len(run.samples)))
+    placed = points_of(run, models, coloring)
+    selected = _find_image(run, placed, selection.decode(state.chosen("selected"), len(run.samples)))
     groups = widgets.several("Groups", "groups", list(dict.fromkeys(run.transforms["group"])), "all groups")
-    points = thin(points_of(run, models, coloring, groups), selected, len(models))
-    arrows = _arrows(run, points, selected) if _wants_arrows(selected) else None
+    points = thin(placed[placed["group"].isin(groups)], selected, len(models))
+    arrows = _arrows(placed, selected) if _wants_arrows(selected) else None
     looks, unit = looks_of(run, coloring, points)
     figure = map_chart(panels(points), data.theme(), looks, unit, selected, arrows)
     widgets.chart(
@@ -44,7 +47,7 @@ def show() -> None:
         f"Maps of {', '.join(models)}, colored by {coloring}.",
         on_select=lambda: _take_selection(len(run.samples)),
     )
-    _say_how_many(run, points, models)
+    _say_how_many(run, placed, points, models)
     if not run.pictures.why_not:
         pictures_on_hover(CHART, run.digest, lambda sample: _hover_pictures(run, sample))
     _selection(run, selected, models)
@@ -59,11 +62,13 @@ def _controls(run: Run) -> tuple[list[str], str]:
     return models, coloring
 
 
-def _say_how_many(run: Run, points: pd.DataFrame, models: list[str]) -> None:
-    shown, total = points["sample"].nunique(), len(run.samples)
-    words = f"{shown:,} of {total:,} samples shown" + (f" in each of {len(models)} maps" if len(models) > 1 else "")
+def _say_how_many(run: Run, placed: pd.DataFrame, points: pd.DataFrame, models: list[str]) -> None:
+    shown, there, total = points["sample"].nunique(), placed["sample"].nunique(), len(run.samples)
+    words = f"{shown:,} of {there:,} samples shown" + (f" in each of {len(models)} maps" if len(models) > 1 else "")
     if shown >= most_samples(len(models)):  # more, where selected ones were kept
-        words += f": thinned evenly from {total:,} to keep the page quick; fewer models or groups show all"
+        words += f": thinned evenly from {there:,} to keep the page quick; fewer models or groups show all"
+    if there < total:
+        words += f". Maps of this run place {there:,} of its {total:,} samples, the same for every model"
     st.caption(
         f"{words}. Drag to move; the tools above it zoom and draw a lasso or a box; click a point to select it alone."
     )
@@ -75,17 +80,20 @@ def _take_selection(total: int) -> None:
     state.choose("selected", selection.encode([s for s in samples if s < total]))
 
 
-def _find_image(run: Run, selected: list[int]) -> list[int]:
-    """An image to find in all maps replaces the selection by its versions."""
+def _find_image(run: Run, placed: pd.DataFrame, selected: list[int]) -> list[int]:
+    """An image to find in all maps, of those that are there, replaces the selection by its versions."""
     left, middle, right = st.columns([3, 2, 1], vertical_alignment="bottom")
-    ids = list(run.images.loc[run.images["used"], "image_id"])
+    there = set(placed["image_id"])
+    ids = [image_id for image_id in run.images["image_id"] if image_id in there]
     image = left.selectbox("Find an image in all maps", ids, index=None, placeholder="its id", key="find-image")
     if image and st.session_state.get("_found") != image:
         selected = run.samples.loc[run.samples["image_id"] == image, "sample"].tolist()
         state.choose("selected", selection.encode(selected))
     st.session_state["_found"] = image
     with middle:
-        widgets.toggle("Arrows from clean to transformed", "arrows", help="For selections of up to 64 samples.")
+        widgets.toggle(
+            "Arrows from clean to transformed", "arrows", help=f"For selections of up to {MOST_ARROWS} samples."
+        )
     if right.button("Clear", disabled=not selected, help="Selects nothing.", key="clear-selection"):
         state.choose("selected", "")
         selected = []
@@ -100,9 +108,9 @@ def _wants_arrows(selected: list[int]) -> bool:
     return state.chosen("arrows") == "True" and 0 < len(selected) <= MOST_ARROWS
 
 
-def _arrows(run: Run, points: pd.DataFrame, selected: list[int]) -> pd.DataFrame:
-    clean = points[(points["group"] == "identity") & (points["draw"] == 0)]
-    moved = points[points["sample"].isin(selected) & (points["group"] != "identity")]
+def _arrows(placed: pd.DataFrame, selected: list[int]) -> pd.DataFrame:
+    clean = placed[(placed["group"] == "identity") & (placed["draw"] == 0)]
+    moved = placed[placed["sample"].isin(selected) & (placed["group"] != "identity")]
     pairs = moved.merge(clean, on=["model", "image_id", "repetition"], suffixes=("_to", ""))
     return pairs.rename(columns={"x_to": "to_x", "y_to": "to_y"})[["model", "x", "y", "to_x", "to_y"]]
 

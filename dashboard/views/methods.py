@@ -12,8 +12,9 @@ import streamlit as st
 from dashboard import data, widgets
 from dashboard.glossary import TERMS
 from dashboard.tour import tour
-from probing_core.results import Run
-from probing_core.samples import evaluation_mode
+from probing_core.measures import MEASURES
+from probing_core.report.methods import how_judged
+from probing_core.results import Run, command_of
 
 PROTOCOL = """
 The idea comes from *Substance or Style: What Does Your Image Embedding Know?* ([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)).
@@ -27,12 +28,6 @@ Its protocol is public only as an abstract, so this one is a **reconstruction**;
 4. A linear probe on the standardized embedding tells the classes. All versions of a photograph are on one side of
    every split, and nothing is chosen on the pictures that are scored.
 """
-MODES = {
-    "leave-one-out": "There are fewer than 30 photographs, so each is predicted by a probe that never saw it, and the "
-    "probe's penalty is chosen by leaving one photograph out within the rest.",
-    "split": "Probes learn from the train split, choose their penalty on the val split and are scored on the test "
-    "split.",
-}
 
 
 def show() -> None:
@@ -40,7 +35,7 @@ def show() -> None:
     st.title("Methods and data")
     tour("Methods and data")
     st.markdown(PROTOCOL)
-    st.markdown(f"**In this run:** {MODES[evaluation_mode(run.images)]}")
+    st.markdown(f"**In this run:** {how_judged(run)}")
     _recipe(run)
     _models(run)
     _data(run)
@@ -54,13 +49,12 @@ def _recipe(run: Run) -> None:
     recipe = run.recipe.to_toml()
     rows = [(k, ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for k, v in recipe.items()]
     widgets.show_table(pd.DataFrame(rows, columns=["entry", "value"]), "recipe")
-    difference = f"--corpus {run.recipe.corpus} --view {run.recipe.view} --seed {run.recipe.seed}"
-    limit = f" --limit {run.recipe.limit}" if run.recipe.limit else ""
     st.markdown("The command that makes it again:")
-    st.code(
-        f"probing run --out DIR {difference}{limit} --models {','.join(run.recipe.models)}",
-        language="bash",
-        wrap_lines=True,
+    st.code(command_of(run.recipe), language="bash", wrap_lines=True)
+    if run.recipe.probes_from:
+        st.caption("RUN is the run that the probes were taken from.")
+    st.caption(
+        "CORPUS holds the pictures with the fingerprint above; where the recipe says what it is, it is that one."
     )
 
 
@@ -106,8 +100,8 @@ def _checks(run: Run) -> None:
     else:
         fits = run.fits
         st.markdown(
-            f"{len(fits)} probes were fitted; {int(fits['at_edge'].sum())} chose a penalty at the edge of their grid, "
-            f"{int((~fits['converged']).sum())} did not converge."
+            f"{len(fits)} fits of probes are reported; {int(fits['at_edge'].sum())} chose a penalty at the edge of "
+            f"their grid, {int((~fits['converged']).sum())} did not converge."
         )
         widgets.show_table(fits, "fits")
     if st.button("Verify every file against its checksum", help="As `probing verify`."):
@@ -124,6 +118,9 @@ def _glossary() -> None:
     st.header("How to read each measure")
     for term, sentence in TERMS.items():
         st.markdown(f"**{term}** — {sentence}")
+    for measure in MEASURES:
+        if measure.name.replace("-", " ") not in TERMS:
+            st.markdown(f"**{measure.title}** — {measure.definition}")
 
 
 def _export(run: Run) -> None:

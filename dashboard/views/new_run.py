@@ -190,11 +190,16 @@ def _runs() -> None:
             if report and report.state == "running":
                 if st.button("Cancel", key=f"cancel-{place.name}"):
                     work.cancel(place.path)
-            elif not place.complete and st.button("Resume", key=f"resume-{place.name}"):
+            elif _unfinished(place.complete, report) and st.button("Resume", key=f"resume-{place.name}"):
                 work.start(place.path, [])
             if place.complete and st.button("Open", key=f"open-run-{place.name}"):
                 state.choose("run", place.name)
                 st.switch_page("views/overview.py")
+
+
+def _unfinished(complete: bool, report) -> bool:
+    """Whether there is anything to go on with; studies and maps come after the scores that make a run complete."""
+    return not complete or (report is not None and report.state in ("cancelled", "failed"))
 
 
 def _status(complete: bool, report) -> str:

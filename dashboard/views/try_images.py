@@ -51,7 +51,7 @@ def show() -> None:
     widgets.download(rows, "predictions", "All predictions as CSV")
     _change(run, chosen, models, task)
     _neighbors(run, chosen, models)
-    _text(run, chosen, models)
+    _text(run, chosen)
 
 
 def _choose_pictures() -> list[Chosen]:
@@ -123,7 +123,7 @@ def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> Non
     st.header("Change a picture and watch", help=hint("strength"))
     left, right = st.columns(2)
     names = _unique([c.name for c in chosen])
-    which = left.selectbox("Picture", range(len(names)), format_func=lambda i: names[i], key="change-picture")
+    which = names.index(widgets.select("Picture", "change-picture", names, where=left))
     entries = {t.name: t for t in bank() if t.group != "identity"}
     labels = {t.name: f"{t.group} · {t.name}" for t in entries.values()}
     transform = entries[widgets.select("Transformation", "transform", list(entries), names=labels, where=right)]
@@ -162,8 +162,8 @@ def _neighbors(run: Run, chosen: list[Chosen], models: list[str]) -> None:
     }
     _on_the_maps(run, [m for m in able if run.has_map(m)][:MOST_MAPS], near)
     left, right = st.columns(2)
-    which = left.selectbox("Of the picture", names, key="neighbors-picture")
-    model = right.selectbox("To the model", able, key="neighbors-model")
+    which = widgets.select("Of the picture", "neighbors-picture", names, where=left)
+    model = widgets.select("To the model", "neighbors-model", able, where=right)
     found, similarity = near[model, which]
     rows = run.samples.iloc[found].assign(similarity=similarity)
     widgets.gallery(
@@ -190,19 +190,24 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
 
 
-def _text(run: Run, chosen: list[Chosen], models: list[str]) -> None:
-    with_text = [m for m in run.models.loc[run.models["text"].fillna(False).astype(bool), "name"] if m in models]
+def _text(run: Run, chosen: list[Chosen]) -> None:
+    able = live.predictor_of(run).models
+    with_text = [m for m in run.models.loc[run.models["text"].fillna(False).astype(bool), "name"] if m in able]
     if not with_text:
         return
-    st.header("Compare with words", help="Cosine similarity of picture and text, for models that embed both.")
-    text = st.text_input("Words", key="words", placeholder="for example: a blurry photo of a cat", max_chars=300)
-    if text:
-        rows = pd.DataFrame(
-            live.predictor_of(run).similarity(
-                [c.image for c in chosen], text, models=with_text, names=_unique([c.name for c in chosen])
-            )
-        )
-        widgets.show_table(rows, "similarity")
+    st.header(
+        "Compare with words",
+        help="Cosine similarity of picture and text, by every model of the run that embeds both: compare pictures "
+        "within a model, not models.",
+    )
+    state.remember("words", None, "")
+    text = st.text_input("Words", key="words", placeholder="for example: a pencil sketch of a horse", max_chars=300)
+    state.publish("words", text)
+    if not text:
+        return
+    rows = live.similarity(run, [c.image for c in chosen], _unique([c.name for c in chosen]), with_text, text)
+    if not rows.empty:
+        widgets.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")
 
 
 def _unique(names: list[str]) -> list[str]:

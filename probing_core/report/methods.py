@@ -31,6 +31,11 @@ MODES = {
 }
 
 
+def how_judged(run: Run) -> str:
+    """How the probes of ``run`` came to what they say."""
+    return MODES["adopted" if run.recipe.probes_from else evaluation_mode(run.images)]
+
+
 def methods(run: Run) -> list[Section]:
     """The sections that say how a run was made."""
     return [
@@ -43,8 +48,7 @@ def methods(run: Run) -> list[Section]:
 
 
 def _protocol(run: Run) -> list:
-    mode = "adopted" if run.recipe.probes_from else evaluation_mode(run.images)
-    blocks: list = [Text(text) for text in (*PROTOCOL, MODES[mode])]
+    blocks: list = [Text(text) for text in (*PROTOCOL, how_judged(run))]
     if not run.fits.empty:
         fits = run.fits
         blocks.append(

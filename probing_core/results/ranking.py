@@ -107,7 +107,7 @@ def accuracy_of(rows: pd.DataFrame) -> Unit:
     if rows.empty:
         return Unit(np.empty(0, str), None)
     truth = pd.Categorical(rows["truth"])
-    predicted = truth.categories.get_indexer(rows["predicted"])
+    predicted = truth.categories.get_indexer(pd.Index(rows["predicted"]))
     base, bases = pd.factorize(rows["base_id"], sort=True)
     return Unit(np.asarray(bases, str), balanced_accuracy(truth.codes.astype(np.int64), predicted, base))
 
@@ -117,5 +117,6 @@ def paired_p(first: Unit, second: Unit) -> float:
     _, mine, theirs = np.intersect1d(first.bases, second.bases, return_indices=True)
     if first.sums is None or second.sums is None or len(mine) < 2:
         return np.nan
-    one, other = (replace(u.sums, sums=u.sums.sums[rows]) for u, rows in ((first, mine), (second, theirs)))
+    one = replace(first.sums, sums=first.sums.sums[mine])
+    other = replace(second.sums, sums=second.sums.sums[theirs])
     return sign_flip(one, other, flips=FLIPS)
