@@ -1,7 +1,8 @@
 """``make docs``: writes what is generated in the documentation.
 
 The table of transforms comes from the catalog; the README's table and verdicts come from the reference run, or, where
-none ships, from the demo run (``make demo`` makes it).
+none ships, from the demo run (``make demo`` makes it). What the change of corpus costs needs both; without the demo run
+that table stays as it is.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from probing_core.results import Run, change_of_corpus
 from probing_core.store import Store
 from scripts import transform_docs
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- generated: make docs -->", "<!-- end of generated part -->"
+BEGIN_CHANGE = "<!-- generated: make docs, from both runs -->"
 SHOWN = (
     ("fine", "all", "balanced-accuracy", "31 transformations"),
     ("group-0", "seen", "group-hit-rate", "groups, members seen (rotation 0)"),
@@ -31,12 +34,32 @@ def main() -> None:
     if run is None:
         sys.exit("error: the README's table needs a run; `make demo` makes data/runs/demo.")
     page = ROOT / "README.md"
-    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    text = page.read_text(encoding="utf-8")
     parts = [score_table(run), *([claims_list(run)] if run.has("tables/claims.parquet") else [])]
     if run.has("tables/ablations.parquet"):
         parts.append(ablations_list(run))
-    text = "\n\n".join(parts)
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    text = put(text, BEGIN, "\n\n".join(parts))
+    if all(run.has("tables/scores.parquet") for run in runs):
+        reference, demo = (Run.open(run.root) for run in runs)
+        text = put(text, BEGIN_CHANGE, change_table(demo, reference))
+    page.write_text(text, encoding="utf-8")
+
+
+def put(page: str, begin: str, text: str) -> str:
+    """``page`` with ``text`` between the mark ``begin`` and the next `END`."""
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n\n{text}\n\n{END}{rest.split(END, 1)[1]}"
+
+
+def change_table(here: Run, there: Run) -> str:
+    """A Markdown table of the fine task on both corpora, under the same probes."""
+    rows = change_of_corpus(here, there).query("task == 'fine'").sort_values("there", ascending=False)
+    lines = [
+        f"| `{r.model}` | {100 * r.there:.0f} % | {100 * r.here:.0f} % | {100 * r.difference:+.1f} points "
+        f"({100 * r.low:.1f} to {100 * r.high:.1f}) |"
+        for r in rows.itertuples()
+    ]
+    return "\n".join(["| model | reference, test split | packaged | change |", "| --- | --- | --- | --- |", *lines])
 
 
 def score_table(run: Store) -> str:
