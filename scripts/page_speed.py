@@ -5,6 +5,8 @@ Times are seconds in headless Chromium on this machine, as median and 95th perce
 - ``first_page``: from the moment that a fresh server answers until its first page is there, in a fresh browser.
 - ``page_change``: from the click in the navigation until the other page is there; the ten pages in turn.
 - ``control``: from the click on a choice until the page shows what follows from it.
+- ``upload``: from handing a photograph to Try your images, all models of the run chosen and loaded, until every one of
+  them has answered.
 - ``selection``: from the end of a lasso on a map of 10,240 points (a made run) until its pictures are there.
 
 A page is there when its heading is and the script has ended. Times on a busy machine say little; ``load`` tells.
@@ -28,6 +30,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the browser's helpers and the made run live with the tests
 
 from dashboard.points import COLORING_NAMES  # noqa: E402
+from probing_core.corpora import open_corpus  # noqa: E402
+from probing_core.images import encode_png  # noqa: E402
+from probing_core.results import Run, find_runs  # noqa: E402
 from tests.dashboard.browser import WAIT_MS, browser, served, settle  # noqa: E402
 from tests.dashboard.drawing import choose_tool, draw  # noqa: E402
 from tests.made_run import make_run  # noqa: E402
@@ -57,10 +62,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", help="the run to open; by default the first that the dashboard finds")
     parser.add_argument("--tries", type=int, default=50, help="of each kind (default 50)")
-    parser.add_argument("--kinds", default="first_page,page_change,control,selection", help="which to measure")
+    parser.add_argument("--kinds", default="first_page,page_change,control,upload,selection", help="which to measure")
     options = parser.parse_args()
     arguments = ["--run", options.run] if options.run else []
-    kinds = {"first_page": _first_pages, "page_change": _page_changes, "control": _controls, "selection": _selections}
+    kinds = {
+        "first_page": _first_pages,
+        "page_change": _page_changes,
+        "control": _controls,
+        "upload": _uploads,
+        "selection": _selections,
+    }
     result: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0]}
     for kind in options.kinds.split(","):
         result[kind] = _summary(list(itertools.islice(kinds[kind](arguments), options.tries)))
@@ -139,6 +150,30 @@ def _controls(arguments: list[str]) -> Iterator[tuple[str, float]]:
 
                 yield f"{path}: {name}", _timed(button.first.click, there)
                 page.wait_for_timeout(1000)
+
+
+def _uploads(arguments: list[str]) -> Iterator[tuple[str, float]]:
+    run = Run.open(arguments[1] if arguments else find_runs()[0].path)
+    photographs = open_corpus("photos")
+    with served(arguments) as address, browser() as chromium:
+        # The first is a warm-up: it loads the models.
+        for i, image_id in enumerate(itertools.cycle(photographs.rows["image_id"])):
+            page = chromium.new_page(viewport={"width": 1280, "height": 900})
+            page.goto(f"{address}/try?models={','.join(run.models['name'])}")
+            page.get_by_role("heading", name=HEADINGS["Try your images"], level=1).wait_for(timeout=WAIT_MS)
+            settle(page)
+            # Another border each time: the same picture would be remembered.
+            picture = photographs.load(image_id)[i // 200 :]
+            file = {"name": f"mine{i}.png", "mimeType": "image/png", "buffer": encode_png(picture)}
+            field = page.locator("input[type=file]").first
+
+            def there(page: Any = page, i: int = i) -> None:
+                page.get_by_text(f"mine{i}.png, ").wait_for(timeout=WAIT_MS)
+
+            seconds = _timed(lambda field=field, file=file: field.set_input_files([file]), there)  # type: ignore[misc]
+            page.close()
+            if i:
+                yield image_id, seconds
 
 
 def _selections(_: list[str]) -> Iterator[tuple[str, float]]:
