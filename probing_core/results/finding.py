@@ -38,11 +38,14 @@ def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunP
     runs = data / "runs"
     made = sorted(runs.iterdir(), key=lambda p: (p.name != DEMO, p.name)) if runs.is_dir() else []
     places: dict[str, RunPlace] = {}
+    known: set[Path] = set()
     for path in [*extra, data / REFERENCE, *made]:
-        if not (path / "run.toml").is_file() or any(p.path.resolve() == path.resolve() for p in places.values()):
+        where = path.resolve()
+        if where in known or not (path / "run.toml").is_file():
             continue
-        name, number = path.resolve().name, 2
+        known.add(where)
+        name, number = where.name, 2
         while name in places:  # two folders of one name in different places
-            name, number = f"{path.resolve().name}-{number}", number + 1
+            name, number = f"{where.name}-{number}", number + 1
         places[name] = RunPlace(name, path, (path / "tables" / "scores.parquet").is_file())
     return list(places.values())
