@@ -76,6 +76,9 @@ def _controls(run: Run) -> tuple[list[str], str]:
     left, right = st.columns([3, 2])
     with left:
         models = widgets.pick_models(run, default=DEFAULT_MODELS)
+        if len(models) < len(able) and st.button(f"Ask all {len(able)} models", key="ask-all", type="tertiary"):
+            state.choose("models", able)
+            st.rerun()
     with right:
         task = widgets.segments(
             "Question", "question", ["fine", "group"], names=QUESTIONS, help=f"{hint('fine')} {hint('group')}"

@@ -326,3 +326,17 @@ def test_overview_tells_what_the_change_of_corpus_costs(open_app, data_folder, m
     assert (table["difference"] == 0).all(), "both runs have the same scores here"
     shutil.rmtree(source)
     assert "not here to be compared with" in texts(open_app("Overview", run=run))
+
+
+def test_all_models_are_asked_at_once(open_app, made_run, tmp_path):
+    run = tmp_path / "more"
+    shutil.copytree(made_run, run)
+    store = Store(run)
+    probe = store.read_bytes(probe_path("baseline/pixels", DEPLOYMENT))
+    for model in ("zoo/mae", "baseline/handcrafted"):
+        store.write_bytes(probe_path(model, DEPLOYMENT), probe, "made")
+    app = open_app("Try your images", run=run, models="baseline/pixels")
+    label(app, "button", "Ask all 3 models").click().run()
+    assert not app.exception
+    assert set(address(app, "models").split(",")) == {"zoo/mae", "baseline/handcrafted", "baseline/pixels"}
+    assert not [b for b in app.button if b.key == "ask-all"]
