@@ -16,6 +16,11 @@ from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 6
 
+RAW_SHIFT = (
+    "Cosine distance to the embedding of the clean view. Some models keep all embeddings close together, so compare "
+    "its course and not its height between models; the shift below, over many pictures, is normalized for that."
+)
+
 
 def show() -> None:
     run = data.current_run()
@@ -54,7 +59,7 @@ def _live(run: Run, picture: pictures.Chosen, transform: Transform, strength: fl
         figure = strength_chart(curve, "probability", data.theme(), "probability", axis, strength)
         widgets.chart(figure, "curve-probability", curve, "Probability of the right class as strength grows.")
     with right:
-        st.subheader("Shift of the embedding", help="Cosine distance to the embedding of the clean view.")
+        st.subheader("Shift of the embedding", help=RAW_SHIFT)
         figure = strength_chart(curve, "shift", data.theme(), "1 - cosine to the clean view", axis, strength)
         widgets.chart(figure, "curve-shift", curve, "Shift of the embedding as strength grows.")
     _neighbors(run, shown.before[0], shown.after[shown.strengths.index(strength)], able)

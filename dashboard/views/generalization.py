@@ -11,6 +11,7 @@ from probing_core.charts import confusion_chart, members_chart, seen_unseen_char
 from probing_core.measures import MEASURES
 from probing_core.results import Run, confusion_matrix
 from probing_core.results.ranking import of_subset
+from probing_core.transforms import FAR_CONTROL, resolve
 
 
 def show() -> None:
@@ -124,6 +125,21 @@ def _far(run: Run, rotations: list[str]) -> None:
         return
     figure = seen_unseen_chart(rows[rows["subset"].isin(["seen", "far"])], data.theme())
     widgets.chart(figure, "far", far, "Hit rate on far-unseen styles beside seen transformations.")
+    control = rows[rows["subset"] == "far-control"]
+    if control.empty:
+        return
+    st.markdown(f"**The control.** {resolve(FAR_CONTROL).definition} What is called style there is no style:")
+    shares = ["value", "low", "high"]
+    percent = st.column_config.NumberColumn
+    widgets.show_table(
+        control[["model", "rotation", *shares, "bases"]].assign(**{c: control[c] * 100 for c in shares}),
+        "far-control",
+        column_config={
+            "value": percent("called style %", format="%.1f", help=MEASURES.get("group-hit-rate").definition),
+            "low": percent("from", format="%.1f", help=hint("interval")),
+            "high": percent("to", format="%.1f", help=hint("interval")),
+        },
+    )
 
 
 show()
