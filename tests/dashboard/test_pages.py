@@ -16,6 +16,7 @@ from dashboard.tour import STEPS
 from probing_core.images import encode_png
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.familiarity import fit_familiarity
+from probing_core.projection import map_path
 from probing_core.results import Run
 from probing_core.store import Store, digest
 from probing_core.training import DEPLOYMENT, familiarity_path, probe_path
@@ -173,6 +174,30 @@ def test_map_finds_an_image_and_keeps_a_named_selection(open_app, made_run):
     app.button(key="clear-selection").click().run()
     app.selectbox(key="find-image").select(None).run()
     assert app.session_state["_selections"].keys() == {"mine"}
+
+
+def test_a_map_that_holds_a_part_of_the_run_says_so_and_finds_only_what_it_holds(
+    open_app, made_run, tmp_path, monkeypatch
+):
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    samples, table = Run.open(run).samples, Run.open(run).map("zoo/mae")
+    images = list(dict.fromkeys(samples["image_id"]))[::2]
+    held = samples.loc[samples["image_id"].isin(images), "sample"]
+    Store(run).write_table(map_path("zoo/mae"), table[table["sample"].isin(held)], "made")
+    monkeypatch.setattr("dashboard.points.MOST_POINTS", 100)
+    app = open_app("Map", run=run, models="zoo/mae", arrows="True")
+    assert not app.exception
+    assert f"100 of {len(held)} samples shown: thinned evenly" in texts(app)
+    assert f"The maps of this run hold {len(held)} of its {len(samples)} samples" in texts(app)
+    assert "show all" not in texts(app)
+    assert app.selectbox(key="find-image").options == images
+
+    # All versions of the image have their arrow, though the figure shows few of the clean views.
+    app.selectbox(key="find-image").select(images[0]).run()
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    arrows = [a for a in figure["layout"]["annotations"] if a.get("showarrow")]
+    assert len(arrows) == ((samples["image_id"] == images[0]) & (samples["group"] != "identity")).sum()
 
 
 def test_confusion_counts_the_pictures_of_a_cell(open_app, made_run):
