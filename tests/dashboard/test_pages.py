@@ -323,6 +323,26 @@ def test_methods_verifies_and_exports(open_app):
     assert not app.exception
 
 
+def test_methods_of_a_run_that_is_described_and_has_adopted_probes(open_app, shipped_run, tmp_path):
+    run = tmp_path / "adopting"
+    shutil.copytree(shipped_run, run)
+    recipe = replace(Run.open(run).recipe, corpus="photos of a holiday", probes_from="another")
+    Store(run).write_toml("run.toml", recipe.to_toml(), "made")
+    app = open_app("Methods and data", run=run)
+    assert not app.exception
+    assert "All probes were trained in another run" in texts(app)
+    assert not [s for s in ("leaving one photograph out", "were fitted") if s in texts(app)]
+    assert f"for CORPUS give a corpus with the fingerprint {recipe.fingerprint}" in texts(app)
+    assert "For RUN give" in texts(app)
+    assert "--probes-from RUN" in app.code[0].value
+    assert "**selectivity** —" in texts(app)
+
+
+def test_methods_of_a_run_whose_corpus_has_a_name_leave_nothing_to_fill_in(open_app):
+    app = open_app("Methods and data")
+    assert not [s for s in ("for CORPUS", "For RUN") if s in texts(app)]
+
+
 def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
     app = open_app("New run")
     assert {m.label for m in app.metric} >= {"Images", "Time, roughly", "Disk"}
