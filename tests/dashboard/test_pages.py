@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import cv2
@@ -12,10 +12,15 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import live
 from dashboard.tour import STEPS
+from dashboard.work import PROGRESS
+from probing_core.errors import ProbingError
 from probing_core.images import encode_png
+from probing_core.prediction import Predictor
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.familiarity import fit_familiarity
+from probing_core.progress import Report
 from probing_core.projection import map_path
 from probing_core.results import Run
 from probing_core.store import Store, digest
@@ -285,6 +290,39 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     assert "baseline/pixels: **" in texts(app)
 
 
+def test_words_that_a_model_cannot_compare_are_one_sentence_and_stay_in_the_address(
+    open_app, made_run, tmp_path, monkeypatch
+):
+    def similarity(*_, **__):
+        assert live._TURN.locked()
+        raise ProbingError("Its text tower is not here.")
+
+    run, entry = tmp_path / "made", "models/baseline-pixels/model.toml"
+    shutil.copytree(made_run, run)
+    Store(run).write_toml(entry, Store(run).read_toml(entry) | {"text": True}, "made")
+    monkeypatch.setattr(Predictor, "similarity", similarity)
+    app = open_app(
+        "Try your images",
+        run=run,
+        samples="coffee/00,chelsea/01",
+        models="baseline/pixels",
+        words="a cat",
+        neighbors="True",
+        change_picture="chelsea/01",
+        neighbors_picture="chelsea/01",
+        neighbors_model="baseline/pixels",
+    )
+    assert not app.exception
+    said = [w.value.replace("\\", "") for w in app.warning]
+    assert said == ["baseline/pixels could not be asked: Its text tower is not here."]
+    assert app.text_input(key="words").value == "a cat"
+    for name in ("change-picture", "neighbors-picture"):
+        assert app.selectbox(key=name).value == address(app, name) == "chelsea/01"
+    app.text_input(key="words").input("a dog").run()
+    assert address(app, "words") == "a dog"
+    assert address(app, "neighbors-model") == "baseline/pixels"
+
+
 def test_a_picture_far_from_what_a_model_knows_is_said_to_be(open_app, made_run, tmp_path):
     """The threshold of the run's familiarity is moved so far down that any picture is beyond it."""
     run = tmp_path / "made"
@@ -355,6 +393,17 @@ def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
     app.text_input(key="new-corpus").input("folder:/no/such/folder").run()
     assert len(app.error) == 1
     assert label(app, "button", "Start").disabled
+
+
+@pytest.mark.parametrize(("state", "offered"), [("cancelled", True), ("failed", True), ("done", False)])
+def test_a_run_whose_studies_were_cut_off_can_be_resumed(open_app, data_folder, made_run, state, offered):
+    run = data_folder / "runs" / "mine"
+    shutil.copytree(made_run, run)
+    (run / "log").mkdir(exist_ok=True)
+    (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
+    app = open_app("New run")
+    assert not app.exception
+    assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered
 
 
 def test_overview_tells_what_the_change_of_corpus_costs(open_app, data_folder, made_run, tmp_path):
