@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -17,6 +18,7 @@ from dashboard.tour import STEPS
 from dashboard.work import PROGRESS
 from probing_core.errors import ProbingError
 from probing_core.images import encode_png
+from probing_core.paths import data_dir
 from probing_core.prediction import Predictor
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.familiarity import fit_familiarity
@@ -27,6 +29,7 @@ from probing_core.store import Store, digest
 from probing_core.training import DEPLOYMENT, familiarity_path, probe_path
 from tests.dashboard.conftest import PAGES
 
+REFERENCE = data_dir() / "reference"
 WITHOUT_A_RUN = ("New run", "Transformations")
 
 
@@ -288,6 +291,34 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     assert not app.exception
     assert any("handcrafted could not be asked" in w.value.replace("\\", "") for w in app.warning)
     assert "baseline/pixels: **" in texts(app)
+
+
+def test_the_control_of_the_far_styles_stands_beside_them(open_app, made_run, tmp_path):
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    scores = Run.open(run).scores
+    unseen = scores[(scores["subset"] == "unseen") & (scores["measure"] == "group-hit-rate")]
+    far, control = unseen.assign(subset="far", value=0.5), unseen.assign(subset="far-control", value=0.25)
+    Store(run).write_table("tables/scores.parquet", pd.concat([scores, far, control]), "made")
+    app = open_app("Generalization", run=run)
+    assert not app.exception
+    table = next(t.value for t in app.dataframe if "control" in t.value)
+    assert len(table) == len(control)
+    assert set(table["far"]) == {50.0}
+    assert set(table["control"]) == {25.0}
+    assert "which is no style" in texts(app)
+
+
+def test_geometry_says_what_must_be_known_of_its_numbers(open_app):
+    app = open_app("Geometry", run=REFERENCE)
+    assert not app.exception
+    for name in ("composition", "dimension", "erasure"):
+        table = Run.open(REFERENCE).table(f"tables/{name}.parquet")
+        if name == "composition":  # of one model
+            table = table[table["model"] == label(app, "selectbox", "Model").value]
+        notes = set(table["note"]) - {""}
+        assert notes
+        assert all(note[1:] in texts(app) for note in notes)
 
 
 def test_words_that_a_model_cannot_compare_are_one_sentence_and_stay_in_the_address(
