@@ -11,7 +11,9 @@ from probing_core.charts import confusion_chart, members_chart, seen_unseen_char
 from probing_core.measures import MEASURES
 from probing_core.results import Run, confusion_matrix
 from probing_core.results.ranking import of_subset
-from probing_core.transforms import FAR_CONTROL, resolve
+
+SHARE = ["value", "low", "high"]
+"""Columns of a share and its interval."""
 
 
 def show() -> None:
@@ -51,14 +53,11 @@ def _seen_against_unseen(run: Run, rotations: list[str]) -> None:
         "Best at seen ones on top. Filled: transformations that the probe was trained on. Hollow: members of the same "
         f"groups that it never saw. One symbol a rotation; bars are 95 % intervals. {hint('rotation')}"
     )
-    gaps = _rows(run, rotations, "generalization-gap")[
-        ["model", "rotation", "value", "low", "high", "interval", "bases"]
-    ]
+    gaps = _rows(run, rotations, "generalization-gap")[["model", "rotation", *SHARE, "interval", "bases"]]
     untouched = _rows(run, rotations, "called-identity")
     untouched = untouched[untouched["subset"] == "unseen"][["model", "rotation", "value"]]
     table = gaps.merge(untouched.rename(columns={"value": "called untouched"}), on=["model", "rotation"], how="left")
-    for column in ("value", "low", "high", "called untouched"):
-        table[column] *= 100
+    table[[*SHARE, "called untouched"]] *= 100
     table = table.sort_values("model", key=lambda c: c.map(order), kind="stable")
     number = st.column_config.NumberColumn
     widgets.show_table(
@@ -125,20 +124,32 @@ def _far(run: Run, rotations: list[str]) -> None:
         return
     figure = seen_unseen_chart(rows[rows["subset"].isin(["seen", "far"])], data.theme())
     widgets.chart(figure, "far", far, "Hit rate on far-unseen styles beside seen transformations.")
-    control = rows[rows["subset"] == "far-control"]
+    _far_control(rows)
+
+
+def _far_control(rows: pd.DataFrame) -> None:
+    """What the network that paints most far styles leaves behind by itself, beside the far styles."""
+    control = rows.loc[rows["subset"] == "far-control", ["model", "rotation", *SHARE]]
     if control.empty:
         return
-    st.markdown(f"**The control.** {resolve(FAR_CONTROL).definition} What is called style there is no style:")
-    shares = ["value", "low", "high"]
-    percent = st.column_config.NumberColumn
+    far = rows.loc[rows["subset"] == "far", ["model", "rotation", "value"]].rename(columns={"value": "far"})
+    table = control.merge(far, on=["model", "rotation"], how="left")[["model", "rotation", "far", *SHARE]]
+    table[["far", *SHARE]] *= 100
+    number = st.column_config.NumberColumn
     widgets.show_table(
-        control[["model", "rotation", *shares, "bases"]].assign(**{c: control[c] * 100 for c in shares}),
+        table.rename(columns={"value": "control"}),
         "far-control",
         column_config={
-            "value": percent("called style %", format="%.1f", help=MEASURES.get("group-hit-rate").definition),
-            "low": percent("from", format="%.1f", help=hint("interval")),
-            "high": percent("to", format="%.1f", help=hint("interval")),
+            "rotation": number(help=hint("rotation")),
+            "far": number("far styles (%)", format="%.1f", help="Share of far-unseen styles that are called style."),
+            "control": number("control (%)", format="%.1f", help="Share of the control that is called style."),
+            "low": number("control, from", format="%.1f", help="Lower end of the 95 % interval."),
+            "high": number("control, to", format="%.1f", help="Upper end of the 95 % interval."),
         },
+    )
+    st.caption(
+        "Control: each picture painted by the arbitrary-style network in the picture's own style, which is no style. "
+        "Where it is called style nevertheless, the probe tells the network's fingerprint."
     )
 
 

@@ -66,9 +66,10 @@ def _say_how_many(run: Run, placed: pd.DataFrame, points: pd.DataFrame, models: 
     shown, there, total = points["sample"].nunique(), placed["sample"].nunique(), len(run.samples)
     words = f"{shown:,} of {there:,} samples shown" + (f" in each of {len(models)} maps" if len(models) > 1 else "")
     if shown >= most_samples(len(models)):  # more, where selected ones were kept
-        words += f": thinned evenly from {there:,} to keep the page quick; fewer models or groups show all"
+        words += f": thinned evenly from {there:,} to keep the page quick"
+        words += "; fewer models or groups show all" if there == total else ""
     if there < total:
-        words += f". Maps of this run place {there:,} of its {total:,} samples, the same for every model"
+        words += f". The maps of this run hold {there:,} of its {total:,} samples"
     st.caption(
         f"{words}. Drag to move; the tools above it zoom and draw a lasso or a box; click a point to select it alone."
     )

@@ -14,7 +14,7 @@ from dashboard.glossary import TERMS
 from dashboard.tour import tour
 from probing_core.measures import MEASURES
 from probing_core.report.methods import how_judged
-from probing_core.results import Run, command_of
+from probing_core.results import Run, command_of, corpus_is_named
 
 PROTOCOL = """
 The idea comes from *Substance or Style: What Does Your Image Embedding Know?* ([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)).
@@ -51,11 +51,13 @@ def _recipe(run: Run) -> None:
     widgets.show_table(pd.DataFrame(rows, columns=["entry", "value"]), "recipe")
     st.markdown("The command that makes it again:")
     st.code(command_of(run.recipe), language="bash", wrap_lines=True)
+    if not corpus_is_named(run.recipe):
+        st.caption(
+            "The recipe describes its pictures and does not say where they are: for CORPUS give a corpus with the "
+            f"fingerprint {run.recipe.fingerprint}."
+        )
     if run.recipe.probes_from:
-        st.caption("RUN is the run that the probes were taken from.")
-    st.caption(
-        "CORPUS holds the pictures with the fingerprint above; where the recipe says what it is, it is that one."
-    )
+        st.caption("For RUN give the directory of the run that the probes come from.")
 
 
 def _models(run: Run) -> None:

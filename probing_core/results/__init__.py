@@ -6,7 +6,7 @@ Nothing here trains or embeds, and nothing imports a deep-learning framework.
 from __future__ import annotations
 
 from probing_core.results.change import change_of_corpus, source_of
-from probing_core.results.command import command_of
+from probing_core.results.command import command_of, corpus_is_named
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.finding import RunPlace, find_runs
 from probing_core.results.neighbors import nearest, place
@@ -22,6 +22,7 @@ __all__ = [
     "change_of_corpus",
     "command_of",
     "confusion_matrix",
+    "corpus_is_named",
     "find_runs",
     "leaderboard",
     "nearest",

@@ -6,10 +6,13 @@ import shlex
 from collections.abc import Sequence
 
 from probing_core.config import Recipe
+from probing_core.corpora import list_corpora
 from probing_core.transforms import TIERS
 
-KINDS = ("photos", "folder:", "parquet:", "torchvision:")
-"""How the name of a corpus begins; a shipped run says in words what its corpus was."""
+
+def corpus_is_named(recipe: Recipe) -> bool:
+    """Whether the recipe says where its pictures are; a shipped run says in words what they were."""
+    return recipe.corpus.partition(":")[0] in {kind.name for kind in list_corpora()}
 
 
 def command_of(recipe: Recipe) -> str:
@@ -18,8 +21,8 @@ def command_of(recipe: Recipe) -> str:
     ``CORPUS`` stands where the recipe describes the pictures without saying where they are, and ``RUN`` for the run
     that probes were taken from.
     """
-    named = recipe.corpus.startswith(KINDS)
-    words = ["probing", "run", "--out", "DIR", "--corpus", recipe.corpus if named else "CORPUS"]
+    corpus = recipe.corpus if corpus_is_named(recipe) else "CORPUS"
+    words = ["probing", "run", "--out", "DIR", "--corpus", corpus]
     words += ["--models", ",".join(recipe.models), "--transforms", ",".join(_tiers(recipe.transforms))]
     words += ["--view", str(recipe.view), "--seed", str(recipe.seed), "--repetitions", str(recipe.repetitions)]
     if recipe.limit is not None:

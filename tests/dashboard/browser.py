@@ -41,6 +41,9 @@ ADDRESSES = {
 }
 """A telling view of each page."""
 
+OWN_404 = ("/_stcore/health", "/_stcore/host-config")
+"""Streamlit looks for its server below a page's path first; these two misses are its own."""
+
 
 @contextlib.contextmanager
 def served(arguments: Sequence[str] = ()) -> Iterator[str]:
@@ -76,3 +79,16 @@ def browser() -> Iterator[Any]:
 def settle(page: Any) -> None:
     """Waits until the script has run to its end."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=WAIT_MS)
+
+
+def complaints_of(page: Any) -> list[str]:
+    """What the console and the scripts of ``page`` complain about from now on, less what is Streamlit's own."""
+    complaints: list[str] = []
+
+    def take(words: str) -> None:
+        if not any(miss in words for miss in OWN_404):
+            complaints.append(words)
+
+    page.on("pageerror", lambda error: take(str(error)))
+    page.on("console", lambda m: take(f"{m.text} {m.location.get('url')}") if m.type == "error" else None)
+    return complaints

@@ -8,15 +8,13 @@ import pytest
 
 from probing_core.images import encode_png
 from probing_core.results import Run, tell_apart
-from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, served, settle
+from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
 from tests.made_run import MODELS
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
 ]
-OWN_404 = ("/_stcore/health", "/_stcore/host-config")
-"""Streamlit looks for its server below a page's path first; these two misses are its own."""
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +23,7 @@ def visit(made_run):
     with served(["--run", str(made_run)]) as address, browser() as chromium:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(WAIT_MS)
-        complaints: list[str] = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console", lambda m: complaints.append(f"{m.text} {m.location.get('url')}") if m.type == "error" else None
-        )
+        complaints = complaints_of(page)
         page.goto(address)
         yield page, complaints
 
@@ -122,7 +116,7 @@ def test_journey(visit, tmp_path):
     assert page.get_by_text("mine.png, 160").count() == 1
 
     assert page.get_by_test_id("stException").count() == 0
-    assert [c for c in complaints if not any(miss in c for miss in OWN_404)] == []
+    assert complaints == []
 
 
 def test_who_tells_jpeg_from_pixelation(visit, made_run):

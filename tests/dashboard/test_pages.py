@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import live
 from dashboard.tour import STEPS
+from dashboard.work import PROGRESS
+from probing_core.errors import ProbingError
 from probing_core.images import encode_png
+from probing_core.paths import data_dir
+from probing_core.prediction import Predictor
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.familiarity import fit_familiarity
+from probing_core.progress import Report
+from probing_core.projection import map_path
 from probing_core.results import Run
 from probing_core.store import Store, digest
 from probing_core.training import DEPLOYMENT, familiarity_path, probe_path
 from tests.dashboard.conftest import PAGES
 
+REFERENCE = data_dir() / "reference"
 WITHOUT_A_RUN = ("New run", "Transformations")
 
 
@@ -175,6 +184,30 @@ def test_map_finds_an_image_and_keeps_a_named_selection(open_app, made_run):
     assert app.session_state["_selections"].keys() == {"mine"}
 
 
+def test_a_map_that_holds_a_part_of_the_run_says_so_and_finds_only_what_it_holds(
+    open_app, made_run, tmp_path, monkeypatch
+):
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    samples, table = Run.open(run).samples, Run.open(run).map("zoo/mae")
+    images = list(dict.fromkeys(samples["image_id"]))[::2]
+    held = samples.loc[samples["image_id"].isin(images), "sample"]
+    Store(run).write_table(map_path("zoo/mae"), table[table["sample"].isin(held)], "made")
+    monkeypatch.setattr("dashboard.points.MOST_POINTS", 100)
+    app = open_app("Map", run=run, models="zoo/mae", arrows="True")
+    assert not app.exception
+    assert f"100 of {len(held)} samples shown: thinned evenly" in texts(app)
+    assert f"The maps of this run hold {len(held)} of its {len(samples)} samples" in texts(app)
+    assert "show all" not in texts(app)
+    assert app.selectbox(key="find-image").options == images
+
+    # All versions of the image have their arrow, though the figure shows few of the clean views.
+    app.selectbox(key="find-image").select(images[0]).run()
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    arrows = [a for a in figure["layout"]["annotations"] if a.get("showarrow")]
+    assert len(arrows) == ((samples["image_id"] == images[0]) & (samples["group"] != "identity")).sum()
+
+
 def test_confusion_counts_the_pictures_of_a_cell(open_app, made_run):
     told = Run.open(made_run).predictions("zoo/mae", "fine")
     wanted = ((told["truth"] == "fog") & (told["predicted"] == "rain")).sum()
@@ -260,6 +293,67 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     assert "baseline/pixels: **" in texts(app)
 
 
+def test_the_control_of_the_far_styles_stands_beside_them(open_app, made_run, tmp_path):
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    scores = Run.open(run).scores
+    unseen = scores[(scores["subset"] == "unseen") & (scores["measure"] == "group-hit-rate")]
+    far, control = unseen.assign(subset="far", value=0.5), unseen.assign(subset="far-control", value=0.25)
+    Store(run).write_table("tables/scores.parquet", pd.concat([scores, far, control]), "made")
+    app = open_app("Generalization", run=run)
+    assert not app.exception
+    table = next(t.value for t in app.dataframe if "control" in t.value)
+    assert len(table) == len(control)
+    assert set(table["far"]) == {50.0}
+    assert set(table["control"]) == {25.0}
+    assert "which is no style" in texts(app)
+
+
+def test_geometry_says_what_must_be_known_of_its_numbers(open_app):
+    app = open_app("Geometry", run=REFERENCE)
+    assert not app.exception
+    for name in ("composition", "dimension", "erasure"):
+        table = Run.open(REFERENCE).table(f"tables/{name}.parquet")
+        if name == "composition":  # of one model
+            table = table[table["model"] == label(app, "selectbox", "Model").value]
+        notes = set(table["note"]) - {""}
+        assert notes
+        assert all(note[1:] in texts(app) for note in notes)
+
+
+def test_words_that_a_model_cannot_compare_are_one_sentence_and_stay_in_the_address(
+    open_app, made_run, tmp_path, monkeypatch
+):
+    def similarity(*_, **__):
+        assert live._TURN.locked()
+        raise ProbingError("Its text tower is not here.")
+
+    run, entry = tmp_path / "made", "models/baseline-pixels/model.toml"
+    shutil.copytree(made_run, run)
+    Store(run).write_toml(entry, Store(run).read_toml(entry) | {"text": True}, "made")
+    monkeypatch.setattr(Predictor, "similarity", similarity)
+    app = open_app(
+        "Try your images",
+        run=run,
+        samples="coffee/00,chelsea/01",
+        models="baseline/pixels",
+        words="a cat",
+        neighbors="True",
+        change_picture="chelsea/01",
+        neighbors_picture="chelsea/01",
+        neighbors_model="baseline/pixels",
+    )
+    assert not app.exception
+    said = [w.value.replace("\\", "") for w in app.warning]
+    assert said == ["baseline/pixels could not be asked: Its text tower is not here."]
+    assert app.text_input(key="words").value == "a cat"
+    for name in ("change-picture", "neighbors-picture"):
+        assert app.selectbox(key=name).value == address(app, name) == "chelsea/01"
+    app.text_input(key="words").input("a dog").run()
+    assert address(app, "words") == "a dog"
+    assert address(app, "neighbors-model") == "baseline/pixels"
+
+
 def test_a_picture_far_from_what_a_model_knows_is_said_to_be(open_app, made_run, tmp_path):
     """The threshold of the run's familiarity is moved so far down that any picture is beyond it."""
     run = tmp_path / "made"
@@ -298,6 +392,26 @@ def test_methods_verifies_and_exports(open_app):
     assert not app.exception
 
 
+def test_methods_of_a_run_that_is_described_and_has_adopted_probes(open_app, shipped_run, tmp_path):
+    run = tmp_path / "adopting"
+    shutil.copytree(shipped_run, run)
+    recipe = replace(Run.open(run).recipe, corpus="photos of a holiday", probes_from="another")
+    Store(run).write_toml("run.toml", recipe.to_toml(), "made")
+    app = open_app("Methods and data", run=run)
+    assert not app.exception
+    assert "All probes were trained in another run" in texts(app)
+    assert not [s for s in ("leaving one photograph out", "were fitted") if s in texts(app)]
+    assert f"for CORPUS give a corpus with the fingerprint {recipe.fingerprint}" in texts(app)
+    assert "For RUN give" in texts(app)
+    assert "--probes-from RUN" in app.code[0].value
+    assert "**selectivity** —" in texts(app)
+
+
+def test_methods_of_a_run_whose_corpus_has_a_name_leave_nothing_to_fill_in(open_app):
+    app = open_app("Methods and data")
+    assert not [s for s in ("for CORPUS", "For RUN") if s in texts(app)]
+
+
 def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
     app = open_app("New run")
     assert {m.label for m in app.metric} >= {"Images", "Time, roughly", "Disk"}
@@ -310,6 +424,17 @@ def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
     app.text_input(key="new-corpus").input("folder:/no/such/folder").run()
     assert len(app.error) == 1
     assert label(app, "button", "Start").disabled
+
+
+@pytest.mark.parametrize(("state", "offered"), [("cancelled", True), ("failed", True), ("done", False)])
+def test_a_run_whose_studies_were_cut_off_can_be_resumed(open_app, data_folder, made_run, state, offered):
+    run = data_folder / "runs" / "mine"
+    shutil.copytree(made_run, run)
+    (run / "log").mkdir(exist_ok=True)
+    (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
+    app = open_app("New run")
+    assert not app.exception
+    assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered
 
 
 def test_overview_tells_what_the_change_of_corpus_costs(open_app, data_folder, made_run, tmp_path):
