@@ -1,4 +1,5 @@
-"""Every page in headless Chromium, over the made run and the reference run: no exception, nothing in the console."""
+"""Every page in headless Chromium, over the made run and the reference run: no exception, nothing in the console,
+nothing wider than the window."""
 
 from __future__ import annotations
 
@@ -45,6 +46,9 @@ def test_every_page_opens_without_a_complaint(dashboard, chromium, theme, width)
         page.wait_for_timeout(DRAWN_MS)
         if page.get_by_test_id("stException").count():
             complaints.append(page.get_by_test_id("stException").first.inner_text())
+        beyond = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        if beyond > 0:
+            complaints.append(f"{beyond} pixels wider than the window")
         if complaints:
             found[name] = complaints
         page.close()
