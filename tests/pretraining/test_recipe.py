@@ -47,7 +47,8 @@ def test_without_its_library_pretraining_says_what_to_install(tmp_path):
         "import sys; sys.modules['lightly'] = None; from pathlib import Path; "
         "from probing_core.pretraining import pretrain; pretrain('mae', None, Path(sys.argv[1]))"
     )
-    ran = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=300)
+    command = [sys.executable, "-c", code, tmp_path]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert ran.returncode != 0
     assert "BadConfig: Pretraining needs lightly" in ran.stderr
     assert "[pretrain]" in ran.stderr
