@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import cycle
 from math import ceil
-from threading import Barrier
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Lanes:
         self.batch_size = CPU_BATCH if device.type == "cpu" else DEVICE_BATCH
         self._on_cpu = device.type == "cpu"
         self._threads = threads
-        self._pool = _one_core_each(threads) if self._on_cpu else _threads(threads)
+        self._lanes = _one_core_each(threads) if self._on_cpu else ()
 
     def next_batches(self, images: Sequence[T], most: int) -> list[Sequence[T]]:
         """The batches, of ``most`` images at most, that go side by side next; the last ones are of even size."""
@@ -45,11 +45,15 @@ class Lanes:
         return [images[i : i + size] for i in range(0, min(len(images), self._threads * size), size)]
 
     def run(self, function: Callable[[S], T], batches: Sequence[S]) -> list[T]:
-        return list(self._pool.map(function, batches) if self._on_cpu else map(function, batches))
+        if not self._on_cpu:
+            return list(map(function, batches))
+        # The first lane takes the first batch and so on: a lane keeps memory for what it has computed.
+        under_way = [lane.submit(function, batch) for lane, batch in zip(cycle(self._lanes), batches, strict=False)]
+        return [one.result() for one in under_way]
 
     def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
         """``map`` over the pictures of a batch: within its lane, or on all threads where batches take turns."""
-        return map(function, positions) if self._on_cpu else self._pool.map(function, positions)
+        return map(function, positions) if self._on_cpu else _threads(self._threads).map(function, positions)
 
 
 @cache
@@ -58,8 +62,8 @@ def _threads(count: int) -> ThreadPoolExecutor:
 
 
 @cache  # for all models of the process: every thread keeps memory of its own
-def _one_core_each(count: int) -> ThreadPoolExecutor:
-    """Threads in which PyTorch computes on one core.
+def _one_core_each(count: int) -> tuple[ThreadPoolExecutor, ...]:
+    """Executors of one thread each, in which PyTorch computes on one core.
 
     `torch.set_num_threads` holds for the thread that calls it and for those that start later: each thread calls it for
     itself, after PyTorch has looked up the common number there, and the caller's is set again once all have.
@@ -67,16 +71,13 @@ def _one_core_each(count: int) -> ThreadPoolExecutor:
     import torch
 
     before = torch.get_num_threads()
-    begun = Barrier(count + 1)
 
     def begin() -> None:
         torch.get_num_threads()
         torch.set_num_threads(1)
-        begun.wait()
 
-    pool = ThreadPoolExecutor(count, initializer=begin)
-    for _ in range(count):
-        pool.submit(int)  # a thread is started for each, as none is idle before all have begun
-    begun.wait()
+    lanes = tuple(ThreadPoolExecutor(1, initializer=begin) for _ in range(count))
+    for lane in lanes:
+        lane.submit(int).result()  # its thread has begun
     torch.set_num_threads(before)
-    return pool
+    return lanes

@@ -52,6 +52,12 @@ def test_lanes_run_at_the_same_time_on_one_core_each(lanes):
     assert torch.get_num_threads() == before
 
 
+def test_a_batch_alone_takes_the_same_lane_each_time(lanes):
+    first, second = lanes.run(lambda _: get_ident(), [0, 1])
+    assert first != second
+    assert [lanes.run(lambda _: get_ident(), [0]) for _ in range(10)] == [[first]] * 10
+
+
 def test_threads_that_start_later_keep_the_callers_number(lanes):
     from concurrent.futures import ThreadPoolExecutor
 
