@@ -23,10 +23,10 @@ def main() -> int:
     demo, reference = data_dir() / "runs" / DEMO, data_dir() / REFERENCE
     try:
         if (reference / "run.toml").is_file():
-            report = work.report_of(demo)
             if _of_another_reference(demo, reference):
+                work.cancel(demo)
                 shutil.rmtree(demo)
-                report = None
+            report = work.report_of(demo)
             if report is None or report.state != "running":
                 work.start(demo, ["--probes-from", str(reference), *OPTIONS])
             return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -22,15 +22,13 @@ MOST_ON_SEVERAL = 8_000
 """Over all maps of a figure with several: a panel for each has less room, and costs more to draw."""
 
 
-def points_of(run: Run, models: Sequence[str], coloring: str, groups: Collection[str] | None = None) -> pd.DataFrame:
+def points_of(run: Run, models: Sequence[str], coloring: str) -> pd.DataFrame:
     """Every point of the maps of ``models``, which must have one: the columns of ``samples.parquet``, ``model``,
-    ``x``, ``y``, and a ``category`` or an ``amount`` by ``coloring``; of all ``groups`` if not given."""
+    ``x``, ``y``, and a ``category`` or an ``amount`` by ``coloring``."""
     parts = []
     for model in models:
         rows = data.placed_samples(run, model)
         assert rows is not None
-        if groups is not None:
-            rows = rows[rows["group"].isin(groups)]
         if coloring == "correct":
             told = data.predictions(run, model, "fine")
             right = rows["sample"].map(told.set_index("sample")["correct"]) if not told.empty else None

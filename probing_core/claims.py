@@ -97,7 +97,7 @@ def judge(store: Store, recipe: Recipe) -> None:
         "far style": {m: _hits(rows) for m, rows in groups.items() if len(rows)},
     }
     contrasts, ablations = contrast_table(scores), contrast_table(scores, ABLATIONS)
-    content = {m: _predictions(store, m, ("content",), samples) for m in present}
+    content = {m: _predictions(store, m, ("content",), samples) for m in present if m in SIX}
     content = {m: rows[rows["transform"] == "identity"] for m, rows in content.items() if len(rows)}
     verdicts = [
         _identified({m: identified(rows) for m, rows in fine.items() if len(rows) and m in SIX}),

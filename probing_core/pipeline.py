@@ -17,6 +17,7 @@ from probing_core.embedding import embed, is_embedded, plan_batches, sample_key
 from probing_core.errors import BadConfig, BadRun
 from probing_core.paths import data_dir
 from probing_core.progress import SILENT, Progress
+from probing_core.results.change import stands_for_probes
 from probing_core.store import Store, digest
 from probing_core.transforms import bank, expand, resolve
 
@@ -163,7 +164,7 @@ def probes_digest(source: Path) -> str:
     store = Store(source)
     if not store.has("run.toml"):
         raise BadRun(f"'{source}' is not a run, so no probes can be taken from it; give a run's directory.")
-    return digest(Recipe.from_toml(store.read_toml("run.toml")).without_models())
+    return stands_for_probes(Recipe.from_toml(store.read_toml("run.toml")))
 
 
 def _stage(

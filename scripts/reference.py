@@ -3,7 +3,8 @@
     python -m scripts.reference RUN --describe "what the corpus is"
 
 The recipe then names the corpus by its fingerprint and by that description. RUN is made by `probing run` with
-``--transforms bank,far-styles``, ``--limit 800`` and ``--models`` that name every encoder of the zoo.
+``--transforms bank,far-styles``, ``--limit 1000``, ``--repetitions 3`` and ``--models`` that name every encoder of the
+zoo and the baselines.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from probing_core.config import Recipe
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
 from probing_core.store import digest
@@ -15,9 +16,14 @@ COMPARED = (("fine", "seen"), ("group-0", "unseen"), ("group-1", "unseen"), ("gr
 """(task, subset) of the scores that are compared."""
 
 
+def stands_for_probes(recipe: Recipe) -> str:
+    """What other recipes keep of a run whose probes they take: its own recipe, models apart."""
+    return digest(recipe.without_models())
+
+
 def source_of(run: Run, others: Iterable[Run]) -> Run | None:
     """The one of ``others`` whose probes ``run`` took, if it is among them."""
-    return next((o for o in others if digest(o.recipe.without_models()) == run.recipe.probes_from), None)
+    return next((o for o in others if stands_for_probes(o.recipe) == run.recipe.probes_from), None)
 
 
 def change_of_corpus(here: Run, there: Run) -> pd.DataFrame:
