@@ -29,6 +29,8 @@ TERMS = {
     "color difference": "Mean CIEDE2000 between the two pictures: below 1 invisible, 2 to 3 just noticeable.",
     "difference": "Mean absolute difference of the pixel values, 0 to 255.",
     "distance": "The perceptual distance by which the strengths of the classes are balanced.",
+    "survival": "The difference between the pictures without and with a transformation after the model's resize and "
+    "crop, over that before: 100 % where nothing is lost, above where the crop keeps what changed most.",
     "probability": "What the probe says, between 0 and 1; the classes of a task sum to 1.",
     "shift": "How far the transformation moves the embedding, over the distance between two different photographs: "
     "at 1 the moved picture is as far away as another picture.",

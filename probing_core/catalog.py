@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, Protocol, TypeVar
 
 from probing_core.errors import ProbingError, UnknownName, one_line
@@ -44,6 +44,7 @@ class Catalog(Generic[E]):
         self.entry_point_group = entry_point_group
         self._entries: dict[str, E] = {}
         self._third_party: dict[str, E] | None = None
+        self._problems: list[str] = []
         for entry in entries:
             _add(self._entries, entry, kind)
 
@@ -72,7 +73,13 @@ class Catalog(Generic[E]):
         if name in self._plugins():
             return self._plugins()[name]
         raise UnknownName(
-            f"There is no {self.kind} called '{name}'.{suggest(name, self.names)} There are: {', '.join(self.names)}."
+            " ".join(
+                (
+                    f"There is no {self.kind} called '{name}'.{suggest(name, self.names)}",
+                    f"There are: {', '.join(self.names)}.",
+                    *self.problems,
+                )
+            )
         )
 
     def __contains__(self, name: object) -> bool:
@@ -84,17 +91,34 @@ class Catalog(Generic[E]):
     def __len__(self) -> int:
         return len(self.all)
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with third parties' entries, a sentence each; such entries are left out, the others stay."""
+        self._plugins()
+        return tuple(self._problems)
+
     def _plugins(self) -> dict[str, E]:
         if self._third_party is None:
             self._third_party = {}
-            for entry in _load_entry_points(self.entry_point_group):
-                if entry.name in self._entries:
-                    raise ProbingError(
-                        f"A package lists a {self.kind} '{entry.name}', but the project has one of that name; "
-                        f"rename the package's entry."
+            for point in entry_points(group=self.entry_point_group) if self.entry_point_group else ():
+                try:
+                    self._join(self._third_party, _load(point))
+                except Exception as error:  # a third party's code may fail in any way; the message names whose it is
+                    self._problems.append(
+                        f"The entry point '{point.name}' of group '{point.group}' could not be loaded: "
+                        f"{one_line(error).rstrip('.')}."
                     )
-                _add(self._third_party, entry, self.kind)
         return self._third_party
+
+    def _join(self, third_party: dict[str, E], entries: Iterable[E]) -> None:
+        for entry in entries:
+            if entry.name in self._entries or entry.name in third_party:
+                self._problems.append(
+                    f"A package lists a {self.kind} '{entry.name}', but there is one of that name already; "
+                    f"rename the package's entry."
+                )
+            else:
+                third_party[entry.name] = entry
 
 
 def _add(entries: dict[str, E], entry: E, kind: str) -> None:
@@ -103,16 +127,8 @@ def _add(entries: dict[str, E], entry: E, kind: str) -> None:
     entries[entry.name] = entry
 
 
-def _load_entry_points(group: str | None) -> Iterator:
-    if group is None:
-        return
-    for point in entry_points(group=group):
-        try:
-            loaded = point.load()
-        except Exception as error:  # a third party's code may fail in any way; the message names whose it is
-            raise ProbingError(
-                f"The entry point '{point.name}' of group '{group}' could not be loaded: {one_line(error)}."
-            ) from error
-        if callable(loaded) and not hasattr(loaded, "name"):
-            loaded = loaded()
-        yield from loaded if isinstance(loaded, list | tuple) else (loaded,)
+def _load(point: EntryPoint) -> Iterable:
+    loaded = point.load()
+    if callable(loaded) and not hasattr(loaded, "name"):
+        loaded = loaded()
+    return loaded if isinstance(loaded, list | tuple) else (loaded,)

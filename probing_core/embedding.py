@@ -22,7 +22,8 @@ from probing_core.config import Recipe
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import find_spec, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
-from probing_core.errors import BadRun
+from probing_core.embedders.devices import give_back, out_of_memory, resolve_device
+from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.look_samples import make_looks
 from probing_core.progress import Progress
 from probing_core.samples import Unit, choose_images, cut_units, load_transforms, make_samples, plan_samples
@@ -39,6 +40,10 @@ MEMORY_SHARE = 0.6
 
 Make = Callable[[Corpus, pd.DataFrame, ThreadPoolExecutor], tuple[list[np.ndarray], pd.DataFrame]]
 """(corpus, planned rows of one unit, threads) -> their pictures and completed rows."""
+
+
+Accept = Callable[[dict[str, Any]], object]
+"""Raises for a model, given what its ``model.toml`` is to hold, that a run cannot use."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +86,15 @@ def sample_key(recipe: Recipe) -> str:
     return digest([content, laws, __version__])
 
 
-def embed(store: Store, recipe: Recipe, corpus: Corpus, progress: Progress, device: str, precision: str) -> None:
+def embed(
+    store: Store,
+    recipe: Recipe,
+    corpus: Corpus,
+    progress: Progress,
+    device: str,
+    precision: str,
+    accept: Accept = lambda entry: None,
+) -> None:
     """Makes whatever is missing of ``images.parquet``, ``samples.parquet`` and every model's embeddings."""
     key = sample_key(recipe)
     images = read_images(store, recipe, corpus, progress)
@@ -89,7 +102,7 @@ def embed(store: Store, recipe: Recipe, corpus: Corpus, progress: Progress, devi
 
     waiting = [name for name in recipe.models if not is_embedded(store, name, batches)]
     while waiting:
-        loaded = list(_load_some(store, waiting, key, device, precision, progress))
+        loaded = list(_load_some(store, waiting, device, precision, progress, accept))
         for batch in batches:
             _embed_units(store, recipe, corpus, batch, loaded, progress)
         _embed_looks(store, recipe, corpus, images, loaded, key, progress)
@@ -192,20 +205,40 @@ def has_embeddings(store: Store, model: str, series: str = "") -> bool:
 
 
 def _load_some(
-    store: Store, requests: Sequence[str], key: str, device: str, precision: str, progress: Progress
+    store: Store,
+    requests: Sequence[str],
+    device: str,
+    precision: str,
+    progress: Progress,
+    accept: Accept,
 ) -> Iterator[LoadedEmbedder]:
-    """Loads models until memory says enough; at least one."""
+    """Loads models until memory says enough; at least one.
+
+    Raises:
+        ModelUnavailable: the device's memory does not hold the first of them.
+    """
     limit = psutil.virtual_memory().total * MEMORY_SHARE
     for done, request in enumerate(requests):
         if done and psutil.Process().memory_info().rss > limit:
             return
         progress.update("load", done, len(requests), f"Loading {request}")
-        embedder = load_embedder(request, device=device, precision=precision)
-        _enter_model(store, request, embedder)
+        try:
+            embedder = load_embedder(request, device=device, precision=precision)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            give_back(resolve_device(device).type)
+            if done:
+                return  # its turn comes when those before it have been embedded and closed
+            raise ModelUnavailable(
+                f"'{request}' does not fit into the memory of the device '{device}'; "
+                f"choose a smaller model, another --precision, or --device cpu."
+            ) from error
+        _enter_model(store, request, embedder, accept)
         yield embedder
 
 
-def _enter_model(store: Store, request: str, embedder: LoadedEmbedder) -> None:
+def _enter_model(store: Store, request: str, embedder: LoadedEmbedder, accept: Accept) -> None:
     """Writes ``model.toml`` for each layer; refuses a model that is no longer the one that joined the run."""
     spec = find_spec(request)
     for position, (name, recipe) in enumerate(embedder.recipes().items()):
@@ -223,6 +256,7 @@ def _enter_model(store: Store, request: str, embedder: LoadedEmbedder) -> None:
             "text": embedder.embeds_text,
             "recipe": without_none(recipe),
         }
+        accept(entry)
         path = f"models/{slug(name)}/model.toml"
         if store.has(path):
             joined = store.read_toml(path)["recipe"]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from probing_core.config import Recipe
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import bundled, find_spec, parse
-from probing_core.embedding import embed, is_embedded, plan_batches, sample_key
+from probing_core.embedding import Accept, embed, is_embedded, plan_batches, sample_key
 from probing_core.errors import BadConfig, BadRun
 from probing_core.paths import data_dir
 from probing_core.progress import SILENT, Progress
@@ -172,7 +173,9 @@ def _stage(
 ) -> None:
     if stage == "embed":
         if not _embedded(store, recipe):
-            embed(store, recipe, corpus or _same_corpus(recipe), progress, options.device, options.precision)
+            corpus = corpus or _same_corpus(recipe)
+            accept = _accept(_probe_source(recipe, options))
+            embed(store, recipe, corpus, progress, options.device, options.precision, accept)
     elif stage == "train":
         from probing_core.training import train
 
@@ -197,6 +200,15 @@ def _stage(
         project(store, recipe, options.maps, progress)
     else:
         raise BadConfig(f"There is no stage '{stage}'. There are: {', '.join(STAGES)}.")
+
+
+def _accept(source: Store | None) -> Accept:
+    """Refuses a model of which the run ``source`` has no probes that fit, before anything is embedded."""
+    if source is None:
+        return lambda entry: None
+    from probing_core.training import refuse_stranger
+
+    return partial(refuse_stranger, source=source)
 
 
 def _embedded(store: Store, recipe: Recipe) -> bool:

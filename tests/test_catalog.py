@@ -64,13 +64,27 @@ def test_an_entry_point_may_be_a_function(plugin):
     assert Catalog("thing", [], "some.group").get("made") == Entry("made")
 
 
-def test_a_third_party_may_not_take_an_own_name(plugin):
-    plugin(Entry("own"))
-    with pytest.raises(ProbingError, match="rename the package's entry"):
-        _ = Catalog("thing", [Entry("own")], "some.group").all
+def test_a_third_party_may_not_take_an_own_name_and_loses_nothing_else(plugin):
+    plugin([Entry("own"), Entry("new"), Entry("new")])
+    catalog = Catalog("thing", [Entry("own")], "some.group")
+    assert catalog.names == ("own", "new")
+    assert [problem.split(",")[0] for problem in catalog.problems] == [
+        "A package lists a thing 'own'",
+        "A package lists a thing 'new'",
+    ]
 
 
-def test_a_broken_entry_point_is_named(plugin):
+def test_a_broken_entry_point_is_named_and_stops_nothing(plugin):
     plugin(ImportError("no such module"))
-    with pytest.raises(ProbingError, match="'theirs' of group 'some.group' could not be loaded: no such module"):
-        Catalog("thing", [Entry("own")], "some.group").get("other")
+    catalog = Catalog("thing", [Entry("own")], "some.group")
+    assert catalog.get("own") == Entry("own")
+    assert catalog.names == ("own",)
+    told = "'theirs' of group 'some.group' could not be loaded: no such module."
+    assert told in catalog.problems[0]
+    with pytest.raises(UnknownName, match="There is no thing called 'other'.*could not be loaded: no such module"):
+        catalog.get("other")
+
+
+def test_what_is_no_entry_is_named(plugin):
+    plugin(7)
+    assert "'theirs' of group" in Catalog("thing", [], "some.group").problems[0]

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from probing_core import embedding, samples
 from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
 from probing_core.embedding import embed, is_embedded, model_entries, plan_batches, read_embeddings, sample_key
-from probing_core.errors import BadRun
+from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.progress import SILENT
 from probing_core.samples import load_transforms, make_samples
 from probing_core.store import Store, digest
@@ -132,6 +133,29 @@ def test_embeddings_that_are_no_numbers_are_refused(tmp_path, few_scenes, monkey
     monkeypatch.setattr(embedding, "load_embedder", broken)
     with pytest.raises(BadRun, match="not finite"):
         embed(store, recipe, corpus, SILENT, "cpu", "float32")
+
+
+def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch, tmp_path):
+    """A device that holds one model only, and one that holds none."""
+    store, _, _ = run
+    held = []
+
+    def small(name, **_):
+        if held:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        embedder = load_embedder(name)
+        held.append(name)
+        monkeypatch.setattr(embedder, "close", held.clear, raising=False)
+        return embedder
+
+    monkeypatch.setattr(embedding, "load_embedder", small)
+    other, recipe, corpus = start(tmp_path / "small", few_scenes)
+    embed(other, recipe, corpus, SILENT, "cpu", "float32")
+    assert files(other.root) == files(store.root)
+    held.append("something else")
+    nothing, recipe, corpus = start(tmp_path / "full", few_scenes)
+    with pytest.raises(ModelUnavailable, match="'baseline/pixels' does not fit into the memory of the device 'cpu'"):
+        embed(nothing, recipe, corpus, SILENT, "cpu", "float32")
 
 
 def test_laws_are_part_of_the_key(run, monkeypatch):

@@ -12,7 +12,7 @@ from dashboard.telling import TWO
 from dashboard.tour import tour
 from probing_core.charts import leaderboard_chart, profile_chart, substance_chart
 from probing_core.measures import MEASURES
-from probing_core.results import Run, change_of_corpus, rankable, source_of
+from probing_core.results import Run, change_of_corpus, rankable, source_of, summaries
 from probing_core.results.abstract import CLAIMS
 from probing_core.results.ranking import measure_of
 
@@ -30,6 +30,8 @@ def show() -> None:
     _facts(run)
     _question()
     board = _leaderboard(run)
+    if not board.empty:
+        _beside(run, list(board["model"]))
     if run.recipe.probes_from:
         _change_of_corpus(run)
     _substance(run)
@@ -122,6 +124,37 @@ def _board_table(board: pd.DataFrame) -> None:
     )
 
 
+def _beside(run: Run, models: list[str]) -> None:
+    """What stands behind the scores of the fine task: other probes, probabilities, repetitions."""
+    percent = {
+        "value": st.column_config.NumberColumn("score %", format="%.1f", help=hint("balanced accuracy")),
+        "low": st.column_config.NumberColumn("from %", format="%.1f", help=hint("interval")),
+        "high": st.column_config.NumberColumn("to %", format="%.1f", help=hint("interval")),
+    }
+    parts = {
+        "Other probes": (
+            summaries.other_probes(run, models),
+            "The fine task by an MLP (three seeds, and all of them together) and by nearest neighbors.",
+        ),
+        "Repetitions": (
+            summaries.repetitions(run, models),
+            "The fine task in each repetition, whose strengths and noise were drawn anew.",
+        ),
+    }
+    for title, (table, caption) in parts.items():
+        if not table.empty:
+            with st.expander(f"{title} at the task fine"):
+                st.caption(caption)
+                shown = table.assign(**{c: table[c] * 100 for c in percent})
+                widgets.show_table(shown, title.lower().replace(" ", "-"), column_config=percent)
+    sure = summaries.certainty(run, models)
+    if not sure.empty:
+        with st.expander("How far the probabilities can be trusted"):
+            for measure in (MEASURES.get(name) for name in sure["measure"].unique()):
+                st.caption(f"{measure.title}, {measure.unit}: {measure.definition}")
+            widgets.show_table(sure, "certainty", column_config={"value": st.column_config.NumberColumn(format="%.3f")})
+
+
 def _interval(row) -> str:
     return "none" if pd.isna(row.low) else f"{row.low * 100:.1f} to {row.high * 100:.1f}"
 
@@ -182,28 +215,36 @@ def _profile(run: Run, models: list[str]) -> None:
 
 def _substance(run: Run) -> None:
     st.header("Substance against style", help=hint("content"))
-    scores = run.scores
-    rows = scores[(scores["measure"] == "balanced-accuracy") & (scores["subset"] == "seen")].set_index("model")
-    content, style = rows[rows["task"] == "content"], rows[rows["task"] == "fine"]
-    if content.empty:
+    points = summaries.substance(run)
+    if points.empty:
         widgets.empty(
             "This run has no content task: the labels of its corpus are the photographs themselves. A corpus with "
             "content labels (`folder:PATH`, one subfolder a label) has one."
         )
         return
-    columns = ["value", "low", "high"]
-    points = (
-        content[columns].add_prefix("content_").join(style[columns].add_prefix("style_"), how="inner").reset_index()
-    )
-    points = points.rename(columns={"content_value": "content", "style_value": "style"})
     widgets.chart(
         substance_chart(points, data.theme()), "substance", points, "Content accuracy against transformation accuracy."
     )
+    seen = summaries.pick(run.scores, measure="balanced-accuracy", subset="seen")
+    chance = seen.groupby("task")["chance"].first()
     st.caption(
         "Right: knows what is in an untouched picture. Up: knows which transformation was applied. Bars are 95 % "
-        f"intervals; guessing gives {content['chance'].iloc[0]:.0%} and {style['chance'].iloc[0]:.0%}. Gray: baselines."
+        f"intervals; guessing gives {chance['content']:.0%} and {chance['fine']:.0%}. Gray: baselines."
         " Hollow: variants of the model of the same color."
     )
+    with st.expander("Content under each transformation"):
+        st.caption(
+            "Content accuracy in percent: of untouched images, of transformed ones by the same probe, and by an oracle "
+            "that learned from images transformed alike. Where the probe falls and the oracle holds, the content has "
+            "moved in the embedding and is not lost."
+        )
+        table = summaries.content_by_transform(run)
+        shares = ("clean", "transformed", "oracle")
+        widgets.show_table(
+            table.assign(**{c: table[c] * 100 for c in shares}),
+            "content-by-transform",
+            column_config={c: st.column_config.NumberColumn(f"{c} %", format="%.1f") for c in shares},
+        )
 
 
 def _claims(run: Run) -> None:

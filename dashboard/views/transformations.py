@@ -10,6 +10,7 @@ from dashboard.glossary import hint
 from dashboard.pictures import Chosen
 from dashboard.sheet import VIEW, contact_sheet
 from dashboard.strength import strength_slider
+from dashboard.survival import survival
 from probing_core.errors import BadRun
 from probing_core.transforms import GROUPS, bank
 
@@ -24,6 +25,7 @@ def show() -> None:
     _one(picture)
     _sheet(picture)
     _table()
+    _survival()
 
 
 def _one(picture: Chosen) -> None:
@@ -83,6 +85,32 @@ def _table() -> None:
         "bank",
         column_config={"median distance": st.column_config.NumberColumn(format="%.3f", help=hint("distance"))},
     )
+
+
+def _survival() -> None:
+    st.header("What reaches each model", help=hint("survival"))
+    st.caption(
+        "Models resize and crop pictures as they were trained. A reduction averages blur, noise and compression away "
+        "before the network sees them; a crop loses what happens at the edges."
+    )
+    if not widgets.toggle("Measure it", "survival", help="Transforms and resizes a few photographs, in a second or two."):
+        return
+    try:
+        run = data.current_run()
+    except BadRun:
+        st.info("This needs a run, for its models and the size of its pictures.")
+        return
+    table, plain = survival(run)
+    ways = [column for column in table if column != "transform"]
+    if ways:
+        st.caption(
+            f"Percent of the change, root mean square over pixels, that is left of pictures of {run.recipe.view} pixels "
+            f"at the middle of each range; packaged photographs."
+        )
+        shown = {way: st.column_config.NumberColumn(format="%.0f %%") for way in ways}
+        widgets.show_table(table, "survival", column_config=shown)
+    if plain:
+        st.caption(f"State no resize of their own: {', '.join(plain)}.")
 
 
 def _median_distances() -> dict[str, float]:

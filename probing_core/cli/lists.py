@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from probing_core.catalog import Catalog
 from probing_core.cli.arguments import add_command
 from probing_core.cli.output import print_rows
 
 
 def add(commands: Any) -> None:
-    for name, function, help in (
-        ("models", list_models, "list the embedders: what is here, what needs the network, and why"),
-        ("transforms", list_transforms, "list the transformations with their strengths"),
-        ("corpora", list_corpora, "list the kinds of corpora"),
+    for name, function, catalog, help in (
+        ("models", list_models, _models, "list the embedders: what is here, what needs the network, and why"),
+        ("transforms", list_transforms, _transforms, "list the transformations with their strengths"),
+        ("corpora", list_corpora, _corpora, "list the kinds of corpora"),
     ):
-        parser = add_command(commands, name, partial(_list, function), help, f"probing {name} --json")
+        parser = add_command(commands, name, partial(_list, function, catalog), help, f"probing {name} --json")
         parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
 
 
-def _list(function: Callable[[], list[dict[str, Any]]], options: argparse.Namespace) -> int:
+def _list(
+    function: Callable[[], list[dict[str, Any]]], catalog: Callable[[], Catalog], options: argparse.Namespace
+) -> int:
+    for problem in catalog().problems:
+        print(f"warning: {problem}", file=sys.stderr)
     return print_rows(function(), options.json)
+
+
+def _models() -> Catalog:
+    from probing_core.embedders import CATALOG
+
+    return CATALOG
+
+
+def _transforms() -> Catalog:
+    from probing_core.transforms import CATALOG
+
+    return CATALOG
+
+
+def _corpora() -> Catalog:
+    from probing_core.corpora import KINDS
+
+    return KINDS
 
 
 def list_models() -> list[dict[str, Any]]:

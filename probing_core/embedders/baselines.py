@@ -57,11 +57,13 @@ def _load_handcrafted(spec: EmbedderSpec, options: Mapping[str, str], device: st
 
 def _load_random_vit(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> LoadedEmbedder:
     from probing_core.embedders.vit import ViTEmbedder, init_vit
+    from probing_core.embedders.weights import signs_digest
 
     refuse_options(spec.name, options, allowed=("pool", "layer", "seed"))
     vit = init_vit(int(options.get("seed", "0")))
     others = {key: value for key, value in options.items() if key != "seed"}
-    return ViTEmbedder(ModelName(spec.name, options).full, vit, others, device, precision)
+    name = ModelName(spec.name, options).full
+    return ViTEmbedder(name, vit, others, device, precision, weights=signs_digest(vit))
 
 
 SPECS = (

@@ -53,6 +53,14 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     return "bfloat16" if device.type == "cpu" and _cpu_multiplies_bfloat16() else "float32"
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether the device or the machine ran out of memory; torch says so by its own class or, on CPU, in words."""
+    import torch
+
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in words)
+
+
 def give_back(device: str) -> None:
     """Returns the memory of what was dropped: cycles are broken, free pages go to the system, free blocks to CUDA."""
     import gc

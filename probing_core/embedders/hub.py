@@ -7,7 +7,9 @@ are always given local paths.
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -30,9 +32,13 @@ WEIGHT_FILES = (
 """Names of a repository's one file of weights, the preferred first."""
 
 
+INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+"""Names of the list of files over which a large repository spreads its weights."""
+
+
 def cached_folder(repo: str) -> Path | None:
     """The newest snapshot of a Hugging Face repository on disk, found without importing its library."""
-    return _newest([path for path in _snapshots(repo) if _weights_in(path)])
+    return _newest([path for path in _snapshots(repo) if _weights_in(path) or _whole(_parts(path))])
 
 
 def cached_url(url: str) -> Path | None:
@@ -83,7 +89,7 @@ def fetch_url(url: str, model: str) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        torch.hub.download_url_to_file(url, str(path), progress=False)
+        torch.hub.download_url_to_file(url, str(path), progress=sys.stderr.isatty())
     except Exception as error:
         raise ModelUnavailable(f"'{model}' could not be downloaded from {url} ({one_line(error)}).") from error
     return path
@@ -100,6 +106,23 @@ def find_weights(folder: Path, model: str) -> Path:
     raise ModelUnavailable(
         f"'{model}': the folder {folder} has no single file of weights; expected one of {', '.join(WEIGHT_FILES)}."
     )
+
+
+def weight_files(folder: Path, model: str) -> list[Path]:
+    """The file of weights in ``folder``, or the several that its index lists.
+
+    Raises:
+        ModelUnavailable: there is none, or a listed one is missing.
+    """
+    parts = _parts(folder)
+    if not parts or _weights_in(folder):
+        return [find_weights(folder, model)]
+    if lost := [part.name for part in parts if not part.is_file()]:
+        raise ModelUnavailable(
+            f"'{model}': the folder {folder} lacks {', '.join(lost)}, which its index of weights lists; "
+            f"fetch the repository again."
+        )
+    return parts
 
 
 def require_host(url: str, model: str) -> None:
@@ -182,6 +205,21 @@ def _weights_in(folder: Path) -> Path | None:
             return folder / name
     others = [p for p in sorted(folder.iterdir()) if p.suffix in (".safetensors", ".bin", ".pth", ".pt")]
     return others[0] if len(others) == 1 else None
+
+
+def _parts(folder: Path) -> list[Path]:
+    """Files that the index of ``folder`` lists, there or not; empty where it has no index that can be read."""
+    for name in INDEXES:
+        try:
+            listed = json.loads((folder / name).read_text())["weight_map"].values()
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            continue
+        return [folder / Path(str(part)).name for part in sorted(set(map(str, listed)))]
+    return []
+
+
+def _whole(parts: Sequence[Path]) -> bool:
+    return bool(parts) and all(part.is_file() for part in parts)
 
 
 def _hub_reason(error: BaseException, repo: str) -> str:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from probing_core.embedders.base import LoadedEmbedder, Preprocessing
-from probing_core.embedders.devices import give_back, resolve_device, resolve_precision
+from probing_core.embedders.devices import give_back, out_of_memory, resolve_device, resolve_precision
 from probing_core.embedders.lanes import Lanes
 from probing_core.embedders.names import refuse_options, with_layer
 from probing_core.embedders.preprocessing import make_batch
 from probing_core.embedders.weights import weights_digest
-from probing_core.errors import BadConfig
+from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Network:
         pool: pooling of a layer where the name states none: "cls" or "mean".
         exact: names of modules that are computed in float32 whatever the precision, since rounding spoils them.
         text: texts -> (N, D), for models with a text tower.
+        weights: digest of the weights, where it is not that of their bytes.
         details: what else changes the embeddings, in JSON types.
         versions: library -> version, of those that compute the embedding.
     """
@@ -61,6 +62,7 @@ class Network:
     pool: Literal["cls", "mean"] = "mean"
     exact: Sequence[str] = ()
     text: Callable[[Sequence[str]], torch.Tensor] | None = None
+    weights: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -103,7 +105,7 @@ class NetworkEmbedder(LoadedEmbedder):
         target = resolve_device(device)
         self.device, self.precision = str(target), resolve_precision(precision, target)
         self._network = network
-        self._weights = weights_digest(network.module)
+        self._weights = network.weights or weights_digest(network.module)
         # Channels last: convolutions run 1.3 to 1.5 times as fast on CPU, transformers as fast as before.
         network.module.eval().to(target)
         network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -129,8 +131,13 @@ class NetworkEmbedder(LoadedEmbedder):
             try:
                 parts += self._lanes.run(lambda batch: self.forward(self.prepare(batch)), batches)
             except (MemoryError, RuntimeError) as error:
-                if self.batch_size == 1 or not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
+                if self.batch_size == 1:
+                    raise ModelUnavailable(
+                        f"'{self.name}' runs out of memory on {self.device} with a single picture; "
+                        f"free some, or take another device or precision."
+                    ) from error
                 self._halve_batch()
                 continue
             position += sum(map(len, batches))
@@ -299,11 +306,3 @@ def _check_pool(name: str, pool: str | None, network: Network, layered: bool) ->
         raise BadConfig(f"'{name}': this model gives its own embedding only; leave '@pool=' away.")
     if pool == "cls" and not network.class_token:
         raise BadConfig(f"'{name}': this model has no class token; its poolings are: mean.")
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether the device or the machine ran out of memory; torch says so by its own class or, on CPU, in words."""
-    import torch
-
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in words)

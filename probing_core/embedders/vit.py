@@ -79,6 +79,7 @@ class ViTEmbedder(NetworkEmbedder):
             normalization; ``all``: each of them from one pass); ``pool`` may say ``mean``, which is all there is.
         device, precision: as of `NetworkEmbedder`.
         text: the words and the network of the text tower, or None.
+        weights: digest of the weights, where it is not that of their bytes.
 
     Raises:
         BadConfig: an option the encoder does not have.
@@ -92,11 +93,12 @@ class ViTEmbedder(NetworkEmbedder):
         device: str = "cpu",
         precision: str = "float32",
         text: tuple[Vocabulary, TextTower] | None = None,
+        weights: str = "",
     ) -> None:
-        super().__init__(name, _network(vit, text), PREPROCESSING, options or {}, device, precision)
+        super().__init__(name, _network(vit, text, weights), PREPROCESSING, options or {}, device, precision)
 
 
-def _network(vit: VisionTransformer, text: tuple[Vocabulary, TextTower] | None) -> Network:
+def _network(vit: VisionTransformer, text: tuple[Vocabulary, TextTower] | None, weights: str) -> Network:
     import timm
     from torch import nn
 
@@ -110,6 +112,7 @@ def _network(vit: VisionTransformer, text: tuple[Vocabulary, TextTower] | None) 
         features=vit.forward_features,
         blocks=list(vit.blocks),  # type: ignore[arg-type]
         text=_text(*text) if text else None,
+        weights=weights,
         details={
             "architecture": f"ViT {SIZE} px, patch {PATCH}, width {WIDTH}, depth {DEPTH}, {HEADS} heads",
         },

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from probing_core.errors import ModelUnavailable, one_line
 
 if TYPE_CHECKING:
@@ -103,6 +105,19 @@ def weights_digest(module: nn.Module) -> str:
     for name, tensor in module.state_dict().items():
         sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return sha.hexdigest()
+
+
+def signs_digest(module: nn.Module) -> str:
+    """SHA-256 over names, shapes and signs of every tensor of ``module``: what a seed decides on any machine.
+
+    Random weights pass through functions (the inverse of erf, sine, cosine) whose last bits differ from processor to
+    processor, so that their bytes name the machine as well.
+    """
+    sha = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        sha.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        sha.update(np.packbits(tensor.detach().cpu().numpy().ravel() < 0).tobytes())
     return sha.hexdigest()
 
 

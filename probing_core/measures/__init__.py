@@ -89,7 +89,8 @@ CLASSIFICATION = (
         low=0.0,
         high=1.0,
         higher_is_better=False,
-        definition="Mean gap between how sure the probe was and how often it was right, over 15 bins of equal mass.",
+        definition="Mean gap between how sure the probe was and how often it was right, over 15 bins of equal mass; "
+        "without an interval, since noise makes it larger in every redrawn sample.",
         source="Nixon et al. 2019",
         has_interval=False,
     ),

@@ -33,6 +33,7 @@ INTRODUCTION = (
 STUDIES = {
     "claims": "The claims, tested",
     "contrasts": "Contrasts named in advance",
+    "ablations": "Ablations: each encoder against its twin",
     "thresholds": "Detection thresholds: the strength from which a transformation is told from an untouched picture",
     "strength": "How often a transformation is named, and how far it moves the embedding, at each strength",
     "geometry": "How far and how regularly transformations move embeddings",
@@ -47,6 +48,8 @@ STUDIES = {
 """Titles of the tables that studies leave, in the order of the report; tables not named here come last."""
 
 SCORES = ("scores", "fits")
+SCORE = {"value": "score %", "low": "from %", "high": "to %"}
+"""Titles of a score and its interval in percent."""
 
 
 def sections(run: Run) -> list[Section]:
@@ -122,10 +125,10 @@ def _leaderboard(run: Run, board: pd.DataFrame) -> list:
         "sign-flip test by photograph, Holm's correction); gray squares are baselines.",
     )
     blocks: list = [figure, Table(table, percent=("score %", "from %", "to %", "chance %"))]
-    others = _other_probes(run, list(board["model"]))
+    others = summaries.other_probes(run, list(board["model"])).rename(columns=SCORE)
     if not others.empty:
         caption = "The same task by other probes; the MLP's interval holds its three seeds together."
-        blocks.append(More("Other probes", [Table(others, caption, ("score %", "from %", "to %"))]))
+        blocks.append(More("Other probes", [Table(others, caption, list(SCORE.values()))]))
     return blocks
 
 
@@ -134,15 +137,6 @@ def _standing(row) -> str:
         return "not compared"
     p = "p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}"
     return f"lower ({p})" if row.apart else f"not told apart ({p})"
-
-
-def _other_probes(run: Run, models: list[str]) -> pd.DataFrame:
-    rows = summaries.pick(run.probe_scores, task="fine", subset="seen", measure="balanced-accuracy")
-    if rows["probe"].nunique() < 2:
-        return pd.DataFrame()
-    rows = rows.sort_values("model", key=lambda c: c.map(models.index), kind="stable")
-    table = rows[["model", "probe", "value", "low", "high", *(["note"] if rows["note"].any() else [])]]
-    return table.rename(columns={"value": "score %", "low": "from %", "high": "to %"})
 
 
 def _groups(run: Run, models: list[str]) -> list:
@@ -231,6 +225,10 @@ def _content(run: Run) -> Iterator[object]:
         "Content accuracy against transformation accuracy of each model.",
         "Content: the corpus label, told from untouched images. Transformation: the fine task.",
     )
+    numbers = ["content", "content_low", "content_high", "style", "style_low", "style_high"]
+    titles = ("content %", "content from %", "to %", "transformation %", "transformation from %", "to % ")
+    named = points[["model", *numbers]].rename(columns=dict(zip(numbers, titles, strict=True)))
+    yield More("As a table", [Table(named, percent=titles)])
     by_transform = summaries.content_by_transform(run)
     means = by_transform.groupby("model", sort=False)[["clean", "transformed", "oracle"]].mean().reset_index()
     shares = ("clean", "transformed", "oracle")
@@ -245,24 +243,19 @@ def _content(run: Run) -> Iterator[object]:
 
 
 def _certainty(run: Run, models: list[str]) -> Iterator[object]:
-    rows = run.scores
-    rows = rows[(rows["task"] == "fine") & (rows["subset"] == "seen")]
-    rows = rows[rows["measure"].isin(["nll", "calibration-error", "calibration-error-tempered"])]
+    rows = summaries.certainty(run, models)
     if not rows.empty:
-        wide = rows.pivot(index="model", columns="measure", values="value").reindex(models).reset_index()
-        titles = {name: MEASURES.get(name).title for name in wide.columns if name != "model"}
+        titles = {name: f"{MEASURES.get(name).title} ({MEASURES.get(name).unit})" for name in rows["measure"].unique()}
         yield Table(
-            wide.rename(columns=titles),
-            "How far the probabilities of the fine task can be trusted: nats, and mean gap between how sure the probe "
-            "was and how often it was right, before and after a temperature fitted on other photographs.",
+            rows.assign(measure=rows["measure"].map(titles)).rename(columns={"low": "from", "high": "to"}),
+            "How far the probabilities of the fine task can be trusted: their negative log-likelihood, and the mean "
+            "gap between how sure the probe was and how often it was right, before and after a temperature fitted on "
+            "other photographs. The gap has no interval: noise makes it larger in every redrawn sample.",
         )
-    repeated = run.scores[run.scores["subset"].str.startswith("repetition:")]
+    repeated = summaries.repetitions(run, models)
     if not repeated.empty:
-        table = repeated.assign(repetition=repeated["subset"].str.removeprefix("repetition:"))
-        table = table[["model", "repetition", "value", "low", "high"]]
-        names = {"value": "score %", "low": "from %", "high": "to %"}
         caption = "The fine task in each repetition, whose strengths and noise were drawn anew."
-        yield Table(table.rename(columns=names), caption, list(names.values()))
+        yield Table(repeated.rename(columns=SCORE), caption, list(SCORE.values()))
 
 
 def _studies(run: Run, models: list[str]) -> Iterator[object]:

@@ -90,6 +90,44 @@ def content_by_transform(run: Run) -> pd.DataFrame:
     return table
 
 
+def other_probes(run: Run, models: Sequence[str]) -> pd.DataFrame:
+    """``model``, ``probe``, ``value``, ``low``, ``high``: the fine task by each kind of probe; empty if there is one.
+
+    The interval of ``mlp`` holds its seeds together.
+    """
+    rows = pick(run.probe_scores, task="fine", subset="seen", measure="balanced-accuracy")
+    if rows.empty or rows["probe"].nunique() < 2:
+        return pd.DataFrame()
+    return _in_order(rows, models)[["model", "probe", *COLUMNS, *(["note"] if rows["note"].any() else [])]]
+
+
+def certainty(run: Run, models: Sequence[str]) -> pd.DataFrame:
+    """``model``, ``measure``, ``value``, ``low``, ``high``: how far the probabilities of the fine task can be trusted.
+
+    The measures are ``nll`` (nats), ``calibration-error`` and ``calibration-error-tempered`` (fractions).
+    """
+    rows = pick(run.scores, task="fine", subset="seen")
+    if rows.empty:
+        return rows
+    rows = rows[rows["measure"].isin(["nll", "calibration-error", "calibration-error-tempered"])]
+    return _in_order(rows, models)[["model", "measure", *COLUMNS]]
+
+
+def repetitions(run: Run, models: Sequence[str]) -> pd.DataFrame:
+    """``model``, ``repetition``, ``value``, ``low``, ``high``: the fine task in each draw of strengths and noise."""
+    rows = run.scores
+    if rows.empty:
+        return rows
+    rows = rows[rows["subset"].str.startswith("repetition:")]
+    rows = rows.assign(repetition=rows["subset"].str.removeprefix("repetition:"))
+    return _in_order(rows, models)[["model", "repetition", *COLUMNS]]
+
+
+def _in_order(rows: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    place = {name: i for i, name in enumerate(models)}
+    return rows[rows["model"].isin(place)].sort_values("model", key=lambda c: c.map(place), kind="stable")
+
+
 def layers(run: Run, task: str = "fine") -> pd.DataFrame:
     """The score of every layer of the models that were asked for them, first to last.
 

@@ -21,7 +21,7 @@ from probing_core.samples import evaluation_mode, load_transforms
 from probing_core.series import RENDERING
 from probing_core.store import Store, digest, slug
 from probing_core.tasks import CONTENT, task_names
-from probing_core.training.adopted import adopt, differences
+from probing_core.training.adopted import adopt, differences, refuse_stranger
 from probing_core.training.content import train_content
 from probing_core.training.few import train_few
 from probing_core.training.files import (
@@ -56,6 +56,7 @@ __all__ = [
     "predictions_path",
     "probe_path",
     "read_probe",
+    "refuse_stranger",
     "task_key",
     "train",
 ]

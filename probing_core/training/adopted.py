@@ -35,16 +35,7 @@ def adopt(work: Work, source: Store, name: str, key: str) -> None:
     Raises:
         BadRun: the other run lacks the model or a class, or the model embeds differently there.
     """
-    entry = next((e for e in model_entries(source) if e["name"] == work.model), None)
-    if entry is None:
-        has = ", ".join(e["name"] for e in model_entries(source))
-        raise BadRun(f"The run that the probes are taken from has no '{work.model}'; it has: {has}.")
-    meant, harmless = differences(entry["recipe"], work.entry["recipe"])
-    if meant:
-        raise BadRun(
-            f"'{work.model}' embeds differently here and in the run that the probes are taken from "
-            f"({', '.join(meant)} differ), so its probes mean nothing here."
-        )
+    harmless = refuse_stranger(work.entry, source)
     for file in (name, CALIBRATED, DEPLOYMENT, LOOK_RULE, FAMILIARITY):
         if source.has(probe_path(work.model, file)):
             work.store.adopt(probe_path(work.model, file), source, key)
@@ -68,6 +59,25 @@ def adopt(work: Work, source: Store, name: str, key: str) -> None:
     # Last, so that a kill before it leaves the task to be done again.
     table = told(work, adopted, rows, probabilities, further)
     work.store.write_table(predictions_path(work.model, name), table, key)
+
+
+def refuse_stranger(entry: dict[str, Any], source: Store) -> list[str]:
+    """Raises `BadRun` unless the model of ``entry`` (its ``model.toml``) embeds as it did in the run ``source``.
+
+    Returns:
+        In what its recipe there differs by rounding alone.
+    """
+    theirs = next((e for e in model_entries(source) if e["name"] == entry["name"]), None)
+    if theirs is None:
+        has = ", ".join(e["name"] for e in model_entries(source))
+        raise BadRun(f"The run that the probes are taken from has no '{entry['name']}'; it has: {has}.")
+    meant, harmless = differences(theirs["recipe"], entry["recipe"])
+    if meant:
+        raise BadRun(
+            f"'{entry['name']}' embeds differently here and in the run that the probes are taken from "
+            f"({', '.join(meant)} differ), so its probes mean nothing here."
+        )
+    return harmless
 
 
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str], list[str]]:

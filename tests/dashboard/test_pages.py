@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from dataclasses import asdict, replace
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dashboard import live
@@ -28,6 +30,7 @@ from probing_core.results import Run
 from probing_core.store import Store, digest
 from probing_core.training import DEPLOYMENT, familiarity_path, probe_path
 from tests.dashboard.conftest import PAGES
+from tests.test_images import BAD
 
 REFERENCE = data_dir() / "reference"
 WITHOUT_A_RUN = ("New run", "Transformations")
@@ -255,15 +258,24 @@ def test_the_overview_leads_to_two_classes(open_app):
 
 def test_try_your_images_goes_on_past_bad_files(open_app):
     app = open_app("Try your images")
-    picture = encode_png(np.random.default_rng(0).integers(0, 255, (150, 130, 3), dtype=np.uint8))
+    picture = np.random.default_rng(0).integers(0, 255, (150, 130, 3), dtype=np.uint8)
+    moving = io.BytesIO()
+    first, second = (Image.fromarray(frame) for frame in (picture, picture[::-1]))
+    first.save(moving, "GIF", save_all=True, append_images=[second])
+    right = {"mine.png": encode_png(picture), "wrong-ending.jpg": encode_png(picture), "moving.gif": moving.getvalue()}
+    bad = {**BAD, "<script>.png": (b"no picture", "not a picture")}
     files = app.file_uploader(key="try-upload")
-    names = {"mine.png": picture, "mine-too.jpg": picture, "<script>.png": b"no picture", "empty.png": b""}
-    for name, content in names.items():
+    for name, content in {**{name: content for name, (content, _) in bad.items()}, **right}.items():
         files = files.upload(name, content, "image/png")
     files.run()
     assert not app.exception
-    assert len(app.error) == 2
-    assert "baseline/pixels: **" in texts(app)
+    said = [error.value.replace("\\", "") for error in app.error]
+    assert len(said) == len(bad)
+    for sentence, (name, (_, expected)) in zip(said, bad.items(), strict=True):
+        assert name in sentence
+        assert expected in sentence
+        assert "\n" not in sentence
+    assert texts(app).count("baseline/pixels: **") == len(right)
     assert "150 pixels" in texts(app)
 
 

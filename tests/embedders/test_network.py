@@ -78,6 +78,17 @@ def test_out_of_memory_halves_the_batch_and_goes_on():
     assert embedder.batch_halved
     assert embedder.recipe() == asked, "else the embeddings of a run would have two keys"
     np.testing.assert_allclose(result, np.tile(call(net, batch()), (3, 1)), atol=1e-6)
+    full = False
+
+    def never(x):
+        if full:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return net(x)
+
+    embedder = NetworkEmbedder("x", Network(module=net, embed=never, pooling="own"), SMALL, {}, precision="float32")
+    full = True
+    with pytest.raises(ModelUnavailable, match="'x' runs out of memory on .* with a single picture"):
+        embedder.embed(images)
     with pytest.raises(RuntimeError, match="other"):
         NetworkEmbedder("x", Network(module=net, embed=_fail, pooling="own"), SMALL, {}, precision="float32")
 

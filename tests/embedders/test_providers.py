@@ -1,4 +1,4 @@
-"""open_clip, transformers, torchvision and published state dicts: small models saved here, the libraries' own calls."""
+"""open_clip and transformers: small models saved here, the libraries' own calls."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_open_clip_equals_its_own_call(clip_folder):
 def test_open_clip_refuses_what_does_not_fit_and_suggests(clip_folder):
     tensors = {"visual.proj": torch.zeros(64, 32)}
     save_file(tensors, clip_folder / "open_clip_model.safetensors")
-    with pytest.raises(ModelUnavailable):
+    with pytest.raises(ModelUnavailable, match="missing"):
         load_embedder(f"open_clip:{clip_folder}")
     with pytest.raises(UnknownName, match="Did you mean 'openai'"):
         load_embedder("open_clip:ViT-B-16/openia")
@@ -213,6 +213,28 @@ def test_transformers_refuses_what_does_not_fit(tmp_path):
         load_embedder(f"hf:{tmp_path}")
 
 
+def test_weights_in_several_files_are_one_model(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    model, processor = transformers_cases()["vit"]
+    model.eval().save_pretrained(tmp_path / "one")
+    snapshot = tmp_path / "hub/models--org--large/snapshots/0"
+    model.save_pretrained(snapshot, max_shard_size="20KB")
+    for folder in (tmp_path / "one", snapshot):
+        processor.save_pretrained(folder)
+    parts = sorted(snapshot.glob("*.safetensors"))
+    assert len(parts) > 1
+    expected = load_embedder(f"hf:{tmp_path}/one", precision="float32").embed(pictures())
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    for name in (f"hf:{snapshot}", "hf:org/large"):
+        np.testing.assert_array_equal(load_embedder(name, precision="float32").embed(pictures()), expected)
+    parts[1].unlink()
+    with pytest.raises(ModelUnavailable, match=f"lacks {parts[1].name}, which its index"):
+        load_embedder(f"hf:{snapshot}")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ModelUnavailable, match="not on disk"):
+        load_embedder("hf:org/large")
+
+
 def test_transformers_neither_asks_nor_runs_code_of_a_repository(tmp_path, monkeypatch):
     mark = tmp_path / "executed"
     (tmp_path / "own.py").write_text(f"open({str(mark)!r}, 'w')\nclass Config: pass\nclass Model: pass\n")
@@ -234,79 +256,3 @@ def test_a_model_without_a_text_tower_says_so(tmp_path):
     assert not plain.embeds_text
     with pytest.raises(BadConfig, match="no text tower"):
         plain.embed_text(["a cat"])
-
-
-@pytest.mark.parametrize("model", ["resnet18", "squeezenet1_1", "mobilenet_v3_small"])
-def test_torchvision_equals_the_input_of_its_classifier(model, tmp_path):
-    from torchvision import models
-
-    torch.manual_seed(0)
-    module = models.get_model(model, weights=None).eval()
-    torch.save(module.state_dict(), tmp_path / "w.pth")
-    transform = models.get_model_weights(model).DEFAULT.transforms()
-    batch = torch.stack([transform(picture) for picture in pillow(pictures())])
-    embedder = load_embedder(f"torchvision:{model}@weights={tmp_path}/w.pth", precision="float32")
-    last = {"resnet18": "fc", "squeezenet1_1": "classifier.1", "mobilenet_v3_small": "classifier.3"}[model]
-    module.set_submodule(last, torch.nn.Identity())
-    expected = call(module.to(memory_format=torch.channels_last), batch)
-    np.testing.assert_array_equal(embedder.embed(pictures()), expected)
-    with pytest.raises(UnknownName, match="Did you mean"):
-        load_embedder(f"torchvision:{model}x")
-
-
-def test_simclr_is_resnet50_on_plain_values(tmp_path):
-    import torchvision
-
-    torch.manual_seed(0)
-    model = torchvision.models.resnet50(weights=None).eval()
-    torch.save({"state_dict": model.state_dict()}, tmp_path / "resnet50-1x.pth")
-    embedder = load_embedder(f"simclr:resnet50@weights={tmp_path}/resnet50-1x.pth", precision="float32")
-    model.fc = torch.nn.Identity()
-    t = torchvision.transforms
-    bicubic = t.InterpolationMode.BICUBIC
-    transform = t.Compose([t.Resize(256, bicubic), t.CenterCrop(224), t.ToTensor()])
-    batch = torch.stack([transform(picture) for picture in pillow(pictures())])
-    expected = call(model.to(memory_format=torch.channels_last), batch)
-    np.testing.assert_array_equal(embedder.embed(pictures()), expected)
-
-
-def test_slip_is_timms_vit_inside_a_training_checkpoint(tmp_path):
-    import argparse
-
-    import timm
-    import torchvision
-
-    torch.manual_seed(0)
-    visual = timm.create_model("vit_base_patch16_224", num_classes=0, embed_dim=384, num_heads=12, depth=2).eval()
-    tensors = {f"module.visual.{name}": tensor for name, tensor in visual.state_dict().items()}
-    tensors["module.image_mlp.layer1.weight"] = torch.zeros(3, 3)
-    torch.save({"state_dict": tensors, "epoch": 25, "args": argparse.Namespace(lr=1.0)}, tmp_path / "s.pt")
-    embedder = load_embedder(f"slip:simclr_small_25ep@weights={tmp_path}/s.pt", precision="float32")
-    t = torchvision.transforms
-    normalize = t.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    transform = t.Compose([t.Resize(224), t.CenterCrop(224), t.ToTensor(), normalize])
-    batch = torch.stack([transform(picture) for picture in pillow(pictures())])
-    np.testing.assert_array_equal(embedder.embed(pictures()), call(visual.to(memory_format=torch.channels_last), batch))
-    with pytest.raises(UnknownName, match="slip:simclr_base_25ep"):
-        load_embedder("slip:simclr_bse_25ep")
-
-
-def test_csd_projects_clips_class_token_for_style(tmp_path):
-    import open_clip
-
-    torch.manual_seed(0)
-    visual = open_clip.transformer.VisionTransformer(
-        image_size=224, patch_size=32, width=64, layers=2, heads=1, mlp_ratio=4.0, output_dim=16,
-        act_layer=open_clip.transformer.QuickGELU,
-    ).eval()  # fmt: skip
-    style = visual.proj.detach().clone()
-    visual.proj = None
-    tensors = {f"backbone.{name}": tensor for name, tensor in visual.state_dict().items()}
-    tensors |= {"last_layer_style": style, "last_layer_content": style + 1}
-    torch.save({"model_state_dict": tensors}, tmp_path / "csd.pth")
-    embedder = load_embedder(f"csd:vit-l@weights={tmp_path}/csd.pth", precision="float32")
-    transform = open_clip.image_transform((224, 224), is_train=False)
-    batch = torch.stack([transform(picture) for picture in pillow(pictures())])
-    visual.to(memory_format=torch.channels_last)
-    expected = call(lambda x: torch.nn.functional.normalize(visual(x) @ style, dim=1), batch)
-    np.testing.assert_allclose(embedder.embed(pictures()), expected, atol=1e-6)

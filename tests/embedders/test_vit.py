@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from PIL import Image as Pillow
 from torchvision import transforms as tv
 
 from probing_core.embedders.vit import DEPTH, WIDTH, ViTEmbedder, init_vit, normalize
-from probing_core.embedders.weights import weights_digest
+from probing_core.embedders.weights import signs_digest, weights_digest
 from probing_core.errors import BadConfig
 
 
@@ -30,6 +31,28 @@ def test_a_seed_decides_the_weights() -> None:
     state = torch.get_rng_state()
     assert weights_digest(init_vit(0)) == weights_digest(init_vit(0)) != weights_digest(init_vit(1))
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_seed_names_the_same_network_on_every_processor() -> None:
+    """Other vector units give other last bits; the baseline's identity must not name the machine."""
+    code = (
+        "from probing_core.embedders import load_embedder\n"
+        "for seed in (0, 1): print(load_embedder(f'baseline/random-vit@seed={seed}').recipe()['weights'])"
+    )
+    told = set()
+    for units in ({}, {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | units, capture_output=True, text=True, check=True
+        )
+        told.add(done.stdout)
+    assert len(told) == 1
+    assert len(set(told.pop().split())) == 2
+    one_bit_off = init_vit(0)
+    with torch.no_grad():
+        for parameter in one_bit_off.parameters():
+            parameter.copy_(torch.nextafter(parameter, 2 * parameter))
+    assert weights_digest(one_bit_off) != weights_digest(init_vit(0))
+    assert signs_digest(one_bit_off) == signs_digest(init_vit(0)) != signs_digest(init_vit(1))
 
 
 def test_size_is_the_documented_one() -> None:

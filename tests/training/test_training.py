@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
+from probing_core import embedding
 from probing_core.embedding import model_entries, read_embeddings
 from probing_core.errors import BadRun
 from probing_core.measures.calibration import at_temperature, fit_temperature
@@ -166,7 +167,8 @@ def test_other_versions_are_adopted_and_said(adopting, trained_run):
     assert "calibration-error-tempered" in set(scores["measure"])
 
 
-def test_another_meaning_is_refused(adopting):
+def test_another_meaning_is_refused_before_anything_is_embedded(adopting, monkeypatch):
+    monkeypatch.setattr(embedding, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
     with pytest.raises(BadRun, match=r"embeds differently .* \(features differ\)"):
         adopting(features=["one"])
 

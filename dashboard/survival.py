@@ -1,0 +1,55 @@
+"""What reaches each model: how much of a transformation is left after a model's own resize and crop."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import data
+from dashboard.strength import draw
+from probing_core.embedders.audit import surviving_share
+from probing_core.embedders.base import Preprocessing
+from probing_core.results import Run
+from probing_core.transforms import bank
+
+PICTURES = 6
+"""Packaged photographs that are transformed at the middle of each range."""
+
+
+def survival(run: Run) -> tuple[pd.DataFrame, list[str]]:
+    """Percent of each transformation's change that is left: one row a transformation, one column a way of resizing.
+
+    Returns:
+        The table, and the models that receive the picture as it is or state no resize of their own.
+    """
+    ways: dict[str, list[str]] = {}
+    plain = []
+    for name, recipe in zip(run.models["name"], run.models["recipe"], strict=True):
+        settings = (recipe or {}).get("preprocessing")
+        if settings and settings["resize"] != "none":
+            ways.setdefault(json.dumps(settings, sort_keys=True), []).append(name)
+        else:
+            plain.append(name)
+    columns = {", ".join(models): _shares(settings, run.recipe.view) for settings, models in ways.items()}
+    return pd.DataFrame(columns).rename_axis("transform").reset_index(), plain
+
+
+@st.cache_data(max_entries=64, show_spinner="Resizing pictures as the models do")
+def _shares(settings: str, view: int) -> dict[str, float]:
+    said = json.loads(settings)
+    way = Preprocessing(**{key: tuple(value) if isinstance(value, list) else value for key, value in said.items()})
+    return {name: 100 * surviving_share(*pictures, way) for name, pictures in _pictures(view).items()}
+
+
+@st.cache_resource(max_entries=4, show_spinner="Transforming")
+def _pictures(view: int) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
+    """Transformation -> photographs without and with it."""
+    rows = data.corpus("photos").rows
+    chosen = rows.drop_duplicates("base_id")["image_id"].head(PICTURES)
+    images = [data.corpus_image("photos", image_id) for image_id in chosen]
+    changed = [t for t in bank() if t.group != "identity"]
+    pairs = {t.name: [draw(image, view, t, t.strength_at(0.5)) for image in images] for t in changed}
+    return {name: ([a for a, _ in drawn], [b for _, b in drawn]) for name, drawn in pairs.items()}

@@ -1,0 +1,50 @@
+"""What the hub's refusals become: one sentence that says what to do."""
+
+from __future__ import annotations
+
+import httpx
+import huggingface_hub
+import pytest
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+from probing_core.embedders import hf, hub, load_embedder
+from probing_core.errors import ModelUnavailable
+
+
+@pytest.fixture
+def answers(monkeypatch, tmp_path):
+    """Makes the hub answer every request with ``error``."""
+
+    def give(error: Exception) -> None:
+        def refuse(*_, **__):
+            raise error
+
+        monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", refuse)
+
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub, "require_host", lambda *_: None)
+    return give
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (GatedRepoError, "org/model is gated; accept its license on Hugging Face and set HF_TOKEN."),
+        (RepositoryNotFoundError, "no public repository 'org/model'; check the name, or set HF_TOKEN"),
+    ],
+)
+def test_a_refusal_says_what_to_do(answers, kind, told):
+    response = httpx.Response(403, request=httpx.Request("GET", "https://hub.example/org/model"))
+    answers(kind("Access is restricted.\nPlease log in.", response=response))
+    for name in ("hf:org/model", "timm:hf-hub:org/model", "open_clip:hf-hub:org/model"):
+        with pytest.raises(ModelUnavailable) as caught:
+            load_embedder(name)
+        assert name in str(caught.value)
+        assert told in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_missing_library_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setattr(hf, "find_spec", lambda _: None)
+    with pytest.raises(ModelUnavailable, match=r"needs transformers, which is not installed; `pip install 'probing\[hf\]'`"):
+        load_embedder("hf:org/model")
