@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,8 +40,9 @@ def survival(run: Run) -> tuple[pd.DataFrame, list[str]]:
 
 @st.cache_data(max_entries=64, show_spinner="Resizing pictures as the models do")
 def _shares(settings: str, view: int) -> dict[str, float]:
-    said = json.loads(settings)
-    way = Preprocessing(**{key: tuple(value) if isinstance(value, list) else value for key, value in said.items()})
+    said: dict[str, Any] = json.loads(settings)
+    lists: dict[str, Any] = {key: tuple(value) for key, value in said.items() if isinstance(value, list)}
+    way = Preprocessing(**said | lists)
     return {name: 100 * surviving_share(*pictures, way) for name, pictures in _pictures(view).items()}
 
 

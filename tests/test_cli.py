@@ -213,7 +213,15 @@ def test_a_run_that_is_killed_in_every_stage_ends_with_the_same_bytes(tmp_path, 
         *("--corpus", f"folder:{many_scenes}", "--view", "32", "--models", "baseline/handcrafted,baseline/random-vit"),
         *("--transforms", "brighten,contrast,gaussian-blur,motion-blur", "--limit", "36", "--device", "cpu"),
     ]
-    moments = ("Reading images", "Loading", "Embedding", "Training probes of", "Scoring", " of baseline", "Drawing the map")
+    moments = (
+        "Reading images",
+        "Loading",
+        "Embedding",
+        "Training probes of",
+        "Scoring",
+        " of baseline",
+        "Drawing the map",
+    )
 
     def start(out: Path) -> subprocess.Popen[str]:
         return subprocess.Popen([*PROBING, "run", "--out", str(out), *arguments], stderr=subprocess.PIPE, text=True)
@@ -239,7 +247,8 @@ def test_a_run_that_is_killed_in_every_stage_ends_with_the_same_bytes(tmp_path, 
         process.communicate()
     assert len(set(killed)) >= 5, killed  # what an earlier try completed is not told again
     last = start(tmp_path / "killed")
-    assert last.communicate()[1] is not None and last.returncode == 0
+    told = last.communicate()[1]
+    assert last.returncode == 0, told
 
     whole, resumed = artefacts(tmp_path / "alone"), artefacts(tmp_path / "killed")
     assert whole.keys() == resumed.keys()

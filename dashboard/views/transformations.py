@@ -93,7 +93,9 @@ def _survival() -> None:
         "Models resize and crop pictures as they were trained. A reduction averages blur, noise and compression away "
         "before the network sees them; a crop loses what happens at the edges."
     )
-    if not widgets.toggle("Measure it", "survival", help="Transforms and resizes a few photographs, in a second or two."):
+    if not widgets.toggle(
+        "Measure it", "survival", help="Transforms and resizes a few photographs, in a second or two."
+    ):
         return
     try:
         run = data.current_run()
@@ -104,8 +106,8 @@ def _survival() -> None:
     ways = [column for column in table if column != "transform"]
     if ways:
         st.caption(
-            f"Percent of the change, root mean square over pixels, that is left of pictures of {run.recipe.view} pixels "
-            f"at the middle of each range; packaged photographs."
+            f"Percent of the change (root mean square over pixels) that is left, for packaged photographs of "
+            f"{run.recipe.view} pixels at the middle of each range."
         )
         shown = {way: st.column_config.NumberColumn(format="%.0f %%") for way in ways}
         widgets.show_table(table, "survival", column_config=shown)

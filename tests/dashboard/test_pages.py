@@ -321,6 +321,40 @@ def test_the_control_of_the_far_styles_stands_beside_them(open_app, made_run, tm
     assert "which is no style" in texts(app)
 
 
+def test_transformations_says_what_reaches_each_model(open_app):
+    app = open_app("Transformations", run=REFERENCE, survival="True")
+    assert not app.exception
+    table = next(t.value for t in app.dataframe if "timm:tf_efficientnet_lite0" in t.value).set_index("transform")
+    cropped = table["timm:tf_efficientnet_lite0"]
+    assert cropped["border"] < 5, "its crop leaves the border out"
+    assert cropped["contrast"] == pytest.approx(100, abs=5)
+    (whole,) = [column for column in table if "zoo/mae" in column]
+    np.testing.assert_allclose(table[whole], 100)
+    assert "State no resize of their own: baseline/pixels, baseline/handcrafted" in texts(app)
+    assert "This needs a run" in texts(open_app("Transformations", run=None, survival="True"))
+
+
+def test_the_overview_shows_what_stands_behind_its_scores(open_app):
+    run = Run.open(REFERENCE)
+    app = open_app(run=REFERENCE)
+    assert not app.exception
+    assert [e.label for e in app.expander if "fine" in e.label or "trusted" in e.label or "Content" in e.label] == [
+        "Other probes at the task fine",
+        "Repetitions at the task fine",
+        "How far the probabilities can be trusted",
+        "Content under each transformation",
+    ]
+    sure = next(t.value for t in app.dataframe if set(t.value.get("measure", ())) >= {"nll", "calibration-error"})
+    scores = run.scores[(run.scores["task"] == "fine") & (run.scores["subset"] == "seen")]
+    for row in sure.itertuples():
+        stored = scores[(scores["model"] == row.model) & (scores["measure"] == row.measure)]["value"]
+        assert row.value == stored.item()
+    probes = next(t.value for t in app.dataframe if "knn-5" in set(t.value.get("probe", ())))
+    assert {"linear", "mlp", "mlp-0"} <= set(probes["probe"])
+    content = next(t.value for t in app.dataframe if "oracle" in t.value)
+    assert content[["clean", "transformed", "oracle"]].notna().all().all()
+
+
 def test_geometry_says_what_must_be_known_of_its_numbers(open_app):
     app = open_app("Geometry", run=REFERENCE)
     assert not app.exception

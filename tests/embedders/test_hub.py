@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import httpx
+from types import SimpleNamespace
+
 import huggingface_hub
 import pytest
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
@@ -34,7 +35,7 @@ def answers(monkeypatch, tmp_path):
     ],
 )
 def test_a_refusal_says_what_to_do(answers, kind, told):
-    response = httpx.Response(403, request=httpx.Request("GET", "https://hub.example/org/model"))
+    response = SimpleNamespace(headers={}, request=None)
     answers(kind("Access is restricted.\nPlease log in.", response=response))
     for name in ("hf:org/model", "timm:hf-hub:org/model", "open_clip:hf-hub:org/model"):
         with pytest.raises(ModelUnavailable) as caught:
@@ -46,5 +47,7 @@ def test_a_refusal_says_what_to_do(answers, kind, told):
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(hf, "find_spec", lambda _: None)
-    with pytest.raises(ModelUnavailable, match=r"needs transformers, which is not installed; `pip install 'probing\[hf\]'`"):
+    with pytest.raises(
+        ModelUnavailable, match=r"needs transformers, which is not installed; `pip install 'probing\[hf\]'`"
+    ):
         load_embedder("hf:org/model")
