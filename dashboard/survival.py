@@ -20,11 +20,11 @@ PICTURES = 6
 """Packaged photographs that are transformed at the middle of each range."""
 
 
-def survival(run: Run) -> tuple[pd.DataFrame, list[str]]:
+def survival(run: Run) -> tuple[pd.DataFrame, dict[str, list[str]], list[str]]:
     """Percent of each transformation's change that is left: one row a transformation, one column a way of resizing.
 
     Returns:
-        The table, and the models that receive the picture as it is or state no resize of their own.
+        The table; the models of each column; and those that receive the picture as it is or state no resize.
     """
     ways: dict[str, list[str]] = {}
     plain = []
@@ -34,8 +34,10 @@ def survival(run: Run) -> tuple[pd.DataFrame, list[str]]:
             ways.setdefault(json.dumps(settings, sort_keys=True), []).append(name)
         else:
             plain.append(name)
-    columns = {", ".join(models): _shares(settings, run.recipe.view) for settings, models in ways.items()}
-    return pd.DataFrame(columns).rename_axis("transform").reset_index(), plain
+    titles = {s: m[0] if len(m) == 1 else f"{m[0]} and {len(m) - 1} more" for s, m in ways.items()}
+    columns = {titles[settings]: _shares(settings, run.recipe.view) for settings in ways}
+    table = pd.DataFrame(columns).rename_axis("transform").reset_index()
+    return table, {titles[settings]: models for settings, models in ways.items()}, plain
 
 
 @st.cache_data(max_entries=64, show_spinner="Resizing pictures as the models do")

@@ -149,10 +149,15 @@ def _beside(run: Run, models: list[str]) -> None:
                 widgets.show_table(shown, title.lower().replace(" ", "-"), column_config=percent)
     sure = summaries.certainty(run, models)
     if not sure.empty:
-        with st.expander("How far the probabilities can be trusted"):
-            for measure in (MEASURES.get(name) for name in sure["measure"].unique()):
-                st.caption(f"{measure.title}, {measure.unit}: {measure.definition}")
-            widgets.show_table(sure, "certainty", column_config={"value": st.column_config.NumberColumn(format="%.3f")})
+        with st.expander("How far the probabilities of the task fine can be trusted"):
+            table = sure.pivot(index="model", columns="measure", values="value").reindex(models)
+            table = table.join(sure[sure["measure"] == "nll"].set_index("model")[["low", "high"]])
+            there = [m for m in MEASURES if m.name in table]
+            for measure in there:
+                st.caption(f"{measure.title.capitalize()} ({measure.unit}): {measure.definition}")
+            titles = {m.name: st.column_config.NumberColumn(m.title, help=m.definition, format="%.3f") for m in there}
+            columns = ["nll", "low", "high", *(m.name for m in there if m.name != "nll")]
+            widgets.show_table(table[columns].reset_index(), "certainty", column_config=titles)
 
 
 def _interval(row) -> str:

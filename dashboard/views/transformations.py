@@ -14,6 +14,9 @@ from dashboard.survival import survival
 from probing_core.errors import BadRun
 from probing_core.transforms import GROUPS, bank
 
+LOST = 20
+"""Percent of a transformation's change below which a model can hardly know of it."""
+
 
 def show() -> None:
     st.title("Transformations", help="What is done to pictures: thirty transformations and identity, in ten groups.")
@@ -102,15 +105,18 @@ def _survival() -> None:
     except BadRun:
         st.info("This needs a run, for its models and the size of its pictures.")
         return
-    table, plain = survival(run)
-    ways = [column for column in table if column != "transform"]
+    table, ways, plain = survival(run)
     if ways:
         st.caption(
             f"Percent of the change (root mean square over pixels) that is left, for packaged photographs of "
             f"{run.recipe.view} pixels at the middle of each range."
         )
-        shown = {way: st.column_config.NumberColumn(format="%.0f %%") for way in ways}
+        shown = {way: st.column_config.NumberColumn(format="%.0f %%", help=", ".join(m)) for way, m in ways.items()}
         widgets.show_table(table, "survival", column_config=shown)
+        for way, models in ways.items():
+            lost = table[table[way] < LOST]["transform"]
+            if len(lost):
+                st.markdown(f"Hardly anything reaches {', '.join(models)} of: **{', '.join(lost)}**.")
     if plain:
         st.caption(f"State no resize of their own: {', '.join(plain)}.")
 

@@ -328,8 +328,8 @@ def test_transformations_says_what_reaches_each_model(open_app):
     cropped = table["timm:tf_efficientnet_lite0"]
     assert cropped["border"] < 5, "its crop leaves the border out"
     assert cropped["contrast"] == pytest.approx(100, abs=5)
-    (whole,) = [column for column in table if "zoo/mae" in column]
-    np.testing.assert_allclose(table[whole], 100)
+    np.testing.assert_allclose(table["zoo/supervised and 11 more"], 100)
+    assert "Hardly anything reaches timm:tf_efficientnet_lite0 of: **border**" in texts(app)
     assert "State no resize of their own: baseline/pixels, baseline/handcrafted" in texts(app)
     assert "This needs a run" in texts(open_app("Transformations", run=None, survival="True"))
 
@@ -341,14 +341,14 @@ def test_the_overview_shows_what_stands_behind_its_scores(open_app):
     assert [e.label for e in app.expander if "fine" in e.label or "trusted" in e.label or "Content" in e.label] == [
         "Other probes at the task fine",
         "Repetitions at the task fine",
-        "How far the probabilities can be trusted",
+        "How far the probabilities of the task fine can be trusted",
         "Content under each transformation",
     ]
-    sure = next(t.value for t in app.dataframe if set(t.value.get("measure", ())) >= {"nll", "calibration-error"})
-    scores = run.scores[(run.scores["task"] == "fine") & (run.scores["subset"] == "seen")]
-    for row in sure.itertuples():
-        stored = scores[(scores["model"] == row.model) & (scores["measure"] == row.measure)]["value"]
-        assert row.value == stored.item()
+    sure = next(t.value for t in app.dataframe if "nll" in t.value).set_index("model")
+    scores = run.scores[(run.scores["task"] == "fine") & (run.scores["subset"] == "seen")].set_index("measure")
+    mae = scores[scores["model"] == "zoo/mae"]
+    assert list(sure.loc["zoo/mae", ["nll", "low", "high"]]) == list(mae.loc["nll", ["value", "low", "high"]])
+    assert sure.at["zoo/mae", "calibration-error"] == mae.at["calibration-error", "value"]
     probes = next(t.value for t in app.dataframe if "knn-5" in set(t.value.get("probe", ())))
     assert {"linear", "mlp", "mlp-0"} <= set(probes["probe"])
     content = next(t.value for t in app.dataframe if "oracle" in t.value)

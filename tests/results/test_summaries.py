@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from probing_core.config import Recipe
+from probing_core.paths import data_dir
 from probing_core.results import Run, summaries
 from probing_core.results.ranking import of_subset
 from probing_core.store import Store
@@ -61,6 +62,24 @@ def test_content_by_transform_has_probe_and_oracle(trained, made):
     assert rows.at["brighten", "oracle"] == scores["oracle:brighten"]
     assert (rows["clean"] == scores["seen"]).all()
     assert summaries.content_by_transform(made).empty
+
+
+def test_what_stands_behind_the_scores_is_what_the_tables_say(trained, made):
+    model = "baseline/handcrafted"
+    seen = trained.probe_scores.query("task == 'fine' and subset == 'seen' and measure == 'balanced-accuracy'")
+    probes = summaries.other_probes(trained, [model]).set_index("probe")
+    assert set(probes.index) == set(seen["probe"]) > {"linear", "mlp"}
+    assert probes.at["mlp", "low"] == seen.set_index("probe").at["mlp", "low"]
+    assert summaries.other_probes(made, ["zoo/mae"]).empty, "there is one kind of probe"
+    sure = summaries.certainty(trained, [model]).set_index("measure")
+    told = trained.scores.query("task == 'fine' and subset == 'seen'").set_index("measure")
+    assert sure.at["nll", "high"] == told.at["nll", "high"]
+    assert sure.loc["calibration-error", ["low", "high"]].isna().all()
+    assert summaries.certainty(trained, []).empty
+    assert summaries.repetitions(made, ["zoo/mae"]).empty, "there is one repetition"
+    drawn = summaries.repetitions(Run.open(data_dir() / "reference"), ["zoo/mae", "baseline/pixels"])
+    assert list(drawn["model"]) == ["zoo/mae"] * 3 + ["baseline/pixels"] * 3
+    assert list(drawn["repetition"]) == ["0", "1", "2"] * 2
 
 
 def test_confusions_are_shares_of_the_truth(made):
