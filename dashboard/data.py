@@ -205,6 +205,13 @@ def model_catalog() -> list[dict]:
     return [{"name": name, "available": c.available, "why_not": c.why_not} for name, c in checked]
 
 
+def catalog_problems() -> tuple[str, ...]:
+    """What is wrong with models that other packages list."""
+    from probing_core.embedders import CATALOG
+
+    return CATALOG.problems
+
+
 def bundled_models() -> list[str]:
     from probing_core.embedders import bundled
 

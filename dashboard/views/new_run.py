@@ -28,6 +28,8 @@ from probing_core.transforms import GROUPS, bank
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 VIEWS = (96, 128, 160, 224)
 POLL_S = 1.0
+MOST_IMAGES = 1_000_000
+DOWNLOADED = "torchvision:"
 
 
 def show() -> None:
@@ -53,44 +55,63 @@ def runs_folder() -> Path:
 def _form() -> tuple[str, dict, str]:
     left, right = st.columns(2)
     with left:
+        state.remember("new-name", None, "")
         name = st.text_input("Name of the run", key="new-name", placeholder="for example: my-photos", max_chars=60)
-        corpus = st.text_input(
-            "Corpus",
-            "photos",
-            key="new-corpus",
-            help="photos (packaged), folder:PATH (subfolders are labels), parquet:FILE, torchvision:NAME (downloads).",
-        )
+        corpus = _corpus()
+        state.remember("new-limit", None, 0)
+        st.session_state["new-limit"] = min(max(st.session_state["new-limit"], 0), MOST_IMAGES)
         limit = st.number_input(
             "Images at most (0: all)",
             0,
-            1_000_000,
-            0,
+            MOST_IMAGES,
             key="new-limit",
             help="Before transformations, spread over photographs.",
         )
     with right:
         models = _models()
-        groups = st.multiselect(
-            "Groups of transformations",
-            [g for g in GROUPS if g != "identity"],
-            key="new-groups",
-            placeholder="the whole bank",
-        )
-        view = st.select_slider("View (pixels)", VIEWS, 128, key="new-view", help="The square that models receive.")
+        changing = [g for g in GROUPS if g != "identity"]
+        state.remember("new-groups", changing, [])
+        groups = st.multiselect("Groups of transformations", changing, key="new-groups", placeholder="the whole bank")
+        state.remember("new-view", VIEWS, 128)
+        view = st.select_slider("View (pixels)", VIEWS, key="new-view", help="The square that models receive.")
+    for choice, value in (("new-name", name), ("new-limit", limit), ("new-groups", groups), ("new-view", view)):
+        state.publish(choice, value)
     arguments = {"corpus": corpus.strip(), "models": models, "view": view, "limit": int(limit), "groups": groups}
     return name, arguments, _problem(name, models)
+
+
+def _corpus() -> str:
+    """Corpora that are downloaded when they are named neither leave by a link nor come by one."""
+    state.remember("new-corpus", None, "photos")
+    typed = st.session_state.get("_typed-corpus") == st.session_state["new-corpus"]
+    if st.session_state["new-corpus"].startswith(DOWNLOADED) and not typed:
+        st.session_state["new-corpus"] = "photos"
+    corpus = st.text_input(
+        "Corpus",
+        key="new-corpus",
+        on_change=lambda: st.session_state.update({"_typed-corpus": st.session_state["new-corpus"]}),
+        help="photos (packaged), folder:PATH (subfolders are labels), parquet:FILE, torchvision:NAME (downloads).",
+    )
+    state.publish("new-corpus", "photos" if corpus.startswith(DOWNLOADED) else corpus)
+    return corpus
 
 
 def _models() -> list[str]:
     catalog = data.model_catalog()
     available = [row["name"] for row in catalog if row["available"]]
-    chosen = st.multiselect("Models", available, default=data.bundled_models(), key="new-models")
+    state.remember("new-models", available, data.bundled_models())
+    chosen = st.multiselect("Models", available, key="new-models")
+    state.remember("new-further", None, "")
     further = st.text_input(
         "Further models",
         key="new-further",
         placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, file:PATH",
         help="Separated by commas. Naming a published model is consent to download it.",
     )
+    state.publish("new-models", chosen)
+    state.publish("new-further", further)
+    for problem in data.catalog_problems():
+        st.warning(plain(problem), icon=":material/error:")
     missing = [row for row in catalog if not row["available"]]
     if missing:
         with st.expander(f"{len(missing)} models that cannot be used here, and why"):

@@ -458,6 +458,40 @@ def test_methods_of_a_run_whose_corpus_has_a_name_leave_nothing_to_fill_in(open_
     assert not [s for s in ("for CORPUS", "For RUN") if s in texts(app)]
 
 
+def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
+    app = open_app("New run")
+    for key, kind, value in (
+        ("new-name", "text_input", "mine"),
+        ("new-corpus", "text_input", f"folder:{many_scenes}"),
+        ("new-limit", "number_input", 12),
+        ("new-further", "text_input", "zoo/mae@layer=2"),
+    ):
+        getattr(app, kind)(key=key).set_value(value).run()
+    app.multiselect(key="new-models").set_value(["baseline/pixels"]).run()
+    app.multiselect(key="new-groups").set_value(["blur", "noise"]).run()
+    app.select_slider(key="new-view").set_value(96).run()
+    assert not app.exception
+    sent = {name.replace("-", "_"): address(app, name) for name in app.query_params if name.startswith("new-")}
+    opened = open_app("New run", **sent)
+    assert not opened.exception
+    for key in ("new-name", "new-corpus", "new-limit", "new-further", "new-models", "new-groups", "new-view"):
+        assert opened.session_state[key] == app.session_state[key] not in ("", [], 0)
+    assert [m.value for m in opened.metric] == [m.value for m in app.metric]
+
+
+def test_a_link_starts_no_download(open_app, monkeypatch):
+    monkeypatch.setattr("dashboard.data.corpus_size", lambda name: pytest.fail(name) if ":" in name else (200, 10))
+    app = open_app("New run", new_corpus="torchvision:CIFAR10", new_limit="-5", new_view="7")
+    assert not app.exception
+    assert app.text_input(key="new-corpus").value == "photos"
+    assert (app.number_input(key="new-limit").value, app.select_slider(key="new-view").value) == (0, 128)
+    asked = []
+    monkeypatch.setattr("dashboard.data.corpus_size", lambda name: asked.append(name) or (200, 10))
+    app.text_input(key="new-corpus").set_value("torchvision:CIFAR10").run()
+    assert asked == ["torchvision:CIFAR10"], "whoever types the name wants it"
+    assert address(app, "new-corpus") == "photos"
+
+
 def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
     app = open_app("New run")
     assert {m.label for m in app.metric} >= {"Images", "Time, roughly", "Disk"}
