@@ -13,7 +13,7 @@ from dashboard import data, widgets
 from dashboard.glossary import TERMS
 from dashboard.tour import tour
 from probing_core.measures import MEASURES
-from probing_core.report.methods import how_judged
+from probing_core.report.methods import about_fits, how_judged
 from probing_core.results import Run, command_of, corpus_is_named
 
 PROTOCOL = """
@@ -98,14 +98,10 @@ def _checks(run: Run) -> None:
             "difference below 2 of 255); scores are given with and without them."
         )
     if run.fits.empty:
-        widgets.empty("No probe has been fitted in this run: its probes come from another, or are still being trained.")
+        widgets.empty("This run has no probes yet: they are still being trained.")
     else:
-        fits = run.fits
-        st.markdown(
-            f"{len(fits)} fits of probes are reported; {int(fits['at_edge'].sum())} chose a penalty at the edge of "
-            f"their grid, {int((~fits['converged']).sum())} did not converge."
-        )
-        widgets.show_table(fits, "fits")
+        st.markdown(about_fits(run))
+        widgets.show_table(run.fits, "fits")
     if st.button("Verify every file against its checksum", help="As `probing verify`."):
         damage = run.store.damage()
         for sentence in damage:

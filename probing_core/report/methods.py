@@ -47,17 +47,21 @@ def methods(run: Run) -> list[Section]:
     ]
 
 
+def about_fits(run: Run) -> str:
+    """How many probes the run has, where they come from, and how many of them are doubtful."""
+    fits = run.fits
+    adopted = bool(run.recipe.probes_from)
+    what = "probes, fitted in another run, are used as they are" if adopted else "probes were fitted"
+    return (
+        f"{len(fits)} {what}; {int(fits['at_edge'].sum())} have a penalty at the edge of the grid, "
+        f"{int((~fits['converged']).sum())} did not converge."
+    )
+
+
 def _protocol(run: Run) -> list:
     blocks: list = [Text(text) for text in (*PROTOCOL, how_judged(run))]
     if not run.fits.empty:
-        fits = run.fits
-        blocks.append(
-            Text(
-                f"{len(fits)} fits of probes are reported; {int(fits['at_edge'].sum())} have a penalty at the edge of "
-                f"its grid, {int((~fits['converged']).sum())} did not converge."
-            )
-        )
-        blocks.append(More("Every fit", [Table(fits)]))
+        blocks += [Text(about_fits(run)), More("Every fit", [Table(run.fits)])]
     used = run.probe_scores["measure"].unique()
     definitions = [
         {"measure": m.title, "unit": m.unit, "definition": m.definition, "source": m.source}
