@@ -30,7 +30,8 @@ def survival(run: Run) -> tuple[pd.DataFrame, dict[str, list[str]], list[str]]:
     plain = []
     for name, recipe in zip(run.models["name"], run.models["recipe"], strict=True):
         settings = (recipe or {}).get("preprocessing")
-        if settings and settings["resize"] != "none":
+        way = _way(settings)
+        if way is not None and way.resize != "none":
             ways.setdefault(json.dumps(settings, sort_keys=True), []).append(name)
         else:
             plain.append(name)
@@ -42,10 +43,20 @@ def survival(run: Run) -> tuple[pd.DataFrame, dict[str, list[str]], list[str]]:
 
 @st.cache_data(max_entries=64, show_spinner="Resizing pictures as the models do")
 def _shares(settings: str, view: int) -> dict[str, float]:
-    said: dict[str, Any] = json.loads(settings)
-    lists: dict[str, Any] = {key: tuple(value) for key, value in said.items() if isinstance(value, list)}
-    way = Preprocessing(**said | lists)
+    way = _way(json.loads(settings))
+    assert way is not None  # or `survival` would not have asked
     return {name: 100 * surviving_share(*pictures, way) for name, pictures in _pictures(view).items()}
+
+
+def _way(settings: Any) -> Preprocessing | None:
+    """``settings`` of a recipe as preprocessing; None where another package's embedder records something else."""
+    if not isinstance(settings, dict) or "resize" not in settings:
+        return None
+    lists: dict[str, Any] = {key: tuple(value) for key, value in settings.items() if isinstance(value, list)}
+    try:
+        return Preprocessing(**settings | lists)
+    except TypeError:
+        return None
 
 
 @st.cache_resource(max_entries=4, show_spinner="Transforming")

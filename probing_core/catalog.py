@@ -102,7 +102,7 @@ class Catalog(Generic[E]):
             self._third_party = {}
             for point in entry_points(group=self.entry_point_group) if self.entry_point_group else ():
                 try:
-                    self._join(self._third_party, _load(point))
+                    self._join(self._third_party, _load(point), point)
                 except Exception as error:  # a third party's code may fail in any way; the message names whose it is
                     self._problems.append(
                         f"The entry point '{point.name}' of group '{point.group}' could not be loaded: "
@@ -110,12 +110,12 @@ class Catalog(Generic[E]):
                     )
         return self._third_party
 
-    def _join(self, third_party: dict[str, E], entries: Iterable[E]) -> None:
+    def _join(self, third_party: dict[str, E], entries: Iterable[E], point: EntryPoint) -> None:
         for entry in entries:
             if entry.name in self._entries or entry.name in third_party:
                 self._problems.append(
-                    f"A package lists a {self.kind} '{entry.name}', but there is one of that name already; "
-                    f"rename the package's entry."
+                    f"The entry point '{point.name}' of group '{point.group}' lists a {self.kind} '{entry.name}', "
+                    f"but there is one of that name already; rename it there."
                 )
             else:
                 third_party[entry.name] = entry

@@ -222,20 +222,27 @@ def _load_some(
         if done and psutil.Process().memory_info().rss > limit:
             return
         progress.update("load", done, len(requests), f"Loading {request}")
-        try:
-            embedder = load_embedder(request, device=device, precision=precision)
-        except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
-            give_back(resolve_device(device).type)
-            if done:
-                return  # its turn comes when those before it have been embedded and closed
+        embedder = _load_if_it_fits(request, device, precision)
+        if embedder is None and done:
+            return  # its turn comes when those before it have been embedded and closed
+        if embedder is None:
             raise ModelUnavailable(
                 f"'{request}' does not fit into the memory of the device '{device}'; "
                 f"choose a smaller model, another --precision, or --device cpu."
-            ) from error
+            )
         _enter_model(store, request, embedder, accept)
         yield embedder
+
+
+def _load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder | None:
+    """The model, or None where memory ran out."""
+    try:
+        return load_embedder(request, device=device, precision=precision)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+    give_back(resolve_device(device).type)  # outside of the handler, whose traceback would hold what was loaded
+    return None
 
 
 def _enter_model(store: Store, request: str, embedder: LoadedEmbedder, accept: Accept) -> None:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from probing_core.config import Recipe
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import bundled, find_spec, parse
-from probing_core.embedding import Accept, embed, is_embedded, plan_batches, sample_key
+from probing_core.embedding import Accept, embed, is_embedded, model_entries, plan_batches, sample_key
 from probing_core.errors import BadConfig, BadRun
 from probing_core.paths import data_dir
 from probing_core.progress import SILENT, Progress
@@ -119,6 +118,8 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
             f"The run '{store.root}' was made by another recipe ({'; '.join(differences)}, there / here); "
             f"only models may join it. Choose another --out."
         )
+    if recipe.probes_from and models:
+        _require_probes(_probe_source(recipe, options), models)
     joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
     if joined != recipe:
         store.write_toml("run.toml", joined.to_toml(), digest(joined.to_toml()))
@@ -142,6 +143,7 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None
             )
         given["view"] = source.view
         models = models or tuple(name for name in source.models if name in bundled())
+        _require_probes(Store(options.probes_from), models)
     transforms = _with_identity(options.transforms) or tuple(t.name for t in bank())
     for name in transforms:
         resolve(name)
@@ -174,7 +176,7 @@ def _stage(
     if stage == "embed":
         if not _embedded(store, recipe):
             corpus = corpus or _same_corpus(recipe)
-            accept = _accept(_probe_source(recipe, options))
+            accept = _accept(store, recipe, _probe_source(recipe, options))
             embed(store, recipe, corpus, progress, options.device, options.precision, accept)
     elif stage == "train":
         from probing_core.training import train
@@ -202,13 +204,34 @@ def _stage(
         raise BadConfig(f"There is no stage '{stage}'. There are: {', '.join(STAGES)}.")
 
 
-def _accept(source: Store | None) -> Accept:
-    """Refuses a model of which the run ``source`` has no probes that fit, before anything is embedded."""
-    if source is None:
-        return lambda entry: None
-    from probing_core.training import refuse_stranger
+def _require_probes(source: Store | None, models: Sequence[str]) -> None:
+    """Refuses names of models that the run ``source`` has no probes of, before anything is written."""
+    there = {entry.get("request", entry["name"]) for entry in model_entries(source)} if source else set()
+    if source and (strangers := [name for name in models if name not in there]):
+        raise BadRun(
+            f"The run that the probes are taken from has no '{strangers[0]}'; it has: {', '.join(sorted(there))}."
+        )
 
-    return partial(refuse_stranger, source=source)
+
+def _accept(store: Store, recipe: Recipe, source: Store | None) -> Accept:
+    """Refuses a model that embeds differently than in the run ``source``, whose probes are used, before it embeds
+    anything; it leaves the recipe again, or the run could never be completed."""
+
+    def accept(entry: dict[str, Any]) -> None:
+        from probing_core.training import refuse_stranger
+
+        if source is None:
+            return
+        try:
+            refuse_stranger(entry, source)
+        except BadRun as error:
+            others = replace(recipe, models=tuple(name for name in recipe.models if name != entry["request"]))
+            if not others.models:
+                raise
+            store.write_toml("run.toml", others.to_toml(), digest(others.to_toml()))
+            raise BadRun(f"{error} It has left the run, which can go on without it.") from error
+
+    return accept
 
 
 def _embedded(store: Store, recipe: Recipe) -> bool:

@@ -69,8 +69,8 @@ def test_a_third_party_may_not_take_an_own_name_and_loses_nothing_else(plugin):
     catalog = Catalog("thing", [Entry("own")], "some.group")
     assert catalog.names == ("own", "new")
     assert [problem.split(",")[0] for problem in catalog.problems] == [
-        "A package lists a thing 'own'",
-        "A package lists a thing 'new'",
+        "The entry point 'theirs' of group 'some.group' lists a thing 'own'",
+        "The entry point 'theirs' of group 'some.group' lists a thing 'new'",
     ]
 
 

@@ -264,6 +264,14 @@ def test_a_run_that_is_killed_in_every_stage_ends_with_the_same_bytes(tmp_path, 
     }
 
 
+def test_lists_say_what_is_wrong_with_other_packages(capsys, monkeypatch):
+    monkeypatch.setattr(CATALOG, "_third_party", {})
+    monkeypatch.setattr(CATALOG, "_problems", ["The entry point 'theirs' is broken."])
+    code, out, err = call(capsys, "transforms", "--json")
+    assert (code, err) == (0, "warning: The entry point 'theirs' is broken.\n")
+    assert json.loads(out)
+
+
 def test_the_stage_project_draws_all_maps_unless_some_are_named(tmp_path):
     parse = build_parser().parse_args
     assert run_options(parse(["project", "--run", str(tmp_path)])).maps == "all"

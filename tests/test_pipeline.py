@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -180,6 +181,35 @@ def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
         run(tmp_path / "run", stages=("train",))
 
 
+def test_a_model_that_the_probes_do_not_know_is_refused_and_leaves_no_trace(split_run, few_scenes, tmp_path):
+    source, options = split_run
+    taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=source)
+    stranger = replace(taken, models=("baseline/random-vit@seed=3",))
+    with pytest.raises(BadRun, match="has no 'baseline/random-vit@seed=3'; it has: baseline/handcrafted, baseline/pix"):
+        run(tmp_path / "run", stranger, ("embed",))
+    assert not (tmp_path / "run" / "run.toml").exists()
+    run(tmp_path / "run", taken, COMPUTING)
+    before = files(tmp_path / "run")
+    with pytest.raises(BadRun, match="has no 'baseline/random-vit@seed=3'"):
+        run(tmp_path / "run", stranger, ("embed",))
+    run(tmp_path / "run", taken, COMPUTING)
+    assert files(tmp_path / "run") == before
+
+
+def test_a_model_that_embeds_differently_leaves_the_run_which_goes_on(split_run, few_scenes, tmp_path):
+    source, options = split_run
+    changed = Store(shutil.copytree(source, tmp_path / "source"))
+    entry = changed.read_toml("models/baseline-pixels/model.toml")
+    changed.write_toml("models/baseline-pixels/model.toml", entry | {"recipe": entry["recipe"] | {"size": 9}}, "key")
+    taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=changed.root)
+    with pytest.raises(BadRun, match=r"'baseline/pixels' embeds differently .*\. It has left the run"):
+        run(tmp_path / "run", taken, COMPUTING)
+    run(tmp_path / "run", replace(taken, models=None), COMPUTING)
+    store = Store(tmp_path / "run")
+    assert set(store.read_table("tables/scores.parquet")["model"]) == {"baseline/handcrafted"}
+    assert store.damage() == []
+
+
 def test_probes_of_another_run_bring_their_view_and_their_bundled_models(split_run, few_scenes, tmp_path):
     source, _ = split_run
     taken = Options(corpus=f"folder:{few_scenes}", probes_from=source)
@@ -192,8 +222,6 @@ def test_probes_of_another_run_bring_their_view_and_their_bundled_models(split_r
 
 
 def test_a_changed_corpus_is_noticed(tmp_path, few_scenes, monkeypatch):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(few_scenes, copy)
     options = replace(OPTIONS, corpus=f"folder:{copy}", models=("baseline/pixels",))

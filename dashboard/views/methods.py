@@ -98,7 +98,7 @@ def _checks(run: Run) -> None:
             "difference below 2 of 255); scores are given with and without them."
         )
     if run.fits.empty:
-        widgets.empty("This run has no probes yet: they are still being trained.")
+        widgets.empty("This run has no probes yet; `probing train --run DIR` makes them.")
     else:
         st.markdown(about_fits(run))
         widgets.show_table(run.fits, "fits")

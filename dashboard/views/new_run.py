@@ -29,7 +29,6 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 VIEWS = (96, 128, 160, 224)
 POLL_S = 1.0
 MOST_IMAGES = 1_000_000
-DOWNLOADED = "torchvision:"
 
 
 def show() -> None:
@@ -39,8 +38,8 @@ def show() -> None:
     )
     _runs()
     st.header("Start another")
-    name, arguments, problem = _form()
-    told = _estimate(arguments) if arguments["models"] else None
+    name, arguments, problem, wanted = _form()
+    told = _estimate(arguments) if arguments["models"] and wanted else None
     if problem:
         st.caption(f":material/edit: {problem}")
     if st.button("Start", type="primary", disabled=bool(problem) or told is None, icon=":material/play_arrow:"):
@@ -52,12 +51,12 @@ def runs_folder() -> Path:
     return data_dir() / "runs"
 
 
-def _form() -> tuple[str, dict, str]:
+def _form() -> tuple[str, dict, str, bool]:
     left, right = st.columns(2)
     with left:
         state.remember("new-name", None, "")
         name = st.text_input("Name of the run", key="new-name", placeholder="for example: my-photos", max_chars=60)
-        corpus = _corpus()
+        corpus, wanted = _corpus()
         state.remember("new-limit", None, 0)
         st.session_state["new-limit"] = min(max(st.session_state["new-limit"], 0), MOST_IMAGES)
         limit = st.number_input(
@@ -76,24 +75,28 @@ def _form() -> tuple[str, dict, str]:
         view = st.select_slider("View (pixels)", VIEWS, key="new-view", help="The square that models receive.")
     for choice, value in (("new-name", name), ("new-limit", limit), ("new-groups", groups), ("new-view", view)):
         state.publish(choice, value)
-    arguments = {"corpus": corpus.strip(), "models": models, "view": view, "limit": int(limit), "groups": groups}
-    return name, arguments, _problem(name, models)
+    arguments = {"corpus": corpus, "models": models, "view": view, "limit": int(limit), "groups": groups}
+    return name, arguments, _problem(name, models, wanted), wanted
 
 
-def _corpus() -> str:
-    """Corpora that are downloaded when they are named neither leave by a link nor come by one."""
+def _corpus() -> tuple[str, bool]:
+    """What stands in the field, and whether somebody here wants it opened: a link alone reads and downloads nothing."""
     state.remember("new-corpus", None, "photos")
-    typed = st.session_state.get("_typed-corpus") == st.session_state["new-corpus"]
-    if st.session_state["new-corpus"].startswith(DOWNLOADED) and not typed:
-        st.session_state["new-corpus"] = "photos"
+
+    def want() -> None:
+        st.session_state["_wanted-corpus"] = st.session_state["new-corpus"].strip()
+
     corpus = st.text_input(
         "Corpus",
         key="new-corpus",
-        on_change=lambda: st.session_state.update({"_typed-corpus": st.session_state["new-corpus"]}),
+        on_change=want,
         help="photos (packaged), folder:PATH (subfolders are labels), parquet:FILE, torchvision:NAME (downloads).",
-    )
-    state.publish("new-corpus", "photos" if corpus.startswith(DOWNLOADED) else corpus)
-    return corpus
+    ).strip()
+    state.publish("new-corpus", corpus)
+    wanted = corpus == "photos" or st.session_state.get("_wanted-corpus") == corpus
+    if not wanted:
+        st.button("Open this corpus", key="open-corpus", on_click=want, help="It came by a link and is not read yet.")
+    return corpus, wanted
 
 
 def _models() -> list[str]:
@@ -120,7 +123,9 @@ def _models() -> list[str]:
     return [*chosen, *(part.strip() for part in further.split(",") if part.strip())]
 
 
-def _problem(name: str, models: list[str]) -> str:
+def _problem(name: str, models: list[str], wanted: bool) -> str:
+    if not wanted:
+        return "The corpus came by a link: open it if you want it."
     if not name:
         return "Give the run a name."
     if not NAME.fullmatch(name):

@@ -134,7 +134,7 @@ def _beside(run: Run, models: list[str]) -> None:
     parts = {
         "Other probes": (
             summaries.other_probes(run, models),
-            "The fine task by an MLP (three seeds, and all of them together) and by nearest neighbors.",
+            "The linear probe, an MLP (three seeds, and all of them together) and nearest neighbors.",
         ),
         "Repetitions": (
             summaries.repetitions(run, models),
@@ -155,7 +155,10 @@ def _beside(run: Run, models: list[str]) -> None:
             there = [m for m in MEASURES if m.name in table]
             for measure in there:
                 st.caption(f"{measure.title.capitalize()} ({measure.unit}): {measure.definition}")
-            titles = {m.name: st.column_config.NumberColumn(m.title, help=m.definition, format="%.3f") for m in there}
+            number = st.column_config.NumberColumn
+            titles = {m.name: number(m.title, help=m.definition, format="%.3f") for m in there}
+            about = "Of the negative log-likelihood; 95 % interval."
+            titles |= {n: number(t, help=about, format="%.3f") for n, t in (("low", "nll from"), ("high", "nll to"))}
             columns = ["nll", "low", "high", *(m.name for m in there if m.name != "nll")]
             widgets.show_table(table[columns].reset_index(), "certainty", column_config=titles)
 

@@ -96,16 +96,14 @@ def _survival() -> None:
         "Models resize and crop pictures as they were trained. A reduction averages blur, noise and compression away "
         "before the network sees them; a crop loses what happens at the edges."
     )
-    if not widgets.toggle(
-        "Measure it", "survival", help="Transforms and resizes a few photographs, in a second or two."
-    ):
+    if not widgets.toggle("Measure it", "survival", help="Transforms and resizes a few photographs, in some seconds."):
         return
     try:
         run = data.current_run()
     except BadRun:
         st.info("This needs a run, for its models and the size of its pictures.")
         return
-    table, ways, plain = survival(run)
+    table, ways, without = survival(run)
     if ways:
         st.caption(
             f"Percent of the change (root mean square over pixels) that is left, for packaged photographs of "
@@ -116,9 +114,9 @@ def _survival() -> None:
         for way, models in ways.items():
             lost = table[table[way] < LOST]["transform"]
             if len(lost):
-                st.markdown(f"Hardly anything reaches {', '.join(models)} of: **{', '.join(lost)}**.")
-    if plain:
-        st.caption(f"State no resize of their own: {', '.join(plain)}.")
+                st.markdown(f"Hardly anything reaches {pictures.plain(', '.join(models))} of: **{', '.join(lost)}**.")
+    if without:
+        st.caption(f"State no resize of their own: {pictures.plain(', '.join(without))}.")
 
 
 def _median_distances() -> dict[str, float]:

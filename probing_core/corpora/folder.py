@@ -10,6 +10,7 @@ from probing_core.corpora.base import Corpus, CorpusKind
 from probing_core.corpora.table import content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, BadImage
 from probing_core.images import Image, check, read_bytes, read_image
+from probing_core.paths import user_path
 
 SPLITS = {"train", "val", "test"}
 
@@ -107,5 +108,5 @@ KIND = CorpusKind(
     argument="PATH",
     description="The pictures in a folder; subfolders are labels, or train, val and test above them.",
     license="unknown: yours to judge",
-    open=lambda argument: FolderCorpus(Path(argument).expanduser()),
+    open=lambda argument: FolderCorpus(user_path(argument)),
 )

@@ -18,6 +18,7 @@ from probing_core.corpora.base import Corpus, CorpusKind
 from probing_core.corpora.table import content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, one_line
 from probing_core.images import Image, read_image
+from probing_core.paths import user_path
 
 TEXT = ("image_id", "base_id", "label", "split", "license", "style")
 FLAGS = ("near_gray", "flat_corners", "held_out_class")
@@ -208,5 +209,5 @@ KIND = CorpusKind(
     argument="FILE",
     description="A Parquet file with the columns image (encoded bytes) and label.",
     license="as the column license says",
-    open=lambda argument: ParquetCorpus(Path(argument).expanduser()),
+    open=lambda argument: ParquetCorpus(user_path(argument)),
 )

@@ -99,7 +99,7 @@ def find_spec(name: str) -> EmbedderSpec:
     elif parsed.provider:
         raise UnknownName(
             f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, PROVIDERS)} "
-            f"There are: {', '.join(f'{provider}:' for provider in PROVIDERS)}."
+            + " ".join((f"There are: {', '.join(f'{provider}:' for provider in PROVIDERS)}.", *CATALOG.problems))
         )
     else:
         spec = CATALOG.get(parsed.base)

@@ -19,6 +19,7 @@ from probing_core.embedders.base import EmbedderSpec, Preprocessing
 from probing_core.embedders.names import ModelName
 from probing_core.embedders.network import Network, NetworkEmbedder
 from probing_core.errors import ModelUnavailable, one_line
+from probing_core.paths import user_path
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,7 +52,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
     import torch
 
     name = ModelName(spec.name, options)
-    path = Path(name.model).expanduser()
+    path = user_path(name.model)
     if not path.is_file():
         raise ModelUnavailable(f"There is no exported program '{path}'; `torch.export.save` writes one.")
     facts = {FACTS: ""}

@@ -23,6 +23,7 @@ from probing_core.embedders.names import ModelName, local_folder
 from probing_core.embedders.network import Network, NetworkEmbedder
 from probing_core.embedders.weights import read_weights, refuse_misfit
 from probing_core.errors import ModelUnavailable, one_line
+from probing_core.paths import user_path
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _locate(name: ModelName) -> tuple[Path, Path | None]:
     named = local_folder(name.model)
     if "weights" not in name.options:
         return named or hub.fetch_repository(name.model, name.base), None
-    weights = Path(name.options["weights"]).expanduser()
+    weights = user_path(name.options["weights"])
     if weights.is_dir():
         return weights, None
     if not weights.is_file():

@@ -38,7 +38,7 @@ INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 
 def cached_folder(repo: str) -> Path | None:
     """The newest snapshot of a Hugging Face repository on disk, found without importing its library."""
-    return _newest([path for path in _snapshots(repo) if _weights_in(path) or _whole(_parts(path))])
+    return _newest([path for path in _snapshots(repo) if _complete(path)])
 
 
 def cached_url(url: str) -> Path | None:
@@ -112,11 +112,13 @@ def weight_files(folder: Path, model: str) -> list[Path]:
     """The file of weights in ``folder``, or the several that its index lists.
 
     Raises:
-        ModelUnavailable: there is none, or a listed one is missing.
+        ModelUnavailable: there is none, a listed one is missing, or the index points elsewhere.
     """
     parts = _parts(folder)
-    if not parts or _weights_in(folder):
+    if not parts or _usual(folder):
         return [find_weights(folder, model)]
+    if any(part.parent != folder for part in parts):
+        raise ModelUnavailable(f"'{model}': the index of weights in {folder} lists files that are not beside it.")
     if lost := [part.name for part in parts if not part.is_file()]:
         raise ModelUnavailable(
             f"'{model}': the folder {folder} lacks {', '.join(lost)}, which its index of weights lists; "
@@ -199,10 +201,13 @@ def _needed(files: Sequence[str], weights: bool = True) -> list[str]:
     return [f for f in files if "/" not in f and f.endswith(wanted)]
 
 
+def _usual(folder: Path) -> Path | None:
+    return next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
+
+
 def _weights_in(folder: Path) -> Path | None:
-    for name in WEIGHT_FILES:
-        if (folder / name).is_file():
-            return folder / name
+    if path := _usual(folder):
+        return path
     others = [p for p in sorted(folder.iterdir()) if p.suffix in (".safetensors", ".bin", ".pth", ".pt")]
     return others[0] if len(others) == 1 else None
 
@@ -214,12 +219,14 @@ def _parts(folder: Path) -> list[Path]:
             listed = json.loads((folder / name).read_text())["weight_map"].values()
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             continue
-        return [folder / Path(str(part)).name for part in sorted(set(map(str, listed)))]
+        return [folder / part for part in sorted(set(map(str, listed)))]
     return []
 
 
-def _whole(parts: Sequence[Path]) -> bool:
-    return bool(parts) and all(part.is_file() for part in parts)
+def _complete(folder: Path) -> bool:
+    """Whether ``folder`` has a file of weights, or every one that its index lists."""
+    parts = _parts(folder)
+    return bool(_usual(folder)) or (all(p.is_file() for p in parts) if parts else bool(_weights_in(folder)))
 
 
 def _hub_reason(error: BaseException, repo: str) -> str:

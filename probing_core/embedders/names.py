@@ -9,6 +9,7 @@ from pathlib import Path
 
 from probing_core.catalog import suggest
 from probing_core.errors import BadConfig
+from probing_core.paths import user_path
 
 OPTIONS = {
     "pool": "how tokens or a feature map become one vector: cls or mean; without it, as the checkpoint does",
@@ -93,7 +94,7 @@ def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[st
 
 def local_folder(model: str) -> Path | None:
     """The folder that ``model`` (what follows the provider) names, if it is one."""
-    path = Path(model).expanduser()
+    path = user_path(model)
     return path if path.is_dir() and ("/" in model or model.startswith((".", "~"))) else None
 
 

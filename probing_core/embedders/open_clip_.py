@@ -18,6 +18,7 @@ from probing_core.embedders.names import ModelName, local_folder
 from probing_core.embedders.network import Network, NetworkEmbedder
 from probing_core.embedders.weights import read_weights, refuse_torch_misfit
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName, one_line
+from probing_core.paths import user_path
 
 if TYPE_CHECKING:
     import torch
@@ -145,7 +146,7 @@ def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
     tag = _tag(name)
     architecture = name.model.split("/")[0]
     if "weights" in name.options:
-        return architecture, Path(name.options["weights"]).expanduser(), tag
+        return architecture, user_path(name.options["weights"]), tag
     if repo := tag.get("hf_hub"):
         snapshot = hub.fetch_repository(_repository(repo), name.base)
         named = snapshot / repo.rsplit("/", 1)[-1]

@@ -19,6 +19,7 @@ import pandas as pd
 from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder
 from probing_core.embedders.names import ModelName, refuse_options
 from probing_core.errors import BadConfig, ModelUnavailable, one_line
+from probing_core.paths import user_path
 from probing_core.transforms.base import Image
 
 KEY = ["image_id", "transform", "repetition", "draw"]
@@ -79,12 +80,12 @@ class PrecomputedEmbedder(LoadedEmbedder):
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> PrecomputedEmbedder:
     """Reads precomputed embeddings."""
     refuse_options(spec.name, options)
-    return PrecomputedEmbedder(spec.name, Path(ModelName(spec.name).model).expanduser())
+    return PrecomputedEmbedder(spec.name, user_path(ModelName(spec.name).model))
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
     """The spec of a file of embeddings."""
-    path = Path(name.model).expanduser()
+    path = user_path(name.model)
 
     def check() -> Availability:
         return Availability(True) if path.is_file() else Availability(False, f"there is no file '{path}'")

@@ -19,6 +19,7 @@ from probing_core.embedders.names import ModelName
 from probing_core.embedders.network import Network, NetworkEmbedder
 from probing_core.embedders.weights import load_weights, read_weights, refuse_misfit
 from probing_core.errors import UnknownName
+from probing_core.paths import user_path
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +70,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
     """
     name = ModelName(spec.name, options)
     published = FAMILIES[spec.name]
-    path = Path(options["weights"]) if "weights" in options else published.fetch(name.base)
+    path = user_path(options["weights"]) if "weights" in options else published.fetch(name.base)
     network = published.build(read_weights(path), str(path))
     return NetworkEmbedder(name.full, network, published.preprocessing, options, device, precision)
 

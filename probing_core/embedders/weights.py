@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probing_core.errors import ModelUnavailable, one_line
+from probing_core.paths import user_path
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +30,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     Raises:
         ModelUnavailable: no such file, not weights, or a pickle that would have to execute code.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     if not path.is_file():
         raise ModelUnavailable(f"There is no file of weights '{path}'; give the path of a .safetensors or .pth file.")
     try:

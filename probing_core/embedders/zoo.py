@@ -16,7 +16,7 @@ from probing_core.embedders.base import Availability, EmbedderSpec
 from probing_core.embedders.names import ModelName
 from probing_core.embedders.vit import SIZE, WIDTH, ViTEmbedder, init_vit
 from probing_core.errors import BadConfig, ModelUnavailable, one_line
-from probing_core.paths import data_dir
+from probing_core.paths import data_dir, user_path
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +86,7 @@ def _load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision
     if "seed" in options:
         raise BadConfig(f"{spec.name} is trained and takes no '@seed='; baseline/random-vit does.")
     short = spec.name.removeprefix("zoo/")
-    path = Path(options["weights"]).expanduser() if "weights" in options else weights_path(short)
+    path = user_path(options["weights"]) if "weights" in options else weights_path(short)
     return load_zoo(path, ModelName(spec.name, options).full, options, device, precision)
 
 

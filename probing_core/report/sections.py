@@ -226,7 +226,7 @@ def _content(run: Run) -> Iterator[object]:
         "Content: the corpus label, told from untouched images. Transformation: the fine task.",
     )
     numbers = ["content", "content_low", "content_high", "style", "style_low", "style_high"]
-    titles = ("content %", "content from %", "to %", "transformation %", "transformation from %", "to % ")
+    titles = tuple(f"{what} {part}%" for what in ("content", "transformation") for part in ("", "from ", "to "))
     named = points[["model", *numbers]].rename(columns=dict(zip(numbers, titles, strict=True)))
     yield More("As a table", [Table(named, percent=titles)])
     by_transform = summaries.content_by_transform(run)

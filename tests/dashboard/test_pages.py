@@ -329,8 +329,9 @@ def test_transformations_says_what_reaches_each_model(open_app):
     assert cropped["border"] < 5, "its crop leaves the border out"
     assert cropped["contrast"] == pytest.approx(100, abs=5)
     np.testing.assert_allclose(table["zoo/supervised and 11 more"], 100)
-    assert "Hardly anything reaches timm:tf_efficientnet_lite0 of: **border**" in texts(app)
-    assert "State no resize of their own: baseline/pixels, baseline/handcrafted" in texts(app)
+    words = texts(app).replace("\\", "")
+    assert "Hardly anything reaches timm:tf_efficientnet_lite0 of: **border**" in words
+    assert "State no resize of their own: baseline/pixels, baseline/handcrafted" in words
     assert "This needs a run" in texts(open_app("Transformations", run=None, survival="True"))
 
 
@@ -474,22 +475,45 @@ def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
     sent = {name.replace("-", "_"): address(app, name) for name in app.query_params if name.startswith("new-")}
     opened = open_app("New run", **sent)
     assert not opened.exception
+    assert not opened.metric
+    assert label(opened, "button", "Start").disabled
+    opened.button(key="open-corpus").click().run()
+    assert not opened.exception
     for key in ("new-name", "new-corpus", "new-limit", "new-further", "new-models", "new-groups", "new-view"):
         assert opened.session_state[key] == app.session_state[key] not in ("", [], 0)
     assert [m.value for m in opened.metric] == [m.value for m in app.metric]
 
 
-def test_a_link_starts_no_download(open_app, monkeypatch):
-    monkeypatch.setattr("dashboard.data.corpus_size", lambda name: pytest.fail(name) if ":" in name else (200, 10))
-    app = open_app("New run", new_corpus="torchvision:CIFAR10", new_limit="-5", new_view="7")
-    assert not app.exception
-    assert app.text_input(key="new-corpus").value == "photos"
-    assert (app.number_input(key="new-limit").value, app.select_slider(key="new-view").value) == (0, 128)
+@pytest.mark.parametrize("corpus", ["torchvision:CIFAR10", " torchvision:CIFAR10", "folder:/", "theirs:x"])
+def test_a_link_opens_no_corpus(open_app, monkeypatch, corpus):
     asked = []
     monkeypatch.setattr("dashboard.data.corpus_size", lambda name: asked.append(name) or (200, 10))
-    app.text_input(key="new-corpus").set_value("torchvision:CIFAR10").run()
-    assert asked == ["torchvision:CIFAR10"], "whoever types the name wants it"
-    assert address(app, "new-corpus") == "photos"
+    app = open_app("New run", new_corpus=corpus, new_limit="-5", new_view="7")
+    assert not app.exception
+    assert not asked
+    assert "came by a link" in texts(app)
+    assert (app.number_input(key="new-limit").value, app.select_slider(key="new-view").value) == (0, 128)
+    app.text_input(key="new-corpus").set_value("folder:mine").run()
+    assert asked == ["folder:mine"], "whoever types the name wants it"
+    assert address(app, "new-corpus") == "folder:mine"
+
+
+def test_what_cannot_be_a_path_or_a_name_is_one_sentence(open_app):
+    app = open_app("New run")
+    for key, value in (
+        ("new-corpus", "folder:~nosuch/x"),
+        ("new-further", "hf:" + 300 * "x"),
+        ("new-further", "file:~nosuch/x"),
+    ):
+        app.text_input(key=key).set_value(value).run()
+        assert not app.exception
+        assert len(app.error) == 1
+        app.text_input(key=key).set_value("photos" if key == "new-corpus" else "").run()
+
+
+def test_new_run_says_what_is_wrong_with_other_packages(open_app, monkeypatch):
+    monkeypatch.setattr("dashboard.data.catalog_problems", lambda: ("The entry point 'theirs' is broken.",))
+    assert [w.value for w in open_app("New run").warning] == ["The entry point 'theirs' is broken."]
 
 
 def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
