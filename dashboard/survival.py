@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -26,25 +25,22 @@ def survival(run: Run) -> tuple[pd.DataFrame, dict[str, list[str]], list[str]]:
     Returns:
         The table; the models of each column; and those that receive the picture as it is or state no resize.
     """
-    ways: dict[str, list[str]] = {}
+    ways: dict[Preprocessing, list[str]] = {}
     plain = []
     for name, recipe in zip(run.models["name"], run.models["recipe"], strict=True):
-        settings = (recipe or {}).get("preprocessing")
-        way = _way(settings)
+        way = _way((recipe or {}).get("preprocessing"))
         if way is not None and way.resize != "none":
-            ways.setdefault(json.dumps(settings, sort_keys=True), []).append(name)
+            ways.setdefault(way, []).append(name)
         else:
             plain.append(name)
-    titles = {s: m[0] if len(m) == 1 else f"{m[0]} and {len(m) - 1} more" for s, m in ways.items()}
-    columns = {titles[settings]: _shares(settings, run.recipe.view) for settings in ways}
+    titled = {m[0] if len(m) == 1 else f"{m[0]} and {len(m) - 1} more": way for way, m in ways.items()}
+    columns = {title: _shares(way, run.recipe.view) for title, way in titled.items()}
     table = pd.DataFrame(columns).rename_axis("transform").reset_index()
-    return table, {titles[settings]: models for settings, models in ways.items()}, plain
+    return table, {title: ways[way] for title, way in titled.items()}, plain
 
 
 @st.cache_data(max_entries=64, show_spinner="Resizing pictures as the models do")
-def _shares(settings: str, view: int) -> dict[str, float]:
-    way = _way(json.loads(settings))
-    assert way is not None  # or `survival` would not have asked
+def _shares(way: Preprocessing, view: int) -> dict[str, float]:
     return {name: 100 * surviving_share(*pictures, way) for name, pictures in _pictures(view).items()}
 
 

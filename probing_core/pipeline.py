@@ -118,8 +118,9 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
             f"The run '{store.root}' was made by another recipe ({'; '.join(differences)}, there / here); "
             f"only models may join it. Choose another --out."
         )
-    if recipe.probes_from and models:
-        _require_probes(_probe_source(recipe, options), models)
+    joining = [name for name in models or () if name not in recipe.models]
+    if joining and (source := _probe_source(recipe, options)):
+        _require_probes(source, joining)
     joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
     if joined != recipe:
         store.write_toml("run.toml", joined.to_toml(), digest(joined.to_toml()))
@@ -204,10 +205,10 @@ def _stage(
         raise BadConfig(f"There is no stage '{stage}'. There are: {', '.join(STAGES)}.")
 
 
-def _require_probes(source: Store | None, models: Sequence[str]) -> None:
+def _require_probes(source: Store, models: Sequence[str]) -> None:
     """Refuses names of models that the run ``source`` has no probes of, before anything is written."""
-    there = {entry.get("request", entry["name"]) for entry in model_entries(source)} if source else set()
-    if source and (strangers := [name for name in models if name not in there]):
+    there = {entry.get("request", entry["name"]) for entry in model_entries(source)}
+    if strangers := [name for name in models if name not in there]:
         raise BadRun(
             f"The run that the probes are taken from has no '{strangers[0]}'; it has: {', '.join(sorted(there))}."
         )

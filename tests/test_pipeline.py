@@ -154,8 +154,12 @@ def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_p
         assert store.read_bytes(name) == Store(source).read_bytes(name)
     predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
     assert len(predictions) == 8 * len(OPTIONS.transforms)
+    again = replace(options, corpus=f"folder:{few_scenes}")
+    run(tmp_path / "run", again, ("embed",))  # its own models, of which nothing is missing: nobody needs the probes
     with pytest.raises(BadRun, match="name it again with --probes-from"):
         run(tmp_path / "run")
+    with pytest.raises(BadRun, match="name it again with --probes-from"):
+        run(tmp_path / "run", replace(again, models=("baseline/random-vit",)), ("embed",))
 
 
 def test_probes_of_a_run_of_the_project_are_found_again(split_run, few_scenes, tmp_path, monkeypatch):
