@@ -5,7 +5,7 @@ from threading import Barrier, get_ident
 import pytest
 import torch
 
-from probing_core.embedders.lanes import CPU_BATCH, DEVICE_BATCH, Lanes
+from probing_core.embedders.lanes import CPU_BATCH, DEVICE_BATCH, FEW, Lanes
 
 CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")
 
@@ -28,7 +28,9 @@ def batches(lanes, count, most):
 
 def test_batches_go_side_by_side_and_end_even(lanes):
     assert batches(lanes, 0, 16) == []
-    assert batches(lanes, 16, 16) == [[16]]  # as one batch, as it was asked for
+    assert batches(lanes, FEW, 16) == [[FEW]]  # not worth dividing
+    assert batches(lanes, 3, 2) == [[2, 1]]  # unless it may not be larger
+    assert batches(lanes, 16, 16) == [[8, 8]]
     assert batches(lanes, 17, 16) == [[9, 8]]
     assert batches(lanes, 50, 16) == [[16, 16], [9, 9]]
 

@@ -101,7 +101,7 @@ def test_layers_are_the_outputs_of_blocks(images) -> None:
         block.register_forward_hook(lambda _m, _i, output: seen.append(output.mean(1).numpy()))
     embedder = ViTEmbedder("zoo/x", vit)
     seen.clear()  # of the pass that measured the dimension
-    embedder.embed(images)
+    embedder.forward(embedder.prepare(images))  # as one batch
     outputs = seen[:DEPTH]
     layers = ViTEmbedder("zoo/x@layer=all", vit, {"layer": "all"}).embed_layers(images)
     assert list(layers) == [f"zoo/x@layer={number}" for number in range(1, DEPTH + 1)]
