@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import data, live, pictures, state, widgets
+from dashboard import data, live, pictures, state, warm, widgets
 from dashboard.glossary import hint
 from dashboard.pictures import Chosen, plain
 from dashboard.points import looks_of, panels, points_of, thin
@@ -40,6 +40,7 @@ def show() -> None:
         return
     if not chosen:
         widgets.empty("No picture yet: upload some, take one with the camera, or choose packaged photographs.")
+        warm.charts()
         return
     rows = live.predict(run, [c.image for c in chosen], _unique([c.name for c in chosen]), models, task)
     if rows.empty:
