@@ -21,6 +21,8 @@ class Recipe:
         transforms: names, identity first.
         models: names; further ones may join a run later.
         limit: number of images before transforms; None for all.
+        live_images: number of images, beyond the limit too, whose renderings live predictions learn from and choose
+            on; None for those within the limit, 500 at most.
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
         probes_from: digest of the recipe of the run whose probes are used; empty if the run trains its own.
@@ -33,6 +35,7 @@ class Recipe:
     transforms: tuple[str, ...]
     models: tuple[str, ...]
     limit: int | None = None
+    live_images: int | None = None
     seed: int = 0
     repetitions: int = 1
     probes_from: str = ""
@@ -45,6 +48,10 @@ class Recipe:
             )
         if self.limit is not None and self.limit < 1:
             raise BadConfig(f"The limit is a number of images, 1 or more; got {self.limit}.")
+        if self.live_images is not None and self.live_images < 1:
+            raise BadConfig(f"Live predictions learn from 1 image or more; got {self.live_images}.")
+        if self.live_images is not None and self.probes_from:
+            raise BadConfig("A run that takes its probes from another learns nothing; leave --live-images out.")
         if self.repetitions < 1:
             raise BadConfig(f"Repetitions must be 1 or more; got {self.repetitions}.")
         if self.seed < 0:

@@ -18,8 +18,9 @@ from probing_core.transforms.view import resize
 
 DIRECT_UP_TO = 1.5
 MOST_TILES = 9
-"""Of a picture of any size. Sixteen told no more: on the packaged photographs at their own size (310 pictures) `zoo/mae`
-named the transformation of 34 % with nine tiles and of 33 % with sixteen, the handcrafted statistics of 68 and 69 %."""
+"""Of a picture of any size. Sixteen told no more: on the packaged photographs at their own size (310 pictures)
+`zoo/mae` named the transformation of 34 % with nine and of 33 % with sixteen, the handcrafted statistics of 68 and
+69 %."""
 
 TILE_GROUPS = ("blur", "noise", "codec")
 """Groups whose traces live at a picture's own scale: what the rule starts from, before it is fitted."""

@@ -29,7 +29,7 @@ class Options:
     """What a user asked for; None leaves it to the run that exists, or to the default.
 
     Attributes:
-        corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
+        corpus, view, models, transforms, limit, live_images, seed, repetitions: see `Recipe`.
         probes_from: directory of the run whose probes are used.
         device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
         maps: which maps the stage ``project`` draws: ``all``, ``first`` or names of models of the run.
@@ -40,6 +40,7 @@ class Options:
     models: Sequence[str] | None = None
     transforms: Sequence[str] | None = None
     limit: int | None = None
+    live_images: int | None = None
     seed: int | None = None
     repetitions: int | None = None
     probes_from: Path | None = None
@@ -107,6 +108,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
         "view": options.view,
         "transforms": _with_identity(options.transforms) or None,
         "limit": options.limit,
+        "live_images": options.live_images,
         "seed": options.seed,
         "repetitions": options.repetitions,
         "probes_from": probes_digest(options.probes_from) if options.probes_from else None,
@@ -131,6 +133,7 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None
     given: dict[str, Any] = {
         "view": options.view,
         "limit": options.limit,
+        "live_images": options.live_images,
         "seed": options.seed,
         "repetitions": options.repetitions,
     }

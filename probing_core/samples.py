@@ -32,6 +32,12 @@ FEW_PHOTOGRAPHS = 30
 IDENTITY_DRAWS = 2
 """Identity is drawn twice a repetition, as the group task sees two members of every other group."""
 
+LIVE_ONLY = "beyond the limit: live predictions alone learn from it"
+"""Why an image is left out of everything else."""
+
+LEARNED = ("train", "val")
+"""Splits that probes learn from and choose on."""
+
 FAR_IMAGES = 400
 """Images that get the far tier: painting takes a tenth of a second a style."""
 
@@ -68,10 +74,13 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: Callable[[int, int],
         rows["split"] = assign_splits(rows["base_id"].tolist(), recipe.seed)
     needs_geometry = any(t.warp is not None for t in load_transforms(recipe))
     fit = rows["color"] & (rows["geometry"] | (not needs_geometry))
-    chosen = limit_rows(rows[fit], recipe.limit) if recipe.limit is not None else rows[fit]
+    beyond = pd.Series(False, index=rows.index)
     if recipe.limit is not None:
-        rows = chosen.reset_index(drop=True)
+        chosen = limit_rows(rows[fit], recipe.limit)
+        further = _live_only(recipe, rows[fit].drop(chosen.index), chosen)
+        rows = pd.concat([chosen, further], ignore_index=True)
         fit = pd.Series(True, index=rows.index)
+        beyond = fit & (rows.index >= len(chosen))
     rows["why_not"] = np.where(fit, "", rows["why_not"])
 
     smallest = source_side(recipe.view)
@@ -81,6 +90,7 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: Callable[[int, int],
         for done, (i, reason) in enumerate(zip(candidates, reasons, strict=True), 1):
             rows.at[i, "why_not"] = reason
             progress(done, len(candidates))
+    rows.loc[beyond & (rows["why_not"] == ""), "why_not"] = LIVE_ONLY
     rows["used"] = rows["why_not"] == ""
     if not rows["used"].any():
         reason = rows["why_not"].value_counts().index[0] if len(rows) else "it has no probe images"
@@ -91,6 +101,13 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: Callable[[int, int],
     # Only corpora on which encoders were pretrained say which classes those never saw.
     rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False
     return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not", "held_out"]]
+
+
+def _live_only(recipe: Recipe, rest: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+    """Those of the ``rest`` of the rows that live predictions learn from beside the ``chosen``."""
+    wanted = (recipe.live_images or 0) - int(chosen["split"].isin(LEARNED).sum())
+    rest = rest[rest["split"].isin(LEARNED)]
+    return limit_rows(rest, wanted) if wanted > 0 else rest[:0]
 
 
 def _unfit(corpus: Corpus, image_id: str, smallest: int) -> str:

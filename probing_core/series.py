@@ -23,7 +23,7 @@ from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
 from probing_core.pairs import PAIRS
 from probing_core.renderings import RENDERINGS, clean
-from probing_core.samples import evaluation_mode, load_transforms
+from probing_core.samples import LEARNED, LIVE_ONLY, evaluation_mode, load_transforms
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.distance import describe
 from probing_core.transforms.view import cut_pair, prepare_source
@@ -34,7 +34,8 @@ SERIES_IMAGES = 150
 """Tested images that get the series; they then cost about what the main samples of a thousand images do."""
 
 RENDERED_IMAGES = 500
-"""Images to learn from and to choose on that get the renderings; more photographs help more than more versions."""
+"""Images to learn from and to choose on that get the renderings, where the recipe names no number (``live_images``):
+they then cost what the main samples of these images do. More photographs help more than more versions."""
 
 FAINT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Fainter strengths than the weakest, as shares of the way to it from no change: each is twice the one before, since
@@ -43,7 +44,7 @@ nobody knows beforehand how little a model sees."""
 STRENGTHS = 7
 """Strengths in all; those of the documented range are evenly spaced by the transform's own law, both ends included."""
 
-REVISIONS = {STRENGTH: 2, COMPOSITION: 2, RENDERING: 2}
+REVISIONS = {STRENGTH: 2, COMPOSITION: 2, RENDERING: 3}
 """Part of the key of a series; raised when what is made of it changes."""
 
 
@@ -95,9 +96,11 @@ def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame
     say which: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented, 1 the
     strongest, below 0 what is fainter); or ``first``, ``second``.
     """
-    splits = ("train", "val") if name == RENDERING else ("test",)
-    candidates = images.loc[images["used"] & images["split"].isin(splits), ["image_id", "base_id", "label", "split"]]
-    most = RENDERED_IMAGES if name == RENDERING else SERIES_IMAGES
+    there, splits, most = images["used"], ("test",), SERIES_IMAGES
+    if name == RENDERING:
+        there, splits = there | (images["why_not"] == LIVE_ONLY), LEARNED
+        most = recipe.live_images or RENDERED_IMAGES
+    candidates = images.loc[there & images["split"].isin(splits), ["image_id", "base_id", "label", "split"]]
     chosen = limit_rows(candidates.reset_index(drop=True), most)
     if name == RENDERING:
         versions = pd.DataFrame([(t.name, t.group) for t in rendered(recipe)], columns=["transform", "group"])

@@ -66,6 +66,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="default: bank, all of it; far-styles adds styles that no probe learns from",
     )
     parser.add_argument("--limit", type=natural, metavar="N", help="number of images before transforms")
+    parser.add_argument(
+        "--live-images",
+        type=natural,
+        metavar="N",
+        help="number of images, beyond the limit too, that live predictions learn from (default: of the run, 500 at "
+        "most)",
+    )
     parser.add_argument("--seed", type=natural, metavar="N", help="of every random draw (default 0)")
     parser.add_argument("--repetitions", type=natural, metavar="N", help="draws per image and transform (default 1)")
     parser.add_argument("--probes-from", type=Path, metavar="RUN", help="train nothing: take that run's probes")

@@ -15,9 +15,9 @@ EIGHTHS = 3
 
 
 def fog(image: Image, rng: np.random.Generator) -> Image:
-    """A veil, sometimes over a soft picture."""
-    density = log_uniform(rng, 0.15, 0.75)
-    veil = (_even, _deep, _patchy, _puffs)[pick(rng, (0.2, 0.2, 0.3, 0.3))](image.shape[:2], rng)
+    """A veil, thin or thick, sometimes over a soft picture."""
+    density = log_uniform(rng, 0.08, 0.75)
+    veil = (_even, _deep, _patchy, _puffs)[pick(rng, (0.15, 0.15, 0.3, 0.4))](image.shape[:2], rng)
     pixels = to_float(image)
     if rng.random() < 0.3:
         pixels = soft(pixels, rng.uniform(0.4, 1.2) * scale_of(image))
@@ -29,13 +29,13 @@ def rain(image: Image, rng: np.random.Generator) -> Image:
     scale = scale_of(image)
     streaks = _lines(image.shape[:2], rng) if rng.random() < 0.75 else _streaked_noise(image.shape[:2], rng)
     pixels, color = to_float(image), rng.uniform(0.6, 1)
-    dull, opacity = rng.uniform(0.6, 1), rng.uniform(0.5, 1)
-    where = pick(rng, (0.45, 0.2, 0.35))
+    dull, opacity = rng.uniform(0.55, 1), rng.uniform(0.5, 1)
+    where = pick(rng, (0.65, 0.1, 0.25))
     if where == 1:  # the picture is blurred, the streaks are not
         pixels = soft(pixels, rng.uniform(0.5, 2) * scale)
     pixels = pixels + (color - pixels) * (opacity * streaks)[..., None]
     if where == 0:
-        side = 2 * max(1, round(rng.uniform(0.7, 3.4) * scale)) + 1
+        side = 2 * max(1, round(rng.uniform(0.7, 3.9) * scale)) + 1
         pixels = cv2.blur(pixels, (side, side))
     return to_image(dull * pixels)
 

@@ -27,6 +27,8 @@ def command_of(recipe: Recipe) -> str:
     words += ["--view", str(recipe.view), "--seed", str(recipe.seed), "--repetitions", str(recipe.repetitions)]
     if recipe.limit is not None:
         words += ["--limit", str(recipe.limit)]
+    if recipe.live_images is not None:
+        words += ["--live-images", str(recipe.live_images)]
     if recipe.probes_from:
         words += ["--probes-from", "RUN"]
     return shlex.join(words)

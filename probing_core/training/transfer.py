@@ -2,8 +2,10 @@
 
 A probe that is best on the bank's own samples of other photographs is not best where another program did the work.
 So the penalty and the temperature of live predictions are those that tell the renderings of the val split best, by a
-probe that learned from the train split alone; then the probe of that penalty learns from both splits. Embeddings that
-have no negative numbers may enter as they are or as square roots, whichever tells those renderings better.
+probe that learned from the train split alone; then the probe of that penalty learns from both splits. All samples of
+a class weigh the same, and the bank's own are those of the first repetition: what users bring was not made by us.
+Embeddings that have no negative numbers may enter as they are or as square roots, whichever tells those renderings
+better.
 """
 
 from __future__ import annotations
@@ -19,9 +21,6 @@ from probing_core.probes.linear import GRID, fit
 from probing_core.series import RENDERING
 from probing_core.tasks import Task
 from probing_core.training.files import Work
-
-RENDERED_SHARE = 1 / 2
-"""Weight of the renderings within a class, beside that of the main samples: what users bring was not made by us."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +59,17 @@ def fit_deployment(work: Work, task: Task, probe: LinearProbe, train: np.ndarray
     rendered = read_embeddings(work.store, work.model, series=RENDERING)
     truth = table["transform"].map(task.classes.index).to_numpy(np.int64)
     held = (table["split"] == "val").to_numpy()
+    first = work.samples["repetition"].to_numpy() == 0
+    train, both = train[first[train]], both[first[both]]
     validation = (rendered[held], truth[held])
 
     def learned_from(main: np.ndarray, others: np.ndarray, root: bool, penalties: Sequence[float]) -> LinearProbe:
+        y = np.concatenate([task.truth[main], truth[others]])
         return fit_rooted(
             np.concatenate([work.X[main], rendered[others]]),
-            np.concatenate([task.truth[main], truth[others]]),
+            y,
             classes=task.classes,
-            weights=class_weights(task.truth[main], truth[others]),
+            weights=class_weights(y),
             validation=validation,
             penalties=penalties,
             root=root,
@@ -98,13 +100,7 @@ def fit_rooted(
     return replace(probe, root=root)
 
 
-def class_weights(main: np.ndarray, rendered: np.ndarray) -> np.ndarray:
-    """(n + m,) weights of samples of classes ``main`` (n,) and ``rendered`` (m,), 1 on average.
-
-    Every class weighs the same, and within it the renderings `RENDERED_SHARE`, where there are both.
-    """
-    classes = int(max(main.max(), rendered.max())) + 1
-    ours, theirs = (np.bincount(truth, minlength=classes) for truth in (main, rendered))
-    share = np.where(theirs == 0, 0.0, np.where(ours == 0, 1.0, RENDERED_SHARE))
-    weights = np.concatenate([((1 - share) / np.maximum(ours, 1))[main], (share / np.maximum(theirs, 1))[rendered]])
-    return weights * len(weights) / weights.sum()
+def class_weights(truth: np.ndarray) -> np.ndarray:
+    """(n,) weights of samples of classes ``truth`` (n,), 1 on average: every class weighs the same."""
+    weights = 1 / np.bincount(truth)[truth]
+    return weights * len(truth) / weights.sum()

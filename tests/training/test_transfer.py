@@ -19,7 +19,7 @@ from probing_core.store import Store
 from probing_core.training import DEPLOYMENT, read_probe
 from probing_core.training.files import Work
 from probing_core.training.split import parts
-from probing_core.training.transfer import RENDERED_SHARE, class_weights, fit_deployment, fit_rooted
+from probing_core.training.transfer import class_weights, fit_deployment, fit_rooted
 
 MODEL = "baseline/handcrafted"
 
@@ -81,14 +81,23 @@ def test_without_renderings_the_main_samples_choose(trained_run, tmp_path):
     assert len(made.held_out[0]) == (work.samples["split"].eq("val") & work.samples["draw"].eq(0)).sum()
 
 
-def test_every_class_weighs_the_same_and_renderings_their_share():
-    main, rendered = np.repeat([0, 1, 2], [8, 4, 6]), np.repeat([0, 1, 3], [3, 9, 5])
-    weights = class_weights(main, rendered)
-    truth = np.concatenate([main, rendered])
+def test_every_class_weighs_the_same():
+    truth = np.repeat([0, 1, 3], [11, 13, 5])
+    weights = class_weights(truth)
     assert weights.mean() == pytest.approx(1)
-    totals = np.bincount(truth, weights)
-    assert totals == pytest.approx(np.full(4, totals.mean()))
-    assert weights[len(main) :][rendered == 1].sum() / totals[1] == pytest.approx(RENDERED_SHARE)
+    totals = np.bincount(truth, weights)[[0, 1, 3]]
+    assert totals == pytest.approx(np.full(3, totals.mean()))
+
+
+def test_of_several_repetitions_the_first_alone_is_learned_beside_the_renderings(work):
+    again = replace(work, samples=work.samples.assign(repetition=0))
+    again.__dict__["X"] = work.X
+    later = work.samples["repetition"].to_numpy() > 0
+    assert later.any()
+    spoilt = replace(work)
+    spoilt.__dict__["X"] = np.where(later[:, None], np.float32(1e3), work.X)
+    assert np.array_equal(deployment_of(spoilt).probe.weight, deployment_of(work).probe.weight)
+    assert not np.array_equal(deployment_of(again).probe.weight, deployment_of(work).probe.weight)
 
 
 def test_roots_are_taken_where_they_tell_more():
