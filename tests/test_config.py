@@ -13,7 +13,11 @@ RECIPE = Recipe(corpus="photos", fingerprint="f", transforms=("identity", "fog")
 
 
 def test_toml_and_back_is_the_same_recipe():
-    for recipe in (RECIPE, replace(RECIPE, limit=5, seed=3, repetitions=2, probes_from="abc")):
+    for recipe in (
+        RECIPE,
+        replace(RECIPE, limit=5, seed=3, repetitions=2, probes_from="abc"),
+        replace(RECIPE, live_images=7),
+    ):
         assert Recipe.from_toml(tomllib.loads(tomli_w.dumps(recipe.to_toml()))) == recipe
 
 
@@ -23,6 +27,8 @@ def test_toml_and_back_is_the_same_recipe():
         ({"view": 16}, "32 to 1024 pixels; got 16"),
         ({"limit": 0}, "1 or more; got 0"),
         ({"repetitions": 0}, "1 or more; got 0"),
+        ({"live_images": 0}, "1 image or more; got 0"),
+        ({"live_images": 9, "probes_from": "abc"}, "learns nothing; leave --live-images out"),
         ({"seed": -1}, "0 or more; got -1"),
         ({"transforms": ("fog",)}, "needs 'identity'"),
         ({"transforms": ("identity", "fog", "fog")}, "named twice: fog"),

@@ -14,7 +14,7 @@ from probing_core.embedding import embed, is_embedded, plan_batches, read_embedd
 from probing_core.pairs import PAIRS
 from probing_core.progress import SILENT
 from probing_core.renderings import clean
-from probing_core.samples import choose_images, load_transforms
+from probing_core.samples import LIVE_ONLY, choose_images, load_transforms
 from probing_core.series import (
     COMPOSITION,
     RENDERING,
@@ -232,6 +232,30 @@ def test_renderings_are_of_images_that_probes_learn_from_and_choose_on(planned):
     assert differences.drop("identity").gt(0.2).all()
     again, _ = make(RENDERING, recipe, corpus, images)
     assert all(np.array_equal(a, b) for a, b in zip(pictures, again, strict=True))
+
+
+def test_live_predictions_may_learn_from_images_beyond_the_limit(planned):
+    recipe, corpus, every = planned
+    plain = replace(recipe, limit=10)
+    images = choose_images(plain, corpus, silent)
+    more = choose_images(replace(plain, live_images=20), corpus, silent)
+    assert more[more["used"]].equals(images[images["used"]])
+    extra = more[~more["used"]]
+    assert set(extra["why_not"]) == {LIVE_ONLY}
+    assert set(extra["split"]) == {"train", "val"}
+    assert not set(extra["image_id"]) & set(images["image_id"])
+    rendered = plan_series(RENDERING, replace(plain, live_images=20), more)
+    assert rendered["image_id"].nunique() == 20
+    assert set(extra["image_id"]) < set(rendered["image_id"])
+    assert set(samples.plan_samples(plain, more)["image_id"]) == set(images["image_id"])
+    assert plan_series(STRENGTH, plain, more).equals(plan_series(STRENGTH, plain, images))
+    # Fewer than there are within the limit, more than the corpus has, and no limit.
+    assert plan_series(RENDERING, replace(plain, live_images=3), images)["image_id"].nunique() == 3
+    there = every["split"].isin(["train", "val"]).sum()
+    greedy = replace(plain, live_images=10**6)
+    all_of_them = choose_images(greedy, corpus, silent)
+    assert plan_series(RENDERING, greedy, all_of_them)["image_id"].nunique() == there
+    assert choose_images(replace(recipe, live_images=20), corpus, silent).equals(every)
 
 
 def test_what_nobody_else_draws_is_drawn_on_the_same_kind_of_picture(planned):
