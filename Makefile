@@ -48,4 +48,4 @@ browser:
 	@touch $@
 
 clean:
-	rm -rf .venv .bench-venv .foreign-venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .bench-venv .foreign-venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis

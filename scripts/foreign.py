@@ -1,7 +1,7 @@
-"""``python -m scripts.foreign RUN``: live predictions on pictures and corruption code that are not ours.
+"""``python -m scripts.foreign RUN [--library imgaug]``: live predictions on pictures and code that are not ours.
 
-The packaged photographs, which no probe of a run over another corpus has seen, are changed by albumentations (in a
-virtual environment of its own, `.foreign-venv`, made on demand) and looked at by every model of RUN. Prints, as
+The packaged photographs, which no probe of a run over another corpus has seen, are changed by another library (in a
+virtual environment of its own, made on demand) and looked at by every model of RUN. Prints, as
 Markdown, the in-group hit rate by group and model, how many untouched pictures are called untouched, and how many
 pictures are known.
 """
@@ -24,21 +24,26 @@ from probing_core.errors import ProbingError
 from probing_core.looks import look_at
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = ROOT / ".foreign-venv"
-PEER = "albumentations==1.4.24"
+LIBRARIES = {
+    "albumentations": ("albumentations==1.4.24", "opencv-python-headless"),
+    "imgaug": ("imgaug==0.4.0", "numpy<1.24", "opencv-python-headless"),
+}
+"""Library -> what its environment holds. The renderings were written with the first in view, not with the second."""
+
 BATCH = 64
 
 
-def pictures() -> dict[str, np.ndarray]:
+def pictures(library: str) -> dict[str, np.ndarray]:
     """Name (see `scripts.foreign_pictures`) -> picture."""
-    python = ENVIRONMENT / "bin" / "python"
+    environment = ROOT / f".foreign-venv-{library}"
+    python = environment / "bin" / "python"
     if not python.exists():
-        venv.create(ENVIRONMENT, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", PEER, "opencv-python-headless"], check=True)
+        venv.create(environment, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *LIBRARIES[library]], check=True)
     with tempfile.TemporaryDirectory() as folder:
         source, made = Path(folder) / "photographs.npz", Path(folder) / "pictures.npz"
         np.savez(source, **dict(photographs()))
-        subprocess.run([python, ROOT / "scripts" / "foreign_pictures.py", source, made], check=True)
+        subprocess.run([python, ROOT / "scripts" / "foreign_pictures.py", library, source, made], check=True)
         return dict(np.load(made))
 
 
@@ -69,9 +74,10 @@ def hit_rates(told: pd.DataFrame) -> pd.DataFrame:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
+    parser.add_argument("--library", choices=LIBRARIES, default="albumentations")
     options = parser.parse_args()
     try:
-        told = predict(Predictor(options.run), pictures())
+        told = predict(Predictor(options.run), pictures(options.library))
     except (ProbingError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

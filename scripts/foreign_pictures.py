@@ -1,6 +1,6 @@
-"""Changes pictures by albumentations, in its own virtual environment; `scripts.foreign` starts it.
+"""Changes pictures by another library, in that library's own virtual environment; `scripts.foreign` starts it.
 
-    python foreign_pictures.py PHOTOGRAPHS.npz OUT.npz
+    python foreign_pictures.py LIBRARY PHOTOGRAPHS.npz OUT.npz
 
 Each photograph is seen whole at 128 and 256 pixels and as a part at 128. The names of the arrays in OUT are
 ``photograph|size|operation|group|number``.
@@ -9,55 +9,18 @@ Each photograph is seen whole at 128 and 256 pixels and as a part at 128. The na
 from __future__ import annotations
 
 import sys
-import warnings
+from importlib import import_module
 
 import cv2
 import numpy as np
-
-warnings.filterwarnings("ignore")  # it asks for news of itself
-import albumentations as A  # noqa: E402
 
 SIZES = ((128, 1.0), (128, 0.6), (256, 1.0))
 """Pixels of the side, and share of the photograph's shorter side that is shown."""
 
 
-def operations(rng: np.random.Generator) -> dict[tuple[str, str], list]:
-    """(operation, group) -> what does it; strengths as a user of the library would choose them."""
-    kernel = 2 * int(rng.integers(2, 5)) + 1
-    sigma = float(rng.uniform(1.2, 3))
-    return {
-        ("blur", "blur"): [
-            A.GaussianBlur(blur_limit=(0, 0), sigma_limit=(sigma, sigma), p=1),
-            A.MotionBlur(blur_limit=(kernel, kernel), p=1),
-            A.Defocus(radius=(3, 5), alias_blur=(0.1, 0.1), p=1),
-        ],
-        ("jpeg", "codec"): [A.ImageCompression(quality_range=(10, 40), p=1)] * 2,
-        ("posterize", "codec"): [A.Posterize(num_bits=bits, p=1) for bits in (2, 3)],
-        ("noise", "noise"): [
-            A.GaussNoise(std_range=(0.06, 0.15), p=1),
-            A.ISONoise(color_shift=(0.02, 0.05), intensity=(0.4, 0.8), p=1),
-        ],
-        ("contrast", "tone"): [A.RandomBrightnessContrast(brightness_limit=(0, 0), contrast_limit=(-0.7, -0.5), p=1)]
-        * 2,
-        ("gamma", "tone"): [A.RandomGamma(gamma_limit=(200, 300), p=1)] * 2,
-        ("sepia", "color"): [A.ToSepia(p=1)],
-        ("hue", "color"): [
-            A.HueSaturationValue(hue_shift_limit=limit, sat_shift_limit=(0, 0), val_shift_limit=(0, 0), p=1)
-            for limit in ((30, 60), (-60, -30))
-        ],
-        ("fog", "weather"): [A.RandomFog(fog_coef_range=(0.5, 0.9), alpha_coef=0.12, p=1)] * 2,
-        ("rain", "weather"): [A.RandomRain(rain_type="heavy", p=1), A.RandomRain(p=1)],
-        ("rotate", "geometry"): [
-            A.Rotate(limit=(12, 28), border_mode=cv2.BORDER_REFLECT_101, p=1),
-            A.Rotate(limit=(-28, -12), border_mode=cv2.BORDER_CONSTANT, p=1),
-        ],
-        ("emboss", "artistic"): [A.Emboss(alpha=(0.5, 0.9), strength=(0.8, 1.2), p=1)] * 2,
-        ("untouched", "identity"): [A.NoOp(p=1)],
-    }
-
-
 def main() -> None:
-    photographs = np.load(sys.argv[1])
+    library = import_module(f"foreign_{sys.argv[1]}")
+    photographs = np.load(sys.argv[2])
     rng = np.random.default_rng(0)
     made = {}
     for name in photographs.files:
@@ -67,11 +30,11 @@ def main() -> None:
             top, left = (int(rng.integers(0, length - side + 1)) for length in image.shape[:2])
             square = image[top : top + side, left : left + side]
             view = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
-            for (operation, group), ways in operations(rng).items():
+            for (operation, group), ways in library.operations(rng).items():
                 for number, way in enumerate(ways):
-                    apply = A.Compose([way], seed=int(rng.integers(10**9)))
-                    made[f"{name}|{size}-{share}|{operation}|{group}|{number}"] = apply(image=view)["image"]
-    np.savez(sys.argv[2], **made)
+                    picture = library.changed(view, way, int(rng.integers(10**9)))
+                    made[f"{name}|{size}-{share}|{operation}|{group}|{number}"] = picture
+    np.savez(sys.argv[3], **made)
 
 
 if __name__ == "__main__":

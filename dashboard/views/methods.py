@@ -13,28 +13,18 @@ from dashboard import data, widgets
 from dashboard.glossary import TERMS
 from dashboard.tour import tour
 from probing_core.measures import MEASURES
-from probing_core.report.methods import about_fits, how_judged
+from probing_core.report.methods import ORIGIN, PROTOCOL, about_fits, how_judged
 from probing_core.results import Run, command_of, corpus_is_named
 
-PROTOCOL = """
-The idea comes from *Substance or Style: What Does Your Image Embedding Know?* ([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)).
-Its protocol is public only as an abstract, so this one is a **reconstruction**; no number here is the paper's.
-
-1. Every image is cut from a source larger than the view through one warp, for every class alike, so that neither
-   resampling nor borders tell the classes apart.
-2. Each image appears once in every class, with a random strength from the transformation's documented range; the draw
-   depends on the seed, the image and the transformation alone, and is the same for every model.
-3. Every model embeds the same pictures with its checkpoint's own preprocessing.
-4. A linear probe on the standardized embedding tells the classes. All versions of a photograph are on one side of
-   every split, and nothing is chosen on the pictures that are scored.
-"""
+PAPER = "arXiv 2307.05610"
 
 
 def show() -> None:
     run = data.current_run()
     st.title("Methods and data")
     tour("Methods and data")
-    st.markdown(PROTOCOL)
+    st.markdown(ORIGIN.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
+    st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
     st.markdown(f"**In this run:** {how_judged(run)}")
     _recipe(run)
     _models(run)

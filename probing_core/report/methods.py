@@ -9,15 +9,18 @@ from probing_core.report.page import More, Section, Table, Text
 from probing_core.results import Run
 from probing_core.samples import evaluation_mode
 
-PROTOCOL = (
+ORIGIN = (
     "The idea comes from “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610). Its protocol "
-    "is public only as an abstract, so this one is a reconstruction; no number here is the paper's.",
+    "is public only as an abstract, so this one is a reconstruction; no number here is the paper's."
+)
+PROTOCOL = (
     "Every image is cut from a source larger than the view through one warp, for every class alike, so that neither "
-    "resampling nor borders tell the classes apart. Each image appears once in every class, with a random strength "
-    "from the transformation's documented range; the draw depends on the seed, the image and the transformation "
-    "alone, and is the same for every model. Every model embeds the same pictures with its checkpoint's own "
-    "preprocessing. All versions of a photograph are on one side of every split, and nothing is chosen on the "
-    "pictures that are scored.",
+    "resampling nor borders tell the classes apart.",
+    "Each image appears once in every class, with a random strength from the transformation's documented range; the "
+    "draw depends on the seed, the image and the transformation alone, and is the same for every model.",
+    "Every model embeds the same pictures with its checkpoint's own preprocessing.",
+    "All versions of a photograph are on one side of every split, and nothing is chosen on the pictures that are "
+    "scored.",
     "Intervals are 95 %, clustered by photograph: a percentile bootstrap (B = 2000) from 20 photographs up, a t "
     "interval over photographs below, none under 6. Models are compared with the best one by paired sign-flip tests "
     "by photograph with Holm's correction.",
@@ -59,7 +62,7 @@ def about_fits(run: Run) -> str:
 
 
 def _protocol(run: Run) -> list:
-    blocks: list = [Text(text) for text in (*PROTOCOL, how_judged(run))]
+    blocks: list = [Text(text) for text in (ORIGIN, *PROTOCOL, how_judged(run))]
     if not run.fits.empty:
         blocks += [Text(about_fits(run)), More("Every fit", [Table(run.fits)])]
     used = run.probe_scores["measure"].unique()
