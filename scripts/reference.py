@@ -3,8 +3,8 @@
     python -m scripts.reference RUN --describe "what the corpus is"
 
 The recipe then names the corpus by its fingerprint and by that description. RUN is made by `probing run` with
-``--transforms bank,far-styles``, ``--limit 1000``, ``--repetitions 3`` and ``--models`` that name every encoder of the
-zoo and the baselines.
+``--transforms bank,far-styles``, ``--limit 1000``, ``--live-images 1500``, ``--repetitions 3`` and ``--models`` that
+name every encoder of the zoo and the baselines.
 """
 
 from __future__ import annotations
