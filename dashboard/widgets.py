@@ -97,19 +97,25 @@ def pick_models(
 ) -> list[str]:
     """Several models; none only where the run has none. A page that shows one shows one of them.
 
+    Where more were chosen on another page than this one can show, the first are shown, and the choice stays.
+
     Args:
+        limit: how many the page can show.
         default: how many are chosen where nobody chose, of those that ``prefer`` likes.
     """
     models = list(run.models["name"])
     known = [m for m in (*state.chosen_of("model", models), *models) if prefer(m)]
     first = list(dict.fromkeys(known))[:default] or models[:1]
     state.remember(name, models, first)
-    st.session_state[name] = st.session_state[name][:limit] or first
-    value = where.multiselect("Models", models, key=name, max_selections=limit, wrap=True)
+    st.session_state[name] = st.session_state[name] or first
+    most = None if limit is None else max(limit, len(st.session_state[name]))
+    value = where.multiselect("Models", models, key=name, max_selections=most, wrap=True)
     state.publish(name, value)
     if value and state.chosen("model") not in value:
         state.choose("model", value[0])
-    return value or models[:1]
+    if limit is not None and len(value) > limit:
+        where.caption(f"Shown are the first {limit} of the {len(value)} models chosen.")
+    return value[:limit] or models[:1]
 
 
 def pick_task(run: Run, where: Any = st, name: str = "task") -> str:

@@ -37,7 +37,7 @@ SIX = (SUPERVISED, SIMCLR, MAE, CAN, CLIP, ALIGN)
 
 DOZENS = 24
 SIGNIFICANCE = 0.05
-JUDGING = 3
+JUDGING = 4
 """Version of how verdicts are reached; raised where that changes."""
 
 HOLDS, FAILS, OPEN = "holds here", "does not hold here", "cannot be told"
@@ -102,7 +102,10 @@ def judge(store: Store, recipe: Recipe) -> None:
     verdicts = [
         _identified({m: identified(rows) for m, rows in fine.items() if len(rows) and m in SIX}),
         *(_verdict(contrasts[contrasts["claim"] == claim]) for claim in (2, 3, 4)),
-        _trade_off(scores["fine"], {m: _balanced(rows) for m, rows in content.items()}),
+        _trade_off(
+            scores["fine"],
+            {m: _among(_balanced(rows), rows["base_id"], fine[m]["base_id"]) for m, rows in content.items()},
+        ),
     ]
     table = pd.DataFrame(
         [
@@ -186,9 +189,10 @@ def _verdict(contrasts: pd.DataFrame) -> tuple[str, str]:
     sure = contrasts["p_holm"] < SIGNIFICANCE
     above, below = int((sure & (contrasts["effect"] > 0)).sum()), int((sure & (contrasts["effect"] < 0)).sum())
     verdict = HOLDS if above == len(contrasts) else FAILS if below else OPEN
+    far = " Far styles are counted in all three rotations together, by the share of them that is called style."
     return verdict, (
-        f"{above} of {len(contrasts)} contrasts lie above 0 and {below} below, after Holm's correction. "
-        f"Differences in points with 95 % intervals: {said}."
+        f"{above} of {len(contrasts)} contrasts lie above 0 and {below} below, after Holm's correction."
+        f"{far if set(contrasts['score']) == {'far style'} else ''} Differences in points with 95 % intervals: {said}."
     )
 
 
@@ -223,6 +227,15 @@ def _balanced(rows: pd.DataFrame) -> ClusterSums:
     classes = sorted(rows["truth"].unique())
     codes = [pd.Categorical(rows[c], classes).codes.astype(np.int64) for c in ("truth", "predicted")]
     return st.balanced_accuracy(codes[0], codes[1], rows["base_id"].to_numpy())
+
+
+def _among(sums: ClusterSums, mine: pd.Series, everyone: pd.Series) -> ClusterSums:
+    """``sums`` over the photographs ``mine`` as sums over ``everyone``, to which the others add nothing: so that one
+    draw of photographs serves two scores."""
+    photographs = np.unique(everyone)
+    padded = np.zeros((len(photographs), sums.sums.shape[1]))
+    padded[np.searchsorted(photographs, np.unique(mine))] = sums.sums
+    return ClusterSums(padded, sums.score)
 
 
 def _hits(rows: pd.DataFrame) -> ClusterSums:

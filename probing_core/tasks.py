@@ -59,14 +59,18 @@ def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
     """
     if images.empty or evaluation_mode(images) == "leave-one-out":
         return ()
-    rows = images[images["used"] & (images["label"] != "")]
-    if "held_out" in rows and rows["held_out"].any():
-        rows = rows[rows["held_out"]]
+    rows = labelled(images)
     counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)
     counts = counts.reindex(columns=["train", "val", "test"], fill_value=0)
     enough = counts[(counts["train"] >= FEWEST_TO_LEARN) & (counts["test"] >= FEWEST_TO_TEST)]
     # The penalty is chosen on val, which some class must be in.
     return tuple(sorted(enough.index)) if len(enough) > 1 and enough["val"].sum() > 0 else ()
+
+
+def labelled(images: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a run's images whose labels come into question: those of held-out classes where there are any."""
+    rows = images[images["used"] & (images["label"] != "")]
+    return rows[rows["held_out"]] if "held_out" in rows and rows["held_out"].any() else rows
 
 
 def make_task(

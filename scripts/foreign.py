@@ -22,6 +22,8 @@ from probing_core import Predictor
 from probing_core.corpora.photos import photographs
 from probing_core.errors import ProbingError
 from probing_core.looks import look_at
+from probing_core.measures.intervals import Interval, interval
+from probing_core.measures.statistics import balanced_accuracy
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = {
@@ -48,27 +50,37 @@ def pictures(library: str) -> dict[str, np.ndarray]:
 
 
 def predict(predictor: Predictor, made: dict[str, np.ndarray]) -> pd.DataFrame:
-    """One row a model and picture: ``model``, ``size``, ``operation``, ``group``, ``said`` (a group), ``known``."""
+    """One row a model and picture: ``model``, ``photograph``, ``operation``, ``group``, ``said``, ``known``."""
     looks = [look_at(picture, predictor.recipe.view) for picture in made.values()]
     rows = []
     for model in predictor.models:
         for start in range(0, len(looks), BATCH):
             names = list(made)[start : start + BATCH]
             for name, prediction in zip(names, predictor.look(model, looks[start : start + BATCH]), strict=True):
-                _, size, operation, group, _ = name.split("|")
+                photograph, _, operation, group, _ = name.split("|")
                 said = max(prediction.by_group, key=prediction.by_group.__getitem__)
-                rows.append((model, size, operation, group, said, prediction.known))
-    return pd.DataFrame(rows, columns=["model", "size", "operation", "group", "said", "known"])
+                rows.append((model, photograph, operation, group, said, prediction.known))
+    return pd.DataFrame(rows, columns=["model", "photograph", "operation", "group", "said", "known"])
 
 
 def hit_rates(told: pd.DataFrame) -> pd.DataFrame:
-    """In percent, one row a model: by group, their mean without identity, and ``known``."""
+    """In percent, one row a model: by group, their mean without identity with its 95 % interval over photographs, and
+    ``known``."""
     hits = told.assign(hit=told["said"] == told["group"]).groupby(["model", "group"])["hit"].mean().unstack() * 100
     changed = [group for group in hits if group != "identity"]
     hits = hits[[*changed, "identity"]].rename(columns={"identity": "untouched"})
     hits.insert(0, "mean of groups", hits[changed].mean(axis=1))
+    means = {model: _mean_of_groups(rows) for model, rows in told[told["group"] != "identity"].groupby("model")}
+    hits.insert(1, "from", pd.Series({model: 100 * mean.low for model, mean in means.items()}))
+    hits.insert(2, "to", pd.Series({model: 100 * mean.high for model, mean in means.items()}))
     hits["known"] = told.groupby("model")["known"].mean() * 100
     return hits.sort_values("mean of groups", ascending=False)
+
+
+def _mean_of_groups(rows: pd.DataFrame) -> Interval:
+    codes = [pd.Categorical(rows[c], sorted(set(rows["group"]) | set(rows["said"]))).codes for c in ("group", "said")]
+    truth, said = (np.asarray(c, np.int64) for c in codes)
+    return interval(balanced_accuracy(truth, said, rows["photograph"].to_numpy()), low=0, high=1)
 
 
 def main() -> int:

@@ -35,7 +35,7 @@ def show() -> None:
     strength = strength_slider(picture, run.recipe.view, transform)
     _live(run, picture, transform, strength, models)
     _measured(run, transform, strength, models)
-    _thresholds(run, transform)
+    _thresholds(run, transform, models)
 
 
 def _live(run: Run, picture: pictures.Chosen, transform: Transform, strength: float, models: list[str]) -> None:
@@ -102,7 +102,8 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
         widgets.chart(figure, "shift", rows, "Normalized shift as strength grows.")
     st.caption(
         f"The same {int(rows['images'].max())} test images at every strength, with 95 % intervals. "
-        "Shaded: the strengths that probes learn from."
+        "Shaded: the strengths that probes learn from. Told by the probe of the fine task, and "
+        "of your picture above by the one of live predictions."
     )
 
 
@@ -134,12 +135,13 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
     )
 
 
-def _thresholds(run: Run, transform: Transform) -> None:
+def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
     st.header("Detection thresholds", help=hint("detection threshold"))
     table = run.table("tables/thresholds.parquet")
-    rows = table if table.empty else table[table["transform"] == transform.name]
+    rows = table if table.empty else table[(table["transform"] == transform.name) & table["model"].isin(models)]
     if rows.empty:
-        widgets.empty(why_none(run, trains=False) if table.empty else "It has too few strengths for a threshold.")
+        reason = f"{transform.name} has too few strengths for a threshold, or the chosen models have none."
+        widgets.empty(why_none(run, trains=False) if table.empty else reason)
         return
     stronger = transform.strongest >= transform.weakest
     order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images"]
@@ -163,7 +165,8 @@ def _thresholds(run: Run, transform: Transform) -> None:
         },
     )
     st.caption(
-        "Most sensitive first. The probe detects the transformation where it finds it more probable than identity."
+        "Most sensitive first. The probe detects the transformation where it finds it more probable than identity; a "
+        "low threshold says little where false alarms are many."
     )
 
 

@@ -53,6 +53,7 @@ def _seen_against_unseen(run: Run, rotations: list[str]) -> None:
         "Best at seen ones on top. Filled: transformations that the probe was trained on. Hollow: members of the same "
         f"groups that it never saw. One symbol a rotation; bars are 95 % intervals. {hint('rotation')}"
     )
+    widgets.notes(rows)
     gaps = _rows(run, rotations, "generalization-gap")[["model", "rotation", *SHARE, "interval", "bases"]]
     untouched = _rows(run, rotations, "called-identity")
     untouched = untouched[untouched["subset"] == "unseen"][["model", "rotation", "value"]]
@@ -120,7 +121,9 @@ def _far(run: Run, rotations: list[str]) -> None:
     rows = _rows(run, rotations, "group-hit-rate")
     far = rows[rows["subset"] == "far"]
     if far.empty:
-        widgets.empty("This run has no far-unseen styles; `probing run --transforms` may name them.")
+        widgets.empty(
+            "This run has no far-unseen styles; `probing run --transforms bank,far-styles` makes one that has."
+        )
         return
     figure = seen_unseen_chart(rows[rows["subset"].isin(["seen", "far"])], data.theme())
     widgets.chart(figure, "far", far, "Hit rate on far-unseen styles beside seen transformations.")

@@ -172,7 +172,11 @@ def _composition(run: Run, rows: pd.DataFrame) -> None:
 
 def _name_and_export(rows: pd.DataFrame) -> None:
     named: dict[str, str] = st.session_state.setdefault("_selections", {})
-    name = st.text_input("Name of this selection", key="selection-name", placeholder="for example: lost in fog")
+    state.remember("selection-name", None, "")
+    name = st.text_input(
+        "Name of this selection", key="selection-name", placeholder="for example: lost in fog", max_chars=80
+    )
+    state.publish("selection-name", name)
     keep, export = st.columns(2)
     if keep.button("Keep it", disabled=not name, help="For this visit; the address keeps it for longer."):
         named[name] = selection.encode(rows["sample"].tolist())

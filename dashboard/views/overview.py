@@ -60,7 +60,7 @@ def _question() -> None:
 
 
 def _leaderboard(run: Run) -> pd.DataFrame:
-    st.header("Leaderboard", help=hint("balanced accuracy"))
+    st.header("Leaderboard", help=hint("cannot be told apart"))
     task_column, subset_column, more_column = st.columns([2, 2, 3])
     task = widgets.pick_task(run, where=task_column)
     subset = widgets.pick_subset(run, task, where=subset_column)
@@ -79,7 +79,7 @@ def _leaderboard(run: Run) -> pd.DataFrame:
         f"{measure.definition} Bars are 95 % intervals. Hollow: cannot be told apart from the best. Gray squares: "
         "baselines, which have learned nothing from pictures."
     )
-    _board_table(board)
+    _board_table(board, measure.definition)
     return board
 
 
@@ -99,7 +99,7 @@ def _further_runs(run: Run, where) -> list[Run]:
     return fair
 
 
-def _board_table(board: pd.DataFrame) -> None:
+def _board_table(board: pd.DataFrame, definition: str) -> None:
     table = pd.DataFrame(
         {
             "model": board["model"],
@@ -115,7 +115,7 @@ def _board_table(board: pd.DataFrame) -> None:
         table,
         "leaderboard-table",
         column_config={
-            "score %": st.column_config.NumberColumn(format="%.1f", help=hint("balanced accuracy")),
+            "score %": st.column_config.NumberColumn(format="%.1f", help=definition),
             "95 % interval": st.column_config.TextColumn(help=hint("interval")),
             "chance %": st.column_config.NumberColumn(format="%.1f", help=hint("chance")),
             "objective": st.column_config.TextColumn(help=hint("objective")),
@@ -219,6 +219,7 @@ def _profile(run: Run, models: list[str]) -> None:
         figure, "profile", rows, "Share of each group's samples whose exact transformation each model's probe names."
     )
     st.caption("Share of a group's samples whose exact transformation is named, in percent.")
+    widgets.notes(rows)
 
 
 def _substance(run: Run) -> None:
@@ -238,7 +239,7 @@ def _substance(run: Run) -> None:
     st.caption(
         "Right: knows what is in an untouched picture. Up: knows which transformation was applied. Bars are 95 % "
         f"intervals; guessing gives {chance['content']:.0%} and {chance['fine']:.0%}. Gray: baselines."
-        " Hollow: variants of the model of the same color."
+        f" Hollow: variants of the model of the same color. {summaries.content_classes(run)}"
     )
     with st.expander("Content under each transformation"):
         st.caption(
@@ -247,11 +248,19 @@ def _substance(run: Run) -> None:
             "moved in the embedding and is not lost."
         )
         table = summaries.content_by_transform(run)
-        shares = ("clean", "transformed", "oracle")
+        ends = {
+            f"{c}_{end}": f"{c} {word}"
+            for c in ("transformed", "oracle")
+            for end, word in (("low", "from"), ("high", "to"))
+        }
+        shares = {c: c for c in ("clean", "transformed", "oracle")} | ends
         widgets.show_table(
             table.assign(**{c: table[c] * 100 for c in shares}),
             "content-by-transform",
-            column_config={c: st.column_config.NumberColumn(f"{c} %", format="%.1f") for c in shares},
+            column_config={
+                c: st.column_config.NumberColumn(f"{words} %", format="%.1f", help=hint("content"))
+                for c, words in shares.items()
+            },
         )
 
 

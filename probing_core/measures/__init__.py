@@ -125,7 +125,9 @@ KNOWLEDGE = (
         low=-1.0,
         high=1.0,
         higher_is_better=True,
-        definition="Accuracy at the task, less that at a control task whose labels can only be learned by heart.",
+        definition="Accuracy at the task, less that at a control task whose labels are drawn at random, one for "
+        "each cluster of the model's own embeddings. Clusters are easier to learn in some spaces than in others, so "
+        "compare a model's two accuracies, not models.",
         source="Hewitt & Liang 2019",
     ),
     Measure(

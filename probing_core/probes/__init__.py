@@ -56,7 +56,7 @@ PROBES: Catalog[ProbeKind] = Catalog(
         ProbeKind(
             "knn",
             "nearest neighbors",
-            "Votes of the k nearest training embeddings by the cosine, k of 5, 20 or 50 chosen on validation.",
+            "Votes of the k nearest training embeddings by the cosine, k of 5, 20 or 50; validation says which.",
             "probing_core.probes.knn",
         ),
     ),

@@ -17,7 +17,7 @@ from plotly.io import to_json
 from plotly.offline import get_plotlyjs
 
 TEMPLATE = Path(__file__).with_name("page.html")
-MOST_ROWS = 400
+MOST_ROWS = 4000
 
 
 @dataclass(frozen=True)

@@ -223,7 +223,7 @@ def _content(run: Run) -> Iterator[object]:
     yield _both(
         lambda theme: substance_chart(points, theme),
         "Content accuracy against transformation accuracy of each model.",
-        "Content: the corpus label, told from untouched images. Transformation: the fine task.",
+        f"{summaries.content_classes(run)} Transformation: the fine task.",
     )
     numbers = ["content", "content_low", "content_high", "style", "style_low", "style_high"]
     titles = tuple(f"{what} {part}%" for what in ("content", "transformation") for part in ("", "from ", "to "))
@@ -239,7 +239,8 @@ def _content(run: Run) -> Iterator[object]:
         "holds, the content has moved in the embedding and is not lost.",
         shares,
     )
-    yield More("By transformation", [Table(by_transform, percent=shares)])
+    ends = [f"{share}_{end}" for share in shares[1:] for end in ("low", "high")]
+    yield More("By transformation", [Table(by_transform, percent=(*shares, *ends))])
 
 
 def _certainty(run: Run, models: list[str]) -> Iterator[object]:

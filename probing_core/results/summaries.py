@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from probing_core.results.run import Run
+from probing_core.tasks import FEWEST_TO_LEARN, FEWEST_TO_TEST, content_labels, labelled
 
 COLUMNS = ["value", "low", "high"]
+CHOSEN = "chosen on validation"
 
 
 def pick(scores: pd.DataFrame, **wanted: str) -> pd.DataFrame:
@@ -74,7 +76,8 @@ def substance(run: Run) -> pd.DataFrame:
 
 
 def content_by_transform(run: Run) -> pd.DataFrame:
-    """``model``, ``transform``, ``clean``, ``transformed``, ``oracle``: content accuracy and where it went."""
+    """``model``, ``transform``, ``clean``, ``transformed``, ``oracle``, the last two with the ends of their intervals
+    (``transformed_low`` and so on): content accuracy and where it went."""
     rows = pick(run.scores, task="content", measure="balanced-accuracy")
     if rows.empty:
         return rows
@@ -83,9 +86,10 @@ def content_by_transform(run: Run) -> pd.DataFrame:
     for what, prefix in (("transformed", "transform:"), ("oracle", "oracle:")):
         mine = rows[rows["subset"].str.startswith(prefix)]
         mine = mine.assign(transform=mine["subset"].str.removeprefix(prefix))
-        parts.append(mine.set_index(["model", "transform"])["value"].rename(what))
+        named = {"value": what, "low": f"{what}_low", "high": f"{what}_high"}
+        parts.append(mine.set_index(["model", "transform"])[COLUMNS].rename(columns=named))
     # The far tier has no oracle, and means over both must be over the same transforms.
-    table = pd.concat(parts, axis=1).dropna().reset_index()
+    table = pd.concat(parts, axis=1).dropna(subset=["transformed", "oracle"]).reset_index()
     table.insert(2, "clean", table["model"].map(clean))
     return table
 
@@ -93,12 +97,38 @@ def content_by_transform(run: Run) -> pd.DataFrame:
 def other_probes(run: Run, models: Sequence[str]) -> pd.DataFrame:
     """``model``, ``probe``, ``value``, ``low``, ``high``: the fine task by each kind of probe; empty if there is one.
 
-    The interval of ``mlp`` holds its seeds together.
+    The interval of ``mlp`` holds its seeds together. The note says which number of neighbors validation chose.
     """
     rows = pick(run.probe_scores, task="fine", subset="seen", measure="balanced-accuracy")
     if rows.empty or rows["probe"].nunique() < 2:
         return pd.DataFrame()
+    chosen = _neighbors_chosen(run.fits)
+    pairs = zip(rows["model"], rows["probe"], rows["note"], strict=True)
+    rows = rows.assign(
+        note=["; ".join(filter(None, [note, (model, probe) in chosen and CHOSEN])) for model, probe, note in pairs]
+    )
     return _in_order(rows, models)[["model", "probe", *COLUMNS, *(["note"] if rows["note"].any() else [])]]
+
+
+def _neighbors_chosen(fits: pd.DataFrame) -> set[tuple[str, str]]:
+    """(model, ``knn-k``) of the lowest validation loss."""
+    rows = fits[fits["probe"].str.startswith("knn-")] if "probe" in fits else fits[:0]
+    best = rows.sort_values("validation_loss", kind="stable").drop_duplicates("model") if len(rows) else rows
+    return set(zip(best["model"], best["probe"], strict=True)) if len(best) else set()
+
+
+def content_classes(run: Run) -> str:
+    """Which labels the content task is over, and how many of them fall out and why."""
+    labels = content_labels(run.images)
+    rows = labelled(run.images)
+    where = " that no encoder of the zoo saw in pretraining" if rows["held_out"].any() else ""
+    lost = rows["label"].nunique() - len(labels)
+    words = f"Content is told among {len(labels)} labels{where}"
+    if lost:
+        words += (
+            f"; {lost} more have fewer than {FEWEST_TO_LEARN} photographs to learn from or {FEWEST_TO_TEST} to test"
+        )
+    return f"{words}."
 
 
 def certainty(run: Run, models: Sequence[str]) -> pd.DataFrame:

@@ -61,7 +61,15 @@ def test_content_by_transform_has_probe_and_oracle(trained, made):
     assert rows.at["brighten", "transformed"] == scores["transform:brighten"]
     assert rows.at["brighten", "oracle"] == scores["oracle:brighten"]
     assert (rows["clean"] == scores["seen"]).all()
+    lows = trained.scores.query("task == 'content' and measure == 'balanced-accuracy'").set_index("subset")["low"]
+    assert rows.at["brighten", "oracle_low"] == lows["oracle:brighten"]
     assert summaries.content_by_transform(made).empty
+
+
+def test_classes_that_fall_out_of_the_content_task_are_told():
+    told = summaries.content_classes(Run.open(data_dir() / "reference"))
+    assert "among 16 labels that no encoder of the zoo saw" in told
+    assert "; 5 more have fewer than 5 photographs" in told
 
 
 def test_what_stands_behind_the_scores_is_what_the_tables_say(trained, made):
@@ -70,6 +78,8 @@ def test_what_stands_behind_the_scores_is_what_the_tables_say(trained, made):
     probes = summaries.other_probes(trained, [model]).set_index("probe")
     assert set(probes.index) == set(seen["probe"]) > {"linear", "mlp"}
     assert probes.at["mlp", "low"] == seen.set_index("probe").at["mlp", "low"]
+    fits = trained.fits[trained.fits["probe"].str.startswith("knn-")].set_index("probe")["validation_loss"]
+    assert [probe for probe, note in probes["note"].items() if "chosen on validation" in note] == [fits.idxmin()]
     assert summaries.other_probes(made, ["zoo/mae"]).empty, "there is one kind of probe"
     sure = summaries.certainty(trained, [model]).set_index("measure")
     told = trained.scores.query("task == 'fine' and subset == 'seen'").set_index("measure")
