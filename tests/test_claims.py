@@ -83,6 +83,15 @@ def test_ablations_are_corrected_apart_from_the_claims():
     assert table["p_holm"].min() == pytest.approx(min(1, 6 * table["p"].min()))
 
 
+def test_a_score_of_some_photographs_is_drawn_with_those_of_all():
+    everyone, mine = pd.Series(["a", "b", "c", "d", "b"]), pd.Series(["b", "d", "d"])
+    sums = st.mean(np.array([True, False, True]), mine.to_numpy())
+    padded = claims._among(sums, mine, everyone)
+    assert padded.value == sums.value
+    assert padded.sums[[1, 3]].tolist() == sums.sums.tolist()
+    assert not padded.sums[[0, 2]].any()
+
+
 def test_content_and_style_that_rise_together_do_not_trade_off():
     style = {m: accuracy(0.2 + 0.12 * i, i, 600) for i, m in enumerate(SIX)}
     opposite = {m: accuracy(0.9 - 0.12 * i, i, 600) for i, m in enumerate(SIX)}

@@ -1,11 +1,12 @@
-"""Every page in headless Chromium, over the made run and the reference run: no exception, nothing in the console,
-nothing wider than the window."""
+"""Every page in headless Chromium, over the made run, the reference run and one under its probes: no exception,
+nothing in the console, nothing wider than the window."""
 
 from __future__ import annotations
 
 import pytest
 
 from probing_core.paths import data_dir
+from probing_core.pipeline import Options, run
 from tests.dashboard.browser import ADDRESSES, CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
 
 pytestmark = [
@@ -23,9 +24,18 @@ def chromium():
         yield started
 
 
-@pytest.fixture(scope="module", params=["made", "reference"])
+@pytest.fixture(scope="module")
+def demo_run(tmp_path_factory):
+    """As `make demo` computes it, with one small model and ten views."""
+    out = tmp_path_factory.mktemp("demo") / "demo"
+    run(out, Options(probes_from=data_dir() / "reference", models=("baseline/handcrafted",), limit=10, device="cpu"))
+    return out
+
+
+@pytest.fixture(scope="module", params=["made", "reference", "demo"])
 def dashboard(request):
-    run = request.getfixturevalue("made_run") if request.param == "made" else data_dir() / "reference"
+    shipped = data_dir() / "reference"
+    run = shipped if request.param == "reference" else request.getfixturevalue(f"{request.param}_run")
     assert (run / "run.toml").is_file()  # pages without a run have little to complain about
     with served(["--run", str(run)]) as address:
         yield address

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -185,6 +186,18 @@ def test_map_finds_an_image_and_keeps_a_named_selection(open_app, made_run):
     app.button(key="clear-selection").click().run()
     app.selectbox(key="find-image").select(None).run()
     assert app.session_state["_selections"].keys() == {"mine"}
+    assert address(app, "selection-name") == "mine"
+
+
+def test_more_models_than_the_map_has_room_for_stay_chosen_on_other_pages(open_app):
+    run = Path(__file__).parents[2] / "data" / "reference"
+    names = list(Run.open(run).models["name"])[:5]
+    app = open_app("Map", run=run, models=",".join(names))
+    assert not app.exception
+    assert "Shown are the first 4 of the 5 models chosen" in texts(app)
+    assert "samples shown in each of 4 maps" in texts(app)
+    app.switch_page("views/explore.py").run()
+    assert app.multiselect(key="models").value == names
 
 
 def test_a_map_that_holds_a_part_of_the_run_says_so_and_finds_only_what_it_holds(
