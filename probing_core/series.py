@@ -96,11 +96,11 @@ def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame
     say which: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented, 1 the
     strongest, below 0 what is fainter); or ``first``, ``second``.
     """
-    there, splits, most = images["used"], ("test",), SERIES_IMAGES
+    there, most = images["used"] & (images["split"] == "test"), SERIES_IMAGES
     if name == RENDERING:
-        there, splits = there | (images["why_not"] == LIVE_ONLY), LEARNED
+        there = (images["used"] | (images["why_not"] == LIVE_ONLY)) & images["split"].isin(LEARNED)
         most = recipe.live_images or RENDERED_IMAGES
-    candidates = images.loc[there & images["split"].isin(splits), ["image_id", "base_id", "label", "split"]]
+    candidates = images.loc[there, ["image_id", "base_id", "label", "split"]]
     chosen = limit_rows(candidates.reset_index(drop=True), most)
     if name == RENDERING:
         versions = pd.DataFrame([(t.name, t.group) for t in rendered(recipe)], columns=["transform", "group"])

@@ -94,9 +94,12 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     table = hit_rates(told)
-    print(f"| model | {' | '.join(table.columns)} |\n|{' --- |' * (len(table.columns) + 1)}")
+    columns = [name for name in table if name not in ("from", "to")]
+    print(f"| model | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}")
     for model, row in table.iterrows():
-        print(f"| `{model}` | {' | '.join(f'{value:.0f} %' for value in row)} |")
+        cells = [f"{row[name]:.0f} %" for name in columns]
+        cells[0] += f" ({row['from']:.0f} to {row['to']:.0f})"
+        print(f"| `{model}` | {' | '.join(cells)} |")
     worst = told.assign(hit=told["said"] == told["group"]).groupby(["model", "operation"])["hit"].mean().unstack()
     print("\nBy operation, in percent:\n\n" + (worst * 100).round(0).to_string(), file=sys.stderr)
     return 0

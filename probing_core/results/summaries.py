@@ -104,9 +104,8 @@ def other_probes(run: Run, models: Sequence[str]) -> pd.DataFrame:
         return pd.DataFrame()
     chosen = _neighbors_chosen(run.fits)
     pairs = zip(rows["model"], rows["probe"], rows["note"], strict=True)
-    rows = rows.assign(
-        note=["; ".join(filter(None, [note, (model, probe) in chosen and CHOSEN])) for model, probe, note in pairs]
-    )
+    told = [(note, CHOSEN if (model, probe) in chosen else "") for model, probe, note in pairs]
+    rows = rows.assign(note=["; ".join(filter(None, both)) for both in told])
     return _in_order(rows, models)[["model", "probe", *COLUMNS, *(["note"] if rows["note"].any() else [])]]
 
 
