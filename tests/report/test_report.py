@@ -14,7 +14,7 @@ import pytest
 
 from probing_core.errors import BadConfig, BadRun
 from probing_core.report import write_report
-from probing_core.report.page import Figure, More, Section, Table, Text, render
+from probing_core.report.page import MOST_ROWS, Figure, More, Section, Table, Text, render
 from probing_core.report.sections import sections
 from probing_core.results import Run, leaderboard
 from probing_core.store import Store
@@ -118,8 +118,8 @@ def test_text_is_never_markup():
 
 
 def test_long_tables_say_what_is_left_out():
-    words = Page(render("t", [Section("s", [Table(pd.DataFrame({"n": range(1000)}))])])).words
-    assert any("The first 400 rows of 1000; the run holds all." in w for w in words)
+    words = Page(render("t", [Section("s", [Table(pd.DataFrame({"n": range(MOST_ROWS + 7)}))])])).words
+    assert any(f"The first {MOST_ROWS} rows of {MOST_ROWS + 7}; the run holds all." in w for w in words)
 
 
 def test_study_tables_are_shown_as_they_are_found(run, tmp_path):
