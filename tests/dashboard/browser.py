@@ -41,6 +41,15 @@ ADDRESSES = {
 }
 """A telling view of each page."""
 
+ASKED = {
+    "explore, asked": "explore?transform=fog&ask=True&models=baseline/pixels",
+    "map, selected": "map?selected=3.7.11&arrows=True&color=strength",
+    "confusion, a cell": "confusion?cell=jpeg%3Eidentity",
+    "confusion, two classes": "confusion?compare=two%20classes&tell=jpeg&from=pixelate",
+    "try your images, neighbors": "try?samples=chelsea/00&question=group&neighbors=True&models=baseline/pixels",
+}
+"""What pages show once something was asked of them."""
+
 OWN_404 = ("/_stcore/health", "/_stcore/host-config")
 """Streamlit looks for its server below a page's path first; these two misses are its own."""
 

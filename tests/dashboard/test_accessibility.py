@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dashboard.browser import ADDRESSES, CHROMIUM, WAIT_MS, browser, served, settle
+from tests.dashboard.browser import ADDRESSES, ASKED, CHROMIUM, WAIT_MS, browser, served, settle
 
 pytestmark = [
     pytest.mark.browser,
@@ -32,7 +32,7 @@ def test_no_serious_violation(dashboard, theme, rules):
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme)
     context.set_default_timeout(WAIT_MS)
     found, checked = [], 0
-    for name, path in ADDRESSES.items():
+    for name, path in (ADDRESSES | ASKED).items():
         page = context.new_page()
         page.goto(f"{address}/{path}")
         page.get_by_role("heading", level=1).first.wait_for()
@@ -51,7 +51,7 @@ def test_no_serious_violation(dashboard, theme, rules):
                 ]
         page.close()
     context.close()
-    assert checked >= len(ADDRESSES) * (1 if rules else 10)  # it did look
+    assert checked >= len(ADDRESSES | ASKED) * (1 if rules else 10)  # it did look
     assert found == []
 
 

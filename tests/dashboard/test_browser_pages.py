@@ -7,7 +7,7 @@ import pytest
 
 from probing_core.paths import data_dir
 from probing_core.pipeline import Options, run
-from tests.dashboard.browser import ADDRESSES, CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
+from tests.dashboard.browser import ADDRESSES, ASKED, CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
 
 pytestmark = [
     pytest.mark.browser,
@@ -47,7 +47,7 @@ def test_every_page_opens_without_a_complaint(dashboard, chromium, theme, width)
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
     context.set_default_timeout(WAIT_MS)
     found = {}
-    for name, path in ADDRESSES.items():
+    for name, path in (ADDRESSES | ASKED).items():
         page = context.new_page()
         complaints = complaints_of(page)
         page.goto(f"{dashboard}/{path}")
