@@ -37,6 +37,19 @@ def test_false_positives_under_no_difference(clusters):
     assert rejected / 3000 <= 0.06
 
 
+def test_false_positives_of_accuracies_over_clusters():
+    """Versions of a photograph share its difficulty, and two models are equally good on each."""
+    rejected, worlds, clusters, classes = 0, 1000, 40, 6
+    truth, bases = np.tile(np.arange(classes), 2 * clusters), np.repeat(np.arange(clusters), 2 * classes)
+    for seed in range(worlds):
+        rng = np.random.default_rng(seed)
+        rate = np.repeat(rng.beta(3, 2, clusters), 2 * classes)
+        said = [np.where(rng.random(len(truth)) < rate, truth, (truth + 1) % classes) for _ in range(2)]
+        first, second = (st.balanced_accuracy(truth, one, bases) for one in said)
+        rejected += sign_flip(first, second, seed=seed, flips=500) <= 0.05
+    assert rejected / worlds <= 0.06
+
+
 def test_models_of_other_photographs_are_refused():
     with pytest.raises(BadArray, match="same photographs"):
         sign_flip(means(np.zeros(5)), means(np.zeros(6)))
