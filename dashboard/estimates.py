@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from probing_core.look_samples import MOST_PICTURES, TILES
 from probing_core.pairs import PAIRS
-from probing_core.series import RENDERED_IMAGES, SERIES_IMAGES, STRENGTHS
+from probing_core.series import LAYER_CLEAN_IMAGES, LAYER_IMAGES, RENDERED_IMAGES, SERIES_IMAGES, STRENGTHS
 
 ROUGH_NOTE = (
     "A rough guess for two cores: about 3 ms to make a sample, and for a model about 3 ms (baselines, small networks), "
@@ -91,7 +91,8 @@ def _further(images: int, transforms: int) -> int:
     """Samples of the series and large pictures, of a corpus whose test and train splits have the usual shares."""
     tested, learned = min(SERIES_IMAGES, images // 5), min(RENDERED_IMAGES, 4 * images // 5)
     looked_at = min(MOST_PICTURES, images // 5) * (transforms + 1) * (1 + TILES)
-    return tested * (STRENGTHS * transforms + len(PAIRS)) + learned * (transforms + 1) + looked_at
+    layers = min(sum(LAYER_IMAGES.values()), images) * transforms + min(sum(LAYER_CLEAN_IMAGES.values()), images)
+    return tested * (STRENGTHS * transforms + len(PAIRS)) + learned * (transforms + 1) + layers + looked_at
 
 
 def _rough(model: str) -> float:

@@ -24,10 +24,11 @@ from probing_core.embedders import find_spec, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.devices import give_back, out_of_memory, resolve_device
 from probing_core.errors import BadRun, ModelUnavailable
+from probing_core.intake import choose_images
 from probing_core.look_samples import make_looks
 from probing_core.progress import Progress
-from probing_core.samples import Unit, choose_images, cut_units, load_transforms, make_samples, plan_samples
-from probing_core.series import REVISIONS, make_series, plan_series, series_names
+from probing_core.samples import Unit, cut_units, load_transforms, make_samples, plan_samples
+from probing_core.series import LAYERS, REVISIONS, make_series, plan_series, series_names
 from probing_core.store import Store, digest, slug
 
 LOOKS = "looks.parquet"
@@ -40,6 +41,10 @@ MEMORY_SHARE = 0.6
 
 Make = Callable[[Corpus, pd.DataFrame, ThreadPoolExecutor], tuple[list[np.ndarray], pd.DataFrame]]
 """(corpus, planned rows of one unit, threads) -> their pictures and completed rows."""
+
+
+Arrays = Mapping[str, Mapping[str, np.ndarray]]
+"""Full model name -> what is written of it for one unit, by name."""
 
 
 Accept = Callable[[dict[str, Any]], object]
@@ -58,6 +63,7 @@ class Batch:
         units: how they are cut.
         make: makes the pictures of one unit.
         main: whether embeddings made elsewhere cover them; a series has none.
+        blocks: whether every block of a network is read out, in place of the model's own embedding.
     """
 
     table: str
@@ -66,7 +72,8 @@ class Batch:
     planned: pd.DataFrame
     units: Sequence[Unit]
     make: Make
-    main: bool
+    main: bool = False
+    blocks: bool = False
 
     @property
     def stage(self) -> str:
@@ -77,6 +84,18 @@ class Batch:
 
     def unit_path(self, model: str, unit: Unit) -> str:
         return f"models/{slug(model)}/{self.folder}/{unit.name}.safetensors"
+
+    def has(self, embedder: LoadedEmbedder) -> bool:
+        """Whether there is anything of these samples that the embedder gives."""
+        if self.blocks:
+            return bool(embedder.blocks)
+        return self.main or find_spec(embedder.name).family != PRECOMPUTED
+
+    def embedded(self, embedder: LoadedEmbedder, pictures: list[np.ndarray], facts: pd.DataFrame) -> Arrays:
+        if self.blocks:
+            return {embedder.name: embedder.embed_blocks(pictures)}
+        made = embedder.embed_samples(pictures, facts) if self.main else embedder.embed_layers(pictures)
+        return {name: {"embeddings": embeddings} for name, embeddings in made.items()}
 
 
 def sample_key(recipe: Recipe) -> str:
@@ -133,7 +152,7 @@ def plan_batches(recipe: Recipe, images: pd.DataFrame) -> list[Batch]:
     def make_main(corpus: Corpus, rows: pd.DataFrame, pool: ThreadPoolExecutor) -> Any:
         return make_samples(recipe, corpus, transforms, rows, pool)
 
-    main = Batch("samples.parquet", "embeddings", key, planned, cut_units(recipe, planned), make_main, True)
+    main = Batch("samples.parquet", "embeddings", key, planned, cut_units(recipe, planned), make_main, main=True)
     return [main, *(_plan_series(name, recipe, images, key) for name in series_names(recipe, images))]
 
 
@@ -147,7 +166,7 @@ def _plan_series(name: str, recipe: Recipe, images: pd.DataFrame, key: str) -> B
         planned=planned,
         units=cut_units(recipe, planned),
         make=partial(_make_series, name, recipe),
-        main=False,
+        blocks=name == LAYERS,
     )
 
 
@@ -162,12 +181,17 @@ def is_embedded(store: Store, request: str, batches: Sequence[Batch]) -> bool:
         all(
             store.has(batch.unit_path(e["name"], unit), digest([batch.key, e["recipe"]]))
             for batch in batches
-            if batch.main or e["family"] != PRECOMPUTED
+            if (_has_blocks(e) if batch.blocks else batch.main or e["family"] != PRECOMPUTED)
             for unit in batch.units
         )
         and (e["family"] == PRECOMPUTED or store.has(looks_path(e["name"]), digest([batches[0].key, e["recipe"]])))
         for e in entries
     )
+
+
+def _has_blocks(entry: dict[str, Any]) -> bool:
+    """What `LoadedEmbedder.blocks` tells, of a model that is not in memory."""
+    return bool(entry["recipe"].get("layers")) and "layer" not in entry["recipe"]
 
 
 def model_entries(store: Store) -> list[dict[str, Any]]:
@@ -184,12 +208,8 @@ def read_embeddings(store: Store, model: str, rows: np.ndarray | None = None, se
         rows: which of them, increasing; all, if not given. No more than these and one unit are in memory.
         series: name of the series; the main samples, if not given.
     """
-    folder = f"models/{slug(model)}/{f'series/{series}' if series else 'embeddings'}/"
-    names = [n for n in store.names(folder) if n.endswith(".safetensors")]
-    if not names:
-        raise BadRun(f"The run has no embeddings of '{model}'; `probing embed --run DIR` makes them.")
     parts, start = [], 0
-    for name in names:
+    for name in _unit_names(store, model, series):
         unit = store.read_arrays(name)["embeddings"]
         stop = start + len(unit)
         if rows is not None:
@@ -197,6 +217,21 @@ def read_embeddings(store: Store, model: str, rows: np.ndarray | None = None, se
         parts.append(unit)
         start = stop
     return np.concatenate(parts)
+
+
+def read_blocks(store: Store, model: str) -> dict[str, np.ndarray]:
+    """Embeddings (N, D) of every block of ``model`` (`LoadedEmbedder.blocks`), in the order of the layers' table."""
+    units = [store.read_arrays(name) for name in _unit_names(store, model, LAYERS)]
+    names = sorted(units[0], key=lambda name: (int(name.split(".")[0]), name))
+    return {name: np.concatenate([unit[name] for unit in units]) for name in names}
+
+
+def _unit_names(store: Store, model: str, series: str) -> list[str]:
+    folder = f"models/{slug(model)}/{f'series/{series}' if series else 'embeddings'}/"
+    names = [n for n in store.names(folder) if n.endswith(".safetensors")]
+    if not names:
+        raise BadRun(f"The run has no embeddings of '{model}'; `probing embed --run DIR` makes them.")
+    return names
 
 
 def has_embeddings(store: Store, model: str, series: str = "") -> bool:
@@ -286,7 +321,7 @@ def _embed_units(
     progress: Progress,
 ) -> None:
     made_elsewhere = {e.name for e in embedders if find_spec(e.name).family == PRECOMPUTED}
-    able = [e for e in embedders if batch.main or e.name not in made_elsewhere]
+    able = [e for e in embedders if batch.has(e)]
     recipes = {e.name: {n: digest([batch.key, without_none(r)]) for n, r in e.recipes().items()} for e in able}
 
     def missing(unit: Unit) -> list[LoadedEmbedder]:
@@ -316,10 +351,9 @@ def _embed_units(
             if facts_missing(unit):
                 store.write_table(batch.facts_path(unit), facts, batch.key)
             for embedder in missing(unit):
-                made = embedder.embed_samples(pictures, facts) if batch.main else embedder.embed_layers(pictures)
-                for name, embeddings in _finite(made).items():
+                for name, arrays in batch.embedded(embedder, pictures, facts).items():
                     path, key = batch.unit_path(name, unit), recipes[embedder.name][name]
-                    store.write_arrays(path, {"embeddings": embeddings}, key)
+                    store.write_arrays(path, _finite(name, arrays), key)
     progress.update(batch.stage, len(batch.units), len(batch.units), doing)
 
 
@@ -347,14 +381,13 @@ def _embed_looks(
             store.write_arrays(looks_path(name), {"embeddings": np.asarray(embeddings, np.float32)}, keys[name])
 
 
-def _finite(made: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-    for name, embeddings in made.items():
-        if not np.isfinite(embeddings).all():
-            raise BadRun(
-                f"'{name}' gave embeddings that are not finite numbers; "
-                f"try --precision float32, or check the model's weights."
-            )
-    return made
+def _finite(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise BadRun(
+            f"'{name}' gave embeddings that are not finite numbers; "
+            f"try --precision float32, or check the model's weights."
+        )
+    return dict(arrays)
 
 
 def _gather_samples(store: Store, batch: Batch) -> None:

@@ -1,4 +1,4 @@
-"""Which images a run uses, which transformed versions are made of them, and making them.
+"""Which transformed versions are made of a run's images, and making them.
 
 An image before transforms is a row of ``images.parquet``; a transformed one is a sample, a row of
 ``samples.parquet``. Samples are numbered image by image, and cut into units: blocks of consecutive samples that are
@@ -7,7 +7,7 @@ made, embedded and saved together, so that a killed run loses at most the unit i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,28 +15,18 @@ import numpy as np
 import pandas as pd
 
 from probing_core.config import Recipe
-from probing_core.corpora import assign_splits, limit_rows
+from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
-from probing_core.errors import BadCorpus, BadImage
 from probing_core.transforms import resolve
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.distance import describe
-from probing_core.transforms.view import cut_pair, prepare_source, source_side
-
-NEAR_GRAY = 8.0
-"""Mean of (max - min channel) below which a picture has too little color for the color group to show."""
+from probing_core.transforms.view import cut_pair, prepare_source
 
 FEW_PHOTOGRAPHS = 30
 """With fewer base photographs than this, evaluation leaves one photograph out at a time."""
 
 IDENTITY_DRAWS = 2
 """Identity is drawn twice a repetition, as the group task sees two members of every other group."""
-
-LIVE_ONLY = "beyond the limit: live predictions alone learn from it"
-"""Why an image is left out of everything else."""
-
-LEARNED = ("train", "val")
-"""Splits that probes learn from and choose on."""
 
 FAR_IMAGES = 400
 """Images that get the far tier: painting takes a tenth of a second a style."""
@@ -61,65 +51,6 @@ class Unit:
 
 def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
     return tuple(resolve(name) for name in recipe.transforms)
-
-
-def choose_images(recipe: Recipe, corpus: Corpus, progress: Callable[[int, int], None]) -> pd.DataFrame:
-    """The rows of ``images.parquet``: every image that the run considered, and why some are left out.
-
-    Raises:
-        BadCorpus: nothing is left.
-    """
-    rows = corpus.rows[corpus.rows["split"] != "pretrain"].reset_index(drop=True).copy()
-    if (rows["split"] == "").any():
-        rows["split"] = assign_splits(rows["base_id"].tolist(), recipe.seed)
-    needs_geometry = any(t.warp is not None for t in load_transforms(recipe))
-    fit = rows["color"] & (rows["geometry"] | (not needs_geometry))
-    beyond = pd.Series(False, index=rows.index)
-    if recipe.limit is not None:
-        chosen = limit_rows(rows[fit], recipe.limit)
-        further = _live_only(recipe, rows[fit].drop(chosen.index), chosen)
-        rows = pd.concat([chosen, further], ignore_index=True)
-        fit = pd.Series(True, index=rows.index)
-        beyond = fit & (rows.index >= len(chosen))
-    rows["why_not"] = np.where(fit, "", rows["why_not"])
-
-    smallest = source_side(recipe.view)
-    with ThreadPoolExecutor(recipe.threads) as pool:
-        candidates = rows.index[fit]
-        reasons = pool.map(lambda i: _unfit(corpus, str(rows.at[i, "image_id"]), smallest), candidates)
-        for done, (i, reason) in enumerate(zip(candidates, reasons, strict=True), 1):
-            rows.at[i, "why_not"] = reason
-            progress(done, len(candidates))
-    rows.loc[beyond & (rows["why_not"] == ""), "why_not"] = LIVE_ONLY
-    rows["used"] = rows["why_not"] == ""
-    if not rows["used"].any():
-        reason = rows["why_not"].value_counts().index[0] if len(rows) else "it has no probe images"
-        raise BadCorpus(
-            f"Corpus '{corpus.name}' leaves no image for a view of {recipe.view} pixels; most often: {reason}."
-            + (f" Try a smaller --view: sources must have {smallest} pixels." if "smaller than" in reason else "")
-        )
-    # Only corpora on which encoders were pretrained say which classes those never saw.
-    rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False
-    return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not", "held_out"]]
-
-
-def _live_only(recipe: Recipe, rest: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
-    """Those of the ``rest`` of the rows that live predictions learn from beside the ``chosen``."""
-    wanted = (recipe.live_images or 0) - int(chosen["split"].isin(LEARNED).sum())
-    rest = rest[rest["split"].isin(LEARNED)]
-    return limit_rows(rest, wanted) if wanted > 0 else rest[:0]
-
-
-def _unfit(corpus: Corpus, image_id: str, smallest: int) -> str:
-    """Why an image leaves all classes, or an empty string."""
-    try:
-        image = corpus.load(image_id)
-    except BadImage as error:
-        return f"unreadable: {error}"
-    if min(image.shape[:2]) < smallest:
-        return f"smaller than {smallest} pixels"
-    small = image[:: max(1, image.shape[0] // 128), :: max(1, image.shape[1] // 128)].astype(np.int16)
-    return "near gray" if float((small.max(2) - small.min(2)).mean()) < NEAR_GRAY else ""
 
 
 def evaluation_mode(images: pd.DataFrame) -> str:

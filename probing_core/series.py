@@ -5,6 +5,8 @@
 - ``composition``: the same images under two transformations in a row (`probing_core.pairs`).
 - ``rendering``: some images of the train and val splits as other programs hand them over, untouched and under the same
   transformations by other hands (`probing_core.renderings`), from which deployment probes learn and choose too.
+- ``layers``: some images of every split as the main samples have them, and more of them untouched, of which every block
+  of a network is embedded.
 
 A run has them where it evaluates by split. They are made and embedded in units like the main samples.
 """
@@ -21,14 +23,15 @@ import pandas as pd
 from probing_core.config import Recipe
 from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
+from probing_core.intake import LEARNED, LIVE_ONLY
 from probing_core.pairs import PAIRS
 from probing_core.renderings import RENDERINGS, clean
-from probing_core.samples import LEARNED, LIVE_ONLY, evaluation_mode, load_transforms
+from probing_core.samples import evaluation_mode, load_transforms, make_pair
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.distance import describe
 from probing_core.transforms.view import cut_pair, prepare_source
 
-STRENGTH, COMPOSITION, RENDERING = "strength", "composition", "rendering"
+STRENGTH, COMPOSITION, RENDERING, LAYERS = "strength", "composition", "rendering", "layers"
 
 SERIES_IMAGES = 150
 """Tested images that get the series; they then cost about what the main samples of a thousand images do."""
@@ -37,6 +40,12 @@ RENDERED_IMAGES = 500
 """Images to learn from and to choose on that get the renderings, where the recipe names no number (``live_images``):
 they then cost what the main samples of these images do. More photographs help more than more versions."""
 
+LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
+"""Images of each split of which every block is embedded under every transformation."""
+
+LAYER_CLEAN_IMAGES = {"train": 1000, "val": 300, "test": 700}
+"""Images of each split, these among them, of which every block is embedded untouched, for their content."""
+
 FAINT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Fainter strengths than the weakest, as shares of the way to it from no change: each is twice the one before, since
 nobody knows beforehand how little a model sees."""
@@ -44,7 +53,7 @@ nobody knows beforehand how little a model sees."""
 STRENGTHS = 7
 """Strengths in all; those of the documented range are evenly spaced by the transform's own law, both ends included."""
 
-REVISIONS = {STRENGTH: 2, COMPOSITION: 2, RENDERING: 3}
+REVISIONS = {STRENGTH: 2, COMPOSITION: 2, RENDERING: 3, LAYERS: 1}
 """Part of the key of a series; raised when what is made of it changes."""
 
 
@@ -58,7 +67,7 @@ def series_names(recipe: Recipe, images: pd.DataFrame) -> tuple[str, ...]:
         return ()
     if recipe.probes_from:
         return (STRENGTH,)
-    wanted = {RENDERING: bool(rendered(recipe)), COMPOSITION: bool(pairs_of(recipe)), STRENGTH: True}
+    wanted = {RENDERING: bool(rendered(recipe)), COMPOSITION: bool(pairs_of(recipe)), STRENGTH: True, LAYERS: True}
     return tuple(name for name, there in wanted.items() if there)
 
 
@@ -96,6 +105,8 @@ def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame
     say which: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented, 1 the
     strongest, below 0 what is fainter); or ``first``, ``second``.
     """
+    if name == LAYERS:
+        return _numbered(_plan_layers(recipe, images))
     there, most = images["used"] & (images["split"] == "test"), SERIES_IMAGES
     if name == RENDERING:
         there = (images["used"] | (images["why_not"] == LIVE_ONLY)) & images["split"].isin(LEARNED)
@@ -111,7 +122,24 @@ def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame
         ).astype({"strength": np.float32, "position": np.float32})
     else:
         versions = pd.DataFrame(pairs_of(recipe), columns=["first", "second"])
-    planned = chosen.merge(versions, how="cross")
+    return _numbered(chosen.merge(versions, how="cross"))
+
+
+def _plan_layers(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
+    learned = pd.DataFrame(
+        [(t.name, t.group) for t in load_transforms(recipe) if not t.far], columns=["transform", "group"]
+    )
+    untouched = learned[learned["transform"] == "identity"]
+    parts = []
+    for split, most in LAYER_IMAGES.items():
+        there = images.loc[images["used"] & (images["split"] == split), ["image_id", "base_id", "label", "split"]]
+        clean = limit_rows(there.reset_index(drop=True), LAYER_CLEAN_IMAGES[split])
+        chosen = limit_rows(clean, most)
+        parts += [chosen.merge(learned, how="cross"), clean.drop(chosen.index).merge(untouched, how="cross")]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _numbered(planned: pd.DataFrame) -> pd.DataFrame:
     planned.insert(0, "sample", np.arange(len(planned), dtype=np.int32))
     return planned
 
@@ -141,6 +169,14 @@ def _at_strength(
     rng = generator(recipe.seed, row["image_id"], f"{row['transform']} at every strength")
     transform = transforms[row["transform"]].for_split(row["split"])
     return *cut_pair(source, recipe.view, transform, float(row["strength"]), rng), {}
+
+
+def _as_sampled(
+    source: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
+) -> tuple[Image, Image, dict[str, Any]]:
+    transform = transforms[row["transform"]].for_split(row["split"])
+    before, after, strength = make_pair(source, recipe, transform, row["image_id"], repetition=0, draw=0)
+    return before, after, {"strength": np.float32(strength)}
 
 
 def _composed(
@@ -173,7 +209,7 @@ def _rendered(
     return before, transform.apply(before, transform.draw_strength(rng), rng), {}
 
 
-MAKERS = {STRENGTH: _at_strength, COMPOSITION: _composed, RENDERING: _rendered}
+MAKERS = {STRENGTH: _at_strength, COMPOSITION: _composed, RENDERING: _rendered, LAYERS: _as_sampled}
 
 
 def position_of(transform: Transform, strength: float) -> float:

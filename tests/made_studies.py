@@ -14,7 +14,15 @@ from probing_core.series import strengths_of
 from probing_core.store import Store
 
 KEY = "made"
+STEADY = "150 images; from 2000 on the estimate is steady"
 EVERY = {"interval": "bootstrap", "bases": 150, "images": 150, "note": ""}
+
+
+def _layers(scored: pd.DataFrame) -> pd.DataFrame:
+    table = scored.assign(pooling="mean", chance=np.where(scored["task"] == "fine", 1 / 31, 0.2))
+    table = table.assign(validation_loss=1 - table["value"])
+    lowest = table.groupby(["model", "task"])["validation_loss"].transform("min")
+    return table.assign(chosen=table["validation_loss"] == lowest)
 
 
 def add_studies(root: Path) -> Path:
@@ -62,14 +70,11 @@ def add_studies(root: Path) -> Path:
         "thresholds": thresholds,
         "geometry": scored(rows("transform", "measure", of=geometry)),
         "cka": pd.DataFrame(
-            [
-                (a, b, float(a == b), 150, "150 images; from 2000 on the estimate is steady")
-                for a in models
-                for b in models
-            ],
-            columns=["model_a", "model_b", "value", "images", "note"],
+            [(a, b, float(a == b), 0.9 * (a == b), 1.0, "jackknife", 150, 150, STEADY) for a in models for b in models],
+            columns=["model_a", "model_b", "value", "low", "high", "interval", "bases", "images", "note"],
         ),
         "composition": composition.assign(**EVERY),
+        "layers": _layers(scored(rows("layer", "task", of=[(n, t) for n in (1, 2, 3) for t in ("fine", "content")]))),
         "dimension": scored(rows("dimensions", of=[(2**k,) for k in range(7)])).assign(chance=1 / 31),
         "erasure": scored(rows("task", "probe", "erased", of=[(*p, e) for p in probes for e in erased])).assign(
             chance=0.1

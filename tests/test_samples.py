@@ -3,15 +3,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pytest
 
 from probing_core import samples
 from probing_core.config import Recipe
 from probing_core.corpora import open_corpus
-from probing_core.errors import BadCorpus
-from probing_core.images import encode_png
-from probing_core.samples import choose_images, cut_units, load_transforms, make_samples, plan_samples
-from tests.conftest import scene
+from probing_core.intake import choose_images
+from probing_core.samples import cut_units, load_transforms, make_samples, plan_samples
 
 
 def recipe_of(corpus, **changes):
@@ -89,25 +86,6 @@ def test_another_seed_draws_other_strengths(few_scenes):
     _, first = make_all(recipe_of(corpus), corpus)
     _, second = make_all(recipe_of(corpus, seed=1), corpus)
     assert (first["strength"].dropna() != second["strength"].dropna()).all()
-
-
-def test_what_is_left_out_is_told(tmp_path):
-    folder = tmp_path / "mixed"
-    folder.mkdir()
-    gray = np.repeat(scene(1, 64)[:, :, :1], 3, axis=2)
-    for name, image in {"good": scene(0, 64), "gray": gray, "small": scene(2, 40)}.items():
-        (folder / f"{name}.png").write_bytes(encode_png(image))
-    corpus = open_corpus(f"folder:{folder}")
-    images = choose_images(recipe_of(corpus), corpus, silent)
-    reasons = {image_id.split(".")[0]: why for image_id, why in zip(images["image_id"], images["why_not"], strict=True)}
-    assert reasons == {"good": "", "gray": "near gray", "small": "smaller than 44 pixels"}
-    assert images["used"].tolist() == [why == "" for why in images["why_not"]]
-
-
-def test_a_corpus_of_small_pictures_is_refused_with_the_way_out(few_scenes):
-    corpus = open_corpus(f"folder:{few_scenes}")
-    with pytest.raises(BadCorpus, match="Try a smaller --view: sources must have 176 pixels"):
-        choose_images(recipe_of(corpus, view=128), corpus, silent)
 
 
 def test_the_far_tier_is_made_of_a_few_tested_images_once(few_scenes, many_scenes, monkeypatch):

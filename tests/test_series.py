@@ -10,13 +10,15 @@ import pytest
 from probing_core import embedding, samples, series
 from probing_core.corpora import open_corpus
 from probing_core.embedders import find_spec, load_embedder
-from probing_core.embedding import embed, is_embedded, plan_batches, read_embeddings
+from probing_core.embedding import embed, has_embeddings, is_embedded, plan_batches, read_blocks, read_embeddings
+from probing_core.intake import LIVE_ONLY, choose_images
 from probing_core.pairs import PAIRS
 from probing_core.progress import SILENT
 from probing_core.renderings import clean
-from probing_core.samples import LIVE_ONLY, choose_images, load_transforms
+from probing_core.samples import load_transforms
 from probing_core.series import (
     COMPOSITION,
+    LAYERS,
     RENDERING,
     STRENGTH,
     make_series,
@@ -36,6 +38,8 @@ TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "posterize", "rotat
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(series, "SERIES_IMAGES", 4)
+    monkeypatch.setattr(series, "LAYER_IMAGES", {"train": 3, "val": 2, "test": 2})
+    monkeypatch.setattr(series, "LAYER_CLEAN_IMAGES", {"train": 5, "val": 2, "test": 3})
     monkeypatch.setattr(series, "PAIRS", (*PAIRS[2:4], ("rotate", "gaussian-noise"), ("rotate", "jpeg")))
     monkeypatch.setattr(samples, "UNIT_SAMPLES", 48)
 
@@ -63,10 +67,10 @@ def test_the_frozen_pairs_are_thirty_across_groups_with_every_group_and_both_ord
 
 def test_only_runs_that_are_split_have_series(planned, few_scenes):
     recipe, _, images = planned
-    assert series_names(recipe, images) == (RENDERING, COMPOSITION, STRENGTH)
+    assert series_names(recipe, images) == (RENDERING, COMPOSITION, STRENGTH, LAYERS)
     assert series_names(replace(recipe, probes_from="x"), images) == (STRENGTH,)
-    assert series_names(replace(recipe, transforms=("identity", "rotate")), images) == (RENDERING, STRENGTH)
-    assert series_names(replace(recipe, transforms=("identity", "text")), images) == (STRENGTH,)
+    assert series_names(replace(recipe, transforms=("identity", "rotate")), images) == (RENDERING, STRENGTH, LAYERS)
+    assert series_names(replace(recipe, transforms=("identity", "text")), images) == (STRENGTH, LAYERS)
     corpus = open_corpus(f"folder:{few_scenes}")
     few = recipe_of(corpus)
     assert series_names(few, choose_images(few, corpus, silent)) == ()
@@ -276,3 +280,46 @@ def test_a_series_that_is_made_otherwise_leaves_the_others_as_they_are(planned, 
     monkeypatch.setitem(series.REVISIONS, RENDERING, series.REVISIONS[RENDERING] + 1)
     after = {batch.table: batch.key for batch in plan_batches(recipe, images)}
     assert [name for name in before if before[name] != after[name]] == ["series/rendering.parquet"]
+
+
+def test_layers_are_of_main_samples_and_of_more_images_untouched(planned):
+    recipe, corpus, images = planned
+    plan = plan_series(LAYERS, recipe, images)
+    assert plan["sample"].tolist() == list(range(len(plan)))
+    counts = plan.groupby(["split", "image_id"]).size().groupby("split").value_counts()
+    assert counts.to_dict() == {
+        ("train", 6): 3, ("train", 1): 2, ("val", 6): 2, ("test", 6): 2, ("test", 1): 1,
+    }  # fmt: skip
+    assert set(plan.groupby("image_id")["transform"].first()) == {"identity"}
+    pictures, facts = make(LAYERS, recipe, corpus, images)
+    main = samples.plan_samples(recipe, images)
+    main = main[main["image_id"].isin(plan["image_id"]) & (main["draw"] == 0)]
+    with ThreadPoolExecutor(2) as pool:
+        same, same_facts = samples.make_samples(recipe, corpus, load_transforms(recipe), main, pool)
+    where = {pair: i for i, pair in enumerate(zip(main["image_id"], main["transform"], strict=True))}
+    for row, picture in zip(facts.itertuples(), pictures, strict=True):
+        at = where[row.image_id, row.transform]
+        assert np.array_equal(picture, same[at])
+        np.testing.assert_equal(row.strength, same_facts["strength"].iloc[at])
+
+
+def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_path, many_scenes, planned):
+    recipe, corpus, images = planned
+    network = "baseline/random-vit"
+    models = (network, "baseline/pixels", f"{network}@layer=2")
+    store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS, models=models)
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    assert not has_embeddings(store, "baseline/pixels", LAYERS)
+    assert not has_embeddings(store, f"{network}@layer=2", LAYERS)
+    batches = plan_batches(recipe, images)
+    assert all(is_embedded(store, name, batches) for name in models)
+    pictures, facts = make(LAYERS, recipe, corpus, images)
+    pd.testing.assert_frame_equal(store.read_table("series/layers.parquet"), facts, check_dtype=False)
+    blocks = read_blocks(store, network)
+    assert list(blocks) == [f"{layer}.mean" for layer in range(1, 7)]
+    # Batches are cut otherwise here, which adds up sums in another order.
+    for layer in (1, 2, 6):
+        alone = load_embedder(f"{network}@layer={layer}", precision="float32").embed(pictures)
+        np.testing.assert_allclose(blocks[f"{layer}.mean"], alone, rtol=1e-4, atol=1e-5)
+    store.remove(store.names("models/baseline-random-vit/series/layers/")[0])
+    assert not is_embedded(store, network, batches)

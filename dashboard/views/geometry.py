@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import data, widgets
 from dashboard.glossary import hint
-from dashboard.pictures import plain
 from dashboard.studies import measure_columns, why_none
-from probing_core.charts import confusion_chart, dimension_chart, layers_chart, shift_chart
+from probing_core.charts import LAYER_TASKS, confusion_chart, dimension_chart, layers_chart, shift_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run
-from probing_core.results.summaries import layers
+from probing_core.results.summaries import best_layers, layers
 
 EQUIVARIANCE = ("equivariance-identity", "equivariance-offset", "equivariance-ridge", "equivariance-rank")
 METHODS = {"mahalanobis": "Mahalanobis", "neighbors": "nearest neighbors"}
@@ -89,25 +89,44 @@ def _cka(run: Run) -> None:
     matrix = matrix.reindex(index=order, columns=order) * 100
     figure = confusion_chart(matrix, data.theme(), axes=("model", "model"))
     widgets.chart(figure, "cka", table, "CKA between every two models, in percent.")
+    others = table[table["model_a"] != table["model_b"]].dropna(subset=["low", "high"])
+    half = f" The 95 % intervals, in the data, reach {_reach(others)}." if len(others) else ""
     note = f" {table['note'].iloc[0].capitalize()}." if table["note"].iloc[0] else ""
-    st.caption(f"In percent: 100 is the same geometry, 0 what unrelated spaces have in the mean.{note}")
+    st.caption(f"In percent: 100 is the same geometry, 0 what unrelated spaces have in the mean.{half}{note}")
+
+
+def _reach(rows: pd.DataFrame) -> str:
+    """How far intervals reach to either side, at the middle and at most."""
+    half = (rows["high"] - rows["low"]) / 2 * 100
+    return f"{half.median():.1f} points to either side in the median and {half.max():.1f} at most"
 
 
 def _layers(run: Run) -> None:
-    st.subheader("Layers")
-    if not run.models["name"].str.contains("@layer=", regex=False).any():
-        widgets.empty("No model of this run was asked for its layers: name it with `@layer=all` to embed every block.")
-        return
-    task = widgets.pick_task(run)
-    rows = layers(run, task)
+    st.subheader("Layers", help="What each block of a network gives out, told by a linear probe of its own: where the "
+                 "look of a picture is known, and where its content.")  # fmt: skip
+    rows = layers(run)
     if rows.empty:
-        widgets.empty("The layers have no scores of this task yet; `probing evaluate --run DIR` makes them.")
+        widgets.empty(why_none(run) + " Models that are no networks have no layers.")
         return
-    widgets.chart(layers_chart(rows, data.theme()), "layers", rows, f"Balanced accuracy by layer, task {task}.")
-    best = rows[rows["chosen"]]
-    if not best.empty:
-        told = "; ".join(f"{plain(str(r.base))} layer {r.layer} ({r.value:.0%})" for r in best.itertuples())
-        st.caption(f"Chosen by the loss on the val split, not by the scores above: {told}.")
+    widgets.chart(layers_chart(rows, data.theme()), "layers", rows, "Balanced accuracy by layer and task.")
+    st.caption("Dotted line: chance. Rest on a point for its 95 % interval; click a name below the chart to hide it.")
+    st.caption("The layer with the lowest loss on the val split, chosen without a look at the scores above:")
+    best = best_layers(rows)
+    named = pd.DataFrame(
+        {
+            "model": best["base"],
+            "what is told": best["task"].map(LAYER_TASKS),
+            "layer": [f"{layer} of {layers}" for layer, layers in zip(best["layer"], best["layers"], strict=True)],
+            **{title: best[name] * 100 for name, title in (("value", "score (%)"), ("low", "from"), ("high", "to"))},
+        }
+    )
+    number = st.column_config.NumberColumn
+    columns = {
+        "score (%)": number(format="%.1f", help=MEASURES.get("balanced-accuracy").definition),
+        "from": number(format="%.1f", help="End of the 95 % interval."),
+        "to": number(format="%.1f", help="End of the 95 % interval."),
+    }
+    widgets.show_table(named, "best-layers", column_config=columns)
 
 
 def _composition(run: Run, model: str) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 
 from probing_core.charts.labels import place_labels
+from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme, base_figure, error_bar, escape, legend_below
 
 MOST_BARS = 6
 """Lines whose intervals can be told from one another; those of more lines stand in the hover alone."""
+
+
+LAYER_TASKS = {"fine": "which transformation", "content": "what is in the picture"}
+"""Tasks that are shown by layer, and the titles of their panels."""
 
 
 def shift_chart(points: pd.DataFrame, theme: Theme) -> go.Figure:
@@ -47,13 +54,28 @@ def shift_chart(points: pd.DataFrame, theme: Theme) -> go.Figure:
 
 
 def layers_chart(rows: pd.DataFrame, theme: Theme) -> go.Figure:
-    """A line for each model over its layers, with intervals.
+    """A panel a task, in it a line for each model over its layers, with intervals.
 
     Args:
-        rows: ``base`` (model without layer), ``layer``, ``value``, ``low``, ``high`` (fractions).
+        rows: ``task``, ``base`` (model without layer), ``layer``, ``value``, ``low``, ``high``, ``chance`` (fractions).
     """
-    figure = _accuracy_lines(rows, "base", "layer", theme)
-    figure.update_xaxes(title_text="layer", dtick=1)
+    tasks = [task for task in LAYER_TASKS if (rows["task"] == task).any()]
+    figure = paneled_figure(
+        theme,
+        [LAYER_TASKS[task] for task in tasks],
+        len(tasks),
+        400 + 10 * rows["base"].nunique(),
+        (0.08, 0.0),
+        {"title": {"text": "layer"}},
+        {"rangemode": "tozero"},
+        legend=legend_below(),
+    )
+    for panel, task in enumerate(tasks):
+        part, axes = rows[rows["task"] == task], axes_of(panel)
+        for trace in _accuracy_traces(part, "base", "layer", theme):
+            figure.add_trace(trace.update(legendgroup=trace.name, showlegend=panel == 0, **axes))
+        figure.add_shape(_chance(part, theme) | {"xref": f"{axes['xaxis']} domain", "yref": axes["yaxis"]})
+    figure.update_layout(yaxis={"title": {"text": "balanced accuracy (%)"}})
     return figure
 
 
@@ -63,20 +85,22 @@ def dimension_chart(rows: pd.DataFrame, theme: Theme) -> go.Figure:
     Args:
         rows: ``model``, ``dimensions``, ``value``, ``low``, ``high`` (fractions), ``chance``.
     """
-    figure = _accuracy_lines(rows, "model", "dimensions", theme)
+    figure = base_figure(theme, 400 + 10 * rows["model"].nunique(), legend=legend_below())
+    figure.add_traces(_accuracy_traces(rows, "model", "dimensions", theme))
     ticks = [d for d in sorted(rows["dimensions"].unique()) if d & (d - 1) == 0]
     figure.update_xaxes(title_text="principal components", type="log", tickvals=ticks)
-    figure.add_hline(y=float(rows["chance"].iloc[0]) * 100, line={"dash": "dot", "color": theme.warning})
+    figure.add_shape(_chance(rows, theme) | {"xref": "x domain"})
+    figure.update_yaxes(title_text="balanced accuracy (%)", rangemode="tozero")
     return figure
 
 
-def _accuracy_lines(rows: pd.DataFrame, series: str, along: str, theme: Theme) -> go.Figure:
+def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) -> list[go.Scatter]:
     lines = rows[series].nunique()
-    figure = base_figure(theme, 400 + 10 * lines, legend=legend_below())
     looks = theme.model_looks(rows[series])
+    traces = []
     for name, part in rows.groupby(series, sort=False):
         color, symbol, dash = looks[str(name)]
-        figure.add_trace(
+        traces.append(
             go.Scatter(
                 x=part[along],
                 y=part["value"] * 100,
@@ -89,5 +113,17 @@ def _accuracy_lines(rows: pd.DataFrame, series: str, along: str, theme: Theme) -
                 hovertemplate="%{y:.1f} % (95 % interval %{customdata})",
             )
         )
-    figure.update_yaxes(title_text="balanced accuracy (%)", rangemode="tozero")
-    return figure
+    return traces
+
+
+def _chance(rows: pd.DataFrame, theme: Theme) -> dict[str, Any]:
+    """A dotted line across a panel."""
+    height = float(rows["chance"].iloc[0]) * 100
+    return {
+        "type": "line",
+        "x0": 0,
+        "x1": 1,
+        "y0": height,
+        "y1": height,
+        "line": {"dash": "dot", "color": theme.warning},
+    }

@@ -10,10 +10,20 @@ from __future__ import annotations
 from probing_core.catalog import Catalog
 from probing_core.corpora import folder, parquet, photos, torchvision_
 from probing_core.corpora.base import COLUMNS, Corpus, CorpusKind
-from probing_core.corpora.selection import assign_splits, limit_rows
+from probing_core.corpora.selection import assign_splits, drawn, limit_rows, shares
 from probing_core.errors import BadCorpus
 
-__all__ = ["COLUMNS", "Corpus", "CorpusKind", "assign_splits", "limit_rows", "list_corpora", "open_corpus"]
+__all__ = [
+    "COLUMNS",
+    "Corpus",
+    "CorpusKind",
+    "assign_splits",
+    "drawn",
+    "limit_rows",
+    "list_corpora",
+    "open_corpus",
+    "shares",
+]
 
 KINDS: Catalog[CorpusKind] = Catalog(
     "corpus", (photos.KIND, folder.KIND, parquet.KIND, torchvision_.KIND), entry_point_group="probing.corpora"

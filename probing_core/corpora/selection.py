@@ -36,8 +36,7 @@ def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
 def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
     """``limit`` of ``rows`` (all, where there are no more), in their order.
 
-    Every split keeps its share (rounded by largest remainder), and within a split the base images take turns:
-    each gives its first image before one gives its second.
+    Every split keeps its share (rounded by largest remainder), and within a split rows come as `drawn` says.
 
     Args:
         rows: with columns ``base_id`` and ``split``.
@@ -46,18 +45,38 @@ def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
     Raises:
         BadConfig: the limit is below 1.
     """
-    if limit is not None and limit < 1:
-        raise BadConfig(f"A limit of {limit} leaves no image; expected at least 1.")
+    wanted = shares(rows, limit)
     if limit is None or limit >= len(rows):
         return rows
+    order = drawn(rows)
+    split = rows.loc[order, "split"].to_numpy()
+    taken = np.concatenate([order[split == name][:share] for name, share in wanted.items()])
+    return rows.loc[rows.index.isin(taken)]
+
+
+def shares(rows: pd.DataFrame, limit: int | None) -> dict[str, int]:
+    """How many of ``limit`` images each split of ``rows`` gives; all that it has, without a limit.
+
+    Raises:
+        BadConfig: the limit is below 1.
+    """
+    if limit is not None and limit < 1:
+        raise BadConfig(f"A limit of {limit} leaves no image; expected at least 1.")
     sizes = rows.groupby("split", sort=True).size()
-    quotas = _largest_remainder(sizes.to_numpy(), limit)
-    turn = rows.groupby(["split", "base_id"], sort=False).cumcount()
-    taken = [
-        turn[rows["split"] == split].sort_values(kind="stable").index[:quota]
-        for split, quota in zip(sizes.index, quotas, strict=True)
-    ]
-    return rows.loc[rows.index.isin(np.concatenate(taken))]
+    given = sizes.to_numpy() if limit is None or limit >= len(rows) else _largest_remainder(sizes.to_numpy(), limit)
+    return {str(name): int(share) for name, share in zip(sizes.index, given, strict=True)}
+
+
+def drawn(rows: pd.DataFrame) -> pd.Index:
+    """The index of ``rows`` in the order in which they are taken where not all are wanted.
+
+    Base images take turns: each gives its first image before one gives its second. In a turn they are ordered by a
+    hash of their names, since the order of a corpus may be by label, and its first rows would be of few labels.
+    """
+    turn = rows.groupby(["split", "base_id"], sort=False).cumcount().to_numpy()
+    bases = rows["base_id"].tolist()
+    place = {base: hashlib.blake2b(f"turn|{base}".encode()).digest() for base in set(bases)}
+    return rows.index[sorted(range(len(rows)), key=lambda i: (turn[i], place[bases[i]]))]
 
 
 def _largest_remainder(sizes: np.ndarray, total: int) -> np.ndarray:

@@ -127,6 +127,17 @@ class LoadedEmbedder(ABC):
         """Full model name -> length of its embedding, one entry for each that `embed_layers` gives."""
         return dict.fromkeys(self.recipes(), self.dim)
 
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """What `embed_blocks` gives, first block to last: ``"1.cls"``, ``"1.mean"``, ... Empty for models that are no
+        network, or that were asked for layers by ``@layer=``."""
+        return ()
+
+    def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
+        """(N, D) ``float32`` for each of `blocks`, from one pass: what the blocks give out, pooled in every way that
+        the network allows."""
+        return {}
+
     def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
         """What `embed_layers` gives for the samples of a run: rows of ``samples`` (image_id, transform, repetition,
         draw) and their pictures. Only precomputed embeddings need the rows."""

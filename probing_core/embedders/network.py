@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    Encode = Callable[[torch.Tensor], list[torch.Tensor]]
+    """Batch on the device -> (N, D) each."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
@@ -124,12 +127,25 @@ class NetworkEmbedder(LoadedEmbedder):
         return self.embed_layers(images)[self._names()[0]]
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
+        return dict(zip(self._names(), self._passed(images, self._encode), strict=True))
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        return tuple(f"{layer}.{pool}" for layer, pool in self._blocks_and_poolings())
+
+    def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
+        if not self.blocks:
+            return {}
+        return dict(zip(self.blocks, self._passed(images, self._encode_blocks), strict=True))
+
+    def _passed(self, images: Sequence[Image], encode: Encode) -> list[np.ndarray]:
+        """All that ``encode`` gives of a batch, each for all ``images``."""
         parts: list[list[np.ndarray]] = []
         position = 0
         while position < len(images):
             batches = self._lanes.next_batches(images[position:], self.batch_size)
             try:
-                parts += self._lanes.run(lambda batch: self.forward(self.prepare(batch)), batches)
+                parts += self._lanes.run(lambda batch: self.forward(self.prepare(batch), encode), batches)
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
@@ -142,8 +158,8 @@ class NetworkEmbedder(LoadedEmbedder):
                 continue
             position += sum(map(len, batches))
         if not parts:
-            return {name: np.empty((0, dim), np.float32) for name, dim in zip(self._names(), self._dims, strict=True)}
-        return {name: np.concatenate([part[index] for part in parts]) for index, name in enumerate(self._names())}
+            return [output[:0] for output in self.forward(self.prepare([self._blank()]), encode)]
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
     def recipe(self) -> dict[str, Any]:
         return self._recipe(self._layers[-1] if self._layers else None)
@@ -201,10 +217,14 @@ class NetworkEmbedder(LoadedEmbedder):
         batch = make_batch(images, self.preprocessing, self._lanes.each_picture)
         return torch.from_numpy(batch).permute(0, 3, 1, 2)  # a view: nothing is copied
 
-    def forward(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """One pass over a batch from `prepare`: (N, D) for each of the names that `embed_layers` gives."""
+    def forward(self, batch: torch.Tensor, encode: Encode | None = None) -> list[np.ndarray]:
+        """One pass over a batch from `prepare`: (N, D) for each of the names that `embed_layers` gives.
+
+        Args:
+            encode: what is read out instead.
+        """
         with self._inference():
-            return [output.float().cpu().numpy() for output in self._encode(batch.to(self.device))]
+            return [output.float().cpu().numpy() for output in (encode or self._encode)(batch.to(self.device))]
 
     def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
         """`forward` of several batches from `prepare`, side by side where that pays; nothing else is done."""
@@ -221,6 +241,22 @@ class NetworkEmbedder(LoadedEmbedder):
             network.embed(batch)
         return [_pooled(output, self._pool or network.pool, network) for output in outputs]
 
+    def _encode_blocks(self, batch: torch.Tensor) -> list[torch.Tensor]:
+        network = self._network
+        with _captured(network.blocks) as outputs:
+            network.embed(batch)
+        return [_pooled(outputs[layer - 1], pool, network) for layer, pool in self._blocks_and_poolings()]
+
+    def _blocks_and_poolings(self) -> list[tuple[int, str]]:
+        if self._layers:
+            return []
+        every = ["cls", "mean"] if self._network.class_token else ["mean"]
+        return [
+            (layer, pool)
+            for layer in range(1, len(self._network.blocks) + 1)
+            for pool in ([self._pool] if self._pool else every)
+        ]
+
     @contextmanager
     def _inference(self) -> Iterator[None]:
         import torch
@@ -233,8 +269,10 @@ class NetworkEmbedder(LoadedEmbedder):
             yield
 
     def _measure_dims(self) -> list[int]:
-        blank = np.zeros((*self.preprocessing.size, 3), np.uint8)
-        return [output.shape[1] for output in self.forward(self.prepare([blank]))]
+        return [output.shape[1] for output in self.forward(self.prepare([self._blank()]))]
+
+    def _blank(self) -> Image:
+        return np.zeros((*self.preprocessing.size, 3), np.uint8)
 
     def _halve_batch(self) -> None:
         import torch

@@ -1,4 +1,4 @@
-"""What a transformation does to the space of embeddings, and how alike two spaces are."""
+"""What a transformation does to the space of embeddings."""
 
 from __future__ import annotations
 
@@ -102,29 +102,6 @@ def held_out(clean: np.ndarray, transformed: np.ndarray, train: np.ndarray, basi
     similarity = unit(mapped) @ unit(Yt).T
     rank = 1 + (similarity > np.diag(similarity)[:, None]).sum(1)
     return HeldOut(error(Y.mean(0)), error(Xt), error(Xt + (Y - X).mean(0)), error(mapped), 1 / rank)
-
-
-def cka(X: np.ndarray, Y: np.ndarray) -> float:
-    """Debiased linear CKA of two embeddings of the same samples; 0 in the mean for unrelated ones.
-
-    Kornblith et al. (2019) with the unbiased HSIC of Song et al. (2012), in features: nothing of size N x N is made.
-
-    Args:
-        X, Y: (N, D1) and (N, D2); N of at least 4, better 2,000 and more.
-    """
-    if len(X) != len(Y) or len(X) < 4:
-        raise BadArray(f"CKA needs the same samples in both, at least 4, but got {len(X)} and {len(Y)}.")
-    X, Y = (np.asarray(A, np.float64) - np.asarray(A, np.float64).mean(0) for A in (X, Y))
-    return _hsic(X, Y) / np.sqrt(_hsic(X, X) * _hsic(Y, Y))
-
-
-def _hsic(X: np.ndarray, Y: np.ndarray) -> float:
-    n = len(X)
-    x2, y2 = (X**2).sum(1), (Y**2).sum(1)
-    # Row sums of the kernels with an empty diagonal.
-    k, m = X @ X.sum(0) - x2, Y @ Y.sum(0) - y2
-    trace = ((X.T @ Y) ** 2).sum() - x2 @ y2
-    return float((trace + k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 * (k @ m) / (n - 2)) / (n * (n - 3)))
 
 
 def principal_axes(X: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ totals, so that any set of clusters, drawn with or without replacement, gives it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,6 +105,17 @@ def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
         np.hstack([first.sums, second.sums]),
         lambda totals: first.score(totals[..., :at]) - second.score(totals[..., at:]),
     )
+
+
+def average(parts: Sequence[ClusterSums]) -> ClusterSums:
+    """Mean of several scores over the same clusters: draws stay paired."""
+    ends = np.cumsum([part.sums.shape[1] for part in parts])[:-1]
+
+    def score(totals: np.ndarray) -> np.ndarray:
+        split = np.split(totals, ends, axis=-1)
+        return np.mean([part.score(own) for part, own in zip(parts, split, strict=True)], axis=0)
+
+    return ClusterSums(np.hstack([part.sums for part in parts]), score)
 
 
 def _from_counts(

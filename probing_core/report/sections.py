@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from probing_core.charts import (
     Theme,
     confusion_chart,
+    layers_chart,
     leaderboard_chart,
     members_chart,
     profile_chart,
@@ -40,6 +41,7 @@ STUDIES = {
     "cka": "Likeness of the models' spaces (debiased CKA)",
     "selectivity": "Selectivity: accuracy less that at a control task",
     "codelength": "Online codelength",
+    "layers": "Accuracy at every layer",
     "dimension": "Accuracy against the number of principal components",
     "composition": "Two transformations at once",
     "ood": "Do transformed images lie outside of what clean embeddings fill?",
@@ -276,6 +278,9 @@ def _studies(run: Run, models: list[str]) -> Iterator[object]:
         blocks: list[object] = []
         if name == "geometry":
             blocks += _shifts(run, table, models)
+        if name == "layers":
+            rows = summaries.layers(run)
+            blocks.append(_both(partial(layers_chart, rows), "Balanced accuracy by layer and task.", "Dotted: chance."))
         if name == "cka" and {"model_a", "model_b", "value"} <= set(table.columns):
             yield _likeness(table, models)
         yield More(title, [*blocks, Table(table)])

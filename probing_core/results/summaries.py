@@ -157,13 +157,30 @@ def _in_order(rows: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     return rows[rows["model"].isin(place)].sort_values("model", key=lambda c: c.map(place), kind="stable")
 
 
-def layers(run: Run, task: str = "fine") -> pd.DataFrame:
-    """The score of every layer of the models that were asked for them, first to last.
+LAYER_COLUMNS = ("base", "task", "layer", *COLUMNS, "chance", "validation_loss", "chosen")
 
-    Columns: ``model``, ``base`` (its name without the layer), ``layer``, ``value``, ``low``, ``high``,
-    ``validation_loss`` (nats, of photographs that were not tested) and ``chosen`` (bool), the layer of a model with
-    the lowest of these: what is told of "the best layer" is its score, never the highest one of the test split.
+
+def layers(run: Run) -> pd.DataFrame:
+    """The scores of every layer at the fine and the content task, first to last.
+
+    Of models whose blocks were studied (``tables/layers.parquet``), and of those that were asked for their layers by
+    ``@layer=``, whose layers have whole scores.
+
+    Columns: ``base`` (the model; with its pooling where blocks were pooled in several ways), ``task``, ``layer``,
+    ``value``, ``low``, ``high``, ``chance``, ``validation_loss`` (nats, of photographs that were not tested) and
+    ``chosen`` (bool), the layer of a model with the lowest of these: what is told of "the best layer" is its score,
+    never the highest one of the test split.
     """
+    studied = run.table("tables/layers.parquet")
+    if not studied.empty:
+        several = studied.groupby("model")["pooling"].transform("nunique") > 1
+        studied = studied.assign(base=studied["model"] + np.where(several, "@pool=" + studied["pooling"], ""))
+    asked = [_asked_layers(run, task) for task in ("fine", "content")]
+    there = [rows[list(LAYER_COLUMNS)] for rows in (studied, *asked) if not rows.empty]
+    return pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=list(LAYER_COLUMNS))
+
+
+def _asked_layers(run: Run, task: str) -> pd.DataFrame:
     rows = pick(run.scores, task=task, subset="seen", measure="balanced-accuracy")
     if rows.empty:
         return rows
@@ -176,9 +193,17 @@ def layers(run: Run, task: str = "fine") -> pd.DataFrame:
     rows = rows.assign(validation_loss=rows["model"].map(losses).astype(np.float64))
     best = rows.groupby("base")["validation_loss"].transform("min")
     rows = rows.assign(chosen=rows["validation_loss"] == best).astype({"layer": int})
-    return rows.sort_values(["base", "layer"], ignore_index=True)[
-        ["model", "base", "layer", *COLUMNS, "validation_loss", "chosen"]
-    ]
+    return rows.sort_values(["base", "layer"], ignore_index=True)
+
+
+def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of `layers`: the chosen layer of each model and task, and how many layers the model has.
+
+    Columns: ``base``, ``task``, ``layer``, ``layers``, ``value``, ``low``, ``high``.
+    """
+    depth = rows.groupby("base")["layer"].max()
+    best = rows[rows["chosen"].astype(bool)]
+    return best.assign(layers=best["base"].map(depth))[["base", "task", "layer", "layers", *COLUMNS]]
 
 
 def confusions(predictions: pd.DataFrame, most: int = 10) -> pd.DataFrame:

@@ -16,17 +16,19 @@ import pandas as pd
 
 from probing_core import __version__
 from probing_core.config import Recipe
+from probing_core.corpora import limit_rows
 from probing_core.embedding import has_embeddings, model_entries, read_embeddings, series_table
 from probing_core.progress import Progress
 from probing_core.samples import evaluation_mode
-from probing_core.series import COMPOSITION, STRENGTH
+from probing_core.series import COMPOSITION, LAYERS, STRENGTH
 from probing_core.store import Store, digest, slug
 from probing_core.studies.codelength import codelength_table
 from probing_core.studies.composition import composition_table
 from probing_core.studies.dimension import dimension_table
 from probing_core.studies.erasure import erasure_table
 from probing_core.studies.geometry import geometry_table
-from probing_core.studies.likeness import FEWEST_AT_ALL, cka_table
+from probing_core.studies.layers import layers_table
+from probing_core.studies.likeness import FEWEST_AT_ALL, STEADY, cka_table
 from probing_core.studies.ood import ood_table
 from probing_core.studies.selectivity import selectivity_table
 from probing_core.studies.strength import strength_table
@@ -34,7 +36,7 @@ from probing_core.studies.subject import FIT_IMAGES, IMAGES, PENALTIES, Subject
 from probing_core.studies.thresholds import threshold_table
 from probing_core.training import probe_path
 
-REVISION = 2
+REVISION = 3
 """Part of the key of every study; raised when what they compute changes."""
 
 FEWEST_IMAGES = {"train": 3, "val": 1, "test": FEWEST_AT_ALL}
@@ -67,6 +69,7 @@ STUDIES = (
     Study("thresholds", lambda s: threshold_table(s.model, s.sweep, s.transforms), STRENGTH, probe=True, trains=False),
     Study("geometry", lambda s: geometry_table(s, with_train=not s.recipe.probes_from), trains=False),
     Study("composition", composition_table, COMPOSITION),
+    Study("layers", layers_table, LAYERS),
     Study("dimension", dimension_table),
     Study("erasure", erasure_table),
     Study("ood", ood_table),
@@ -139,6 +142,10 @@ def _likeness(store: Store, models: list[str], samples: pd.DataFrame) -> None:
     key = digest(["cka", REVISION, __version__, [[name, store.checksum(name)] for name in read]])
     if store.has(CKA, key):
         return
-    first = (samples["draw"] == 0) & (samples["repetition"] == 0) & (samples["split"] == "test")
-    rows = np.flatnonzero(first & (samples["transform"] == "identity"))
-    store.write_table(CKA, cka_table({model: read_embeddings(store, model, rows) for model in models}), key)
+    images = store.read_table("images.parquet")
+    # Nothing is learned from them, so all splits serve.
+    chosen = limit_rows(images[images["used"]], STEADY)["image_id"]
+    first = (samples["draw"] == 0) & (samples["repetition"] == 0) & (samples["transform"] == "identity")
+    rows = np.flatnonzero(first & samples["image_id"].isin(chosen))
+    clean = {model: read_embeddings(store, model, rows) for model in models}
+    store.write_table(CKA, cka_table(clean, samples["base_id"].to_numpy()[rows]), key)

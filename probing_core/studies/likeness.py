@@ -7,27 +7,31 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.geometry import cka
+from probing_core.measures.likeness import cka_interval
+from probing_core.studies.subject import joined, too_few
 
-FEWEST = 2000
-"""Images from which debiased CKA is steady (the protocol's number)."""
+STEADY = 2000
+"""Images from which debiased CKA is steady (the protocol's number); no more are compared."""
 
 FEWEST_AT_ALL = 4
 
 
-def cka_table(clean: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def cka_table(clean: Mapping[str, np.ndarray], bases: np.ndarray) -> pd.DataFrame:
     """Debiased linear CKA of every two models, both ways and with itself.
 
     Args:
         clean: model -> (n, D) embeddings of the same untouched images.
+        bases: (n,) their base photographs.
     """
     names = list(clean)
-    images = len(clean[names[0]])
-    note = "" if images >= FEWEST else f"{images} images; from {FEWEST} on the estimate is steady"
+    images = len(bases)
+    few = "" if images >= STEADY else f"{images} images; from {STEADY} on the estimate is steady"
     table = []
     for i, a in enumerate(names):
         for b in names[i:]:
-            value = cka(clean[a], clean[b])
+            found = cka_interval(clean[a], clean[b], bases)
+            row = {"value": found.value, "low": found.low, "high": found.high, "interval": found.method}
+            row |= {"bases": found.clusters, "images": images, "note": joined(too_few(found.clusters), few)}
             for one, other in dict.fromkeys(((a, b), (b, a))):
-                table.append({"model_a": one, "model_b": other, "value": value, "images": images, "note": note})
+                table.append({"model_a": one, "model_b": other} | row)
     return pd.DataFrame(table)

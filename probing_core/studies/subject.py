@@ -144,16 +144,20 @@ class Subject:
         return fit_probe(self.learned.X, self.learned.y, self.validated.X, self.validated.y, self.classes)
 
     def note(self, *facts: FitFacts) -> str:
-        """What a reader must know: from how many images was learned, and how the fits went."""
+        """What a reader must know of fits of the fine task: from how many images was learned, and how they went."""
         there = self.images[self.images["used"] & (self.images["split"] == "train")]
-        notes = (
-            [] if len(there) == self.learned.images else [f"learned from {self.learned.images} of {len(there)} images"]
-        )
-        if unfinished := sum(not fact.converged for fact in facts):
-            notes.append(f"{unfinished} of {len(facts)} probes did not converge")
-        if edge := sum(fact.at_edge for fact in facts):
-            notes.append(f"the penalty of {edge} of {len(facts)} probes lies at the edge of its grid")
-        return "; ".join(notes)
+        some = "" if len(there) == self.learned.images else f"learned from {self.learned.images} of {len(there)} images"
+        return joined(some, went(*facts))
+
+
+def went(*facts: FitFacts) -> str:
+    """What a reader must know of how fits went; empty if all went well."""
+    notes = []
+    if unfinished := sum(not fact.converged for fact in facts):
+        notes.append(f"{unfinished} of {len(facts)} probes did not converge")
+    if edge := sum(fact.at_edge for fact in facts):
+        notes.append(f"the penalty of {edge} of {len(facts)} probes lies at the edge of its grid")
+    return joined(*notes)
 
 
 def chosen_images(images: pd.DataFrame, split: str, most: int) -> list[str]:

@@ -235,8 +235,13 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     )  # fmt: skip
     _, seen, unseen = charts.members_chart(points, ["t", "u"], THEMES[0]).data
     assert (list(seen.y), list(unseen.y)) == ([80, 70], [50, 40])
-    layers = pd.DataFrame({"base": ["m"] * 3, "layer": [0, 1, 2], "value": 0.5, "low": 0.4, "high": 0.6})
-    assert list(charts.layers_chart(layers, THEMES[0]).data[0].x) == [0, 1, 2]
+    layers = pd.DataFrame({"base": ["m"] * 3, "layer": [0, 1, 2], "value": 0.5, "low": 0.4, "high": 0.6, "chance": 0.1})
+    both_tasks = pd.concat([layers.assign(task=task) for task in ("content", "fine")])
+    fine, content = charts.layers_chart(both_tasks, THEMES[0]).data
+    assert list(fine.x) == list(content.x) == [0, 1, 2]
+    assert (fine.xaxis, content.xaxis, fine.showlegend, content.showlegend) == ("x", "x2", True, False)
+    alone = charts.layers_chart(layers.assign(task="content"), THEMES[0])
+    assert [note.text for note in alone.layout.annotations] == ["what is in the picture"]
     curve = layers.rename(columns={"base": "model"}).assign(dimensions=[1, 2, 3], chance=0.1)
     figure = charts.dimension_chart(curve, THEMES[0])
     assert list(figure.data[0].x) == [1, 2, 3]

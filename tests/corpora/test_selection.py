@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probing_core.corpora import assign_splits, limit_rows
+from probing_core.corpora import assign_splits, drawn, limit_rows, shares
 from probing_core.errors import BadConfig
 
 BASES = st.lists(st.sampled_from([f"photo-{n}" for n in range(40)]), min_size=1, max_size=120)
@@ -57,3 +57,20 @@ def test_no_limit_keeps_all_and_nothing_is_refused() -> None:
     assert limit_rows(rows, 1)["base_id"].tolist() == ["a"]
     with pytest.raises(BadConfig, match="at least 1"):
         limit_rows(rows, 0)
+
+
+def test_a_corpus_that_is_ordered_by_label_gives_of_every_label() -> None:
+    rows = pd.DataFrame({"base_id": [f"{label}/{n}.jpg" for label in "abcdefgh" for n in range(100)], "split": "test"})
+    labels = limit_rows(rows, 80)["base_id"].str[0].value_counts()
+    assert set(labels.index) == set("abcdefgh")
+    assert labels.max() < 25  # binomial, mean 10 and deviation 3
+
+
+@given(tables(), st.integers(1, 60))
+def test_fewer_are_among_more_and_the_order_of_rows_does_not_matter(rows: pd.DataFrame, limit: int) -> None:
+    one_split = rows.assign(split="test")
+    fewer, more = limit_rows(one_split, limit), limit_rows(one_split, limit + 7)
+    assert set(fewer.index) <= set(more.index)
+    once = one_split.drop_duplicates("base_id")
+    assert once.loc[drawn(once), "base_id"].tolist() == once.loc[drawn(once[::-1]), "base_id"].tolist()
+    assert sum(shares(rows, limit).values()) == min(limit, len(rows))

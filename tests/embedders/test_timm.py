@@ -57,6 +57,20 @@ def test_layers_equal_timms_intermediates_from_one_pass(model, tmp_path):
     np.testing.assert_array_equal(load_embedder(last, precision="float32").embed(pictures()), layers[last])
 
 
+@pytest.mark.parametrize(("model", "poolings"), [("test_vit", ("cls", "mean")), ("test_convnext", ("mean",))])
+def test_blocks_are_pooled_in_every_way_there_is(model, poolings, tmp_path):
+    _, path, _ = make(model, tmp_path)
+    name = f"timm:{model}@weights={path}"
+    blocks = load_embedder(name, precision="float32").embed_blocks(pictures())
+    assert {block.split(".")[1] for block in blocks} == set(poolings)
+    for pooling in poolings:
+        layers = load_embedder(f"{name}@layer=all@pool={pooling}", precision="float32").embed_layers(pictures())
+        mine = [array for block, array in blocks.items() if block.endswith(pooling)]
+        assert all(np.array_equal(a, b) for a, b in zip(mine, layers.values(), strict=True))
+    only = load_embedder(f"{name}@pool=mean", precision="float32")
+    assert {block.split(".")[1] for block in only.blocks} == {"mean"}
+
+
 def test_class_token_and_pooling_by_name(tmp_path):
     module, path, batch = make("test_vit", tmp_path)
     tokens = torch.from_numpy(call(module.to(memory_format=torch.channels_last).forward_features, batch))

@@ -110,6 +110,13 @@ def test_layers_are_the_outputs_of_blocks(images) -> None:
         alone = ViTEmbedder(name, vit, {"layer": str(number)})
         assert list(alone.embed_layers(images)) == [name]
         assert np.allclose(alone.embed(images), embedding, atol=1e-5)
+        assert alone.blocks == ()
+        assert alone.embed_blocks(images) == {}
+    blocks = embedder.embed_blocks(images)
+    assert list(blocks) == list(embedder.blocks) == [f"{number}.mean" for number in range(1, DEPTH + 1)]
+    for block, embedding in zip(blocks.values(), layers.values(), strict=True):
+        assert np.array_equal(block, embedding)
+    assert [block.shape for block in embedder.embed_blocks([]).values()] == [(0, WIDTH)] * DEPTH
 
 
 @pytest.mark.parametrize(

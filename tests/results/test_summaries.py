@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -10,6 +13,7 @@ from probing_core.paths import data_dir
 from probing_core.results import Run, summaries
 from probing_core.results.ranking import of_subset
 from probing_core.store import Store
+from tests.made_studies import add_studies
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +113,7 @@ def test_the_layer_is_chosen_on_validation_and_not_on_its_score(tmp_path):
     names = ["zoo/mae@layer=2@pool=mean", "zoo/mae@layer=10@pool=mean", "zoo/mae@layer=1@pool=mean", "baseline/pixels"]
     common = {"task": "fine", "probe": "linear"}
     scores = pd.DataFrame({"model": names, "value": [0.7, 0.9, 0.2, 0.1]}).assign(
-        subset="seen", measure="balanced-accuracy", low=0.0, high=1.0, **common
+        subset="seen", measure="balanced-accuracy", low=0.0, high=1.0, chance=0.1, **common
     )
     fits = pd.DataFrame({"model": names, "validation_loss": [0.8, 1.1, 2.0, 0.1]}).assign(fold="split", **common)
     oracle = fits.assign(fold="oracle:fog", validation_loss=0.0)
@@ -119,6 +123,17 @@ def test_the_layer_is_chosen_on_validation_and_not_on_its_score(tmp_path):
     rows = summaries.layers(Run.open(tmp_path))
     assert rows["layer"].tolist() == [1, 2, 10]
     assert set(rows["base"]) == {"zoo/mae@pool=mean"}
+    assert set(rows["task"]) == {"fine"}
     assert rows.loc[rows["chosen"], "layer"].tolist() == [2]
     assert rows["validation_loss"].tolist() == [2.0, 0.8, 1.1]
-    assert summaries.layers(Run.open(tmp_path), "content").empty
+    (best,) = summaries.best_layers(rows).itertuples()
+    assert (best.layer, best.layers, best.value) == (2, 10, 0.7)
+
+
+def test_layers_that_were_studied_join_those_that_were_asked_for(made_run, tmp_path):
+    made = Run.open(add_studies(Path(shutil.copytree(made_run, tmp_path / "studied"))))
+    rows = summaries.layers(made)
+    assert set(rows["base"]) == set(made.models["name"])
+    assert set(rows["task"]) == {"fine", "content"}
+    assert rows.groupby(["base", "task"])["chosen"].sum().eq(1).all()
+    assert len(summaries.best_layers(rows)) == 2 * len(made.models)

@@ -45,7 +45,9 @@ def made_store(root: Path, monkeypatch, adopted: bool = False) -> tuple[Store, R
     store.write_table("images.parquet", images, "made")
     samples = plan_samples(recipe, images)
     store.write_table("samples.parquet", samples, "made")
-    studied = [name for name in (series.STRENGTH, series.COMPOSITION) if name in series_names(recipe, images)]
+    monkeypatch.setattr(series, "LAYER_IMAGES", {"train": 40, "val": 12, "test": 20})
+    wanted = (series.STRENGTH, series.COMPOSITION, series.LAYERS)
+    studied = [name for name in wanted if name in series_names(recipe, images)]
     tables = {name: plan_series(name, recipe, images) for name in studied}
     for name, planned in tables.items():
         store.write_table(f"series/{name}.parquet", planned, "made")
@@ -62,6 +64,9 @@ def add_model(store: Store, recipe: Recipe, model: str, samples: pd.DataFrame, t
     X = embeddings(samples["label"], samples["transform"], lengths, d, rng)
     _write(store, recipe, samples, X, f"models/{slug(model)}/embeddings")
     for name, planned in tables.items():
+        if name == "layers":
+            _write_blocks(store, recipe, planned, d, rng, f"models/{slug(model)}/series/{name}")
+            continue
         if name == "strength":
             E = embeddings(planned["label"], planned["transform"], lengths_at(planned["position"].to_numpy()), d, rng)
         else:
@@ -104,6 +109,19 @@ def _images() -> pd.DataFrame:
     labels = [LABELS[i % len(LABELS)] for i in range(len(split))]
     columns = {"image_id": ids, "base_id": ids, "label": labels, "split": split, "license": ""}
     return pd.DataFrame(columns | {"used": True, "why_not": "", "held_out": False})
+
+
+def _write_blocks(store: Store, recipe: Recipe, rows: pd.DataFrame, d: int, rng, folder: str) -> None:
+    """The first of three blocks knows the transformation alone, the last one the content; the third is noise."""
+    length = np.where(rows["transform"] == "identity", 0, 2.4)
+    whole = embeddings(rows["label"], rows["transform"], length, d, rng)
+    style, content = whole.copy(), whole.copy()
+    style[:, :3], content[:, 3:] = rng.normal(size=(len(whole), 3)), rng.normal(size=(len(whole), d - 3))
+    noise = rng.normal(size=whole.shape).astype(np.float32)
+    blocks = {"1.cls": noise, "1.mean": style, "2.cls": noise, "2.mean": whole, "10.cls": noise, "10.mean": content}
+    for unit in cut_units(recipe, rows):
+        parts = {name: np.ascontiguousarray(X[unit.start : unit.stop]) for name, X in blocks.items()}
+        store.write_arrays(f"{folder}/{unit.name}.safetensors", parts, "made")
 
 
 def _write(store: Store, recipe: Recipe, rows: pd.DataFrame, X: np.ndarray, folder: str) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from probing_core.studies.erasure import RANDOM_DRAWS
+
 
 def test_the_transformation_goes_and_the_content_stays(studied):
     table = studied[0].read_table("tables/erasure.parquet")
@@ -18,3 +20,9 @@ def test_chance_is_of_the_task(studied):
     chance = studied[0].read_table("tables/erasure.parquet").groupby("task")["chance"].unique()
     assert chance["fine"].tolist() == pytest.approx([1 / 6])
     assert chance["content"].tolist() == pytest.approx([1 / 3])
+
+
+def test_what_random_directions_lose_is_the_mean_of_several(studied):
+    table = studied[0].read_table("tables/erasure.parquet")
+    several = table["note"].str.contains(f"mean of {RANDOM_DRAWS} random subspaces")
+    assert (several == (table["erased"] == "random")).all()

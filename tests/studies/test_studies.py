@@ -60,7 +60,7 @@ def test_a_second_call_computes_nothing_and_changes_nothing(studied, monkeypatch
     before = files(store.root)
     broken = tuple(replace(s, make=lambda subject: pytest.fail("a study was made again")) for s in STUDIES)
     monkeypatch.setattr(studies, "STUDIES", broken)
-    monkeypatch.setattr(studies, "cka_table", lambda clean: pytest.fail("CKA was computed again"))
+    monkeypatch.setattr(studies, "cka_table", lambda *given: pytest.fail("CKA was computed again"))
     study(store, recipe, SILENT)
     assert files(store.root) == before
 
@@ -74,7 +74,7 @@ def test_what_a_study_read_is_its_key_and_models_join(tmp_path, monkeypatch):
     made.clear()
     joined = joined_by(recipe, "baseline/third")
     samples = store.read_table("samples.parquet")
-    tables = {name: store.read_table(f"series/{name}.parquet") for name in ("strength", "composition")}
+    tables = {name: store.read_table(f"series/{name}.parquet") for name in ("strength", "composition", "layers")}
     store.write_toml("run.toml", joined.to_toml(), "made")
     add_model(store, joined, "baseline/third", samples, tables, 7)
     study(store, joined, SILENT)
