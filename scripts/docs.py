@@ -1,8 +1,8 @@
 """``make docs``: writes what is generated in the documentation.
 
 The table of transforms comes from the catalog; the README's table and verdicts come from the reference run, or, where
-none ships, from the demo run (``make demo`` makes it). What the change of corpus costs needs both; without the demo run
-that table stays as it is.
+none ships, from the demo run (``make demo`` makes it). What a change of corpus costs needs the reference run and the
+other one, ``data/pacs`` or the demo run; without it, that table stays as it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from scripts import transform_docs
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- generated: make docs -->", "<!-- end of generated part -->"
-BEGIN_CHANGE = "<!-- generated: make docs, from both runs -->"
+CHANGES = {
+    "pacs": "<!-- generated: make docs, from data/pacs -->",
+    "runs/demo": "<!-- generated: make docs, from data/runs/demo -->",
+}
+"""Runs under the reference run's probes, in ``data``, and where the README says what the change costs."""
+
 SHOWN = (
     ("fine", "all", "balanced-accuracy", "31 transformations"),
     ("group-0", "seen", "group-hit-rate", "groups, members seen (rotation 0)"),
@@ -39,9 +44,10 @@ def main() -> None:
     if run.has("tables/ablations.parquet"):
         parts.append(ablations_list(run))
     text = put(text, BEGIN, "\n\n".join(parts))
-    if all(run.has("tables/scores.parquet") for run in runs):
-        reference, demo = (Run.open(run.root) for run in runs)
-        text = put(text, BEGIN_CHANGE, change_table(demo, reference))
+    for name, begin in CHANGES.items():
+        if Store(ROOT / "data" / name).has("tables/scores.parquet"):
+            here, reference = (Run.open(ROOT / "data" / folder) for folder in (name, "reference"))
+            text = put(text, begin, change_table(here, reference))
     page.write_text(text, encoding="utf-8")
 
 
@@ -59,29 +65,33 @@ def change_table(here: Run, there: Run) -> str:
         f"({100 * r.low:.1f} to {100 * r.high:.1f}) |"
         for r in rows.itertuples()
     ]
-    return "\n".join(["| model | reference, test split | packaged | change |", "| --- | --- | --- | --- |", *lines])
+    return "\n".join(["| model | reference, test split | here | change |", "| --- | --- | --- | --- |", *lines])
 
 
 def score_table(run: Store) -> str:
-    """A Markdown table of a run's main scores, best model first, with 95 % intervals."""
+    """A Markdown table of a run's main scores, best model first, with 95 % intervals; notes on scores stand below."""
     scores = run.read_table("tables/scores.parquet")
     scores = scores[scores["probe"] == "linear"]
     cells: dict[str, dict[str, str]] = {}
     order: dict[str, float] = {}
     chances: dict[str, str] = {}
+    marks: dict[str, str] = {}
     for task, subset, measure, title in SHOWN:
         rows = scores[(scores[["task", "subset", "measure"]] == [task, subset, measure]).all(axis=1)]
         for row in rows.itertuples():
             order.setdefault(str(row.model), -row.value)
             interval = f"{100 * row.value:.0f} % ({100 * row.low:.0f} to {100 * row.high:.0f})"
-            cells.setdefault(str(row.model), {})[title] = interval
+            mark = marks.setdefault(str(row.note), f"<sup>{len(marks) + 1}</sup>") if row.note else ""
+            cells.setdefault(str(row.model), {})[title] = interval + mark
             chances[title] = f"{100 * row.chance:.0f} %"
     head = f"| model | {' | '.join(chances)} |\n|{' --- |' * (len(chances) + 1)}"
     lines = [
         f"| `{model}` | {' | '.join(cells[model].get(title, '') for title in chances)} |"
         for model in sorted(cells, key=order.__getitem__)
     ]
-    return "\n".join([head, *lines, f"| chance | {' | '.join(chances.values())} |"])
+    table = "\n".join([head, *lines, f"| chance | {' | '.join(chances.values())} |"])
+    told = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in marks.items()]
+    return "\n\n".join([table, *told])
 
 
 def claims_list(run: Store) -> str:

@@ -1,10 +1,11 @@
 """Ships a run as ``data/reference``: its tables, linear probes and maps; no pictures, no embeddings, no path.
 
-    python -m scripts.reference RUN --describe "what the corpus is"
+    python -m scripts.reference RUN --describe "what the corpus is" [--as pacs]
 
 The recipe then names the corpus by its fingerprint and by that description. RUN is made by `probing run` with
 ``--transforms bank,far-styles``, ``--limit 1000``, ``--live-images 1500``, ``--repetitions 3`` and ``--models`` that
-name every encoder of the zoo and the baselines.
+name every encoder of the zoo and the baselines. ``data/pacs`` is another such run, over photographs of another
+collection under the reference run's probes (``--probes-from data/reference``).
 """
 
 from __future__ import annotations
@@ -59,13 +60,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--describe", required=True, help="what the corpus is, in a few words")
+    parser.add_argument("--as", dest="name", default=REFERENCE, help="folder in data/ (default: %(default)s)")
     options = parser.parse_args()
+    out = data_dir() / options.name
     try:
-        total = ship(Store(options.run), options.describe, data_dir() / REFERENCE)
+        total = ship(Store(options.run), options.describe, out)
     except ProbingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{data_dir() / REFERENCE}: {total / 1e6:.1f} MB")
+    print(f"{out}: {total / 1e6:.1f} MB")
     return 0
 
 

@@ -89,15 +89,17 @@ def _cka(run: Run) -> None:
     matrix = matrix.reindex(index=order, columns=order) * 100
     figure = confusion_chart(matrix, data.theme(), axes=("model", "model"))
     widgets.chart(figure, "cka", table, "CKA between every two models, in percent.")
-    others = table[table["model_a"] != table["model_b"]].dropna(subset=["low", "high"])
-    half = f" The 95 % intervals, in the data, reach {_reach(others)}." if len(others) else ""
+    half = f" The 95 % intervals, in the data, reach {reach}." if (reach := _reach(table)) else ""
     note = f" {table['note'].iloc[0].capitalize()}." if table["note"].iloc[0] else ""
     st.caption(f"In percent: 100 is the same geometry, 0 what unrelated spaces have in the mean.{half}{note}")
 
 
-def _reach(rows: pd.DataFrame) -> str:
-    """How far intervals reach to either side, at the middle and at most."""
-    half = (rows["high"] - rows["low"]) / 2 * 100
+def _reach(table: pd.DataFrame) -> str:
+    """How far intervals reach to either side; empty where there are none, as in runs of the first version."""
+    others = table[table["model_a"] != table["model_b"]].reindex(columns=["low", "high"]).dropna()
+    if others.empty:
+        return ""
+    half = (others["high"] - others["low"]) / 2 * 100
     return f"{half.median():.1f} points to either side in the median and {half.max():.1f} at most"
 
 

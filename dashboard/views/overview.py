@@ -285,6 +285,10 @@ def _claims(run: Run) -> None:
         )
     st.caption("One encoder of a kind cannot speak for its objective: a verdict is about these encoders.")
     widgets.download(verdicts, "claims", "Data as CSV")
+    contrasts = data.table(run, "tables/contrasts.parquet")
+    if len(contrasts):
+        with st.expander("The contrasts that they rest on, named before looking"):
+            _contrast_table(contrasts, "contrasts", {"claim": "claim", "first": "encoder", "second": "less"})
     _ablations(run)
 
 
@@ -298,14 +302,18 @@ def _ablations(run: Run) -> None:
         "The encoders on the left learned from captions that name the style, or from views that change color and "
         "sharpness; their twins on the right did not, and are else alike."
     )
+    _contrast_table(table, "ablations", {"first": "encoder", "second": "its twin"})
+
+
+def _contrast_table(table: pd.DataFrame, key: str, names: dict[str, str]) -> None:
+    """Differences in points with their intervals, after the columns ``names`` that say of what."""
     points = {c: table[c] * 100 for c in ("effect", "low", "high")}
     point = st.column_config.NumberColumn
     widgets.show_table(
-        table.assign(**points)[["first", "second", "score", "effect", "low", "high", "p_holm"]],
-        "ablations",
-        column_config={
-            "first": "encoder",
-            "second": "its twin",
+        table.assign(**points)[[*names, "score", "effect", "low", "high", "p_holm"]],
+        key,
+        column_config=names
+        | {
             "effect": point("difference", format="%+.1f", help="In points."),
             "low": point("from", format="%+.1f", help=hint("interval")),
             "high": point("to", format="%+.1f", help=hint("interval")),

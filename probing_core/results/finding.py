@@ -28,18 +28,18 @@ class RunPlace:
 
 
 def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunPlace]:
-    """The runs named by a person, then the reference run, then those of ``data/runs``, the demo run first.
+    """The runs named by a person, then those that ship, the reference run first, then those of ``data/runs``, the
+    demo run first.
 
     Args:
         extra: run directories from the command line.
-        data: the folder that holds ``reference`` and ``runs``; by default the project's own.
+        data: the folder that holds ``reference``, what else ships, and ``runs``; by default the project's own.
     """
     data = data or data_dir()
-    runs = data / "runs"
-    made = sorted(runs.iterdir(), key=lambda p: (p.name != DEMO, p.name)) if runs.is_dir() else []
+    shipped, made = _folders(data, REFERENCE), _folders(data / "runs", DEMO)
     places: dict[str, RunPlace] = {}
     known: set[Path] = set()
-    for path in [*extra, data / REFERENCE, *made]:
+    for path in [*extra, *shipped, *made]:
         where = path.resolve()
         if where in known or not (path / "run.toml").is_file():
             continue
@@ -49,3 +49,8 @@ def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunP
             name, number = f"{where.name}-{number}", number + 1
         places[name] = RunPlace(name, path, (path / "tables" / "scores.parquet").is_file())
     return list(places.values())
+
+
+def _folders(root: Path, first: str) -> list[Path]:
+    """What lies in ``root`` by name, ``first`` before the others; nothing, if there is no such folder."""
+    return sorted(root.iterdir(), key=lambda p: (p.name != first, p.name)) if root.is_dir() else []

@@ -25,7 +25,11 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
+"""Headless, without a network, with a camera that shows a test picture."""
+
 WAIT_MS = 120_000
 ADDRESSES = {
     "overview": "",

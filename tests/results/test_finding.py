@@ -14,7 +14,9 @@ def begin(folder, complete):
 
 def test_named_runs_come_first_and_the_demo_before_others(tmp_path):
     named = begin(tmp_path / "elsewhere" / "mine", True)
-    begin(tmp_path / "reference", True)
+    for name in ("another-that-ships", "reference"):
+        begin(tmp_path / name, True)
+    (tmp_path / "zoo").mkdir()
     for name in ("another", "demo"):
         begin(tmp_path / "runs" / name, name == "demo")
     (tmp_path / "runs" / "no-run").mkdir()
@@ -22,6 +24,7 @@ def test_named_runs_come_first_and_the_demo_before_others(tmp_path):
     assert [(p.name, p.complete) for p in found] == [
         ("mine", True),
         ("reference", True),
+        ("another-that-ships", True),
         ("demo", True),
         ("another", False),
     ]

@@ -1,0 +1,122 @@
+"""Controls that only a real browser has, or that outlive a page: downloads, the camera, a slider, a run in a worker."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from io import StringIO
+
+import pandas as pd
+import pytest
+
+from probing_core.images import encode_png, read_image
+from probing_core.paths import data_dir
+from tests.conftest import scene
+from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
+]
+
+NAME = "made-by-a-browser-test"
+IMAGES = 48
+
+
+@pytest.fixture(scope="module")
+def dashboard(made_run):
+    with served(["--run", str(made_run)]) as address, browser() as chromium:
+        yield address, chromium
+
+
+@pytest.fixture
+def visit(dashboard):
+    """Opens an address of the dashboard; nothing may have complained when the test ends."""
+    address, chromium = dashboard
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, permissions=["camera"])
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    complaints = complaints_of(page)
+
+    def open_page(where: str):
+        page.goto(f"{address}/{where}")
+        page.get_by_role("heading", level=1).first.wait_for()
+        settle(page)
+        return page
+
+    yield open_page
+    assert page.get_by_test_id("stException").count() == 0
+    assert complaints == []
+    context.close()
+
+
+def test_a_chart_is_downloaded_as_data_and_as_a_picture(visit, tmp_path):
+    page = visit("confusion?models=baseline/pixels")
+    chart = page.locator(".st-key-chart-confusion")
+    with page.expect_download() as table:
+        page.locator(".st-key-download-confusion").get_by_role("button").click()
+    table.value.save_as(tmp_path / "data.csv")
+    rows = pd.read_csv(StringIO((tmp_path / "data.csv").read_text(encoding="utf-8")))
+    assert table.value.suggested_filename == "confusion.csv"
+    assert len(rows) >= 31
+    chart.locator(".nsewdrag").first.hover()
+    with page.expect_download() as picture:
+        chart.locator('[data-title^="Download plot"]').click()
+    picture.value.save_as(tmp_path / "chart.png")
+    height, width = read_image(tmp_path / "chart.png").shape[:2]
+    assert picture.value.suggested_filename == "confusion.png"
+    assert min(height, width) > 600
+
+
+def test_a_picture_of_the_camera_is_predicted(visit):
+    page = visit("try")
+    page.get_by_text("Use the camera").click()
+    page.get_by_role("button", name="Take Photo").click()
+    page.get_by_text("baseline/pixels: ").first.wait_for()
+    settle(page)
+    assert page.locator(".st-key-answer-0").count() == 1
+
+
+def test_the_strength_is_moved_by_the_keyboard_and_goes_into_the_address(visit):
+    page = visit("explore?transform=gaussian-blur")
+    told = page.get_by_text(re.compile(r"^sigma [\d.]+ px of a 128 px view$"))
+    told.wait_for()
+    before, address = told.inner_text(), page.url
+    page.get_by_role("slider", name="Strength").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.get_by_text(before, exact=True).wait_for(state="detached")
+    assert float(told.inner_text().split()[1]) > float(before.split()[1])
+    page.wait_for_function("address => window.location.href !== address", arg=address)
+    page.wait_for_timeout(1000)  # the last of several steps arrives
+    settle(page)
+    after = told.inner_text()
+    page.goto(page.url)  # as somebody does who was sent the link
+    page.get_by_text(after, exact=True).wait_for()
+
+
+def test_a_run_is_started_cancelled_resumed_and_opened(visit, tmp_path):
+    folder, made = tmp_path / "pictures", data_dir() / "runs" / NAME
+    folder.mkdir()
+    for i in range(IMAGES):
+        (folder / f"{i}.png").write_bytes(encode_png(scene(i, 180)))
+    shutil.rmtree(made, ignore_errors=True)
+    try:
+        page = visit("new-run?new-models=baseline/handcrafted&new-groups=blur&new-groups=color")
+        page.get_by_role("textbox", name="Name of the run").fill(NAME)
+        page.get_by_role("textbox", name="Corpus", exact=True).fill(f"folder:{folder}")
+        page.keyboard.press("Enter")
+        page.get_by_test_id("stMetric").filter(has_text=f"{IMAGES}").first.wait_for()
+        page.get_by_role("button", name="Start").click()
+        row = page.locator(f".st-key-run-{NAME}")
+        row.get_by_role("button", name="Cancel").click()
+        row.get_by_text("cancelled; what is complete is kept").wait_for()
+        row.get_by_role("button", name="Resume").click()
+        row.get_by_text("— complete").wait_for()
+        row.get_by_role("button", name="Open").click()
+        page.get_by_role("heading", name="What does your image embedding know?").wait_for()
+        settle(page)
+        assert f"run={NAME}" in page.url
+        page.get_by_text("baseline/handcrafted").first.wait_for()
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
