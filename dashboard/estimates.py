@@ -29,6 +29,9 @@ PROBES_AND_MAP_S = 20
 """Seconds a model, with the demo run's 6,400 samples in mind."""
 
 TYPICAL_DIMENSION = 768
+TYPICAL_BLOCKS = 12
+"""Blocks of a network that are embedded beside its output, times the ways in which they are pooled."""
+
 BYTES = 4
 
 
@@ -83,7 +86,11 @@ def estimate(
     make_s = speed.make_s * (view / 128) ** 2 if speed is ROUGH else speed.make_s
     known = [speed.models.get(m, (_rough(m), TYPICAL_DIMENSION)) for m in models]
     seconds = samples * (make_s + sum(s for s, _ in known)) + PROBES_AND_MAP_S * len(models)
-    megabytes = samples * sum(dim for _, dim in known) * BYTES / 1e6
+    numbers = samples * sum(dim for _, dim in known)
+    if not few:
+        networks = [known[i][1] for i, m in enumerate(models) if not m.startswith(("baseline/", "file:"))]
+        numbers += _layer_samples(images, transforms) * sum(networks) * (TYPICAL_BLOCKS - 1)
+    megabytes = numbers * BYTES / 1e6
     return Estimate(samples, seconds, megabytes, all(m in speed.models for m in models))
 
 
@@ -91,8 +98,13 @@ def _further(images: int, transforms: int) -> int:
     """Samples of the series and large pictures, of a corpus whose test and train splits have the usual shares."""
     tested, learned = min(SERIES_IMAGES, images // 5), min(RENDERED_IMAGES, 4 * images // 5)
     looked_at = min(MOST_PICTURES, images // 5) * (transforms + 1) * (1 + TILES)
-    layers = min(sum(LAYER_IMAGES.values()), images) * transforms + min(sum(LAYER_CLEAN_IMAGES.values()), images)
-    return tested * (STRENGTHS * transforms + len(PAIRS)) + learned * (transforms + 1) + layers + looked_at
+    series = tested * (STRENGTHS * transforms + len(PAIRS)) + learned * (transforms + 1)
+    return series + _layer_samples(images, transforms) + looked_at
+
+
+def _layer_samples(images: int, transforms: int) -> int:
+    """Samples of which every block of a network is embedded."""
+    return min(sum(LAYER_IMAGES.values()), images) * transforms + min(sum(LAYER_CLEAN_IMAGES.values()), images)
 
 
 def _rough(model: str) -> float:

@@ -39,6 +39,9 @@ MEMORY_SHARE = 0.6
 """Models are loaded side by side until the process takes this share of the machine's memory."""
 
 
+DRAWING = 2
+"""Part of the key of the samples; raised when other images are drawn for the same recipe."""
+
 Make = Callable[[Corpus, pd.DataFrame, ThreadPoolExecutor], tuple[list[np.ndarray], pd.DataFrame]]
 """(corpus, planned rows of one unit, threads) -> their pictures and completed rows."""
 
@@ -102,7 +105,7 @@ def sample_key(recipe: Recipe) -> str:
     """Key of everything that the samples of a run depend on, models apart."""
     laws = [[t.name, t.law, t.weakest, t.strongest, t.definition] for t in load_transforms(recipe)]
     content = {k: v for k, v in recipe.without_models().items() if k != "probes_from"}
-    return digest([content, laws, __version__])
+    return digest([content, laws, __version__, DRAWING])
 
 
 def embed(
@@ -128,7 +131,8 @@ def embed(
         for embedder in loaded:
             embedder.close()
         waiting = waiting[len(loaded) :]
-    for batch in batches:
+    for batch in filter(partial(is_needed, store), batches):
+        _embed_units(store, recipe, corpus, batch, [], progress)  # their rows, where no model was to be embedded
         _gather_samples(store, batch)
 
 
@@ -181,7 +185,7 @@ def is_embedded(store: Store, request: str, batches: Sequence[Batch]) -> bool:
         all(
             store.has(batch.unit_path(e["name"], unit), digest([batch.key, e["recipe"]]))
             for batch in batches
-            if (_has_blocks(e) if batch.blocks else batch.main or e["family"] != PRECOMPUTED)
+            if (e.get("blocks") if batch.blocks else batch.main or e["family"] != PRECOMPUTED)
             for unit in batch.units
         )
         and (e["family"] == PRECOMPUTED or store.has(looks_path(e["name"]), digest([batches[0].key, e["recipe"]])))
@@ -189,9 +193,9 @@ def is_embedded(store: Store, request: str, batches: Sequence[Batch]) -> bool:
     )
 
 
-def _has_blocks(entry: dict[str, Any]) -> bool:
-    """What `LoadedEmbedder.blocks` tells, of a model that is not in memory."""
-    return bool(entry["recipe"].get("layers")) and "layer" not in entry["recipe"]
+def is_needed(store: Store, batch: Batch) -> bool:
+    """Whether the run has anything to embed of these samples: those of the layers serve networks alone."""
+    return not batch.blocks or any(entry.get("blocks") for entry in model_entries(store))
 
 
 def model_entries(store: Store) -> list[dict[str, Any]]:
@@ -219,11 +223,12 @@ def read_embeddings(store: Store, model: str, rows: np.ndarray | None = None, se
     return np.concatenate(parts)
 
 
-def read_blocks(store: Store, model: str) -> dict[str, np.ndarray]:
-    """Embeddings (N, D) of every block of ``model`` (`LoadedEmbedder.blocks`), in the order of the layers' table."""
-    units = [store.read_arrays(name) for name in _unit_names(store, model, LAYERS)]
-    names = sorted(units[0], key=lambda name: (int(name.split(".")[0]), name))
-    return {name: np.concatenate([unit[name] for unit in units]) for name in names}
+def read_blocks(store: Store, model: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Name (`LoadedEmbedder.blocks`) and embeddings (N, D) of one block of ``model`` after another, first to last, in
+    the order of the layers' table. One of them is in memory."""
+    units = _unit_names(store, model, LAYERS)
+    for block in sorted(store.array_names(units[0]), key=lambda name: (int(name.split(".")[0]), name)):
+        yield block, np.concatenate([store.read_array(unit, block) for unit in units])
 
 
 def _unit_names(store: Store, model: str, series: str) -> list[str]:
@@ -296,6 +301,7 @@ def _enter_model(store: Store, request: str, embedder: LoadedEmbedder, accept: A
             "data": spec.data,
             "input_size": spec.input_size or 0,
             "text": embedder.embeds_text,
+            "blocks": list(embedder.blocks),
             "recipe": without_none(recipe),
         }
         accept(entry)
@@ -334,6 +340,8 @@ def _embed_units(
     def pictures_needed(unit: Unit) -> bool:
         return facts_missing(unit) or any(e.name not in made_elsewhere for e in missing(unit))
 
+    if not is_needed(store, batch):
+        return
     todo = [unit for unit in batch.units if missing(unit) or facts_missing(unit)]
     doing = "Transforming and embedding" if batch.main else f"Embedding the {batch.folder.split('/')[1]} series"
     with ThreadPoolExecutor(recipe.threads) as makers, ThreadPoolExecutor(1) as ahead:

@@ -25,6 +25,9 @@ LIVE_ONLY = "beyond the limit: live predictions alone learn from it"
 LEARNED = ("train", "val")
 """Splits that probes learn from and choose on."""
 
+FEWEST_AT_ONCE = 16
+"""Images that are read together, even if fewer are wanted: threads share them."""
+
 Tell = Callable[[int, int], None]
 """(done, total)."""
 
@@ -73,7 +76,7 @@ def _draw(recipe: Recipe, rows: pd.DataFrame, check: Check, progress: Tell) -> p
     """As many usable ``rows`` as the recipe's limit says, and behind them those for live predictions alone.
 
     Whether a picture is large enough is known once it is read: those that are not were considered, and count for
-    nothing.
+    nothing. A split that has fewer usable ones than its share gives all that it has.
     """
     chosen = _usable(rows, shares(rows, recipe.limit), check, progress)
     learned = chosen["split"].isin(LEARNED) & (chosen["why_not"] == "")
@@ -96,8 +99,11 @@ def _usable(rows: pd.DataFrame, wanted: dict[str, int], check: Check, progress: 
     for name, count in wanted.items():
         waiting, found = list(order[split == name]), 0
         while waiting and found < count:
-            batch, waiting = waiting[: count - found], waiting[count - found :]
+            size = max(count - found, FEWEST_AT_ONCE)
+            batch, waiting = waiting[:size], waiting[size:]
             for i, reason in zip(batch, check(rows.loc[batch]), strict=True):
+                if found == count:
+                    break
                 reasons[i] = reason
                 found += reason == ""
                 progress(before + found, total)

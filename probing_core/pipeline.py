@@ -13,7 +13,7 @@ from probing_core.config import Recipe
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import bundled, find_spec, parse
-from probing_core.embedding import Accept, embed, is_embedded, model_entries, plan_batches, sample_key
+from probing_core.embedding import Accept, embed, is_embedded, is_needed, model_entries, plan_batches, sample_key
 from probing_core.errors import BadConfig, BadRun
 from probing_core.paths import data_dir
 from probing_core.progress import SILENT, Progress
@@ -243,7 +243,7 @@ def _embedded(store: Store, recipe: Recipe) -> bool:
     if not store.has("images.parquet", sample_key(recipe)):
         return False
     batches = plan_batches(recipe, store.read_table("images.parquet"))
-    return all(store.has(batch.table, batch.key) for batch in batches) and all(
+    return all(store.has(batch.table, batch.key) for batch in batches if is_needed(store, batch)) and all(
         is_embedded(store, name, batches) for name in recipe.models
     )
 

@@ -97,6 +97,19 @@ class Store:
 
         return load_file(self.path(name))
 
+    def read_array(self, name: str, array: str) -> np.ndarray:
+        """One of the arrays in a file; the others are not read."""
+        from safetensors import safe_open
+
+        with safe_open(self.path(name), framework="numpy") as file:
+            return file.get_tensor(array)
+
+    def array_names(self, name: str) -> list[str]:
+        from safetensors import safe_open
+
+        with safe_open(self.path(name), framework="numpy") as file:
+            return list(file.keys())
+
     def read_toml(self, name: str) -> dict[str, Any]:
         try:
             return tomllib.loads(self.read_bytes(name).decode())

@@ -45,9 +45,9 @@ def main() -> None:
         parts.append(ablations_list(run))
     text = put(text, BEGIN, "\n\n".join(parts))
     for name, begin in CHANGES.items():
-        if Store(ROOT / "data" / name).has("tables/scores.parquet"):
-            here, reference = (Run.open(ROOT / "data" / folder) for folder in (name, "reference"))
-            text = put(text, begin, change_table(here, reference))
+        folders = [ROOT / "data" / folder for folder in (name, "reference")]
+        if all(Store(folder).has("tables/scores.parquet") for folder in folders):
+            text = put(text, begin, change_table(*map(Run.open, folders)))
     page.write_text(text, encoding="utf-8")
 
 

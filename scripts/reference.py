@@ -63,6 +63,9 @@ def main() -> int:
     parser.add_argument("--as", dest="name", default=REFERENCE, help="folder in data/ (default: %(default)s)")
     options = parser.parse_args()
     out = data_dir() / options.name
+    if out.parent != data_dir() or (out.exists() and not (out / "run.toml").is_file()):
+        print(f"error: '{options.name}' is no folder of a run in '{data_dir()}'; name another.", file=sys.stderr)
+        return 2
     try:
         total = ship(Store(options.run), options.describe, out)
     except ProbingError as error:

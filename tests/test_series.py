@@ -10,7 +10,15 @@ import pytest
 from probing_core import embedding, samples, series
 from probing_core.corpora import open_corpus
 from probing_core.embedders import find_spec, load_embedder
-from probing_core.embedding import embed, has_embeddings, is_embedded, plan_batches, read_blocks, read_embeddings
+from probing_core.embedding import (
+    embed,
+    has_embeddings,
+    is_embedded,
+    is_needed,
+    plan_batches,
+    read_blocks,
+    read_embeddings,
+)
 from probing_core.intake import LIVE_ONLY, choose_images
 from probing_core.pairs import PAIRS
 from probing_core.progress import SILENT
@@ -315,7 +323,7 @@ def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_pa
     assert all(is_embedded(store, name, batches) for name in models)
     pictures, facts = make(LAYERS, recipe, corpus, images)
     pd.testing.assert_frame_equal(store.read_table("series/layers.parquet"), facts, check_dtype=False)
-    blocks = read_blocks(store, network)
+    blocks = dict(read_blocks(store, network))
     assert list(blocks) == [f"{layer}.mean" for layer in range(1, 7)]
     # Batches are cut otherwise here, which adds up sums in another order.
     for layer in (1, 2, 6):
@@ -323,3 +331,28 @@ def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_pa
         np.testing.assert_allclose(blocks[f"{layer}.mean"], alone, rtol=1e-4, atol=1e-5)
     store.remove(store.names("models/baseline-random-vit/series/layers/")[0])
     assert not is_embedded(store, network, batches)
+
+
+def test_a_run_without_a_network_has_no_layers_and_one_of_an_earlier_version_goes_on(tmp_path, many_scenes, planned):
+    _, _, images = planned
+    store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS, models=("baseline/pixels",))
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    batches = plan_batches(recipe, images)
+    assert [batch.table for batch in batches if not is_needed(store, batch)] == ["series/layers.parquet"]
+    assert not store.has("series/layers.parquet")
+    # Rows that went missing are made again though every model is embedded.
+    whole = files(store.root)
+    store.remove("series/strength.parquet")
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    assert files(store.root) == whole
+    # What an earlier version entered says nothing of blocks.
+    name = "models/baseline-random-vit/model.toml"
+    store, recipe, corpus = start(tmp_path / "old", many_scenes, transforms=TRANSFORMS, models=("baseline/random-vit",))
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    entry = store.read_toml(name)
+    assert entry.pop("blocks") == [f"{layer}.mean" for layer in range(1, 7)]
+    store.write_toml(name, entry, "old")
+    for path in (*store.names("models/baseline-random-vit/series/layers/"), "series/layers.parquet"):
+        store.remove(path)
+    assert is_embedded(store, "baseline/random-vit", batches)
+    assert not is_needed(store, batches[-1])

@@ -129,6 +129,7 @@ def _layers(run: Run) -> None:
         "to": number(format="%.1f", help="End of the 95 % interval."),
     }
     widgets.show_table(named, "best-layers", column_config=columns)
+    widgets.notes(rows)
 
 
 def _composition(run: Run, model: str) -> None:

@@ -130,7 +130,7 @@ class LoadedEmbedder(ABC):
     @property
     def blocks(self) -> tuple[str, ...]:
         """What `embed_blocks` gives, first block to last: ``"1.cls"``, ``"1.mean"``, ... Empty for models that are no
-        network, or that were asked for layers by ``@layer=``."""
+        network, that were asked for layers by ``@layer=``, or whose blocks give what cannot be pooled."""
         return ()
 
     def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:

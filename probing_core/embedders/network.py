@@ -118,7 +118,8 @@ class NetworkEmbedder(LoadedEmbedder):
         self._lanes = Lanes(target, torch.get_num_threads())
         self.batch_size = batch_size or self._lanes.batch_size
         self._asked_batch_size = self.batch_size  # recorded: memory that ran short is no other recipe
-        self._dims = self._measure_dims()
+        self._blocks: tuple[tuple[int, str], ...] = ()
+        self._dims = self._measure()
         self.dim = self._dims[-1]
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
@@ -131,7 +132,7 @@ class NetworkEmbedder(LoadedEmbedder):
 
     @property
     def blocks(self) -> tuple[str, ...]:
-        return tuple(f"{layer}.{pool}" for layer, pool in self._blocks_and_poolings())
+        return tuple(f"{layer}.{pool}" for layer, pool in self._blocks)
 
     def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
         if not self.blocks:
@@ -245,17 +246,7 @@ class NetworkEmbedder(LoadedEmbedder):
         network = self._network
         with _captured(network.blocks) as outputs:
             network.embed(batch)
-        return [_pooled(outputs[layer - 1], pool, network) for layer, pool in self._blocks_and_poolings()]
-
-    def _blocks_and_poolings(self) -> list[tuple[int, str]]:
-        if self._layers:
-            return []
-        every = ["cls", "mean"] if self._network.class_token else ["mean"]
-        return [
-            (layer, pool)
-            for layer in range(1, len(self._network.blocks) + 1)
-            for pool in ([self._pool] if self._pool else every)
-        ]
+        return [_pooled(outputs[layer - 1], pool, network) for layer, pool in self._blocks]
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
@@ -268,8 +259,27 @@ class NetworkEmbedder(LoadedEmbedder):
         ):
             yield
 
-    def _measure_dims(self) -> list[int]:
-        return [output.shape[1] for output in self.forward(self.prepare([self._blank()]))]
+    def _measure(self) -> list[int]:
+        """Lengths of what `embed_layers` gives; finds out which blocks can be read, too, by two blank pictures."""
+        if self._layers or not self._network.blocks:
+            return [output.shape[1] for output in self.forward(self.prepare([self._blank()]))]
+        batch = self.prepare([self._blank()] * 2)
+        with _captured(self._network.blocks) as outputs:
+            dims = [output.shape[1] for output in self.forward(batch)]
+        if all(_readable(output, len(batch)) for output in outputs) and self._have_prefix(outputs, batch):
+            every = ["cls", "mean"] if self._network.class_token else ["mean"]
+            poolings = [self._pool] if self._pool else every
+            self._blocks = tuple((layer, pool) for layer in range(1, len(outputs) + 1) for pool in poolings)
+        return dims
+
+    def _have_prefix(self, outputs: Sequence[torch.Tensor], batch: torch.Tensor) -> bool:
+        """Whether the blocks give the tokens before those of the patches where the network's features have them."""
+        network = self._network
+        if not network.prefix or network.features is None:
+            return True
+        with self._inference():
+            tokens = network.features(batch.to(self.device)).shape[1]
+        return all(output.shape[1] == tokens for output in outputs)
 
     def _blank(self) -> Image:
         return np.zeros((*self.preprocessing.size, 3), np.uint8)
@@ -284,9 +294,9 @@ class NetworkEmbedder(LoadedEmbedder):
 
 
 @contextmanager
-def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[torch.Tensor]]:
+def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[Any]]:
     """The outputs of ``blocks`` in the order given, filled while a forward pass runs inside."""
-    outputs: list[torch.Tensor] = [None] * len(blocks)  # type: ignore[list-item]
+    outputs: list[Any] = [None] * len(blocks)
     mine = get_ident()
 
     def keep(position: int) -> Callable[..., None]:
@@ -302,6 +312,13 @@ def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[torch.Tensor]]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _readable(output: Any, images: int) -> bool:
+    """Whether a block gave tokens or a map for each picture; some are never called, or give lists of several."""
+    import torch
+
+    return isinstance(output, torch.Tensor) and output.ndim in (3, 4) and len(output) == images
 
 
 def _compute_in_float32(module: nn.Module, device_type: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from probing_core.errors import BadArray
@@ -31,7 +33,39 @@ def _hsic(X: np.ndarray, Y: np.ndarray) -> float:
     return float((trace + k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 * (k @ m) / (n - 2)) / (n * (n - 3)))
 
 
-def cka_interval(X: np.ndarray, Y: np.ndarray, clusters: np.ndarray) -> Interval:
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Embeddings as `cka_of` reads them; made once for all comparisons of a model.
+
+    Attributes:
+        X: (N, D), ordered by photograph.
+        kernel: (N, N), its diagonal empty.
+        starts: (C,) rows at which photographs begin.
+        own: (C,) HSIC with itself, without each photograph in turn.
+    """
+
+    X: np.ndarray
+    kernel: np.ndarray
+    starts: np.ndarray
+    own: np.ndarray
+
+
+def space_of(X: np.ndarray, clusters: np.ndarray) -> Space:
+    """
+    Args:
+        X: (N, D) embeddings; N x N matrices are made of them.
+        clusters: (N,) base photographs.
+    """
+    order = np.argsort(clusters, kind="stable")
+    _, starts = np.unique(np.asarray(clusters)[order], return_index=True)
+    X = np.asarray(X, np.float64)[order]
+    kernel = (X - X.mean(0)) @ (X - X.mean(0)).T
+    np.fill_diagonal(kernel, 0)
+    own = _hsic_without(kernel, kernel, starts) if len(starts) >= FEWEST_FOR_T else np.empty(0)
+    return Space(X, kernel, starts, own)
+
+
+def cka_of(a: Space, b: Space) -> Interval:
     """`cka` and its 95 % interval over base photographs, by leaving out one after another (Tukey's jackknife).
 
     Drawing photographs with replacement would not do: a picture that is there twice is a pair of equal ones in both
@@ -39,31 +73,20 @@ def cka_interval(X: np.ndarray, Y: np.ndarray, clusters: np.ndarray) -> Interval
     the value. With fewer than `FEWEST_FOR_T` photographs there is no interval.
 
     Args:
-        X, Y: as in `cka`; N x N matrices are made here.
-        clusters: (N,) base photographs.
+        a, b: of the same samples.
     """
-    value, count = cka(X, Y), len(np.unique(clusters))
+    value, count = cka(a.X, b.X), len(a.starts)
     if count < FEWEST_FOR_T:
         return Interval(value, float("nan"), float("nan"), "none", count)
     if value > 1 - 1e-9:  # the same space
         return Interval(value, value, value, "jackknife", count)
     from scipy.stats import t
 
-    order = np.argsort(clusters, kind="stable")
-    _, starts = np.unique(np.asarray(clusters)[order], return_index=True)
-    K, L = (_kernel(np.asarray(A, np.float64)[order]) for A in (X, Y))
-    xy, xx, yy = (_hsic_without(A, B, starts) for A, B in ((K, L), (K, K), (L, L)))
-    z = np.arctanh(np.clip(xy / np.sqrt(xx * yy), -1 + 1e-9, 1 - 1e-9))
+    both = _hsic_without(a.kernel, b.kernel, a.starts)
+    z = np.arctanh(np.clip(both / np.sqrt(a.own * b.own), -1 + 1e-9, 1 - 1e-9))
     half = t.ppf(0.975, count - 1) * np.sqrt((count - 1) / count * ((z - z.mean()) ** 2).sum())
     center = np.arctanh(np.clip(value, -1 + 1e-9, 1 - 1e-9))
     return Interval(value, float(np.tanh(center - half)), float(np.tanh(center + half)), "jackknife", count)
-
-
-def _kernel(X: np.ndarray) -> np.ndarray:
-    X = X - X.mean(0)
-    kernel = X @ X.T
-    np.fill_diagonal(kernel, 0)
-    return kernel
 
 
 def _hsic_without(K: np.ndarray, L: np.ndarray, starts: np.ndarray) -> np.ndarray:

@@ -157,14 +157,14 @@ def _in_order(rows: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     return rows[rows["model"].isin(place)].sort_values("model", key=lambda c: c.map(place), kind="stable")
 
 
-LAYER_COLUMNS = ("base", "task", "layer", *COLUMNS, "chance", "validation_loss", "chosen")
+LAYER_COLUMNS = ("base", "task", "layer", *COLUMNS, "chance", "validation_loss", "chosen", "note")
 
 
 def layers(run: Run) -> pd.DataFrame:
     """The scores of every layer at the fine and the content task, first to last.
 
-    Of models whose blocks were studied (``tables/layers.parquet``), and of those that were asked for their layers by
-    ``@layer=``, whose layers have whole scores.
+    Of models whose blocks were studied (``tables/layers.parquet``), and of the others that were asked for their layers
+    by ``@layer=``, whose layers have whole scores.
 
     Columns: ``base`` (the model; with its pooling where blocks were pooled in several ways), ``task``, ``layer``,
     ``value``, ``low``, ``high``, ``chance``, ``validation_loss`` (nats, of photographs that were not tested) and
@@ -176,6 +176,9 @@ def layers(run: Run) -> pd.DataFrame:
         several = studied.groupby("model")["pooling"].transform("nunique") > 1
         studied = studied.assign(base=studied["model"] + np.where(several, "@pool=" + studied["pooling"], ""))
     asked = [_asked_layers(run, task) for task in ("fine", "content")]
+    if not studied.empty:
+        known = {*studied["base"], *studied["model"]}
+        asked = [rows if rows.empty else rows[~rows["base"].isin(known)] for rows in asked]
     there = [rows[list(LAYER_COLUMNS)] for rows in (studied, *asked) if not rows.empty]
     return pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=list(LAYER_COLUMNS))
 
@@ -197,7 +200,7 @@ def _asked_layers(run: Run, task: str) -> pd.DataFrame:
 
 
 def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of `layers`: the chosen layer of each model and task, and how many layers the model has.
+    """Of `layers`: the chosen layer of each model and task, and the last one that it was chosen from.
 
     Columns: ``base``, ``task``, ``layer``, ``layers``, ``value``, ``low``, ``high``.
     """

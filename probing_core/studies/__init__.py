@@ -100,7 +100,7 @@ def study(store: Store, recipe: Recipe, progress: Progress) -> None:
                 store.write_table(study_path(model, one.name), one.make(subject), key)
     for one in wanted:
         _join(store, models, one.name)
-    _likeness(store, models, samples)
+    _likeness(store, models, samples, progress)
     progress.update("studies", len(models), len(models), "Studies")
 
 
@@ -137,7 +137,7 @@ def _join(store: Store, models: list[str], name: str) -> None:
         store.write_table(f"tables/{name}.parquet", pd.concat(tables, ignore_index=True), key)
 
 
-def _likeness(store: Store, models: list[str], samples: pd.DataFrame) -> None:
+def _likeness(store: Store, models: list[str], samples: pd.DataFrame, progress: Progress) -> None:
     read = [name for model in models for name in _embeddings(store, model)]
     key = digest(["cka", REVISION, __version__, [[name, store.checksum(name)] for name in read]])
     if store.has(CKA, key):
@@ -148,4 +148,4 @@ def _likeness(store: Store, models: list[str], samples: pd.DataFrame) -> None:
     first = (samples["draw"] == 0) & (samples["repetition"] == 0) & (samples["transform"] == "identity")
     rows = np.flatnonzero(first & samples["image_id"].isin(chosen))
     clean = {model: read_embeddings(store, model, rows) for model in models}
-    store.write_table(CKA, cka_table(clean, samples["base_id"].to_numpy()[rows]), key)
+    store.write_table(CKA, cka_table(clean, samples["base_id"].to_numpy()[rows], progress), key)

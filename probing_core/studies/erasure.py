@@ -19,8 +19,8 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 NEIGHBORS = "knn"
 
-RANDOM_DRAWS = 3
-"""Random subspaces that are erased in turn; their accuracies are averaged."""
+SEEDS = (0, 1, 2)
+"""Of the random subspaces that are erased in turn; their accuracies are averaged."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ def erasure_table(subject: Subject) -> pd.DataFrame:
     """Accuracies before and after the linear subspace of the transformations is erased.
 
     ``random`` erases as many directions, chosen for labels in random order: what is lost by the loss of dimensions,
-    in the mean of `RANDOM_DRAWS` orders. Nearest neighbors tell what is left beyond the reach of a linear probe. The
+    in the mean over `SEEDS`. Nearest neighbors tell what is left beyond the reach of a linear probe. The
     content is learned from untouched images and told on untouched images.
     """
     learned = subject.learned
-    orders = [np.random.default_rng(seed).permutation(learned.y) for seed in range(RANDOM_DRAWS)]
+    orders = [np.random.default_rng(seed).permutation(learned.y) for seed in SEEDS]
     changes: dict[str, Sequence[Change]] = {
         "nothing": [lambda X: X],
         "transformation": [fit_eraser(learned.X, learned.y)],

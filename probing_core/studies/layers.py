@@ -24,7 +24,7 @@ def layers_table(subject: Subject) -> pd.DataFrame:
     tasks = _tasks(subject, rows)
     bases, split = rows["base_id"].to_numpy(), rows["split"].to_numpy()
     table = []
-    for block, X in read_blocks(subject.store, subject.model).items():
+    for block, X in read_blocks(subject.store, subject.model):
         layer, pooling = block.split(".")
         for task, (truth, classes) in tasks.items():
             train, val, test = ((truth >= 0) & (split == name) for name in ("train", "val", "test"))
@@ -57,7 +57,8 @@ def _tasks(subject: Subject, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, 
     # Images that are there for their content alone have one version; classes are paired.
     fine = np.where(versions > 1, rows["transform"].map(place), -1).astype(np.int64)
     tasks: dict[str, tuple[np.ndarray, Sequence[str]]] = {"fine": (fine, subject.classes)}
-    if labels := content_labels(subject.images):
+    # Labels of which enough was drawn: of a large corpus, not all its images are here.
+    if labels := content_labels(subject.images[subject.images["image_id"].isin(rows["image_id"])]):
         index = {label: i for i, label in enumerate(labels)}
         told = rows["label"].map(index).where(rows["transform"] == "identity").fillna(-1)
         tasks[CONTENT] = (told.to_numpy(np.int64), labels)

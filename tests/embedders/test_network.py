@@ -41,6 +41,61 @@ def test_a_module_in_memory_equals_its_own_call():
     assert embedder.embed([]).shape == (0, 5)
 
 
+class Odd(nn.Module):
+    """A network whose blocks give what a test asks for; it embeds all the same."""
+
+    def __init__(self, give) -> None:
+        super().__init__()
+        self.block, self.never, self.give = nn.Identity(), nn.Identity(), give
+        self.block.register_forward_hook(lambda module, given, output: give(output))
+
+    def forward(self, x):
+        self.block(x)
+        return x.mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    "give",
+    [
+        lambda x: [x, x],  # scales of one block
+        lambda x: x.flatten(2).transpose(1, 2).flatten(0, 1)[:, None],  # pixels as if they were pictures
+        lambda x: x.mean((2, 3)),  # pooled already
+    ],
+)
+def test_blocks_that_cannot_be_pooled_are_left_out_and_harm_nobody(give):
+    net = Odd(give)
+    network = Network(module=net, embed=net, pooling="mean", blocks=[net.block])
+    embedder = NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32")
+    assert embedder.blocks == ()
+    assert embedder.embed_blocks(pictures()) == {}
+    assert embedder.embed(pictures()).shape == (3, 3)
+
+
+def test_a_block_that_is_never_called_leaves_all_out():
+    net = Odd(lambda x: x)
+    for blocks, there in (([net.block], ("1.mean",)), ([net.block, net.never], ())):
+        network = Network(module=net, embed=net, pooling="mean", blocks=blocks)
+        assert NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32").blocks == there
+
+
+def test_blocks_without_the_class_token_that_the_network_ends_with_are_left_out():
+    def tokens(x):
+        return x.flatten(2).transpose(1, 2)
+
+    net = Odd(tokens)
+    for prefix, there in ((0, ("1.cls", "1.mean")), (1, ())):
+        network = Network(
+            module=net,
+            embed=net,
+            pooling="mean",
+            blocks=[net.block],
+            prefix=1,
+            class_token=True,
+            features=lambda x, prefix=prefix: torch.cat([tokens(x)[:, :prefix], tokens(x)], 1),
+        )
+        assert NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32").blocks == there
+
+
 def test_a_function_is_an_embedder_with_a_key_of_its_own():
     def mean(images):
         return np.array([image.mean((0, 1)) for image in images])

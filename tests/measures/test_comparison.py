@@ -47,7 +47,7 @@ def test_false_positives_of_accuracies_over_clusters():
         said = [np.where(rng.random(len(truth)) < rate, truth, (truth + 1) % classes) for _ in range(2)]
         first, second = (st.balanced_accuracy(truth, one, bases) for one in said)
         rejected += sign_flip(first, second, seed=seed, flips=500) <= 0.05
-    assert rejected / worlds <= 0.06
+    assert 0.02 <= rejected / worlds <= 0.06  # and not a test that never rejects
 
 
 def test_models_of_other_photographs_are_refused():

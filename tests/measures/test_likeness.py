@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import t
 
 from probing_core.errors import BadArray
-from probing_core.measures.likeness import cka, cka_interval
+from probing_core.measures.likeness import cka, cka_of, space_of
 
 
 def direct_hsic(X, Y):
@@ -33,6 +33,10 @@ def test_cka_is_the_direct_formula_and_unbiased():
 def test_unpaired_or_too_few_embeddings_are_refused(given):
     with pytest.raises(BadArray):
         cka(np.ones((given[0], 3)), np.ones((given[1], 3)))
+
+
+def cka_interval(X, Y, clusters):
+    return cka_of(space_of(X, clusters), space_of(Y, clusters))
 
 
 def made(clusters: int, each: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

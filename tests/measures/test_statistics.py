@@ -58,3 +58,15 @@ def test_metadata_is_complete(measure):
     assert measure.source
     assert measure.unit
     assert measure.low is None or measure.high is None or measure.low < measure.high
+
+
+def test_the_average_of_scores_is_that_of_their_values_in_every_draw():
+    truth, predicted, clusters = made()
+    other = np.roll(predicted, 7)
+    parts = [st.balanced_accuracy(truth, said, clusters) for said in (predicted, other, truth)]
+    whole = st.average(parts)
+    assert whole.value == pytest.approx(np.mean([part.value for part in parts]))
+    assert st.average(parts[:1]).value == parts[0].value
+    drawn = np.random.default_rng(0).integers(0, 3, (20, len(whole.sums)))
+    expected = np.mean([part.score(drawn @ part.sums) for part in parts], axis=0)
+    np.testing.assert_allclose(whole.score(drawn @ whole.sums), expected)

@@ -113,7 +113,7 @@ def test_the_layer_is_chosen_on_validation_and_not_on_its_score(tmp_path):
     names = ["zoo/mae@layer=2@pool=mean", "zoo/mae@layer=10@pool=mean", "zoo/mae@layer=1@pool=mean", "baseline/pixels"]
     common = {"task": "fine", "probe": "linear"}
     scores = pd.DataFrame({"model": names, "value": [0.7, 0.9, 0.2, 0.1]}).assign(
-        subset="seen", measure="balanced-accuracy", low=0.0, high=1.0, chance=0.1, **common
+        subset="seen", measure="balanced-accuracy", low=0.0, high=1.0, chance=0.1, note="", **common
     )
     fits = pd.DataFrame({"model": names, "validation_loss": [0.8, 1.1, 2.0, 0.1]}).assign(fold="split", **common)
     oracle = fits.assign(fold="oracle:fog", validation_loss=0.0)
@@ -128,6 +128,26 @@ def test_the_layer_is_chosen_on_validation_and_not_on_its_score(tmp_path):
     assert rows["validation_loss"].tolist() == [2.0, 0.8, 1.1]
     (best,) = summaries.best_layers(rows).itertuples()
     assert (best.layer, best.layers, best.value) == (2, 10, 0.7)
+
+
+def test_a_model_whose_blocks_were_studied_is_there_once_and_each_pooling_for_itself(tmp_path):
+    store = Store(tmp_path)
+    recipe = Recipe(corpus="photos", fingerprint="x", transforms=("identity", "fog"), models=("a", "a@layer=all", "b"))
+    store.write_toml("run.toml", recipe.to_toml(), "k")
+    names = ["a@layer=1", "a@layer=2", "c@layer=2"]
+    scores = pd.DataFrame({"model": names, "task": "fine", "probe": "linear", "value": 0.5}).assign(
+        subset="seen", measure="balanced-accuracy", low=0.0, high=1.0, chance=0.1, note=""
+    )
+    store.write_table("tables/scores.parquet", scores, "k")
+    studied = pd.DataFrame(
+        [("a", layer, "mean") for layer in (1, 2)] + [("b", layer, p) for layer in (1, 2) for p in ("cls", "mean")],
+        columns=["model", "layer", "pooling"],
+    ).assign(task="fine", value=0.6, low=0.5, high=0.7, chance=0.1, validation_loss=1.0, chosen=False, note="some")
+    store.write_table("tables/layers.parquet", studied, "k")
+    rows = summaries.layers(Run.open(tmp_path))
+    layers = rows.groupby("base")["layer"].apply(list).to_dict()
+    assert layers == {"a": [1, 2], "b@pool=cls": [1, 2], "b@pool=mean": [1, 2], "c": [2]}
+    assert set(rows.loc[rows["base"] == "a", "note"]) == {"some"}
 
 
 def test_layers_that_were_studied_join_those_that_were_asked_for(made_run, tmp_path):

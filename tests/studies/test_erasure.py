@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from probing_core.studies.erasure import RANDOM_DRAWS
+from probing_core.studies import erasure
+from probing_core.studies.erasure import SEEDS
 
 
 def test_the_transformation_goes_and_the_content_stays(studied):
@@ -24,5 +26,16 @@ def test_chance_is_of_the_task(studied):
 
 def test_what_random_directions_lose_is_the_mean_of_several(studied):
     table = studied[0].read_table("tables/erasure.parquet")
-    several = table["note"].str.contains(f"mean of {RANDOM_DRAWS} random subspaces")
+    several = table["note"].str.contains(f"mean of {len(SEEDS)} random subspaces")
     assert (several == (table["erased"] == "random")).all()
+
+
+def test_the_random_subspaces_differ(subject, monkeypatch):
+    def accuracy(seeds) -> float:
+        monkeypatch.setattr(erasure, "SEEDS", seeds)
+        table = erasure.erasure_table(subject)
+        return table.set_index(["task", "probe", "erased"])["value"]["fine", "linear", "random"]
+
+    each = [accuracy((seed,)) for seed in SEEDS]
+    assert len(set(each)) > 1
+    assert accuracy(SEEDS) == pytest.approx(np.mean(each))
