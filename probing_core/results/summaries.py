@@ -204,9 +204,11 @@ def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
 
     Columns: ``base``, ``task``, ``layer``, ``layers``, ``value``, ``low``, ``high``.
     """
-    depth = rows.groupby("base")["layer"].max()
+    depth = rows.groupby("base", sort=False)["layer"].max()
     best = rows[rows["chosen"].astype(bool)]
-    return best.assign(layers=best["base"].map(depth))[["base", "task", "layer", "layers", *COLUMNS]]
+    best = best.assign(layers=best["base"].map(depth))[["base", "task", "layer", "layers", *COLUMNS]]
+    place = {base: i for i, base in enumerate(depth.index)} | {"fine": 0, "content": 1}
+    return best.sort_values(["base", "task"], key=lambda column: column.map(place), ignore_index=True)
 
 
 def confusions(predictions: pd.DataFrame, most: int = 10) -> pd.DataFrame:
