@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from probing_core.results import Run, change_of_corpus
+from probing_core.charts import LAYER_TASKS
+from probing_core.results import Run, change_of_corpus, summaries
 from probing_core.store import Store
 from scripts import transform_docs
 
@@ -43,6 +44,8 @@ def main() -> None:
     parts = [score_table(run), *([claims_list(run)] if run.has("tables/claims.parquet") else [])]
     if run.has("tables/ablations.parquet"):
         parts.append(ablations_list(run))
+    if run.has("tables/layers.parquet"):
+        parts.append(layers_list(Run.open(run.root)))
     text = put(text, BEGIN, "\n\n".join(parts))
     for name, begin in CHANGES.items():
         folders = [ROOT / "data" / folder for folder in (name, "reference")]
@@ -111,6 +114,22 @@ def ablations_list(run: Store) -> str:
         for r in rows.itertuples()
     ]
     return "\n".join(["Ablations, each against its twin, with Holm's correction over the six:", "", *lines])
+
+
+def layers_list(run: Run) -> str:
+    """Which layer of each network tells most, chosen on the val split, beside its last one, as a Markdown table."""
+    rows = summaries.layers(run).set_index(["base", "task", "layer"])
+    cells: dict[str, list[str]] = {}
+    for best in summaries.best_layers(rows.reset_index()).itertuples():
+        last = rows.loc[(best.base, best.task, best.layers)]
+        told = [f"{100 * r.value:.0f} % ({100 * r.low:.0f} to {100 * r.high:.0f})" for r in (best, last)]
+        told[0] = f"{best.layer} of {best.layers}: {told[0]}"
+        cells.setdefault(str(best.base), []).extend(told)
+    titles = [title for name in LAYER_TASKS.values() for title in (f"{name}, chosen layer", "last layer")]
+    lines = [f"| `{base}` | {' | '.join(told)} |" for base, told in cells.items()]
+    head = [f"| model | {' | '.join(titles)} |", f"|{' --- |' * (len(titles) + 1)}"]
+    said = "What the blocks of each network tell, by probes of 200 photographs; the layer is chosen by its loss on val:"
+    return "\n".join([said, "", *head, *lines])
 
 
 if __name__ == "__main__":
