@@ -37,7 +37,7 @@ SIX = (SUPERVISED, SIMCLR, MAE, CAN, CLIP, ALIGN)
 
 DOZENS = 24
 SIGNIFICANCE = 0.05
-JUDGING = 4
+JUDGING = 5
 """Version of how verdicts are reached; raised where that changes."""
 
 HOLDS, FAILS, OPEN = "holds here", "does not hold here", "cannot be told"
@@ -198,6 +198,8 @@ def _verdict(contrasts: pd.DataFrame) -> tuple[str, str]:
 
 def _trade_off(style: dict[str, ClusterSums], content: dict[str, ClusterSums]) -> tuple[str, str]:
     """The rank correlation of the two accuracies over the six; photographs are drawn again, encoders are not."""
+    if not content:
+        return OPEN, "The run has no content accuracy, which takes probes of its own and labels to learn."
     if missing := _missing(style.keys() & content.keys()):
         return OPEN, missing
     drawn = np.stack([[bootstrap(scores[m]) for m in SIX] for scores in (style, content)])  # (2, 6, B)

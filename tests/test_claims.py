@@ -100,3 +100,5 @@ def test_content_and_style_that_rise_together_do_not_trade_off():
     verdict, said = claims._trade_off(style, {MAE: style[MAE]})
     assert verdict == OPEN
     assert "lacks zoo/supervised" in said
+    assert claims._trade_off(style, {}) == (OPEN, "The run has no content accuracy, which takes probes of its own and "
+                                                  "labels to learn.")  # fmt: skip
