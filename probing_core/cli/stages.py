@@ -65,7 +65,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="a,b",
         help="default: bank, all of it; far-styles adds styles that no probe learns from",
     )
-    parser.add_argument("--limit", type=natural, metavar="N", help="number of images before transforms")
+    parser.add_argument(
+        "--limit",
+        type=natural,
+        metavar="N",
+        help="number of usable images before transforms, drawn evenly over photographs",
+    )
     parser.add_argument(
         "--live-images",
         type=natural,
