@@ -101,7 +101,8 @@ _HTML = """
   <figure class="difference"><canvas role="img" aria-label="absolute difference, four times amplified"></canvas>
     <figcaption>difference, × 4</figcaption></figure>
   <div class="facts"><label class="name"></label>
-    <input class="amount" type="range" min="0" step="1"><output aria-live="polite"></output><dl></dl></div>
+    <input class="amount" type="range" min="0" step="1" aria-label="Strength">
+    <output aria-live="polite"></output><dl></dl></div>
 </div>
 """
 _CSS = """

@@ -72,6 +72,7 @@ def test_a_chart_is_downloaded_as_data_and_as_a_picture(visit, tmp_path):
 def test_a_picture_of_the_camera_is_predicted(visit):
     page = visit("try")
     page.get_by_text("Use the camera").click()
+    page.wait_for_function("() => document.querySelector('video')?.readyState >= 2")  # the camera shows something
     page.get_by_role("button", name="Take Photo").click()
     page.get_by_text("baseline/pixels: ").first.wait_for()
     settle(page)
