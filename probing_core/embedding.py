@@ -125,7 +125,7 @@ def embed(
     waiting = [name for name in recipe.models if not is_embedded(store, name, batches)]
     while waiting:
         loaded = list(_load_some(store, waiting, device, precision, progress, accept))
-        for batch in batches:
+        for batch in filter(partial(is_needed, store), batches):
             _embed_units(store, recipe, corpus, batch, loaded, progress)
         _embed_looks(store, recipe, corpus, images, loaded, key, progress)
         for embedder in loaded:
@@ -340,8 +340,6 @@ def _embed_units(
     def pictures_needed(unit: Unit) -> bool:
         return facts_missing(unit) or any(e.name not in made_elsewhere for e in missing(unit))
 
-    if not is_needed(store, batch):
-        return
     todo = [unit for unit in batch.units if missing(unit) or facts_missing(unit)]
     doing = "Transforming and embedding" if batch.main else f"Embedding the {batch.folder.split('/')[1]} series"
     with ThreadPoolExecutor(recipe.threads) as makers, ThreadPoolExecutor(1) as ahead:

@@ -51,7 +51,10 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: Tell) -> pd.DataFram
     smallest = source_side(recipe.view)
     with ThreadPoolExecutor(recipe.threads) as pool:
         check = partial(_check, corpus, smallest, pool)
-        rows = _all(rows, fit, check, progress) if recipe.limit is None else _draw(recipe, rows[fit], check, progress)
+        if recipe.limit is None:
+            rows = _all(rows, fit, check, progress)
+        else:
+            rows = _draw(rows[fit], recipe.limit, recipe.live_images or 0, check, progress)
     rows["used"] = rows["why_not"] == ""
     if not rows["used"].any():
         reason = rows["why_not"].value_counts().index[0] if len(rows) else "it has no probe images"
@@ -72,17 +75,17 @@ def _all(rows: pd.DataFrame, fit: pd.Series, check: Check, progress: Tell) -> pd
     return rows
 
 
-def _draw(recipe: Recipe, rows: pd.DataFrame, check: Check, progress: Tell) -> pd.DataFrame:
-    """As many usable ``rows`` as the recipe's limit says, and behind them those for live predictions alone.
+def _draw(rows: pd.DataFrame, limit: int, live_images: int, check: Check, progress: Tell) -> pd.DataFrame:
+    """``limit`` usable rows, and behind them those for live predictions alone.
 
     Whether a picture is large enough is known once it is read: those that are not were considered, and count for
     nothing. A split that has fewer usable ones than its share gives all that it has.
     """
-    chosen = _usable(rows, shares(rows, recipe.limit), check, progress)
+    chosen = _usable(rows, shares(rows, limit), check, progress)
     learned = chosen["split"].isin(LEARNED) & (chosen["why_not"] == "")
     rest = rows.drop(chosen.index)
     rest = rest[rest["split"].isin(LEARNED)]
-    further = (recipe.live_images or 0) - int(learned.sum())
+    further = live_images - int(learned.sum())
     if further < 1 or rest.empty:
         return chosen.reset_index(drop=True)
     live = _usable(rest, shares(rest, further), check, progress)

@@ -45,8 +45,10 @@ def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
     Raises:
         BadConfig: the limit is below 1.
     """
+    if limit is None:
+        return rows
     wanted = shares(rows, limit)
-    if limit is None or limit >= len(rows):
+    if limit >= len(rows):
         return rows
     order = drawn(rows)
     split = rows.loc[order, "split"].to_numpy()
@@ -54,16 +56,16 @@ def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
     return rows.loc[rows.index.isin(taken)]
 
 
-def shares(rows: pd.DataFrame, limit: int | None) -> dict[str, int]:
-    """How many of ``limit`` images each split of ``rows`` gives; all that it has, without a limit.
+def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
+    """How many of ``limit`` images each split of ``rows`` gives; all that it has, where there are no more.
 
     Raises:
         BadConfig: the limit is below 1.
     """
-    if limit is not None and limit < 1:
+    if limit < 1:
         raise BadConfig(f"A limit of {limit} leaves no image; expected at least 1.")
     sizes = rows.groupby("split", sort=True).size()
-    given = sizes.to_numpy() if limit is None or limit >= len(rows) else _largest_remainder(sizes.to_numpy(), limit)
+    given = sizes.to_numpy() if limit >= len(rows) else _largest_remainder(sizes.to_numpy(), limit)
     return {str(name): int(share) for name, share in zip(sizes.index, given, strict=True)}
 
 
