@@ -99,9 +99,12 @@ def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
     app = open_app("Map", run=run, models="baseline/pixels")
     assert not app.exception
     assert "Drawing the map of baseline/pixels" in app.get("progress")[0].proto.text
-    deadline = time.monotonic() + 200  # UMAP compiles once in a fresh environment
-    while time.monotonic() < deadline and not Run.open(run).has_map("baseline/pixels"):
+    # The map is there a moment before its worker says that it is done, and until then the page tells of the worker.
+    deadline = time.monotonic() + 600  # UMAP compiles once in a fresh environment
+    while time.monotonic() < deadline and state_of(run) == "running":
         time.sleep(0.5)
+    assert state_of(run) == "done", (run / "log" / "worker.txt").read_text()
+    assert Run.open(run).has_map("baseline/pixels")
     app.run()
     assert not app.exception
     assert not app.get("progress")
