@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.config import Recipe
-from probing_core.embedding import model_entries
+from probing_core.embedded import model_entries
 from probing_core.measures import interval
 from probing_core.measures import statistics as st
 from probing_core.measures.comparison import holm, sign_flip

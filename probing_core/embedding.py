@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from probing_core import __version__
 from probing_core.config import Recipe
 from probing_core.corpora.base import Corpus
+from probing_core.embedded import LOOKS, looks_path, model_entries, series_table
 from probing_core.embedders import find_spec, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.devices import give_back, out_of_memory, resolve_device
@@ -27,20 +27,16 @@ from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.intake import choose_images
 from probing_core.look_samples import make_looks
 from probing_core.progress import Progress
-from probing_core.samples import Unit, cut_units, load_transforms, make_samples, plan_samples
+from probing_core.samples import Unit, cut_units, load_transforms, make_samples, plan_samples, sample_key
 from probing_core.series import LAYERS, REVISIONS, make_series, plan_series, series_names
-from probing_core.store import Store, digest, slug
+from probing_core.store import Store, digest, slug, without_none
 
-LOOKS = "looks.parquet"
 PRECOMPUTED = "precomputed"
 """Family of embeddings that were made elsewhere: they cannot be asked about further pictures."""
 
 MEMORY_SHARE = 0.6
 """Models are loaded side by side until the process takes this share of the machine's memory."""
 
-
-DRAWING = 2
-"""Part of the key of the samples; raised when other images are drawn for the same recipe."""
 
 Make = Callable[[Corpus, pd.DataFrame, ThreadPoolExecutor], tuple[list[np.ndarray], pd.DataFrame]]
 """(corpus, planned rows of one unit, threads) -> their pictures and completed rows."""
@@ -99,13 +95,6 @@ class Batch:
             return {embedder.name: embedder.embed_blocks(pictures)}
         made = embedder.embed_samples(pictures, facts) if self.main else embedder.embed_layers(pictures)
         return {name: {"embeddings": embeddings} for name, embeddings in made.items()}
-
-
-def sample_key(recipe: Recipe) -> str:
-    """Key of everything that the samples of a run depend on, models apart."""
-    laws = [[t.name, t.law, t.weakest, t.strongest, t.definition] for t in load_transforms(recipe)]
-    content = {k: v for k, v in recipe.without_models().items() if k != "probes_from"}
-    return digest([content, laws, __version__, DRAWING])
 
 
 def embed(
@@ -196,52 +185,6 @@ def is_embedded(store: Store, request: str, batches: Sequence[Batch]) -> bool:
 def is_needed(store: Store, batch: Batch) -> bool:
     """Whether the run has anything to embed of these samples: those of the layers serve networks alone."""
     return not batch.blocks or any(entry.get("blocks") for entry in model_entries(store))
-
-
-def model_entries(store: Store) -> list[dict[str, Any]]:
-    """What ``model.toml`` says of every model of the run, in the order of the recipe's requests."""
-    entries = [store.read_toml(name) for name in store.names("models/") if name.endswith("/model.toml")]
-    order = {name: i for i, name in enumerate(store.read_toml("run.toml")["models"])} if store.has("run.toml") else {}
-    return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
-
-
-def read_embeddings(store: Store, model: str, rows: np.ndarray | None = None, series: str = "") -> np.ndarray:
-    """Embeddings of ``model``, (N, D) ``float32`` in the order of ``samples.parquet``, or of a series' table.
-
-    Args:
-        rows: which of them, increasing; all, if not given. No more than these and one unit are in memory.
-        series: name of the series; the main samples, if not given.
-    """
-    parts, start = [], 0
-    for name in _unit_names(store, model, series):
-        unit = store.read_arrays(name)["embeddings"]
-        stop = start + len(unit)
-        if rows is not None:
-            unit = unit[rows[slice(*np.searchsorted(rows, [start, stop]))] - start]
-        parts.append(unit)
-        start = stop
-    return np.concatenate(parts)
-
-
-def read_blocks(store: Store, model: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Name (`LoadedEmbedder.blocks`) and embeddings (N, D) of one block of ``model`` after another, first to last, in
-    the order of the layers' table. One of them is in memory."""
-    units = _unit_names(store, model, LAYERS)
-    for block in sorted(store.array_names(units[0]), key=lambda name: (int(name.split(".")[0]), name)):
-        yield block, np.concatenate([store.read_array(unit, block) for unit in units])
-
-
-def _unit_names(store: Store, model: str, series: str) -> list[str]:
-    folder = f"models/{slug(model)}/{f'series/{series}' if series else 'embeddings'}/"
-    names = [n for n in store.names(folder) if n.endswith(".safetensors")]
-    if not names:
-        raise BadRun(f"The run has no embeddings of '{model}'; `probing embed --run DIR` makes them.")
-    return names
-
-
-def has_embeddings(store: Store, model: str, series: str = "") -> bool:
-    """Whether `read_embeddings` finds any; a run that was shipped may have none."""
-    return bool(store.names(f"models/{slug(model)}/{f'series/{series}' if series else 'embeddings'}/"))
 
 
 def _load_some(
@@ -402,18 +345,3 @@ def _gather_samples(store: Store, batch: Batch) -> None:
         store.write_table(batch.table, facts, batch.key)
     for name in store.names(f"units/{batch.folder}/"):
         store.remove(name)
-
-
-def series_table(name: str) -> str:
-    return f"series/{name}.parquet"
-
-
-def looks_path(model: str) -> str:
-    return f"models/{slug(model)}/looks.safetensors"
-
-
-def without_none(value: Any) -> Any:
-    """``value`` as TOML can hold it: no null, no tuple."""
-    if isinstance(value, dict):
-        return {k: without_none(v) for k, v in value.items() if v is not None}
-    return [without_none(v) for v in value] if isinstance(value, list | tuple) else value

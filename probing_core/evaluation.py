@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from probing_core.config import Recipe
-from probing_core.embedding import model_entries
+from probing_core.embedded import model_entries
 from probing_core.measures import MEASURES, interval
 from probing_core.measures.intervals import FEWEST_FOR_T, without_interval
 from probing_core.progress import Progress

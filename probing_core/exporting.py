@@ -20,11 +20,11 @@ import pandas as pd
 from probing_core.config import Recipe
 from probing_core.corpora.base import Corpus
 from probing_core.embedders.precomputed import LISTED
-from probing_core.embedding import plan_batches, read_images, sample_key
+from probing_core.embedding import plan_batches, read_images
 from probing_core.errors import BadConfig
 from probing_core.images import encode_png
 from probing_core.progress import Progress
-from probing_core.samples import Unit
+from probing_core.samples import Unit, sample_key
 from probing_core.store import Store, write_atomically
 
 LIST = "samples"

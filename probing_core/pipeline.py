@@ -12,12 +12,14 @@ from typing import Any
 from probing_core.config import Recipe
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
+from probing_core.embedded import model_entries
 from probing_core.embedders import bundled, find_spec, parse
-from probing_core.embedding import Accept, embed, is_embedded, is_needed, model_entries, plan_batches, sample_key
+from probing_core.embedding import Accept, embed, is_embedded, is_needed, plan_batches
 from probing_core.errors import BadConfig, BadRun
 from probing_core.paths import data_dir
 from probing_core.progress import SILENT, Progress
 from probing_core.results.change import stands_for_probes
+from probing_core.samples import sample_key
 from probing_core.store import Store, digest
 from probing_core.transforms import bank, expand, resolve
 

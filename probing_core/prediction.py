@@ -12,14 +12,14 @@ import numpy as np
 import psutil
 
 from probing_core.config import Recipe
+from probing_core.embedded import model_entries
 from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
-from probing_core.embedding import model_entries, without_none
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.looks import Look, LookRule, look_at, starting_rule
 from probing_core.probes.base import LinearProbe
 from probing_core.probes.familiarity import Familiarity
-from probing_core.store import Store
+from probing_core.store import Store, without_none
 from probing_core.training import DEPLOYMENT, differences, familiarity_path, look_rule_path, probe_path
 from probing_core.transforms import resolve
 from probing_core.transforms.base import GROUPS, Image

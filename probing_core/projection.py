@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from probing_core.config import Recipe
-from probing_core.embedding import model_entries, read_embeddings, sample_key
+from probing_core.embedded import model_entries, read_embeddings
 from probing_core.errors import UnknownName
 from probing_core.progress import Progress
+from probing_core.samples import sample_key
 from probing_core.store import Store, digest, slug
 
 NEIGHBORS = 15

@@ -244,3 +244,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def without_none(value: Any) -> Any:
+    """``value`` as TOML can hold it: no null, no tuple."""
+    if isinstance(value, dict):
+        return {k: without_none(v) for k, v in value.items() if v is not None}
+    return [without_none(v) for v in value] if isinstance(value, list | tuple) else value

@@ -9,11 +9,12 @@ import torch
 
 from probing_core import embedding, samples
 from probing_core.corpora import open_corpus
+from probing_core.embedded import model_entries, read_embeddings
 from probing_core.embedders import load_embedder
-from probing_core.embedding import embed, is_embedded, model_entries, plan_batches, read_embeddings, sample_key
+from probing_core.embedding import embed, is_embedded, plan_batches
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.progress import SILENT
-from probing_core.samples import load_transforms, make_samples
+from probing_core.samples import load_transforms, make_samples, sample_key
 from probing_core.store import Store, digest
 from tests.test_samples import make_all, recipe_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from probing_core import embedding, pipeline, projection, training
 from probing_core.config import Recipe
-from probing_core.embedding import read_embeddings
+from probing_core.embedded import read_embeddings
 from probing_core.errors import BadConfig, BadRun, ProbingError, UnknownName
 from probing_core.measures import MEASURES
 from probing_core.pipeline import Options, run

@@ -9,16 +9,9 @@ import pytest
 
 from probing_core import embedding, samples, series
 from probing_core.corpora import open_corpus
+from probing_core.embedded import has_embeddings, read_blocks, read_embeddings
 from probing_core.embedders import find_spec, load_embedder
-from probing_core.embedding import (
-    embed,
-    has_embeddings,
-    is_embedded,
-    is_needed,
-    plan_batches,
-    read_blocks,
-    read_embeddings,
-)
+from probing_core.embedding import embed, is_embedded, is_needed, plan_batches
 from probing_core.intake import LIVE_ONLY, choose_images
 from probing_core.pairs import PAIRS
 from probing_core.progress import SILENT

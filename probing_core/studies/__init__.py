@@ -17,7 +17,7 @@ import pandas as pd
 from probing_core import __version__
 from probing_core.config import Recipe
 from probing_core.corpora import limit_rows
-from probing_core.embedding import has_embeddings, model_entries, read_embeddings, series_table
+from probing_core.embedded import has_embeddings, model_entries, read_embeddings, series_table
 from probing_core.progress import Progress
 from probing_core.samples import evaluation_mode
 from probing_core.series import COMPOSITION, LAYERS, STRENGTH

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.embedding import read_embeddings, series_table
+from probing_core.embedded import read_embeddings, series_table
 from probing_core.measures.composition import pair_hits
 from probing_core.measures.statistics import mean
 from probing_core.probes import sigmoid

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from probing_core.embedding import read_blocks, series_table
+from probing_core.embedded import read_blocks, series_table
 from probing_core.measures.statistics import balanced_accuracy
 from probing_core.series import LAYERS
 from probing_core.studies.subject import Subject, fit_probe, joined, measured, predict, too_few, went

@@ -12,7 +12,7 @@ import pandas as pd
 
 from probing_core.config import Recipe
 from probing_core.corpora import limit_rows
-from probing_core.embedding import read_embeddings
+from probing_core.embedded import read_embeddings
 from probing_core.measures import MEASURES, interval
 from probing_core.measures.intervals import FEWEST_FOR_T
 from probing_core.measures.statistics import ClusterSums

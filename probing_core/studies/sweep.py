@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core.embedding import read_embeddings, series_table
+from probing_core.embedded import read_embeddings, series_table
 from probing_core.measures.geometry import shift
 from probing_core.probes.base import LinearProbe
 from probing_core.series import STRENGTH

@@ -15,7 +15,7 @@ from functools import partial
 import pandas as pd
 
 from probing_core.config import Recipe
-from probing_core.embedding import LOOKS, looks_path, model_entries, series_table
+from probing_core.embedded import LOOKS, looks_path, model_entries, series_table
 from probing_core.progress import Progress
 from probing_core.samples import evaluation_mode, load_transforms
 from probing_core.series import RENDERING

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from probing_core.embedding import model_entries
+from probing_core.embedded import model_entries
 from probing_core.errors import BadRun
 from probing_core.measures.calibration import at_temperature
 from probing_core.store import Store

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from probing_core.embedding import LOOKS, looks_path
+from probing_core.embedded import LOOKS, looks_path
 from probing_core.look_samples import groups_of, mean_log_probabilities
 from probing_core.looks import LookRule, fit_rule
 from probing_core.measures.calibration import at_temperature, fit_temperature

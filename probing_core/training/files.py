@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from probing_core.config import Recipe
-from probing_core.embedding import read_embeddings, sample_key
+from probing_core.embedded import read_embeddings
 from probing_core.errors import BadRun
 from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.samples import sample_key
 from probing_core.store import Store, digest, slug
 from probing_core.tasks import Task, make_task
 from probing_core.transforms.base import Transform

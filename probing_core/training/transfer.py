@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from probing_core.embedding import has_embeddings, read_embeddings, series_table
+from probing_core.embedded import has_embeddings, read_embeddings, series_table
 from probing_core.probes.base import LinearProbe, square_root
 from probing_core.probes.linear import GRID, fit
 from probing_core.series import RENDERING

@@ -10,7 +10,7 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from probing_core import embedding
-from probing_core.embedding import model_entries, read_embeddings
+from probing_core.embedded import model_entries, read_embeddings
 from probing_core.errors import BadRun
 from probing_core.measures.calibration import at_temperature, fit_temperature
 from probing_core.pipeline import Options, run

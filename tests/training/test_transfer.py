@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from probing_core.config import Recipe
-from probing_core.embedding import model_entries, read_embeddings, series_table
+from probing_core.embedded import model_entries, read_embeddings, series_table
 from probing_core.measures.calibration import fit_temperature
 from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import negative_log_likelihood

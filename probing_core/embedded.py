@@ -1,0 +1,68 @@
+"""What a run holds of embeddings, as the stages after embedding read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from probing_core.errors import BadRun
+from probing_core.series import LAYERS
+from probing_core.store import Store, slug
+
+LOOKS = "looks.parquet"
+
+
+def model_entries(store: Store) -> list[dict[str, Any]]:
+    """What ``model.toml`` says of every model of the run, in the order of the recipe's requests."""
+    entries = [store.read_toml(name) for name in store.names("models/") if name.endswith("/model.toml")]
+    order = {name: i for i, name in enumerate(store.read_toml("run.toml")["models"])} if store.has("run.toml") else {}
+    return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
+
+
+def read_embeddings(store: Store, model: str, rows: np.ndarray | None = None, series: str = "") -> np.ndarray:
+    """Embeddings of ``model``, (N, D) ``float32`` in the order of ``samples.parquet``, or of a series' table.
+
+    Args:
+        rows: which of them, increasing; all, if not given. No more than these and one unit are in memory.
+        series: name of the series; the main samples, if not given.
+    """
+    parts, start = [], 0
+    for name in _unit_names(store, model, series):
+        unit = store.read_arrays(name)["embeddings"]
+        stop = start + len(unit)
+        if rows is not None:
+            unit = unit[rows[slice(*np.searchsorted(rows, [start, stop]))] - start]
+        parts.append(unit)
+        start = stop
+    return np.concatenate(parts)
+
+
+def read_blocks(store: Store, model: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Name (`LoadedEmbedder.blocks`) and embeddings (N, D) of one block of ``model`` after another, first to last, in
+    the order of the layers' table. One of them is in memory."""
+    units = _unit_names(store, model, LAYERS)
+    for block in sorted(store.array_names(units[0]), key=lambda name: (int(name.split(".")[0]), name)):
+        yield block, np.concatenate([store.read_array(unit, block) for unit in units])
+
+
+def _unit_names(store: Store, model: str, series: str) -> list[str]:
+    folder = f"models/{slug(model)}/{f'series/{series}' if series else 'embeddings'}/"
+    names = [n for n in store.names(folder) if n.endswith(".safetensors")]
+    if not names:
+        raise BadRun(f"The run has no embeddings of '{model}'; `probing embed --run DIR` makes them.")
+    return names
+
+
+def has_embeddings(store: Store, model: str, series: str = "") -> bool:
+    """Whether `read_embeddings` finds any; a run that was shipped may have none."""
+    return bool(store.names(f"models/{slug(model)}/{f'series/{series}' if series else 'embeddings'}/"))
+
+
+def series_table(name: str) -> str:
+    return f"series/{name}.parquet"
+
+
+def looks_path(model: str) -> str:
+    return f"models/{slug(model)}/looks.safetensors"
