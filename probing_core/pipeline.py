@@ -244,6 +244,8 @@ def _embedded(store: Store, recipe: Recipe) -> bool:
     """Whether nothing is missing; told from the manifest alone, so that a second call needs no corpus and no model."""
     if not store.has("images.parquet", sample_key(recipe)):
         return False
+    if store.names("units/"):  # a kill while they were removed: their table is there
+        return False
     batches = plan_batches(recipe, store.read_table("images.parquet"))
     return all(store.has(batch.table, batch.key) for batch in batches if is_needed(store, batch)) and all(
         is_embedded(store, name, batches) for name in recipe.models
@@ -268,7 +270,7 @@ def _probe_source(recipe: Recipe, options: Options) -> Store | None:
         return Store(options.probes_from)
     runs = data_dir() / "runs"
     for path in (data_dir() / "reference", *(sorted(runs.iterdir()) if runs.is_dir() else ())):
-        if (path / "run.toml").is_file() and probes_digest(path) == recipe.probes_from:
+        if Store(path).has("run.toml") and probes_digest(path) == recipe.probes_from:
             return Store(path)
     raise BadRun("The run takes its probes from another run; name it again with --probes-from RUN.")
 

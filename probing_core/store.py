@@ -155,9 +155,9 @@ class Store:
         self.write_bytes(name, other.read_bytes(name), key)
 
     def remove(self, name: str) -> None:
+        self.path(name).unlink(missing_ok=True)  # first: a kill between the two leaves no file that nobody knows
         self._manifest.pop(name, None)
         self._write_manifest()
-        self.path(name).unlink(missing_ok=True)
 
     # care
 

@@ -21,10 +21,6 @@ from probing_core.pipeline import STAGES, run
 from probing_core.progress import Progress
 
 
-class Cancelled(Exception):
-    """The process was told to stop."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in the command line
@@ -32,13 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = arguments[0]
     out = Path(options.out if command == "run" else options.run)
     progress = Progress(file=out / "log" / "progress.json", pid=os.getpid())
-    signal.signal(signal.SIGTERM, _cancel)
+
+    def cancel(signum: int, frame: object) -> None:
+        progress.finish("cancelled")
+        os._exit(1)  # as after a kill, which every file survives: an exception could be caught anywhere on its way
+
+    signal.signal(signal.SIGTERM, cancel)
     progress.update("start", 0, 1, "Starting")
     try:
         run(out, run_options(options), STAGES if command == "run" else (command,), progress)
-    except Cancelled:
-        progress.finish("cancelled")
-        return 1
     except ProbingError as error:
         progress.finish("failed", one_line(error))
         return 2
@@ -47,10 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     progress.finish("done")
     return 0
-
-
-def _cancel(signum: int, frame: object) -> None:
-    raise Cancelled
 
 
 if __name__ == "__main__":

@@ -145,7 +145,8 @@ def test_a_wrong_model_leaves_no_trace(tmp_path, few_scenes):
     assert not (tmp_path / "run" / "run.toml").exists()
 
 
-def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_path):
+def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "data_dir", lambda: tmp_path / "data")
     source, options = split_run
     run(tmp_path / "run", replace(options, corpus=f"folder:{few_scenes}", probes_from=source), COMPUTING)
     store = Store(tmp_path / "run")

@@ -43,8 +43,9 @@ def test_a_failure_is_told_in_the_file(tmp_path, many_scenes):
 def test_a_cancelled_run_says_so_and_keeps_what_is_complete(tmp_path, many_scenes):
     process = start(tmp_path / "run", many_scenes)
     deadline = time.monotonic() + 60
-    while not (tmp_path / "run" / "run.toml").exists() and time.monotonic() < deadline:
+    while not Store(tmp_path / "run").has("run.toml") and time.monotonic() < deadline:
         time.sleep(0.02)
+    assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 1
     assert report(tmp_path / "run")["state"] == "cancelled"

@@ -45,6 +45,7 @@ class Network:
         maps: axes of feature maps, where the blocks give maps and not tokens.
         prefix: number of tokens before those of the patches (class, registers).
         class_token: whether the first of them is a class token.
+        joins_late: whether these tokens join after ``blocks``, whose outputs are of the patches alone.
         pool: pooling of a layer where the name states none: "cls" or "mean".
         exact: names of modules that are computed in float32 whatever the precision, since rounding spoils them.
         text: texts -> (N, D), for models with a text tower.
@@ -62,6 +63,7 @@ class Network:
     maps: Literal["NCHW", "NHWC"] = "NCHW"
     prefix: int = 0
     class_token: bool = False
+    joins_late: bool = False
     pool: Literal["cls", "mean"] = "mean"
     exact: Sequence[str] = ()
     text: Callable[[Sequence[str]], torch.Tensor] | None = None
@@ -194,7 +196,7 @@ class NetworkEmbedder(LoadedEmbedder):
         import torch
 
         network = self._network
-        pooling = self._pool or (network.pool if layer else network.pooling)
+        pooling = self._pool or (_pool_of_blocks(network) if layer else network.pooling)
         return {
             "weights": self._weights,
             "preprocessing": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.preprocessing).items()},
@@ -237,16 +239,19 @@ class NetworkEmbedder(LoadedEmbedder):
             if self._pool is None:
                 return [network.embed(batch)]
             assert network.features is not None
-            return [_pooled(network.features(batch), self._pool, network)]
+            return [_pooled(network.features(batch), self._pool, network, network.prefix)]
         with _captured([network.blocks[layer - 1] for layer in self._layers]) as outputs:
             network.embed(batch)
-        return [_pooled(output, self._pool or network.pool, network) for output in outputs]
+        return [self._pooled_block(output, self._pool or _pool_of_blocks(network)) for output in outputs]
 
     def _encode_blocks(self, batch: torch.Tensor) -> list[torch.Tensor]:
         network = self._network
         with _captured(network.blocks) as outputs:
             network.embed(batch)
-        return [_pooled(outputs[layer - 1], pool, network) for layer, pool in self._blocks]
+        return [self._pooled_block(outputs[layer - 1], pool) for layer, pool in self._blocks]
+
+    def _pooled_block(self, output: torch.Tensor, pool: str) -> torch.Tensor:
+        return _pooled(output, pool, self._network, 0 if self._network.joins_late else self._network.prefix)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
@@ -267,7 +272,8 @@ class NetworkEmbedder(LoadedEmbedder):
         with _captured(self._network.blocks) as outputs:
             dims = [output.shape[1] for output in self.forward(batch)]
         if all(_readable(output, len(batch)) for output in outputs) and self._have_prefix(outputs, batch):
-            every = ["cls", "mean"] if self._network.class_token else ["mean"]
+            with_class = self._network.class_token and not self._network.joins_late
+            every = ["cls", "mean"] if with_class else ["mean"]
             poolings = [self._pool] if self._pool else every
             self._blocks = tuple((layer, pool) for layer in range(1, len(outputs) + 1) for pool in poolings)
         return dims
@@ -275,7 +281,7 @@ class NetworkEmbedder(LoadedEmbedder):
     def _have_prefix(self, outputs: Sequence[torch.Tensor], batch: torch.Tensor) -> bool:
         """Whether the blocks give the tokens before those of the patches where the network's features have them."""
         network = self._network
-        if not network.prefix or network.features is None:
+        if not network.prefix or network.joins_late or network.features is None:
             return True
         with self._inference():
             tokens = network.features(batch.to(self.device)).shape[1]
@@ -334,12 +340,19 @@ def _compute_in_float32(module: nn.Module, device_type: str) -> None:
     module.forward = exact
 
 
-def _pooled(features: torch.Tensor, pool: str, network: Network) -> torch.Tensor:
-    """(N, D) from tokens (N, L, D) or a map (4 axes); means are taken in float32, whatever the precision."""
+def _pooled(features: torch.Tensor, pool: str, network: Network, prefix: int) -> torch.Tensor:
+    """(N, D) from tokens (N, L, D), ``prefix`` of them before the patches, or a map (4 axes).
+
+    Means are taken in float32, whatever the precision.
+    """
     features = features.float()
     if features.ndim == 4:
         return features.mean((2, 3)) if network.maps == "NCHW" else features.mean((1, 2))
-    return features[:, 0] if pool == "cls" else features[:, network.prefix :].mean(1)
+    return features[:, 0] if pool == "cls" else features[:, prefix:].mean(1)
+
+
+def _pool_of_blocks(network: Network) -> str:
+    return "mean" if network.joins_late else network.pool
 
 
 def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
@@ -361,3 +374,5 @@ def _check_pool(name: str, pool: str | None, network: Network, layered: bool) ->
         raise BadConfig(f"'{name}': this model gives its own embedding only; leave '@pool=' away.")
     if pool == "cls" and not network.class_token:
         raise BadConfig(f"'{name}': this model has no class token; its poolings are: mean.")
+    if pool == "cls" and layered and network.joins_late:
+        raise BadConfig(f"'{name}': this model's class token joins after these layers; their poolings are: mean.")

@@ -66,13 +66,17 @@ def served(arguments: Sequence[str] = ()) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py")]
     command += ["--server.port", str(port), "--server.address", "127.0.0.1", "--", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(300):
+            if process.poll() is not None:
+                raise RuntimeError(f"The dashboard ended with {process.returncode}.")
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
                 break
             time.sleep(0.2)
+        else:
+            raise TimeoutError(f"No dashboard answers at {address}.")
         yield address
     finally:
         process.terminate()
@@ -84,7 +88,7 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM or None, args=FLAGS)
+        started = playwright.chromium.launch(executable_path=CHROMIUM or None, args=FLAGS, timeout=WAIT_MS)
         yield started
         started.close()
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-DRAWN_MS = 1500
-"""Plotly attaches its handlers after it has drawn."""
+
+def listened(page: Any, chart: str, event: str) -> None:
+    """Waits until the page would hear ``event`` of ``chart``: handlers are attached some time after it was drawn."""
+    page.wait_for_function(
+        """([chart, event]) =>
+          document.querySelector(`.st-key-chart-${chart} .js-plotly-plot`)?._ev?.listenerCount(event) > 0""",
+        arg=[chart, event],
+    )
 
 
 def lasso(page: Any, chart: str) -> None:
@@ -18,7 +24,7 @@ def choose_tool(page: Any, chart: str, tool: str) -> None:
     """Presses the button of the chart's own menu that has ``data-val`` ``tool``."""
     page.wait_for_selector(f".st-key-chart-{chart} .nsewdrag")
     page.locator(f".st-key-chart-{chart}").scroll_into_view_if_needed()
-    page.wait_for_timeout(DRAWN_MS)
+    listened(page, chart, "plotly_selected")
     page.locator(f".st-key-chart-{chart} .nsewdrag").first.hover()
     page.locator(f'.st-key-chart-{chart} .modebar-btn[data-val="{tool}"]').first.click()
 

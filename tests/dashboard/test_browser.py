@@ -9,6 +9,7 @@ import pytest
 from probing_core.images import encode_png
 from probing_core.results import Run, tell_apart
 from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
+from tests.dashboard.drawing import listened
 from tests.made_run import MODELS
 
 pytestmark = [
@@ -48,7 +49,7 @@ def point_of(page, chart: str, find: str) -> tuple[float, float]:
     """Pixels on the page of the first point of ``chart`` whose customdata satisfies the JavaScript ``find``."""
     page.wait_for_selector(f".st-key-chart-{chart} .nsewdrag")
     page.locator(f".st-key-chart-{chart}").scroll_into_view_if_needed()
-    page.wait_for_timeout(1500)  # Plotly attaches its handlers after it has drawn
+    listened(page, chart, "plotly_click")
     return page.evaluate(
         """([chart, find]) => {
           const plot = document.querySelector(`.st-key-chart-${chart} .js-plotly-plot`);
@@ -88,6 +89,7 @@ def test_journey(visit, tmp_path):
     # Select on the map: rest on a point to see its picture, click it to have it in the selection.
     go(page, "Map")
     at = point_of(page, "map", "(d) => d === 7")
+    listened(page, "map", "plotly_hover")
     page.mouse.move(*at)
     page.locator(".probing-hover img").first.wait_for()
     page.mouse.click(*at)
@@ -99,6 +101,7 @@ def test_journey(visit, tmp_path):
     link = page.url
     receiver = page.context.browser.new_context()
     other = receiver.new_page()
+    other.set_default_timeout(WAIT_MS)
     other.goto(link)
     other.get_by_role("heading", name="1 of 512 samples").wait_for(timeout=WAIT_MS)
     receiver.close()

@@ -49,6 +49,7 @@ def test_a_lasso_collects_points_into_the_gallery(large):
     link = page.url
     page.close()
     other = chromium.new_page()
+    other.set_default_timeout(WAIT_MS)
     other.goto(link.replace("models=zoo%2Fmae", "models=baseline%2Fpixels"))
     other.get_by_role("heading", name=heading_text(selected)).wait_for(timeout=WAIT_MS)
     other.close()
@@ -61,6 +62,7 @@ def heading_text(selected: int) -> str:
 def test_more_points_than_a_figure_holds_are_thinned_and_say_from_what_to_what(large):
     address, chromium = large
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(WAIT_MS)
     page.goto(f"{address}/map?models=zoo/mae,baseline/pixels&color=group")
     page.get_by_text(f"4,000 of {SAMPLES} samples shown in each of 2 maps: thinned evenly from {SAMPLES}").wait_for(
         timeout=WAIT_MS

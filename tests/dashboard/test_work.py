@@ -100,7 +100,7 @@ def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
     assert not app.exception
     assert "Drawing the map of baseline/pixels" in app.get("progress")[0].proto.text
     # The map is there a moment before its worker says that it is done, and until then the page tells of the worker.
-    deadline = time.monotonic() + 600  # UMAP compiles once in a fresh environment
+    deadline = time.monotonic() + 400  # UMAP compiles once in a fresh environment
     while time.monotonic() < deadline and state_of(run) == "running":
         time.sleep(0.5)
     assert state_of(run) == "done", (run / "log" / "worker.txt").read_text()

@@ -71,6 +71,26 @@ def test_blocks_are_pooled_in_every_way_there_is(model, poolings, tmp_path):
     assert {block.split(".")[1] for block in only.blocks} == {"mean"}
 
 
+@pytest.mark.parametrize("model", ["xcit_nano_12_p16_224", "cait_xxs24_224"])
+def test_a_class_token_that_joins_after_the_blocks_is_not_looked_for_in_them(model, tmp_path):
+    """Taken for one, the first patch would be pooled as the class, and left out of the mean."""
+    module, path, batch = make(model, tmp_path)
+    name = f"timm:{model}@weights={path}"
+    embedder = load_embedder(name, precision="float32")
+    assert {block.split(".")[1] for block in embedder.blocks} == {"mean"}
+    outputs = []
+    module.blocks[2].register_forward_hook(lambda _, args, output: outputs.append(output))
+    with torch.inference_mode():
+        module(batch)
+    assert outputs[0].shape[1] == 14 * 14  # every patch, and nothing else
+    layer = load_embedder(f"{name}@layer=3", precision="float32")
+    np.testing.assert_allclose(layer.embed(pictures()), outputs[0].mean(1).numpy(), atol=1e-5)
+    np.testing.assert_array_equal(embedder.embed_blocks(pictures())["3.mean"], layer.embed(pictures()))
+    assert layer.recipe()["pooling"] == "mean"
+    with pytest.raises(BadConfig, match=r"class token joins after these layers; their poolings are: mean"):
+        load_embedder(f"{name}@layer=3@pool=cls", precision="float32")
+
+
 def test_class_token_and_pooling_by_name(tmp_path):
     module, path, batch = make("test_vit", tmp_path)
     tokens = torch.from_numpy(call(module.to(memory_format=torch.channels_last).forward_features, batch))

@@ -18,7 +18,7 @@ from probing_core.report.page import MOST_ROWS, Figure, More, Section, Table, Te
 from probing_core.report.sections import sections
 from probing_core.results import Run, leaderboard
 from probing_core.store import Store
-from tests.dashboard.browser import CHROMIUM, browser
+from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser
 from tests.made_run import make_run
 
 HOSTILE = "<script>alert('x')</script>&\u2028</b>"
@@ -175,6 +175,7 @@ def test_the_page_draws_itself_without_a_network(run, tmp_path):
     asked, errors = [], []
     with browser() as chromium:
         view = chromium.new_page(viewport={"width": 800, "height": 900})
+        view.set_default_timeout(WAIT_MS)
         view.on("request", lambda r: asked.append(r.url))
         view.on("pageerror", lambda e: errors.append(str(e)))
         view.goto((tmp_path / "r.html").as_uri())
