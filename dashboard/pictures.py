@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from dashboard import data, state
+from dashboard.glossary import hint
 from probing_core.errors import BadImage
 from probing_core.images import READABLE, inspect
+from probing_core.images.flaws import flaws
 
 SUFFIXES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"]
 MOST_UPLOADS = 20
@@ -50,8 +52,14 @@ def read_uploads(files: list[Any]) -> list[Chosen]:
         except BadImage as error:
             st.error(plain(str(error)), icon=":material/broken_image:")
         else:
-            found.append(chosen(picture.name, picture.image, picture.notes))
+            read = chosen(picture.name, picture.image)
+            found.append(replace(read, notes=(*picture.notes, *_flaws(read.key, read.image))))
     return found
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _flaws(key: str, _image: np.ndarray) -> list[str]:
+    return flaws(_image)
 
 
 def upload(label: str, key: str, several: bool = True) -> list[Chosen]:
@@ -67,6 +75,12 @@ def upload(label: str, key: str, several: bool = True) -> list[Chosen]:
     return read_uploads(files if isinstance(files, list) else [files] if files else [])
 
 
+def flags(picture: Chosen) -> None:
+    """What there is to say of a picture before anything is done to it."""
+    for note in picture.notes:
+        st.caption(f":material/flag: {plain(note)}", help=hint("flag"))
+
+
 def pick_one(where_from: str = "photos", key: str = "picture") -> Chosen | None:
     """One of the packaged photographs, or an upload."""
     corpus = data.corpus(where_from)
@@ -74,6 +88,8 @@ def pick_one(where_from: str = "photos", key: str = "picture") -> Chosen | None:
     left, right = st.columns(2)
     with right:
         uploads = upload("Or your own picture", f"{key}-upload", several=False)
+        if uploads:
+            flags(uploads[0])
     with left:
         state.remember(key, ids, ids[0])
         image_id = st.selectbox("Picture", ids, key=key, disabled=bool(uploads))

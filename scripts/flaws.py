@@ -24,8 +24,8 @@ def main() -> None:
     options = parser.parse_args()
     corpus = open_corpus(options.corpus)
     rows = corpus.rows
-    if "near_gray" in rows:  # drawings and gray pictures are no photographs with a flaw
-        rows = rows[(rows["style"] == "photo") & ~rows["near_gray"] & (rows["split"] != "pretrain")]
+    if "style" in rows:  # drawings are no photographs with a flaw
+        rows = rows[rows["style"] == "photo"]
     images = [corpus.load(image_id) for image_id in limit_rows(rows, options.limit)["image_id"]]
     shares = {}
     for transform in bank():

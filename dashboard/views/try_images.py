@@ -98,8 +98,7 @@ def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes
             st.image(picture.image, width="stretch", alt=name)
             height, width = picture.image.shape[:2]
             st.caption(f"{plain(name)}, {width} × {height} pixels. Look: {rows['look'].iloc[0]}", help=hint("look"))
-            for note in picture.notes:
-                st.caption(f":material/flag: {plain(note)}")
+            pictures.flags(picture)
         with right:
             best = rows.groupby("model", sort=False).head(1).rename(columns={"class": "cls"})
             st.markdown("  \n".join(_sentence(row) for row in best.itertuples()))

@@ -13,20 +13,23 @@ SIDE = 256
 """The shorter side, in pixels, at which pictures are judged: what is gone at about the size that models see degrades
 nothing there."""
 
-BLURRED = 0.6
+BLURRED = 0.5
 """Perceptual blur, 0 to 1 (Crété-Roffet et al. 2007)."""
 
-NOISY = 12.0
+NOISY = 14.0
 """Standard deviation of the noise, in gray values of 255."""
 
-FADED = 80.0
+FADED = 100.0
 """Gray values, of 255, between the darkest and the brightest hundredth of the pixels."""
 
-COLORLESS = 2.0
+COLORLESS = 4.0
 """Difference between the channels, in values of 255, that 99 % of the pixels stay below."""
 
 BORDER = 0.04
 """Share of the height, or of the width, that lies in one color along both edges."""
+
+UNEVEN = 8
+"""Values of 255 that compression may change in a bar of one color."""
 
 
 def flaws(image: np.ndarray) -> list[str]:
@@ -42,7 +45,7 @@ def flaws(image: np.ndarray) -> list[str]:
         found.append("has little contrast")
     if chroma(small) < COLORLESS:
         found.append("has no color")
-    if (share := border(image)) > BORDER:
+    if (share := border(small)) > BORDER:
         found.append(f"has a border of one color ({share:.0%} of it)")
     return found
 
@@ -92,9 +95,12 @@ def border(image: np.ndarray) -> float:
 
 
 def _bars(image: np.ndarray) -> float:
-    """Share of the rows that lie in the color of the corner, from the top and from the bottom on."""
-    spread = np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=(1, 2))
-    other = np.flatnonzero(spread > 8)  # compressed bars are not quite even
-    if not len(other) or other[0] == 0 or other[-1] == len(image) - 1:
+    """Share of the rows that two bars take, at the top and at the bottom, in one color, with what they frame ending
+    sharply: half of the row that comes next has other colors. The even ground around an object ends otherwise."""
+    other = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > UNEVEN).mean(axis=1)
+    inside = np.flatnonzero(other > 0)
+    if not len(inside) or inside[0] == 0 or inside[-1] == len(image) - 1:
         return 0.0
-    return 1 - (other[-1] - other[0] + 1) / len(image)
+    first, last = min(inside[0] + 2, inside[-1]), max(inside[-1] - 2, inside[0])  # beyond what compression smears
+    framed = min(other[first], other[last]) >= 0.5
+    return float(1 - (inside[-1] - inside[0] + 1) / len(image)) if framed else 0.0

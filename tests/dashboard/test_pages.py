@@ -290,6 +290,7 @@ def test_try_your_images_goes_on_past_bad_files(open_app):
         assert "\n" not in sentence
     assert texts(app).count("baseline/pixels: **") == len(right)
     assert "150 pixels" in texts(app)
+    assert texts(app).count("looks noisy") == len(right)
 
 
 def test_try_packaged_photographs_at_any_strength(open_app):
