@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,10 @@ import pytest
 from hypothesis import settings
 
 from probing_core.images import encode_png
+
+# As in the command line: with a test on each core, threads that wait busily take the other's time. It holds from the
+# import of torch on, and in the processes that tests start.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 settings.register_profile("project", deadline=None)  # a busy machine is no failure
 settings.load_profile("project")

@@ -41,24 +41,27 @@ def dashboard(request):
         yield address
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_opens_without_a_complaint(dashboard, chromium, theme, width):
-    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+@pytest.mark.parametrize(("theme", "widths"), [("light", WIDTHS), ("dark", WIDTHS[::-1])])
+def test_every_page_opens_without_a_complaint(dashboard, chromium, theme, widths):
+    """In either window, and made narrower or wider while it is open."""
+    context = chromium.new_context(color_scheme=theme)
     context.set_default_timeout(WAIT_MS)
     found = {}
     for name, path in (ADDRESSES | ASKED).items():
         page = context.new_page()
         complaints = complaints_of(page)
+        page.set_viewport_size({"width": widths[0], "height": 900})
         page.goto(f"{dashboard}/{path}")
         page.get_by_role("heading", level=1).first.wait_for()
-        settle(page)
-        page.wait_for_timeout(DRAWN_MS)
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 900})
+            settle(page)
+            page.wait_for_timeout(DRAWN_MS)
+            beyond = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            if beyond > 0:
+                complaints.append(f"{beyond} pixels wider than a window of {width}")
         if page.get_by_test_id("stException").count():
             complaints.append(page.get_by_test_id("stException").first.inner_text())
-        beyond = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        if beyond > 0:
-            complaints.append(f"{beyond} pixels wider than the window")
         if complaints:
             found[name] = complaints
         page.close()
