@@ -32,7 +32,8 @@ TERMS = {
     "survival": "The difference between the pictures without and with a transformation after the model's resize and "
     "crop, over that before: 100 % where nothing is lost, above where the crop keeps what changed most.",
     "flag": "What was changed in reading the picture, and what degrades it before anything is done to it: told from "
-    "its file, and from its pixels at 256 on the shorter side, where about one photograph in a hundred has as much.",
+    "its file, and from its pixels, made smaller to 256 on the shorter side, where about one photograph in a hundred "
+    "has as much.",
     "probability": "What the probe says, between 0 and 1; the classes of a task sum to 1.",
     "shift": "How far the transformation moves the embedding, over the distance between two different photographs: "
     "at 1 the moved picture is as far away as another picture.",

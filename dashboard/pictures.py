@@ -77,8 +77,8 @@ def upload(label: str, key: str, several: bool = True) -> list[Chosen]:
 
 def flags(picture: Chosen) -> None:
     """What there is to say of a picture before anything is done to it."""
-    for note in picture.notes:
-        st.caption(f":material/flag: {plain(note)}", help=hint("flag"))
+    if picture.notes:
+        st.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))
 
 
 def pick_one(where_from: str = "photos", key: str = "picture") -> Chosen | None:

@@ -184,6 +184,8 @@ def _stage(
             corpus = corpus or _same_corpus(recipe)
             accept = _accept(store, recipe, _probe_source(recipe, options))
             embed(store, recipe, corpus, progress, options.device, options.precision, accept)
+        for name in store.names("units/"):  # left by a kill while they were removed: their tables are there
+            store.remove(name)
     elif stage == "train":
         from probing_core.training import train
 
@@ -243,8 +245,6 @@ def _accept(store: Store, recipe: Recipe, source: Store | None) -> Accept:
 def _embedded(store: Store, recipe: Recipe) -> bool:
     """Whether nothing is missing; told from the manifest alone, so that a second call needs no corpus and no model."""
     if not store.has("images.parquet", sample_key(recipe)):
-        return False
-    if store.names("units/"):  # a kill while they were removed: their table is there
         return False
     batches = plan_batches(recipe, store.read_table("images.parquet"))
     return all(store.has(batch.table, batch.key) for batch in batches if is_needed(store, batch)) and all(

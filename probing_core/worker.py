@@ -30,20 +30,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     progress = Progress(file=out / "log" / "progress.json", pid=os.getpid())
 
     def cancel(signum: int, frame: object) -> None:
-        progress.finish("cancelled")
-        os._exit(1)  # as after a kill, which every file survives: an exception could be caught anywhere on its way
+        try:
+            progress.finish("cancelled")
+        finally:
+            os._exit(1)  # as after a kill, which every file survives: an exception could be caught on its way
+
+    def finish(state: str, error: str = "") -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is too late to cancel
+        progress.finish(state, error)
 
     signal.signal(signal.SIGTERM, cancel)
     progress.update("start", 0, 1, "Starting")
     try:
         run(out, run_options(options), STAGES if command == "run" else (command,), progress)
     except ProbingError as error:
-        progress.finish("failed", one_line(error))
+        finish("failed", one_line(error))
         return 2
     except Exception as error:  # the boundary: whoever watches the file must learn of it; the log has the traceback
-        progress.finish("failed", f"{type(error).__name__}: {one_line(error)}")
+        finish("failed", f"{type(error).__name__}: {one_line(error)}")
         raise
-    progress.finish("done")
+    finish("done")
     return 0
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from probing_core.corpora import open_corpus
+from probing_core.images import encode_jpeg, read_image
 from probing_core.images.flaws import _small, blur, border, chroma, contrast, flaws, noise
 from probing_core.transforms import resolve
 
@@ -65,10 +66,38 @@ def test_a_border_is_its_share_of_the_height_or_of_the_width(photographs, color,
     assert any(flaw.startswith("has a border") for flaw in flaws(framed))
 
 
+@pytest.mark.parametrize("quality", [60, 75, 95])
+@pytest.mark.parametrize("side", [256, 400, 1000])
+def test_compression_hides_few_borders(photographs, quality, side):
+    """It smears the ends of bars and speckles them."""
+    found = []
+    for photograph in photographs:
+        picture = cv2.resize(photograph, (side, side), interpolation=cv2.INTER_AREA)
+        framed = cv2.copyMakeBorder(picture, side // 12, side // 12, 0, 0, cv2.BORDER_CONSTANT)
+        found.append(border(_small(read_image(encode_jpeg(framed, quality=quality)))))
+    assert sum(share == pytest.approx(1 / 7, abs=0.03) for share in found) >= 7, found
+
+
 def test_the_even_ground_around_an_object_is_no_border():
     ground = np.full((200, 200, 3), 255, np.uint8)
     cv2.circle(ground, (100, 100), 60, (200, 30, 60), -1)
     assert border(ground) == 0
+    assert border(read_image(encode_jpeg(ground, quality=60))) == 0
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_picture_that_is_even_along_an_axis_is_not_blurred(turned):
+    flag = np.zeros((240, 360, 3), np.uint8)
+    flag[:, :120], flag[:, 120:240], flag[:, 240:] = (0, 85, 164), (255, 255, 255), (239, 65, 53)
+    flag = np.ascontiguousarray(flag.swapaxes(0, 1)) if turned else flag
+    assert flaws(flag) == []
+    assert "looks blurred" in flaws(cv2.GaussianBlur(flag, (0, 0), 8))
+
+
+def test_of_a_very_long_picture_the_middle_is_judged():
+    long = np.zeros((300, 20_000, 3), np.uint8)
+    assert _small(long).shape == (256, 256 * 8, 3)
+    assert _small(long.swapaxes(0, 1)).shape == (256 * 8, 256, 3)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 300, 3), (300, 2, 3), (15, 15, 3), (2, 3, 3)])

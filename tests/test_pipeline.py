@@ -126,6 +126,17 @@ def test_the_same_command_gives_the_same_bytes(few_run, tmp_path):
     assert [n for n in ours if not n.startswith("log/") and ours[n] != theirs[n]] == []
 
 
+def test_units_that_a_kill_left_are_removed_and_nothing_else_is_made(few_run, monkeypatch):
+    out, options = few_run
+    before = files(out)
+    store = Store(out)
+    with store.locked():
+        store.write_table("units/embeddings/unit-00000.parquet", store.read_table("samples.parquet"), "left")
+    monkeypatch.setattr(embedding, "load_embedder", None)
+    run(out, options)
+    assert files(out) == before
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [({"seed": 1}, "seed: 0 / 1"), ({"view": 40}, "view: 32 / 40"), ({"limit": 3}, "limit: None / 3")],

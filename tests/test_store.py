@@ -34,6 +34,23 @@ def test_what_is_written_is_read_back_by_another_process(store):
     assert again.damage() == []
 
 
+def test_a_removal_that_is_cut_off_leaves_no_stranger_and_can_be_repeated(store, monkeypatch):
+    store.write_bytes("units/a", b"a", "k")
+
+    def killed(self):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(Store, "_write_manifest", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.remove("units/a")
+    again = Store(store.root)
+    assert not again.has("units/a")
+    assert again.names("units/") == ["units/a"]
+    again.remove("units/a")
+    assert Store(store.root).damage() == []
+
+
 def test_whole_numbers_that_count_up_take_next_to_nothing(store):
     numbers = pd.DataFrame(
         {

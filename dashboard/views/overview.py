@@ -172,11 +172,7 @@ def _standing(row) -> str:
         return "not compared"
     if not row.apart:
         return f"not told apart (p = {row.p:.2f})"
-    return f"lower (p {_p(row.p)})"
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+    return "lower (p < 0.001)" if row.p < 0.001 else f"lower (p = {row.p:.3f})"
 
 
 def _change_of_corpus(run: Run) -> None:
@@ -311,9 +307,7 @@ def _ablations(run: Run) -> None:
 
 def _contrast_table(table: pd.DataFrame, key: str, names: dict[str, str]) -> None:
     """Differences in points with their intervals, after the columns ``names`` that say of what."""
-    shown = table.assign(
-        **{c: table[c] * 100 for c in ("effect", "low", "high")}, p_holm=table["p_holm"].map(_p).str.removeprefix("= ")
-    )
+    shown = table.assign(**{c: table[c] * 100 for c in ("effect", "low", "high")})
     point = st.column_config.NumberColumn
     widgets.show_table(
         shown[[*names, "score", "effect", "low", "high", "p_holm"]],
@@ -323,9 +317,7 @@ def _contrast_table(table: pd.DataFrame, key: str, names: dict[str, str]) -> Non
             "effect": point("difference", format="%+.1f", help="In points."),
             "low": point("from", format="%+.1f", help=hint("interval")),
             "high": point("to", format="%+.1f", help=hint("interval")),
-            "p_holm": st.column_config.TextColumn(
-                "p", help="Paired sign flips by photograph, Holm-corrected over the list."
-            ),
+            "p_holm": point("p", format="%.2g", help="Paired sign flips by photograph, Holm-corrected over the list."),
         },
     )
 

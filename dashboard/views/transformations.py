@@ -23,8 +23,6 @@ def show() -> None:
     picture = pictures.pick_one()
     if picture is None:
         return
-    for note in picture.notes:
-        st.caption(f"{pictures.plain(picture.name)}: {pictures.plain(note)}")
     _one(picture)
     _sheet(picture)
     _table()

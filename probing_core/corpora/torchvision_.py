@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-import tempfile
+import shutil
 import threading
 import urllib.error
 import urllib.request
@@ -118,9 +118,13 @@ def _open_parts(published: Published, folder: Path) -> dict[str, Any]:
     if not folder.exists():
         _require_answer(published, folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            _build(published, Path(temporary) / "data", download=True)
-            os.replace(Path(temporary) / "data", folder)
+        part = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
+        try:
+            _build(published, part, download=True)
+            os.replace(part, folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
     return _build(published, folder, download=False)
 
 

@@ -88,6 +88,8 @@ def fetch_url(url: str, model: str) -> Path:
 
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     path.parent.mkdir(parents=True, exist_ok=True)
+    for part in path.parent.glob(f"{path.name}.*.partial"):
+        part.unlink(missing_ok=True)  # of a process that was killed; torch never goes on with one
     try:
         torch.hub.download_url_to_file(url, str(path), progress=sys.stderr.isatty())
     except Exception as error:

@@ -43,9 +43,9 @@ class Network:
         features: batch -> tokens or map after the last block and norm, for ``@pool=``; None if there is none.
         blocks: modules whose outputs ``@layer=`` pools, first to last.
         maps: axes of feature maps, where the blocks give maps and not tokens.
-        prefix: number of tokens before those of the patches (class, registers).
+        prefix: number of tokens before those of the patches (class, registers); in some networks they join late, and
+            the blocks before have none.
         class_token: whether the first of them is a class token.
-        joins_late: whether these tokens join after ``blocks``, whose outputs are of the patches alone.
         pool: pooling of a layer where the name states none: "cls" or "mean".
         exact: names of modules that are computed in float32 whatever the precision, since rounding spoils them.
         text: texts -> (N, D), for models with a text tower.
@@ -63,7 +63,6 @@ class Network:
     maps: Literal["NCHW", "NHWC"] = "NCHW"
     prefix: int = 0
     class_token: bool = False
-    joins_late: bool = False
     pool: Literal["cls", "mean"] = "mean"
     exact: Sequence[str] = ()
     text: Callable[[Sequence[str]], torch.Tensor] | None = None
@@ -120,8 +119,10 @@ class NetworkEmbedder(LoadedEmbedder):
         self._lanes = Lanes(target, torch.get_num_threads())
         self.batch_size = batch_size or self._lanes.batch_size
         self._asked_batch_size = self.batch_size  # recorded: memory that ran short is no other recipe
-        self._blocks: tuple[tuple[int, str], ...] = ()
-        self._dims = self._measure()
+        self._prefixes = self._count_prefixes()
+        self._check_layers()
+        self._blocks = self._readable_blocks()
+        self._dims = [output.shape[1] for output in self.forward(self.prepare([self._blank()]))]
         self.dim = self._dims[-1]
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
@@ -196,7 +197,7 @@ class NetworkEmbedder(LoadedEmbedder):
         import torch
 
         network = self._network
-        pooling = self._pool or (_pool_of_blocks(network) if layer else network.pooling)
+        pooling = self._pool_of(layer) if layer else self._pool or network.pooling
         return {
             "weights": self._weights,
             "preprocessing": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.preprocessing).items()},
@@ -242,16 +243,22 @@ class NetworkEmbedder(LoadedEmbedder):
             return [_pooled(network.features(batch), self._pool, network, network.prefix)]
         with _captured([network.blocks[layer - 1] for layer in self._layers]) as outputs:
             network.embed(batch)
-        return [self._pooled_block(output, self._pool or _pool_of_blocks(network)) for output in outputs]
+        pairs = zip(self._layers, outputs, strict=True)
+        return [self._pooled_block(layer, output, self._pool_of(layer)) for layer, output in pairs]
 
     def _encode_blocks(self, batch: torch.Tensor) -> list[torch.Tensor]:
         network = self._network
         with _captured(network.blocks) as outputs:
             network.embed(batch)
-        return [self._pooled_block(outputs[layer - 1], pool) for layer, pool in self._blocks]
+        return [self._pooled_block(layer, outputs[layer - 1], pool) for layer, pool in self._blocks]
 
-    def _pooled_block(self, output: torch.Tensor, pool: str) -> torch.Tensor:
-        return _pooled(output, pool, self._network, 0 if self._network.joins_late else self._network.prefix)
+    def _pooled_block(self, layer: int, output: torch.Tensor, pool: str) -> torch.Tensor:
+        prefix = self._prefixes[layer - 1]
+        return _pooled(output, pool, self._network, self._network.prefix if prefix is None else prefix)
+
+    def _pool_of(self, layer: int) -> str:
+        """How a layer is pooled: as asked, else as the network is where the layer has what it takes."""
+        return self._pool or (self._network.pool if self._prefixes[layer - 1] != 0 else "mean")
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
@@ -264,28 +271,44 @@ class NetworkEmbedder(LoadedEmbedder):
         ):
             yield
 
-    def _measure(self) -> list[int]:
-        """Lengths of what `embed_layers` gives; finds out which blocks can be read, too, by two blank pictures."""
-        if self._layers or not self._network.blocks:
-            return [output.shape[1] for output in self.forward(self.prepare([self._blank()]))]
-        batch = self.prepare([self._blank()] * 2)
-        with _captured(self._network.blocks) as outputs:
-            dims = [output.shape[1] for output in self.forward(batch)]
-        if all(_readable(output, len(batch)) for output in outputs) and self._have_prefix(outputs, batch):
-            with_class = self._network.class_token and not self._network.joins_late
-            every = ["cls", "mean"] if with_class else ["mean"]
-            poolings = [self._pool] if self._pool else every
-            self._blocks = tuple((layer, pool) for layer in range(1, len(outputs) + 1) for pool in poolings)
-        return dims
+    def _count_prefixes(self) -> list[int | None]:
+        """Tokens before those of the patches in the output of each block; None where it cannot be read.
 
-    def _have_prefix(self, outputs: Sequence[torch.Tensor], batch: torch.Tensor) -> bool:
-        """Whether the blocks give the tokens before those of the patches where the network's features have them."""
+        Found out by two blank pictures: a block that gives as many tokens as the network's features do has all of
+        them, and one that lacks exactly these has none yet (CaiT, XCiT, ConViT).
+        """
         network = self._network
-        if not network.prefix or network.joins_late or network.features is None:
-            return True
+        if not network.blocks:
+            return []
+        batch = self.prepare([self._blank()] * 2)
+        with _captured(network.blocks) as outputs:
+            self.forward(batch, lambda pictures: [network.embed(pictures)])
+        if not network.prefix or network.features is None:
+            return [network.prefix if _readable(output, len(batch)) else None for output in outputs]
         with self._inference():
             tokens = network.features(batch.to(self.device)).shape[1]
-        return all(output.shape[1] == tokens for output in outputs)
+        known = {tokens: network.prefix, tokens - network.prefix: 0}
+        return [known.get(output.shape[1]) if _readable(output, len(batch)) else None for output in outputs]
+
+    def _check_layers(self) -> None:
+        for layer in self._layers:
+            if self._pool == "cls" and self._prefixes[layer - 1] == 0:
+                raise BadConfig(
+                    f"'{self.name}': the class token of this model joins after layer {layer}; its poolings there are: "
+                    f"mean."
+                )
+
+    def _readable_blocks(self) -> tuple[tuple[int, str], ...]:
+        """(layer, pooling) of every block, in every way that there is; none where one of them cannot be read."""
+        if self._layers or any(prefix is None for prefix in self._prefixes):
+            return ()
+        network = self._network
+
+        def poolings(prefix: int | None) -> list[str]:
+            there = ["cls", "mean"] if network.class_token and prefix else ["mean"]
+            return [pool for pool in there if self._pool in (None, pool)]
+
+        return tuple((layer, pool) for layer, prefix in enumerate(self._prefixes, 1) for pool in poolings(prefix))
 
     def _blank(self) -> Image:
         return np.zeros((*self.preprocessing.size, 3), np.uint8)
@@ -351,10 +374,6 @@ def _pooled(features: torch.Tensor, pool: str, network: Network, prefix: int) ->
     return features[:, 0] if pool == "cls" else features[:, prefix:].mean(1)
 
 
-def _pool_of_blocks(network: Network) -> str:
-    return "mean" if network.joins_late else network.pool
-
-
 def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
     if layer is None:
         return []
@@ -374,5 +393,3 @@ def _check_pool(name: str, pool: str | None, network: Network, layered: bool) ->
         raise BadConfig(f"'{name}': this model gives its own embedding only; leave '@pool=' away.")
     if pool == "cls" and not network.class_token:
         raise BadConfig(f"'{name}': this model has no class token; its poolings are: mean.")
-    if pool == "cls" and layered and network.joins_late:
-        raise BadConfig(f"'{name}': this model's class token joins after these layers; their poolings are: mean.")

@@ -27,9 +27,6 @@ SENSITIVE = ("conv_stem", "bn1", "blocks.0.0.conv_dw")
 """Modules of EfficientNets in which rounding weights to bfloat16 shows most: few inputs a value, so that errors do
 not average out. On photographs, EfficientNet-Lite0's cosine to float32 is 0.9985 with them rounded, 0.9993 without."""
 
-CLASS_BLOCKS = ("blocks_token_only", "cls_attn_blocks")
-"""Blocks of CaiT and XCiT that come after the others, and before which the class token joins."""
-
 HUB = "hf-hub:"
 """Before the name of a Hugging Face repository that holds a timm model and its configuration."""
 
@@ -96,7 +93,6 @@ def network(model: nn.Module) -> Network:
         maps=getattr(model, "output_fmt", "NCHW"),
         prefix=prefix,
         class_token=getattr(model, "cls_token", None) is not None,
-        joins_late=any(hasattr(model, blocks) for blocks in CLASS_BLOCKS),
         pool="cls" if pool == "cls" else "mean",
         exact=[name for name in SENSITIVE if type(model).__name__ == "EfficientNet" and _has(model, name)],
         versions={"timm": timm.__version__},

@@ -3,7 +3,7 @@
 Pictures from outside are hostile until they went through here: only seven decoders are on, chosen by content
 and never by the file's name; bytes, pixels and frames are limited, and a header is judged before anything is
 decoded. What comes out is always 8-bit RGB in sRGB, upright and opaque. What had to be changed for that, and
-what already degrades the picture, is told in `Picture.notes`.
+what of its file already degrades it, is told in `Picture.notes`; `images.flaws` tells it from the pixels.
 """
 
 from __future__ import annotations

@@ -71,13 +71,15 @@ def test_blocks_are_pooled_in_every_way_there_is(model, poolings, tmp_path):
     assert {block.split(".")[1] for block in only.blocks} == {"mean"}
 
 
-@pytest.mark.parametrize("model", ["xcit_nano_12_p16_224", "cait_xxs24_224"])
+@pytest.mark.parametrize("model", ["xcit_nano_12_p16_224", "cait_xxs24_224", "convit_tiny"])
 def test_a_class_token_that_joins_after_the_blocks_is_not_looked_for_in_them(model, tmp_path):
     """Taken for one, the first patch would be pooled as the class, and left out of the mean."""
     module, path, batch = make(model, tmp_path)
     name = f"timm:{model}@weights={path}"
     embedder = load_embedder(name, precision="float32")
-    assert {block.split(".")[1] for block in embedder.blocks} == {"mean"}
+    assert "3.mean" in embedder.blocks
+    assert "3.cls" not in embedder.blocks
+    assert ("12.cls" in embedder.blocks) == (model == "convit_tiny")  # where it joins before the eleventh
     outputs = []
     module.blocks[2].register_forward_hook(lambda _, args, output: outputs.append(output))
     with torch.inference_mode():
@@ -87,7 +89,7 @@ def test_a_class_token_that_joins_after_the_blocks_is_not_looked_for_in_them(mod
     np.testing.assert_allclose(layer.embed(pictures()), outputs[0].mean(1).numpy(), atol=1e-5)
     np.testing.assert_array_equal(embedder.embed_blocks(pictures())["3.mean"], layer.embed(pictures()))
     assert layer.recipe()["pooling"] == "mean"
-    with pytest.raises(BadConfig, match=r"class token joins after these layers; their poolings are: mean"):
+    with pytest.raises(BadConfig, match=r"class token of this model joins after layer 3; its poolings there are: mean"):
         load_embedder(f"{name}@layer=3@pool=cls", precision="float32")
 
 
