@@ -163,5 +163,5 @@ def test_laws_are_part_of_the_key(run, monkeypatch):
     _, recipe, _ = run
     before = sample_key(recipe)
     stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
-    monkeypatch.setattr(embedding, "load_transforms", lambda r: stronger)
+    monkeypatch.setattr(samples, "load_transforms", lambda r: stronger)
     assert sample_key(recipe) != before

@@ -133,7 +133,7 @@ def test_units_that_a_kill_left_are_removed_and_nothing_else_is_made(few_run, mo
     with store.locked():
         store.write_table("units/embeddings/unit-00000.parquet", store.read_table("samples.parquet"), "left")
     monkeypatch.setattr(embedding, "load_embedder", None)
-    run(out, options)
+    run(out, options, ("embed",))
     assert files(out) == before
 
 

@@ -207,7 +207,7 @@ def test_a_transform_that_changes_is_another_series(planned, monkeypatch):
     recipe, _, images = planned
     before = [batch.key for batch in plan_batches(recipe, images)]
     stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
-    monkeypatch.setattr(embedding, "load_transforms", lambda r: stronger)
+    monkeypatch.setattr(samples, "load_transforms", lambda r: stronger)
     assert not set(before) & {batch.key for batch in plan_batches(recipe, images)}
 
 

@@ -78,12 +78,12 @@ def test_a_block_that_is_never_called_leaves_all_out():
         assert NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32").blocks == there
 
 
-def test_blocks_without_the_class_token_that_the_network_ends_with_are_left_out():
+def test_blocks_without_the_class_token_that_the_network_ends_with_give_their_patches_and_others_are_left_out():
     def tokens(x):
         return x.flatten(2).transpose(1, 2)
 
     net = Odd(tokens)
-    for prefix, there in ((0, ("1.cls", "1.mean")), (1, ())):
+    for prefix, there in ((0, ("1.cls", "1.mean")), (1, ("1.mean",)), (2, ())):
         network = Network(
             module=net,
             embed=net,
@@ -93,7 +93,12 @@ def test_blocks_without_the_class_token_that_the_network_ends_with_are_left_out(
             class_token=True,
             features=lambda x, prefix=prefix: torch.cat([tokens(x)[:, :prefix], tokens(x)], 1),
         )
-        assert NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32").blocks == there
+        embedder = NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32")
+        assert embedder.blocks == there
+        if prefix == 1:
+            batch = embedder.prepare(pictures())
+            patches = net.block(batch).mean(1).numpy()
+            np.testing.assert_allclose(embedder.embed_blocks(pictures())["1.mean"], patches, rtol=1e-5)
 
 
 def test_a_function_is_an_embedder_with_a_key_of_its_own():
