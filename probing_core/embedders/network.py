@@ -117,7 +117,7 @@ class NetworkEmbedder(LoadedEmbedder):
             for exact in network.exact:
                 _compute_in_float32(network.module.get_submodule(exact), target.type)
         self._lanes = Lanes(target, torch.get_num_threads())
-        self.batch_size = batch_size or self._lanes.batch_size
+        self.batch_size = batch_size or self._lanes.batch_size(network.module)
         self._asked_batch_size = self.batch_size  # recorded: memory that ran short is no other recipe
         self._prefixes = self._count_prefixes()
         self._check_layers()

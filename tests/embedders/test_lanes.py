@@ -4,8 +4,9 @@ from threading import Barrier, get_ident
 
 import pytest
 import torch
+from torch import nn
 
-from probing_core.embedders.lanes import CPU_BATCH, DEVICE_BATCH, FEW, Lanes
+from probing_core.embedders.lanes import CPU_BATCH, DEVICE_BATCH, FEW, FINE_CPU_BATCH, Lanes
 
 CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")
 
@@ -39,7 +40,14 @@ def test_elsewhere_batches_take_turns():
     lanes = Lanes(ELSEWHERE, 2)
     assert batches(lanes, 150, 64) == [[64], [64], [22]]
     assert lanes.run(lambda _: get_ident(), [0, 1]) == [get_ident()] * 2
-    assert (lanes.batch_size, Lanes(CPU, 1).batch_size) == (DEVICE_BATCH, CPU_BATCH)
+
+
+def test_batches_are_small_where_maps_are_large():
+    fine, patches = (nn.Sequential(nn.Conv2d(3, 4, stride, stride)) for stride in (2, 16))
+    cpu, elsewhere = Lanes(CPU, 1), Lanes(ELSEWHERE, 2)
+    assert [cpu.batch_size(network) for network in (fine, patches)] == [FINE_CPU_BATCH, CPU_BATCH]
+    assert cpu.batch_size(nn.Linear(3, 4)) == CPU_BATCH
+    assert {elsewhere.batch_size(network) for network in (fine, patches)} == {DEVICE_BATCH}
 
 
 def test_lanes_run_at_the_same_time_on_one_core_each(lanes):
