@@ -1,4 +1,8 @@
-"""The dashboard: ``streamlit run dashboard/app.py``, and ``-- --run DIR`` to open a run from elsewhere."""
+"""The dashboard: ``streamlit run dashboard/app.py``, and ``-- --run DIR`` to open a run from elsewhere.
+
+The file is two things. Each visitor's session runs it as a script, from its first line to its last. The server imports
+it once, for ``app``, which makes ready what a first page needs before the server answers.
+"""
 
 from __future__ import annotations
 
@@ -99,4 +103,7 @@ def pick_run() -> None:
         widgets.select("Run", "run", names, help="One computation: its corpus, models and settings.", where=st.sidebar)
 
 
-main()
+if __name__ == "__main__":
+    main()
+else:
+    app = st.App(__file__, lifespan=warm.before_serving)

@@ -185,6 +185,19 @@ def show_table(table: pd.DataFrame, key: str, **options: Any) -> Any:
     return result
 
 
+def fold(label: str, name: str) -> Any:
+    """A part of a page that is made once somebody opens it; what is open stands in the address.
+
+    Returns:
+        The container if it is open, else None.
+    """
+    state.remember(name, None, False)
+    box = st.expander(label, key=name, on_change="rerun")
+    if box.open or state.chosen(name):  # an address does not list what nobody has opened
+        state.publish(name, bool(box.open))
+    return box if box.open else None
+
+
 def notes(table: pd.DataFrame) -> None:
     """What a reader must know of the numbers of ``table``, each note once with how many of them it is about."""
     counts = table.loc[table["note"] != "", "note"].astype(str).value_counts()

@@ -57,10 +57,10 @@ def _models(run: Run) -> None:
         return
     table = run.models.drop(columns="recipe")
     widgets.show_table(table, "models")
-    with st.expander("Preprocessing, pooling and weights of each, as recorded"):
+    if box := widgets.fold("Preprocessing, pooling and weights of each, as recorded", "show-recipes"):
         for name, recipe in zip(run.models["name"], run.models["recipe"], strict=True):
-            st.markdown(f"**{name}**")
-            st.json(json.dumps(recipe, default=str), expanded=False)
+            box.markdown(f"**{name}**")
+            box.json(json.dumps(recipe, default=str), expanded=False)
 
 
 def _data(run: Run) -> None:

@@ -116,10 +116,9 @@ def _models() -> list[str]:
     for problem in data.catalog_problems():
         st.warning(plain(problem), icon=":material/error:")
     missing = [row for row in catalog if not row["available"]]
-    if missing:
-        with st.expander(f"{len(missing)} models that cannot be used here, and why"):
-            for row in missing:
-                st.markdown(f"**{plain(row['name'])}**: {plain(row['why_not'])}")
+    if missing and (box := widgets.fold(f"{len(missing)} models that cannot be used here, and why", "show-missing")):
+        for row in missing:
+            box.markdown(f"**{plain(row['name'])}**: {plain(row['why_not'])}")
     return [*chosen, *(part.strip() for part in further.split(",") if part.strip())]
 
 

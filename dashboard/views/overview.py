@@ -143,24 +143,32 @@ def _beside(run: Run, models: list[str]) -> None:
     }
     for title, (table, caption) in parts.items():
         if not table.empty:
-            with st.expander(f"{title} at the task fine"):
-                st.caption(caption)
-                shown = table.assign(**{c: table[c] * 100 for c in percent})
-                widgets.show_table(shown, title.lower().replace(" ", "-"), column_config=percent)
+            name = title.lower().replace(" ", "-")
+            if box := widgets.fold(f"{title} at the task fine", f"show-{name}"):
+                with box:
+                    st.caption(caption)
+                    shown = table.assign(**{c: table[c] * 100 for c in percent})
+                    widgets.show_table(shown, name, column_config=percent)
     sure = summaries.certainty(run, models)
-    if not sure.empty:
-        with st.expander("How far the probabilities of the task fine can be trusted"):
-            table = sure.pivot(index="model", columns="measure", values="value").reindex(models)
-            table = table.join(sure[sure["measure"] == "nll"].set_index("model")[["low", "high"]])
-            there = [m for m in MEASURES if m.name in table]
-            for measure in there:
-                st.caption(f"{measure.title.capitalize()} ({measure.unit}): {measure.definition}")
-            number = st.column_config.NumberColumn
-            titles = {m.name: number(m.title, help=m.definition, format="%.3f") for m in there}
-            about = "Of the negative log-likelihood; 95 % interval."
-            titles |= {n: number(t, help=about, format="%.3f") for n, t in (("low", "nll from"), ("high", "nll to"))}
-            columns = ["nll", "low", "high", *(m.name for m in there if m.name != "nll")]
-            widgets.show_table(table[columns].reset_index(), "certainty", column_config=titles)
+    if not sure.empty and (
+        box := widgets.fold("How far the probabilities of the task fine can be trusted", "show-sure")
+    ):
+        with box:
+            _certainty(sure, models)
+
+
+def _certainty(sure: pd.DataFrame, models: list[str]) -> None:
+    table = sure.pivot(index="model", columns="measure", values="value").reindex(models)
+    table = table.join(sure[sure["measure"] == "nll"].set_index("model")[["low", "high"]])
+    there = [m for m in MEASURES if m.name in table]
+    for measure in there:
+        st.caption(f"{measure.title.capitalize()} ({measure.unit}): {measure.definition}")
+    number = st.column_config.NumberColumn
+    titles = {m.name: number(m.title, help=m.definition, format="%.3f") for m in there}
+    about = "Of the negative log-likelihood; 95 % interval."
+    titles |= {n: number(t, help=about, format="%.3f") for n, t in (("low", "nll from"), ("high", "nll to"))}
+    columns = ["nll", "low", "high", *(m.name for m in there if m.name != "nll")]
+    widgets.show_table(table[columns].reset_index(), "certainty", column_config=titles)
 
 
 def _interval(row) -> str:
@@ -241,27 +249,32 @@ def _substance(run: Run) -> None:
         f"intervals; guessing gives {chance['content']:.0%} and {chance['fine']:.0%}. Gray: baselines."
         f" Hollow: variants of the model of the same color. {summaries.content_classes(run)}"
     )
-    with st.expander("Content under each transformation"):
-        st.caption(
-            "Content accuracy in percent: of untouched images, of transformed ones by the same probe, and by an oracle "
-            "that learned from images transformed alike. Where the probe falls and the oracle holds, the content has "
-            "moved in the embedding and is not lost."
-        )
-        table = summaries.content_by_transform(run)
-        ends = {
-            f"{c}_{end}": f"{c} {word}"
-            for c in ("transformed", "oracle")
-            for end, word in (("low", "from"), ("high", "to"))
-        }
-        shares = {c: c for c in ("clean", "transformed", "oracle")} | ends
-        widgets.show_table(
-            table.assign(**{c: table[c] * 100 for c in shares}),
-            "content-by-transform",
-            column_config={
-                c: st.column_config.NumberColumn(f"{words} %", format="%.1f", help=hint("content"))
-                for c, words in shares.items()
-            },
-        )
+    if box := widgets.fold("Content under each transformation", "show-content"):
+        with box:
+            _content_by_transform(run)
+
+
+def _content_by_transform(run: Run) -> None:
+    st.caption(
+        "Content accuracy in percent: of untouched images, of transformed ones by the same probe, and by an oracle "
+        "that learned from images transformed alike. Where the probe falls and the oracle holds, the content has "
+        "moved in the embedding and is not lost."
+    )
+    table = summaries.content_by_transform(run)
+    ends = {
+        f"{c}_{end}": f"{c} {word}"
+        for c in ("transformed", "oracle")
+        for end, word in (("low", "from"), ("high", "to"))
+    }
+    shares = {c: c for c in ("clean", "transformed", "oracle")} | ends
+    widgets.show_table(
+        table.assign(**{c: table[c] * 100 for c in shares}),
+        "content-by-transform",
+        column_config={
+            c: st.column_config.NumberColumn(f"{words} %", format="%.1f", help=hint("content"))
+            for c, words in shares.items()
+        },
+    )
 
 
 def _claims(run: Run) -> None:
@@ -286,8 +299,10 @@ def _claims(run: Run) -> None:
     st.caption("One encoder of a kind cannot speak for its objective: a verdict is about these encoders.")
     widgets.download(verdicts, "claims", "Data as CSV")
     contrasts = data.table(run, "tables/contrasts.parquet")
-    if len(contrasts):
-        with st.expander("The contrasts that they rest on, named before looking"):
+    if len(contrasts) and (
+        box := widgets.fold("The contrasts that they rest on, named before looking", "show-contrasts")
+    ):
+        with box:
             _contrast_table(contrasts, "contrasts", {"claim": "claim", "first": "encoder", "second": "less"})
     _ablations(run)
 

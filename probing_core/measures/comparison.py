@@ -29,21 +29,34 @@ def sign_flip(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int
     Raises:
         BadArray: the clusters differ in number.
     """
-    if first.sums.shape != second.sums.shape:
-        raise BadArray(
-            f"A paired test needs the same photographs and classes for both models, but the sums are "
-            f"{first.sums.shape} and {second.sums.shape}; score both on the same samples."
-        )
-    gap = second.sums - first.sums
-    totals = first.sums.sum(0), second.sums.sum(0)
-    observed = abs(first.value - second.value)
-    exact = len(gap) <= EXACT
-    reached = tried = 0
-    for swaps in _assignments(len(gap)) if exact else _draws(len(gap), seed, flips):
-        moved = swaps @ gap
-        differences = np.abs(first.score(totals[0] + moved) - second.score(totals[1] - moved))
-        reached += int((differences >= observed - 1e-12).sum())
+    return float(sign_flips(first, [second], seed, flips)[0])
+
+
+def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
+    """`sign_flip` of one model against each of ``others`` (M,), by the same flips, which take longest to draw.
+
+    Raises:
+        BadArray: the clusters differ in number.
+    """
+    for other in others:
+        if first.sums.shape != other.sums.shape:
+            raise BadArray(
+                f"A paired test needs the same photographs and classes for both models, but the sums are "
+                f"{first.sums.shape} and {other.sums.shape}; score both on the same samples."
+            )
+    clusters = len(first.sums)
+    total = first.sums.sum(0)
+    pairs = [(other, other.sums - first.sums, abs(first.value - other.value)) for other in others]
+    exact = clusters <= EXACT
+    reached, tried = np.zeros(len(pairs)), 0
+    for swaps in _assignments(clusters) if exact else _draws(clusters, seed, flips):
         tried += len(swaps)
+        for i, (other, gap, observed) in enumerate(pairs):
+            moved = np.zeros((len(swaps), gap.shape[1]))
+            differs = gap.any(0)  # how often a class was there does not
+            moved[:, differs] = swaps @ gap[:, differs]
+            differences = np.abs(first.score(total + moved) - other.score(other.sums.sum(0) - moved))
+            reached[i] += (differences >= observed - 1e-12).sum()
     return reached / tried if exact else (reached + 1) / (tried + 1)
 
 

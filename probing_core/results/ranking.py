@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadRun
-from probing_core.measures.comparison import holm, sign_flip
+from probing_core.measures.comparison import holm, sign_flips
 from probing_core.measures.statistics import ClusterSums, balanced_accuracy
 from probing_core.results.run import Run
 
@@ -17,6 +17,9 @@ GENERALIZING = ("unseen", "far")
 """Subsets that have no identity, so that their measure is the in-group hit rate."""
 
 SIGNIFICANCE = 0.05
+
+FACTS = ("base_id", "transform", "visible")
+"""What a score needs to know of a sample."""
 
 FLIPS = 10_000
 """Of signs in a table that a page shows: a tenth of those that a verdict rests on, and no one waits."""
@@ -50,7 +53,7 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") ->
     entries = board[["run", "model"]].to_dict("records")
     units = [_accuracy(by_name[e["run"]], e["model"], task, subset) for e in entries]
     board["difference"] = board["value"].iloc[0] - board["value"]
-    board["p"] = [np.nan, *holm([paired_p(units[0], other) for other in units[1:]])]
+    board["p"] = [np.nan, *holm(paired_p(units[0], units[1:]))]
     board["apart"] = board["p"] < SIGNIFICANCE
     return board
 
@@ -70,7 +73,7 @@ def _scores(run: Run, task: str, subset: str) -> pd.DataFrame:
 
 
 def _accuracy(run: Run, model: str, task: str, subset: str) -> Unit:
-    predictions = run.predictions(model, task)
+    predictions = run.predictions(model, task, FACTS)
     if predictions.empty:
         return Unit(np.empty(0, str), None)
     return accuracy_of(of_subset(predictions, subset, run.far))
@@ -112,11 +115,23 @@ def accuracy_of(rows: pd.DataFrame) -> Unit:
     return Unit(np.asarray(bases, str), balanced_accuracy(truth.codes.astype(np.int64), predicted, base))
 
 
-def paired_p(first: Unit, second: Unit) -> float:
-    """Two-sided p of the difference of two models over the photographs that both have; NaN below two of them."""
-    _, mine, theirs = np.intersect1d(first.bases, second.bases, return_indices=True)
-    if first.sums is None or second.sums is None or len(mine) < 2:
-        return np.nan
-    one = replace(first.sums, sums=first.sums.sums[mine])
-    other = replace(second.sums, sums=second.sums.sums[theirs])
-    return sign_flip(one, other, flips=FLIPS)
+def paired_p(first: Unit, others: Sequence[Unit]) -> np.ndarray:
+    """Two-sided p (M,) of the difference to each other model, over the photographs that both have.
+
+    NaN where those are fewer than two.
+    """
+    p = np.full(len(others), np.nan)
+    alike: dict[bytes, list[int]] = {}  # models that were tested on the same photographs share their flips
+    for i, other in enumerate(others):
+        shared = np.isin(first.bases, other.bases)
+        if first.sums is not None and other.sums is not None and shared.sum() > 1:
+            alike.setdefault(shared.tobytes(), []).append(i)
+    for indices in alike.values():
+        bases = np.intersect1d(first.bases, others[indices[0]].bases)
+        p[indices] = sign_flips(_sums_of(first, bases), [_sums_of(others[i], bases) for i in indices], flips=FLIPS)
+    return p
+
+
+def _sums_of(unit: Unit, bases: np.ndarray) -> ClusterSums:
+    assert unit.sums is not None
+    return replace(unit.sums, sums=unit.sums.sums[np.searchsorted(unit.bases, bases)])

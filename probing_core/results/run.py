@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -79,6 +80,10 @@ class Run:
         return self.table("samples.parquet")
 
     @cached_property
+    def _sample_index(self) -> pd.Index:
+        return pd.Index(self.samples["sample"])
+
+    @cached_property
     def scores(self) -> pd.DataFrame:
         """The scores of linear probes: what pages and rankings show unless they say otherwise."""
         scores = self.probe_scores
@@ -102,16 +107,18 @@ class Run:
     def table_names(self) -> list[str]:
         return [name for name in self.store.names() if name.endswith(".parquet")]
 
-    def predictions(self, model: str, task: str) -> pd.DataFrame:
+    def predictions(self, model: str, task: str, facts: Sequence[str] | None = None) -> pd.DataFrame:
         """Every tested sample of ``task`` with what ``model``'s probe said, joined with `samples`.
 
-        Columns: those of `samples`, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen`` and
-        ``correct`` (bool). Empty if the run has none.
+        Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, those of `samples` (all,
+        or ``facts`` alone) and ``correct`` (bool). Empty if the run has none.
         """
         table = self.table(f"models/{slug(model)}/predictions/{task}.parquet")
         if table.empty:
             return table
-        joined = table.merge(self.samples, on="sample", how="left", validate="one_to_one")
+        rows = self._sample_index.get_indexer(table["sample"])
+        known = self.samples.drop(columns="sample") if facts is None else self.samples[list(facts)]
+        joined = pd.concat([table, known.take(rows).set_axis(table.index)], axis=1)
         return joined.assign(correct=joined["truth"] == joined["predicted"])
 
     def map(self, model: str) -> pd.DataFrame | None:

@@ -55,6 +55,6 @@ def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.
         return pd.DataFrame()
     board = pd.DataFrame(rows)
     order = board["value"].argsort(kind="stable")[::-1].to_numpy()
-    p = holm([paired_p(units[order[0]], units[i]) for i in order[1:]])
+    p = holm(paired_p(units[order[0]], [units[i] for i in order[1:]]))
     board = board.iloc[order].assign(p=[np.nan, *p]).reset_index(drop=True)
     return board.assign(apart=board["p"] < SIGNIFICANCE)

@@ -351,7 +351,9 @@ def test_transformations_says_what_reaches_each_model(open_app):
 
 def test_the_overview_shows_what_stands_behind_its_scores(open_app):
     run = Run.open(REFERENCE)
-    app = open_app(run=REFERENCE)
+    assert not open_app(run=REFERENCE).dataframe[1:], "what nobody has opened is not made"
+    folds = ("other-probes", "repetitions", "sure", "content")
+    app = open_app(run=REFERENCE, **{f"show-{name}": "True" for name in folds})
     assert not app.exception
     assert [e.label for e in app.expander if "fine" in e.label or "trusted" in e.label or "Content" in e.label] == [
         "Other probes at the task fine",

@@ -60,15 +60,20 @@ def test_the_paired_p_against_scipy(n):
     names = [f"photo{i:02}" for i in range(n)]
     # A photograph that one of them lacks has no say.
     first, second = unit([*a, 9.0], [*names, "x"]), unit([*b, 7.0], [*names, "y"])
-    assert paired_p(first, second) == pytest.approx(other.pvalue, abs=1e-9)
+    assert paired_p(first, [second]) == pytest.approx(other.pvalue, abs=1e-9)
 
 
 def test_many_photographs_are_drawn_alike_each_time():
     a, b = np.random.default_rng(0).normal(0, 1, (2, 40))
-    assert paired_p(unit(a), unit(b)) == paired_p(unit(a), unit(b))
-    assert paired_p(unit(a), unit(b + 5)) < 0.001
-    assert np.isnan(paired_p(unit(a[:1]), unit(b)))
-    assert np.isnan(paired_p(unit(a), accuracy_of(pd.DataFrame())))
+    one = paired_p(unit(a), [unit(b)])
+    assert one == paired_p(unit(a), [unit(b)])
+    assert paired_p(unit(a), [unit(b + 5)]) < 0.001
+    assert np.isnan(paired_p(unit(a[:1]), [unit(b)]))
+    assert np.isnan(paired_p(unit(a), [accuracy_of(pd.DataFrame())]))
+    fewer = unit(b[:-3])
+    together = paired_p(unit(a), [fewer, unit(b), accuracy_of(pd.DataFrame()), fewer])
+    np.testing.assert_array_equal(together, [*paired_p(unit(a), [fewer]), *one, np.nan, together[0]])
+    assert len(paired_p(unit(a), [])) == 0
 
 
 def test_runs_that_differ_in_more_than_models_are_refused(made_run, tmp_path):
