@@ -6,50 +6,26 @@ it once, for ``app``, which makes ready what a first page needs before the serve
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import streamlit as st
 from PIL import Image
+from streamlit.navigation.page import StreamlitPage
 
 try:
     from dashboard import banner, data, state, warm, widgets
 except ModuleNotFoundError as error:
     if error.name not in ("dashboard", "probing_core"):
         raise
-    st.error(
-        "The project is not installed in this Python; run `make demo` (or `pip install -e .`) in its folder first."
+    sys.exit(
+        "error: The project is not installed in this Python; run `make demo` (or `pip install -e .`) in its folder "
+        "first."
     )
-    st.stop()
 
 from dashboard.pictures import plain
 from probing_core.charts import Theme
 from probing_core.errors import ProbingError
-
-PAGES = {
-    "Results": [
-        st.Page("views/overview.py", title="Overview", icon=":material/leaderboard:", default=True),
-        st.Page("views/explore.py", title="Explore", icon=":material/tune:", url_path="explore"),
-        st.Page("views/map.py", title="Map", icon=":material/scatter_plot:", url_path="map"),
-        st.Page("views/confusion.py", title="Confusion", icon=":material/grid_on:", url_path="confusion"),
-        st.Page(
-            "views/generalization.py", title="Generalization", icon=":material/alt_route:", url_path="generalization"
-        ),
-        st.Page("views/geometry.py", title="Geometry", icon=":material/polyline:", url_path="geometry"),
-    ],
-    "Your own": [
-        st.Page("views/try_images.py", title="Try your images", icon=":material/add_a_photo:", url_path="try"),
-        st.Page("views/new_run.py", title="New run", icon=":material/rocket_launch:", url_path="new-run"),
-    ],
-    "How it works": [
-        st.Page(
-            "views/transformations.py",
-            title="Transformations",
-            icon=":material/auto_fix_high:",
-            url_path="transformations",
-        ),
-        st.Page("views/methods.py", title="Methods and data", icon=":material/menu_book:", url_path="methods"),
-    ],
-}
-
 
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1500px; }
@@ -72,6 +48,38 @@ button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT
 </style>"""
 
 
+def pages() -> dict[str, list[StreamlitPage]]:
+    """The navigation, by its headings."""
+    return {
+        "Results": [
+            st.Page("views/overview.py", title="Overview", icon=":material/leaderboard:", default=True),
+            st.Page("views/explore.py", title="Explore", icon=":material/tune:", url_path="explore"),
+            st.Page("views/map.py", title="Map", icon=":material/scatter_plot:", url_path="map"),
+            st.Page("views/confusion.py", title="Confusion", icon=":material/grid_on:", url_path="confusion"),
+            st.Page(
+                "views/generalization.py",
+                title="Generalization",
+                icon=":material/alt_route:",
+                url_path="generalization",
+            ),
+            st.Page("views/geometry.py", title="Geometry", icon=":material/polyline:", url_path="geometry"),
+        ],
+        "Your own": [
+            st.Page("views/try_images.py", title="Try your images", icon=":material/add_a_photo:", url_path="try"),
+            st.Page("views/new_run.py", title="New run", icon=":material/rocket_launch:", url_path="new-run"),
+        ],
+        "How it works": [
+            st.Page(
+                "views/transformations.py",
+                title="Transformations",
+                icon=":material/auto_fix_high:",
+                url_path="transformations",
+            ),
+            st.Page("views/methods.py", title="Methods and data", icon=":material/menu_book:", url_path="methods"),
+        ],
+    }
+
+
 def icon() -> Image.Image:
     """A dot that fades to the right; named icons would be fetched from another server."""
     y, x = np.mgrid[-1:1:32j, -1:1:32j]
@@ -84,7 +92,7 @@ def main() -> None:
     st.set_page_config(page_title="Probing image embeddings", page_icon=icon(), layout="wide")
     st.html(STYLE.replace("ACCENT", Theme(dark=data.is_dark()).accent))
     state.adopt_address()
-    page = st.navigation(PAGES, expanded=True)
+    page = st.navigation(pages(), expanded=True)
     pick_run()
     banner.show()
     try:

@@ -229,7 +229,7 @@ def check_model(name: str) -> None:
     find_spec(name)
 
 
-@st.cache_data(max_entries=8, ttl=60, show_spinner="Counting images")
+@st.cache_resource(max_entries=8, ttl=60, show_spinner="Counting images")
 def corpus_size(name: str) -> tuple[int, int]:
     """Images of a corpus that probes may use, and photographs that they were cut from.
 

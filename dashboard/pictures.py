@@ -57,7 +57,7 @@ def read_uploads(files: list[Any]) -> list[Chosen]:
     return found
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@st.cache_resource(max_entries=200, show_spinner=False)
 def _flaws(key: str, _image: np.ndarray) -> list[str]:
     return flaws(_image)
 

@@ -39,7 +39,7 @@ def survival(run: Run) -> tuple[pd.DataFrame, dict[str, list[str]], list[str]]:
     return table, {title: ways[way] for title, way in titled.items()}, plain
 
 
-@st.cache_data(max_entries=64, show_spinner="Resizing pictures as the models do")
+@st.cache_resource(max_entries=64, show_spinner="Resizing pictures as the models do")
 def _shares(way: Preprocessing, view: int) -> dict[str, float]:
     return {name: 100 * surviving_share(*pictures, way) for name, pictures in _pictures(view).items()}
 

@@ -23,9 +23,15 @@ PHOTOGRAPHS = "photos"
 @asynccontextmanager
 async def before_serving(_: st.App) -> AsyncIterator[None]:
     """Reads and computes what the first page shows: two seconds that its visitor would wait, imports included."""
+    _hush()
     with suppress(ProbingError):  # its page says so
         _first_page()
     yield
+
+
+def _hush() -> None:
+    """Streamlit warns of every cache that is filled outside a session."""
+    logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
 
 
 def _first_page() -> None:
@@ -53,8 +59,7 @@ def start() -> threading.Thread:
 
 
 def _warm() -> None:
-    # Streamlit warns of every cache that is filled outside a session.
-    logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
+    _hush()
     first = data.corpus(PHOTOGRAPHS).rows["image_id"].iloc[0]
     picture = pictures.chosen(first, data.corpus_image(PHOTOGRAPHS, first))
     transform = next(t for t in bank() if t.group != "identity")

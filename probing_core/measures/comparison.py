@@ -60,7 +60,7 @@ def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0,
     return reached / tried if exact else (reached + 1) / (tried + 1)
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
+def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Adjusted p-values (M,) that bound the chance of any false claim on the list (Holm 1979).
 
     NaN, a comparison that could not be made, stays NaN and does not count.

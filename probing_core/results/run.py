@@ -116,7 +116,7 @@ class Run:
         table = self.table(f"models/{slug(model)}/predictions/{task}.parquet")
         if table.empty:
             return table
-        rows = self._sample_index.get_indexer(table["sample"])
+        rows = self._sample_index.get_indexer(pd.Index(table["sample"]))
         known = self.samples.drop(columns="sample") if facts is None else self.samples[list(facts)]
         joined = pd.concat([table, known.take(rows).set_axis(table.index)], axis=1)
         return joined.assign(correct=joined["truth"] == joined["predicted"])
