@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,16 @@ def predictor_of(run: Run) -> Predictor:
         BadRun: the run has no probes to predict with.
     """
     return data.predictor(run)
+
+
+def prepare(run: Run) -> None:
+    """Begins what the first prediction would wait for, seconds of imports above all; whoever asks meanwhile joins."""
+    threading.Thread(target=_prepare, args=(run,), name="prepare", daemon=True).start()
+
+
+def _prepare(run: Run) -> None:
+    with suppress(ProbingError):  # told when somebody asks
+        data.predictor(run)
 
 
 def predict(

@@ -8,8 +8,10 @@ import pytest
 from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.looks import Look, LookRule, look_at
+from probing_core.paths import data_dir
 from probing_core.prediction import Predictor
 from probing_core.probes.base import LinearProbe
+from probing_core.results import Run
 from probing_core.store import Store
 from probing_core.training import familiarity_path, look_rule_path, probe_path
 from tests.conftest import scene
@@ -35,6 +37,16 @@ def test_a_view_of_the_run_gets_what_its_deployment_probe_says(predictor, split_
         theirs = dict(zip(probe.classes, probe.probabilities(embeddings[i : i + 1])[0], strict=True))
         assert mine == pytest.approx(theirs, abs=1e-5)
         assert {r["look"] for r in rows} == {"direct"}
+
+
+def test_a_run_names_the_models_that_can_be_asked_without_loading_any(predictor, tmp_path):
+    assert Run.open(predictor.store.root).live_models == predictor.models
+    for shipped in ("reference", "pacs"):
+        run = Run.open(data_dir() / shipped)
+        assert run.live_models == Predictor(run).models != ()
+    shutil.copytree(predictor.store.root, tmp_path / "run")
+    Store(tmp_path / "run").remove(probe_path(MODEL, "deployment"))
+    assert Run.open(tmp_path / "run").live_models == tuple(set(predictor.models) - {MODEL})
 
 
 def test_groups_are_sums_of_their_members(predictor):

@@ -16,6 +16,8 @@ from probing_core.results import Run
 from probing_core.results.summaries import best_layers, layers
 
 EQUIVARIANCE = ("equivariance-identity", "equivariance-offset", "equivariance-ridge", "equivariance-rank")
+WHOSE = {"one": "one model", "all": "all models"}
+
 METHODS = {"mahalanobis": "Mahalanobis", "neighbors": "nearest neighbors"}
 """How the distance from clean embeddings is measured."""
 
@@ -26,18 +28,19 @@ def show() -> None:
     if run.models.empty:
         widgets.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
-    st.header("One model")
-    model = widgets.pick_model(run)
-    _shift(run, model)
-    _equivariance(run, model)
-    _composition(run, model)
-    _outliers(run, model)
-    st.header("All models")
-    _cka(run)
-    _dimension(run)
-    _erasure(run)
-    _information(run)
-    _layers(run)
+    choice, chosen = st.columns(2)
+    if widgets.segments("Look at", "whose", list(WHOSE), names=WHOSE, where=choice) == "one":
+        model = widgets.pick_model(run, where=chosen)
+        _shift(run, model)
+        _equivariance(run, model)
+        _composition(run, model)
+        _outliers(run, model)
+    else:
+        _cka(run)
+        _dimension(run)
+        _erasure(run)
+        _information(run)
+        _layers(run)
 
 
 def _shift(run: Run, model: str) -> None:

@@ -41,6 +41,7 @@ def show() -> None:
     if not chosen:
         widgets.empty("No picture yet: upload some, take one with the camera, or choose packaged photographs.")
         warm.charts()
+        live.prepare(run)
         return
     rows = live.predict(run, [c.image for c in chosen], _unique([c.name for c in chosen]), models, task)
     if rows.empty:
@@ -73,7 +74,7 @@ def _choose_pictures() -> list[Chosen]:
 
 
 def _controls(run: Run) -> tuple[list[str], str]:
-    able = [m for m in run.models["name"] if m in live.predictor_of(run).models]
+    able = list(run.live_models) or list(live.predictor_of(run).models)  # which says that there are none
     left, right = st.columns([3, 2])
     with left:
         models = widgets.pick_models(run, default=DEFAULT_MODELS)
@@ -194,8 +195,8 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
 
 
 def _text(run: Run, chosen: list[Chosen]) -> None:
-    able = live.predictor_of(run).models
-    with_text = [m for m in run.models.loc[run.models["text"].fillna(False).astype(bool), "name"] if m in able]
+    reads = run.models.loc[run.models["text"].fillna(False).astype(bool), "name"]
+    with_text = [model for model in reads if model in run.live_models]
     if not with_text:
         return
     st.header(

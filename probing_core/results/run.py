@@ -72,6 +72,15 @@ class Run:
         return pd.DataFrame([{c: e.get(c) for c in MODEL_COLUMNS} for e in entries], columns=list(MODEL_COLUMNS))
 
     @cached_property
+    def live_models(self) -> tuple[str, ...]:
+        """Names of the models that can be asked about further pictures: their live probe is here, and so are they."""
+        return tuple(
+            name
+            for name, recipe in zip(self.models["name"], self.models["recipe"], strict=True)
+            if self.store.has(f"models/{slug(name)}/probes/deployment.safetensors") and not recipe.get("precomputed")
+        )
+
+    @cached_property
     def images(self) -> pd.DataFrame:
         return self.table("images.parquet")
 

@@ -48,6 +48,8 @@ ADDRESSES = {
 ASKED = {
     "explore, asked": "explore?transform=fog&ask=True&models=baseline/pixels",
     "map, selected": "map?selected=3.7.11&arrows=True&color=strength",
+    "geometry, all models": "geometry?whose=all",
+    "overview, unfolded": "?show-other-probes=True&show-repetitions=True&show-sure=True&show-contrasts=True",
     "confusion, a cell": "confusion?cell=jpeg%3Eidentity",
     "confusion, two classes": "confusion?compare=two%20classes&tell=jpeg&from=pixelate",
     "try your images, neighbors": "try?samples=chelsea/00&question=group&neighbors=True&models=baseline/pixels",

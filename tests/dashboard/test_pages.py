@@ -373,9 +373,9 @@ def test_the_overview_shows_what_stands_behind_its_scores(open_app):
 
 
 def test_geometry_says_what_must_be_known_of_its_numbers(open_app):
-    app = open_app("Geometry", run=REFERENCE)
-    assert not app.exception
-    for name in ("composition", "dimension", "erasure"):
+    one, together = open_app("Geometry", run=REFERENCE), open_app("Geometry", run=REFERENCE, whose="all")
+    assert not one.exception and not together.exception
+    for name, app in (("composition", one), ("dimension", together), ("erasure", together)):
         table = Run.open(REFERENCE).table(f"tables/{name}.parquet")
         if name == "composition":  # of one model
             table = table[table["model"] == label(app, "selectbox", "Model").value]

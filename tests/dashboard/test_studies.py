@@ -42,14 +42,14 @@ def test_explore_shows_the_measured_strengths_and_thresholds(open_app, studied):
 
 
 def test_geometry_shows_every_table(open_app, studied):
-    app = open_app("Geometry", run=studied)
-    assert not app.exception
-    assert not app.error
-    told = texts(app)
-    assert "This is measured from 30 photographs on" not in told
-    for header in ("Equivariance", "Two transformations at once", "Accuracy against dimension"):
-        assert header in told
-    columns = [set(t.value) for t in app.dataframe]
+    app, together = open_app("Geometry", run=studied), open_app("Geometry", run=studied, whose="all")
+    assert not app.exception and not together.exception
+    assert not app.error and not together.error
+    assert not any("This is measured from 30 photographs on" in texts(one) for one in (app, together))
+    for header in ("Equivariance", "Two transformations at once"):
+        assert header in texts(app)
+    assert "Accuracy against dimension" in texts(together)
+    columns = [set(t.value) for one in (app, together) for t in one.dataframe]
     assert any({"equivariance-ridge", "equivariance-rank"} <= c for c in columns)
     assert any({"first", "second", "both_hit"} <= c for c in columns)
     assert any({"nothing", "transformation", "random"} <= c for c in columns)
