@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -14,7 +14,7 @@ from dashboard import data, pictures
 from dashboard.sheet import VIEW, contact_sheet
 from dashboard.strength import preview
 from probing_core.charts import Theme, leaderboard_chart
-from probing_core.errors import ProbingError
+from probing_core.results import summaries
 from probing_core.transforms import bank
 
 PHOTOGRAPHS = "photos"
@@ -22,10 +22,15 @@ PHOTOGRAPHS = "photos"
 
 @asynccontextmanager
 async def before_serving(_: st.App) -> AsyncIterator[None]:
-    """Reads and computes what the first page shows: two seconds that its visitor would wait, imports included."""
+    """Reads and computes what the first page shows: two seconds that its visitor would wait, imports included.
+
+    Whatever goes wrong here goes wrong on the page, which says so to whoever opens it.
+    """
     _hush()
-    with suppress(ProbingError):  # its page says so
+    try:
         _first_page()
+    except Exception:
+        logging.getLogger(__name__).debug("The first page could not be prepared.", exc_info=True)
     yield
 
 
@@ -36,9 +41,16 @@ def _hush() -> None:
 
 def _first_page() -> None:
     place = next((place for place in data.places() if place.complete), None)
-    if place is not None:
-        run = data.open_run(place.path)
-        leaderboard_chart(data.board((run,), "fine", "seen"), Theme(models=tuple(run.models["name"])), "")
+    if place is None:
+        return
+    run = data.open_run(place.path)
+    board = data.board((run,), "fine", "seen")
+    if not board.empty:
+        leaderboard_chart(board, Theme(models=tuple(run.models["name"])))
+        summaries.other_probes(run, list(board["model"]))
+        summaries.substance(run)
+    for name in ("claims", "contrasts", "ablations"):
+        data.table(run, f"tables/{name}.parquet")
 
 
 def charts() -> None:

@@ -187,12 +187,13 @@ def _selections(_: list[str]) -> Iterator[tuple[str, float]]:
                 page.get_by_text(f"{MADE_POINTS} of {MADE_POINTS} samples shown").wait_for(timeout=WAIT_MS)
                 settle(page)
                 choose_tool(page, "map", "lasso")
+                draw(page, "map")
 
                 def there(page: Any = page) -> None:
                     page.get_by_text("Pictures 1 to 24 of").wait_for(timeout=WAIT_MS)
                     settle(page)
 
-                yield "lasso", _timed(lambda page=page: draw(page, "map"), there)  # type: ignore[misc]
+                yield "lasso", _timed(lambda page=page: page.mouse.up(), there)  # type: ignore[misc]
                 page.close()
 
 

@@ -18,6 +18,7 @@ def lasso(page: Any, chart: str) -> None:
     """Draws a lasso around the middle of the first panel of ``chart``."""
     choose_tool(page, chart, "lasso")
     draw(page, chart)
+    page.mouse.up()
 
 
 def choose_tool(page: Any, chart: str, tool: str) -> None:
@@ -30,7 +31,7 @@ def choose_tool(page: Any, chart: str, tool: str) -> None:
 
 
 def draw(page: Any, chart: str) -> None:
-    """One closed line with the pointer: a square of half the panel's sides."""
+    """One closed line with the pointer, a square of half the panel's sides; its button is still down at the end."""
     box = page.locator(f".st-key-chart-{chart} .nsewdrag").first.bounding_box()
     corners = [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75), (0.25, 0.27)]
     at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
@@ -38,4 +39,3 @@ def draw(page: Any, chart: str) -> None:
     page.mouse.down()
     for x, y in at[1:]:
         page.mouse.move(x, y, steps=6)
-    page.mouse.up()

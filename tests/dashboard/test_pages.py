@@ -374,7 +374,8 @@ def test_the_overview_shows_what_stands_behind_its_scores(open_app):
 
 def test_geometry_says_what_must_be_known_of_its_numbers(open_app):
     one, together = open_app("Geometry", run=REFERENCE), open_app("Geometry", run=REFERENCE, whose="all")
-    assert not one.exception and not together.exception
+    assert not one.exception
+    assert not together.exception
     for name, app in (("composition", one), ("dimension", together), ("erasure", together)):
         table = Run.open(REFERENCE).table(f"tables/{name}.parquet")
         if name == "composition":  # of one model
