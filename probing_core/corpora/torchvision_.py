@@ -5,9 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,9 +18,7 @@ from probing_core.corpora.base import Corpus, CorpusKind
 from probing_core.corpora.table import content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, one_line
 from probing_core.images import Image, read_bytes, read_image
-
-ANSWER_SECONDS = 3.0
-"""How long a server may take to answer before the network counts as missing."""
+from probing_core.reachable import PATIENCE_S, answers
 
 
 @dataclass(frozen=True)
@@ -148,22 +143,7 @@ def _build(published: Published, folder: Path, download: bool) -> dict[str, Any]
 
 def _require_answer(published: Published, folder: Path) -> None:
     """Raises `BadCorpus` within seconds where the server cannot be reached."""
-    answered = threading.Event()
-
-    def ask() -> None:
-        try:
-            urllib.request.urlopen(urllib.request.Request(published.server, method="HEAD"), timeout=ANSWER_SECONDS)
-        except urllib.error.HTTPError:
-            pass  # an answer all the same
-        except (OSError, ValueError):
-            return
-        answered.set()
-
-    # In a thread, since looking up a name has no time limit of its own.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(ANSWER_SECONDS)
-    if not answered.is_set():
+    if not answers(published.server, PATIENCE_S):
         raise BadCorpus(
             f"torchvision:{published.name} has to be downloaded once ({published.size}), and {published.server} does "
             f"not answer; use a machine with a network, copy {folder} from one, or name a folder or Parquet file."

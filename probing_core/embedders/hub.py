@@ -10,17 +10,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from probing_core.embedders.base import Availability
 from probing_core.errors import ModelUnavailable, one_line
-
-PATIENCE_S = 3.0
-"""Seconds within which a host must answer."""
+from probing_core.reachable import PATIENCE_S, answers
 
 WEIGHT_FILES = (
     "model.safetensors",
@@ -134,7 +129,7 @@ def require_host(url: str, model: str) -> None:
     remedy = "run it once with the network, copy the cache folder, or give a local file with @weights=PATH"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise ModelUnavailable(f"'{model}' is not on disk, and HF_HUB_OFFLINE forbids the network; {remedy}.")
-    if not _answers(f"https://{_host(url)}"):
+    if not answers(f"https://{_host(url)}", PATIENCE_S):
         raise ModelUnavailable(
             f"'{model}' is not on disk, and {_host(url)} did not answer within {PATIENCE_S:.0f} seconds; {remedy}."
         )
@@ -170,26 +165,6 @@ def _to_download(size_mb: float, host: str, what: str) -> Availability:
 
 def _endpoint() -> str:
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-
-
-def _answers(url: str) -> bool:
-    """Whether anything answers at ``url`` in time; through the proxy, if one is set."""
-    answered = threading.Event()
-
-    def ask() -> None:
-        try:
-            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PATIENCE_S).close()
-        except urllib.error.HTTPError:
-            answered.set()  # a refusal is an answer
-        except Exception:
-            return
-        answered.set()
-
-    # a thread, because looking up a name has no time limit of its own
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(PATIENCE_S)
-    return answered.is_set()
 
 
 def _host(url: str) -> str:

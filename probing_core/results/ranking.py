@@ -26,9 +26,22 @@ FLIPS = 10_000
 
 
 def rankable(runs: Sequence[Run]) -> list[str]:
-    """What, apart from the models, differs between the recipes of ``runs``; empty if they may share a table."""
+    """What, apart from the models, differs between ``runs``; empty if they may share a table.
+
+    Equal recipes may still have drawn other images: versions of the project do it in other ways.
+    """
     first, *others = runs
-    return list(dict.fromkeys(d for other in others for d in first.recipe.differences(other.recipe)))
+    found = [d for other in others for d in first.recipe.differences(other.recipe)]
+    mine = _images_of(first)
+    for theirs in map(_images_of, others):
+        if not found and mine != theirs:
+            found = [f"images drawn: {len(mine)} / {len(theirs)}, {len(mine & theirs)} of them the same"]
+    return list(dict.fromkeys(found))
+
+
+def _images_of(run: Run) -> frozenset[str]:
+    images = run.images
+    return frozenset() if images.empty else frozenset(images.loc[images["used"], "image_id"])
 
 
 def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") -> pd.DataFrame:

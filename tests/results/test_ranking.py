@@ -84,3 +84,16 @@ def test_runs_that_differ_in_more_than_models_are_refused(made_run, tmp_path):
     with pytest.raises(BadRun, match="seed: 0 / 5"):
         leaderboard(runs)
     assert rankable([runs[0], runs[0]]) == []
+
+
+def test_runs_of_other_images_are_refused_though_their_recipes_agree(made_run, tmp_path):
+    run = Run.open(made_run)
+    store = Store(tmp_path / "other")
+    store.write_toml("run.toml", Store(made_run).read_toml("run.toml"), "key")
+    used = run.images["used"].to_numpy().copy()
+    used[np.flatnonzero(used)[0]] = False
+    store.write_table("images.parquet", run.images.assign(used=used), "key")
+    count = int(run.images["used"].sum())
+    assert rankable([run, Run.open(store.root)]) == [
+        f"images drawn: {count} / {count - 1}, {count - 1} of them the same"
+    ]

@@ -1,0 +1,31 @@
+"""Whether a server answers, told within seconds: libraries that download try for up to a minute before they give up."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+
+PATIENCE_S = 3.0
+"""Seconds within which a server must answer."""
+
+
+def answers(url: str, seconds: float = PATIENCE_S) -> bool:
+    """Whether anything answers at ``url`` in time; through the proxy, if one is set."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds).close()
+        except urllib.error.HTTPError:
+            pass  # a refusal is an answer
+        except (OSError, ValueError, HTTPException):
+            return
+        answered.set()
+
+    # In a thread, since looking up a name has no time limit of its own.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answered.is_set()
