@@ -102,6 +102,7 @@ def main() -> None:
         widgets.empty(str(error))
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
+    state.write_address()
     warm.start()
 
 

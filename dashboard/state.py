@@ -21,6 +21,7 @@ def adopt_address() -> None:
 
     At other times the address may lag behind the widgets, and must not win.
     """
+    _published().clear()  # of a page that was interrupted
     context = get_script_run_ctx()
     arrived = "_choices" not in st.session_state
     if not arrived and not getattr(context, "is_history_navigation", False):
@@ -42,11 +43,24 @@ def remember(name: str, options: Sequence[Any] | None, default: Any) -> None:
 
 
 def publish(name: str, value: Any) -> None:
-    """Keeps ``value`` for other pages and writes it into the address."""
+    """Keeps ``value`` for other pages and for the address, see `write_address`."""
     text = SEPARATOR.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     _choices()[name] = text
-    if st.query_params.get(name) != text:
-        st.query_params[name] = text
+    _published()[name] = text
+
+
+def withdraw(name: str) -> None:
+    """Takes ``name`` out of the address."""
+    _published()[name] = None
+
+
+def write_address() -> None:
+    """Writes all that a page has published into the address at once: every change of it is a step of the browser's
+    back button. After the page."""
+    before = st.query_params.to_dict()
+    after = {name: text for name, text in (before | _published()).items() if text is not None}
+    if after != before:
+        st.query_params.from_dict(after)
 
 
 def choose(name: str, value: Any) -> None:
@@ -68,6 +82,10 @@ def chosen_of(name: str, options: Sequence[str]) -> list[str]:
 
 def _choices() -> dict[str, str]:
     return st.session_state.setdefault("_choices", {})
+
+
+def _published() -> dict[str, str | None]:
+    return st.session_state.setdefault("_published", {})
 
 
 def _decode(text: str | None, default: Any) -> Any:

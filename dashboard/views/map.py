@@ -100,8 +100,8 @@ def _find_image(run: Run, placed: pd.DataFrame, selected: list[int]) -> list[int
         selected = []
     if selected:
         state.publish("selected", selection.encode(selected))
-    elif "selected" in st.query_params:
-        del st.query_params["selected"]
+    else:
+        state.withdraw("selected")
     return selected
 
 

@@ -143,3 +143,25 @@ def test_who_tells_jpeg_from_pixelation(visit, made_run):
     captions = page.get_by_test_id("stImageCaption").all_inner_texts()
     assert len(captions) == len(wrong)
     assert sorted(c.split(" → ")[1].split()[0] for c in captions) == sorted(wrong["predicted"])
+
+
+def test_what_is_unfolded_can_be_sent_and_a_page_is_two_steps_back(visit):
+    page, complaints = visit
+    go(page, "Methods and data")
+    page.get_by_text("Preprocessing, pooling and weights of each").click()
+    page.wait_for_url("**show-recipes=True**")
+    link = page.url
+    go(page, "Confusion")
+    page.wait_for_url("**/confusion?**cells=**")
+    page.go_back()  # to the page as it came, which says again what it shows
+    page.wait_for_url("**/confusion?**cells=**")
+    settle(page)
+    page.go_back()
+    page.get_by_role("heading", name="Methods and data", exact=True, level=1).wait_for()
+    page.wait_for_url("**show-recipes=True**")
+
+    other = page.context.browser.new_page()
+    other.goto(link)
+    other.locator(".st-key-show-recipes").get_by_text("baseline/pixels", exact=True).wait_for()
+    other.close()
+    assert not complaints
