@@ -15,6 +15,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SEPARATOR = ","
 
+FOLD = "show-"
+"""How the names of what can be unfolded begin: an address that lacks one means that it is closed."""
+
 
 def adopt_address() -> None:
     """Takes over what the address says: on arrival, and when somebody goes back or forth. Before any widget.
@@ -26,7 +29,11 @@ def adopt_address() -> None:
     arrived = "_choices" not in st.session_state
     if not arrived and not getattr(context, "is_history_navigation", False):
         return
-    for name, text in st.query_params.to_dict().items():
+    address = st.query_params.to_dict()
+    for name in [name for name in _choices() if name.startswith(FOLD) and name not in address]:
+        del _choices()[name]
+        st.session_state.pop(name, None)
+    for name, text in address.items():
         _choices()[name] = text
         st.session_state.pop(name, None)  # its widget starts again from the choice
 
@@ -52,6 +59,12 @@ def publish(name: str, value: Any) -> None:
 def withdraw(name: str) -> None:
     """Takes ``name`` out of the address."""
     _published()[name] = None
+
+
+def forget(name: str) -> None:
+    """Takes ``name`` out of the address, and out of what other pages know."""
+    _choices().pop(name, None)
+    withdraw(name)
 
 
 def write_address() -> None:

@@ -188,14 +188,19 @@ def show_table(table: pd.DataFrame, key: str, **options: Any) -> Any:
 def fold(label: str, name: str) -> Any:
     """A part of a page that is made once somebody opens it; what is open stands in the address.
 
+    Args:
+        name: begins with `state.FOLD`.
+
     Returns:
         The container if it is open, else None.
     """
     state.remember(name, None, False)
     box = st.expander(label, key=name, on_change="rerun")
-    if box.open or state.chosen(name):  # an address does not list what nobody has opened
-        state.publish(name, bool(box.open))
-    return box if box.open else None
+    if box.open:
+        state.publish(name, True)
+        return box
+    state.forget(name)  # an address lists what is open
+    return None
 
 
 def notes(table: pd.DataFrame) -> None:

@@ -74,7 +74,9 @@ def _choose_pictures() -> list[Chosen]:
 
 
 def _controls(run: Run) -> tuple[list[str], str]:
-    able = list(run.live_models) or list(live.predictor_of(run).models)  # which says that there are none
+    if not run.live_models:
+        live.predictor_of(run)  # says what is missing
+    able = list(run.live_models)
     left, right = st.columns([3, 2])
     with left:
         models = widgets.pick_models(run, default=DEFAULT_MODELS)

@@ -39,9 +39,12 @@ def rankable(runs: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _images_of(run: Run) -> frozenset[str]:
+def _images_of(run: Run) -> frozenset[tuple]:
+    """The images that are used, and what for."""
     images = run.images
-    return frozenset() if images.empty else frozenset(images.loc[images["used"], "image_id"])
+    if images.empty:
+        return frozenset()
+    return frozenset(images.loc[images["used"], ["image_id", "split"]].itertuples(index=False, name=None))
 
 
 def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") -> pd.DataFrame:

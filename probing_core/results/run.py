@@ -89,8 +89,11 @@ class Run:
         return self.table("samples.parquet")
 
     @cached_property
-    def _sample_index(self) -> pd.Index:
-        return pd.Index(self.samples["sample"])
+    def _numbers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the samples in order, and the row of each. Plain arrays, since threads share them."""
+        numbers = self.samples["sample"].to_numpy()
+        order = np.argsort(numbers, kind="stable")
+        return numbers[order], order
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -121,13 +124,23 @@ class Run:
 
         Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, those of `samples` (all,
         or ``facts`` alone) and ``correct`` (bool). Empty if the run has none.
+
+        Raises:
+            BadRun: a sample is unknown, or is there twice.
         """
         table = self.table(f"models/{slug(model)}/predictions/{task}.parquet")
         if table.empty:
             return table
-        rows = self._sample_index.get_indexer(pd.Index(table["sample"]))
+        numbers, (known_numbers, order) = table["sample"].to_numpy(), self._numbers
+        at = np.searchsorted(known_numbers, numbers).clip(max=max(len(order) - 1, 0))
+        there = known_numbers[at] == numbers if len(order) else np.zeros(len(numbers), bool)
+        if not there.all() or len(np.unique(numbers)) < len(numbers):
+            raise BadRun(
+                f"The predictions of '{model}' for '{task}' do not fit the samples of '{self.path}'; "
+                f"`probing verify --run {self.path}` lists what is damaged."
+            )
         known = self.samples.drop(columns="sample") if facts is None else self.samples[list(facts)]
-        joined = pd.concat([table, known.take(rows).set_axis(table.index)], axis=1)
+        joined = pd.concat([table, known.take(order[at]).set_axis(table.index)], axis=1)
         return joined.assign(correct=joined["truth"] == joined["predicted"])
 
     def map(self, model: str) -> pd.DataFrame | None:

@@ -54,7 +54,8 @@ def adopt(work: Work, source: Store, name: str, key: str) -> None:
     if name == "fine" and work.store.has(probe_path(work.model, tempered)):
         temperature = read_probe(work.store, work.model, tempered).temperature
         further["p_calibrated"] = kept(at_temperature(probabilities, temperature).max(1))
-    note = f"probes trained on embeddings of another {' and '.join(harmless)}" if harmless else ""
+    told_of = [entry for entry in harmless if entry != "batch_size"]  # which moves the last bits
+    note = f"probes trained on embeddings of another {' and '.join(told_of)}" if told_of else ""
     save_fits(work, name, [("adopted", probe.facts)], key, note=note)
     # Last, so that a kill before it leaves the task to be done again.
     table = told(work, adopted, rows, probabilities, further)

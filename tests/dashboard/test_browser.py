@@ -147,10 +147,23 @@ def test_who_tells_jpeg_from_pixelation(visit, made_run):
 
 def test_what_is_unfolded_can_be_sent_and_a_page_is_two_steps_back(visit):
     page, complaints = visit
+    recipes, inside = (
+        page.get_by_text("Preprocessing, pooling and weights of each"),
+        page.locator(".st-key-show-recipes"),
+    )
     go(page, "Methods and data")
-    page.get_by_text("Preprocessing, pooling and weights of each").click()
+    page.wait_for_url("**table=**")
+    recipes.click()
+    page.wait_for_url("**show-recipes=True**")
+    inside.get_by_text("baseline/pixels", exact=True).wait_for()
+    page.go_back()  # what is unfolded is a step of its own
+    inside.get_by_text("baseline/pixels", exact=True).wait_for(state="hidden")
+    settle(page)
+    assert "show-recipes" not in page.url
+    recipes.click()
     page.wait_for_url("**show-recipes=True**")
     link = page.url
+
     go(page, "Confusion")
     page.wait_for_url("**/confusion?**cells=**")
     page.go_back()  # to the page as it came, which says again what it shows
@@ -159,6 +172,8 @@ def test_what_is_unfolded_can_be_sent_and_a_page_is_two_steps_back(visit):
     page.go_back()
     page.get_by_role("heading", name="Methods and data", exact=True, level=1).wait_for()
     page.wait_for_url("**show-recipes=True**")
+    recipes.click()
+    page.wait_for_function("!location.search.includes('show-recipes')")
 
     other = page.context.browser.new_page()
     other.goto(link)

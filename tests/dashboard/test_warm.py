@@ -9,6 +9,7 @@ import pytest
 
 import probing_core.results
 from dashboard import warm
+from probing_core.errors import BadRun
 from tests.dashboard.conftest import PAGES
 from tests.dashboard.test_pages import REFERENCE
 
@@ -36,12 +37,17 @@ def test_the_first_page_finds_its_ranking_ready(open_app, monkeypatch):
     assert not app.switch_page(PAGES["Overview"]).run().exception
 
 
-@pytest.mark.parametrize("broken", ["no manifest", "no scores"])
-def test_a_run_that_cannot_be_read_does_not_keep_the_server_from_starting(broken, tmp_path, monkeypatch):
-    (tmp_path / "run.toml").write_bytes((REFERENCE / "run.toml").read_bytes())
-    if broken == "no scores":
-        (tmp_path / "manifest.json").write_text("{}")
-    monkeypatch.setattr(sys, "argv", ["app.py", "--run", str(tmp_path)])
+@pytest.mark.parametrize("manifest", [None, b"{}"])
+def test_a_run_that_cannot_be_read_does_not_keep_the_server_from_starting(manifest, data_folder, monkeypatch):
+    broken = data_folder / "broken"
+    (broken / "tables").mkdir(parents=True)
+    (broken / "run.toml").write_bytes((REFERENCE / "run.toml").read_bytes())
+    (broken / "tables" / "scores.parquet").write_bytes(b"no table")
+    if manifest is not None:
+        (broken / "manifest.json").write_bytes(manifest)
+    monkeypatch.setattr(sys, "argv", ["app.py", "--run", str(broken)])
+    with pytest.raises(BadRun):
+        warm._first_page()
     start()
 
 

@@ -97,3 +97,6 @@ def test_runs_of_other_images_are_refused_though_their_recipes_agree(made_run, t
     assert rankable([run, Run.open(store.root)]) == [
         f"images drawn: {count} / {count - 1}, {count - 1} of them the same"
     ]
+    store.write_table("images.parquet", run.images.assign(split="test"), "key")
+    (other,) = rankable([run, Run.open(store.root)])
+    assert other.startswith(f"images drawn: {count} / {count}, ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import pytest
 from probing_core.errors import BadRun
 from probing_core.results import PicturesMissing, Run
 from probing_core.samples import make_pair
-from probing_core.store import Store
+from probing_core.store import Store, slug
 from probing_core.transforms import GROUPS, resolve
 
 
@@ -34,6 +35,36 @@ def test_predictions_are_joined_with_their_samples(made_run):
     assert (told["correct"] == (told["truth"] == told["predicted"])).all()
     assert (told["truth"] == told["group"]).all()
     pd.testing.assert_series_equal(told["image_id"], run.samples["image_id"].reindex(told["sample"]), check_index=False)
+
+
+@pytest.mark.parametrize("damage", ["unknown", "beyond", "twice", "none"])
+def test_predictions_of_other_samples_are_refused(made_run, tmp_path, damage):
+    shutil.copytree(made_run, tmp_path / "run")
+    store = Store(tmp_path / "run")
+    samples = store.read_table("samples.parquet")
+    name = f"models/{slug('baseline/pixels')}/predictions/fine.parquet"
+    told = store.read_table(name)
+    if damage == "unknown":
+        samples = samples[samples["sample"] != told["sample"].iloc[0]]
+    elif damage == "beyond":
+        told.loc[0, "sample"] = samples["sample"].max() + 5
+    elif damage == "twice":
+        told.loc[0, "sample"] = told["sample"].iloc[1]
+    else:
+        samples = samples[:0]
+    store.write_table("samples.parquet", samples, "key")
+    store.write_table(name, told, "key")
+    with pytest.raises(BadRun, match=r"predictions of 'baseline/pixels' for 'fine' do not fit the samples"):
+        Run.open(tmp_path / "run").predictions("baseline/pixels", "fine")
+
+
+def test_samples_may_stand_in_any_order(made_run, tmp_path):
+    shutil.copytree(made_run, tmp_path / "run")
+    store = Store(tmp_path / "run")
+    store.write_table("samples.parquet", store.read_table("samples.parquet").iloc[::-1].reset_index(drop=True), "key")
+    facts = ("base_id", "strength")
+    mine, theirs = (Run.open(p).predictions("baseline/pixels", "fine", facts) for p in (tmp_path / "run", made_run))
+    pd.testing.assert_frame_equal(mine, theirs)
 
 
 def test_a_table_that_is_not_there_is_empty(made_run):
