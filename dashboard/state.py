@@ -68,8 +68,11 @@ def forget(name: str) -> None:
 
 
 def write_address() -> None:
-    """Writes all that a page has published into the address at once: every change of it is a step of the browser's
-    back button. After the page."""
+    """Writes what a page has published so far into the address, all at once.
+
+    Every change is a step of the browser's back button, and the browser then draws the charts that it has once more:
+    so once before the first chart, and after the page for what came later.
+    """
     before = st.query_params.to_dict()
     after = {name: text for name, text in (before | _published()).items() if text is not None}
     if after != before:

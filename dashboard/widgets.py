@@ -154,6 +154,7 @@ def chart(
         "toImageButtonOptions": {"format": "png", "scale": 2, "filename": key},
         "modeBarButtonsToRemove": ["autoScale2d"],
     }
+    state.write_address()  # now: the browser draws the charts before it again
     with st.container(key=f"chart-{key}"):
         event = st.plotly_chart(
             figure, key=key, on_select=on_select, selection_mode=selection_mode, config=config, alt=alt
