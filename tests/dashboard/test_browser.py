@@ -164,10 +164,10 @@ def test_what_is_unfolded_can_be_sent_and_a_page_is_two_steps_back(visit):
     page.wait_for_url("**show-recipes=True**")
     link = page.url
 
-    go(page, "Confusion")
-    page.wait_for_url("**/confusion?**cells=**")
+    go(page, "Transformations")  # it writes its address once
+    page.wait_for_url("**/transformations?**transform=**")
     page.go_back()  # to the page as it came, which says again what it shows
-    page.wait_for_url("**/confusion?**cells=**")
+    page.wait_for_url("**/transformations?**transform=**")
     settle(page)
     page.go_back()
     page.get_by_role("heading", name="Methods and data", exact=True, level=1).wait_for()
