@@ -20,7 +20,8 @@ WIDTHS = (192, 256, 320, 384)
 
 SCRIPT = """
 import json, sys
-import numpy as np, psutil
+import numpy as np, psutil, torch
+torch.set_num_threads(1)  # one lane: what two at once leave to the allocator differs from time to time
 from probing_core.embedders import load_embedder
 
 warm, names = json.loads(sys.argv[1])
@@ -102,7 +103,6 @@ def test_twenty_different_models_one_after_another_leave_memory_where_it_was(nam
     assert done.returncode == 0, done.stderr
     (before, after, again), size = json.loads(done.stdout.splitlines()[-1])
     assert size > 0.2 * before  # models that were kept would be seen
-    # The first time, oneDNN keeps the code that it made for shapes of convolutions, in each lane; the second time,
-    # nothing is new.
-    assert after < 1.1 * before, f"{before / 2**20:.0f} MiB before, {after / 2**20:.0f} MiB after"
+    # The first time, oneDNN keeps the code that it made for shapes of convolutions; the second time, nothing is new.
+    assert after < 1.05 * before, f"{before / 2**20:.0f} MiB before, {after / 2**20:.0f} MiB after"
     assert again < 1.01 * after, f"{after / 2**20:.0f} MiB before, {again / 2**20:.0f} MiB after the same again"
