@@ -33,6 +33,15 @@ def predictor_of(run: Run) -> Predictor:
     return data.predictor(run)
 
 
+def models_of(run: Run) -> tuple[str, ...]:
+    """Names of the models that can be asked; none of them is loaded for that.
+
+    Raises:
+        BadRun: the run has no probes to predict with.
+    """
+    return run.live_models or predictor_of(run).models
+
+
 def prepare(run: Run) -> None:
     """Begins what the first prediction would wait for, seconds of imports above all; whoever asks meanwhile joins."""
     threading.Thread(target=_prepare, args=(run,), name="prepare", daemon=True).start()

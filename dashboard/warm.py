@@ -14,6 +14,7 @@ from dashboard import data, pictures
 from dashboard.sheet import VIEW, contact_sheet
 from dashboard.strength import preview
 from probing_core.charts import Theme, leaderboard_chart
+from probing_core.errors import ProbingError, one_line
 from probing_core.results import summaries
 from probing_core.transforms import bank
 
@@ -24,13 +25,15 @@ PHOTOGRAPHS = "photos"
 async def before_serving(_: st.App) -> AsyncIterator[None]:
     """Reads and computes what the first page shows: two seconds that its visitor would wait, imports included.
 
-    Whatever goes wrong here goes wrong on the page, which says so to whoever opens it.
+    Whatever goes wrong here keeps nobody from the pages that work.
     """
     _hush()
     try:
         _first_page()
-    except Exception:
-        logging.getLogger(__name__).debug("The first page could not be prepared.", exc_info=True)
+    except ProbingError:
+        pass  # the page says so
+    except Exception as error:
+        logging.getLogger(__name__).warning("The first page was not prepared: %s", one_line(error))
     yield
 
 

@@ -43,9 +43,7 @@ def _live(run: Run, picture: pictures.Chosen, transform: Transform, strength: fl
     if not widgets.toggle("Ask the models", "ask", help="Loads them, which takes seconds the first time."):
         return
     try:
-        if not run.live_models:
-            live.predictor_of(run)  # says what is missing
-        able = [m for m in models if m in run.live_models]
+        able = [m for m in models if m in live.models_of(run)]
         if not able:
             widgets.empty("None of the chosen models has a probe to predict with in this run; choose others.")
             return

@@ -74,9 +74,7 @@ def _choose_pictures() -> list[Chosen]:
 
 
 def _controls(run: Run) -> tuple[list[str], str]:
-    if not run.live_models:
-        live.predictor_of(run)  # says what is missing
-    able = list(run.live_models)
+    able = list(live.models_of(run))
     left, right = st.columns([3, 2])
     with left:
         models = widgets.pick_models(run, default=DEFAULT_MODELS)

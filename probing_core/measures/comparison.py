@@ -46,16 +46,19 @@ def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0,
             )
     clusters = len(first.sums)
     total = first.sums.sum(0)
-    pairs = [(other, other.sums - first.sums, abs(first.value - other.value)) for other in others]
+    value, pairs = first.value, []
+    for other in others:
+        gap = other.sums - first.sums
+        differs = gap.any(0)  # how often a class was there does not
+        pairs.append((other.score, other.sums.sum(0), differs, gap[:, differs], abs(value - other.value)))
     exact = clusters <= EXACT
     reached, tried = np.zeros(len(pairs)), 0
     for swaps in _assignments(clusters) if exact else _draws(clusters, seed, flips):
         tried += len(swaps)
-        for i, (other, gap, observed) in enumerate(pairs):
-            moved = np.zeros((len(swaps), gap.shape[1]))
-            differs = gap.any(0)  # how often a class was there does not
-            moved[:, differs] = swaps @ gap[:, differs]
-            differences = np.abs(first.score(total + moved) - other.score(other.sums.sum(0) - moved))
+        for i, (score, other_total, differs, gap, observed) in enumerate(pairs):
+            moved = np.zeros((len(swaps), len(total)))
+            moved[:, differs] = swaps @ gap
+            differences = np.abs(first.score(total + moved) - score(other_total - moved))
             reached[i] += (differences >= observed - 1e-12).sum()
     return reached / tried if exact else (reached + 1) / (tried + 1)
 

@@ -32,10 +32,10 @@ def rankable(runs: Sequence[Run]) -> list[str]:
     """
     first, *others = runs
     found = [d for other in others for d in first.recipe.differences(other.recipe)]
-    mine = _images_of(first)
-    for theirs in map(_images_of, others):
-        if not found and mine != theirs:
-            found = [f"images drawn: {len(mine)} / {len(theirs)}, {len(mine & theirs)} of them the same"]
+    for other in others if not found else ():
+        mine, theirs = _images_of(first), _images_of(other)
+        if mine != theirs:
+            found += [f"images drawn: {len(mine)} / {len(theirs)}, {len(mine & theirs)} of them the same"]
     return list(dict.fromkeys(found))
 
 
@@ -143,7 +143,7 @@ def paired_p(first: Unit, others: Sequence[Unit]) -> np.ndarray:
         if first.sums is not None and other.sums is not None and shared.sum() > 1:
             alike.setdefault(shared.tobytes(), []).append(i)
     for indices in alike.values():
-        bases = np.intersect1d(first.bases, others[indices[0]].bases)
+        bases = first.bases[np.isin(first.bases, others[indices[0]].bases)]
         p[indices] = sign_flips(_sums_of(first, bases), [_sums_of(others[i], bases) for i in indices], flips=FLIPS)
     return p
 

@@ -25,7 +25,7 @@ from probing_core.training.files import (
     told,
 )
 
-HARMLESS = ("precision", "float32_modules", "device", "batch_size", "libraries")
+HARMLESS = ("precision", "float32_modules", "device", "libraries")
 """Entries of a model's recipe that move its embeddings by rounding alone."""
 
 
@@ -54,8 +54,7 @@ def adopt(work: Work, source: Store, name: str, key: str) -> None:
     if name == "fine" and work.store.has(probe_path(work.model, tempered)):
         temperature = read_probe(work.store, work.model, tempered).temperature
         further["p_calibrated"] = kept(at_temperature(probabilities, temperature).max(1))
-    told_of = [entry for entry in harmless if entry != "batch_size"]  # which moves the last bits
-    note = f"probes trained on embeddings of another {' and '.join(told_of)}" if told_of else ""
+    note = f"probes trained on embeddings of another {' and '.join(harmless)}" if harmless else ""
     save_fits(work, name, [("adopted", probe.facts)], key, note=note)
     # Last, so that a kill before it leaves the task to be done again.
     table = told(work, adopted, rows, probabilities, further)
@@ -84,7 +83,9 @@ def refuse_stranger(entry: dict[str, Any], source: Store) -> list[str]:
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Entries in which two recipes of a model differ: those that change what an embedding means, and the others.
 
-    Entries that only one of them has do not count: another version of the project records other things.
+    Entries that only one of them has do not count: another version of the project records other things. Nor does the
+    size of a batch, which moves the last bits alone.
     """
-    found = sorted(k for k in theirs.keys() & ours.keys() if theirs[k] != ours[k])
+    both = theirs.keys() & ours.keys() - {"batch_size"}
+    found = sorted(k for k in both if theirs[k] != ours[k])
     return [k for k in found if k not in HARMLESS], [k for k in found if k in HARMLESS]

@@ -51,6 +51,7 @@ def test_a_run_that_cannot_be_read_does_not_keep_the_server_from_starting(manife
     start()
 
 
-def test_what_fails_here_is_left_to_the_page(monkeypatch):
+def test_what_fails_here_is_told_and_left_to_the_page(monkeypatch, caplog):
     monkeypatch.setattr(warm.data, "places", lambda: 1 / 0)
     start()
+    assert "The first page was not prepared: division by zero" in caplog.text

@@ -177,3 +177,4 @@ def test_only_what_both_record_is_compared():
     theirs = {"weights": "a", "precision": "float32", "libraries": {"torch": "2.5"}, "gone": 1}
     ours = {"weights": "b", "precision": "bfloat16", "libraries": {"torch": "2.5"}, "new": 2}
     assert differences(theirs, ours) == (["weights"], ["precision"])
+    assert differences(theirs | {"batch_size": 16}, ours | {"batch_size": 4}) == (["weights"], ["precision"])
