@@ -22,7 +22,8 @@ from probing_core.corpora.base import Corpus
 from probing_core.embedded import LOOKS, looks_path, model_entries, series_table
 from probing_core.embedders import find_spec, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
-from probing_core.embedders.devices import give_back, out_of_memory, resolve_device
+from probing_core.embedders.devices import resolve_device
+from probing_core.embedders.memory import give_back, out_of_memory
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.intake import choose_images
 from probing_core.look_samples import make_looks

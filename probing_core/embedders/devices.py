@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from typing import TYPE_CHECKING
 
 from probing_core.embedders.base import Precision
@@ -51,31 +49,6 @@ def resolve_precision(precision: str, device: torch.device) -> str:
         # emulated below compute capability 8, where it is slower than float32
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     return "bfloat16" if device.type == "cpu" and _cpu_multiplies_bfloat16() else "float32"
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether the device or the machine ran out of memory; torch says so by its own class or, on CPU, in words."""
-    import torch
-
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in words)
-
-
-def give_back(device: str) -> None:
-    """Returns the memory of what was dropped: cycles are broken, free pages go to the system, free blocks to CUDA."""
-    import gc
-
-    import torch
-
-    gc.collect()
-    if device.startswith("cuda"):
-        torch.cuda.empty_cache()
-    elif device == "mps":
-        torch.mps.empty_cache()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc; musl gives pages back by itself
-        if trim is not None:
-            trim(0)
 
 
 def _cpu_multiplies_bfloat16() -> bool:

@@ -9,6 +9,8 @@ from itertools import cycle
 from math import ceil
 from typing import TYPE_CHECKING, TypeVar
 
+from probing_core.embedders import memory
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -44,6 +46,8 @@ class Lanes:
         self._on_cpu = device.type == "cpu"
         self._threads = threads
         self._lanes = _one_core_each(threads) if self._on_cpu else ()
+        if self._on_cpu:
+            memory.keep_freed()
 
     def batch_size(self, network: nn.Module) -> int:
         """Images of one forward pass that pay for ``network``."""
@@ -67,6 +71,11 @@ class Lanes:
         # The first lane takes the first batch and so on: a lane keeps memory for what it has computed.
         under_way = [lane.submit(function, batch) for lane, batch in zip(cycle(self._lanes), batches, strict=False)]
         return [one.result() for one in under_way]
+
+    def rest(self) -> None:
+        """Gives back what the lanes kept from batch to batch; to be called when there are no more."""
+        if self._on_cpu:
+            memory.release()
 
     def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
         """``map`` over the pictures of a batch: within its lane, or on all threads where batches take turns."""

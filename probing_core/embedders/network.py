@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from probing_core.embedders.base import LoadedEmbedder, Preprocessing
-from probing_core.embedders.devices import give_back, out_of_memory, resolve_device, resolve_precision
+from probing_core.embedders.devices import resolve_device, resolve_precision
 from probing_core.embedders.lanes import Lanes
+from probing_core.embedders.memory import give_back, out_of_memory
 from probing_core.embedders.names import refuse_options, with_layer
 from probing_core.embedders.preprocessing import make_batch
 from probing_core.embedders.weights import weights_digest
@@ -161,6 +162,7 @@ class NetworkEmbedder(LoadedEmbedder):
                 self._halve_batch()
                 continue
             position += sum(map(len, batches))
+        self._lanes.rest()
         if not parts:
             return [output[:0] for output in self.forward(self.prepare([self._blank()]), encode)]
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]

@@ -1,4 +1,4 @@
-"""Models that were closed give their memory back; told by a process of its own, which loads nothing else."""
+"""What networks keep from batch to batch, and that it is given back; told by processes that load nothing else."""
 
 from __future__ import annotations
 
@@ -17,6 +17,24 @@ TIMM = (
 TORCHVISION = ("shufflenet_v2_x0_5", "squeezenet1_1", "mnasnet0_5")
 WIDTHS = (192, 256, 320, 384)
 """Of the made transformers and open_clip models: every one has megabytes, so that none can be kept unnoticed."""
+
+BATCHES = """
+import json, resource, sys
+import psutil, torch
+torch.set_num_threads(2)
+from probing_core.embedders.lanes import Lanes
+
+MAP, COUNT = 19 * 2**20, 40
+lanes = Lanes(torch.device("cpu"), 2)
+layers = lambda _: [torch.ones(MAP // 4) for _ in range(3)] and None
+lanes.run(layers, range(COUNT))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+lanes.run(layers, range(COUNT))
+faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+kept = psutil.Process().memory_info().rss
+lanes.rest()
+print(json.dumps([faults / (COUNT * 3 * MAP / resource.getpagesize()), kept - psutil.Process().memory_info().rss, MAP]))
+"""
 
 SCRIPT = """
 import json, sys
@@ -106,3 +124,12 @@ def test_twenty_different_models_one_after_another_leave_memory_where_it_was(nam
     # The first time, oneDNN keeps the code that it made for shapes of convolutions; the second time, nothing is new.
     assert after < 1.05 * before, f"{before / 2**20:.0f} MiB before, {after / 2**20:.0f} MiB after"
     assert again < 1.01 * after, f"{after / 2**20:.0f} MiB before, {again / 2**20:.0f} MiB after the same again"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_batches_take_the_memory_of_those_before_and_give_it_back_at_the_end():
+    done = subprocess.run([sys.executable, "-c", BATCHES], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    share_new, given_back, map_bytes = json.loads(done.stdout.splitlines()[-1])
+    assert share_new < 0.01  # of the pages that were written to; without what was kept, all of them
+    assert given_back > 2 * map_bytes
