@@ -7,9 +7,10 @@ TERMS = {
     "of classes, however many pictures each class has.",
     "chance": "What guessing would give. A model at chance knows nothing of this.",
     "interval": "95 % interval, clustered by photograph: all views and versions of a photograph count as one "
-    "observation (bootstrap from 20 photographs up, a t interval over photographs below, none under 6).",
+    "observation (bootstrap from 20 photographs up, a t interval over photographs below, none under 6; Wilson's next "
+    "to 0 and 100 %).",
     "cannot be told apart": "A paired sign-flip test by photograph against the best model, with Holm's correction over "
-    "the table, gives p of 0.05 or more: the data do not decide between the two.",
+    "all pairs, gives p of 0.05 or more: the data do not decide between the two.",
     "fine": "Which of the transformations was applied? One class for each transformation, and identity.",
     "group": "Which group of transformations? In each rotation one member of every group is never seen in training.",
     "content": "What is in the picture? The label that comes with the corpus.",

@@ -63,15 +63,19 @@ def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0,
     return reached / tried if exact else (reached + 1) / (tried + 1)
 
 
-def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
+def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np.ndarray:
     """Adjusted p-values (M,) that bound the chance of any false claim on the list (Holm 1979).
 
     NaN, a comparison that could not be made, stays NaN and does not count.
+
+    Args:
+        among: how many comparisons might have been made, where these M were picked after looking; M if not given.
     """
     p = np.asarray(p_values, np.float64)
     adjusted = np.full(len(p), np.nan)
     order = np.argsort(p, kind="stable")[: np.count_nonzero(~np.isnan(p))]  # NaN is last
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
+    rank = np.arange(len(order))  # among all it is this at least
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * (max(among or 0, len(order)) - rank)))
     return adjusted
 
 

@@ -15,6 +15,9 @@ FEWEST_FOR_BOOTSTRAP = 20
 FEWEST_FOR_T = 6
 """With fewer photographs than this no interval is given."""
 
+FEWEST_AT_A_BOUND = 5.0
+"""Where fewer photographs than this say otherwise than a rate of 0 or 1 does, resamples of them are too much alike."""
+
 RESAMPLES = 2000
 
 
@@ -25,7 +28,7 @@ class Interval:
     Attributes:
         value: the estimate.
         low, high: the interval; NaN where none can be given.
-        method: ``bootstrap``, ``t`` or ``none``.
+        method: ``bootstrap``, ``t``, ``wilson`` or ``none``.
         clusters: how many base photographs it rests on.
     """
 
@@ -40,7 +43,8 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
     """The interval that the number of clusters allows.
 
     From 20 clusters up the percentile bootstrap over clusters (Efron & Tibshirani 1993, B = 2000); from 6 a t
-    interval over the clusters' own scores, around the score of all; below none.
+    interval over the clusters' own scores, around the score of all; below none. Both claim too much certainty next to
+    a bound of the measure, and all of it at the bound: there it is Wilson's interval.
 
     Args:
         low, high: bounds of the measure; an interval does not leave them.
@@ -49,14 +53,20 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
     if clusters < FEWEST_FOR_T:
         return without_interval(sums)
     if clusters < FEWEST_FOR_BOOTSTRAP:
-        from scipy.stats import t
-
         spread = float(np.std(sums.score(sums.sums), ddof=1)) / np.sqrt(clusters)
-        half = float(t.ppf(0.975, clusters - 1)) * spread
+        half = _t_quantile(clusters) * spread
         bottom, top, method = sums.value - half, sums.value + half, "t"
     else:
-        bottom, top = np.quantile(bootstrap(sums, seed), [0.025, 0.975])
+        drawn = bootstrap(sums, seed)
+        spread = float(drawn.std())
+        bottom, top = np.quantile(drawn, [0.025, 0.975])
         method = "bootstrap"
+    if low is not None and high is not None:
+        share = (sums.value - low) / (high - low)
+        size = _effective_size(share, spread / (high - low), clusters)
+        if size * min(share, 1 - share) < FEWEST_AT_A_BOUND:
+            bottom, top = (low + (high - low) * end for end in _wilson(share, size, _t_quantile(clusters)))
+            method = "wilson"
     return Interval(
         sums.value,
         float(bottom if low is None else max(low, bottom)),
@@ -64,6 +74,28 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
         method,
         clusters,
     )
+
+
+def _effective_size(share: float, spread: float, clusters: int) -> float:
+    """How many independent observations would leave a ``share`` as uncertain as its standard error ``spread`` says.
+
+    Photographs that all agree show no spread; then each counts as one.
+    """
+    return share * (1 - share) / spread**2 if spread > 0 and 0 < share < 1 else clusters
+
+
+def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
+    """The score interval of a share of ``size`` observations (Wilson 1927; clustered: Kish 1965's effective size)."""
+    center = (share + z**2 / (2 * size)) / (1 + z**2 / size)
+    half = z / (1 + z**2 / size) * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
+    return center - half, center + half
+
+
+@lru_cache(maxsize=64)
+def _t_quantile(clusters: int) -> float:
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, clusters - 1))
 
 
 def without_interval(sums: ClusterSums) -> Interval:

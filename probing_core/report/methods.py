@@ -22,8 +22,9 @@ PROTOCOL = (
     "All versions of a photograph are on one side of every split, and nothing is chosen on the pictures that are "
     "scored.",
     "Intervals are 95 %, clustered by photograph: a percentile bootstrap (B = 2000) from 20 photographs up, a t "
-    "interval over photographs below, none under 6. Models are compared with the best one by paired sign-flip tests "
-    "by photograph with Holm's correction.",
+    "interval over photographs below, none under 6; next to 0 or 100 %, where these claim too much, Wilson's interval "
+    "with the effective number of photographs. Models are compared with the best one by paired sign-flip tests by "
+    "photograph with Holm's correction over all pairs, since the best was found by looking.",
 )
 MODES = {
     "leave-one-out": "There are fewer than 30 photographs, so each is predicted by a linear probe that never saw it, "

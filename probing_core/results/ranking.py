@@ -51,8 +51,8 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") ->
     """Every model of ``runs`` by its score, best first.
 
     Columns: ``run``, ``model``, ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``,
-    ``images``, ``bases``, ``chance``, ``note``; and against the best model ``difference``, ``p`` (Holm-corrected
-    over the table, two-sided, paired by base photograph; NaN where it cannot be computed) and ``apart`` (bool).
+    ``images``, ``bases``, ``chance``, ``note``; and against the best model ``difference``, ``p`` (see `against_best`; NaN where
+    it cannot be computed) and ``apart`` (bool).
 
     Raises:
         BadRun: the runs differ in more than their models; the message names what differs.
@@ -69,7 +69,7 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") ->
     entries = board[["run", "model"]].to_dict("records")
     units = [_accuracy(by_name[e["run"]], e["model"], task, subset) for e in entries]
     board["difference"] = board["value"].iloc[0] - board["value"]
-    board["p"] = [np.nan, *holm(paired_p(units[0], units[1:]))]
+    board["p"] = [np.nan, *against_best(units)]
     board["apart"] = board["p"] < SIGNIFICANCE
     return board
 
@@ -129,6 +129,15 @@ def accuracy_of(rows: pd.DataFrame) -> Unit:
     predicted = truth.categories.get_indexer(pd.Index(rows["predicted"]))
     base, bases = pd.factorize(rows["base_id"], sort=True)
     return Unit(np.asarray(bases, str), balanced_accuracy(truth.codes.astype(np.int64), predicted, base))
+
+
+def against_best(units: Sequence[Unit]) -> np.ndarray:
+    """p (M - 1,) of the difference of the first of M models, the best, to each other one; two-sided, paired by base
+    photograph.
+
+    Corrected as if all pairs had been compared: which model is the best was seen before it was compared.
+    """
+    return holm(paired_p(units[0], units[1:]), among=len(units) * (len(units) - 1) // 2)
 
 
 def paired_p(first: Unit, others: Sequence[Unit]) -> np.ndarray:

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.comparison import holm
 from probing_core.measures.intervals import interval
 from probing_core.measures.statistics import balanced_accuracy
-from probing_core.results.ranking import SIGNIFICANCE, accuracy_of, paired_p
+from probing_core.results.ranking import SIGNIFICANCE, accuracy_of, against_best
 
 
 def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.DataFrame:
@@ -26,7 +25,7 @@ def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.
     Returns:
         ``model``, ``value`` (mean of the two recalls), ``low``, ``high``, ``first`` and ``second`` (recall of each),
         ``first_as_second``, ``second_as_first`` (share of the one that is taken for the other), ``samples``,
-        ``bases``, ``p`` against the best (Holm-corrected) and ``apart``. Models without such samples are left out.
+        ``bases``, ``p`` against the best and ``apart``. Models without such samples are left out.
     """
     rows, units = [], []
     for model, table in told.items():
@@ -55,6 +54,6 @@ def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.
         return pd.DataFrame()
     board = pd.DataFrame(rows)
     order = board["value"].argsort(kind="stable")[::-1].to_numpy()
-    p = holm(paired_p(units[order[0]], [units[i] for i in order[1:]]))
+    p = against_best([units[i] for i in order])
     board = board.iloc[order].assign(p=[np.nan, *p]).reset_index(drop=True)
     return board.assign(apart=board["p"] < SIGNIFICANCE)
