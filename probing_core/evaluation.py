@@ -6,23 +6,33 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from probing_core.config import Recipe
 from probing_core.embedded import model_entries
+from probing_core.errors import BadRun
 from probing_core.measures import MEASURES, interval
-from probing_core.measures.intervals import FEWEST_FOR_T, without_interval
+from probing_core.measures.intervals import without_interval
+from probing_core.notes import joined, of_flags, too_few
 from probing_core.progress import Progress
 from probing_core.samples import load_transforms
 from probing_core.scoring import Score, fewer_scores, oracle_scores, scores_of
 from probing_core.store import Store, digest
 from probing_core.tasks import CONTENT, make_task, task_names
-from probing_core.training import ORACLE, OTHER_PROBES, fits_path, predictions_path
-from probing_core.transforms.base import Transform
+from probing_core.training import (
+    DEPLOYMENT,
+    ORACLE,
+    OTHER_PROBES,
+    fits_path,
+    predictions_path,
+    probe_path,
+    read_probe,
+)
 
 SCORES, FITS = "tables/scores.parquet", "tables/fits.parquet"
 LINEAR = "linear"
-SCORING = 5
+SCORING = 6
 """Version of what is scored; raised where the table changes, so that runs that exist are scored again."""
 
 
@@ -44,13 +54,18 @@ def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
     names = (*task_names(transforms, images), ORACLE, OTHER_PROBES)
     entries = model_entries(store)
     files = [p(e["name"], n) for e in entries for n in names for p in (predictions_path, fits_path)]
-    key = digest([SCORING, [[f, store.checksum(f)] for f in files if store.has(f)]])
+    if not any(store.has(file) for file in files):
+        raise BadRun(
+            f"The run '{store.root}' has no predictions to score yet; `probing train --run {store.root}` makes them."
+        )
+    read = ["samples.parquet", "images.parquet", *files]
+    key = digest([SCORING, [[f, store.checksum(f)] for f in read if store.has(f)]])
     if store.has(SCORES, key) and store.has(FITS, key):
         return
     rows: list[dict[str, Any]] = []
     for done, entry in enumerate(entries):
         progress.update("evaluate", done, len(entries), f"Scoring {entry['name']}")
-        for part in _parts(store, entry["name"], names, samples, images, transforms):
+        for part in _parts(store, recipe, entry["name"], names, samples, images):
             rows += _rows(entry["name"], part)
     progress.update("evaluate", len(entries), len(entries), "Scoring")
     fits = [store.read_table(f) for f in (fits_path(e["name"], n) for e in entries for n in names) if store.has(f)]
@@ -60,19 +75,24 @@ def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
 
 def _parts(
     store: Store,
+    recipe: Recipe,
     model: str,
     names: Iterable[str],
     samples: pd.DataFrame,
     images: pd.DataFrame,
-    transforms: tuple[Transform, ...],
 ) -> Iterator[_Part]:
+    transforms = load_transforms(recipe)
     far = {t.name for t in transforms if t.far}
     for name in names:
         if not store.has(predictions_path(model, name)):
             continue
         told = store.read_table(predictions_path(model, name)).merge(samples, on="sample", validate="many_to_one")
         task = {ORACLE: CONTENT, OTHER_PROBES: "fine"}.get(name, name)
-        classes = make_task(task, samples, transforms, images).classes
+        # A probe that was taken over chooses among all that it learned, even if this run has fewer.
+        if recipe.probes_from and store.has(probe_path(model, task)):
+            classes = read_probe(store, model, task).classes
+        else:
+            classes = make_task(task, samples, transforms, images).classes
         fits = store.read_table(fits_path(model, task if name == ORACLE else name))
         if name == ORACLE:
             for transform, rows in told.groupby("transform", sort=False):
@@ -83,7 +103,7 @@ def _parts(
                 mine = fits[(fits["probe"] == probe) | fits["probe"].str.startswith(f"{probe}-")]
                 yield _Part(task, probe, rows, mine, fewer_scores(rows, classes))
         else:
-            mine = fits[~fits["fold"].str.startswith("oracle:")]
+            mine = fits[~fits["fold"].str.startswith("oracle:") & (fits["fold"] != DEPLOYMENT)]
             yield _Part(task, LINEAR, told, mine, scores_of(task, told, classes, far))
 
 
@@ -97,8 +117,9 @@ def _by_probe(told: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _rows(model: str, part: _Part) -> Iterator[dict[str, Any]]:
-    images, note = part.told["image_id"].nunique(), _note(part.fits, part.told)
-    for subset, measure, sums, chance in part.scores:
+    fitted = _note(part.fits)
+    images = part.told["image_id"].factorize()[0]
+    for subset, measure, rows, sums, chance in part.scores:
         about = MEASURES.get(measure)
         found = interval(sums, low=about.low, high=about.high) if about.has_interval else without_interval(sums)
         yield {
@@ -111,25 +132,14 @@ def _rows(model: str, part: _Part) -> Iterator[dict[str, Any]]:
             "low": found.low,
             "high": found.high,
             "interval": found.method,
-            "images": images,
+            "images": len(np.unique(images[rows])),
             "bases": found.clusters,
             "chance": chance,
-            "note": note,
+            "note": joined(too_few(found.clusters), fitted),
         }
 
 
-def _note(fits: pd.DataFrame, told: pd.DataFrame) -> str:
-    """What a reader must know about the probes and the number of photographs, or an empty string."""
-    notes = []
-    bases = told["base_id"].nunique()
-    if bases < FEWEST_FOR_T:
-        notes.append(f"{bases} photographs are too few for an interval")
-    unfinished = int((~fits["converged"]).sum())
-    if unfinished:
-        notes.append(f"{unfinished} of {len(fits)} probes did not converge")
-    edge = int(fits["at_edge"].sum())
-    if edge:
-        notes.append(f"the penalty of {edge} of {len(fits)} probes lies at the edge of its grid")
-    if "note" in fits:
-        notes += [note for note in fits["note"].unique() if note]
-    return "; ".join(notes)
+def _note(fits: pd.DataFrame) -> str:
+    """What a reader must know about the probes, or an empty string."""
+    own = fits["note"].unique() if "note" in fits else ()
+    return joined(of_flags(fits["converged"], fits["at_edge"]), *own)

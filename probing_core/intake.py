@@ -42,7 +42,9 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: Tell) -> pd.DataFram
         BadCorpus: nothing is left.
     """
     rows = corpus.rows[corpus.rows["split"] != "pretrain"].reset_index(drop=True).copy()
-    if (rows["split"] == "").any():
+    if recipe.probes_from:
+        rows["split"] = "test"  # nothing is learned from them
+    elif (rows["split"] == "").any():
         rows["split"] = assign_splits(rows["base_id"].tolist(), recipe.seed)
     needs_geometry = any(t.warp is not None for t in load_transforms(recipe))
     fit = rows["color"] & (rows["geometry"] | (not needs_geometry))

@@ -34,7 +34,12 @@ COLUMNS = ("image_id", "base_id", "transform", "start", "stop")
 
 
 def plan_looks(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> list[str]:
-    """Ids of the pictures: the largest of each photograph that may be learned from, if it is large enough."""
+    """Ids of the pictures: the largest of each photograph that may be learned from, if it is large enough.
+
+    None where the rule is taken from another run.
+    """
+    if recipe.probes_from:
+        return []
     used = images[images["used"]]
     if evaluation_mode(images) == "split":
         used = used[used["split"] == "val"]  # probes learn from train, reports from test

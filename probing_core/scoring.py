@@ -12,8 +12,8 @@ from probing_core.measures.statistics import ClusterSums
 from probing_core.tasks import CONTENT
 from probing_core.transforms import FAR_CONTROL
 
-Score = tuple[str, str, ClusterSums, float]
-"""Subset, measure, sums, chance."""
+Score = tuple[str, str, np.ndarray, ClusterSums, float]
+"""Subset, measure, rows that it is of (positions or a mask), their sums, chance."""
 
 TINY = 1e-12
 
@@ -31,22 +31,22 @@ def scores_of(task: str, told: pd.DataFrame, classes: tuple[str, ...], far: set[
     if task == CONTENT:
         yield from _content(table, far)
         return
-    yield "visible", "balanced-accuracy", table.accuracy(table.visible & table.seen), table.chance
+    yield table.balanced("visible", table.visible & table.seen)
     for transform, rows in told.groupby("transform", sort=False).indices.items():
-        yield f"transform:{transform}", "recall", table.accuracy(np.asarray(rows)), table.chance
+        yield table.balanced(f"transform:{transform}", np.asarray(rows), "recall")
     yield from _groups(table, far)
     if task.startswith("group-"):
         yield from _generalization(table, far)
     if told["repetition"].nunique() > 1 and table.seen.all():
         for repetition, rows in told.groupby("repetition").indices.items():
-            yield f"repetition:{repetition}", "balanced-accuracy", table.accuracy(np.asarray(rows)), table.chance
+            yield table.balanced(f"repetition:{repetition}", np.asarray(rows))
 
 
 def fewer_scores(told: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
     """The scores of probes that stand beside the linear one; arguments as in `scores_of`."""
     table = _Told(told, classes)
     yield from _main_scores(table)
-    yield "visible", "balanced-accuracy", table.accuracy(table.visible), table.chance
+    yield table.balanced("visible", table.visible)
     yield from _groups(table, set())
 
 
@@ -54,7 +54,7 @@ def oracle_scores(told: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Scor
     """Content told by probes that learned from images transformed alike, one score a transform."""
     table = _Told(told, classes)
     for transform, rows in told.groupby("transform", sort=False).indices.items():
-        yield f"oracle:{transform}", "balanced-accuracy", table.accuracy(np.asarray(rows)), table.chance
+        yield table.balanced(f"oracle:{transform}", np.asarray(rows))
 
 
 class _Told:
@@ -73,21 +73,24 @@ class _Told:
     def accuracy(self, rows: np.ndarray) -> ClusterSums:
         return st.balanced_accuracy(self.truth[rows], self.predicted[rows], self.clusters[rows])
 
+    def balanced(self, subset: str, rows: np.ndarray, measure: str = "balanced-accuracy") -> Score:
+        return subset, measure, rows, self.accuracy(rows), self.chance
+
 
 def _main_scores(t: _Told) -> Iterator[Score]:
     """Of what the probe may know."""
     seen, clusters = t.seen, t.clusters[t.seen]
-    yield "seen", "balanced-accuracy", t.accuracy(seen), t.chance
+    yield t.balanced("seen", seen)
     if seen.all():
-        yield "all", "balanced-accuracy", t.accuracy(seen), t.chance
-    yield "seen", "macro-f1", st.macro_f1(t.truth[seen], t.predicted[seen], clusters), t.chance
-    yield "seen", "informedness", st.informedness(t.truth[seen], t.predicted[seen], clusters), 0.0
+        yield t.balanced("all", seen)
+    yield "seen", "macro-f1", seen, st.macro_f1(t.truth[seen], t.predicted[seen], clusters), t.chance
+    yield "seen", "informedness", seen, st.informedness(t.truth[seen], t.predicted[seen], clusters), 0.0
     surprise = -np.log(np.maximum(t.table["p_truth"].to_numpy(np.float64), TINY))
-    yield "seen", "nll", st.mean(surprise[seen], clusters), float(-np.log(t.chance))
+    yield "seen", "nll", seen, st.mean(surprise[seen], clusters), float(-np.log(t.chance))
     for measure, column in (("calibration-error", "p_predicted"), ("calibration-error-tempered", "p_calibrated")):
         if column in t.table:
             sure = t.table[column].to_numpy(np.float64)
-            yield "seen", measure, st.calibration_error(sure[seen], t.right[seen], clusters), np.nan
+            yield "seen", measure, seen, st.calibration_error(sure[seen], t.right[seen], clusters), np.nan
 
 
 def _groups(t: _Told, far: set[str]) -> Iterator[Score]:
@@ -95,7 +98,7 @@ def _groups(t: _Told, far: set[str]) -> Iterator[Score]:
     members = codes(t.table["transform"], tuple(t.table["transform"].unique()))
     for group, rows in _indices(t.table, "group", far):
         hits = np.where(t.right[rows], members[rows], -1)
-        yield f"group:{group}", "recall", st.balanced_accuracy(members[rows], hits, t.clusters[rows]), t.chance
+        yield f"group:{group}", "recall", rows, st.balanced_accuracy(members[rows], hits, t.clusters[rows]), t.chance
 
 
 def _generalization(t: _Told, far: set[str]) -> Iterator[Score]:
@@ -103,20 +106,22 @@ def _generalization(t: _Told, far: set[str]) -> Iterator[Score]:
     changed = (t.table["transform"] != "identity").to_numpy()
     is_far = t.table["transform"].isin(far).to_numpy()
     is_control = (t.table["transform"] == FAR_CONTROL).to_numpy()
-    parts = {}
+    unseen = ~t.seen & ~is_far & changed
     for subset, rows in (
         ("seen", t.seen & changed),
-        ("unseen", ~t.seen & ~is_far & changed),
+        ("unseen", unseen),
         ("far", is_far & ~is_control),
         ("far-control", is_control),
     ):
         if rows.any():
-            parts[subset] = t.accuracy(rows)
-            yield subset, "group-hit-rate", parts[subset], t.chance
+            yield t.balanced(subset, rows, "group-hit-rate")
             untouched = (t.table["predicted"] == "identity").to_numpy()[rows]
-            yield subset, "called-identity", st.mean(untouched, t.clusters[rows]), t.chance
-    if "unseen" in parts and len(parts["seen"].sums) == len(parts["unseen"].sums):
-        yield "all", "generalization-gap", st.difference(parts["seen"], parts["unseen"]), 0.0
+            yield subset, "called-identity", rows, st.mean(untouched, t.clusters[rows]), t.chance
+    # Of the groups that have an unseen member: others would make the gap one between groups.
+    alike = t.seen & changed & np.isin(t.truth, t.truth[unseen])
+    first, second = t.accuracy(alike), t.accuracy(unseen)
+    if unseen.any() and len(first.sums) == len(second.sums):
+        yield "all", "generalization-gap", alike | unseen, st.difference(first, second), 0.0
 
 
 def _content(t: _Told, far: set[str]) -> Iterator[Score]:
@@ -124,7 +129,7 @@ def _content(t: _Told, far: set[str]) -> Iterator[Score]:
     for column in ("transform", "group"):
         for name, rows in _indices(t.table, column, far if column == "group" else set()):
             if name != "identity":
-                yield f"{column}:{name}", "balanced-accuracy", t.accuracy(rows), t.chance
+                yield t.balanced(f"{column}:{name}", rows)
 
 
 def _indices(table: pd.DataFrame, column: str, without: set[str]) -> Iterator[tuple[str, np.ndarray]]:

@@ -23,6 +23,7 @@ import pandas as pd
 from probing_core.config import Recipe
 from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
+from probing_core.errors import BadConfig
 from probing_core.intake import LEARNED, LIVE_ONLY
 from probing_core.pairs import PAIRS
 from probing_core.renderings import RENDERINGS, clean
@@ -113,6 +114,11 @@ def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame
         most = recipe.live_images or RENDERED_IMAGES
     candidates = images.loc[there, ["image_id", "base_id", "label", "split"]]
     chosen = limit_rows(candidates.reset_index(drop=True), most)
+    if name == RENDERING and set(LEARNED) - set(chosen["split"]):
+        raise BadConfig(
+            f"Of {most} images for live predictions none would be left to learn from or to choose on; "
+            f"raise --live-images."
+        )
     if name == RENDERING:
         versions = pd.DataFrame([(t.name, t.group) for t in rendered(recipe)], columns=["transform", "group"])
     elif name == STRENGTH:

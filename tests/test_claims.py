@@ -62,16 +62,22 @@ def test_a_transform_is_identified_when_its_whole_interval_lies_above_chance():
         right = rng.random(200) < share
         predicted = np.where(right, name, "identity" if name != "identity" else "blur")
         parts.append(pd.DataFrame({"truth": name, "predicted": predicted, "base_id": np.arange(200)}))
-    by_recall, by_informedness = claims.identified(pd.concat(parts))
+    by_recall, by_informedness, perhaps = claims.identified(pd.concat(parts))
     assert by_recall == 2  # identity is none; a quarter is chance
     assert by_informedness == 3, "what is called rotate is always rotated, though three quarters are missed"
+    assert perhaps == 3
+    few = pd.concat(part[part["base_id"] < 5] for part in parts)
+    assert claims.identified(few) == (0, 0, 3), "without intervals nothing is identified, and nothing is ruled out"
 
 
 def test_a_verdict_that_hangs_on_the_criterion_says_so():
-    verdict, said = claims._identified(dict.fromkeys(SIX, (20, 26)))
+    verdict, said = claims._identified(dict.fromkeys(SIX, (20, 26, 23)))
     assert verdict == FAILS
-    assert "by which the claim holds here" in said
-    assert "the same verdict" in claims._identified(dict.fromkeys(SIX, (25, 26)))[1]
+    assert "after looking, it would hold" in said
+    assert claims._identified(dict.fromkeys(SIX, (20, 26, 24)))[0] == OPEN, "too little is known to deny it"
+    verdict, said = claims._identified(dict.fromkeys(SIX, (25, 23, 30)))
+    assert verdict == HOLDS
+    assert "it would not be shown either" in said
 
 
 def test_ablations_are_corrected_apart_from_the_claims():

@@ -82,7 +82,7 @@ def test_scores_agree_with_the_predictions_and_lie_in_their_intervals(fixture, m
     assert (known["low"] <= known["value"] + 1e-9).all()
     assert (known["value"] <= known["high"] + 1e-9).all()
     without = {m.name for m in MEASURES if not m.has_interval}
-    assert set(scores.loc[~scores["measure"].isin(without), "interval"]) == {method}
+    assert set(scores.loc[~scores["measure"].isin(without), "interval"]) == {method, "wilson"}
     assert set(scores.loc[scores["measure"].isin(without), "interval"]) == {"none"}
     row = scores.query(
         "model == 'baseline/handcrafted' and task == 'fine' and subset == 'all' and measure == 'balanced-accuracy'"
@@ -172,6 +172,84 @@ def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_p
         run(tmp_path / "run")
     with pytest.raises(BadRun, match="name it again with --probes-from"):
         run(tmp_path / "run", replace(again, models=("baseline/random-vit",)), ("embed",))
+
+
+def test_photographs_that_the_probes_learned_from_are_not_tested(split_run, many_scenes, tmp_path):
+    source, options = split_run
+    run(tmp_path / "run", replace(options, corpus=f"folder:{many_scenes}", probes_from=source), COMPUTING)
+    store = Store(tmp_path / "run")
+    images = Store(source).read_table("images.parquet")
+    learned = images.loc[images["used"] & images["split"].isin(("train", "val")), "base_id"]
+    samples = store.read_table("samples.parquet").set_index("sample")
+    assert set(samples["split"]) == {"test"}
+    tested = samples.loc[store.read_table("models/baseline-pixels/predictions/fine.parquet")["sample"], "base_id"]
+    assert set(tested) == set(samples["base_id"]) - set(learned)
+    note = f"{learned.nunique()} photographs that the probes learned from are left out"
+    assert store.read_table("tables/scores.parquet")["note"].str.contains(note).all()
+
+
+def test_photographs_that_are_only_called_like_known_ones_are_tested_and_told(split_run, many_scenes, tmp_path):
+    source, options = split_run
+    other = tmp_path / "other"
+    shutil.copytree(many_scenes, other)
+    next(other.rglob("*.png")).unlink()
+    run(tmp_path / "run", replace(options, corpus=f"folder:{other}", probes_from=source), COMPUTING)
+    store = Store(tmp_path / "run")
+    predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
+    assert len(predictions) == store.read_table("images.parquet")["used"].sum() * len(OPTIONS.transforms)
+    assert store.read_table("tables/scores.parquet")["note"].str.contains("are called like ones that").all()
+
+
+def test_a_run_under_probes_that_know_all_of_it_is_refused(few_run, tmp_path):
+    source, options = few_run
+    with pytest.raises(BadRun, match="learned from every photograph"):
+        run(tmp_path / "run", replace(options, probes_from=source), COMPUTING)
+
+
+def test_probes_that_were_trained_again_are_taken_again(split_run, few_scenes, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(split_run[0], source)
+    taken = replace(split_run[1], corpus=f"folder:{few_scenes}", probes_from=source, models=("baseline/pixels",))
+    run(tmp_path / "run", taken, COMPUTING)
+    probe = "models/baseline-pixels/probes/deployment.safetensors"
+    store = Store(source)
+    with store.locked():
+        store.write_bytes(probe, store.read_bytes("models/baseline-pixels/probes/fine.safetensors"), "again")
+        store.remove("models/baseline-pixels/probes/familiarity.safetensors")
+    run(tmp_path / "run", taken, COMPUTING)
+    assert Store(tmp_path / "run").read_bytes(probe) == store.read_bytes(probe)
+    assert not Store(tmp_path / "run").has("models/baseline-pixels/probes/familiarity.safetensors")
+
+
+@pytest.mark.parametrize("lost", ["deployment", "fine", "familiarity", "group-1"])
+def test_a_probe_that_was_lost_is_made_again(split_run, tmp_path, lost):
+    shutil.copytree(split_run[0], tmp_path / "run")
+    path = tmp_path / "run" / f"models/baseline-pixels/probes/{lost}.safetensors"
+    before = path.read_bytes()
+    path.unlink()
+    run(tmp_path / "run", split_run[1], ("train",))
+    assert path.read_bytes() == before
+    assert Store(tmp_path / "run").damage() == []
+
+
+def test_the_fit_of_live_predictions_is_told(split_run):
+    from probing_core.probes.linear import GRID
+    from probing_core.training import read_probe
+
+    store = Store(split_run[0])
+    fits = store.read_table("tables/fits.parquet")
+    mine = fits[(fits["fold"] == "deployment") & (fits["model"] == "baseline/pixels")].iloc[0]
+    facts = read_probe(store, "baseline/pixels", "deployment").facts
+    assert (mine["penalty"], mine["at_edge"]) == (facts.penalty, facts.at_edge)
+    assert facts.at_edge == (facts.penalty in (GRID[0], GRID[-1]))
+    assert len(facts.path) > 1
+
+
+def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
+    run(tmp_path / "run", options, ("embed",))
+    with pytest.raises(BadRun, match="no predictions to score yet; `probing train --run"):
+        run(tmp_path / "run", options, ("evaluate",))
 
 
 def test_probes_of_a_run_of_the_project_are_found_again(split_run, few_scenes, tmp_path, monkeypatch):

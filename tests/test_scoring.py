@@ -28,7 +28,7 @@ def told() -> pd.DataFrame:
 
 
 def values(scores) -> dict[tuple[str, str], float]:
-    return {(subset, measure): sums.value for subset, measure, sums, _ in scores}
+    return {(subset, measure): sums.value for subset, measure, _, sums, _ in scores}
 
 
 def test_the_fine_task_agrees_with_scikit_learn(told):
@@ -92,3 +92,23 @@ def test_other_probes_have_fewer_scores_and_the_same_values(told):
     assert fewer.items() <= all_.items()
     assert ("all", "balanced-accuracy") in fewer
     assert not [subset for subset, _ in fewer if subset.startswith("transform")]
+
+
+def test_every_score_says_which_rows_it_is_of(told):
+    for subset, _, rows, sums, _ in scores_of("fine", told, CLASSES, set()):
+        mine = told.iloc[np.flatnonzero(rows) if np.asarray(rows).dtype == bool else rows]
+        assert len(sums.sums) == mine["base_id"].nunique()
+        if subset.startswith("transform:"):
+            assert set(mine["transform"]) == {subset.partition(":")[2]}
+
+
+def test_the_gap_is_within_the_groups_that_have_an_unseen_member():
+    """A probe that always tells codec and never weather, seen or not, has no gap."""
+    rows = [(f"p{i}", t, g, g if g == "codec" else "codec", t != "rain")
+            for i in range(10) for t, g in (("fog", "weather"), ("rain", "weather"), ("jpeg", "codec"))]  # fmt: skip
+    told = pd.DataFrame(rows, columns=["base_id", "transform", "truth", "predicted", "seen"])
+    told = told.assign(group=told["truth"], p_truth=0.5, p_predicted=0.5, visible=True, repetition=0)
+    found = values(scores_of("group-0", told, ("weather", "codec"), set()))
+    assert found["seen", "group-hit-rate"] == 0.5
+    assert found["unseen", "group-hit-rate"] == 0
+    assert found["all", "generalization-gap"] == 0

@@ -23,8 +23,11 @@ from torch import Tensor
 from probing_core.errors import BadArray
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, LinearProbe
-from probing_core.probes.linear import GRID, as_probe, ridge_of
+from probing_core.probes.linear import as_probe, ridge_of
 from probing_core.probes.softmax import Block, Solution, curvature, gram, metric_inverse, minimize
+
+GRID = tuple(float(10.0**exponent) for exponent in np.arange(-5, 0.6, 0.5))
+"""Penalties; all of them are solved, and few photographs want none of the weakest in `probing_core.probes.linear`."""
 
 BATCH = 64
 """Fits that advance together at most, which bounds memory."""

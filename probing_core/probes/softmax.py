@@ -72,9 +72,13 @@ def gram(rows: Tensor, curvature: Tensor) -> Tensor:
 def metric_inverse(gram: Tensor, ridge: Tensor) -> Tensor:
     """The inverse (D, D) of ``gram + diag(ridge)``, in which a fit measures its steps."""
     metric = gram + torch.diag(ridge)
-    # Rounding may leave the matrix barely indefinite where rows are fewer than dimensions.
-    metric.diagonal().add_(1e-6 * metric.diagonal().mean())
-    return torch.cholesky_inverse(torch.linalg.cholesky(metric))
+    # Rounding may leave the matrix indefinite where rows are fewer than dimensions: little where the penalty is strong.
+    share, failed = 1e-6, True
+    while failed:
+        lifted = metric + share * metric.diagonal().mean() * torch.eye(len(metric))
+        factor, info = torch.linalg.cholesky_ex(lifted)
+        share, failed = 10 * share, bool(info)
+    return torch.cholesky_inverse(factor)
 
 
 def curvature(logits: Tensor, weight: Tensor) -> Tensor:

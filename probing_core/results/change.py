@@ -10,10 +10,16 @@ import pandas as pd
 from probing_core.config import Recipe
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
+from probing_core.samples import load_transforms
 from probing_core.store import digest
 
 COMPARED = (("fine", "seen"), ("group-0", "unseen"), ("group-1", "unseen"), ("group-2", "unseen"))
 """(task, subset) of the scores that are compared."""
+
+
+def _learned(recipe: Recipe) -> set[str]:
+    """Names of the transforms that probes of ``recipe`` learn."""
+    return {t.name for t in load_transforms(recipe) if not t.far}
 
 
 def stands_for_probes(recipe: Recipe) -> str:
@@ -32,13 +38,15 @@ def change_of_corpus(here: Run, there: Run) -> pd.DataFrame:
     Columns: ``model``, ``task``, ``subset``, ``there`` (the corpus that the probes learned from, its test split),
     ``here``, and their ``difference`` with its 95 % interval ``low`` to ``high``. The two corpora share no photograph,
     so the interval is made of those of the two scores (Zou & Donner 2008, *Statistics in Medicine* 27, "MOVER"); NaN
-    where one of them has none.
+    where one of them has none. No rows where the runs have the same corpus or other transformations: such scores mean
+    other things.
     """
     columns = ["model", "task", "subset", "value", "low", "high"]
     wanted = pd.DataFrame(
         [(task, subset, measure_of(subset)) for task, subset in COMPARED], columns=["task", "subset", "measure"]
     )
-    if here.scores.empty or there.scores.empty:
+    comparable = here.recipe.fingerprint != there.recipe.fingerprint and _learned(here.recipe) == _learned(there.recipe)
+    if here.scores.empty or there.scores.empty or not comparable:
         return pd.DataFrame(columns=["model", "task", "subset", "there", "here", "difference", "low", "high"])
     new, old = (run.scores.merge(wanted)[columns].set_index(columns[:3]) for run in (here, there))
     both = old.merge(new, left_index=True, right_index=True, suffixes=("_there", "_here")).reset_index()

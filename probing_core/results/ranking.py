@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from probing_core.errors import BadRun
+from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.comparison import holm, sign_flips
 from probing_core.measures.statistics import ClusterSums, balanced_accuracy
 from probing_core.results.run import Run
@@ -51,8 +51,8 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") ->
     """Every model of ``runs`` by its score, best first.
 
     Columns: ``run``, ``model``, ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``,
-    ``images``, ``bases``, ``chance``, ``note``; and against the best model ``difference``, ``p`` (see `against_best`; NaN where
-    it cannot be computed) and ``apart`` (bool).
+    ``images``, ``bases``, ``chance``, ``note``; and against the best model ``difference``, ``p`` (see
+    `against_best`; NaN where it cannot be computed) and ``apart`` (bool).
 
     Raises:
         BadRun: the runs differ in more than their models; the message names what differs.
@@ -105,7 +105,9 @@ def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ())
         return predictions[~predictions["seen"] & ~predictions["transform"].isin(far)]
     if subset == "visible":
         return predictions[predictions["seen"] & (predictions["visible"] | (predictions["transform"] == "identity"))]
-    return predictions[predictions["seen"]]
+    if subset in ("all", "seen"):
+        return predictions[predictions["seen"]]
+    raise UnknownName(f"Models are not compared on the subset '{subset}'; there are: all, seen, visible, unseen, far.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,7 +36,7 @@ from probing_core.studies.subject import FIT_IMAGES, IMAGES, PENALTIES, Subject
 from probing_core.studies.thresholds import threshold_table
 from probing_core.training import probe_path
 
-REVISION = 3
+REVISION = 4
 """Part of the key of every study; raised when what they compute changes."""
 
 FEWEST_IMAGES = {"train": 3, "val": 1, "test": FEWEST_AT_ALL}
@@ -82,10 +82,11 @@ def study(store: Store, recipe: Recipe, progress: Progress) -> None:
     """Makes whatever is missing of the tables of studies."""
     images = store.read_table("images.parquet")
     splits = images.loc[images["used"], "split"].value_counts()
+    fewest = {"test": FEWEST_IMAGES["test"]} if recipe.probes_from else FEWEST_IMAGES
     models = list({entry["request"]: entry["name"] for entry in model_entries(store)}.values())
     if (
         evaluation_mode(images) != "split"
-        or any(splits.get(split, 0) < fewest for split, fewest in FEWEST_IMAGES.items())
+        or any(splits.get(split, 0) < count for split, count in fewest.items())
         or not all(has_embeddings(store, model) for model in models)  # a run that was shipped keeps its tables
     ):
         return

@@ -7,8 +7,9 @@ import pandas as pd
 
 from probing_core.measures.information import codelength, compression
 from probing_core.measures.statistics import ClusterSums, mean
+from probing_core.notes import joined, too_few
 from probing_core.probes.base import FitFacts
-from probing_core.studies.subject import Subject, fit_probe, joined, measured, too_few
+from probing_core.studies.subject import Subject, fit_probe, measured
 
 ORDER = 0
 """Seed of the order of images: that of the corpus may be by label, and then a block is unlike the one before."""

@@ -10,6 +10,7 @@ import pandas as pd
 from probing_core.embedded import read_embeddings, series_table
 from probing_core.measures.composition import pair_hits
 from probing_core.measures.statistics import mean
+from probing_core.notes import joined, too_few
 from probing_core.probes import sigmoid
 from probing_core.series import COMPOSITION
 from probing_core.studies.subject import Part, Subject, measured
@@ -29,9 +30,8 @@ def composition_table(subject: Subject) -> pd.DataFrame:
     )
     rows = subject.store.read_table(series_table(COMPOSITION))
     scores = probe.logits(read_embeddings(subject.store, subject.model, series=COMPOSITION))
-    return pairs_told(rows, scores, singles).assign(model=subject.model, note=subject.note(probe.facts))[
-        ["model", *COLUMNS]
-    ]
+    told, of_probe = pairs_told(rows, scores, singles), subject.note(probe.facts)
+    return told.assign(model=subject.model, note=[joined(note, of_probe) for note in told["note"]])[["model", *COLUMNS]]
 
 
 COLUMNS = (
@@ -58,7 +58,8 @@ def pairs_told(rows: pd.DataFrame, scores: np.ndarray, singles: tuple[str, ...])
         for name, measure in FOUND.items():
             found = measured(measure, mean(hit[name][at].astype(float), bases))
             row |= {f"{name}_hit": found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
-        table.append(row | {"bases": found["bases"], "interval": found["interval"]})
+        few = too_few(found["bases"])
+        table.append(row | {"bases": found["bases"], "interval": found["interval"], "note": few})
     return pd.DataFrame(table)
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from probing_core.measures.geometry import principal_axes
 from probing_core.measures.statistics import balanced_accuracy
-from probing_core.studies.subject import Subject, fit_probe, joined, measured, predict, too_few
+from probing_core.notes import joined, too_few
+from probing_core.studies.subject import Subject, fit_probe, measured, predict
 
 MOST_DIMENSIONS = 512
 """Models differ in their dimension; they are compared where all have as many."""

@@ -10,9 +10,10 @@ import pandas as pd
 
 from probing_core.measures.erasure import fit_eraser
 from probing_core.measures.statistics import ClusterSums, average, balanced_accuracy
+from probing_core.notes import joined, of_fits, too_few
 from probing_core.probes import knn
 from probing_core.probes.base import FitFacts, Probe
-from probing_core.studies.subject import Subject, fit_probe, joined, measured, too_few, went
+from probing_core.studies.subject import Subject, fit_probe, measured
 from probing_core.tasks import CONTENT, content_labels
 
 Change = Callable[[np.ndarray], np.ndarray]
@@ -64,7 +65,7 @@ def erasure_table(subject: Subject) -> pd.DataFrame:
             found = measured("balanced-accuracy", average([one.right for one in same]))
             note = joined(
                 too_few(found["bases"]),
-                subject.note(*facts) if told.task == "fine" else went(*facts),
+                subject.note(*facts) if told.task == "fine" else of_fits(facts),
                 f"mean of {len(same)} random subspaces" if len(same) > 1 else "",
             )
             table.append(

@@ -9,7 +9,8 @@ import pandas as pd
 
 from probing_core.measures import geometry as space
 from probing_core.measures.statistics import ClusterSums, mean
-from probing_core.studies.subject import Subject, joined, measured, too_few
+from probing_core.notes import joined, too_few
+from probing_core.studies.subject import Subject, measured
 
 KINDS = ("identity", "offset", "ridge")
 

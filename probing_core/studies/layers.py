@@ -9,8 +9,9 @@ import pandas as pd
 
 from probing_core.embedded import read_blocks, series_table
 from probing_core.measures.statistics import balanced_accuracy
+from probing_core.notes import joined, of_fits, too_few
 from probing_core.series import LAYERS
-from probing_core.studies.subject import Subject, fit_probe, joined, measured, predict, too_few, went
+from probing_core.studies.subject import Subject, fit_probe, measured, predict
 from probing_core.tasks import CONTENT, content_labels
 
 
@@ -40,7 +41,7 @@ def layers_table(subject: Subject) -> pd.DataFrame:
                     "note": joined(
                         too_few(found["bases"]),
                         f"learned from {rows.loc[train, 'image_id'].nunique()} images",
-                        went(probe.facts),
+                        of_fits((probe.facts,)),
                     ),
                 }
             )

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.likeness import cka_of, space_of
+from probing_core.notes import joined, too_few
 from probing_core.progress import Progress
-from probing_core.studies.subject import joined, too_few
 
 STEADY = 2000
 """Images from which debiased CKA is steady (the protocol's number); no more are compared."""

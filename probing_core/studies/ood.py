@@ -10,7 +10,8 @@ import pandas as pd
 from probing_core.measures.intervals import FEWEST_FOR_BOOTSTRAP
 from probing_core.measures.outliers import auroc, fit_mahalanobis, fpr95, neighbor_distance
 from probing_core.measures.statistics import ClusterSums
-from probing_core.studies.subject import Subject, joined, measured, too_few
+from probing_core.notes import joined, too_few
+from probing_core.studies.subject import Subject, measured
 
 
 def ood_table(subject: Subject) -> pd.DataFrame:

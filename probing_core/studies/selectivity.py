@@ -7,7 +7,8 @@ import pandas as pd
 
 from probing_core.measures.information import control_labels
 from probing_core.measures.statistics import balanced_accuracy, difference
-from probing_core.studies.subject import Subject, fit_probe, joined, measured, predict, too_few
+from probing_core.notes import joined, too_few
+from probing_core.studies.subject import Subject, fit_probe, measured, predict
 
 TYPES_PER_CLASS = 8
 """Clusters of embeddings for each class of the control task."""

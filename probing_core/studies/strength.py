@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from probing_core.measures.statistics import mean
+from probing_core.notes import joined, too_few
 from probing_core.studies.subject import measured
 from probing_core.studies.sweep import Sweep
 
@@ -29,6 +30,7 @@ def strength_table(model: str, found: Sweep) -> pd.DataFrame:
                 "shift_low": moved["low"],
                 "shift_high": moved["high"],
                 "interval": hits["interval"],
+                "note": joined(too_few(hits["bases"]), found.note),
             }
         )
     return pd.DataFrame(table)

@@ -14,8 +14,8 @@ from probing_core.config import Recipe
 from probing_core.corpora import limit_rows
 from probing_core.embedded import read_embeddings
 from probing_core.measures import MEASURES, interval
-from probing_core.measures.intervals import FEWEST_FOR_T
 from probing_core.measures.statistics import ClusterSums
+from probing_core.notes import joined, of_fits
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import GRID, fit
 from probing_core.samples import load_transforms
@@ -147,17 +147,7 @@ class Subject:
         """What a reader must know of fits of the fine task: from how many images was learned, and how they went."""
         there = self.images[self.images["used"] & (self.images["split"] == "train")]
         some = "" if len(there) == self.learned.images else f"learned from {self.learned.images} of {len(there)} images"
-        return joined(some, went(*facts))
-
-
-def went(*facts: FitFacts) -> str:
-    """What a reader must know of how fits went; empty if all went well."""
-    notes = []
-    if unfinished := sum(not fact.converged for fact in facts):
-        notes.append(f"{unfinished} of {len(facts)} probes did not converge")
-    if edge := sum(fact.at_edge for fact in facts):
-        notes.append(f"the penalty of {edge} of {len(facts)} probes lies at the edge of its grid")
-    return joined(*notes)
+        return joined(some, of_fits(facts))
 
 
 def chosen_images(images: pd.DataFrame, split: str, most: int) -> list[str]:
@@ -196,11 +186,3 @@ def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
         "interval": found.method,
         "bases": found.clusters,
     }
-
-
-def joined(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)
-
-
-def too_few(bases: int, fewest: int = FEWEST_FOR_T) -> str:
-    return f"{bases} photographs are too few for an interval" if bases < fewest else ""

@@ -9,6 +9,7 @@ import pandas as pd
 
 from probing_core.embedded import read_embeddings, series_table
 from probing_core.measures.geometry import shift
+from probing_core.notes import of_fits
 from probing_core.probes.base import LinearProbe
 from probing_core.series import STRENGTH
 from probing_core.store import Store
@@ -23,10 +24,12 @@ class Sweep:
             (bool, it found the transformation more probable than identity) and ``shift``.
         alarms: image_id x transform, the share of the image's untouched versions of which the probe found that
             transformation more probable than identity.
+        note: what a reader must know of the probe's fit.
     """
 
     rows: pd.DataFrame
     alarms: pd.DataFrame
+    note: str = ""
 
 
 def sweep(store: Store, model: str, samples: pd.DataFrame, probe: LinearProbe) -> Sweep:
@@ -56,4 +59,5 @@ def look(rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.
     return Sweep(
         rows.assign(right=said.argmax(1) == truth, detected=own > said[:, identity], shift=moved),
         alarms.groupby(clean_rows["image_id"].to_numpy()).mean(),
+        of_fits((probe.facts,)),
     )

@@ -8,11 +8,16 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.detection import detection_threshold
+from probing_core.measures.intervals import FEWEST_FOR_BOOTSTRAP
+from probing_core.notes import joined, too_few
 from probing_core.series import position_of
 from probing_core.studies.sweep import Sweep
 from probing_core.transforms.base import Transform
 
 FEWEST_LEVELS = 3
+
+FEW_ALARMS = 0.05
+"""Share of the untouched images below which too few of them decide (see `detection_threshold`)."""
 
 
 def threshold_table(model: str, found: Sweep, transforms: Mapping[str, Transform]) -> pd.DataFrame:
@@ -45,6 +50,11 @@ def threshold_table(model: str, found: Sweep, transforms: Mapping[str, Transform
                 "false_alarms": threshold.false_alarms,
                 "images": len(base),
                 "bases": len(hits),
+                "note": joined(
+                    too_few(len(hits), FEWEST_FOR_BOOTSTRAP),
+                    "few false alarms: the interval is too narrow" if threshold.false_alarms < FEW_ALARMS else "",
+                    found.note,
+                ),
             }
         )
     return pd.DataFrame(table)

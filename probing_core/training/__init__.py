@@ -4,7 +4,8 @@ Two ways, decided by the corpus: with 30 photographs or more, probes learn from 
 on the val split and predict the test split. With fewer, each photograph is predicted by a probe that never saw it,
 and the penalty is chosen by leaving one out within the rest. Live predictions come from the deployment probe, which
 learns all transforms from all photographs of the training splits. A run that takes its probes from another learns
-nothing and tests every image. Corpora with splits and labels also have the content task, and probes of other kinds.
+nothing and tests every image that they do not know. Corpora with splits and labels also have the content task, and
+probes of other kinds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from probing_core.samples import evaluation_mode, load_transforms
 from probing_core.series import RENDERING
 from probing_core.store import Store, digest, slug
 from probing_core.tasks import CONTENT, task_names
-from probing_core.training.adopted import adopt, differences, refuse_stranger
+from probing_core.training.adopted import adopt, adopted_files, differences, refuse_stranger
 from probing_core.training.content import train_content
 from probing_core.training.few import train_few
 from probing_core.training.files import (
@@ -78,15 +79,28 @@ def train(store: Store, recipe: Recipe, progress: Progress, source: Store | None
             progress.update(
                 "train", done * len(steps) + i, len(entries) * len(steps), f"Training probes of {work.model}"
             )
-            key = _key(work, name)
-            if not store.has(predictions_path(work.model, name), key):
+            key = _key(work, name, source)
+            if not _made(work, name, source, key):
                 step(work, key=key)
     progress.update("train", len(entries) * len(steps), len(entries) * len(steps), "Training probes")
 
 
-def _key(work: Work, name: str) -> str:
+def _made(work: Work, name: str, source: Store | None, key: str) -> bool:
+    """Whether a step has been done and nothing that it wrote has been lost since."""
+    needed = [predictions_path(work.model, name), fits_path(work.model, name)]
+    if source is not None:
+        needed += adopted_files(work.model, source, name)
+    elif name != OTHER_PROBES:
+        live = (DEPLOYMENT, FAMILIARITY) if name == "fine" else ()
+        needed += [probe_path(work.model, file) for file in (name, *live)]
+    return all(work.store.has(file, key) for file in needed)
+
+
+def _key(work: Work, name: str, source: Store | None) -> str:
     """Of one step; what live predictions learn beside the main samples belongs to ``fine``."""
     key, store = task_key(work.recipe, work.entry, name), work.store
+    if source is not None:
+        return digest([key, [source.checksum(file) for file in adopted_files(work.model, source, name)]])
     if name != "fine":
         return key
     folder = f"models/{slug(work.model)}/series/{RENDERING}/"

