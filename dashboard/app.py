@@ -89,10 +89,10 @@ def icon() -> Image.Image:
 
 
 def main() -> None:
-    st.set_page_config(page_title="Probing image embeddings", page_icon=icon(), layout="wide")
+    page = st.navigation(pages(), expanded=True)
+    st.set_page_config(page_title=f"{page.title} · Probing image embeddings", page_icon=icon(), layout="wide")
     st.html(STYLE.replace("ACCENT", Theme(dark=data.is_dark()).accent))
     state.adopt_address()
-    page = st.navigation(pages(), expanded=True)
     pick_run()
     banner.show()
     try:
@@ -108,8 +108,21 @@ def main() -> None:
 
 def pick_run() -> None:
     names = [place.name for place in data.places() if place.complete]
-    if names:
-        widgets.select("Run", "run", names, help="One computation: its corpus, models and settings.", where=st.sidebar)
+    if not names:
+        return
+    asked = state.chosen("run")
+    shown = widgets.select(
+        "Run", "run", names, help="One computation: its corpus, models and settings.", where=st.sidebar
+    )
+    if asked and asked not in names:
+        st.session_state["_run_missing"] = asked, shown
+    missing, instead = st.session_state.get("_run_missing", ("", ""))
+    if missing and shown == instead and missing not in names:
+        st.warning(
+            f"There is no run '{plain(missing)}' on this computer, or it is not complete; shown is '{plain(shown)}'. "
+            "`streamlit run dashboard/app.py -- --run DIR` opens one from elsewhere.",
+            icon=":material/error:",
+        )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import state, work
+from dashboard import state, widgets, work
 from dashboard.pictures import plain
 from probing_core.progress import Report, duration
 from probing_core.results import RunPlace, find_runs
@@ -13,6 +13,7 @@ POLL_S = 3.0
 
 
 @st.fragment(run_every=POLL_S)
+@widgets.guarded
 def show() -> None:
     """Progress of every computation under ``data/runs``, and an offer to open what has just been completed."""
     watched: set[str] = st.session_state.setdefault("_watched", set())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,10 +160,20 @@ def _pair(_run: Run, digest: str, sample: int) -> tuple[bytes, bytes]:
 
 def another_run(besides: Run, able: Callable[[Run], bool]) -> str:
     """The name of another run that is ``able``, or an empty string."""
-    for place in places():
-        if place.complete and place.path.resolve() != besides.path.resolve() and able(open_run(place.path)):
+    for place, run in other_runs(besides):
+        if able(run):
             return place.name
     return ""
+
+
+def other_runs(besides: Run) -> list[tuple[RunPlace, Run]]:
+    """Every other run that is complete and can be read; one that cannot says so where it is opened."""
+    found = []
+    for place in places():
+        if place.complete and place.path.resolve() != besides.path.resolve():
+            with suppress(BadRun):
+                found.append((place, open_run(place.path)))
+    return found
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the corpus")
@@ -236,6 +247,8 @@ def corpus_size(name: str) -> tuple[int, int]:
     Raises:
         ProbingError: it cannot be opened.
     """
-    rows = corpus(name).rows
+    from probing_core.corpora import open_corpus
+
+    rows = open_corpus(name).rows  # as it is now, and not as somebody opened it
     rows = rows[(rows["split"] != "pretrain") & rows["color"]]
     return len(rows), rows["base_id"].nunique()

@@ -14,6 +14,7 @@ POLL_S = 1.0
 
 
 @st.fragment(run_every=POLL_S)
+@widgets.guarded
 def draw_missing(run: Run, models: list[str]) -> None:
     """Has the maps of ``models`` drawn, and tells how far that is; the page shows each as soon as it is there."""
     able = [m for m in models if run.has_embeddings(m)]

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import cycle
 
+import numpy as np
 import pandas as pd
 
 from dashboard import data
 from probing_core.charts.maps import Looks, category_looks
+from probing_core.charts.theme import SYMBOLS
 from probing_core.results import Run
+from probing_core.samples import load_transforms
+from probing_core.series import positions_of
 
 COLORINGS = ("group", "transform", "label", "correct", "strength")
 COLORING_NAMES = {"transform": "transformation", "label": "content", "correct": "right or wrong"}
 """What the page calls those whose name in the address says less."""
+
+MOST_LABELS, OTHERS = 7, "all others"
+"""Labels of the content that have a color each, and what the rest are called."""
 
 MOST_POINTS = 12_000
 """On a single map: more make a lasso slow."""
@@ -35,12 +43,22 @@ def points_of(run: Run, models: Sequence[str], coloring: str) -> pd.DataFrame:
             category = "not tested" if right is None else right.map({True: "right", False: "wrong"})
             rows = rows.assign(category=category).fillna({"category": "not tested"})
         elif coloring == "strength":
-            place = rows.groupby("transform")["strength"].rank(pct=True)
-            rows = rows.assign(amount=place.fillna(0.0) * 100)
+            rows = rows.assign(amount=100 * _positions(run, rows))
         else:
-            rows = rows.assign(category=rows[coloring])
+            rows = rows.assign(category=most_frequent(rows[coloring]) if coloring == "label" else rows[coloring])
         parts.append(rows)
     return pd.concat(parts, ignore_index=True)
+
+
+def _positions(run: Run, rows: pd.DataFrame) -> np.ndarray:
+    """(n,) how strong each sample is: 0 the weakest strength of its transformation, 1 the strongest, which for some is
+    the smallest number."""
+    by_name = {t.name: t for t in load_transforms(run.recipe)}
+    found = np.zeros(len(rows))
+    for name, at in rows.groupby("transform").indices.items():
+        strengths = rows["strength"].to_numpy(np.float64)[at]
+        found[at] = np.nan_to_num(positions_of(by_name[str(name)], strengths))
+    return found
 
 
 def _hover(rows: pd.DataFrame) -> list[str]:
@@ -80,8 +98,19 @@ def looks_of(run: Run, coloring: str, points: pd.DataFrame) -> tuple[Looks | Non
     if coloring == "transform":
         return theme.members(list(run.transforms["transform"]), list(run.transforms["group"])), ""
     if coloring == "group":
-        return {g: (theme.group(g), "circle") for g in dict.fromkeys(run.transforms["group"])}, ""
+        groups = dict.fromkeys(run.transforms["group"])
+        # Some colors are the same to many people, so groups have symbols, too; stars are pictures from outside.
+        symbols = cycle(symbol for symbol in SYMBOLS if symbol != "star")
+        return {group: (theme.group(group), symbol) for group, symbol in zip(groups, symbols, strict=False)}, ""
     if coloring == "correct":
         known = {"right": (theme.accent, "circle"), "wrong": (theme.warning, "x"), "not tested": (theme.muted, "cross")}
         return known, ""
-    return category_looks(sorted(points["category"].unique()), theme), ""
+    there = points["category"]
+    looks = category_looks(sorted(set(there) - {OTHERS}), theme)
+    return looks | ({OTHERS: (theme.muted, "circle")} if (there == OTHERS).any() else {}), ""
+
+
+def most_frequent(labels: pd.Series) -> pd.Series:
+    """``labels``, all but the `MOST_LABELS` most frequent as one: nobody can follow more colors."""
+    kept = labels.value_counts().index[:MOST_LABELS]
+    return labels.where(labels.isin(kept), OTHERS) if labels.nunique() > MOST_LABELS + 1 else labels

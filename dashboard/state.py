@@ -29,6 +29,7 @@ def adopt_address() -> None:
     arrived = "_choices" not in st.session_state
     if not arrived and not getattr(context, "is_history_navigation", False):
         return
+    st.session_state["_visits"] = visits() + 1
     address = st.query_params.to_dict()
     for name in [name for name in _choices() if name.startswith(FOLD) and name not in address]:
         del _choices()[name]
@@ -36,6 +37,11 @@ def adopt_address() -> None:
     for name, text in address.items():
         _choices()[name] = text
         st.session_state.pop(name, None)  # its widget starts again from the choice
+
+
+def visits() -> int:
+    """How often this session has taken over what an address says."""
+    return st.session_state.get("_visits", 0)
 
 
 def remember(name: str, options: Sequence[Any] | None, default: Any) -> None:

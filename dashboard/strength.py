@@ -174,8 +174,9 @@ def strength_slider(picture: Chosen, view: int, transform: Transform, key: str =
     shown = preview(picture, picture.key, view, transform, transform.name)
     last = len(shown.strengths) - 1
     kept = state.chosen(key)
-    index = min(int(kept), last) if kept.isdigit() else last // 2
-    identity = f"{key}-{picture.key}-{transform.name}"
+    index = min(int(kept), last) if kept.isdecimal() else last // 2
+    # Another one after somebody went back: the component keeps its own state, which would win over the address.
+    identity = f"{key}-{picture.key}-{transform.name}-{state.visits()}"
     result = _component(
         key=identity,
         data={

@@ -57,7 +57,7 @@ def _say_who(board: pd.DataFrame, first: str, second: str) -> None:
     if len(level) > MOST_NAMED:
         beside = f" {len(level)} of the {len(board) - 1} others cannot be told apart from it: the hollow marks below."
     st.markdown(
-        f"**{plain(best['model'])}** is best at telling {first} from {second}: it names "
+        f"**{plain(best['model'])}** is best at telling {plain(first)} from {plain(second)}: it names "
         f"**{best['value']:.0%}** of them rightly{interval}.{beside}"
     )
 

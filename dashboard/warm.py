@@ -28,6 +28,7 @@ async def before_serving(_: st.App) -> AsyncIterator[None]:
     Whatever goes wrong here keeps nobody from the pages that work.
     """
     _hush()
+    keep_uploads_in_memory()
     try:
         _first_page()
     except ProbingError:
@@ -35,6 +36,13 @@ async def before_serving(_: st.App) -> AsyncIterator[None]:
     except Exception as error:
         logging.getLogger(__name__).warning("The first page was not prepared: %s", one_line(error))
     yield
+
+
+def keep_uploads_in_memory() -> None:
+    """The server would write what is larger than a megabyte into a file without a name while it arrives."""
+    from starlette.formparsers import MultiPartParser
+
+    MultiPartParser.spool_max_size = 2 * pictures.MEGABYTES * 2**20  # what is larger than half of it is refused
 
 
 def _hush() -> None:

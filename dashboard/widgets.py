@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from dashboard import data, state
 from dashboard.columns import columns_of
 from dashboard.glossary import hint
 from dashboard.pictures import plain
+from probing_core.errors import ProbingError
 from probing_core.results import PicturesMissing, Run
 from probing_core.results.ranking import measure_of
 
@@ -150,6 +152,7 @@ def chart(
     """
     config = {
         "displaylogo": False,
+        "displayModeBar": True,  # else only a mouse finds it
         "scrollZoom": False,
         "toImageButtonOptions": {"format": "png", "scale": 2, "filename": key},
         "modeBarButtonsToRemove": ["autoScale2d"],
@@ -213,6 +216,19 @@ def notes(table: pd.DataFrame) -> None:
         st.caption(" ".join(said))
 
 
+def guarded(part: Callable[..., None]) -> Callable[..., None]:
+    """A part of a page that is run by itself: what goes wrong there is told there."""
+
+    @wraps(part)
+    def shown(*arguments: Any) -> None:
+        try:
+            part(*arguments)
+        except ProbingError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+
+    return shown
+
+
 def empty(sentence: str) -> None:
     """What is missing here, why, and what makes it."""
     st.info(sentence, icon=":material/info:")
@@ -248,7 +264,7 @@ def gallery(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str
         return
     st.caption(f"Pictures {place}.")
     captions = [caption(row) for row in shown.itertuples()]
-    st.image(pictures, caption=captions, width=THUMBNAIL, alt=captions)
+    st.image(pictures, caption=[plain(words) for words in captions], width=THUMBNAIL, alt=captions)
 
 
 GALLERY_COLUMNS = (

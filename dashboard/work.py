@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,10 +12,11 @@ from pathlib import Path
 import psutil
 
 from probing_core.errors import BadRun
-from probing_core.progress import Report
+from probing_core.progress import REPORT, Report
 from probing_core.store import write_atomically
 
-PROGRESS = "log/progress.json"
+SAME_S = 1.0
+"""Two readings of when a process began differ by less; the number of a process is not used again so soon."""
 
 
 def report_of(run: Path) -> Report | None:
@@ -26,10 +25,10 @@ def report_of(run: Path) -> Report | None:
     A report that says "running" although its process is gone is told as cancelled: it can be resumed.
     """
     try:
-        report = Report(**json.loads((run / PROGRESS).read_bytes()))
+        report = Report(**json.loads((run / REPORT).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
-    if report.state == "running" and not _alive(report.pid):
+    if report.state == "running" and _process(report) is None:
         return Report(**{**report.__dict__, "state": "cancelled"})
     return report
 
@@ -53,6 +52,9 @@ def draw_maps(run: Path, models: Sequence[str]) -> None:
 
 
 def _work(run: Path, command: Sequence[str]) -> None:
+    report = report_of(run)
+    if report is not None and report.state == "running":
+        return  # somebody else has asked for it; whoever looks sees how far it is
     try:
         (run / "log").mkdir(parents=True, exist_ok=True)
         output = (run / "log" / "worker.txt").open("ab")
@@ -70,21 +72,29 @@ def _work(run: Path, command: Sequence[str]) -> None:
             start_new_session=True,  # it goes on when the dashboard is closed
         )
     # The worker reports once it has been loaded; until then, whoever looks must not see the report of an earlier one.
-    report = Report("start", 0, 1, None, "Starting", pid=process.pid)
-    write_atomically(run / PROGRESS, json.dumps(asdict(report)).encode())
+    born = psutil.Process(process.pid).create_time()
+    report = Report("start", 0, 1, None, "Starting", pid=process.pid, born=born)
+    write_atomically(run / REPORT, json.dumps(asdict(report)).encode())
 
 
 def cancel(run: Path) -> bool:
     """Asks the worker of ``run`` to end; whether there was one. What is complete stays."""
     report = report_of(run)
-    if report is None or report.state != "running":
+    process = _process(report) if report is not None and report.state == "running" else None
+    if process is None:
         return False
-    os.kill(report.pid, signal.SIGTERM)
+    try:
+        process.terminate()
+    except psutil.Error:  # it has ended, or belongs to somebody else
+        return False
     return True
 
 
-def _alive(pid: int) -> bool:
+def _process(report: Report) -> psutil.Process | None:
+    """The process that wrote ``report``, while it lives: another one may have its number by now."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(report.pid)
+        same = abs(process.create_time() - report.born) < SAME_S
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except (psutil.Error, ValueError):
-        return False
+        return None

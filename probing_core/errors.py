@@ -39,6 +39,10 @@ class BadRun(ProbingError):
     """A run directory that is missing, damaged, in use, or made by another recipe."""
 
 
+class RunBusy(BadRun):
+    """Another process is writing to the run."""
+
+
 def one_line(error: BaseException) -> str:
     """The text of ``error`` on one line, for messages that wrap another library's exception."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
+import psutil
+
+from probing_core.errors import ProbingError, one_line
 from probing_core.store import write_atomically
 
 INTERVAL = 0.5
@@ -27,6 +33,7 @@ class Report:
         state: running, done, failed or cancelled.
         pid: the process that works.
         error: the one sentence of a failure.
+        born: when that process began (``psutil.Process.create_time``): numbers of processes are used again.
     """
 
     stage: str
@@ -37,6 +44,7 @@ class Report:
     state: str = "running"
     pid: int = 0
     error: str = ""
+    born: float = 0.0
 
 
 class Progress:
@@ -45,13 +53,18 @@ class Progress:
     Args:
         stream: where lines go; a terminal gets one line that is overwritten.
         file: where the latest `Report` is kept as JSON for other processes.
-        pid: written into the file.
     """
 
-    def __init__(self, stream: TextIO | None = None, file: Path | None = None, pid: int = 0) -> None:
-        self.stream, self.file, self.pid = stream, file, pid
+    def __init__(self, stream: TextIO | None = None, file: Path | None = None) -> None:
+        self.stream, self.file = stream, file
+        self._me = {"pid": os.getpid(), "born": psutil.Process().create_time()} if file is not None else {}
         self._stage, self._started, self._last = "", 0.0, 0.0
         self._first_done = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything has been told."""
+        return bool(self._stage)
 
     def update(self, stage: str, done: int, total: int, message: str = "") -> None:
         now = time.monotonic()
@@ -62,13 +75,13 @@ class Progress:
         self._last = now
         fresh = done - self._first_done  # what an earlier run had done took no time now
         left = (now - self._started) / fresh * (total - done) if fresh > 0 else None
-        self._tell(Report(stage, done, total, left, message or stage, pid=self.pid))
+        self._tell(Report(stage, done, total, left, message or stage, **self._me))
 
     def finish(self, state: str, error: str = "") -> None:
         """The last report: ``done``, ``failed`` or ``cancelled``."""
         if self.stream is not None and self.stream.isatty():
             self.stream.write("\n")
-        self._save(Report(self._stage, 1, 1, 0.0, state, state, self.pid, error))
+        self._save(Report(self._stage, 1, 1, 0.0, state, state, error=error, **self._me))
 
     def _tell(self, report: Report) -> None:
         self._save(report)
@@ -93,5 +106,28 @@ def duration(seconds: float) -> str:
 SILENT = Progress()
 
 
-def terminal() -> Progress:
-    return Progress(stream=sys.stderr)
+REPORT = "log/progress.json"
+"""Of a run, whoever works on it."""
+
+
+def terminal(run: Path | None = None) -> Progress:
+    """Tells the terminal; and whoever watches ``run``, if one is named."""
+    return Progress(sys.stderr, None if run is None else run / REPORT)
+
+
+@contextmanager
+def ending(progress: Progress) -> Iterator[None]:
+    """Writes the last report, however the work inside ends; none where it had not begun."""
+    state, error = "failed", ""
+    try:
+        yield
+        state = "done"
+    except (KeyboardInterrupt, SystemExit):
+        state = "cancelled"
+        raise
+    except BaseException as caught:
+        error = one_line(caught) if isinstance(caught, ProbingError) else f"{type(caught).__name__}: {one_line(caught)}"
+        raise
+    finally:
+        if progress.begun:
+            progress.finish(state, error)

@@ -220,12 +220,17 @@ MAKERS = {STRENGTH: _at_strength, COMPOSITION: _composed, RENDERING: _rendered, 
 
 def position_of(transform: Transform, strength: float) -> float:
     """Where a strength lies by the law: 0 the weakest documented, 1 the strongest, below 0 what is fainter."""
+    return float(positions_of(transform, np.array([strength], np.float64))[0])
+
+
+def positions_of(transform: Transform, strengths: np.ndarray) -> np.ndarray:
+    """`position_of` of each of ``strengths`` (n,)."""
     weakest, strongest = transform.weakest, transform.strongest
     if weakest == strongest:
-        return 0.0
+        return np.zeros(len(strengths))
     if transform.law == "log":
-        return float(np.log(strength / weakest) / np.log(strongest / weakest))
-    return (strength - weakest) / (strongest - weakest)
+        return np.log(strengths / weakest) / np.log(strongest / weakest)
+    return (strengths - weakest) / (strongest - weakest)
 
 
 def _facts(before: Image, after: Image) -> dict[str, Any]:

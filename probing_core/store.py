@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.errors import BadRun, one_line
+from probing_core.errors import BadRun, RunBusy, one_line
 
 SCHEMA = 1
 """Version of everything a run holds; part of every key."""
@@ -195,7 +195,7 @@ class Store:
             except ImportError:  # Windows has no flock; there, two writers are the user's to avoid
                 pass
             except OSError as error:
-                raise BadRun(
+                raise RunBusy(
                     f"Another process is writing to the run '{self.root}'; wait until it ends, or stop it first."
                 ) from error
             self._manifest = self._read_manifest()

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from probing_core.cli import build_parser, run_options
-from probing_core.errors import ProbingError, one_line
+from probing_core.errors import ProbingError, RunBusy, one_line
 from probing_core.pipeline import STAGES, run
-from probing_core.progress import Progress
+from probing_core.progress import REPORT, Progress
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     command = arguments[0]
     out = Path(options.out if command == "run" else options.run)
-    progress = Progress(file=out / "log" / "progress.json", pid=os.getpid())
+    progress = Progress(file=out / REPORT)
 
     def cancel(signum: int, frame: object) -> None:
         try:
@@ -40,9 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         progress.finish(state, error)
 
     signal.signal(signal.SIGTERM, cancel)
-    progress.update("start", 0, 1, "Starting")
     try:
         run(out, run_options(options), STAGES if command == "run" else (command,), progress)
+    except RunBusy:
+        print(f"{out} is in the hands of another process.", file=sys.stderr)  # whose report it is
+        return 2
     except ProbingError as error:
         finish("failed", one_line(error))
         return 2

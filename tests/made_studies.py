@@ -43,11 +43,11 @@ def add_studies(root: Path) -> Path:
     for name, low in (("hit_rate", "hit"), ("shift", "shift")):
         value = rng.uniform(0.2, 0.9, len(strength))
         strength = strength.assign(**{name: value, f"{low}_low": value - 0.1, f"{low}_high": value + 0.1})
-    strength = strength.assign(images=150, bases=150, interval="bootstrap")
+    strength = strength.assign(images=150, bases=150, interval="bootstrap", note="")
     thresholds = rows("transform", "unit", "threshold", of=[(t.name, t.unit, t.strength_at(0.5)) for t in changed])
     thresholds = thresholds.assign(
         low=thresholds["threshold"] * 0.9, high=thresholds["threshold"] * 1.1, censored="", false_alarms=0.1,
-        images=150, bases=150,
+        images=150, bases=150, note="",
     )  # fmt: skip
     kinds = [f"equivariance-{kind}" for kind in ("identity", "offset", "ridge", "rank")]
     geometry = [(t.name, "shift") for t in transforms] + [(t.name, kind) for t in changed for kind in kinds]

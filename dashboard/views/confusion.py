@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import data, state, telling, widgets
 from dashboard.glossary import hint
+from dashboard.pictures import plain
 from dashboard.telling import ALL, TWO
 from dashboard.tour import tour
 from probing_core.charts import confusion_chart
@@ -44,8 +45,15 @@ def show() -> None:
     there = {*told["truth"].unique(), *told["predicted"].unique()}
     classes = [c for c in run.classes(task) if c in there]
     matrix = _matrix(told, classes, normalize)
+    second = None
     if other != NOBODY:
-        matrix = matrix - _matrix(of_subset(data.predictions(run, other, task), subset, run.far), classes, normalize)
+        second = data.predictions(run, other, task)
+        if second.empty:
+            widgets.empty(f"'{other}' has no predictions for the task {task} yet; the matrix is that of {model} alone.")
+            other, second = NOBODY, None
+    if second is not None:
+        second = of_subset(second, subset, run.far)
+        matrix = matrix - _matrix(second, classes, normalize)
     cell = _cell(classes, matrix)
     figure = confusion_chart(
         matrix,
@@ -70,7 +78,7 @@ def show() -> None:
         + (f", {model} minus {other}. Blue: {model} more often, orange: {other}." if other != NOBODY else ".")
         + " Lines part the groups. Click a cell to see its pictures below."
     )
-    _cell_pictures(run, model, other, task, told, cell)
+    _cell_pictures(run, (model, other), task, told, second, cell)
 
 
 def _controls(run: Run) -> tuple[str, str, str, str, Normalization]:
@@ -115,7 +123,10 @@ def _open_cell(truth: str, predicted: str) -> None:
     state.choose("cell-gallery-page", 1)
 
 
-def _cell_pictures(run: Run, model: str, other: str, task: str, told: pd.DataFrame, cell: tuple[str, str]) -> None:
+def _cell_pictures(
+    run: Run, models: tuple[str, str], task: str, told: pd.DataFrame, second: pd.DataFrame | None, cell: tuple[str, str]
+) -> None:
+    """The samples that either model puts into the cell, with what both say."""
     st.header("Pictures of a cell")
     classes = run.classes(task)
     columns = st.columns(2)
@@ -131,27 +142,38 @@ def _cell_pictures(run: Run, model: str, other: str, task: str, told: pd.DataFra
         for name, value in (("tell", truth), ("from", predicted), ("compare", TWO)):
             state.choose(name, value)
         st.rerun()
-    rows = told[(told["truth"] == truth) & (told["predicted"] == predicted)]
-    of = int((told["truth"] == truth).sum())
-    what = f"is told as **{predicted}**" if truth == predicted else f"is taken for **{predicted}**"
-    st.markdown(f"**{truth}** {what} by {model} in **{len(rows)} of {of}** samples.")
-    if other != NOBODY and len(rows):
-        second = data.predictions(run, other, task).set_index("sample")
-        rows = rows.assign(other=rows["sample"].map(second["predicted"]), p_other=rows["sample"].map(second["p_truth"]))
+    rows = told[told["truth"] == truth]
+    here = rows["predicted"] == predicted
+    counts = [f"by {plain(models[0])} in **{here.sum()} of {len(rows)}** samples"]
+    if second is not None:
+        theirs = second.set_index("sample")[["predicted", "p_predicted", "p_truth"]].add_suffix("_other")
+        rows = rows.join(theirs, on="sample")
+        there = rows["predicted_other"] == predicted
+        counts.append(f"by {plain(models[1])} in **{there.sum()}**, by both in **{(here & there).sum()}**")
+        here |= there
+    what = f"is told as **{plain(predicted)}**" if truth == predicted else f"is taken for **{plain(predicted)}**"
+    st.markdown(f"**{plain(truth)}** {what} {', '.join(counts)}.")
+    rows = rows[here]
     if rows.empty:
-        widgets.empty("No sample is in this cell; the darker cells have some.")
+        widgets.empty("No sample is in this cell; cells with a number have some.")
         return
     rows = rows.sort_values("p_predicted", ascending=False)
-    widgets.gallery(run, rows, "cell-gallery", lambda r: _caption(r, task, model, other))
+    widgets.gallery(run, rows, "cell-gallery", lambda row: _caption(row, models))
     widgets.download(rows, "cell", "Samples of the cell as CSV")
 
 
-def _caption(row, task: str, model: str, other: str) -> str:
+def _caption(row, models: tuple[str, str]) -> str:
     strength = "" if pd.isna(row.strength) else f" {row.strength:.2g}"
-    words = f"{row.transform}{strength}: {row.predicted} {row.p_predicted:.0%}"
-    if row.truth != row.predicted:
-        words += f", {row.truth} {row.p_truth:.0%}"
-    return words if other == NOBODY else f"{words}. {other}: {row.other}, {row.truth} {row.p_other:.0%}"
+    mine = _answer(row.predicted, row.p_predicted, row.truth, row.p_truth)
+    if models[1] == NOBODY:
+        return f"{row.transform}{strength}: {mine}"
+    theirs = _answer(row.predicted_other, row.p_predicted_other, row.truth, row.p_truth_other)
+    return f"{row.transform}{strength}. {models[0]}: {mine}. {models[1]}: {theirs}"
+
+
+def _answer(predicted: str, p_predicted: float, truth: str, p_truth: float) -> str:
+    words = f"{predicted} {p_predicted:.0%}"
+    return words if predicted == truth else f"{words}, {truth} {p_truth:.0%}"
 
 
 show()

@@ -53,14 +53,17 @@ def _live(run: Run, picture: pictures.Chosen, transform: Transform, strength: fl
         widgets.empty(str(error))
         return
     axis = f"{transform.parameter} ({transform.unit})"
+    falls = transform.falling
     left, right = st.columns(2)
     with left:
         st.subheader("Probability of the right class", help=hint("probability"))
-        figure = strength_chart(curve, "probability", data.theme(), "probability", axis, strength)
+        figure = strength_chart(curve, "probability", data.theme(), "probability", axis, strength, falling=falls)
         widgets.chart(figure, "curve-probability", curve, "Probability of the right class as strength grows.")
     with right:
         st.subheader("Shift of the embedding", help=RAW_SHIFT)
-        figure = strength_chart(curve, "shift", data.theme(), "1 - cosine to the clean view", axis, strength)
+        figure = strength_chart(
+            curve, "shift", data.theme(), "1 - cosine to the clean view", axis, strength, falling=falls
+        )
         widgets.chart(figure, "curve-shift", curve, "Shift of the embedding as strength grows.")
     _neighbors(run, shown.before[0], shown.after[shown.strengths.index(strength)], able)
 
@@ -88,16 +91,24 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
         _by_drawn_strength(run, transform, strength, models)
         return
     axis = f"{transform.parameter} ({transform.unit})"
-    learned = transform.weakest, transform.strongest
+    learned, falls = (transform.weakest, transform.strongest), transform.falling
     left, right = st.columns(2)
     with left:
         figure = strength_chart(
-            rows, "hit_rate", data.theme(), "told right (share)", axis, strength, ("hit_low", "hit_high"), learned
+            rows,
+            "hit_rate",
+            data.theme(),
+            "told right (share)",
+            axis,
+            strength,
+            ("hit_low", "hit_high"),
+            learned,
+            falls,
         )
         widgets.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
     with right:
         figure = strength_chart(
-            rows, "shift", data.theme(), "shift", axis, strength, ("shift_low", "shift_high"), learned
+            rows, "shift", data.theme(), "shift", axis, strength, ("shift_low", "shift_high"), learned, falls
         )
         widgets.chart(figure, "shift", rows, "Normalized shift as strength grows.")
     st.caption(
@@ -126,7 +137,9 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
         return
     curve = pd.concat(parts, ignore_index=True)
     axis = f"{transform.parameter} ({transform.unit})"
-    figure = strength_chart(curve, "right", data.theme(), "told right (share)", axis, strength)
+    figure = strength_chart(
+        curve, "right", data.theme(), "told right (share)", axis, strength, falling=transform.falling
+    )
     widgets.chart(figure, "by-strength", curve, f"Share of {transform.name} samples told right by drawn strength.")
     st.caption(
         f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
@@ -144,10 +157,10 @@ def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
         widgets.empty(why_none(run, trains=False) if table.empty else reason)
         return
     stronger = transform.strongest >= transform.weakest
-    order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images"]
+    order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images", "note"]
     number = st.column_config.NumberColumn
     widgets.show_table(
-        rows.sort_values("threshold", ascending=stronger)[order],
+        rows.sort_values("threshold", ascending=stronger).reindex(columns=order, fill_value=""),
         "thresholds",
         column_config={
             "threshold": number(format="%.3g", help=hint("detection threshold")),

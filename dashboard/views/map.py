@@ -13,11 +13,15 @@ from dashboard.points import COLORING_NAMES, COLORINGS, looks_of, most_samples, 
 from dashboard.tour import tour
 from probing_core.charts import map_chart
 from probing_core.results import PicturesMissing, Run
+from probing_core.samples import sample_key
 
 MOST_ARROWS = 160
 """One image under every transformation, in three repetitions."""
 
 CHART = "map"
+
+OF = "selected-in"
+"""The choice that says which samples the numbers of ``selected`` count."""
 
 
 def show() -> None:
@@ -34,7 +38,7 @@ def show() -> None:
     if not models:
         return
     placed = points_of(run, models, coloring)
-    selected = _find_image(run, placed, selection.decode(state.chosen("selected"), len(run.samples)))
+    selected = _find_image(run, placed, _selected_in(run))
     groups = widgets.several("Groups", "groups", list(dict.fromkeys(run.transforms["group"])), "all groups")
     points = thin(placed[placed["group"].isin(groups)], selected, len(models))
     arrows = _arrows(placed, selected) if _wants_arrows(selected) else None
@@ -45,7 +49,7 @@ def show() -> None:
         CHART,
         points,
         f"Maps of {', '.join(models)}, colored by {coloring}.",
-        on_select=lambda: _take_selection(len(run.samples)),
+        on_select=lambda: _take_selection(run),
     )
     _say_how_many(run, placed, points, models)
     if not run.pictures.why_not:
@@ -66,7 +70,7 @@ def _say_how_many(run: Run, placed: pd.DataFrame, points: pd.DataFrame, models: 
     shown, there, total = points["sample"].nunique(), placed["sample"].nunique(), len(run.samples)
     words = f"{shown:,} of {there:,} samples shown" + (f" in each of {len(models)} maps" if len(models) > 1 else "")
     if shown >= most_samples(len(models)):  # more, where selected ones were kept
-        words += f": thinned evenly from {there:,} to keep the page quick"
+        words += ": thinned evenly to keep the page quick"
         words += "; fewer models or groups show all" if there == total else ""
     if there < total:
         words += f". The maps of this run hold {there:,} of its {total:,} samples"
@@ -75,10 +79,30 @@ def _say_how_many(run: Run, placed: pd.DataFrame, points: pd.DataFrame, models: 
     )
 
 
-def _take_selection(total: int) -> None:
+def _selected_in(run: Run) -> list[int]:
+    """What is selected; numbers of another run's samples are other pictures here, and are dropped."""
+    kept = state.chosen("selected")
+    if kept and state.chosen(OF, _stands_for(run)) != _stands_for(run):
+        state.choose("selected", "")
+        st.info("The selection was made in another run and has been dropped.", icon=":material/info:")
+        return []
+    return selection.decode(kept, len(run.samples))
+
+
+def _stands_for(run: Run) -> str:
+    return sample_key(run.recipe)[:8]
+
+
+def _select(run: Run, samples: list[int]) -> None:
+    state.choose("selected", selection.encode(samples))
+    state.choose(OF, _stands_for(run))
+    state.choose("map-gallery-page", 1)
+
+
+def _take_selection(run: Run) -> None:
     event = st.session_state.get(CHART)
     samples = selection.samples_of(event["selection"]["points"]) if event else []
-    state.choose("selected", selection.encode([s for s in samples if s < total]))
+    _select(run, [s for s in samples if s < len(run.samples)])
 
 
 def _find_image(run: Run, placed: pd.DataFrame, selected: list[int]) -> list[int]:
@@ -89,7 +113,7 @@ def _find_image(run: Run, placed: pd.DataFrame, selected: list[int]) -> list[int
     image = left.selectbox("Find an image in all maps", ids, index=None, placeholder="its id", key="find-image")
     if image and st.session_state.get("_found") != image:
         selected = run.samples.loc[run.samples["image_id"] == image, "sample"].tolist()
-        state.choose("selected", selection.encode(selected))
+        _select(run, selected)
     st.session_state["_found"] = image
     with middle:
         widgets.toggle(
@@ -100,8 +124,10 @@ def _find_image(run: Run, placed: pd.DataFrame, selected: list[int]) -> list[int
         selected = []
     if selected:
         state.publish("selected", selection.encode(selected))
+        state.publish(OF, _stands_for(run))
     else:
         state.withdraw("selected")
+        state.withdraw(OF)
     return selected
 
 
@@ -135,7 +161,7 @@ def _selection(run: Run, selected: list[int], models: list[str]) -> None:
     with composition:
         st.subheader(f"{len(rows):,} of {len(run.samples):,} samples")
         _composition(run, rows)
-        _name_and_export(rows)
+        _name_and_export(run, rows)
     with pictures:
         told = data.predictions(run, models[0], "fine")
         if not told.empty:
@@ -170,8 +196,9 @@ def _composition(run: Run, rows: pd.DataFrame) -> None:
     )
 
 
-def _name_and_export(rows: pd.DataFrame) -> None:
-    named: dict[str, str] = st.session_state.setdefault("_selections", {})
+def _name_and_export(run: Run, rows: pd.DataFrame) -> None:
+    kept: dict[str, dict[str, str]] = st.session_state.setdefault("_selections", {})
+    named = kept.setdefault(_stands_for(run), {})
     state.remember("selection-name", None, "")
     name = st.text_input(
         "Name of this selection", key="selection-name", placeholder="for example: lost in fog", max_chars=80
@@ -185,7 +212,7 @@ def _name_and_export(rows: pd.DataFrame) -> None:
     if named:
         again = st.selectbox("Kept selections", list(named), index=None, key="selection-again")
         if again and named[again] != selection.encode(rows["sample"].tolist()) and st.button(f"Open '{again}'"):
-            state.choose("selected", named[again])
+            _select(run, selection.decode(named[again], len(run.samples)))
             st.rerun()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import streamlit as st
@@ -21,7 +22,8 @@ from dashboard.estimates import (
 from dashboard.pictures import plain
 from probing_core.errors import ProbingError
 from probing_core.paths import data_dir
-from probing_core.progress import duration
+from probing_core.progress import REPORT, duration
+from probing_core.results import RunPlace
 from probing_core.samples import FEW_PHOTOGRAPHS
 from probing_core.transforms import GROUPS, bank
 
@@ -67,7 +69,7 @@ def _form() -> tuple[str, dict, str, bool]:
             help="Before transformations, spread over photographs.",
         )
     with right:
-        models = _models()
+        models, known = _models()
         changing = [g for g in GROUPS if g != "identity"]
         state.remember("new-groups", changing, [])
         groups = st.multiselect("Groups of transformations", changing, key="new-groups", placeholder="the whole bank")
@@ -76,7 +78,8 @@ def _form() -> tuple[str, dict, str, bool]:
     for choice, value in (("new-name", name), ("new-limit", limit), ("new-groups", groups), ("new-view", view)):
         state.publish(choice, value)
     arguments = {"corpus": corpus, "models": models, "view": view, "limit": int(limit), "groups": groups}
-    return name, arguments, _problem(name, models, wanted), wanted
+    problem = _problem(name, models, wanted, known)
+    return name, arguments, problem, wanted and known
 
 
 def _corpus() -> tuple[str, bool]:
@@ -99,15 +102,21 @@ def _corpus() -> tuple[str, bool]:
     return corpus, wanted
 
 
-def _models() -> list[str]:
+def _models() -> tuple[list[str], bool]:
+    """The chosen models, and whether somebody here wants them looked up: those of a link alone are not."""
     catalog = data.model_catalog()
     available = [row["name"] for row in catalog if row["available"]]
     state.remember("new-models", available, data.bundled_models())
     chosen = st.multiselect("Models", available, key="new-models")
     state.remember("new-further", None, "")
+
+    def want() -> None:
+        st.session_state["_wanted-further"] = st.session_state["new-further"]
+
     further = st.text_input(
         "Further models",
         key="new-further",
+        on_change=want,
         placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, file:PATH",
         help="Separated by commas. Naming a published model is consent to download it.",
     )
@@ -119,18 +128,23 @@ def _models() -> list[str]:
     if missing and (box := widgets.fold(f"{len(missing)} models that cannot be used here, and why", "show-missing")):
         for row in missing:
             box.markdown(f"**{plain(row['name'])}**: {plain(row['why_not'])}")
-    return [*chosen, *(part.strip() for part in further.split(",") if part.strip())]
+    wanted = not further.strip() or st.session_state.get("_wanted-further") == further
+    if not wanted:
+        st.button("Look up these models", key="open-further", on_click=want, help="They came by a link.")
+    return [*chosen, *(part.strip() for part in further.split(",") if part.strip())], wanted
 
 
-def _problem(name: str, models: list[str], wanted: bool) -> str:
+def _problem(name: str, models: list[str], wanted: bool, known: bool) -> str:
     if not wanted:
         return "The corpus came by a link: open it if you want it."
+    if not known:
+        return "Further models came by a link: look them up if you want them."
     if not name:
         return "Give the run a name."
     if not NAME.fullmatch(name):
         return "A name has letters, digits, dots, dashes and underscores, and begins with a letter or a digit."
     if (runs_folder() / name).exists():
-        return f"There is a run '{name}' already; choose another name, or resume that one above."
+        return f"There is a run '{name}' already; choose another name, or resume or remove that one above."
     return "" if models else "Choose at least one model."
 
 
@@ -178,6 +192,7 @@ def _choice(arguments: dict, names: list[str]) -> tuple:
 
 
 @st.fragment(run_every=POLL_S)
+@widgets.guarded
 def _measure(arguments: dict, names: list[str], measured: bool) -> None:
     """A button that measures, and how that goes; the page shows the result."""
     choice, running = _choice(arguments, names), st.session_state.get("_measuring")
@@ -203,9 +218,10 @@ def _measure(arguments: dict, names: list[str], measured: bool) -> None:
 
 
 @st.fragment(run_every=2.0)
+@widgets.guarded
 def _runs() -> None:
     st.header("Runs on this computer")
-    places = data.places()
+    places = [*data.places(), *_only_begun()]
     if not places:
         widgets.empty("There is none yet.")
     for place in places:
@@ -215,11 +231,26 @@ def _runs() -> None:
             if report and report.state == "running":
                 if st.button("Cancel", key=f"cancel-{place.name}"):
                     work.cancel(place.path)
+            elif not (place.path / "run.toml").is_file():
+                if st.button("Remove", key=f"remove-{place.name}", help="Nothing of it has been computed."):
+                    shutil.rmtree(place.path)
+                    st.rerun()
             elif _unfinished(place.complete, report) and st.button("Resume", key=f"resume-{place.name}"):
                 work.start(place.path, [])
             if place.complete and st.button("Open", key=f"open-run-{place.name}"):
                 state.choose("run", place.name)
                 st.switch_page("views/overview.py")
+
+
+def _only_begun() -> list[RunPlace]:
+    """Runs that were started here and have not got as far as a recipe: their corpus is being read, or was refused."""
+    folder = runs_folder()
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [
+        RunPlace(path.name, path, complete=False)
+        for path in found
+        if (path / REPORT).is_file() and not (path / "run.toml").is_file()
+    ]
 
 
 def _unfinished(complete: bool, report) -> bool:
@@ -229,7 +260,7 @@ def _unfinished(complete: bool, report) -> bool:
 
 def _status(complete: bool, report) -> str:
     if report is None:
-        return "complete" if complete else "begun elsewhere, not complete"
+        return "complete" if complete else "begun by another version of the project, not complete"
     if report.state == "running":
         left = "" if report.left_s is None else f", {duration(report.left_s)} left"
         return f"{report.message}: {report.done} of {report.total}{left}"

@@ -85,13 +85,13 @@ def _leaderboard(run: Run) -> pd.DataFrame:
 
 def _further_runs(run: Run, where) -> list[Run]:
     """Runs to rank in the same table, as far as that is fair."""
-    others = [p for p in data.places() if p.complete and p.path.resolve() != run.path.resolve()]
+    others = {place.name: other for place, other in data.other_runs(run)}
     if not others:
         return []
-    state.remember("with", [p.name for p in others], [])
-    names = where.multiselect("Rank together with the models of", [p.name for p in others], key="with")
+    state.remember("with", list(others), [])
+    names = where.multiselect("Rank together with the models of", list(others), key="with")
     state.publish("with", names)
-    chosen = [data.open_run(p.path) for p in others if p.name in names]
+    chosen = [others[name] for name in names]
     fair = [other for other in chosen if not rankable([run, other])]
     for other in chosen:
         if differs := rankable([run, other]):
@@ -102,6 +102,7 @@ def _further_runs(run: Run, where) -> list[Run]:
 def _board_table(board: pd.DataFrame, definition: str) -> None:
     table = pd.DataFrame(
         {
+            **({"run": board["run"]} if board["run"].nunique() > 1 else {}),
             "model": board["model"],
             "objective": board["objective"],
             "score %": board["value"] * 100,
@@ -179,13 +180,13 @@ def _standing(row) -> str:
     if pd.isna(row.p):
         return "not compared"
     if not row.apart:
-        return f"not told apart (p = {row.p:.2f})"
+        return f"not told apart (p = {row.p:.3f})" if row.p < 0.1 else f"not told apart (p = {row.p:.2f})"
     return "lower (p < 0.001)" if row.p < 0.001 else f"lower (p = {row.p:.3f})"
 
 
 def _change_of_corpus(run: Run) -> None:
     st.header("What the change of corpus costs")
-    source = source_of(run, (data.open_run(p.path) for p in data.places() if p.complete))
+    source = source_of(run, (other for _, other in data.other_runs(run)))
     if source is None:
         widgets.empty("The probes of this run come from another run, which is not here to be compared with.")
         return

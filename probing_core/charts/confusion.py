@@ -112,4 +112,6 @@ def _cell(value: float) -> str:
 def _amount(value: float, unit: str, difference: bool) -> str:
     if not np.isfinite(value):
         return "no samples"
-    return f"{value:+.1f} {unit} points" if difference else f"{value:.1f} {unit}".rstrip()
+    if not unit:  # counts
+        return f"{value:+.0f} samples" if difference else f"{value:.0f} samples"
+    return f"{value:+.1f} points" if difference and unit == "%" else f"{value:.1f} {unit}"

@@ -109,8 +109,9 @@ def strength_chart(
     mark: float,
     bounds: tuple[str, str] | None = None,
     learned: tuple[float, float] | None = None,
+    falling: bool = False,
 ) -> go.Figure:
-    """One line a model over the strength.
+    """One line a model over the strength, stronger to the right.
 
     Args:
         curve: ``model``, ``strength`` and the column ``value``.
@@ -119,6 +120,7 @@ def strength_chart(
         mark: the strength that is chosen.
         bounds: columns of the 95 % interval's ends, where there is one.
         learned: the range of strengths that probes learned from, to be shaded.
+        falling: whether smaller numbers are stronger (qualities, levels, contrasts).
     """
     figure = base_figure(theme, 360 + 10 * curve["model"].nunique(), legend=legend_below())
     looks = theme.model_looks(curve["model"])
@@ -139,7 +141,7 @@ def strength_chart(
     if learned is not None:
         figure.add_vrect(x0=learned[0], x1=learned[1], fillcolor=theme.muted, opacity=0.12, line_width=0, layer="below")
     figure.add_vline(x=mark, line={"dash": "dot", "color": theme.muted})
-    figure.update_xaxes(title_text=axis)
+    figure.update_xaxes(title_text=f"{axis}, stronger to the right", autorange="reversed" if falling else True)
     figure.update_yaxes(title_text=title, rangemode="tozero")
     return figure
 

@@ -20,12 +20,14 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
     figure = base_figure(theme, 90 + 38 * len(board), showlegend=False)
     rows = board.iloc[::-1]
     baseline = rows["model"].str.startswith(BASELINE)
+    # The same model of several runs has a row in each.
+    names = rows["model"] + " · " + rows["run"] if rows["model"].duplicated().any() else rows["model"]
     color = np.where(baseline, theme.muted, theme.accent)
     hollow = np.where(rows["apart"] | (rows["value"] == board["value"].max()), "", "-open")
     figure.add_trace(
         go.Scatter(
             x=rows["value"] * 100,
-            y=rows["model"].map(escape),
+            y=names.map(escape),
             mode="markers",
             marker={
                 "size": 12,

@@ -87,9 +87,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(out: Path, options: argparse.Namespace, stages: Sequence[str]) -> int:
     from probing_core.pipeline import run
-    from probing_core.progress import terminal
+    from probing_core.progress import ending, terminal
 
-    run(out, run_options(options), stages, terminal())
+    progress = terminal(out)
+    with ending(progress):
+        run(out, run_options(options), stages, progress)
     print(f"{out} is complete.", file=sys.stderr)
     return 0
 

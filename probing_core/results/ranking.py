@@ -61,13 +61,17 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") ->
         raise BadRun(
             f"These runs differ in more than their models, so they are not ranked together: {'; '.join(differs)}."
         )
-    board = pd.concat([_scores(run, task, subset) for run in runs], ignore_index=True)
+    parts = [_scores(run, task, subset).assign(place=place) for place, run in enumerate(runs)]
+    board = pd.concat(parts, ignore_index=True)
     if board.empty:
         return board
     board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
-    by_name = {run.name: run for run in runs}
-    entries = board[["run", "model"]].to_dict("records")
-    units = [_accuracy(by_name[e["run"]], e["model"], task, subset) for e in entries]
+    # By place and not by name: two folders may have the same.
+    units = [
+        _accuracy(runs[place], model, task, subset)
+        for place, model in zip(board["place"].tolist(), board["model"].tolist(), strict=True)
+    ]
+    board = board.drop(columns="place")
     board["difference"] = board["value"].iloc[0] - board["value"]
     board["p"] = [np.nan, *against_best(units)]
     board["apart"] = board["p"] < SIGNIFICANCE

@@ -95,6 +95,11 @@ class Transform:
     warp: CoordinateMap | None = None
     art: Callable[[str], PixelFunction] | None = None
 
+    @property
+    def falling(self) -> bool:
+        """Whether smaller numbers are stronger, as of a quality."""
+        return self.strongest < self.weakest
+
     def __post_init__(self) -> None:
         if self.group not in GROUPS:
             raise ValueError(f"{self.name}: group must be one of {', '.join(GROUPS)}; got '{self.group}'")

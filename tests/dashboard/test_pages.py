@@ -18,14 +18,13 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import live
 from dashboard.tour import STEPS
-from dashboard.work import PROGRESS
 from probing_core.errors import ProbingError
 from probing_core.images import encode_png
 from probing_core.paths import data_dir
 from probing_core.prediction import Predictor
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.familiarity import fit_familiarity
-from probing_core.progress import Report
+from probing_core.progress import REPORT, Report
 from probing_core.projection import map_path
 from probing_core.results import Run
 from probing_core.store import Store, digest
@@ -38,8 +37,13 @@ WITHOUT_A_RUN = ("New run", "Transformations")
 
 
 def texts(app: Any) -> str:
-    kinds = ("markdown", "caption", "info", "error", "header", "subheader")
+    kinds = ("markdown", "caption", "info", "warning", "error", "header", "subheader")
     return "\n".join(str(e.value) for kind in kinds for e in app.get(kind))
+
+
+def unescaped(app: Any) -> str:
+    """`texts` without what keeps names from being read as Markdown."""
+    return texts(app).replace("\\", "")
 
 
 def label(app: Any, kind: str, name: str):
@@ -185,7 +189,8 @@ def test_map_finds_an_image_and_keeps_a_named_selection(open_app, made_run):
     label(app, "button", "Keep it").click().run()
     app.button(key="clear-selection").click().run()
     app.selectbox(key="find-image").select(None).run()
-    assert app.session_state["_selections"].keys() == {"mine"}
+    (kept,) = app.session_state["_selections"].values()  # of this run
+    assert kept.keys() == {"mine"}
     assert address(app, "selection-name") == "mine"
 
 
@@ -234,6 +239,65 @@ def test_confusion_counts_the_pictures_of_a_cell(open_app, made_run):
     assert address(app, "cell") == "jpeg>rain"
     label(app, "button", "Which model is best at telling jpeg from rain?").click().run()
     assert (address(app, "tell"), address(app, "from")) == ("jpeg", "rain")
+
+
+def test_a_cell_of_a_difference_shows_what_either_model_puts_there(open_app, made_run):
+    run = Run.open(made_run)
+    mine, theirs = (run.predictions(m, "fine").set_index("sample") for m in ("zoo/mae", "baseline/pixels"))
+    counts = theirs[~theirs["correct"]].groupby(["truth", "predicted"]).size().sort_values(ascending=False)
+    said = set(zip(mine["truth"], mine["predicted"], strict=True))
+    truth, predicted = next(cell for cell in counts.index if cell not in said)
+    app = open_app("Confusion", cell=f"{truth}>{predicted}", model="zoo/mae", other="baseline/pixels")
+    assert f"by zoo/mae in **0 of 16** samples, by baseline/pixels in **{counts[truth, predicted]}**" in unescaped(app)
+    assert "No sample is in this cell" not in texts(app)
+
+
+def test_a_model_that_was_told_nothing_yet_takes_no_part_in_a_difference(open_app, made_run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(made_run, copy)
+    store = Store(copy)
+    with store.locked():
+        store.remove("models/baseline-pixels/predictions/fine.parquet")
+    app = open_app("Confusion", run=copy, other="baseline/pixels")
+    assert not app.exception
+    assert "has no predictions for the task fine yet" in texts(app)
+
+
+@pytest.mark.parametrize("strength", ["²", "-1", "x", "99"])
+def test_a_strength_that_is_none_is_the_middle_or_the_nearest(open_app, strength):
+    assert not open_app("Explore", strength=strength).exception
+
+
+def test_a_link_to_a_run_that_is_not_here_says_so(open_app):
+    app = open_app("Confusion", run_="gone")
+    assert "There is no run 'gone' on this computer" in unescaped(app)
+
+
+def test_a_selection_of_another_run_is_dropped(open_app):
+    assert "has been dropped" in texts(open_app("Map", selected="1.2.3", selected_in="00000000"))
+    app = open_app("Map", selected="1.2.3")
+    assert "has been dropped" not in texts(app)
+    assert "3 of" in texts(app)
+
+
+def test_models_of_a_link_are_not_looked_up_before_somebody_here_wants_them(open_app, monkeypatch):
+    asked = []
+    monkeypatch.setattr("dashboard.data.check_model", asked.append)
+    app = open_app("New run", new_further="hf:some/repo", new_name="mine")
+    assert "Further models came by a link" in texts(app)
+    assert asked == []
+    label(app, "button", "Look up these models").click().run()
+    assert "hf:some/repo" in asked
+
+
+def test_a_start_that_came_to_nothing_is_told_and_can_be_removed(open_app, data_folder):
+    lost = data_folder / "runs" / "lost"
+    (lost / "log").mkdir(parents=True)
+    (lost / REPORT).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
+    app = open_app("New run")
+    assert "stopped: No such folder." in unescaped(app)
+    next(b for b in app.button if b.key == "remove-lost").click().run()
+    assert not lost.exists()
 
 
 def test_two_classes_rank_the_models_and_show_what_they_get_wrong(open_app, made_run):
@@ -495,6 +559,7 @@ def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
     assert not opened.metric
     assert label(opened, "button", "Start").disabled
     opened.button(key="open-corpus").click().run()
+    opened.button(key="open-further").click().run()
     assert not opened.exception
     for key in ("new-name", "new-corpus", "new-limit", "new-further", "new-models", "new-groups", "new-view"):
         assert opened.session_state[key] == app.session_state[key] not in ("", [], 0)
@@ -552,7 +617,7 @@ def test_a_run_whose_studies_were_cut_off_can_be_resumed(open_app, data_folder, 
     run = data_folder / "runs" / "mine"
     shutil.copytree(made_run, run)
     (run / "log").mkdir(exist_ok=True)
-    (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
+    (run / REPORT).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
     app = open_app("New run")
     assert not app.exception
     assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered
@@ -563,7 +628,7 @@ def test_overview_tells_what_the_change_of_corpus_costs(open_app, data_folder, m
     for path in (source, run):
         shutil.copytree(made_run, path)
     recipe = Run.open(source).recipe
-    taken = replace(recipe, probes_from=digest(recipe.without_models()), seed=recipe.seed + 1)
+    taken = replace(recipe, probes_from=digest(recipe.without_models()), fingerprint="of another corpus")
     Store(run).write_toml("run.toml", taken.to_toml(), "taken")
     app = open_app("Overview", run=run)
     assert not app.exception

@@ -55,3 +55,32 @@ def test_what_fails_here_is_told_and_left_to_the_page(monkeypatch, caplog):
     monkeypatch.setattr(warm.data, "places", lambda: 1 / 0)
     start()
     assert "The first page was not prepared: division by zero" in caplog.text
+
+
+def test_uploads_stay_in_memory_while_they_arrive(monkeypatch):
+    """What is larger than the server's own limit of a megabyte is not written into a file."""
+    import tempfile
+
+    from starlette.datastructures import Headers
+    from starlette.formparsers import MultiPartParser
+
+    from dashboard.pictures import MEGABYTES
+
+    monkeypatch.setattr(warm, "_first_page", lambda: None)
+    monkeypatch.setattr(MultiPartParser, "spool_max_size", 2**20)
+    start()
+    rolled = []
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", rolled.append)
+    picture = bytes(MEGABYTES * 2**20)
+
+    async def body():
+        yield (
+            b'--x\r\nContent-Disposition: form-data; name="file"; filename="mine.png"\r\n\r\n'
+            + picture
+            + b"\r\n--x--\r\n"
+        )
+
+    headers = Headers({"content-type": "multipart/form-data; boundary=x"})
+    form = asyncio.run(MultiPartParser(headers, body()).parse())
+    assert form["file"].size == len(picture)
+    assert not rolled

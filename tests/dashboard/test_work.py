@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import time
 from dataclasses import asdict
 
+import psutil
 import pytest
 
 from dashboard import work
-from probing_core.progress import Report
+from probing_core.progress import REPORT, Report
 from probing_core.projection import map_path
 from probing_core.results import Run
 from probing_core.store import Store
 
 
 def write(run, **changed):
-    report = Report("embed", 3, 10, 20.0, "Transforming", pid=os.getpid(), **changed)
+    me = psutil.Process()
+    report = Report("embed", 3, 10, 20.0, "Transforming", pid=me.pid, born=me.create_time(), **changed)
     (run / "log").mkdir(exist_ok=True)
-    (run / work.PROGRESS).write_text(json.dumps(asdict(report)))
+    (run / REPORT).write_text(json.dumps(asdict(report)))
     return report
 
 
@@ -41,14 +42,15 @@ def test_report(tmp_path):
 
 def write_garbage(run):
     (run / "log").mkdir()
-    (run / work.PROGRESS).write_text('{"stage": ')
+    (run / REPORT).write_text('{"stage": ')
     return run
 
 
 def test_a_worker_that_was_killed_is_told_as_cancelled_and_can_be_cancelled_only_while_it_lives(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     report = write(tmp_path)
-    (tmp_path / work.PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid}))
+    born = psutil.Process(process.pid).create_time()
+    (tmp_path / REPORT).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": born}))
     assert state_of(tmp_path) == "running"
     assert work.cancel(tmp_path)
     deadline = time.monotonic() + 20
@@ -57,6 +59,24 @@ def test_a_worker_that_was_killed_is_told_as_cancelled_and_can_be_cancelled_only
     assert state_of(tmp_path) == "cancelled"
     assert not work.cancel(tmp_path)
     process.wait()
+
+
+def test_another_process_that_has_the_number_by_now_is_left_alone(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    report = write(tmp_path)
+    (tmp_path / REPORT).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": 1.0}))
+    assert state_of(tmp_path) == "cancelled"
+    assert not work.cancel(tmp_path)
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+
+
+def test_what_is_under_way_is_not_started_twice(tmp_path):
+    report = write(tmp_path)
+    work.start(tmp_path, ["--corpus", "folder:/no/such/folder"])
+    assert work.report_of(tmp_path) == report
+    assert not (tmp_path / "log" / "worker.txt").exists()
 
 
 def test_start_runs_the_worker_and_its_failure_is_one_sentence(tmp_path):

@@ -12,7 +12,6 @@ from probing_core.config import Recipe
 from probing_core.results import Run, change_of_corpus, source_of
 from probing_core.store import digest
 
-
 TRANSFORMS = ("identity", "fog", "style-8")
 
 
