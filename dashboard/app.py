@@ -43,6 +43,9 @@ button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT
   [data-testid=stHorizontalBlock] { flex-wrap: wrap; }
   [data-testid=stColumn] { min-width: min(100%, 240px); }
   [data-testid=stColumn]:has(.stPlotlyChart) { min-width: 100%; }
+  /* A matrix of many classes would be unreadable: it keeps its width, and scrolls. */
+  .st-key-confusion, .st-key-cka { overflow-x: auto; }
+  .st-key-confusion [data-testid=stFullScreenFrame], .st-key-cka [data-testid=stFullScreenFrame] { min-width: 860px; }
   [data-testid=stColumn] [data-testid=stImage] img { max-width: 320px !important; }
 }
 </style>"""

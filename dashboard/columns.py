@@ -24,6 +24,8 @@ COLUMNS: dict[str, Any] = {
     "p_truth": _number("p of truth", help="Probability that the probe gave to the true class.", format="%.2f"),
     "p_predicted": _number("p of answer", help="Probability that the probe gave to its answer.", format="%.2f"),
     "predicted": _text("answer", help="The class that the probe holds for the most probable."),
+    "predicted_other": _text("the other's answer", help="What the model says that is subtracted."),
+    "p_predicted_other": _number("its p", help="Probability that it gave to its answer.", format="%.2f"),
     "strength": _number(help=hint("strength"), format="%.3g"),
     "fold": _text(help="The photograph that was left out, where one is at a time."),
     "penalty": _number(help=hint("penalty"), format="%.2g"),

@@ -277,6 +277,8 @@ GALLERY_COLUMNS = (
     "predicted",
     "p_truth",
     "p_predicted",
+    "predicted_other",
+    "p_predicted_other",
 )
 
 

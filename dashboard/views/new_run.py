@@ -120,6 +120,9 @@ def _models() -> tuple[list[str], bool]:
         placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, file:PATH",
         help="Separated by commas. Naming a published model is consent to download it.",
     )
+    wanted = not further.strip() or st.session_state.get("_wanted-further") == further
+    if not wanted:
+        st.button("Look up these models", key="open-further", on_click=want, help="They came by a link.")
     state.publish("new-models", chosen)
     state.publish("new-further", further)
     for problem in data.catalog_problems():
@@ -128,9 +131,6 @@ def _models() -> tuple[list[str], bool]:
     if missing and (box := widgets.fold(f"{len(missing)} models that cannot be used here, and why", "show-missing")):
         for row in missing:
             box.markdown(f"**{plain(row['name'])}**: {plain(row['why_not'])}")
-    wanted = not further.strip() or st.session_state.get("_wanted-further") == further
-    if not wanted:
-        st.button("Look up these models", key="open-further", on_click=want, help="They came by a link.")
     return [*chosen, *(part.strip() for part in further.split(",") if part.strip())], wanted
 
 
@@ -260,7 +260,7 @@ def _unfinished(complete: bool, report) -> bool:
 
 def _status(complete: bool, report) -> str:
     if report is None:
-        return "complete" if complete else "begun by another version of the project, not complete"
+        return "complete" if complete else "begun, not complete"
     if report.state == "running":
         left = "" if report.left_s is None else f", {duration(report.left_s)} left"
         return f"{report.message}: {report.done} of {report.total}{left}"

@@ -175,6 +175,7 @@ def base_figure(theme: Theme, height: int, **layout) -> go.Figure:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": theme.text, "size": 13},
         "hoverlabel": {"bgcolor": theme.background, "font": {"color": theme.text}, "align": "left"},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.muted, "activecolor": theme.accent},
         "colorway": [theme.series(i) for i in range(8)],
         "dragmode": "pan",
         "xaxis": axis_style(theme),
