@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.navigation.page import StreamlitPage
 
 try:
-    from dashboard import banner, data, state, warm, widgets
+    from dashboard import banner, data, pictures, state, warm, widgets
 except ModuleNotFoundError as error:
     if error.name not in ("dashboard", "probing_core"):
         raise
@@ -92,10 +92,12 @@ def icon() -> Image.Image:
 
 
 def main() -> None:
+    st.set_page_config(page_icon=icon(), layout="wide")  # first: else a page's own icon is fetched for the tab
     page = st.navigation(pages(), expanded=True)
-    st.set_page_config(page_title=f"{page.title} · Probing image embeddings", page_icon=icon(), layout="wide")
+    st.set_page_config(page_title=f"{page.title} · Probing image embeddings")
     st.html(STYLE.replace("ACCENT", Theme(dark=data.is_dark()).accent))
     state.adopt_address()
+    pictures.begin_page()
     pick_run()
     banner.show()
     try:

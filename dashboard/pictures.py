@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from dashboard import data, state
 from dashboard.glossary import hint
@@ -18,6 +20,12 @@ from probing_core.images.flaws import flaws
 SUFFIXES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"]
 MOST_UPLOADS = 20
 MEGABYTES = 50
+
+KEPT_BYTES = 128 * 2**20
+"""Of decoded uploads of one session: three photographs of a camera; what is beyond is decoded at every click."""
+
+SHOWN = 800
+"""Pixels of the longer side of a picture on a page."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,25 +44,50 @@ class Chosen:
     key: str
     notes: tuple[str, ...] = ()
 
+    @cached_property
+    def shown(self) -> np.ndarray:
+        """The picture as a page shows it: a photograph of a camera takes a quarter of a second to send."""
+        small = Image.fromarray(self.image)
+        small.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        return np.asarray(small)
+
 
 def chosen(name: str, image: np.ndarray, notes: tuple[str, ...] = ()) -> Chosen:
     return Chosen(name, image, hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest(), notes)
 
 
 def read_uploads(files: list[Any]) -> list[Chosen]:
-    """Decodes uploads; each that cannot be read gets one sentence, and the others go on."""
+    """Decodes uploads; each that cannot be read gets one sentence, and the others go on.
+
+    A page is run again at every click, so the session keeps what the page has decoded, up to `KEPT_BYTES`, until a
+    page is shown that does not ask for it.
+    """
+    before: dict[str, Chosen] = st.session_state.get("_decoded_before", {})
+    now: dict[str, Chosen] = st.session_state.setdefault("_decoded", {})
     found = []
     if len(files) > MOST_UPLOADS:
         st.error(f"At most {MOST_UPLOADS} pictures are looked at together; the first {MOST_UPLOADS} are shown.")
     for file in files[:MOST_UPLOADS]:
         try:
-            picture = inspect(file.getvalue(), file.name)
+            picture = before.get(file.file_id) or _read(file)
         except BadImage as error:
             st.error(plain(str(error)), icon=":material/broken_image:")
-        else:
-            read = chosen(picture.name, picture.image)
-            found.append(replace(read, notes=(*picture.notes, *_flaws(read.key, read.image))))
+            continue
+        found.append(picture)
+        if picture.image.nbytes + sum(kept.image.nbytes for kept in now.values()) <= KEPT_BYTES:
+            now[file.file_id] = picture
     return found
+
+
+def begin_page() -> None:
+    """What the last page has decoded is kept for this one, and no longer if it does not ask for it."""
+    st.session_state["_decoded_before"] = st.session_state.pop("_decoded", {})
+
+
+def _read(file: Any) -> Chosen:
+    picture = inspect(file.getvalue(), file.name)
+    read = chosen(picture.name, picture.image)
+    return replace(read, notes=(*picture.notes, *_flaws(read.key, read.image)))
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)

@@ -1,8 +1,10 @@
 """Ships a run as ``data/reference``: its tables, linear probes and maps; no pictures, no embeddings, no path.
 
-    python -m scripts.reference RUN --describe "what the corpus is" [--as pacs]
+    python -m scripts.reference RUN --describe "what the corpus is" [--as pacs] \\
+        --license "caltech101=CC BY 4.0" --license "pacs=none stated"
 
-The recipe then names the corpus by its fingerprint and by that description. RUN is made by `probing run` with
+The recipe then names the corpus by its fingerprint and by that description, and the table of images names the license
+of each that the corpus says nothing of, by the first part of its id. RUN is made by `probing run` with
 ``--transforms bank,far-styles``, ``--limit 1000``, ``--live-images 1500``, ``--repetitions 3`` and ``--models`` that
 name every encoder of the zoo and the baselines. ``data/pacs`` is another such run, over photographs of another
 collection under the reference run's probes (``--probes-from data/reference``).
@@ -13,8 +15,11 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+
+import pandas as pd
 
 from probing_core.config import Recipe
 from probing_core.errors import ProbingError
@@ -29,8 +34,11 @@ KEPT_AT_TOP = ("images.parquet", "samples.parquet", "tables/", "models/", "serie
 MOST_BYTES = 60_000_000
 
 
-def ship(run: Store, description: str, out: Path) -> int:
+def ship(run: Store, description: str, licenses: Mapping[str, str], out: Path) -> int:
     """Writes ``out`` anew from ``run``; returns its bytes.
+
+    Args:
+        licenses: first part of an image's id -> its license.
 
     Raises:
         ProbingError: the run is not complete, or is larger than what ships.
@@ -48,8 +56,23 @@ def ship(run: Store, description: str, out: Path) -> int:
         shipped.write_toml("run.toml", recipe.to_toml(), digest(recipe.to_toml()))
         for name in names:
             shipped.adopt(name, run, digest([name, run.checksum(name)]))
+        images = licensed(shipped.read_table("images.parquet"), licenses)
+        shipped.write_table("images.parquet", images, digest([run.checksum("images.parquet"), dict(licenses)]))
     shutil.rmtree(out / "log")
     return total
+
+
+def licensed(images: pd.DataFrame, licenses: Mapping[str, str]) -> pd.DataFrame:
+    """``images`` with the ``license`` of those that have none."""
+    collection = images["image_id"].str.partition("/")[0]
+    return images.assign(license=images["license"].where(images["license"] != "", collection.map(licenses).fillna("")))
+
+
+def _named(text: str) -> tuple[str, str]:
+    collection, equals, license = text.partition("=")
+    if not (collection and equals and license):
+        raise argparse.ArgumentTypeError(f"expected COLLECTION=LICENSE, got '{text}'")
+    return collection, license
 
 
 def _left_out(name: str) -> bool:
@@ -61,13 +84,14 @@ def main() -> int:
     parser.add_argument("run", type=Path)
     parser.add_argument("--describe", required=True, help="what the corpus is, in a few words")
     parser.add_argument("--as", dest="name", default=REFERENCE, help="folder in data/ (default: %(default)s)")
+    parser.add_argument("--license", type=_named, action="append", default=[], metavar="COLLECTION=LICENSE")
     options = parser.parse_args()
     out = data_dir() / options.name
     if out.parent != data_dir() or (out.exists() and not (out / "run.toml").is_file()):
         print(f"error: '{options.name}' is no folder of a run in '{data_dir()}'; name another.", file=sys.stderr)
         return 2
     try:
-        total = ship(Store(options.run), options.describe, out)
+        total = ship(Store(options.run), options.describe, dict(options.license), out)
     except ProbingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

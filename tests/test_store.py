@@ -154,7 +154,7 @@ def test_a_second_writer_is_refused_while_the_first_works(store):
     )
     with store.locked():
         told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert told.startswith("BadRun Another process is writing")
+    assert told.startswith("RunBusy Another process is writing")
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert told == "entered\n"
 

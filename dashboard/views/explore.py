@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
@@ -9,7 +11,7 @@ from dashboard import data, live, pictures, widgets
 from dashboard.glossary import hint
 from dashboard.strength import preview, strength_slider
 from dashboard.studies import why_none
-from probing_core.charts import strength_chart
+from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.errors import ProbingError
 from probing_core.results import Run
 from probing_core.transforms import Transform, resolve
@@ -52,18 +54,15 @@ def _live(run: Run, picture: pictures.Chosen, transform: Transform, strength: fl
     except ProbingError as error:
         widgets.empty(str(error))
         return
-    axis = f"{transform.parameter} ({transform.unit})"
-    falls = transform.falling
+    axis = _axis(transform, strength)
     left, right = st.columns(2)
     with left:
         st.subheader("Probability of the right class", help=hint("probability"))
-        figure = strength_chart(curve, "probability", data.theme(), "probability", axis, strength, falling=falls)
+        figure = strength_chart(curve, "probability", data.theme(), "probability", axis)
         widgets.chart(figure, "curve-probability", curve, "Probability of the right class as strength grows.")
     with right:
         st.subheader("Shift of the embedding", help=RAW_SHIFT)
-        figure = strength_chart(
-            curve, "shift", data.theme(), "1 - cosine to the clean view", axis, strength, falling=falls
-        )
+        figure = strength_chart(curve, "shift", data.theme(), "1 - cosine to the clean view", axis)
         widgets.chart(figure, "curve-shift", curve, "Shift of the embedding as strength grows.")
     _neighbors(run, shown.before[0], shown.after[shown.strengths.index(strength)], able)
 
@@ -84,38 +83,39 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
 
 
 def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
-    st.header("Measured over many pictures")
+    st.header("Measured over many pictures", help=f"{hint('recall')} {hint('shift')}")
     table = run.table("tables/strength.parquet")
     rows = table if table.empty else table[(table["transform"] == transform.name) & table["model"].isin(models)]
     if rows.empty:
         _by_drawn_strength(run, transform, strength, models)
         return
-    axis = f"{transform.parameter} ({transform.unit})"
-    learned, falls = (transform.weakest, transform.strongest), transform.falling
+    axis = replace(_axis(transform, strength), learned=(transform.weakest, transform.strongest))
     left, right = st.columns(2)
     with left:
-        figure = strength_chart(
-            rows,
-            "hit_rate",
-            data.theme(),
-            "told right (share)",
-            axis,
-            strength,
-            ("hit_low", "hit_high"),
-            learned,
-            falls,
-        )
+        seen = replace(axis, thresholds=_seen_from(run, transform))
+        ends = ("hit_low", "hit_high")
+        figure = strength_chart(rows, "hit_rate", data.theme(), "told right (share)", seen, ends)
         widgets.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
     with right:
-        figure = strength_chart(
-            rows, "shift", data.theme(), "shift", axis, strength, ("shift_low", "shift_high"), learned, falls
-        )
+        ends = ("shift_low", "shift_high")
+        figure = strength_chart(rows, "shift", data.theme(), "shift", axis, ends)
         widgets.chart(figure, "shift", rows, "Normalized shift as strength grows.")
     st.caption(
         f"The same {int(rows['images'].max())} test images at every strength, with 95 % intervals. "
-        "Shaded: the strengths that probes learn from. Told by the probe of the fine task, and "
-        "of your picture above by the one of live predictions."
+        "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds below. Told by the "
+        "probe of the fine task, and of your picture above by the one of live predictions."
     )
+
+
+def _axis(transform: Transform, strength: float) -> StrengthAxis:
+    return StrengthAxis(f"{transform.parameter} ({transform.unit})", strength, falling=transform.falling)
+
+
+def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
+    """Model -> its detection threshold, where that lies among the strengths that were tried."""
+    table = run.table("tables/thresholds.parquet")
+    rows = table if table.empty else table[(table["transform"] == transform.name) & (table["censored"] == "")]
+    return {} if rows.empty else dict(zip(rows["model"], rows["threshold"], strict=True))
 
 
 def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
@@ -136,10 +136,7 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
         widgets.empty("The chosen models have no predictions of this transformation in this run.")
         return
     curve = pd.concat(parts, ignore_index=True)
-    axis = f"{transform.parameter} ({transform.unit})"
-    figure = strength_chart(
-        curve, "right", data.theme(), "told right (share)", axis, strength, falling=transform.falling
-    )
+    figure = strength_chart(curve, "right", data.theme(), "told right (share)", _axis(transform, strength))
     widgets.chart(figure, "by-strength", curve, f"Share of {transform.name} samples told right by drawn strength.")
     st.caption(
         f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "

@@ -96,7 +96,7 @@ def _unseen(run: Run, model: str, task: str) -> list[str]:
 
 
 def _where_unseen_land(run: Run, model: str, rotations: list[str]) -> None:
-    st.header("Where unseen members land")
+    st.header("Where unseen members land", help=hint("unseen"))
     task = widgets.select("Rotation", "rotation", rotations, names=widgets.TASK_NAMES, help=hint("rotation"))
     told = data.predictions(run, model, task)
     told = told if told.empty else of_subset(told, "unseen", run.far)

@@ -96,7 +96,7 @@ def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes
     with st.container(border=True, key=f"answer-{index}"):
         left, right = st.columns([1, 4])
         with left:
-            st.image(picture.image, width="stretch", alt=name)
+            st.image(picture.shown, width="stretch", alt=name)
             height, width = picture.image.shape[:2]
             st.caption(f"{plain(name)}, {width} × {height} pixels. Look: {rows['look'].iloc[0]}", help=hint("look"))
             pictures.flags(picture)

@@ -6,13 +6,14 @@ from probing_core.charts.confusion import confusion_chart
 from probing_core.charts.generalization import members_chart, seen_unseen_chart
 from probing_core.charts.geometry import LAYER_TASKS, dimension_chart, layers_chart, shift_chart
 from probing_core.charts.maps import map_chart
-from probing_core.charts.predictions import PANELS, answers_chart, predictions_chart, strength_chart
+from probing_core.charts.predictions import PANELS, StrengthAxis, answers_chart, predictions_chart, strength_chart
 from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
 from probing_core.charts.theme import Theme
 
 __all__ = [
     "LAYER_TASKS",
     "PANELS",
+    "StrengthAxis",
     "Theme",
     "answers_chart",
     "confusion_chart",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -100,27 +101,39 @@ def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -
     return figure
 
 
+@dataclass(frozen=True)
+class StrengthAxis:
+    """The horizontal axis of a chart over strength, from weak to strong.
+
+    Attributes:
+        title: the parameter and its unit.
+        mark: the strength that is chosen.
+        falling: whether smaller numbers are stronger (qualities, levels, contrasts).
+        learned: the range of strengths that probes learned from, to be shaded.
+        thresholds: model -> the strength from which on it sees the transformation, a tick on the axis.
+    """
+
+    title: str
+    mark: float
+    falling: bool = False
+    learned: tuple[float, float] | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+
 def strength_chart(
     curve: pd.DataFrame,
     value: str,
     theme: Theme,
     title: str,
-    axis: str,
-    mark: float,
+    axis: StrengthAxis,
     bounds: tuple[str, str] | None = None,
-    learned: tuple[float, float] | None = None,
-    falling: bool = False,
 ) -> go.Figure:
-    """One line a model over the strength, stronger to the right.
+    """One line a model over the strength.
 
     Args:
         curve: ``model``, ``strength`` and the column ``value``.
         title: of the vertical axis.
-        axis: of the horizontal one.
-        mark: the strength that is chosen.
         bounds: columns of the 95 % interval's ends, where there is one.
-        learned: the range of strengths that probes learned from, to be shaded.
-        falling: whether smaller numbers are stronger (qualities, levels, contrasts).
     """
     figure = base_figure(theme, 360 + 10 * curve["model"].nunique(), legend=legend_below())
     looks = theme.model_looks(curve["model"])
@@ -131,6 +144,7 @@ def strength_chart(
                 x=rows["strength"],
                 y=rows[value],
                 name=escape(model),
+                legendgroup=escape(model),
                 mode="lines+markers",
                 line={"color": color, "width": 2, "dash": dash},
                 marker={"symbol": symbol, "size": 8},
@@ -138,10 +152,26 @@ def strength_chart(
                 hovertemplate="%{y:.3g} at %{x:.3g}",
             )
         )
-    if learned is not None:
-        figure.add_vrect(x0=learned[0], x1=learned[1], fillcolor=theme.muted, opacity=0.12, line_width=0, layer="below")
-    figure.add_vline(x=mark, line={"dash": "dot", "color": theme.muted})
-    figure.update_xaxes(title_text=f"{axis}, stronger to the right", autorange="reversed" if falling else True)
+        if str(model) in axis.thresholds:
+            figure.add_trace(
+                go.Scatter(
+                    x=[axis.thresholds[str(model)]],
+                    y=[0],
+                    name=escape(model),
+                    legendgroup=escape(model),
+                    showlegend=False,
+                    mode="markers",
+                    marker={"symbol": "line-ns", "size": 26, "line": {"color": color, "width": 4}},
+                    hovertemplate="seen from %{x:.3g} on",
+                    cliponaxis=False,
+                )
+            )
+    if axis.learned is not None:
+        low, high = axis.learned
+        figure.add_vrect(x0=low, x1=high, fillcolor=theme.muted, opacity=0.12, line_width=0, layer="below")
+    figure.add_vline(x=axis.mark, line={"dash": "dot", "color": theme.muted})
+    direction = "reversed" if axis.falling else True
+    figure.update_xaxes(title_text=f"{axis.title}, stronger to the right", autorange=direction)
     figure.update_yaxes(title_text=title, rangemode="tozero")
     return figure
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -96,9 +97,8 @@ def test_thirteen_models_look_different_and_variants_like_what_they_vary(theme):
 def test_a_model_looks_the_same_whichever_models_it_is_drawn_with():
     theme = charts.Theme(False, THIRTEEN)
     curve = pd.DataFrame({"model": ["zoo/can", "zoo/mae"], "strength": 1.0, "p": 0.5})
-    drawn = {
-        t.name: (t.line.color, t.marker.symbol) for t in charts.strength_chart(curve, "p", theme, "p", "s", 1).data
-    }
+    axis = charts.StrengthAxis("s", 1)
+    drawn = {t.name: (t.line.color, t.marker.symbol) for t in charts.strength_chart(curve, "p", theme, "p", axis).data}
     everywhere = theme.model_looks(THIRTEEN)
     assert drawn == {m: everywhere[m][:2] for m in ("zoo/can", "zoo/mae")}
 
@@ -249,13 +249,22 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     shift = pd.DataFrame({"transform": ["t"], "group": ["blur"], "value": [0.2], "value_recall": [0.9]})
     assert list(charts.shift_chart(shift, THEMES[0]).data[0].y) == [90]
     curve = pd.DataFrame({"model": ["m", "m"], "strength": [1, 2], "probability": [0.1, 0.9]})
-    plain = charts.strength_chart(curve, "probability", THEMES[0], "p", "s", 1.5)
+    axis = charts.StrengthAxis("s", 1.5)
+    plain = charts.strength_chart(curve, "probability", THEMES[0], "p", axis)
     assert list(plain.data[0].y) == [0.1, 0.9]
-    shaded = charts.strength_chart(curve, "probability", THEMES[0], "p", "s", 1.5, learned=(1.0, 2.0))
+    shaded = charts.strength_chart(curve, "probability", THEMES[0], "p", replace(axis, learned=(1.0, 2.0)))
     assert [(s.x0, s.x1) for s in shaded.layout.shapes if s.type == "rect"] == [(1.0, 2.0)]
     assert not [s for s in plain.layout.shapes if s.type == "rect"]
+    assert plain.layout.xaxis.autorange is True
+    falling = charts.strength_chart(curve, "probability", THEMES[0], "p", replace(axis, falling=True))
+    assert falling.layout.xaxis.autorange == "reversed", "stronger is to the right, whichever number that is"
+    model = str(curve["model"].iloc[0])
+    _, tick = charts.strength_chart(
+        curve, "probability", THEMES[0], "p", replace(axis, thresholds={model: 1.2, "other": 1.0})
+    ).data
+    assert (list(tick.x), tick.legendgroup) == ([1.2], model)
     known = curve.assign(low=[0.0, 0.7], high=[0.3, 1.0])
-    bars = charts.strength_chart(known, "probability", THEMES[0], "p", "s", 1.5, ("low", "high")).data[0].error_y
+    bars = charts.strength_chart(known, "probability", THEMES[0], "p", axis, ("low", "high")).data[0].error_y
     np.testing.assert_allclose([*bars.array, *bars.arrayminus], [0.2, 0.1, 0.1, 0.2])
     both = pd.DataFrame(
         {"model": ["m"], "content": [0.5], "content_low": [0.4], "content_high": [0.6], "style": [0.9],

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import live
+from dashboard import live, pictures
 from dashboard.tour import STEPS
 from probing_core.errors import ProbingError
 from probing_core.images import encode_png
@@ -495,6 +495,29 @@ def test_a_picture_far_from_what_a_model_knows_is_said_to_be(open_app, made_run,
         app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
         assert not app.exception
         assert ("baseline/pixels: **far from what this model knows**" in texts(app)) == said
+
+
+def test_an_upload_is_decoded_once_and_given_up_with_its_page(open_app, monkeypatch):
+    decoded = []
+    inspect = pictures.inspect
+    monkeypatch.setattr(pictures, "inspect", lambda content, name: decoded.append(name) or inspect(content, name))
+    app = open_app("Transformations")
+    image = np.full((300, 200, 3), 90, np.uint8)
+    app.file_uploader(key="picture-upload").upload("mine.png", encode_png(image), "image/png").run()
+    app.run()
+    assert decoded == ["mine.png"]
+    monkeypatch.setattr(pictures, "KEPT_BYTES", image.nbytes - 1)
+    app.run().run()
+    assert decoded == ["mine.png"] * 2, "what is too large to be kept is decoded at every run"
+    app.switch_page(PAGES["Overview"]).run()
+    assert app.session_state["_decoded_before"] == {}
+    assert "_decoded" not in app.session_state
+
+
+def test_a_large_picture_is_shown_smaller():
+    picture = pictures.chosen("mine", np.zeros((3000, 1000, 3), np.uint8))
+    assert picture.shown.shape == (pictures.SHOWN, 267, 3)
+    assert pictures.chosen("small", np.zeros((30, 10, 3), np.uint8)).shown.shape == (30, 10, 3)
 
 
 def test_transformations_decodes_an_upload(open_app):
