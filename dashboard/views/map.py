@@ -9,7 +9,7 @@ from dashboard import data, selection, state, widgets
 from dashboard.glossary import hint
 from dashboard.hover import pictures_on_hover
 from dashboard.maps import draw_missing
-from dashboard.points import COLORING_NAMES, COLORINGS, looks_of, most_samples, panels, points_of, thin
+from dashboard.points import COLORING_NAMES, COLORINGS, looks_of, panels, points_of, thin
 from dashboard.tour import tour
 from probing_core.charts import map_chart
 from probing_core.results import PicturesMissing, Run
@@ -40,7 +40,8 @@ def show() -> None:
     placed = points_of(run, models, coloring)
     selected = _find_image(run, placed, _selected_in(run))
     groups = widgets.several("Groups", "groups", list(dict.fromkeys(run.transforms["group"])), "all groups")
-    points = thin(placed[placed["group"].isin(groups)], selected, len(models))
+    asked_for = placed[placed["group"].isin(groups)]
+    points = thin(asked_for, selected, len(models))
     arrows = _arrows(placed, selected) if _wants_arrows(selected) else None
     looks, unit = looks_of(run, coloring, points)
     figure = map_chart(panels(points), data.theme(), looks, unit, selected, arrows)
@@ -51,7 +52,7 @@ def show() -> None:
         f"Maps of {', '.join(models)}, colored by {coloring}.",
         on_select=lambda: _take_selection(run),
     )
-    _say_how_many(run, placed, points, models)
+    _say_how_many(run, placed, asked_for, points, models)
     if not run.pictures.why_not:
         pictures_on_hover(CHART, run.digest, lambda sample: _hover_pictures(run, sample))
     _selection(run, selected, models)
@@ -66,11 +67,14 @@ def _controls(run: Run) -> tuple[list[str], str]:
     return models, coloring
 
 
-def _say_how_many(run: Run, placed: pd.DataFrame, points: pd.DataFrame, models: list[str]) -> None:
-    shown, there, total = points["sample"].nunique(), placed["sample"].nunique(), len(run.samples)
+def _say_how_many(
+    run: Run, placed: pd.DataFrame, asked_for: pd.DataFrame, points: pd.DataFrame, models: list[str]
+) -> None:
+    shown, asked, there = (table["sample"].nunique() for table in (points, asked_for, placed))
+    total = len(run.samples)
     words = f"{shown:,} of {there:,} samples shown" + (f" in each of {len(models)} maps" if len(models) > 1 else "")
-    if shown >= most_samples(len(models)):  # more, where selected ones were kept
-        words += ": thinned evenly to keep the page quick"
+    if shown < asked:
+        words += f": thinned evenly from {asked:,} to keep the page quick"
         words += "; fewer models or groups show all" if there == total else ""
     if there < total:
         words += f". The maps of this run hold {there:,} of its {total:,} samples"
