@@ -54,8 +54,8 @@ class Recipe:
             raise BadConfig("A run that takes its probes from another learns nothing; leave --live-images out.")
         if self.repetitions < 1:
             raise BadConfig(f"Repetitions must be 1 or more; got {self.repetitions}.")
-        if self.seed < 0:
-            raise BadConfig(f"The seed must be 0 or more; got {self.seed}.")
+        if not 0 <= self.seed < 2**32:
+            raise BadConfig(f"The seed must be 0 or more, and less than 2^32; got {self.seed}.")
         if "identity" not in self.transforms or len(self.transforms) < 2:
             raise BadConfig(
                 f"A run needs 'identity' and at least one other transform; got {', '.join(self.transforms) or 'none'}."

@@ -13,6 +13,9 @@ from probing_core.store import Store, slug
 
 LOOKS = "looks.parquet"
 
+PRECOMPUTED = "precomputed"
+"""Family of embeddings that were made elsewhere: they cannot be asked about further pictures."""
+
 
 def model_entries(store: Store) -> list[dict[str, Any]]:
     """What ``model.toml`` says of every model of the run, in the order of the recipe's requests."""

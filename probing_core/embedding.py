@@ -19,12 +19,12 @@ import psutil
 
 from probing_core.config import Recipe
 from probing_core.corpora.base import Corpus
-from probing_core.embedded import LOOKS, looks_path, model_entries, series_table
+from probing_core.embedded import LOOKS, PRECOMPUTED, looks_path, model_entries, series_table
 from probing_core.embedders import find_spec, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.devices import resolve_device
 from probing_core.embedders.memory import give_back, out_of_memory
-from probing_core.errors import BadRun, ModelUnavailable
+from probing_core.errors import BadRun, ModelUnavailable, ProbingError
 from probing_core.intake import choose_images
 from probing_core.look_samples import make_looks
 from probing_core.progress import Progress
@@ -32,8 +32,10 @@ from probing_core.samples import Unit, cut_units, load_transforms, make_samples,
 from probing_core.series import LAYERS, REVISIONS, make_series, plan_series, series_names
 from probing_core.store import Store, digest, slug, without_none
 
-PRECOMPUTED = "precomputed"
-"""Family of embeddings that were made elsewhere: they cannot be asked about further pictures."""
+LEFT = "It has left the run, which can go on without it."
+
+Leave = Callable[[str], bool]
+"""Takes the model of a request out of the recipe, if it can; whether it did."""
 
 MEMORY_SHARE = 0.6
 """Models are loaded side by side until the process takes this share of the machine's memory."""
@@ -106,6 +108,7 @@ def embed(
     device: str,
     precision: str,
     accept: Accept = lambda entry: None,
+    leave: Leave = lambda request: False,
 ) -> None:
     """Makes whatever is missing of ``images.parquet``, ``samples.parquet`` and every model's embeddings."""
     key = sample_key(recipe)
@@ -114,7 +117,7 @@ def embed(
 
     waiting = [name for name in recipe.models if not is_embedded(store, name, batches)]
     while waiting:
-        loaded = list(_load_some(store, waiting, device, precision, progress, accept))
+        loaded = list(_load_some(store, waiting, device, precision, progress, accept, leave))
         for batch in filter(partial(is_needed, store), batches):
             _embed_units(store, recipe, corpus, batch, loaded, progress)
         _embed_looks(store, recipe, corpus, images, loaded, key, progress)
@@ -195,6 +198,7 @@ def _load_some(
     precision: str,
     progress: Progress,
     accept: Accept,
+    leave: Leave,
 ) -> Iterator[LoadedEmbedder]:
     """Loads models until memory says enough; at least one.
 
@@ -206,7 +210,12 @@ def _load_some(
         if done and psutil.Process().memory_info().rss > limit:
             return
         progress.update("load", done, len(requests), f"Loading {request}")
-        embedder = _load_if_it_fits(request, device, precision)
+        try:
+            embedder = _load_if_it_fits(request, device, precision)
+        except ProbingError as error:
+            if leave(request):
+                raise type(error)(f"{error} {LEFT}") from error
+            raise
         if embedder is None and done:
             return  # its turn comes when those before it have been embedded and closed
         if embedder is None:

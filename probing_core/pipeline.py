@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,13 +14,13 @@ from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedded import model_entries
 from probing_core.embedders import bundled, find_spec, parse
-from probing_core.embedding import Accept, embed, is_embedded, is_needed, plan_batches
+from probing_core.embedding import LEFT, Accept, embed, is_embedded, is_needed, plan_batches
 from probing_core.errors import BadConfig, BadRun
 from probing_core.paths import data_dir
 from probing_core.progress import SILENT, Progress
 from probing_core.results.change import stands_for_probes
 from probing_core.samples import sample_key
-from probing_core.store import Store, digest
+from probing_core.store import LOG, TEMPORARY, Store, digest
 from probing_core.transforms import bank, expand, resolve
 
 STAGES = ("embed", "train", "evaluate", "project")
@@ -65,6 +65,7 @@ def run(
     store = Store(out)
     if not store.has("run.toml") and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
+    _refuse_foreign(store)
     with store.locked():
         recipe, corpus = open_or_start(store, options)
         with _threads(recipe.threads):
@@ -84,10 +85,24 @@ def export(source: Path, out: Path, options: Options = Options(), progress: Prog
     from probing_core.exporting import write_export
 
     store = Store(source)
+    _refuse_foreign(store)
     with store.locked():
         recipe, corpus = open_or_start(store, options)
         with _threads(recipe.threads):
             return write_export(store, recipe, corpus or _same_corpus(recipe), out, progress)
+
+
+def _refuse_foreign(store: Store) -> None:
+    """Raises `BadRun` for a folder that is no run and holds something: none of it may be lost."""
+    if store.has("run.toml") or not store.root.is_dir():
+        return
+    there = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}
+    if there - {"run.toml"}:  # that alone is of a run that was killed as it began
+        some = ", ".join(sorted(there)[:3]) + (", ..." if len(there) > 3 else "")
+        raise BadRun(
+            f"'{store.root}' is no run (or has lost its run.toml or manifest.json) and holds other files ({some}); "
+            f"choose another folder."
+        )
 
 
 def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None]:
@@ -132,6 +147,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
 
 
 def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None) -> Recipe:
+    learned = tuple(transform.name for transform in bank())
     given: dict[str, Any] = {
         "view": options.view,
         "limit": options.limit,
@@ -149,10 +165,14 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None
             )
         given["view"] = source.view
         models = models or tuple(name for name in source.models if name in bundled())
+        learned = tuple(name for name in source.transforms if not resolve(name).far)
         _require_probes(Store(options.probes_from), models)
-    transforms = _with_identity(options.transforms) or tuple(t.name for t in bank())
-    for name in transforms:
-        resolve(name)
+    transforms = _with_identity(options.transforms) or learned
+    if all(resolve(name).far for name in transforms if name != "identity"):
+        raise BadConfig(
+            "A run needs a transformation that probes learn, and all that were named are of the far-unseen tier; "
+            "try --transforms bank,far-styles."
+        )
     return Recipe(
         corpus=corpus.name,
         fingerprint=corpus.fingerprint,
@@ -183,7 +203,7 @@ def _stage(
         if not _embedded(store, recipe):
             corpus = corpus or _same_corpus(recipe)
             accept = _accept(store, recipe, _probe_source(recipe, options))
-            embed(store, recipe, corpus, progress, options.device, options.precision, accept)
+            embed(store, recipe, corpus, progress, options.device, options.precision, accept, _leave(store, recipe))
         for name in store.names("units/"):  # left by a kill while they were removed: their tables are there
             store.remove(name)
     elif stage == "train":
@@ -233,13 +253,25 @@ def _accept(store: Store, recipe: Recipe, source: Store | None) -> Accept:
         try:
             refuse_stranger(entry, source)
         except BadRun as error:
-            others = replace(recipe, models=tuple(name for name in recipe.models if name != entry["request"]))
-            if not others.models:
+            if not _leave(store, recipe)(entry["request"]):
                 raise
-            store.write_toml("run.toml", others.to_toml(), digest(others.to_toml()))
-            raise BadRun(f"{error} It has left the run, which can go on without it.") from error
+            raise BadRun(f"{error} {LEFT}") from error
 
     return accept
+
+
+def _leave(store: Store, recipe: Recipe) -> Callable[[str], bool]:
+    """Takes a model that cannot join out of the recipe, if others are left, and says whether that was done."""
+
+    def leave(request: str) -> bool:
+        joined = {entry.get("request", entry["name"]) for entry in model_entries(store)}
+        others = replace(recipe, models=tuple(name for name in recipe.models if name != request))
+        if request in joined or not others.models:
+            return False
+        store.write_toml("run.toml", others.to_toml(), digest(others.to_toml()))
+        return True
+
+    return leave
 
 
 def _embedded(store: Store, recipe: Recipe) -> bool:

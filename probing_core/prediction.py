@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 
 from probing_core.config import Recipe
-from probing_core.embedded import model_entries
+from probing_core.embedded import PRECOMPUTED, model_entries
 from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadConfig, BadRun, UnknownName
@@ -90,7 +90,7 @@ class Predictor:
         self._entries = {
             e["name"]: e
             for e in model_entries(self.store)
-            if self.store.has(probe_path(e["name"], DEPLOYMENT)) and not e["recipe"].get("precomputed")
+            if self.store.has(probe_path(e["name"], DEPLOYMENT)) and e["family"] != PRECOMPUTED
         }
         if not self._entries:
             raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")

@@ -14,7 +14,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ SCHEMA = 1
 
 LOG = "log"
 """The only folder whose files may differ between two equal runs: progress, lock, dates."""
+
+
+TEMPORARY = ".probing.tmp"
+"""How the names of files end that are being written; nobody else's do."""
 
 
 def digest(recipe: Any) -> str:
@@ -180,14 +184,21 @@ class Store:
 
     def clean(self) -> None:
         """Removes what a killed process left half done."""
-        for path in self.root.rglob("*.tmp"):
+        for path in self.root.rglob(f"*{TEMPORARY}"):
             path.unlink(missing_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the run for writing; a second writer is refused in one sentence."""
-        self.path(LOG).mkdir(parents=True, exist_ok=True)
-        with self.path(f"{LOG}/lock").open("w") as handle:
+        try:
+            self.path(LOG).mkdir(parents=True, exist_ok=True)
+            lock = self.path(f"{LOG}/lock").open("w")
+        except OSError as error:
+            raise BadRun(
+                f"Nothing can be written to '{self.root}' ({error.strerror or one_line(error)}); "
+                f"make it writable, or choose another folder."
+            ) from error
+        with lock as handle:
             try:
                 import fcntl
 
@@ -211,7 +222,7 @@ class Store:
         except (ValueError, KeyError, TypeError) as error:
             raise BadRun(
                 f"The manifest of the run '{self.root}' is damaged ({one_line(error)}); "
-                f"remove the directory and make the run again."
+                f"it is another program's, or the run has to be made again in another folder."
             ) from error
 
     def _write_manifest(self) -> None:
@@ -225,7 +236,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         BadRun: the disk is full or not writable.
     """
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(path.name + TEMPORARY)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as handle:
@@ -234,7 +245,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(handle.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise BadRun(
             f"'{path}' could not be written: {error.strerror or one_line(error)}; "
             f"what was complete is kept, so mend that and start again."

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 import time
@@ -278,3 +279,18 @@ def test_the_stage_project_draws_all_maps_unless_some_are_named(tmp_path):
     assert run_options(parse(["project", "--run", str(tmp_path)])).maps == "all"
     assert run_options(parse(["project", "--run", str(tmp_path), "--models", "a,b"])).maps == ["a", "b"]
     assert run_options(parse(["run", "--out", str(tmp_path), "--maps", "first"])).maps == "first"
+
+
+def test_a_full_disk_and_a_reader_that_went_away_are_told_or_are_none(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "probing_core.cli", "transforms"]
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (2, "error: The disk is full; make room, or write elsewhere.\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -245,6 +245,52 @@ def test_the_fit_of_live_predictions_is_told(split_run):
     assert len(facts.path) > 1
 
 
+@pytest.mark.parametrize("lost", ["", "run.toml", "manifest.json"])
+def test_a_folder_that_holds_something_else_is_left_alone(split_run, tmp_path, lost):
+    """Nor is a run that lost what says how it was made taken for a new one."""
+    out = tmp_path / "mine"
+    if lost:
+        shutil.copytree(split_run[0], out)
+        (out / lost).unlink()
+    else:
+        out.mkdir()
+    (out / "notes.tmp").write_text("mine")
+    before = files(out)
+    for stages in (pipeline.STAGES, ("embed",)):
+        with pytest.raises(BadRun, match="is no run .* choose another folder"):
+            run(out, split_run[1], stages)
+    assert files(out) == before
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_run(split_run, tmp_path):
+    out, options = tmp_path / "run", split_run[1]
+    shutil.copytree(split_run[0], out)
+    with pytest.raises(ProbingError, match="has left the run"):
+        run(out, replace(options, models=("baseline/random-vit@layer=99",)), ("embed",))
+    before = files(out)
+    run(out, options, COMPUTING)
+    assert files(out) == before
+    # Of a new run, too, as long as another model is left.
+    both = replace(options, models=("baseline/pixels", "baseline/random-vit@layer=99"))
+    with pytest.raises(ProbingError, match="has left the run"):
+        run(tmp_path / "new", both, ("embed",))
+    assert Recipe.from_toml(Store(tmp_path / "new").read_toml("run.toml")).models == ("baseline/pixels",)
+
+
+def test_probes_of_another_run_bring_their_transforms(split_run, few_scenes, tmp_path):
+    options = Options(
+        corpus=f"folder:{few_scenes}", probes_from=split_run[0], models=("baseline/pixels",), device="cpu"
+    )
+    run(tmp_path / "run", options, ("embed", "train"))
+    assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).transforms == OPTIONS.transforms
+
+
+def test_what_no_probe_learns_is_no_run_by_itself(few_scenes, tmp_path):
+    with pytest.raises(BadConfig, match="try --transforms bank,far-styles"):
+        run(tmp_path / "run", replace(OPTIONS, corpus=f"folder:{few_scenes}", transforms=("style-8",)))
+    assert not (tmp_path / "run" / "run.toml").exists()
+
+
 def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
     options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
     run(tmp_path / "run", options, ("embed",))

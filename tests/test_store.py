@@ -13,7 +13,7 @@ import pytest
 
 from probing_core import store as module
 from probing_core.errors import BadRun
-from probing_core.store import Store, digest, slug, write_atomically
+from probing_core.store import TEMPORARY, Store, digest, slug, write_atomically
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_full_disk_keeps_the_old_file_and_says_so(store, monkeypatch):
     with pytest.raises(BadRun, match="No space left on device"):
         store.write_bytes("x", b"new", "k2")
     assert store.path("x").read_bytes() == b"old"
-    assert list(store.root.rglob("*.tmp")) == []
+    assert list(store.root.rglob(f"*{TEMPORARY}")) == []
     assert Store(store.root).has("x", "k")
 
 
@@ -135,9 +135,9 @@ def test_a_kill_between_file_and_manifest_leaves_the_file_to_be_made_again(store
 
 def test_half_written_files_are_cleaned_under_the_lock(store):
     store.write_bytes("x", b"1", "k")
-    store.path("y.tmp").write_bytes(b"half")
+    store.path(f"y{TEMPORARY}").write_bytes(b"half")
     with store.locked():
-        assert not store.path("y.tmp").exists()
+        assert not store.path(f"y{TEMPORARY}").exists()
 
 
 def test_a_second_writer_is_refused_while_the_first_works(store):
@@ -198,3 +198,17 @@ def test_the_manifest_is_plain_json(store):
     assert entry["bytes"] == 1
     assert entry["key"] == "k"
     assert len(entry["sha256"]) == 64
+
+
+def test_nobody_elses_temporary_files_are_removed(tmp_path):
+    mine = tmp_path / "sub" / "thesis.tmp"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with Store(tmp_path).locked():
+        assert mine.read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadRun, match="Nothing can be written to"), Store(tmp_path / "file").locked():
+        pass

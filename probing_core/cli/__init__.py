@@ -6,9 +6,11 @@ Exit 0 is success; 2 bad input or found damage, with one ``error:`` line each; 1
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from probing_core.cli import export, lists, predict, pretrain, report, stages, transform, verify
 from probing_core.cli.arguments import Parser
@@ -26,23 +28,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
-        return options.command(options)
+        code = options.command(options)
+        sys.stdout.flush()  # here, where a disk that is full can still be told
+        return code
     except ProbingError as error:
         return fail(error)
     except KeyboardInterrupt:
         print("error: stopped; what was complete is kept, and the same command goes on from there.", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader of our output went away (`probing models | head`)
-        sys.stderr.close()
-        return 0
+    except OSError as error:
+        return _output_failed(error, options.traceback)
     except Exception as error:  # the boundary: a bug is told in one line, with its traceback only on request
-        if options.traceback:
-            raise
-        print(
-            f"error: {type(error).__name__}: {one_line(error)} (a bug; `probing --traceback ...` shows where)",
-            file=sys.stderr,
-        )
-        return 1
+        return _told_as_bug(error, options.traceback)
+
+
+def _told_as_bug(error: Exception, traceback: bool) -> int:
+    if traceback:
+        raise error
+    print(
+        f"error: {type(error).__name__}: {one_line(error)} (a bug; `probing --traceback ...` shows where)",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _output_failed(error: OSError, traceback: bool) -> int:
+    """Nothing to complain of where the reader of our output went away (`probing models | head`)."""
+    if error.errno not in (errno.EPIPE, errno.ENOSPC):
+        return _told_as_bug(error, traceback)
+    _write_no_more()
+    if error.errno == errno.EPIPE:
+        return 0
+    print("error: The disk is full; make room, or write elsewhere.", file=sys.stderr)
+    return 2
+
+
+def _write_no_more() -> None:
+    """What is left in the buffer of the output goes nowhere, or Python would try again as it ends, and complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.config import Recipe
+from probing_core.embedded import PRECOMPUTED
 from probing_core.errors import BadRun
 from probing_core.results.pictures import Pictures
 from probing_core.store import Store, slug
@@ -76,8 +77,8 @@ class Run:
         """Names of the models that can be asked about further pictures: their live probe is here, and so are they."""
         return tuple(
             name
-            for name, recipe in zip(self.models["name"], self.models["recipe"], strict=True)
-            if self.store.has(f"models/{slug(name)}/probes/deployment.safetensors") and not recipe.get("precomputed")
+            for name, family in zip(self.models["name"], self.models["family"], strict=True)
+            if self.store.has(f"models/{slug(name)}/probes/deployment.safetensors") and family != PRECOMPUTED
         )
 
     @cached_property

@@ -19,6 +19,7 @@ from probing_core.pretraining.pictures import batch_indices, gather
 from probing_core.pretraining.recipe import load_recipe, recipe_names
 from probing_core.pretraining.run import OBJECTIVES, build
 from probing_core.progress import SILENT, Progress
+from probing_core.store import TEMPORARY
 
 PLAIN = tuple(OBJECTIVES)
 """Recipes that are called like their objective: one for each."""
@@ -86,7 +87,7 @@ pretrain("can", Drawn(), Path({str(tmp_path)!r}) / sys.argv[1], steps=4, progres
 
     assert start("whole", 0) == 0
     assert start("killed", 3) == -signal.SIGKILL
-    (tmp_path / "killed" / "checkpoint.pt.tmp").write_bytes(b"half")
+    (tmp_path / "killed" / f"checkpoint.pt{TEMPORARY}").write_bytes(b"half")
     with (tmp_path / "killed" / "log.jsonl").open("a") as log:
         log.write('{"step": 3, "lo')
     assert start("killed", 0) == 0
