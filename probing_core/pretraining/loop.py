@@ -23,7 +23,7 @@ from probing_core.pretraining.base import Objective
 from probing_core.pretraining.pictures import Pictures, batch_indices
 from probing_core.pretraining.recipe import Recipe
 from probing_core.progress import Progress
-from probing_core.store import write_atomically
+from probing_core.store import TEMPORARY, write_atomically
 
 FLOP_BUDGET = 1.7e14
 """Floating-point operations of the training of every zoo encoder, forward and backward.
@@ -209,7 +209,7 @@ def _agree(facts: Facts, path: Path) -> None:
 
 
 def _save(path: Path, step: int, objective: Objective, optimizer: torch.optim.Optimizer) -> None:
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(path.name + TEMPORARY)
     state = {"step": step, "objective": objective.state_dict(), "optimizer": optimizer.state_dict()}
     torch.save(state, temporary)
     temporary.replace(path)

@@ -15,6 +15,7 @@ from probing_core.embedders.preprocessing import resize_and_crop
 from probing_core.embedders.vit import PREPROCESSING
 from probing_core.errors import BadCorpus
 from probing_core.progress import Progress
+from probing_core.store import TEMPORARY
 
 SIDE = 144
 """Pixels of the side of the kept pictures: a little more than the encoder's 128, since crops cut some away."""
@@ -60,7 +61,7 @@ def gather(corpus: Corpus, folder: Path, progress: Progress) -> Pictures:
 
 def _decode(corpus: Corpus, rows: pd.DataFrame, path: Path, progress: Progress) -> None:
     square = replace(PREPROCESSING, size=(SIDE, SIDE))
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(path.name + TEMPORARY)
     pixels = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(rows), 3, SIDE, SIDE))
     for position, image_id in enumerate(rows["image_id"]):
         pixels[position] = resize_and_crop(corpus.load(image_id), square).transpose(2, 0, 1)
