@@ -24,7 +24,7 @@ from probing_core.store import Store, digest, slug
 from probing_core.tasks import CONTENT, task_names
 from probing_core.training.adopted import adopt, adopted_files, differences, refuse_stranger
 from probing_core.training.content import train_content
-from probing_core.training.deployment import read_looks
+from probing_core.training.deployment import has_looks
 from probing_core.training.few import train_few
 from probing_core.training.files import (
     DEPLOYMENT,
@@ -92,7 +92,7 @@ def _made(work: Work, name: str, source: Store | None, key: str) -> bool:
     if source is not None:
         needed += adopted_files(work.model, source, name)
     elif name != OTHER_PROBES:
-        live = [DEPLOYMENT, FAMILIARITY, *([LOOK_RULE] if read_looks(work) else [])] if name == "fine" else []
+        live = [DEPLOYMENT, FAMILIARITY, *([LOOK_RULE] if has_looks(work) else [])] if name == "fine" else []
         needed += [probe_path(work.model, file) for file in (name, *live)]
     return all(work.store.has(file, key) for file in needed)
 

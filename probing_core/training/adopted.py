@@ -47,8 +47,7 @@ def adopt(work: Work, source: Store, name: str, key: str) -> None:
             photograph.
     """
     harmless = refuse_stranger(work.entry, source)
-    for file in (name, *(LIVE if name == "fine" else ())):
-        path = probe_path(work.model, file)
+    for path in _paths(work.model, name):
         if source.has(path):
             work.store.adopt(path, source, key)
         elif work.store.has(path):
@@ -86,8 +85,11 @@ def adopt(work: Work, source: Store, name: str, key: str) -> None:
 
 def adopted_files(model: str, source: Store, name: str) -> list[str]:
     """Files of ``source`` that `adopt` copies."""
-    paths = [probe_path(model, file) for file in (name, *(LIVE if name == "fine" else ()))]
-    return [path for path in paths if source.has(path)]
+    return [path for path in _paths(model, name) if source.has(path)]
+
+
+def _paths(model: str, name: str) -> list[str]:
+    return [probe_path(model, file) for file in (name, *(LIVE if name == "fine" else ()))]
 
 
 def _known_photographs(work: Work, source: Store) -> tuple[np.ndarray, str]:

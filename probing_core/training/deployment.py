@@ -77,12 +77,16 @@ def save_familiarity(
     work.store.write_bytes(familiarity_path(work.model), familiarity.to_bytes(), key)
 
 
+def has_looks(work: Work) -> bool:
+    """Whether there are large pictures, told without reading their embeddings."""
+    return work.store.has(looks_path(work.model)) and len(work.store.read_table(LOOKS, ["start"])) > 0
+
+
 def read_looks(work: Work) -> tuple[np.ndarray, pd.DataFrame] | None:
     """Embeddings of the large pictures, and which belong together; None where the corpus has none."""
-    if not work.store.has(looks_path(work.model)):
+    if not has_looks(work):
         return None
-    looks = work.store.read_table(LOOKS)
-    return (work.store.read_arrays(looks_path(work.model))["embeddings"], looks) if len(looks) else None
+    return work.store.read_arrays(looks_path(work.model))["embeddings"], work.store.read_table(LOOKS)
 
 
 def _look_rule(work: Work, task: Task, probabilities: np.ndarray, looks: pd.DataFrame) -> LookRule:
