@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.navigation.page import StreamlitPage
 
 try:
-    from dashboard import banner, data, pictures, state, warm, widgets
+    from dashboard import banner, data, pictures, plot, state, warm, widgets
 except ModuleNotFoundError as error:
     if error.name not in ("dashboard", "probing_core"):
         raise
@@ -45,7 +45,7 @@ button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT
   [data-testid=stColumn]:has(.stPlotlyChart) { min-width: 100%; }
   /* A matrix of many classes would be unreadable: it keeps its width, and scrolls. */
   .st-key-confusion, .st-key-cka { overflow-x: auto; }
-  .st-key-confusion [data-testid=stFullScreenFrame], .st-key-cka [data-testid=stFullScreenFrame] { min-width: 860px; }
+  .st-key-confusion .probing-plot, .st-key-cka .probing-plot { min-width: 860px; }
   [data-testid=stColumn] [data-testid=stImage] img { max-width: 320px !important; }
 }
 </style>"""
@@ -133,4 +133,4 @@ def pick_run() -> None:
 if __name__ == "__main__":
     main()
 else:
-    app = st.App(__file__, lifespan=warm.before_serving)
+    app = st.App(__file__, lifespan=warm.before_serving, routes=plot.routes())

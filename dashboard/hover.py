@@ -23,54 +23,71 @@ _CSS = """
 """
 
 _JS = """
-export default function(component) {
-  const { data, parentElement, setTriggerValue } = component;
-  const root = parentElement.querySelector('.probing-hover');
-  const kept = (window.__probingPictures ??= new Map());
-  const state = (parentElement.__hover ??= { wanted: null, timer: 0, x: 0, y: 0 });
+class Hover {
+  constructor(root) {
+    this.root = root;
+    this.wanted = null; this.timer = 0; this.x = 0; this.y = 0; this.chart = null;
+    this.enter = (event) => this.want(event);
+    this.leave = () => { this.wanted = null; clearTimeout(this.timer); this.root.style.display = 'none'; };
+    // The chart may be drawn after this component, and again later: look for it now and then.
+    this.look = setInterval(() => this.attach(), 500);
+  }
 
-  const show = (key) => {
-    root.replaceChildren(...kept.get(key).map(([source, text]) => {
+  receive(data) {
+    this.data = data;
+    this.attach();
+    if (data.sample === null) return;
+    const key = data.run + '/' + data.sample;
+    kept.set(key, data.pictures);
+    if (kept.size > 2000) kept.delete(kept.keys().next().value);
+    if (this.wanted === key) this.show(key);
+  }
+
+  attach() {
+    const found = document.querySelector('.st-key-chart-' + this.data.chart + ' .js-plotly-plot');
+    if (found === this.chart || !found?.on) return;
+    this.chart = found;
+    found.on('plotly_hover', this.enter);
+    found.on('plotly_unhover', this.leave);
+  }
+
+  want(event) {
+    const sample = event.points?.[0]?.customdata;
+    if (typeof sample !== 'number') return;
+    const key = this.data.run + '/' + sample;
+    this.wanted = key; this.x = event.event.clientX; this.y = event.event.clientY;
+    clearTimeout(this.timer);
+    if (kept.has(key)) this.show(key);
+    else this.timer = setTimeout(() => this.ask('sample', sample), this.data.rest);
+  }
+
+  show(key) {
+    this.root.replaceChildren(...kept.get(key).map(([source, text]) => {
       const picture = document.createElement('img');
       picture.src = source; picture.alt = text;
       return picture;
     }));
-    root.style.left = Math.min(state.x + 16, window.innerWidth - 260) + 'px';
-    root.style.top = Math.max(8, Math.min(state.y + 22, window.innerHeight - 140)) + 'px';
-    root.style.display = 'block';
-  };
-  const hide = () => { state.wanted = null; clearTimeout(state.timer); root.style.display = 'none'; };
-
-  if (data.sample !== null) {
-    const key = data.run + '/' + data.sample;
-    kept.set(key, data.pictures);
-    if (kept.size > 2000) kept.delete(kept.keys().next().value);
-    if (state.wanted === key) show(key);
+    this.root.style.left = Math.min(this.x + 16, window.innerWidth - 260) + 'px';
+    this.root.style.top = Math.max(8, Math.min(this.y + 22, window.innerHeight - 140)) + 'px';
+    this.root.style.display = 'block';
   }
 
-  const enter = (event) => {
-    const sample = event.points?.[0]?.customdata;
-    if (typeof sample !== 'number') return;
-    const key = data.run + '/' + sample;
-    state.wanted = key; state.x = event.event.clientX; state.y = event.event.clientY;
-    clearTimeout(state.timer);
-    if (kept.has(key)) show(key);
-    else state.timer = setTimeout(() => setTriggerValue('sample', sample), data.rest);
-  };
+  end() {
+    clearInterval(this.look);
+    this.chart?.removeListener?.('plotly_hover', this.enter);
+    this.chart?.removeListener?.('plotly_unhover', this.leave);
+    this.leave();
+  }
+}
 
-  // The chart may be drawn after this component, and again later: look for it now and then.
-  let chart = null;
-  const attach = () => {
-    const found = document.querySelector('.st-key-chart-' + data.chart + ' .js-plotly-plot');
-    if (found === chart || !found?.on) return;
-    chart = found;
-    chart.on('plotly_hover', enter);
-    chart.on('plotly_unhover', hide);
-  };
-  attach();
-  const look = setInterval(attach, 500);
-  return () => { clearInterval(look); chart?.removeListener?.('plotly_hover', enter);
-                 chart?.removeListener?.('plotly_unhover', hide); hide(); };
+const kept = (window.__probingPictures ??= new Map());
+
+export default function({ data, parentElement, setTriggerValue }) {
+  // Called again with every picture that arrives.
+  const hover = (parentElement.__hover ??= new Hover(parentElement.querySelector('.probing-hover')));
+  hover.ask = setTriggerValue;
+  hover.receive(data);
+  return () => hover.end();
 }
 """
 

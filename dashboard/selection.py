@@ -6,6 +6,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,6 @@ def decode(text: str, total: int) -> list[int]:
     return [s for s in found if 0 <= s < total]
 
 
-def samples_of(points: Sequence[dict]) -> list[int]:
-    """The samples that the points of a chart event carry as customdata."""
-    carried = (point.get("customdata") for point in points)
-    return sorted({int(sample) for sample in carried if isinstance(sample, int | float)})
+def samples_of(picked: Sequence[Any], total: int) -> list[int]:
+    """The samples among what points of a chart carry; what is none, or none of ``total``, is left out."""
+    return sorted({s for s in picked if isinstance(s, int) and 0 <= s < total})

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import data, pictures
+from dashboard.plot import plot
 from dashboard.sheet import VIEW, contact_sheet
 from dashboard.strength import preview
 from probing_core.charts import Theme, leaderboard_chart
@@ -67,7 +68,7 @@ def _first_page() -> None:
 def charts() -> None:
     """A chart that nobody sees: the browser starts Plotly, 0.8 s of work, while its visitor looks for a picture."""
     with st.container(key="warm"):
-        st.plotly_chart(go.Figure(), key="warm-chart")
+        plot(go.Figure(layout={"height": 100}), "warm-chart", "")
 
 
 @st.cache_resource(show_spinner=False)

@@ -14,6 +14,7 @@ from dashboard import data, state
 from dashboard.columns import columns_of
 from dashboard.glossary import hint
 from dashboard.pictures import plain
+from dashboard.plot import plot
 from probing_core.errors import ProbingError
 from probing_core.results import PicturesMissing, Run
 from probing_core.results.ranking import measure_of
@@ -142,28 +143,14 @@ def chart(
     key: str,
     table: pd.DataFrame | Callable[[], pd.DataFrame],
     alt: str,
-    on_select: Any = "ignore",
-    selection_mode: Any = ("points", "box", "lasso"),
-) -> Any:
-    """A figure with its data to download; its own menu saves the picture.
-
-    Args:
-        alt: what the chart shows, for screen readers.
-    """
-    config = {
-        "displaylogo": False,
-        "displayModeBar": True,  # else only a mouse finds it
-        "scrollZoom": False,
-        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": key},
-        "modeBarButtonsToRemove": ["autoScale2d"],
-    }
+    on_pick: Callable[[list[Any]], None] | None = None,
+    tools: bool = False,
+) -> None:
+    """A figure with its data to download; its own menu saves the picture. More in `plot`."""
     state.write_address()  # now: the browser draws the charts before it again
     with st.container(key=f"chart-{key}"):
-        event = st.plotly_chart(
-            figure, key=key, on_select=on_select, selection_mode=selection_mode, config=config, alt=alt
-        )
+        plot(figure, key, alt, on_pick, tools)
     download(table, key)
-    return event
 
 
 def download(table: pd.DataFrame | Callable[[], pd.DataFrame], key: str, label: str = "Data as CSV") -> None:

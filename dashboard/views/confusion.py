@@ -70,8 +70,7 @@ def show() -> None:
         CHART,
         lambda: matrix.reset_index().melt("truth", value_name="value"),
         f"Confusion matrix of {model}" + (f" minus that of {other}" if other != NOBODY else "") + f", task {task}.",
-        on_select=lambda: _take_cell(classes),
-        selection_mode="points",
+        on_pick=lambda cells: _take_cell(classes, cells),
     )
     st.caption(
         f"{len(told):,} tested samples. Rows are the truth, columns what the probe says; cells are {UNITS[normalize]}"
@@ -110,11 +109,9 @@ def _cell(classes: list[str], matrix: pd.DataFrame) -> tuple[str, str]:
     return truth, predicted
 
 
-def _take_cell(classes: list[str]) -> None:
-    event = st.session_state.get(CHART)
-    points = [p for p in event["selection"]["points"] if p.get("customdata")] if event else []
-    if points:
-        row, column = points[-1]["customdata"][:2]
+def _take_cell(classes: list[str], cells: list[list]) -> None:
+    if cells:
+        row, column = cells[0][:2]
         _open_cell(classes[int(row)], classes[int(column)])
 
 

@@ -50,7 +50,8 @@ def show() -> None:
         CHART,
         points,
         f"Maps of {', '.join(models)}, colored by {coloring}.",
-        on_select=lambda: _take_selection(run),
+        on_pick=lambda picked: _select(run, selection.samples_of(picked, len(run.samples))),
+        tools=True,
     )
     _say_how_many(run, placed, asked_for, points, models)
     if not run.pictures.why_not:
@@ -101,12 +102,6 @@ def _select(run: Run, samples: list[int]) -> None:
     state.choose("selected", selection.encode(samples))
     state.choose(OF, _stands_for(run))
     state.choose("map-gallery-page", 1)
-
-
-def _take_selection(run: Run) -> None:
-    event = st.session_state.get(CHART)
-    samples = selection.samples_of(event["selection"]["points"]) if event else []
-    _select(run, [s for s in samples if s < len(run.samples)])
 
 
 def _find_image(run: Run, placed: pd.DataFrame, selected: list[int]) -> list[int]:

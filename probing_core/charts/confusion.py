@@ -85,9 +85,7 @@ def confusion_chart(
         i, j = rows.index(chosen[0]), columns.index(chosen[1])
         frame = {"type": "rect", "line": {"color": theme.warning, "width": 3}}
         shapes.append(frame | {"x0": j - 0.5, "x1": j + 0.5, "y0": i - 0.5, "y1": i + 0.5})
-    figure.update_layout(
-        clickmode="event+select", hovermode="closest", shapes=shapes, margin_r=48
-    )  # slanted labels reach out
+    figure.update_layout(clickmode="event", hovermode="closest", shapes=shapes, margin_r=48)  # slanted labels reach out
     return figure
 
 

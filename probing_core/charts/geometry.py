@@ -66,7 +66,7 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> go.Figure:
         len(tasks),
         400 + 10 * rows["base"].nunique(),
         (0.08, 0.0),
-        {"title": {"text": "layer"}},
+        {"title_text": "layer"},
         {"rangemode": "tozero"},
         legend=legend_below(),
     )
@@ -75,7 +75,7 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> go.Figure:
         for trace in _accuracy_traces(part, "base", "layer", theme):
             figure.add_trace(trace.update(legendgroup=trace.name, showlegend=panel == 0, **axes))
         figure.add_shape(_chance(part, theme) | {"xref": f"{axes['xaxis']} domain", "yref": axes["yaxis"]})
-    figure.update_layout(yaxis={"title": {"text": "balanced accuracy (%)"}})
+    figure.update_layout(yaxis={"title_text": "balanced accuracy (%)"})
     return figure
 
 

@@ -54,7 +54,8 @@ def map_chart(
         legend={"itemsizing": "constant", "font": {"size": 12}, "tracegroupgap": 2},
         hovermode="closest",
         clickmode="event",
-        uirevision="map",
+        uirevision="/".join(maps),  # zoom and tool stay as they are under another coloring
+        selectionrevision=hash(tuple(selected)),
     )
     traces: list[dict[str, Any]] = []
     for i, (model, points) in enumerate(maps.items()):

@@ -10,6 +10,9 @@ import plotly.graph_objects as go
 
 from probing_core.charts.theme import Theme, axis_style, base_figure, escape
 
+MENU = 24
+"""Pixels above the titles of panels, where the chart's own menu is."""
+
 
 def axes_of(panel: int) -> dict[str, str]:
     """What a trace says to be drawn in the panel with this number, from 0."""
@@ -56,4 +59,5 @@ def paneled_figure(
                 "font": {"size": 13, "color": theme.text},
             }
         )
-    return base_figure(theme, height, annotations=annotations, **layout)
+    layout["margin"] = {"l": 8, "r": 16, "t": 32 + MENU, "b": 8}
+    return base_figure(theme, height + MENU, annotations=annotations, **layout)

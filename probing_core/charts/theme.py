@@ -169,6 +169,7 @@ def shade(color: str, amount: float) -> str:
 def base_figure(theme: Theme, height: int, **layout) -> go.Figure:
     """An empty figure in the page's colors."""
     common = {
+        "template": "none",
         "height": height,
         "margin": {"l": 8, "r": 16, "t": 32, "b": 8},
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -185,13 +186,16 @@ def base_figure(theme: Theme, height: int, **layout) -> go.Figure:
 
 
 def axis_style(theme: Theme) -> dict[str, Any]:
-    """Said for each axis: a page's own template would make the numbers too pale to read."""
+    """Said for each axis, since figures have no template: pages and reports look alike whatever else is loaded."""
     return {
         "gridcolor": theme.grid,
         "zerolinecolor": theme.grid,
         "automargin": True,
-        "tickfont": {"color": theme.text},
-        "title": {"font": {"color": theme.text}},
+        "ticks": "outside",
+        "ticklen": 6,
+        "tickcolor": "rgba(0,0,0,0)",
+        "tickfont": {"color": theme.text, "size": 12},
+        "title": {"font": {"color": theme.text, "size": 13}, "standoff": 12},  # else it lies on long labels
     }
 
 

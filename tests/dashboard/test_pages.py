@@ -50,6 +50,12 @@ def label(app: Any, kind: str, name: str):
     return next(e for e in app.get(kind) if e.label == name)
 
 
+def figures(app: AppTest) -> list[dict]:
+    """The figures of the page's charts, as the browser gets them."""
+    components = [c.proto for c in app.get("bidi_component") if c.proto.component_name == "probing_plot"]
+    return [json.loads(c.bytes)["figure"] for c in components]
+
+
 def address(app: AppTest, name: str) -> str:
     value = app.query_params[name]
     return value if isinstance(value, str) else value[0]
@@ -224,7 +230,7 @@ def test_a_map_that_holds_a_part_of_the_run_says_so_and_finds_only_what_it_holds
 
     # All versions of the image have their arrow, though the figure shows few of the clean views.
     app.selectbox(key="find-image").select(images[0]).run()
-    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    figure = figures(app)[0]
     arrows = [a for a in figure["layout"]["annotations"] if a.get("showarrow")]
     assert len(arrows) == ((samples["image_id"] == images[0]) & (samples["group"] != "identity")).sum()
 
@@ -364,8 +370,7 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     assert "after jpeg" in texts(app)
     label(app, "toggle", "Show them").set_value(True).run()
     assert not app.exception
-    places = [json.loads(c.proto.spec) for c in app.get("plotly_chart") if "star" in c.proto.spec]
-    stars = [t for t in places[0]["data"] if t.get("marker", {}).get("symbol") == "star"]
+    stars = [t for figure in figures(app) for t in figure["data"] if t.get("marker", {}).get("symbol") == "star"]
     assert [t["text"] for t in stars] == [["coffee/00", "chelsea/01"]]
 
 

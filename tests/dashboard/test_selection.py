@@ -25,6 +25,5 @@ def test_a_bomb_is_not_inflated():
     assert decode(bomb, 100) == list(range(100))
 
 
-def test_points_of_an_event():
-    points: list[dict] = [{"customdata": 5}, {"customdata": 2}, {"customdata": 5}, {"x": 1}, {"customdata": "x"}]
-    assert samples_of(points) == [2, 5]
+def test_what_was_picked_on_a_chart():
+    assert samples_of([5, 2, 5, None, "x", [1], 2.5, -1, 9], 9) == [2, 5]
