@@ -61,14 +61,16 @@ class Chart {
       return;
     }
     // What Plotly computes it writes into what it is given: each drawing begins from what was said.
-    const { data, layout, frames } = structuredClone(said.figure);
+    const { data, layout } = structuredClone(said.figure);
     const font = { family: getComputedStyle(root).fontFamily, ...layout.font };
-    const whole = { data, frames: frames ?? [], layout: { ...layout, font, width, height }, config: this.menu(full) };
+    Object.assign(layout, { font, width, height });
+    // With another configuration, Plotly begins anew; functions in it are never the same.
+    const menu = shown?.full === full ? undefined : this.menu(full);
     if (shown) {
-      this.Plotly.react(root, whole);
+      this.Plotly.react(root, data, layout, menu);
       return;
     }
-    await this.Plotly.newPlot(root, whole);
+    await this.Plotly.newPlot(root, data, layout, menu);
     root.on('plotly_click', (event) => this.pick(event.points.slice(0, 1)));
     root.on('plotly_selected', (event) => event && this.pick(event.points));
     root.on('plotly_deselect', () => this.pick([]));
