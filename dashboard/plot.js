@@ -10,7 +10,8 @@ const CLOSE = {
 };
 
 /** Plotly, once for the page: a module cannot import it, since it is written as a plain script. */
-function plotly(address) {
+function plotly(name) {
+  const address = new URL(name, document.baseURI); // beside the pages, whatever folder a server has them in
   window.__probingPlotly ??= new Promise((resolve, reject) => {
     const script = document.createElement('script');
     script.src = address;

@@ -1,8 +1,8 @@
 """Charts that stay where they are: a component that draws a Plotly figure, and changes it in place when it is another.
 
 `st.plotly_chart` knows a chart by its content: with another color, the browser takes the chart down and sets up a new
-one. That took 0.6 to 0.7 s for a map in a browser without graphics card, where the change alone takes 0.1 to 0.2 s, and
-the reader lost the zoom and the tool in hand. Plotly itself is what the package `plotly` brings, served by `routes`.
+one. For a map that is 0.6 to 0.7 s in a browser without graphics card, where the change alone takes 0.1 to 0.2 s, and
+the reader loses the zoom and the tool in hand. Plotly itself is what the package `plotly` brings, served by `routes`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
@@ -19,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-PATH = f"/plotly-{get_plotlyjs_version()}.min.js"
+NAME = f"plotly-{get_plotlyjs_version()}.min.js"
 EVENT = "picked"
 
 _CSS = """
@@ -37,7 +38,7 @@ _component = st.components.v2.component(
 
 
 def plot(
-    figure: go.Figure,
+    figure: go.Figure | dict[str, Any],
     key: str,
     alt: str,
     on_pick: Callable[[list[Any]], None] | None = None,
@@ -46,14 +47,14 @@ def plot(
     """Draws ``figure``; whatever was drawn under ``key`` before becomes it.
 
     Args:
+        figure: or its ``data`` and ``layout``, with a height.
         key: known to the chart's container, as CSS class ``st-key-<key>``, and the name of pictures saved from it.
         alt: what the chart shows, for screen readers.
         on_pick: what to do with the customdata of the points that were clicked or enclosed; none were let go.
         tools: whether points can be enclosed by a box or a lasso too.
     """
-    base = st.get_option("server.baseUrlPath").strip("/")
     told = {
-        "plotly": (f"/{base}" if base else "") + PATH,
+        "plotly": NAME,
         "alt": alt,
         "name": key,
         "picks": on_pick is not None,
@@ -67,15 +68,25 @@ def plot(
     )
 
 
-def _json(told: dict[str, Any], figure: go.Figure) -> bytes:
+def _json(told: dict[str, Any], figure: go.Figure | dict[str, Any]) -> bytes:
     import orjson
 
+    if isinstance(figure, dict):
+        return orjson.dumps(told | {"figure": figure}, _numpy_objects, orjson.OPT_SERIALIZE_NUMPY)
     return orjson.dumps(told)[:-1] + b',"figure":' + figure.to_json(validate=False).encode() + b"}"
+
+
+def _numpy_objects(value: Any) -> Any:
+    """What orjson does not know: arrays of texts."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError
 
 
 @functools.cache
 def _plotly() -> bytes:
-    return get_plotlyjs().encode()
+    # The comment has browsers compile all of it beside the page's own work, instead of bit by bit while it starts.
+    return b"//# allFunctionsCalledOnLoad\n" + get_plotlyjs().encode()
 
 
 async def _serve(_: Request) -> Response:
@@ -85,5 +96,6 @@ async def _serve(_: Request) -> Response:
 
 
 def routes() -> list[Route]:
-    """What the server has to serve for `plot`."""
-    return [Route(PATH, _serve)]
+    """What the server has to serve for `plot`, beside the pages."""
+    base = st.get_option("server.baseUrlPath").strip("/")
+    return [Route(f"/{base}/{NAME}" if base else f"/{NAME}", _serve)]

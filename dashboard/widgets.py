@@ -139,7 +139,7 @@ def pick_transform(run: Run, where: Any = st, name: str = "transform", identity:
 
 
 def chart(
-    figure: go.Figure,
+    figure: go.Figure | dict[str, Any],
     key: str,
     table: pd.DataFrame | Callable[[], pd.DataFrame],
     alt: str,

@@ -107,8 +107,8 @@ def _select(run: Run, samples: list[int]) -> None:
 def _find_image(run: Run, placed: pd.DataFrame, selected: list[int]) -> list[int]:
     """An image to find in all maps, of those that are there, replaces the selection by its versions."""
     left, middle, right = st.columns([3, 2, 1], vertical_alignment="bottom")
-    there = set(placed["image_id"])
-    ids = [image_id for image_id in run.images["image_id"] if image_id in there]
+    known = run.images["image_id"]
+    ids = known[known.isin(placed["image_id"].unique())].tolist()
     image = left.selectbox("Find an image in all maps", ids, index=None, placeholder="its id", key="find-image")
     if image and st.session_state.get("_found") != image:
         selected = run.samples.loc[run.samples["image_id"] == image, "sample"].tolist()

@@ -28,8 +28,12 @@ def map_chart(
     arrows: pd.DataFrame | None = None,
     marks: pd.DataFrame | None = None,
     height: int = 560,
-) -> go.Figure:
+) -> dict[str, Any]:
     """Points of each model in a panel of its own; each carries its sample in customdata.
+
+    Returns:
+        ``data`` and ``layout`` as Plotly's own JSON has them, with NumPy's arrays: ``go.Figure`` of it would copy and
+        check every array of a hundred traces, which takes longer than all else of a page.
 
     Args:
         maps: model -> ``sample``, ``x``, ``y``, ``category`` (or a number ``amount``) and ``hover`` text.
@@ -54,7 +58,7 @@ def map_chart(
         legend={"itemsizing": "constant", "font": {"size": 12}, "tracegroupgap": 2},
         hovermode="closest",
         clickmode="event",
-        uirevision="/".join(maps),  # zoom and tool stay as they are under another coloring
+        uirevision="/".join(map(escape, maps)),  # zoom and tool stay as they are under another coloring
         selectionrevision=hash(tuple(selected)),
     )
     traces: list[dict[str, Any]] = []
@@ -66,34 +70,34 @@ def map_chart(
             traces += [_stars(marks[marks["model"] == model], theme) | axes]
         if arrows is not None:
             _draw_arrows(figure, arrows[arrows["model"] == model], theme, axes)
-    # All at once, from plain dictionaries: trace by trace Plotly copies and checks everything several times.
-    return figure.add_traces(traces)
+    return {"data": traces, "layout": figure.layout.to_plotly_json()}
 
 
 def _by_category(points: pd.DataFrame, looks: Looks, first: bool) -> list[dict[str, Any]]:
     traces = []
     categories = points["category"].to_numpy(object)
-    drawn = points[["x", "y", "sample", "hover"]].astype({"hover": object})
+    columns = _columns(points)
     for category, (color, symbol) in looks.items():
-        rows = drawn.iloc[np.flatnonzero(categories == category)]
-        if rows.empty:
+        rows = np.flatnonzero(categories == category)
+        if not len(rows):
             continue
         marker = {"color": color, "symbol": symbol, "size": _size(len(points)), "opacity": 0.85}
         name = escape(category)
-        traces.append(_trace(rows, marker) | {"name": name, "legendgroup": name, "showlegend": first})
+        trace = _trace({part: values[rows] for part, values in columns.items()}, marker)
+        traces.append(trace | {"name": name, "legendgroup": name, "showlegend": first})
     return traces
 
 
 def _by_amount(points: pd.DataFrame, theme: Theme, unit: str, first: bool) -> dict[str, Any]:
     marker = {
-        "color": points["amount"].to_numpy(),
+        "color": points["amount"].to_numpy(np.float32),
         "colorscale": "Viridis" if theme.dark else "Cividis",
         "showscale": first,
         "colorbar": {"title": {"text": unit}, "thickness": 10, "outlinewidth": 0},
         "size": _size(len(points)),
         "opacity": 0.85,
     }
-    return _trace(points, marker)
+    return _trace(_columns(points), marker)
 
 
 def _size(points: int) -> int:
@@ -101,25 +105,26 @@ def _size(points: int) -> int:
     return 6 if points <= 2000 else 4
 
 
-def _trace(rows: pd.DataFrame, marker: dict[str, Any]) -> dict[str, Any]:
+def _columns(points: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What a trace says of each point."""
     return {
-        "type": "scattergl",
-        "x": rows["x"].to_numpy(np.float32),
-        "y": rows["y"].to_numpy(np.float32),
-        "mode": "markers",
-        "marker": marker,
-        # One dimension: Streamlit mangles two-dimensional customdata, and lists of lists take Plotly seconds.
-        "customdata": rows["sample"].to_numpy(np.int32),
-        "text": np.array([escape(h) for h in rows["hover"]], dtype=object),
-        "hovertemplate": "%{text}<extra></extra>",
+        "x": points["x"].to_numpy(np.float32),
+        "y": points["y"].to_numpy(np.float32),
+        "customdata": points["sample"].to_numpy(np.int32),
+        "text": np.array([escape(h) for h in points["hover"]], dtype=object),
     }
+
+
+def _trace(columns: dict[str, np.ndarray], marker: dict[str, Any]) -> dict[str, Any]:
+    look = {"mode": "markers", "marker": marker, "hovertemplate": "%{text}<extra></extra>"}
+    return {"type": "scattergl", **columns, **look}
 
 
 def _emphasis(samples: np.ndarray, selected: Sequence[int]) -> dict[str, Any]:
     if not len(selected):
         return {}
     return {
-        "selectedpoints": np.flatnonzero(np.isin(samples, np.asarray(selected))),
+        "selectedpoints": np.flatnonzero(np.isin(samples, np.asarray(selected))).tolist(),
         "selected": {"marker": {"size": 11, "opacity": 1}},
         "unselected": {"marker": {"opacity": FADED}},
     }

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from probing_core import charts
@@ -142,13 +143,18 @@ def test_leaderboard(theme):
     assert "chance 3.0 %" in figure.layout.annotations[0].text
 
 
+def map_figure(*arguments, **named) -> go.Figure:
+    """Checked by Plotly, as a page does not take the time for."""
+    return go.Figure(charts.map_chart(*arguments, **named))
+
+
 def test_names_are_data_in_every_chart_with_names():
     points = pd.DataFrame({"sample": [1, 2], "x": [0.0, 1], "y": [0.0, 1], "category": HOSTILE, "hover": HOSTILE})
     matrix = pd.DataFrame([[1.0, 2.0], [3.0, np.nan]], index=[HOSTILE, "b"], columns=[HOSTILE, "b"])
     told = pd.DataFrame({"model": HOSTILE, "class": [HOSTILE, "b"], "group": "blur", "probability": [0.6, 0.4]})
     figures = [
         charts.leaderboard_chart(board(), THEMES[0]),
-        charts.map_chart({HOSTILE: points}, THEMES[0], category_looks([HOSTILE], THEMES[0])),
+        map_figure({HOSTILE: points}, THEMES[0], category_looks([HOSTILE], THEMES[0])),
         charts.confusion_chart(matrix, THEMES[0]),
         charts.predictions_chart(told, THEMES[0]),
     ]
@@ -162,14 +168,14 @@ def test_map_has_all_points_and_carries_their_samples(count, selected):
         {"sample": range(10), "x": np.arange(10.0), "y": 0.0, "hover": "h", "category": ["a", "b"] * 5}
     )
     looks = category_looks(["a", "b"], THEMES[0])
-    figure = charts.map_chart({f"m{i}": points for i in range(count)}, THEMES[0], looks, selected=selected)
+    figure = map_figure({f"m{i}": points for i in range(count)}, THEMES[0], looks, selected=selected)
     carried = sorted(c for trace in figure.data for c in trace.customdata)
     assert carried == sorted([*range(10)] * count)
     chosen = sorted(
         t.customdata[i] for t in figure.data for i in (() if t.selectedpoints is None else t.selectedpoints)
     )
     assert chosen == sorted([*selected] * count)
-    assert all(t.customdata.ndim == 1 for t in figure.data), "Streamlit mangles two dimensions"
+    assert all(t.customdata.ndim == 1 for t in figure.data)
     assert {t.xaxis for t in figure.data} == {"x", "x2", "x3", "x4"} - {f"x{i}" for i in range(count + 1, 5)}
     assert [a.text for a in figure.layout.annotations] == [f"m{i}" for i in range(count)]
 
@@ -177,7 +183,7 @@ def test_map_has_all_points_and_carries_their_samples(count, selected):
 def test_map_of_amounts_and_arrows():
     points = pd.DataFrame({"sample": range(3), "x": [0.0, 1, 2], "y": 0.0, "hover": "h", "amount": [0.0, 50, 100]})
     arrows = pd.DataFrame({"model": ["m", "n"], "x": 0.0, "y": 0.0, "to_x": 1.0, "to_y": 1.0})
-    figure = charts.map_chart({"m": points}, THEMES[1], None, "percent", arrows=arrows)
+    figure = map_figure({"m": points}, THEMES[1], None, "percent", arrows=arrows)
     assert list(figure.data[0].marker.color) == [0, 50, 100]
     assert sum(a.showarrow is True for a in figure.layout.annotations) == 1
 
@@ -185,7 +191,7 @@ def test_map_of_amounts_and_arrows():
 def test_map_marks_pictures_that_are_not_of_the_run():
     points = pd.DataFrame({"sample": range(3), "x": [0.0, 1, 2], "y": 0.0, "hover": "h", "category": "a"})
     marks = pd.DataFrame({"model": ["n", "n"], "x": [1.0, 2], "y": [3.0, 4], "name": ["<b>mine", "other"]})
-    figure = charts.map_chart({"m": points, "n": points}, THEMES[0], category_looks(["a"], THEMES[0]), marks=marks)
+    figure = map_figure({"m": points, "n": points}, THEMES[0], category_looks(["a"], THEMES[0]), marks=marks)
     stars = [t for t in figure.data if t.marker.symbol == "star" and len(t.x)]
     assert [(t.xaxis, list(t.x), list(t.y), list(t.text)) for t in stars] == [
         ("x2", [1, 2], [3, 4], ["&lt;b&gt;mine", "other"])
