@@ -31,6 +31,7 @@ class Chart {
     this.received = null; // the text of the last message
     this.said = null; // the message itself
     this.shown = null; // what the drawing is of
+    this.turning = 0; // changes that are on their way: an enclosure that they take away is let go by nobody
     this.ended = false;
     this.fit = () => this.said && this.draw();
     this.sizes = new ResizeObserver(this.fit);
@@ -68,7 +69,12 @@ class Chart {
     // With another configuration, Plotly begins anew; functions in it are never the same.
     const menu = shown?.full === full ? undefined : this.menu(full);
     if (shown) {
-      this.Plotly.react(root, data, layout, menu);
+      this.turning += 1;
+      try {
+        await this.Plotly.react(root, data, layout, menu);
+      } finally {
+        this.turning -= 1;
+      }
       return;
     }
     await this.Plotly.newPlot(root, data, layout, menu);
@@ -92,7 +98,8 @@ class Chart {
   }
 
   pick(points) {
-    if (this.said.picks) this.send('picked', points.map((p) => p.customdata).filter((d) => d !== undefined));
+    if (!this.said.picks || this.turning) return;
+    this.send('picked', points.map((point) => point.customdata).filter((carried) => carried !== undefined));
   }
 
   end() {

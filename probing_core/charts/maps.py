@@ -18,6 +18,9 @@ Looks = dict[str, tuple[str, str]]
 FADED = 0.08
 """Opacity of what is not selected."""
 
+FEW = 200
+"""Up to so many selected points are drawn larger; more would hide each other."""
+
 
 def map_chart(
     maps: dict[str, pd.DataFrame],
@@ -125,7 +128,7 @@ def _emphasis(samples: np.ndarray, selected: Sequence[int]) -> dict[str, Any]:
         return {}
     return {
         "selectedpoints": np.flatnonzero(np.isin(samples, np.asarray(selected))).tolist(),
-        "selected": {"marker": {"size": 11, "opacity": 1}},
+        "selected": {"marker": {"opacity": 1} | ({"size": 11} if len(selected) <= FEW else {})},
         "unselected": {"marker": {"opacity": FADED}},
     }
 
