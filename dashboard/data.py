@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from probing_core.prediction import Predictor
 
 RUNS_OPEN = 4
+PACKAGED = "photos"
+"""The corpus that comes with the product."""
+
 TABLES_KEPT = 64
 PICTURES_KEPT = 4096
 """Pictures in memory, about 6 kB each."""
@@ -249,6 +252,7 @@ def corpus_size(name: str) -> tuple[int, int]:
     """
     from probing_core.corpora import open_corpus
 
-    rows = open_corpus(name).rows  # as it is now, and not as somebody opened it
+    # A folder as it is now, and not as somebody opened it; what is packaged stays as it is.
+    rows = (corpus(name) if name == PACKAGED else open_corpus(name)).rows
     rows = rows[(rows["split"] != "pretrain") & rows["color"]]
     return len(rows), rows["base_id"].nunique()

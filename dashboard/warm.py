@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -16,10 +16,8 @@ from dashboard.sheet import VIEW, contact_sheet
 from dashboard.strength import preview
 from probing_core.charts import Theme, leaderboard_chart
 from probing_core.errors import ProbingError, one_line
-from probing_core.results import summaries
+from probing_core.results import Run, summaries
 from probing_core.transforms import bank
-
-PHOTOGRAPHS = "photos"
 
 
 @asynccontextmanager
@@ -51,11 +49,15 @@ def _hush() -> None:
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
 
 
-def _first_page() -> None:
+def _first_run() -> Run | None:
     place = next((place for place in data.places() if place.complete), None)
-    if place is None:
+    return None if place is None else data.open_run(place.path)
+
+
+def _first_page() -> None:
+    run = _first_run()
+    if run is None:
         return
-    run = data.open_run(place.path)
     board = data.board((run,), "fine", "seen")
     if not board.empty:
         leaderboard_chart(board, Theme(models=tuple(run.models["name"])))
@@ -84,8 +86,23 @@ def start() -> threading.Thread:
 
 def _warm() -> None:
     _hush()
-    first = data.corpus(PHOTOGRAPHS).rows["image_id"].iloc[0]
-    picture = pictures.chosen(first, data.corpus_image(PHOTOGRAPHS, first))
+    first = data.corpus(data.PACKAGED).rows["image_id"].iloc[0]
+    picture = pictures.chosen(first, data.corpus_image(data.PACKAGED, first))
     transform = next(t for t in bank() if t.group != "identity")
     preview(picture, picture.key, VIEW, transform, transform.name)
     contact_sheet(picture, picture.key)
+    data.corpus_size(data.PACKAGED)
+    data.model_catalog()
+    with suppress(ProbingError):  # the page says so
+        if (run := _first_run()) is not None:
+            _tables(run)
+
+
+def _tables(run: Run) -> None:
+    """What the other pages show of the models that they begin with."""
+    models = list(run.models["name"])[:2]
+    for model in models:
+        data.placed_samples(run, model)
+    for task in run.tasks:
+        for model in models[:1]:
+            data.predictions(run, model, task)

@@ -1,0 +1,121 @@
+"""Charts that stay in place: what the browser is sent, and what it makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from plotly.offline import get_plotlyjs
+
+from dashboard import plot
+from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
+from tests.dashboard.drawing import choose_tool, draw
+
+in_browser = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
+]
+
+
+def test_a_plain_figure_is_sent_as_plotly_would_send_it():
+    arrays = {
+        "x": np.arange(3, dtype=np.float32),
+        "customdata": np.arange(3, dtype=np.int32)[::-1],
+        "text": np.array(["a", "<b>", "c"], dtype=object),
+    }
+    plain = {"data": [{"type": "scattergl", **arrays}], "layout": {"height": 100, "title": {"text": "é"}}}
+    sent = json.loads(plot._json({"alt": "what"}, plain))
+    assert sent["alt"] == "what"
+    expected = {"type": "scattergl", "x": [0, 1, 2], "customdata": [2, 1, 0], "text": ["a", "<b>", "c"]}
+    assert sent["figure"] == {"data": [expected], "layout": plain["layout"]}
+    checked = json.loads(plot._json({"alt": "what"}, go.Figure(plain)))
+    assert checked.pop("figure")["layout"]["title"] == plain["layout"]["title"]
+    assert checked == {"alt": "what"}
+
+
+def test_what_is_no_figure_is_refused():
+    with pytest.raises(TypeError):
+        plot._json({}, {"data": [{"x": {1, 2}}], "layout": {}})
+
+
+def test_plotly_is_served_once_and_whole():
+    answer = asyncio.run(plot._serve(None))
+    assert answer.body.decode().endswith(get_plotlyjs())
+    assert "immutable" in answer.headers["cache-control"]
+    assert [route.path for route in plot.routes()] == [f"/{plot.NAME}"]
+
+
+@pytest.fixture(scope="module")
+def opened(made_run):
+    """The map in a browser, and what its console complains about."""
+    with served(["--run", str(made_run)]) as address, browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(WAIT_MS)
+        complaints = complaints_of(page)
+        page.goto(f"{address}/map?models=zoo/mae&color=group")
+        page.locator(".st-key-chart-map .main-svg").first.wait_for()
+        settle(page)
+        yield page
+        # Pictures of a selection that is let go while they are on their way are not there any more.
+        assert [words for words in complaints if "/media/" not in words] == []
+
+
+CHART = "document.querySelector('.st-key-chart-map .js-plotly-plot')"
+
+
+def legend_of(page) -> list[str]:
+    return page.evaluate(f"{CHART}._fullData.map((trace) => trace.name)")
+
+
+@pytest.mark.usefixtures("opened")
+class TestInTheBrowser:
+    pytestmark = in_browser
+
+    def test_another_coloring_changes_the_chart_and_keeps_its_zoom_and_tool(self, opened):
+        groups = legend_of(opened)
+        opened.evaluate(f"{CHART}.marked = true")
+        opened.locator('.st-key-chart-map .modebar-btn[data-title="Zoom in"]').click()
+        choose_tool(opened, "map", "lasso")
+        zoomed = opened.evaluate(f"{CHART}.layout.xaxis.range")
+        opened.get_by_role("radio", name="right or wrong", exact=True).or_(
+            opened.get_by_role("button", name="right or wrong", exact=True)
+        ).first.click()
+        opened.wait_for_function(f"{CHART}._fullData.some((trace) => trace.name === 'right')")
+        assert "right" not in groups
+        layout = opened.evaluate(f"[{CHART}.marked, {CHART}.layout.xaxis.range, {CHART}.layout.dragmode]")
+        assert layout == [True, zoomed, "lasso"]
+        opened.locator('.st-key-chart-map .modebar-btn[data-title="Reset axes"]').click()
+
+    def test_one_enclosure_follows_another_and_is_let_go(self, opened):
+        choose_tool(opened, "map", "lasso")
+        for _ in range(2):
+            draw(opened, "map")
+            opened.mouse.up()
+            opened.get_by_role("heading", name=" of 512 samples").wait_for()
+            opened.wait_for_function(f"!({CHART}.layout.selections || []).length")
+            assert opened.evaluate(f"{CHART}.data.reduce((n, t) => n + (t.selectedpoints?.length || 0), 0)") > 0
+            opened.get_by_role("button", name="Clear", exact=True).click()
+            opened.get_by_text("Nothing is selected.").wait_for()
+            opened.wait_for_function(f"{CHART}.data.every((trace) => !trace.selectedpoints)")
+
+    def test_a_chart_fills_the_room_it_gets(self, opened):
+        narrow = opened.evaluate(f"{CHART}._fullLayout.width")
+        opened.set_viewport_size({"width": 1600, "height": 900})
+        opened.wait_for_function(f"{CHART}._fullLayout.width > {narrow} + 200")
+        opened.locator('.st-key-chart-map .modebar-btn[data-title="Full screen"]').click()
+        opened.wait_for_function(f"document.fullscreenElement === {CHART}")
+        opened.wait_for_function(f"{CHART}._fullLayout.width === window.innerWidth")
+        opened.locator('.st-key-chart-map .modebar-btn[data-title="Close full screen"]').click()
+        opened.wait_for_function(
+            f"document.fullscreenElement === null && {CHART}._fullLayout.width < window.innerWidth"
+        )
+
+    def test_its_menu_sends_nothing_anywhere(self, opened):
+        titles = opened.locator(".st-key-chart-map .modebar-btn").evaluate_all(
+            "(all) => all.map((b) => b.dataset.title)"
+        )
+        assert "Download plot as a PNG" in titles
+        assert not [title for title in titles if "hare" in title or "loud" in title or "dit" in title]
