@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -243,9 +243,17 @@ def check_model(name: str) -> None:
     find_spec(name)
 
 
+class CorpusSize(NamedTuple):
+    """Images of a corpus that probes may use, photographs that they were cut from, and what was left out, if any."""
+
+    images: int
+    photographs: int
+    skipped: str = ""
+
+
 @st.cache_resource(max_entries=8, ttl=60, show_spinner="Counting images")
-def corpus_size(name: str) -> tuple[int, int]:
-    """Images of a corpus that probes may use, and photographs that they were cut from.
+def corpus_size(name: str) -> CorpusSize:
+    """What there is in the corpus called ``name``.
 
     Raises:
         ProbingError: it cannot be opened.
@@ -253,6 +261,6 @@ def corpus_size(name: str) -> tuple[int, int]:
     from probing_core.corpora import open_corpus
 
     # A folder as it is now, and not as somebody opened it; what is packaged stays as it is.
-    rows = (corpus(name) if name == PACKAGED else open_corpus(name)).rows
-    rows = rows[(rows["split"] != "pretrain") & rows["color"]]
-    return len(rows), rows["base_id"].nunique()
+    opened = corpus(name) if name == PACKAGED else open_corpus(name)
+    rows = opened.rows[(opened.rows["split"] != "pretrain") & opened.rows["color"]]
+    return CorpusSize(len(rows), rows["base_id"].nunique(), opened.told_of_skipped)

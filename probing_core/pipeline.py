@@ -68,6 +68,7 @@ def run(
     _refuse_foreign(store)
     with store.locked():
         recipe, corpus = open_or_start(store, options)
+        progress.note("" if corpus is None else corpus.told_of_skipped)
         with _threads(recipe.threads):
             for stage in stages:
                 _stage(stage, store, recipe, corpus, options, progress)
@@ -88,6 +89,7 @@ def export(source: Path, out: Path, options: Options = Options(), progress: Prog
     _refuse_foreign(store)
     with store.locked():
         recipe, corpus = open_or_start(store, options)
+        progress.note("" if corpus is None else corpus.told_of_skipped)
         with _threads(recipe.threads):
             return write_export(store, recipe, corpus or _same_corpus(recipe), out, progress)
 

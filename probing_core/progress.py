@@ -77,6 +77,11 @@ class Progress:
         left = (now - self._started) / fresh * (total - done) if fresh > 0 else None
         self._tell(Report(stage, done, total, left, message or stage, **self._me))
 
+    def note(self, sentence: str) -> None:
+        """Something that the terminal's reader should know; nothing where there is nothing to say."""
+        if sentence and self.stream is not None:
+            self.stream.write(f"{sentence}\n")
+
     def finish(self, state: str, error: str = "") -> None:
         """The last report: ``done``, ``failed`` or ``cancelled``."""
         if self.stream is not None and self.stream.isatty():

@@ -9,7 +9,7 @@ import pytest
 
 from probing_core import progress as module
 from probing_core.errors import BadRun
-from probing_core.progress import REPORT, Progress, duration, ending, terminal
+from probing_core.progress import REPORT, SILENT, Progress, duration, ending, terminal
 
 
 @pytest.fixture
@@ -47,6 +47,16 @@ def test_lines_are_rare_but_the_last_is_always_told(clock):
 @pytest.mark.parametrize(("seconds", "words"), [(3.2, "3 s"), (89, "89 s"), (200, "3 min"), (9000, "2.5 h")])
 def test_durations_are_for_people(seconds, words):
     assert duration(seconds) == words
+
+
+def test_what_a_reader_should_know_is_a_line_of_its_own():
+    stream = io.StringIO()
+    told = Progress(stream)
+    told.note("")
+    told.note("2 files are left out.")
+    told.update("embed", 1, 2)
+    assert stream.getvalue().splitlines()[0] == "2 files are left out."
+    SILENT.note("nobody hears it")
 
 
 @pytest.mark.parametrize(

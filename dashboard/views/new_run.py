@@ -161,7 +161,7 @@ def _command(arguments: dict) -> list[str]:
 
 def _estimate(arguments: dict) -> Estimate | None:
     try:
-        images, photographs = data.corpus_size(arguments["corpus"])
+        images, photographs, skipped = data.corpus_size(arguments["corpus"])
         for model in arguments["models"]:
             data.check_model(model)
     except ProbingError as error:
@@ -178,6 +178,15 @@ def _estimate(arguments: dict) -> Estimate | None:
     columns[1].metric("Transformed samples", f"{told.samples:,}")
     columns[2].metric("Time, measured" if told.measured else "Time, roughly", duration(told.seconds), help=note)
     columns[3].metric("Disk", f"{told.megabytes:,.0f} MB", help="Of the embeddings, which are nearly all of a run.")
+    if skipped:
+        st.caption(f":material/info: {plain(skipped)}")
+    free = shutil.disk_usage(data_dir()).free / 2**20
+    if told.megabytes > free:
+        st.warning(
+            f"The disk has {free:,.0f} MB left, and this run would take {told.megabytes:,.0f} MB; choose fewer images "
+            "or models, or make room.",
+            icon=":material/error:",
+        )
     _measure(arguments, names, told.measured)
     return told
 

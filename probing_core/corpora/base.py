@@ -47,6 +47,10 @@ class CorpusKind:
         return f"{self.name}:{self.argument}" if self.argument else self.name
 
 
+TOLD = 3
+"""Sources that were left out, by name; of more the number is told."""
+
+
 class Corpus(ABC):
     """Images with ids, labels, splits and licenses.
 
@@ -64,6 +68,16 @@ class Corpus(ABC):
     photographic_labels: bool = False
     rows: pd.DataFrame
     skipped: Sequence[tuple[str, str]] = ()
+
+    @property
+    def told_of_skipped(self) -> str:
+        """How many sources were left out and why the first ones were, in a sentence; empty where none was."""
+        if not self.skipped:
+            return ""
+        first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:TOLD])
+        more = "; ..." if len(self.skipped) > TOLD else "."
+        count = f"{len(self.skipped)} files are" if len(self.skipped) > 1 else "1 file is"
+        return f"{count} left out. {first.rstrip('.')}{more}"
 
     @property
     @abstractmethod

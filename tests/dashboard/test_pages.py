@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -597,7 +598,7 @@ def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
 @pytest.mark.parametrize("corpus", ["torchvision:CIFAR10", " torchvision:CIFAR10", "folder:/", "theirs:x"])
 def test_a_link_opens_no_corpus(open_app, monkeypatch, corpus):
     asked = []
-    monkeypatch.setattr("dashboard.data.corpus_size", lambda name: asked.append(name) or (200, 10))
+    monkeypatch.setattr("dashboard.data.corpus_size", lambda name: asked.append(name) or (200, 10, ""))
     app = open_app("New run", new_corpus=corpus, new_limit="-5", new_view="7")
     assert not app.exception
     assert not asked
@@ -606,6 +607,25 @@ def test_a_link_opens_no_corpus(open_app, monkeypatch, corpus):
     app.text_input(key="new-corpus").set_value("folder:mine").run()
     assert asked == ["folder:mine"], "whoever types the name wants it"
     assert address(app, "new-corpus") == "folder:mine"
+
+
+def test_what_a_folder_holds_besides_pictures_is_told_before_a_run_begins(open_app, tmp_path, monkeypatch):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    noise = np.random.default_rng(0).integers(0, 255, (140, 140, 3), dtype=np.uint8)
+    (mine / "good.png").write_bytes(encode_png(noise))
+    for name in ("a.txt", "b<b>.txt", "c.txt", "d.txt"):
+        (mine / name).write_text("no picture")
+    app = open_app("New run")
+    app.text_input(key="new-corpus").set_value(f"folder:{mine}").run()
+    assert not app.exception
+    assert "4 files are left out" in unescaped(app)
+    assert "a.txt: " in unescaped(app)
+    assert "<b>" not in texts(app)
+    assert "The disk has" not in texts(app)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2**20 // 2))
+    app.run()
+    assert "The disk has 0 MB left" in texts(app)
 
 
 def test_what_cannot_be_a_path_or_a_name_is_one_sentence(open_app):
