@@ -1,13 +1,17 @@
 // Draws the Plotly figure that dashboard/plot.py sends, and turns it into the next one when that comes.
 
-const EXPAND = {
-  width: 24, height: 24,
-  path: 'M3 3h7v2H5v5H3zM14 3h7v7h-2V5h-5zM3 14h2v5h5v2H3zM19 14h2v7h-7v-2h5z',
-};
-const CLOSE = {
-  width: 24, height: 24,
-  path: 'M8 3h2v7H3V8h5zM14 3h2v5h5v2h-7zM3 14h7v7H8v-5H3zM14 14h7v2h-5v5h-2z',
-};
+// Always the same objects: to Plotly a button with another function is another chart.
+const EXPAND = button('Full screen', 'M3 3h7v2H5v5H3zM14 3h7v7h-2V5h-5zM3 14h2v5h5v2H3zM19 14h2v7h-7v-2h5z',
+  (drawing) => drawing.parentElement.requestFullscreen());
+const CLOSE = button('Close full screen', 'M8 3h2v7H3V8h5zM14 3h2v5h5v2h-7zM3 14h7v7H8v-5H3zM14 14h7v2h-5v5h-2z',
+  () => document.exitFullscreen());
+
+function button(title, path, click) {
+  return { name: title, title, icon: { width: 24, height: 24, path }, click };
+}
+
+/** Drawings with a graphics context, which takes long to set up, by the chart's name: to be shown again. */
+const kept = new Map();
 
 /** Plotly, once for the page: a module cannot import it, since it is written as a plain script. */
 function plotly(name) {
@@ -26,8 +30,9 @@ function plotly(name) {
 }
 
 class Chart {
-  constructor(root) {
-    this.root = root;
+  constructor(place) {
+    this.place = place;
+    this.drawing = null; // the element that is Plotly's, inside of the place
     this.received = null; // the text of the last message
     this.said = null; // the message itself
     this.shown = null; // what the drawing is of
@@ -35,64 +40,66 @@ class Chart {
     this.ended = false;
     this.fit = () => this.said && this.draw();
     this.sizes = new ResizeObserver(this.fit);
-    this.sizes.observe(root);
-    root.addEventListener('fullscreenchange', this.fit);
+    this.sizes.observe(place);
+    place.addEventListener('fullscreenchange', this.fit);
+    this.heard = {
+      plotly_click: (event) => this.pick(event.points.slice(0, 1)),
+      plotly_selected: (event) => event && this.pick(event.points),
+      plotly_deselect: () => this.pick([]),
+    };
   }
 
   receive(text) {
     if (text === this.received) return;
     this.received = text;
     this.said = JSON.parse(text);
-    this.root.setAttribute('aria-label', this.said.alt);
-    this.root.style.height = `${this.said.figure.layout.height}px`; // nothing jumps when the figure comes
+    this.place.setAttribute('aria-label', this.said.alt);
+    this.place.style.height = `${this.said.figure.layout.height}px`; // nothing jumps when the figure comes
     this.draw();
   }
 
   /** Draws what was said last, or fits it into another size; while Plotly is still away, or nobody sees it, later. */
   async draw() {
     this.Plotly ??= await plotly(this.said.plotly);
-    const { root, said } = this;
-    const full = document.fullscreenElement === root;
-    const width = root.clientWidth;
-    const height = full ? root.clientHeight : said.figure.layout.height;
+    const { place, said, shown } = this;
+    const full = document.fullscreenElement === place;
+    const width = place.clientWidth;
+    const height = full ? place.clientHeight : said.figure.layout.height;
     if (this.ended || !width) return;
-    const { shown } = this;
     this.shown = { said, full, width, height };
     if (shown?.said === said && shown.full === full) {
-      if (shown.width !== width || shown.height !== height) this.Plotly.relayout(root, { width, height });
+      if (shown.width !== width || shown.height !== height) this.Plotly.relayout(this.drawing, { width, height });
       return;
     }
     // What Plotly computes it writes into what it is given: each drawing begins from what was said.
     const { data, layout } = structuredClone(said.figure);
-    const font = { family: getComputedStyle(root).fontFamily, ...layout.font };
+    const font = { family: getComputedStyle(place).fontFamily, ...layout.font };
     Object.assign(layout, { font, width, height });
-    // With another configuration, Plotly begins anew; functions in it are never the same.
-    const menu = shown?.full === full ? undefined : this.menu(full);
-    if (shown) {
-      this.turning += 1;
-      try {
-        await this.Plotly.react(root, data, layout, menu);
-      } finally {
-        this.turning -= 1;
-      }
-      return;
+    const drawing = (this.drawing ??= this.begin());
+    this.turning += 1;
+    try {
+      await this.Plotly.react(drawing, data, layout, this.menu(full));
+    } finally {
+      this.turning -= 1;
     }
-    await this.Plotly.newPlot(root, data, layout, menu);
-    root.on('plotly_click', (event) => this.pick(event.points.slice(0, 1)));
-    root.on('plotly_selected', (event) => event && this.pick(event.points));
-    root.on('plotly_deselect', () => this.pick([]));
+    if (!shown) Object.entries(this.heard).forEach(([event, act]) => drawing.on(event, act));
+  }
+
+  begin() {
+    const drawing = kept.get(this.said.name) ?? document.createElement('div');
+    kept.delete(this.said.name);
+    this.place.append(drawing);
+    return drawing;
   }
 
   menu(full) {
-    const title = full ? 'Close full screen' : 'Full screen';
-    const click = () => (full ? document.exitFullscreen() : this.root.requestFullscreen());
     return {
       displaylogo: false,
       showSendToCloud: false, // a button would send the data to another server
       displayModeBar: true, // else only a mouse finds it
       scrollZoom: false,
       toImageButtonOptions: { format: 'png', scale: 2, filename: this.said.name },
-      modeBarButtonsToAdd: [{ name: title, title, icon: full ? CLOSE : EXPAND, click }],
+      modeBarButtonsToAdd: [full ? CLOSE : EXPAND],
       modeBarButtonsToRemove: ['autoScale2d', ...(this.said.tools ? [] : ['select2d', 'lasso2d'])],
     };
   }
@@ -105,8 +112,13 @@ class Chart {
   end() {
     this.ended = true;
     this.sizes.disconnect();
-    this.root.removeEventListener('fullscreenchange', this.fit);
-    if (this.shown) this.Plotly.purge(this.root);
+    this.place.removeEventListener('fullscreenchange', this.fit);
+    const { drawing } = this;
+    if (!drawing) return;
+    Object.entries(this.heard).forEach(([event, act]) => drawing.removeListener?.(event, act));
+    drawing.remove();
+    if (drawing.data?.some((trace) => trace.type === 'scattergl')) kept.set(this.said.name, drawing);
+    else this.Plotly.purge(drawing);
   }
 }
 

@@ -58,7 +58,7 @@ SEGMENTS = {
 }
 """Page -> a choice whose options are all in sight, and those options: name in the address -> words on the page."""
 
-ALL_DRAWN = "document.querySelector('.probing-plot') && !document.querySelector('.probing-plot:not(.js-plotly-plot)')"
+ALL_DRAWN = "document.querySelector('.probing-plot') && !document.querySelector('.probing-plot:not(:has(.main-svg))')"
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 MADE_POINTS = "10,240"
 

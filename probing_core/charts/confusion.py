@@ -46,29 +46,17 @@ def confusion_chart(
             colorscale=theme.diverging if difference else theme.sequential,
             xgap=1,
             ygap=1,
-            hoverinfo="skip",
             showscale=False,
+            customdata=[
+                [[i, j, escape(t), escape(p), _amount(values[i, j], unit, difference)] for j, p in enumerate(columns)]
+                for i, t in enumerate(rows)
+            ],
+            hoverongaps=True,
+            hovertemplate=f"{axes[0]} <b>%{{customdata[2]}}</b><br>{axes[1]} <b>%{{customdata[3]}}</b><br>"
+            "%{customdata[4]}<extra></extra>",
             text=[[_cell(v) for v in row] for row in values],
             texttemplate="%{text}",
             textfont={"size": 9 if len(columns) > SMALL else 12},
-        )
-    )
-    # Plotly sends no click from a heatmap, so invisible points on the cells take it.
-    x, y = np.meshgrid(np.arange(len(columns)), np.arange(len(rows)))
-    figure.add_trace(
-        go.Scatter(
-            x=x.ravel(),
-            y=y.ravel(),
-            mode="markers",
-            marker={"symbol": "square", "size": 18, "opacity": 0},
-            customdata=[
-                [i, j, escape(t), escape(p), _amount(values[i, j], unit, difference)]
-                for i, t in enumerate(rows)
-                for j, p in enumerate(columns)
-            ],
-            hovertemplate=f"{axes[0]} <b>%{{customdata[2]}}</b><br>{axes[1]} <b>%{{customdata[3]}}</b><br>"
-            "%{customdata[4]}<extra></extra>",
-            showlegend=False,
         )
     )
     figure.update_xaxes(

@@ -6,8 +6,6 @@ has it; tables are there without any script.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from probing_core.errors import BadConfig, BadRun
@@ -30,19 +28,5 @@ def write_report(run: Run, out: Path) -> None:
         raise BadConfig(f"A report is an HTML page, but '{out}' ends in '{out.suffix}'; call it {out.stem}.html.")
     if run.scores.empty:
         raise BadRun(f"The run '{run.path}' has no scores to report yet; `probing run --out {run.path}` makes them.")
-    with _plain_figures():
-        page = render(f"What the embeddings of '{run.name}' know", sections(run))
+    page = render(f"What the embeddings of '{run.name}' know", sections(run))
     write_atomically(out, page.encode())
-
-
-@contextmanager
-def _plain_figures() -> Iterator[None]:
-    """Figures in Plotly's own template: a library in the same process, Streamlit for one, may have set another."""
-    import plotly.io
-
-    before = plotly.io.templates.default
-    plotly.io.templates.default = "plotly"
-    try:
-        yield
-    finally:
-        plotly.io.templates.default = before

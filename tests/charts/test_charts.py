@@ -202,15 +202,16 @@ def test_map_marks_pictures_that_are_not_of_the_run():
 def test_confusion_carries_cells_and_frames_the_chosen_one():
     matrix = pd.DataFrame([[60.0, 40.0], [np.nan, np.nan]], index=["a", "b"], columns=["a", "b"])
     figure = charts.confusion_chart(matrix, THEMES[0], {"a": "g", "b": "h"}, chosen=("a", "b"))
-    cells = {(c[2], c[3]): c[4] for c in figure.data[1].customdata}
+    assert [[tuple(c[:2]) for c in row] for row in figure.data[0].customdata] == [[(0, 0), (0, 1)], [(1, 0), (1, 1)]]
+    cells = {(c[2], c[3]): c[4] for row in figure.data[0].customdata for c in row}
     assert cells == {("a", "a"): "60.0 %", ("a", "b"): "40.0 %", ("b", "a"): "no samples", ("b", "b"): "no samples"}
     rectangles = [s for s in figure.layout.shapes if s.type == "rect"]
     assert [(r.x0, r.x1, r.y0, r.y1) for r in rectangles] == [(0.5, 1.5, -0.5, 0.5)]
     assert sum(s.type == "line" for s in figure.layout.shapes) == 2
-    assert figure.data[1].hoverinfo != "skip", "points that are skipped by hover take no clicks"
+    assert figure.data[0].hoverongaps
     likeness = charts.confusion_chart(matrix, THEMES[0], axes=("model", "other model"))
     assert (likeness.layout.yaxis.title.text, likeness.layout.xaxis.title.text) == ("model", "other model")
-    assert "taken for" not in likeness.data[1].hovertemplate
+    assert "taken for" not in likeness.data[0].hovertemplate
 
 
 def test_differences_are_centered_at_zero():

@@ -54,12 +54,18 @@ def point_of(page, chart: str, find: str) -> tuple[float, float]:
         """([chart, find]) => {
           const plot = document.querySelector(`.st-key-chart-${chart} .js-plotly-plot`);
           const wanted = eval(find);
+          const box = plot.getBoundingClientRect();
           for (const trace of plot._fullData) {
+            if (trace.type === 'heatmap') {
+              const row = trace.customdata.findIndex((cells) => cells.some(wanted));
+              const {xaxis, yaxis} = plot._fullLayout;
+              const column = trace.customdata[row].findIndex(wanted);
+              return [box.left + xaxis._offset + xaxis.d2p(column), box.top + yaxis._offset + yaxis.d2p(row)];
+            }
             const index = (trace.customdata || []).findIndex(wanted);
             if (index < 0) continue;
             const x = plot._fullLayout[trace.xaxis.replace('x', 'xaxis')];
             const y = plot._fullLayout[trace.yaxis.replace('y', 'yaxis')];
-            const box = plot.getBoundingClientRect();
             return [box.left + x._offset + x.d2p(trace.x[index]), box.top + y._offset + y.d2p(trace.y[index])];
           }
         }""",

@@ -106,12 +106,25 @@ class TestInTheBrowser:
         opened.set_viewport_size({"width": 1600, "height": 900})
         opened.wait_for_function(f"{CHART}._fullLayout.width > {narrow} + 200")
         opened.locator('.st-key-chart-map .modebar-btn[data-title="Full screen"]').click()
-        opened.wait_for_function(f"document.fullscreenElement === {CHART}")
+        opened.wait_for_function(f"document.fullscreenElement === {CHART}.parentElement")
         opened.wait_for_function(f"{CHART}._fullLayout.width === window.innerWidth")
         opened.locator('.st-key-chart-map .modebar-btn[data-title="Close full screen"]').click()
         opened.wait_for_function(
             f"document.fullscreenElement === null && {CHART}._fullLayout.width < window.innerWidth"
         )
+
+    def test_who_comes_back_finds_the_map_as_it_was(self, opened):
+        opened.locator('.st-key-chart-map .modebar-btn[data-title="Zoom in"]').click()
+        opened.evaluate(f"{CHART}.kept = true")
+        zoomed = opened.evaluate(f"{CHART}.layout.xaxis.range")
+        sidebar = opened.get_by_test_id("stSidebarNav")
+        sidebar.get_by_role("link", name="Confusion", exact=True).click()
+        opened.locator(".st-key-chart-confusion .main-svg").first.wait_for()
+        sidebar.get_by_role("link", name="Map", exact=True).click()
+        opened.locator(".st-key-chart-map .main-svg").first.wait_for()
+        settle(opened)
+        assert opened.evaluate(f"[{CHART}.kept, {CHART}.layout.xaxis.range]") == [True, zoomed]
+        opened.locator('.st-key-chart-map .modebar-btn[data-title="Reset axes"]').click()
 
     def test_its_menu_sends_nothing_anywhere(self, opened):
         titles = opened.locator(".st-key-chart-map .modebar-btn").evaluate_all(
