@@ -117,7 +117,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
         find_spec(name)  # a wrong name is told before anything is written
     models = tuple(parse(name).full for name in options.models) if options.models else None
     if not store.has("run.toml"):
-        corpus = open_corpus(options.corpus or "photos")
+        corpus = open_corpus("photos" if options.corpus is None else options.corpus)
         recipe = _new_recipe(options, corpus, models)
         store.write_toml("run.toml", recipe.to_toml(), digest(recipe.to_toml()))
         return recipe, corpus

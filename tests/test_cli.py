@@ -92,6 +92,11 @@ def test_every_command_has_help_with_an_example(capsys, command):
     assert f"example:\n  probing {command}" in out
 
 
+def test_the_version_is_told(capsys):
+    code, out, _ = call(capsys, "--version")
+    assert (code, out.split()[0]) == (0, "probing")
+
+
 def test_one_picture_is_transformed(capsys, tmp_path):
     (tmp_path / "a.png").write_bytes(encode_png(scene(0, 64)))
     code, _, err = call(
@@ -119,6 +124,8 @@ def test_the_contact_sheet_holds_all_transformations(capsys, tmp_path):
         (["transform", "A", "--name", "fogg", "--out", "x.png"], "Did you mean 'fog'"),
         (["transform", "A", "--name", "fog", "--strength", "99", "--out", "x.png"], "got 99"),
         (["transform", "A", "--name", "fog", "--out", "x.gif"], "written as"),
+        (["transform", "TINY", "--name", "rotate", "--out", "x.png"], "40 x 1 pixels"),
+        (["run", "--out", "R", "--corpus", ""], "no corpus called ''"),
         (["run", "--out", "R", "--corpus", "photo"], "Did you mean 'photos'"),
         (["run", "--out", "R", "--models", "zoo/none"], "no model called 'zoo/none'"),
         (["run", "--out", "R", "--transforms", "blur"], "no transform called 'blur'"),
@@ -132,6 +139,7 @@ def test_the_contact_sheet_holds_all_transformations(capsys, tmp_path):
 )
 def test_bad_input_is_one_line_and_exit_2(capsys, tmp_path, monkeypatch, arguments, told):
     monkeypatch.chdir(tmp_path)
+    Path("TINY").write_bytes(encode_png(scene(0, 40)[:1]))
     Path("A").write_bytes(encode_png(scene(0, 64)))
     code, out, err = call(capsys, *arguments)
     assert (code, out) == (2, "")

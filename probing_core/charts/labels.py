@@ -11,7 +11,7 @@ PLOT = (780, 330)
 """Pixels that a figure's plot is taken to have; labels are placed before anyone knows how wide the page is."""
 
 CHARACTER, LINE, GAP, EDGE = 6.0, 14.0, 9.0, 20.0
-"""Pixels: of a letter, of a line, from a point to its label, and from the outermost point to the plot's edge."""
+"""Pixels: of a letter, of a line, from a point to its label, and from the outermost point to the plot's right edge."""
 
 POSITIONS = ("top right", "top left", "bottom right", "bottom left")
 """Beside error bars, which run straight up and along."""
@@ -30,7 +30,7 @@ def place_labels(x: pd.Series, y: pd.Series, texts: Sequence[str]) -> list[tuple
     for i, text in enumerate(texts):
         others = taken[:i] + taken[i + 1 :]
         boxes = {position: _box(at[i], text, position) for position in POSITIONS}
-        inside = {p: box for p, box in boxes.items() if box[0] >= -EDGE and box[2] <= PLOT[0] + EDGE}
+        inside = {p: box for p, box in boxes.items() if box[0] >= 0 and box[2] <= PLOT[0] + EDGE}
         free = [p for p, box in inside.items() if not any(_overlap(box, other) for other in others)]
         if free:
             taken.append(boxes[free[0]])

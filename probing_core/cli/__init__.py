@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.metadata import version
 
 from probing_core.cli import export, lists, predict, pretrain, report, stages, transform, verify
 from probing_core.cli.arguments import Parser
@@ -71,6 +72,7 @@ def _write_no_more() -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="probing", description="What does your image embedding know besides what is in the picture?")
+    parser.add_argument("--version", action="version", version=f"probing {version('probing')}")
     parser.add_argument("--traceback", action="store_true", help="show where an unexpected error came from")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     lists.add(commands)

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.cli.arguments import add_command, natural
-from probing_core.errors import BadConfig
+from probing_core.errors import BadConfig, BadImage
+
+SMALLEST = 8
+"""Pixels along a side: of less, no transformation leaves anything that could be told."""
 
 
 def add(commands: Any) -> None:
@@ -34,6 +37,11 @@ def transform(options: argparse.Namespace) -> int:
     if options.sheet == (options.name is not None):
         raise BadConfig("Give either --name with the transformation you want, or --sheet for all of them.")
     image = read_image(Path(options.image))
+    if min(image.shape[:2]) < SMALLEST:
+        raise BadImage(
+            f"{options.image} has {image.shape[1]} x {image.shape[0]} pixels; a picture needs {SMALLEST} along each "
+            "side to be transformed."
+        )
     if options.sheet:
         from probing_core.transforms.sheet import contact_sheet
 
