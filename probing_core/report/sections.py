@@ -92,7 +92,7 @@ def _overview(run: Run, board: pd.DataFrame) -> list:
     lead = f"At telling the exact transformation {first['model']} leads with {_percent(first)}"
     lead += f"; not told apart from it: {', '.join(tied)}." if tied else "."
     blocks = [Text(INTRODUCTION), Text(lead), Table(facts)]
-    return blocks + [Text(f"Mind, {where}: {note}.", warning=True) for note, where in _notes(run)]
+    return blocks + [Text(f"{note[0].upper()}{note[1:]} ({where}).", warning=True) for note, where in _notes(run)]
 
 
 def _notes(run: Run) -> list[tuple[str, str]]:
