@@ -16,7 +16,7 @@ REST_MS = 120
 """How long the pointer must rest on a point before its picture is fetched."""
 
 _CSS = """
-.probing-hover { position: fixed; z-index: 1000; pointer-events: none; display: none; padding: 4px; border-radius: 6px;
+.probing-hover { position: fixed; inset: auto; margin: 0; pointer-events: none; padding: 4px; border-radius: 6px;
   background: var(--st-background-color); border: 1px solid var(--st-border-color, #8884);
   box-shadow: 0 2px 10px #0004; }
 .probing-hover img { display: inline-block; width: 112px; height: 112px; margin: 2px; image-rendering: auto; }
@@ -28,10 +28,12 @@ class Hover {
     this.root = root;
     this.wanted = null; this.timer = 0; this.x = 0; this.y = 0; this.chart = null;
     this.enter = (event) => this.want(event);
-    this.leave = () => { this.wanted = null; clearTimeout(this.timer); this.root.style.display = 'none'; };
+    this.leave = () => { this.wanted = null; clearTimeout(this.timer); if (this.open) this.root.hidePopover(); };
     // The chart may be drawn after this component, and again later: look for it now and then.
     this.look = setInterval(() => this.attach(), 500);
   }
+
+  get open() { return this.root.matches(':popover-open'); }
 
   receive(data) {
     this.data = data;
@@ -69,7 +71,7 @@ class Hover {
     }));
     this.root.style.left = Math.min(this.x + 16, window.innerWidth - 260) + 'px';
     this.root.style.top = Math.max(8, Math.min(this.y + 22, window.innerHeight - 140)) + 'px';
-    this.root.style.display = 'block';
+    if (!this.open) this.root.showPopover(); // above everything, a chart in full screen too
   }
 
   end() {
@@ -87,12 +89,12 @@ export default function({ data, parentElement, setTriggerValue }) {
   const hover = (parentElement.__hover ??= new Hover(parentElement.querySelector('.probing-hover')));
   hover.ask = setTriggerValue;
   hover.receive(data);
-  return () => hover.end();
+  return () => { if (!parentElement.isConnected) hover.end(); };  // else a later message has taken over
 }
 """
 
 _component = st.components.v2.component(
-    "probing_hover", html='<div class="probing-hover" aria-hidden="true"></div>', css=_CSS, js=_JS
+    "probing_hover", html='<div class="probing-hover" popover="manual" aria-hidden="true"></div>', css=_CSS, js=_JS
 )
 
 

@@ -1,14 +1,12 @@
 // Draws the Plotly figure that dashboard/plot.py sends, and turns it into the next one when that comes.
 
-// Always the same objects: to Plotly a button with another function is another chart.
-const EXPAND = button('Full screen', 'M3 3h7v2H5v5H3zM14 3h7v7h-2V5h-5zM3 14h2v5h5v2H3zM19 14h2v7h-7v-2h5z',
-  (drawing) => drawing.parentElement.requestFullscreen());
-const CLOSE = button('Close full screen', 'M8 3h2v7H3V8h5zM14 3h2v5h5v2h-7zM3 14h7v7H8v-5H3zM14 14h7v2h-5v5h-2z',
-  () => document.exitFullscreen());
-
-function button(title, path, click) {
-  return { name: title, title, icon: { width: 24, height: 24, path }, click };
-}
+// Always the same object: to Plotly a button with another function is another chart.
+const FULL_SCREEN = {
+  name: 'Full screen',
+  title: 'Full screen',
+  icon: { width: 24, height: 24, path: 'M3 3h7v2H5v5H3zM14 3h7v7h-2V5h-5zM3 14h2v5h5v2H3zM19 14h2v7h-7v-2h5z' },
+  click: (drawing) => (document.fullscreenElement ? document.exitFullscreen() : drawing.parentElement.requestFullscreen()),
+};
 
 /** Drawings with a graphics context, which takes long to set up, by the chart's name: to be shown again. */
 const kept = new Map();
@@ -17,13 +15,14 @@ const kept = new Map();
 function plotly(name) {
   const address = new URL(name, document.baseURI); // beside the pages, whatever folder a server has them in
   window.__probingPlotly ??= new Promise((resolve, reject) => {
+    const fail = () => {
+      window.__probingPlotly = undefined; // the next drawing tries again
+      reject(new Error(`Plotly could not be loaded from ${address}`));
+    };
     const script = document.createElement('script');
     script.src = address;
-    script.onload = () => resolve(window.Plotly);
-    script.onerror = () => {
-      window.__probingPlotly = undefined; // the next chart tries again
-      reject(new Error(`Plotly could not be loaded from ${address}.`));
-    };
+    script.onload = () => (window.Plotly ? resolve(window.Plotly) : fail());
+    script.onerror = fail;
     document.head.append(script);
   });
   return window.__probingPlotly;
@@ -37,16 +36,10 @@ class Chart {
     this.said = null; // the message itself
     this.shown = null; // what the drawing is of
     this.turning = 0; // changes that are on their way: an enclosure that they take away is let go by nobody
+    this.turns = 0;
     this.ended = false;
-    this.fit = () => this.said && this.draw();
-    this.sizes = new ResizeObserver(this.fit);
-    this.sizes.observe(place);
-    place.addEventListener('fullscreenchange', this.fit);
-    this.heard = {
-      plotly_click: (event) => this.pick(event.points.slice(0, 1)),
-      plotly_selected: (event) => event && this.pick(event.points),
-      plotly_deselect: () => this.pick([]),
-    };
+    this.sizes = new ResizeObserver(() => this.said && this.draw());
+    this.sizes.observe(place); // full screen is another size
   }
 
   receive(text) {
@@ -60,46 +53,56 @@ class Chart {
 
   /** Draws what was said last, or fits it into another size; while Plotly is still away, or nobody sees it, later. */
   async draw() {
-    this.Plotly ??= await plotly(this.said.plotly);
+    try {
+      this.Plotly ??= await plotly(this.said.plotly);
+      if (!this.ended && this.place.clientWidth) await this.turn();
+      this.place.querySelector('[role=alert]')?.remove();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  async turn() {
     const { place, said, shown } = this;
-    const full = document.fullscreenElement === place;
     const width = place.clientWidth;
-    const height = full ? place.clientHeight : said.figure.layout.height;
-    if (this.ended || !width) return;
-    this.shown = { said, full, width, height };
-    if (shown?.said === said && shown.full === full) {
-      if (shown.width !== width || shown.height !== height) this.Plotly.relayout(this.drawing, { width, height });
+    const height = document.fullscreenElement === place ? place.clientHeight : said.figure.layout.height;
+    this.shown = { said, width, height };
+    if (shown?.said === said) {
+      if (shown.width !== width || shown.height !== height) await this.Plotly.relayout(this.drawing, { width, height });
       return;
     }
-    // What Plotly computes it writes into what it is given: each drawing begins from what was said.
+    // What Plotly computes it writes into what it is given: each drawing begins from what was said. What is selected is
+    // said, too: no enclosure outlives a turn.
     const { data, layout } = structuredClone(said.figure);
     const font = { family: getComputedStyle(place).fontFamily, ...layout.font };
-    Object.assign(layout, { font, width, height });
-    const drawing = (this.drawing ??= this.begin());
+    Object.assign(layout, { font, width, height, selectionrevision: ++this.turns });
+    this.drawing ??= this.begin();
     this.turning += 1;
     try {
-      await this.Plotly.react(drawing, data, layout, this.menu(full));
+      await this.Plotly.react(this.drawing, data, layout, this.menu());
     } finally {
       this.turning -= 1;
     }
-    if (!shown) Object.entries(this.heard).forEach(([event, act]) => drawing.on(event, act));
+    hear(this.drawing);
   }
 
   begin() {
     const drawing = kept.get(this.said.name) ?? document.createElement('div');
     kept.delete(this.said.name);
+    drawing.chart = this;
+    this.turns = drawing.layout?.selectionrevision ?? 0;
     this.place.append(drawing);
     return drawing;
   }
 
-  menu(full) {
+  menu() {
     return {
       displaylogo: false,
       showSendToCloud: false, // a button would send the data to another server
       displayModeBar: true, // else only a mouse finds it
       scrollZoom: false,
       toImageButtonOptions: { format: 'png', scale: 2, filename: this.said.name },
-      modeBarButtonsToAdd: [full ? CLOSE : EXPAND],
+      modeBarButtonsToAdd: document.fullscreenEnabled ? [FULL_SCREEN] : [],
       modeBarButtonsToRemove: ['autoScale2d', ...(this.said.tools ? [] : ['select2d', 'lasso2d'])],
     };
   }
@@ -107,19 +110,45 @@ class Chart {
   pick(points) {
     if (!this.said.picks || this.turning) return;
     this.send('picked', points.map((point) => point.customdata).filter((carried) => carried !== undefined));
+    if (points.length) return;
+    this.shown = null; // an enclosure of nothing fades all points, and the server may have nothing new to say
+    this.draw();
+  }
+
+  fail(error) {
+    this.shown = this.received = null; // the next message tries again
+    console.error(error);
+    if (this.place.querySelector('[role=alert]')) return;
+    const words = document.createElement('p');
+    words.setAttribute('role', 'alert');
+    words.textContent = `This chart could not be drawn: ${error.message}. Reload the page to try again.`;
+    this.place.prepend(words);
   }
 
   end() {
+    if (this.ended) return;
     this.ended = true;
     this.sizes.disconnect();
-    this.place.removeEventListener('fullscreenchange', this.fit);
     const { drawing } = this;
     if (!drawing) return;
-    Object.entries(this.heard).forEach(([event, act]) => drawing.removeListener?.(event, act));
+    drawing.chart = null;
     drawing.remove();
-    if (drawing.data?.some((trace) => trace.type === 'scattergl')) kept.set(this.said.name, drawing);
-    else this.Plotly.purge(drawing);
+    if (drawing.lost || !drawing.data?.some((trace) => trace.type === 'scattergl')) return this.Plotly.purge(drawing);
+    if (kept.has(this.said.name)) this.Plotly.purge(kept.get(this.said.name));
+    kept.set(this.said.name, drawing);
   }
+}
+
+/** Tells the chart that a drawing is of just now what is done to it. */
+function hear(drawing) {
+  if (drawing.heard) return;
+  drawing.heard = true;
+  drawing.on('plotly_click', (event) => drawing.chart?.pick(event.points.slice(0, 1)));
+  drawing.on('plotly_selected', (event) => event && drawing.chart?.pick(event.points));
+  drawing.on('plotly_deselect', () => drawing.chart?.pick([]));
+  drawing.on('plotly_webglcontextlost', () => {
+    drawing.lost = true;
+  });
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -127,5 +156,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const chart = (parentElement.__probingChart ??= new Chart(parentElement.querySelector('.probing-plot')));
   chart.send = setTriggerValue;
   chart.receive(new TextDecoder().decode(data));
-  return () => chart.end();
+  return () => {
+    if (!parentElement.isConnected) chart.end(); // else a later message has taken over
+  };
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -86,22 +86,35 @@ def start() -> threading.Thread:
 
 def _warm() -> None:
     _hush()
+    for part in (_picture, _form, _tables):
+        try:
+            part()
+        except ProbingError:
+            pass  # the page says so
+        except Exception as error:
+            logging.getLogger(__name__).warning("Not everything was prepared: %s", one_line(error))
+
+
+def _picture() -> None:
     first = data.corpus(data.PACKAGED).rows["image_id"].iloc[0]
     picture = pictures.chosen(first, data.corpus_image(data.PACKAGED, first))
     transform = next(t for t in bank() if t.group != "identity")
     preview(picture, picture.key, VIEW, transform, transform.name)
     contact_sheet(picture, picture.key)
+
+
+def _form() -> None:
     data.corpus_size(data.PACKAGED)
     data.model_catalog()
-    with suppress(ProbingError):  # the page says so
-        if (run := _first_run()) is not None:
-            _tables(run)
 
 
-def _tables(run: Run) -> None:
-    """What the other pages show of the models that they begin with."""
-    models = list(run.models["name"])[:2]
-    for model in models:
+def _tables() -> None:
+    """What other pages show of the models that they begin with."""
+    run = _first_run()
+    if run is None:
+        return
+    models = list(run.models["name"])
+    for model in models[:2]:
         data.placed_samples(run, model)
     for task in run.tasks:
         for model in models[:1]:

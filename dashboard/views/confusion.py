@@ -110,9 +110,9 @@ def _cell(classes: list[str], matrix: pd.DataFrame) -> tuple[str, str]:
 
 
 def _take_cell(classes: list[str], cells: list[list]) -> None:
-    if cells:
-        row, column = cells[0][:2]
-        _open_cell(classes[int(row)], classes[int(column)])
+    for row, column, *_ in cells[:1]:
+        if max(row, column) < len(classes):  # the matrix of another task may still have been in sight
+            _open_cell(classes[row], classes[column])
 
 
 def _open_cell(truth: str, predicted: str) -> None:

@@ -44,7 +44,7 @@ def show() -> None:
     points = thin(asked_for, selected, len(models))
     arrows = _arrows(placed, selected) if _wants_arrows(selected) else None
     looks, unit = looks_of(run, coloring, points)
-    figure = map_chart(panels(points), data.theme(), looks, unit, selected, arrows)
+    figure = map_chart(panels(points), data.theme(), looks, unit, selected, arrows, revision=run.digest)
     widgets.chart(
         figure,
         CHART,

@@ -180,7 +180,8 @@ def _estimate(arguments: dict) -> Estimate | None:
     columns[3].metric("Disk", f"{told.megabytes:,.0f} MB", help="Of the embeddings, which are nearly all of a run.")
     if skipped:
         st.caption(f":material/info: {plain(skipped)}")
-    free = shutil.disk_usage(data_dir()).free / 2**20
+    place = next(folder for folder in (runs_folder(), *runs_folder().parents) if folder.is_dir())
+    free = shutil.disk_usage(place).free / 2**20
     if told.megabytes > free:
         st.warning(
             f"The disk has {free:,.0f} MB left, and this run would take {told.megabytes:,.0f} MB; choose fewer images "

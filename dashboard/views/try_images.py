@@ -189,7 +189,7 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
     marks = pd.DataFrame(placed, columns=["model", "x", "y", "name"])
     points = thin(points_of(run, models, "group"), [], len(models))
     looks, unit = looks_of(run, "group", points)
-    figure = map_chart(panels(points), data.theme(), looks, unit, marks=marks)
+    figure = map_chart(panels(points), data.theme(), looks, unit, marks=marks, revision=run.digest)
     widgets.chart(figure, "places", marks, f"Where your pictures belong on the maps of {', '.join(models)}.")
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
 

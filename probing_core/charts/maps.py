@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ def map_chart(
     arrows: pd.DataFrame | None = None,
     marks: pd.DataFrame | None = None,
     height: int = 560,
+    revision: str = "",
 ) -> dict[str, Any]:
     """Points of each model in a panel of its own; each carries its sample in customdata.
 
@@ -44,6 +46,7 @@ def map_chart(
         unit: what ``amount`` is, for the color bar.
         selected: samples to emphasize; all others fade.
         arrows: ``model``, ``x``, ``y``, ``to_x``, ``to_y``: from clean to transformed.
+        revision: what the points are of; zoom and tool stay as they are as long as it and the models do.
         marks: ``model``, ``x``, ``y``, ``name``: pictures that are not of the run, drawn as stars.
     """
     columns = 1 if len(maps) == 1 else 2
@@ -61,16 +64,18 @@ def map_chart(
         legend={"itemsizing": "constant", "font": {"size": 12}, "tracegroupgap": 2},
         hovermode="closest",
         clickmode="event",
-        uirevision="/".join(map(escape, maps)),  # zoom and tool stay as they are under another coloring
-        selectionrevision=hash(tuple(selected)),
+        uirevision="/".join([revision, *map(escape, maps)]),
     )
     traces: list[dict[str, Any]] = []
     for i, (model, points) in enumerate(maps.items()):
         axes = axes_of(i)
         parts = _by_category(points, looks, i == 0) if looks else [_by_amount(points, theme, unit, i == 0)]
-        traces += [trace | axes | _emphasis(trace["customdata"], selected) for trace in parts]
+        traces += [
+            trace | axes | _emphasis(trace["customdata"], selected) | _id(model, trace.get("name", ""))
+            for trace in parts
+        ]
         if marks is not None:
-            traces += [_stars(marks[marks["model"] == model], theme) | axes]
+            traces += [_stars(marks[marks["model"] == model], theme) | axes | _id(model, "marks/")]
         if arrows is not None:
             _draw_arrows(figure, arrows[arrows["model"] == model], theme, axes)
     return {"data": traces, "layout": figure.layout.to_plotly_json()}
@@ -101,6 +106,12 @@ def _by_amount(points: pd.DataFrame, theme: Theme, unit: str, first: bool) -> di
         "opacity": 0.85,
     }
     return _trace(_columns(points), marker)
+
+
+def _id(model: str, category: str) -> dict[str, str]:
+    """By it Plotly knows a trace again: else one that was hidden would hide whatever takes its place. A class of CSS
+    is made of it."""
+    return {"uid": f"t{zlib.crc32(f'{model}/{category}'.encode()):x}"}
 
 
 def _size(points: int) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 from plotly.offline import get_plotlyjs
+from starlette.requests import Request
 
 from dashboard import plot
 from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
@@ -41,11 +43,16 @@ def test_what_is_no_figure_is_refused():
         plot._json({}, {"data": [{"x": {1, 2}}], "layout": {}})
 
 
-def test_plotly_is_served_once_and_whole():
-    answer = asyncio.run(plot._serve(None))
-    assert answer.body.decode().endswith(get_plotlyjs())
+@pytest.mark.parametrize("accepted", ["gzip, br", ""])
+def test_plotly_is_served_whole(accepted):
+    (route,) = plot.routes()
+    assert route.path == f"/{plot.NAME}"
+    request = Request({"type": "http", "headers": [(b"accept-encoding", accepted.encode())]})
+    answer = asyncio.run(route.endpoint(request))
+    packed = answer.headers.get("content-encoding") == "gzip"
+    assert packed == bool(accepted)
+    assert (gzip.decompress(answer.body) if packed else answer.body).decode().endswith(get_plotlyjs())
     assert "immutable" in answer.headers["cache-control"]
-    assert [route.path for route in plot.routes()] == [f"/{plot.NAME}"]
 
 
 @pytest.fixture(scope="module")
@@ -101,17 +108,47 @@ class TestInTheBrowser:
             opened.get_by_text("Nothing is selected.").wait_for()
             opened.wait_for_function(f"{CHART}.data.every((trace) => !trace.selectedpoints)")
 
+    def test_an_enclosure_of_nothing_leaves_no_trace(self, opened):
+        choose_tool(opened, "map", "lasso")
+        box = opened.locator(".st-key-chart-map .nsewdrag").first.bounding_box()
+        opened.mouse.move(box["x"] + 2, box["y"] + 2)
+        opened.mouse.down()
+        for step in ((8, 2), (8, 8), (2, 8), (2, 3)):
+            opened.mouse.move(box["x"] + step[0], box["y"] + step[1], steps=4)
+        opened.mouse.up()
+        opened.wait_for_timeout(1000)
+        settle(opened)
+        assert opened.evaluate(f"({CHART}.layout.selections || []).length") == 0
+        assert opened.evaluate(f"{CHART}._fullData.every((trace) => trace.selectedpoints === undefined)")
+
+    def test_what_was_hidden_hides_nothing_else(self, opened):
+        def color_by(words: str, trace: str) -> None:
+            button = opened.get_by_role("button", name=words, exact=True)
+            opened.get_by_role("radio", name=words, exact=True).or_(button).first.click()
+            opened.wait_for_function(f"{CHART}._fullData.some((trace) => trace.name === '{trace}')")
+
+        color_by("group", "blur")
+        opened.locator(".st-key-chart-map .legendtoggle").nth(1).click()
+        opened.wait_for_function(f"{CHART}._fullData[1].visible === 'legendonly'")
+        color_by("transformation", "jpeg")
+        assert opened.evaluate(f"{CHART}._fullData.every((trace) => trace.visible === true)")
+
     def test_a_chart_fills_the_room_it_gets(self, opened):
         narrow = opened.evaluate(f"{CHART}._fullLayout.width")
         opened.set_viewport_size({"width": 1600, "height": 900})
         opened.wait_for_function(f"{CHART}._fullLayout.width > {narrow} + 200")
+        opened.locator('.st-key-chart-map .modebar-btn[data-title="Zoom in"]').click()
+        zoomed = opened.evaluate(f"{CHART}.layout.xaxis.range")
         opened.locator('.st-key-chart-map .modebar-btn[data-title="Full screen"]').click()
         opened.wait_for_function(f"document.fullscreenElement === {CHART}.parentElement")
         opened.wait_for_function(f"{CHART}._fullLayout.width === window.innerWidth")
-        opened.locator('.st-key-chart-map .modebar-btn[data-title="Close full screen"]').click()
+        opened.locator('.st-key-chart-map .modebar-btn[data-title="Full screen"]').click()
         opened.wait_for_function(
             f"document.fullscreenElement === null && {CHART}._fullLayout.width < window.innerWidth"
         )
+
+        assert opened.evaluate(f"{CHART}.layout.xaxis.range") == zoomed
+        opened.locator('.st-key-chart-map .modebar-btn[data-title="Reset axes"]').click()
 
     def test_who_comes_back_finds_the_map_as_it_was(self, opened):
         opened.locator('.st-key-chart-map .modebar-btn[data-title="Zoom in"]').click()
@@ -132,3 +169,15 @@ class TestInTheBrowser:
         )
         assert "Download plot as a PNG" in titles
         assert not [title for title in titles if "hare" in title or "loud" in title or "dit" in title]
+
+    def test_a_chart_that_cannot_be_drawn_says_so_and_is_tried_again(self, opened):
+        other = opened.context.browser.new_page()
+        other.set_default_timeout(WAIT_MS)
+        other.route(f"**/{plot.NAME}", lambda route: route.abort())
+        other.goto(opened.url)
+        other.get_by_role("alert").filter(has_text="This chart could not be drawn").first.wait_for()
+        other.unroute(f"**/{plot.NAME}")
+        other.set_viewport_size({"width": 1000, "height": 800})
+        other.locator(".st-key-chart-map .main-svg").first.wait_for()
+        assert other.get_by_role("alert").filter(has_text="could not be drawn").count() == 0
+        other.close()
