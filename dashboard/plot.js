@@ -71,12 +71,12 @@ class Chart {
       if (shown.width !== width || shown.height !== height) await this.Plotly.relayout(this.drawing, { width, height });
       return;
     }
+    this.drawing ??= this.begin();
     // What Plotly computes it writes into what it is given: each drawing begins from what was said. What is selected is
     // said, too: no enclosure outlives a turn.
     const { data, layout } = structuredClone(said.figure);
     const font = { family: getComputedStyle(place).fontFamily, ...layout.font };
     Object.assign(layout, { font, width, height, selectionrevision: ++this.turns });
-    this.drawing ??= this.begin();
     this.turning += 1;
     try {
       await this.Plotly.react(this.drawing, data, layout, this.menu());

@@ -21,7 +21,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 NAME = f"plotly-{get_plotlyjs_version()}.min.js"
-EVENT = "picked"
 
 _CSS = """
 .probing-plot { width: 100%; overflow: hidden; }
@@ -64,7 +63,7 @@ def plot(
         key=key,
         # Bytes: Plotly writes its own JSON, arrays in base64, and nobody reads it before the browser.
         data=_json(told, figure),
-        on_picked_change=(lambda: on_pick(st.session_state[key][EVENT])) if on_pick else (lambda: None),
+        on_picked_change=(lambda: on_pick(st.session_state[key]["picked"])) if on_pick else (lambda: None),
     )
 
 

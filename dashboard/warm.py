@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import plotly.graph_objects as go
@@ -28,12 +28,7 @@ async def before_serving(_: st.App) -> AsyncIterator[None]:
     """
     _hush()
     keep_uploads_in_memory()
-    try:
-        _first_page()
-    except ProbingError:
-        pass  # the page says so
-    except Exception as error:
-        logging.getLogger(__name__).warning("The first page was not prepared: %s", one_line(error))
+    _prepare("The first page", _first_page)
     yield
 
 
@@ -86,13 +81,18 @@ def start() -> threading.Thread:
 
 def _warm() -> None:
     _hush()
-    for part in (_picture, _form, _tables):
-        try:
-            part()
-        except ProbingError:
-            pass  # the page says so
-        except Exception as error:
-            logging.getLogger(__name__).warning("Not everything was prepared: %s", one_line(error))
+    _prepare("The first picture", _picture)
+    _prepare("The form of a new run", _form)
+    _prepare("What other pages begin with", _tables)
+
+
+def _prepare(what: str, make: Callable[[], None]) -> None:
+    try:
+        make()
+    except ProbingError:
+        pass  # the page says so
+    except Exception as error:
+        logging.getLogger(__name__).warning("%s was not prepared: %s", what, one_line(error))
 
 
 def _picture() -> None:

@@ -67,9 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", help="the run to open; by default the first that the dashboard finds")
     parser.add_argument("--tries", type=int, default=50, help="of each kind (default 50)")
-    parser.add_argument(
-        "--kinds", default="first_page,first_charts,page_change,control,upload,selection", help="which to measure"
-    )
+    parser.add_argument("--kinds", default=",".join(KINDS), help="which to measure (default all)")
     options = parser.parse_args()
     arguments = ["--run", options.run] if options.run else []
     result: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0]}
