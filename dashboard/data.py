@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,9 @@ from probing_core.results import Run, RunPlace, find_runs
 
 if TYPE_CHECKING:
     from probing_core.prediction import Predictor
+
+Keys = ParamSpec("Keys")
+T = TypeVar("T")
 
 RUNS_OPEN = 4
 PACKAGED = "photos"
@@ -133,6 +136,21 @@ def placed_samples(run: Run, model: str) -> pd.DataFrame | None:
 def _placed_samples(_run: Run, digest: str, model: str) -> pd.DataFrame | None:
     placed = _map_of(_run, digest, model)
     return None if placed is None else placed.join(_run.samples.set_index("sample"), on="sample").assign(model=model)
+
+
+def kept(run: Run, make: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:
+    """What ``make`` says of ``run``, made once for all visitors.
+
+    Args:
+        make: a function of a module, by whose name its answer is known.
+        arguments: texts, numbers, and tuples of them.
+    """
+    return _kept(run, run.digest, make, f"{make.__module__}.{make.__qualname__}", arguments, named)
+
+
+@st.cache_resource(max_entries=4 * TABLES_KEPT, show_spinner=False)
+def _kept(_run: Run, digest: str, _make: Callable[..., Any], name: str, arguments: tuple, named: dict) -> Any:
+    return _make(_run, *arguments, **named)
 
 
 def board(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:

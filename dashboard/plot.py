@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from probing_core.charts import Figure, to_json
 
 NAME = f"plotly-{get_plotlyjs_version()}.min.js"
 
@@ -37,7 +37,7 @@ _component = st.components.v2.component(
 
 
 def plot(
-    figure: go.Figure | dict[str, Any],
+    figure: Figure,
     key: str,
     alt: str,
     on_pick: Callable[[list[Any]], None] | None = None,
@@ -46,7 +46,7 @@ def plot(
     """Draws ``figure``; whatever was drawn under ``key`` before becomes it.
 
     Args:
-        figure: or its ``data`` and ``layout``, with a height.
+        figure: with a height.
         key: known to the chart's container, as CSS class ``st-key-<key>``, and the name of pictures saved from it.
         alt: what the chart shows, for screen readers.
         on_pick: what to do with the customdata of the points that were clicked or enclosed; none were let go.
@@ -58,28 +58,13 @@ def plot(
         "name": key,
         "picks": on_pick is not None,
         "tools": tools,
+        "figure": figure,
     }
     _component(
         key=key,
-        # Bytes: Plotly writes its own JSON, arrays in base64, and nobody reads it before the browser.
-        data=_json(told, figure),
+        data=to_json(told),  # bytes: nobody reads them before the browser
         on_picked_change=(lambda: on_pick(st.session_state[key]["picked"])) if on_pick else (lambda: None),
     )
-
-
-def _json(told: dict[str, Any], figure: go.Figure | dict[str, Any]) -> bytes:
-    import orjson
-
-    if isinstance(figure, dict):
-        return orjson.dumps(told | {"figure": figure}, _numpy_objects, orjson.OPT_SERIALIZE_NUMPY)
-    return orjson.dumps(told)[:-1] + b',"figure":' + figure.to_json(validate=False).encode() + b"}"
-
-
-def _numpy_objects(value: Any) -> Any:
-    """What orjson does not know: arrays of texts."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    raise TypeError
 
 
 def routes() -> list[Route]:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import data, pictures
@@ -56,8 +55,11 @@ def _first_page() -> None:
     board = data.board((run,), "fine", "seen")
     if not board.empty:
         leaderboard_chart(board, Theme(models=tuple(run.models["name"])))
-        summaries.other_probes(run, list(board["model"]))
-        summaries.substance(run)
+        models = tuple(board["model"])
+        for make in (summaries.other_probes, summaries.repetitions, summaries.certainty, summaries.by_group):
+            data.kept(run, make, models)
+        data.kept(run, summaries.substance)
+        data.kept(run, summaries.content_classes)
     for name in ("claims", "contrasts", "ablations"):
         data.table(run, f"tables/{name}.parquet")
 
@@ -65,7 +67,7 @@ def _first_page() -> None:
 def charts() -> None:
     """A chart that nobody sees: the browser starts Plotly, 0.8 s of work, while its visitor looks for a picture."""
     with st.container(key="warm"):
-        plot(go.Figure(layout={"height": 100}), "warm-chart", "")
+        plot({"data": [], "layout": {"height": 100}}, "warm-chart", "")
 
 
 @st.cache_resource(show_spinner=False)

@@ -7,7 +7,6 @@ from functools import wraps
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import data, state
@@ -15,8 +14,9 @@ from dashboard.columns import columns_of
 from dashboard.glossary import hint
 from dashboard.pictures import plain
 from dashboard.plot import plot
+from probing_core.charts import Figure
 from probing_core.errors import ProbingError
-from probing_core.results import PicturesMissing, Run
+from probing_core.results import PicturesMissing, Run, summaries
 from probing_core.results.ranking import measure_of
 
 TASK_NAMES = {
@@ -127,8 +127,8 @@ def pick_task(run: Run, where: Any = st, name: str = "task") -> str:
 
 def pick_subset(run: Run, task: str, where: Any = st, name: str = "subset") -> str:
     """Which samples of the task count; those that the run has scores for."""
-    rows = run.scores[run.scores["task"] == task]
-    there = [s for s in SUBSETS if ((rows["subset"] == s) & (rows["measure"] == measure_of(s))).any()]
+    scored = data.kept(run, summaries.scored, task)
+    there = [s for s in SUBSETS if (s, measure_of(s)) in scored]
     return select("Samples", name, there or ["seen"], "seen", SUBSETS, help=hint("visible"), where=where)
 
 
@@ -139,7 +139,7 @@ def pick_transform(run: Run, where: Any = st, name: str = "transform", identity:
 
 
 def chart(
-    figure: go.Figure | dict[str, Any],
+    figure: Figure,
     key: str,
     table: pd.DataFrame | Callable[[], pd.DataFrame],
     alt: str,

@@ -9,8 +9,7 @@ from dashboard import data, widgets
 from dashboard.glossary import hint
 from probing_core.charts import confusion_chart, members_chart, seen_unseen_chart
 from probing_core.measures import MEASURES
-from probing_core.results import Run, confusion_matrix
-from probing_core.results.ranking import of_subset
+from probing_core.results import Run, summaries
 
 SHARE = ["value", "low", "high"]
 """Columns of a share and its interval."""
@@ -26,24 +25,16 @@ def show() -> None:
             "A run with the whole bank of transformations has it."
         )
         return
-    _seen_against_unseen(run, rotations)
+    _seen_against_unseen(run)
     model = widgets.pick_model(run)
-    _members(run, model, rotations)
+    _members(run, model)
     _where_unseen_land(run, model, rotations)
-    _far(run, rotations)
+    _far(run)
 
 
-def _rows(run: Run, rotations: list[str], measure: str) -> pd.DataFrame:
-    scores = run.scores
-    rows = scores[scores["task"].isin(rotations) & (scores["measure"] == measure)].copy()
-    rows["rotation"] = rows["task"].str.removeprefix("group-").astype(int)
-    seen = rows[rows["subset"] == "seen"].groupby("model")["value"].mean()
-    return rows.sort_values("model", key=lambda c: -c.map(seen).fillna(0), kind="stable")
-
-
-def _seen_against_unseen(run: Run, rotations: list[str]) -> None:
+def _seen_against_unseen(run: Run) -> None:
     st.header("Seen against unseen", help=MEASURES.get("group-hit-rate").definition)
-    rows = _rows(run, rotations, "group-hit-rate")
+    rows = data.kept(run, summaries.rotations)
     order = {model: i for i, model in enumerate(dict.fromkeys(rows["model"]))}
     figure = seen_unseen_chart(rows[rows["subset"].isin(["seen", "unseen"])], data.theme())
     widgets.chart(
@@ -54,8 +45,8 @@ def _seen_against_unseen(run: Run, rotations: list[str]) -> None:
         f"groups that it never saw. One symbol a rotation; bars are 95 % intervals. {hint('rotation')}"
     )
     widgets.notes(rows)
-    gaps = _rows(run, rotations, "generalization-gap")[["model", "rotation", *SHARE, "interval", "bases"]]
-    untouched = _rows(run, rotations, "called-identity")
+    gaps = data.kept(run, summaries.rotations, "generalization-gap")[["model", "rotation", *SHARE, "interval", "bases"]]
+    untouched = data.kept(run, summaries.rotations, "called-identity")
     untouched = untouched[untouched["subset"] == "unseen"][["model", "rotation", "value"]]
     table = gaps.merge(untouched.rename(columns={"value": "called untouched"}), on=["model", "rotation"], how="left")
     table[[*SHARE, "called untouched"]] *= 100
@@ -76,36 +67,24 @@ def _seen_against_unseen(run: Run, rotations: list[str]) -> None:
     )
 
 
-def _members(run: Run, model: str, rotations: list[str]) -> None:
+def _members(run: Run, model: str) -> None:
     st.header("The thirty, one by one", help="Each transformation is unseen in one rotation and seen in the other two.")
-    rows = _rows(run, rotations, "recall")
-    rows = rows[(rows["model"] == model) & rows["subset"].str.startswith("transform:")]
-    rows["transform"] = rows["subset"].str.removeprefix("transform:")
-    unseen_in = {t: r for r in range(3) for t in _unseen(run, model, f"group-{r}")}
-    rows["unseen"] = rows["transform"].map(unseen_in) == rows["rotation"]
-    table = run.transforms[run.transforms["transform"].isin(list(unseen_in))]
-    points = rows.merge(table, on="transform")
-    figure = members_chart(points, list(table["transform"]), data.theme())
+    points = data.kept(run, summaries.members, model)
+    if points.empty:
+        widgets.empty(f"'{model}' has no scores of single transformations in this run.")
+        return
+    figure = members_chart(points, list(dict.fromkeys(points["transform"])), data.theme())
     widgets.chart(figure, "members", points, f"Share of each transformation's samples whose group {model} tells.")
     st.caption("Dot: seen (the mean of two rotations). Diamond: unseen, with its 95 % interval. The line is the gap.")
-
-
-def _unseen(run: Run, model: str, task: str) -> list[str]:
-    told = data.predictions(run, model, task)
-    return [] if told.empty else list(of_subset(told, "unseen", run.far)["transform"].unique())
 
 
 def _where_unseen_land(run: Run, model: str, rotations: list[str]) -> None:
     st.header("Where unseen members land", help=hint("unseen"))
     task = widgets.select("Rotation", "rotation", rotations, names=widgets.TASK_NAMES, help=hint("rotation"))
-    told = data.predictions(run, model, task)
-    told = told if told.empty else of_subset(told, "unseen", run.far)
-    if told.empty:
+    matrix, samples = data.kept(run, summaries.landing, model, task)
+    if matrix.empty:
         widgets.empty(f"'{model}' has no predictions of unseen transformations in this rotation.")
         return
-    order = {t: i for i, t in enumerate(run.transforms["transform"])}
-    told = told.sort_values("transform", key=lambda c: c.map(order))
-    matrix = confusion_matrix(told, run.classes("group"), "row", truth="transform") * 100
     figure = confusion_chart(matrix, data.theme(), axes=("unseen transformation", "taken for"))
     widgets.chart(
         figure,
@@ -113,12 +92,12 @@ def _where_unseen_land(run: Run, model: str, rotations: list[str]) -> None:
         lambda: matrix.reset_index().melt("truth", value_name="percent"),
         f"Group that {model} takes each unseen transformation for.",
     )
-    st.caption(f"{len(told):,} samples of transformations that the probe never saw, in percent of each transformation.")
+    st.caption(f"{samples:,} samples of transformations that the probe never saw, in percent of each transformation.")
 
 
-def _far(run: Run, rotations: list[str]) -> None:
+def _far(run: Run) -> None:
     st.header("Far-unseen style", help="Styles of other networks and pictures, none like those in training.")
-    rows = _rows(run, rotations, "group-hit-rate")
+    rows = data.kept(run, summaries.rotations)
     far = rows[rows["subset"] == "far"]
     if far.empty:
         widgets.empty(

@@ -134,11 +134,11 @@ def _beside(run: Run, models: list[str]) -> None:
     }
     parts = {
         "Other probes": (
-            summaries.other_probes(run, models),
+            data.kept(run, summaries.other_probes, tuple(models)),
             "The linear probe, an MLP (three seeds, and all of them together) and nearest neighbors.",
         ),
         "Repetitions": (
-            summaries.repetitions(run, models),
+            data.kept(run, summaries.repetitions, tuple(models)),
             "The fine task in each repetition, whose strengths and noise were drawn anew.",
         ),
     }
@@ -150,7 +150,7 @@ def _beside(run: Run, models: list[str]) -> None:
                     st.caption(caption)
                     shown = table.assign(**{c: table[c] * 100 for c in percent})
                     widgets.show_table(shown, name, column_config=percent)
-    sure = summaries.certainty(run, models)
+    sure = data.kept(run, summaries.certainty, tuple(models))
     if not sure.empty and (
         box := widgets.fold("How far the probabilities of the task fine can be trusted", "show-sure")
     ):
@@ -212,28 +212,22 @@ def _change_of_corpus(run: Run) -> None:
 
 def _profile(run: Run, models: list[str]) -> None:
     st.header("Models by groups", help=hint("recall"))
-    scores = run.scores
-    rows = scores[(scores["task"] == "fine") & scores["subset"].str.startswith("group:")].copy()
-    rows["group"] = rows["subset"].str.removeprefix("group:")
-    rows = rows[rows["measure"].isin(["recall", "balanced-accuracy"])].drop_duplicates(["model", "group"])
-    order = {name: i for i, name in enumerate(models)}
-    rows = rows[rows["model"].isin(order)]
+    rows = data.kept(run, summaries.by_group, tuple(models))
     if rows.empty:
         widgets.empty("This run has no scores by group for the task fine.")
         return
-    groups = {g: i for i, g in enumerate(run.classes("group"))}
-    rows = rows.sort_values(["model", "group"], key=lambda c: c.map(order if c.name == "model" else groups))
-    figure = profile_chart(rows[["model", "group", "value", "low", "high"]], data.theme())
+    figure = profile_chart(rows, data.theme())
     widgets.chart(
         figure, "profile", rows, "Share of each group's samples whose exact transformation each model's probe names."
     )
     st.caption("Share of a group's samples whose exact transformation is named, in percent.")
-    widgets.notes(rows)
+    if "note" in rows:
+        widgets.notes(rows)
 
 
 def _substance(run: Run) -> None:
     st.header("Substance against style", help=hint("content"))
-    points = summaries.substance(run)
+    points = data.kept(run, summaries.substance)
     if points.empty:
         widgets.empty(
             "This run has no content task: the labels of its corpus are the photographs themselves. A corpus with "
@@ -248,7 +242,7 @@ def _substance(run: Run) -> None:
     st.caption(
         "Right: knows what is in an untouched picture. Up: knows which transformation was applied. Bars are 95 % "
         f"intervals; guessing gives {chance['content']:.0%} and {chance['fine']:.0%}. Gray: baselines."
-        f" Hollow: variants of the model of the same color. {summaries.content_classes(run)}"
+        f" Hollow: variants of the model of the same color. {data.kept(run, summaries.content_classes)}"
     )
     if box := widgets.fold("Content under each transformation", "show-content"):
         with box:
@@ -261,7 +255,7 @@ def _content_by_transform(run: Run) -> None:
         "that learned from images transformed alike. Where the probe falls and the oracle holds, the content has "
         "moved in the embedding and is not lost."
     )
-    table = summaries.content_by_transform(run)
+    table = data.kept(run, summaries.content_by_transform)
     ends = {
         f"{c}_{end}": f"{c} {word}"
         for c in ("transformed", "oracle")

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import data, live, pictures, state, warm, widgets
@@ -15,7 +14,7 @@ from dashboard.pictures import Chosen, plain
 from dashboard.points import looks_of, panels, points_of, thin
 from dashboard.strength import draw, strength_slider
 from dashboard.tour import tour
-from probing_core.charts import PANELS, answers_chart, map_chart, predictions_chart
+from probing_core.charts import PANELS, Figure, answers_chart, map_chart, predictions_chart
 from probing_core.errors import ProbingError
 from probing_core.results import Run, place
 from probing_core.transforms import bank
@@ -106,7 +105,7 @@ def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes
             widgets.chart(_answers_figure(rows, classes), f"answers-{index}", rows, f"Predictions for {name}.")
 
 
-def _answers_figure(rows: pd.DataFrame, classes: list[str], columns: int = PANELS) -> go.Figure:
+def _answers_figure(rows: pd.DataFrame, classes: list[str], columns: int = PANELS) -> Figure:
     """Bars for a few models, one table for many."""
     if rows["model"].nunique() > PANELS:
         return answers_chart(rows, data.theme(), classes)

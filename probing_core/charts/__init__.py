@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from probing_core.charts.confusion import confusion_chart
+from probing_core.charts.figure import Figure, to_json
 from probing_core.charts.generalization import members_chart, seen_unseen_chart
 from probing_core.charts.geometry import LAYER_TASKS, dimension_chart, layers_chart, shift_chart
 from probing_core.charts.maps import map_chart
@@ -13,6 +14,7 @@ from probing_core.charts.theme import Theme
 __all__ = [
     "LAYER_TASKS",
     "PANELS",
+    "Figure",
     "StrengthAxis",
     "Theme",
     "answers_chart",
@@ -28,4 +30,5 @@ __all__ = [
     "shift_chart",
     "strength_chart",
     "substance_chart",
+    "to_json",
 ]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
-from probing_core.charts.theme import Theme, base_figure, escape
+from probing_core.charts.figure import Figure, base_figure, escape
+from probing_core.charts.theme import Theme
 
 SMALL = 16
 """Up to so many rows or columns, cells and their numbers are drawn larger."""
@@ -23,7 +23,7 @@ def confusion_chart(
     difference: bool = False,
     chosen: tuple[str, str] | None = None,
     axes: tuple[str, str] = ("truth", "taken for"),
-) -> go.Figure:
+) -> Figure:
     """Truth in rows, predictions in columns; or any table with a number for each pair of names.
 
     Args:
@@ -37,44 +37,61 @@ def confusion_chart(
     rows, columns = [str(v) for v in matrix.index], [str(v) for v in matrix.columns]
     values = matrix.to_numpy(float)
     top = max(float(np.nanmax(np.abs(values), initial=0)), 1e-9)
-    figure = base_figure(theme, 190 + max((17 if len(rows) > SMALL else 24) * len(rows), 220))
-    figure.add_trace(
-        go.Heatmap(
-            z=values,
-            zmin=-top if difference else 0,
-            zmax=top if difference or unit != "%" else 100,
-            colorscale=theme.diverging if difference else theme.sequential,
-            xgap=1,
-            ygap=1,
-            showscale=False,
-            customdata=[
-                [[i, j, escape(t), escape(p), _amount(values[i, j], unit, difference)] for j, p in enumerate(columns)]
-                for i, t in enumerate(rows)
-            ],
-            hoverongaps=True,
-            hovertemplate=f"{axes[0]} <b>%{{customdata[2]}}</b><br>{axes[1]} <b>%{{customdata[3]}}</b><br>"
-            "%{customdata[4]}<extra></extra>",
-            text=[[_cell(v) for v in row] for row in values],
-            texttemplate="%{text}",
-            textfont={"size": 9 if len(columns) > SMALL else 12},
-        )
-    )
-    figure.update_xaxes(
-        tickvals=list(range(len(columns))), ticktext=[escape(c) for c in columns], tickangle=-60, side="top",
-        range=[-0.5, len(columns) - 0.5], showgrid=False, zeroline=False, title_text=axes[1],
-        ticklabeloverflow="allow",
-    )  # fmt: skip
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))), ticktext=[escape(r) for r in rows], range=[len(rows) - 0.5, -0.5],
-        showgrid=False, zeroline=False, title_text=axes[0],
-    )  # fmt: skip
+    cells = {
+        "type": "heatmap",
+        "z": values,
+        "zmin": -top if difference else 0,
+        "zmax": top if difference or unit != "%" else 100,
+        "colorscale": theme.diverging if difference else theme.sequential,
+        "xgap": 1,
+        "ygap": 1,
+        "showscale": False,
+        "customdata": [
+            [[i, j, t, p, _amount(values[i, j], unit, difference)] for j, p in enumerate(map(escape, columns))]
+            for i, t in enumerate(map(escape, rows))
+        ],
+        "hoverongaps": True,
+        "hovertemplate": f"{axes[0]} <b>%{{customdata[2]}}</b><br>{axes[1]} <b>%{{customdata[3]}}</b><br>"
+        "%{customdata[4]}<extra></extra>",
+        "text": [[_cell(v) for v in row] for row in values],
+        "texttemplate": "%{text}",
+        "textfont": {"size": 9 if len(columns) > SMALL else 12},
+    }
+    across = {
+        "title": axes[1],
+        "tickvals": list(range(len(columns))),
+        "ticktext": [escape(c) for c in columns],
+        "tickangle": -60,
+        "ticklabeloverflow": "allow",
+        "side": "top",
+        "range": [-0.5, len(columns) - 0.5],
+        "showgrid": False,
+        "zeroline": False,
+    }
+    down = {
+        "title": axes[0],
+        "tickvals": list(range(len(rows))),
+        "ticktext": [escape(r) for r in rows],
+        "range": [len(rows) - 0.5, -0.5],
+        "showgrid": False,
+        "zeroline": False,
+    }
     shapes = _between_groups(rows, columns, group_of, theme) if group_of else []
     if chosen and chosen[0] in rows and chosen[1] in columns:
         i, j = rows.index(chosen[0]), columns.index(chosen[1])
         frame = {"type": "rect", "line": {"color": theme.warning, "width": 3}}
         shapes.append(frame | {"x0": j - 0.5, "x1": j + 0.5, "y0": i - 0.5, "y1": i + 0.5})
-    figure.update_layout(clickmode="event", hovermode="closest", shapes=shapes, margin_r=48)  # slanted labels reach out
-    return figure
+    return base_figure(
+        theme,
+        190 + max((17 if len(rows) > SMALL else 24) * len(rows), 220),
+        [cells],
+        across,
+        down,
+        clickmode="event",
+        hovermode="closest",
+        shapes=shapes,
+        margin={"l": 8, "r": 48, "t": 32, "b": 8},  # slanted labels reach out
+    )
 
 
 def _between_groups(

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
+from probing_core.charts.figure import Figure, escape
 from probing_core.charts.panels import axes_of, paneled_figure
-from probing_core.charts.theme import SYMBOLS, Theme, escape
+from probing_core.charts.theme import SYMBOLS, Theme
 
 Looks = dict[str, tuple[str, str]]
 """Category -> (color, symbol)."""
@@ -33,12 +33,8 @@ def map_chart(
     marks: pd.DataFrame | None = None,
     height: int = 560,
     revision: str = "",
-) -> dict[str, Any]:
+) -> Figure:
     """Points of each model in a panel of its own; each carries its sample in customdata.
-
-    Returns:
-        ``data`` and ``layout`` as Plotly's own JSON has them, with NumPy's arrays: ``go.Figure`` of it would copy and
-        check every array of a hundred traces, which takes longer than all else of a page.
 
     Args:
         maps: model -> ``sample``, ``x``, ``y``, ``category`` (or a number ``amount``) and ``hover`` text.
@@ -66,19 +62,18 @@ def map_chart(
         clickmode="event",
         uirevision="/".join([revision, *map(escape, maps)]),
     )
-    traces: list[dict[str, Any]] = []
     for i, (model, points) in enumerate(maps.items()):
         axes = axes_of(i)
         parts = _by_category(points, looks, i == 0) if looks else [_by_amount(points, theme, unit, i == 0)]
-        traces += [
+        figure["data"] += [
             trace | axes | _emphasis(trace["customdata"], selected) | _id(model, trace.get("name", ""))
             for trace in parts
         ]
         if marks is not None:
-            traces += [_stars(marks[marks["model"] == model], theme) | axes | _id(model, "marks/")]
+            figure["data"].append(_stars(marks[marks["model"] == model], theme) | axes | _id(model, "marks/"))
         if arrows is not None:
-            _draw_arrows(figure, arrows[arrows["model"] == model], theme, axes)
-    return {"data": traces, "layout": figure.layout.to_plotly_json()}
+            figure["layout"]["annotations"] += _arrows(arrows[arrows["model"] == model], theme, axes)
+    return figure
 
 
 def _by_category(points: pd.DataFrame, looks: Looks, first: bool) -> list[dict[str, Any]]:
@@ -165,9 +160,9 @@ def _stars(marks: pd.DataFrame, theme: Theme) -> dict[str, Any]:
     }
 
 
-def _draw_arrows(figure: go.Figure, arrows: pd.DataFrame, theme: Theme, axes: dict[str, str]) -> None:
+def _arrows(arrows: pd.DataFrame, theme: Theme, axes: dict[str, str]) -> list[dict[str, Any]]:
     x, y = axes.values()
-    drawn = [
+    return [
         {
             "x": a.to_x, "y": a.to_y, "ax": a.x, "ay": a.y, "xref": x, "yref": y, "axref": x, "ayref": y,
             "showarrow": True, "arrowhead": 2, "arrowsize": 1, "arrowwidth": 1.2, "arrowcolor": theme.text,
@@ -175,7 +170,6 @@ def _draw_arrows(figure: go.Figure, arrows: pd.DataFrame, theme: Theme, axes: di
         }
         for a in arrows.itertuples()
     ]  # fmt: skip
-    figure.update_layout(annotations=[*figure.layout.annotations, *drawn])
 
 
 def category_looks(categories: Sequence[str], theme: Theme) -> Looks:

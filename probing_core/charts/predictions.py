@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from probing_core.charts.figure import (
+    Figure,
+    base_figure,
+    error_bar,
+    escape,
+    legend_below,
+    percent,
+    upright_band,
+    upright_line,
+)
 from probing_core.charts.panels import axes_of, paneled_figure
-from probing_core.charts.theme import Theme, base_figure, escape, legend_below
+from probing_core.charts.theme import Theme
 
 PANELS = 3
 """Models side by side, unless a caller has less room; of more models than that a table is easier to read."""
@@ -21,7 +31,7 @@ TITLE = 44
 """Pixels between two rows of panels, for the models' names."""
 
 
-def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: int = PANELS) -> go.Figure:
+def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: int = PANELS) -> Figure:
     """The most probable classes of each model side by side.
 
     Args:
@@ -43,13 +53,12 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: i
         {"showgrid": False},
         showlegend=False,
     )
-    bars = []
     for i, model in enumerate(models):
         best = rows[rows["model"] == model].head(top).iloc[::-1]
-        bars.append(
+        figure["data"].append(
             {
                 "type": "bar",
-                "x": best["probability"].to_numpy() * 100,
+                "x": percent(best["probability"]),
                 "y": [escape(c) for c in best["class"]],
                 "orientation": "h",
                 "marker": {"color": [theme.group(g) for g in best["group"]]},
@@ -60,10 +69,10 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: i
             }
             | axes_of(i)
         )
-    return figure.add_traces(bars)
+    return figure
 
 
-def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> go.Figure:
+def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> Figure:
     """A table of many models: in rows the models, in columns what any of them holds for likely.
 
     Args:
@@ -78,27 +87,29 @@ def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -
         [("" if p < 0.5 else f"<b>{p:.0f}</b>" if b else f"{p:.0f}") for p, b in zip(*row, strict=True)]
         for row in zip(table.to_numpy(), best.to_numpy(), strict=True)
     ]
-    figure = base_figure(theme, 110 + 30 * len(table))
-    figure.add_trace(
-        go.Heatmap(
-            z=table.to_numpy(),
-            x=[escape(c) for c in table.columns],
-            y=[escape(m) for m in table.index],
-            zmin=0,
-            zmax=100,
-            colorscale=theme.sequential,
-            text=texts,
-            texttemplate="%{text}",
-            textfont={"size": 11},  # said, since Plotly would shrink the numbers to fit with room to spare
-            xgap=2,
-            ygap=2,
-            showscale=False,
-            hovertemplate="%{y}<br>%{x}: <b>%{z:.1f} %</b><extra></extra>",
-        )
+    cells = {
+        "type": "heatmap",
+        "z": table.to_numpy(),
+        "x": [escape(c) for c in table.columns],
+        "y": [escape(m) for m in table.index],
+        "zmin": 0,
+        "zmax": 100,
+        "colorscale": theme.sequential,
+        "text": texts,
+        "texttemplate": "%{text}",
+        "textfont": {"size": 11},  # said, since Plotly would shrink the numbers to fit with room to spare
+        "xgap": 2,
+        "ygap": 2,
+        "showscale": False,
+        "hovertemplate": "%{y}<br>%{x}: <b>%{z:.1f} %</b><extra></extra>",
+    }
+    return base_figure(
+        theme,
+        110 + 30 * len(table),
+        [cells],
+        {"side": "top", "tickangle": -40, "showgrid": False},
+        {"showgrid": False},
     )
-    figure.update_xaxes(side="top", tickangle=-40, showgrid=False)
-    figure.update_yaxes(showgrid=False)
-    return figure
 
 
 @dataclass(frozen=True)
@@ -127,7 +138,7 @@ def strength_chart(
     title: str,
     axis: StrengthAxis,
     bounds: tuple[str, str] | None = None,
-) -> go.Figure:
+) -> Figure:
     """One line a model over the strength.
 
     Args:
@@ -135,55 +146,44 @@ def strength_chart(
         title: of the vertical axis.
         bounds: columns of the 95 % interval's ends, where there is one.
     """
-    figure = base_figure(theme, 360 + 10 * curve["model"].nunique(), legend=legend_below())
     looks = theme.model_looks(curve["model"])
+    traces: list[dict[str, Any]] = []
     for model, rows in curve.groupby("model", sort=False):
         color, symbol, dash = looks[str(model)]
-        figure.add_trace(
-            go.Scatter(
-                x=rows["strength"],
-                y=rows[value],
-                name=escape(model),
-                legendgroup=escape(model),
-                mode="lines+markers",
-                line={"color": color, "width": 2, "dash": dash},
-                marker={"symbol": symbol, "size": 8},
-                error_y=_interval(rows, value, bounds, color) if bounds else None,
-                hovertemplate="%{y:.3g} at %{x:.3g}",
-            )
-        )
+        known = {"type": "scatter", "name": escape(model), "legendgroup": escape(model)}
+        line = {
+            "x": rows["strength"].to_numpy(float),
+            "y": rows[value].to_numpy(float),
+            "mode": "lines+markers",
+            "line": {"color": color, "width": 2, "dash": dash},
+            "marker": {"symbol": symbol, "size": 8},
+            "hovertemplate": "%{y:.3g} at %{x:.3g}",
+        }
+        if bounds:
+            middle, low, high = (rows[column].to_numpy(float) for column in (value, *bounds))
+            line["error_y"] = error_bar(middle, low, high, color, thickness=1.5, width=3)
+        traces.append(known | line)
         if str(model) in axis.thresholds:
-            figure.add_trace(
-                go.Scatter(
-                    x=[axis.thresholds[str(model)]],
-                    y=[0],
-                    name=escape(model),
-                    legendgroup=escape(model),
-                    showlegend=False,
-                    mode="markers",
-                    marker={"symbol": "line-ns", "size": 26, "line": {"color": color, "width": 4}},
-                    hovertemplate="seen from %{x:.3g} on",
-                    cliponaxis=False,
-                )
-            )
+            tick = {
+                "x": [axis.thresholds[str(model)]],
+                "y": [0],
+                "showlegend": False,
+                "mode": "markers",
+                "marker": {"symbol": "line-ns", "size": 26, "line": {"color": color, "width": 4}},
+                "hovertemplate": "seen from %{x:.3g} on",
+                "cliponaxis": False,
+            }
+            traces.append(known | tick)
+    shapes = [upright_line(axis.mark, theme.muted)]
     if axis.learned is not None:
-        low, high = axis.learned
-        figure.add_vrect(x0=low, x1=high, fillcolor=theme.muted, opacity=0.12, line_width=0, layer="below")
-    figure.add_vline(x=axis.mark, line={"dash": "dot", "color": theme.muted})
-    direction = "reversed" if axis.falling else True
-    figure.update_xaxes(title_text=f"{axis.title}, stronger to the right", autorange=direction)
-    figure.update_yaxes(title_text=title, rangemode="tozero")
-    return figure
-
-
-def _interval(rows: pd.DataFrame, value: str, bounds: tuple[str, str], color: str) -> dict:
-    low, high = bounds
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": rows[high] - rows[value],
-        "arrayminus": rows[value] - rows[low],
-        "thickness": 1.5,
-        "width": 3,
-        "color": color,
-    }
+        shade = {"fillcolor": theme.muted, "opacity": 0.12, "line": {"width": 0}, "layer": "below"}
+        shapes.append(upright_band(*axis.learned) | shade)
+    return base_figure(
+        theme,
+        360 + 10 * curve["model"].nunique(),
+        traces,
+        {"title": f"{axis.title}, stronger to the right", "autorange": "reversed" if axis.falling else True},
+        {"title": title, "rangemode": "tozero"},
+        legend=legend_below(),
+        shapes=shapes,
+    )

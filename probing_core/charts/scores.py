@@ -2,136 +2,168 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
+from probing_core.charts.figure import (
+    Figure,
+    base_figure,
+    error_bar,
+    escape,
+    legend_below,
+    percent,
+    percent_bar,
+    upright_line,
+)
 from probing_core.charts.labels import place_labels
-from probing_core.charts.theme import BASELINE, Theme, base_figure, error_bar, escape, legend_below
+from probing_core.charts.theme import BASELINE, Theme
+
+HOVER = ("low", "high", "p", "apart", "note")
+"""What a dot of the leaderboard tells beside its score."""
 
 
-def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)") -> go.Figure:
+def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)") -> Figure:
     """A dot and its 95 % interval for each model, best on top, and what guessing gives.
 
     Args:
         board: ``model``, ``value``, ``low``, ``high``, ``chance``, ``apart``, ``note`` from
             `probing_core.results.leaderboard`.
     """
-    figure = base_figure(theme, 90 + 38 * len(board), showlegend=False)
     rows = board.iloc[::-1]
     baseline = rows["model"].str.startswith(BASELINE)
     # The same model of several runs has a row in each.
     names = rows["model"] + " · " + rows["run"] if rows["model"].duplicated().any() else rows["model"]
-    color = np.where(baseline, theme.muted, theme.accent)
-    hollow = np.where(rows["apart"] | (rows["value"] == board["value"].max()), "", "-open")
-    figure.add_trace(
-        go.Scatter(
-            x=rows["value"] * 100,
-            y=names.map(escape),
-            mode="markers",
-            marker={
-                "size": 12,
-                "color": color,
-                "symbol": [("square" if b else "circle") + h for b, h in zip(baseline, hollow, strict=True)],
-                "line": {"width": 2, "color": color},
-            },
-            error_x=error_bar(rows, theme.text),
-            customdata=[[_interval(r), _standing(r), escape(r.note)] for r in rows.itertuples()],
-            hovertemplate="%{y}<br><b>%{x:.1f} %</b> %{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}"
-            "<extra></extra>",
-        )
-    )
+    color = [theme.muted if b else theme.accent for b in baseline]
+    filled = rows["apart"] | (rows["value"] == board["value"].max())
+    dots = {
+        "type": "scatter",
+        "x": percent(rows["value"]),
+        "y": [escape(name) for name in names],
+        "mode": "markers",
+        "marker": {
+            "size": 12,
+            "color": color,
+            "symbol": [
+                ("square" if b else "circle") + ("" if f else "-open") for b, f in zip(baseline, filled, strict=True)
+            ],
+            "line": {"width": 2, "color": color},
+        },
+        "error_x": percent_bar(rows, theme.text),
+        "customdata": [
+            [_interval(low, high), _standing(p, apart), escape(note)]
+            for low, high, p, apart, note in zip(*(rows[c] for c in HOVER), strict=True)
+        ],
+        "hovertemplate": "%{y}<br><b>%{x:.1f} %</b> %{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}"
+        "<extra></extra>",
+    }
     chance = float(board["chance"].median()) * 100
-    figure.add_vline(x=chance, line={"dash": "dot", "color": theme.warning, "width": 2})
-    figure.add_annotation(
-        x=chance, y=1, yref="paper", yanchor="bottom", text=f"chance {chance:.1f} %", showarrow=False,
-        font={"color": theme.warning},
-    )  # fmt: skip
-    figure.update_xaxes(title_text=measure, range=[0, 100])
-    return figure
+    words = {
+        "x": chance,
+        "y": 1,
+        "yref": "paper",
+        "yanchor": "bottom",
+        "text": f"chance {chance:.1f} %",
+        "showarrow": False,
+        "font": {"color": theme.warning},
+    }
+    return base_figure(
+        theme,
+        90 + 38 * len(board),
+        [dots],
+        {"title": measure, "range": [0, 100]},
+        showlegend=False,
+        shapes=[upright_line(chance, theme.warning)],
+        annotations=[words],
+    )
 
 
-def profile_chart(scores: pd.DataFrame, theme: Theme) -> go.Figure:
+def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
     """Models by groups: a heatmap of recall with its number in each cell.
 
     Args:
         scores: ``model``, ``group``, ``value``, ``low``, ``high``; models and groups in the order to show.
     """
-    table = scores.pivot(index="model", columns="group", values="value")
-    table = table.reindex(index=scores["model"].unique()[::-1], columns=scores["group"].unique())
-    bounds = scores.set_index(["model", "group"])
-    hover = [[_interval(bounds.loc[(m, g)]) for g in table.columns] for m in table.index]
-    figure = base_figure(theme, 110 + 34 * len(table))
-    figure.add_trace(
-        go.Heatmap(
-            z=table.to_numpy() * 100,
-            x=list(table.columns),
-            y=[escape(m) for m in table.index],
-            zmin=0,
-            zmax=100,
-            colorscale=theme.sequential,
-            customdata=hover,
-            texttemplate="%{z:.0f}",
-            xgap=2,
-            ygap=2,
-            hovertemplate="%{y}<br>%{x}: <b>%{z:.1f} %</b> %{customdata}<extra></extra>",
-            colorbar={"title": {"text": "%"}, "thickness": 10, "outlinewidth": 0},
-        )
+    models, groups = scores["model"].unique()[::-1], scores["group"].unique()
+    value, low, high = (
+        scores.pivot(index="model", columns="group", values=column).reindex(index=models, columns=groups).to_numpy()
+        for column in ("value", "low", "high")
     )
-    figure.update_xaxes(side="top", tickangle=-30, showgrid=False)
-    figure.update_yaxes(showgrid=False)
-    return figure
+    cells = {
+        "type": "heatmap",
+        "z": value * 100,
+        "x": list(groups),
+        "y": [escape(m) for m in models],
+        "zmin": 0,
+        "zmax": 100,
+        "colorscale": theme.sequential,
+        "customdata": [[_interval(*ends) for ends in zip(*row, strict=True)] for row in zip(low, high, strict=True)],
+        "texttemplate": "%{z:.0f}",
+        "xgap": 2,
+        "ygap": 2,
+        "hovertemplate": "%{y}<br>%{x}: <b>%{z:.1f} %</b> %{customdata}<extra></extra>",
+        "colorbar": {"title": {"text": "%"}, "thickness": 10, "outlinewidth": 0},
+    }
+    return base_figure(
+        theme,
+        110 + 34 * len(models),
+        [cells],
+        {"side": "top", "tickangle": -30, "showgrid": False},
+        {"showgrid": False},
+    )
 
 
-def substance_chart(points: pd.DataFrame, theme: Theme) -> go.Figure:
+def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
     """What a model knows of content against what it knows of the transformation, with both intervals.
 
     Args:
         points: ``model``, ``content``, ``content_low``, ``content_high``, ``style``, ``style_low``, ``style_high``.
     """
-    figure = base_figure(theme, 430 + 8 * len(points), showlegend=True, legend=legend_below())
     looks = theme.model_looks(points["model"])
     places = place_labels(points["content"], points["style"], list(points["model"]))
+    traces = []
     for point, (label, position) in zip(points.to_dict("records"), places, strict=True):
         color, symbol, _ = looks[point["model"]]
-        figure.add_trace(
-            go.Scatter(
-                x=[point["content"] * 100],
-                y=[point["style"] * 100],
-                name=escape(point["model"]),
-                mode="markers+text",
-                text=[escape(label)],
-                textposition=position,
-                textfont={"size": 11, "color": theme.text},
-                marker={"size": 13, "color": color, "symbol": symbol, "line": {"width": 2, "color": color}},
-                error_x=_bar(point, "content", color),
-                error_y=_bar(point, "style", color),
-                hovertemplate="content %{x:.1f} %<br>transformation %{y:.1f} %",
-            )
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [point["content"] * 100],
+                "y": [point["style"] * 100],
+                "name": escape(point["model"]),
+                "mode": "markers+text",
+                "text": [escape(label)],
+                "textposition": position,
+                "textfont": {"size": 11, "color": theme.text},
+                "marker": {"size": 13, "color": color, "symbol": symbol, "line": {"width": 2, "color": color}},
+                "error_x": _bar(point, "content", color),
+                "error_y": _bar(point, "style", color),
+                "hovertemplate": "content %{x:.1f} %<br>transformation %{y:.1f} %",
+            }
         )
-    figure.update_xaxes(title_text="substance: content, balanced accuracy (%)")
-    figure.update_yaxes(title_text="style: transformation, balanced accuracy (%)")
-    return figure
+    return base_figure(
+        theme,
+        430 + 8 * len(points),
+        traces,
+        {"title": "substance: content, balanced accuracy (%)"},
+        {"title": "style: transformation, balanced accuracy (%)"},
+        showlegend=True,
+        legend=legend_below(),
+    )
 
 
-def _bar(point: dict, what: str, color: str) -> dict:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [(point[f"{what}_high"] - point[what]) * 100],
-        "arrayminus": [(point[what] - point[f"{what}_low"]) * 100],
-        "color": color,
-        "thickness": 1.5,
-    }
+def _bar(point: dict, what: str, color: str) -> dict[str, Any]:
+    value, low, high = (np.array([point[column] * 100]) for column in (what, f"{what}_low", f"{what}_high"))
+    return error_bar(value, low, high, color, thickness=1.5)
 
 
-def _interval(row) -> str:
-    if not np.isfinite(row.low):
+def _interval(low: float, high: float) -> str:
+    if not np.isfinite(low):
         return "(no interval: too few photographs)"
-    return f"(95 % interval {row.low * 100:.1f} to {row.high * 100:.1f})"
+    return f"(95 % interval {low * 100:.1f} to {high * 100:.1f})"
 
 
-def _standing(row) -> str:
-    if not np.isfinite(row.p):
+def _standing(p: float, apart: bool) -> str:
+    if not np.isfinite(p):
         return ""
-    return "told apart from the best" if row.apart else "cannot be told apart from the best"
+    return "told apart from the best" if apart else "cannot be told apart from the best"

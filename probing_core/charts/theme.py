@@ -9,10 +9,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import pandas as pd
-import plotly.graph_objects as go
+from typing import NamedTuple
 
 # Paul Tol's "bright" and "muted" schemes (personal.sron.nl/~pault), lightness moved apart between neighbors.
 _GROUPS_LIGHT = {
@@ -164,59 +161,3 @@ def shade(color: str, amount: float) -> str:
     hue, light, saturation = colorsys.rgb_to_hls(red, green, blue)
     light = light + (1 - light) * amount if amount > 0 else light * (1 + amount)
     return "#" + "".join(f"{round(v * 255):02x}" for v in colorsys.hls_to_rgb(hue, light, saturation))
-
-
-def base_figure(theme: Theme, height: int, **layout) -> go.Figure:
-    """An empty figure in the page's colors."""
-    common = {
-        "template": "none",
-        "height": height,
-        "margin": {"l": 8, "r": 16, "t": 32, "b": 8},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": theme.text, "size": 13},
-        "hoverlabel": {"bgcolor": theme.background, "font": {"color": theme.text}, "align": "left"},
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.muted, "activecolor": theme.accent},
-        "colorway": [theme.series(i) for i in range(8)],
-        "dragmode": "pan",
-        "xaxis": axis_style(theme),
-        "yaxis": axis_style(theme),
-    }
-    return go.Figure(layout=common | layout)
-
-
-def axis_style(theme: Theme) -> dict[str, Any]:
-    """Said for each axis, since figures have no template: pages and reports look alike whatever else is loaded."""
-    return {
-        "gridcolor": theme.grid,
-        "zerolinecolor": theme.grid,
-        "automargin": True,
-        "ticks": "outside",
-        "ticklen": 6,
-        "tickcolor": "rgba(0,0,0,0)",
-        "tickfont": {"color": theme.text, "size": 12},
-        "title": {"font": {"color": theme.text, "size": 13}, "standoff": 12},  # else it lies on long labels
-    }
-
-
-def legend_below() -> dict[str, Any]:
-    """A legend along the lower edge of the figure, however high the figure is and however many lines it takes."""
-    return {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
-
-
-def escape(text: object) -> str:
-    """``text`` for Plotly, which reads a subset of HTML: names of files and labels are data, never markup."""
-    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def error_bar(rows: pd.DataFrame, color: str) -> dict:
-    """The 95 % intervals ``low`` to ``high`` around ``value`` (fractions) as Plotly's error bars in percent."""
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": (rows["high"] - rows["value"]) * 100,
-        "arrayminus": (rows["value"] - rows["low"]) * 100,
-        "thickness": 2,
-        "width": 4,
-        "color": color,
-    }

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
-from plotly.io import to_json
 from plotly.offline import get_plotlyjs
+
+from probing_core.charts import Figure, to_json
 
 TEMPLATE = Path(__file__).with_name("page.html")
 MOST_ROWS = 4000
@@ -31,15 +31,15 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Chart:
     """A figure in both sets of colors.
 
     Attributes:
         alt: what it shows, for people who do not see it.
     """
 
-    light: go.Figure
-    dark: go.Figure
+    light: Figure
+    dark: Figure
     alt: str
     caption: str = ""
 
@@ -98,11 +98,11 @@ def _plotly() -> str:
     return get_plotlyjs()
 
 
-def _figure_data(figure: go.Figure) -> Any:
+def _figure_data(figure: Figure) -> Any:
     """The figure as JSON that may stand inside a script element."""
     from markupsafe import Markup
 
-    text = to_json(figure, validate=False, remove_uids=True, engine="json")
+    text = to_json(figure).decode()
     # As JSON allows: no label can then end the element or begin another.
     text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     return Markup(text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))

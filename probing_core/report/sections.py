@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from probing_core.charts import (
+    Figure,
     Theme,
     confusion_chart,
     layers_chart,
@@ -22,7 +22,7 @@ from probing_core.charts import (
 )
 from probing_core.measures import MEASURES
 from probing_core.report.methods import methods
-from probing_core.report.page import Figure, More, Section, Table, Text
+from probing_core.report.page import Chart, More, Section, Table, Text
 from probing_core.results import Run, confusion_matrix, leaderboard, summaries
 from probing_core.results.ranking import of_subset
 
@@ -71,8 +71,8 @@ def sections(run: Run) -> list[Section]:
     ]
 
 
-def _both(chart: Callable[[Theme], go.Figure], alt: str, caption: str = "") -> Figure:
-    return Figure(chart(Theme(dark=False)), chart(Theme(dark=True)), alt, caption)
+def _both(chart: Callable[[Theme], Figure], alt: str, caption: str = "") -> Chart:
+    return Chart(chart(Theme(dark=False)), chart(Theme(dark=True)), alt, caption)
 
 
 def _overview(run: Run, board: pd.DataFrame) -> list:
@@ -286,7 +286,7 @@ def _studies(run: Run, models: list[str]) -> Iterator[object]:
         yield More(title, [*blocks, Table(table)])
 
 
-def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Figure]:
+def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Chart]:
     """For the leading model, how far each transformation moves an embedding beside how well it is told."""
     if not {"model", "transform", "measure", "value"} <= set(table.columns):
         return
@@ -305,7 +305,7 @@ def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Figure
         )
 
 
-def _likeness(table: pd.DataFrame, models: list[str]) -> Figure:
+def _likeness(table: pd.DataFrame, models: list[str]) -> Chart:
     matrix = table.pivot_table(index="model_a", columns="model_b", values="value")
     order = [m for m in models if m in matrix.index and m in matrix.columns]
     matrix = matrix.reindex(index=order, columns=order) * 100

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from probing_core.results.confusion import confusion_matrix
+from probing_core.results.ranking import of_subset
 from probing_core.results.run import Run
 from probing_core.tasks import FEWEST_TO_LEARN, FEWEST_TO_TEST, content_labels, labelled
 
@@ -21,15 +23,24 @@ def pick(scores: pd.DataFrame, **wanted: str) -> pd.DataFrame:
     return scores
 
 
+def scored(run: Run, task: str) -> frozenset[tuple[str, str]]:
+    """Subset and measure of every score that the run has at ``task``."""
+    rows = pick(run.scores, task=task)
+    return frozenset(zip(rows["subset"], rows["measure"], strict=True)) if len(rows) else frozenset()
+
+
 def by_group(run: Run, models: Sequence[str], task: str = "fine", measure: str = "recall") -> pd.DataFrame:
-    """``model``, ``group``, ``value``, ``low``, ``high``: a score of each group, models in the order given."""
+    """``model``, ``group``, ``value``, ``low``, ``high``: a score of each group, models in the order given.
+
+    And a ``note``, where there is one to any of them.
+    """
     rows = pick(run.scores, task=task, measure=measure)
     if rows.empty:
         return rows
     rows = rows[rows["subset"].str.startswith("group:") & rows["model"].isin(models)]
     rows = rows.assign(group=rows["subset"].str.removeprefix("group:"))
     place = {name: i for i, name in enumerate([*models, *run.classes("group")])}
-    return rows.sort_values(["model", "group"], key=lambda c: c.map(place))[["model", "group", *COLUMNS]]
+    return rows.sort_values(["model", "group"], key=lambda c: c.map(place))[["model", "group", *COLUMNS, *_noted(rows)]]
 
 
 def rotations(run: Run, measure: str = "group-hit-rate") -> pd.DataFrame:
@@ -62,6 +73,20 @@ def members(run: Run, model: str) -> pd.DataFrame:
     rows = rows.assign(unseen=rows["transform"].map(unseen_in) == rows["rotation"])
     rows = rows[["transform", "rotation", "unseen", *COLUMNS]]
     return run.transforms.merge(rows, on="transform")
+
+
+def landing(run: Run, model: str, task: str) -> tuple[pd.DataFrame, int]:
+    """What group each unseen transform is taken for, in percent of its samples, and how many samples that is from.
+
+    Transforms in rows, in the order of the bank, groups in columns; empty where the run has no such predictions.
+    """
+    told = run.predictions(model, task)
+    told = told if told.empty else of_subset(told, "unseen", run.far)
+    if told.empty:
+        return told, 0
+    order = {t: i for i, t in enumerate(run.transforms["transform"])}
+    told = told.sort_values("transform", key=lambda c: c.map(order))
+    return confusion_matrix(told, run.classes("group"), "row", truth="transform") * 100, len(told)
 
 
 def substance(run: Run) -> pd.DataFrame:
@@ -106,7 +131,7 @@ def other_probes(run: Run, models: Sequence[str]) -> pd.DataFrame:
     pairs = zip(rows["model"], rows["probe"], rows["note"], strict=True)
     told = [(note, CHOSEN if (model, probe) in chosen else "") for model, probe, note in pairs]
     rows = rows.assign(note=["; ".join(filter(None, both)) for both in told])
-    return _in_order(rows, models)[["model", "probe", *COLUMNS, *(["note"] if rows["note"].any() else [])]]
+    return _in_order(rows, models)[["model", "probe", *COLUMNS, *_noted(rows)]]
 
 
 def _neighbors_chosen(fits: pd.DataFrame) -> set[tuple[str, str]]:
@@ -150,6 +175,10 @@ def repetitions(run: Run, models: Sequence[str]) -> pd.DataFrame:
     rows = rows[rows["subset"].str.startswith("repetition:")]
     rows = rows.assign(repetition=rows["subset"].str.removeprefix("repetition:"))
     return _in_order(rows, models)[["model", "repetition", *COLUMNS]]
+
+
+def _noted(rows: pd.DataFrame) -> list[str]:
+    return ["note"] if rows["note"].any() else []
 
 
 def _in_order(rows: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:

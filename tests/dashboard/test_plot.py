@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import json
 
-import numpy as np
-import plotly.graph_objects as go
 import pytest
 from plotly.offline import get_plotlyjs
 from starlette.requests import Request
@@ -20,27 +17,6 @@ in_browser = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
 ]
-
-
-def test_a_plain_figure_is_sent_as_plotly_would_send_it():
-    arrays = {
-        "x": np.arange(3, dtype=np.float32),
-        "customdata": np.arange(3, dtype=np.int32)[::-1],
-        "text": np.array(["a", "<b>", "c"], dtype=object),
-    }
-    plain = {"data": [{"type": "scattergl", **arrays}], "layout": {"height": 100, "title": {"text": "é"}}}
-    sent = json.loads(plot._json({"alt": "what"}, plain))
-    assert sent["alt"] == "what"
-    expected = {"type": "scattergl", "x": [0, 1, 2], "customdata": [2, 1, 0], "text": ["a", "<b>", "c"]}
-    assert sent["figure"] == {"data": [expected], "layout": plain["layout"]}
-    checked = json.loads(plot._json({"alt": "what"}, go.Figure(plain)))
-    assert checked.pop("figure")["layout"]["title"] == plain["layout"]["title"]
-    assert checked == {"alt": "what"}
-
-
-def test_what_is_no_figure_is_refused():
-    with pytest.raises(TypeError):
-        plot._json({}, {"data": [{"x": {1, 2}}], "layout": {}})
 
 
 @pytest.mark.parametrize("accepted", ["gzip, br", ""])

@@ -14,7 +14,7 @@ import pytest
 
 from probing_core.errors import BadConfig, BadRun
 from probing_core.report import write_report
-from probing_core.report.page import MOST_ROWS, Figure, More, Section, Table, Text, render
+from probing_core.report.page import MOST_ROWS, Chart, More, Section, Table, Text, render
 from probing_core.report.sections import sections
 from probing_core.results import Run, leaderboard
 from probing_core.store import Store
@@ -99,14 +99,12 @@ def test_the_same_run_gives_the_same_bytes(run, tmp_path):
 
 
 def test_text_is_never_markup():
-    import plotly.graph_objects as go
-
-    figure = go.Figure(go.Scatter(x=[1], y=[1], name=HOSTILE))
+    figure = {"data": [{"x": [1], "y": [1], "name": HOSTILE}], "layout": {}}
     table = pd.DataFrame({HOSTILE: [HOSTILE, 0.5, None]})
     blocks = [
         Text(HOSTILE),
         Table(table, HOSTILE),
-        Figure(figure, figure, HOSTILE, HOSTILE),
+        Chart(figure, figure, HOSTILE, HOSTILE),
         More(HOSTILE, [Text("x")]),
     ]
     page = Page(render(HOSTILE, [Section(HOSTILE, blocks), Section("second", blocks[:1])]))

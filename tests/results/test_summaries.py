@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -49,6 +50,26 @@ def test_each_member_is_unseen_in_one_rotation_of_three(made):
     assert (rows.groupby("transform")["unseen"].sum() == 1).all()
     told = of_subset(made.predictions("zoo/mae", "group-1"), "unseen")
     assert set(rows.query("unseen and rotation == 1")["transform"]) == set(told["transform"])
+
+
+def test_unseen_transforms_land_in_groups(made):
+    matrix, samples = summaries.landing(made, "zoo/mae", "group-1")
+    told = of_subset(made.predictions("zoo/mae", "group-1"), "unseen", made.far)
+    assert samples == len(told) > 0
+    assert list(matrix.index) == [t for t in made.transforms["transform"] if t in set(told["transform"])]
+    assert list(matrix.columns) == made.classes("group")
+    np.testing.assert_allclose(matrix.sum(axis=1), 100)
+    first = told[told["transform"] == matrix.index[0]]
+    own = (
+        first["group"].iloc[0] if "group" in first else made.transforms.set_index("transform")["group"][matrix.index[0]]
+    )
+    assert matrix.loc[matrix.index[0], own] == pytest.approx(100 * (first["predicted"] == own).mean())
+
+
+def test_what_is_scored_is_listed_by_subset_and_measure(made):
+    assert ("seen", "balanced-accuracy") in summaries.scored(made, "fine")
+    assert ("unseen", "group-hit-rate") in summaries.scored(made, "group-0")
+    assert not summaries.scored(made, "no-such-task")
 
 
 def test_content_stands_against_style(trained, made):

@@ -1,0 +1,124 @@
+"""Figures as Plotly's own JSON has them, and what all of ours share.
+
+They are plain dictionaries: the classes of the package `plotly` check and copy every value that they are given, which
+takes longer than all else of a page. Our tests have them check every chart instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+import pandas as pd
+
+from probing_core.charts.theme import Theme
+
+Figure = dict[str, Any]
+"""``data``, a list of traces, and ``layout``; numbers may stand in NumPy's arrays."""
+
+
+def base_figure(
+    theme: Theme,
+    height: int,
+    traces: Sequence[dict[str, Any]] = (),
+    xaxis: dict[str, Any] | None = None,
+    yaxis: dict[str, Any] | None = None,
+    **layout: Any,
+) -> Figure:
+    """A figure in the page's colors.
+
+    Args:
+        height: in pixels.
+        xaxis, yaxis: what they say beyond `axis_style`, from which they may take other words than Plotly's.
+    """
+    common = {
+        "height": height,
+        "margin": {"l": 8, "r": 16, "t": 32, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": theme.text, "size": 13},
+        "hoverlabel": {"bgcolor": theme.background, "font": {"color": theme.text}, "align": "left"},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.muted, "activecolor": theme.accent},
+        "colorway": [theme.series(i) for i in range(8)],
+        "dragmode": "pan",
+        "xaxis": axis_style(theme, **(xaxis or {})),
+        "yaxis": axis_style(theme, **(yaxis or {})),
+    }
+    return {"data": list(traces), "layout": common | layout}
+
+
+def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]:
+    """Said for each axis, since figures have no template: pages and reports look alike whatever else is loaded."""
+    style = {
+        "gridcolor": theme.grid,
+        "zerolinecolor": theme.grid,
+        "automargin": True,
+        "ticks": "outside",
+        "ticklen": 6,
+        "tickcolor": "rgba(0,0,0,0)",
+        "tickfont": {"color": theme.text, "size": 12},
+        # The standoff: else the title lies on long labels.
+        "title": {"text": title, "font": {"color": theme.text, "size": 13}, "standoff": 12},
+    }
+    return style | settings
+
+
+def legend_below() -> dict[str, Any]:
+    """A legend along the lower edge of the figure, however high the figure is and however many lines it takes."""
+    return {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
+
+
+def upright_line(x: float, color: str, width: float = 2) -> dict[str, Any]:
+    """A dotted line at ``x`` from the lower to the upper edge, as a shape."""
+    return upright_band(x, x) | {"type": "line", "line": {"dash": "dot", "color": color, "width": width}}
+
+
+def upright_band(low: float, high: float) -> dict[str, Any]:
+    """What lies between ``low`` and ``high`` on the horizontal axis, from edge to edge, as a shape."""
+    return {"type": "rect", "xref": "x", "x0": low, "x1": high, "yref": "y domain", "y0": 0, "y1": 1}
+
+
+def error_bar(value: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, **look: Any) -> dict[str, Any]:
+    """The intervals ``low`` to ``high`` around ``value``, all in the unit of the axis, as Plotly's error bars."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": high - value,
+        "arrayminus": value - low,
+        "thickness": 2,
+        "width": 4,
+        "color": color,
+    } | look
+
+
+def percent(column: pd.Series) -> np.ndarray:
+    """Fractions as percent."""
+    return column.to_numpy(float) * 100
+
+
+def percent_bar(rows: pd.DataFrame, color: str, **look: Any) -> dict[str, Any]:
+    """The 95 % intervals ``low`` to ``high`` around ``value`` (fractions) as `error_bar` in percent."""
+    return error_bar(percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), color, **look)
+
+
+def escape(text: object) -> str:
+    """``text`` for Plotly, which reads a subset of HTML: names of files and labels are data, never markup."""
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def to_json(figure: Any) -> bytes:
+    """A figure, or whatever holds one, as JSON; what is no number becomes null.
+
+    Raises:
+        TypeError: it holds something that is neither JSON nor an array.
+    """
+    return orjson.dumps(figure, _arrays, orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _arrays(value: Any) -> Any:
+    """What orjson does not know: arrays of texts, and those that are not in one piece."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"A figure holds {type(value).__name__}, which is neither JSON nor an array.")

@@ -1,0 +1,43 @@
+"""What all figures share, and how they are written down."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from probing_core.charts import Theme, figure
+
+
+def test_arrays_are_written_as_lists_and_what_is_no_number_as_null():
+    trace = {
+        "x": np.arange(3, dtype=np.float32),
+        "y": np.array([1.0, np.nan, np.inf]),
+        "customdata": np.arange(3, dtype=np.int32)[::-1],
+        "text": np.array(["a", "<b>", "é"], dtype=object),
+    }
+    told = json.loads(figure.to_json({"alt": "what", "figure": {"data": [trace], "layout": {"height": 100}}}))
+    expected = {"x": [0, 1, 2], "y": [1, None, None], "customdata": [2, 1, 0], "text": ["a", "<b>", "é"]}
+    assert told == {"alt": "what", "figure": {"data": [expected], "layout": {"height": 100}}}
+
+
+def test_what_is_no_figure_is_refused():
+    with pytest.raises(TypeError, match="set"):
+        figure.to_json({"data": [{"x": {1, 2}}], "layout": {}})
+
+
+def test_axes_say_all_there_is_to_their_look_and_keep_what_a_chart_says():
+    drawn = figure.base_figure(Theme(), 200, [{"x": [1]}], {"title": "time", "showgrid": False}, showlegend=False)
+    layout = drawn["layout"]
+    assert (layout["height"], layout["showlegend"], len(drawn["data"])) == (200, False, 1)
+    assert (layout["xaxis"]["title"]["text"], layout["xaxis"]["showgrid"]) == ("time", False)
+    assert layout["xaxis"]["title"]["font"] == layout["yaxis"]["title"]["font"]
+    assert layout["yaxis"]["title"]["text"] == ""
+
+
+def test_error_bars_reach_from_end_to_end():
+    bar = figure.error_bar(np.array([5.0, 7.0]), np.array([4.0, 7.0]), np.array([8.0, np.nan]), "#123456", width=3)
+    np.testing.assert_array_equal(bar["array"], [3, np.nan])
+    np.testing.assert_array_equal(bar["arrayminus"], [1, 0])
+    assert (bar["symmetric"], bar["width"], bar["color"]) == (False, 3, "#123456")
