@@ -128,14 +128,26 @@ def _map_of(_run: Run, digest: str, model: str) -> pd.DataFrame | None:
 
 
 def placed_samples(run: Run, model: str) -> pd.DataFrame | None:
-    """The samples on the map of ``model`` with ``x``, ``y``, and all that the run knows of them."""
+    """The samples on the map of ``model`` with ``x``, ``y``, all that the run knows of them, and in ``hover`` what is
+    said of each under the pointer."""
     return _placed_samples(run, run.digest, model)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _placed_samples(_run: Run, digest: str, model: str) -> pd.DataFrame | None:
     placed = _map_of(_run, digest, model)
-    return None if placed is None else placed.join(_run.samples.set_index("sample"), on="sample").assign(model=model)
+    if placed is None:
+        return None
+    rows = placed.join(_run.samples.set_index("sample"), on="sample")
+    return rows.assign(model=model, hover=_hover(rows))
+
+
+def _hover(rows: pd.DataFrame) -> list[str]:
+    columns = (rows[c].to_numpy(object) for c in ("transform", "strength", "label", "image_id"))
+    return [
+        f"{transform}{'' if np.isnan(strength) else f' {strength:.3g}'} · {label} · {image}"
+        for transform, strength, label, image in zip(*columns, strict=True)
+    ]
 
 
 def kept(run: Run, make: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:

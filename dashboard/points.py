@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import cycle
 
@@ -31,8 +30,8 @@ MOST_ON_SEVERAL = 8_000
 
 
 def points_of(run: Run, models: Sequence[str], coloring: str) -> pd.DataFrame:
-    """Every point of the maps of ``models``, which must have one: the columns of ``samples.parquet``, ``model``,
-    ``x``, ``y``, and a ``category`` or an ``amount`` by ``coloring``."""
+    """Every point of the maps of ``models``, which must have one: the columns of `data.placed_samples`, and a
+    ``category`` or an ``amount`` by ``coloring``."""
     parts = []
     for model in models:
         rows = data.placed_samples(run, model)
@@ -61,14 +60,6 @@ def _positions(run: Run, rows: pd.DataFrame) -> np.ndarray:
     return found
 
 
-def _hover(rows: pd.DataFrame) -> list[str]:
-    columns = (rows[c].to_numpy(object) for c in ("transform", "strength", "label", "image_id"))
-    return [
-        f"{transform}{'' if math.isnan(strength) else f' {strength:.3g}'} · {label} · {image}"
-        for transform, strength, label, image in zip(*columns, strict=True)
-    ]
-
-
 def most_samples(maps: int) -> int:
     """How many samples a figure with so many maps shows in each."""
     return MOST_POINTS if maps == 1 else MOST_ON_SEVERAL // maps
@@ -76,18 +67,18 @@ def most_samples(maps: int) -> int:
 
 def thin(points: pd.DataFrame, selected: Sequence[int], maps: int) -> pd.DataFrame:
     """At most `most_samples` in each map, evenly, the same in all; selected ones always stay."""
-    samples = points["sample"].drop_duplicates().sort_values()
+    samples = np.unique(points["sample"])
     limit = most_samples(maps)
     if len(samples) <= limit:
         return points
-    # A fixed shuffle: no sample that comes every n-th (a transform) is lost as a whole.
-    kept = samples.sample(limit, random_state=0)
-    return points[points["sample"].isin(kept) | points["sample"].isin(selected)].reset_index(drop=True)
+    # Drawn at random, but always alike: no sample that comes every n-th (a transform) is lost as a whole.
+    kept = np.random.default_rng(0).choice(samples, limit, replace=False)
+    return points[np.isin(points["sample"], [*kept, *selected])].reset_index(drop=True)
 
 
 def panels(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Model -> its points, with what each says under the pointer."""
-    return {str(model): rows.assign(hover=_hover(rows)) for model, rows in points.groupby("model", sort=False)}
+    """Model -> its points."""
+    return {str(model): rows for model, rows in points.groupby("model", sort=False)}
 
 
 def looks_of(run: Run, coloring: str, points: pd.DataFrame) -> tuple[Looks | None, str]:
