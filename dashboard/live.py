@@ -18,6 +18,7 @@ from probing_core.errors import ProbingError
 from probing_core.results import Run, nearest
 
 if TYPE_CHECKING:
+    from probing_core.looks import Look
     from probing_core.prediction import Prediction, Predictor
 
 _TURN = threading.Lock()
@@ -85,13 +86,37 @@ def similarity(
     return pd.DataFrame(parts)
 
 
-def look(run: Run, image: np.ndarray, model: str) -> Prediction:
-    """What one model says of one picture, with its embedding."""
+def look(run: Run, image: np.ndarray, model: str) -> tuple[Look, Prediction]:
+    """What one model is given of one picture, and what it says of it."""
     from probing_core.looks import look_at
 
-    predictor = predictor_of(run)
+    predictor, given = predictor_of(run), look_at(image, run.recipe.view)
     with _TURN:
-        return predictor.look(model, [look_at(image, run.recipe.view)])[0]
+        return given, predictor.look(model, [given])[0]
+
+
+def parts(run: Run, image: np.ndarray, model: str, task: str) -> tuple[list[np.ndarray], pd.DataFrame]:
+    """The pictures that a model is given of one, whole first and then its tiles, and what its probe says of each.
+
+    Returns:
+        The pictures, and their probabilities: a row for each class of ``task``, a column for each picture, by its
+        number, and ``answer``, what the rule makes of them all.
+    """
+    given, told = look(run, image, model)
+    table = pd.DataFrame(told.parts.T, index=list(told.classes)).assign(answer=told.probabilities)
+    if task == "group":
+        table = table.groupby(list(told.groups), sort=False).sum()
+    return given.pictures, table.rename_axis("class").sort_values("answer", ascending=False)
+
+
+def rule_of(run: Run, model: str) -> str:
+    """Where the rule comes from by which a model's answers on whole and tiles become one."""
+    if pictures := predictor_of(run).rule_fitted_on(model):
+        return f"The rule that makes one answer of them was fitted on {pictures:,} large pictures in training."
+    return (
+        "The rule that makes one answer of them is that before any fit, since this run learned from no picture of "
+        "such a size: blur, noise and compression mostly from the tiles, everything else from both alike."
+    )
 
 
 def neighbors(run: Run, image: np.ndarray, model: str, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -101,7 +126,7 @@ def neighbors(run: Run, image: np.ndarray, model: str, count: int) -> tuple[np.n
     """
     stored = data.embeddings(run, model)
     assert stored is not None
-    return nearest(stored, look(run, image, model).embedding, count)
+    return nearest(stored, look(run, image, model)[1].embedding, count)
 
 
 def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.DataFrame:

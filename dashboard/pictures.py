@@ -114,20 +114,19 @@ def flags(picture: Chosen) -> None:
         st.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))
 
 
-def pick_one(where_from: str = "photos", key: str = "picture") -> Chosen | None:
+def pick_one() -> Chosen | None:
     """One of the packaged photographs, or an upload."""
-    corpus = data.corpus(where_from)
-    ids = list(corpus.rows["image_id"])
+    ids = list(data.corpus(data.PACKAGED).rows["image_id"])
     left, right = st.columns(2)
     with right:
-        uploads = upload("Or your own picture", f"{key}-upload", several=False)
+        uploads = upload("Or your own picture", "picture-upload", several=False)
         if uploads:
             flags(uploads[0])
     with left:
-        state.remember(key, ids, ids[0])
-        image_id = st.selectbox("Picture", ids, key=key, disabled=bool(uploads))
-        state.publish(key, image_id)
-    return uploads[0] if uploads else chosen(image_id, data.corpus_image(where_from, image_id))
+        state.remember("picture", ids, ids[0])
+        image_id = st.selectbox("Picture", ids, key="picture", disabled=bool(uploads))
+        state.publish("picture", image_id)
+    return uploads[0] if uploads else chosen(image_id, data.corpus_image(data.PACKAGED, image_id))
 
 
 def plain(text: str) -> str:

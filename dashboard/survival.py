@@ -58,9 +58,9 @@ def _way(settings: Any) -> Preprocessing | None:
 @st.cache_resource(max_entries=4, show_spinner="Transforming")
 def _pictures(view: int) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
     """Transformation -> photographs without and with it."""
-    rows = data.corpus("photos").rows
+    rows = data.corpus(data.PACKAGED).rows
     chosen = rows.drop_duplicates("base_id")["image_id"].head(PICTURES)
-    images = [data.corpus_image("photos", image_id) for image_id in chosen]
+    images = [data.corpus_image(data.PACKAGED, image_id) for image_id in chosen]
     changed = [t for t in bank() if t.group != "identity"]
     pairs = {t.name: [draw(image, view, t, t.strength_at(0.5)) for image in images] for t in changed}
     return {name: ([a for a, _ in drawn], [b for _, b in drawn]) for name, drawn in pairs.items()}

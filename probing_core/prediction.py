@@ -36,6 +36,7 @@ class Prediction:
         classes, groups: names of the K classes, and the group of each.
         probabilities: (K,), sums to 1.
         look: ``direct`` or ``combined``.
+        parts: (1 + T, K) what the probe says of the whole picture, and of each of its tiles.
         embedding: (D,) of the whole picture at the view's size.
         distance: of that from all that the probe learned from; above 1 it is strange. NaN in runs of before.
     """
@@ -45,6 +46,7 @@ class Prediction:
     groups: tuple[str, ...]
     probabilities: np.ndarray
     look: str
+    parts: np.ndarray
     embedding: np.ndarray
     distance: float = float("nan")
 
@@ -168,11 +170,16 @@ class Predictor:
                     probe.groups,
                     combined / combined.sum(),
                     look.kind,
+                    mine,
                     embeddings[start],
                     float(distance),
                 )
             )
         return predictions
+
+    def rule_fitted_on(self, model: str) -> int:
+        """How many pictures the rule that combines a large picture's looks was fitted on; 0: it has not been."""
+        return self._probe(model).rule.fitted_on
 
     def similarity(
         self,

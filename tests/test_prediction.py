@@ -70,6 +70,17 @@ def test_the_rule_for_large_pictures_was_fitted_in_training(fixture, request):
         assert set(splits) == {"val"}  # neither learned from nor reported on
 
 
+def test_an_answer_is_made_of_what_is_said_of_whole_and_tiles(predictor):
+    large = look_at(scene(3, 700)[:420], predictor.recipe.view)
+    (told,) = predictor.look(MODEL, [large])
+    alone = predictor.look(MODEL, [Look("direct", picture) for picture in large.pictures])
+    np.testing.assert_allclose(told.parts, [part.probabilities for part in alone], atol=1e-6)
+    rule = predictor._probe(MODEL).rule
+    assert predictor.rule_fitted_on(MODEL) == rule.fitted_on
+    np.testing.assert_allclose(told.probabilities, rule.combine(told.parts[0], told.parts[1:]), atol=1e-9)
+    np.testing.assert_allclose(alone[0].parts, [alone[0].probabilities])
+
+
 def test_the_order_and_company_of_pictures_do_not_matter(predictor):
     images = [scene(i, side) for i, side in enumerate((32, 100, 70))]
     together = predictor.predict(images, names=["a", "b", "c"])

@@ -84,7 +84,7 @@ def _form() -> tuple[str, dict, str, bool]:
 
 def _corpus() -> tuple[str, bool]:
     """What stands in the field, and whether somebody here wants it opened: a link alone reads and downloads nothing."""
-    state.remember("new-corpus", None, "photos")
+    state.remember("new-corpus", None, data.PACKAGED)
 
     def want() -> None:
         st.session_state["_wanted-corpus"] = st.session_state["new-corpus"].strip()
@@ -96,7 +96,7 @@ def _corpus() -> tuple[str, bool]:
         help="photos (packaged), folder:PATH (subfolders are labels), parquet:FILE, torchvision:NAME (downloads).",
     ).strip()
     state.publish("new-corpus", corpus)
-    wanted = corpus == "photos" or st.session_state.get("_wanted-corpus") == corpus
+    wanted = corpus == data.PACKAGED or st.session_state.get("_wanted-corpus") == corpus
     if not wanted:
         st.button("Open this corpus", key="open-corpus", on_click=want, help="It came by a link and is not read yet.")
     return corpus, wanted

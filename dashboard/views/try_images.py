@@ -19,9 +19,11 @@ from probing_core.errors import ProbingError
 from probing_core.results import Run, place
 from probing_core.transforms import bank
 
-SAMPLES = "photos"
 DEFAULT_MODELS = 3
 NEIGHBORS = 8
+TOLD = 6
+"""Classes in the table of whole and tiles, most probable first."""
+
 QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
 MOST_MAPS = 4
 
@@ -48,7 +50,11 @@ def show() -> None:
         return
     models = [m for m in models if m in set(rows["model"])]
     for index, (name, picture) in enumerate(zip(_unique([c.name for c in chosen]), chosen, strict=True)):
-        _answers(index, name, picture, rows[rows["image"] == name], run.classes(task))
+        with st.container(border=True, key=f"answer-{index}"):
+            mine = rows[rows["image"] == name]
+            _answers(index, name, picture, mine, run.classes(task))
+            if mine["look"].iloc[0] == "combined":
+                _whole_and_tiles(run, index, picture, models, task)
     widgets.download(rows, "predictions", "All predictions as CSV")
     _change(run, chosen, models, task)
     _neighbors(run, chosen, models)
@@ -60,12 +66,12 @@ def _choose_pictures() -> list[Chosen]:
     with left:
         found = pictures.upload("Your pictures", "try-upload")
     with right:
-        corpus = data.corpus(SAMPLES)
+        corpus = data.corpus(data.PACKAGED)
         ids = list(corpus.rows["image_id"])
         state.remember("samples", ids, [])
         names = st.multiselect("Or packaged photographs", ids, key="samples", max_selections=pictures.MOST_UPLOADS)
         state.publish("samples", names)
-        found += [pictures.chosen(name, data.corpus_image(SAMPLES, name)) for name in names]
+        found += [pictures.chosen(name, data.corpus_image(data.PACKAGED, name)) for name in names]
         if st.toggle("Use the camera", key="use-camera"):
             shot = st.camera_input("Camera", key="camera")
             found += pictures.read_uploads([shot] if shot else [])
@@ -92,17 +98,41 @@ def _controls(run: Run) -> tuple[list[str], str]:
 
 
 def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes: list[str]) -> None:
-    with st.container(border=True, key=f"answer-{index}"):
-        left, right = st.columns([1, 4])
-        with left:
-            st.image(picture.shown, width="stretch", alt=name)
-            height, width = picture.image.shape[:2]
-            st.caption(f"{plain(name)}, {width} × {height} pixels. Look: {rows['look'].iloc[0]}", help=hint("look"))
-            pictures.flags(picture)
-        with right:
-            best = rows.groupby("model", sort=False).head(1).rename(columns={"class": "cls"})
-            st.markdown("  \n".join(_sentence(row) for row in best.itertuples()))
-            widgets.chart(_answers_figure(rows, classes), f"answers-{index}", rows, f"Predictions for {name}.")
+    left, right = st.columns([1, 4])
+    with left:
+        st.image(picture.shown, width="stretch", alt=name)
+        height, width = picture.image.shape[:2]
+        st.caption(f"{plain(name)}, {width} × {height} pixels. Look: {rows['look'].iloc[0]}", help=hint("look"))
+        pictures.flags(picture)
+    with right:
+        best = rows.groupby("model", sort=False).head(1).rename(columns={"class": "cls"})
+        st.markdown("  \n".join(_sentence(row) for row in best.itertuples()))
+        widgets.chart(_answers_figure(rows, classes), f"answers-{index}", rows, f"Predictions for {name}.")
+
+
+def _whole_and_tiles(run: Run, index: int, picture: Chosen, models: list[str], task: str) -> None:
+    """What a model says of each of the pictures that it is given of a large one."""
+    box = widgets.fold("Whole and tiles: what a model is given, and says of each", f"show-tiles-{index}")
+    if not box:
+        return
+    with box:
+        model = widgets.select("Model", f"tiles-model-{index}", models)
+        given, told = live.parts(run, picture.image, model, task)
+        names = ["whole, reduced", *(f"tile {i}" for i in range(1, len(given)))]
+        captions = [f"{name}: {plain(str(told[i].idxmax()))} {told[i].max():.0%}" for i, name in enumerate(names)]
+        st.image(given, caption=captions, width=widgets.THUMBNAIL, alt=captions)
+        st.caption(
+            "The whole shows color, tone, style and composition; the tiles are cut at the picture's own scale, from "
+            f"its upper left to its lower right, and show blur, noise and compression. {live.rule_of(run, model)}"
+        )
+        tiles = told.drop(columns=[0, "answer"]).mean(axis=1)
+        shares = pd.DataFrame({"whole": told[0], "tiles, on average": tiles, "answer": told["answer"]})
+        percent = st.column_config.NumberColumn(format="%.1f %%")
+        widgets.show_table(
+            (shares.head(TOLD) * 100).reset_index(),
+            f"tiles-{index}",
+            column_config=dict.fromkeys(shares.columns, percent),
+        )
 
 
 def _answers_figure(rows: pd.DataFrame, classes: list[str], columns: int = PANELS) -> Figure:

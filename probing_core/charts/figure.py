@@ -51,7 +51,7 @@ def base_figure(
 
 def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]:
     """Said for each axis, since figures have no template: pages and reports look alike whatever else is loaded."""
-    style = {
+    style: dict[str, Any] = {
         "gridcolor": theme.grid,
         "zerolinecolor": theme.grid,
         "automargin": True,
@@ -59,9 +59,10 @@ def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]
         "ticklen": 6,
         "tickcolor": "rgba(0,0,0,0)",
         "tickfont": {"color": theme.text, "size": 12},
-        # The standoff: else the title lies on long labels.
-        "title": {"text": title, "font": {"color": theme.text, "size": 13}, "standoff": 12},
     }
+    if title:  # an empty one takes room, too
+        # The standoff: else the title lies on long labels.
+        style["title"] = {"text": title, "font": {"color": theme.text, "size": 13}, "standoff": 12}
     return style | settings
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.charts.figure import Figure, base_figure, escape, legend_below, percent, percent_bar
+from probing_core.charts.figure import Figure, axis_style, base_figure, escape, legend_below, percent, percent_bar
 from probing_core.charts.labels import place_labels
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
@@ -83,7 +83,8 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         shapes=shapes,
     )
     figure["data"] = traces
-    figure["layout"]["yaxis"]["title"]["text"] = "balanced accuracy (%)"  # of all panels; beside the first
+    words = axis_style(theme, "balanced accuracy (%)")["title"]
+    figure["layout"]["yaxis"]["title"] = words  # of all panels; beside the first
     return figure
 
 

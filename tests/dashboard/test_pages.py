@@ -30,6 +30,7 @@ from probing_core.projection import map_path
 from probing_core.results import Run
 from probing_core.store import Store, digest
 from probing_core.training import DEPLOYMENT, familiarity_path, probe_path
+from tests.conftest import scene
 from tests.dashboard.conftest import PAGES
 from tests.test_images import BAD
 
@@ -373,6 +374,25 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     assert not app.exception
     stars = [t for figure in figures(app) for t in figure["data"] if t.get("marker", {}).get("symbol") == "star"]
     assert [t["text"] for t in stars] == [["coffee/00", "chelsea/01"]]
+
+
+def test_a_large_picture_is_shown_whole_and_as_tiles_with_what_is_said_of_each(open_app, made_run):
+    large = scene(0, 640)[:600]
+    small = np.random.default_rng(1).integers(0, 255, (150, 130, 3), dtype=np.uint8)
+    app = open_app("Try your images", question="group", models="baseline/pixels", **{"show-tiles-0": "True"})
+    files = app.file_uploader(key="try-upload").upload("large.png", encode_png(large), "image/png")
+    files.upload("small.png", encode_png(small), "image/png").run()
+    assert not app.exception
+    folds = [e for e in app.expander if "tiles" in e.label]
+    assert len(folds) == 1, "a small picture is looked at as it is"
+    words = " ".join(c.value for c in folds[0].caption)
+    assert "before any fit" in words
+    table = folds[0].dataframe[0].value
+    assert list(table.columns) == ["class", "whole", "tiles, on average", "answer"]
+    assert table["answer"].is_monotonic_decreasing
+    assert set(table["class"]) <= set(Run.open(made_run).classes("group"))
+    (shown,) = folds[0].get("image")
+    assert len(shown.proto.imgs) == 1 + 9
 
 
 def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_path):
