@@ -30,7 +30,7 @@ from probing_core.errors import ProbingError
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1500px; }
 [data-testid=stImage] { gap: 0.6rem; }
-.st-key-warm { display: none; }
+.st-key-warm, .st-key-tour-closed { display: none; }
 /* Streamlit's own captions, chosen segments and slider values have contrasts of 2.9 to 4.0 to the page; text that
    everybody can read has at least 4.5 (WCAG 1.4.3). */
 [data-testid=stCaptionContainer] { color: inherit !important; opacity: 0.8; }

@@ -1,4 +1,7 @@
-"""A guided tour of five steps for the first visit, each on the page that it is about."""
+"""A guided tour of five steps for the first visit, each on the page that it is about.
+
+Once it is closed, a cookie keeps it away from later visits; there is nothing else in that cookie.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,28 @@ STEPS = (
 )  # fmt: skip
 
 
+COOKIE = "probing_tour"
+
+_keep_away = st.components.v2.component(
+    COOKIE,
+    js=f"""export default () => {{
+  document.cookie = '{COOKIE}=closed; path=/; max-age=31536000; SameSite=Lax';
+}};""",
+)
+
+
 def tour(page: str) -> None:
     """The step that is about ``page``, until the tour is closed; the first page can call it back."""
-    step = st.session_state.setdefault("_tour", 0)
+    first = page == STEPS[0][0]
+    step = st.session_state.setdefault("_tour", None if st.context.cookies.get(COOKIE) == "closed" else 0)
+    # Away from its own step, too: somebody who left it for another page finds it again.
+    if first and step != 0 and st.button("Show the tour", icon=":material/explore:", type="tertiary", key="tour-again"):
+        st.session_state["_tour"] = 0
+        st.rerun()
+    if st.session_state.get("_tour_closed"):
+        with st.container(key="tour-closed"):
+            _keep_away(key=COOKIE)
     if step is None or STEPS[step][0] != page:
-        if page == STEPS[0][0] and st.button(
-            "Show the tour", icon=":material/explore:", type="tertiary", key="tour-again"
-        ):
-            st.session_state["_tour"] = 0
-            st.rerun()
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="tour"):
         st.markdown(f"**{step + 1} of {len(STEPS)} · {page}** — {STEPS[step][2]}", width="stretch")
@@ -34,5 +50,5 @@ def tour(page: str) -> None:
                 st.session_state["_tour"] = step + 1
                 st.switch_page(path)
         if st.button("Close the tour", key="tour-close", type="tertiary"):
-            st.session_state["_tour"] = None
+            st.session_state["_tour"], st.session_state["_tour_closed"] = None, True
             st.rerun()

@@ -51,6 +51,17 @@ def visit(dashboard):
     assert complaints == []
 
 
+def test_a_closed_tour_stays_away_from_the_next_visit_until_it_is_called(visit):
+    page = visit("")
+    page.get_by_text("1 of 5 · Overview").wait_for()
+    visit("").get_by_text("1 of 5 · Overview").wait_for()  # nobody has closed it
+    page.get_by_role("button", name="Close the tour").click()
+    page.get_by_role("button", name="Show the tour").wait_for()
+    page.wait_for_function("document.cookie.includes('probing_tour=closed')")
+    visit("").get_by_role("button", name="Show the tour").click()
+    page.get_by_text("1 of 5 · Overview").wait_for()
+
+
 def test_a_chart_is_downloaded_as_data_and_as_a_picture(visit, tmp_path):
     page = visit("confusion?models=baseline/pixels")
     chart = page.locator(".st-key-chart-confusion")
