@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.config import Recipe
-from probing_core.corpora import open_corpus
+from probing_core.corpora import open_corpus, same_name
 from probing_core.corpora.base import Corpus
 from probing_core.embedded import model_entries
 from probing_core.embedders import bundled, find_spec, parse
@@ -123,7 +123,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
         return recipe, corpus
     recipe = Recipe.from_toml(store.read_toml("run.toml"))
     asked: dict[str, Any] = {
-        "corpus": options.corpus,
+        "corpus": None if options.corpus and same_name(options.corpus, recipe.corpus) else options.corpus,
         "view": options.view,
         "transforms": _with_identity(options.transforms) or None,
         "limit": options.limit,

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import os
+
 from probing_core.catalog import Catalog
 from probing_core.corpora import folder, parquet, photos, torchvision_
 from probing_core.corpora.base import COLUMNS, Corpus, CorpusKind
@@ -22,6 +24,7 @@ __all__ = [
     "limit_rows",
     "list_corpora",
     "open_corpus",
+    "same_name",
     "shares",
 ]
 
@@ -49,3 +52,9 @@ def open_corpus(name: str) -> Corpus:
     if colon and not kind.argument:
         raise BadCorpus(f"The corpus '{kind.name}' takes nothing after its name, got '{name}'; write '{kind.usage}'.")
     return kind.open(argument)
+
+
+def same_name(a: str, b: str) -> bool:
+    """Whether ``a`` and ``b`` name one corpus: a path may be written in several ways."""
+    (kind_a, _, argument_a), (kind_b, _, argument_b) = a.partition(":"), b.partition(":")
+    return kind_a == kind_b and os.path.abspath(argument_a) == os.path.abspath(argument_b)

@@ -16,7 +16,7 @@ import pytest
 
 from probing_core import catalog
 from probing_core.catalog import Catalog
-from probing_core.corpora import COLUMNS, KINDS, Corpus, CorpusKind, list_corpora, open_corpus, torchvision_
+from probing_core.corpora import COLUMNS, KINDS, Corpus, CorpusKind, list_corpora, open_corpus, same_name, torchvision_
 from probing_core.corpora.table import fingerprint, make_rows
 from probing_core.errors import BadCorpus, UnknownName
 from tests.corpora.pictures import made_png
@@ -121,3 +121,12 @@ def test_third_parties_join_through_the_entry_point(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("probing_core.corpora.KINDS", fresh)
     assert open_corpus("one").rows["base_id"].tolist() == ["only"]
     assert list_corpora()[-1].name == "one"
+
+
+def test_a_path_may_be_written_in_several_ways(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for other in ("folder:a/", "folder:./a", f"folder:{tmp_path}/a", "folder:b/../a"):
+        assert same_name("folder:a", other), other
+    for other in ("folder:b", "parquet:a", "folder:", "photos"):
+        assert not same_name("folder:a", other), other
+    assert same_name("photos", "photos")
