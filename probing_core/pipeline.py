@@ -15,7 +15,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.embedded import model_entries
 from probing_core.embedders import bundled, find_spec, parse
 from probing_core.embedding import LEFT, Accept, embed, is_embedded, is_needed, plan_batches
-from probing_core.errors import BadConfig, BadRun
+from probing_core.errors import BadConfig, BadRun, ProbingError
 from probing_core.paths import data_dir
 from probing_core.progress import SILENT, Progress
 from probing_core.results.change import stands_for_probes
@@ -69,9 +69,20 @@ def run(
     with store.locked():
         recipe, corpus = open_or_start(store, options)
         progress.note("" if corpus is None else corpus.told_of_skipped)
-        with _threads(recipe.threads):
+        with _threads(recipe.threads), _recipe_of_nothing_removed(store):
             for stage in stages:
                 _stage(stage, store, recipe, corpus, options, progress)
+
+
+@contextmanager
+def _recipe_of_nothing_removed(store: Store) -> Iterator[None]:
+    """Where input is refused before anything was made of it, the folder takes another recipe."""
+    try:
+        yield
+    except ProbingError:
+        if store.names() == ["run.toml"]:
+            store.clear()
+        raise
 
 
 def export(source: Path, out: Path, options: Options = Options(), progress: Progress = SILENT) -> int:
@@ -115,6 +126,8 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
     """
     for name in options.models or ():
         find_spec(name)  # a wrong name is told before anything is written
+    for name in _with_identity(options.transforms):
+        resolve(name)
     models = tuple(parse(name).full for name in options.models) if options.models else None
     if not store.has("run.toml"):
         corpus = open_corpus("photos" if options.corpus is None else options.corpus)

@@ -163,6 +163,14 @@ class Store:
         self._manifest.pop(name, None)
         self._write_manifest()
 
+    def clear(self) -> None:
+        """Removes every file, and what makes the folder a run."""
+        names = self.names()
+        self._manifest.clear()
+        (self.root / "manifest.json").unlink(missing_ok=True)  # first: files alone can be begun anew
+        for name in names:
+            self.path(name).unlink(missing_ok=True)
+
     # care
 
     def damage(self) -> list[str]:

@@ -156,6 +156,23 @@ def test_a_wrong_model_leaves_no_trace(tmp_path, few_scenes):
     assert not (tmp_path / "run" / "run.toml").exists()
 
 
+def test_a_wrong_transform_leaves_no_trace(tmp_path, few_scenes):
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", transforms=("identity", "brighten", "noise"))
+    with pytest.raises(UnknownName, match="noise"):
+        run(tmp_path / "run", options)
+    assert Store(tmp_path / "run").names() == []
+
+
+def test_a_first_attempt_that_is_refused_does_not_bind_the_next(tmp_path, few_scenes):
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
+    with pytest.raises(ProbingError, match="leaves no image"):
+        run(tmp_path / "run", replace(options, view=256))
+    run(tmp_path / "run", options, COMPUTING[:1])
+    with pytest.raises(BadRun, match="another recipe"):
+        run(tmp_path / "run", replace(options, view=64))
+    assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).view == 32
+
+
 def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "data_dir", lambda: tmp_path / "data")
     source, options = split_run
