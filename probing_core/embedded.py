@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from probing_core.errors import BadRun
+from probing_core.lazy_rows import LazyRows
 from probing_core.series import LAYERS
 from probing_core.store import Store, slug
 
@@ -40,6 +41,11 @@ def read_embeddings(store: Store, model: str, rows: np.ndarray | None = None, se
         parts.append(unit)
         start = stop
     return np.concatenate(parts)
+
+
+def lazy_embeddings(store: Store, model: str) -> LazyRows:
+    """As `read_embeddings`, of which only those rows are read that are asked for."""
+    return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_names(store, model, "")))
 
 
 def read_blocks(store: Store, model: str) -> Iterator[tuple[str, np.ndarray]]:

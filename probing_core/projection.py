@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from probing_core.config import Recipe
-from probing_core.embedded import model_entries, read_embeddings
+from probing_core.embedded import lazy_embeddings, model_entries
 from probing_core.errors import UnknownName
 from probing_core.progress import Progress
 from probing_core.samples import sample_key
@@ -44,7 +44,7 @@ def project(store: Store, recipe: Recipe, which: str | Sequence[str], progress: 
         key = digest([sample_key(recipe), entry["recipe"], NEIGHBORS, MOST_POINTS])
         if store.has(map_path(entry["name"]), key):
             continue
-        points = umap_points(read_embeddings(store, entry["name"])[shown], recipe.seed)
+        points = umap_points(lazy_embeddings(store, entry["name"])[shown], recipe.seed)
         table = samples.loc[shown, ["sample"]].assign(x=points[:, 0], y=points[:, 1])
         store.write_table(map_path(entry["name"]), table, key)
     progress.update("project", len(entries), len(entries), "Drawing maps")

@@ -27,6 +27,8 @@ SCHEMA = 1
 """Version of everything a run holds; part of every key."""
 
 LOG = "log"
+MAPPED = {"F32": "<f4", "F16": "<f2"}
+"""Types of safetensors that NumPy can map."""
 """The only folder whose files may differ between two equal runs: progress, lock, dates."""
 
 
@@ -107,6 +109,16 @@ class Store:
 
         with safe_open(self.path(name), framework="numpy") as file:
             return file.get_tensor(array)
+
+    def map_array(self, name: str, array: str) -> np.ndarray:
+        """One of the arrays in a file, memory-mapped: of its rows only those are read that are looked at."""
+        with open(self.path(name), "rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            entry = json.loads(file.read(size))[array]
+        if entry["dtype"] not in MAPPED or 0 in entry["shape"]:
+            return self.read_array(name, array)
+        start = 8 + size + entry["data_offsets"][0]
+        return np.memmap(self.path(name), MAPPED[entry["dtype"]], "r", start, tuple(entry["shape"]))
 
     def array_names(self, name: str) -> list[str]:
         from safetensors import safe_open

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from probing_core.errors import BadArray, BadRun
+from probing_core.lazy_rows import BLOCK, LazyRows
 from probing_core.measures.geometry import unit
 from probing_core.measures.outliers import Mahalanobis, fit_mahalanobis, quantile
 
@@ -97,7 +98,7 @@ class Familiarity:
 
 
 def fit_familiarity(
-    X: np.ndarray,
+    X: np.ndarray | LazyRows,
     classes: np.ndarray,
     rows: np.ndarray,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
@@ -116,7 +117,7 @@ def fit_familiarity(
     scores, held = [], []
     for learned, out in folds:
         fitted = familiarity if np.array_equal(learned, rows) else _fit(X[learned], classes[learned])
-        scores.append(fitted.score(X[out]))
+        scores += [fitted.score(X[out[start : start + BLOCK]]) for start in range(0, len(out), BLOCK)]
         held.append(photographs[out])
     return replace(familiarity, threshold=quantile(np.concatenate(scores), np.concatenate(held), 1 - STRANGE))
 

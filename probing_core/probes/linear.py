@@ -105,7 +105,7 @@ def fit(
 
 
 def fit_in_span(
-    X: np.ndarray, y: np.ndarray, *, classes: Sequence[str], validation: tuple[np.ndarray, np.ndarray]
+    X: Sliceable, y: np.ndarray, *, classes: Sequence[str], validation: tuple[Sliceable, np.ndarray]
 ) -> LinearProbe:
     """The probe that `fit` finds, in less time where rows are fewer than dimensions; arguments as there.
 
@@ -116,7 +116,7 @@ def fit_in_span(
         return fit(X, y, classes=classes, validation=validation)
     reading.check(X, y, len(classes))
     mean, scale = reading.moments(X, np.ones(len(y)))
-    rows, held = ((reading.read(a, slice(0, len(a))) - mean) / scale for a in (X, validation[0]))
+    rows, held = ((reading.read(a, slice(0, a.shape[0])) - mean) / scale for a in (X, validation[0]))
     _, lengths, axes = np.linalg.svd(rows, full_matrices=False)
     axes = axes[lengths > 1e-6 * lengths[0]]
     probe = fit(rows @ axes.T, y, classes=classes, validation=(held @ axes.T, validation[1]), standardize=False)

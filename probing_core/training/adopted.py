@@ -22,6 +22,7 @@ from probing_core.training.files import (
     LOOK_RULE,
     Work,
     kept,
+    predict,
     predictions_path,
     probe_path,
     read_probe,
@@ -66,7 +67,7 @@ def adopt(work: Work, source: Store, name: str, key: str) -> None:
             "The run that the probes are taken from learned from every photograph of this one, so none is left to "
             "test; take another corpus."
         )
-    probabilities = probe.probabilities(work.X[rows])
+    probabilities = predict(probe, work.X.at(rows))
     further = {}
     # Runs of few photographs, and those of before, have one temperature for both.
     tempered = CALIBRATED if work.store.has(probe_path(work.model, CALIBRATED)) else DEPLOYMENT

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.tasks import CONTENT, Task
-from probing_core.training.files import ORACLE, Work, predictions_path, probe_path, save_fits, told
+from probing_core.training.files import ORACLE, Work, predict, predictions_path, probe_path, save_fits, told
 from probing_core.training.split import fit_part, parts
 
 
@@ -31,12 +31,12 @@ def train_content(work: Work, key: str) -> None:
         learned, chosen, tested = parts(work, alike)
         oracle = fit_part(work, alike, learned, chosen)
         fits.append((f"oracle:{transform.name}", oracle.facts))
-        tables.append(told(work, alike, tested, oracle.probabilities(work.X[tested])))
+        tables.append(told(work, alike, tested, predict(oracle, work.X.at(tested))))
     work.store.write_bytes(probe_path(work.model, CONTENT), probe.to_bytes(), key)
     save_fits(work, CONTENT, fits, key)
     work.store.write_table(predictions_path(work.model, ORACLE), pd.concat(tables, ignore_index=True), key)
     # Last, so that a kill before it leaves the task to be done again.
-    table = told(work, task, test, probe.probabilities(work.X[test]))
+    table = told(work, task, test, predict(probe, work.X.at(test)))
     work.store.write_table(predictions_path(work.model, CONTENT), table, key)
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from probing_core.config import Recipe
-from probing_core.embedded import read_embeddings
+from probing_core.embedded import lazy_embeddings
 from probing_core.errors import BadRun
-from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.lazy_rows import LazyRows
+from probing_core.probes.base import FitFacts, LinearProbe, Probe
 from probing_core.samples import sample_key
 from probing_core.store import Store, digest, slug
 from probing_core.tasks import Task, make_task
@@ -67,9 +68,9 @@ class Work:
         return self.entry["name"]
 
     @cached_property
-    def X(self) -> np.ndarray:
-        """(N, D) embeddings of all samples, read when first needed."""
-        return read_embeddings(self.store, self.model)
+    def X(self) -> LazyRows:
+        """(N, D) embeddings of all samples."""
+        return lazy_embeddings(self.store, self.model)
 
     @cached_property
     def split(self) -> np.ndarray:
@@ -150,6 +151,11 @@ def save_fits(
         ]
     )
     work.store.write_table(fits_path(work.model, name or task), table, key)
+
+
+def predict(probe: Probe, X: LazyRows) -> np.ndarray:
+    """Probabilities (N, K) of rows ``X``, a block of which is in memory."""
+    return np.concatenate([probe.probabilities(block) for block in X.blocks()])
 
 
 def told(

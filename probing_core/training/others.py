@@ -7,7 +7,7 @@ import pandas as pd
 
 from probing_core.probes import knn, mlp
 from probing_core.probes.base import FitFacts, log_loss
-from probing_core.training.files import OTHER_PROBES, Work, predictions_path, save_fits, told, whole_images
+from probing_core.training.files import OTHER_PROBES, Work, predict, predictions_path, save_fits, told, whole_images
 from probing_core.training.split import parts
 
 SEEDS = (0, 1, 2)
@@ -24,7 +24,7 @@ def train_others(work: Work, key: str) -> None:
     chosen = whole_images(work, val, MOST_TO_LEARN)
     X, y = work.X[learned], task.truth[learned]
     validation = work.X[chosen], task.truth[chosen]
-    Xt = work.X[test]
+    Xt = work.X.at(test)
 
     fits: list[tuple[str, FitFacts]] = []
     tables: list[pd.DataFrame] = []
@@ -36,9 +36,11 @@ def train_others(work: Work, key: str) -> None:
     for seed, probe in zip(
         SEEDS, mlp.fit_seeds(X, y, classes=task.classes, validation=validation, seeds=SEEDS), strict=True
     ):
-        add(f"mlp-{seed}", probe.facts, probe.probabilities(Xt))
+        add(f"mlp-{seed}", probe.facts, predict(probe, Xt))
     sizes = [k for k in knn.NEIGHBORS if k <= len(y)]
-    held, tested = (knn.votes(X, y, queries, sizes, len(task.classes)) for queries in (validation[0], Xt))
+    held = knn.votes(X, y, validation[0], sizes, len(task.classes))
+    blocks = [knn.votes(X, y, block, sizes, len(task.classes)) for block in Xt.blocks()]
+    tested = {k: np.concatenate([block[k] for block in blocks]) for k in sizes}
     for k in sizes:
         facts = FitFacts(float(k), False, True, 0, log_loss(held[k], validation[1]))  # every k is told: none is chosen
         add(f"knn-{k}", facts, tested[k])

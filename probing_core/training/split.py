@@ -17,6 +17,7 @@ from probing_core.training.files import (
     DEPLOYMENT,
     Work,
     kept,
+    predict,
     predictions_path,
     probe_path,
     save_fits,
@@ -34,11 +35,11 @@ def train_split(work: Work, name: str, key: str) -> None:
     task = work.task(name)
     train, val, test = parts(work, task)
     probe = fit_part(work, task, train, val)
-    probabilities = probe.probabilities(work.X[test])
+    probabilities = predict(probe, work.X.at(test))
     further, fits = {}, [("split", probe.facts)]
     if name == "fine":
         fits.append((DEPLOYMENT, _deploy(work, task, probe, train, val, key)))
-        temperature = fit_temperature(probe.probabilities(work.X[val]), task.truth[val])
+        temperature = fit_temperature(predict(probe, work.X.at(val)), task.truth[val])
         further["p_calibrated"] = kept(at_temperature(probabilities, temperature).max(1))
         calibrated = probe.with_temperature(temperature)
         work.store.write_bytes(probe_path(work.model, CALIBRATED), calibrated.to_bytes(), key)
@@ -66,7 +67,7 @@ def parts(work: Work, task: Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def fit_part(work: Work, task: Task, train: np.ndarray, val: np.ndarray) -> LinearProbe:
     """A probe of the rows ``train`` whose penalty is chosen on ``val``."""
     return fit_in_span(
-        work.X[train], task.truth[train], classes=task.classes, validation=(work.X[val], task.truth[val])
+        work.X.at(train), task.truth[train], classes=task.classes, validation=(work.X.at(val), task.truth[val])
     )
 
 

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from probing_core.embedded import has_embeddings, read_embeddings, series_table
+from probing_core.lazy_rows import LazyRows
 from probing_core.probes.base import LinearProbe, square_root
 from probing_core.probes.linear import GRID, fit
 from probing_core.series import RENDERING
 from probing_core.tasks import Task
-from probing_core.training.files import Work
+from probing_core.training.files import Work, predict
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +49,13 @@ def fit_deployment(work: Work, task: Task, probe: LinearProbe, train: np.ndarray
     both = np.concatenate([train, val])
     if not has_embeddings(work.store, work.model, RENDERING):
         fitted = fit(
-            work.X[both],
+            work.X.at(both),
             task.truth[both],
             classes=task.classes,
-            validation=(work.X[val], task.truth[val]),
+            validation=(work.X.at(val), task.truth[val]),
             penalties=(probe.penalty,),
         )
-        return Deployment(_as_chosen(fitted, probe), probe, (probe.probabilities(work.X[val]), task.truth[val]))
+        return Deployment(_as_chosen(fitted, probe), probe, (predict(probe, work.X.at(val)), task.truth[val]))
     table = work.store.read_table(series_table(RENDERING), ["transform", "split"])
     rendered = read_embeddings(work.store, work.model, series=RENDERING)
     truth = table["transform"].map(task.classes.index).to_numpy(np.int64)
@@ -66,7 +67,7 @@ def fit_deployment(work: Work, task: Task, probe: LinearProbe, train: np.ndarray
     def learned_from(main: np.ndarray, others: np.ndarray, root: bool, penalties: Sequence[float]) -> LinearProbe:
         y = np.concatenate([task.truth[main], truth[others]])
         return fit_rooted(
-            np.concatenate([work.X[main], rendered[others]]),
+            work.X.at(main).then(LazyRows((rendered[others],))),
             y,
             classes=task.classes,
             weights=class_weights(y),
@@ -75,7 +76,8 @@ def fit_deployment(work: Work, task: Task, probe: LinearProbe, train: np.ndarray
             root=root,
         )
 
-    roots = (False, True) if rendered.min() >= 0 and work.X[both].min() >= 0 else (False,)
+    rooted = rendered.min() >= 0 and all(rows.min() >= 0 for rows in work.X.at(both).blocks())
+    roots = (False, True) if rooted else (False,)
     candidates = [learned_from(train, ~held, root, GRID) for root in roots]
     choosing = min(candidates, key=lambda candidate: candidate.facts.validation_loss)
     fitted = learned_from(both, np.ones(len(truth), bool), choosing.root, (choosing.penalty,))
@@ -89,7 +91,7 @@ def _as_chosen(fitted: LinearProbe, choosing: LinearProbe) -> LinearProbe:
 
 
 def fit_rooted(
-    X: np.ndarray,
+    X: LazyRows,
     y: np.ndarray,
     *,
     classes: Sequence[str],
@@ -101,7 +103,7 @@ def fit_rooted(
     """As `fit`, on the square roots of the embeddings if ``root``."""
     Xv, yv = validation
     if root:
-        X, Xv = square_root(X), square_root(Xv)
+        X, Xv = X.changed(square_root), square_root(Xv)
     probe = fit(X, y, classes=classes, weights=weights, validation=(Xv, yv), penalties=penalties)
     return replace(probe, root=root)
 

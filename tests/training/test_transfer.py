@@ -10,6 +10,7 @@ import pytest
 
 from probing_core.config import Recipe
 from probing_core.embedded import model_entries, read_embeddings, series_table
+from probing_core.lazy_rows import LazyRows
 from probing_core.measures.calibration import fit_temperature
 from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import negative_log_likelihood
@@ -95,7 +96,7 @@ def test_of_several_repetitions_the_first_alone_is_learned_beside_the_renderings
     later = work.samples["repetition"].to_numpy() > 0
     assert later.any()
     spoilt = replace(work)
-    spoilt.__dict__["X"] = np.where(later[:, None], np.float32(1e3), work.X)
+    spoilt.__dict__["X"] = LazyRows((np.where(later[:, None], np.float32(1e3), work.X[:]),))
     assert np.array_equal(deployment_of(spoilt).probe.weight, deployment_of(work).probe.weight)
     assert not np.array_equal(deployment_of(again).probe.weight, deployment_of(work).probe.weight)
 
@@ -105,7 +106,7 @@ def test_roots_are_taken_where_they_tell_more():
     y = rng.integers(0, 3, 400)
     X = (np.abs(rng.normal(size=(400, 6)) + 2 * np.eye(3, 6)[y]) ** 6).astype(np.float32)  # long tails
     options = {"classes": ("a", "b", "c"), "weights": np.ones(300), "validation": (X[300:], y[300:])}
-    plain, rooted = (fit_rooted(X[:300], y[:300], root=root, **options) for root in (False, True))
+    plain, rooted = (fit_rooted(LazyRows((X[:300],)), y[:300], root=root, **options) for root in (False, True))
     assert rooted.facts.validation_loss < plain.facts.validation_loss
     # Second implementation: a plain probe of the roots.
     by_hand = replace(rooted, root=False).probabilities(np.sqrt(X))
