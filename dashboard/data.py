@@ -6,6 +6,7 @@ objects are read-only: pages copy what they change.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -139,15 +140,17 @@ def _placed_samples(_run: Run, digest: str, model: str) -> pd.DataFrame | None:
     if placed is None:
         return None
     rows = placed.join(_run.samples.set_index("sample"), on="sample")
-    return rows.assign(model=model, hover=_hover(rows))
+    return rows.assign(model=model, hover=kept(_run, hover_texts)[rows["sample"]])
 
 
-def _hover(rows: pd.DataFrame) -> list[str]:
-    columns = (rows[c].to_numpy(object) for c in ("transform", "strength", "label", "image_id"))
-    return [
-        f"{transform}{'' if np.isnan(strength) else f' {strength:.3g}'} · {label} · {image}"
+def hover_texts(run: Run) -> np.ndarray:
+    """What is said of each sample of ``run`` under the pointer; all maps share the texts."""
+    columns = (run.samples[c].to_numpy(object) for c in ("transform", "strength", "label", "image_id"))
+    texts = [
+        f"{transform}{'' if math.isnan(strength) else f' {strength:.3g}'} · {label} · {image}"
         for transform, strength, label, image in zip(*columns, strict=True)
     ]
+    return np.array(texts, object)
 
 
 def kept(run: Run, make: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:

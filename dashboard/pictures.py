@@ -114,7 +114,7 @@ def flags(picture: Chosen) -> None:
         st.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))
 
 
-def pick_one() -> Chosen | None:
+def pick_one() -> Chosen:
     """One of the packaged photographs, or an upload."""
     ids = list(data.corpus(data.PACKAGED).rows["image_id"])
     left, right = st.columns(2)

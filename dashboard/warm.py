@@ -58,6 +58,7 @@ def _first_page() -> None:
         models = tuple(board["model"])
         for make in (summaries.other_probes, summaries.repetitions, summaries.certainty, summaries.by_group):
             data.kept(run, make, models)
+        data.kept(run, summaries.scored, "fine")
         data.kept(run, summaries.substance)
         data.kept(run, summaries.content_classes)
     for name in ("claims", "contrasts", "ablations"):

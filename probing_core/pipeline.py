@@ -69,18 +69,18 @@ def run(
     with store.locked():
         recipe, corpus = open_or_start(store, options)
         progress.note("" if corpus is None else corpus.told_of_skipped)
-        with _threads(recipe.threads), _recipe_of_nothing_removed(store):
+        with _threads(recipe.threads), _begun(store, new=corpus is not None):
             for stage in stages:
                 _stage(stage, store, recipe, corpus, options, progress)
 
 
 @contextmanager
-def _recipe_of_nothing_removed(store: Store) -> Iterator[None]:
-    """Where input is refused before anything was made of it, the folder takes another recipe."""
+def _begun(store: Store, new: bool) -> Iterator[None]:
+    """A run that is ``new`` and refused before anything was made leaves no recipe, which would bind the next try."""
     try:
         yield
     except ProbingError:
-        if store.names() == ["run.toml"]:
+        if new and store.names() == ["run.toml"]:
             store.clear()
         raise
 
@@ -101,7 +101,7 @@ def export(source: Path, out: Path, options: Options = Options(), progress: Prog
     with store.locked():
         recipe, corpus = open_or_start(store, options)
         progress.note("" if corpus is None else corpus.told_of_skipped)
-        with _threads(recipe.threads):
+        with _threads(recipe.threads), _begun(store, new=corpus is not None):
             return write_export(store, recipe, corpus or _same_corpus(recipe), out, progress)
 
 
@@ -123,6 +123,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
 
     Raises:
         BadRun: the run was made by another recipe; the sentence names what differs.
+        UnknownName: there is no such model or transform.
     """
     for name in options.models or ():
         find_spec(name)  # a wrong name is told before anything is written

@@ -176,10 +176,10 @@ class Store:
         self._write_manifest()
 
     def clear(self) -> None:
-        """Removes every file, and what makes the folder a run."""
+        """Removes every file but the log, and what makes the folder a run."""
         names = self.names()
         self._manifest.clear()
-        (self.root / "manifest.json").unlink(missing_ok=True)  # first: files alone can be begun anew
+        (self.root / "manifest.json").unlink(missing_ok=True)  # first: without it a run can be begun anew
         for name in names:
             self.path(name).unlink(missing_ok=True)
 

@@ -156,10 +156,10 @@ def test_a_wrong_model_leaves_no_trace(tmp_path, few_scenes):
     assert not (tmp_path / "run" / "run.toml").exists()
 
 
-def test_a_wrong_transform_leaves_no_trace(tmp_path, few_scenes):
-    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", transforms=("identity", "brighten", "noise"))
+def test_a_wrong_transform_is_told_before_the_corpus_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "open_corpus", lambda name: pytest.fail(f"{name} was opened"))
     with pytest.raises(UnknownName, match="noise"):
-        run(tmp_path / "run", options)
+        run(tmp_path / "run", replace(OPTIONS, transforms=("identity", "brighten", "noise")))
     assert Store(tmp_path / "run").names() == []
 
 
@@ -171,6 +171,16 @@ def test_a_first_attempt_that_is_refused_does_not_bind_the_next(tmp_path, few_sc
     with pytest.raises(BadRun, match="another recipe"):
         run(tmp_path / "run", replace(options, view=64))
     assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).view == 32
+
+
+def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_path, few_scenes):
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
+    store = Store(tmp_path / "run")
+    with store.locked():
+        pipeline.open_or_start(store, options)
+    with pytest.raises(BadRun, match="makes them"):
+        run(tmp_path / "run", Options(), ("train",))
+    assert Store(tmp_path / "run").names() == ["run.toml"]
 
 
 def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_path, monkeypatch):

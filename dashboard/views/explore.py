@@ -32,8 +32,6 @@ def show() -> None:
     with left:
         models = widgets.pick_models(run, default=3)
     transform = resolve(widgets.pick_transform(run, where=right))
-    if picture is None:
-        return
     strength = strength_slider(picture, run.recipe.view, transform)
     _live(run, picture, transform, strength, models)
     _measured(run, transform, strength, models)

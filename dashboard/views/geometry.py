@@ -12,8 +12,7 @@ from dashboard.glossary import hint
 from dashboard.studies import measure_columns, why_none
 from probing_core.charts import LAYER_TASKS, confusion_chart, dimension_chart, layers_chart, shift_chart
 from probing_core.measures import MEASURES
-from probing_core.results import Run
-from probing_core.results.summaries import best_layers, layers
+from probing_core.results import Run, summaries
 
 EQUIVARIANCE = ("equivariance-identity", "equivariance-offset", "equivariance-ridge", "equivariance-rank")
 WHOSE = {"one": "one model", "all": "all models"}
@@ -45,16 +44,10 @@ def show() -> None:
 
 def _shift(run: Run, model: str) -> None:
     st.subheader("Shift against decodability", help=hint("shift"))
-    table = data.table(run, "tables/geometry.parquet")
-    shift = table if table.empty else table[table["measure"] == "shift"]
-    if shift.empty:
+    points = data.kept(run, summaries.shifts, model)
+    if points.empty:
         widgets.empty(why_none(run, trains=False))
         return
-    recall = run.scores[(run.scores["task"] == "fine") & (run.scores["measure"] == "recall")]
-    recall = recall[recall["subset"].str.startswith("transform:")]
-    recall = recall.assign(transform=recall["subset"].str.removeprefix("transform:"))
-    points = shift.merge(recall[["model", "transform", "value"]], on=["model", "transform"], suffixes=("", "_recall"))
-    points = points[points["model"] == model].merge(run.transforms, on="transform")
     widgets.chart(
         shift_chart(points, data.theme()),
         "shift-recall",
@@ -109,14 +102,14 @@ def _reach(table: pd.DataFrame) -> str:
 def _layers(run: Run) -> None:
     st.subheader("Layers", help="What each block of a network gives out, told by a linear probe of its own: where the "
                  "look of a picture is known, and where its content.")  # fmt: skip
-    rows = layers(run)
+    rows = data.kept(run, summaries.layers)
     if rows.empty:
         widgets.empty(why_none(run) + " Models that are no networks have no layers.")
         return
     widgets.chart(layers_chart(rows, data.theme()), "layers", rows, "Balanced accuracy by layer and task.")
     st.caption("Dotted line: chance. Rest on a point for its 95 % interval; click a name below the chart to hide it.")
     st.caption("The layer with the lowest loss on the val split, chosen without a look at the scores above:")
-    best = best_layers(rows)
+    best = summaries.best_layers(rows)
     named = pd.DataFrame(
         {
             "model": best["base"],

@@ -48,7 +48,7 @@ def show() -> None:
     widgets.chart(
         figure,
         CHART,
-        points,
+        lambda: points.drop(columns="hover"),
         f"Maps of {', '.join(models)}, colored by {coloring}.",
         on_pick=lambda picked: _select(run, selection.samples_of(picked, len(run.samples))),
         tools=True,

@@ -124,7 +124,7 @@ def _export(run: Run) -> None:
         on_click="ignore",
     )
     name = widgets.select("Look at a table", "table", names)
-    table = data.table(run, name)
+    table = run.table(name)  # whatever its size, and seldom: not kept
     shown = table.head(1000)
     st.caption(f"{len(shown):,} of {len(table):,} rows shown; the download has all.")
     st.dataframe(shown, hide_index=True, key="any-table")

@@ -253,7 +253,7 @@ def _runs() -> None:
 
 
 def _only_begun() -> list[RunPlace]:
-    """Runs that were started here and have not got as far as a recipe: their corpus is being read, or was refused."""
+    """Runs that were started here and have no recipe: their corpus is being read, or was refused."""
     folder = runs_folder()
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     return [

@@ -221,8 +221,7 @@ def _profile(run: Run, models: list[str]) -> None:
         figure, "profile", rows, "Share of each group's samples whose exact transformation each model's probe names."
     )
     st.caption("Share of a group's samples whose exact transformation is named, in percent.")
-    if "note" in rows:
-        widgets.notes(rows)
+    widgets.notes(rows)
 
 
 def _substance(run: Run) -> None:

@@ -21,8 +21,6 @@ LOST = 20
 def show() -> None:
     st.title("Transformations", help="What is done to pictures: thirty transformations and identity, in ten groups.")
     picture = pictures.pick_one()
-    if picture is None:
-        return
     _one(picture)
     _sheet(picture)
     _table()

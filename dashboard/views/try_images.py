@@ -54,7 +54,8 @@ def show() -> None:
             mine = rows[rows["image"] == name]
             _answers(index, name, picture, mine, run.classes(task))
             if mine["look"].iloc[0] == "combined":
-                _whole_and_tiles(run, index, picture, models, task)
+                again = any(picture.key == before.key for before in chosen[:index])
+                _whole_and_tiles(run, picture, f"{picture.key}-{index}" if again else picture.key, models, task)
     widgets.download(rows, "predictions", "All predictions as CSV")
     _change(run, chosen, models, task)
     _neighbors(run, chosen, models)
@@ -110,17 +111,22 @@ def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes
         widgets.chart(_answers_figure(rows, classes), f"answers-{index}", rows, f"Predictions for {name}.")
 
 
-def _whole_and_tiles(run: Run, index: int, picture: Chosen, models: list[str], task: str) -> None:
-    """What a model says of each of the pictures that it is given of a large one."""
-    box = widgets.fold("Whole and tiles: what a model is given, and says of each", f"show-tiles-{index}")
+@widgets.guarded
+def _whole_and_tiles(run: Run, picture: Chosen, tag: str, models: list[str], task: str) -> None:
+    """What a model says of each of the pictures that it is given of a large one.
+
+    Args:
+        tag: of the picture, which it keeps when another is taken away.
+    """
+    box = widgets.fold("Whole and tiles: what a model is given, and says of each", f"show-tiles-{tag}")
     if not box:
         return
     with box:
-        model = widgets.select("Model", f"tiles-model-{index}", models)
+        model = widgets.select("Model", f"tiles-model-{tag}", models)
         given, told = live.parts(run, picture.image, model, task)
         names = ["whole, reduced", *(f"tile {i}" for i in range(1, len(given)))]
-        captions = [f"{name}: {plain(str(told[i].idxmax()))} {told[i].max():.0%}" for i, name in enumerate(names)]
-        st.image(given, caption=captions, width=widgets.THUMBNAIL, alt=captions)
+        words = [f"{name}: {told[i].idxmax()} {told[i].max():.0%}" for i, name in enumerate(names)]
+        st.image(given, caption=[plain(said) for said in words], width=widgets.THUMBNAIL, alt=words)
         st.caption(
             "The whole shows color, tone, style and composition; the tiles are cut at the picture's own scale, from "
             f"its upper left to its lower right, and show blur, noise and compression. {live.rule_of(run, model)}"
@@ -130,7 +136,7 @@ def _whole_and_tiles(run: Run, index: int, picture: Chosen, models: list[str], t
         percent = st.column_config.NumberColumn(format="%.1f %%")
         widgets.show_table(
             (shares.head(TOLD) * 100).reset_index(),
-            f"tiles-{index}",
+            f"tiles-{tag}",
             column_config=dict.fromkeys(shares.columns, percent),
         )
 

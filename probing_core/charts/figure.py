@@ -31,7 +31,7 @@ def base_figure(
 
     Args:
         height: in pixels.
-        xaxis, yaxis: what they say beyond `axis_style`, from which they may take other words than Plotly's.
+        xaxis, yaxis: arguments of `axis_style`; their ``title`` is a text.
     """
     common = {
         "height": height,
@@ -122,4 +122,4 @@ def _arrays(value: Any) -> Any:
     """What orjson does not know: arrays of texts, and those that are not in one piece."""
     if isinstance(value, np.ndarray):
         return value.tolist()
-    raise TypeError(f"A figure holds {type(value).__name__}, which is neither JSON nor an array.")
+    raise TypeError

@@ -28,7 +28,7 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
     """A dot and its 95 % interval for each model, best on top, and what guessing gives.
 
     Args:
-        board: ``model``, ``value``, ``low``, ``high``, ``chance``, ``apart``, ``note`` from
+        board: ``model``, ``value``, ``low``, ``high``, ``chance``, ``p``, ``apart``, ``note`` from
             `probing_core.results.leaderboard`.
     """
     rows = board.iloc[::-1]

@@ -57,4 +57,7 @@ def open_corpus(name: str) -> Corpus:
 def same_name(a: str, b: str) -> bool:
     """Whether ``a`` and ``b`` name one corpus: a path may be written in several ways."""
     (kind_a, _, argument_a), (kind_b, _, argument_b) = a.partition(":"), b.partition(":")
-    return kind_a == kind_b and os.path.abspath(argument_a) == os.path.abspath(argument_b)
+    if not (argument_a and argument_b):
+        return a == b
+    one, other = (os.path.abspath(os.path.expanduser(argument)) for argument in (argument_a, argument_b))
+    return kind_a == kind_b and one == other

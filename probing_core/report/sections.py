@@ -146,7 +146,8 @@ def _groups(run: Run, models: list[str]) -> list:
     if rows.empty:
         return []
     caption = "Share of a group's samples whose exact transformation is named, in percent."
-    table = rows.rename(columns={"value": "recall %", "low": "from %", "high": "to %"})
+    table = rows[["model", "group", "value", "low", "high"]]
+    table = table.rename(columns={"value": "recall %", "low": "from %", "high": "to %"})
     return [
         _both(lambda theme: profile_chart(rows, theme), "Recall of each group by each model.", caption),
         More("As a table", [Table(table, percent=("recall %", "from %", "to %"))]),
@@ -201,11 +202,10 @@ def _generalization(run: Run, models: list[str]) -> Iterator[object]:
             "Seen less unseen hit rate, in points, and how often an unseen transformation is called untouched.",
             list(names.values()),
         )
-    order = list(run.transforms["transform"])
     for model in models:
         points = summaries.members(run, model)
         if not points.empty:
-            mine = [name for name in order if name in set(points["transform"])]
+            mine = list(dict.fromkeys(points["transform"]))
             yield More(
                 f"Member by member: {model}",
                 [
@@ -290,13 +290,7 @@ def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Chart]
     """For the leading model, how far each transformation moves an embedding beside how well it is told."""
     if not {"model", "transform", "measure", "value"} <= set(table.columns):
         return
-    recall = summaries.pick(run.scores, task="fine", measure="recall")
-    recall = recall[recall["subset"].str.startswith("transform:")]
-    recall = recall.assign(transform=recall["subset"].str.removeprefix("transform:"))
-    shift = table[table["measure"] == "shift"]
-    points = shift.merge(recall[["model", "transform", "value"]], on=["model", "transform"], suffixes=("", "_recall"))
-    points = points[points["model"] == models[0]].drop(columns="group", errors="ignore")
-    points = points.merge(run.transforms, on="transform")
+    points = summaries.shifts(run, models[0])
     if len(points):
         yield _both(
             lambda theme: shift_chart(points, theme),

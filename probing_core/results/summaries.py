@@ -30,17 +30,14 @@ def scored(run: Run, task: str) -> frozenset[tuple[str, str]]:
 
 
 def by_group(run: Run, models: Sequence[str], task: str = "fine", measure: str = "recall") -> pd.DataFrame:
-    """``model``, ``group``, ``value``, ``low``, ``high``: a score of each group, models in the order given.
-
-    And a ``note``, where there is one to any of them.
-    """
+    """A score of each group with a column ``group``, models in the order given."""
     rows = pick(run.scores, task=task, measure=measure)
     if rows.empty:
         return rows
     rows = rows[rows["subset"].str.startswith("group:") & rows["model"].isin(models)]
     rows = rows.assign(group=rows["subset"].str.removeprefix("group:"))
     place = {name: i for i, name in enumerate([*models, *run.classes("group")])}
-    return rows.sort_values(["model", "group"], key=lambda c: c.map(place))[["model", "group", *COLUMNS, *_noted(rows)]]
+    return rows.sort_values(["model", "group"], key=lambda c: c.map(place))
 
 
 def rotations(run: Run, measure: str = "group-hit-rate") -> pd.DataFrame:
@@ -59,20 +56,32 @@ def rotations(run: Run, measure: str = "group-hit-rate") -> pd.DataFrame:
 def members(run: Run, model: str) -> pd.DataFrame:
     """How often the group of each transform is told, in every rotation; ``unseen`` says where it was held out.
 
-    Columns: ``transform``, ``group``, ``rotation``, ``unseen``, ``value``, ``low``, ``high``, in the order of the bank.
+    Scores with ``transform``, ``group``, ``rotation`` and ``unseen``, in the order of the bank; those transforms that
+    were held out somewhere.
     """
-    from probing_core.transforms import resolve
+    from probing_core.transforms import bank
 
     rows = pick(rotations(run, "recall"), model=model)
     if rows.empty:
         return rows
     rows = rows[rows["subset"].str.startswith("transform:")]
     rows = rows.assign(transform=rows["subset"].str.removeprefix("transform:"))
-    unseen_in = {name: resolve(name).unseen_in for name in rows["transform"].unique()}
-    rows = rows[rows["transform"].map(lambda name: unseen_in[name] is not None)]
+    unseen_in = {t.name: t.unseen_in for t in bank()}
     rows = rows.assign(unseen=rows["transform"].map(unseen_in) == rows["rotation"])
-    rows = rows[["transform", "rotation", "unseen", *COLUMNS]]
+    rows = rows[rows.groupby("transform")["unseen"].transform("any")]
     return run.transforms.merge(rows, on="transform")
+
+
+def shifts(run: Run, model: str) -> pd.DataFrame:
+    """How far each transform moves the embeddings of ``model`` (``value``), and how often it is told
+    (``value_recall``); empty where the run has not measured it."""
+    shift = pick(run.table("tables/geometry.parquet"), measure="shift", model=model)
+    recall = pick(run.scores, task="fine", measure="recall", model=model)
+    if shift.empty or recall.empty:
+        return shift[:0]
+    recall = recall.assign(transform=recall["subset"].str.removeprefix("transform:"))[["transform", "value"]]
+    points = shift.drop(columns="group", errors="ignore").merge(recall, on="transform", suffixes=("", "_recall"))
+    return points.merge(run.transforms, on="transform")
 
 
 def landing(run: Run, model: str, task: str) -> tuple[pd.DataFrame, int]:

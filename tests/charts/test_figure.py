@@ -23,7 +23,7 @@ def test_arrays_are_written_as_lists_and_what_is_no_number_as_null():
 
 
 def test_what_is_no_figure_is_refused():
-    with pytest.raises(TypeError, match="set"):
+    with pytest.raises(TypeError, match="not JSON serializable: set"):
         figure.to_json({"data": [{"x": {1, 2}}], "layout": {}})
 
 

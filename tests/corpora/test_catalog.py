@@ -130,3 +130,6 @@ def test_a_path_may_be_written_in_several_ways(tmp_path, monkeypatch):
     for other in ("folder:b", "parquet:a", "folder:", "photos"):
         assert not same_name("folder:a", other), other
     assert same_name("photos", "photos")
+    assert not same_name("photos", "photos:.")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert same_name("folder:a", "folder:~/a")

@@ -379,7 +379,8 @@ def test_try_packaged_photographs_at_any_strength(open_app):
 def test_a_large_picture_is_shown_whole_and_as_tiles_with_what_is_said_of_each(open_app, made_run):
     large = scene(0, 640)[:600]
     small = np.random.default_rng(1).integers(0, 255, (150, 130, 3), dtype=np.uint8)
-    app = open_app("Try your images", question="group", models="baseline/pixels", **{"show-tiles-0": "True"})
+    fold = f"show-tiles-{pictures.chosen('large.png', large).key}"
+    app = open_app("Try your images", question="group", models="baseline/pixels", **{fold: "True"})
     files = app.file_uploader(key="try-upload").upload("large.png", encode_png(large), "image/png")
     files.upload("small.png", encode_png(small), "image/png").run()
     assert not app.exception
