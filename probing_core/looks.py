@@ -70,7 +70,7 @@ def _grid(height: int, width: int, view: int, most: int) -> tuple[int, int]:
     """Rows and columns of tiles that cover the picture as far as ``most`` allow, in its own aspect ratio."""
     rows, columns = -(-height // view), -(-width // view)
     while rows * columns > most:
-        if rows / height >= columns / width and rows > 1:
+        if columns == 1 or (rows > 1 and rows / height >= columns / width):
             rows -= 1
         else:
             columns -= 1

@@ -9,7 +9,7 @@ import pandas as pd
 
 from probing_core.measures import statistics as st
 from probing_core.measures.statistics import ClusterSums
-from probing_core.tasks import CONTENT
+from probing_core.tasks import CONTENT, codes
 from probing_core.transforms import FAR_CONTROL
 
 Score = tuple[str, str, np.ndarray, ClusterSums, float]
@@ -139,9 +139,3 @@ def _indices(table: pd.DataFrame, column: str, without: set[str]) -> Iterator[tu
         mine = np.asarray(rows)[kept[rows]]
         if len(mine):
             yield str(name), mine
-
-
-def codes(values: pd.Series, classes: tuple[str, ...]) -> np.ndarray:
-    """(N,) positions in ``classes``; -1 for what is not among them."""
-    position = {name: i for i, name in enumerate(classes)}
-    return values.map(lambda name: position.get(name, -1)).to_numpy(np.int64)

@@ -93,20 +93,20 @@ def make_task(
 
 def _fine(samples: pd.DataFrame, transforms: Sequence[Transform]) -> Task:
     classes = tuple(t.name for t in transforms if not t.far)
-    truth = _indices(samples["transform"], classes)
+    truth = codes(samples["transform"], classes)
     truth[samples["draw"].to_numpy() > 0] = -1  # every class is drawn once, so that classes are paired
     return Task("fine", classes, truth, np.ones(len(samples), bool))
 
 
 def _group(samples: pd.DataFrame, transforms: Sequence[Transform], rotation: int) -> Task:
     groups = _groups(transforms, rotation)
-    truth = _indices(samples["group"], groups)
+    truth = codes(samples["group"], groups)
     learned = {t.name for t in transforms if not t.far and t.unseen_in != rotation}
     return Task(f"group-{rotation}", groups, truth, samples["transform"].isin(learned).to_numpy())
 
 
 def _content(samples: pd.DataFrame, labels: tuple[str, ...]) -> Task:
-    truth = _indices(samples["label"], labels)
+    truth = codes(samples["label"], labels)
     # One draw of everything: the content task asks what is in a picture, not how often it can be asked.
     truth[(samples["draw"] > 0) | (samples["repetition"] > 0)] = -1
     return Task(CONTENT, labels, truth, (samples["transform"] == "identity").to_numpy())
@@ -119,6 +119,7 @@ def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
     return tuple(g for g in GROUPS if g in learned) if surprising else ()
 
 
-def _indices(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
+def codes(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
+    """(N,) positions in ``classes``; -1 for what is not among them."""
     position = {name: i for i, name in enumerate(classes)}
     return values.map(lambda name: position.get(name, -1)).to_numpy(np.int64, copy=True)

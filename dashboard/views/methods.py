@@ -13,6 +13,7 @@ from dashboard import data, widgets
 from dashboard.glossary import TERMS
 from dashboard.tour import tour
 from probing_core.measures import MEASURES
+from probing_core.probes import PROBES
 from probing_core.report.methods import ORIGIN, PROTOCOL, about_fits, how_judged
 from probing_core.results import Run, command_of, corpus_is_named
 
@@ -103,12 +104,14 @@ def _checks(run: Run) -> None:
 
 
 def _glossary() -> None:
-    st.header("How to read each measure")
+    st.header("How to read each measure, and what learns it")
     for term, sentence in TERMS.items():
         st.markdown(f"**{term}** — {sentence}")
     for measure in MEASURES:
         if measure.name.replace("-", " ") not in TERMS:
             st.markdown(f"**{measure.title}** — {measure.definition}")
+    for probe in PROBES:
+        st.markdown(f"**{probe.title}** — {probe.definition}")
 
 
 def _export(run: Run) -> None:
