@@ -18,7 +18,7 @@ from probing_core.charts.figure import (
     upright_band,
     upright_line,
 )
-from probing_core.charts.panels import axes_of, paneled_figure
+from probing_core.charts.panels import MENU, axes_of, paneled_figure
 from probing_core.charts.theme import Theme
 
 PANELS = 3
@@ -105,10 +105,11 @@ def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -
     }
     return base_figure(
         theme,
-        110 + 30 * len(table),
+        110 + MENU + 30 * len(table),
         [cells],
         {"side": "top", "tickangle": -40, "showgrid": False},
         {"showgrid": False},
+        margin={"l": 8, "r": 16, "t": 32 + MENU, "b": 8},  # slanted names reach up to the menu
     )
 
 
