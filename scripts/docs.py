@@ -1,8 +1,8 @@
 """``make docs``: writes what is generated in the documentation.
 
 The table of transforms comes from the catalog; the README's table and verdicts come from the reference run, or, where
-none ships, from the demo run (``make demo`` makes it). What a change of corpus costs needs the reference run and the
-other one, ``data/pacs`` or the demo run; without it, that table stays as it is.
+none ships, from the demo run (``make demo`` makes it). What a change of corpus costs needs both; without them, that
+table stays as it is.
 """
 
 from __future__ import annotations
@@ -17,11 +17,8 @@ from scripts import transform_docs
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- generated: make docs -->", "<!-- end of generated part -->"
-CHANGES = {
-    "pacs": "<!-- generated: make docs, from data/pacs -->",
-    "runs/demo": "<!-- generated: make docs, from data/runs/demo -->",
-}
-"""Runs under the reference run's probes, in ``data``, and where the README says what the change costs."""
+CHANGE = "<!-- generated: make docs, from data/runs/demo -->"
+"""Where the README says what a change of corpus costs: the demo run, under the reference run's probes."""
 
 SHOWN = (
     ("fine", "all", "balanced-accuracy", "31 transformations"),
@@ -47,10 +44,9 @@ def main() -> None:
     if run.has("tables/layers.parquet"):
         parts.append(layers_list(Run.open(run.root)))
     text = put(text, BEGIN, "\n\n".join(parts))
-    for name, begin in CHANGES.items():
-        folders = [ROOT / "data" / folder for folder in (name, "reference")]
-        if all(Store(folder).has("tables/scores.parquet") for folder in folders):
-            text = put(text, begin, change_table(*map(Run.open, folders)))
+    reference, demo = runs
+    if all(run.has("tables/scores.parquet") for run in runs):
+        text = put(text, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
     page.write_text(text, encoding="utf-8")
 
 
@@ -68,7 +64,7 @@ def change_table(here: Run, there: Run) -> str:
         f"({100 * r.low:.1f} to {100 * r.high:.1f}) |"
         for r in rows.itertuples()
     ]
-    return "\n".join(["| model | reference, test split | here | change |", "| --- | --- | --- | --- |", *lines])
+    return "\n".join(["| model | reference, test split | packaged | change |", "| --- | --- | --- | --- |", *lines])
 
 
 def score_table(run: Store) -> str:

@@ -1,13 +1,12 @@
 """Ships a run as ``data/reference``: its tables, linear probes and maps; no pictures, no embeddings, no path.
 
-    python -m scripts.reference RUN --describe "what the corpus is" [--as pacs] \\
+    python -m scripts.reference RUN --describe "what the corpus is" \\
         --license "caltech101=CC BY 4.0" --license "pacs=none stated"
 
 The recipe then names the corpus by its fingerprint and by that description, and the table of images names the license
 of each that the corpus says nothing of, by the first part of its id. RUN is made by `probing run` with
 ``--transforms bank,far-styles``, ``--limit 1000``, ``--live-images 1500``, ``--repetitions 3`` and ``--models`` that
-name every encoder of the zoo and the baselines. ``data/pacs`` is another such run, over photographs of another
-collection under the reference run's probes (``--probes-from data/reference``).
+name every encoder of the zoo and the baselines.
 """
 
 from __future__ import annotations
@@ -83,13 +82,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--describe", required=True, help="what the corpus is, in a few words")
-    parser.add_argument("--as", dest="name", default=REFERENCE, help="folder in data/ (default: %(default)s)")
     parser.add_argument("--license", type=_named, action="append", default=[], metavar="COLLECTION=LICENSE")
     options = parser.parse_args()
-    out = data_dir() / options.name
-    if out.parent != data_dir() or (out.exists() and not (out / "run.toml").is_file()):
-        print(f"error: '{options.name}' is no folder of a run in '{data_dir()}'; name another.", file=sys.stderr)
-        return 2
+    out = data_dir() / REFERENCE
     try:
         total = ship(Store(options.run), options.describe, dict(options.license), out)
     except ProbingError as error:

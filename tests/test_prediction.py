@@ -41,9 +41,8 @@ def test_a_view_of_the_run_gets_what_its_deployment_probe_says(predictor, split_
 
 def test_a_run_names_the_models_that_can_be_asked_without_loading_any(predictor, tmp_path):
     assert Run.open(predictor.store.root).live_models == predictor.models
-    for shipped in ("reference", "pacs"):
-        run = Run.open(data_dir() / shipped)
-        assert run.live_models == Predictor(run).models != ()
+    shipped = Run.open(data_dir() / "reference")
+    assert shipped.live_models == Predictor(shipped).models != ()
     shutil.copytree(predictor.store.root, tmp_path / "run")
     Store(tmp_path / "run").remove(probe_path(MODEL, "deployment"))
     assert Run.open(tmp_path / "run").live_models == tuple(set(predictor.models) - {MODEL})
