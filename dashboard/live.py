@@ -45,7 +45,8 @@ def models_of(run: Run) -> tuple[str, ...]:
 
 def prepare(run: Run) -> None:
     """Begins what the first prediction would wait for, seconds of imports above all; whoever asks meanwhile joins."""
-    threading.Thread(target=_prepare, args=(run,), name="prepare", daemon=True).start()
+    # No daemon: a process that ends while PyTorch is being imported would be aborted.
+    threading.Thread(target=_prepare, args=(run,), name="prepare").start()
 
 
 def _prepare(run: Run) -> None:

@@ -77,7 +77,7 @@ def start() -> threading.Thread:
 
     Whoever opens such a page meanwhile waits for the same work instead of doing it.
     """
-    thread = threading.Thread(target=_warm, name="warm", daemon=True)
+    thread = threading.Thread(target=_warm, name="warm")  # no daemon: see `live.prepare`
     thread.start()
     return thread
 
