@@ -29,23 +29,16 @@ def read_embeddings(store: Store, model: str, rows: np.ndarray | None = None, se
     """Embeddings of ``model``, (N, D) ``float32`` in the order of ``samples.parquet``, or of a series' table.
 
     Args:
-        rows: which of them, increasing; all, if not given. No more than these and one unit are in memory.
+        rows: which of them; all, if not given. No others are read.
         series: name of the series; the main samples, if not given.
     """
-    parts, start = [], 0
-    for name in _unit_names(store, model, series):
-        unit = store.read_arrays(name)["embeddings"]
-        stop = start + len(unit)
-        if rows is not None:
-            unit = unit[rows[slice(*np.searchsorted(rows, [start, stop]))] - start]
-        parts.append(unit)
-        start = stop
-    return np.concatenate(parts)
+    lazy = lazy_embeddings(store, model, series)
+    return lazy[slice(None) if rows is None else rows]
 
 
-def lazy_embeddings(store: Store, model: str) -> LazyRows:
-    """As `read_embeddings`, of which only those rows are read that are asked for."""
-    return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_names(store, model, "")))
+def lazy_embeddings(store: Store, model: str, series: str = "") -> LazyRows:
+    """The same embeddings, read where they are asked for."""
+    return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_names(store, model, series)))
 
 
 def read_blocks(store: Store, model: str) -> Iterator[tuple[str, np.ndarray]]:

@@ -110,7 +110,7 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
         (training.split, "fit_in_span"),
         (training.split, "fit_deployment"),
         (training.others.mlp, "fit_seeds"),
-        (training.files, "read_embeddings"),
+        (training.files, "lazy_embeddings"),
     ):
         monkeypatch.setattr(module, name, lambda *a, **k: pytest.fail("work was done again"))
     run(out, options)
