@@ -108,6 +108,7 @@ def main() -> None:
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
     state.write_address()
+    warm.charts()
     warm.start()
 
 

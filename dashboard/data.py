@@ -194,6 +194,11 @@ def _pair(_run: Run, digest: str, sample: int) -> tuple[bytes, bytes]:
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
 
 
+def has_pictures(run: Run) -> bool:
+    """Whether pictures of its samples can be shown; to find out may take a second, once."""
+    return not run.pictures.why_not
+
+
 def another_run(besides: Run, able: Callable[[Run], bool]) -> str:
     """The name of another run that is ``able``, or an empty string."""
     for place, run in other_runs(besides):

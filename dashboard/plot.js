@@ -11,6 +11,29 @@ const FULL_SCREEN = {
 /** Drawings with a graphics context, which takes long to set up, by the chart's name: to be shown again. */
 const kept = new Map();
 
+const onGraphics = (traces) => traces?.some((trace) => trace.type === 'scattergl');
+const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 100)); // Safari has none
+
+/** Charts out of sight: drawn one by one when the page is at rest, so that what is in sight is there first. */
+const later = {
+  charts: new Set(),
+  add(chart) {
+    this.charts.add(chart);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.next(), REST_MS);
+  },
+  next() {
+    if (this.charts.size) whenIdle(() => this.draw(), { timeout: REST_MS });
+  },
+  async draw() {
+    const [chart] = this.charts;
+    this.charts.delete(chart);
+    await chart?.draw();
+    this.next();
+  },
+};
+const REST_MS = 500;
+
 /** Plotly, once for the page: a module cannot import it, since it is written as a plain script. */
 function plotly(name) {
   const address = new URL(name, document.baseURI); // beside the pages, whatever folder a server has them in
@@ -28,6 +51,40 @@ function plotly(name) {
   return window.__probingPlotly;
 }
 
+/** Draws where nobody sees it what a later page begins with: its drawing is there to be turned into that. */
+async function prepare(said) {
+  const drawing = document.createElement('div');
+  try {
+    const Plotly = await plotly(said.plotly);
+    await new Promise((rested) => setTimeout(() => whenIdle(rested), AHEAD_MS));
+    if (kept.has(said.name) || document.querySelector('.probing-plot canvas')) return;
+    drawing.style.cssText = 'position: fixed; visibility: hidden';
+    document.body.append(drawing);
+    const width = document.querySelector('.stMainBlockContainer > .stVerticalBlock')?.clientWidth; // that of the page
+    await Plotly.newPlot(drawing, said.figure.data, { ...said.figure.layout, width }, menu(said));
+    kept.set(said.name, drawing);
+  } catch (error) {
+    console.warn(error); // nobody misses it
+  } finally {
+    drawing.remove();
+    drawing.style.cssText = '';
+  }
+}
+const AHEAD_MS = 1500; // the page that is in sight comes first
+
+/** Plotly begins a chart anew when this changes. */
+function menu({ name, tools }) {
+  return {
+    displaylogo: false,
+    showSendToCloud: false, // a button would send the data to another server
+    displayModeBar: true, // else only a mouse finds it
+    scrollZoom: false,
+    toImageButtonOptions: { format: 'png', scale: 2, filename: name },
+    modeBarButtonsToAdd: document.fullscreenEnabled ? [FULL_SCREEN] : [],
+    modeBarButtonsToRemove: ['autoScale2d', ...(tools ? [] : ['select2d', 'lasso2d'])],
+  };
+}
+
 class Chart {
   constructor(place) {
     this.place = place;
@@ -38,17 +95,31 @@ class Chart {
     this.turning = 0; // changes that are on their way: an enclosure that they take away is let go by nobody
     this.turns = 0;
     this.ended = false;
-    this.sizes = new ResizeObserver(() => this.said && this.draw());
+    this.seen = false;
+    this.sizes = new ResizeObserver(() => this.want());
     this.sizes.observe(place); // full screen is another size
+    this.sight = new IntersectionObserver((changes) => {
+      this.seen = changes.at(-1).isIntersecting;
+      if (this.seen) this.want();
+    });
+    this.sight.observe(place);
   }
 
   receive(text) {
     if (text === this.received) return;
     this.received = text;
-    this.said = JSON.parse(text);
+    const said = JSON.parse(text);
+    if (said.ahead) return prepare(said);
+    this.said = said;
     this.place.setAttribute('aria-label', this.said.alt);
     this.place.style.height = `${this.said.figure.layout.height}px`; // nothing jumps when the figure comes
-    this.draw();
+    this.want();
+  }
+
+  want() {
+    if (!this.said) return;
+    if (this.seen) this.draw();
+    else later.add(this);
   }
 
   /** Draws what was said last, or fits it into another size; while Plotly is still away, or nobody sees it, later. */
@@ -77,9 +148,10 @@ class Chart {
     const { data, layout } = structuredClone(said.figure);
     const font = { family: getComputedStyle(place).fontFamily, ...layout.font };
     Object.assign(layout, { font, width, height, selectionrevision: ++this.turns });
+    layout.margin = marginsOf({ data, layout }, width);
     this.turning += 1;
     try {
-      await this.Plotly.react(this.drawing, data, layout, this.menu());
+      await this.Plotly.react(this.drawing, data, layout, menu(said));
     } finally {
       this.turning -= 1;
     }
@@ -93,18 +165,6 @@ class Chart {
     this.turns = drawing.layout?.selectionrevision ?? 0;
     this.place.append(drawing);
     return drawing;
-  }
-
-  menu() {
-    return {
-      displaylogo: false,
-      showSendToCloud: false, // a button would send the data to another server
-      displayModeBar: true, // else only a mouse finds it
-      scrollZoom: false,
-      toImageButtonOptions: { format: 'png', scale: 2, filename: this.said.name },
-      modeBarButtonsToAdd: document.fullscreenEnabled ? [FULL_SCREEN] : [],
-      modeBarButtonsToRemove: ['autoScale2d', ...(this.said.tools ? [] : ['select2d', 'lasso2d'])],
-    };
   }
 
   pick(points) {
@@ -129,11 +189,13 @@ class Chart {
     if (this.ended) return;
     this.ended = true;
     this.sizes.disconnect();
+    this.sight.disconnect();
+    later.charts.delete(this);
     const { drawing } = this;
     if (!drawing) return;
     drawing.chart = null;
     drawing.remove();
-    if (drawing.lost || !drawing.data?.some((trace) => trace.type === 'scattergl')) return this.Plotly.purge(drawing);
+    if (drawing.lost || !onGraphics(drawing.data)) return this.Plotly.purge(drawing);
     if (kept.has(this.said.name)) this.Plotly.purge(kept.get(this.said.name));
     kept.set(this.said.name, drawing);
   }

@@ -44,13 +44,15 @@ class Preview:
     Attributes:
         strengths: in the transform's unit, weakest first.
         before, after: the view without and with it, one of each a strength.
-        frames: what the component shows of each strength: pictures as URLs, numbers and words.
+        clean: the different pictures among ``before``, as URLs: mostly one.
+        frames: what the component shows of each strength: which of ``clean``, the other picture as URL, numbers, words.
     """
 
     transform: Transform
     strengths: tuple[float, ...]
     before: tuple[np.ndarray, ...]
     after: tuple[np.ndarray, ...]
+    clean: tuple[str, ...]
     frames: tuple[dict[str, Any], ...]
 
 
@@ -67,16 +69,19 @@ def preview(_picture: Chosen, key: str, view: int, _transform: Transform, name: 
     """Every step of ``_transform`` on ``_picture``; ``key`` and ``name`` stand for the two in the cache."""
     strengths = tuple(dict.fromkeys(_transform.strength_at(i / (STEPS - 1)) for i in range(STEPS)))
     pairs = [draw(_picture.image, view, _transform, strength) for strength in strengths]
+    urls = [_url(before) for before, _ in pairs]
+    clean = list(dict.fromkeys(urls))
     frames = [
         {
-            "before": _url(before),
+            "before": clean.index(url),
             "after": _url(after),
             "numbers": _numbers(before, after),
             "text": f"{_transform.parameter} {strength:.3g} {_transform.unit}",
         }
-        for (before, after), strength in zip(pairs, strengths, strict=True)
+        for (before, after), url, strength in zip(pairs, urls, strengths, strict=True)
     ]
-    return Preview(_transform, strengths, tuple(b for b, _ in pairs), tuple(a for _, a in pairs), tuple(frames))
+    before, after = zip(*pairs, strict=True)
+    return Preview(_transform, strengths, before, after, tuple(clean), tuple(frames))
 
 
 def _numbers(before: np.ndarray, after: np.ndarray) -> dict[str, str]:
@@ -150,7 +155,7 @@ export default function(component) {
   };
   const show = () => {
     const frame = data.frames[amount.value];
-    before.src = frame.before; after.src = frame.after;
+    before.src = data.clean[frame.before]; after.src = frame.after;
     get('output').textContent = frame.text;
     amount.setAttribute('aria-valuetext', frame.text);
     numbers.replaceChildren(...Object.entries(frame.numbers).flatMap(([label, value]) => {
@@ -183,6 +188,7 @@ def strength_slider(picture: Chosen, view: int, transform: Transform, key: str =
             "id": identity,
             "index": index,
             "name": f"Strength: {transform.parameter} ({transform.unit})",
+            "clean": list(shown.clean),
             "frames": list(shown.frames),
             "hints": HINTS,
         },

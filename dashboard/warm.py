@@ -7,13 +7,16 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import numpy as np
+import pandas as pd
 import streamlit as st
 
-from dashboard import data, pictures
-from dashboard.plot import plot
+from dashboard import data, pictures, plot
 from dashboard.sheet import VIEW, contact_sheet
 from dashboard.strength import preview
-from probing_core.charts import Theme, leaderboard_chart
+from probing_core.charts import Figure, Theme, leaderboard_chart, map_chart
+from probing_core.charts.maps import category_looks
+from probing_core.charts.theme import SYMBOLS
 from probing_core.errors import ProbingError, one_line
 from probing_core.results import Run, summaries
 from probing_core.transforms import bank
@@ -66,9 +69,20 @@ def _first_page() -> None:
 
 
 def charts() -> None:
-    """A chart that nobody sees: the browser starts Plotly, 0.8 s of work, while its visitor looks for a picture."""
+    """A map that nobody sees: the browser starts Plotly and its graphics while its visitor reads the first page."""
+    if "_charts_ahead" in st.session_state:
+        return
+    st.session_state["_charts_ahead"] = True
     with st.container(key="warm"):
-        plot({"data": [], "layout": {"height": 100}}, "warm-chart", "")
+        plot.ahead(_some_map(data.theme()), "map")
+
+
+def _some_map(theme: Theme) -> Figure:
+    """Two panels with every symbol that maps have."""
+    names = [f"category {i}" for i in range(len(SYMBOLS))]
+    x, y = np.random.default_rng(0).standard_normal((2, 40 * len(names)))
+    points = pd.DataFrame({"sample": range(len(x)), "x": x, "y": y, "category": names * 40, "hover": ""})
+    return map_chart({"one": points, "two": points}, theme, category_looks(names, theme))
 
 
 @st.cache_resource(show_spinner=False)
@@ -87,6 +101,7 @@ def _warm() -> None:
     _prepare("The first picture", _picture)
     _prepare("The form of a new run", _form)
     _prepare("What other pages begin with", _tables)
+    _prepare("The offer of another run", _offer)
 
 
 def _prepare(what: str, make: Callable[[], None]) -> None:
@@ -119,6 +134,19 @@ def _tables() -> None:
     models = list(run.models["name"])
     for model in models[:2]:
         data.placed_samples(run, model)
-    for task in run.tasks:
-        for model in models[:1]:
+    for model in models[:1]:
+        for task in run.tasks:
             data.predictions(run, model, task)
+        data.kept(run, summaries.members, model)
+        for rotation in [task for task in run.tasks if task.startswith("group-")][:1]:
+            data.kept(run, summaries.landing, model, rotation)
+    data.kept(run, summaries.rotations)
+    for measure in ("generalization-gap", "called-identity"):
+        data.kept(run, summaries.rotations, measure)
+
+
+def _offer() -> None:
+    """Whether another run has the pictures that the first one lacks."""
+    run = _first_run()
+    if run is not None and not data.has_pictures(run):
+        data.another_run(run, data.has_pictures)

@@ -272,7 +272,7 @@ GALLERY_COLUMNS = (
 def pictures_missing(run: Run, error: PicturesMissing, key: str) -> None:
     """Says why there are no pictures, and offers a run that has them."""
     empty(str(error))
-    _offer(run, lambda other: not other.pictures.why_not, "pictures", key)
+    _offer(run, data.has_pictures, "pictures", key)
 
 
 def embeddings_missing(run: Run, key: str) -> None:

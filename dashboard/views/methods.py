@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import data, widgets
+from dashboard.command import command
 from dashboard.glossary import TERMS
 from dashboard.tour import tour
 from probing_core.measures import MEASURES
@@ -18,6 +19,8 @@ from probing_core.report.methods import ORIGIN, PROTOCOL, about_fits, how_judged
 from probing_core.results import Run, command_of, corpus_is_named
 
 PAPER = "arXiv 2307.05610"
+SHOWN = 200
+"""Rows of any table on the page."""
 
 
 def show() -> None:
@@ -41,7 +44,7 @@ def _recipe(run: Run) -> None:
     rows = [(k, ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for k, v in recipe.items()]
     widgets.show_table(pd.DataFrame(rows, columns=["entry", "value"]), "recipe")
     st.markdown("The command that makes it again:")
-    st.code(command_of(run.recipe), language="bash", wrap_lines=True)
+    command(command_of(run.recipe), "command")
     if not corpus_is_named(run.recipe):
         st.caption(
             "The recipe describes its pictures and does not say where they are: for CORPUS give a corpus with the "
@@ -105,13 +108,12 @@ def _checks(run: Run) -> None:
 
 def _glossary() -> None:
     st.header("How to read each measure, and what learns it")
-    for term, sentence in TERMS.items():
-        st.markdown(f"**{term}** — {sentence}")
-    for measure in MEASURES:
-        if measure.name.replace("-", " ") not in TERMS:
-            st.markdown(f"**{measure.title}** — {measure.definition}")
-    for probe in PROBES:
-        st.markdown(f"**{probe.title}** — {probe.definition}")
+    entries = [
+        *TERMS.items(),
+        *((m.title, m.definition) for m in MEASURES if m.name.replace("-", " ") not in TERMS),
+        *((p.title, p.definition) for p in PROBES),
+    ]
+    st.markdown("\n\n".join(f"**{term}** — {sentence}" for term, sentence in entries))
 
 
 def _export(run: Run) -> None:
@@ -128,7 +130,7 @@ def _export(run: Run) -> None:
     )
     name = widgets.select("Look at a table", "table", names)
     table = run.table(name)  # whatever its size, and seldom: not kept
-    shown = table.head(1000)
+    shown = table.head(SHOWN)
     st.caption(f"{len(shown):,} of {len(table):,} rows shown; the download has all.")
     st.dataframe(shown, hide_index=True, key="any-table")
     widgets.download(table, name.replace("/", "-").removesuffix(".parquet"))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, live, pictures, state, warm, widgets
+from dashboard import data, live, pictures, state, widgets
 from dashboard.glossary import hint
 from dashboard.pictures import Chosen, plain
 from dashboard.points import looks_of, panels, points_of, thin
@@ -41,7 +41,6 @@ def show() -> None:
         return
     if not chosen:
         widgets.empty("No picture yet: upload some, take one with the camera, or choose packaged photographs.")
-        warm.charts()
         live.prepare(run)
         return
     rows = live.predict(run, [c.image for c in chosen], _unique([c.name for c in chosen]), models, task)

@@ -35,7 +35,7 @@ def base_figure(
     """
     common = {
         "height": height,
-        "margin": {"l": 8, "r": 16, "t": 32, "b": 8},
+        "margin": {"l": 8, "r": 22, "t": 32, "b": 8},  # the last number of an axis reaches out
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": theme.text, "size": 13},

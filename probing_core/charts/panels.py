@@ -59,5 +59,5 @@ def paneled_figure(
             }
         )
     figure = base_figure(theme, height + MENU, annotations=annotations, **layout)
-    figure["layout"] |= axes | {"margin": {"l": 8, "r": 16, "t": 32 + MENU, "b": 8}}
+    figure["layout"] |= axes | {"margin": {"l": 8, "r": 22, "t": 32 + MENU, "b": 8}}
     return figure
