@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.navigation.page import StreamlitPage
 
 try:
-    from dashboard import banner, data, pictures, plot, state, warm, widgets
+    from dashboard import banner, data, plot, state, warm, widgets
 except ModuleNotFoundError as error:
     if error.name not in ("dashboard", "probing_core"):
         raise
@@ -25,7 +25,6 @@ except ModuleNotFoundError as error:
 
 from dashboard.pictures import plain
 from probing_core.charts import Theme
-from probing_core.errors import ProbingError
 
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1500px; }
@@ -97,17 +96,9 @@ def main() -> None:
     st.set_page_config(page_title=f"{page.title} · Probing image embeddings")
     st.html(STYLE.replace("ACCENT", Theme(dark=data.is_dark()).accent))
     state.adopt_address()
-    pictures.begin_page()
     pick_run()
     banner.show()
-    try:
-        page.run()
-    except data.NoRun as error:
-        st.title(page.title)
-        widgets.empty(str(error))
-    except ProbingError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-    state.write_address()
+    page.run()
     warm.charts()
     warm.start()
 

@@ -91,6 +91,7 @@ class Chart {
     this.drawing = null; // the element that is Plotly's, inside of the place
     this.received = null; // the text of the last message
     this.said = null; // the message itself
+    this.figure = null; // what it has to draw, until Plotly has it
     this.shown = null; // what the drawing is of
     this.turning = 0; // changes that are on their way: an enclosure that they take away is let go by nobody
     this.turns = 0;
@@ -111,8 +112,11 @@ class Chart {
     const said = JSON.parse(text);
     if (said.ahead) return prepare(said);
     this.said = said;
-    this.place.setAttribute('aria-label', this.said.alt);
-    this.place.style.height = `${this.said.figure.layout.height}px`; // nothing jumps when the figure comes
+    this.figure = said.figure;
+    said.height = said.figure.layout.height;
+    delete said.figure;
+    this.place.setAttribute('aria-label', said.alt);
+    this.place.style.height = `${said.height}px`; // nothing jumps when the figure comes
     this.want();
   }
 
@@ -136,16 +140,17 @@ class Chart {
   async turn() {
     const { place, said, shown } = this;
     const width = place.clientWidth;
-    const height = document.fullscreenElement === place ? place.clientHeight : said.figure.layout.height;
+    const height = document.fullscreenElement === place ? place.clientHeight : said.height;
     this.shown = { said, width, height };
     if (shown?.said === said) {
       if (shown.width !== width || shown.height !== height) await this.Plotly.relayout(this.drawing, { width, height });
       return;
     }
     this.drawing ??= this.begin();
-    // What Plotly computes it writes into what it is given: each drawing begins from what was said. What is selected is
-    // said, too: no enclosure outlives a turn.
-    const { data, layout } = structuredClone(said.figure);
+    // What Plotly computes it writes into what it is given: drawn again, it begins from what was said. What is selected
+    // is said, too: no enclosure outlives a turn.
+    const { data, layout } = this.figure ?? JSON.parse(this.received).figure;
+    this.figure = null;
     const font = { family: getComputedStyle(place).fontFamily, ...layout.font };
     Object.assign(layout, { font, width, height, selectionrevision: ++this.turns });
     layout.margin = marginsOf({ data, layout }, width);
@@ -162,6 +167,7 @@ class Chart {
     const drawing = kept.get(this.said.name) ?? document.createElement('div');
     kept.delete(this.said.name);
     drawing.chart = this;
+    drawing.name = this.said.name;
     this.turns = drawing.layout?.selectionrevision ?? 0;
     this.place.append(drawing);
     return drawing;
@@ -176,7 +182,7 @@ class Chart {
   }
 
   fail(error) {
-    this.shown = this.received = null; // the next message tries again
+    this.shown = this.received = this.said = null; // the next message tries again
     console.error(error);
     if (this.place.querySelector('[role=alert]')) return;
     const words = document.createElement('p');
@@ -196,8 +202,8 @@ class Chart {
     drawing.chart = null;
     drawing.remove();
     if (drawing.lost || !onGraphics(drawing.data)) return this.Plotly.purge(drawing);
-    if (kept.has(this.said.name)) this.Plotly.purge(kept.get(this.said.name));
-    kept.set(this.said.name, drawing);
+    if (kept.has(drawing.name)) this.Plotly.purge(kept.get(drawing.name));
+    kept.set(drawing.name, drawing);
   }
 }
 

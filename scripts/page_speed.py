@@ -5,7 +5,7 @@ Times are seconds in headless Chromium on this machine, as median and 95th perce
 - ``first_page``: from the moment that a fresh server answers until its first page is there, in a fresh browser.
 - ``first_charts``: the same, until every chart of that page that is in sight is drawn.
 - ``page_change``: from the click in the navigation until the other page is there; the ten pages in turn.
-- ``control``: from the click on a choice until the page shows what follows from it.
+- ``control``: from the click on a choice until the page shows what follows from it; one of each page's in turn.
 - ``upload``: from handing a photograph to Try your images, all models of the run chosen and loaded, until every one of
   them has answered. The page has been open for two seconds: nobody finds a picture sooner.
 - ``selection``: from the end of a lasso on a map of 10,240 points (a made run) until its pictures are there.
@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the browser's helpers and the made run live with the tests
 
 from dashboard.points import COLORING_NAMES  # noqa: E402
+from dashboard.telling import ALL, TWO  # noqa: E402
+from dashboard.widgets import TASK_NAMES  # noqa: E402
 from probing_core.corpora import open_corpus  # noqa: E402
 from probing_core.images import encode_png  # noqa: E402
 from probing_core.results import Run, find_runs  # noqa: E402
@@ -52,11 +55,37 @@ HEADINGS = {
     "Methods and data": "Methods and data",
     "Overview": "What does your image embedding know?",
 }
-SEGMENTS = {
-    "map": ("color", {name: COLORING_NAMES.get(name, name) for name in ("group", "correct", "strength", "transform")}),
-    "try": ("question", {"group": "which group?", "fine": "which transformation?"}),
-}
-"""Page -> a choice whose options are all in sight, and those options: name in the address -> words on the page."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A choice on a page.
+
+    Attributes:
+        path: of the page, with what it needs to show something.
+        name: of the choice in the address.
+        options: value in the address -> words on the page, in turn; none is the one before.
+        box: the label of a list that opens; without one, all options are in sight.
+    """
+
+    path: str
+    name: str
+    options: dict[str, str]
+    box: str = ""
+
+
+FADING = {"fog": "weather · fog", "jpeg": "codec · jpeg", "swirl": "geometry · swirl"}
+CONTROLS = (
+    Control("", "task", {name: TASK_NAMES[name] for name in ("group-0", "content", "fine")}, "Task"),
+    Control("explore", "transform", FADING, "Transformation"),
+    Control("map", "color", {n: COLORING_NAMES.get(n, n) for n in ("correct", "strength", "transform", "group")}),
+    Control("confusion", "compare", {TWO: TWO, ALL: ALL}),
+    Control("generalization", "rotation", {n: TASK_NAMES[n] for n in ("group-1", "group-2", "group-0")}, "Rotation"),
+    Control("geometry", "whose", {"all": "all models", "one": "one model"}),
+    Control("try?samples=chelsea/00", "question", {"group": "which group?", "fine": "which transformation?"}),
+    Control("transformations", "transform", FADING, "Transformation"),
+)
+CHOSEN = "([name, value]) => new URLSearchParams(location.search).get(name) === value"
 
 DRAWN = """() => {
   const plots = [...document.querySelectorAll('.probing-plot')];
@@ -91,6 +120,12 @@ def _summary(times: list[tuple[str, float]]) -> dict[str, Any]:
         "medians": {n: round(statistics.median(s for name, s in times if name == n), 3) for n in names},
         "slowest": {n: round(max(s for name, s in times if name == n), 3) for n in names},
     }
+
+
+def _click(page: Any, target: Any) -> Callable[[], None]:
+    """Moves the pointer to ``target``, so that what is timed begins with the click itself."""
+    target.hover()
+    return lambda: (page.mouse.down(), page.mouse.up())  # type: ignore[return-value]
 
 
 def _timed(act: Callable[[], None], wait: Callable[[], None]) -> float:
@@ -128,34 +163,34 @@ def _page_changes(arguments: list[str]) -> Iterator[tuple[str, float]]:
                 page.get_by_role("heading", name=heading, exact=True, level=1).wait_for(timeout=WAIT_MS)
                 settle(page)
 
-            yield name, _timed(link.click, there)
+            yield name, _timed(_click(page, link), there)
             page.wait_for_timeout(1000)
 
 
 def _controls(arguments: list[str]) -> Iterator[tuple[str, float]]:
     with served(arguments) as address, browser() as chromium:
-        pages = {}
-        for path in SEGMENTS:
-            pages[path] = chromium.new_page(viewport={"width": 1280, "height": 900})
-            pages[path].goto(f"{address}/{path}?samples=chelsea/00")
-            pages[path].get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
-            settle(pages[path])
-        for turn in itertools.count():
-            for path, (name, choices) in SEGMENTS.items():
-                page, choice = pages[path], list(choices)[turn % len(choices)]
-                words = choices[choice]
-                page.bring_to_front()
-                button = page.get_by_role("radio", name=words, exact=True).or_(
-                    page.get_by_role("button", name=words, exact=True)
-                )
+        for control in itertools.cycle(CONTROLS):
+            page = chromium.new_page(viewport={"width": 1280, "height": 900})
+            page.goto(f"{address}/{control.path}")
+            page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
+            settle(page)
+            page.wait_for_timeout(5000)  # a visitor looks at the page first
+            for value, words in control.options.items():
+                if control.box:
+                    page.get_by_role("combobox", name=control.box).first.click()
+                    page.keyboard.type(words)
+                    target = page.get_by_role("option", name=words, exact=True)
+                else:
+                    target = page.get_by_role("radio", name=words, exact=True)
 
-                def there(page: Any = page, name: str = name, choice: str = choice) -> None:
-                    page.wait_for_url(f"**{name}={choice}**", timeout=WAIT_MS)
+                def there(page: Any = page, control: Control = control, value: str = value) -> None:
+                    page.wait_for_function(CHOSEN, arg=[control.name, value], timeout=WAIT_MS)
                     settle(page)
                     page.evaluate(PAINTED)
 
-                yield f"{path}: {name}", _timed(button.first.click, there)
+                yield f"{control.path.partition('?')[0]}: {control.name}", _timed(_click(page, target), there)
                 page.wait_for_timeout(1000)
+            page.close()
 
 
 def _uploads(arguments: list[str]) -> Iterator[tuple[str, float]]:

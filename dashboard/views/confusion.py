@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import data, state, telling, widgets
 from dashboard.glossary import hint
+from dashboard.page import page
 from dashboard.pictures import plain
 from dashboard.telling import ALL, TWO
 from dashboard.tour import tour
@@ -23,9 +24,9 @@ CHART = "confusion"
 MARK = ">"
 
 
+@page("Confusion", hint("confusion"))
 def show() -> None:
     run = data.current_run()
-    st.title("Confusion", help=hint("confusion"))
     tour("Confusion")
     if not run.tasks:
         widgets.empty("This run has no predictions yet; `probing evaluate --run DIR` makes them.")

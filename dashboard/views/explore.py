@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import data, live, pictures, widgets
 from dashboard.glossary import hint
+from dashboard.page import page
 from dashboard.strength import preview, strength_slider
 from dashboard.studies import why_none
 from probing_core.charts import StrengthAxis, strength_chart
@@ -24,9 +25,9 @@ RAW_SHIFT = (
 )
 
 
+@page("Explore")
 def show() -> None:
     run = data.current_run()
-    st.title("Explore")
     picture = pictures.pick_one()
     left, right = st.columns(2)
     with left:

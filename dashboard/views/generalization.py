@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import data, widgets
 from dashboard.glossary import hint
+from dashboard.page import page
 from probing_core.charts import confusion_chart, members_chart, seen_unseen_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run, summaries
@@ -15,9 +16,9 @@ SHARE = ["value", "low", "high"]
 """Columns of a share and its interval."""
 
 
+@page("Generalization", hint("unseen"))
 def show() -> None:
     run = data.current_run()
-    st.title("Generalization", help=hint("unseen"))
     rotations = [task for task in run.tasks if task.startswith("group-")]
     if not rotations:
         widgets.empty(

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import data, widgets
 from dashboard.glossary import hint
+from dashboard.page import page
 from dashboard.studies import measure_columns, why_none
 from probing_core.charts import LAYER_TASKS, confusion_chart, dimension_chart, layers_chart, shift_chart
 from probing_core.measures import MEASURES
@@ -21,9 +22,9 @@ METHODS = {"mahalanobis": "Mahalanobis", "neighbors": "nearest neighbors"}
 """How the distance from clean embeddings is measured."""
 
 
+@page("Geometry", "How transformations move embeddings, and how alike the models' embeddings are.")
 def show() -> None:
     run = data.current_run()
-    st.title("Geometry", help="How transformations move embeddings, and how alike the models' embeddings are.")
     if run.models.empty:
         widgets.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return

@@ -9,6 +9,7 @@ from dashboard import data, selection, state, widgets
 from dashboard.glossary import hint
 from dashboard.hover import pictures_on_hover
 from dashboard.maps import draw_missing
+from dashboard.page import page
 from dashboard.points import COLORING_NAMES, COLORINGS, looks_of, panels, points_of, thin
 from dashboard.tour import tour
 from probing_core.charts import map_chart
@@ -24,9 +25,9 @@ OF = "selected-in"
 """The choice that says which samples the numbers of ``selected`` count."""
 
 
+@page("Map", hint("map"))
 def show() -> None:
     run = data.current_run()
-    st.title("Map", help=hint("map"))
     tour("Map")
     if run.models.empty:
         widgets.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")

@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard import data, widgets
 from dashboard.command import command
 from dashboard.glossary import TERMS
+from dashboard.page import page
 from dashboard.tour import tour
 from probing_core.measures import MEASURES
 from probing_core.probes import PROBES
@@ -23,9 +24,9 @@ SHOWN = 200
 """Rows of any table on the page."""
 
 
+@page("Methods and data")
 def show() -> None:
     run = data.current_run()
-    st.title("Methods and data")
     tour("Methods and data")
     st.markdown(ORIGIN.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
     st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))

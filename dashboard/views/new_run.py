@@ -19,6 +19,7 @@ from dashboard.estimates import (
     estimate,
     start_measuring,
 )
+from dashboard.page import page
 from dashboard.pictures import plain
 from probing_core.errors import ProbingError
 from probing_core.paths import data_dir
@@ -33,8 +34,8 @@ POLL_S = 1.0
 MOST_IMAGES = 1_000_000
 
 
+@page("New run")
 def show() -> None:
-    st.title("New run")
     st.markdown(
         "Your own pictures and models. The computation runs in a process of its own: this page may be closed meanwhile."
     )

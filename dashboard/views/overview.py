@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import data, state, widgets
 from dashboard.glossary import hint
+from dashboard.page import page
 from dashboard.pictures import plain
 from dashboard.telling import TWO
 from dashboard.tour import tour
@@ -22,9 +23,9 @@ INTRODUCTION = (
 )
 
 
+@page("What does your image embedding know?")
 def show() -> None:
     run = data.current_run()
-    st.title("What does your image embedding know?")
     st.markdown(INTRODUCTION)
     tour("Overview")
     _facts(run)

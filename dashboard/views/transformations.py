@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import data, pictures, state, widgets
 from dashboard.glossary import hint
+from dashboard.page import page
 from dashboard.pictures import Chosen
 from dashboard.sheet import VIEW, contact_sheet
 from dashboard.strength import strength_slider
@@ -18,8 +19,8 @@ LOST = 20
 """Percent of a transformation's change below which a model can hardly know of it."""
 
 
+@page("Transformations", "What is done to pictures: thirty transformations and identity, in ten groups.")
 def show() -> None:
-    st.title("Transformations", help="What is done to pictures: thirty transformations and identity, in ten groups.")
     picture = pictures.pick_one()
     _one(picture)
     _sheet(picture)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import data, live, pictures, state, widgets
 from dashboard.glossary import hint
+from dashboard.page import page
 from dashboard.pictures import Chosen, plain
 from dashboard.points import looks_of, panels, points_of, thin
 from dashboard.strength import draw, strength_slider
@@ -28,9 +29,9 @@ QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
 MOST_MAPS = 4
 
 
+@page("Try your images")
 def show() -> None:
     run = data.current_run()
-    st.title("Try your images")
     tour("Try your images")
     st.markdown("Drop pictures in, and every model says what was done to them.")
     chosen = _choose_pictures()

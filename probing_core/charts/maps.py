@@ -117,8 +117,8 @@ def _size(points: int) -> int:
 def _columns(points: pd.DataFrame) -> dict[str, np.ndarray]:
     """What a trace says of each point."""
     return {
-        "x": points["x"].to_numpy(np.float32),
-        "y": points["y"].to_numpy(np.float32),
+        "x": points["x"].to_numpy(np.float32).round(3),  # a map is tens wide: less than a pixel, in half the digits
+        "y": points["y"].to_numpy(np.float32).round(3),
         "customdata": points["sample"].to_numpy(np.int32),
         "text": np.array([escape(h) for h in points["hover"]], dtype=object),
     }

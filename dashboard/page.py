@@ -1,0 +1,35 @@
+"""What all pages are: a title, and what is under it, which runs again by itself when something on it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard import data, pictures, state, widgets
+from dashboard.pictures import plain
+from probing_core.errors import ProbingError
+
+
+def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Makes a page of the function that shows what is under its title.
+
+    Navigation, sidebar and banner are no part of it: after a change on the page they stay as they are.
+    """
+
+    def decorate(show: Callable[[], None]) -> Callable[[], None]:
+        @st.fragment
+        def shown() -> None:
+            pictures.begin_page()
+            st.title(title, help=help)
+            try:
+                show()
+            except data.NoRun as error:
+                widgets.empty(str(error))
+            except ProbingError as error:
+                st.error(plain(str(error)), icon=":material/error:")
+            state.write_address()
+
+        return shown
+
+    return decorate
