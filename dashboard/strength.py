@@ -7,6 +7,7 @@ to Python when the slider is let go.
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ from dashboard.pictures import Chosen
 from probing_core.images import encode_png
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source
 from probing_core.transforms.distance import color_difference, describe, psnr
+
+LANES = 2
+"""Threads that draw a preview: most of its work is done outside of Python."""
 
 STEPS = 13
 """Strengths along the documented range, both ends included."""
@@ -68,20 +72,24 @@ def draw(
 def preview(_picture: Chosen, key: str, view: int, _transform: Transform, name: str) -> Preview:
     """Every step of ``_transform`` on ``_picture``; ``key`` and ``name`` stand for the two in the cache."""
     strengths = tuple(dict.fromkeys(_transform.strength_at(i / (STEPS - 1)) for i in range(STEPS)))
-    pairs = [draw(_picture.image, view, _transform, strength) for strength in strengths]
-    urls = [_url(before) for before, _ in pairs]
-    clean = list(dict.fromkeys(urls))
-    frames = [
-        {
-            "before": clean.index(url),
-            "after": _url(after),
-            "numbers": _numbers(before, after),
-            "text": f"{_transform.parameter} {strength:.3g} {_transform.unit}",
-        }
-        for (before, after), url, strength in zip(pairs, urls, strengths, strict=True)
-    ]
+    with ThreadPoolExecutor(LANES) as lanes:
+        pairs = list(lanes.map(lambda strength: draw(_picture.image, view, _transform, strength), strengths))
+        numbers = lanes.map(lambda pair: _numbers(*pair), pairs)
+        shown = lanes.map(lambda pair: _url(pair[1]), pairs)
+        pixels = [before.tobytes() for before, _ in pairs]
+        clean = list(dict.fromkeys(pixels))
+        frames = tuple(
+            {
+                "before": clean.index(same),
+                "after": url,
+                "numbers": facts,
+                "text": f"{_transform.parameter} {strength:.3g} {_transform.unit}",
+            }
+            for same, url, facts, strength in zip(pixels, shown, numbers, strengths, strict=True)
+        )
     before, after = zip(*pairs, strict=True)
-    return Preview(_transform, strengths, before, after, tuple(clean), tuple(frames))
+    urls = tuple(_url(before[pixels.index(same)]) for same in clean)
+    return Preview(_transform, strengths, before, after, urls, frames)
 
 
 def _numbers(before: np.ndarray, after: np.ndarray) -> dict[str, str]:
@@ -202,4 +210,4 @@ def strength_slider(picture: Chosen, view: int, transform: Transform, key: str =
 
 
 def _url(image: np.ndarray) -> str:
-    return "data:image/png;base64," + base64.b64encode(encode_png(image)).decode()
+    return "data:image/png;base64," + base64.b64encode(encode_png(image, level=1)).decode()

@@ -24,25 +24,37 @@ def show(run: Run) -> None:
     columns = [*st.columns(2), *st.columns(2)]
     task = widgets.pick_task(run, where=columns[2])
     classes = run.classes(task)
-    default = _most_mistaken(data.predictions(run, run.models["name"].iloc[0], task), classes)
+    default = most_mistaken(run, task)
     first = widgets.select("Tell", "tell", classes, default[0], where=columns[0])
     second = widgets.select("from", "from", [c for c in classes if c != first], default[1], where=columns[1])
     subset = widgets.pick_subset(run, task, where=columns[3])
-    told = {m: data.predictions(run, m, task) for m in run.models["name"]}
-    told = {m: of_subset(table, subset, run.far) for m, table in told.items() if not table.empty}
-    board = tell_apart(told, first, second)
+    board = data.kept(run, board_of, task, subset, first, second)
     if board.empty:
         widgets.empty(f"No tested sample of this choice is {first} or {second}; choose other samples or classes.")
         return
     _say_who(board, first, second)
     _ranking(board, first, second, len(classes))
-    _wrong_pictures(run, board, told, first, second)
+    model = _whose(board, first, second)
+    _wrong_pictures(run, model, _told(run, model, task, subset), first, second)
 
 
-def _most_mistaken(told: pd.DataFrame, classes: list[str]) -> tuple[str, str]:
-    """Where nobody chose: the two classes that are most often taken for each other."""
+def board_of(run: Run, task: str, subset: str, first: str, second: str) -> pd.DataFrame:
+    """`tell_apart` for all models of ``run``."""
+    told = {model: _told(run, model, task, subset) for model in run.models["name"]}
+    return tell_apart(told, first, second)
+
+
+def _told(run: Run, model: str, task: str, subset: str) -> pd.DataFrame:
+    told = data.predictions(run, model, task)
+    return of_subset(told, subset, run.far) if len(told) else told
+
+
+def most_mistaken(run: Run, task: str) -> tuple[str, str]:
+    """Where nobody chose: the two classes that the first model most often takes for each other."""
+    told = data.predictions(run, run.models["name"].iloc[0], task)
     wrong = told[~told["correct"]] if len(told) else told
     if wrong.empty:
+        classes = run.classes(task)
         return classes[0], classes[-1]
     mistakes = wrong.groupby(["truth", "predicted"]).size().reset_index(name="samples")
     worst = mistakes.sort_values("samples", ascending=False, kind="stable")
@@ -84,15 +96,19 @@ def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None
     )
 
 
-def _wrong_pictures(run: Run, board: pd.DataFrame, told: dict[str, pd.DataFrame], first: str, second: str) -> None:
+def _whose(board: pd.DataFrame, first: str, second: str) -> str:
+    """The model whose mistakes are shown: the best one, until somebody chooses another."""
     st.header("Pictures that a model gets wrong")
     models = list(board["model"])
     if state.chosen("wrong-for") != f"{first}>{second}":  # another question: its best model again
         state.choose("wrong-of", models[0])
         state.choose("wrong-page", 1)
         state.publish("wrong-for", f"{first}>{second}")
-    model = widgets.select("Model", "wrong-of", models, models[0], {models[0]: f"{models[0]} (best)"})
-    both = told[model][told[model]["truth"].isin((first, second))]
+    return widgets.select("Model", "wrong-of", models, models[0], {models[0]: f"{models[0]} (best)"})
+
+
+def _wrong_pictures(run: Run, model: str, told: pd.DataFrame, first: str, second: str) -> None:
+    both = told[told["truth"].isin((first, second))]
     wrong = both[~both["correct"]]
     swapped = wrong["predicted"].isin((first, second))
     st.markdown(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, pictures, plot
+from dashboard import data, pictures, plot, telling
 from dashboard.sheet import VIEW, contact_sheet
 from dashboard.strength import preview
 from probing_core.charts import Figure, Theme, leaderboard_chart, map_chart
@@ -132,6 +132,8 @@ def _tables() -> None:
     if run is None:
         return
     models = list(run.models["name"])
+    for task in run.tasks:
+        data.board((run,), task, "seen")
     for model in models[:2]:
         data.placed_samples(run, model)
     for model in models[:1]:
@@ -140,6 +142,8 @@ def _tables() -> None:
         data.kept(run, summaries.members, model)
         for rotation in [task for task in run.tasks if task.startswith("group-")][:1]:
             data.kept(run, summaries.landing, model, rotation)
+    for task in run.tasks[:1]:
+        data.kept(run, telling.board_of, task, "seen", *telling.most_mistaken(run, task))
     data.kept(run, summaries.rotations)
     for measure in ("generalization-gap", "called-identity"):
         data.kept(run, summaries.rotations, measure)

@@ -157,9 +157,9 @@ def read_bytes(path: Path, name: str | None = None) -> bytes:
         raise BadImage(f"{name} cannot be opened ({one_line(error)}); check the file and its permissions.") from None
 
 
-def encode_png(image: Image) -> bytes:
-    """``image`` as PNG, lossless."""
-    return _encode(image, "PNG")
+def encode_png(image: Image, level: int = 6) -> bytes:
+    """``image`` as PNG, lossless; ``level`` from 0, fast, to 9, small."""
+    return _encode(image, "PNG", compress_level=level)
 
 
 def encode_jpeg(image: Image, quality: int = 90) -> bytes:

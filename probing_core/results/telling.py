@@ -11,6 +11,9 @@ from probing_core.measures.intervals import interval
 from probing_core.measures.statistics import balanced_accuracy
 from probing_core.results.ranking import SIGNIFICANCE, accuracy_of, against_best
 
+COLUMNS = ["truth", "predicted", "correct", "base_id"]
+"""Of the predictions, all that counts here."""
+
 
 def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.DataFrame:
     """Every model on the samples of two classes, best first.
@@ -29,7 +32,7 @@ def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.
     """
     rows, units = [], []
     for model, table in told.items():
-        both = table[table["truth"].isin((first, second))] if len(table) else table
+        both = table.loc[table["truth"].isin((first, second)), COLUMNS] if len(table) else table
         if both.empty:
             continue
         a, b = both[both["truth"] == first], both[both["truth"] == second]

@@ -70,6 +70,17 @@ def test_color_difference_of_black_and_white() -> None:
     assert color_difference(black, black + 255) == pytest.approx(100, abs=0.1)
 
 
+@pytest.mark.parametrize("name", ["gaussian-blur", "contrast", "hue-shift", "gaussian-noise"])
+def test_color_difference_as_scikit_image(name: str) -> None:
+    from skimage.color import deltaE_ciede2000, rgb2lab
+
+    image = np.ascontiguousarray(photograph()[:128, 150:278])
+    transform = CATALOG.get(name)
+    changed = transform.apply(image, transform.strongest, generator(0, "x", name))
+    expected = deltaE_ciede2000(rgb2lab(image), rgb2lab(changed)).mean()
+    assert color_difference(image, changed) == pytest.approx(expected, rel=1e-3)
+
+
 @pytest.mark.parametrize("shape", [(32, 32), (33, 700), (512, 100)])
 def test_any_size(shape: tuple[int, int]) -> None:
     image = noise(*shape)
