@@ -33,7 +33,7 @@ function marginsOf({ data, layout }, width) {
     if (!colorbar || showscale === false) continue;
     const ticks = longest([`−0.00${colorbar.ticksuffix ?? ''}`], 12);
     const title = longest([colorbar.title?.text ?? ''], 1.2 * layout.font.size);
-    need('r', Math.max(colorbar.thickness + ticks, title) + 0.02 * width);
+    need('r', Math.max(colorbar.thickness + ticks, title) + 0.02 * width + 20); // its own padding
   }
   const { legend } = layout;
   const names = legend && layout.showlegend !== false ? namesOf(data) : [];
@@ -43,7 +43,7 @@ function marginsOf({ data, layout }, width) {
   if (legend.orientation !== 'h') need('r', entry + 0.02 * width);
   else {
     const columns = Math.max(1, Math.floor((width - margin.l - margin.r) / entry));
-    margin.b += Math.ceil(Math.ceil(names.length / columns) * (LINE * size + 3) + 10);
+    margin.b += Math.ceil(Math.ceil(names.length / columns) * (LINE * size + 3) + 13);
   }
   return margin;
 }

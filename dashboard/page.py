@@ -1,14 +1,18 @@
-"""What all pages are: a title, and what is under it, which runs again by itself when something on it changes."""
+"""What all pages are: a title, and what is under it; what is changed runs again by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
 
 import streamlit as st
 
 from dashboard import data, pictures, state, widgets
 from dashboard.pictures import plain
 from probing_core.errors import ProbingError
+
+Arguments = ParamSpec("Arguments")
 
 
 def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:
@@ -33,3 +37,15 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
         return shown
 
     return decorate
+
+
+def part(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Makes a part of a page of a function: nothing else on the page depends on what is chosen in it."""
+
+    @st.fragment
+    @wraps(show)
+    def shown(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
+        widgets.guarded(show)(*arguments, **named)
+        state.write_address()
+
+    return shown

@@ -89,7 +89,7 @@ class Chart {
   constructor(place) {
     this.place = place;
     this.drawing = null; // the element that is Plotly's, inside of the place
-    this.received = null; // the text of the last message
+    this.received = null; // the text of the last message, unless it could not be drawn
     this.said = null; // the message itself
     this.figure = null; // what it has to draw, until Plotly has it
     this.shown = null; // what the drawing is of
@@ -108,7 +108,7 @@ class Chart {
 
   receive(text) {
     if (text === this.received) return;
-    this.received = text;
+    this.received = this.text = text;
     const said = JSON.parse(text);
     if (said.ahead) return prepare(said);
     this.said = said;
@@ -149,7 +149,7 @@ class Chart {
     this.drawing ??= this.begin();
     // What Plotly computes it writes into what it is given: drawn again, it begins from what was said. What is selected
     // is said, too: no enclosure outlives a turn.
-    const { data, layout } = this.figure ?? JSON.parse(this.received).figure;
+    const { data, layout } = this.figure ?? JSON.parse(this.text).figure;
     this.figure = null;
     const font = { family: getComputedStyle(place).fontFamily, ...layout.font };
     Object.assign(layout, { font, width, height, selectionrevision: ++this.turns });
@@ -182,7 +182,7 @@ class Chart {
   }
 
   fail(error) {
-    this.shown = this.received = this.said = null; // the next message tries again
+    this.shown = this.received = null; // the next message tries again
     console.error(error);
     if (this.place.querySelector('[role=alert]')) return;
     const words = document.createElement('p');

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import data, widgets
 from dashboard.glossary import hint
-from dashboard.page import page
+from dashboard.page import page, part
 from probing_core.charts import confusion_chart, members_chart, seen_unseen_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run, summaries
@@ -79,6 +79,7 @@ def _members(run: Run, model: str) -> None:
     st.caption("Dot: seen (the mean of two rotations). Diamond: unseen, with its 95 % interval. The line is the gap.")
 
 
+@part
 def _where_unseen_land(run: Run, model: str, rotations: list[str]) -> None:
     st.header("Where unseen members land", help=hint("unseen"))
     task = widgets.select("Rotation", "rotation", rotations, names=widgets.TASK_NAMES, help=hint("rotation"))

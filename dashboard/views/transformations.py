@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import data, pictures, state, widgets
 from dashboard.glossary import hint
-from dashboard.page import page
+from dashboard.page import page, part
 from dashboard.pictures import Chosen
 from dashboard.sheet import VIEW, contact_sheet
 from dashboard.strength import strength_slider
@@ -28,6 +28,7 @@ def show() -> None:
     _survival()
 
 
+@part
 def _one(picture: Chosen) -> None:
     entries = {t.name: t for t in bank()}
     names = {t.name: f"{t.group} · {t.name}" for t in bank()}

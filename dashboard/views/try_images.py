@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import data, live, pictures, state, widgets
 from dashboard.glossary import hint
-from dashboard.page import page
+from dashboard.page import page, part
 from dashboard.pictures import Chosen, plain
 from dashboard.points import looks_of, panels, points_of, thin
 from dashboard.strength import draw, strength_slider
@@ -158,6 +158,7 @@ def _sentence(row: Any) -> str:
     )
 
 
+@part
 def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> None:
     st.header("Change a picture and watch", help=hint("strength"))
     left, right = st.columns(2)
@@ -183,6 +184,7 @@ def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> Non
             widgets.chart(figure, f"change-{name}", told, f"Predictions {name} the change.")
 
 
+@part
 def _neighbors(run: Run, chosen: list[Chosen], models: list[str]) -> None:
     st.header(
         "Neighbors in the run",

@@ -1,0 +1,90 @@
+"""In which order charts are drawn, and how often, over the reference run: what is in sight first, and once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
+]
+
+MAP = "document.querySelector('.st-key-chart-map .js-plotly-plot')"
+SHOWN = "[...document.querySelectorAll('.probing-plot')].filter((plot) => plot.clientWidth)"
+DRAWN = f"{SHOWN}.length && {SHOWN}.every((plot) => plot.querySelector('.main-svg'))"
+CONTEXTS = """
+  window.contexts = 0;
+  const get = HTMLCanvasElement.prototype.getContext;
+  HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+    window.contexts += kind === 'webgl';
+    return get.call(this, kind, ...more);
+  };
+"""
+MARGINS = """
+  [...document.querySelectorAll('.probing-plot .js-plotly-plot')].map((drawing) => {
+    const told = drawing.layout.margin;
+    const taken = drawing._fullLayout._size;
+    const pushed = Object.values(drawing._fullLayout._pushmargin);
+    return [drawing.closest('[class*=st-key-chart-]').className.match(/st-key-chart-([a-z0-9-]+)/)[1],
+      [taken.l - told.l, taken.r - told.r, taken.t - told.t, taken.b - told.b],
+      told.l - Math.max(...pushed.map((push) => push.l?.size ?? 0))];
+  })
+"""
+
+
+@pytest.fixture(scope="module")
+def opened():
+    """The address of the dashboard, and a browser."""
+    with served(["--run", "data/reference"]) as address, browser() as chromium:
+        yield address, chromium
+
+
+@pytest.fixture
+def address(opened):
+    return opened[0]
+
+
+@pytest.fixture
+def page(opened):
+    page = opened[1].new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(WAIT_MS)
+    page.add_init_script(CONTEXTS)
+    complaints = complaints_of(page)
+    yield page
+    page.close()
+    assert complaints == []
+
+
+def test_what_is_out_of_sight_is_drawn_when_the_page_is_at_rest(address, page):
+    page.goto(f"{address}/generalization")
+    page.wait_for_function("document.querySelector('.probing-plot .main-svg')")
+    place = "document.querySelector('.probing-plot:has(.main-svg)').getBoundingClientRect()"
+    assert page.evaluate(f"{place}.top < window.innerHeight")
+    page.wait_for_function(f"{SHOWN}.length > 3 && {DRAWN}")
+
+
+def test_a_first_map_finds_its_graphics_ready(address, page):
+    page.goto(address)
+    page.wait_for_function("window.contexts > 0")
+    page.wait_for_timeout(3000)
+    ready = page.evaluate("window.contexts")
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Map", exact=True).click()
+    page.wait_for_function(f"{MAP}?._fullData?.some((trace) => trace.name === 'blur')")
+    assert page.evaluate("window.contexts") == ready
+
+
+@pytest.mark.parametrize(
+    "view",
+    ["", "map?color=strength", "explore", "confusion", "geometry?whose=all"],
+)
+def test_labels_have_the_room_that_they_are_told_to_take(address, page, view):
+    """Else Plotly draws the chart twice; and none has much more."""
+    page.goto(f"{address}/{view}")
+    page.get_by_role("heading", level=1).first.wait_for()
+    settle(page)
+    page.wait_for_function(DRAWN)
+    for name, lacking, spare in page.evaluate(MARGINS):
+        assert max(lacking) < 1, f"{name}: {lacking}"
+        assert spare < 48, f"{name}: {spare} px"
