@@ -1,0 +1,124 @@
+"""What runs again when something on a page changes, and what a page shows when it cannot."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from dashboard import data
+from dashboard.page import page as made_page
+from dashboard.page import part
+from probing_core.errors import ProbingError
+from probing_core.results import Run, command_of
+from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
+
+in_browser = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
+]
+
+
+def fails(error: Exception):
+    def show() -> None:
+        raise error
+
+    return show
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(data.NoRun("No run yet."), "info"), (ProbingError("A_b is *gone*."), "error")]
+)
+def test_a_page_that_fails_has_its_title_and_one_sentence(error, told):
+    from streamlit.testing.v1 import AppTest
+
+    def script(shown) -> None:
+        shown()
+
+    app = AppTest.from_function(script, args=(made_page("Weather", "what it is")(fails(error)),)).run()
+    assert not app.exception
+    assert [title.value for title in app.title] == ["Weather"]
+    said = getattr(app, told)
+    assert len(said) == 1
+    assert said[0].value.replace("\\", "") == str(error)
+
+
+def test_a_part_that_fails_leaves_the_rest():
+    from streamlit.testing.v1 import AppTest
+
+    def show(broken) -> None:
+        import streamlit as st
+
+        broken()
+        st.markdown("the rest")
+
+    app = AppTest.from_function(show, args=(part(fails(ProbingError("Gone."))),)).run()
+    assert [error.value for error in app.error] == ["Gone."]
+    assert [text.value for text in app.markdown] == ["the rest"]
+
+
+def kind_of(message: ForwardMsg) -> str:
+    if message.WhichOneof("type") == "delta" and message.delta.WhichOneof("type") == "new_element":
+        return message.delta.new_element.WhichOneof("type")
+    return message.WhichOneof("type")
+
+
+@pytest.fixture(scope="module")
+def opened(made_run):
+    with served(["--run", str(made_run)]) as address, browser() as chromium:
+        yield address, chromium
+
+
+class TestInTheBrowser:
+    pytestmark = in_browser
+
+    @pytest.fixture
+    def visit(self, opened):
+        """Opens a view: its page, and the kinds of messages that arrive for it."""
+        page = opened[1].new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(WAIT_MS)
+        complaints, kinds = complaints_of(page), []
+        page.on(
+            "websocket", lambda socket: socket.on("framereceived", lambda b: kinds.append(ForwardMsg.FromString(b)))
+        )
+
+        def open(view: str):
+            page.goto(f"{opened[0]}/{view}")
+            page.get_by_role("heading", level=1).first.wait_for()
+            settle(page)
+            return page, kinds
+
+        yield open
+        page.close()
+        assert complaints == []
+
+    def test_a_change_leaves_what_is_around_the_page(self, visit):
+        page, messages = visit("map?models=zoo/mae")
+        messages.clear()
+        page.get_by_text("right or wrong", exact=True).click()
+        page.wait_for_url("**color=correct**")
+        settle(page)
+        kinds = {kind_of(message) for message in messages}
+        assert "heading" in kinds
+        assert "navigation" not in kinds
+
+    def test_a_part_leaves_the_rest_of_its_page(self, visit):
+        page, messages = visit("transformations")
+        messages.clear()
+        page.get_by_role("combobox", name="Transformation").first.click()
+        page.keyboard.type("swirl")
+        page.get_by_role("option", name="geometry · swirl", exact=True).click()
+        page.wait_for_url("**transform=swirl**")
+        settle(page)
+        kinds = {kind_of(message) for message in messages}
+        assert "bidi_component" in kinds
+        assert "imgs" not in kinds
+
+    def test_a_command_can_be_copied(self, visit, made_run):
+        page, _ = visit("methods")
+        text = page.get_by_text("probing run --out").first
+        assert text.text_content() == command_of(Run.open(made_run).recipe)
+        page.get_by_role("button", name="Copy", exact=True).click()
+        page.get_by_role("button", name="Copied", exact=True).or_(
+            page.get_by_role("button", name="Selected", exact=True)
+        ).wait_for()
+        assert page.evaluate("getSelection().toString()") != ""
