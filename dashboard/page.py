@@ -14,6 +14,9 @@ from probing_core.errors import ProbingError
 
 Arguments = ParamSpec("Arguments")
 
+WHOLE = "_whole_page"
+"""In the session: whether the whole page is being made, and not a part of it."""
+
 
 def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Makes a page of the function that shows what is under its title.
@@ -26,12 +29,15 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
         def shown() -> None:
             pictures.begin_page()
             st.title(title, help=help)
+            st.session_state[WHOLE] = True
             try:
                 show()
             except data.NoRun as error:
                 widgets.empty(str(error))
             except ProbingError as error:
                 st.error(plain(str(error)), icon=":material/error:")
+            finally:
+                st.session_state[WHOLE] = False
             state.write_address()
 
         return shown
@@ -46,6 +52,7 @@ def part(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
     @wraps(show)
     def shown(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
         widgets.guarded(show)(*arguments, **named)
-        state.write_address()
+        if not st.session_state.get(WHOLE):  # else the page writes it, as one step of the browser's back button
+            state.write_address()
 
     return shown

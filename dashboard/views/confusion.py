@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -111,9 +113,11 @@ def _cell(classes: list[str], matrix: pd.DataFrame) -> tuple[str, str]:
 
 
 def _take_cell(classes: list[str], cells: list[list]) -> None:
-    for row, column, *_ in cells[:1]:
-        if max(row, column) < len(classes):  # the matrix of another task may still have been in sight
-            _open_cell(classes[row], classes[column])
+    """By the names that a cell carries: it may be of the matrix that was in sight before."""
+    for _, _, truth, predicted, *_ in cells[:1]:
+        names = unescape(truth), unescape(predicted)
+        if set(names) <= set(classes):
+            _open_cell(*names)
 
 
 def _open_cell(truth: str, predicted: str) -> None:

@@ -238,11 +238,12 @@ def _runs() -> None:
     for place in places:
         report = work.report_of(place.path)
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):
-            st.markdown(f"**{plain(place.name)}** — {_status(place.complete, report)}", width="stretch")
+            begun = (place.path / "run.toml").is_file()
+            st.markdown(f"**{plain(place.name)}** — {_status(place.complete, report, begun)}", width="stretch")
             if report and report.state == "running":
                 if st.button("Cancel", key=f"cancel-{place.name}"):
                     work.cancel(place.path)
-            elif not (place.path / "run.toml").is_file():
+            elif not begun:
                 if st.button("Remove", key=f"remove-{place.name}", help="Nothing of it has been computed."):
                     shutil.rmtree(place.path)
                     st.rerun()
@@ -269,7 +270,7 @@ def _unfinished(complete: bool, report) -> bool:
     return not complete or (report is not None and report.state in ("cancelled", "failed"))
 
 
-def _status(complete: bool, report) -> str:
+def _status(complete: bool, report, begun: bool) -> str:
     if report is None:
         return "complete" if complete else "begun, not complete"
     if report.state == "running":
@@ -278,7 +279,8 @@ def _status(complete: bool, report) -> str:
     if report.state == "failed":
         return f"stopped: {plain(report.error)}"
     if report.state == "cancelled":
-        return "cancelled; what is complete is kept, and resuming goes on from there"
+        kept = "what is complete is kept, and resuming goes on from there"
+        return f"cancelled; {kept}" if begun else "cancelled before anything was computed"
     return "complete" if complete else report.state
 
 

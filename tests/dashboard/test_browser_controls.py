@@ -123,6 +123,10 @@ def test_a_run_is_started_cancelled_resumed_and_opened(visit, tmp_path):
         page.get_by_test_id("stMetric").filter(has_text=f"{IMAGES}").first.wait_for()
         page.get_by_role("button", name="Start").click()
         row = page.locator(f".st-key-run-{NAME}")
+        for _ in range(1200):  # before it has a recipe, there is nothing to go on with
+            if (made / "run.toml").is_file():
+                break
+            page.wait_for_timeout(50)
         row.get_by_role("button", name="Cancel").click()
         row.get_by_text("cancelled; what is complete is kept").wait_for()
         row.get_by_role("button", name="Resume").click()

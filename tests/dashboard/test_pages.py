@@ -27,7 +27,7 @@ from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.familiarity import fit_familiarity
 from probing_core.progress import REPORT, Report
 from probing_core.projection import map_path
-from probing_core.results import Run
+from probing_core.results import Run, command_of
 from probing_core.store import Store, digest
 from probing_core.training import DEPLOYMENT, familiarity_path, probe_path
 from tests.conftest import scene
@@ -581,7 +581,7 @@ def test_methods_of_a_run_that_is_described_and_has_adopted_probes(open_app, shi
     assert not [s for s in ("leaving one photograph out", "were fitted") if s in texts(app)]
     assert f"for CORPUS give a corpus with the fingerprint {recipe.fingerprint}" in texts(app)
     assert "For RUN give" in texts(app)
-    assert "--probes-from RUN" in app.code[0].value
+    assert "--probes-from RUN" in command_of(recipe)
     assert "**selectivity** —" in texts(app)
 
 
