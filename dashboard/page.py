@@ -8,9 +8,7 @@ from typing import ParamSpec
 
 import streamlit as st
 
-from dashboard import data, pictures, state, widgets
-from dashboard.pictures import plain
-from probing_core.errors import ProbingError
+from dashboard import pictures, state, widgets
 
 Arguments = ParamSpec("Arguments")
 
@@ -31,11 +29,7 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
             st.title(title, help=help)
             st.session_state[WHOLE] = True
             try:
-                show()
-            except data.NoRun as error:
-                widgets.empty(str(error))
-            except ProbingError as error:
-                st.error(plain(str(error)), icon=":material/error:")
+                widgets.guarded(show)()
             finally:
                 st.session_state[WHOLE] = False
             state.write_address()

@@ -12,6 +12,8 @@ const FULL_SCREEN = {
 const kept = new Map();
 
 const onGraphics = (traces) => traces?.some((trace) => trace.type === 'scattergl');
+const REST_MS = 500; // most of a page arrives faster than this
+const AHEAD_MS = 1500; // the page that is in sight comes first
 const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 100)); // Safari has none
 
 /** Charts out of sight: drawn one by one when the page is at rest, so that what is in sight is there first. */
@@ -32,7 +34,6 @@ const later = {
     this.next();
   },
 };
-const REST_MS = 500;
 
 /** Plotly, once for the page: a module cannot import it, since it is written as a plain script. */
 function plotly(name) {
@@ -60,8 +61,9 @@ async function prepare(said) {
     if (kept.has(said.name) || document.querySelector('.probing-plot canvas')) return;
     drawing.style.cssText = 'position: fixed; visibility: hidden';
     document.body.append(drawing);
-    const width = document.querySelector('.stMainBlockContainer > .stVerticalBlock')?.clientWidth; // that of the page
-    await Plotly.newPlot(drawing, said.figure.data, { ...said.figure.layout, width }, menu(said));
+    const page = document.querySelector('.stMainBlockContainer > .stVerticalBlock');
+    const { data, layout } = fitted(said.figure, page, page.clientWidth, said.figure.layout.height);
+    await Plotly.newPlot(drawing, data, layout, menu(said));
     kept.set(said.name, drawing);
   } catch (error) {
     console.warn(error); // nobody misses it
@@ -70,7 +72,13 @@ async function prepare(said) {
     drawing.style.cssText = '';
   }
 }
-const AHEAD_MS = 1500; // the page that is in sight comes first
+
+/** `figure` in this size, in the font of `place`, with room for its labels. */
+function fitted({ data, layout }, place, width, height) {
+  Object.assign(layout, { font: { family: getComputedStyle(place).fontFamily, ...layout.font }, width, height });
+  layout.margin = marginsOf({ data, layout }, width);
+  return { data, layout };
+}
 
 /** Plotly begins a chart anew when this changes. */
 function menu({ name, tools }) {
@@ -149,11 +157,9 @@ class Chart {
     this.drawing ??= this.begin();
     // What Plotly computes it writes into what it is given: drawn again, it begins from what was said. What is selected
     // is said, too: no enclosure outlives a turn.
-    const { data, layout } = this.figure ?? JSON.parse(this.text).figure;
+    const { data, layout } = fitted(this.figure ?? JSON.parse(this.text).figure, place, width, height);
     this.figure = null;
-    const font = { family: getComputedStyle(place).fontFamily, ...layout.font };
-    Object.assign(layout, { font, width, height, selectionrevision: ++this.turns });
-    layout.margin = marginsOf({ data, layout }, width);
+    layout.selectionrevision = ++this.turns;
     this.turning += 1;
     try {
       await this.Plotly.react(this.drawing, data, layout, menu(said));

@@ -79,20 +79,19 @@ def preview(_picture: Chosen, key: str, view: int, _transform: Transform, name: 
         pairs = list(lanes.map(lambda strength: draw(_picture.image, view, _transform, strength), strengths))
         numbers = lanes.map(lambda pair: _numbers(*pair), pairs)
         shown = lanes.map(lambda pair: _url(pair[1]), pairs)
-        pixels = [before.tobytes() for before, _ in pairs]
-        clean = list(dict.fromkeys(pixels))
+        clean = {before.tobytes(): before for before, _ in pairs}
+        number = {pixels: i for i, pixels in enumerate(clean)}
         frames = tuple(
             {
-                "before": clean.index(same),
+                "before": number[before.tobytes()],
                 "after": url,
                 "numbers": facts,
                 "text": f"{_transform.parameter} {strength:.3g} {_transform.unit}",
             }
-            for same, url, facts, strength in zip(pixels, shown, numbers, strengths, strict=True)
+            for (before, _), url, facts, strength in zip(pairs, shown, numbers, strengths, strict=True)
         )
-    before, after = zip(*pairs, strict=True)
-    urls = tuple(_url(before[pixels.index(same)]) for same in clean)
-    return Preview(_transform, strengths, before, after, urls, frames)
+    befores, afters = zip(*pairs, strict=True)
+    return Preview(_transform, strengths, befores, afters, tuple(map(_url, clean.values())), frames)
 
 
 def _some(image: np.ndarray) -> np.ndarray:

@@ -210,6 +210,8 @@ def guarded(part: Callable[..., None]) -> Callable[..., None]:
     def shown(*arguments: Any) -> None:
         try:
             part(*arguments)
+        except data.NoRun as error:
+            empty(str(error))
         except ProbingError as error:
             st.error(plain(str(error)), icon=":material/error:")
 

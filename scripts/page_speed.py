@@ -74,16 +74,16 @@ class Control:
     box: str = ""
 
 
-FADING = {"fog": "weather · fog", "jpeg": "codec · jpeg", "swirl": "geometry · swirl"}
+TRANSFORMS = {"fog": "weather · fog", "jpeg": "codec · jpeg", "swirl": "geometry · swirl"}
 CONTROLS = (
     Control("", "task", {name: TASK_NAMES[name] for name in ("group-0", "content", "fine")}, "Task"),
-    Control("explore", "transform", FADING, "Transformation"),
+    Control("explore", "transform", TRANSFORMS, "Transformation"),
     Control("map", "color", {n: COLORING_NAMES.get(n, n) for n in ("correct", "strength", "transform", "group")}),
     Control("confusion", "compare", {TWO: TWO, ALL: ALL}),
     Control("generalization", "rotation", {n: TASK_NAMES[n] for n in ("group-1", "group-2", "group-0")}, "Rotation"),
     Control("geometry", "whose", {"all": "all models", "one": "one model"}),
     Control("try?samples=chelsea/00", "question", {"group": "which group?", "fine": "which transformation?"}),
-    Control("transformations", "transform", FADING, "Transformation"),
+    Control("transformations", "transform", TRANSFORMS, "Transformation"),
 )
 CHOSEN = "([name, value]) => new URLSearchParams(location.search).get(name) === value"
 

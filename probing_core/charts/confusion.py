@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.figure import Figure, base_figure, escape
+from probing_core.charts.figure import MARGIN, Figure, base_figure, escape
 from probing_core.charts.theme import Theme
 
 SMALL = 16
@@ -90,7 +90,7 @@ def confusion_chart(
         clickmode="event",
         hovermode="closest",
         shapes=shapes,
-        margin={"l": 8, "r": 48, "t": 32, "b": 8},  # slanted labels reach out
+        margin=MARGIN | {"r": 48},  # slanted labels reach out
     )
 
 

@@ -18,6 +18,9 @@ from probing_core.charts.theme import Theme
 Figure = dict[str, Any]
 """``data``, a list of traces, and ``layout``; numbers may stand in NumPy's arrays."""
 
+MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
+"""Pixels around a plot without labels; the last number of an axis reaches out to the right."""
+
 
 def base_figure(
     theme: Theme,
@@ -35,7 +38,7 @@ def base_figure(
     """
     common = {
         "height": height,
-        "margin": {"l": 8, "r": 22, "t": 32, "b": 8},  # the last number of an axis reaches out
+        "margin": MARGIN,
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": theme.text, "size": 13},

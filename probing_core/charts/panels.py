@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from probing_core.charts.figure import Figure, axis_style, base_figure, escape
+from probing_core.charts.figure import MARGIN, Figure, axis_style, base_figure, escape
 from probing_core.charts.theme import Theme
 
 MENU = 24
@@ -59,5 +59,5 @@ def paneled_figure(
             }
         )
     figure = base_figure(theme, height + MENU, annotations=annotations, **layout)
-    figure["layout"] |= axes | {"margin": {"l": 8, "r": 22, "t": 32 + MENU, "b": 8}}
+    figure["layout"] |= axes | {"margin": MARGIN | {"t": MARGIN["t"] + MENU}}
     return figure

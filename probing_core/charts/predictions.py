@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from probing_core.charts.figure import (
+    MARGIN,
     Figure,
     base_figure,
     error_bar,
@@ -109,7 +110,7 @@ def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -
         [cells],
         {"side": "top", "tickangle": -40, "showgrid": False},
         {"showgrid": False},
-        margin={"l": 8, "r": 16, "t": 32 + MENU, "b": 8},  # slanted names reach up to the menu
+        margin=MARGIN | {"t": MARGIN["t"] + MENU},  # slanted names reach up to the menu
     )
 
 

@@ -582,6 +582,7 @@ def test_methods_of_a_run_that_is_described_and_has_adopted_probes(open_app, shi
     assert f"for CORPUS give a corpus with the fingerprint {recipe.fingerprint}" in texts(app)
     assert "For RUN give" in texts(app)
     assert "--probes-from RUN" in command_of(recipe)
+    assert any(command_of(recipe) in str(shown.proto) for shown in app.get("bidi_component"))
     assert "**selectivity** —" in texts(app)
 
 
