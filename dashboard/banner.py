@@ -9,13 +9,21 @@ from dashboard.pictures import plain
 from probing_core.progress import Report, duration
 from probing_core.results import RunPlace, find_runs
 
-POLL_S = 3.0
+BUSY_S = 3.0
+IDLE_S = 30.0
+"""How often is looked while something is computed, and while nothing is: every look disturbs whoever uses the page.
+
+What starts meanwhile is told at the next look, or on the next page that is opened."""
 
 
-@st.fragment(run_every=POLL_S)
-@widgets.guarded
 def show() -> None:
     """Progress of every computation under ``data/runs``, and an offer to open what has just been completed."""
+    busy = any(report.state == "running" for _, report in _reports())
+    st.fragment(_tell, run_every=BUSY_S if busy else IDLE_S)()
+
+
+@widgets.guarded
+def _tell() -> None:
     watched: set[str] = st.session_state.setdefault("_watched", set())
     for place, report in _reports():
         if report.state == "running":

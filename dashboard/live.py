@@ -140,18 +140,18 @@ def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.Data
     from probing_core.looks import Look
 
     predictor, name = predictor_of(run), preview.transform.name
-    pictures = [Look("direct", image) for image in (*preview.before, *preview.after)]
+    steps = preview.steps()
+    pictures = [Look("direct", image) for step in steps for image in (step.before, step.after)]
     rows = []
     with st.spinner("Asking the models", show_time=True), _TURN:
         for model in models:
             told = predictor.look(model, pictures)
-            clean, changed = told[: len(preview.before)], told[len(preview.before) :]
-            for strength, a, b in zip(preview.strengths, clean, changed, strict=True):
+            for step, a, b in zip(steps, told[::2], told[1::2], strict=True):
                 own = dict(zip(b.classes, b.probabilities, strict=True)).get(name, np.nan)
                 rows.append(
                     {
                         "model": model,
-                        "strength": strength,
+                        "strength": step.strength,
                         "probability": float(own),
                         "says": b.classes[int(np.argmax(b.probabilities))],
                         "shift": 1 - _cosine(a.embedding, b.embedding),

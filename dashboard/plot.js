@@ -8,10 +8,20 @@ const FULL_SCREEN = {
   click: (drawing) => (document.fullscreenElement ? document.exitFullscreen() : drawing.parentElement.requestFullscreen()),
 };
 
-/** Drawings with a graphics context, which takes long to set up, by the chart's name: to be shown again. */
+/** Drawings that are not shown, by the chart's name, the last one last: turning one into the next takes less. */
 const kept = new Map();
+const MOST_KEPT = 12; // each is thousands of elements, or a graphics context, of which a browser has sixteen
 
-const onGraphics = (traces) => traces?.some((trace) => trace.type === 'scattergl');
+function keep(drawing) {
+  if (kept.has(drawing.name)) window.Plotly.purge(kept.get(drawing.name));
+  kept.delete(drawing.name);
+  kept.set(drawing.name, drawing);
+  if (kept.size <= MOST_KEPT) return;
+  const [oldest] = kept.values();
+  kept.delete(oldest.name);
+  window.Plotly.purge(oldest);
+}
+
 const REST_MS = 500; // most of a page arrives faster than this
 const AHEAD_MS = 1500; // the page that is in sight comes first
 const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 100)); // Safari has none
@@ -45,11 +55,39 @@ function plotly(name) {
     };
     const script = document.createElement('script');
     script.src = address;
-    script.onload = () => (window.Plotly ? resolve(window.Plotly) : fail());
+    script.onload = () => {
+      if (!window.Plotly) return fail();
+      hasten(window.Plotly);
+      return resolve(window.Plotly);
+    };
     script.onerror = fail;
     document.head.append(script);
   });
   return window.__probingPlotly;
+}
+
+/**
+ * Plotly looks through all attributes of a trace's type for what may be an array, once more for every trace: half of
+ * the time of a map with a trace for each category. Traces that have arrays in the same places share the answer.
+ */
+function hasten({ PlotSchema }) {
+  const search = PlotSchema.findArrayAttributes;
+  const answers = new Map();
+  PlotSchema.findArrayAttributes = (trace) => {
+    if (!['scatter', 'scattergl'].includes(trace.type)) return search(trace); // others may have lists of objects
+    const places = `${trace.type} ${arraysIn(trace)}`;
+    if (!answers.has(places)) answers.set(places, search(trace));
+    return [...answers.get(places)];
+  };
+}
+
+/** The names of what is an array in `container`, a trace or a part of one; what begins with _ is Plotly's own. */
+function arraysIn(container) {
+  return Object.entries(container).flatMap(([name, value]) => {
+    if (name.startsWith('_') || typeof value !== 'object' || !value) return [];
+    if (Array.isArray(value) || ArrayBuffer.isView(value)) return [name];
+    return arraysIn(value).map((inner) => `${name}.${inner}`);
+  });
 }
 
 /** Draws where nobody sees it what a later page begins with: its drawing is there to be turned into that. */
@@ -64,7 +102,8 @@ async function prepare(said) {
     const page = document.querySelector('.stMainBlockContainer > .stVerticalBlock');
     const { data, layout } = fitted(said.figure, page, page.clientWidth, said.figure.layout.height);
     await Plotly.newPlot(drawing, data, layout, menu(said));
-    kept.set(said.name, drawing);
+    drawing.name = said.name;
+    keep(drawing);
   } catch (error) {
     console.warn(error); // nobody misses it
   } finally {
@@ -155,6 +194,9 @@ class Chart {
       return;
     }
     this.drawing ??= this.begin();
+    const { drawing } = this;
+    if (drawing.text === this.text && drawing.layout.width === width && drawing.layout.height === height) return;
+    drawing.text = null;
     // What Plotly computes it writes into what it is given: drawn again, it begins from what was said. What is selected
     // is said, too: no enclosure outlives a turn.
     const { data, layout } = fitted(this.figure ?? JSON.parse(this.text).figure, place, width, height);
@@ -162,11 +204,12 @@ class Chart {
     layout.selectionrevision = ++this.turns;
     this.turning += 1;
     try {
-      await this.Plotly.react(this.drawing, data, layout, menu(said));
+      await this.Plotly.react(drawing, data, layout, menu(said));
     } finally {
       this.turning -= 1;
     }
-    hear(this.drawing);
+    drawing.text = said.tools ? null : this.text; // an enclosure is let go by drawing once more
+    hear(drawing);
   }
 
   begin() {
@@ -207,9 +250,9 @@ class Chart {
     if (!drawing) return;
     drawing.chart = null;
     drawing.remove();
-    if (drawing.lost || !onGraphics(drawing.data)) return this.Plotly.purge(drawing);
-    if (kept.has(drawing.name)) this.Plotly.purge(kept.get(drawing.name));
-    kept.set(drawing.name, drawing);
+    if (drawing.lost) return this.Plotly.purge(drawing);
+    if (drawing._hoverdata) this.Plotly.Fx.unhover(drawing); // else its label would still be there
+    keep(drawing);
   }
 }
 

@@ -25,7 +25,7 @@ MOST_LABELS, OTHERS = 7, "all others"
 MOST_POINTS = 12_000
 """On a single map: more make a lasso slow."""
 
-MOST_ON_SEVERAL = 8_000
+MOST_ON_SEVERAL = 6_000
 """Over all maps of a figure with several: a panel for each has less room, and costs more to draw."""
 
 

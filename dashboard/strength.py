@@ -1,14 +1,18 @@
-"""The strength slider with its preview: one component, used wherever a page needs it.
+"""The strength slider with its preview, used wherever a page needs it.
 
-All strengths are sent at once, so that the pictures follow the slider without asking the server; the strength is told
-to Python when the slider is let go.
+The page waits for the picture at the strength that is chosen. All others are sent when it is at rest, by a fragment of
+their own, so that the pictures follow the slider without asking the server; the strength is told to Python when the
+slider is let go.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,22 +49,70 @@ SHARED_SPLIT = "test"
 
 
 @dataclass(frozen=True, eq=False)
-class Preview:
-    """A picture under one transform at every step of its range.
+class Step:
+    """A picture at one strength of a transform.
 
     Attributes:
-        strengths: in the transform's unit, weakest first.
-        before, after: the view without and with it, one of each a strength.
-        clean: the different pictures among ``before``, as URLs: mostly one.
-        frames: what the component shows of each strength: which of ``clean``, the other picture as URL, numbers, words.
+        strength: in the transform's unit.
+        before, after: the view without and with it.
     """
 
-    transform: Transform
-    strengths: tuple[float, ...]
-    before: tuple[np.ndarray, ...]
-    after: tuple[np.ndarray, ...]
-    clean: tuple[str, ...]
-    frames: tuple[dict[str, Any], ...]
+    strength: float
+    before: np.ndarray
+    after: np.ndarray
+
+    @cached_property
+    def told(self) -> dict[str, Any]:
+        """The changed picture as URL, and what is said of the change."""
+        return {"after": _url(self.after), "numbers": _numbers(self.before, self.after)}
+
+
+class Preview:
+    """A picture under one transform at every step of its range, each made when it is asked for.
+
+    Attributes:
+        transform: what is done to it.
+        strengths: in the transform's unit, weakest first.
+    """
+
+    def __init__(self, picture: Chosen, view: int, transform: Transform) -> None:
+        self.transform = transform
+        self.strengths = tuple(dict.fromkeys(transform.strength_at(i / (STEPS - 1)) for i in range(STEPS)))
+        self._picture, self._view = picture, view
+        self._made: dict[int, Step] = {}
+
+    @property
+    def of(self) -> str:
+        """What it is known by, in the browser, too."""
+        return f"{self._picture.key}-{self._view}-{self.transform.name}"
+
+    @property
+    def texts(self) -> list[str]:
+        return [f"{self.transform.parameter} {s:.3g} {self.transform.unit}" for s in self.strengths]
+
+    def step(self, index: int) -> Step:
+        if index not in self._made:
+            strength = self.strengths[index]
+            self._made[index] = Step(strength, *draw(self._picture.image, self._view, self.transform, strength))
+        return self._made[index]
+
+    def steps(self) -> list[Step]:
+        """All of them."""
+        with ThreadPoolExecutor(LANES) as lanes:
+            return list(lanes.map(self.step, range(len(self.strengths))))
+
+    def told(self, indices: Sequence[int]) -> dict[str, Any]:
+        """What the browser is told of some steps: each clean picture once, since most strengths share it."""
+        with ThreadPoolExecutor(LANES) as lanes:
+            steps = list(lanes.map(self.step, indices))
+            said = list(lanes.map(lambda step: step.told, steps))
+        clean = {step.before.tobytes(): step.before for step in steps}
+        number = {pixels: i for i, pixels in enumerate(clean)}
+        frames = [
+            {"step": index, "before": number[step.before.tobytes()], **told}
+            for index, step, told in zip(indices, steps, said, strict=True)
+        ]
+        return {"clean": [_url(image) for image in clean.values()], "frames": frames}
 
 
 def draw(
@@ -73,25 +125,8 @@ def draw(
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def preview(_picture: Chosen, key: str, view: int, _transform: Transform, name: str) -> Preview:
-    """Every step of ``_transform`` on ``_picture``; ``key`` and ``name`` stand for the two in the cache."""
-    strengths = tuple(dict.fromkeys(_transform.strength_at(i / (STEPS - 1)) for i in range(STEPS)))
-    with ThreadPoolExecutor(LANES) as lanes:
-        pairs = list(lanes.map(lambda strength: draw(_picture.image, view, _transform, strength), strengths))
-        numbers = lanes.map(lambda pair: _numbers(*pair), pairs)
-        shown = lanes.map(lambda pair: _url(pair[1]), pairs)
-        clean = {before.tobytes(): before for before, _ in pairs}
-        number = {pixels: i for i, pixels in enumerate(clean)}
-        frames = tuple(
-            {
-                "before": number[before.tobytes()],
-                "after": url,
-                "numbers": facts,
-                "text": f"{_transform.parameter} {strength:.3g} {_transform.unit}",
-            }
-            for (before, _), url, facts, strength in zip(pairs, shown, numbers, strengths, strict=True)
-        )
-    befores, afters = zip(*pairs, strict=True)
-    return Preview(_transform, strengths, befores, afters, tuple(map(_url, clean.values())), frames)
+    """The preview of ``_transform`` on ``_picture``; ``key`` and ``name`` stand for the two in the cache."""
+    return Preview(_picture, view, _transform)
 
 
 def _some(image: np.ndarray) -> np.ndarray:
@@ -133,6 +168,7 @@ _CSS = """
 figure { margin: 0; } figcaption { margin-top: 6px; text-align: center; }
 .stage { position: relative; width: 256px; height: 256px; }
 .stage img, canvas { width: 256px; height: 256px; display: block; image-rendering: auto; border-radius: 4px; }
+.waiting figure, .waiting dl { opacity: .4; }
 .stage .after { position: absolute; inset: 0; }
 .divider { position: absolute; top: 0; bottom: 0; width: 2px; background: var(--st-primary-color); }
 .split { width: 150px; vertical-align: middle; }
@@ -144,78 +180,54 @@ dl { display: grid; grid-template-columns: auto auto; gap: 4px 16px; margin: 0; 
 dt { opacity: .75; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
 dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
 """
-_JS = """
-export default function(component) {
-  const { data, parentElement, setStateValue } = component;
-  const get = (selector) => parentElement.querySelector(selector);
-  const before = get('.before'), after = get('.after'), split = get('.split'), amount = get('.amount');
-  const canvas = get('canvas'), numbers = get('dl');
-  get('.name').textContent = data.name;
-  amount.setAttribute('aria-label', data.name);
-  amount.max = data.frames.length - 1;
-  amount.disabled = data.frames.length < 2;
-
-  const divide = () => {
-    after.style.clipPath = `inset(0 0 0 ${split.value}%)`;
-    get('.divider').style.left = split.value + '%';
-  };
-  const subtract = async () => {
-    await Promise.all([before.decode(), after.decode()]).catch(() => {});
-    const side = canvas.width = canvas.height = before.naturalWidth || 1;
-    const context = canvas.getContext('2d', { willReadFrequently: true });
-    context.drawImage(before, 0, 0); const a = context.getImageData(0, 0, side, side);
-    context.drawImage(after, 0, 0); const b = context.getImageData(0, 0, side, side);
-    for (let i = 0; i < a.data.length; i++) {
-      if (i % 4 < 3) a.data[i] = Math.min(255, 4 * Math.abs(a.data[i] - b.data[i]));
-    }
-    context.putImageData(a, 0, 0);
-  };
-  const show = () => {
-    const frame = data.frames[amount.value];
-    before.src = data.clean[frame.before]; after.src = frame.after;
-    get('output').textContent = frame.text;
-    amount.setAttribute('aria-valuetext', frame.text);
-    numbers.replaceChildren(...Object.entries(frame.numbers).flatMap(([label, value]) => {
-      const term = document.createElement('dt'), detail = document.createElement('dd');
-      term.textContent = label; term.title = data.hints[label]; detail.textContent = value;
-      return [term, detail];
-    }));
-    subtract();
-  };
-  if (parentElement.__shown !== data.id) { amount.value = data.index; parentElement.__shown = data.id; }
-  split.oninput = divide; amount.oninput = show;
-  amount.onchange = () => setStateValue('index', Number(amount.value));
-  divide(); show();
-}
-"""
-_component = st.components.v2.component("probing_strength", html=_HTML, css=_CSS, js=_JS)
 
 
-def strength_slider(picture: Chosen, view: int, transform: Transform, key: str = "strength") -> float:
-    """The slider with its preview; the strength that it stands at, kept in the address as a step."""
+def _script(name: str) -> str:
+    return "".join(Path(__file__).with_name(part).read_text("utf-8") for part in ("frames.js", name))
+
+
+_slider = st.components.v2.component("probing_strength", html=_HTML, css=_CSS, js=_script("slider.js"))
+_feeder = st.components.v2.component("probing_frames", js=_script("feed.js"))
+
+
+def strength_slider(picture: Chosen, view: int, transform: Transform, key: str = "strength") -> Step:
+    """The slider with its preview; the step that it stands at, whose number is kept in the address."""
     shown = preview(picture, picture.key, view, transform, transform.name)
     last = len(shown.strengths) - 1
-    kept = state.chosen(key)
-    index = min(int(kept), last) if kept.isdecimal() else last // 2
     # Another one after somebody went back: the component keeps its own state, which would win over the address.
-    identity = f"{key}-{picture.key}-{transform.name}-{state.visits()}"
-    result = _component(
-        key=identity,
+    slider = f"{key}-{state.visits()}"
+    kept = state.chosen(key)
+    asked = st.session_state.get(slider, {}).get("index", int(kept) if kept.isdecimal() else last // 2)
+    index = max(0, min(int(asked), last))
+    _slider(
+        key=slider,
         data={
-            "id": identity,
+            "of": shown.of,
             "index": index,
             "name": f"Strength: {transform.parameter} ({transform.unit})",
-            "clean": list(shown.clean),
-            "frames": list(shown.frames),
+            "texts": shown.texts,
+            "told": shown.told([index]),
             "hints": HINTS,
         },
-        default={"index": index},
         on_index_change=lambda: None,
         height="content",
     )
-    index = min(int(result.index if result.index is not None else index), last)
+    _feed(shown, f"feed-{slider}")
     state.publish(key, index)
-    return shown.strengths[index]
+    return shown.step(index)
+
+
+@st.fragment
+def _feed(shown: Preview, key: str) -> None:
+    """Sends all strengths once the browser asks for them."""
+    wanted = st.session_state.get(key, {}).get("wanted") == shown.of
+    told = shown.told(range(len(shown.strengths))) if wanted else None
+    _feeder(
+        key=key,
+        data={"of": shown.of, "steps": len(shown.strengths), "told": told},
+        on_wanted_change=lambda: None,
+        height="content",
+    )
 
 
 def _url(image: np.ndarray) -> str:

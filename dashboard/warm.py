@@ -98,10 +98,11 @@ def start() -> threading.Thread:
 
 def _warm() -> None:
     _hush()
+    _prepare("What other pages begin with", _tables)
     _prepare("The first picture", _picture)
     _prepare("The form of a new run", _form)
-    _prepare("What other pages begin with", _tables)
     _prepare("The offer of another run", _offer)
+    _prepare("The sheet of transformations", _sheet)
 
 
 def _prepare(what: str, make: Callable[[], None]) -> None:
@@ -113,11 +114,20 @@ def _prepare(what: str, make: Callable[[], None]) -> None:
         logging.getLogger(__name__).warning("%s was not prepared: %s", what, one_line(error))
 
 
-def _picture() -> None:
+def _first_picture() -> pictures.Chosen:
     first = data.corpus(data.PACKAGED).rows["image_id"].iloc[0]
-    picture = pictures.chosen(first, data.corpus_image(data.PACKAGED, first))
+    return pictures.chosen(first, data.corpus_image(data.PACKAGED, first))
+
+
+def _picture() -> None:
+    picture = _first_picture()
     transform = next(t for t in bank() if t.group != "identity")
-    preview(picture, picture.key, VIEW, transform, transform.name)
+    shown = preview(picture, picture.key, VIEW, transform, transform.name)
+    shown.told([len(shown.strengths) // 2])
+
+
+def _sheet() -> None:
+    picture = _first_picture()
     contact_sheet(picture, picture.key)
 
 
@@ -134,9 +144,14 @@ def _tables() -> None:
     models = list(run.models["name"])
     for task in run.tasks:
         data.board((run,), task, "seen")
+    for name in ("cka", "dimension", "erasure", "selectivity", "codelength", "geometry", "ood"):
+        data.table(run, f"tables/{name}.parquet")
+    for make in (summaries.layers, summaries.rotations):
+        data.kept(run, make)
     for model in models[:2]:
         data.placed_samples(run, model)
     for model in models[:1]:
+        data.kept(run, summaries.shifts, model)
         for task in run.tasks:
             data.predictions(run, model, task)
         data.kept(run, summaries.members, model)
@@ -144,7 +159,6 @@ def _tables() -> None:
             data.kept(run, summaries.landing, model, rotation)
     for task in run.tasks[:1]:
         data.kept(run, telling.board_of, task, "seen", *telling.most_mistaken(run, task))
-    data.kept(run, summaries.rotations)
     for measure in ("generalization-gap", "called-identity"):
         data.kept(run, summaries.rotations, measure)
 

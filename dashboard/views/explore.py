@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import data, live, pictures, widgets
 from dashboard.glossary import hint
 from dashboard.page import page
-from dashboard.strength import preview, strength_slider
+from dashboard.strength import Step, preview, strength_slider
 from dashboard.studies import why_none
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.errors import ProbingError
@@ -33,13 +33,13 @@ def show() -> None:
     with left:
         models = widgets.pick_models(run, default=3)
     transform = resolve(widgets.pick_transform(run, where=right))
-    strength = strength_slider(picture, run.recipe.view, transform)
-    _live(run, picture, transform, strength, models)
-    _measured(run, transform, strength, models)
+    step = strength_slider(picture, run.recipe.view, transform)
+    _live(run, picture, transform, step, models)
+    _measured(run, transform, step.strength, models)
     _thresholds(run, transform, models)
 
 
-def _live(run: Run, picture: pictures.Chosen, transform: Transform, strength: float, models: list[str]) -> None:
+def _live(run: Run, picture: pictures.Chosen, transform: Transform, step: Step, models: list[str]) -> None:
     st.header("What the models say of this picture")
     if not widgets.toggle("Ask the models", "ask", help="Loads them, which takes seconds the first time."):
         return
@@ -53,7 +53,7 @@ def _live(run: Run, picture: pictures.Chosen, transform: Transform, strength: fl
     except ProbingError as error:
         widgets.empty(str(error))
         return
-    axis = _axis(transform, strength)
+    axis = _axis(transform, step.strength)
     left, right = st.columns(2)
     with left:
         st.subheader("Probability of the right class", help=hint("probability"))
@@ -63,7 +63,7 @@ def _live(run: Run, picture: pictures.Chosen, transform: Transform, strength: fl
         st.subheader("Shift of the embedding", help=RAW_SHIFT)
         figure = strength_chart(curve, "shift", data.theme(), "1 - cosine to the clean view", axis)
         widgets.chart(figure, "curve-shift", curve, "Shift of the embedding as strength grows.")
-    _neighbors(run, shown.before[0], shown.after[shown.strengths.index(strength)], able)
+    _neighbors(run, step.before, step.after, able)
 
 
 def _neighbors(run: Run, before, after, models: list[str]) -> None:

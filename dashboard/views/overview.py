@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import data, state, widgets
 from dashboard.glossary import hint
-from dashboard.page import page
+from dashboard.page import page, part
 from dashboard.pictures import plain
 from dashboard.telling import TWO
 from dashboard.tour import tour
@@ -30,14 +30,15 @@ def show() -> None:
     tour("Overview")
     _facts(run)
     _question()
-    board = _leaderboard(run)
-    if not board.empty:
-        _beside(run, list(board["model"]))
+    _leaderboard(run)
+    models = list(data.board((run,), "fine", "seen").get("model", []))
+    if models:
+        _beside(run, models)
     if run.recipe.probes_from:
         _change_of_corpus(run)
     _substance(run)
-    if not board.empty:
-        _profile(run, list(board["model"]))
+    if models:
+        _profile(run, models)
     _claims(run)
 
 
@@ -60,7 +61,8 @@ def _question() -> None:
         st.switch_page("views/confusion.py")
 
 
-def _leaderboard(run: Run) -> pd.DataFrame:
+@part
+def _leaderboard(run: Run) -> None:
     st.header("Leaderboard", help=hint("cannot be told apart"))
     task_column, subset_column, more_column = st.columns([2, 2, 3])
     task = widgets.pick_task(run, where=task_column)
@@ -69,7 +71,7 @@ def _leaderboard(run: Run) -> pd.DataFrame:
     board = data.board((run, *_further_runs(run, more_column)), task, subset)
     if board.empty:
         widgets.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
-        return board
+        return
     widgets.chart(
         leaderboard_chart(board, data.theme(), f"{measure.title} (%)"),
         "leaderboard",
@@ -81,7 +83,6 @@ def _leaderboard(run: Run) -> pd.DataFrame:
         "baselines, which have learned nothing from pictures."
     )
     _board_table(board, measure.definition)
-    return board
 
 
 def _further_runs(run: Run, where) -> list[Run]:

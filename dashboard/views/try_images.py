@@ -13,7 +13,7 @@ from dashboard.glossary import hint
 from dashboard.page import page, part
 from dashboard.pictures import Chosen, plain
 from dashboard.points import looks_of, panels, points_of, thin
-from dashboard.strength import draw, strength_slider
+from dashboard.strength import strength_slider
 from dashboard.tour import tour
 from probing_core.charts import PANELS, Figure, answers_chart, map_chart, predictions_chart
 from probing_core.errors import ProbingError
@@ -167,11 +167,10 @@ def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> Non
     entries = {t.name: t for t in bank() if t.group != "identity"}
     labels = {t.name: f"{t.group} · {t.name}" for t in entries.values()}
     transform = entries[widgets.select("Transformation", "transform", list(entries), names=labels, where=right)]
-    strength = strength_slider(chosen[which], run.recipe.view, transform)
-    before, after = draw(chosen[which].image, run.recipe.view, transform, strength)
-    rows = live.predict(run, [before, after], ["before", "after"], models, task)
+    step = strength_slider(chosen[which], run.recipe.view, transform)
+    rows = live.predict(run, [step.before, step.after], ["before", "after"], models, task)
     st.markdown(
-        f"**Before**, and **after {transform.name} {strength:.3g} {transform.unit}**, seen as the models see it:"
+        f"**Before**, and **after {transform.name} {step.strength:.3g} {transform.unit}**, seen as the models see it:"
     )
     wide = len(models) > PANELS  # their tables stand one below the other
     places = [st.container(), st.container()] if wide else st.columns(2)

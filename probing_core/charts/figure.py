@@ -107,9 +107,19 @@ def percent_bar(rows: pd.DataFrame, color: str, **look: Any) -> dict[str, Any]:
     return error_bar(percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), color, **look)
 
 
+MARKUP = "&<>"
+
+
 def escape(text: object) -> str:
     """``text`` for Plotly, which reads a subset of HTML: names of files and labels are data, never markup."""
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def escape_all(texts: np.ndarray) -> np.ndarray:
+    """(n,) each of ``texts`` as `escape` has it: thousands, hardly any of which has anything to escape."""
+    if set(MARKUP).isdisjoint("".join(texts)):
+        return texts
+    return np.array([escape(text) for text in texts], object)
 
 
 def to_json(figure: Any) -> bytes:

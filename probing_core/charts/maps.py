@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.figure import Figure, escape
+from probing_core.charts.figure import Figure, escape, escape_all
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import SYMBOLS, Theme
 
@@ -120,7 +120,7 @@ def _columns(points: pd.DataFrame) -> dict[str, np.ndarray]:
         "x": points["x"].to_numpy(np.float32).round(3),  # a map is tens wide: less than a pixel, in half the digits
         "y": points["y"].to_numpy(np.float32).round(3),
         "customdata": points["sample"].to_numpy(np.int32),
-        "text": np.array([escape(h) for h in points["hover"]], dtype=object),
+        "text": escape_all(points["hover"].to_numpy(object)),
     }
 
 

@@ -108,6 +108,28 @@ def test_the_strength_is_moved_by_the_keyboard_and_goes_into_the_address(visit):
     page.get_by_text(after, exact=True).wait_for()
 
 
+def test_pictures_follow_the_slider_before_it_is_let_go(visit):
+    page = visit("explore?transform=gaussian-blur")
+    address = page.url
+    slider, picture = page.get_by_role("slider", name="Strength"), page.locator(".strength:not(.waiting) .after")
+
+    def move(step: int) -> str:
+        """As while it is dragged; the words beside it."""
+        slider.evaluate("(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input')); }", step)
+        picture.wait_for()  # it is there, or comes
+        shown, kept = picture.evaluate(
+            "(picture, step) => [picture.src, [...window.__probingFrames.kept.values()].at(-1)[step].after]", step
+        )
+        assert shown == kept
+        return page.locator(".strength output").inner_text()
+
+    words = [move(step) for step in (12, 0, 6)]  # the first at once, when most pictures are still to be sent
+    assert len(set(words)) == 3
+    assert page.evaluate("[...window.__probingFrames.kept.values()].at(-1).filter(Boolean).length") == 13
+    settle(page)
+    assert page.url == address, "the server is told when the slider is let go"
+
+
 @pytest.mark.timeout(1800)
 def test_a_run_is_started_cancelled_resumed_and_opened(visit, tmp_path):
     folder, made = tmp_path / "pictures", data_dir() / "runs" / NAME

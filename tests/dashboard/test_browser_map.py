@@ -64,7 +64,7 @@ def test_more_points_than_a_figure_holds_are_thinned_and_say_from_what_to_what(l
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(WAIT_MS)
     page.goto(f"{address}/map?models=zoo/mae,baseline/pixels&color=group")
-    page.get_by_text(f"4,000 of {SAMPLES} samples shown in each of 2 maps: thinned evenly from {SAMPLES}").wait_for(
+    page.get_by_text(f"3,000 of {SAMPLES} samples shown in each of 2 maps: thinned evenly from {SAMPLES}").wait_for(
         timeout=WAIT_MS
     )
     page.close()

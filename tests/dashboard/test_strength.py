@@ -7,8 +7,8 @@ import base64
 import numpy as np
 import pytest
 
-from dashboard import pictures
-from dashboard.strength import EACH, _some, preview
+from dashboard import pictures, strength
+from dashboard.strength import EACH, Preview, _some, draw
 from probing_core.images import read_image
 from probing_core.transforms import CATALOG
 from probing_core.transforms.distance import color_difference
@@ -22,15 +22,29 @@ def picture_of(url: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["fog", "rotate", "text"])
-def test_a_preview_sends_every_picture_once(name):
+def test_a_preview_tells_every_step_and_each_clean_picture_once(name):
     picture = pictures.chosen("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
-    transform = CATALOG.get(name)
-    shown = preview.__wrapped__(picture, picture.key, VIEW, transform, name)
-    assert len(shown.frames) == len(shown.strengths) == len(shown.before) == len(shown.after)
-    assert len(set(shown.clean)) == len(shown.clean) == len({image.tobytes() for image in shown.before})
-    for frame, before, after in zip(shown.frames, shown.before, shown.after, strict=True):
-        assert np.array_equal(picture_of(shown.clean[frame["before"]]), before)
-        assert np.array_equal(picture_of(frame["after"]), after)
+    shown = Preview(picture, VIEW, CATALOG.get(name))
+    steps = shown.steps()
+    told = shown.told(range(len(steps)))
+    assert len(steps) == len(shown.texts) == len(told["frames"])
+    assert len(set(told["clean"])) == len(told["clean"]) == len({step.before.tobytes() for step in steps})
+    for number, (frame, step) in enumerate(zip(told["frames"], steps, strict=True)):
+        assert frame["step"] == number
+        assert np.array_equal(picture_of(told["clean"][frame["before"]]), step.before)
+        assert np.array_equal(picture_of(frame["after"]), step.after)
+
+
+def test_a_step_is_made_once_and_only_when_it_is_asked_for(monkeypatch):
+    made = []
+    monkeypatch.setattr(strength, "draw", lambda *asked: made.append(asked[3]) or draw(*asked))
+    picture = pictures.chosen("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
+    shown = Preview(picture, VIEW, CATALOG.get("fog"))
+    assert shown.told([3])["frames"][0]["step"] == 3
+    assert shown.step(3) is shown.step(3)
+    assert made == [shown.strengths[3]]
+    shown.steps()
+    assert sorted(made) == sorted(shown.strengths)
 
 
 @pytest.mark.parametrize("shape", [(128, 128), (97, 64)])
