@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.navigation.page import StreamlitPage
 
 try:
-    from dashboard import banner, data, plot, state, warm, widgets
+    from dashboard import banner, data, plot, state, strength, warm, widgets
 except ModuleNotFoundError as error:
     if error.name not in ("dashboard", "probing_core"):
         raise
@@ -125,4 +125,4 @@ def pick_run() -> None:
 if __name__ == "__main__":
     main()
 else:
-    app = st.App(__file__, lifespan=warm.before_serving, routes=plot.routes())
+    app = st.App(__file__, lifespan=warm.before_serving, routes=[*plot.routes(), *strength.routes()])

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dashboard.serving import route
 from probing_core.charts import Figure, to_json
 
 NAME = f"plotly-{get_plotlyjs_version()}.min.js"
@@ -86,5 +87,4 @@ def routes() -> list[Route]:
             return Response(plain, media_type="text/javascript", headers=headers)
         return Response(packed, media_type="text/javascript", headers=headers | {"Content-Encoding": "gzip"})
 
-    base = st.get_option("server.baseUrlPath").strip("/")
-    return [Route(f"/{base}/{NAME}" if base else f"/{NAME}", serve)]
+    return [route(NAME, serve)]

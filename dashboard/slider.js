@@ -1,32 +1,49 @@
 // The strength slider and its pictures: they follow it without asking the server, which is told when it is let go.
 
+const REST_MS = 400; // the page comes first
+
 class Slider {
   constructor(root) {
     this.get = (selector) => root.querySelector(selector);
     this.amount = this.get('.amount');
     this.before = this.get('.before');
     this.after = this.get('.after');
+    this.frames = []; // of each step what is shown, as far as it is here
     this.get('.split').oninput = () => this.divide();
     this.amount.oninput = () => this.show();
     this.amount.onchange = () => this.tell(Number(this.amount.value));
     this.divide();
-    shared.sliders.add(this);
   }
 
   receive(data) {
-    const another = data.of !== this.data?.of;
+    const another = data.address !== this.data?.address;
     this.data = data;
-    this.shown = null;
     this.get('.name').textContent = data.name;
     this.amount.setAttribute('aria-label', data.name);
     this.amount.max = data.texts.length - 1;
     this.amount.disabled = data.texts.length < 2;
-    if (another) this.amount.value = data.index;
-    take(data.of, data.told);
+    if (another) {
+      this.amount.value = data.index;
+      this.frames = [];
+      this.rest = setTimeout(() => this.fetch(), REST_MS);
+    }
+    this.take(data.told);
   }
 
-  notice(of) {
-    if (of === this.data.of) this.show();
+  take({ clean, frames }) {
+    for (const { step, before, ...frame } of frames) this.frames[step] ??= { before: clean[before], ...frame };
+    this.show();
+  }
+
+  /** All steps, once. Where that fails, each still comes when the slider is let go. */
+  async fetch() {
+    const { address } = this.data;
+    clearTimeout(this.rest);
+    if (this.asked === address) return;
+    this.asked = address;
+    const answer = await fetch(new URL(address, document.baseURI)).catch(() => null);
+    const told = answer?.ok ? await answer.json() : null;
+    if (told && address === this.data.address) this.take(told);
   }
 
   show() {
@@ -34,9 +51,9 @@ class Slider {
     const text = this.data.texts[step];
     this.get('output').textContent = text;
     this.amount.setAttribute('aria-valuetext', text);
-    const frame = shared.kept.get(this.data.of)?.[step];
+    const frame = this.frames[step];
     this.get('.strength').classList.toggle('waiting', !frame);
-    if (!frame) shared.hurry?.();
+    if (!frame) this.fetch();
     if (!frame || frame === this.shown) return;
     this.shown = frame;
     this.before.src = frame.before;
@@ -82,6 +99,6 @@ export default function ({ data, parentElement, setStateValue }) {
   slider.tell = (step) => setStateValue('index', step);
   slider.receive(data);
   return () => {
-    if (!parentElement.isConnected) shared.sliders.delete(slider); // else a later message has taken over
+    if (!parentElement.isConnected) clearTimeout(slider.rest); // else a later message has taken over
   };
 }

@@ -1,26 +1,33 @@
 """The strength slider with its preview, used wherever a page needs it.
 
-The page waits for the picture at the strength that is chosen. All others are sent when it is at rest, by a fragment of
-their own, so that the pictures follow the slider without asking the server; the strength is told to Python when the
-slider is let go.
+The page waits for the picture at the strength that is chosen. The browser fetches all others when it is at rest, so
+that the pictures follow the slider without asking the server; the strength is told to Python when the slider is let go.
 """
 
 from __future__ import annotations
 
 import base64
+import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from dashboard import state
 from dashboard.glossary import hint
 from dashboard.pictures import Chosen
+from dashboard.serving import route
+from probing_core.charts import to_json
 from probing_core.images import encode_png
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source
 from probing_core.transforms.distance import color_difference, describe, psnr
@@ -46,6 +53,11 @@ HINTS = {
 
 SHARED_SPLIT = "test"
 """Overlays on single pictures draw the art of this split."""
+
+
+FOLDER = "previews"
+_previews: WeakValueDictionary[str, Preview] = WeakValueDictionary()
+"""Those in memory, by the last part of their address."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +92,13 @@ class Preview:
         self.strengths = tuple(dict.fromkeys(transform.strength_at(i / (STEPS - 1)) for i in range(STEPS)))
         self._picture, self._view = picture, view
         self._made: dict[int, Step] = {}
+        self._name = secrets.token_urlsafe(16)
+        _previews[self._name] = self
 
     @property
-    def of(self) -> str:
-        """What it is known by, in the browser, too."""
-        return f"{self._picture.key}-{self._view}-{self.transform.name}"
+    def address(self) -> str:
+        """Where a browser finds all of it. Nobody can guess it: the picture may be an upload."""
+        return f"{FOLDER}/{self._name}"
 
     @property
     def texts(self) -> list[str]:
@@ -182,12 +196,9 @@ dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
 """
 
 
-def _script(name: str) -> str:
-    return "".join(Path(__file__).with_name(part).read_text("utf-8") for part in ("frames.js", name))
-
-
-_slider = st.components.v2.component("probing_strength", html=_HTML, css=_CSS, js=_script("slider.js"))
-_feeder = st.components.v2.component("probing_frames", js=_script("feed.js"))
+_slider = st.components.v2.component(
+    "probing_strength", html=_HTML, css=_CSS, js=Path(__file__).with_name("slider.js").read_text("utf-8")
+)
 
 
 def strength_slider(picture: Chosen, view: int, transform: Transform, key: str = "strength") -> Step:
@@ -202,7 +213,7 @@ def strength_slider(picture: Chosen, view: int, transform: Transform, key: str =
     _slider(
         key=slider,
         data={
-            "of": shown.of,
+            "address": shown.address,
             "index": index,
             "name": f"Strength: {transform.parameter} ({transform.unit})",
             "texts": shown.texts,
@@ -212,22 +223,22 @@ def strength_slider(picture: Chosen, view: int, transform: Transform, key: str =
         on_index_change=lambda: None,
         height="content",
     )
-    _feed(shown, f"feed-{slider}")
     state.publish(key, index)
     return shown.step(index)
 
 
-@st.fragment
-def _feed(shown: Preview, key: str) -> None:
-    """Sends all strengths once the browser asks for them."""
-    wanted = st.session_state.get(key, {}).get("wanted") == shown.of
-    told = shown.told(range(len(shown.strengths))) if wanted else None
-    _feeder(
-        key=key,
-        data={"of": shown.of, "steps": len(shown.strengths), "told": told},
-        on_wanted_change=lambda: None,
-        height="content",
-    )
+def routes() -> list[Route]:
+    """What the server has to serve for `strength_slider`, beside the pages."""
+
+    async def serve(request: Request) -> Response:
+        shown = _previews.get(request.path_params["name"])
+        if shown is None:
+            return Response("This preview is not in memory any more.", 404)
+        told = await run_in_threadpool(shown.told, range(len(shown.strengths)))
+        # Never kept on a disk, the browser's included: it may be an upload.
+        return Response(to_json(told), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    return [route(f"{FOLDER}/{{name}}", serve)]
 
 
 def _url(image: np.ndarray) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.measures.intervals import FEWEST_FOR_T, Interval
+from probing_core.measures.intervals import FEWEST_FOR_T, Interval, t_quantile
 
 
 def cka(X: np.ndarray, Y: np.ndarray) -> float:
@@ -80,11 +80,9 @@ def cka_of(a: Space, b: Space) -> Interval:
         return Interval(value, float("nan"), float("nan"), "none", count)
     if value > 1 - 1e-9:  # the same space
         return Interval(value, value, value, "jackknife", count)
-    from scipy.stats import t
-
     both = _hsic_without(a.kernel, b.kernel, a.starts)
     z = np.arctanh(np.clip(both / np.sqrt(a.own * b.own), -1 + 1e-9, 1 - 1e-9))
-    half = t.ppf(0.975, count - 1) * np.sqrt((count - 1) / count * ((z - z.mean()) ** 2).sum())
+    half = t_quantile(count) * np.sqrt((count - 1) / count * ((z - z.mean()) ** 2).sum())
     center = np.arctanh(np.clip(value, -1 + 1e-9, 1 - 1e-9))
     return Interval(value, float(np.tanh(center - half)), float(np.tanh(center + half)), "jackknife", count)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
 
 import numpy as np
 import pytest
+from starlette.requests import Request
 
 from dashboard import pictures, strength
 from dashboard.strength import EACH, Preview, _some, draw
@@ -45,6 +48,27 @@ def test_a_step_is_made_once_and_only_when_it_is_asked_for(monkeypatch):
     assert made == [shown.strengths[3]]
     shown.steps()
     assert sorted(made) == sorted(shown.strengths)
+
+
+def fetched(address: str):
+    (route,) = strength.routes()
+    folder, _, name = address.partition("/")
+    assert route.path == f"/{folder}/{{name}}"
+    return asyncio.run(route.endpoint(Request({"type": "http", "path_params": {"name": name}})))
+
+
+def test_a_browser_fetches_all_steps_as_long_as_they_are_in_memory():
+    picture = pictures.chosen("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
+    shown, other = (Preview(picture, VIEW, CATALOG.get("fog")) for _ in range(2))
+    assert shown.address != other.address, "nobody can guess where another's picture is"
+    answer = fetched(shown.address)
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert json.loads(answer.body) == shown.told(range(len(shown.strengths)))
+    address = shown.address
+    del shown
+    assert fetched(address).status_code == 404
+    assert fetched(other.address).status_code == 200
 
 
 @pytest.mark.parametrize("shape", [(128, 128), (97, 64)])
