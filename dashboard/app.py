@@ -29,6 +29,7 @@ from probing_core.charts import Theme
 STYLE = """<style>
 .stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1500px; }
 [data-testid=stImage] { gap: 0.6rem; }
+[data-testid=stElementContainer] { transition: none !important; opacity: 1 !important; }
 .st-key-warm, .st-key-tour-closed { display: none; }
 /* Streamlit's own captions, chosen segments and slider values have contrasts of 2.9 to 4.0 to the page; text that
    everybody can read has at least 4.5 (WCAG 1.4.3). */

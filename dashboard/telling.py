@@ -24,7 +24,7 @@ def show(run: Run) -> None:
     columns = [*st.columns(2), *st.columns(2)]
     task = widgets.pick_task(run, where=columns[2])
     classes = run.classes(task)
-    default = most_mistaken(run, task)
+    default = data.kept(run, most_mistaken, task)
     first = widgets.select("Tell", "tell", classes, default[0], where=columns[0])
     second = widgets.select("from", "from", [c for c in classes if c != first], default[1], where=columns[1])
     subset = widgets.pick_subset(run, task, where=columns[3])

@@ -158,7 +158,7 @@ def _tables() -> None:
         for rotation in [task for task in run.tasks if task.startswith("group-")][:1]:
             data.kept(run, summaries.landing, model, rotation)
     for task in run.tasks[:1]:
-        data.kept(run, telling.board_of, task, "seen", *telling.most_mistaken(run, task))
+        data.kept(run, telling.board_of, task, "seen", *data.kept(run, telling.most_mistaken, task))
     for measure in ("generalization-gap", "called-identity"):
         data.kept(run, summaries.rotations, measure)
 

@@ -83,7 +83,7 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
 
 def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
     st.header("Measured over many pictures", help=f"{hint('recall')} {hint('shift')}")
-    table = run.table("tables/strength.parquet")
+    table = data.table(run, "tables/strength.parquet")
     rows = table if table.empty else table[(table["transform"] == transform.name) & table["model"].isin(models)]
     if rows.empty:
         _by_drawn_strength(run, transform, strength, models)
@@ -112,7 +112,7 @@ def _axis(transform: Transform, strength: float) -> StrengthAxis:
 
 def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
     """Model -> its detection threshold, where that lies among the strengths that were tried."""
-    table = run.table("tables/thresholds.parquet")
+    table = data.table(run, "tables/thresholds.parquet")
     rows = table if table.empty else table[(table["transform"] == transform.name) & (table["censored"] == "")]
     return {} if rows.empty else dict(zip(rows["model"], rows["threshold"], strict=True))
 
@@ -146,7 +146,7 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
 
 def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
     st.header("Detection thresholds", help=hint("detection threshold"))
-    table = run.table("tables/thresholds.parquet")
+    table = data.table(run, "tables/thresholds.parquet")
     rows = table if table.empty else table[(table["transform"] == transform.name) & table["model"].isin(models)]
     if rows.empty:
         reason = f"{transform.name} has too few strengths for a threshold, or the chosen models have none."

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.charts.figure import Figure, axis_style, base_figure, escape, legend_below, percent, percent_bar
+from probing_core.charts.figure import Figure, axis_style, base_figure, error_bar, escape, legend_below, percent
 from probing_core.charts.labels import place_labels
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
@@ -107,23 +107,28 @@ def dimension_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) -> list[dict[str, Any]]:
-    with_bars = rows[series].nunique() <= MOST_BARS
-    looks = theme.model_looks(rows[series])
+    codes, names = pd.factorize(rows[series])
+    looks = theme.model_looks(names)
+    # Arrays: pandas takes half a millisecond for each column of each model.
+    along_x, share = rows[along].to_numpy(), rows[["value", "low", "high"]].to_numpy(float) * 100
     traces = []
-    for name, part in rows.groupby(series, sort=False):
+    for code, name in enumerate(names):
+        at = codes == code
+        value, low, high = share[at].T
         color, symbol, dash = looks[str(name)]
         trace = {
             "type": "scatter",
-            "x": part[along].to_numpy(),
-            "y": percent(part["value"]),
+            "x": along_x[at],
+            "y": value,
             "name": escape(name),
             "mode": "lines+markers",
             "line": {"color": color, "dash": dash},
             "marker": {"symbol": symbol, "size": 9},
-            "customdata": [f"{low:.1f} to {high:.1f}" for low, high in part[["low", "high"]].to_numpy() * 100],
+            "customdata": [f"{a:.1f} to {b:.1f}" for a, b in zip(low, high, strict=True)],
             "hovertemplate": "%{y:.1f} % (95 % interval %{customdata})",
         }
-        traces.append(trace | {"error_y": percent_bar(part, color)} if with_bars else trace)
+        bars = {"error_y": error_bar(value, low, high, color)} if len(names) <= MOST_BARS else {}
+        traces.append(trace | bars)
     return traces
 
 
