@@ -1,11 +1,22 @@
 // Draws the Plotly figure that dashboard/plot.py sends, and turns it into the next one when that comes.
 
-// Always the same object: to Plotly a button with another function is another chart.
+// Always the same objects: to Plotly a button with another function is another chart.
 const FULL_SCREEN = {
   name: 'Full screen',
   title: 'Full screen',
   icon: { width: 24, height: 24, path: 'M3 3h7v2H5v5H3zM14 3h7v7h-2V5h-5zM3 14h2v5h5v2H3zM19 14h2v7h-7v-2h5z' },
   click: (drawing) => (document.fullscreenElement ? document.exitFullscreen() : drawing.parentElement.requestFullscreen()),
+};
+
+const SHARP = 2; // pixels of a saved picture for each on the page
+const SAVE = {
+  name: 'Download plot as a PNG',
+  title: 'Download plot as a PNG',
+  icon: { width: 24, height: 24, path: 'M9 3 7.2 5H4a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h16a2 2 0 0 0 2-2V7a2 2 0 0 0-2-2h-3.2L15 3zM12 8a5 5 0 1 1 0 10 5 5 0 0 1 0-10z' },
+  click: ({ data, layout, _context: shown }) => {
+    const config = { ...shown, plotGlPixelRatio: SHARP };
+    window.Plotly.downloadImage({ data, layout, config }, { ...shown.toImageButtonOptions });
+  },
 };
 
 /** Drawings that are not shown, by the chart's name, the last one last: turning one into the next takes less. */
@@ -126,9 +137,10 @@ function menu({ name, tools }) {
     showSendToCloud: false, // a button would send the data to another server
     displayModeBar: true, // else only a mouse finds it
     scrollZoom: false,
-    toImageButtonOptions: { format: 'png', scale: 2, filename: name },
-    modeBarButtonsToAdd: document.fullscreenEnabled ? [FULL_SCREEN] : [],
-    modeBarButtonsToRemove: ['autoScale2d', ...(tools ? [] : ['select2d', 'lasso2d'])],
+    plotGlPixelRatio: Math.min(SHARP, Math.max(1, window.devicePixelRatio)), // more is four times the work, unseen
+    toImageButtonOptions: { format: 'png', scale: SHARP, filename: name },
+    modeBarButtonsToAdd: [SAVE, ...(document.fullscreenEnabled ? [FULL_SCREEN] : [])],
+    modeBarButtonsToRemove: ['toImage', 'autoScale2d', ...(tools ? [] : ['select2d', 'lasso2d'])],
   };
 }
 
