@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.navigation.page import StreamlitPage
 
 try:
-    from dashboard import banner, data, plot, state, strength, warm, widgets
+    from dashboard import banner, data, downloads, plot, state, strength, warm, widgets
 except ModuleNotFoundError as error:
     if error.name not in ("dashboard", "probing_core"):
         raise
@@ -35,6 +35,11 @@ STYLE = """<style>
    everybody can read has at least 4.5 (WCAG 1.4.3). */
 [data-testid=stCaptionContainer] { color: inherit !important; opacity: 0.8; }
 button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT; }
+.probing-download { display: inline-flex; align-items: center; gap: 0.4rem; padding-block: 0.25rem; color: inherit;
+  text-decoration: none; }
+.probing-download[hidden] { display: none; }
+.probing-download:hover, .probing-download:focus-visible { color: ACCENT; text-decoration: underline; }
+.probing-download::before { content: ""; width: 1.1em; height: 1.1em; background: currentColor; mask: ICON; }
 /* On a narrow screen the navigation takes less of it, controls stand in two columns, and a chart has a row of its
    own. */
 @media (max-width: 1000px) {
@@ -49,6 +54,12 @@ button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT
   [data-testid=stColumn] [data-testid=stImage] img { max-width: 320px !important; }
 }
 </style>"""
+
+ICON = (
+    "url(\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E"
+    "%3Cpath d='M11 3h2v8h4l-5 6-5-6h4zM4 19h16v2H4z'/%3E%3C/svg%3E\") center / contain no-repeat"
+)
+"""An arrow down to a line."""
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
@@ -95,7 +106,7 @@ def main() -> None:
     st.set_page_config(page_icon=icon(), layout="wide")  # first: else a page's own icon is fetched for the tab
     page = st.navigation(pages(), expanded=True)
     st.set_page_config(page_title=f"{page.title} · Probing image embeddings")
-    st.html(STYLE.replace("ACCENT", Theme(dark=data.is_dark()).accent))
+    st.html(STYLE.replace("ACCENT", Theme(dark=data.is_dark()).accent).replace("ICON", ICON))
     state.adopt_address()
     pick_run()
     banner.show()
@@ -126,4 +137,6 @@ def pick_run() -> None:
 if __name__ == "__main__":
     main()
 else:
-    app = st.App(__file__, lifespan=warm.before_serving, routes=[*plot.routes(), *strength.routes()])
+    app = st.App(
+        __file__, lifespan=warm.before_serving, routes=[*plot.routes(), *strength.routes(), *downloads.routes()]
+    )

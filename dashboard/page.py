@@ -8,7 +8,7 @@ from typing import ParamSpec
 
 import streamlit as st
 
-from dashboard import pictures, state, widgets
+from dashboard import downloads, pictures, state, widgets
 
 Arguments = ParamSpec("Arguments")
 
@@ -26,6 +26,7 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
         @st.fragment
         def shown() -> None:
             pictures.begin_page()
+            downloads.begin_page()
             st.title(title, help=help)
             st.session_state[WHOLE] = True
             try:

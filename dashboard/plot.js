@@ -284,7 +284,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   // Called again with every message; the chart is the same as long as its place on the page is.
   const chart = (parentElement.__probingChart ??= new Chart(parentElement.querySelector('.probing-plot')));
   chart.send = setTriggerValue;
-  chart.receive(new TextDecoder().decode(data));
+  const [address, text] = new TextDecoder().decode(data).split(/\n(.*)/s);
+  chart.receive(text);
+  if (!address) return undefined; // what is drawn ahead has nothing to download
+  const link = parentElement.querySelector('.probing-download');
+  Object.assign(link, { hidden: false, href: new URL(address, document.baseURI), download: `${chart.said.name}.csv` });
   return () => {
     if (!parentElement.isConnected) chart.end(); // else a later message has taken over
   };

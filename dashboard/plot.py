@@ -30,7 +30,8 @@ _CSS = """
 
 _component = st.components.v2.component(
     "probing_plot",
-    html='<div class="probing-plot stPlotlyChart" data-testid="stPlotlyChart" role="figure"></div>',
+    html='<div class="probing-plot stPlotlyChart" data-testid="stPlotlyChart" role="figure"></div>'
+    '<a class="probing-download" hidden>Data as CSV</a>',
     css=_CSS,
     js="".join(Path(__file__).with_name(name).read_text("utf-8") for name in ("margins.js", "plot.js")),
     isolate_styles=False,
@@ -41,6 +42,7 @@ def plot(
     figure: Figure,
     key: str,
     alt: str,
+    table: str,
     on_pick: Callable[[list[Any]], None] | None = None,
     tools: bool = False,
 ) -> None:
@@ -50,12 +52,13 @@ def plot(
         figure: with a height.
         key: known to the chart's container, as CSS class ``st-key-<key>``, and the name of pictures saved from it.
         alt: what the chart shows, for screen readers.
+        table: where its data can be downloaded.
         on_pick: what to do with the customdata of the points that were clicked or enclosed; none were let go.
         tools: whether points can be enclosed by a box or a lasso too.
     """
     _component(
         key=key,
-        data=_told(figure, key, alt, on_pick is not None, tools),
+        data=_told(figure, key, alt, table, on_pick is not None, tools),
         on_picked_change=(lambda: on_pick(st.session_state[key]["picked"])) if on_pick else (lambda: None),
     )
 
@@ -66,13 +69,16 @@ def ahead(figure: Figure, key: str) -> None:
     It is to be a chart with tools and as wide as the page. A first map takes 0.6 s less in a browser without graphics
     card: Plotly's own start, a graphics context and its memory, shaders, and the shapes of markers are there.
     """
-    _component(key=f"ahead-{key}", data=_told(figure, key, "", False, True, ahead=True), on_picked_change=lambda: None)
+    _component(
+        key=f"ahead-{key}", data=_told(figure, key, "", "", False, True, ahead=True), on_picked_change=lambda: None
+    )
 
 
-def _told(figure: Figure, key: str, alt: str, picks: bool, tools: bool, ahead: bool = False) -> bytes:
-    """Bytes: nobody reads them before the browser."""
+def _told(figure: Figure, key: str, alt: str, table: str, picks: bool, tools: bool, ahead: bool = False) -> bytes:
+    """Bytes: nobody reads them before the browser. The table's address has a line of its own: it is no part of what is
+    drawn."""
     told = {"plotly": NAME, "alt": alt, "name": key, "picks": picks, "tools": tools, "ahead": ahead}
-    return to_json(told | {"figure": figure})
+    return table.encode() + b"\n" + to_json(told | {"figure": figure})
 
 
 def routes() -> list[Route]:

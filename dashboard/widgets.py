@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard import data, state
 from dashboard.columns import columns_of
+from dashboard.downloads import Table, download, offer
 from dashboard.glossary import hint
 from dashboard.pictures import plain
 from dashboard.plot import plot
@@ -141,7 +142,7 @@ def pick_transform(run: Run, where: Any = st, name: str = "transform", identity:
 def chart(
     figure: Figure,
     key: str,
-    table: pd.DataFrame | Callable[[], pd.DataFrame],
+    table: Table,
     alt: str,
     on_pick: Callable[[list[Any]], None] | None = None,
     tools: bool = False,
@@ -149,21 +150,7 @@ def chart(
     """A figure with its data to download; its own menu saves the picture. More in `plot`."""
     state.write_address()  # now: the browser draws the charts before it again
     with st.container(key=f"chart-{key}"):
-        plot(figure, key, alt, on_pick, tools)
-    download(table, key)
-
-
-def download(table: pd.DataFrame | Callable[[], pd.DataFrame], key: str, label: str = "Data as CSV") -> None:
-    st.download_button(
-        label,
-        lambda: (table() if callable(table) else table).to_csv(index=False),
-        file_name=f"{key}.csv",
-        mime="text/csv",
-        key=f"download-{key}",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-    )
+        plot(figure, key, alt, offer(table, key), on_pick, tools)
 
 
 def show_table(table: pd.DataFrame, key: str, **options: Any) -> Any:

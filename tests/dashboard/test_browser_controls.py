@@ -66,7 +66,7 @@ def test_a_chart_is_downloaded_as_data_and_as_a_picture(visit, tmp_path):
     page = visit("confusion?models=baseline/pixels")
     chart = page.locator(".st-key-chart-confusion")
     with page.expect_download() as table:
-        page.locator(".st-key-download-confusion").get_by_role("button").click()
+        chart.get_by_role("link", name="Data as CSV").click()
     table.value.save_as(tmp_path / "data.csv")
     rows = pd.read_csv(StringIO((tmp_path / "data.csv").read_text(encoding="utf-8")))
     assert table.value.suggested_filename == "confusion.csv"

@@ -55,7 +55,7 @@ def label(app: Any, kind: str, name: str):
 def figures(app: AppTest) -> list[dict]:
     """The figures of the page's charts, as the browser gets them."""
     components = [c.proto for c in app.get("bidi_component") if c.proto.component_name == "probing_plot"]
-    return [json.loads(c.bytes)["figure"] for c in components]
+    return [json.loads(c.bytes.partition(b"\n")[2])["figure"] for c in components]
 
 
 def address(app: AppTest, name: str) -> str:
