@@ -22,6 +22,10 @@ from probing_core.results import Run, summaries
 from probing_core.transforms import bank
 
 
+PAUSE_S = 10.0
+"""Before the sheet of transformations, which takes all cores for a second: whoever came first is using the pages."""
+
+
 @asynccontextmanager
 async def before_serving(_: st.App) -> AsyncIterator[None]:
     """Reads and computes what the first page shows: two seconds that its visitor would wait, imports included.
@@ -102,7 +106,9 @@ def _warm() -> None:
     _prepare("The first picture", _picture)
     _prepare("The form of a new run", _form)
     _prepare("The offer of another run", _offer)
-    _prepare("The sheet of transformations", _sheet)
+    threading.main_thread().join(PAUSE_S)  # no sleep: a server that ends does not wait for it
+    if threading.main_thread().is_alive():
+        _prepare("The sheet of transformations", _sheet)
 
 
 def _prepare(what: str, make: Callable[[], None]) -> None:
@@ -150,6 +156,7 @@ def _tables() -> None:
         data.kept(run, make)
     for model in models[:2]:
         data.placed_samples(run, model)
+        data.predictions(run, model, "fine")
     for model in models[:1]:
         data.kept(run, summaries.shifts, model)
         for task in run.tasks:

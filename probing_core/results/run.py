@@ -132,17 +132,36 @@ class Run:
         table = self.table(f"models/{slug(model)}/predictions/{task}.parquet")
         if table.empty:
             return table
-        numbers, (known_numbers, order) = table["sample"].to_numpy(), self._numbers
-        at = np.searchsorted(known_numbers, numbers).clip(max=max(len(order) - 1, 0))
-        there = known_numbers[at] == numbers if len(order) else np.zeros(len(numbers), bool)
-        if not there.all() or np.bincount(at).max() > 1:
+        known = self._facts_of(table["sample"].to_numpy(), None if facts is None else tuple(facts))
+        if known is None:
             raise BadRun(
                 f"The predictions of '{model}' for '{task}' do not fit the samples of '{self.path}'; "
                 f"`probing verify --run {self.path}` lists what is damaged."
             )
-        known = self.samples.drop(columns="sample") if facts is None else self.samples[list(facts)]
-        joined = pd.concat([table, known.take(order[at]).set_axis(table.index)], axis=1)
+        joined = pd.concat([table, known], axis=1)
         return joined.assign(correct=joined["truth"] == joined["predicted"])
+
+    def _facts_of(self, numbers: np.ndarray, facts: tuple[str, ...] | None) -> pd.DataFrame | None:
+        """What `samples` say of those with these ``numbers``, in their order; None where one is unknown or there twice.
+
+        The last answer is kept: all models are tested on the same samples.
+        """
+        before = self._last_facts.get(facts)
+        if before is not None and np.array_equal(before[0], numbers):
+            return before[1]
+        known_numbers, order = self._numbers
+        at = np.searchsorted(known_numbers, numbers).clip(max=max(len(order) - 1, 0))
+        there = known_numbers[at] == numbers if len(order) else np.zeros(len(numbers), bool)
+        if not there.all() or np.bincount(at).max() > 1:
+            return None
+        known = self.samples.drop(columns="sample") if facts is None else self.samples[list(facts)]
+        found = known.take(order[at]).reset_index(drop=True)
+        self._last_facts[facts] = numbers, found
+        return found
+
+    @cached_property
+    def _last_facts(self) -> dict[tuple[str, ...] | None, tuple[np.ndarray, pd.DataFrame]]:
+        return {}
 
     def map(self, model: str) -> pd.DataFrame | None:
         """``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made."""
