@@ -21,7 +21,6 @@ from probing_core.errors import ProbingError, one_line
 from probing_core.results import Run, summaries
 from probing_core.transforms import bank
 
-
 PAUSE_S = 10.0
 """Before the sheet of transformations, which takes all cores for a second: whoever came first is using the pages."""
 
