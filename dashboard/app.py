@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.navigation.page import StreamlitPage
 
 try:
-    from dashboard import banner, data, downloads, plot, state, strength, warm, widgets
+    from dashboard import banner, data, downloads, hover, plot, state, strength, warm, widgets
 except ModuleNotFoundError as error:
     if error.name not in ("dashboard", "probing_core"):
         raise
@@ -138,5 +138,7 @@ if __name__ == "__main__":
     main()
 else:
     app = st.App(
-        __file__, lifespan=warm.before_serving, routes=[*plot.routes(), *strength.routes(), *downloads.routes()]
+        __file__,
+        lifespan=warm.before_serving,
+        routes=[each for part in (plot, strength, downloads, hover) for each in part.routes()],
     )

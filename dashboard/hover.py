@@ -1,19 +1,35 @@
-"""The picture under the pointer: a component that listens to a chart and asks for one picture at a time.
+"""The picture under the pointer: a component that listens to a chart and fetches the pictures of one point at a time.
 
 It runs in the page, attaches itself to the Plotly chart inside the container ``st-key-chart-<key>``, and shows the
-picture of the point that the pointer rests on. Pictures are asked for through a fragment, so that nothing else of the
-page runs again, and kept in the browser. Clicking a point is the plain way that needs none of this.
+pictures of the point that the pointer rests on. They are fetched by their address, so no script runs for them, and the
+browser keeps them. Clicking a point is the plain way that needs none of this.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable
+from pathlib import Path
+from weakref import WeakValueDictionary
 
 import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dashboard import data
+from dashboard.serving import route
+from probing_core.errors import ProbingError
+from probing_core.results import Run
 
 REST_MS = 120
-"""How long the pointer must rest on a point before its picture is fetched."""
+"""How long the pointer must rest on a point before its pictures are fetched."""
+
+FOLDER = "samples"
+WHICH = ("before", "after")
+"""The pictures of a sample, from left to right."""
+
+_runs: WeakValueDictionary[str, Run] = WeakValueDictionary()
+"""Those whose pictures are shown, by digest."""
 
 _CSS = """
 .probing-hover { position: fixed; inset: auto; margin: 0; pointer-events: none; padding: 4px; border-radius: 6px;
@@ -22,101 +38,37 @@ _CSS = """
 .probing-hover img { display: inline-block; width: 112px; height: 112px; margin: 2px; image-rendering: auto; }
 """
 
-_JS = """
-class Hover {
-  constructor(root) {
-    this.root = root;
-    this.wanted = null; this.timer = 0; this.x = 0; this.y = 0; this.chart = null;
-    this.enter = (event) => this.want(event);
-    this.leave = () => { this.wanted = null; clearTimeout(this.timer); if (this.open) this.root.hidePopover(); };
-    // The chart may be drawn after this component, and again later: look for it now and then.
-    this.look = setInterval(() => this.attach(), 500);
-  }
-
-  get open() { return this.root.matches(':popover-open'); }
-
-  receive(data) {
-    this.data = data;
-    this.attach();
-    if (data.sample === null) return;
-    const key = data.run + '/' + data.sample;
-    kept.set(key, data.pictures);
-    if (kept.size > 2000) kept.delete(kept.keys().next().value);
-    if (this.wanted === key) this.show(key);
-  }
-
-  attach() {
-    const found = document.querySelector('.st-key-chart-' + this.data.chart + ' .js-plotly-plot');
-    if (found === this.chart || !found?.on) return;
-    this.chart = found;
-    found.on('plotly_hover', this.enter);
-    found.on('plotly_unhover', this.leave);
-  }
-
-  want(event) {
-    const sample = event.points?.[0]?.customdata;
-    if (typeof sample !== 'number') return;
-    const key = this.data.run + '/' + sample;
-    this.wanted = key; this.x = event.event.clientX; this.y = event.event.clientY;
-    clearTimeout(this.timer);
-    if (kept.has(key)) this.show(key);
-    else this.timer = setTimeout(() => this.ask('sample', sample), this.data.rest);
-  }
-
-  show(key) {
-    this.root.replaceChildren(...kept.get(key).map(([source, text]) => {
-      const picture = document.createElement('img');
-      picture.src = source; picture.alt = text;
-      return picture;
-    }));
-    this.root.style.left = Math.min(this.x + 16, window.innerWidth - 260) + 'px';
-    this.root.style.top = Math.max(8, Math.min(this.y + 22, window.innerHeight - 140)) + 'px';
-    if (!this.open) this.root.showPopover(); // above everything, a chart in full screen too
-  }
-
-  end() {
-    clearInterval(this.look);
-    this.chart?.removeListener?.('plotly_hover', this.enter);
-    this.chart?.removeListener?.('plotly_unhover', this.leave);
-    this.leave();
-  }
-}
-
-const kept = (window.__probingPictures ??= new Map());
-
-export default function({ data, parentElement, setTriggerValue }) {
-  // Called again with every picture that arrives.
-  const hover = (parentElement.__hover ??= new Hover(parentElement.querySelector('.probing-hover')));
-  hover.ask = setTriggerValue;
-  hover.receive(data);
-  return () => { if (!parentElement.isConnected) hover.end(); };  // else a later message has taken over
-}
-"""
-
 _component = st.components.v2.component(
-    "probing_hover", html='<div class="probing-hover" popover="manual" aria-hidden="true"></div>', css=_CSS, js=_JS
+    "probing_hover",
+    html='<div class="probing-hover" popover="manual" aria-hidden="true"></div>',
+    css=_CSS,
+    js=Path(__file__).with_name("hover.js").read_text("utf-8"),
 )
 
 
-@st.fragment
-def pictures_on_hover(chart: str, run: str, pictures: Callable[[int], list[tuple[bytes, str]]]) -> None:
-    """Shows pictures of the point under the pointer of the chart called ``chart``.
-
-    Args:
-        chart: its key; its points carry the sample as customdata.
-        run: what tells the samples of this run from those of another.
-        pictures: sample -> (JPEG, what it shows), from left to right.
-    """
-    key = f"hover-{chart}"
-    asked = st.session_state.get(key, {}).get("sample")
-    shown = [] if asked is None else [(_url(jpeg), text) for jpeg, text in pictures(int(asked))]
+def pictures_on_hover(chart: str, run: Run) -> None:
+    """Shows the pictures of the point under the pointer of the chart called ``chart``, whose points carry the sample of
+    ``run`` as customdata."""
+    _runs[run.digest] = run
     _component(
-        key=key,
-        data={"chart": chart, "run": run, "rest": REST_MS, "sample": asked, "pictures": shown},
-        on_sample_change=lambda: None,
+        key=f"hover-{chart}",
+        data={"chart": chart, "folder": f"{FOLDER}/{run.digest}", "which": WHICH, "rest": REST_MS},
         height="content",
     )
 
 
-def _url(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+def routes() -> list[Route]:
+    """What the server has to serve for `pictures_on_hover`, beside the pages."""
+
+    async def serve(request: Request) -> Response:
+        run, sample, which = (request.path_params[name] for name in ("run", "sample", "which"))
+        shown = _runs.get(run)
+        if shown is None or sample >= len(shown.samples) or which not in WHICH:
+            return Response("There is no such picture.", 404)
+        try:
+            jpeg = await run_in_threadpool(data.picture, shown, sample, before=which == WHICH[0])
+        except ProbingError:  # the corpus has gone; the page says so where it shows pictures
+            return Response("The pictures are not on this computer.", 404)
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    return [route(f"{FOLDER}/{{run}}/{{sample:int}}/{{which}}", serve)]

@@ -13,7 +13,7 @@ from dashboard.page import page
 from dashboard.points import COLORING_NAMES, COLORINGS, looks_of, panels, points_of, thin
 from dashboard.tour import tour
 from probing_core.charts import map_chart
-from probing_core.results import PicturesMissing, Run
+from probing_core.results import Run
 from probing_core.samples import sample_key
 
 MOST_ARROWS = 160
@@ -56,7 +56,7 @@ def show() -> None:
     )
     _say_how_many(run, placed, asked_for, points, models)
     if not run.pictures.why_not:
-        pictures_on_hover(CHART, run.digest, lambda sample: _hover_pictures(run, sample))
+        pictures_on_hover(CHART, run)
     _selection(run, selected, models)
 
 
@@ -140,15 +140,6 @@ def _arrows(placed: pd.DataFrame, selected: list[int]) -> pd.DataFrame:
     moved = placed[placed["sample"].isin(selected) & (placed["group"] != "identity")]
     pairs = moved.merge(clean, on=["model", "image_id", "repetition"], suffixes=("_to", ""))
     return pairs.rename(columns={"x_to": "to_x", "y_to": "to_y"})[["model", "x", "y", "to_x", "to_y"]]
-
-
-def _hover_pictures(run: Run, sample: int) -> list[tuple[bytes, str]]:
-    if not 0 <= sample < len(run.samples):
-        return []
-    try:
-        return [(data.picture(run, sample, before=True), "before"), (data.picture(run, sample), "after")]
-    except PicturesMissing:
-        return []
 
 
 def _selection(run: Run, selected: list[int], models: list[str]) -> None:

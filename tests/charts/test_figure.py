@@ -41,3 +41,9 @@ def test_error_bars_reach_from_end_to_end():
     np.testing.assert_array_equal(bar["array"], [3, np.nan])
     np.testing.assert_array_equal(bar["arrayminus"], [1, 0])
     assert (bar["symmetric"], bar["width"], bar["color"]) == (False, 3, "#123456")
+
+
+@pytest.mark.parametrize("texts", [["a", "ü"], ["a & b", "plain", "<b>x</b>"], []])
+def test_many_texts_are_escaped_as_each_is(texts):
+    escaped = figure.escape_all(np.array(texts, object))
+    assert escaped.tolist() == [figure.escape(text) for text in texts]

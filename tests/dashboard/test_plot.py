@@ -10,6 +10,7 @@ from plotly.offline import get_plotlyjs
 from starlette.requests import Request
 
 from dashboard import plot
+from probing_core.images import read_image
 from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
 from tests.dashboard.drawing import choose_tool, draw
 
@@ -187,6 +188,20 @@ class TestInTheBrowser:
         assert found == searched
         assert all({"x", "y", "customdata", "text"} <= set(names) for names in found)
         assert any("marker.color" in names for names in found) == (coloring == "strength")
+
+    def test_a_map_has_the_pixels_of_the_screen_and_its_saved_picture_twice_as_many(self, opened, tmp_path):
+        width, height = opened.evaluate(f"[{CHART}.clientWidth, {CHART}.clientHeight]")
+        canvas = opened.evaluate(f"(({{ width, height }}) => [width, height])({CHART}.querySelector('canvas'))")
+        assert canvas == [width, height]
+        with opened.expect_download() as saved:
+            opened.locator('.st-key-chart-map .modebar-btn[data-title="Download plot as a PNG"]').click()
+        saved.value.save_as(tmp_path / "map.png")
+        picture = read_image(tmp_path / "map.png")
+        assert picture.shape[:2] == (2 * height, 2 * width)
+        # Neighboring pixels differ where points have edges: a map with half of the pixels has them in pairs.
+        middle = picture[200:-200, 200:-600].astype(int)
+        even, odd = (abs(middle[:, side + 1 :: 2][:, :200] - middle[:, side::2][:, :200]).sum() for side in (0, 1))
+        assert min(even, odd) > 0.5 * max(even, odd)
 
     def test_its_menu_sends_nothing_anywhere(self, opened):
         titles = opened.locator(".st-key-chart-map .modebar-btn").evaluate_all(

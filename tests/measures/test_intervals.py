@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from probing_core.measures import interval
 from probing_core.measures import statistics as st
+from probing_core.measures.intervals import t_quantile
 
 CLASSES, SAMPLES = 6, 12
 
@@ -92,3 +94,8 @@ def test_an_interval_stays_within_the_bounds():
     assert interval(surprise).low < 0
     found = interval(surprise, low=0)
     assert found.low == 0 < found.value < found.high
+
+
+@pytest.mark.parametrize("clusters", [2, 3, 10, 446])
+def test_quantiles_are_students(clusters):
+    assert t_quantile(clusters) == pytest.approx(student.ppf(0.975, clusters - 1), rel=1e-12)
