@@ -46,7 +46,7 @@ def _facts(run: Run) -> None:
     used = run.images[run.images["used"]]
     columns = st.columns(4)
     columns[0].metric("Models", len(run.models))
-    columns[1].metric("Photographs", used["base_id"].nunique(), help=hint("interval"))
+    columns[1].metric("Photographs", f"{used['base_id'].nunique():,}", help=hint("interval"))
     columns[2].metric("Images cut from them", f"{len(used):,}")
     columns[3].metric("Transformed samples", f"{len(run.samples):,}")
 
