@@ -11,21 +11,31 @@ from probing_core.results import RunPlace, find_runs
 
 BUSY_S = 3.0
 IDLE_S = 30.0
-"""How often is looked while something is computed, and while nothing is: every look disturbs whoever uses the page.
-
-What starts meanwhile is told at the next look, or on the next page that is opened."""
+"""How often is looked while something is computed, and while nothing is: every look disturbs whoever uses the page."""
 
 
 def show() -> None:
     """Progress of every computation under ``data/runs``, and an offer to open what has just been completed."""
-    busy = any(report.state == "running" for _, report in _reports())
-    st.fragment(_tell, run_every=BUSY_S if busy else IDLE_S)()
+    busy = _busy(_reports())
+    st.fragment(_tell, run_every=BUSY_S if busy else IDLE_S)(busy)
+
+
+def watch(name: str) -> None:
+    """Tells this visitor what becomes of the run called ``name``, however soon it ends."""
+    st.session_state.setdefault("_watched", set()).add(name)
+
+
+def _busy(reports: list[tuple[RunPlace, Report]]) -> bool:
+    return any(report.state == "running" for _, report in reports)
 
 
 @widgets.guarded
-def _tell() -> None:
+def _tell(busy: bool) -> None:
     watched: set[str] = st.session_state.setdefault("_watched", set())
-    for place, report in _reports():
+    reports = _reports()
+    if _busy(reports) != busy:
+        st.rerun()  # how often is looked is told to the browser by the whole script alone
+    for place, report in reports:
         if report.state == "running":
             watched.add(place.name)
             left = "" if report.left_s is None else f", {duration(report.left_s)} left"

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dashboard import state
 from dashboard.serving import route
 
 FOLDER = "downloads"
@@ -46,19 +47,25 @@ def begin_page() -> None:
 
 
 def offer(table: Table, key: str) -> str:
-    """Where the browser finds ``table`` as ``KEY.csv``; the same as long as pages offer something under ``key``."""
+    """Where the browser finds ``table`` as CSV; the same as long as pages offer something under ``key``.
+
+    Raises:
+        ValueError: the page has offered another table under ``key``.
+    """
     before: dict[str, Offer] = st.session_state.get("_offered_before", {})
     now: dict[str, Offer] = st.session_state.setdefault("_offered", {})
+    if key in now and st.session_state.get(state.WHOLE):  # a part that runs again offers its own once more
+        raise ValueError(f"Two tables of this page are called '{key}': the first would be the second.")
     made = now.get(key) or before.get(key) or Offer()
     made.table = table
     now[key] = _offers[made.name] = made
     return f"{FOLDER}/{made.name}"
 
 
-def download(table: Table, key: str, label: str = "Data as CSV") -> None:
-    """``label`` as a link to ``table`` as ``KEY.csv``."""
-    name = escape(f"{key}.csv")
-    st.html(f'<a class="probing-download" href="{offer(table, key)}" download="{name}">{escape(label)}</a>')
+def download(table: Table, key: str, label: str = "Data as CSV", name: str = "") -> None:
+    """``label`` as a link to ``table`` as ``NAME.csv``, or ``KEY.csv``."""
+    file = escape(f"{name or key}.csv")
+    st.html(f'<a class="probing-download" href="{offer(table, key)}" download="{file}">{escape(label)}</a>')
 
 
 def routes() -> list[Route]:

@@ -30,7 +30,9 @@ class Hover {
   want({ points, event }) {
     const sample = points?.[0]?.customdata;
     if (typeof sample !== 'number') return;
-    this.wanted = `${this.data.folder}/${sample}`;
+    const wanted = `${this.data.folder}/${sample}`;
+    if (wanted !== this.wanted) this.leave(); // pictures of another point
+    this.wanted = wanted;
     this.x = event.clientX;
     this.y = event.clientY;
     clearTimeout(this.timer);

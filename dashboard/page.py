@@ -12,9 +12,6 @@ from dashboard import downloads, pictures, state, widgets
 
 Arguments = ParamSpec("Arguments")
 
-WHOLE = "_whole_page"
-"""In the session: whether the whole page is being made, and not a part of it."""
-
 
 def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Makes a page of the function that shows what is under its title.
@@ -28,11 +25,11 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
             pictures.begin_page()
             downloads.begin_page()
             st.title(title, help=help)
-            st.session_state[WHOLE] = True
+            st.session_state[state.WHOLE] = True
             try:
                 widgets.guarded(show)()
             finally:
-                st.session_state[WHOLE] = False
+                st.session_state[state.WHOLE] = False
             state.write_address()
 
         return shown
@@ -47,7 +44,7 @@ def part(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
     @wraps(show)
     def shown(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
         widgets.guarded(show)(*arguments, **named)
-        if not st.session_state.get(WHOLE):  # else the page writes it, as one step of the browser's back button
+        if not st.session_state.get(state.WHOLE):  # else the page writes it, as one step of the browser's back button
             state.write_address()
 
     return shown

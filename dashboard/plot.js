@@ -9,19 +9,23 @@ const FULL_SCREEN = {
 };
 
 const SHARP = 2; // pixels of a saved picture for each on the page
+const SCREEN = window.devicePixelRatio > 1 ? SHARP : 1; // for good: with another one Plotly begins every chart anew
 const SAVE = {
   name: 'Download plot as a PNG',
   title: 'Download plot as a PNG',
   icon: { width: 24, height: 24, path: 'M9 3 7.2 5H4a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h16a2 2 0 0 0 2-2V7a2 2 0 0 0-2-2h-3.2L15 3zM12 8a5 5 0 1 1 0 10 5 5 0 0 1 0-10z' },
-  click: ({ data, layout, _context: shown }) => {
+  click: ({ data, layout, chart, _context: shown }) => {
     const config = { ...shown, plotGlPixelRatio: SHARP };
-    window.Plotly.downloadImage({ data, layout, config }, { ...shown.toImageButtonOptions });
+    window.Plotly.downloadImage({ data, layout, config }, { ...shown.toImageButtonOptions }).catch((error) => {
+      console.error(error);
+      chart?.say(`This picture could not be saved: ${error.message ?? error}.`);
+    });
   },
 };
 
 /** Drawings that are not shown, by the chart's name, the last one last: turning one into the next takes less. */
 const kept = new Map();
-const MOST_KEPT = 12; // each is thousands of elements, or a graphics context, of which a browser has sixteen
+const MOST_KEPT = 12; // each is thousands of elements, and a map two of the sixteen graphics contexts of a browser
 
 function keep(drawing) {
   if (kept.has(drawing.name)) window.Plotly.purge(kept.get(drawing.name));
@@ -137,7 +141,7 @@ function menu({ name, tools }) {
     showSendToCloud: false, // a button would send the data to another server
     displayModeBar: true, // else only a mouse finds it
     scrollZoom: false,
-    plotGlPixelRatio: Math.min(SHARP, Math.max(1, window.devicePixelRatio)), // more is four times the work, unseen
+    plotGlPixelRatio: SCREEN, // twice as many is four times the work
     toImageButtonOptions: { format: 'png', scale: SHARP, filename: name },
     modeBarButtonsToAdd: [SAVE, ...(document.fullscreenEnabled ? [FULL_SCREEN] : [])],
     modeBarButtonsToRemove: ['toImage', 'autoScale2d', ...(tools ? [] : ['select2d', 'lasso2d'])],
@@ -206,8 +210,8 @@ class Chart {
       return;
     }
     this.drawing ??= this.begin();
-    const { drawing } = this;
-    if (drawing.text === this.text && drawing.layout.width === width && drawing.layout.height === height) return;
+    const { drawing, text } = this;
+    if (drawing.text === text && drawing.layout.width === width && drawing.layout.height === height) return;
     drawing.text = null;
     // What Plotly computes it writes into what it is given: drawn again, it begins from what was said. What is selected
     // is said, too: no enclosure outlives a turn.
@@ -220,12 +224,14 @@ class Chart {
     } finally {
       this.turning -= 1;
     }
-    drawing.text = said.tools ? null : this.text; // an enclosure is let go by drawing once more
+    drawing.text = said.tools ? null : text; // an enclosure is let go by drawing once more
     hear(drawing);
   }
 
   begin() {
-    const drawing = kept.get(this.said.name) ?? document.createElement('div');
+    const before = kept.get(this.said.name);
+    if (before?.lost) this.Plotly.purge(before);
+    const drawing = before && !before.lost ? before : document.createElement('div');
     kept.delete(this.said.name);
     drawing.chart = this;
     drawing.name = this.said.name;
@@ -244,11 +250,16 @@ class Chart {
 
   fail(error) {
     this.shown = this.received = null; // the next message tries again
+    if (this.drawing) this.drawing.lost = true; // nobody begins with it again
     console.error(error);
+    this.say(`This chart could not be drawn: ${error.message}. Reload the page to try again.`);
+  }
+
+  say(told) {
     if (this.place.querySelector('[role=alert]')) return;
     const words = document.createElement('p');
     words.setAttribute('role', 'alert');
-    words.textContent = `This chart could not be drawn: ${error.message}. Reload the page to try again.`;
+    words.textContent = told;
     this.place.prepend(words);
   }
 

@@ -53,7 +53,12 @@ class Slider {
     this.amount.setAttribute('aria-valuetext', text);
     const frame = this.frames[step];
     this.get('.strength').classList.toggle('waiting', !frame);
-    if (!frame) this.fetch();
+    this.get('.strength').setAttribute('aria-busy', String(!frame));
+    if (!frame) {
+      this.shown = null;
+      this.get('dl').replaceChildren(); // numbers of another strength
+      this.fetch();
+    }
     if (!frame || frame === this.shown) return;
     this.shown = frame;
     this.before.src = frame.before;

@@ -15,6 +15,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SEPARATOR = ","
 
+WHOLE = "_whole_page"
+"""In the session: whether the whole page is being made, and not a part of it."""
+
 FOLD = "show-"
 """How the names of what can be unfolded begin: an address that lacks one means that it is closed."""
 

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -73,11 +72,6 @@ class Step:
     before: np.ndarray
     after: np.ndarray
 
-    @cached_property
-    def told(self) -> dict[str, Any]:
-        """The changed picture as URL, and what is said of the change."""
-        return {"after": _url(self.after), "numbers": _numbers(self.before, self.after)}
-
 
 class Preview:
     """A picture under one transform at every step of its range, each made when it is asked for.
@@ -90,8 +84,9 @@ class Preview:
     def __init__(self, picture: Chosen, view: int, transform: Transform) -> None:
         self.transform = transform
         self.strengths = tuple(dict.fromkeys(transform.strength_at(i / (STEPS - 1)) for i in range(STEPS)))
-        self._picture, self._view = picture, view
+        self._source, self._view = prepare_source(picture.image, view), view  # not the picture, which may have 200 MB
         self._made: dict[int, Step] = {}
+        self._told: dict[int, dict[str, Any]] = {}
         self._name = secrets.token_urlsafe(16)
         _previews[self._name] = self
 
@@ -107,7 +102,7 @@ class Preview:
     def step(self, index: int) -> Step:
         if index not in self._made:
             strength = self.strengths[index]
-            self._made[index] = Step(strength, *draw(self._picture.image, self._view, self.transform, strength))
+            self._made[index] = Step(strength, *_cut(self._source, self._view, self.transform, strength))
         return self._made[index]
 
     def steps(self) -> list[Step]:
@@ -119,7 +114,7 @@ class Preview:
         """What the browser is told of some steps: each clean picture once, since most strengths share it."""
         with ThreadPoolExecutor(LANES) as lanes:
             steps = list(lanes.map(self.step, indices))
-            said = list(lanes.map(lambda step: step.told, steps))
+            said = list(lanes.map(self._say, indices))
         clean = {step.before.tobytes(): step.before for step in steps}
         number = {pixels: i for i, pixels in enumerate(clean)}
         frames = [
@@ -128,13 +123,26 @@ class Preview:
         ]
         return {"clean": [_url(image) for image in clean.values()], "frames": frames}
 
+    def _say(self, index: int) -> dict[str, Any]:
+        """The changed picture of a step as URL, and what is said of the change."""
+        if index not in self._told:
+            step = self.step(index)
+            self._told[index] = {"after": _url(step.after), "numbers": _numbers(step.before, step.after)}
+        return self._told[index]
+
 
 def draw(
     image: np.ndarray, view: int, transform: Transform, strength: float, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """The view of ``image`` without and with ``transform``; the same ``seed`` draws alike at every strength."""
+    return _cut(prepare_source(image, view), view, transform, strength, seed)
+
+
+def _cut(
+    source: np.ndarray, view: int, transform: Transform, strength: float, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     rng = generator(seed, "preview", transform.name)
-    return cut_pair(prepare_source(image, view), view, transform.for_split(SHARED_SPLIT), strength, rng)
+    return cut_pair(source, view, transform.for_split(SHARED_SPLIT), strength, rng)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
@@ -182,7 +190,7 @@ _CSS = """
 figure { margin: 0; } figcaption { margin-top: 6px; text-align: center; }
 .stage { position: relative; width: 256px; height: 256px; }
 .stage img, canvas { width: 256px; height: 256px; display: block; image-rendering: auto; border-radius: 4px; }
-.waiting figure, .waiting dl { opacity: .4; }
+.waiting figure { opacity: .4; }
 .stage .after { position: absolute; inset: 0; }
 .divider { position: absolute; top: 0; bottom: 0; width: 2px; background: var(--st-primary-color); }
 .split { width: 150px; vertical-align: middle; }

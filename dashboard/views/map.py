@@ -199,7 +199,8 @@ def _name_and_export(run: Run, rows: pd.DataFrame) -> None:
     if keep.button("Keep it", disabled=not name, help="For this visit; the address keeps it for longer."):
         named[name] = selection.encode(rows["sample"].tolist())
     with export:
-        widgets.download(rows, "".join(c if c.isalnum() else "-" for c in name) or "selection", "Export as CSV")
+        file = "".join(c if c.isalnum() else "-" for c in name) or "selection"
+        widgets.download(rows, "selection-export", "Export as CSV", file)
     if named:
         again = st.selectbox("Kept selections", list(named), index=None, key="selection-again")
         if again and named[again] != selection.encode(rows["sample"].tolist()) and st.button(f"Open '{again}'"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import data, state, widgets, work
+from dashboard import banner, data, state, widgets, work
 from dashboard.estimates import (
     MEASURED_NOTE,
     PROBES_AND_MAP_S,
@@ -47,6 +47,7 @@ def show() -> None:
         st.caption(f":material/edit: {problem}")
     if st.button("Start", type="primary", disabled=bool(problem) or told is None, icon=":material/play_arrow:"):
         work.start(runs_folder() / name, _command(arguments))
+        banner.watch(name)
         st.success(f"The run '{name}' has been started; its progress shows on every page.")
 
 
@@ -249,6 +250,7 @@ def _runs() -> None:
                     st.rerun()
             elif _unfinished(place.complete, report) and st.button("Resume", key=f"resume-{place.name}"):
                 work.start(place.path, [])
+                banner.watch(place.name)
             if place.complete and st.button("Open", key=f"open-run-{place.name}"):
                 state.choose("run", place.name)
                 st.switch_page("views/overview.py")

@@ -60,9 +60,13 @@ ARRAYS = """async (name) => {
   const { findArrayAttributes } = window.Plotly.PlotSchema;
   window.Plotly = hastened;
   const traces = [...document.querySelectorAll('.js-plotly-plot')].flatMap((drawing) => drawing._fullData);
-  return [traces.map((trace) => trace._arrayAttrs.sort()), traces.map((trace) => findArrayAttributes(trace).sort())];
+  return [
+    traces.map((trace) => trace._arrayAttrs.sort()),
+    traces.map((trace) => findArrayAttributes(trace).sort()),
+    String(hastened.PlotSchema.findArrayAttributes) !== String(findArrayAttributes),
+  ];
 }"""
-"""What Plotly took for arrays in each trace on the page, and what it finds by itself."""
+"""What Plotly took for arrays in each trace on the page, what it finds by itself, and whether we told it."""
 
 
 def legend_of(page) -> list[str]:
@@ -184,7 +188,8 @@ class TestInTheBrowser:
             opened.get_by_role("button", name=coloring, exact=True)
         ).first.click()
         opened.wait_for_function(f"{CHART}._fullData.some((trace) => trace.{sign})")
-        found, searched = opened.evaluate(ARRAYS, plot.NAME)
+        found, searched, hastened = opened.evaluate(ARRAYS, plot.NAME)
+        assert hastened
         assert found == searched
         assert all({"x", "y", "customdata", "text"} <= set(names) for names in found)
         assert any("marker.color" in names for names in found) == (coloring == "strength")

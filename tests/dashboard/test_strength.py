@@ -40,7 +40,8 @@ def test_a_preview_tells_every_step_and_each_clean_picture_once(name):
 
 def test_a_step_is_made_once_and_only_when_it_is_asked_for(monkeypatch):
     made = []
-    monkeypatch.setattr(strength, "draw", lambda *asked: made.append(asked[3]) or draw(*asked))
+    cut = strength._cut
+    monkeypatch.setattr(strength, "_cut", lambda *asked: made.append(asked[3]) or cut(*asked))
     picture = pictures.chosen("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
     shown = Preview(picture, VIEW, CATALOG.get("fog"))
     assert shown.told([3])["frames"][0]["step"] == 3
@@ -48,6 +49,8 @@ def test_a_step_is_made_once_and_only_when_it_is_asked_for(monkeypatch):
     assert made == [shown.strengths[3]]
     shown.steps()
     assert sorted(made) == sorted(shown.strengths)
+    again = draw(picture.image, VIEW, CATALOG.get("fog"), shown.strengths[3])
+    assert np.array_equal(shown.step(3).after, again[1])
 
 
 def fetched(address: str):

@@ -12,7 +12,7 @@ from dataclasses import asdict
 import psutil
 import pytest
 
-from dashboard import work
+from dashboard import banner, work
 from probing_core.progress import REPORT, Report
 from probing_core.projection import map_path
 from probing_core.results import Run
@@ -107,6 +107,38 @@ def test_the_banner_tells_every_page(open_app, data_folder, made_run, state):
         app.run()
         told = app.success if state == "done" else app.warning
         assert "demo" in told[0].value
+
+
+@pytest.mark.parametrize("computing", [True, False])
+def test_the_banner_looks_more_often_while_something_is_computed(open_app, data_folder, monkeypatch, computing):
+    asked = []
+    fragment = banner.st.fragment
+
+    def spied(*functions, **how):
+        if functions == (banner._tell,):
+            asked.append(how["run_every"])
+            return fragment(*functions)
+        return fragment(*functions, **how)
+
+    monkeypatch.setattr(banner.st, "fragment", spied)
+    run = data_folder / "runs" / "demo"
+    run.mkdir(parents=True)
+    (run / "run.toml").write_text("")
+    write(run, state="running" if computing else "done")
+    app = open_app("Methods and data")
+    assert not app.exception
+    assert set(asked) == {banner.BUSY_S if computing else banner.IDLE_S}
+
+
+def test_a_run_that_this_visitor_started_is_told_of_however_soon_it_ends(open_app, data_folder):
+    run = data_folder / "runs" / "quick"
+    run.mkdir(parents=True)
+    (run / "run.toml").write_text("")
+    write(run, state="failed", error="The corpus is empty.")
+    app = open_app("Methods and data")
+    assert not [w for w in app.warning if "quick" in w.value], "somebody else's, long ago"
+    app.session_state["_watched"] = {"quick"}
+    assert "The corpus is empty" in app.run().warning[0].value
 
 
 def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
