@@ -11,7 +11,7 @@ BIN := .venv/bin
 .PHONY: demo test check bench docs browser clean
 
 demo: .venv/runtime
-	$(BIN)/python -m dashboard.demo
+	$(BIN)/python -m dashboard.jobs.demo
 	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT)
 
 test: .venv/dev browser

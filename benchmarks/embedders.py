@@ -9,7 +9,7 @@ import numpy as np
 
 from probing_core.embedders import bundled, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
-from probing_core.embedders.network import NetworkEmbedder
+from probing_core.embedders.network.embedder import NetworkEmbedder
 
 IMAGES, VIEW, ROUNDS = 64, 128, 5
 

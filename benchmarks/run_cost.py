@@ -22,17 +22,17 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from probing_core import embedding, pipeline
-from probing_core.config import Recipe
+from probing_core import pipeline
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import bundled, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
-from probing_core.embedders.network import NetworkEmbedder
+from probing_core.embedders.network.embedder import NetworkEmbedder
 from probing_core.images import encode_png
-from probing_core.pipeline import Options
-from probing_core.samples import cut_units, load_transforms, plan_samples
-from probing_core.store import Store
+from probing_core.pipeline import Options, embed
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import cut_units, load_transforms, plan_samples
+from probing_core.runs.store import Store
 from probing_core.transforms.base import Image, generator
 from probing_core.transforms.view import cut_view, prepare_source, source_side
 
@@ -120,7 +120,7 @@ def _embed(out: Path, corpus: str, loaded: dict[str, LoadedEmbedder], images: in
 def _kept(loaded: dict[str, LoadedEmbedder]) -> Iterator[None]:
     """A run takes models that are in memory, and leaves them there."""
     with ExitStack() as patches:
-        patches.enter_context(mock.patch.object(embedding, "load_embedder", lambda name, **_: loaded[name]))
+        patches.enter_context(mock.patch.object(embed, "load_embedder", lambda name, **_: loaded[name]))
         for embedder in loaded.values():
             patches.enter_context(mock.patch.object(embedder, "close"))
         yield

@@ -14,7 +14,10 @@ from PIL import Image
 from streamlit.navigation.page import StreamlitPage
 
 try:
-    from dashboard import banner, data, downloads, hover, plot, state, strength, warm, widgets
+    from dashboard import startup, state
+    from dashboard.components import downloads, hover, plot, strength_slider
+    from dashboard.data import cache
+    from dashboard.widgets import banner, pickers
 except ModuleNotFoundError as error:
     if error.name not in ("dashboard", "probing_core"):
         raise
@@ -23,7 +26,7 @@ except ModuleNotFoundError as error:
         "first."
     )
 
-from dashboard.pictures import plain
+from dashboard.text import plain
 from probing_core.charts import Theme
 
 STYLE = """<style>
@@ -106,21 +109,21 @@ def main() -> None:
     st.set_page_config(page_icon=icon(), layout="wide")  # first: else a page's own icon is fetched for the tab
     page = st.navigation(pages(), expanded=True)
     st.set_page_config(page_title=f"{page.title} · Probing image embeddings")
-    st.html(STYLE.replace("ACCENT", Theme(dark=data.is_dark()).accent).replace("ICON", ICON))
+    st.html(STYLE.replace("ACCENT", Theme(dark=cache.is_dark()).accent).replace("ICON", ICON))
     state.adopt_address()
     pick_run()
     banner.show()
     page.run()
-    warm.charts()
-    warm.start()
+    startup.charts()
+    startup.start()
 
 
 def pick_run() -> None:
-    names = [place.name for place in data.places() if place.complete]
+    names = [place.name for place in cache.places() if place.complete]
     if not names:
         return
     asked = state.chosen("run")
-    shown = widgets.select(
+    shown = pickers.select(
         "Run", "run", names, help="One computation: its corpus, models and settings.", where=st.sidebar
     )
     if asked and asked not in names:
@@ -139,6 +142,6 @@ if __name__ == "__main__":
 else:
     app = st.App(
         __file__,
-        lifespan=warm.before_serving,
-        routes=[each for part in (plot, strength, downloads, hover) for each in part.routes()],
+        lifespan=startup.before_serving,
+        routes=[each for part in (plot, strength_slider, downloads, hover) for each in part.routes()],
     )

@@ -8,7 +8,9 @@ from typing import ParamSpec
 
 import streamlit as st
 
-from dashboard import downloads, pictures, state, widgets
+from dashboard import state
+from dashboard.components import downloads
+from dashboard.widgets import pickers, upload
 
 Arguments = ParamSpec("Arguments")
 
@@ -22,12 +24,12 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
     def decorate(show: Callable[[], None]) -> Callable[[], None]:
         @st.fragment
         def shown() -> None:
-            pictures.begin_page()
+            upload.begin_page()
             downloads.begin_page()
             st.title(title, help=help)
             st.session_state[state.WHOLE] = True
             try:
-                widgets.guarded(show)()
+                pickers.guarded(show)()
             finally:
                 st.session_state[state.WHOLE] = False
             state.write_address()
@@ -43,7 +45,7 @@ def part(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
     @st.fragment
     @wraps(show)
     def shown(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
-        widgets.guarded(show)(*arguments, **named)
+        pickers.guarded(show)(*arguments, **named)
         if not st.session_state.get(state.WHOLE):  # else the page writes it, as one step of the browser's back button
             state.write_address()
 

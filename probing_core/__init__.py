@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from probing_core import transforms
     from probing_core.embedders import load_embedder
     from probing_core.errors import ProbingError
-    from probing_core.prediction import Predictor
+    from probing_core.prediction.predictor import Predictor
     from probing_core.results import Run
 
 _HOMES = {
-    "Predictor": "probing_core.prediction",
+    "Predictor": "probing_core.prediction.predictor",
     "ProbingError": "probing_core.errors",
     "Run": "probing_core.results",
     "load_embedder": "probing_core.embedders",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from probing_core.charts import LAYER_TASKS
 from probing_core.results import Run, change_of_corpus, summaries
-from probing_core.store import Store
+from probing_core.runs.store import Store
 from scripts import transform_docs
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.corpora import limit_rows, open_corpus
-from probing_core.images.flaws import flaws
+from probing_core.images.quality import flaws
 from probing_core.transforms import bank
 
 

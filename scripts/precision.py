@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from probing_core.config import Recipe
 from probing_core.corpora import open_corpus
 from probing_core.embedders import bundled, find_spec, load_embedder
-from probing_core.intake import choose_images
 from probing_core.measures import Interval, interval
 from probing_core.measures.statistics import balanced_accuracy
 from probing_core.probes.leave_one_out import fit_leave_one_out
-from probing_core.samples import load_transforms, make_samples, plan_samples
+from probing_core.runs.image_selection import choose_images
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import load_transforms, make_samples, plan_samples
 from probing_core.transforms import Image, bank
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "precision.md"

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from probing_core.config import Recipe
 from probing_core.errors import ProbingError
 from probing_core.paths import data_dir
-from probing_core.results.finding import REFERENCE
-from probing_core.store import Store, digest
+from probing_core.results.run_places import REFERENCE
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.store import Store, digest
 
 LEFT_OUT = ("embeddings/", "series/", "looks.safetensors")
 """Matrices of every sample: they are large, and whoever has the corpus makes them again."""

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from probing_core.config import Recipe
 from probing_core.corpora import open_corpus
-from probing_core.evaluation import evaluate
-from probing_core.intake import choose_images
+from probing_core.pipeline.evaluate import evaluate
 from probing_core.probes.base import FitFacts, LinearProbe
-from probing_core.progress import SILENT
-from probing_core.samples import load_transforms, plan_samples
-from probing_core.store import Store, slug
-from probing_core.tasks import make_task, task_names
-from probing_core.training import DEPLOYMENT, fits_path, predictions_path, probe_path
+from probing_core.runs.image_selection import choose_images
+from probing_core.runs.layout import DEPLOYMENT, fits_path, predictions_path, probe_path, slug
+from probing_core.runs.progress import SILENT
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import load_transforms, plan_samples
+from probing_core.runs.store import Store
+from probing_core.runs.tasks import make_task, task_names
 from probing_core.transforms import bank
 
 MODELS = {

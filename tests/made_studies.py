@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from probing_core.pairs import PAIRS
 from probing_core.results import Run
-from probing_core.samples import load_transforms
-from probing_core.series import strengths_of
-from probing_core.store import Store
+from probing_core.runs.pairs import PAIRS
+from probing_core.runs.samples import load_transforms
+from probing_core.runs.series import strengths_of
+from probing_core.runs.store import Store
 
 KEY = "made"
 STEADY = "150 images; from 2000 on the estimate is steady"

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, state, telling, widgets
-from dashboard.glossary import hint
+from dashboard import state
+from dashboard.components.tour import tour
+from dashboard.data import cache
 from dashboard.page import page
-from dashboard.pictures import plain
-from dashboard.telling import ALL, TWO
-from dashboard.tour import tour
+from dashboard.text import hint, plain
+from dashboard.views import two_classes
+from dashboard.views.two_classes import ALL, TWO
+from dashboard.widgets import pickers
 from probing_core.charts import confusion_chart
 from probing_core.results import Run, confusion_matrix
 from probing_core.results.confusion import Normalization
@@ -28,21 +30,21 @@ MARK = ">"
 
 @page("Confusion", hint("confusion"))
 def show() -> None:
-    run = data.current_run()
+    run = cache.current_run()
     tour("Confusion")
     if not run.tasks:
-        widgets.empty("This run has no predictions yet; `probing evaluate --run DIR` makes them.")
+        pickers.empty("This run has no predictions yet; `probing evaluate --run DIR` makes them.")
         return
-    compare = widgets.segments(
+    compare = pickers.segments(
         "Compare", "compare", (ALL, TWO), help="All classes in one matrix, or who is best at telling two of them apart."
     )
     if compare == TWO:
-        telling.show(run)
+        two_classes.show(run)
         return
     model, other, task, subset, normalize = _controls(run)
-    told = data.predictions(run, model, task)
+    told = cache.predictions(run, model, task)
     if told.empty:
-        widgets.empty(f"'{model}' has no predictions for the task {task}; `probing evaluate --run DIR` makes them.")
+        pickers.empty(f"'{model}' has no predictions for the task {task}; `probing evaluate --run DIR` makes them.")
         return
     told = of_subset(told, subset, run.far)
     there = {*told["truth"].unique(), *told["predicted"].unique()}
@@ -50,9 +52,9 @@ def show() -> None:
     matrix = _matrix(told, classes, normalize)
     second = None
     if other != NOBODY:
-        second = data.predictions(run, other, task)
+        second = cache.predictions(run, other, task)
         if second.empty:
-            widgets.empty(f"'{other}' has no predictions for the task {task} yet; the matrix is that of {model} alone.")
+            pickers.empty(f"'{other}' has no predictions for the task {task} yet; the matrix is that of {model} alone.")
             other, second = NOBODY, None
     if second is not None:
         second = of_subset(second, subset, run.far)
@@ -60,7 +62,7 @@ def show() -> None:
     cell = _cell(classes, matrix)
     figure = confusion_chart(
         matrix,
-        data.theme(),
+        cache.theme(),
         group_of=dict(zip(run.transforms["transform"], run.transforms["group"], strict=True))
         if task == "fine"
         else None,
@@ -68,7 +70,7 @@ def show() -> None:
         difference=other != NOBODY,
         chosen=cell,
     )
-    widgets.chart(
+    pickers.chart(
         figure,
         CHART,
         lambda: matrix.reset_index().melt("truth", value_name="value"),
@@ -85,14 +87,14 @@ def show() -> None:
 
 def _controls(run: Run) -> tuple[str, str, str, str, Normalization]:
     columns = [*st.columns(2), *st.columns(3)]
-    model = widgets.pick_model(run, where=columns[0])
+    model = pickers.pick_model(run, where=columns[0])
     others = [NOBODY, *(m for m in run.models["name"] if m != model)]
-    other = widgets.select(
+    other = pickers.select(
         "Difference to", "other", others, where=columns[1], help="Cells become model minus other model."
     )
-    task = widgets.pick_task(run, where=columns[2])
-    subset = widgets.pick_subset(run, task, where=columns[3])
-    normalize = widgets.select("Cells show", "cells", list(NORMALIZATIONS), names=NORMALIZATIONS, where=columns[4])
+    task = pickers.pick_task(run, where=columns[2])
+    subset = pickers.pick_subset(run, task, where=columns[3])
+    normalize = pickers.select("Cells show", "cells", list(NORMALIZATIONS), names=NORMALIZATIONS, where=columns[4])
     return model, other, task, subset, normalize
 
 
@@ -157,11 +159,11 @@ def _cell_pictures(
     st.markdown(f"**{plain(truth)}** {what} {', '.join(counts)}.")
     rows = rows[here]
     if rows.empty:
-        widgets.empty("No sample is in this cell; cells with a number have some.")
+        pickers.empty("No sample is in this cell; cells with a number have some.")
         return
     rows = rows.sort_values("p_predicted", ascending=False)
-    widgets.gallery(run, rows, "cell-gallery", lambda row: _caption(row, models))
-    widgets.download(rows, "cell", "Samples of the cell as CSV")
+    pickers.gallery(run, rows, "cell-gallery", lambda row: _caption(row, models))
+    pickers.download(rows, "cell", "Samples of the cell as CSV")
 
 
 def _caption(row, models: tuple[str, str]) -> str:

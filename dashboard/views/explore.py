@@ -7,11 +7,13 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, live, pictures, widgets
-from dashboard.glossary import hint
+from dashboard.components.strength_slider import strength_slider
+from dashboard.data import cache, predictions
+from dashboard.data.previews import Step, preview
 from dashboard.page import page
-from dashboard.strength import Step, preview, strength_slider
-from dashboard.studies import why_none
+from dashboard.text import hint
+from dashboard.widgets import pickers, upload
+from dashboard.widgets.studies import why_none
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.errors import ProbingError
 from probing_core.results import Run
@@ -27,42 +29,42 @@ RAW_SHIFT = (
 
 @page("Explore")
 def show() -> None:
-    run = data.current_run()
-    picture = pictures.pick_one()
+    run = cache.current_run()
+    picture = upload.pick_one()
     left, right = st.columns(2)
     with left:
-        models = widgets.pick_models(run, default=3)
-    transform = resolve(widgets.pick_transform(run, where=right))
+        models = pickers.pick_models(run, default=3)
+    transform = resolve(pickers.pick_transform(run, where=right))
     step = strength_slider(picture, run.recipe.view, transform)
     _live(run, picture, transform, step, models)
     _measured(run, transform, step.strength, models)
     _thresholds(run, transform, models)
 
 
-def _live(run: Run, picture: pictures.Chosen, transform: Transform, step: Step, models: list[str]) -> None:
+def _live(run: Run, picture: upload.Chosen, transform: Transform, step: Step, models: list[str]) -> None:
     st.header("What the models say of this picture")
-    if not widgets.toggle("Ask the models", "ask", help="Loads them, which takes seconds the first time."):
+    if not pickers.toggle("Ask the models", "ask", help="Loads them, which takes seconds the first time."):
         return
     try:
-        able = [m for m in models if m in live.models_of(run)]
+        able = [m for m in models if m in predictions.models_of(run)]
         if not able:
-            widgets.empty("None of the chosen models has a probe to predict with in this run; choose others.")
+            pickers.empty("None of the chosen models has a probe to predict with in this run; choose others.")
             return
         shown = preview(picture, picture.key, run.recipe.view, transform, transform.name)
-        curve = live.strength_curve(run, shown, able)
+        curve = predictions.strength_curve(run, shown, able)
     except ProbingError as error:
-        widgets.empty(str(error))
+        pickers.empty(str(error))
         return
     axis = _axis(transform, step.strength)
     left, right = st.columns(2)
     with left:
         st.subheader("Probability of the right class", help=hint("probability"))
-        figure = strength_chart(curve, "probability", data.theme(), "probability", axis)
-        widgets.chart(figure, "curve-probability", curve, "Probability of the right class as strength grows.")
+        figure = strength_chart(curve, "probability", cache.theme(), "probability", axis)
+        pickers.chart(figure, "curve-probability", curve, "Probability of the right class as strength grows.")
     with right:
         st.subheader("Shift of the embedding", help=RAW_SHIFT)
-        figure = strength_chart(curve, "shift", data.theme(), "1 - cosine to the clean view", axis)
-        widgets.chart(figure, "curve-shift", curve, "Shift of the embedding as strength grows.")
+        figure = strength_chart(curve, "shift", cache.theme(), "1 - cosine to the clean view", axis)
+        pickers.chart(figure, "curve-shift", curve, "Shift of the embedding as strength grows.")
     _neighbors(run, step.before, step.after, able)
 
 
@@ -70,20 +72,20 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
     able = [m for m in models if run.has_embeddings(m)]
     st.subheader("Nearest in the run, before and after")
     if not able:
-        widgets.embeddings_missing(run, "near")
+        pickers.embeddings_missing(run, "near")
         return
-    model = widgets.select("To the model", "near", able)
+    model = pickers.select("To the model", "near", able)
     for column, name, image in zip(st.columns(2), ("before", "after"), (before, after), strict=True):
         with column:
-            found, similarity = live.neighbors(run, image, model, NEIGHBORS)
+            found, similarity = predictions.neighbors(run, image, model, NEIGHBORS)
             st.markdown(f"**{name.capitalize()}**")
             rows = run.samples.iloc[found].assign(similarity=similarity)
-            widgets.gallery(run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: {r.similarity:.2f}")
+            pickers.gallery(run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: {r.similarity:.2f}")
 
 
 def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
     st.header("Measured over many pictures", help=f"{hint('recall')} {hint('shift')}")
-    table = data.table(run, "tables/strength.parquet")
+    table = cache.table(run, "tables/strength.parquet")
     rows = table if table.empty else table[(table["transform"] == transform.name) & table["model"].isin(models)]
     if rows.empty:
         _by_drawn_strength(run, transform, strength, models)
@@ -93,12 +95,12 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
     with left:
         seen = replace(axis, thresholds=_seen_from(run, transform))
         ends = ("hit_low", "hit_high")
-        figure = strength_chart(rows, "hit_rate", data.theme(), "told right (share)", seen, ends)
-        widgets.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
+        figure = strength_chart(rows, "hit_rate", cache.theme(), "told right (share)", seen, ends)
+        pickers.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
     with right:
         ends = ("shift_low", "shift_high")
-        figure = strength_chart(rows, "shift", data.theme(), "shift", axis, ends)
-        widgets.chart(figure, "shift", rows, "Normalized shift as strength grows.")
+        figure = strength_chart(rows, "shift", cache.theme(), "shift", axis, ends)
+        pickers.chart(figure, "shift", rows, "Normalized shift as strength grows.")
     st.caption(
         f"The same {int(rows['images'].max())} test images at every strength, with 95 % intervals. "
         "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds below. Told by the "
@@ -112,7 +114,7 @@ def _axis(transform: Transform, strength: float) -> StrengthAxis:
 
 def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
     """Model -> its detection threshold, where that lies among the strengths that were tried."""
-    table = data.table(run, "tables/thresholds.parquet")
+    table = cache.table(run, "tables/thresholds.parquet")
     rows = table if table.empty else table[(table["transform"] == transform.name) & (table["censored"] == "")]
     return {} if rows.empty else dict(zip(rows["model"], rows["threshold"], strict=True))
 
@@ -121,7 +123,7 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
     """Without a sweep of strengths: the tested samples of the run, in fifths of their drawn strengths."""
     parts = []
     for model in models:
-        told = data.predictions(run, model, "fine")
+        told = cache.predictions(run, model, "fine")
         rows = told if told.empty else told[told["transform"] == transform.name]
         if rows.empty:
             continue
@@ -132,11 +134,11 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
             .assign(model=model)
         )
     if not parts:
-        widgets.empty("The chosen models have no predictions of this transformation in this run.")
+        pickers.empty("The chosen models have no predictions of this transformation in this run.")
         return
     curve = pd.concat(parts, ignore_index=True)
-    figure = strength_chart(curve, "right", data.theme(), "told right (share)", _axis(transform, strength))
-    widgets.chart(figure, "by-strength", curve, f"Share of {transform.name} samples told right by drawn strength.")
+    figure = strength_chart(curve, "right", cache.theme(), "told right (share)", _axis(transform, strength))
+    pickers.chart(figure, "by-strength", curve, f"Share of {transform.name} samples told right by drawn strength.")
     st.caption(
         f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
         f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs. "
@@ -146,16 +148,16 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
 
 def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
     st.header("Detection thresholds", help=hint("detection threshold"))
-    table = data.table(run, "tables/thresholds.parquet")
+    table = cache.table(run, "tables/thresholds.parquet")
     rows = table if table.empty else table[(table["transform"] == transform.name) & table["model"].isin(models)]
     if rows.empty:
         reason = f"{transform.name} has too few strengths for a threshold, or the chosen models have none."
-        widgets.empty(why_none(run, trains=False) if table.empty else reason)
+        pickers.empty(why_none(run, trains=False) if table.empty else reason)
         return
     stronger = transform.strongest >= transform.weakest
     order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images", "note"]
     number = st.column_config.NumberColumn
-    widgets.show_table(
+    pickers.show_table(
         rows.sort_values("threshold", ascending=stronger).reindex(columns=order, fill_value=""),
         "thresholds",
         column_config={

@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, widgets
-from dashboard.glossary import hint
+from dashboard.data import cache
 from dashboard.page import page
-from dashboard.studies import measure_columns, why_none
+from dashboard.text import hint
+from dashboard.widgets import pickers
+from dashboard.widgets.studies import measure_columns, why_none
 from probing_core.charts import LAYER_TASKS, confusion_chart, dimension_chart, layers_chart, shift_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run, summaries
@@ -24,13 +25,13 @@ METHODS = {"mahalanobis": "Mahalanobis", "neighbors": "nearest neighbors"}
 
 @page("Geometry", "How transformations move embeddings, and how alike the models' embeddings are.")
 def show() -> None:
-    run = data.current_run()
+    run = cache.current_run()
     if run.models.empty:
-        widgets.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        pickers.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
     choice, chosen = st.columns(2)
-    if widgets.segments("Look at", "whose", list(WHOSE), names=WHOSE, where=choice) == "one":
-        model = widgets.pick_model(run, where=chosen)
+    if pickers.segments("Look at", "whose", list(WHOSE), names=WHOSE, where=choice) == "one":
+        model = pickers.pick_model(run, where=chosen)
         _shift(run, model)
         _equivariance(run, model)
         _composition(run, model)
@@ -45,12 +46,12 @@ def show() -> None:
 
 def _shift(run: Run, model: str) -> None:
     st.subheader("Shift against decodability", help=hint("shift"))
-    points = data.kept(run, summaries.shifts, model)
+    points = cache.kept(run, summaries.shifts, model)
     if points.empty:
-        widgets.empty(why_none(run, trains=False))
+        pickers.empty(why_none(run, trains=False))
         return
-    widgets.chart(
-        shift_chart(points, data.theme()),
+    pickers.chart(
+        shift_chart(points, cache.theme()),
         "shift-recall",
         points,
         f"Shift and recall of each transformation in {model}.",
@@ -63,29 +64,29 @@ def _shift(run: Run, model: str) -> None:
 
 def _equivariance(run: Run, model: str) -> None:
     st.subheader("Equivariance", help=hint("equivariance"))
-    table = data.table(run, "tables/geometry.parquet")
+    table = cache.table(run, "tables/geometry.parquet")
     rows = table if table.empty else table[table["measure"].isin(EQUIVARIANCE)]
     if rows.empty:
-        widgets.empty(why_none(run))
+        pickers.empty(why_none(run))
         return
     chosen = rows[rows["model"] == model]
     wide = chosen.pivot(index="transform", columns="measure", values="value").reindex(chosen["transform"].unique())
     columns = measure_columns(list(EQUIVARIANCE))
-    widgets.show_table(wide[list(EQUIVARIANCE)].reset_index(), "equivariance", column_config=columns)
-    widgets.download(chosen, "equivariance-intervals", "With intervals, as CSV")
+    pickers.show_table(wide[list(EQUIVARIANCE)].reset_index(), "equivariance", column_config=columns)
+    pickers.download(chosen, "equivariance-intervals", "With intervals, as CSV")
 
 
 def _cka(run: Run) -> None:
     st.subheader("Likeness of the models' spaces", help=hint("cka"))
-    table = data.table(run, "tables/cka.parquet")
+    table = cache.table(run, "tables/cka.parquet")
     if table.empty:
-        widgets.empty(why_none(run, trains=False))
+        pickers.empty(why_none(run, trains=False))
         return
     matrix = table.pivot(index="model_a", columns="model_b", values="value")
     order = [m for m in run.models["name"] if m in matrix.index]
     matrix = matrix.reindex(index=order, columns=order) * 100
-    figure = confusion_chart(matrix, data.theme(), axes=("model", "model"))
-    widgets.chart(figure, "cka", table, "CKA between every two models, in percent.")
+    figure = confusion_chart(matrix, cache.theme(), axes=("model", "model"))
+    pickers.chart(figure, "cka", table, "CKA between every two models, in percent.")
     half = f" The 95 % intervals, in the data, reach {reach}." if (reach := _reach(table)) else ""
     note = f" {table['note'].iloc[0].capitalize()}." if table["note"].iloc[0] else ""
     st.caption(f"In percent: 100 is the same geometry, 0 what unrelated spaces have in the mean.{half}{note}")
@@ -103,11 +104,11 @@ def _reach(table: pd.DataFrame) -> str:
 def _layers(run: Run) -> None:
     st.subheader("Layers", help="What each block of a network gives out, told by a linear probe of its own: where the "
                  "look of a picture is known, and where its content.")  # fmt: skip
-    rows = data.kept(run, summaries.layers)
+    rows = cache.kept(run, summaries.layers)
     if rows.empty:
-        widgets.empty(why_none(run) + " Models that are no networks have no layers.")
+        pickers.empty(why_none(run) + " Models that are no networks have no layers.")
         return
-    widgets.chart(layers_chart(rows, data.theme()), "layers", rows, "Balanced accuracy by layer and task.")
+    pickers.chart(layers_chart(rows, cache.theme()), "layers", rows, "Balanced accuracy by layer and task.")
     st.caption("Dotted line: chance. Rest on a point for its 95 % interval; click a name below the chart to hide it.")
     st.caption("The layer with the lowest loss on the val split, chosen without a look at the scores above:")
     best = summaries.best_layers(rows)
@@ -125,20 +126,20 @@ def _layers(run: Run) -> None:
         "from": number(format="%.1f", help="End of the 95 % interval."),
         "to": number(format="%.1f", help="End of the 95 % interval."),
     }
-    widgets.show_table(named, "best-layers", column_config=columns)
-    widgets.notes(rows)
+    pickers.show_table(named, "best-layers", column_config=columns)
+    pickers.notes(rows)
 
 
 def _composition(run: Run, model: str) -> None:
     st.subheader("Two transformations at once", help=hint("composition"))
-    table = data.table(run, "tables/composition.parquet")
+    table = cache.table(run, "tables/composition.parquet")
     if table.empty:
-        widgets.empty(why_none(run))
+        pickers.empty(why_none(run))
         return
     rows = table[table["model"] == model].sort_values("both_hit", ascending=False)
     names = {"first_hit": "composition-first", "second_hit": "composition-last", "both_hit": "composition-both"}
     shares = [*names, "both_low", "both_high"]
-    widgets.show_table(
+    pickers.show_table(
         rows[["first", "second", *shares, "images"]].assign(**{c: rows[c] * 100 for c in shares}),
         "composition-table",
         column_config={
@@ -152,28 +153,28 @@ def _composition(run: Run, model: str) -> None:
             "both_high": st.column_config.NumberColumn("both, to", format="%.1f", help="End of the 95 % interval."),
         },
     )
-    widgets.notes(rows)
+    pickers.notes(rows)
 
 
 def _dimension(run: Run) -> None:
     st.subheader("Accuracy against dimension", help="How well the transformation is told from the first principal "
                  "components of the embedding alone, so that models are compared at equal size.")  # fmt: skip
-    table = data.table(run, "tables/dimension.parquet")
+    table = cache.table(run, "tables/dimension.parquet")
     if table.empty:
-        widgets.empty(why_none(run))
+        pickers.empty(why_none(run))
         return
-    figure = dimension_chart(table, data.theme())
-    widgets.chart(figure, "dimension", table, "Balanced accuracy as the number of principal components grows.")
+    figure = dimension_chart(table, cache.theme())
+    pickers.chart(figure, "dimension", table, "Balanced accuracy as the number of principal components grows.")
     st.caption("Dotted line: chance. Rest on a point for its 95 % interval; click a name below the chart to hide it.")
-    widgets.notes(table)
+    pickers.notes(table)
 
 
 def _erasure(run: Run) -> None:
     st.subheader("Erasing the transformation", help="The linear subspace that tells the transformations is projected "
                  "out of the embedding, and accuracy is measured again.")  # fmt: skip
-    table = data.table(run, "tables/erasure.parquet")
+    table = cache.table(run, "tables/erasure.parquet")
     if table.empty:
-        widgets.empty(why_none(run))
+        pickers.empty(why_none(run))
         return
     wide = table.assign(value=table["value"] * 100).pivot(
         index=["model", "task", "probe"], columns="erased", values="value"
@@ -188,23 +189,23 @@ def _erasure(run: Run) -> None:
         name: st.column_config.NumberColumn(f"{name} erased (%)", format="%.1f", help=text)
         for name, text in erased.items()
     }
-    widgets.show_table(wide[["model", "task", "probe", *erased]], "erasure", column_config=columns)
-    widgets.download(table, "erasure-intervals", "With intervals, as CSV")
-    widgets.notes(table)
+    pickers.show_table(wide[["model", "task", "probe", *erased]], "erasure", column_config=columns)
+    pickers.download(table, "erasure-intervals", "With intervals, as CSV")
+    pickers.notes(table)
 
 
 def _outliers(run: Run, model: str) -> None:
     st.subheader("Outside of clean embeddings", help="How well the distance from clean training embeddings tells "
                  "transformed images from clean ones; nothing is tuned on transformed images.")  # fmt: skip
-    table = data.table(run, "tables/ood.parquet")
+    table = cache.table(run, "tables/ood.parquet")
     if table.empty:
-        widgets.empty(why_none(run))
+        pickers.empty(why_none(run))
         return
     chosen = table[table["model"] == model].assign(column=lambda t: t["measure"] + ", " + t["method"])
     wide = chosen.pivot(index="transform", columns="column", values="value").reindex(chosen["transform"].unique())
     columns = {name: _outlier_column(*str(name).split(", ")) for name in wide}
-    widgets.show_table(wide.reset_index(), "outliers", column_config=columns)
-    widgets.download(chosen.drop(columns="column"), "outliers-intervals", "With intervals, as CSV")
+    pickers.show_table(wide.reset_index(), "outliers", column_config=columns)
+    pickers.download(chosen.drop(columns="column"), "outliers-intervals", "With intervals, as CSV")
 
 
 def _outlier_column(measure: str, method: str) -> Any:
@@ -218,11 +219,11 @@ def _information(run: Run) -> None:
     st.subheader("In the embedding, or learned by the probe?", help="A probe that learns easily and generalizes finds "
                  "what the embedding holds; one that needs many examples learns it by itself.")  # fmt: skip
     selectivity, codelength = (
-        data.table(run, "tables/selectivity.parquet"),
-        data.table(run, "tables/codelength.parquet"),
+        cache.table(run, "tables/selectivity.parquet"),
+        cache.table(run, "tables/codelength.parquet"),
     )
     if selectivity.empty or codelength.empty:
-        widgets.empty(why_none(run))
+        pickers.empty(why_none(run))
         return
     number = st.column_config.NumberColumn
     further = {
@@ -238,7 +239,7 @@ def _information(run: Run) -> None:
         measure = MEASURES.get(name)
         value = number(measure.title, format="%.2f", help=measure.definition)
         rows = table.sort_values("value", ascending=False)[columns]
-        widgets.show_table(rows, name, column_config={"value": value, **further})
+        pickers.show_table(rows, name, column_config={"value": value, **further})
 
 
 show()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, selection, state, widgets
-from dashboard.glossary import hint
-from dashboard.hover import pictures_on_hover
-from dashboard.maps import draw_missing
+from dashboard import state
+from dashboard.components.hover import pictures_on_hover
+from dashboard.components.tour import tour
+from dashboard.data import cache, selection
+from dashboard.data.map_points import COLORING_NAMES, COLORINGS, looks_of, panels, points_of, thin
 from dashboard.page import page
-from dashboard.points import COLORING_NAMES, COLORINGS, looks_of, panels, points_of, thin
-from dashboard.tour import tour
+from dashboard.text import hint
+from dashboard.widgets import pickers
+from dashboard.widgets.missing_maps import draw_missing
 from probing_core.charts import map_chart
 from probing_core.results import Run
-from probing_core.samples import sample_key
+from probing_core.runs.samples import sample_key
 
 MOST_ARROWS = 160
 """One image under every transformation, in three repetitions."""
@@ -27,10 +29,10 @@ OF = "selected-in"
 
 @page("Map", hint("map"))
 def show() -> None:
-    run = data.current_run()
+    run = cache.current_run()
     tour("Map")
     if run.models.empty:
-        widgets.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        pickers.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
     asked, coloring = _controls(run)
     models = [m for m in asked if run.has_map(m)]
@@ -40,13 +42,13 @@ def show() -> None:
         return
     placed = points_of(run, models, coloring)
     selected = _find_image(run, placed, _selected_in(run))
-    groups = widgets.several("Groups", "groups", list(dict.fromkeys(run.transforms["group"])), "all groups")
+    groups = pickers.several("Groups", "groups", list(dict.fromkeys(run.transforms["group"])), "all groups")
     asked_for = placed[placed["group"].isin(groups)]
     points = thin(asked_for, selected, len(models))
     arrows = _arrows(placed, selected) if _wants_arrows(selected) else None
     looks, unit = looks_of(run, coloring, points)
-    figure = map_chart(panels(points), data.theme(), looks, unit, selected, arrows, revision=run.digest)
-    widgets.chart(
+    figure = map_chart(panels(points), cache.theme(), looks, unit, selected, arrows, revision=run.digest)
+    pickers.chart(
         figure,
         CHART,
         lambda: points.drop(columns="hover"),
@@ -63,9 +65,9 @@ def show() -> None:
 def _controls(run: Run) -> tuple[list[str], str]:
     left, right = st.columns(2)
     with left:
-        models = widgets.pick_models(run, limit=4, prefer=run.has_map)
+        models = pickers.pick_models(run, limit=4, prefer=run.has_map)
     with right:
-        coloring = widgets.segments("Color by", "color", COLORINGS, names=COLORING_NAMES)
+        coloring = pickers.segments("Color by", "color", COLORINGS, names=COLORING_NAMES)
     return models, coloring
 
 
@@ -116,7 +118,7 @@ def _find_image(run: Run, placed: pd.DataFrame, selected: list[int]) -> list[int
         _select(run, selected)
     st.session_state["_found"] = image
     with middle:
-        widgets.toggle(
+        pickers.toggle(
             "Arrows from clean to transformed", "arrows", help=f"For selections of up to {MOST_ARROWS} samples."
         )
     if right.button("Clear", disabled=not selected, help="Selects nothing.", key="clear-selection"):
@@ -145,7 +147,7 @@ def _arrows(placed: pd.DataFrame, selected: list[int]) -> pd.DataFrame:
 def _selection(run: Run, selected: list[int], models: list[str]) -> None:
     st.header("Selection")
     if not selected:
-        widgets.empty("Nothing is selected. Click a point, draw a lasso or a box, or find an image by its id.")
+        pickers.empty("Nothing is selected. Click a point, draw a lasso or a box, or find an image by its id.")
         return
     rows = run.samples.iloc[selected]
     pictures, composition = st.columns([3, 2])
@@ -154,10 +156,10 @@ def _selection(run: Run, selected: list[int], models: list[str]) -> None:
         _composition(run, rows)
         _name_and_export(run, rows)
     with pictures:
-        told = data.predictions(run, models[0], "fine")
+        told = cache.predictions(run, models[0], "fine")
         if not told.empty:
             rows = rows.merge(told[["sample", "predicted"]], on="sample", how="left")
-        widgets.gallery(run, rows, "map-gallery", _caption)
+        pickers.gallery(run, rows, "map-gallery", _caption)
 
 
 def _caption(row) -> str:
@@ -174,7 +176,7 @@ def _composition(run: Run, rows: pd.DataFrame) -> None:
     counts["share %"] = counts["samples"] / len(rows) * 100
     counts["times expected"] = counts["samples"] / len(rows) / counts["transform"].map(everywhere)
     number = st.column_config.NumberColumn(format="%.1f")
-    widgets.show_table(
+    pickers.show_table(
         counts.sort_values("samples", ascending=False),
         "composition",
         height=min(260, 36 * (len(counts) + 1)),
@@ -200,7 +202,7 @@ def _name_and_export(run: Run, rows: pd.DataFrame) -> None:
         named[name] = selection.encode(rows["sample"].tolist())
     with export:
         file = "".join(c if c.isalnum() else "-" for c in name) or "selection"
-        widgets.download(rows, "selection-export", "Export as CSV", file)
+        pickers.download(rows, "selection-export", "Export as CSV", file)
     if named:
         again = st.selectbox("Kept selections", list(named), index=None, key="selection-again")
         if again and named[again] != selection.encode(rows["sample"].tolist()) and st.button(f"Open '{again}'"):

@@ -9,15 +9,16 @@ import zipfile
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, widgets
-from dashboard.command import command
-from dashboard.glossary import TERMS
+from dashboard.components.copy_command import command
+from dashboard.components.tour import tour
+from dashboard.data import cache
 from dashboard.page import page
-from dashboard.tour import tour
+from dashboard.text import TERMS
+from dashboard.widgets import pickers
 from probing_core.measures import MEASURES
 from probing_core.probes import PROBES
-from probing_core.report.methods import ORIGIN, PROTOCOL, about_fits, how_judged
 from probing_core.results import Run, command_of, corpus_is_named
+from probing_core.results.report.methods import ORIGIN, PROTOCOL, about_fits, how_judged
 
 PAPER = "arXiv 2307.05610"
 SHOWN = 200
@@ -26,7 +27,7 @@ SHOWN = 200
 
 @page("Methods and data")
 def show() -> None:
-    run = data.current_run()
+    run = cache.current_run()
     tour("Methods and data")
     st.markdown(ORIGIN.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
     st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
@@ -43,7 +44,7 @@ def _recipe(run: Run) -> None:
     st.header("Recipe", help="Everything that decides what the run computes; the same recipe gives the same bytes.")
     recipe = run.recipe.to_toml()
     rows = [(k, ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for k, v in recipe.items()]
-    widgets.show_table(pd.DataFrame(rows, columns=["entry", "value"]), "recipe")
+    pickers.show_table(pd.DataFrame(rows, columns=["entry", "value"]), "recipe")
     st.markdown("The command that makes it again:")
     command(command_of(run.recipe), "command")
     if not corpus_is_named(run.recipe):
@@ -58,11 +59,11 @@ def _recipe(run: Run) -> None:
 def _models(run: Run) -> None:
     st.header("Models")
     if run.models.empty:
-        widgets.empty("No model has been embedded yet.")
+        pickers.empty("No model has been embedded yet.")
         return
     table = run.models.drop(columns="recipe")
-    widgets.show_table(table, "models")
-    if box := widgets.fold("Preprocessing, pooling and weights of each, as recorded", "show-recipes"):
+    pickers.show_table(table, "models")
+    if box := pickers.fold("Preprocessing, pooling and weights of each, as recorded", "show-recipes"):
         for name, recipe in zip(run.models["name"], run.models["recipe"], strict=True):
             box.markdown(f"**{name}**")
             box.json(json.dumps(recipe, default=str), expanded=False)
@@ -77,10 +78,10 @@ def _data(run: Run) -> None:
         f"{used['base_id'].nunique()} photographs are used, {left_out} are left out."
     )
     by_base = used.groupby(["base_id", "license", "split"]).size().rename("images").reset_index()
-    widgets.show_table(by_base, "photographs")
+    pickers.show_table(by_base, "photographs")
     if left_out:
         st.markdown("Left out, and why:")
-        widgets.show_table(run.images.loc[~run.images["used"], ["image_id", "why_not"]], "left-out")
+        pickers.show_table(run.images.loc[~run.images["used"], ["image_id", "why_not"]], "left-out")
 
 
 def _checks(run: Run) -> None:
@@ -93,10 +94,10 @@ def _checks(run: Run) -> None:
             "difference below 2 of 255); scores are given with and without them."
         )
     if run.fits.empty:
-        widgets.empty("This run has no probes yet; `probing train --run DIR` makes them.")
+        pickers.empty("This run has no probes yet; `probing train --run DIR` makes them.")
     else:
         st.markdown(about_fits(run))
-        widgets.show_table(run.fits, "fits")
+        pickers.show_table(run.fits, "fits")
     if st.button("Verify every file against its checksum", help="As `probing verify`."):
         damage = run.store.damage()
         for sentence in damage:
@@ -129,12 +130,12 @@ def _export(run: Run) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    name = widgets.select("Look at a table", "table", names)
+    name = pickers.select("Look at a table", "table", names)
     table = run.table(name)  # whatever its size, and seldom: not kept
     shown = table.head(SHOWN)
     st.caption(f"{len(shown):,} of {len(table):,} rows shown; the download has all.")
     st.dataframe(shown, hide_index=True, key="any-table")
-    widgets.download(table, name.replace("/", "-").removesuffix(".parquet"))
+    pickers.download(table, name.replace("/", "-").removesuffix(".parquet"))
 
 
 def _zip(run: Run, names: list[str]) -> bytes:

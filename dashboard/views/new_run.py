@@ -8,8 +8,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import banner, data, state, widgets, work
-from dashboard.estimates import (
+from dashboard import state
+from dashboard.data import cache
+from dashboard.jobs import worker
+from dashboard.jobs.estimate import (
     MEASURED_NOTE,
     PROBES_AND_MAP_S,
     ROUGH,
@@ -20,12 +22,13 @@ from dashboard.estimates import (
     start_measuring,
 )
 from dashboard.page import page
-from dashboard.pictures import plain
+from dashboard.text import plain
+from dashboard.widgets import banner, pickers
 from probing_core.errors import ProbingError
 from probing_core.paths import data_dir
-from probing_core.progress import REPORT, duration
 from probing_core.results import RunPlace
-from probing_core.samples import FEW_PHOTOGRAPHS
+from probing_core.runs.progress import REPORT, duration
+from probing_core.runs.samples import FEW_PHOTOGRAPHS
 from probing_core.transforms import GROUPS, bank
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -46,7 +49,7 @@ def show() -> None:
     if problem:
         st.caption(f":material/edit: {problem}")
     if st.button("Start", type="primary", disabled=bool(problem) or told is None, icon=":material/play_arrow:"):
-        work.start(runs_folder() / name, _command(arguments))
+        worker.start(runs_folder() / name, _command(arguments))
         banner.watch(name)
         st.success(f"The run '{name}' has been started; its progress shows on every page.")
 
@@ -86,7 +89,7 @@ def _form() -> tuple[str, dict, str, bool]:
 
 def _corpus() -> tuple[str, bool]:
     """What stands in the field, and whether somebody here wants it opened: a link alone reads and downloads nothing."""
-    state.remember("new-corpus", None, data.PACKAGED)
+    state.remember("new-corpus", None, cache.PACKAGED)
 
     def want() -> None:
         st.session_state["_wanted-corpus"] = st.session_state["new-corpus"].strip()
@@ -98,7 +101,7 @@ def _corpus() -> tuple[str, bool]:
         help="photos (packaged), folder:PATH (subfolders are labels), parquet:FILE, torchvision:NAME (downloads).",
     ).strip()
     state.publish("new-corpus", corpus)
-    wanted = corpus == data.PACKAGED or st.session_state.get("_wanted-corpus") == corpus
+    wanted = corpus == cache.PACKAGED or st.session_state.get("_wanted-corpus") == corpus
     if not wanted:
         st.button("Open this corpus", key="open-corpus", on_click=want, help="It came by a link and is not read yet.")
     return corpus, wanted
@@ -106,9 +109,9 @@ def _corpus() -> tuple[str, bool]:
 
 def _models() -> tuple[list[str], bool]:
     """The chosen models, and whether somebody here wants them looked up: those of a link alone are not."""
-    catalog = data.model_catalog()
+    catalog = cache.model_catalog()
     available = [row["name"] for row in catalog if row["available"]]
-    state.remember("new-models", available, data.bundled_models())
+    state.remember("new-models", available, cache.bundled_models())
     chosen = st.multiselect("Models", available, key="new-models")
     state.remember("new-further", None, "")
 
@@ -127,10 +130,10 @@ def _models() -> tuple[list[str], bool]:
         st.button("Look up these models", key="open-further", on_click=want, help="They came by a link.")
     state.publish("new-models", chosen)
     state.publish("new-further", further)
-    for problem in data.catalog_problems():
+    for problem in cache.catalog_problems():
         st.warning(plain(problem), icon=":material/error:")
     missing = [row for row in catalog if not row["available"]]
-    if missing and (box := widgets.fold(f"{len(missing)} models that cannot be used here, and why", "show-missing")):
+    if missing and (box := pickers.fold(f"{len(missing)} models that cannot be used here, and why", "show-missing")):
         for row in missing:
             box.markdown(f"**{plain(row['name'])}**: {plain(row['why_not'])}")
     return [*chosen, *(part.strip() for part in further.split(",") if part.strip())], wanted
@@ -163,9 +166,9 @@ def _command(arguments: dict) -> list[str]:
 
 def _estimate(arguments: dict) -> Estimate | None:
     try:
-        images, photographs, skipped = data.corpus_size(arguments["corpus"])
+        images, photographs, skipped = cache.corpus_size(arguments["corpus"])
         for model in arguments["models"]:
-            data.check_model(model)
+            cache.check_model(model)
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return None
@@ -204,7 +207,7 @@ def _choice(arguments: dict, names: list[str]) -> tuple:
 
 
 @st.fragment(run_every=POLL_S)
-@widgets.guarded
+@pickers.guarded
 def _measure(arguments: dict, names: list[str], measured: bool) -> None:
     """A button that measures, and how that goes; the page shows the result."""
     choice, running = _choice(arguments, names), st.session_state.get("_measuring")
@@ -230,26 +233,26 @@ def _measure(arguments: dict, names: list[str], measured: bool) -> None:
 
 
 @st.fragment(run_every=2.0)
-@widgets.guarded
+@pickers.guarded
 def _runs() -> None:
     st.header("Runs on this computer")
-    places = [*data.places(), *_only_begun()]
+    places = [*cache.places(), *_only_begun()]
     if not places:
-        widgets.empty("There is none yet.")
+        pickers.empty("There is none yet.")
     for place in places:
-        report = work.report_of(place.path)
+        report = worker.report_of(place.path)
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):
             begun = (place.path / "run.toml").is_file()
             st.markdown(f"**{plain(place.name)}** — {_status(place.complete, report, begun)}", width="stretch")
             if report and report.state == "running":
                 if st.button("Cancel", key=f"cancel-{place.name}"):
-                    work.cancel(place.path)
+                    worker.cancel(place.path)
             elif not begun:
                 if st.button("Remove", key=f"remove-{place.name}", help="Nothing of it has been computed."):
                     shutil.rmtree(place.path)
                     st.rerun()
             elif _unfinished(place.complete, report) and st.button("Resume", key=f"resume-{place.name}"):
-                work.start(place.path, [])
+                worker.start(place.path, [])
                 banner.watch(place.name)
             if place.complete and st.button("Open", key=f"open-run-{place.name}"):
                 state.choose("run", place.name)

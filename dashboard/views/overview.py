@@ -5,16 +5,17 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, state, widgets
-from dashboard.glossary import hint
+from dashboard import state
+from dashboard.components.tour import tour
+from dashboard.data import cache
 from dashboard.page import page, part
-from dashboard.pictures import plain
-from dashboard.telling import TWO
-from dashboard.tour import tour
+from dashboard.text import hint, plain
+from dashboard.views.two_classes import TWO
+from dashboard.widgets import pickers
 from probing_core.charts import leaderboard_chart, profile_chart, substance_chart
 from probing_core.measures import MEASURES
+from probing_core.pipeline.abstract import CLAIMS
 from probing_core.results import Run, change_of_corpus, rankable, source_of, summaries
-from probing_core.results.abstract import CLAIMS
 from probing_core.results.ranking import measure_of
 
 INTRODUCTION = (
@@ -25,13 +26,13 @@ INTRODUCTION = (
 
 @page("What does your image embedding know?")
 def show() -> None:
-    run = data.current_run()
+    run = cache.current_run()
     st.markdown(INTRODUCTION)
     tour("Overview")
     _facts(run)
     _question()
     _leaderboard(run)
-    models = list(data.board((run,), "fine", "seen").get("model", []))
+    models = list(cache.board((run,), "fine", "seen").get("model", []))
     if models:
         _beside(run, models)
     if run.recipe.probes_from:
@@ -65,15 +66,15 @@ def _question() -> None:
 def _leaderboard(run: Run) -> None:
     st.header("Leaderboard", help=hint("cannot be told apart"))
     task_column, subset_column, more_column = st.columns([2, 2, 3])
-    task = widgets.pick_task(run, where=task_column)
-    subset = widgets.pick_subset(run, task, where=subset_column)
+    task = pickers.pick_task(run, where=task_column)
+    subset = pickers.pick_subset(run, task, where=subset_column)
     measure = MEASURES.get(measure_of(subset))
-    board = data.board((run, *_further_runs(run, more_column)), task, subset)
+    board = cache.board((run, *_further_runs(run, more_column)), task, subset)
     if board.empty:
-        widgets.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
+        pickers.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
         return
-    widgets.chart(
-        leaderboard_chart(board, data.theme(), f"{measure.title} (%)"),
+    pickers.chart(
+        leaderboard_chart(board, cache.theme(), f"{measure.title} (%)"),
         "leaderboard",
         board,
         f"{measure.title.capitalize()} of {len(board)} models with intervals, best {board['model'].iloc[0]}.",
@@ -87,7 +88,7 @@ def _leaderboard(run: Run) -> None:
 
 def _further_runs(run: Run, where) -> list[Run]:
     """Runs to rank in the same table, as far as that is fair."""
-    others = {place.name: other for place, other in data.other_runs(run)}
+    others = {place.name: other for place, other in cache.other_runs(run)}
     if not others:
         return []
     state.remember("with", list(others), [])
@@ -114,7 +115,7 @@ def _board_table(board: pd.DataFrame, definition: str) -> None:
             "note": board["note"],
         }
     )
-    widgets.show_table(
+    pickers.show_table(
         table,
         "leaderboard-table",
         column_config={
@@ -136,25 +137,25 @@ def _beside(run: Run, models: list[str]) -> None:
     }
     parts = {
         "Other probes": (
-            data.kept(run, summaries.other_probes, tuple(models)),
+            cache.kept(run, summaries.other_probes, tuple(models)),
             "The linear probe, an MLP (three seeds, and all of them together) and nearest neighbors.",
         ),
         "Repetitions": (
-            data.kept(run, summaries.repetitions, tuple(models)),
+            cache.kept(run, summaries.repetitions, tuple(models)),
             "The fine task in each repetition, whose strengths and noise were drawn anew.",
         ),
     }
     for title, (table, caption) in parts.items():
         if not table.empty:
             name = title.lower().replace(" ", "-")
-            if box := widgets.fold(f"{title} at the task fine", f"show-{name}"):
+            if box := pickers.fold(f"{title} at the task fine", f"show-{name}"):
                 with box:
                     st.caption(caption)
                     shown = table.assign(**{c: table[c] * 100 for c in percent})
-                    widgets.show_table(shown, name, column_config=percent)
-    sure = data.kept(run, summaries.certainty, tuple(models))
+                    pickers.show_table(shown, name, column_config=percent)
+    sure = cache.kept(run, summaries.certainty, tuple(models))
     if not sure.empty and (
-        box := widgets.fold("How far the probabilities of the task fine can be trusted", "show-sure")
+        box := pickers.fold("How far the probabilities of the task fine can be trusted", "show-sure")
     ):
         with box:
             _certainty(sure, models)
@@ -171,7 +172,7 @@ def _certainty(sure: pd.DataFrame, models: list[str]) -> None:
     about = "Of the negative log-likelihood; 95 % interval."
     titles |= {n: number(t, help=about, format="%.3f") for n, t in (("low", "nll from"), ("high", "nll to"))}
     columns = ["nll", "low", "high", *(m.name for m in there if m.name != "nll")]
-    widgets.show_table(table[columns].reset_index(), "certainty", column_config=titles)
+    pickers.show_table(table[columns].reset_index(), "certainty", column_config=titles)
 
 
 def _interval(row) -> str:
@@ -188,15 +189,15 @@ def _standing(row) -> str:
 
 def _change_of_corpus(run: Run) -> None:
     st.header("What the change of corpus costs")
-    source = source_of(run, (other for _, other in data.other_runs(run)))
+    source = source_of(run, (other for _, other in cache.other_runs(run)))
     if source is None:
-        widgets.empty("The probes of this run come from another run, which is not here to be compared with.")
+        pickers.empty("The probes of this run come from another run, which is not here to be compared with.")
         return
     table = change_of_corpus(run, source)
     numbers = {c: table[c] * 100 for c in ("there", "here", "difference", "low", "high")}
     point = st.column_config.NumberColumn
-    widgets.show_table(
-        table.assign(task=table["task"].map(widgets.TASK_NAMES), **numbers),
+    pickers.show_table(
+        table.assign(task=table["task"].map(pickers.TASK_NAMES), **numbers),
         "change-of-corpus",
         column_config={
             "there": point("there %", format="%.1f"),
@@ -214,38 +215,38 @@ def _change_of_corpus(run: Run) -> None:
 
 def _profile(run: Run, models: list[str]) -> None:
     st.header("Models by groups", help=hint("recall"))
-    rows = data.kept(run, summaries.by_group, tuple(models))
+    rows = cache.kept(run, summaries.by_group, tuple(models))
     if rows.empty:
-        widgets.empty("This run has no scores by group for the task fine.")
+        pickers.empty("This run has no scores by group for the task fine.")
         return
-    figure = profile_chart(rows, data.theme())
-    widgets.chart(
+    figure = profile_chart(rows, cache.theme())
+    pickers.chart(
         figure, "profile", rows, "Share of each group's samples whose exact transformation each model's probe names."
     )
     st.caption("Share of a group's samples whose exact transformation is named, in percent.")
-    widgets.notes(rows)
+    pickers.notes(rows)
 
 
 def _substance(run: Run) -> None:
     st.header("Substance against style", help=hint("content"))
-    points = data.kept(run, summaries.substance)
+    points = cache.kept(run, summaries.substance)
     if points.empty:
-        widgets.empty(
+        pickers.empty(
             "This run has no content task: the labels of its corpus are the photographs themselves. A corpus with "
             "content labels (`folder:PATH`, one subfolder a label) has one."
         )
         return
-    widgets.chart(
-        substance_chart(points, data.theme()), "substance", points, "Content accuracy against transformation accuracy."
+    pickers.chart(
+        substance_chart(points, cache.theme()), "substance", points, "Content accuracy against transformation accuracy."
     )
     seen = summaries.pick(run.scores, measure="balanced-accuracy", subset="seen")
     chance = seen.groupby("task")["chance"].first()
     st.caption(
         "Right: knows what is in an untouched picture. Up: knows which transformation was applied. Bars are 95 % "
         f"intervals; guessing gives {chance['content']:.0%} and {chance['fine']:.0%}. Gray: baselines."
-        f" Hollow: variants of the model of the same color. {data.kept(run, summaries.content_classes)}"
+        f" Hollow: variants of the model of the same color. {cache.kept(run, summaries.content_classes)}"
     )
-    if box := widgets.fold("Content under each transformation", "show-content"):
+    if box := pickers.fold("Content under each transformation", "show-content"):
         with box:
             _content_by_transform(run)
 
@@ -256,14 +257,14 @@ def _content_by_transform(run: Run) -> None:
         "that learned from images transformed alike. Where the probe falls and the oracle holds, the content has "
         "moved in the embedding and is not lost."
     )
-    table = data.kept(run, summaries.content_by_transform)
+    table = cache.kept(run, summaries.content_by_transform)
     ends = {
         f"{c}_{end}": f"{c} {word}"
         for c in ("transformed", "oracle")
         for end, word in (("low", "from"), ("high", "to"))
     }
     shares = {c: c for c in ("clean", "transformed", "oracle")} | ends
-    widgets.show_table(
+    pickers.show_table(
         table.assign(**{c: table[c] * 100 for c in shares}),
         "content-by-transform",
         column_config={
@@ -279,11 +280,11 @@ def _claims(run: Run) -> None:
         "They are those of the abstract of *Substance or Style: What Does Your Image Embedding Know?* "
         "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction."
     )
-    verdicts = data.table(run, "tables/claims.parquet")
+    verdicts = cache.table(run, "tables/claims.parquet")
     if verdicts.empty:
         for number, claim in enumerate(CLAIMS, 1):
             st.markdown(f"{number}. {claim}")
-        widgets.empty(
+        pickers.empty(
             "This run does not test the claims: that takes many photographs, and encoders that differ in the "
             "objective alone; the reference run has both."
         )
@@ -293,10 +294,10 @@ def _claims(run: Run) -> None:
             f"{number}. {plain(row['claim'])} **{plain(row['verdict']).capitalize()}.** {plain(row['evidence'])}"
         )
     st.caption("One encoder of a kind cannot speak for its objective: a verdict is about these encoders.")
-    widgets.download(verdicts, "claims", "Data as CSV")
-    contrasts = data.table(run, "tables/contrasts.parquet")
+    pickers.download(verdicts, "claims", "Data as CSV")
+    contrasts = cache.table(run, "tables/contrasts.parquet")
     if len(contrasts) and (
-        box := widgets.fold("The contrasts that they rest on, named before looking", "show-contrasts")
+        box := pickers.fold("The contrasts that they rest on, named before looking", "show-contrasts")
     ):
         with box:
             _contrast_table(contrasts, "contrasts", {"claim": "claim", "first": "encoder", "second": "less"})
@@ -304,7 +305,7 @@ def _claims(run: Run) -> None:
 
 
 def _ablations(run: Run) -> None:
-    table = data.table(run, "tables/ablations.parquet")
+    table = cache.table(run, "tables/ablations.parquet")
     table = table[table["p"].notna()] if len(table) else table
     if table.empty:
         return
@@ -320,7 +321,7 @@ def _contrast_table(table: pd.DataFrame, key: str, names: dict[str, str]) -> Non
     """Differences in points with their intervals, after the columns ``names`` that say of what."""
     shown = table.assign(**{c: table[c] * 100 for c in ("effect", "low", "high")})
     point = st.column_config.NumberColumn
-    widgets.show_table(
+    pickers.show_table(
         shown[[*names, "score", "effect", "low", "high", "p_holm"]],
         key,
         column_config=names

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, pictures, state, widgets
-from dashboard.glossary import hint
+from dashboard import state
+from dashboard.components.strength_slider import strength_slider
+from dashboard.data import cache
+from dashboard.data.contact_sheet import VIEW, contact_sheet
+from dashboard.data.pictures import Chosen
+from dashboard.data.resize_loss import survival
 from dashboard.page import page, part
-from dashboard.pictures import Chosen
-from dashboard.sheet import VIEW, contact_sheet
-from dashboard.strength import strength_slider
-from dashboard.survival import survival
+from dashboard.text import hint
+from dashboard.widgets import pickers, upload
 from probing_core.errors import BadRun
 from probing_core.transforms import GROUPS, bank
 
@@ -21,7 +23,7 @@ LOST = 20
 
 @page("Transformations", "What is done to pictures: thirty transformations and identity, in ten groups.")
 def show() -> None:
-    picture = pictures.pick_one()
+    picture = upload.pick_one()
     _one(picture)
     _sheet(picture)
     _table()
@@ -34,7 +36,7 @@ def _one(picture: Chosen) -> None:
     names = {t.name: f"{t.group} · {t.name}" for t in bank()}
     default = next(t.name for t in bank() if t.group != "identity")
     st.header("One at any strength", help=hint("strength"))
-    transform = entries[widgets.select("Transformation", "transform", list(entries), default, names)]
+    transform = entries[pickers.select("Transformation", "transform", list(entries), default, names)]
     unseen = "" if transform.unseen_in is None else f" Unseen in rotation {transform.unseen_in}."
     st.markdown(f"{transform.definition}{unseen}")
     strength_slider(picture, VIEW, transform)
@@ -81,7 +83,7 @@ def _table() -> None:
             for t in bank()
         ]
     )
-    widgets.show_table(
+    pickers.show_table(
         table,
         "bank",
         column_config={"median distance": st.column_config.NumberColumn(format="%.3f", help=hint("distance"))},
@@ -94,10 +96,10 @@ def _survival() -> None:
         "Models resize and crop pictures as they were trained. A reduction averages blur, noise and compression away "
         "before the network sees them; a crop loses what happens at the edges."
     )
-    if not widgets.toggle("Measure it", "survival", help="Transforms and resizes a few photographs, in some seconds."):
+    if not pickers.toggle("Measure it", "survival", help="Transforms and resizes a few photographs, in some seconds."):
         return
     try:
-        run = data.current_run()
+        run = cache.current_run()
     except BadRun:
         st.info("This needs a run, for its models and the size of its pictures.")
         return
@@ -108,19 +110,19 @@ def _survival() -> None:
             f"{run.recipe.view} pixels at the middle of each range."
         )
         shown = {way: st.column_config.NumberColumn(format="%.0f %%", help=", ".join(m)) for way, m in ways.items()}
-        widgets.show_table(table, "survival", column_config=shown)
+        pickers.show_table(table, "survival", column_config=shown)
         for way, models in ways.items():
             lost = table[table[way] < LOST]["transform"]
             if len(lost):
-                st.markdown(f"Hardly anything reaches {pictures.plain(', '.join(models))} of: **{', '.join(lost)}**.")
+                st.markdown(f"Hardly anything reaches {upload.plain(', '.join(models))} of: **{', '.join(lost)}**.")
     if without:
-        st.caption(f"State no resize of their own: {pictures.plain(', '.join(without))}.")
+        st.caption(f"State no resize of their own: {upload.plain(', '.join(without))}.")
 
 
 def _median_distances() -> dict[str, float]:
     """Of the chosen run's samples; without a run there are none."""
     try:
-        samples = data.current_run().samples
+        samples = cache.current_run().samples
     except BadRun:
         return {}
     if samples.empty:

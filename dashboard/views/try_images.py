@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, live, pictures, state, widgets
-from dashboard.glossary import hint
+from dashboard import state
+from dashboard.components.strength_slider import strength_slider
+from dashboard.components.tour import tour
+from dashboard.data import cache, predictions
+from dashboard.data.map_points import looks_of, panels, points_of, thin
+from dashboard.data.pictures import Chosen
 from dashboard.page import page, part
-from dashboard.pictures import Chosen, plain
-from dashboard.points import looks_of, panels, points_of, thin
-from dashboard.strength import strength_slider
-from dashboard.tour import tour
+from dashboard.text import hint, plain
+from dashboard.widgets import pickers, upload
 from probing_core.charts import PANELS, Figure, answers_chart, map_chart, predictions_chart
 from probing_core.errors import ProbingError
 from probing_core.results import Run, place
@@ -31,7 +33,7 @@ MOST_MAPS = 4
 
 @page("Try your images")
 def show() -> None:
-    run = data.current_run()
+    run = cache.current_run()
     tour("Try your images")
     st.markdown("Drop pictures in, and every model says what was done to them.")
     chosen = _choose_pictures()
@@ -41,12 +43,12 @@ def show() -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     if not chosen:
-        widgets.empty("No picture yet: upload some, take one with the camera, or choose packaged photographs.")
-        live.prepare(run)
+        pickers.empty("No picture yet: upload some, take one with the camera, or choose packaged photographs.")
+        predictions.prepare(run)
         return
-    rows = live.predict(run, [c.image for c in chosen], _unique([c.name for c in chosen]), models, task)
+    rows = predictions.predict(run, [c.image for c in chosen], _unique([c.name for c in chosen]), models, task)
     if rows.empty:
-        widgets.empty("None of the chosen models could be asked; choose others.")
+        pickers.empty("None of the chosen models could be asked; choose others.")
         return
     models = [m for m in models if m in set(rows["model"])]
     for index, (name, picture) in enumerate(zip(_unique([c.name for c in chosen]), chosen, strict=True)):
@@ -56,7 +58,7 @@ def show() -> None:
             if mine["look"].iloc[0] == "combined":
                 again = any(picture.key == before.key for before in chosen[:index])
                 _whole_and_tiles(run, picture, f"{picture.key}-{index}" if again else picture.key, models, task)
-    widgets.download(rows, "predictions", "All predictions as CSV")
+    pickers.download(rows, "predictions", "All predictions as CSV")
     _change(run, chosen, models, task)
     _neighbors(run, chosen, models)
     _text(run, chosen)
@@ -65,30 +67,30 @@ def show() -> None:
 def _choose_pictures() -> list[Chosen]:
     left, right = st.columns(2)
     with left:
-        found = pictures.upload("Your pictures", "try-upload")
+        found = upload.upload("Your pictures", "try-upload")
     with right:
-        corpus = data.corpus(data.PACKAGED)
+        corpus = cache.corpus(cache.PACKAGED)
         ids = list(corpus.rows["image_id"])
         state.remember("samples", ids, [])
-        names = st.multiselect("Or packaged photographs", ids, key="samples", max_selections=pictures.MOST_UPLOADS)
+        names = st.multiselect("Or packaged photographs", ids, key="samples", max_selections=upload.MOST_UPLOADS)
         state.publish("samples", names)
-        found += [pictures.chosen(name, data.corpus_image(data.PACKAGED, name)) for name in names]
+        found += [upload.chosen(name, cache.corpus_image(cache.PACKAGED, name)) for name in names]
         if st.toggle("Use the camera", key="use-camera"):
             shot = st.camera_input("Camera", key="camera")
-            found += pictures.read_uploads([shot] if shot else [])
+            found += upload.read_uploads([shot] if shot else [])
     return found
 
 
 def _controls(run: Run) -> tuple[list[str], str]:
-    able = list(live.models_of(run))
+    able = list(predictions.models_of(run))
     left, right = st.columns([3, 2])
     with left:
-        models = widgets.pick_models(run, default=DEFAULT_MODELS)
+        models = pickers.pick_models(run, default=DEFAULT_MODELS)
         if len(models) < len(able) and st.button(f"Ask all {len(able)} models", key="ask-all", type="tertiary"):
             state.choose("models", able)
             st.rerun()
     with right:
-        task = widgets.segments(
+        task = pickers.segments(
             "Question", "question", ["fine", "group"], names=QUESTIONS, help=f"{hint('fine')} {hint('group')}"
         )
     asked = [m for m in models if m in able] or able[:1]
@@ -104,37 +106,38 @@ def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes
         st.image(picture.shown, width="stretch", alt=name)
         height, width = picture.image.shape[:2]
         st.caption(f"{plain(name)}, {width} × {height} pixels. Look: {rows['look'].iloc[0]}", help=hint("look"))
-        pictures.flags(picture)
+        upload.flags(picture)
     with right:
         best = rows.groupby("model", sort=False).head(1).rename(columns={"class": "cls"})
         st.markdown("  \n".join(_sentence(row) for row in best.itertuples()))
-        widgets.chart(_answers_figure(rows, classes), f"answers-{index}", rows, f"Predictions for {name}.")
+        pickers.chart(_answers_figure(rows, classes), f"answers-{index}", rows, f"Predictions for {name}.")
 
 
-@widgets.guarded
+@pickers.guarded
 def _whole_and_tiles(run: Run, picture: Chosen, tag: str, models: list[str], task: str) -> None:
     """What a model says of each of the pictures that it is given of a large one.
 
     Args:
         tag: of the picture, which it keeps when another is taken away.
     """
-    box = widgets.fold("Whole and tiles: what a model is given, and says of each", f"show-tiles-{tag}")
+    box = pickers.fold("Whole and tiles: what a model is given, and says of each", f"show-tiles-{tag}")
     if not box:
         return
     with box:
-        model = widgets.select("Model", f"tiles-model-{tag}", models)
-        given, told = live.parts(run, picture.image, model, task)
+        model = pickers.select("Model", f"tiles-model-{tag}", models)
+        given, told = predictions.parts(run, picture.image, model, task)
         names = ["whole, reduced", *(f"tile {i}" for i in range(1, len(given)))]
         words = [f"{name}: {told[i].idxmax()} {told[i].max():.0%}" for i, name in enumerate(names)]
-        st.image(given, caption=[plain(said) for said in words], width=widgets.THUMBNAIL, alt=words)
+        st.image(given, caption=[plain(said) for said in words], width=pickers.THUMBNAIL, alt=words)
         st.caption(
             "The whole shows color, tone, style and composition; the tiles are cut at the picture's own scale, from "
-            f"its upper left to its lower right, and show blur, noise and compression. {live.rule_of(run, model)}"
+            "its upper left to its lower right, and show blur, noise and compression. "
+            f"{predictions.rule_of(run, model)}"
         )
         tiles = told.drop(columns=[0, "answer"]).mean(axis=1)
         shares = pd.DataFrame({"whole": told[0], "tiles, on average": tiles, "answer": told["answer"]})
         percent = st.column_config.NumberColumn(format="%.1f %%")
-        widgets.show_table(
+        pickers.show_table(
             (shares.head(TOLD) * 100).reset_index(),
             f"tiles-{tag}",
             column_config=dict.fromkeys(shares.columns, percent),
@@ -144,8 +147,8 @@ def _whole_and_tiles(run: Run, picture: Chosen, tag: str, models: list[str], tas
 def _answers_figure(rows: pd.DataFrame, classes: list[str], columns: int = PANELS) -> Figure:
     """Bars for a few models, one table for many."""
     if rows["model"].nunique() > PANELS:
-        return answers_chart(rows, data.theme(), classes)
-    return predictions_chart(rows, data.theme(), columns=columns)
+        return answers_chart(rows, cache.theme(), classes)
+    return predictions_chart(rows, cache.theme(), columns=columns)
 
 
 def _sentence(row: Any) -> str:
@@ -163,12 +166,12 @@ def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> Non
     st.header("Change a picture and watch", help=hint("strength"))
     left, right = st.columns(2)
     names = _unique([c.name for c in chosen])
-    which = names.index(widgets.select("Picture", "change-picture", names, where=left))
+    which = names.index(pickers.select("Picture", "change-picture", names, where=left))
     entries = {t.name: t for t in bank() if t.group != "identity"}
     labels = {t.name: f"{t.group} · {t.name}" for t in entries.values()}
-    transform = entries[widgets.select("Transformation", "transform", list(entries), names=labels, where=right)]
+    transform = entries[pickers.select("Transformation", "transform", list(entries), names=labels, where=right)]
     step = strength_slider(chosen[which], run.recipe.view, transform)
-    rows = live.predict(run, [step.before, step.after], ["before", "after"], models, task)
+    rows = predictions.predict(run, [step.before, step.after], ["before", "after"], models, task)
     st.markdown(
         f"**Before**, and **after {transform.name} {step.strength:.3g} {transform.unit}**, seen as the models see it:"
     )
@@ -180,7 +183,7 @@ def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> Non
                 st.subheader(name.capitalize())
             told = rows[rows["image"] == name]
             figure = _answers_figure(told, run.classes(task), columns=1)
-            widgets.chart(figure, f"change-{name}", told, f"Predictions {name} the change.")
+            pickers.chart(figure, f"change-{name}", told, f"Predictions {name} the change.")
 
 
 @part
@@ -190,43 +193,45 @@ def _neighbors(run: Run, chosen: list[Chosen], models: list[str]) -> None:
         help="The pictures of the run whose embeddings are nearest to that of yours, and where yours belongs on the "
         "maps: between its neighbors, the nearer the heavier.",
     )
-    if not widgets.toggle("Show them", "neighbors"):
+    if not pickers.toggle("Show them", "neighbors"):
         return
     able = [m for m in models if run.has_embeddings(m)]
     if not able:
-        widgets.embeddings_missing(run, "neighbors")
+        pickers.embeddings_missing(run, "neighbors")
         return
     names = _unique([c.name for c in chosen])
     near = {
-        (m, n): live.neighbors(run, c.image, m, NEIGHBORS) for m in able for n, c in zip(names, chosen, strict=True)
+        (m, n): predictions.neighbors(run, c.image, m, NEIGHBORS)
+        for m in able
+        for n, c in zip(names, chosen, strict=True)
     }
     _on_the_maps(run, [m for m in able if run.has_map(m)][:MOST_MAPS], near)
     left, right = st.columns(2)
-    which = widgets.select("Of the picture", "neighbors-picture", names, where=left)
-    model = widgets.select("To the model", "neighbors-model", able, where=right)
+    which = pickers.select("Of the picture", "neighbors-picture", names, where=left)
+    model = pickers.select("To the model", "neighbors-model", able, where=right)
     found, similarity = near[model, which]
     rows = run.samples.iloc[found].assign(similarity=similarity)
-    widgets.gallery(
+    pickers.gallery(
         run, rows, "neighbors-gallery", lambda r: f"{r.transform}, {r.label}, similarity {r.similarity:.2f}"
     )
-    widgets.download(rows, "neighbors", "Neighbors as CSV")
+    pickers.download(rows, "neighbors", "Neighbors as CSV")
 
 
 def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> None:
     if not models:
-        widgets.empty("None of these models has a map yet; the page Map has one drawn when you choose its model there.")
+        pickers.empty("None of these models has a map yet; the page Map has one drawn when you choose its model there.")
         return
     placed = []
     for (model, name), (found, similarity) in near.items():
-        table = data.map_of(run, model) if model in models else None
+        table = cache.map_of(run, model) if model in models else None
         at = None if table is None else place(table, found, similarity)
         if at is not None:
             placed.append({"model": model, "x": at[0], "y": at[1], "name": name})
     marks = pd.DataFrame(placed, columns=["model", "x", "y", "name"])
     points = thin(points_of(run, models, "group"), [], len(models))
     looks, unit = looks_of(run, "group", points)
-    figure = map_chart(panels(points), data.theme(), looks, unit, marks=marks, revision=run.digest)
-    widgets.chart(figure, "places", marks, f"Where your pictures belong on the maps of {', '.join(models)}.")
+    figure = map_chart(panels(points), cache.theme(), looks, unit, marks=marks, revision=run.digest)
+    pickers.chart(figure, "places", marks, f"Where your pictures belong on the maps of {', '.join(models)}.")
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
 
 
@@ -245,9 +250,9 @@ def _text(run: Run, chosen: list[Chosen]) -> None:
     state.publish("words", text)
     if not text:
         return
-    rows = live.similarity(run, [c.image for c in chosen], _unique([c.name for c in chosen]), with_text, text)
+    rows = predictions.similarity(run, [c.image for c in chosen], _unique([c.name for c in chosen]), with_text, text)
     if not rows.empty:
-        widgets.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")
+        pickers.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")
 
 
 def _unique(names: list[str]) -> list[str]:

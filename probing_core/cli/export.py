@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
     parser = add_command(
         commands,
         "export",
-        export,
+        _run,
         "write the transformed images of a run and their list, to embed them elsewhere and bring them back as file:",
         "probing export --run data/runs/mine --out exported --corpus folder:photos",
     )
@@ -24,11 +24,11 @@ def add(commands: Any) -> None:
     add_run_options(parser)
 
 
-def export(options: argparse.Namespace) -> int:
-    from probing_core import pipeline
-    from probing_core.progress import terminal
+def _run(options: argparse.Namespace) -> int:
+    from probing_core.pipeline import export
+    from probing_core.runs.progress import terminal
 
-    count = pipeline.export(options.run, options.out, run_options(options), terminal())
+    count = export(options.run, options.out, run_options(options), terminal())
     print(
         f"{options.out} holds {count} images; embed the files that samples.csv lists, row by row, save the matrix as "
         f"{options.out / 'samples.npy'}, and add it by "

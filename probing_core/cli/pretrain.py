@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
 def pretrain(options: argparse.Namespace) -> int:
     from probing_core import pretraining
     from probing_core.corpora import open_corpus
-    from probing_core.progress import terminal
+    from probing_core.runs.progress import terminal
 
     weights = pretraining.pretrain(
         options.recipe,

@@ -23,8 +23,8 @@ def add(commands: Any) -> None:
 
 
 def report(options: argparse.Namespace) -> int:
-    from probing_core.report import write_report
     from probing_core.results import Run
+    from probing_core.results.report import write_report
 
     write_report(Run.open(options.run), options.out)
     print(f"{options.out} is complete.", file=sys.stderr)

@@ -87,7 +87,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(out: Path, options: argparse.Namespace, stages: Sequence[str]) -> int:
     from probing_core.pipeline import run
-    from probing_core.progress import ending, terminal
+    from probing_core.runs.progress import ending, terminal
 
     progress = terminal(out)
     with ending(progress):

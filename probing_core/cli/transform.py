@@ -43,7 +43,7 @@ def transform(options: argparse.Namespace) -> int:
             "side to be transformed."
         )
     if options.sheet:
-        from probing_core.transforms.sheet import contact_sheet
+        from probing_core.transforms.contact_sheet import contact_sheet
 
         result = contact_sheet(image, seed=options.seed)
     else:
@@ -64,7 +64,7 @@ def transform(options: argparse.Namespace) -> int:
 
 def _write_picture(path: Path, image: Any) -> None:
     from probing_core.images import encode_jpeg, encode_png, encode_webp
-    from probing_core.store import write_atomically
+    from probing_core.runs.store import write_atomically
 
     encoders = {".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg, ".webp": encode_webp}
     encode = encoders.get(path.suffix.lower())

@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
 
 def verify(options: argparse.Namespace) -> int:
     from probing_core.errors import BadRun
-    from probing_core.store import Store
+    from probing_core.runs.store import Store
 
     store = Store(options.run)
     if not store.has("run.toml"):

@@ -18,7 +18,7 @@ from probing_core.corpora.base import Corpus, CorpusKind
 from probing_core.corpora.table import content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, one_line
 from probing_core.images import Image, read_bytes, read_image
-from probing_core.reachable import PATIENCE_S, answers
+from probing_core.network import PATIENCE_S, answers
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import importlib
 
 from probing_core.catalog import Catalog, suggest
-from probing_core.embedders import baselines, hub, zoo
+from probing_core.embedders import hub
 from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
-from probing_core.embedders.callables import from_callable, from_module
 from probing_core.embedders.names import ModelName, parse
+from probing_core.embedders.providers import baselines
+from probing_core.embedders.providers.callables import from_callable, from_module
 from probing_core.embedders.published import PUBLISHED
+from probing_core.embedders.zoo import specs as zoo
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 
 __all__ = [
@@ -36,15 +38,15 @@ __all__ = [
 ZOO_ORDER = ("zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can", "zoo/clip", "zoo/align")
 
 PROVIDERS = {
-    "timm": "probing_core.embedders.timm_",
-    "open_clip": "probing_core.embedders.open_clip_",
-    "hf": "probing_core.embedders.hf",
-    "torchvision": "probing_core.embedders.torchvision_",
-    "simclr": "probing_core.embedders.state_dicts",
-    "slip": "probing_core.embedders.state_dicts",
-    "csd": "probing_core.embedders.state_dicts",
-    "export": "probing_core.embedders.exported",
-    "file": "probing_core.embedders.precomputed",
+    "timm": "probing_core.embedders.providers.timm",
+    "open_clip": "probing_core.embedders.providers.open_clip",
+    "hf": "probing_core.embedders.providers.huggingface",
+    "torchvision": "probing_core.embedders.providers.torchvision",
+    "simclr": "probing_core.embedders.providers.checkpoints",
+    "slip": "probing_core.embedders.providers.checkpoints",
+    "csd": "probing_core.embedders.providers.checkpoints",
+    "export": "probing_core.embedders.providers.exported",
+    "file": "probing_core.embedders.providers.precomputed",
 }
 """What stands before the colon of a name -> the module whose ``make_spec(ModelName)`` knows its models."""
 

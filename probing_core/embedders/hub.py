@@ -15,7 +15,7 @@ from pathlib import Path
 
 from probing_core.embedders.base import Availability
 from probing_core.errors import ModelUnavailable, one_line
-from probing_core.reachable import PATIENCE_S, answers
+from probing_core.network import PATIENCE_S, answers
 
 WEIGHT_FILES = (
     "model.safetensors",

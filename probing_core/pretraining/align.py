@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from probing_core.embedders.text_tower import PADDING
+from probing_core.embedders.zoo.text_tower import PADDING
 from probing_core.pretraining.clip import CLIP
 
 NOISY = 0.25

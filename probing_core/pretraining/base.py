@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from probing_core.embedders.vit import init_vit
+from probing_core.embedders.zoo.vit import init_vit
 from probing_core.pretraining.views import Views
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from probing_core.embedders.vit import normalize
+from probing_core.embedders.zoo.vit import normalize
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.contrastive import nt_xent, projector
 from probing_core.pretraining.masked import Decoder, encode_visible, error_at, patches, random_masks

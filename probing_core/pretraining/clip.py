@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from probing_core.embedders.text_tower import TextTower, Vocabulary
-from probing_core.embedders.vit import normalize
+from probing_core.embedders.zoo.text_tower import TextTower, Vocabulary
+from probing_core.embedders.zoo.vit import normalize
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.captions import captions
 from probing_core.pretraining.contrastive import equal_rows, image_text_loss

@@ -17,13 +17,13 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from probing_core.embedders.devices import resolve_precision
+from probing_core.embedders.network.devices import resolve_precision
 from probing_core.errors import BadConfig, ProbingError
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.pictures import Pictures, batch_indices
 from probing_core.pretraining.recipe import Recipe
-from probing_core.progress import Progress
-from probing_core.store import TEMPORARY, write_atomically
+from probing_core.runs.progress import Progress
+from probing_core.runs.store import TEMPORARY, write_atomically
 
 FLOP_BUDGET = 1.7e14
 """Floating-point operations of the training of every zoo encoder, forward and backward.

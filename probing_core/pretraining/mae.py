@@ -7,7 +7,7 @@ import torch
 from lightly.models.utils import normalize_mean_var
 from torch import Tensor
 
-from probing_core.embedders.vit import normalize
+from probing_core.embedders.zoo.vit import normalize
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.masked import Decoder, encode_visible, error_at, patches, random_masks
 from probing_core.pretraining.views import Views

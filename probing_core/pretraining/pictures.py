@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from probing_core.corpora.base import Corpus
-from probing_core.embedders.preprocessing import resize_and_crop
-from probing_core.embedders.vit import PREPROCESSING
+from probing_core.embedders.network.preprocessing import resize_and_crop
+from probing_core.embedders.zoo.vit import PREPROCESSING
 from probing_core.errors import BadCorpus
-from probing_core.progress import Progress
-from probing_core.store import TEMPORARY
+from probing_core.runs.progress import Progress
+from probing_core.runs.store import TEMPORARY
 
 SIDE = 144
 """Pixels of the side of the kept pictures: a little more than the encoder's 128, since crops cut some away."""

@@ -16,12 +16,12 @@ from pathlib import Path
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import load_embedder
-from probing_core.embedders.zoo import LICENSE, WITH_TEXT, load_zoo, weights_path
+from probing_core.embedders.zoo.specs import LICENSE, WITH_TEXT, load_zoo, weights_path
 from probing_core.errors import BadRun, ProbingError
 from probing_core.pretraining.card import model_card
 from probing_core.pretraining.gate import Gate, measure
 from probing_core.pretraining.loop import read_facts, read_log
-from probing_core.store import write_atomically
+from probing_core.runs.store import write_atomically
 
 NEEDED = {"supervised": 20.0, "clip": 20.0}
 """Objective -> points over the untrained network that its gate asks for."""

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save
 
 from probing_core.corpora.base import Corpus
-from probing_core.embedders.devices import resolve_device
+from probing_core.embedders.network.devices import resolve_device
 from probing_core.errors import BadConfig
 from probing_core.pretraining.align import ALIGN
 from probing_core.pretraining.base import Objective
@@ -23,8 +23,8 @@ from probing_core.pretraining.pictures import gather
 from probing_core.pretraining.recipe import Recipe, load_recipe
 from probing_core.pretraining.simclr import SimCLR
 from probing_core.pretraining.supervised import Supervised
-from probing_core.progress import Progress
-from probing_core.store import Store, write_atomically
+from probing_core.runs.progress import Progress
+from probing_core.runs.store import Store, write_atomically
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "supervised": Supervised,

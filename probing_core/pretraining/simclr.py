@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from probing_core.embedders.vit import normalize
+from probing_core.embedders.zoo.vit import normalize
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.contrastive import nt_xent, projector
 from probing_core.pretraining.views import Views

@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from probing_core.embedders.vit import WIDTH, normalize
+from probing_core.embedders.zoo.vit import WIDTH, normalize
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.views import Views
 

@@ -5,7 +5,7 @@ out in turn. The fit without i and j serves both i (validated on j) and j (valid
 
     n (n - 1) / 2 fits without two photographs, n without one, and 1 on all, per penalty,
 
-are everything. They share the rows, and are minimized together (`probing_core.probes.softmax`). A fit's own
+are everything. They share the rows, and are minimized together (`probing_core.probes.optimizer`). A fit's own
 standardization is folded into its penalty: with deviations s_f of its training rows, penalizing the weights of
 standardized rows is the same as the ridge ``penalty * s_f^2`` on those of shared ones; the bias absorbs the mean.
 """
@@ -24,7 +24,7 @@ from probing_core.errors import BadArray
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import as_probe, ridge_of
-from probing_core.probes.softmax import Block, Solution, curvature, gram, metric_inverse, minimize
+from probing_core.probes.optimizer import Block, Solution, curvature, gram, metric_inverse, minimize
 
 GRID = tuple(float(10.0**exponent) for exponent in np.arange(-5, 0.6, 0.5))
 """Penalties; all of them are solved, and few photographs want none of the weakest in `probing_core.probes.linear`."""

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.probes.optimizer import Block, Solution, curvature, gram, metric_inverse, minimize
 from probing_core.probes.rows import Sliceable
-from probing_core.probes.softmax import Block, Solution, curvature, gram, metric_inverse, minimize
 
 GRID = tuple(float(10.0**exponent) for exponent in np.arange(-7, 0.6, 0.5))
 """Penalties on the squared weights, beside the mean loss: the loss is ``mean(-log p) + penalty / 2 * sum(W^2)``,
@@ -26,7 +26,7 @@ WORSE = 1e-3
 """Share of the lowest validation loss by which another must exceed it to be worse: more than the optimizer leaves."""
 
 PATH_TOLERANCE, FINAL_TOLERANCE = 1e-5, 1e-7
-"""Of the optimizer (see `probing_core.probes.softmax.TOLERANCE`): while it looks for the penalty, and when it carries
+"""Of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`): while it looks for the penalty, and when it carries
 the probe of the chosen one on."""
 
 

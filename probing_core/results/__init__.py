@@ -5,15 +5,15 @@ Nothing here trains or embeds, and nothing imports a deep-learning framework.
 
 from __future__ import annotations
 
-from probing_core.results.change import change_of_corpus, source_of
 from probing_core.results.command import command_of, corpus_is_named
 from probing_core.results.confusion import confusion_matrix
-from probing_core.results.finding import RunPlace, find_runs
+from probing_core.results.corpus_shift import change_of_corpus, source_of
 from probing_core.results.neighbors import nearest, place
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import leaderboard, rankable
 from probing_core.results.run import Run
-from probing_core.results.telling import tell_apart
+from probing_core.results.run_places import RunPlace, find_runs
+from probing_core.results.two_classes import tell_apart
 
 __all__ = [
     "PicturesMissing",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from probing_core.config import Recipe
 from probing_core.corpora import list_corpora
+from probing_core.runs.recipe import Recipe
 from probing_core.transforms import TIERS
 
 

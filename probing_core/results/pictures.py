@@ -6,9 +6,9 @@ from functools import cached_property, lru_cache
 
 import pandas as pd
 
-from probing_core.config import Recipe
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadImage, ProbingError, UnknownName
+from probing_core.runs.recipe import Recipe
 from probing_core.transforms.base import Image
 
 SOURCES_KEPT = 128
@@ -53,7 +53,7 @@ class Pictures:
         Raises:
             PicturesMissing: see `why_not`.
         """
-        from probing_core.samples import make_pair
+        from probing_core.runs.samples import make_pair
         from probing_core.transforms import resolve
 
         row = self.samples.iloc[sample]

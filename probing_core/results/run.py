@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from probing_core.config import Recipe
-from probing_core.embedded import PRECOMPUTED
 from probing_core.errors import BadRun
 from probing_core.results.pictures import Pictures
-from probing_core.store import Store, slug
+from probing_core.runs.layout import map_path, slug
+from probing_core.runs.models import PRECOMPUTED
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.store import Store
 from probing_core.transforms.base import GROUPS, Image
 
 MODEL_COLUMNS = ("name", "family", "objective", "dim", "license", "weights", "data", "input_size", "text", "recipe")
@@ -165,11 +166,11 @@ class Run:
 
     def map(self, model: str) -> pd.DataFrame | None:
         """``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made."""
-        table = self.table(_map_path(model))
+        table = self.table(map_path(model))
         return None if table.empty else table
 
     def has_map(self, model: str) -> bool:
-        return self.store.has(_map_path(model))
+        return self.store.has(map_path(model))
 
     def has_embeddings(self, model: str) -> bool:
         return bool(self.store.names(f"models/{slug(model)}/embeddings/"))
@@ -224,7 +225,3 @@ class Run:
             PicturesMissing: the corpus is not on this machine, or is not the one that the run was made from.
         """
         return self.pictures.pair(sample)[:2]
-
-
-def _map_path(model: str) -> str:
-    return f"models/{slug(model)}/map.parquet"

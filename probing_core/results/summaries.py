@@ -10,7 +10,7 @@ import pandas as pd
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.ranking import of_subset
 from probing_core.results.run import Run
-from probing_core.tasks import FEWEST_TO_LEARN, FEWEST_TO_TEST, content_labels, labelled
+from probing_core.runs.tasks import FEWEST_TO_LEARN, FEWEST_TO_TEST, content_labels, labelled
 
 COLUMNS = ["value", "low", "high"]
 CHOSEN = "chosen on validation"

@@ -7,20 +7,9 @@ from pathlib import Path
 
 from probing_core.catalog import Catalog
 from probing_core.images import read_image
-from probing_core.transforms import (
-    artistic,
-    blur,
-    codec,
-    color,
-    geometry,
-    noise,
-    overlay,
-    style,
-    tone,
-    weather,
-)
+from probing_core.transforms.bank import artistic, blur, codec, color, geometry, noise, overlay, style, tone, weather
+from probing_core.transforms.bank.style import arbitrary_style
 from probing_core.transforms.base import GROUPS, SPLITS, Image, Transform, generator
-from probing_core.transforms.style import arbitrary_style
 from probing_core.transforms.view import cut_pair, cut_view, prepare_source, source_side
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from dashboard import data
+from dashboard.data import cache
 from dashboard.page import page as made_page
 from dashboard.page import part
 from probing_core.errors import ProbingError
@@ -26,7 +26,7 @@ def fails(error: Exception):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"), [(data.NoRun("No run yet."), "info"), (ProbingError("A_b is *gone*."), "error")]
+    ("error", "told"), [(cache.NoRun("No run yet."), "info"), (ProbingError("A_b is *gone*."), "error")]
 )
 def test_a_page_that_fails_has_its_title_and_one_sentence(error, told):
     from streamlit.testing.v1 import AppTest

@@ -17,22 +17,22 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import live, pictures
-from dashboard.tour import STEPS
+from dashboard.components.tour import STEPS
+from dashboard.data import predictions
+from dashboard.widgets import upload
 from probing_core.errors import ProbingError
 from probing_core.images import encode_png
 from probing_core.paths import data_dir
-from probing_core.prediction import Predictor
+from probing_core.prediction.novelty import fit_familiarity
+from probing_core.prediction.predictor import Predictor
 from probing_core.probes.base import FitFacts, LinearProbe
-from probing_core.probes.familiarity import fit_familiarity
-from probing_core.progress import REPORT, Report
-from probing_core.projection import map_path
 from probing_core.results import Run, command_of
-from probing_core.store import Store, digest
-from probing_core.training import DEPLOYMENT, familiarity_path, probe_path
+from probing_core.runs.layout import DEPLOYMENT, familiarity_path, map_path, probe_path
+from probing_core.runs.progress import REPORT, Report
+from probing_core.runs.store import Store, digest
 from tests.conftest import scene
 from tests.dashboard.conftest import PAGES
-from tests.test_images import BAD
+from tests.images.test_images import BAD
 
 REFERENCE = data_dir() / "reference"
 WITHOUT_A_RUN = ("New run", "Transformations")
@@ -222,7 +222,7 @@ def test_a_map_that_holds_a_part_of_the_run_says_so_and_finds_only_what_it_holds
     images = list(dict.fromkeys(samples["image_id"]))[::2]
     held = samples.loc[samples["image_id"].isin(images), "sample"]
     Store(run).write_table(map_path("zoo/mae"), table[table["sample"].isin(held)], "made")
-    monkeypatch.setattr("dashboard.points.MOST_POINTS", 100)
+    monkeypatch.setattr("dashboard.data.map_points.MOST_POINTS", 100)
     app = open_app("Map", run=run, models="zoo/mae", arrows="True")
     assert not app.exception
     assert f"100 of {len(held)} samples shown: thinned evenly" in texts(app)
@@ -290,7 +290,7 @@ def test_a_selection_of_another_run_is_dropped(open_app):
 
 def test_models_of_a_link_are_not_looked_up_before_somebody_here_wants_them(open_app, monkeypatch):
     asked = []
-    monkeypatch.setattr("dashboard.data.check_model", asked.append)
+    monkeypatch.setattr("dashboard.data.cache.check_model", asked.append)
     app = open_app("New run", new_further="hf:some/repo", new_name="mine")
     assert "Further models came by a link" in texts(app)
     assert asked == []
@@ -379,7 +379,7 @@ def test_try_packaged_photographs_at_any_strength(open_app):
 def test_a_large_picture_is_shown_whole_and_as_tiles_with_what_is_said_of_each(open_app, made_run):
     large = scene(0, 640)[:600]
     small = np.random.default_rng(1).integers(0, 255, (150, 130, 3), dtype=np.uint8)
-    fold = f"show-tiles-{pictures.chosen('large.png', large).key}"
+    fold = f"show-tiles-{upload.chosen('large.png', large).key}"
     app = open_app("Try your images", question="group", models="baseline/pixels", **{fold: "True"})
     files = app.file_uploader(key="try-upload").upload("large.png", encode_png(large), "image/png")
     files.upload("small.png", encode_png(small), "image/png").run()
@@ -480,7 +480,7 @@ def test_words_that_a_model_cannot_compare_are_one_sentence_and_stay_in_the_addr
     open_app, made_run, tmp_path, monkeypatch
 ):
     def similarity(*_, **__):
-        assert live._TURN.locked()
+        assert predictions._TURN.locked()
         raise ProbingError("Its text tower is not here.")
 
     run, entry = tmp_path / "made", "models/baseline-pixels/model.toml"
@@ -526,14 +526,14 @@ def test_a_picture_far_from_what_a_model_knows_is_said_to_be(open_app, made_run,
 
 def test_an_upload_is_decoded_once_and_given_up_with_its_page(open_app, monkeypatch):
     decoded = []
-    inspect = pictures.inspect
-    monkeypatch.setattr(pictures, "inspect", lambda content, name: decoded.append(name) or inspect(content, name))
+    inspect = upload.inspect
+    monkeypatch.setattr(upload, "inspect", lambda content, name: decoded.append(name) or inspect(content, name))
     app = open_app("Transformations")
     image = np.full((300, 200, 3), 90, np.uint8)
     app.file_uploader(key="picture-upload").upload("mine.png", encode_png(image), "image/png").run()
     app.run()
     assert decoded == ["mine.png"]
-    monkeypatch.setattr(pictures, "KEPT_BYTES", image.nbytes - 1)
+    monkeypatch.setattr(upload, "KEPT_BYTES", image.nbytes - 1)
     app.run().run()
     assert decoded == ["mine.png"] * 2, "what is too large to be kept is decoded at every run"
     app.switch_page(PAGES["Overview"]).run()
@@ -542,9 +542,9 @@ def test_an_upload_is_decoded_once_and_given_up_with_its_page(open_app, monkeypa
 
 
 def test_a_large_picture_is_shown_smaller():
-    picture = pictures.chosen("mine", np.zeros((3000, 1000, 3), np.uint8))
-    assert picture.shown.shape == (pictures.SHOWN, 267, 3)
-    assert pictures.chosen("small", np.zeros((30, 10, 3), np.uint8)).shown.shape == (30, 10, 3)
+    picture = upload.chosen("mine", np.zeros((3000, 1000, 3), np.uint8))
+    assert picture.shown.shape == (upload.SHOWN, 267, 3)
+    assert upload.chosen("small", np.zeros((30, 10, 3), np.uint8)).shown.shape == (30, 10, 3)
 
 
 def test_transformations_decodes_an_upload(open_app):
@@ -620,7 +620,7 @@ def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
 @pytest.mark.parametrize("corpus", ["torchvision:CIFAR10", " torchvision:CIFAR10", "folder:/", "theirs:x"])
 def test_a_link_opens_no_corpus(open_app, monkeypatch, corpus):
     asked = []
-    monkeypatch.setattr("dashboard.data.corpus_size", lambda name: asked.append(name) or (200, 10, ""))
+    monkeypatch.setattr("dashboard.data.cache.corpus_size", lambda name: asked.append(name) or (200, 10, ""))
     app = open_app("New run", new_corpus=corpus, new_limit="-5", new_view="7")
     assert not app.exception
     assert not asked
@@ -664,7 +664,7 @@ def test_what_cannot_be_a_path_or_a_name_is_one_sentence(open_app):
 
 
 def test_new_run_says_what_is_wrong_with_other_packages(open_app, monkeypatch):
-    monkeypatch.setattr("dashboard.data.catalog_problems", lambda: ("The entry point 'theirs' is broken.",))
+    monkeypatch.setattr("dashboard.data.cache.catalog_problems", lambda: ("The entry point 'theirs' is broken.",))
     assert [w.value for w in open_app("New run").warning] == ["The entry point 'theirs' is broken."]
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from probing_core.results import Run
-from probing_core.store import Store
+from probing_core.runs.store import Store
 from tests.dashboard.test_pages import texts
 from tests.made_studies import add_studies
-from tests.studies.test_studies import TABLES, documented
+from tests.pipeline.studies.test_studies import TABLES, documented
 
 
 @pytest.fixture(scope="module")

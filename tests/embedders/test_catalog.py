@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from probing_core.embedders import CATALOG, bundled, find_spec, hub, list_specs, load_embedder
-from probing_core.embedders.handcrafted import FEATURES, handcrafted
+from probing_core.embedders.providers.handcrafted import FEATURES, handcrafted
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 from tests.embedders.made import pictures
 

@@ -8,7 +8,8 @@ import huggingface_hub
 import pytest
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-from probing_core.embedders import hf, hub, load_embedder
+from probing_core.embedders import hub, load_embedder
+from probing_core.embedders.providers import huggingface
 from probing_core.errors import ModelUnavailable
 
 
@@ -46,7 +47,7 @@ def test_a_refusal_says_what_to_do(answers, kind, told):
 
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setattr(hf, "find_spec", lambda _: None)
+    monkeypatch.setattr(huggingface, "find_spec", lambda _: None)
     with pytest.raises(
         ModelUnavailable, match=r"needs transformers, which is not installed; `pip install 'probing\[hf\]'`"
     ):

@@ -70,7 +70,7 @@ def pictures(sixteen: Some):
     import torch
 
     from probing_core.embedders.base import Preprocessing
-    from probing_core.embedders.preprocessing import resize_and_crop
+    from probing_core.embedders.network.preprocessing import resize_and_crop
 
     square = Preprocessing(size=(144, 144))
     images = [resize_and_crop(sixteen.load(i), square).transpose(2, 0, 1) for i in sixteen.rows["image_id"]]

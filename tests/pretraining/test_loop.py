@@ -18,8 +18,8 @@ from probing_core.pretraining.loop import count_flops, read_facts, read_log, sch
 from probing_core.pretraining.pictures import batch_indices, gather
 from probing_core.pretraining.recipe import load_recipe, recipe_names
 from probing_core.pretraining.run import OBJECTIVES, build
-from probing_core.progress import SILENT, Progress
-from probing_core.store import TEMPORARY
+from probing_core.runs.progress import SILENT, Progress
+from probing_core.runs.store import TEMPORARY
 
 PLAIN = tuple(OBJECTIVES)
 """Recipes that are called like their objective: one for each."""
@@ -70,7 +70,7 @@ import os, signal, sys
 from pathlib import Path
 from tests.pretraining.conftest import Drawn
 from probing_core.pretraining import loop, pretrain
-from probing_core.progress import Progress
+from probing_core.runs.progress import Progress
 loop.SAVE_EVERY = 2
 class Kill(Progress):
     def update(self, stage, done, total, message=""):

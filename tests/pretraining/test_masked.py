@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from probing_core.embedders.vit import init_vit
+from probing_core.embedders.zoo.vit import init_vit
 from probing_core.pretraining.masked import Decoder, encode_visible, error_at, patches, random_masks
 
 

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from probing_core.embedders.text_tower import PADDING
-from probing_core.embedders.vit import normalize
+from probing_core.embedders.zoo.text_tower import PADDING
+from probing_core.embedders.zoo.vit import normalize
 from probing_core.pretraining import can, clip, mae
 from probing_core.pretraining.captions import captions
 from probing_core.pretraining.contrastive import image_text_loss

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probing_core.embedders import zoo
-from probing_core.embedders.vit import ViTEmbedder, init_vit
+from probing_core.embedders.zoo import specs
+from probing_core.embedders.zoo.vit import ViTEmbedder, init_vit
 from probing_core.errors import BadCorpus, BadRun
 from probing_core.pretraining import pretrain
 from probing_core.pretraining.card import sparkline
@@ -23,7 +23,7 @@ class Knowing(ViTEmbedder):
 
 
 def test_published_files_are_of_the_training_and_the_same_again(drawn, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(zoo, "data_dir", lambda: tmp_path / "data")
+    monkeypatch.setattr(specs, "data_dir", lambda: tmp_path / "data")
     training = tmp_path / "clip"
     with pytest.raises(BadRun, match="no finished training"):
         publish(training, drawn)

@@ -4,8 +4,8 @@ import shlex
 from dataclasses import replace
 
 from probing_core.cli import build_parser
-from probing_core.config import Recipe
 from probing_core.results import command_of
+from probing_core.runs.recipe import Recipe
 from probing_core.transforms import bank, expand
 
 RECIPE = Recipe(

@@ -13,7 +13,7 @@ from probing_core.errors import BadRun
 from probing_core.measures.statistics import mean
 from probing_core.results import Run, leaderboard, rankable, ranking
 from probing_core.results.ranking import SIGNIFICANCE, Unit, accuracy_of, against_best, of_subset, paired_p
-from probing_core.store import Store
+from probing_core.runs.store import Store
 
 
 @pytest.mark.parametrize(("task", "subset"), [*itertools.product(("fine", "group-0"), ("seen", "visible"))])

@@ -12,8 +12,9 @@ import pytest
 
 from probing_core.errors import BadRun
 from probing_core.results import PicturesMissing, Run
-from probing_core.samples import make_pair
-from probing_core.store import Store, slug
+from probing_core.runs.layout import slug
+from probing_core.runs.samples import make_pair
+from probing_core.runs.store import Store
 from probing_core.transforms import GROUPS, resolve
 
 

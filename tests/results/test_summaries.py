@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.config import Recipe
 from probing_core.paths import data_dir
 from probing_core.results import Run, summaries
 from probing_core.results.ranking import of_subset
-from probing_core.store import Store
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.store import Store
 from tests.made_studies import add_studies
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from probing_core.series import strengths_of
+from probing_core.runs.series import strengths_of
 from probing_core.transforms import CATALOG, GROUPS, SPLITS, Transform, bank, cut_pair, far_style, generator
 from probing_core.transforms.distance import describe
 from tests.transforms.pictures import noise, photograph, sources, views

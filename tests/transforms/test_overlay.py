@@ -5,9 +5,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from probing_core.transforms.assets.icons import icons
+from probing_core.transforms.bank.overlay import FONTS, WORDS, font
 from probing_core.transforms.base import SPLITS
-from probing_core.transforms.icons import icons
-from probing_core.transforms.overlay import FONTS, WORDS, font
 
 
 @pytest.mark.parametrize(("first", "second"), list(combinations(SPLITS, 2)))

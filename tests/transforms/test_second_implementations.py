@@ -12,12 +12,12 @@ from PIL import ImageOps
 from scipy import ndimage, signal
 
 from probing_core.transforms import CATALOG, Image, generator
+from probing_core.transforms.bank.blur import disc_kernel, line_kernel
+from probing_core.transforms.bank.codec import posterize
+from probing_core.transforms.bank.geometry import perspective, swirl
+from probing_core.transforms.bank.noise import normal
+from probing_core.transforms.bank.weather import FOG_DECAY, plasma
 from probing_core.transforms.base import grid
-from probing_core.transforms.blur import disc_kernel, line_kernel
-from probing_core.transforms.codec import posterize
-from probing_core.transforms.geometry import perspective, swirl
-from probing_core.transforms.noise import normal
-from probing_core.transforms.weather import FOG_DECAY, plasma
 from tests.transforms.pictures import photograph
 
 RNG = generator(0, "x", "y")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from probing_core.transforms import bank, cut_view, generator, prepare_source
-from probing_core.transforms.sheet import GAP, LABEL, MARGIN_LEFT, STRENGTHS, contact_sheet
+from probing_core.transforms.contact_sheet import GAP, LABEL, MARGIN_LEFT, STRENGTHS, contact_sheet
 from tests.transforms.pictures import photograph
 
 

@@ -9,8 +9,8 @@ from PIL import Image as PilImage
 
 from probing_core.errors import BadImage, UnknownName
 from probing_core.transforms import CATALOG, arbitrary_style, bank, expand, far_style, generator, resolve
-from probing_core.transforms.networks import style_vector
-from probing_core.transforms.textures import STYLE_PICTURES
+from probing_core.transforms.assets.networks import style_vector
+from probing_core.transforms.assets.textures import STYLE_PICTURES
 from tests.transforms.pictures import photograph
 
 LOOK_ALIKE = [

@@ -1,0 +1,1 @@
+"""What has JavaScript of its own, or an address that the browser fetches."""

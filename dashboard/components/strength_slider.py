@@ -1,0 +1,111 @@
+"""The strength slider with its preview, used wherever a page needs it.
+
+The page waits for the picture at the strength that is chosen. The browser fetches all others when it is at rest, so
+that the pictures follow the slider without asking the server; the strength is told to Python when the slider is let go.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dashboard import state
+from dashboard.components.serving import route
+from dashboard.data.pictures import Chosen
+from dashboard.data.previews import FOLDER, Step, _previews, preview
+from dashboard.text import hint
+from probing_core.charts import to_json
+from probing_core.transforms import Transform
+
+HINTS = {
+    "SSIM": hint("ssim"),
+    "PSNR": hint("psnr"),
+    "Color difference": hint("color difference"),
+    "Mean difference": hint("difference"),
+    "Perceptual distance": hint("distance"),
+    "Counts as visible": hint("visible"),
+}
+"""What each number beside the pictures means."""
+
+
+_HTML = """
+<div class="strength">
+  <figure class="compare"><div class="stage"><img class="before" alt="before"><img class="after" alt="after">
+    <div class="divider" aria-hidden="true"></div></div>
+    <figcaption><label>before <input class="split" type="range" min="0" max="100" value="50"
+      aria-label="Divider between before (left) and after (right)"> after</label></figcaption></figure>
+  <figure class="difference"><canvas role="img" aria-label="absolute difference, four times amplified"></canvas>
+    <figcaption>difference, × 4</figcaption></figure>
+  <div class="facts"><label class="name"></label>
+    <input class="amount" type="range" min="0" step="1" aria-label="Strength">
+    <output aria-live="polite"></output><dl></dl></div>
+</div>
+"""
+_CSS = """
+.strength { display: flex; flex-wrap: wrap; gap: 20px; color: var(--st-text-color); font-family: var(--st-font);
+  font-size: 14px; padding: 4px; }
+figure { margin: 0; } figcaption { margin-top: 6px; text-align: center; }
+.stage { position: relative; width: 256px; height: 256px; }
+.stage img, canvas { width: 256px; height: 256px; display: block; image-rendering: auto; border-radius: 4px; }
+.waiting figure { opacity: .4; }
+.stage .after { position: absolute; inset: 0; }
+.divider { position: absolute; top: 0; bottom: 0; width: 2px; background: var(--st-primary-color); }
+.split { width: 150px; vertical-align: middle; }
+input[type=range] { accent-color: var(--st-primary-color); }
+.facts { flex: 1 1 240px; min-width: 220px; }
+.facts .name { font-weight: 600; display: block; margin-bottom: 6px; }
+.facts .amount { width: 100%; } output { display: block; margin: 2px 0 12px; font-size: 16px; }
+dl { display: grid; grid-template-columns: auto auto; gap: 4px 16px; margin: 0; }
+dt { opacity: .75; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
+dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
+"""
+
+
+_slider = st.components.v2.component(
+    "probing_strength", html=_HTML, css=_CSS, js=Path(__file__).with_name("strength_slider.js").read_text("utf-8")
+)
+
+
+def strength_slider(picture: Chosen, view: int, transform: Transform, key: str = "strength") -> Step:
+    """The slider with its preview; the step that it stands at, whose number is kept in the address."""
+    shown = preview(picture, picture.key, view, transform, transform.name)
+    last = len(shown.strengths) - 1
+    # Another one after somebody went back: the component keeps its own state, which would win over the address.
+    slider = f"{key}-{state.visits()}"
+    kept = state.chosen(key)
+    asked = st.session_state.get(slider, {}).get("index", int(kept) if kept.isdecimal() else last // 2)
+    index = max(0, min(int(asked), last))
+    _slider(
+        key=slider,
+        data={
+            "address": shown.address,
+            "index": index,
+            "name": f"Strength: {transform.parameter} ({transform.unit})",
+            "texts": shown.texts,
+            "told": shown.told([index]),
+            "hints": HINTS,
+        },
+        on_index_change=lambda: None,
+        height="content",
+    )
+    state.publish(key, index)
+    return shown.step(index)
+
+
+def routes() -> list[Route]:
+    """What the server has to serve for `strength_slider`, beside the pages."""
+
+    async def serve(request: Request) -> Response:
+        shown = _previews.get(request.path_params["name"])
+        if shown is None:
+            return Response("This preview is not in memory any more.", 404)
+        told = await run_in_threadpool(shown.told, range(len(shown.strengths)))
+        # Never kept on a disk, the browser's included: it may be an upload.
+        return Response(to_json(told), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    return [route(f"{FOLDER}/{{name}}", serve)]

@@ -1,0 +1,304 @@
+"""Everything the pages read, cached. The only module that caches.
+
+A run is known by its path and a stamp of its manifest, so that what a worker adds meanwhile is seen at once. Shared
+objects are read-only: pages copy what they change.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import state
+from probing_core.charts import Theme
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadRun, one_line
+from probing_core.images import encode_jpeg
+from probing_core.results import Run, RunPlace, find_runs
+
+if TYPE_CHECKING:
+    from probing_core.prediction.predictor import Predictor
+
+Keys = ParamSpec("Keys")
+T = TypeVar("T")
+
+RUNS_OPEN = 4
+PACKAGED = "photos"
+"""The corpus that comes with the product."""
+
+TABLES_KEPT = 64
+PICTURES_KEPT = 4096
+"""Pictures in memory, about 6 kB each."""
+
+
+class NoRun(BadRun):
+    """There is nothing to show yet."""
+
+
+def theme() -> Theme:
+    """The visitor's colors; the models of the chosen run look the same in all charts."""
+    try:
+        models = tuple(current_run().models["name"])
+    except BadRun:
+        models = ()
+    return Theme(dark=is_dark(), models=models)
+
+
+def is_dark() -> bool:
+    return st.context.theme.type == "dark"
+
+
+def places() -> list[RunPlace]:
+    return find_runs(_named_runs(sys.argv[1:]))
+
+
+def _named_runs(arguments: list[str]) -> list[Path]:
+    """The directories after ``--run`` in ``streamlit run dashboard/app.py -- --run DIR``."""
+    return [Path(value) for flag, value in pairwise(arguments) if flag == "--run"]
+
+
+def current_run() -> Run:
+    """The run that the person has chosen.
+
+    Raises:
+        NoRun: there is none to show yet.
+        BadRun: it cannot be read.
+    """
+    complete = {p.name: p for p in places() if p.complete}
+    place = complete.get(state.chosen("run")) or next(iter(complete.values()), None)
+    if place is None:
+        raise NoRun(
+            "There are no results to show yet: `make demo` computes the demo run, New run starts another, and "
+            "`streamlit run dashboard/app.py -- --run DIR` opens one from elsewhere."
+        )
+    return open_run(place.path)
+
+
+def open_run(path: Path) -> Run:
+    return _open_run(str(path), _stamp(path))
+
+
+def _stamp(path: Path) -> str:
+    try:
+        status = (path / "manifest.json").stat()
+    except OSError as error:
+        raise BadRun(f"The run '{path}' has no manifest that can be read: {one_line(error)}.") from error
+    return f"{status.st_mtime_ns}-{status.st_size}"
+
+
+@st.cache_resource(max_entries=RUNS_OPEN, show_spinner="Opening the run")
+def _open_run(path: str, stamp: str) -> Run:
+    return Run.open(path)
+
+
+def table(run: Run, name: str) -> pd.DataFrame:
+    """The run's table called ``name``; an empty frame where it has none."""
+    return _table(run, run.digest, name)
+
+
+@st.cache_resource(max_entries=TABLES_KEPT, show_spinner=False)
+def _table(_run: Run, digest: str, name: str) -> pd.DataFrame:
+    return _run.table(name)
+
+
+def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
+    return _predictions(run, run.digest, model, task)
+
+
+@st.cache_resource(max_entries=TABLES_KEPT, show_spinner=False)
+def _predictions(_run: Run, digest: str, model: str, task: str) -> pd.DataFrame:
+    return _run.predictions(model, task)
+
+
+def map_of(run: Run, model: str) -> pd.DataFrame | None:
+    return _map_of(run, run.digest, model)
+
+
+@st.cache_resource(max_entries=TABLES_KEPT, show_spinner=False)
+def _map_of(_run: Run, digest: str, model: str) -> pd.DataFrame | None:
+    return _run.map(model)
+
+
+def placed_samples(run: Run, model: str) -> pd.DataFrame | None:
+    """The samples on the map of ``model`` with ``x``, ``y``, all that the run knows of them, and in ``hover`` what is
+    said of each under the pointer."""
+    return _placed_samples(run, run.digest, model)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _placed_samples(_run: Run, digest: str, model: str) -> pd.DataFrame | None:
+    placed = _map_of(_run, digest, model)
+    if placed is None:
+        return None
+    rows = placed.join(_run.samples.set_index("sample"), on="sample")
+    return rows.assign(model=model, hover=kept(_run, hover_texts)[rows["sample"]])
+
+
+def hover_texts(run: Run) -> np.ndarray:
+    """What is said of each sample of ``run`` under the pointer; all maps share the texts."""
+    columns = (run.samples[c].to_numpy(object) for c in ("transform", "strength", "label", "image_id"))
+    texts = [
+        f"{transform}{'' if math.isnan(strength) else f' {strength:.3g}'} · {label} · {image}"
+        for transform, strength, label, image in zip(*columns, strict=True)
+    ]
+    return np.array(texts, object)
+
+
+def kept(run: Run, make: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:
+    """What ``make`` says of ``run``, made once for all visitors.
+
+    Args:
+        make: a function of a module, by whose name its answer is known.
+        arguments: texts, numbers, and tuples of them.
+    """
+    return _kept(run, run.digest, make, f"{make.__module__}.{make.__qualname__}", arguments, named)
+
+
+@st.cache_resource(max_entries=4 * TABLES_KEPT, show_spinner=False)
+def _kept(_run: Run, digest: str, _make: Callable[..., Any], name: str, arguments: tuple, named: dict) -> Any:
+    return _make(_run, *arguments, **named)
+
+
+def board(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:
+    return _board(runs, tuple(run.digest for run in runs), task, subset)
+
+
+@st.cache_resource(max_entries=TABLES_KEPT, show_spinner=False)
+def _board(_runs: tuple[Run, ...], digests: tuple[str, ...], task: str, subset: str) -> pd.DataFrame:
+    from probing_core.results import leaderboard
+
+    return leaderboard(_runs, task, subset)
+
+
+def picture(run: Run, sample: int, before: bool = False) -> bytes:
+    """One sample (or the same view untransformed) as JPEG.
+
+    Raises:
+        PicturesMissing: the run's corpus is not here.
+    """
+    return _pair(run, run.digest, sample)[0 if before else 1]
+
+
+@st.cache_resource(max_entries=PICTURES_KEPT, show_spinner=False)
+def _pair(_run: Run, digest: str, sample: int) -> tuple[bytes, bytes]:
+    before, after = _run.picture(sample)
+    return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
+
+
+def has_pictures(run: Run) -> bool:
+    """Whether pictures of its samples can be shown; to find out may take a second, once."""
+    return not run.pictures.why_not
+
+
+def another_run(besides: Run, able: Callable[[Run], bool]) -> str:
+    """The name of another run that is ``able``, or an empty string."""
+    for place, run in other_runs(besides):
+        if able(run):
+            return place.name
+    return ""
+
+
+def other_runs(besides: Run) -> list[tuple[RunPlace, Run]]:
+    """Every other run that is complete and can be read; one that cannot says so where it is opened."""
+    found = []
+    for place in places():
+        if place.complete and place.path.resolve() != besides.path.resolve():
+            with suppress(BadRun):
+                found.append((place, open_run(place.path)))
+    return found
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the corpus")
+def corpus(name: str) -> Corpus:
+    from probing_core.corpora import open_corpus
+
+    return open_corpus(name)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def corpus_image(name: str, image_id: str) -> np.ndarray:
+    return corpus(name).load(image_id)
+
+
+def predictor(run: Run) -> Predictor:
+    return _predictor(run, run.digest)
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the probes")
+def _predictor(_run: Run, digest: str) -> Predictor:
+    from dashboard.data.remembering import RememberingPredictor
+
+    return RememberingPredictor(_run)
+
+
+def embeddings(run: Run, model: str) -> np.ndarray | None:
+    return _embeddings(run, run.digest, model)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading embeddings")
+def _embeddings(_run: Run, digest: str, model: str) -> np.ndarray | None:
+    return _run.embeddings(model)
+
+
+def model_catalog() -> list[dict]:
+    """Every model that can be named: ``name``, ``available``, ``why_not``."""
+    from probing_core.embedders import list_specs
+
+    checked = [(spec.name, spec.check()) for spec in list_specs()]
+    return [{"name": name, "available": c.available, "why_not": c.why_not} for name, c in checked]
+
+
+def catalog_problems() -> tuple[str, ...]:
+    """What is wrong with models that other packages list."""
+    from probing_core.embedders import CATALOG
+
+    return CATALOG.problems
+
+
+def bundled_models() -> list[str]:
+    from probing_core.embedders import bundled
+
+    return list(bundled())
+
+
+def check_model(name: str) -> None:
+    """Nothing, if there is such a model.
+
+    Raises:
+        ProbingError: there is not, or it cannot be used here.
+    """
+    from probing_core.embedders import find_spec
+
+    find_spec(name)
+
+
+class CorpusSize(NamedTuple):
+    """Images of a corpus that probes may use, photographs that they were cut from, and what was left out, if any."""
+
+    images: int
+    photographs: int
+    skipped: str = ""
+
+
+@st.cache_resource(max_entries=8, ttl=60, show_spinner="Counting images")
+def corpus_size(name: str) -> CorpusSize:
+    """What there is in the corpus called ``name``.
+
+    Raises:
+        ProbingError: it cannot be opened.
+    """
+    from probing_core.corpora import open_corpus
+
+    # A folder as it is now, and not as somebody opened it; what is packaged stays as it is.
+    opened = corpus(name) if name == PACKAGED else open_corpus(name)
+    rows = opened.rows[(opened.rows["split"] != "pretrain") & opened.rows["color"]]
+    return CorpusSize(len(rows), rows["base_id"].nunique(), opened.told_of_skipped)

@@ -1,0 +1,47 @@
+"""``python -m dashboard.jobs.demo``: computes or completes the demo run under the reference probes.
+
+Without a reference run the demo run trains probes of its own, before anything is served.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+from dashboard.jobs import worker
+from probing_core.errors import ProbingError
+from probing_core.paths import data_dir
+from probing_core.results import Run, source_of
+from probing_core.results.run_places import DEMO, REFERENCE
+
+LIMIT = ("--limit", "100")
+"""Ten views of each photograph, so that it takes minutes on slow cores too; a run that was begun keeps its own."""
+
+MAPS = ("--maps", "first")
+"""Further ones are drawn when somebody opens them."""
+
+
+def main() -> int:
+    demo, reference = data_dir() / "runs" / DEMO, data_dir() / REFERENCE
+    try:
+        if (reference / "run.toml").is_file():
+            begun = (demo / "run.toml").is_file()
+            if begun and source_of(Run.open(demo), [Run.open(reference)]) is None:
+                # Of another reference run, which has been replaced since, as by `git pull`.
+                worker.cancel(demo)
+                shutil.rmtree(demo)
+                begun = False
+            report = worker.report_of(demo)
+            if report is None or report.state != "running":
+                worker.start(demo, ["--probes-from", str(reference), *([] if begun else LIMIT), *MAPS])
+            return 0
+    except (ProbingError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    from probing_core.cli import main as probing
+
+    return probing(["run", "--out", str(demo), *LIMIT, *MAPS])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

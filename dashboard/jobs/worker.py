@@ -1,0 +1,100 @@
+"""The worker process: starting, watching and cancelling a computation that outlives the page."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import psutil
+
+from probing_core.errors import BadRun
+from probing_core.runs.progress import REPORT, Report
+from probing_core.runs.store import write_atomically
+
+SAME_S = 1.0
+"""Two readings of when a process began differ by less; the number of a process is not used again so soon."""
+
+
+def report_of(run: Path) -> Report | None:
+    """How far the computation in ``run`` is; None if none was ever started, or its report cannot be read.
+
+    A report that says "running" although its process is gone is told as cancelled: it can be resumed.
+    """
+    try:
+        report = Report(**json.loads((run / REPORT).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+    if report.state == "running" and _process(report) is None:
+        return Report(**{**report.__dict__, "state": "cancelled"})
+    return report
+
+
+def start(run: Path, arguments: Sequence[str]) -> None:
+    """Starts (or resumes) ``probing run --out run ARGUMENTS`` in a process of its own.
+
+    Raises:
+        BadRun: nothing can be written to ``run``.
+    """
+    _work(run, ["run", "--out", str(run), *arguments])
+
+
+def draw_maps(run: Path, models: Sequence[str]) -> None:
+    """Has the maps of ``models`` drawn by a process of its own.
+
+    Raises:
+        BadRun: nothing can be written to ``run``.
+    """
+    _work(run, ["project", "--run", str(run), "--models", ",".join(models)])
+
+
+def _work(run: Path, command: Sequence[str]) -> None:
+    report = report_of(run)
+    if report is not None and report.state == "running":
+        return  # somebody else has asked for it; whoever looks sees how far it is
+    try:
+        (run / "log").mkdir(parents=True, exist_ok=True)
+        output = (run / "log" / "worker.txt").open("ab")
+    except OSError as error:
+        raise BadRun(
+            f"Nothing can be written to '{run}' ({error.strerror}), so nothing can be computed there; "
+            "make its folder writable, or start a run elsewhere."
+        ) from error
+    with output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "probing_core.cli.worker", *command],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # it goes on when the dashboard is closed
+        )
+    # The worker reports once it has been loaded; until then, whoever looks must not see the report of an earlier one.
+    born = psutil.Process(process.pid).create_time()
+    report = Report("start", 0, 1, None, "Starting", pid=process.pid, born=born)
+    write_atomically(run / REPORT, json.dumps(asdict(report)).encode())
+
+
+def cancel(run: Path) -> bool:
+    """Asks the worker of ``run`` to end; whether there was one. What is complete stays."""
+    report = report_of(run)
+    process = _process(report) if report is not None and report.state == "running" else None
+    if process is None:
+        return False
+    try:
+        process.terminate()
+    except psutil.Error:  # it has ended, or belongs to somebody else
+        return False
+    return True
+
+
+def _process(report: Report) -> psutil.Process | None:
+    """The process that wrote ``report``, while it lives: another one may have its number by now."""
+    try:
+        process = psutil.Process(report.pid)
+        same = abs(process.create_time() - report.born) < SAME_S
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (psutil.Error, ValueError):
+        return None

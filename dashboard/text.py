@@ -1,0 +1,64 @@
+"""One plain sentence for each term and measure, shown as the hint beside it and on Methods and data."""
+
+from __future__ import annotations
+
+TERMS = {
+    "balanced accuracy": "Recall averaged over the classes: 100 % is perfect, and guessing gives one over the number "
+    "of classes, however many pictures each class has.",
+    "chance": "What guessing would give. A model at chance knows nothing of this.",
+    "interval": "95 % interval, clustered by photograph: all views and versions of a photograph count as one "
+    "observation (bootstrap from 20 photographs up, a t interval over photographs below, none under 6; Wilson's next "
+    "to 0 and 100 %).",
+    "cannot be told apart": "A paired sign-flip test by photograph against the best model, with Holm's correction over "
+    "all pairs, gives p of 0.05 or more: the data do not decide between the two.",
+    "fine": "Which of the transformations was applied? One class for each transformation, and identity.",
+    "group": "Which group of transformations? In each rotation one member of every group is never seen in training.",
+    "content": "What is in the picture? The label that comes with the corpus.",
+    "rotation": "Which members are held out of training: member C in rotation 0, A in 1, B in 2, so that each is "
+    "unseen once.",
+    "seen": "Samples whose transformation the probe was trained on (other photographs).",
+    "unseen": "Samples whose transformation the probe never saw; it saw only other members of the group.",
+    "visible": "Samples on which the transformation changes something: SSIM of at most 0.99 and a mean difference of "
+    "at least 2 of 255.",
+    "recall": "Of the samples of this class, the share that the probe calls by its name.",
+    "confusion": "Each row is a true class and each column what the probe says; a cell is how often the one was taken "
+    "for the other.",
+    "strength": "How strongly the transformation is applied, in its own unit.",
+    "ssim": "Structural similarity to the same view untransformed: 1 is identical.",
+    "psnr": "Peak signal-to-noise ratio in decibels: higher is more alike, and above 40 dB hardly "
+    "anyone sees a difference.",
+    "color difference": "Mean CIEDE2000 between the two pictures: below 1 invisible, 2 to 3 just noticeable.",
+    "difference": "Mean absolute difference of the pixel values, 0 to 255.",
+    "distance": "The perceptual distance by which the strengths of the classes are balanced.",
+    "survival": "The difference between the pictures without and with a transformation after the model's resize and "
+    "crop, over that before: 100 % where nothing is lost, above where the crop keeps what changed most.",
+    "flag": "What was changed in reading the picture, and what degrades it before anything is done to it: told from "
+    "its file, and from its pixels, made smaller to 256 on the shorter side, where about one photograph in a hundred "
+    "has as much.",
+    "probability": "What the probe says, between 0 and 1; the classes of a task sum to 1.",
+    "shift": "How far the transformation moves the embedding, over the distance between two different photographs: "
+    "at 1 the moved picture is as far away as another picture.",
+    "detection threshold": "The strength at which the probe tells the transformed picture from the clean one with "
+    "d' = 1; fainter strengths than probes learn from are tried too.",
+    "equivariance": "How well a linear map predicts the embedding of the transformed picture from the clean one "
+    "(held-out R2; 1 is perfect).",
+    "retrieval": "Mean reciprocal rank of the right transformed embedding among all, from that prediction.",
+    "cka": "Debiased linear centered kernel alignment of two models' embeddings: 1 means the same geometry.",
+    "composition": "A probe trained on single transformations is shown pictures with two, one after the other.",
+    "objective": "What the model was trained to do: name labels (supervised), fill in hidden parts (MAE, CAN), "
+    "recognize two views of one picture (SimCLR, CAN), or match pictures with words (CLIP, ALIGN).",
+    "look": "direct: the picture as it is. combined: a large picture looked at whole (reduced) and as tiles at its own "
+    "scale, since reduction would erase blur, noise and compression.",
+    "map": "UMAP of the embeddings: near points are alike to this model; distances between far clusters mean little.",
+    "penalty": "Strength of the probe's L2 regularization, chosen on validation photographs from a grid.",
+}
+
+
+def hint(term: str) -> str:
+    """The sentence for ``term``, for ``help=``."""
+    return TERMS[term]
+
+
+def plain(text: str) -> str:
+    """``text`` as Markdown that shows it as it stands: names of files are data, never markup."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)

@@ -1,0 +1,129 @@
+"""Two classes side by side: which model tells them apart best, and which pictures it gets wrong."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import state
+from dashboard.data import cache
+from dashboard.text import hint, plain
+from dashboard.widgets import pickers
+from probing_core.charts import leaderboard_chart
+from probing_core.results import Run, tell_apart
+from probing_core.results.ranking import SIGNIFICANCE, of_subset
+
+ALL, TWO = "all classes", "two classes"
+"""What the page Confusion compares, under the choice ``compare``."""
+
+MOST_NAMED = 4
+"""Models that a sentence names; of more it tells how many."""
+
+
+def show(run: Run) -> None:
+    """The whole comparison with its choices."""
+    columns = [*st.columns(2), *st.columns(2)]
+    task = pickers.pick_task(run, where=columns[2])
+    classes = run.classes(task)
+    default = cache.kept(run, most_mistaken, task)
+    first = pickers.select("Tell", "tell", classes, default[0], where=columns[0])
+    second = pickers.select("from", "from", [c for c in classes if c != first], default[1], where=columns[1])
+    subset = pickers.pick_subset(run, task, where=columns[3])
+    board = cache.kept(run, board_of, task, subset, first, second)
+    if board.empty:
+        pickers.empty(f"No tested sample of this choice is {first} or {second}; choose other samples or classes.")
+        return
+    _say_who(board, first, second)
+    _ranking(board, first, second, len(classes))
+    model = _whose(board, first, second)
+    _wrong_pictures(run, model, _told(run, model, task, subset), first, second)
+
+
+def board_of(run: Run, task: str, subset: str, first: str, second: str) -> pd.DataFrame:
+    """`tell_apart` for all models of ``run``."""
+    told = {model: _told(run, model, task, subset) for model in run.models["name"]}
+    return tell_apart(told, first, second)
+
+
+def _told(run: Run, model: str, task: str, subset: str) -> pd.DataFrame:
+    told = cache.predictions(run, model, task)
+    return of_subset(told, subset, run.far) if len(told) else told
+
+
+def most_mistaken(run: Run, task: str) -> tuple[str, str]:
+    """Where nobody chose: the two classes that the first model most often takes for each other."""
+    told = cache.predictions(run, run.models["name"].iloc[0], task)
+    wrong = told[~told["correct"]] if len(told) else told
+    if wrong.empty:
+        classes = run.classes(task)
+        return classes[0], classes[-1]
+    mistakes = wrong.groupby(["truth", "predicted"]).size().reset_index(name="samples")
+    worst = mistakes.sort_values("samples", ascending=False, kind="stable")
+    return str(worst["truth"].iloc[0]), str(worst["predicted"].iloc[0])
+
+
+def _say_who(board: pd.DataFrame, first: str, second: str) -> None:
+    best = board.iloc[0]
+    interval = "" if pd.isna(best["low"]) else f" (95 % interval {best['low']:.0%} to {best['high']:.0%})"
+    level = list(board.loc[board.index[1:], "model"][board["p"].iloc[1:] >= SIGNIFICANCE])
+    beside = f" Not told apart from it: {plain(', '.join(level))}." if level else ""
+    if len(level) > MOST_NAMED:
+        beside = f" {len(level)} of the {len(board) - 1} others cannot be told apart from it: the hollow marks below."
+    st.markdown(
+        f"**{plain(best['model'])}** is best at telling {plain(first)} from {plain(second)}: it names "
+        f"**{best['value']:.0%}** of them rightly{interval}.{beside}"
+    )
+
+
+def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None:
+    st.header(f"Who tells {first} from {second}?", help=hint("cannot be told apart"))
+    figure = leaderboard_chart(
+        board.assign(chance=1 / classes, note=""), cache.theme(), f"{first} and {second} named rightly (%)"
+    )
+    pickers.chart(figure, "tell-apart", board, f"How well each model tells {first} from {second}, best first.")
+    shares = ["value", "first", "second", "first_as_second", "second_as_first"]
+    table = board[["model", *shares, "samples"]].assign(**{c: board[c] * 100 for c in shares})
+    percent = st.column_config.NumberColumn
+    pickers.show_table(
+        table,
+        "tell-apart-table",
+        column_config={
+            "value": percent("both right %", format="%.1f", help="The mean of the two recalls."),
+            "first": percent(f"{first} right %", format="%.1f", help=hint("recall")),
+            "second": percent(f"{second} right %", format="%.1f", help=hint("recall")),
+            "first_as_second": percent(f"{first} → {second} %", format="%.1f", help=f"{first} taken for {second}."),
+            "second_as_first": percent(f"{second} → {first} %", format="%.1f", help=f"{second} taken for {first}."),
+        },
+    )
+
+
+def _whose(board: pd.DataFrame, first: str, second: str) -> str:
+    """The model whose mistakes are shown: the best one, until somebody chooses another."""
+    st.header("Pictures that a model gets wrong")
+    models = list(board["model"])
+    if state.chosen("wrong-for") != f"{first}>{second}":  # another question: its best model again
+        state.choose("wrong-of", models[0])
+        state.choose("wrong-page", 1)
+        state.publish("wrong-for", f"{first}>{second}")
+    return pickers.select("Model", "wrong-of", models, models[0], {models[0]: f"{models[0]} (best)"})
+
+
+def _wrong_pictures(run: Run, model: str, told: pd.DataFrame, first: str, second: str) -> None:
+    both = told[told["truth"].isin((first, second))]
+    wrong = both[~both["correct"]]
+    swapped = wrong["predicted"].isin((first, second))
+    st.markdown(
+        f"{plain(model)} gets **{len(wrong)} of {len(both)}** wrong: {int(swapped.sum())} are taken for the other "
+        f"of the two, {int((~swapped).sum())} for something else."
+    )
+    if wrong.empty:
+        return
+    order = (~swapped).astype(int).to_frame("else").assign(p=-wrong["p_predicted"]).sort_values(["else", "p"]).index
+    rows = wrong.loc[order]
+    pickers.gallery(run, rows, "wrong", _caption)
+    pickers.download(rows, "wrong-pictures", "These samples as CSV")
+
+
+def _caption(row) -> str:
+    strength = "" if pd.isna(row.strength) else f" {row.strength:.2g}"
+    return f"{row.transform}{strength} → {row.predicted} {row.p_predicted:.0%}"

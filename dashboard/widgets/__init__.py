@@ -1,0 +1,1 @@
+"""What pages are built from: pickers, tables, galleries, uploads, messages."""

@@ -1,0 +1,66 @@
+"""What the worker is doing, on every page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.jobs import worker
+from dashboard.text import plain
+from dashboard.widgets import pickers
+from probing_core.results import RunPlace, find_runs
+from probing_core.runs.progress import Report, duration
+
+BUSY_S = 3.0
+IDLE_S = 30.0
+"""How often is looked while something is computed, and while nothing is: every look disturbs whoever uses the page."""
+
+
+def show() -> None:
+    """Progress of every computation under ``data/runs``, and an offer to open what has just been completed."""
+    busy = _busy(_reports())
+    st.fragment(_tell, run_every=BUSY_S if busy else IDLE_S)(busy)
+
+
+def watch(name: str) -> None:
+    """Tells this visitor what becomes of the run called ``name``, however soon it ends."""
+    st.session_state.setdefault("_watched", set()).add(name)
+
+
+def _busy(reports: list[tuple[RunPlace, Report]]) -> bool:
+    return any(report.state == "running" for _, report in reports)
+
+
+@pickers.guarded
+def _tell(busy: bool) -> None:
+    watched: set[str] = st.session_state.setdefault("_watched", set())
+    reports = _reports()
+    if _busy(reports) != busy:
+        st.rerun()  # how often is looked is told to the browser by the whole script alone
+    for place, report in reports:
+        if report.state == "running":
+            watched.add(place.name)
+            left = "" if report.left_s is None else f", {duration(report.left_s)} left"
+            text = f"Computing the run '{place.name}': {report.message}, {report.done} of {report.total}{left}"
+            st.progress(min(1.0, report.done / max(1, report.total)), text=text)
+        elif place.name in watched and report.state == "done":
+            _offer(place.name, watched)
+        elif place.name in watched and report.state == "failed":
+            st.warning(f"The run '{place.name}' stopped: {plain(report.error)}", icon=":material/error:")
+
+
+def _reports() -> list[tuple[RunPlace, Report]]:
+    reports = [(place, worker.report_of(place.path)) for place in find_runs()]
+    return [(place, report) for place, report in reports if report is not None]
+
+
+def _offer(name: str, watched: set[str]) -> None:
+    if state.chosen("run") == name:
+        watched.discard(name)
+        return
+    words, button = st.columns([5, 1], vertical_alignment="center")
+    words.success(f"The run '{name}' is complete.", icon=":material/check_circle:")
+    if button.button("Open it", key=f"open-{name}", type="primary"):
+        state.choose("run", name)
+        watched.discard(name)
+        st.rerun()

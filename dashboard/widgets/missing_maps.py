@@ -1,0 +1,57 @@
+"""Maps that a run has not made yet: drawn by the worker as soon as somebody asks for them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.data import cache
+from dashboard.jobs import worker
+from dashboard.text import plain
+from dashboard.widgets import pickers
+from probing_core.errors import ProbingError
+from probing_core.results import Run
+from probing_core.runs.progress import duration
+
+POLL_S = 1.0
+
+
+@st.fragment(run_every=POLL_S)
+@pickers.guarded
+def draw_missing(run: Run, models: list[str]) -> None:
+    """Has the maps of ``models`` drawn, and tells how far that is; the page shows each as soon as it is there."""
+    able = [m for m in models if run.has_embeddings(m)]
+    if unable := [m for m in models if m not in able]:
+        pickers.empty(
+            f"This run ships neither a map nor embeddings of {plain(', '.join(unable))}, so none can be drawn; "
+            "a run computed here (`probing run`, or the page New run) has both."
+        )
+    if not able:
+        return
+    now = cache.open_run(run.path)
+    if any(now.has_map(m) for m in able):
+        st.rerun()
+    report = worker.report_of(run.path)
+    if report is not None and report.state == "running":
+        left = "" if report.left_s is None else f", {duration(report.left_s)} left"
+        st.progress(min(1.0, report.done / max(1, report.total)), text=f"{report.message}{left}")
+        return
+    asked: set[tuple[str, str]] = st.session_state.setdefault("_maps_asked", set())
+    fresh = [m for m in able if (str(run.path), m) not in asked]
+    if not fresh:
+        _try_again(run, able, report.error if report is not None else "")
+        return
+    try:
+        worker.draw_maps(run.path, fresh)
+    except ProbingError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+    else:
+        st.progress(0.0, text=f"Drawing the map of {', '.join(fresh)}")
+    asked.update((str(run.path), m) for m in fresh)
+
+
+def _try_again(run: Run, models: list[str], error: str) -> None:
+    words = f": {plain(error)}" if error else ", because its worker was stopped."
+    st.warning(f"The map of {plain(', '.join(models))} was not drawn{words}", icon=":material/error:")
+    if st.button("Try again", key="draw-again"):
+        st.session_state["_maps_asked"] -= {(str(run.path), m) for m in models}
+        st.rerun()

@@ -1,0 +1,97 @@
+"""Choosing pictures: uploads (decoded in memory, never written to disk), the camera, and samples that ship."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard import state
+from dashboard.data import cache
+from dashboard.data.pictures import Chosen, chosen
+from dashboard.text import hint, plain
+from probing_core.errors import BadImage
+from probing_core.images import READABLE, inspect
+from probing_core.images.quality import flaws
+
+SUFFIXES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"]
+MOST_UPLOADS = 20
+MEGABYTES = 50
+
+KEPT_BYTES = 128 * 2**20
+"""Of decoded uploads of one session: three photographs of a camera; what is beyond is decoded at every click."""
+
+
+def read_uploads(files: list[Any]) -> list[Chosen]:
+    """Decodes uploads; each that cannot be read gets one sentence, and the others go on.
+
+    A page is run again at every click, so the session keeps what the page has decoded, up to `KEPT_BYTES`, until a
+    page is shown that does not ask for it.
+    """
+    before: dict[str, Chosen] = st.session_state.get("_decoded_before", {})
+    now: dict[str, Chosen] = st.session_state.setdefault("_decoded", {})
+    found = []
+    if len(files) > MOST_UPLOADS:
+        st.error(f"At most {MOST_UPLOADS} pictures are looked at together; the first {MOST_UPLOADS} are shown.")
+    for file in files[:MOST_UPLOADS]:
+        try:
+            picture = before.get(file.file_id) or _read(file)
+        except BadImage as error:
+            st.error(plain(str(error)), icon=":material/broken_image:")
+            continue
+        found.append(picture)
+        if picture.image.nbytes + sum(kept.image.nbytes for kept in now.values()) <= KEPT_BYTES:
+            now[file.file_id] = picture
+    return found
+
+
+def begin_page() -> None:
+    """What the last page has decoded is kept for this one, and no longer if it does not ask for it."""
+    st.session_state["_decoded_before"] = st.session_state.pop("_decoded", {})
+
+
+def _read(file: Any) -> Chosen:
+    picture = inspect(file.getvalue(), file.name)
+    read = chosen(picture.name, picture.image)
+    return replace(read, notes=(*picture.notes, *_flaws(read.key, read.image)))
+
+
+@st.cache_resource(max_entries=200, show_spinner=False)
+def _flaws(key: str, _image: np.ndarray) -> list[str]:
+    return flaws(_image)
+
+
+def upload(label: str, key: str, several: bool = True) -> list[Chosen]:
+    """An upload field and what was read from it."""
+    files = st.file_uploader(
+        label,
+        type=None,  # the decoder decides by content; a wrong extension is no reason to refuse
+        accept_multiple_files=several,
+        key=key,
+        max_upload_size=MEGABYTES,
+        help=f"{READABLE}, up to {MEGABYTES} MB each. Pictures stay in this computer's memory and are never saved.",
+    )
+    return read_uploads(files if isinstance(files, list) else [files] if files else [])
+
+
+def flags(picture: Chosen) -> None:
+    """What there is to say of a picture before anything is done to it."""
+    if picture.notes:
+        st.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))
+
+
+def pick_one() -> Chosen:
+    """One of the packaged photographs, or an upload."""
+    ids = list(cache.corpus(cache.PACKAGED).rows["image_id"])
+    left, right = st.columns(2)
+    with right:
+        uploads = upload("Or your own picture", "picture-upload", several=False)
+        if uploads:
+            flags(uploads[0])
+    with left:
+        state.remember("picture", ids, ids[0])
+        image_id = st.selectbox("Picture", ids, key="picture", disabled=bool(uploads))
+        state.publish("picture", image_id)
+    return uploads[0] if uploads else chosen(image_id, cache.corpus_image(cache.PACKAGED, image_id))

@@ -1,0 +1,59 @@
+"""Work on a run that outlives the page that asked for it.
+
+``python -m probing_core.cli.worker`` takes the arguments of ``probing run`` and of its stages: ``run --out RUN ...``
+makes or completes a run, ``project --run RUN --models a`` draws one map.
+
+Progress is kept in ``log/progress.json`` of the run (see `probing_core.runs.progress.Report`), output in
+``log/worker.txt``. Terminating the process cancels; starting it again goes on from what is complete.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from probing_core.cli import build_parser, run_options
+from probing_core.errors import ProbingError, RunBusy, one_line
+from probing_core.pipeline import STAGES, run
+from probing_core.runs.progress import REPORT, Progress
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in the command line
+    options = build_parser().parse_args(arguments)
+    command = arguments[0]
+    out = Path(options.out if command == "run" else options.run)
+    progress = Progress(file=out / REPORT)
+
+    def cancel(signum: int, frame: object) -> None:
+        try:
+            progress.finish("cancelled")
+        finally:
+            os._exit(1)  # as after a kill, which every file survives: an exception could be caught on its way
+
+    def finish(state: str, error: str = "") -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is too late to cancel
+        progress.finish(state, error)
+
+    signal.signal(signal.SIGTERM, cancel)
+    try:
+        run(out, run_options(options), STAGES if command == "run" else (command,), progress)
+    except RunBusy:
+        print(f"{out} is in the hands of another process.", file=sys.stderr)  # whose report it is
+        return 2
+    except ProbingError as error:
+        finish("failed", one_line(error))
+        return 2
+    except Exception as error:  # the boundary: whoever watches the file must learn of it; the log has the traceback
+        finish("failed", f"{type(error).__name__}: {one_line(error)}")
+        raise
+    finish("done")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

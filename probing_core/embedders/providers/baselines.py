@@ -1,0 +1,98 @@
+"""Three embedders that learned nothing: what a score means is read against them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from probing_core.embedders.base import EmbedderSpec, LoadedEmbedder
+from probing_core.embedders.names import ModelName, refuse_options
+from probing_core.embedders.providers.handcrafted import FEATURES, handcrafted
+from probing_core.transforms.base import Image
+
+PIXELS_SIDE = 16
+
+
+class Pixels(LoadedEmbedder):
+    """The picture at 16 x 16 pixels, area-averaged: 768 values in [0, 1]."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.dim = PIXELS_SIDE * PIXELS_SIDE * 3
+
+    def embed(self, images: Sequence[Image]) -> np.ndarray:
+        rows = [cv2.resize(image, (PIXELS_SIDE, PIXELS_SIDE), interpolation=cv2.INTER_AREA) for image in images]
+        return np.array(rows, np.float32).reshape(len(rows), self.dim) / 255
+
+    def recipe(self) -> dict[str, Any]:
+        return {"resize": "squash", "interpolation": "area", "size": PIXELS_SIDE, "libraries": {"cv2": cv2.__version__}}
+
+
+class Handcrafted(LoadedEmbedder):
+    """The statistics of `probing_core.embedders.providers.handcrafted`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.dim = len(FEATURES)
+
+    def embed(self, images: Sequence[Image]) -> np.ndarray:
+        return np.array([handcrafted(image) for image in images], np.float32).reshape(len(images), self.dim)
+
+    def recipe(self) -> dict[str, Any]:
+        return {"features": list(FEATURES), "libraries": {"cv2": cv2.__version__, "numpy": np.__version__}}
+
+
+def _load_pixels(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> Pixels:
+    refuse_options(spec.name, options)
+    return Pixels(spec.name)
+
+
+def _load_handcrafted(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> Handcrafted:
+    refuse_options(spec.name, options)
+    return Handcrafted(spec.name)
+
+
+def _load_random_vit(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> LoadedEmbedder:
+    from probing_core.embedders.weights import signs_digest
+    from probing_core.embedders.zoo.vit import ViTEmbedder, init_vit
+
+    refuse_options(spec.name, options, allowed=("pool", "layer", "seed"))
+    vit = init_vit(int(options.get("seed", "0")))
+    others = {key: value for key, value in options.items() if key != "seed"}
+    name = ModelName(spec.name, options).full
+    return ViTEmbedder(name, vit, others, device, precision, weights=signs_digest(vit))
+
+
+SPECS = (
+    EmbedderSpec(
+        name="baseline/pixels",
+        family="baseline",
+        objective="none",
+        dim=PIXELS_SIDE * PIXELS_SIDE * 3,
+        license="MIT (this project)",
+        weights="none: the picture at 16 x 16 pixels",
+        loader=_load_pixels,
+    ),
+    EmbedderSpec(
+        name="baseline/handcrafted",
+        family="baseline",
+        objective="none",
+        dim=len(FEATURES),
+        license="MIT (this project)",
+        weights="none: color, sharpness, spectrum and noise statistics",
+        loader=_load_handcrafted,
+    ),
+    EmbedderSpec(
+        name="baseline/random-vit",
+        family="ViT",
+        objective="none",
+        dim=192,
+        license="MIT (this project)",
+        weights="none: the zoo's architecture with random weights, @seed=N",
+        input_size=128,
+        loader=_load_random_vit,
+    ),
+)

@@ -1,0 +1,1 @@
+"""The zoo: small encoders that this project pretrained, one an objective."""

@@ -1,0 +1,119 @@
+"""The zoo: small encoders that this project pretrained, alike in everything but the objective.
+
+Weights lie in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md`` beside each. A training's own
+``encoder.safetensors`` has the same form: ``zoo/mae@weights=PATH`` embeds with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probing_core.embedders.base import Availability, EmbedderSpec
+from probing_core.embedders.names import ModelName
+from probing_core.embedders.zoo.vit import SIZE, WIDTH, ViTEmbedder, init_vit
+from probing_core.errors import BadConfig, ModelUnavailable, one_line
+from probing_core.paths import data_dir, user_path
+
+if TYPE_CHECKING:
+    import torch
+
+    from probing_core.embedders.zoo.text_tower import TextTower, Vocabulary
+
+DATA = "13,069 pictures of Caltech-101 and PACS"
+LICENSE = "research use: trained on Caltech-101 (CC BY 4.0) and PACS, whose pictures state no license"
+
+OBJECTIVES = {
+    "supervised": "supervised",
+    "simclr": "SimCLR",
+    "mae": "MAE",
+    "can": "CAN",
+    "clip": "CLIP-style",
+    "align": "ALIGN-style",
+    "simclr-matched": "SimCLR, views of crop and flip alone",
+    "clip-plain": "CLIP-style, captions without style",
+    "align-plain": "ALIGN-style, captions without style",
+}
+"""Name in the zoo -> what it was trained for."""
+
+WITH_TEXT = ("clip", "align", "clip-plain", "align-plain")
+
+
+def weights_path(name: str) -> Path:
+    """Where the weights of the zoo's ``name`` lie, whether they are there or not."""
+    return data_dir() / "zoo" / f"{name}.safetensors"
+
+
+def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
+    """The encoder in the file ``path``.
+
+    Raises:
+        ModelUnavailable: the file is missing, damaged, or not of the zoo.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118, not a dict
+        vit = init_vit(0)
+        vit.load_state_dict(_under("encoder.", weights))
+        text = _text_tower(facts, weights)
+    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        raise ModelUnavailable(f"'{path}' holds no encoder of the zoo that can be read: {one_line(error)}.") from error
+    return ViTEmbedder(name, vit, options, device, precision, text)
+
+
+def _under(prefix: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
+
+
+def _text_tower(facts: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> tuple[Vocabulary, TextTower] | None:
+    if "words" not in facts:
+        return None
+    from probing_core.embedders.zoo.text_tower import TextTower, Vocabulary
+
+    vocabulary = Vocabulary(tuple(facts["words"]))
+    tower = TextTower(len(vocabulary.words))
+    tower.load_state_dict(_under("text.", weights))
+    return vocabulary, tower
+
+
+def _load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
+    if "seed" in options:
+        raise BadConfig(f"{spec.name} is trained and takes no '@seed='; baseline/random-vit does.")
+    short = spec.name.removeprefix("zoo/")
+    path = user_path(options["weights"]) if "weights" in options else weights_path(short)
+    return load_zoo(path, ModelName(spec.name, options).full, options, device, precision)
+
+
+def _check(name: str) -> Availability:
+    path = weights_path(name)
+    if path.is_file():
+        return Availability(True)
+    return Availability(
+        False,
+        f"its weights are not in '{path}'; they come with the project, "
+        f"or train them with `probing pretrain {name} --corpus C --out DIR` and copy encoder.safetensors there",
+    )
+
+
+SPECS = tuple(
+    EmbedderSpec(
+        name=f"zoo/{name}",
+        family="ViT",
+        objective=objective,
+        dim=WIDTH,
+        license=LICENSE,
+        weights="in the project",
+        data=DATA,
+        input_size=SIZE,
+        text=name in WITH_TEXT,
+        loader=_load,
+        check=partial(_check, name),
+    )
+    for name, objective in OBJECTIVES.items()
+)

@@ -1,0 +1,132 @@
+"""The zoo's one encoder: a small ViT that is the same for every objective, and how it embeds pictures.
+
+128 px, patches of 16 px (64 tokens), width 192, depth 6, 3 heads, no class token: 2.8 M parameters and 0.37 GFLOP an
+image. The embedding is the mean of the normalized patch tokens, so that objectives which never train a class
+token (MAE, CAN) are read out like the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from probing_core.embedders.base import Preprocessing
+from probing_core.embedders.network.embedder import Network, NetworkEmbedder
+
+if TYPE_CHECKING:
+    import torch
+    from timm.models.vision_transformer import VisionTransformer
+
+    from probing_core.embedders.zoo.text_tower import TextTower, Vocabulary
+
+SIZE, PATCH, WIDTH, DEPTH, HEADS = 128, 16, 192, 6, 3
+TOKENS = (SIZE // PATCH) ** 2
+
+PREPROCESSING = Preprocessing(
+    size=(SIZE, SIZE),
+    resize="shorter",
+    crop=1.0,
+    interpolation="bicubic",
+    mean=(0.485, 0.456, 0.406),  # of ImageNet, the field's convention for photographs
+    std=(0.229, 0.224, 0.225),
+)
+
+
+def init_vit(seed: int) -> VisionTransformer:
+    """The encoder with random weights drawn from ``seed`` alone; the global random state stays as it was.
+
+    Positions start as the two-dimensional sine and cosine code of MAE (He et al. 2022) and are trained: at fewer
+    than two thousand steps, positions drawn at random would cost the masked objectives much of their training.
+    """
+    import torch
+    from timm.layers import build_sincos2d_pos_embed
+    from timm.models.vision_transformer import VisionTransformer
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        vit = VisionTransformer(
+            img_size=SIZE,
+            patch_size=PATCH,
+            embed_dim=WIDTH,
+            depth=DEPTH,
+            num_heads=HEADS,
+            num_classes=0,
+            class_token=False,
+            global_pool="avg",
+            fc_norm=False,  # tokens are normalized before the mean, so that decoders receive them normalized too
+        )
+    grid = [SIZE // PATCH, SIZE // PATCH]
+    vit.pos_embed = torch.nn.Parameter(build_sincos2d_pos_embed(grid, WIDTH, interleave_sin_cos=False)[None])
+    return vit
+
+
+def normalize(pixels: torch.Tensor) -> torch.Tensor:
+    """What the encoder receives: (N, 3, H, W) in [0, 1], less `PREPROCESSING`'s mean, over its std."""
+    import torch
+
+    mean = torch.tensor(PREPROCESSING.mean, device=pixels.device).view(3, 1, 1)
+    std = torch.tensor(PREPROCESSING.std, device=pixels.device).view(3, 1, 1)
+    return (pixels - mean) / std
+
+
+class ViTEmbedder(NetworkEmbedder):
+    """The zoo's encoder in memory, with its text tower where it has one.
+
+    Args:
+        name: the full name, options included.
+        vit: from `init_vit`, with whatever weights.
+        options: ``layer`` (1 to `DEPTH`: the mean of the tokens that block gives out, before the last
+            normalization; ``all``: each of them from one pass); ``pool`` may say ``mean``, which is all there is.
+        device, precision: as of `NetworkEmbedder`.
+        text: the words and the network of the text tower, or None.
+        weights: digest of the weights, where it is not that of their bytes.
+
+    Raises:
+        BadConfig: an option the encoder does not have.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        vit: VisionTransformer,
+        options: Mapping[str, str] | None = None,
+        device: str = "cpu",
+        precision: str = "float32",
+        text: tuple[Vocabulary, TextTower] | None = None,
+        weights: str = "",
+    ) -> None:
+        super().__init__(name, _network(vit, text, weights), PREPROCESSING, options or {}, device, precision)
+
+
+def _network(vit: VisionTransformer, text: tuple[Vocabulary, TextTower] | None, weights: str) -> Network:
+    import timm
+    from torch import nn
+
+    def embed(batch: torch.Tensor) -> torch.Tensor:
+        return vit.forward_features(batch).float().mean(1)  # summed in float32, whatever the precision
+
+    return Network(
+        module=nn.ModuleDict({"encoder": vit, "text": text[1]}) if text else vit,
+        embed=embed,
+        pooling="mean",
+        features=vit.forward_features,
+        blocks=list(vit.blocks),  # type: ignore[arg-type]
+        text=_text(*text) if text else None,
+        weights=weights,
+        details={
+            "architecture": f"ViT {SIZE} px, patch {PATCH}, width {WIDTH}, depth {DEPTH}, {HEADS} heads",
+        },
+        versions={"timm": timm.__version__},
+    )
+
+
+def _text(vocabulary: Vocabulary, tower: TextTower) -> Callable[[Sequence[str]], torch.Tensor]:
+    def encode(texts: Sequence[str]) -> torch.Tensor:
+        import torch
+
+        words = vocabulary.encode(texts)
+        device = next(tower.parameters()).device
+        with torch.autocast(device.type, enabled=False):  # so small that float32 costs nothing
+            return tower(words.to(device))
+
+    return encode

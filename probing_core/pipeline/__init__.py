@@ -1,0 +1,5 @@
+"""The stages that make a run: embed, train, evaluate, project; and the export of its transformed images."""
+
+from probing_core.pipeline.stages import STAGES, Options, export, run
+
+__all__ = ["STAGES", "Options", "export", "run"]

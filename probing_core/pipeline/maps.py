@@ -1,0 +1,120 @@
+"""Two-dimensional maps: UMAP coordinates of a run's samples, one map a model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from probing_core.errors import UnknownName
+from probing_core.runs.embeddings import lazy_embeddings
+from probing_core.runs.layout import map_path
+from probing_core.runs.models import model_entries
+from probing_core.runs.progress import Progress
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import sample_key
+from probing_core.runs.store import Store, digest
+
+NEIGHBORS = 15
+MOST_POINTS = 10_000
+"""Larger runs are thinned to whole images; the map's table says which samples it shows."""
+
+
+ALL, FIRST = "all", "first"
+
+
+def project(store: Store, recipe: Recipe, which: str | Sequence[str], progress: Progress) -> None:
+    """Makes the missing maps.
+
+    Args:
+        which: ``all``, ``first`` (of the run's first model; others are drawn when somebody asks for them), or names
+            of models of the run.
+
+    Raises:
+        UnknownName: the run has no such model.
+    """
+    samples = store.read_table("samples.parquet", ["sample", "image_id"])
+    entries = _asked(model_entries(store), which)
+    shown = thin(samples["image_id"].to_numpy(), MOST_POINTS)
+    for done, entry in enumerate(entries):
+        progress.update("project", done, len(entries), f"Drawing the map of {entry['name']}")
+        key = digest([sample_key(recipe), entry["recipe"], NEIGHBORS, MOST_POINTS])
+        if store.has(map_path(entry["name"]), key):
+            continue
+        points = umap_points(lazy_embeddings(store, entry["name"])[shown], recipe.seed)
+        table = samples.loc[shown, ["sample"]].assign(x=points[:, 0], y=points[:, 1])
+        store.write_table(map_path(entry["name"]), table, key)
+    progress.update("project", len(entries), len(entries), "Drawing maps")
+
+
+def _asked(entries: list[dict], which: str | Sequence[str]) -> list[dict]:
+    if isinstance(which, str):
+        return entries if which == ALL else entries[:1]
+    # A request may stand for several models: each layer has a map of its own.
+    unknown = [name for name in which if not any(name in (e["name"], e["request"]) for e in entries)]
+    if unknown:
+        there = ", ".join(e["name"] for e in entries)
+        raise UnknownName(f"The run has no model '{unknown[0]}' to draw a map of. It has: {there}.")
+    return [e for e in entries if e["name"] in which or e["request"] in which]
+
+
+def thin(image_ids: np.ndarray, most: int) -> np.ndarray:
+    """Indices of the samples of as many whole images, evenly spaced, as ``most`` points allow."""
+    if len(image_ids) <= most:
+        return np.arange(len(image_ids))
+    images = list(dict.fromkeys(image_ids))
+    kept = max(1, int(most / (len(image_ids) / len(images))))
+    chosen = {images[i] for i in np.linspace(0, len(images) - 1, kept).round().astype(int)}
+    return np.flatnonzero([i in chosen for i in image_ids])
+
+
+def nearest_neighbors(embeddings: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Exact cosine neighbors: indices (N, k) and distances (N, k), each point first among its own.
+
+    Blocks of rows keep the memory at 32 MB and more a time, whatever N is.
+    """
+    unit = embeddings - embeddings.mean(axis=0)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    k = min(k, len(unit))
+    indices, distances = np.empty((len(unit), k), np.int32), np.empty((len(unit), k), np.float32)
+    block = max(1, 2**23 // len(unit))
+    for start in range(0, len(unit), block):
+        distance = 1 - unit[start : start + block] @ unit.T
+        rows = np.arange(len(distance))
+        distance[rows, start + rows] = -1  # itself, before any duplicate
+        nearest = np.argpartition(distance, k - 1, axis=1)[:, :k]
+        near = np.take_along_axis(distance, nearest, axis=1)
+        order = np.lexsort((nearest, near), axis=1)
+        indices[start : start + block] = np.take_along_axis(nearest, order, axis=1)
+        distances[start : start + block] = np.take_along_axis(near, order, axis=1).clip(0)
+    return indices, distances
+
+
+def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
+    """UMAP coordinates (N, 2) ``float32`` by cosine distance between centered embeddings.
+
+    Neighbors are exact and the start is the first two principal components, so that a seed gives the same map and
+    similar data give similar ones (McInnes et al. 2018; Kobak & Linderman 2021 on the start).
+    """
+    import umap
+
+    # UMAP warns that precomputed neighbors cannot place new points; `prediction` places them from their neighbors.
+    warnings.filterwarnings("ignore", "precomputed_knn", module="umap")
+    centered = (embeddings - embeddings.mean(axis=0)).astype(np.float32)
+    neighbors = min(NEIGHBORS, len(embeddings) - 1)
+    knn = nearest_neighbors(embeddings, neighbors)
+    _, vectors = np.linalg.eigh(np.cov(centered.T))
+    # A column's sign is arbitrary: fix it, or another library build would mirror the map.
+    axes = vectors[:, :-3:-1] * np.sign(vectors[np.abs(vectors[:, :-3:-1]).argmax(0), [-1, -2]])
+    start = centered @ axes.astype(np.float32)
+    start = 10 * start / np.maximum(np.abs(start).max(), 1e-12)
+    reducer = umap.UMAP(
+        n_neighbors=neighbors,
+        metric="cosine",
+        init=start.astype(np.float32),
+        random_state=seed,
+        n_jobs=1,
+        precomputed_knn=(*knn, None),
+    )
+    return reducer.fit_transform(centered).astype(np.float32)

@@ -1,0 +1,152 @@
+"""Studies: tables beyond the scores, each in a file of its own, made by the evaluate stage.
+
+A study looks at one model at a time and writes ``models/<slug>/studies/<name>.parquet``, keyed by the checksums of
+what it read; ``tables/<name>.parquet`` joins those of all models. They are made where a run evaluates by split. A run
+that took its probes from another has images to test alone, so it gets only what needs no training. Of a model that was
+asked for all its layers, the last one is studied: every layer would take as long as a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probing_core import __version__
+from probing_core.corpora import limit_rows
+from probing_core.pipeline.studies.codelength import codelength_table
+from probing_core.pipeline.studies.composition import composition_table
+from probing_core.pipeline.studies.dimension import dimension_table
+from probing_core.pipeline.studies.erasure import erasure_table
+from probing_core.pipeline.studies.geometry import geometry_table
+from probing_core.pipeline.studies.layers import layers_table
+from probing_core.pipeline.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES, Subject
+from probing_core.pipeline.studies.outliers import ood_table
+from probing_core.pipeline.studies.selectivity import selectivity_table
+from probing_core.pipeline.studies.similarity import FEWEST_AT_ALL, STEADY, cka_table
+from probing_core.pipeline.studies.strength import strength_table
+from probing_core.pipeline.studies.thresholds import threshold_table
+from probing_core.runs.embeddings import has_embeddings, read_embeddings
+from probing_core.runs.layout import COMPOSITION, LAYERS, STRENGTH, probe_path, series_table, slug
+from probing_core.runs.models import model_entries
+from probing_core.runs.progress import Progress
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import evaluation_mode
+from probing_core.runs.store import Store, digest
+
+REVISION = 4
+"""Part of the key of every study; raised when what they compute changes."""
+
+FEWEST_IMAGES = {"train": 3, "val": 1, "test": FEWEST_AT_ALL}
+"""Images of each split without which no study is made."""
+
+CKA = "tables/cka.parquet"
+
+
+@dataclass(frozen=True)
+class Study:
+    """One table.
+
+    Attributes:
+        name: ``tables/<name>.parquet``.
+        make: subject -> the rows of its model.
+        series: the series it reads, besides the main samples.
+        probe: whether it reads the fine probe of the run.
+        trains: whether it needs the splits train and val, which a run with another's probes does not have.
+    """
+
+    name: str
+    make: Callable[[Subject], pd.DataFrame]
+    series: str = ""
+    probe: bool = False
+    trains: bool = True
+
+
+STUDIES = (
+    Study("strength", lambda s: strength_table(s.model, s.sweep), STRENGTH, probe=True, trains=False),
+    Study("thresholds", lambda s: threshold_table(s.model, s.sweep, s.transforms), STRENGTH, probe=True, trains=False),
+    Study("geometry", lambda s: geometry_table(s, with_train=not s.recipe.probes_from), trains=False),
+    Study("composition", composition_table, COMPOSITION),
+    Study("layers", layers_table, LAYERS),
+    Study("dimension", dimension_table),
+    Study("erasure", erasure_table),
+    Study("ood", ood_table),
+    Study("selectivity", selectivity_table),
+    Study("codelength", codelength_table),
+)
+
+
+def study(store: Store, recipe: Recipe, progress: Progress) -> None:
+    """Makes whatever is missing of the tables of studies."""
+    images = store.read_table("images.parquet")
+    splits = images.loc[images["used"], "split"].value_counts()
+    fewest = {"test": FEWEST_IMAGES["test"]} if recipe.probes_from else FEWEST_IMAGES
+    models = list({entry["request"]: entry["name"] for entry in model_entries(store)}.values())
+    if (
+        evaluation_mode(images) != "split"
+        or any(splits.get(split, 0) < count for split, count in fewest.items())
+        or not all(has_embeddings(store, model) for model in models)  # a run that was shipped keeps its tables
+    ):
+        return
+    samples = store.read_table("samples.parquet")
+    wanted = [s for s in STUDIES if not (s.trains and recipe.probes_from)]
+    for done, model in enumerate(models):
+        subject = Subject(store, recipe, model, samples, images)
+        for one in wanted:
+            progress.update("studies", done, len(models), f"{one.name.capitalize()} of {model}")
+            key = _key(store, recipe, model, one)
+            if key and not store.has(study_path(model, one.name), key):
+                store.write_table(study_path(model, one.name), one.make(subject), key)
+    for one in wanted:
+        _join(store, models, one.name)
+    _likeness(store, models, samples, progress)
+    progress.update("studies", len(models), len(models), "Studies")
+
+
+def study_path(model: str, name: str) -> str:
+    return f"models/{slug(model)}/studies/{name}.parquet"
+
+
+def _key(store: Store, recipe: Recipe, model: str, one: Study) -> str:
+    """Digest of everything that the study of ``model`` reads; empty where some of it is not there."""
+    if one.series and not has_embeddings(store, model, one.series):
+        return ""
+    read = ["images.parquet", "samples.parquet", *_embeddings(store, model)]
+    if one.series:
+        read += [series_table(one.series), *store.names(f"models/{slug(model)}/series/{one.series}/")]
+    if one.probe:
+        read.append(probe_path(model, "fine"))
+    if not all(store.has(name) for name in read):
+        return ""
+    how = [REVISION, __version__, IMAGES, FIT_IMAGES, PENALTIES, recipe.seed]
+    return digest([one.name, how, [store.checksum(name) for name in read]])
+
+
+def _embeddings(store: Store, model: str) -> list[str]:
+    return store.names(f"models/{slug(model)}/embeddings/")
+
+
+def _join(store: Store, models: list[str], name: str) -> None:
+    parts = [study_path(model, name) for model in models if store.has(study_path(model, name))]
+    if not parts:
+        return
+    key = digest([name, [store.checksum(part) for part in parts]])
+    if not store.has(f"tables/{name}.parquet", key):
+        tables = [store.read_table(part) for part in parts]
+        store.write_table(f"tables/{name}.parquet", pd.concat(tables, ignore_index=True), key)
+
+
+def _likeness(store: Store, models: list[str], samples: pd.DataFrame, progress: Progress) -> None:
+    read = [name for model in models for name in _embeddings(store, model)]
+    key = digest(["cka", REVISION, __version__, [[name, store.checksum(name)] for name in read]])
+    if store.has(CKA, key):
+        return
+    images = store.read_table("images.parquet")
+    # Nothing is learned from them, so all splits serve.
+    chosen = limit_rows(images[images["used"]], STEADY)["image_id"]
+    first = (samples["draw"] == 0) & (samples["repetition"] == 0) & (samples["transform"] == "identity")
+    rows = np.flatnonzero(first & samples["image_id"].isin(chosen))
+    clean = {model: read_embeddings(store, model, rows) for model in models}
+    store.write_table(CKA, cka_table(clean, samples["base_id"].to_numpy()[rows], progress), key)

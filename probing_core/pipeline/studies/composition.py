@@ -1,0 +1,68 @@
+"""tables/composition.parquet: does a probe of single transformations find both of two in a row?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.measures.composition import pair_hits
+from probing_core.measures.statistics import mean
+from probing_core.pipeline.caveats import joined, too_few
+from probing_core.pipeline.studies.model_data import Part, Subject, measured
+from probing_core.probes import sigmoid
+from probing_core.runs.embeddings import read_embeddings
+from probing_core.runs.layout import COMPOSITION, series_table
+
+FOUND = {"first": "composition-first", "second": "composition-last", "both": "composition-both"}
+
+
+def composition_table(subject: Subject) -> pd.DataFrame:
+    """A yes-or-no probe of every single transformation, on images under two."""
+    singles = subject.classes[1:]  # identity is first, and not to be found
+    learned, validated = subject.learned, subject.validated
+    probe = sigmoid.fit(
+        learned.X,
+        _yes(learned, len(singles)),
+        classes=singles,
+        validation=(validated.X, _yes(validated, len(singles))),
+    )
+    rows = subject.store.read_table(series_table(COMPOSITION))
+    scores = probe.logits(read_embeddings(subject.store, subject.model, series=COMPOSITION))
+    told, of_probe = pairs_told(rows, scores, singles), subject.note(probe.facts)
+    return told.assign(model=subject.model, note=[joined(note, of_probe) for note in told["note"]])[["model", *COLUMNS]]
+
+
+COLUMNS = (
+    "first",
+    "second",
+    *(f"{name}_{end}" for name in FOUND for end in ("hit", "low", "high")),
+    "images",
+    "bases",
+    "interval",
+    "note",
+)
+
+
+def pairs_told(rows: pd.DataFrame, scores: np.ndarray, singles: tuple[str, ...]) -> pd.DataFrame:
+    """The hits of every pair, from ``scores`` (n, K) of the single transformations for the series' ``rows``."""
+    place = {name: i for i, name in enumerate(singles)}
+    hits = pair_hits(scores, rows["first"].map(place).to_numpy(), rows["second"].map(place).to_numpy())
+    hit = {"first": hits.first, "second": hits.last, "both": hits.both}
+    table = []
+    indices: dict[Any, Any] = rows.groupby(["first", "second"], sort=False).indices
+    for (first, second), at in indices.items():
+        bases = rows["base_id"].to_numpy()[at]
+        row = {"first": first, "second": second, "images": len(at)}
+        for name, measure in FOUND.items():
+            found = measured(measure, mean(hit[name][at].astype(float), bases))
+            row |= {f"{name}_hit": found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
+        few = too_few(found["bases"])
+        table.append(row | {"bases": found["bases"], "interval": found["interval"], "note": few})
+    return pd.DataFrame(table)
+
+
+def _yes(part: Part, singles: int) -> np.ndarray:
+    """(n, K - 1) whether a row is of each single transformation; of none for identity."""
+    return part.y[:, None] == np.arange(1, singles + 1)

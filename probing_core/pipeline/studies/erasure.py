@@ -1,0 +1,99 @@
+"""tables/erasure.parquet: what is left of transformation and content when the transformation is erased."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probing_core.measures.erasure import fit_eraser
+from probing_core.measures.statistics import ClusterSums, average, balanced_accuracy
+from probing_core.pipeline.caveats import joined, of_fits, too_few
+from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured
+from probing_core.probes import knn
+from probing_core.probes.base import FitFacts, Probe
+from probing_core.runs.tasks import CONTENT, content_labels
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+NEIGHBORS = "knn"
+
+SEEDS = (0, 1, 2)
+"""Of the random subspaces that are erased in turn; their accuracies are averaged."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one probe said of the tested images.
+
+    Attributes:
+        task, probe: which; the latter is "linear" or "knn".
+        right: balanced accuracy.
+        images: how many were tested.
+        classes: of the task.
+        facts: of the fit.
+    """
+
+    task: str
+    probe: str
+    right: ClusterSums
+    images: int
+    classes: int
+    facts: FitFacts
+
+
+def erasure_table(subject: Subject) -> pd.DataFrame:
+    """Accuracies before and after the linear subspace of the transformations is erased.
+
+    ``random`` erases as many directions, chosen for labels in random order: what is lost by the loss of dimensions,
+    in the mean over `SEEDS`. Nearest neighbors tell what is left beyond the reach of a linear probe. The
+    content is learned from untouched images and told on untouched images.
+    """
+    learned = subject.learned
+    orders = [np.random.default_rng(seed).permutation(learned.y) for seed in SEEDS]
+    changes: dict[str, Sequence[Change]] = {
+        "nothing": [lambda X: X],
+        "transformation": [fit_eraser(learned.X, learned.y)],
+        "random": [fit_eraser(learned.X, order) for order in orders],
+    }
+    table = []
+    for erased, draws in changes.items():
+        for same in zip(*(_told(subject, change, erased == "nothing") for change in draws), strict=True):
+            told, facts = same[0], [one.facts for one in same]
+            found = measured("balanced-accuracy", average([one.right for one in same]))
+            note = joined(
+                too_few(found["bases"]),
+                subject.note(*facts) if told.task == "fine" else of_fits(facts),
+                f"mean of {len(same)} random subspaces" if len(same) > 1 else "",
+            )
+            table.append(
+                {"model": subject.model, "task": told.task, "probe": told.probe, "erased": erased}
+                | found
+                | {"images": told.images, "chance": 1 / told.classes, "note": note}
+            )
+    return pd.DataFrame(table)
+
+
+def _told(subject: Subject, change: Change, unchanged: bool) -> Iterator[Told]:
+    learned, validated, tested = subject.learned, subject.validated, subject.tested
+    classes = len(subject.classes)
+    X, Xv, Xt = (change(part.X) for part in (learned, validated, tested))
+    linear: Probe = subject.fine if unchanged else fit_probe(X, learned.y, Xv, validated.y, subject.classes)
+    near = knn.fit(X, learned.y, classes=subject.classes, validation=(Xv, validated.y))
+    for kind, probe in (("linear", linear), (NEIGHBORS, near)):
+        right = balanced_accuracy(tested.y, probe.probabilities(Xt).argmax(1), tested.bases)
+        yield Told("fine", kind, right, tested.images, classes, probe.facts)
+    labels = content_labels(subject.images)
+    if not labels:
+        return
+    place = {label: i for i, label in enumerate(labels)}
+    clean = subject.clean.where(subject.clean.rows["label"].isin(labels))
+    truth = clean.rows["label"].map(place).to_numpy(np.int64)
+    split, Z = clean.rows["split"].to_numpy(), change(clean.X)
+    train, val, test = (split == name for name in ("train", "val", "test"))
+    content = fit_probe(Z[train], truth[train], Z[val], truth[val], labels)
+    part = clean.where(test)
+    right = balanced_accuracy(truth[test], content.probabilities(Z[test]).argmax(1), part.bases)
+    yield Told(CONTENT, "linear", right, part.images, len(labels), content.facts)

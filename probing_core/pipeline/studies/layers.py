@@ -1,0 +1,66 @@
+"""tables/layers.parquet: where in a network the transformation is known, and where the content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from probing_core.measures.statistics import balanced_accuracy
+from probing_core.pipeline.caveats import joined, of_fits, too_few
+from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured, predict
+from probing_core.runs.embeddings import read_blocks
+from probing_core.runs.layout import LAYERS, series_table
+from probing_core.runs.tasks import CONTENT, content_labels
+
+
+def layers_table(subject: Subject) -> pd.DataFrame:
+    """Accuracy at the fine and the content task of every block, pooled in every way that the network allows.
+
+    ``chosen`` is the block and pooling with the lowest loss on the val split, by task: what is told of the best layer
+    is its score, never the highest of the test split.
+    """
+    rows = subject.store.read_table(series_table(LAYERS))
+    tasks = _tasks(subject, rows)
+    bases, split = rows["base_id"].to_numpy(), rows["split"].to_numpy()
+    table = []
+    for block, X in read_blocks(subject.store, subject.model):
+        layer, pooling = block.split(".")
+        for task, (truth, classes) in tasks.items():
+            train, val, test = ((truth >= 0) & (split == name) for name in ("train", "val", "test"))
+            probe = fit_probe(X[train], truth[train], X[val], truth[val], classes)
+            found = measured("balanced-accuracy", balanced_accuracy(truth[test], predict(probe, X[test]), bases[test]))
+            table.append(
+                {"model": subject.model, "layer": int(layer), "pooling": pooling, "task": task}
+                | found
+                | {
+                    "images": int(rows.loc[test, "image_id"].nunique()),
+                    "chance": 1 / len(classes),
+                    "validation_loss": probe.facts.validation_loss,
+                    "note": joined(
+                        too_few(found["bases"]),
+                        f"learned from {rows.loc[train, 'image_id'].nunique()} images",
+                        of_fits((probe.facts,)),
+                    ),
+                }
+            )
+    made = pd.DataFrame(table)
+    best = made["validation_loss"] == made.groupby("task")["validation_loss"].transform("min")
+    made.insert(list(made).index("note"), "chosen", best)
+    return made
+
+
+def _tasks(subject: Subject, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
+    """Task -> class of each row, -1 where it takes no part, and the classes."""
+    place = {name: i for i, name in enumerate(subject.classes)}
+    versions = rows.groupby("image_id")["transform"].transform("size")
+    # Images that are there for their content alone have one version; classes are paired.
+    fine = np.where(versions > 1, rows["transform"].map(place), -1).astype(np.int64)
+    tasks: dict[str, tuple[np.ndarray, Sequence[str]]] = {"fine": (fine, subject.classes)}
+    # Labels of which enough was drawn: of a large corpus, not all its images are here.
+    if labels := content_labels(subject.images[subject.images["image_id"].isin(rows["image_id"])]):
+        index = {label: i for i, label in enumerate(labels)}
+        told = rows["label"].map(index).where(rows["transform"] == "identity").fillna(-1)
+        tasks[CONTENT] = (told.to_numpy(np.int64), labels)
+    return tasks

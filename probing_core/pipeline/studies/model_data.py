@@ -1,0 +1,188 @@
+"""One model as the studies see it: some whole images of each split, their embeddings, and fits that studies share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.corpora import limit_rows
+from probing_core.measures import MEASURES, interval
+from probing_core.measures.statistics import ClusterSums
+from probing_core.pipeline.caveats import joined, of_fits
+from probing_core.pipeline.studies.sweep import Sweep, sweep
+from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.probes.linear import GRID, fit
+from probing_core.runs.embeddings import read_embeddings
+from probing_core.runs.model_samples import read_probe
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import load_transforms
+from probing_core.runs.store import Store
+from probing_core.runs.tasks import make_task
+from probing_core.transforms.base import Transform
+
+IMAGES = {"train": 400, "val": 60, "test": 300}
+"""Images of each split that are read under every transformation."""
+
+FIT_IMAGES = 200
+"""Images of the train split that probes of the studies learn from: each study fits several."""
+
+PENALTIES = GRID[::2]
+"""Every second penalty of the linear probe's grid."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Samples and their embeddings.
+
+    Attributes:
+        rows: of ``samples.parquet``.
+        X: (n, D) ``float32``.
+        y: (n,) class of the fine task; -1 for the second draw of identity.
+    """
+
+    rows: pd.DataFrame
+    X: np.ndarray
+    y: np.ndarray
+
+    @property
+    def bases(self) -> np.ndarray:
+        return self.rows["base_id"].to_numpy()
+
+    @property
+    def images(self) -> int:
+        return self.rows["image_id"].nunique()
+
+    def where(self, mask: np.ndarray | pd.Series) -> Part:
+        mask = np.asarray(mask, bool)
+        return Part(self.rows[mask], self.X[mask], self.y[mask])
+
+    def of(self, transform: str, draw: int = 0) -> Part:
+        """The samples of one transformation, one an image, ordered by image."""
+        there = self.where((self.rows["transform"] == transform) & (self.rows["draw"] == draw))
+        order = np.argsort(there.rows["image_id"].to_numpy(str), kind="stable")
+        return Part(there.rows.iloc[order], there.X[order], there.y[order])
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One model of a run.
+
+    Attributes:
+        store, recipe: the run.
+        model: its name.
+        samples, images: tables of the run.
+    """
+
+    store: Store
+    recipe: Recipe
+    model: str
+    samples: pd.DataFrame
+    images: pd.DataFrame
+
+    @cached_property
+    def transforms(self) -> dict[str, Transform]:
+        """All that probes learn from, in the order of the recipe, identity first."""
+        return {t.name: t for t in load_transforms(self.recipe) if not t.far}
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Of the fine task."""
+        return tuple(self.transforms)
+
+    @cached_property
+    def probe(self) -> LinearProbe:
+        """The run's probe of the fine task."""
+        return read_probe(self.store, self.model, "fine")
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """What the run's probe says of the strength series."""
+        return sweep(self.store, self.model, self.samples, self.probe)
+
+    @cached_property
+    def _read(self) -> Part:
+        """Everything that is read of the main samples, in one pass over the units."""
+        rows = chosen_rows(self.samples, self.images, list(self.classes))
+        truth = make_task("fine", self.samples, tuple(self.transforms.values())).truth[rows]
+        return Part(self.samples.iloc[rows], read_embeddings(self.store, self.model, rows), truth)
+
+    @cached_property
+    def clean(self) -> Part:
+        """Every used image once, untransformed."""
+        return self._read.of("identity")
+
+    def part(self, split: str) -> Part:
+        """`IMAGES` of a split under every transformation."""
+        chosen = chosen_images(self.images, split, IMAGES[split])
+        return self._read.where(self._read.rows["image_id"].isin(chosen))
+
+    @cached_property
+    def learned(self) -> Part:
+        """The fine task's samples of `FIT_IMAGES` of the train split."""
+        whole = self.part("train")
+        chosen = chosen_images(self.images, "train", FIT_IMAGES)
+        return whole.where(whole.rows["image_id"].isin(chosen) & (whole.y >= 0))
+
+    @cached_property
+    def validated(self) -> Part:
+        whole = self.part("val")
+        return whole.where(whole.y >= 0)
+
+    @cached_property
+    def tested(self) -> Part:
+        whole = self.part("test")
+        return whole.where(whole.y >= 0)
+
+    @cached_property
+    def fine(self) -> LinearProbe:
+        """A probe of the fine task that learned from as few images as the others of the studies do."""
+        return fit_probe(self.learned.X, self.learned.y, self.validated.X, self.validated.y, self.classes)
+
+    def note(self, *facts: FitFacts) -> str:
+        """What a reader must know of fits of the fine task: from how many images was learned, and how they went."""
+        there = self.images[self.images["used"] & (self.images["split"] == "train")]
+        some = "" if len(there) == self.learned.images else f"learned from {self.learned.images} of {len(there)} images"
+        return joined(some, of_fits(facts))
+
+
+def chosen_images(images: pd.DataFrame, split: str, most: int) -> list[str]:
+    """Ids of at most ``most`` used images of a split, the base images taking turns."""
+    there = images[images["used"] & (images["split"] == split)].reset_index(drop=True)
+    return limit_rows(there, min(most, len(there)))["image_id"].tolist() if len(there) else []
+
+
+def chosen_rows(samples: pd.DataFrame, images: pd.DataFrame, transforms: Sequence[str]) -> np.ndarray:
+    """Positions in ``samples``, increasing: `IMAGES` under ``transforms``, and all images untransformed."""
+    some = [i for split, most in IMAGES.items() for i in chosen_images(images, split, most)]
+    wanted = samples["image_id"].isin(some) & samples["transform"].isin(transforms)
+    clean = (samples["transform"] == "identity") & (samples["draw"] == 0)
+    return np.flatnonzero((wanted | clean) & (samples["repetition"] == 0))
+
+
+def fit_probe(
+    X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, classes: Sequence[str], standardize: bool = True
+) -> LinearProbe:
+    return fit(X, y, classes=classes, validation=(Xv, yv), penalties=PENALTIES, standardize=standardize)
+
+
+def predict(probe: LinearProbe, X: np.ndarray) -> np.ndarray:
+    """(n,) positions of the most probable classes."""
+    return probe.logits(X).argmax(1)
+
+
+def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
+    """``value``, ``low``, ``high``, ``interval``, ``bases``: the columns that every score has."""
+    bounds = MEASURES.get(measure)
+    found = interval(sums, low=bounds.low, high=bounds.high)
+    return {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "interval": found.method,
+        "bases": found.clusters,
+    }

@@ -1,0 +1,36 @@
+"""tables/strength.parquet: how often a transformation is named, and how far it moves, at each strength."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from probing_core.measures.statistics import mean
+from probing_core.pipeline.caveats import joined, too_few
+from probing_core.pipeline.studies.model_data import measured
+from probing_core.pipeline.studies.sweep import Sweep
+
+
+def strength_table(model: str, found: Sweep) -> pd.DataFrame:
+    table = []
+    for (transform, strength), rows in found.rows.groupby(["transform", "strength"], sort=False):
+        bases = rows["base_id"].to_numpy()
+        hits = measured("recall", mean(rows["right"].to_numpy(float), bases))
+        moved = measured("shift", mean(rows["shift"].to_numpy(), bases))
+        table.append(
+            {
+                "model": model,
+                "transform": transform,
+                "strength": strength,
+                "images": len(rows),
+                "bases": hits["bases"],
+                "hit_rate": hits["value"],
+                "hit_low": hits["low"],
+                "hit_high": hits["high"],
+                "shift": moved["value"],
+                "shift_low": moved["low"],
+                "shift_high": moved["high"],
+                "interval": hits["interval"],
+                "note": joined(too_few(hits["bases"]), found.note),
+            }
+        )
+    return pd.DataFrame(table)

@@ -1,0 +1,63 @@
+"""What the run's fine probe says of the strength series; the tables of strengths and of thresholds come from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probing_core.measures.geometry import shift
+from probing_core.pipeline.caveats import of_fits
+from probing_core.probes.base import LinearProbe
+from probing_core.runs.embeddings import read_embeddings
+from probing_core.runs.layout import STRENGTH, series_table
+from probing_core.runs.store import Store
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """The strength series as one model sees it.
+
+    Attributes:
+        rows: of ``series/strength.parquet``, with ``right`` (bool, the probe named the transformation), ``detected``
+            (bool, it found the transformation more probable than identity) and ``shift``.
+        alarms: image_id x transform, the share of the image's untouched versions of which the probe found that
+            transformation more probable than identity.
+        note: what a reader must know of the probe's fit.
+    """
+
+    rows: pd.DataFrame
+    alarms: pd.DataFrame
+    note: str = ""
+
+
+def sweep(store: Store, model: str, samples: pd.DataFrame, probe: LinearProbe) -> Sweep:
+    """The sweep of ``model``; ``probe`` is of the fine task."""
+    rows = store.read_table(series_table(STRENGTH))
+    X = read_embeddings(store, model, series=STRENGTH)
+    same = samples["image_id"].isin(rows["image_id"].unique())
+    untouched = np.flatnonzero((samples["transform"] == "identity") & same)
+    clean = read_embeddings(store, model, untouched)
+    return look(rows, X, samples.iloc[untouched], clean, probe)
+
+
+def look(rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe) -> Sweep:
+    """The sweep of embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same images untouched."""
+    position = {name: i for i, name in enumerate(probe.classes)}
+    identity = position["identity"]
+    truth = rows["transform"].map(position).to_numpy()
+    said = probe.logits(X)
+    own = said[np.arange(len(said)), truth]
+    first = np.flatnonzero((clean_rows["draw"] == 0) & (clean_rows["repetition"] == 0))
+    place = pd.Series(first, index=clean_rows["image_id"].to_numpy()[first])
+    moved = np.empty(len(rows))
+    for _, part in rows.groupby(["transform", "strength"], sort=False).indices.items():
+        moved[part] = shift(clean[place[rows["image_id"].iloc[part]].to_numpy()], X[part])
+    calm = probe.logits(clean)
+    alarms = pd.DataFrame(calm > calm[:, [identity]], columns=list(probe.classes))
+    return Sweep(
+        rows.assign(right=said.argmax(1) == truth, detected=own > said[:, identity], shift=moved),
+        alarms.groupby(clean_rows["image_id"].to_numpy()).mean(),
+        of_fits((probe.facts,)),
+    )

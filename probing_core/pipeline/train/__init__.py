@@ -1,0 +1,126 @@
+"""Tasks x models -> probes, and their predictions of images that they never learned from.
+
+Two ways, decided by the corpus: with 30 photographs or more, probes learn from the train split, choose their penalty
+on the val split and predict the test split. With fewer, each photograph is predicted by a probe that never saw it,
+and the penalty is chosen by leaving one out within the rest. Live predictions come from the deployment probe, which
+learns all transforms from all photographs of the training splits. A run that takes its probes from another learns
+nothing and tests every image that they do not know. Corpora with splits and labels also have the content task, and
+probes of other kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+
+from probing_core.pipeline.train.comparison import train_others
+from probing_core.pipeline.train.content import train_content
+from probing_core.pipeline.train.leave_one_out import train_few
+from probing_core.pipeline.train.reuse import adopt, adopted_files
+from probing_core.pipeline.train.tables import task_key
+from probing_core.pipeline.train.with_splits import train_split
+from probing_core.prediction.deployment import has_looks
+from probing_core.runs.layout import (
+    DEPLOYMENT,
+    FAMILIARITY,
+    LOOK_RULE,
+    LOOKS,
+    ORACLE,
+    OTHER_PROBES,
+    RENDERING,
+    familiarity_path,
+    fits_path,
+    look_rule_path,
+    looks_path,
+    predictions_path,
+    probe_path,
+    series_table,
+    slug,
+)
+from probing_core.runs.model_samples import ModelSamples, read_probe
+from probing_core.runs.models import differences, model_entries, refuse_stranger
+from probing_core.runs.progress import Progress
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import evaluation_mode, load_transforms
+from probing_core.runs.store import Store, digest
+from probing_core.runs.tasks import CONTENT, task_names
+from probing_core.transforms.base import Transform
+
+__all__ = [
+    "DEPLOYMENT",
+    "FAMILIARITY",
+    "LOOK_RULE",
+    "ORACLE",
+    "OTHER_PROBES",
+    "differences",
+    "familiarity_path",
+    "fits_path",
+    "look_rule_path",
+    "predictions_path",
+    "probe_path",
+    "read_probe",
+    "refuse_stranger",
+    "task_key",
+    "train",
+]
+
+
+def train(store: Store, recipe: Recipe, progress: Progress, source: Store | None = None) -> None:
+    """Makes whatever is missing of every model's probes and predictions.
+
+    Args:
+        source: the run whose probes are used, where the recipe names one.
+    """
+    samples, images = store.read_table("samples.parquet"), store.read_table("images.parquet")
+    transforms = load_transforms(recipe)
+    entries = model_entries(store)
+    steps = _steps(transforms, images, source)
+    for done, entry in enumerate(entries):
+        work = ModelSamples(store, recipe, entry, samples, images, transforms)
+        for i, (name, step) in enumerate(steps.items()):
+            progress.update(
+                "train", done * len(steps) + i, len(entries) * len(steps), f"Training probes of {work.model}"
+            )
+            key = _key(work, name, source)
+            if not _made(work, name, source, key):
+                step(work, key=key)
+    progress.update("train", len(entries) * len(steps), len(entries) * len(steps), "Training probes")
+
+
+def _made(work: ModelSamples, name: str, source: Store | None, key: str) -> bool:
+    """Whether a step has been done and nothing that it wrote has been lost since."""
+    needed = [predictions_path(work.model, name), fits_path(work.model, name)]
+    if source is not None:
+        needed += adopted_files(work.model, source, name)
+    elif name != OTHER_PROBES:
+        live = [DEPLOYMENT, FAMILIARITY, *([LOOK_RULE] if has_looks(work) else [])] if name == "fine" else []
+        needed += [probe_path(work.model, file) for file in (name, *live)]
+    return all(work.store.has(file, key) for file in needed)
+
+
+def _key(work: ModelSamples, name: str, source: Store | None) -> str:
+    """Of one step; what live predictions learn beside the main samples belongs to ``fine``."""
+    key, store = task_key(work.recipe, work.entry, name), work.store
+    if source is not None:
+        return digest([key, [source.checksum(file) for file in adopted_files(work.model, source, name)]])
+    if name != "fine":
+        return key
+    folder = f"models/{slug(work.model)}/series/{RENDERING}/"
+    further = [LOOKS, looks_path(work.model), series_table(RENDERING), *store.names(folder)]
+    return digest([key, [store.checksum(file) for file in further if store.has(file)]])
+
+
+def _steps(
+    transforms: tuple[Transform, ...], images: pd.DataFrame, source: Store | None
+) -> dict[str, Callable[..., None]]:
+    """What is trained of every model, by the name of its predictions."""
+    if source is not None:
+        return {name: partial(adopt, source=source, name=name) for name in task_names(transforms)}
+    if evaluation_mode(images) == "leave-one-out":
+        return {name: partial(train_few, name=name) for name in task_names(transforms)}
+    steps: dict[str, Callable[..., None]] = {name: partial(train_split, name=name) for name in task_names(transforms)}
+    if CONTENT in task_names(transforms, images):
+        steps[CONTENT] = train_content
+    return steps | {OTHER_PROBES: train_others}

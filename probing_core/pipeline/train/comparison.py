@@ -1,0 +1,58 @@
+"""Probes that are scored beside the linear one at the fine task: an MLP of three seeds, and nearest neighbors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from probing_core.pipeline.train.tables import save_fits, told
+from probing_core.pipeline.train.with_splits import parts
+from probing_core.probes import knn, mlp
+from probing_core.probes.base import FitFacts, log_loss
+from probing_core.runs.layout import OTHER_PROBES, predictions_path
+from probing_core.runs.model_samples import ModelSamples, predict, whole_images
+
+SEEDS = (0, 1, 2)
+MOST_TO_LEARN = 12_000
+"""Samples that they learn from at most: of whole images, so that classes stay paired. A minute a seed otherwise."""
+
+
+def train_others(work: ModelSamples, key: str) -> None:
+    """Predictions of the fine task by the other probes, of the first repetition."""
+    task = work.task("fine")
+    first = work.samples["repetition"].to_numpy() == 0
+    train, val, test = (rows[first[rows]] for rows in parts(work, task))
+    learned = whole_images(work, train, MOST_TO_LEARN)
+    chosen = whole_images(work, val, MOST_TO_LEARN)
+    X, y = work.X[learned], task.truth[learned]
+    validation = work.X[chosen], task.truth[chosen]
+    Xt = work.X.at(test)
+
+    fits: list[tuple[str, FitFacts]] = []
+    tables: list[pd.DataFrame] = []
+
+    def add(probe: str, facts: FitFacts, probabilities: np.ndarray) -> None:
+        fits.append((probe, facts))
+        tables.append(told(work, task, test, probabilities, {"probe": probe}))
+
+    for seed, probe in zip(
+        SEEDS, mlp.fit_seeds(X, y, classes=task.classes, validation=validation, seeds=SEEDS), strict=True
+    ):
+        add(f"mlp-{seed}", probe.facts, predict(probe, Xt))
+    sizes = [k for k in knn.NEIGHBORS if k <= len(y)]
+    held = knn.votes(X, y, validation[0], sizes, len(task.classes))
+    blocks = [knn.votes(X, y, block, sizes, len(task.classes)) for block in Xt.blocks()]
+    tested = {k: np.concatenate([block[k] for block in blocks]) for k in sizes}
+    for k in sizes:
+        facts = FitFacts(float(k), False, True, 0, log_loss(held[k], validation[1]))  # every k is told: none is chosen
+        add(f"knn-{k}", facts, tested[k])
+    notes = []
+    if len(learned) < len(train):
+        images = work.samples["image_id"].iloc[learned].nunique()
+        notes.append(f"learned from {images} images, evenly spaced")
+    if not first.all():
+        notes.append("first repetition alone")
+    save_fits(work, "fine", fits, key, [probe for probe, _ in fits], "; ".join(notes), OTHER_PROBES)
+    # Last, so that a kill before it leaves the task to be done again.
+    table = pd.concat(tables, ignore_index=True)
+    work.store.write_table(predictions_path(work.model, OTHER_PROBES), table, key)

@@ -1,0 +1,67 @@
+"""Probes of few photographs: each is predicted by a probe that never saw it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from probing_core.errors import BadCorpus
+from probing_core.measures.calibration import at_temperature, fit_temperature
+from probing_core.pipeline.train.tables import kept, save_fits, told
+from probing_core.prediction.deployment import read_looks, save_deployment, save_familiarity
+from probing_core.prediction.tile_samples import COLUMNS
+from probing_core.probes.leave_one_out import fit_leave_one_out
+from probing_core.runs.layout import predictions_path, probe_path
+from probing_core.runs.model_samples import ModelSamples
+
+FEWEST = 3
+
+
+def train_few(work: ModelSamples, name: str, key: str) -> None:
+    """As `probing_core.pipeline.train.with_splits.train_split`, leaving one photograph out at a time.
+
+    Raises:
+        BadCorpus: fewer than three photographs.
+    """
+    task = work.task(name)
+    rows = np.flatnonzero(task.takes_part)
+    photographs = work.photographs[rows]
+    if len(np.unique(photographs)) < FEWEST:
+        raise BadCorpus(
+            f"Leaving one photograph out within the rest needs {FEWEST} photographs, and the corpus has "
+            f"{len(np.unique(photographs))}; add some, or take --corpus photos."
+        )
+    # Large pictures of a photograph ride along: they are predicted out of fold, and never learned from.
+    large = read_looks(work) if name == "fine" else None
+    extra, looks = large if large is not None else (work.X[:0], pd.DataFrame(columns=list(COLUMNS)))
+    sizes = looks["stop"] - looks["start"]
+    truth = np.repeat([task.classes.index(transform) for transform in looks["transform"]], sizes)
+    result = fit_leave_one_out(
+        np.concatenate([work.X[rows], extra]),
+        np.concatenate([task.truth[rows], truth.astype(np.int64)]),
+        np.concatenate([photographs, np.repeat(looks["base_id"], sizes)]),
+        classes=task.classes,
+        trainable=np.concatenate([task.seen[rows], np.zeros(len(extra), bool)]),
+    )
+    probabilities = result.probabilities[: len(rows)]
+    further = {}
+    if name == "fine":
+        held_out = probabilities, task.truth[rows]
+        save_deployment(work, task, result.deployment, held_out, result.probabilities[len(rows) :], looks, key)
+        folds = [(rows[photographs != p], rows[photographs == p]) for p in np.unique(photographs)]
+        save_familiarity(work, rows, task.truth[rows], folds, key)
+        further["p_calibrated"] = kept(calibrate_out_of_fold(probabilities, task.truth[rows], photographs))
+    work.store.write_bytes(probe_path(work.model, name), result.deployment.to_bytes(), key)
+    save_fits(work, name, zip(result.photographs, result.facts, strict=True), key)
+    # Last, so that a kill before it leaves the task to be done again.
+    work.store.write_table(predictions_path(work.model, name), told(work, task, rows, probabilities, further), key)
+
+
+def calibrate_out_of_fold(probabilities: np.ndarray, truth: np.ndarray, photographs: np.ndarray) -> np.ndarray:
+    """(n,) largest probability of each row at a temperature fitted on the other photographs."""
+    result = np.empty(len(truth), np.float32)
+    for photograph in np.unique(photographs):
+        mine = photographs == photograph
+        temperature = fit_temperature(probabilities[~mine], truth[~mine])
+        result[mine] = at_temperature(probabilities[mine], temperature).max(1)
+    return result

@@ -1,0 +1,96 @@
+"""Probes of another run, used as they are: nothing is learned, and every image is tested that they do not know."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from probing_core.errors import BadRun
+from probing_core.measures.calibration import at_temperature
+from probing_core.pipeline.caveats import joined
+from probing_core.pipeline.train.tables import kept, save_fits, told
+from probing_core.runs.image_selection import LEARNED
+from probing_core.runs.layout import CALIBRATED, DEPLOYMENT, FAMILIARITY, LOOK_RULE, predictions_path, probe_path
+from probing_core.runs.model_samples import ModelSamples, predict, read_probe
+from probing_core.runs.models import refuse_stranger
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import evaluation_mode
+from probing_core.runs.store import Store
+from probing_core.runs.tasks import Task
+
+LIVE = (CALIBRATED, DEPLOYMENT, LOOK_RULE, FAMILIARITY)
+"""Files that are taken over with the probe of the task ``fine``."""
+
+
+def adopt(work: ModelSamples, source: Store, name: str, key: str) -> None:
+    """Copies the probes of ``source`` for the task ``name`` and predicts with them.
+
+    Photographs of the same corpus that they learned from, or that their penalties were chosen on, are not tested.
+
+    Raises:
+        BadRun: the other run lacks the model or a class, the model embeds differently there, or the probes know every
+            photograph.
+    """
+    harmless = refuse_stranger(work.entry, source)
+    for path in _paths(work.model, name):
+        if source.has(path):
+            work.store.adopt(path, source, key)
+        elif work.store.has(path):
+            work.store.remove(path)  # of before the other run was made anew
+    probe = read_probe(work.store, work.model, name)
+    task = work.task(name)
+    missing = sorted(set(task.classes) - set(probe.classes))
+    if missing:
+        raise BadRun(f"The run that the probes are taken from never learned: {', '.join(missing)}.")
+    position = np.array([probe.classes.index(cls) for cls in task.classes])
+    adopted = Task(name, probe.classes, np.where(task.takes_part, position[task.truth], -1), task.seen)
+    known, of_known = _known_photographs(work, source)
+    rows = np.flatnonzero(adopted.takes_part & ~known)
+    if len(rows) == 0:
+        raise BadRun(
+            "The run that the probes are taken from learned from every photograph of this one, so none is left to "
+            "test; take another corpus."
+        )
+    probabilities = predict(probe, work.X.at(rows))
+    further = {}
+    # Runs of few photographs, and those of before, have one temperature for both.
+    tempered = CALIBRATED if work.store.has(probe_path(work.model, CALIBRATED)) else DEPLOYMENT
+    if name == "fine" and work.store.has(probe_path(work.model, tempered)):
+        temperature = read_probe(work.store, work.model, tempered).temperature
+        further["p_calibrated"] = kept(at_temperature(probabilities, temperature).max(1))
+    fits = [("adopted", probe.facts)]
+    if name == "fine" and work.store.has(probe_path(work.model, DEPLOYMENT)):
+        fits.append((DEPLOYMENT, read_probe(work.store, work.model, DEPLOYMENT).facts))
+    about = f"probes trained on embeddings of another {' and '.join(harmless)}" if harmless else ""
+    save_fits(work, name, fits, key, note=joined(about, of_known))
+    # Last, so that a kill before it leaves the task to be done again.
+    table = told(work, adopted, rows, probabilities, further)
+    work.store.write_table(predictions_path(work.model, name), table, key)
+
+
+def adopted_files(model: str, source: Store, name: str) -> list[str]:
+    """Files of ``source`` that `adopt` copies."""
+    return [path for path in _paths(model, name) if source.has(path)]
+
+
+def _paths(model: str, name: str) -> list[str]:
+    return [probe_path(model, file) for file in (name, *(LIVE if name == "fine" else ()))]
+
+
+def _known_photographs(work: ModelSamples, source: Store) -> tuple[np.ndarray, str]:
+    """(N,) whether the probes know a sample's photograph; and what a reader must know of it.
+
+    Names alone do not make two pictures the same: photographs of another corpus that are called like known ones are
+    tested, and the reader is told.
+    """
+    images = source.read_table("images.parquet")
+    learned = images[images["used"]]
+    if evaluation_mode(images) == "split":
+        learned = learned[learned["split"].isin(LEARNED)]
+    known = work.samples["base_id"].isin(learned["base_id"]).to_numpy()
+    count = work.samples["base_id"][known].nunique()
+    if not count:
+        return known, ""
+    theirs = Recipe.from_toml(source.read_toml("run.toml"))
+    if theirs.fingerprint == work.recipe.fingerprint:
+        return known, f"{count} photographs that the probes learned from are left out"
+    return np.zeros_like(known), f"{count} photographs are called like ones that the probes learned from"

@@ -1,0 +1,114 @@
+"""Where the probes, predictions and facts of a model lie, and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.probes.base import FitFacts
+from probing_core.runs.layout import fits_path
+from probing_core.runs.model_samples import ModelSamples
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import sample_key
+from probing_core.runs.store import digest
+from probing_core.runs.tasks import Task
+
+STEPS_OF_ODDS = 128
+"""Probabilities are kept to this part of a natural logarithm of their odds."""
+
+FEW_VALUES = 1000
+"""So many different probabilities, as votes of neighbors give, are small as they are."""
+
+LARGEST_ODDS = 28.0
+"""Logarithm of the odds of the largest probability that is kept, which ``float32`` holds as 1."""
+
+TRAINING = 7
+"""Version of what training does; raised where its bytes change, so that runs that exist are trained again."""
+
+
+def task_key(recipe: Recipe, entry: dict[str, Any], task: str) -> str:
+    return digest([sample_key(recipe), recipe.probes_from, entry["recipe"], task, TRAINING])
+
+
+def save_fits(
+    work: ModelSamples,
+    task: str,
+    fits: Iterable[tuple[str, FitFacts]],
+    key: str,
+    probes: Iterable[str] | None = None,
+    note: str = "",
+    name: str | None = None,
+) -> None:
+    """One row a fitted probe.
+
+    Args:
+        fits: (fold, facts).
+        probes: the kind of each; all linear if not given.
+        note: what a reader of their scores must know.
+        name: of the file; the task's if not given.
+    """
+    fits = list(fits)
+    table = pd.DataFrame(
+        [
+            {
+                "model": work.model,
+                "task": task,
+                "probe": probe,
+                "fold": str(fold),
+                "penalty": facts.penalty,
+                "at_edge": facts.at_edge,
+                "converged": facts.converged,
+                "iterations": facts.iterations,
+                "validation_loss": facts.validation_loss,
+                "note": note,
+            }
+            for (fold, facts), probe in zip(fits, probes or ["linear"] * len(fits), strict=True)
+        ]
+    )
+    work.store.write_table(fits_path(work.model, name or task), table, key)
+
+
+def told(
+    work: ModelSamples,
+    task: Task,
+    rows: np.ndarray,
+    probabilities: np.ndarray,
+    further: Mapping[str, object] | None = None,
+) -> pd.DataFrame:
+    """One row a tested sample, as in docs/run-format.md.
+
+    Args:
+        rows: (n,) positions of the samples.
+        probabilities: (n, K).
+        further: columns behind the usual ones.
+    """
+    classes = np.array(task.classes, dtype=object)
+    truth, predicted = task.truth[rows], probabilities.argmax(1)
+    order = np.arange(len(rows))
+    columns = {
+        "sample": work.samples["sample"].to_numpy()[rows],
+        "truth": classes[truth],
+        "predicted": classes[predicted],
+        "p_truth": kept(probabilities[order, truth]),
+        "p_predicted": kept(probabilities[order, predicted]),
+        "seen": task.seen[rows],
+    }
+    return pd.DataFrame(columns | dict(further or {}))
+
+
+def kept(probabilities: np.ndarray) -> np.ndarray:
+    """(n,) ``float32`` probabilities, rounded so that a table of them takes a third of the bytes.
+
+    Rounded are the logarithms of their odds, to 1 / `STEPS_OF_ODDS`: a probability is wrong by 0.001 at most, by less
+    the nearer to 0 or 1, and up as often as down, so that means of many (scores) stay as they are. `FEW_VALUES` are
+    left alone: each would be wrong in one direction for all its samples.
+    """
+    p = np.asarray(probabilities, np.float64)
+    if len(np.unique(p)) <= FEW_VALUES:
+        return p.astype(np.float32)
+    with np.errstate(divide="ignore"):
+        odds = np.clip(np.log(p) - np.log1p(-p), -LARGEST_ODDS, LARGEST_ODDS)
+    return (1 / (1 + np.exp(-np.rint(odds * STEPS_OF_ODDS) / STEPS_OF_ODDS))).astype(np.float32)

@@ -1,0 +1,1 @@
+"""The live answer: what was done to a picture, from its embedding."""

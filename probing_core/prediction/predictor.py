@@ -1,0 +1,253 @@
+"""One picture -> every model's probabilities, by the deployment probes of a run."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from probing_core.embedders import load_embedder
+from probing_core.embedders.base import LoadedEmbedder
+from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.prediction.novelty import Familiarity
+from probing_core.prediction.tiles import Look, LookRule, look_at, starting_rule
+from probing_core.probes.base import LinearProbe
+from probing_core.runs.layout import DEPLOYMENT, familiarity_path, look_rule_path, probe_path
+from probing_core.runs.models import PRECOMPUTED, differences, model_entries
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.store import Store, without_none
+from probing_core.transforms import resolve
+from probing_core.transforms.base import GROUPS, Image
+
+MEMORY_SHARE = 0.5
+"""Loaded models are given up, the least recently used first, above this share of the machine's memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What one model says of one picture.
+
+    Attributes:
+        classes, groups: names of the K classes, and the group of each.
+        probabilities: (K,), sums to 1.
+        look: ``direct`` or ``combined``.
+        parts: (1 + T, K) what the probe says of the whole picture, and of each of its tiles.
+        embedding: (D,) of the whole picture at the view's size.
+        distance: of that from all that the probe learned from; above 1 it is strange. NaN in runs of before.
+    """
+
+    model: str
+    classes: tuple[str, ...]
+    groups: tuple[str, ...]
+    probabilities: np.ndarray
+    look: str
+    parts: np.ndarray
+    embedding: np.ndarray
+    distance: float = float("nan")
+
+    @property
+    def known(self) -> bool:
+        """Whether the picture is like those that the probe learned from; if not, its probabilities mean little."""
+        return not self.distance > 1
+
+    @property
+    def by_group(self) -> dict[str, float]:
+        """Group -> probability; the groups of the classes, in the order of `GROUPS`."""
+        return {
+            group: float(sum(p for p, g in zip(self.probabilities, self.groups, strict=True) if g == group))
+            for group in GROUPS
+            if group in self.groups
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _Probe:
+    """What a model's answers are made with."""
+
+    linear: LinearProbe
+    groups: tuple[str, ...]
+    rule: LookRule
+    familiarity: Familiarity | None
+
+
+class Predictor:
+    """Predicts with the models of one run; loads each when it is first needed.
+
+    Args:
+        run: the directory of a run, or an opened `probing_core.Run`.
+        device, precision: as in `load_embedder`.
+    """
+
+    def __init__(self, run: Any, device: str = "auto", precision: str = "auto") -> None:
+        self.store = run.store if hasattr(run, "store") else Store(Path(run))
+        if not self.store.has("run.toml"):
+            raise BadRun(f"'{self.store.root}' is not a run; `probing run --out DIR` makes one.")
+        self.device, self.precision = device, precision
+        self.recipe = Recipe.from_toml(self.store.read_toml("run.toml"))
+        self._entries = {
+            e["name"]: e
+            for e in model_entries(self.store)
+            if self.store.has(probe_path(e["name"], DEPLOYMENT)) and e["family"] != PRECOMPUTED
+        }
+        if not self._entries:
+            raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")
+        self._loaded: OrderedDict[str, LoadedEmbedder] = OrderedDict()
+        self._probes: dict[str, _Probe] = {}
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that can predict live."""
+        return tuple(self._entries)
+
+    def predict(
+        self,
+        images: Sequence[Image],
+        *,
+        task: str = "fine",
+        models: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """The rows of ``probing predict --json``: one a class, most probable first within an image and model.
+
+        Args:
+            images: of any sizes.
+            task: ``fine`` or ``group``.
+            models: names; all of the run if not given.
+            names: of the images; their positions if not given.
+        """
+        if task not in ("fine", "group"):
+            raise BadConfig(f"Live predictions answer the task 'fine' or 'group'; got '{task}'.")
+        names = [str(i) for i in range(len(images))] if names is None else list(names)
+        chosen = self._chosen(models)
+        looks = [look_at(image, self.recipe.view) for image in images]
+        by_model = {model: self.look(model, looks) for model in chosen}
+        rows = []
+        for i, name in enumerate(names):
+            for model in chosen:
+                prediction = by_model[model][i]
+                scored = (
+                    [(g, g, p) for g, p in prediction.by_group.items()]
+                    if task == "group"
+                    else list(zip(prediction.classes, prediction.groups, prediction.probabilities, strict=True))
+                )
+                rows += [
+                    {
+                        "image": name,
+                        "model": model,
+                        "task": task,
+                        "class": cls,
+                        "group": group,
+                        "probability": float(p),
+                        "look": prediction.look,
+                        "known": prediction.known,
+                    }
+                    for cls, group, p in sorted(scored, key=lambda row: -row[2])
+                ]
+        return rows
+
+    def look(self, model: str, looks: Sequence[Look]) -> list[Prediction]:
+        """What ``model`` says of each look; all their pictures are embedded together."""
+        probe = self._probe(model)
+        pictures = [picture for look in looks for picture in look.pictures]
+        embeddings = self._embed(model, pictures)
+        probabilities = probe.linear.probabilities(embeddings).astype(np.float64)
+        starts = np.cumsum([0, *(len(look.pictures) for look in looks)])[:-1]
+        known = probe.familiarity
+        distances = known.distance(embeddings[starts]) if known else np.full(len(looks), np.nan)
+        predictions = []
+        for look, start, distance in zip(looks, starts, distances, strict=True):
+            mine = probabilities[start : start + len(look.pictures)]
+            combined = probe.rule.combine(mine[0], mine[1:]) if look.tiles else mine[0]
+            predictions.append(
+                Prediction(
+                    model,
+                    probe.linear.classes,
+                    probe.groups,
+                    combined / combined.sum(),
+                    look.kind,
+                    mine,
+                    embeddings[start],
+                    float(distance),
+                )
+            )
+        return predictions
+
+    def rule_fitted_on(self, model: str) -> int:
+        """How many pictures the rule that combines a large picture's looks was fitted on; 0: it has not been."""
+        return self._probe(model).rule.fitted_on
+
+    def similarity(
+        self,
+        images: Sequence[Image],
+        text: str,
+        *,
+        models: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Cosine similarity of each image, seen whole, with ``text``: rows of image, model, text, similarity.
+
+        Raises:
+            BadConfig: none of the models has a text tower.
+        """
+        names = [str(i) for i in range(len(images))] if names is None else list(names)
+        able = [m for m in self._chosen(models) if self._entries[m]["text"]]
+        if not able:
+            raise BadConfig(
+                "Comparing with a text needs an image-text model (zoo/clip, zoo/align, open_clip:...), "
+                f"and the models chosen are: {', '.join(self._chosen(models))}."
+            )
+        rows = []
+        for model in able:
+            seen = self._embed(model, [look_at(image, self.recipe.view).whole for image in images])
+            said = self._load(model).embed_text([text])[0]
+            cosine = seen @ said / np.maximum(np.linalg.norm(seen, axis=1) * np.linalg.norm(said), 1e-12)
+            rows += [
+                {"image": name, "model": model, "text": text, "similarity": float(value)}
+                for name, value in zip(names, cosine, strict=True)
+            ]
+        return rows
+
+    def _chosen(self, models: Sequence[str] | None) -> tuple[str, ...]:
+        unknown = [m for m in models or () if m not in self._entries]
+        if unknown:
+            raise UnknownName(f"The run has no model '{unknown[0]}' to predict with. It has: {', '.join(self.models)}.")
+        return tuple(models) if models else self.models
+
+    def _probe(self, model: str) -> _Probe:
+        if model not in self._probes:
+            linear = LinearProbe.from_bytes(self.store.read_bytes(probe_path(model, DEPLOYMENT)))
+            groups = tuple(resolve(name).group for name in linear.classes)
+            look, known = look_rule_path(model), familiarity_path(model)
+            self._probes[model] = _Probe(
+                linear,
+                groups,
+                LookRule.from_bytes(self.store.read_bytes(look)) if self.store.has(look) else starting_rule(groups),
+                Familiarity.from_bytes(self.store.read_bytes(known)) if self.store.has(known) else None,
+            )
+        return self._probes[model]
+
+    def _embed(self, model: str, pictures: Sequence[Image]) -> np.ndarray:
+        return np.asarray(self._load(model).embed_layers(pictures)[model])
+
+    def _load(self, model: str) -> LoadedEmbedder:
+        entry = self._entries[model]
+        request = entry["request"]
+        if request in self._loaded:
+            self._loaded.move_to_end(request)
+            return self._loaded[request]
+        while self._loaded and psutil.Process().memory_info().rss > MEMORY_SHARE * psutil.virtual_memory().total:
+            self._loaded.popitem(last=False)[1].close()
+        embedder = load_embedder(request, device=self.device, precision=self.precision)
+        meant, _ = differences(entry["recipe"], without_none(embedder.recipes()[model]))
+        if meant:
+            raise BadRun(
+                f"'{model}' is not what it was when its probe was trained ({', '.join(meant)} differ); "
+                f"restore that, or make the run again."
+            )
+        self._loaded[request] = embedder
+        return embedder

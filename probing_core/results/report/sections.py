@@ -1,0 +1,310 @@
+"""What a report says, section by section: tables and figures of a run as blocks of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from probing_core.charts import (
+    Figure,
+    Theme,
+    confusion_chart,
+    layers_chart,
+    leaderboard_chart,
+    members_chart,
+    profile_chart,
+    seen_unseen_chart,
+    shift_chart,
+    substance_chart,
+)
+from probing_core.measures import MEASURES
+from probing_core.results import Run, confusion_matrix, leaderboard, summaries
+from probing_core.results.ranking import of_subset
+from probing_core.results.report.methods import methods
+from probing_core.results.report.page import Chart, More, Section, Table, Text
+
+INTRODUCTION = (
+    "An image embedding is used for what is in a picture. This report shows what else it holds: transformations were "
+    "applied to photographs, and small probes had to tell from the embedding alone which one it was. Every score "
+    "stands with its 95 % interval, clustered by photograph, and with what guessing would give."
+)
+STUDIES = {
+    "claims": "The claims, tested",
+    "contrasts": "Contrasts named in advance",
+    "ablations": "Ablations: each encoder against its twin",
+    "thresholds": "Detection thresholds: the strength from which a transformation is told from an untouched picture",
+    "strength": "How often a transformation is named, and how far it moves the embedding, at each strength",
+    "geometry": "How far and how regularly transformations move embeddings",
+    "cka": "Likeness of the models' spaces (debiased CKA)",
+    "selectivity": "Selectivity: accuracy less that at a control task",
+    "codelength": "Online codelength",
+    "layers": "Accuracy at every layer",
+    "dimension": "Accuracy against the number of principal components",
+    "composition": "Two transformations at once",
+    "ood": "Do transformed images lie outside of what clean embeddings fill?",
+    "erasure": "After the transformation is erased from the embedding",
+}
+"""Titles of the tables that studies leave, in the order of the report; tables not named here come last."""
+
+SCORES = ("scores", "fits")
+SCORE = {"value": "score %", "low": "from %", "high": "to %"}
+"""Titles of a score and its interval in percent."""
+
+
+def sections(run: Run) -> list[Section]:
+    """The whole report; sections without blocks are left out of the page."""
+    board = leaderboard([run], "fine", "seen")
+    models = list(board["model"])
+    return [
+        Section("Overview", _overview(run, board)),
+        Section("Leaderboard", _leaderboard(run, board)),
+        Section("Scores by group", _groups(run, models)),
+        Section("Confusion", list(_confusion(run, models))),
+        Section("Generalization", list(_generalization(run, models))),
+        Section("Content against transformation", list(_content(run))),
+        Section("Calibration and repetitions", list(_certainty(run, models))),
+        Section("Studies", list(_studies(run, models))),
+        *methods(run),
+    ]
+
+
+def _both(chart: Callable[[Theme], Figure], alt: str, caption: str = "") -> Chart:
+    return Chart(chart(Theme(dark=False)), chart(Theme(dark=True)), alt, caption)
+
+
+def _overview(run: Run, board: pd.DataFrame) -> list:
+    used = run.images[run.images["used"]]
+    facts = pd.DataFrame(
+        [
+            ("models", len(run.models)),
+            ("photographs", used["base_id"].nunique()),
+            ("images cut from them", len(used)),
+            ("transformed samples", len(run.samples)),
+            ("transformations, identity counted", len(run.classes("fine"))),
+        ],
+        columns=["what", "how many"],
+    )
+    first = board.iloc[0]
+    tied = board[(board["apart"] == False) & (board.index > 0)]["model"].tolist()  # noqa: E712 - NaN is neither
+    lead = f"At telling the exact transformation {first['model']} leads with {_percent(first)}"
+    lead += f"; not told apart from it: {', '.join(tied)}." if tied else "."
+    blocks = [Text(INTRODUCTION), Text(lead), Table(facts)]
+    return blocks + [Text(f"{note[0].upper()}{note[1:]} ({where}).", warning=True) for note, where in _notes(run)]
+
+
+def _notes(run: Run) -> list[tuple[str, str]]:
+    """What a reader must know, and where: each note with the tasks and the number of models that it stands beside."""
+    places: dict[str, set[tuple[str, str]]] = {}
+    for row in run.scores[["model", "task", "note"]].drop_duplicates().itertuples():
+        for note in filter(None, str(row.note).split("; ")):
+            places.setdefault(note, set()).add((str(row.task), str(row.model)))
+    found = []
+    for note, where in sorted(places.items()):
+        tasks, models = sorted({task for task, _ in where}), {model for _, model in where}
+        found.append((note, f"{', '.join(tasks)}, {len(models)} model{'s' if len(models) > 1 else ''}"))
+    return found
+
+
+def _percent(row) -> str:
+    interval = "no interval" if not np.isfinite(row["low"]) else f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
+    return f"{100 * row['value']:.1f} % ({interval}; chance {100 * row['chance']:.1f} %)"
+
+
+def _leaderboard(run: Run, board: pd.DataFrame) -> list:
+    standing = ["best", *(_standing(r) for r in board.iloc[1:].itertuples())]
+    table = board[["model", "objective", "dim", "value", "low", "high", "chance"]].assign(standing=standing)
+    table = table.rename(columns={"value": "score %", "low": "from %", "high": "to %", "chance": "chance %"})
+    if board["note"].any():
+        table = table.assign(note=board["note"])
+    measure = MEASURES.get("balanced-accuracy")
+    figure = _both(
+        lambda theme: leaderboard_chart(board, theme),
+        f"Balanced accuracy of {len(board)} models with intervals, best {board['model'].iloc[0]}.",
+        f"{measure.definition} Bars are 95 % intervals; hollow marks cannot be told apart from the best (paired "
+        "sign-flip test by photograph, Holm's correction); gray squares are baselines.",
+    )
+    blocks: list = [figure, Table(table, percent=("score %", "from %", "to %", "chance %"))]
+    others = summaries.other_probes(run, list(board["model"])).rename(columns=SCORE)
+    if not others.empty:
+        caption = "The same task by other probes; the MLP's interval holds its three seeds together."
+        blocks.append(More("Other probes", [Table(others, caption, list(SCORE.values()))]))
+    return blocks
+
+
+def _standing(row) -> str:
+    if not np.isfinite(row.p):
+        return "not compared"
+    p = "p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}"
+    return f"lower ({p})" if row.apart else f"not told apart ({p})"
+
+
+def _groups(run: Run, models: list[str]) -> list:
+    rows = summaries.by_group(run, models)
+    if rows.empty:
+        return []
+    caption = "Share of a group's samples whose exact transformation is named, in percent."
+    table = rows[["model", "group", "value", "low", "high"]]
+    table = table.rename(columns={"value": "recall %", "low": "from %", "high": "to %"})
+    return [
+        _both(lambda theme: profile_chart(rows, theme), "Recall of each group by each model.", caption),
+        More("As a table", [Table(table, percent=("recall %", "from %", "to %"))]),
+    ]
+
+
+def _confusion(run: Run, models: list[str]) -> Iterator[object]:
+    group_of = dict(zip(run.transforms["transform"], run.transforms["group"], strict=True))
+    yield Text("Rows are the truth, columns what the linear probe says, in percent of each row; one matrix a model.")
+    for model in models:
+        told = run.predictions(model, "fine")
+        if told.empty:
+            continue
+        told = of_subset(told, "seen")
+        matrix = confusion_matrix(told, run.classes("fine")) * 100
+        worst = summaries.confusions(told)
+        worst = worst.rename(columns={"predicted": "taken for", "share": "of the truth %"})
+        yield More(
+            model,
+            [
+                _both(
+                    partial(confusion_chart, matrix, group_of=group_of),
+                    f"Confusion matrix of {model}.",
+                    f"{len(told):,} tested samples.",
+                ),
+                Table(worst, "What is most often taken for something else.", ("of the truth %",)),
+            ],
+        )
+
+
+def _generalization(run: Run, models: list[str]) -> Iterator[object]:
+    rows = summaries.rotations(run)
+    if rows.empty:
+        return
+    yield Text(
+        "Each group of three is learned from two members and tested on the third, in three rotations, so that every "
+        "member is unseen once. The in-group hit rate leaves untouched images out."
+    )
+    for subset, title in (("unseen", "Members that the probe never saw"), ("far", "Far-unseen styles")):
+        part = rows[rows["subset"].isin(["seen", subset])]
+        if (part["subset"] == subset).any():
+            yield _both(partial(seen_unseen_chart, part), f"{title}, beside seen ones, by model.", title)
+    gaps = summaries.rotations(run, "generalization-gap")
+    if not gaps.empty:
+        untouched = summaries.pick(summaries.rotations(run, "called-identity"), subset="unseen")
+        said = untouched[["model", "rotation", "value"]].rename(columns={"value": "said"})
+        table = gaps[["model", "rotation", "value", "low", "high"]].merge(said, on=["model", "rotation"], how="left")
+        names = {"value": "gap", "low": "from", "high": "to", "said": "unseen called untouched"}
+        names = {column: f"{name} %" for column, name in names.items()}
+        yield Table(
+            table.rename(columns=names),
+            "Seen less unseen hit rate, in points, and how often an unseen transformation is called untouched.",
+            list(names.values()),
+        )
+    for model in models:
+        points = summaries.members(run, model)
+        if not points.empty:
+            mine = list(dict.fromkeys(points["transform"]))
+            yield More(
+                f"Member by member: {model}",
+                [
+                    _both(
+                        partial(members_chart, points, mine),
+                        f"Each transformation, seen and unseen, by {model}.",
+                        "Dot: seen (the mean of two rotations). Diamond: unseen, with its interval.",
+                    )
+                ],
+            )
+
+
+def _content(run: Run) -> Iterator[object]:
+    points = summaries.substance(run)
+    if points.empty:
+        return
+    yield _both(
+        lambda theme: substance_chart(points, theme),
+        "Content accuracy against transformation accuracy of each model.",
+        f"{summaries.content_classes(run)} Transformation: the fine task.",
+    )
+    numbers = ["content", "content_low", "content_high", "style", "style_low", "style_high"]
+    titles = tuple(f"{what} {part}%" for what in ("content", "transformation") for part in ("", "from ", "to "))
+    named = points[["model", *numbers]].rename(columns=dict(zip(numbers, titles, strict=True)))
+    yield More("As a table", [Table(named, percent=titles)])
+    by_transform = summaries.content_by_transform(run)
+    means = by_transform.groupby("model", sort=False)[["clean", "transformed", "oracle"]].mean().reset_index()
+    shares = ("clean", "transformed", "oracle")
+    yield Table(
+        means,
+        "Content accuracy in percent: of untouched images; of transformed ones by the same probe; by an oracle that "
+        "learned from images transformed alike (means over transformations). Where the probe falls and the oracle "
+        "holds, the content has moved in the embedding and is not lost.",
+        shares,
+    )
+    ends = [f"{share}_{end}" for share in shares[1:] for end in ("low", "high")]
+    yield More("By transformation", [Table(by_transform, percent=(*shares, *ends))])
+
+
+def _certainty(run: Run, models: list[str]) -> Iterator[object]:
+    rows = summaries.certainty(run, models)
+    if not rows.empty:
+        titles = {name: f"{MEASURES.get(name).title} ({MEASURES.get(name).unit})" for name in rows["measure"].unique()}
+        yield Table(
+            rows.assign(measure=rows["measure"].map(titles)).rename(columns={"low": "from", "high": "to"}),
+            "How far the probabilities of the fine task can be trusted: their negative log-likelihood, and the mean "
+            "gap between how sure the probe was and how often it was right, before and after a temperature fitted on "
+            "other photographs. The gap has no interval: noise makes it larger in every redrawn sample.",
+        )
+    repeated = summaries.repetitions(run, models)
+    if not repeated.empty:
+        caption = "The fine task in each repetition, whose strengths and noise were drawn anew."
+        yield Table(repeated.rename(columns=SCORE), caption, list(SCORE.values()))
+
+
+def _studies(run: Run, models: list[str]) -> Iterator[object]:
+    there = [n.removeprefix("tables/").removesuffix(".parquet") for n in run.table_names if n.startswith("tables/")]
+    there = [name for name in there if name not in SCORES]
+    order = list(STUDIES)
+    for name in sorted(there, key=lambda n: (order.index(n) if n in order else len(order), n)):
+        table = run.table(f"tables/{name}.parquet")
+        if table.empty:
+            continue
+        title = STUDIES.get(name, name)
+        if name in ("claims", "cka"):
+            yield Text(title)
+        if name == "claims":
+            yield Table(table)
+            continue
+        blocks: list[object] = []
+        if name == "geometry":
+            blocks += _shifts(run, table, models)
+        if name == "layers":
+            rows = summaries.layers(run)
+            blocks.append(_both(partial(layers_chart, rows), "Balanced accuracy by layer and task.", "Dotted: chance."))
+        if name == "cka" and {"model_a", "model_b", "value"} <= set(table.columns):
+            yield _likeness(table, models)
+        yield More(title, [*blocks, Table(table)])
+
+
+def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Chart]:
+    """For the leading model, how far each transformation moves an embedding beside how well it is told."""
+    if not {"model", "transform", "measure", "value"} <= set(table.columns):
+        return
+    points = summaries.shifts(run, models[0])
+    if len(points):
+        yield _both(
+            lambda theme: shift_chart(points, theme),
+            f"Shift and recall of each transformation in {models[0]}.",
+            f"{models[0]}: right and low is a large move that the probe cannot name.",
+        )
+
+
+def _likeness(table: pd.DataFrame, models: list[str]) -> Chart:
+    matrix = table.pivot_table(index="model_a", columns="model_b", values="value")
+    order = [m for m in models if m in matrix.index and m in matrix.columns]
+    matrix = matrix.reindex(index=order, columns=order) * 100
+    return _both(
+        lambda theme: confusion_chart(matrix, theme, axes=("model", "model")),
+        "CKA between every two models.",
+        "Debiased linear CKA, in percent.",
+    )

@@ -1,0 +1,134 @@
+"""Which images a run uses: the rows of ``images.parquet``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from probing_core.corpora import assign_splits, drawn, shares
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadCorpus, BadImage
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import load_transforms
+from probing_core.transforms.view import source_side
+
+NEAR_GRAY = 8.0
+"""Mean of (max - min channel) below which a picture has too little color for the color group to show."""
+
+LIVE_ONLY = "beyond the limit: live predictions alone learn from it"
+"""Why an image is left out of everything else."""
+
+LEARNED = ("train", "val")
+"""Splits that probes learn from and choose on."""
+
+FEWEST_AT_ONCE = 16
+"""Images that are read together, even if fewer are wanted: threads share them."""
+
+Tell = Callable[[int, int], None]
+"""(done, total)."""
+
+Check = Callable[[pd.DataFrame], Iterator[str]]
+"""Rows -> why each of them leaves all classes; an empty string where it does not."""
+
+
+def choose_images(recipe: Recipe, corpus: Corpus, progress: Tell) -> pd.DataFrame:
+    """The rows of ``images.parquet``: every image that the run considered, and why some are left out.
+
+    Raises:
+        BadCorpus: nothing is left.
+    """
+    rows = corpus.rows[corpus.rows["split"] != "pretrain"].reset_index(drop=True).copy()
+    if recipe.probes_from:
+        rows["split"] = "test"  # nothing is learned from them
+    elif (rows["split"] == "").any():
+        rows["split"] = assign_splits(rows["base_id"].tolist(), recipe.seed)
+    needs_geometry = any(t.warp is not None for t in load_transforms(recipe))
+    fit = rows["color"] & (rows["geometry"] | (not needs_geometry))
+    rows["why_not"] = np.where(fit, "", rows["why_not"])
+
+    smallest = source_side(recipe.view)
+    with ThreadPoolExecutor(recipe.threads) as pool:
+        check = partial(_check, corpus, smallest, pool)
+        if recipe.limit is None:
+            rows = _all(rows, fit, check, progress)
+        else:
+            rows = _draw(rows[fit], recipe.limit, recipe.live_images or 0, check, progress)
+    rows["used"] = rows["why_not"] == ""
+    if not rows["used"].any():
+        reason = rows["why_not"].value_counts().index[0] if len(rows) else "it has no probe images"
+        raise BadCorpus(
+            f"Corpus '{corpus.name}' leaves no image for a view of {recipe.view} pixels; most often: {reason}."
+            + (f" Try a smaller --view: sources must have {smallest} pixels." if "smaller than" in reason else "")
+        )
+    # Only corpora on which encoders were pretrained say which classes those never saw.
+    rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False
+    return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not", "held_out"]]
+
+
+def _all(rows: pd.DataFrame, fit: pd.Series, check: Check, progress: Tell) -> pd.DataFrame:
+    candidates = rows.index[fit]
+    for done, (i, reason) in enumerate(zip(candidates, check(rows[fit]), strict=True), 1):
+        rows.at[i, "why_not"] = reason
+        progress(done, len(candidates))
+    return rows
+
+
+def _draw(rows: pd.DataFrame, limit: int, live_images: int, check: Check, progress: Tell) -> pd.DataFrame:
+    """``limit`` usable rows, and behind them those for live predictions alone.
+
+    Whether a picture is large enough is known once it is read: those that are not were considered, and count for
+    nothing. A split that has fewer usable ones than its share gives all that it has.
+    """
+    chosen = _usable(rows, shares(rows, limit), check, progress)
+    learned = chosen["split"].isin(LEARNED) & (chosen["why_not"] == "")
+    rest = rows.drop(chosen.index)
+    rest = rest[rest["split"].isin(LEARNED)]
+    further = live_images - int(learned.sum())
+    if further < 1 or rest.empty:
+        return chosen.reset_index(drop=True)
+    live = _usable(rest, shares(rest, further), check, progress)
+    live.loc[live["why_not"] == "", "why_not"] = LIVE_ONLY
+    return pd.concat([chosen, live], ignore_index=True)
+
+
+def _usable(rows: pd.DataFrame, wanted: dict[str, int], check: Check, progress: Tell) -> pd.DataFrame:
+    """Rows as they are drawn, until every split has as many usable ones as ``wanted``; those that are not, too."""
+    order = drawn(rows)
+    split = rows.loc[order, "split"].to_numpy()
+    reasons: dict[int, str] = {}
+    before, total = 0, sum(wanted.values())
+    for name, count in wanted.items():
+        waiting, found = list(order[split == name]), 0
+        while waiting and found < count:
+            size = max(count - found, FEWEST_AT_ONCE)
+            batch, waiting = waiting[:size], waiting[size:]
+            for i, reason in zip(batch, check(rows.loc[batch]), strict=True):
+                if found == count:
+                    break
+                reasons[i] = reason
+                found += reason == ""
+                progress(before + found, total)
+        before += count
+    taken = rows.loc[sorted(reasons)].copy()
+    taken["why_not"] = [reasons[i] for i in taken.index]
+    return taken
+
+
+def _check(corpus: Corpus, smallest: int, pool: ThreadPoolExecutor, rows: pd.DataFrame) -> Iterator[str]:
+    return pool.map(lambda image_id: _unfit(corpus, image_id, smallest), rows["image_id"].astype(str))
+
+
+def _unfit(corpus: Corpus, image_id: str, smallest: int) -> str:
+    """Why an image leaves all classes, or an empty string."""
+    try:
+        image = corpus.load(image_id)
+    except BadImage as error:
+        return f"unreadable: {error}"
+    if min(image.shape[:2]) < smallest:
+        return f"smaller than {smallest} pixels"
+    small = image[:: max(1, image.shape[0] // 128), :: max(1, image.shape[1] // 128)].astype(np.int16)
+    return "near gray" if float((small.max(2) - small.min(2)).mean()) < NEAR_GRAY else ""

@@ -1,0 +1,82 @@
+"""One model of a run with all samples: what probes learn from and are tested on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.errors import BadRun
+from probing_core.probes.base import LinearProbe, Probe
+from probing_core.runs.embeddings import lazy_embeddings
+from probing_core.runs.layout import probe_path
+from probing_core.runs.lazy_rows import LazyRows
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.store import Store
+from probing_core.runs.tasks import Task, make_task
+from probing_core.transforms.base import Transform
+
+
+@dataclass(frozen=True)
+class ModelSamples:
+    """One model of a run with its embeddings of the samples, to be probed.
+
+    Attributes:
+        store, recipe: the run.
+        entry: what its ``model.toml`` says.
+        samples, images: tables of the run.
+        transforms: of the recipe.
+    """
+
+    store: Store
+    recipe: Recipe
+    entry: dict[str, Any]
+    samples: pd.DataFrame
+    images: pd.DataFrame
+    transforms: tuple[Transform, ...]
+
+    @property
+    def model(self) -> str:
+        return self.entry["name"]
+
+    @cached_property
+    def X(self) -> LazyRows:
+        """(N, D) embeddings of all samples."""
+        return lazy_embeddings(self.store, self.model)
+
+    @cached_property
+    def split(self) -> np.ndarray:
+        return self.samples["split"].to_numpy()
+
+    @cached_property
+    def photographs(self) -> np.ndarray:
+        return self.samples["base_id"].to_numpy()
+
+    def task(self, name: str) -> Task:
+        return make_task(name, self.samples, self.transforms, self.images)
+
+
+def read_probe(store: Store, model: str, task: str) -> LinearProbe:
+    name = probe_path(model, task)
+    if not store.has(name):
+        raise BadRun(f"The run has no '{task}' probe of '{model}'; `probing train --run DIR` makes it.")
+    return LinearProbe.from_bytes(store.read_bytes(name))
+
+
+def predict(probe: Probe, X: LazyRows) -> np.ndarray:
+    """Probabilities (N, K) of rows ``X``, a block of which is in memory."""
+    return np.concatenate([probe.probabilities(block) for block in X.blocks()])
+
+
+def whole_images(work: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:
+    """``rows`` of as many images, evenly spaced, as ``most`` samples allow."""
+    if len(rows) <= most:
+        return rows
+    ids = work.samples["image_id"].to_numpy()[rows]
+    names = pd.unique(ids)
+    count = max(1, most * len(names) // len(rows))
+    kept = names[np.linspace(0, len(names) - 1, count).round().astype(int)]
+    return rows[np.isin(ids, kept)]

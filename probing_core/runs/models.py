@@ -1,0 +1,51 @@
+"""The models of a run: what ``model.toml`` holds of each, and whether two entries are the same model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from probing_core.errors import BadRun
+from probing_core.runs.store import Store
+
+PRECOMPUTED = "precomputed"
+"""Family of embeddings that were made elsewhere: they cannot be asked about further pictures."""
+
+HARMLESS = ("precision", "float32_modules", "device", "libraries")
+"""Entries of a model's recipe that move its embeddings by rounding alone."""
+
+
+def model_entries(store: Store) -> list[dict[str, Any]]:
+    """What ``model.toml`` says of every model of the run, in the order of the recipe's requests."""
+    entries = [store.read_toml(name) for name in store.names("models/") if name.endswith("/model.toml")]
+    order = {name: i for i, name in enumerate(store.read_toml("run.toml")["models"])} if store.has("run.toml") else {}
+    return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
+
+
+def refuse_stranger(entry: dict[str, Any], source: Store) -> list[str]:
+    """Raises `BadRun` unless the model of ``entry`` (its ``model.toml``) embeds as it did in the run ``source``.
+
+    Returns:
+        In what its recipe there differs by rounding alone.
+    """
+    theirs = next((e for e in model_entries(source) if e["name"] == entry["name"]), None)
+    if theirs is None:
+        has = ", ".join(e["name"] for e in model_entries(source))
+        raise BadRun(f"The run that the probes are taken from has no '{entry['name']}'; it has: {has}.")
+    meant, harmless = differences(theirs["recipe"], entry["recipe"])
+    if meant:
+        raise BadRun(
+            f"'{entry['name']}' embeds differently here and in the run that the probes are taken from "
+            f"({', '.join(meant)} differ), so its probes mean nothing here."
+        )
+    return harmless
+
+
+def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Entries in which two recipes of a model differ: those that change what an embedding means, and the others.
+
+    Entries that only one of them has do not count: another version of the project records other things. Nor does the
+    size of a batch, which moves the last bits alone.
+    """
+    both = theirs.keys() & ours.keys() - {"batch_size"}
+    found = sorted(k for k in both if theirs[k] != ours[k])
+    return [k for k in found if k not in HARMLESS], [k for k in found if k in HARMLESS]

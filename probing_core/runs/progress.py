@@ -1,0 +1,138 @@
+"""Progress of long work: how much is done, and how long the rest will take."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TextIO
+
+import psutil
+
+from probing_core.errors import ProbingError, one_line
+from probing_core.runs.store import write_atomically
+
+INTERVAL = 0.5
+"""Seconds between two reports: often enough to watch, rare enough to cost nothing."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``log/progress.json`` holds.
+
+    Attributes:
+        stage: embed, train, evaluate, project, ...
+        done, total: units of work of this stage.
+        left_s: seconds that the stage still takes, or None while that cannot be told.
+        message: one phrase for people.
+        state: running, done, failed or cancelled.
+        pid: the process that works.
+        error: the one sentence of a failure.
+        born: when that process began (``psutil.Process.create_time``): numbers of processes are used again.
+    """
+
+    stage: str
+    done: int
+    total: int
+    left_s: float | None
+    message: str
+    state: str = "running"
+    pid: int = 0
+    error: str = ""
+    born: float = 0.0
+
+
+class Progress:
+    """Tells a terminal, a file, both or nobody how far the work is.
+
+    Args:
+        stream: where lines go; a terminal gets one line that is overwritten.
+        file: where the latest `Report` is kept as JSON for other processes.
+    """
+
+    def __init__(self, stream: TextIO | None = None, file: Path | None = None) -> None:
+        self.stream, self.file = stream, file
+        self._me = {"pid": os.getpid(), "born": psutil.Process().create_time()} if file is not None else {}
+        self._stage, self._started, self._last = "", 0.0, 0.0
+        self._first_done = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything has been told."""
+        return bool(self._stage)
+
+    def update(self, stage: str, done: int, total: int, message: str = "") -> None:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._started, self._first_done, self._last = stage, now, done, 0.0
+        if now - self._last < INTERVAL and done < total:
+            return
+        self._last = now
+        fresh = done - self._first_done  # what an earlier run had done took no time now
+        left = (now - self._started) / fresh * (total - done) if fresh > 0 else None
+        self._tell(Report(stage, done, total, left, message or stage, **self._me))
+
+    def note(self, sentence: str) -> None:
+        """Something that the terminal's reader should know; nothing where there is nothing to say."""
+        if sentence and self.stream is not None:
+            self.stream.write(f"{sentence}\n")
+
+    def finish(self, state: str, error: str = "") -> None:
+        """The last report: ``done``, ``failed`` or ``cancelled``."""
+        if self.stream is not None and self.stream.isatty():
+            self.stream.write("\n")
+        self._save(Report(self._stage, 1, 1, 0.0, state, state, error=error, **self._me))
+
+    def _tell(self, report: Report) -> None:
+        self._save(report)
+        if self.stream is not None:
+            left = "" if report.left_s is None else f", {duration(report.left_s)} left"
+            line = f"{report.message}: {report.done} of {report.total}{left}"
+            self.stream.write(f"\r\x1b[K{line}" if self.stream.isatty() else f"{line}\n")
+            self.stream.flush()
+
+    def _save(self, report: Report) -> None:
+        if self.file is not None:
+            write_atomically(self.file, json.dumps(asdict(report)).encode())
+
+
+def duration(seconds: float) -> str:
+    """``42 s``, ``3 min`` or ``2.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+SILENT = Progress()
+
+
+REPORT = "log/progress.json"
+"""Of a run, whoever works on it."""
+
+
+def terminal(run: Path | None = None) -> Progress:
+    """Tells the terminal; and whoever watches ``run``, if one is named."""
+    return Progress(sys.stderr, None if run is None else run / REPORT)
+
+
+@contextmanager
+def ending(progress: Progress) -> Iterator[None]:
+    """Writes the last report, however the work inside ends; none where it had not begun."""
+    state, error = "failed", ""
+    try:
+        yield
+        state = "done"
+    except (KeyboardInterrupt, SystemExit):
+        state = "cancelled"
+        raise
+    except BaseException as caught:
+        error = one_line(caught) if isinstance(caught, ProbingError) else f"{type(caught).__name__}: {one_line(caught)}"
+        raise
+    finally:
+        if progress.begun:
+            progress.finish(state, error)

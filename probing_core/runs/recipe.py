@@ -1,0 +1,101 @@
+"""The recipe of a run: a frozen dataclass that checks itself, and its TOML."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from probing_core.errors import BadConfig
+from probing_core.runs.store import digest
+
+SMALLEST_VIEW, LARGEST_VIEW = 32, 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides what a run computes; runs are ranked together only if they differ in models alone.
+
+    Attributes:
+        corpus: as in commands, ``photos``.
+        fingerprint: digest of the corpus's pictures and rows.
+        view: pixels of the side of the views.
+        transforms: names, identity first.
+        models: names; further ones may join a run later.
+        limit: number of images before transforms; None for all.
+        live_images: number of images, beyond the limit too, whose renderings live predictions learn from and choose
+            on; None for those within the limit, 500 at most.
+        seed: of every random draw.
+        repetitions: random draws of strength and noise per image and transform.
+        probes_from: digest of the recipe of the run whose probes are used; empty if the run trains its own.
+        threads: of the numerical libraries; a different number may change the last bits.
+    """
+
+    corpus: str
+    fingerprint: str
+    view: int = 128
+    transforms: tuple[str, ...]
+    models: tuple[str, ...]
+    limit: int | None = None
+    live_images: int | None = None
+    seed: int = 0
+    repetitions: int = 1
+    probes_from: str = ""
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        if not SMALLEST_VIEW <= self.view <= LARGEST_VIEW:
+            raise BadConfig(
+                f"The view must be {SMALLEST_VIEW} to {LARGEST_VIEW} pixels; got {self.view}. The default is 128."
+            )
+        if self.limit is not None and self.limit < 1:
+            raise BadConfig(f"The limit is a number of images, 1 or more; got {self.limit}.")
+        if self.live_images is not None and self.live_images < 1:
+            raise BadConfig(f"Live predictions learn from 1 image or more; got {self.live_images}.")
+        if self.live_images is not None and self.probes_from:
+            raise BadConfig("A run that takes its probes from another learns nothing; leave --live-images out.")
+        if self.repetitions < 1:
+            raise BadConfig(f"Repetitions must be 1 or more; got {self.repetitions}.")
+        if not 0 <= self.seed < 2**32:
+            raise BadConfig(f"The seed must be 0 or more, and less than 2^32; got {self.seed}.")
+        if "identity" not in self.transforms or len(self.transforms) < 2:
+            raise BadConfig(
+                f"A run needs 'identity' and at least one other transform; got {', '.join(self.transforms) or 'none'}."
+            )
+        for what, names in (("transform", self.transforms), ("model", self.models)):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise BadConfig(f"Each {what} may be named once; named twice: {', '.join(twice)}.")
+
+    def to_toml(self) -> dict[str, Any]:
+        """TOML has no null: what is None is left out."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v is not None}
+
+    @classmethod
+    def from_toml(cls, content: dict[str, Any]) -> Recipe:
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(content) - known)
+        if unknown:
+            raise BadConfig(f"The recipe has unknown entries: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+        try:
+            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+            return cls(**values)
+        except TypeError as error:
+            raise BadConfig(f"The recipe is incomplete: {error}.") from error
+
+    def without_models(self) -> dict[str, Any]:
+        """The recipe less its models: what two runs must share to be ranked in one table."""
+        return {k: v for k, v in self.to_toml().items() if k != "models"}
+
+    def differences(self, other: Recipe) -> list[str]:
+        """What differs apart from the models, as ``name: this / that``."""
+        mine, theirs = self.without_models(), other.without_models()
+        return [
+            f"{name}: {mine.get(name)} / {theirs.get(name)}"
+            for name in sorted(mine.keys() | theirs.keys())
+            if mine.get(name) != theirs.get(name)
+        ]
+
+
+def stands_for_probes(recipe: Recipe) -> str:
+    """What other recipes keep of a run whose probes they take: its own recipe, models apart."""
+    return digest(recipe.without_models())

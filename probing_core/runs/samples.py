@@ -1,0 +1,161 @@
+"""Which transformed versions are made of a run's images, and making them.
+
+An image before transforms is a row of ``images.parquet``; a transformed one is a sample, a row of
+``samples.parquet``. Samples are numbered image by image, and cut into units: blocks of consecutive samples that are
+made, embedded and saved together, so that a killed run loses at most the unit it was in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probing_core import __version__
+from probing_core.corpora import limit_rows
+from probing_core.corpora.base import Corpus
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.store import digest
+from probing_core.transforms import resolve
+from probing_core.transforms.base import Image, Transform, generator
+from probing_core.transforms.distance import describe
+from probing_core.transforms.view import cut_pair, prepare_source
+
+FEW_PHOTOGRAPHS = 30
+"""With fewer base photographs than this, evaluation leaves one photograph out at a time."""
+
+IDENTITY_DRAWS = 2
+"""Identity is drawn twice a repetition, as the group task sees two members of every other group."""
+
+FAR_IMAGES = 400
+"""Images that get the far tier: painting takes a tenth of a second a style."""
+
+UNIT_SAMPLES = 512
+UNIT_BYTES = 64 * 2**20
+"""A unit holds about this many samples, fewer where views are large: it is in memory whole."""
+
+DRAWING = 2
+"""Part of the key of the samples; raised when other images are drawn for the same recipe."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Consecutive samples of whole images: ``samples[start:stop]``."""
+
+    index: int
+    start: int
+    stop: int
+
+    @property
+    def name(self) -> str:
+        return f"unit-{self.index:05d}"
+
+
+def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
+    return tuple(resolve(name) for name in recipe.transforms)
+
+
+def sample_key(recipe: Recipe) -> str:
+    """Key of everything that the samples of a run depend on, models apart."""
+    laws = [[t.name, t.law, t.weakest, t.strongest, t.definition] for t in load_transforms(recipe)]
+    content = {k: v for k, v in recipe.without_models().items() if k != "probes_from"}
+    return digest([content, laws, __version__, DRAWING])
+
+
+def evaluation_mode(images: pd.DataFrame) -> str:
+    """``leave-one-out`` where photographs are few, else ``split``."""
+    return "leave-one-out" if images.loc[images["used"], "base_id"].nunique() < FEW_PHOTOGRAPHS else "split"
+
+
+def plan_samples(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
+    """The samples of a run without what only the pictures tell: who, which transform, which draw.
+
+    Every image gets every transform, save those of the far tier: no probe learns from them, and the networks that
+    make them are slow, so `FAR_IMAGES` images that are tested get them, in the first repetition.
+    """
+    versions = pd.DataFrame(
+        [
+            (t.name, t.group, t.far, repetition, draw)
+            for repetition in range(recipe.repetitions)
+            for t in load_transforms(recipe)
+            if not (t.far and repetition)
+            for draw in range(IDENTITY_DRAWS if t.name == "identity" else 1)
+        ],
+        columns=["transform", "group", "far", "repetition", "draw"],
+    )
+    used = images.loc[images["used"], ["image_id", "base_id", "label", "split"]]
+    samples = used.merge(versions, how="cross")
+    if versions["far"].any():
+        tested = used if evaluation_mode(images) == "leave-one-out" else used[used["split"] == "test"]
+        painted = limit_rows(tested.reset_index(drop=True), FAR_IMAGES)["image_id"]
+        samples = samples[~samples["far"] | samples["image_id"].isin(painted)].reset_index(drop=True)
+    samples = samples.drop(columns="far")
+    samples[["repetition", "draw"]] = samples[["repetition", "draw"]].astype(np.int8)
+    samples.insert(0, "sample", np.arange(len(samples), dtype=np.int32))
+    return samples
+
+
+def cut_units(recipe: Recipe, samples: pd.DataFrame) -> list[Unit]:
+    """Blocks of whole images, about `UNIT_SAMPLES` samples each; they fix the batches of every model."""
+    affordable = min(UNIT_SAMPLES, UNIT_BYTES // (recipe.view**2 * 3))
+    ids = samples["image_id"].to_numpy()
+    ends = [*(np.flatnonzero(ids[1:] != ids[:-1]) + 1), len(ids)]  # of each image's samples
+    units: list[Unit] = []
+    start = stop = 0
+    for end in ends:
+        if stop > start and end - start > affordable:
+            units.append(Unit(len(units), start, stop))
+            start = stop
+        stop = int(end)
+    return [*units, Unit(len(units), start, stop)]
+
+
+def make_samples(
+    recipe: Recipe,
+    corpus: Corpus,
+    transforms: Iterable[Transform],
+    samples: pd.DataFrame,
+    pool: ThreadPoolExecutor,
+) -> tuple[list[Image], pd.DataFrame]:
+    """The pictures of ``samples`` (one unit), and the unit's rows completed by what the pictures tell."""
+    by_name = {t.name: t for t in transforms}
+    parts = list(
+        pool.map(lambda part: _make_versions(recipe, corpus, by_name, part[1]), samples.groupby("image_id", sort=False))
+    )
+    facts = pd.DataFrame([fact for _, rows in parts for fact in rows], index=samples.index)
+    return [image for images, _ in parts for image in images], pd.concat([samples, facts], axis=1)
+
+
+def _make_versions(
+    recipe: Recipe, corpus: Corpus, transforms: dict[str, Transform], rows: pd.DataFrame
+) -> tuple[list[Image], list[dict]]:
+    source = prepare_source(corpus.load(rows["image_id"].iloc[0]), recipe.view)
+    images, facts = [], []
+    columns = (rows[name].tolist() for name in ("image_id", "split", "transform", "repetition", "draw"))
+    for image_id, split, name, repetition, draw in zip(*columns, strict=True):
+        transform = transforms[name].for_split(split)
+        before, after, strength = make_pair(source, recipe, transform, image_id, repetition, draw)
+        described = describe(before, after)
+        images.append(after)
+        facts.append(
+            {
+                "strength": np.float32(strength),
+                "ssim": np.float32(described.ssim),
+                "difference": np.float32(described.difference),
+                "distance": np.float32(described.distance),
+                "visible": bool(described.visible),
+            }
+        )
+    return images, facts
+
+
+def make_pair(
+    source: Image, recipe: Recipe, transform: Transform, image_id: str, repetition: int, draw: int
+) -> tuple[Image, Image, float]:
+    """One sample, again and again the same: the view without the transform, with it, and the strength drawn."""
+    rng = generator(recipe.seed, image_id, transform.name, repetition, draw)
+    strength = float("nan") if transform.name == "identity" else transform.draw_strength(rng)
+    return (*cut_pair(source, recipe.view, transform, strength, rng), strength)

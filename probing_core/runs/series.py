@@ -1,0 +1,243 @@
+"""Extra samples beside the main ones: what one picture tells that is seen again and again.
+
+- ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
+  learns from to the strongest, with the same randomness at all of them, so that a series differs by its strength alone.
+- ``composition``: the same images under two transformations in a row (`probing_core.runs.pairs`).
+- ``rendering``: some images of the train and val splits as other programs store them, untouched and under other
+  implementations of the same transformations (`probing_core.transforms.alternatives`), from which deployment probes
+  learn and choose too.
+- ``layers``: some images of every split as the main samples have them, and more of them untouched, of which every block
+  of a network is embedded.
+
+A run has them where it evaluates by split. They are made and embedded in units like the main samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.corpora import limit_rows
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadConfig
+from probing_core.runs.image_selection import LEARNED, LIVE_ONLY
+from probing_core.runs.layout import COMPOSITION, LAYERS, RENDERING, STRENGTH
+from probing_core.runs.pairs import PAIRS
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import evaluation_mode, load_transforms, make_pair
+from probing_core.transforms.alternatives import RENDERINGS, clean
+from probing_core.transforms.base import Image, Transform, generator
+from probing_core.transforms.distance import describe
+from probing_core.transforms.view import cut_pair, prepare_source
+
+SERIES_IMAGES = 150
+"""Tested images that get the series; they then cost about what the main samples of a thousand images do."""
+
+RENDERED_IMAGES = 500
+"""Images to learn from and to choose on that get the renderings, where the recipe names no number (``live_images``):
+they then cost what the main samples of these images do. More photographs help more than more versions."""
+
+LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
+"""Images of each split of which every block is embedded under every transformation."""
+
+LAYER_CLEAN_IMAGES = {"train": 1000, "val": 300, "test": 700}
+"""Images of each split, these among them, of which every block is embedded untouched, for their content."""
+
+FAINT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+"""Fainter strengths than the weakest, as shares of the way to it from no change: each is twice the one before, since
+nobody knows beforehand how little a model sees."""
+
+STRENGTHS = 7
+"""Strengths in all; those of the documented range are evenly spaced by the transform's own law, both ends included."""
+
+REVISIONS = {STRENGTH: 2, COMPOSITION: 2, RENDERING: 3, LAYERS: 1}
+"""Part of the key of a series; raised when what is made of it changes."""
+
+
+def series_names(recipe: Recipe, images: pd.DataFrame) -> tuple[str, ...]:
+    """The series that a run has.
+
+    None with few photographs, which are evaluated one left out at a time; and of those whose probes are another run's
+    the strengths alone, since the others serve probes that learn from the train split.
+    """
+    if evaluation_mode(images) != "split" or not (images["used"] & (images["split"] == "test")).any():
+        return ()
+    if recipe.probes_from:
+        return (STRENGTH,)
+    wanted = {RENDERING: bool(rendered(recipe)), COMPOSITION: bool(pairs_of(recipe)), STRENGTH: True, LAYERS: True}
+    return tuple(name for name, there in wanted.items() if there)
+
+
+def pairs_of(recipe: Recipe) -> list[tuple[str, str]]:
+    """The pairs whose transformations the run has both."""
+    return [pair for pair in PAIRS if set(pair) <= set(recipe.transforms)]
+
+
+def rendered(recipe: Recipe) -> list[Transform]:
+    """What the renderings show: all that probes learn, if there is another hand's version of any of it.
+
+    Those that nobody else draws, and identity, join on the same pictures: else how a picture came to the view would
+    tell them from the others.
+    """
+    learned = [t for t in load_transforms(recipe) if not t.far]
+    return learned if any(t.name in RENDERINGS for t in learned) else []
+
+
+def swept(recipe: Recipe) -> list[Transform]:
+    """The transforms that have a series of strengths: all that probes learn, save identity."""
+    return [t for t in load_transforms(recipe) if not t.far and t.name != "identity"]
+
+
+def strengths_of(transform: Transform) -> list[float]:
+    """Faintest first; fewer than `STRENGTHS` where there are no more whole numbers, or no neutral strength."""
+    faint = [transform.fainter(share) for share in FAINT] if transform.neutral is not None else []
+    within = [transform.strength_at(fraction) for fraction in np.linspace(0, 1, STRENGTHS - len(faint))]
+    return [strength for strength in dict.fromkeys([*faint, *within]) if strength != transform.neutral]
+
+
+def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
+    """The samples of a series, image by image, without what only the pictures tell.
+
+    Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, then those that
+    say which: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented, 1 the
+    strongest, below 0 what is fainter); or ``first``, ``second``.
+    """
+    if name == LAYERS:
+        return _numbered(_plan_layers(recipe, images))
+    there, most = images["used"] & (images["split"] == "test"), SERIES_IMAGES
+    if name == RENDERING:
+        there = (images["used"] | (images["why_not"] == LIVE_ONLY)) & images["split"].isin(LEARNED)
+        most = recipe.live_images or RENDERED_IMAGES
+    candidates = images.loc[there, ["image_id", "base_id", "label", "split"]]
+    chosen = limit_rows(candidates.reset_index(drop=True), most)
+    if name == RENDERING and set(LEARNED) - set(chosen["split"]):
+        raise BadConfig(
+            f"Of {most} images for live predictions none would be left to learn from or to choose on; "
+            f"raise --live-images."
+        )
+    if name == RENDERING:
+        versions = pd.DataFrame([(t.name, t.group) for t in rendered(recipe)], columns=["transform", "group"])
+    elif name == STRENGTH:
+        versions = pd.DataFrame(
+            [(t.name, t.group, s, position_of(t, s)) for t in swept(recipe) for s in strengths_of(t)],
+            columns=["transform", "group", "strength", "position"],
+        ).astype({"strength": np.float32, "position": np.float32})
+    else:
+        versions = pd.DataFrame(pairs_of(recipe), columns=["first", "second"])
+    return _numbered(chosen.merge(versions, how="cross"))
+
+
+def _plan_layers(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
+    learned = pd.DataFrame(
+        [(t.name, t.group) for t in load_transforms(recipe) if not t.far], columns=["transform", "group"]
+    )
+    untouched = learned[learned["transform"] == "identity"]
+    parts = []
+    for split, most in LAYER_IMAGES.items():
+        there = images.loc[images["used"] & (images["split"] == split), ["image_id", "base_id", "label", "split"]]
+        clean = limit_rows(there.reset_index(drop=True), LAYER_CLEAN_IMAGES[split])
+        chosen = limit_rows(clean, most)
+        parts += [chosen.merge(learned, how="cross"), clean.drop(chosen.index).merge(untouched, how="cross")]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _numbered(planned: pd.DataFrame) -> pd.DataFrame:
+    planned.insert(0, "sample", np.arange(len(planned), dtype=np.int32))
+    return planned
+
+
+def make_series(
+    name: str, recipe: Recipe, corpus: Corpus, planned: pd.DataFrame, pool: ThreadPoolExecutor
+) -> tuple[list[Image], pd.DataFrame]:
+    """The pictures of ``planned`` (one unit), and its rows completed by what the pictures tell."""
+    make: Callable[..., tuple[Image, Image, dict[str, Any]]] = MAKERS[name]
+    by_name = {t.name: t for t in load_transforms(recipe)}
+
+    def versions(rows: pd.DataFrame) -> list[tuple[Image, dict[str, Any]]]:
+        picture = corpus.load(rows["image_id"].iloc[0])
+        source = picture if name == RENDERING else prepare_source(picture, recipe.view)
+        made = (make(source, recipe, by_name, row) for row in rows.to_dict("records"))
+        return [(after, facts | _facts(before, after)) for before, after, facts in made]
+
+    parts = pool.map(lambda part: versions(part[1]), planned.groupby("image_id", sort=False))
+    made = [one for part in parts for one in part]
+    facts = pd.DataFrame([facts for _, facts in made], index=planned.index)
+    return [picture for picture, _ in made], pd.concat([planned, facts], axis=1)
+
+
+def _at_strength(
+    source: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
+) -> tuple[Image, Image, dict[str, Any]]:
+    rng = generator(recipe.seed, row["image_id"], f"{row['transform']} at every strength")
+    transform = transforms[row["transform"]].for_split(row["split"])
+    return *cut_pair(source, recipe.view, transform, float(row["strength"]), rng), {}
+
+
+def _as_sampled(
+    source: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
+) -> tuple[Image, Image, dict[str, Any]]:
+    transform = transforms[row["transform"]].for_split(row["split"])
+    before, after, strength = make_pair(source, recipe, transform, row["image_id"], repetition=0, draw=0)
+    return before, after, {"strength": np.float32(strength)}
+
+
+def _composed(
+    source: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
+) -> tuple[Image, Image, dict[str, Any]]:
+    image_id = row["image_id"]
+    first, second = (transforms[row[k]].for_split(row["split"]) for k in ("first", "second"))
+    # A transformation has one strength in all pairs of an image, so that two orders differ by their order alone.
+    strengths = [
+        t.draw_strength(generator(recipe.seed, image_id, f"strength of {t.name} in pairs")) for t in (first, second)
+    ]
+    rng = generator(recipe.seed, image_id, f"{first.name}, then {second.name}")
+    before, once = cut_pair(source, recipe.view, first, strengths[0], rng)
+    facts = {"first_strength": np.float32(strengths[0]), "second_strength": np.float32(strengths[1])}
+    return before, second.apply(once, strengths[1], rng), facts
+
+
+def _rendered(
+    picture: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
+) -> tuple[Image, Image, dict[str, Any]]:
+    """``picture`` comes as the corpus has it: other programs know nothing of our warp."""
+    name = row["transform"]
+    rng = generator(recipe.seed, row["image_id"], f"{name} by another hand")
+    before = clean(picture, recipe.view, rng)
+    if name == "identity":
+        return before, before, {}
+    if name in RENDERINGS:
+        return before, np.ascontiguousarray(RENDERINGS[name](before, rng)), {}
+    transform = transforms[name].for_split(row["split"])
+    return before, transform.apply(before, transform.draw_strength(rng), rng), {}
+
+
+MAKERS = {STRENGTH: _at_strength, COMPOSITION: _composed, RENDERING: _rendered, LAYERS: _as_sampled}
+
+
+def position_of(transform: Transform, strength: float) -> float:
+    """Where a strength lies by the law: 0 the weakest documented, 1 the strongest, below 0 what is fainter."""
+    return float(positions_of(transform, np.array([strength], np.float64))[0])
+
+
+def positions_of(transform: Transform, strengths: np.ndarray) -> np.ndarray:
+    """`position_of` of each of ``strengths`` (n,)."""
+    weakest, strongest = transform.weakest, transform.strongest
+    if weakest == strongest:
+        return np.zeros(len(strengths))
+    if transform.law == "log":
+        return np.log(strengths / weakest) / np.log(strongest / weakest)
+    return (strengths - weakest) / (strongest - weakest)
+
+
+def _facts(before: Image, after: Image) -> dict[str, Any]:
+    described = describe(before, after)
+    return {
+        "ssim": np.float32(described.ssim),
+        "difference": np.float32(described.difference),
+        "distance": np.float32(described.distance),
+        "visible": bool(described.visible),
+    }

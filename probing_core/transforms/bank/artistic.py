@@ -1,0 +1,80 @@
+"""Artistic: classic filters that turn a photograph into something drawn or carved."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from probing_core.transforms.base import Image, Transform
+from probing_core.transforms.pixel_ops import as_rgb, at_most, blend, gray_of, scale_of
+
+LARGEST_SIDE = 1024
+"""Stylization takes seconds a megapixel: larger pictures are drawn at this side."""
+
+
+def stylization(image: Image, amount: float, rng: np.random.Generator) -> Image:
+    def drawn(small: Image) -> Image:
+        return cv2.stylization(small, sigma_s=30 * scale_of(small), sigma_r=0.45)
+
+    return blend(image, at_most(image, LARGEST_SIDE, drawn), amount)
+
+
+def pencil_sketch(image: Image, amount: float, rng: np.random.Generator) -> Image:
+    gray = gray_of(image)
+    # Color dodge of the gray picture by its blurred negative: paper stays white, edges and texture become strokes.
+    sketch = cv2.divide(gray, cv2.GaussianBlur(gray, (0, 0), 2.5 * scale_of(image)), scale=255)
+    return blend(image, as_rgb(sketch), amount)
+
+
+def emboss(image: Image, amount: float, rng: np.random.Generator) -> Image:
+    gray = gray_of(image)
+    step = max(1, round(scale_of(image)))
+    padded = cv2.copyMakeBorder(gray, step, step, step, step, cv2.BORDER_REFLECT_101).astype(np.float32)
+    slope = padded[2 * step :, 2 * step :] - padded[: -2 * step, : -2 * step]
+    return blend(image, as_rgb(cv2.convertScaleAbs(np.clip(slope + 128, 0, 255))), amount)
+
+
+TRANSFORMS = (
+    Transform(
+        name="stylization",
+        group="artistic",
+        member="A",
+        parameter="blend",
+        unit="share",
+        weakest=0.5,
+        strongest=1.0,
+        neutral=0.0,
+        definition="Smoothed within edges, edges darkened, as in a painted illustration.",
+        library="OpenCV stylization",
+        source="Gastal & Oliveira 2011, Domain transform",
+        pixels=stylization,
+    ),
+    Transform(
+        name="pencil-sketch",
+        group="artistic",
+        member="B",
+        parameter="blend",
+        unit="share",
+        weakest=0.5,
+        strongest=1.0,
+        neutral=0.0,
+        definition="Gray divided by its own blur: white paper, dark strokes.",
+        library="OpenCV",
+        source="color dodge of W3C Compositing 1 with the blurred negative",
+        pixels=pencil_sketch,
+    ),
+    Transform(
+        name="emboss",
+        group="artistic",
+        member="C",
+        parameter="blend",
+        unit="share",
+        weakest=0.4,
+        strongest=0.8,
+        neutral=0.0,
+        definition="The slope of brightness from the top left to the bottom right, on gray.",
+        library="NumPy",
+        source="relief filter, e.g. GIMP Emboss",
+        pixels=emboss,
+    ),
+)

@@ -1,0 +1,94 @@
+"""Blur: the average over a Gaussian, a line, a disc."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from probing_core.transforms.base import Image, Transform
+from probing_core.transforms.pixel_ops import at_most, scale_of
+
+LARGEST_SIDE = 512
+"""A picture that is blurred alike in all directions is reduced to this side before: there is no detail to keep."""
+
+
+def gaussian_blur(image: Image, sigma: float, rng: np.random.Generator) -> Image:
+    return at_most(image, LARGEST_SIDE, lambda small: cv2.GaussianBlur(small, (0, 0), sigma * scale_of(small)))
+
+
+def motion_blur(image: Image, length: float, rng: np.random.Generator) -> Image:
+    return cv2.filter2D(image, -1, line_kernel(length * scale_of(image), rng.uniform(0, math.pi)))
+
+
+def defocus_blur(image: Image, radius: float, rng: np.random.Generator) -> Image:
+    return at_most(image, LARGEST_SIDE, lambda small: cv2.filter2D(small, -1, disc_kernel(radius * scale_of(small))))
+
+
+def line_kernel(length: float, angle: float) -> np.ndarray:
+    """Weights (K, K) ``float32``, sum 1, of a line ``length`` px long at ``angle`` rad, one pixel wide."""
+    half = math.ceil((length - 1) / 2) + 1
+    y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
+    along = np.abs(x * math.cos(angle) + y * math.sin(angle))
+    across = np.abs(-x * math.sin(angle) + y * math.cos(angle))
+    weights = np.clip(length / 2 + 0.5 - along, 0, 1) * np.clip(1 - across, 0, 1)
+    return weights / weights.sum()
+
+
+def disc_kernel(radius: float) -> np.ndarray:
+    """Weights (K, K) ``float32``, sum 1, of a disc of ``radius`` px whose edge is one pixel soft."""
+    half = math.ceil(radius)
+    y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
+    weights = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
+    return weights / weights.sum()
+
+
+NARROWEST_SIGMA, NARROWEST_RADIUS = 0.25, 0.5
+"""A Gaussian or a disc as narrow as this lies within one pixel and blurs nothing."""
+
+TRANSFORMS = (
+    Transform(
+        name="gaussian-blur",
+        group="blur",
+        member="A",
+        parameter="sigma",
+        unit="px of a 128 px view",
+        weakest=1.5,
+        strongest=3.0,
+        neutral=NARROWEST_SIGMA,
+        definition="Convolved with a Gaussian.",
+        library="OpenCV",
+        source="Hendrycks & Dietterich 2019 (ImageNet-C)",
+        pixels=gaussian_blur,
+    ),
+    Transform(
+        name="motion-blur",
+        group="blur",
+        member="B",
+        parameter="length",
+        unit="px of a 128 px view",
+        weakest=7.0,
+        strongest=15.0,
+        neutral=0.0,
+        definition="Averaged along a straight line at a random angle.",
+        library="OpenCV",
+        source="Hendrycks & Dietterich 2019 (ImageNet-C)",
+        draws=True,
+        pixels=motion_blur,
+    ),
+    Transform(
+        name="defocus-blur",
+        group="blur",
+        member="C",
+        parameter="radius",
+        unit="px of a 128 px view",
+        weakest=2.5,
+        strongest=5.0,
+        neutral=NARROWEST_RADIUS,
+        definition="Averaged over a disc, as a lens out of focus does.",
+        library="OpenCV",
+        source="Hendrycks & Dietterich 2019 (ImageNet-C)",
+        pixels=defocus_blur,
+    ),
+)

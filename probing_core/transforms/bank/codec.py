@@ -1,0 +1,86 @@
+"""Codec: what storing a picture in fewer bits does to it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from probing_core.transforms.base import Image, Transform
+from probing_core.transforms.pixel_ops import VALUES, lookup, scale_of
+
+
+def jpeg(image: Image, quality: float, rng: np.random.Generator) -> Image:
+    # The subsampling is fixed: encoders choose it by quality, and that would be a second effect.
+    options = (
+        cv2.IMWRITE_JPEG_QUALITY,
+        round(quality),
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    )
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    stored = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert stored is not None  # it was encoded just now
+    return cv2.cvtColor(stored, cv2.COLOR_BGR2RGB)
+
+
+def pixelate(image: Image, factor: float, rng: np.random.Generator) -> Image:
+    height, width = image.shape[:2]
+    block = factor * scale_of(image)
+    small = max(1, round(width / block)), max(1, round(height / block))
+    blocks = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    # Columns by OpenCV, rows by copying them whole: half the time of both by OpenCV.
+    stripes = cv2.resize(blocks, (width, small[1]), interpolation=cv2.INTER_NEAREST)
+    return stripes[np.arange(height) * small[1] // height]
+
+
+def posterize(image: Image, bits: float, rng: np.random.Generator) -> Image:
+    levels = 2 ** round(bits)
+    return lookup(image, (VALUES * levels // 256) * 255 / (levels - 1))
+
+
+TRANSFORMS = (
+    Transform(
+        name="jpeg",
+        group="codec",
+        member="A",
+        parameter="quality",
+        unit="of 100",
+        weakest=30,
+        strongest=10,
+        neutral=100,
+        law="integer",
+        definition="Stored as JPEG with 4:2:0 chroma and read again; its blocks are 8 px whatever the size.",
+        library="OpenCV (libjpeg-turbo)",
+        source="ITU-T T.81; Hendrycks & Dietterich 2019 (ImageNet-C)",
+        pixels=jpeg,
+    ),
+    Transform(
+        name="pixelate",
+        group="codec",
+        member="B",
+        parameter="factor",
+        unit="px of a 128 px view",
+        weakest=3.0,
+        strongest=5.0,
+        neutral=1.0,
+        definition="Averaged over square blocks of this side.",
+        library="OpenCV",
+        source="Hendrycks & Dietterich 2019 (ImageNet-C)",
+        pixels=pixelate,
+    ),
+    Transform(
+        name="posterize",
+        group="codec",
+        member="C",
+        parameter="bits",
+        unit="bits a channel",
+        weakest=4,
+        strongest=2,
+        neutral=8,
+        law="integer",
+        definition="The highest bits of every value kept, their levels spread over the whole range.",
+        library="OpenCV",
+        source="Pillow ImageOps.posterize, with levels from black to white",
+        pixels=posterize,
+    ),
+)

@@ -1,0 +1,162 @@
+"""Overlay: what people put on top of pictures. Fonts, words and icons differ between the splits."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image as PilImage
+from PIL import ImageDraw, ImageFont
+
+from probing_core.transforms.assets.icons import icons
+from probing_core.transforms.base import Image, PixelFunction, Transform
+from probing_core.transforms.pixel_ops import blend
+
+FONTS = {
+    "train": ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono-Bold", "cmr10", "cmb10", "cmti10"),
+    "val": ("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"),
+    "test": ("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "cmss10", "cmtt10"),
+}
+"""Type designs by split, from the fonts that matplotlib ships; no design stands in two splits."""
+
+WORDS = {
+    "train": ("Sample", "PHOTO", "Summer", "Preview", "SALE", "Hello", "Studio", "No. 42", "Travel", "Today"),
+    "val": ("Draft", "COPY", "Winter", "Archive", "Free", "Garden", "Title", "1987"),
+    "test": ("Proof", "NEWS", "Autumn", "Gallery", "Offer", "Market", "Part 3", "Welcome"),
+}
+
+
+def text(image: Image, height: float, rng: np.random.Generator, split: str = "train") -> Image:
+    size = max(1, round(height * min(image.shape[:2])))
+    face = font(str(rng.choice(FONTS[split])), size)
+    stroke = max(1, round(size / 14))
+    fill = random_color(rng)
+    lines = "\n".join(rng.choice(WORDS[split], rng.integers(1, 4), replace=False))
+    measure = ImageDraw.Draw(PilImage.new("L", (1, 1)))
+    left, top, right, bottom = measure.multiline_textbbox((0, 0), lines, face, stroke_width=stroke)
+    box = PilImage.new("RGBA", (math.ceil(right - left), math.ceil(bottom - top)))
+    ImageDraw.Draw(box).multiline_text(
+        (-left, -top), lines, fill, face, stroke_width=stroke, stroke_fill=contrasting(fill)
+    )
+    drawn = np.asarray(box)
+    return pasted(image, drawn[..., :3], drawn[..., 3], rng)
+
+
+def add_icons(image: Image, size: float, rng: np.random.Generator, split: str = "train") -> Image:
+    side = max(2, round(size * min(image.shape[:2])))
+    for _ in range(rng.integers(1, 4)):
+        contours = icons(split)[rng.integers(len(icons(split)))]
+        fill = random_color(rng)
+        edge = max(1, round(side / 20))
+        # 16 steps a pixel, so that a small icon keeps its shape.
+        corners = [np.rint(((c + 1) / 2 * (side - 2 * edge - 1) + edge) * 16).astype(np.int32) for c in contours]
+        drawn = np.full((side, side, 3), contrasting(fill), np.uint8)
+        cv2.fillPoly(drawn, corners, fill, cv2.LINE_AA, 4)
+        opaque = np.zeros((side, side), np.uint8)
+        cv2.fillPoly(opaque, corners, 255, cv2.LINE_AA, 4)
+        cv2.polylines(opaque, corners, True, 255, edge, cv2.LINE_AA, 4)
+        image = pasted(image, drawn, opaque, rng)
+    return image
+
+
+def border(image: Image, width: float, rng: np.random.Generator) -> Image:
+    pixels = width * min(image.shape[:2])
+    edge = max(1, round(pixels))
+    framed = np.empty_like(image)
+    framed[:] = random_color(rng)
+    framed[edge:-edge, edge:-edge] = image[edge:-edge, edge:-edge]
+    return framed if pixels >= 1 else blend(image, framed, pixels)  # narrower than a pixel it covers a part of it
+
+
+def random_color(rng: np.random.Generator) -> tuple[int, int, int]:
+    """Black, white or a strong color."""
+    kind = rng.integers(6)
+    if kind < 2:
+        return ((0, 0, 0), (255, 255, 255))[kind]
+    red, green, blue = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.7, 1), rng.uniform(0.6, 1))
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def contrasting(color: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Black or white, whichever sets off ``color``: with such an outline art shows on any ground."""
+    return (0, 0, 0) if sum(color) > 380 else (255, 255, 255)
+
+
+def pasted(image: Image, drawn: Image, alpha: np.ndarray, rng: np.random.Generator) -> Image:
+    """``image`` with ``drawn`` (h, w, 3) over it, opaque by ``alpha`` (h, w), at a random place, cut to fit."""
+    height, width = min(alpha.shape[0], image.shape[0]), min(alpha.shape[1], image.shape[1])
+    top = rng.integers(image.shape[0] - height + 1)
+    left = rng.integers(image.shape[1] - width + 1)
+    result = image.copy()
+    place = result[top : top + height, left : left + width]
+    weight = alpha[:height, :width, None].astype(np.float32) / 255
+    place[:] = np.rint(place + weight * (drawn[:height, :width].astype(np.float32) - place))
+    return result
+
+
+@cache
+def font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    import matplotlib
+
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"), size)
+
+
+def by_split(draw: Callable[..., Image]) -> Callable[[str], PixelFunction]:
+    """split -> ``draw`` with that split's art."""
+    return lambda split: partial(draw, split=split)
+
+
+TRANSFORMS = (
+    Transform(
+        name="text",
+        group="overlay",
+        member="A",
+        parameter="height",
+        unit="share of the side",
+        weakest=0.12,
+        strongest=0.20,
+        neutral=0.0,
+        definition="One to three words, a line each, in a random font and color at a random place, outlined.",
+        library="Pillow (FreeType), fonts of matplotlib",
+        source="own drawing",
+        draws=True,
+        pixels=text,
+        art=by_split(text),
+    ),
+    Transform(
+        name="icons",
+        group="overlay",
+        member="B",
+        parameter="size",
+        unit="share of the side",
+        weakest=0.20,
+        strongest=0.30,
+        neutral=0.0,
+        definition="One to three icons in random colors at random places, outlined.",
+        library="OpenCV",
+        source="own drawing",
+        draws=True,
+        pixels=add_icons,
+        art=by_split(add_icons),
+    ),
+    Transform(
+        name="border",
+        group="overlay",
+        member="C",
+        parameter="width",
+        unit="share of the side",
+        weakest=0.04,
+        strongest=0.07,
+        neutral=0.0,
+        definition="A frame of one random color over the edge.",
+        library="NumPy",
+        source="own drawing",
+        draws=True,
+        pixels=border,
+    ),
+)

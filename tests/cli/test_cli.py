@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from probing_core import cli
+from probing_core.cli import build_parser
+from probing_core.cli.stages import run_options
+from probing_core.images import encode_png, read_image
+from probing_core.transforms import CATALOG
+from tests.conftest import scene
+from tests.pipeline.test_embed import files
+
+PROBING = [sys.executable, "-m", "probing_core.cli"]
+
+
+def call(capsys, *arguments):
+    """Exit code, stdout, stderr of one command."""
+    try:
+        code = cli.main([str(a) for a in arguments])
+    except SystemExit as stop:
+        code = stop.code
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, many_scenes):
+    """A small run with trained probes, made by the command."""
+    out = tmp_path_factory.mktemp("cli") / "run"
+    transforms = "brighten,contrast,gaussian-blur,motion-blur"
+    for command in (
+        [
+            *("embed", "--run", out, "--corpus", f"folder:{many_scenes}", "--view", 32, "--transforms", transforms),
+            *("--models", "baseline/pixels,baseline/handcrafted"),
+        ],
+        ["train", "--run", out],
+        ["evaluate", "--run", out],
+    ):
+        assert cli.main([str(a) for a in command]) == 0
+    return out
+
+
+@pytest.mark.parametrize("name", ["models", "transforms", "corpora"])
+def test_lists_print_a_table_and_one_json_array(capsys, name):
+    code, out, err = call(capsys, name, "--json")
+    rows = json.loads(out)
+    assert (code, err) == (0, "")
+    assert all("name" in row for row in rows)
+    code, out, _ = call(capsys, name)
+    assert code == 0
+    assert len(out.splitlines()) == len(rows) + 1
+
+
+def test_rows_hold_what_scripts_rely_on(capsys):
+    models = json.loads(call(capsys, "models", "--json")[1])
+    for key in ("name", "family", "objective", "dim", "available", "why_not", "license"):
+        assert all(key in row for row in models)
+    transforms = json.loads(call(capsys, "transforms", "--json")[1])
+    assert [row["name"] for row in transforms] == list(CATALOG.names)
+    for key in ("group", "parameter", "unit", "weakest", "strongest", "unseen_in"):
+        assert all(key in row for row in transforms)
+    assert sum(row["tier"] == "bank" for row in transforms) == 31
+
+
+def test_listing_models_loads_no_deep_learning_framework():
+    script = (
+        "import sys; from probing_core.cli import main; main(['models', '--json']); "
+        "print([m for m in ('torch', 'timm', 'open_clip', 'transformers', 'onnxruntime') if m in sys.modules],"
+        " file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def commands():
+    parser = cli.build_parser()
+    return next(a for a in parser._actions if a.choices).choices
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_has_help_with_an_example(capsys, command):
+    code, out, _ = call(capsys, command, "--help")
+    assert code == 0
+    assert f"example:\n  probing {command}" in out
+
+
+def test_the_version_is_told(capsys):
+    code, out, _ = call(capsys, "--version")
+    assert (code, out.split()[0]) == (0, "probing")
+
+
+def test_one_picture_is_transformed(capsys, tmp_path):
+    (tmp_path / "a.png").write_bytes(encode_png(scene(0, 64)))
+    code, _, err = call(
+        capsys, "transform", tmp_path / "a.png", "--name", "brighten", "--strength", 2, "--out", tmp_path / "b.png"
+    )
+    assert (code, err) == (0, "")
+    before, after = read_image(tmp_path / "a.png"), read_image(tmp_path / "b.png")
+    assert after.shape == before.shape
+    assert after.mean() > before.mean()
+
+
+def test_the_contact_sheet_holds_all_transformations(capsys, tmp_path):
+    (tmp_path / "a.png").write_bytes(encode_png(scene(0, 200)))
+    assert call(capsys, "transform", tmp_path / "a.png", "--sheet", "--out", tmp_path / "s.png")[0] == 0
+    sheet = read_image(tmp_path / "s.png")
+    assert min(sheet.shape[:2]) > 300
+    assert sheet.std() > 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["transform", "none.png", "--name", "fog", "--out", "x.png"], "none.png"),
+        (["transform", "A", "--out", "x.png"], "either --name"),
+        (["transform", "A", "--name", "fogg", "--out", "x.png"], "Did you mean 'fog'"),
+        (["transform", "A", "--name", "fog", "--strength", "99", "--out", "x.png"], "got 99"),
+        (["transform", "A", "--name", "fog", "--out", "x.gif"], "written as"),
+        (["transform", "TINY", "--name", "rotate", "--out", "x.png"], "40 x 1 pixels"),
+        (["run", "--out", "R", "--corpus", ""], "no corpus called ''"),
+        (["run", "--out", "R", "--corpus", "photo"], "Did you mean 'photos'"),
+        (["run", "--out", "R", "--models", "zoo/none"], "no model called 'zoo/none'"),
+        (["run", "--out", "R", "--transforms", "blur"], "no transform called 'blur'"),
+        (["run", "--out", "R", "--seed", "-1"], "0 or more"),
+        (["train", "--run", "R"], "is not a run yet"),
+        (["verify", "--run", "R"], "is not a run"),
+        (["predict", "A", "--run", "R"], "is not a run"),
+        (["pretrain", "dino", "--corpus", "photos", "--out", "R"], "dino"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(capsys, tmp_path, monkeypatch, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    Path("TINY").write_bytes(encode_png(scene(0, 40)[:1]))
+    Path("A").write_bytes(encode_png(scene(0, 64)))
+    code, out, err = call(capsys, *arguments)
+    assert (code, out) == (2, "")
+    lines = [line for line in err.splitlines() if not line.startswith("usage:")]
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert told in lines[0]
+
+
+def test_a_bug_is_one_line_and_exit_1(capsys, monkeypatch):
+    monkeypatch.setattr(cli.lists, "list_models", lambda: 1 / 0)
+    code, out, err = call(capsys, "models")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ZeroDivisionError")
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["--traceback", "models"])
+
+
+def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, trained, tmp_path):
+    (tmp_path / "good.png").write_bytes(encode_png(scene(3, 32)))
+    (tmp_path / "large.png").write_bytes(encode_png(scene(4, 200)))
+    (tmp_path / "bad.jpg").write_text("no picture")
+    paths = [tmp_path / n for n in ("good.png", "bad.jpg", "large.png")]
+    code, out, err = call(capsys, "predict", *paths, "--run", trained, "--json")
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert "bad.jpg" in err
+    rows = json.loads(out)
+    sums: dict[tuple, float] = {}
+    for row in rows:
+        assert set(row) >= {"image", "model", "task", "class", "group", "probability", "look"}
+        key = (row["image"], row["model"])
+        sums[key] = sums.get(key, 0) + row["probability"]
+    assert len(sums) == 4
+    assert all(abs(total - 1) < 1e-5 for total in sums.values())
+    looks = {Path(row["image"]).name: row["look"] for row in rows}
+    assert looks == {"good.png": "direct", "large.png": "combined"}
+    first = [row["probability"] for row in rows[:5]]
+    assert first == sorted(first, reverse=True)
+    code, out, _ = call(capsys, "predict", paths[0], "--run", trained, "--task", "group")
+    assert code == 0
+    assert "identity" in out or "tone" in out or "blur" in out
+
+
+def test_a_training_of_a_few_steps_ends_with_weights(capsys, tmp_path, few_scenes):
+    arguments = ["pretrain", "mae", "--corpus", f"folder:{few_scenes}", "--out", tmp_path / "mae", "--steps", 1]
+    code, out, err = call(capsys, *arguments)
+    assert (code, out) == (0, "")
+    assert "encoder.safetensors is complete" in err
+    assert (tmp_path / "mae" / "encoder.safetensors").stat().st_size > 1_000_000
+
+
+def test_comparing_with_a_text_needs_a_model_that_reads(capsys, trained, tmp_path):
+    (tmp_path / "a.png").write_bytes(encode_png(scene(3, 32)))
+    code, _, err = call(capsys, "predict", tmp_path / "a.png", "--run", trained, "--text", "a horse")
+    assert code == 2
+    assert "image-text model" in err
+
+
+def test_verify_finds_damage(capsys, trained):
+    code, out, err = call(capsys, "verify", "--run", trained)
+    assert (code, err) == (0, "")
+    assert "all whole" in out
+    victim = trained / "samples.parquet"
+    content = victim.read_bytes()
+    victim.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    (trained / "stranger").write_text("?")
+    try:
+        code, _, err = call(capsys, "verify", "--run", trained)
+        assert code == 2
+        assert [line.split("'")[1] for line in err.splitlines()] == ["samples.parquet", "stranger"]
+    finally:
+        victim.write_bytes(content)
+        (trained / "stranger").unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_run_that_is_killed_in_every_stage_ends_with_the_same_bytes(tmp_path, many_scenes):
+    arguments = [
+        *("--corpus", f"folder:{many_scenes}", "--view", "32", "--models", "baseline/handcrafted,baseline/random-vit"),
+        *("--transforms", "brighten,contrast,gaussian-blur,motion-blur", "--limit", "36", "--device", "cpu"),
+    ]
+    moments = (
+        "Reading images",
+        "Loading",
+        "Embedding",
+        "Training probes of",
+        "Scoring",
+        "Strength of",
+        "Drawing the map",
+    )
+
+    def start(out: Path) -> subprocess.Popen[str]:
+        return subprocess.Popen([*PROBING, "run", "--out", str(out), *arguments], stderr=subprocess.PIPE, text=True)
+
+    def artefacts(out: Path) -> dict[str, bytes]:
+        return {name: content for name, content in files(out).items() if not name.startswith("log/")}
+
+    def reached(process: subprocess.Popen[str], moment: str) -> bool:
+        return any(moment in line for line in process.stderr or ())
+
+    alone = start(tmp_path / "alone")
+    told = alone.communicate()[1]
+    assert alone.returncode == 0, told
+    assert [moment for moment in moments if moment not in told] == []
+
+    killed = []
+    for moment, seconds in itertools.product(moments, (0.0, 0.4)):
+        process = start(tmp_path / "killed")
+        if reached(process, moment):
+            time.sleep(seconds)
+            process.kill()
+            killed.append(moment)
+        process.communicate()
+    assert len(set(killed)) >= 5, killed  # what an earlier try completed is not told again
+    last = start(tmp_path / "killed")
+    told = last.communicate()[1]
+    assert last.returncode == 0, told
+
+    whole, resumed = artefacts(tmp_path / "alone"), artefacts(tmp_path / "killed")
+    assert whole.keys() == resumed.keys()
+    assert [name for name in whole if whole[name] != resumed[name]] == []
+    assert cli.main(["verify", "--run", str(tmp_path / "killed")]) == 0
+
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("*") if path.is_file()}
+    again = start(tmp_path / "killed")
+    assert not reached(again, "Loading")
+    assert again.wait() == 0
+    assert {path: path.stat().st_mtime_ns for path in times if "log" not in path.parts} == {
+        path: at for path, at in times.items() if "log" not in path.parts
+    }
+
+
+def test_lists_say_what_is_wrong_with_other_packages(capsys, monkeypatch):
+    monkeypatch.setattr(CATALOG, "_third_party", {})
+    monkeypatch.setattr(CATALOG, "_problems", ["The entry point 'theirs' is broken."])
+    code, out, err = call(capsys, "transforms", "--json")
+    assert (code, err) == (0, "warning: The entry point 'theirs' is broken.\n")
+    assert json.loads(out)
+
+
+def test_the_stage_project_draws_all_maps_unless_some_are_named(tmp_path):
+    parse = build_parser().parse_args
+    assert run_options(parse(["project", "--run", str(tmp_path)])).maps == "all"
+    assert run_options(parse(["project", "--run", str(tmp_path), "--models", "a,b"])).maps == ["a", "b"]
+    assert run_options(parse(["run", "--out", str(tmp_path), "--maps", "first"])).maps == "first"
+
+
+def test_a_full_disk_and_a_reader_that_went_away_are_told_or_are_none(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "probing_core.cli", "transforms"]
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (2, "error: The disk is full; make room, or write elsewhere.\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,31 @@
+"""What pages read is made once for all visitors, and again for another run or question."""
+
+from __future__ import annotations
+
+from dashboard.data import cache
+from probing_core.results import Run
+
+asked: list[tuple] = []
+
+
+def answer(run: Run, model: str, measures: tuple[str, ...] = ("shift",)) -> tuple:
+    asked.append((run.digest, model, measures))
+    return model, measures
+
+
+def other_answer(run: Run, model: str) -> str:
+    return model.upper()
+
+
+def test_an_answer_is_kept_by_run_question_and_function(made_run, trained_run):
+    first, second = Run.open(made_run), Run.open(trained_run)
+    asked.clear()
+    for _ in range(2):
+        assert cache.kept(first, answer, "m") == ("m", ("shift",))
+        assert cache.kept(first, answer, "n") == ("n", ("shift",))
+        assert cache.kept(first, answer, "m", measures=("a", "b")) == ("m", ("a", "b"))
+        assert cache.kept(first, other_answer, "m") == "M"
+        assert cache.kept(second, answer, "m") == ("m", ("shift",))
+    assert len(asked) == len(set(asked)) == 4
+    assert cache.kept(Run.open(made_run), answer, "m")
+    assert len(asked) == 4, "the same run, opened again"

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from dashboard.jobs import demo
+from probing_core.results import Run
+from probing_core.runs.progress import Report
+from probing_core.runs.store import Store, digest
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "data_dir", lambda: tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def started(monkeypatch):
+    calls = []
+    monkeypatch.setattr(demo.work, "start", lambda run, arguments: calls.append((run, arguments)))
+    return calls
+
+
+def test_with_a_reference_run_a_worker_computes_the_demo_run_under_its_probes(data, started):
+    (data / "reference").mkdir()
+    (data / "reference" / "run.toml").touch()
+    assert demo.main() == 0
+    ((run, arguments),) = started
+    assert run == data / "runs" / "demo"
+    assert arguments[:2] == ["--probes-from", str(data / "reference")]
+
+
+def test_a_worker_that_runs_is_left_alone(data, started, monkeypatch):
+    (data / "reference").mkdir()
+    (data / "reference" / "run.toml").touch()
+    monkeypatch.setattr(demo.work, "report_of", lambda run: Report("embed", 1, 2, None, "", pid=1))
+    assert demo.main() == 0
+    assert not started
+
+
+def test_without_a_reference_run_the_demo_run_is_made_first(data, started, monkeypatch):
+    seen = []
+    monkeypatch.setattr("probing_core.cli.main", lambda arguments: seen.append(arguments) or 0)
+    assert demo.main() == 0
+    assert seen[0][:3] == ["run", "--out", str(data / "runs" / "demo")]
+    assert not started
+
+
+def test_a_demo_run_of_another_reference_run_is_made_anew(data, started, made_run):
+    for path in (data / "reference", data / "runs" / "demo"):
+        shutil.copytree(made_run, path)
+    recipe = Run.open(made_run).recipe
+    demo_run = Store(data / "runs" / "demo")
+    for probes_from, kept in ((digest(recipe.without_models()), True), ("those of last year", False)):
+        demo_run.write_toml("run.toml", replace(recipe, probes_from=probes_from).to_toml(), probes_from)
+        assert demo.main() == 0
+        assert demo_run.root.exists() == kept
+    assert ["--limit" in arguments for _, arguments in started] == [False, True], "a run that was begun keeps its size"

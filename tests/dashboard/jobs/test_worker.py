@@ -1,0 +1,176 @@
+"""The worker's report is read as it stands, and a worker that is gone is told as cancelled."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+import psutil
+import pytest
+
+from dashboard.jobs import worker
+from dashboard.widgets import banner
+from probing_core.results import Run
+from probing_core.runs.layout import map_path
+from probing_core.runs.progress import REPORT, Report
+from probing_core.runs.store import Store
+
+
+def write(run, **changed):
+    me = psutil.Process()
+    report = Report("embed", 3, 10, 20.0, "Transforming", pid=me.pid, born=me.create_time(), **changed)
+    (run / "log").mkdir(exist_ok=True)
+    (run / REPORT).write_text(json.dumps(asdict(report)))
+    return report
+
+
+def state_of(run) -> str:
+    report = worker.report_of(run)
+    assert report is not None
+    return report.state
+
+
+def test_report(tmp_path):
+    assert worker.report_of(tmp_path) is None
+    assert worker.report_of(write_garbage(tmp_path)) is None
+    report = write(tmp_path)
+    assert worker.report_of(tmp_path) == report
+
+
+def write_garbage(run):
+    (run / "log").mkdir()
+    (run / REPORT).write_text('{"stage": ')
+    return run
+
+
+def test_a_worker_that_was_killed_is_told_as_cancelled_and_can_be_cancelled_only_while_it_lives(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    report = write(tmp_path)
+    born = psutil.Process(process.pid).create_time()
+    (tmp_path / REPORT).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": born}))
+    assert state_of(tmp_path) == "running"
+    assert worker.cancel(tmp_path)
+    deadline = time.monotonic() + 20
+    while state_of(tmp_path) == "running" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert state_of(tmp_path) == "cancelled"
+    assert not worker.cancel(tmp_path)
+    process.wait()
+
+
+def test_another_process_that_has_the_number_by_now_is_left_alone(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    report = write(tmp_path)
+    (tmp_path / REPORT).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": 1.0}))
+    assert state_of(tmp_path) == "cancelled"
+    assert not worker.cancel(tmp_path)
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+
+
+def test_what_is_under_way_is_not_started_twice(tmp_path):
+    report = write(tmp_path)
+    worker.start(tmp_path, ["--corpus", "folder:/no/such/folder"])
+    assert worker.report_of(tmp_path) == report
+    assert not (tmp_path / "log" / "worker.txt").exists()
+
+
+def test_start_runs_the_worker_and_its_failure_is_one_sentence(tmp_path):
+    worker.start(tmp_path / "new", ["--corpus", "folder:/no/such/folder"])
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        report = worker.report_of(tmp_path / "new")
+        if report is not None and report.state == "failed":
+            break
+        time.sleep(0.2)
+    assert report is not None
+    assert report.state == "failed"
+    assert "/no/such/folder" in report.error
+
+
+@pytest.mark.parametrize("state", ["running", "done", "failed"])
+def test_the_banner_tells_every_page(open_app, data_folder, made_run, state):
+    run = data_folder / "runs" / "demo"
+    run.mkdir(parents=True)
+    (run / "run.toml").write_text("")
+    write(run)
+    app = open_app("Map")
+    assert not app.exception
+    told = [bar.proto.text for bar in app.get("progress")]
+    assert told == ["Computing the run 'demo': Transforming, 3 of 10, 20 s left"]
+    if state != "running":
+        write(run, state=state, error="The disk is full.")
+        app.run()
+        told = app.success if state == "done" else app.warning
+        assert "demo" in told[0].value
+
+
+@pytest.mark.parametrize("computing", [True, False])
+def test_the_banner_looks_more_often_while_something_is_computed(open_app, data_folder, monkeypatch, computing):
+    asked = []
+    fragment = banner.st.fragment
+
+    def spied(*functions, **how):
+        if functions == (banner._tell,):
+            asked.append(how["run_every"])
+            return fragment(*functions)
+        return fragment(*functions, **how)
+
+    monkeypatch.setattr(banner.st, "fragment", spied)
+    run = data_folder / "runs" / "demo"
+    run.mkdir(parents=True)
+    (run / "run.toml").write_text("")
+    write(run, state="running" if computing else "done")
+    app = open_app("Methods and data")
+    assert not app.exception
+    assert set(asked) == {banner.BUSY_S if computing else banner.IDLE_S}
+
+
+def test_a_run_that_this_visitor_started_is_told_of_however_soon_it_ends(open_app, data_folder):
+    run = data_folder / "runs" / "quick"
+    run.mkdir(parents=True)
+    (run / "run.toml").write_text("")
+    write(run, state="failed", error="The corpus is empty.")
+    app = open_app("Methods and data")
+    assert not [w for w in app.warning if "quick" in w.value], "somebody else's, long ago"
+    app.session_state["_watched"] = {"quick"}
+    assert "The corpus is empty" in app.run().warning[0].value
+
+
+def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
+    """By a real worker: the page starts it, tells how far it is, and shows the map once it is there."""
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    store = Store(run)
+    for name in ("zoo/mae", "baseline/pixels"):
+        store.remove(map_path(name))
+    app = open_app("Map", run=run, models="baseline/pixels")
+    assert not app.exception
+    assert "Drawing the map of baseline/pixels" in app.get("progress")[0].proto.text
+    # The map is there a moment before its worker says that it is done, and until then the page tells of the worker.
+    deadline = time.monotonic() + 400  # UMAP compiles once in a fresh environment
+    while time.monotonic() < deadline and state_of(run) == "running":
+        time.sleep(0.5)
+    assert state_of(run) == "done", (run / "log" / "worker.txt").read_text()
+    assert Run.open(run).has_map("baseline/pixels")
+    app.run()
+    assert not app.exception
+    assert not app.get("progress")
+    assert "512 of 512 samples shown" in "".join(c.value for c in app.caption)
+    assert not Run.open(run).has_map("zoo/mae")
+
+
+def test_a_map_that_cannot_be_drawn_is_explained(open_app, made_run, tmp_path):
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    Store(run).remove(map_path("zoo/mae"))
+    app = open_app("Map", run=run, models="zoo/mae,baseline/handcrafted")
+    assert not app.exception
+    assert "neither a map nor embeddings of zoo/mae" in app.info[0].value
+    assert "512 of 512 samples shown" in "".join(c.value for c in app.caption)
+    assert worker.report_of(run) is None

@@ -1,0 +1,70 @@
+"""The tables of a run: which probes are scored, and what a reader is told beside a number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from probing_core.results import Run
+from probing_core.runs.store import Store
+
+
+@pytest.fixture(scope="module")
+def run(trained_run) -> Run:
+    return Run.open(trained_run)
+
+
+def test_readers_see_linear_probes_unless_they_ask(run):
+    assert set(run.scores["probe"]) == {"linear"}
+    assert set(run.probe_scores["probe"]) == {"linear", "mlp", "mlp-0", "mlp-1", "mlp-2", "knn-5", "knn-20", "knn-50"}
+    assert len(run.scores) == (run.probe_scores["probe"] == "linear").sum()
+    assert not run.scores.duplicated(["model", "task", "subset", "measure"]).any()
+
+
+def test_the_mlp_is_the_mean_of_its_seeds(run):
+    rows = run.probe_scores.query("subset == 'seen' and measure == 'balanced-accuracy'").set_index("probe")["value"]
+    assert rows["mlp"] == pytest.approx(np.mean([rows[f"mlp-{seed}"] for seed in range(3)]))
+
+
+def test_each_score_rests_on_the_photographs_of_the_test_split(run):
+    tested = run.images[run.images["split"] == "test"]
+    assert set(run.probe_scores["bases"]) == {tested["base_id"].nunique()}
+    assert set(run.probe_scores["images"]) == {len(tested)}
+
+
+def test_the_spread_over_repetitions_is_there(run):
+    subsets = set(run.scores.query("task == 'fine'")["subset"])
+    assert {"repetition:0", "repetition:1", "repetition:2"} <= subsets
+
+
+def test_no_value_lies_outside_of_its_interval(run):
+    rows = run.probe_scores
+    known = rows.dropna(subset=["low", "high"])
+    assert ((known["low"] <= known["value"]) & (known["value"] <= known["high"])).all()
+    assert set(rows.loc[rows["low"].isna(), "measure"]) <= {"calibration-error", "calibration-error-tempered"}
+
+
+def test_content_stands_beside_its_oracles(run):
+    rows = run.scores.query("task == 'content' and measure == 'balanced-accuracy'")
+    names = [t for t in run.recipe.transforms if t != "identity"]
+    expected = {"seen", *(f"{kind}:{t}" for kind in ("transform", "oracle") for t in names)}
+    assert expected <= set(rows["subset"])
+    assert set(rows["chance"]) == {0.5}
+
+
+def test_notes_are_those_of_the_probe_that_made_the_score(run):
+    others = run.probe_scores[run.probe_scores["probe"] != "linear"]
+    assert others["note"].str.contains("first repetition alone").all()
+    assert not run.scores["note"].str.contains("first repetition alone").any()
+    fits = run.fits.set_index("fold")
+    for fold in fits.index[fits.index.str.startswith("oracle:")]:
+        note = run.scores.set_index("subset").at[fold, "note"]
+        assert ("edge of its grid" in note) == fits.at[fold, "at_edge"]
+
+
+def test_old_tables_without_the_column_are_linear(trained_run, tmp_path):
+    store, old = Store(trained_run), Store(tmp_path)
+    old.write_toml("run.toml", store.read_toml("run.toml"), "key")
+    table = store.read_table("tables/scores.parquet").query("probe == 'linear'").drop(columns="probe")
+    old.write_table("tables/scores.parquet", table, "key")
+    assert len(Run.open(tmp_path).scores) == len(table)

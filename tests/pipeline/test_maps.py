@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.neighbors import NearestNeighbors
+
+from probing_core.errors import UnknownName
+from probing_core.pipeline import maps
+from probing_core.pipeline.maps import nearest_neighbors, project, thin, umap_points
+from probing_core.runs.layout import map_path
+from probing_core.runs.progress import SILENT
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.store import Store
+from tests.made_run import MODELS, make_run
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(4, 20)) * 4
+    truth = np.repeat(np.arange(4), 60)
+    return (centers[truth] + rng.normal(size=(240, 20))).astype(np.float32), truth
+
+
+def test_neighbors_are_those_of_scikit_learn(clusters):
+    X, _ = clusters
+    indices, distances = nearest_neighbors(X, 10)
+    theirs = NearestNeighbors(n_neighbors=10, metric="cosine", algorithm="brute").fit(X - X.mean(0))
+    their_distances, their_indices = theirs.kneighbors(X - X.mean(0))
+    assert np.allclose(distances, their_distances, atol=1e-5)
+    assert (indices == their_indices).mean() > 0.99
+    assert (indices[:, 0] == np.arange(len(X))).all()
+
+
+def test_duplicates_and_zeros_have_neighbors_too():
+    X = np.zeros((6, 3), np.float32)
+    indices, distances = nearest_neighbors(X, 4)
+    assert (indices[:, 0] == np.arange(6)).all()
+    assert np.isfinite(distances).all()
+
+
+def test_a_map_keeps_clusters_together_and_a_seed_keeps_the_map(clusters):
+    X, truth = clusters
+    points = umap_points(X, 0)
+    assert points.shape == (240, 2)
+    near = NearestNeighbors(n_neighbors=6).fit(points).kneighbors(points, return_distance=False)[:, 1:]
+    assert (truth[near] == truth[:, None]).mean() > 0.95
+    assert np.array_equal(points, umap_points(X, 0))
+
+
+def test_thinning_keeps_whole_images_and_says_no_more_than_asked():
+    ids = np.repeat([f"i{k}" for k in range(100)], 10)
+    assert len(thin(ids, 1000)) == 1000
+    kept = thin(ids, 250)
+    assert len(kept) == 250
+    assert set(np.unique(ids[kept], return_counts=True)[1]) == {10}
+
+
+@pytest.fixture(scope="module")
+def mapless(tmp_path_factory):
+    """A made run without maps, in which every model has embeddings."""
+    store = Store(make_run(tmp_path_factory.mktemp("mapless") / "run", views=1))
+    count = len(store.read_table("samples.parquet"))
+    for position, name in enumerate(MODELS):
+        store.remove(map_path(name))
+        embeddings = np.random.default_rng(position).normal(size=(count, 4)).astype(np.float32)
+        unit = map_path(name).replace("map.parquet", "embeddings/unit-00000.safetensors")
+        store.write_arrays(unit, {"embeddings": embeddings}, "made")
+    return store
+
+
+def test_only_the_maps_that_were_asked_for_are_drawn(mapless, monkeypatch):
+    monkeypatch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
+    recipe = Recipe.from_toml(mapless.read_toml("run.toml"))
+    first, second, third, _ = MODELS
+
+    def there() -> set[str]:
+        return {name for name in MODELS if mapless.has(map_path(name))}
+
+    project(mapless, recipe, "first", SILENT)
+    assert there() == {first}
+    project(mapless, recipe, [third], SILENT)
+    assert there() == {first, third}
+    with pytest.raises(UnknownName, match=r"'no/such' .* It has: .*zoo/mae"):
+        project(mapless, recipe, [second, "no/such"], SILENT)
+    assert there() == {first, third}
+    project(mapless, recipe, "all", SILENT)
+    assert there() == set(MODELS)
+    table = mapless.read_table(map_path(second))
+    assert list(table.columns) == ["sample", "x", "y"]
+    assert len(table) == len(mapless.read_table("samples.parquet"))

@@ -1,0 +1,404 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from probing_core.errors import BadConfig, BadRun, ProbingError, UnknownName
+from probing_core.measures import MEASURES
+from probing_core.pipeline import Options, embed, maps, run, train
+from probing_core.pipeline import stages as pipeline
+from probing_core.runs.embeddings import read_embeddings
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.store import Store
+from tests.pipeline.test_embed import files
+
+OPTIONS = Options(
+    view=32,
+    transforms=("identity", "brighten", "contrast", "gaussian-blur", "motion-blur"),
+    models=("baseline/pixels", "baseline/handcrafted"),
+    device="cpu",
+    precision="float32",
+)
+COMPUTING = ("embed", "train", "evaluate")
+"""All stages but the map, which takes longer than the rest on so few samples; it is tested with a stand-in."""
+
+
+@pytest.fixture(scope="module")
+def split_run(tmp_path_factory, many_scenes):
+    out = tmp_path_factory.mktemp("runs") / "split"
+    options = replace(OPTIONS, corpus=f"folder:{many_scenes}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
+        run(out, options)
+    return out, options
+
+
+@pytest.fixture(scope="module")
+def few_run(tmp_path_factory, few_scenes):
+    out = tmp_path_factory.mktemp("runs") / "few"
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/handcrafted",))
+    run(out, options, COMPUTING)
+    return out, options
+
+
+def test_a_run_is_whole_and_holds_what_its_format_says(split_run):
+    store = Store(split_run[0])
+    assert store.damage() == []
+    for model in ("baseline-pixels", "baseline-handcrafted"):
+        for name in ("probes/fine.safetensors", "probes/deployment.safetensors", "predictions/fine.parquet"):
+            assert store.has(f"models/{model}/{name}")
+        points = store.read_table(f"models/{model}/map.parquet")
+        assert len(points) == len(store.read_table("samples.parquet"))
+        assert np.array_equal(points[["x", "y"]], read_embeddings(store, model.replace("-", "/"))[:, :2])
+
+
+def test_only_the_test_split_is_predicted(split_run):
+    store = Store(split_run[0])
+    samples = store.read_table("samples.parquet").set_index("sample")
+    predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
+    assert set(samples.loc[predictions["sample"], "split"]) == {"test"}
+    assert set(predictions["truth"]) == set(OPTIONS.transforms)
+    assert predictions["p_truth"].between(0, 1).all()
+    assert (predictions["p_predicted"] >= predictions["p_truth"] - 1e-6).all()
+
+
+def test_every_photograph_is_predicted_where_they_are_few(few_run):
+    store = Store(few_run[0])
+    samples = store.read_table("samples.parquet")
+    predictions = store.read_table("models/baseline-handcrafted/predictions/fine.parquet")
+    assert predictions["sample"].tolist() == samples.loc[samples["draw"] == 0, "sample"].tolist()
+    fits = store.read_table("tables/fits.parquet")
+    assert set(fits.loc[fits["task"] == "fine", "fold"]) == set(samples["base_id"])
+
+
+@pytest.mark.parametrize(("fixture", "method"), [("split_run", "t"), ("few_run", "t")])
+def test_scores_agree_with_the_predictions_and_lie_in_their_intervals(fixture, method, request):
+    store = Store(request.getfixturevalue(fixture)[0])
+    scores = store.read_table("tables/scores.parquet")
+    known = scores.dropna(subset=["low"])
+    assert (known["low"] <= known["value"] + 1e-9).all()
+    assert (known["value"] <= known["high"] + 1e-9).all()
+    without = {m.name for m in MEASURES if not m.has_interval}
+    assert set(scores.loc[~scores["measure"].isin(without), "interval"]) == {method, "wilson"}
+    assert set(scores.loc[scores["measure"].isin(without), "interval"]) == {"none"}
+    row = scores.query(
+        "model == 'baseline/handcrafted' and task == 'fine' and subset == 'all' and measure == 'balanced-accuracy'"
+    ).iloc[0]
+    predictions = store.read_table("models/baseline-handcrafted/predictions/fine.parquet")
+    right = predictions["truth"] == predictions["predicted"]
+    assert row["value"] == pytest.approx(right.groupby(predictions["truth"]).mean().mean())
+    assert row["chance"] == pytest.approx(1 / 5)
+    assert row["value"] > row["chance"]
+
+
+def test_unseen_members_are_scored_apart(split_run):
+    scores = Store(split_run[0]).read_table("tables/scores.parquet")
+    rotations = scores[scores["measure"] == "group-hit-rate"]
+    # brighten and Gaussian blur are members A, contrast and motion blur B; there is no C.
+    assert set(rotations["task"]) == {"group-1", "group-2"}
+    assert set(rotations["subset"]) == {"seen", "unseen"}
+
+
+def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypatch):
+    out, options = split_run
+    before = files(out)
+    for module, name in (
+        (embed, "load_embedder"),
+        (train.split, "fit_in_span"),
+        (train.split, "fit_deployment"),
+        (train.others.mlp, "fit_seeds"),
+        (train.files, "lazy_embeddings"),
+    ):
+        monkeypatch.setattr(module, name, lambda *a, **k: pytest.fail("work was done again"))
+    run(out, options)
+    run(out)
+    assert files(out) == before
+
+
+def test_the_same_command_gives_the_same_bytes(few_run, tmp_path):
+    out, options = few_run
+    run(tmp_path / "again", options, COMPUTING)
+    ours, theirs = files(out), files(tmp_path / "again")
+    assert {n for n in ours if not n.startswith("log/")} == {n for n in theirs if not n.startswith("log/")}
+    assert [n for n in ours if not n.startswith("log/") and ours[n] != theirs[n]] == []
+
+
+def test_units_that_a_kill_left_are_removed_and_nothing_else_is_made(few_run, monkeypatch):
+    out, options = few_run
+    before = files(out)
+    store = Store(out)
+    with store.locked():
+        store.write_table("units/embeddings/unit-00000.parquet", store.read_table("samples.parquet"), "left")
+    monkeypatch.setattr(embed, "load_embedder", None)
+    run(out, options, ("embed",))
+    assert files(out) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"seed": 1}, "seed: 0 / 1"), ({"view": 40}, "view: 32 / 40"), ({"limit": 3}, "limit: None / 3")],
+)
+def test_only_models_may_join(few_run, change, told):
+    out, options = few_run
+    before = files(out)
+    with pytest.raises(BadRun, match=told):
+        run(out, replace(options, **change))
+    assert files(out) == before
+
+
+def test_a_wrong_model_leaves_no_trace(tmp_path, few_scenes):
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixel",))
+    with pytest.raises(UnknownName, match="Did you mean 'baseline/pixels'"):
+        run(tmp_path / "run", options)
+    assert not (tmp_path / "run" / "run.toml").exists()
+
+
+def test_a_wrong_transform_is_told_before_the_corpus_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "open_corpus", lambda name: pytest.fail(f"{name} was opened"))
+    with pytest.raises(UnknownName, match="noise"):
+        run(tmp_path / "run", replace(OPTIONS, transforms=("identity", "brighten", "noise")))
+    assert Store(tmp_path / "run").names() == []
+
+
+def test_a_first_attempt_that_is_refused_does_not_bind_the_next(tmp_path, few_scenes):
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
+    with pytest.raises(ProbingError, match="leaves no image"):
+        run(tmp_path / "run", replace(options, view=256))
+    run(tmp_path / "run", options, COMPUTING[:1])
+    with pytest.raises(BadRun, match="another recipe"):
+        run(tmp_path / "run", replace(options, view=64))
+    assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).view == 32
+
+
+def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_path, few_scenes):
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
+    store = Store(tmp_path / "run")
+    with store.locked():
+        pipeline.open_or_start(store, options)
+    with pytest.raises(BadRun, match="makes them"):
+        run(tmp_path / "run", Options(), ("train",))
+    assert Store(tmp_path / "run").names() == ["run.toml"]
+
+
+def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "data_dir", lambda: tmp_path / "data")
+    source, options = split_run
+    run(tmp_path / "run", replace(options, corpus=f"folder:{few_scenes}", probes_from=source), COMPUTING)
+    store = Store(tmp_path / "run")
+    for task in ("fine", "group-1", "deployment"):
+        name = f"models/baseline-pixels/probes/{task}.safetensors"
+        assert store.read_bytes(name) == Store(source).read_bytes(name)
+    predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
+    assert len(predictions) == 8 * len(OPTIONS.transforms)
+    again = replace(options, corpus=f"folder:{few_scenes}")
+    run(tmp_path / "run", again, ("embed",))  # its own models, of which nothing is missing: nobody needs the probes
+    with pytest.raises(BadRun, match="name it again with --probes-from"):
+        run(tmp_path / "run")
+    with pytest.raises(BadRun, match="name it again with --probes-from"):
+        run(tmp_path / "run", replace(again, models=("baseline/random-vit",)), ("embed",))
+
+
+def test_photographs_that_the_probes_learned_from_are_not_tested(split_run, many_scenes, tmp_path):
+    source, options = split_run
+    run(tmp_path / "run", replace(options, corpus=f"folder:{many_scenes}", probes_from=source), COMPUTING)
+    store = Store(tmp_path / "run")
+    images = Store(source).read_table("images.parquet")
+    learned = images.loc[images["used"] & images["split"].isin(("train", "val")), "base_id"]
+    samples = store.read_table("samples.parquet").set_index("sample")
+    assert set(samples["split"]) == {"test"}
+    tested = samples.loc[store.read_table("models/baseline-pixels/predictions/fine.parquet")["sample"], "base_id"]
+    assert set(tested) == set(samples["base_id"]) - set(learned)
+    note = f"{learned.nunique()} photographs that the probes learned from are left out"
+    assert store.read_table("tables/scores.parquet")["note"].str.contains(note).all()
+
+
+def test_photographs_that_are_only_called_like_known_ones_are_tested_and_told(split_run, many_scenes, tmp_path):
+    source, options = split_run
+    other = tmp_path / "other"
+    shutil.copytree(many_scenes, other)
+    next(other.rglob("*.png")).unlink()
+    run(tmp_path / "run", replace(options, corpus=f"folder:{other}", probes_from=source), COMPUTING)
+    store = Store(tmp_path / "run")
+    predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
+    assert len(predictions) == store.read_table("images.parquet")["used"].sum() * len(OPTIONS.transforms)
+    assert store.read_table("tables/scores.parquet")["note"].str.contains("are called like ones that").all()
+
+
+def test_a_run_under_probes_that_know_all_of_it_is_refused(few_run, tmp_path):
+    source, options = few_run
+    with pytest.raises(BadRun, match="learned from every photograph"):
+        run(tmp_path / "run", replace(options, probes_from=source), COMPUTING)
+
+
+def test_probes_that_were_trained_again_are_taken_again(split_run, few_scenes, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(split_run[0], source)
+    taken = replace(split_run[1], corpus=f"folder:{few_scenes}", probes_from=source, models=("baseline/pixels",))
+    run(tmp_path / "run", taken, COMPUTING)
+    probe = "models/baseline-pixels/probes/deployment.safetensors"
+    store = Store(source)
+    with store.locked():
+        store.write_bytes(probe, store.read_bytes("models/baseline-pixels/probes/fine.safetensors"), "again")
+        store.remove("models/baseline-pixels/probes/familiarity.safetensors")
+    run(tmp_path / "run", taken, COMPUTING)
+    assert Store(tmp_path / "run").read_bytes(probe) == store.read_bytes(probe)
+    assert not Store(tmp_path / "run").has("models/baseline-pixels/probes/familiarity.safetensors")
+
+
+@pytest.mark.parametrize("lost", ["deployment", "fine", "familiarity", "group-1"])
+def test_a_probe_that_was_lost_is_made_again(split_run, tmp_path, lost):
+    shutil.copytree(split_run[0], tmp_path / "run")
+    path = tmp_path / "run" / f"models/baseline-pixels/probes/{lost}.safetensors"
+    before = path.read_bytes()
+    path.unlink()
+    run(tmp_path / "run", split_run[1], ("train",))
+    assert path.read_bytes() == before
+    assert Store(tmp_path / "run").damage() == []
+
+
+def test_the_fit_of_live_predictions_is_told(split_run):
+    from probing_core.probes.linear import GRID
+    from probing_core.runs.model_samples import read_probe
+
+    store = Store(split_run[0])
+    fits = store.read_table("tables/fits.parquet")
+    mine = fits[(fits["fold"] == "deployment") & (fits["model"] == "baseline/pixels")].iloc[0]
+    facts = read_probe(store, "baseline/pixels", "deployment").facts
+    assert (mine["penalty"], mine["at_edge"]) == (facts.penalty, facts.at_edge)
+    assert facts.at_edge == (facts.penalty in (GRID[0], GRID[-1]))
+    assert len(facts.path) > 1
+
+
+@pytest.mark.parametrize("lost", ["", "run.toml", "manifest.json"])
+def test_a_folder_that_holds_something_else_is_left_alone(split_run, tmp_path, lost):
+    """Nor is a run that lost what says how it was made taken for a new one."""
+    out = tmp_path / "mine"
+    if lost:
+        shutil.copytree(split_run[0], out)
+        (out / lost).unlink()
+    else:
+        out.mkdir()
+    (out / "notes.tmp").write_text("mine")
+    before = files(out)
+    for stages in (pipeline.STAGES, ("embed",)):
+        with pytest.raises(BadRun, match="is no run .* choose another folder"):
+            run(out, split_run[1], stages)
+    assert files(out) == before
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_run(split_run, tmp_path):
+    out, options = tmp_path / "run", split_run[1]
+    shutil.copytree(split_run[0], out)
+    with pytest.raises(ProbingError, match="has left the run"):
+        run(out, replace(options, models=("baseline/random-vit@layer=99",)), ("embed",))
+    before = files(out)
+    run(out, options, COMPUTING)
+    assert files(out) == before
+    # Of a new run, too, as long as another model is left.
+    both = replace(options, models=("baseline/pixels", "baseline/random-vit@layer=99"))
+    with pytest.raises(ProbingError, match="has left the run"):
+        run(tmp_path / "new", both, ("embed",))
+    assert Recipe.from_toml(Store(tmp_path / "new").read_toml("run.toml")).models == ("baseline/pixels",)
+
+
+def test_probes_of_another_run_bring_their_transforms(split_run, few_scenes, tmp_path):
+    options = Options(
+        corpus=f"folder:{few_scenes}", probes_from=split_run[0], models=("baseline/pixels",), device="cpu"
+    )
+    run(tmp_path / "run", options, ("embed", "train"))
+    assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).transforms == OPTIONS.transforms
+
+
+def test_what_no_probe_learns_is_no_run_by_itself(few_scenes, tmp_path):
+    with pytest.raises(BadConfig, match="try --transforms bank,far-styles"):
+        run(tmp_path / "run", replace(OPTIONS, corpus=f"folder:{few_scenes}", transforms=("style-8",)))
+    assert not (tmp_path / "run" / "run.toml").exists()
+
+
+def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
+    run(tmp_path / "run", options, ("embed",))
+    with pytest.raises(BadRun, match="no predictions to score yet; `probing train --run"):
+        run(tmp_path / "run", options, ("evaluate",))
+
+
+def test_probes_of_a_run_of_the_project_are_found_again(split_run, few_scenes, tmp_path, monkeypatch):
+    source, options = split_run
+    monkeypatch.setattr(pipeline, "data_dir", lambda: tmp_path / "data")
+    taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=source)
+    run(tmp_path / "run", taken, ("embed",))
+    with pytest.raises(BadRun, match="name it again with --probes-from"):
+        run(tmp_path / "run", stages=("train",))
+    (tmp_path / "data" / "runs").mkdir(parents=True)
+    (tmp_path / "data" / "runs" / "mine").symlink_to(source)
+    run(tmp_path / "run", stages=("train",))
+    assert Store(tmp_path / "run").has("models/baseline-pixels/predictions/fine.parquet")
+
+
+def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
+    run(tmp_path / "run", options, ("embed",))
+    store = Store(tmp_path / "run")
+    with store.locked():
+        store.remove(store.names("models/baseline-pixels/embeddings/")[-1])
+    with pytest.raises(BadRun, match="lacks embeddings .* `probing embed --run"):
+        run(tmp_path / "run", stages=("train",))
+
+
+def test_a_model_that_the_probes_do_not_know_is_refused_and_leaves_no_trace(split_run, few_scenes, tmp_path):
+    source, options = split_run
+    taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=source)
+    stranger = replace(taken, models=("baseline/random-vit@seed=3",))
+    with pytest.raises(BadRun, match="has no 'baseline/random-vit@seed=3'; it has: baseline/handcrafted, baseline/pix"):
+        run(tmp_path / "run", stranger, ("embed",))
+    assert not (tmp_path / "run" / "run.toml").exists()
+    run(tmp_path / "run", taken, COMPUTING)
+    before = files(tmp_path / "run")
+    with pytest.raises(BadRun, match="has no 'baseline/random-vit@seed=3'"):
+        run(tmp_path / "run", stranger, ("embed",))
+    run(tmp_path / "run", taken, COMPUTING)
+    assert files(tmp_path / "run") == before
+
+
+def test_a_model_that_embeds_differently_leaves_the_run_which_goes_on(split_run, few_scenes, tmp_path):
+    source, options = split_run
+    changed = Store(shutil.copytree(source, tmp_path / "source"))
+    entry = changed.read_toml("models/baseline-pixels/model.toml")
+    changed.write_toml("models/baseline-pixels/model.toml", entry | {"recipe": entry["recipe"] | {"size": 9}}, "key")
+    taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=changed.root)
+    with pytest.raises(BadRun, match=r"'baseline/pixels' embeds differently .*\. It has left the run"):
+        run(tmp_path / "run", taken, COMPUTING)
+    run(tmp_path / "run", replace(taken, models=None), COMPUTING)
+    store = Store(tmp_path / "run")
+    assert set(store.read_table("tables/scores.parquet")["model"]) == {"baseline/handcrafted"}
+    assert store.damage() == []
+
+
+def test_probes_of_another_run_bring_their_view_and_their_bundled_models(split_run, few_scenes, tmp_path):
+    source, _ = split_run
+    taken = Options(corpus=f"folder:{few_scenes}", probes_from=source)
+    run(tmp_path / "run", taken, ("embed",))
+    mine, theirs = (Recipe.from_toml(Store(p).read_toml("run.toml")) for p in (tmp_path / "run", source))
+    assert (mine.view, mine.models) == (theirs.view, theirs.models)
+    with pytest.raises(BadConfig, match=f"views of {theirs.view} pixels, and --view asks for 64"):
+        run(tmp_path / "other", replace(taken, view=64), ("embed",))
+    assert not (tmp_path / "other" / "run.toml").exists()
+
+
+def test_a_changed_corpus_is_noticed(tmp_path, few_scenes, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(few_scenes, copy)
+    options = replace(OPTIONS, corpus=f"folder:{copy}", models=("baseline/pixels",))
+    run(tmp_path / "run", options, ("embed",))
+    next(copy.rglob("*.png")).unlink()
+    run(tmp_path / "run", options, ("embed",))  # nothing is missing, so nobody needs the pictures
+    with pytest.raises(BadRun, match="no longer the one"):
+        run(tmp_path / "run", replace(options, models=("baseline/handcrafted",)), ("embed",))
+
+
+def test_a_stage_without_a_run_says_how_to_begin(tmp_path):
+    with pytest.raises(ProbingError, match="is not a run yet"):
+        run(tmp_path / "none", stages=("train",))

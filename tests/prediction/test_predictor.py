@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from probing_core.corpora import open_corpus
+from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.paths import data_dir
+from probing_core.prediction.predictor import Predictor
+from probing_core.prediction.tiles import Look, LookRule, look_at
+from probing_core.probes.base import LinearProbe
+from probing_core.results import Run
+from probing_core.runs.layout import familiarity_path, look_rule_path, probe_path
+from probing_core.runs.store import Store
+from tests.conftest import scene
+from tests.pipeline.test_stages import few_run, split_run  # noqa: F401 - fixtures
+from tests.runs.test_samples import make_all
+
+MODEL = "baseline/handcrafted"
+
+
+@pytest.fixture(scope="module")
+def predictor(split_run):  # noqa: F811
+    return Predictor(split_run[0])
+
+
+def test_a_view_of_the_run_gets_what_its_deployment_probe_says(predictor, split_run):  # noqa: F811
+    store = Store(split_run[0])
+    pictures, _ = make_all(predictor.recipe, open_corpus(predictor.recipe.corpus))
+    embeddings = store.read_arrays(f"models/baseline-handcrafted/embeddings/{'unit-00000'}.safetensors")["embeddings"]
+    probe = LinearProbe.from_bytes(store.read_bytes(probe_path(MODEL, "deployment")))
+    rows = predictor.predict(pictures[:3], models=[MODEL])
+    for i in range(3):
+        mine = {r["class"]: r["probability"] for r in rows if r["image"] == str(i)}
+        theirs = dict(zip(probe.classes, probe.probabilities(embeddings[i : i + 1])[0], strict=True))
+        assert mine == pytest.approx(theirs, abs=1e-5)
+        assert {r["look"] for r in rows} == {"direct"}
+
+
+def test_a_run_names_the_models_that_can_be_asked_without_loading_any(predictor, tmp_path):
+    assert Run.open(predictor.store.root).live_models == predictor.models
+    shipped = Run.open(data_dir() / "reference")
+    assert shipped.live_models == Predictor(shipped).models != ()
+    shutil.copytree(predictor.store.root, tmp_path / "run")
+    Store(tmp_path / "run").remove(probe_path(MODEL, "deployment"))
+    assert Run.open(tmp_path / "run").live_models == tuple(set(predictor.models) - {MODEL})
+
+
+def test_groups_are_sums_of_their_members(predictor):
+    images = [scene(1, 32), scene(2, 100)]
+    fine = predictor.predict(images, models=[MODEL])
+    group = predictor.predict(images, task="group", models=[MODEL])
+    for row in group:
+        members = [r["probability"] for r in fine if (r["image"], r["group"]) == (row["image"], row["class"])]
+        assert row["probability"] == pytest.approx(sum(members))
+    assert sum(r["probability"] for r in group) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("fixture", ["split_run", "few_run"])
+def test_the_rule_for_large_pictures_was_fitted_in_training(fixture, request):
+    store = Store(request.getfixturevalue(fixture)[0])
+    rule = LookRule.from_bytes(store.read_bytes(look_rule_path(MODEL)))
+    assert rule.fitted_on == len(store.read_table("looks.parquet")) > 0
+    looks = store.read_table("looks.parquet")
+    splits = store.read_table("images.parquet").set_index("image_id").loc[looks["image_id"], "split"]
+    if fixture == "split_run":
+        assert set(splits) == {"val"}  # neither learned from nor reported on
+
+
+def test_an_answer_is_made_of_what_is_said_of_whole_and_tiles(predictor):
+    large = look_at(scene(3, 700)[:420], predictor.recipe.view)
+    (told,) = predictor.look(MODEL, [large])
+    alone = predictor.look(MODEL, [Look("direct", picture) for picture in large.pictures])
+    np.testing.assert_allclose(told.parts, [part.probabilities for part in alone], atol=1e-6)
+    rule = predictor._probe(MODEL).rule
+    assert predictor.rule_fitted_on(MODEL) == rule.fitted_on
+    np.testing.assert_allclose(told.probabilities, rule.combine(told.parts[0], told.parts[1:]), atol=1e-9)
+    np.testing.assert_allclose(alone[0].parts, [alone[0].probabilities])
+
+
+def test_the_order_and_company_of_pictures_do_not_matter(predictor):
+    images = [scene(i, side) for i, side in enumerate((32, 100, 70))]
+    together = predictor.predict(images, names=["a", "b", "c"])
+    alone = [row for name, image in zip("abc", images, strict=True) for row in predictor.predict([image], names=[name])]
+    for row, other in zip(together, alone, strict=True):
+        assert row | {"probability": 0} == other | {"probability": 0}
+        assert row["probability"] == pytest.approx(other["probability"], abs=1e-5)
+
+
+def test_what_cannot_be_asked_is_told(predictor, tmp_path):
+    with pytest.raises(UnknownName, match="It has: baseline/pixels, baseline/handcrafted"):
+        predictor.predict([scene(0, 32)], models=["zoo/mae"])
+    with pytest.raises(BadConfig, match="'fine' or 'group'"):
+        predictor.predict([scene(0, 32)], task="content")
+    with pytest.raises(BadRun, match="is not a run"):
+        Predictor(tmp_path)
+
+
+def test_a_run_without_probes_says_what_completes_it(split_run, tmp_path):  # noqa: F811
+    copy = tmp_path / "copy"
+    shutil.copytree(split_run[0], copy)
+    store = Store(copy)
+    for name in store.names("models/"):
+        if "/probes/" in name:
+            store.remove(name)
+    with pytest.raises(BadRun, match="no trained probes"):
+        Predictor(copy)
+
+
+def test_predicting_leaves_the_pictures_alone(predictor):
+    image = scene(5, 100)
+    before = image.copy()
+    predictor.predict([image])
+    assert np.array_equal(image, before)
+
+
+def test_what_the_probe_knows_is_known_and_noise_is_strange(predictor):
+    pictures, _ = make_all(predictor.recipe, open_corpus(predictor.recipe.corpus))
+    familiar = [Look("direct", picture) for picture in pictures]
+    noise = [Look("direct", np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8)) for i in range(4)]
+    told = predictor.look(MODEL, [*familiar, *noise])
+    assert np.mean([p.known for p in told[: len(familiar)]]) > 0.9
+    assert not any(p.known for p in told[len(familiar) :])
+    assert all(p.known == (p.distance <= 1) for p in told)
+    rows = predictor.predict([noise[0].whole, familiar[0].whole], models=[MODEL])
+    assert {r["image"]: r["known"] for r in rows} == {"0": False, "1": told[0].known}
+
+
+def test_a_run_without_familiarity_knows_everything(split_run, tmp_path):  # noqa: F811
+    copy = tmp_path / "copy"
+    shutil.copytree(split_run[0], copy)
+    Store(copy).remove(familiarity_path(MODEL))
+    told = Predictor(copy).look(MODEL, [look_at(scene(0, 32), 32)])[0]
+    assert told.known
+    assert np.isnan(told.distance)
+
+
+@pytest.mark.parametrize("side", [32, 100])
+def test_probabilities_at_the_fitted_temperatures_sum_to_one(predictor, split_run, side):  # noqa: F811
+    store = Store(split_run[0])
+    assert LinearProbe.from_bytes(store.read_bytes(probe_path(MODEL, "deployment"))).temperature != 1
+    assert LookRule.from_bytes(store.read_bytes(look_rule_path(MODEL))).temperature != 1
+    rows = predictor.predict([scene(3, side)], models=[MODEL])
+    assert sum(r["probability"] for r in rows) == pytest.approx(1)
+
+
+def test_other_weights_are_refused_and_other_versions_are_not(split_run, tmp_path):  # noqa: F811
+    copy = tmp_path / "copy"
+    shutil.copytree(split_run[0], copy)
+    store, path = Store(copy), "models/baseline-pixels/model.toml"
+    entry = store.read_toml(path)
+    entry["recipe"]["libraries"] = {"cv2": "0.1"}
+    store.write_toml(path, entry, "key")
+    assert Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])
+    entry["recipe"]["size"] = 8
+    store.write_toml(path, entry, "key")
+    with pytest.raises(BadRun, match=r"\(size differ\)"):
+        Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])

@@ -1,0 +1,117 @@
+"""The deployment probe: learned from main samples and renderings, chosen on renderings of photographs held out."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from probing_core.measures.calibration import fit_temperature
+from probing_core.pipeline.train.with_splits import parts
+from probing_core.prediction.training import class_weights, fit_deployment, fit_rooted
+from probing_core.probes.base import LinearProbe
+from probing_core.probes.linear import negative_log_likelihood
+from probing_core.runs.embeddings import read_embeddings
+from probing_core.runs.layout import DEPLOYMENT, RENDERING, series_table
+from probing_core.runs.lazy_rows import LazyRows
+from probing_core.runs.model_samples import ModelSamples, read_probe
+from probing_core.runs.models import model_entries
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import load_transforms
+from probing_core.runs.store import Store
+
+MODEL = "baseline/handcrafted"
+
+
+def work_of(store: Store) -> ModelSamples:
+    recipe = Recipe.from_toml(store.read_toml("run.toml"))
+    entry = next(e for e in model_entries(store) if e["name"] == MODEL)
+    samples, images = store.read_table("samples.parquet"), store.read_table("images.parquet")
+    return ModelSamples(store, recipe, entry, samples, images, load_transforms(recipe))
+
+
+def deployment_of(work: ModelSamples):
+    task = work.task("fine")
+    train, val, _ = parts(work, task)
+    return fit_deployment(work, task, read_probe(work.store, MODEL, "fine"), train, val)
+
+
+@pytest.fixture(scope="module")
+def work(trained_run) -> ModelSamples:
+    return work_of(Store(trained_run))
+
+
+def test_penalty_and_temperature_are_those_of_the_held_out_renderings(work):
+    made = deployment_of(work)
+    table = work.store.read_table(series_table(RENDERING))
+    held = (table["split"] == "val").to_numpy()
+    rendered = read_embeddings(work.store, MODEL, series=RENDERING)[held]
+    truth = table.loc[held, "transform"].map(made.probe.classes.index).to_numpy()
+    np.testing.assert_allclose(made.held_out[0], made.choosing.probabilities(rendered))
+    assert np.array_equal(made.held_out[1], truth)
+    losses = dict(made.choosing.facts.path)
+    assert made.probe.penalty == made.choosing.penalty == min(losses, key=losses.__getitem__)
+    found = negative_log_likelihood(made.choosing, rendered, truth)
+    assert losses[made.choosing.penalty] == pytest.approx(found, rel=0.02)
+    stored = read_probe(work.store, MODEL, DEPLOYMENT)
+    assert stored.temperature == pytest.approx(fit_temperature(*made.held_out))
+    assert stored.root == made.probe.root == made.choosing.root
+    np.testing.assert_allclose(stored.weight, made.probe.weight, atol=1e-5)
+
+
+def test_renderings_are_told_better_than_by_the_bank_alone(work):
+    table = work.store.read_table(series_table(RENDERING))
+    held = (table["split"] == "val").to_numpy()
+    rendered = read_embeddings(work.store, MODEL, series=RENDERING)[held]
+    made, bank = deployment_of(work).choosing, read_probe(work.store, MODEL, "fine")
+    truth = table.loc[held, "transform"].map(bank.classes.index).to_numpy()
+    assert negative_log_likelihood(made, rendered, truth) < negative_log_likelihood(bank, rendered, truth)
+
+
+def test_without_renderings_the_main_samples_choose(trained_run, tmp_path):
+    shutil.copytree(trained_run, tmp_path / "run")
+    store = Store(tmp_path / "run")
+    for name in store.names(f"models/baseline-handcrafted/series/{RENDERING}/"):
+        store.remove(name)
+    work = work_of(store)
+    made, probe = deployment_of(work), read_probe(store, MODEL, "fine")
+    assert made.probe.penalty == probe.penalty
+    assert replace(made.choosing.facts, path=()) == replace(probe.facts, path=())
+    assert len(made.held_out[0]) == (work.samples["split"].eq("val") & work.samples["draw"].eq(0)).sum()
+
+
+def test_every_class_weighs_the_same():
+    truth = np.repeat([0, 1, 3], [11, 13, 5])
+    weights = class_weights(truth)
+    assert weights.mean() == pytest.approx(1)
+    totals = np.bincount(truth, weights)[[0, 1, 3]]
+    assert totals == pytest.approx(np.full(3, totals.mean()))
+
+
+def test_of_several_repetitions_the_first_alone_is_learned_beside_the_renderings(work):
+    again = replace(work, samples=work.samples.assign(repetition=0))
+    again.__dict__["X"] = work.X
+    later = work.samples["repetition"].to_numpy() > 0
+    assert later.any()
+    spoilt = replace(work)
+    spoilt.__dict__["X"] = LazyRows((np.where(later[:, None], np.float32(1e3), work.X[:]),))
+    assert np.array_equal(deployment_of(spoilt).probe.weight, deployment_of(work).probe.weight)
+    assert not np.array_equal(deployment_of(again).probe.weight, deployment_of(work).probe.weight)
+
+
+def test_roots_are_taken_where_they_tell_more():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 400)
+    X = (np.abs(rng.normal(size=(400, 6)) + 2 * np.eye(3, 6)[y]) ** 6).astype(np.float32)  # long tails
+    options = {"classes": ("a", "b", "c"), "weights": np.ones(300), "validation": (X[300:], y[300:])}
+    plain, rooted = (fit_rooted(LazyRows((X[:300],)), y[:300], root=root, **options) for root in (False, True))
+    assert rooted.facts.validation_loss < plain.facts.validation_loss
+    # Second implementation: a plain probe of the roots.
+    by_hand = replace(rooted, root=False).probabilities(np.sqrt(X))
+    np.testing.assert_allclose(rooted.probabilities(X), by_hand, rtol=1e-5)
+    again = LinearProbe.from_bytes(rooted.to_bytes())
+    assert again.root
+    assert not LinearProbe.from_bytes(plain.to_bytes()).root
+    np.testing.assert_array_equal(again.probabilities(X), rooted.probabilities(X))

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+
+import psutil
+import pytest
+
+from probing_core.errors import BadRun
+from probing_core.runs import progress as module
+from probing_core.runs.progress import REPORT, SILENT, Progress, duration, ending, terminal
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_time_left_counts_only_what_this_process_did(tmp_path, clock):
+    told = Progress(file=tmp_path / "progress.json")
+    told.update("embed", 10, 30)  # ten were done by an earlier run
+    clock[0] += 20
+    told.update("embed", 20, 30)
+    report = json.loads((tmp_path / "progress.json").read_text())
+    assert report["left_s"] == pytest.approx(20)
+    assert (report["stage"], report["done"], report["total"], report["state"]) == ("embed", 20, 30, "running")
+    assert (report["pid"], report["born"]) == (os.getpid(), psutil.Process().create_time())
+    told.finish("failed", "no space")
+    report = json.loads((tmp_path / "progress.json").read_text())
+    assert (report["state"], report["error"]) == ("failed", "no space")
+
+
+def test_lines_are_rare_but_the_last_is_always_told(clock):
+    stream = io.StringIO()
+    told = Progress(stream)
+    for done in range(101):
+        told.update("train", done, 100, "Training")
+        clock[0] += 0.01
+    lines = stream.getvalue().splitlines()
+    assert len(lines) < 6
+    assert lines[-1].startswith("Training: 100 of 100")
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(3.2, "3 s"), (89, "89 s"), (200, "3 min"), (9000, "2.5 h")])
+def test_durations_are_for_people(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_what_a_reader_should_know_is_a_line_of_its_own():
+    stream = io.StringIO()
+    told = Progress(stream)
+    told.note("")
+    told.note("2 files are left out.")
+    told.update("embed", 1, 2)
+    assert stream.getvalue().splitlines()[0] == "2 files are left out."
+    SILENT.note("nobody hears it")
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "words"),
+    [(None, "done", ""), (BadRun("No space."), "failed", "No space."), (KeyboardInterrupt(), "cancelled", ""),
+     (ZeroDivisionError("by 0"), "failed", "ZeroDivisionError: by 0")],
+)  # fmt: skip
+def test_whoever_watches_a_command_learns_how_it_ended(tmp_path, error, state, words):
+    (tmp_path / "log").mkdir()
+
+    def work(begins: bool) -> None:
+        told = terminal(tmp_path)
+        told.stream = None
+        with ending(told):
+            if begins:
+                told.update("embed", 1, 2)
+            if error:
+                raise error
+
+    for begins in (False, True):
+        if error:
+            with pytest.raises(type(error)):
+                work(begins)
+        else:
+            work(begins)
+        assert (tmp_path / REPORT).exists() == begins, "a command that was refused leaves another's report alone"
+    report = json.loads((tmp_path / REPORT).read_text())
+    assert (report["state"], report["error"]) == (state, words)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+
+import pytest
+import tomli_w
+
+from probing_core.errors import BadConfig
+from probing_core.runs.recipe import Recipe
+
+RECIPE = Recipe(corpus="photos", fingerprint="f", transforms=("identity", "fog"), models=("baseline/pixels",))
+
+
+def test_toml_and_back_is_the_same_recipe():
+    for recipe in (
+        RECIPE,
+        replace(RECIPE, limit=5, seed=3, repetitions=2, probes_from="abc"),
+        replace(RECIPE, live_images=7),
+    ):
+        assert Recipe.from_toml(tomllib.loads(tomli_w.dumps(recipe.to_toml()))) == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"view": 16}, "32 to 1024 pixels; got 16"),
+        ({"limit": 0}, "1 or more; got 0"),
+        ({"repetitions": 0}, "1 or more; got 0"),
+        ({"live_images": 0}, "1 image or more; got 0"),
+        ({"live_images": 9, "probes_from": "abc"}, "learns nothing; leave --live-images out"),
+        ({"seed": -1}, "0 or more, and less than"),
+        ({"transforms": ("fog",)}, "needs 'identity'"),
+        ({"transforms": ("identity", "fog", "fog")}, "named twice: fog"),
+        ({"models": ("a", "a")}, "named twice: a"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(change, sentence):
+    with pytest.raises(BadConfig, match=sentence):
+        replace(RECIPE, **change)
+
+
+def test_unknown_and_missing_entries_are_named():
+    with pytest.raises(BadConfig, match="unknown entries: colour"):
+        Recipe.from_toml({**RECIPE.to_toml(), "colour": 1})
+    with pytest.raises(BadConfig, match="corpus"):
+        Recipe.from_toml({"fingerprint": "f"})
+
+
+def test_runs_that_differ_in_models_alone_may_be_ranked_together():
+    assert RECIPE.differences(replace(RECIPE, models=("zoo/mae",))) == []
+    assert RECIPE.differences(replace(RECIPE, seed=1, limit=4)) == ["limit: None / 4", "seed: 0 / 1"]

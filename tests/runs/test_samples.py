@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from probing_core.corpora import open_corpus
+from probing_core.runs import samples
+from probing_core.runs.image_selection import choose_images
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import cut_units, load_transforms, make_samples, plan_samples
+
+
+def recipe_of(corpus, **changes):
+    return Recipe(
+        **{
+            "corpus": corpus.name,
+            "fingerprint": corpus.fingerprint,
+            "view": 32,
+            "transforms": ("identity", "brighten", "rotate"),
+            "models": ("baseline/pixels",),
+            **changes,
+        }
+    )
+
+
+def silent(done, total):
+    pass
+
+
+def make_all(recipe, corpus, threads=2):
+    planned = plan_samples(recipe, choose_images(recipe, corpus, silent))
+    with ThreadPoolExecutor(threads) as pool:
+        return make_samples(recipe, corpus, load_transforms(recipe), planned, pool)
+
+
+def test_every_class_has_every_image_and_identity_two_draws(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    recipe = recipe_of(corpus, repetitions=2)
+    planned = plan_samples(recipe, choose_images(recipe, corpus, silent))
+    counts = planned.groupby(["image_id", "repetition", "transform"]).size().unstack()
+    assert (counts[["brighten", "rotate"]] == 1).all(axis=None)
+    assert (counts["identity"] == 2).all()
+    assert planned["sample"].tolist() == list(range(8 * 2 * 4))
+
+
+def test_units_are_whole_images_and_cover_everything(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    for view in (32, 512):
+        recipe = recipe_of(corpus)
+        planned = plan_samples(recipe, choose_images(recipe, corpus, silent))
+        units = cut_units(recipe_of(corpus, view=view), planned)
+        assert [u.start for u in units] == [0, *(u.stop for u in units)][:-1]
+        assert units[-1].stop == len(planned)
+        for unit in units:
+            inside = planned.iloc[unit.start : unit.stop]["image_id"]
+            assert len(inside) == 4 * inside.nunique()
+
+
+def test_pictures_do_not_depend_on_threads_order_or_neighbors(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    one, facts = make_all(recipe_of(corpus), corpus, threads=1)
+    four, _ = make_all(recipe_of(corpus), corpus, threads=4)
+    assert all(np.array_equal(a, b) for a, b in zip(one, four, strict=True))
+    fewer, fewer_facts = make_all(recipe_of(corpus, transforms=("identity", "rotate")), corpus)
+    same = {(r.image_id, r.transform, r.draw): i for i, r in enumerate(facts.itertuples())}
+    for i, row in enumerate(fewer_facts.itertuples()):
+        assert np.array_equal(fewer[i], one[same[row.image_id, row.transform, row.draw]])
+
+
+def test_facts_tell_what_was_done(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    pictures, facts = make_all(recipe_of(corpus), corpus)
+    assert {p.shape for p in pictures} == {(32, 32, 3)}
+    identity = facts[facts["transform"] == "identity"]
+    assert identity["strength"].isna().all()
+    assert (identity["difference"] == 0).all()
+    assert not identity["visible"].any()
+    brightened = facts[facts["transform"] == "brighten"]
+    assert brightened["strength"].between(1.4, 2.2).all()
+    assert brightened["visible"].all()
+
+
+def test_another_seed_draws_other_strengths(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    _, first = make_all(recipe_of(corpus), corpus)
+    _, second = make_all(recipe_of(corpus, seed=1), corpus)
+    assert (first["strength"].dropna() != second["strength"].dropna()).all()
+
+
+def test_the_far_tier_is_made_of_a_few_tested_images_once(few_scenes, many_scenes, monkeypatch):
+    monkeypatch.setattr(samples, "FAR_IMAGES", 3)
+    for folder, tested in ((few_scenes, {"train", "val", "test"}), (many_scenes, {"test"})):
+        corpus = open_corpus(f"folder:{folder}")
+        recipe = recipe_of(corpus, transforms=("identity", "brighten", "style-8"), repetitions=2)
+        planned = plan_samples(recipe, choose_images(recipe, corpus, silent))
+        far = planned[planned["transform"] == "style-8"]
+        assert len(far) == far["image_id"].nunique() == 3
+        assert set(far["split"]) <= tested
+        units = cut_units(recipe, planned)
+        assert [u.start for u in units] == [0, *(u.stop for u in units)][:-1]
+        whole = [set(planned["image_id"][u.start : u.stop]) for u in units]
+        assert sum(map(len, whole)) == planned["image_id"].nunique()

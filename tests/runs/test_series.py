@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core.corpora import open_corpus
+from probing_core.embedders import find_spec, load_embedder
+from probing_core.pipeline import embed as embedding
+from probing_core.pipeline.embed import embed, is_embedded, is_needed, plan_batches
+from probing_core.runs import samples, series
+from probing_core.runs.embeddings import has_embeddings, read_blocks, read_embeddings
+from probing_core.runs.image_selection import LIVE_ONLY, choose_images
+from probing_core.runs.layout import COMPOSITION, LAYERS, RENDERING, STRENGTH
+from probing_core.runs.pairs import PAIRS
+from probing_core.runs.progress import SILENT
+from probing_core.runs.samples import load_transforms
+from probing_core.runs.series import make_series, plan_series, position_of, series_names, strengths_of
+from probing_core.transforms import bank, resolve
+from probing_core.transforms.alternatives import clean
+from probing_core.transforms.base import generator
+from tests.pipeline.test_embed import files, start
+from tests.runs.test_samples import recipe_of, silent
+
+TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "posterize", "rotate", "hue-shift")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(series, "SERIES_IMAGES", 4)
+    monkeypatch.setattr(series, "LAYER_IMAGES", {"train": 3, "val": 2, "test": 2})
+    monkeypatch.setattr(series, "LAYER_CLEAN_IMAGES", {"train": 5, "val": 2, "test": 3})
+    monkeypatch.setattr(series, "PAIRS", (*PAIRS[2:4], ("rotate", "gaussian-noise"), ("rotate", "jpeg")))
+    monkeypatch.setattr(samples, "UNIT_SAMPLES", 48)
+
+
+@pytest.fixture
+def planned(many_scenes):
+    corpus = open_corpus(f"folder:{many_scenes}")
+    recipe = recipe_of(corpus, transforms=TRANSFORMS)
+    return recipe, corpus, choose_images(recipe, corpus, silent)
+
+
+def make(name, recipe, corpus, images):
+    with ThreadPoolExecutor(2) as pool:
+        return make_series(name, recipe, corpus, plan_series(name, recipe, images), pool)
+
+
+def test_the_frozen_pairs_are_thirty_across_groups_with_every_group_and_both_orders():
+    group = {t.name: t.group for t in bank()}
+    assert len(set(PAIRS)) == len(PAIRS) == 30
+    assert all(group[first] != group[second] for first, second in PAIRS)
+    assert {group[name] for pair in PAIRS for name in pair} == set(group.values()) - {"identity"}
+    assert sum((second, first) in PAIRS for first, second in PAIRS) == 20
+    assert not any(resolve(second).warp for _, second in PAIRS)
+
+
+def test_only_runs_that_are_split_have_series(planned, few_scenes):
+    recipe, _, images = planned
+    assert series_names(recipe, images) == (RENDERING, COMPOSITION, STRENGTH, LAYERS)
+    assert series_names(replace(recipe, probes_from="x"), images) == (STRENGTH,)
+    assert series_names(replace(recipe, transforms=("identity", "rotate")), images) == (RENDERING, STRENGTH, LAYERS)
+    assert series_names(replace(recipe, transforms=("identity", "text")), images) == (STRENGTH, LAYERS)
+    corpus = open_corpus(f"folder:{few_scenes}")
+    few = recipe_of(corpus)
+    assert series_names(few, choose_images(few, corpus, silent)) == ()
+
+
+def test_strengths_reach_from_faint_to_the_strongest_by_the_law():
+    assert strengths_of(resolve("gaussian-noise")) == pytest.approx([0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.12])
+    assert strengths_of(resolve("contrast")) == pytest.approx([0.975, 0.95, 0.9, 0.8, 0.6, 0.4, 0.2])
+    assert strengths_of(resolve("posterize")) == [7, 6, 4, 3, 2]
+    far = replace(resolve("gaussian-noise"), law="log", strongest=0.64)
+    assert strengths_of(far)[4:] == pytest.approx([0.04, 0.16, 0.64])
+    assert strengths_of(replace(far, neutral=None)) == pytest.approx(0.04 * 16 ** (np.arange(7) / 6))
+
+
+@pytest.mark.parametrize("transform", [pytest.param(t, id=t.name) for t in bank()[1:]])
+def test_every_transform_has_five_to_seven_strengths_some_of_them_fainter_than_the_weakest(transform):
+    positions = [position_of(transform, strength) for strength in strengths_of(transform)]
+    assert 5 <= len(positions) <= 7
+    assert positions == sorted(set(positions))
+    assert positions[1] < 0 < positions[-1] == 1
+
+
+def test_planned_samples_are_test_images_in_turn(planned):
+    recipe, _, images = planned
+    table = plan_series(STRENGTH, recipe, images)
+    assert set(table["split"]) == {"test"}
+    assert table["image_id"].nunique() == table["base_id"].nunique() == 4
+    assert table["sample"].tolist() == list(range(4 * (4 * 7 + 5)))
+    assert table.equals(plan_series(STRENGTH, recipe, images))
+    ends = table.groupby("transform")["position"].agg(["min", "max"])
+    assert (ends["min"] < 0).all()
+    assert (ends["max"] == 1).all()
+
+
+def test_a_series_differs_by_its_strength_alone(planned):
+    recipe, corpus, images = planned
+    pictures, facts = make(STRENGTH, recipe, corpus, images)
+    rows = facts[(facts["transform"] == "gaussian-noise") & (facts["image_id"] == facts["image_id"].iloc[0])]
+    first, last = (pictures[i].astype(float) for i in (rows.index[-3], rows.index[-1]))
+    middle = pictures[rows.index[-2]].astype(float)
+    # The same noise, scaled: half the way in strength is half the way in pixels, where nothing is clipped.
+    inside = (np.minimum(first, last) > 40) & (np.maximum(first, last) < 215)
+    assert np.abs((first + last) / 2 - middle)[inside].max() <= 1
+    assert np.abs(first - last)[inside].mean() > 2
+    assert rows["difference"].is_monotonic_increasing
+
+
+def test_both_orders_have_the_same_strengths_and_other_pictures(planned):
+    recipe, corpus, images = planned
+    pictures, facts = make(COMPOSITION, recipe, corpus, images)
+    assert facts.groupby(["first", "second"]).size().to_dict() == {
+        ("gaussian-blur", "gaussian-noise"): 4,
+        ("gaussian-noise", "gaussian-blur"): 4,
+        ("rotate", "gaussian-noise"): 4,
+    }
+    one, other = (facts[facts["first"] == name].reset_index() for name in ("gaussian-blur", "gaussian-noise"))
+    assert np.allclose(one["first_strength"], other["second_strength"])
+    assert np.allclose(one["second_strength"], other["first_strength"])
+    # Blurred noise is smooth, noise on a blurred picture is not.
+    for a, b in zip(one["index"], other["index"], strict=True):
+        roughness = [np.abs(np.diff(pictures[i].astype(int), axis=1)).mean() for i in (a, b)]
+        assert roughness[0] > 1.1 * roughness[1]
+
+
+def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes, monkeypatch):
+    whole, recipe, corpus = start(tmp_path / "whole", many_scenes, transforms=TRANSFORMS)
+    embed(whole, recipe, corpus, SILENT, "cpu", "float32")
+    written = len(files(whole.root))
+    assert whole.read_table("series/strength.parquet")["sample"].tolist() == list(range(4 * 33))
+    assert whole.names("units/") == []
+    broken, recipe, corpus = start(tmp_path / "broken", many_scenes, transforms=TRANSFORMS)
+    really_write = broken.write_bytes
+
+    class Killed(Exception):
+        pass
+
+    for _ in range(3 * written):
+        left = 9
+
+        def write(name, *rest):
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Killed
+            really_write(name, *rest)
+
+        monkeypatch.setattr(broken, "write_bytes", write)
+        try:
+            embed(broken, recipe, corpus, SILENT, "cpu", "float32")
+        except Killed:
+            continue
+        break
+    else:
+        pytest.fail("it never came to an end")
+    monkeypatch.undo()
+    ours, theirs = files(broken.root), files(whole.root)
+    assert set(ours) == set(theirs)
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_again(
+    tmp_path, many_scenes, planned, monkeypatch
+):
+    recipe, corpus, images = planned
+    store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    for name in (STRENGTH, COMPOSITION, RENDERING):
+        pictures, facts = make(name, recipe, corpus, images)
+        expected = load_embedder("baseline/pixels").embed(pictures)
+        assert np.array_equal(read_embeddings(store, "baseline/pixels", series=name), expected)
+        rows = np.array([0, 3, len(facts) - 1])
+        assert np.array_equal(read_embeddings(store, "baseline/pixels", rows, name), expected[rows])
+        pd.testing.assert_frame_equal(store.read_table(f"series/{name}.parquet"), facts, check_dtype=False)
+    before = files(store.root)
+    batches = plan_batches(recipe, images)
+    store.remove("models/baseline-pixels/series/strength/unit-00001.safetensors")
+    assert not is_embedded(store, "baseline/pixels", batches)
+    assert is_embedded(store, "baseline/handcrafted", batches)
+    made = []
+
+    def count(name, recipe, corpus, rows, pool):
+        made.append(len(rows))
+        return make_series(name, recipe, corpus, rows, pool)
+
+    monkeypatch.setattr(embedding, "make_series", count)
+    monkeypatch.setattr(embedding, "make_samples", lambda *a: pytest.fail("a main sample was made again"))
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    assert made == [33]  # one image
+    assert files(store.root) == before
+
+
+def test_a_transform_that_changes_is_another_series(planned, monkeypatch):
+    recipe, _, images = planned
+    before = [batch.key for batch in plan_batches(recipe, images)]
+    stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
+    monkeypatch.setattr(samples, "load_transforms", lambda r: stronger)
+    assert not set(before) & {batch.key for batch in plan_batches(recipe, images)}
+
+
+def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeypatch):
+    store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
+
+    def spec_of(name):
+        spec = find_spec(name)
+        return replace(spec, family=embedding.PRECOMPUTED) if name == "baseline/pixels" else spec
+
+    monkeypatch.setattr(embedding, "find_spec", spec_of)
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    assert store.names("models/baseline-pixels/series/") == []
+    assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 3
+    batches = plan_batches(recipe, store.read_table("images.parquet"))
+    assert all(is_embedded(store, name, batches) for name in recipe.models)
+
+
+def test_renderings_are_of_images_that_probes_learn_from_and_choose_on(planned):
+    recipe, corpus, images = planned
+    table = plan_series(RENDERING, recipe, images)
+    assert set(table["split"]) == {"train", "val"}
+    assert set(table["transform"]) == set(recipe.transforms)
+    pictures, facts = make(RENDERING, recipe, corpus, images)
+    differences = facts.groupby("transform")["difference"].mean()
+    assert differences["identity"] == 0
+    assert differences.drop("identity").gt(0.2).all()
+    again, _ = make(RENDERING, recipe, corpus, images)
+    assert all(np.array_equal(a, b) for a, b in zip(pictures, again, strict=True))
+
+
+def test_live_predictions_may_learn_from_images_beyond_the_limit(planned):
+    recipe, corpus, every = planned
+    plain = replace(recipe, limit=10)
+    images = choose_images(plain, corpus, silent)
+    more = choose_images(replace(plain, live_images=20), corpus, silent)
+    assert more[more["used"]].equals(images[images["used"]])
+    extra = more[~more["used"]]
+    assert set(extra["why_not"]) == {LIVE_ONLY}
+    assert set(extra["split"]) == {"train", "val"}
+    assert not set(extra["image_id"]) & set(images["image_id"])
+    rendered = plan_series(RENDERING, replace(plain, live_images=20), more)
+    assert rendered["image_id"].nunique() == 20
+    assert set(extra["image_id"]) < set(rendered["image_id"])
+    assert set(samples.plan_samples(plain, more)["image_id"]) == set(images["image_id"])
+    assert plan_series(STRENGTH, plain, more).equals(plan_series(STRENGTH, plain, images))
+    # Fewer than there are within the limit, more than the corpus has, and no limit.
+    assert plan_series(RENDERING, replace(plain, live_images=3), images)["image_id"].nunique() == 3
+    there = every["split"].isin(["train", "val"]).sum()
+    greedy = replace(plain, live_images=10**6)
+    all_of_them = choose_images(greedy, corpus, silent)
+    assert plan_series(RENDERING, greedy, all_of_them)["image_id"].nunique() == there
+    assert choose_images(replace(recipe, live_images=20), corpus, silent).equals(every)
+
+
+def test_what_nobody_else_draws_is_drawn_on_the_same_kind_of_picture(planned):
+    recipe, corpus, images = planned
+    recipe = replace(recipe, transforms=("identity", "jpeg", "border"))
+    pictures, facts = make(RENDERING, recipe, corpus, images)
+    i = int(facts.index[facts["transform"] == "border"][0])
+    rng = generator(recipe.seed, facts.at[i, "image_id"], "border by another hand")
+    before = clean(corpus.load(facts.at[i, "image_id"]), recipe.view, rng)
+    inside = slice(recipe.view // 4, -recipe.view // 4)
+    assert np.array_equal(pictures[i][inside, inside], before[inside, inside])
+    assert not np.array_equal(pictures[i], before)
+
+
+def test_a_series_that_is_made_otherwise_leaves_the_others_as_they_are(planned, monkeypatch):
+    recipe, _, images = planned
+    before = {batch.table: batch.key for batch in plan_batches(recipe, images)}
+    monkeypatch.setitem(series.REVISIONS, RENDERING, series.REVISIONS[RENDERING] + 1)
+    after = {batch.table: batch.key for batch in plan_batches(recipe, images)}
+    assert [name for name in before if before[name] != after[name]] == ["series/rendering.parquet"]
+
+
+def test_layers_are_of_main_samples_and_of_more_images_untouched(planned):
+    recipe, corpus, images = planned
+    plan = plan_series(LAYERS, recipe, images)
+    assert plan["sample"].tolist() == list(range(len(plan)))
+    counts = plan.groupby(["split", "image_id"]).size().groupby("split").value_counts()
+    assert counts.to_dict() == {
+        ("train", 6): 3, ("train", 1): 2, ("val", 6): 2, ("test", 6): 2, ("test", 1): 1,
+    }  # fmt: skip
+    assert set(plan.groupby("image_id")["transform"].first()) == {"identity"}
+    pictures, facts = make(LAYERS, recipe, corpus, images)
+    main = samples.plan_samples(recipe, images)
+    main = main[main["image_id"].isin(plan["image_id"]) & (main["draw"] == 0)]
+    with ThreadPoolExecutor(2) as pool:
+        same, same_facts = samples.make_samples(recipe, corpus, load_transforms(recipe), main, pool)
+    where = {pair: i for i, pair in enumerate(zip(main["image_id"], main["transform"], strict=True))}
+    for row, picture in zip(facts.itertuples(), pictures, strict=True):
+        at = where[row.image_id, row.transform]
+        assert np.array_equal(picture, same[at])
+        np.testing.assert_equal(row.strength, same_facts["strength"].iloc[at])
+
+
+def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_path, many_scenes, planned):
+    recipe, corpus, images = planned
+    network = "baseline/random-vit"
+    models = (network, "baseline/pixels", f"{network}@layer=2")
+    store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS, models=models)
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    assert not has_embeddings(store, "baseline/pixels", LAYERS)
+    assert not has_embeddings(store, f"{network}@layer=2", LAYERS)
+    batches = plan_batches(recipe, images)
+    assert all(is_embedded(store, name, batches) for name in models)
+    pictures, facts = make(LAYERS, recipe, corpus, images)
+    pd.testing.assert_frame_equal(store.read_table("series/layers.parquet"), facts, check_dtype=False)
+    blocks = dict(read_blocks(store, network))
+    assert list(blocks) == [f"{layer}.mean" for layer in range(1, 7)]
+    # Batches are cut otherwise here, which adds up sums in another order.
+    for layer in (1, 2, 6):
+        alone = load_embedder(f"{network}@layer={layer}", precision="float32").embed(pictures)
+        np.testing.assert_allclose(blocks[f"{layer}.mean"], alone, rtol=1e-4, atol=1e-5)
+    store.remove(store.names("models/baseline-random-vit/series/layers/")[0])
+    assert not is_embedded(store, network, batches)
+
+
+def test_a_run_without_a_network_has_no_layers_and_one_of_an_earlier_version_goes_on(tmp_path, many_scenes, planned):
+    _, _, images = planned
+    store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS, models=("baseline/pixels",))
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    batches = plan_batches(recipe, images)
+    assert [batch.table for batch in batches if not is_needed(store, batch)] == ["series/layers.parquet"]
+    assert not store.has("series/layers.parquet")
+    # Rows that went missing are made again though every model is embedded.
+    whole = files(store.root)
+    store.remove("series/strength.parquet")
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    assert files(store.root) == whole
+    # What an earlier version entered says nothing of blocks.
+    name = "models/baseline-random-vit/model.toml"
+    store, recipe, corpus = start(tmp_path / "old", many_scenes, transforms=TRANSFORMS, models=("baseline/random-vit",))
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    entry = store.read_toml(name)
+    assert entry.pop("blocks") == [f"{layer}.mean" for layer in range(1, 7)]
+    store.write_toml(name, entry, "old")
+    for path in (*store.names("models/baseline-random-vit/series/layers/"), "series/layers.parquet"):
+        store.remove(path)
+    assert is_embedded(store, "baseline/random-vit", batches)
+    assert not is_needed(store, batches[-1])
