@@ -4,15 +4,15 @@
 # make check   formats, lints, checks types and imports
 # make bench   prints one JSON object of throughputs and ratios
 # make docs    regenerates what is generated in docs/
+# make package builds the source distribution and the wheel into dist/, and tries the wheel in an empty folder
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: demo test check bench docs browser clean
+.PHONY: demo test check bench docs package browser clean
 
 demo: .venv/runtime
-	$(BIN)/python -m dashboard.jobs.demo
-	$(BIN)/streamlit run dashboard/app.py --server.port $(PORT)
+	$(BIN)/probing demo --port $(PORT)
 
 test: .venv/dev browser
 	$(BIN)/pytest -n 2 --dist loadfile
@@ -28,6 +28,9 @@ bench: .venv/dev
 
 docs: .venv/dev
 	$(BIN)/python -m scripts.docs
+
+package: .venv/dev
+	$(BIN)/python -m scripts.package
 
 # A browser for the page tests: installed where that needs no password, otherwise those tests say that they skip.
 browser:

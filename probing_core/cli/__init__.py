@@ -11,9 +11,9 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import version
 
-from probing_core.cli import export, lists, predict, pretrain, report, stages, transform, verify
+from probing_core import __version__
+from probing_core.cli import demo, export, lists, predict, pretrain, report, stages, transform, verify
 from probing_core.cli.arguments import Parser
 from probing_core.cli.output import fail
 from probing_core.cli.stages import run_options
@@ -72,7 +72,7 @@ def _write_no_more() -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="probing", description="What does your image embedding know besides what is in the picture?")
-    parser.add_argument("--version", action="version", version=f"probing {version('probing')}")
+    parser.add_argument("--version", action="version", version=f"probing {__version__}")
     parser.add_argument("--traceback", action="store_true", help="show where an unexpected error came from")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     lists.add(commands)
@@ -83,4 +83,5 @@ def build_parser() -> argparse.ArgumentParser:
     report.add(commands)
     verify.add(commands)
     pretrain.add(commands)
+    demo.add(commands)
     return parser

@@ -47,5 +47,7 @@ def pretrain(
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "lightly":
             raise
-        raise BadConfig("Pretraining needs lightly, which is not installed; `pip install -e '.[pretrain]'`.") from error
+        raise BadConfig(
+            "Pretraining needs lightly, which is not installed; `pip install 'probing-core[pretrain]'`."
+        ) from error
     return run(recipe, corpus, Path(out), seed=seed, steps=steps, device=device, progress=progress)

@@ -49,6 +49,6 @@ def test_a_refusal_says_what_to_do(answers, kind, told):
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(huggingface, "find_spec", lambda _: None)
     with pytest.raises(
-        ModelUnavailable, match=r"needs transformers, which is not installed; `pip install 'probing\[hf\]'`"
+        ModelUnavailable, match=r"needs transformers, which is not installed; `pip install 'probing-core\[hf\]'`"
     ):
         load_embedder("hf:org/model")

@@ -198,7 +198,7 @@ def check_library() -> Availability:
     """Whether transformers is installed."""
     if find_spec("transformers"):
         return Availability(True)
-    return Availability(False, "it needs transformers, which is not installed; `pip install 'probing[hf]'`")
+    return Availability(False, "it needs transformers, which is not installed; `pip install 'probing-core[hf]'`")
 
 
 def _require_library() -> None:

@@ -1,0 +1,60 @@
+"""``demo``: the dashboard over the reference run, while the demo run is computed beside it."""
+
+from __future__ import annotations
+
+import argparse
+import runpy
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from probing_core.cli.arguments import add_command, natural
+from probing_core.errors import BadConfig
+
+THIS_MACHINE, EVERY_ADDRESS = "127.0.0.1", "0.0.0.0"
+
+
+def add(commands: Any) -> None:
+    parser = add_command(
+        commands,
+        "demo",
+        demo,
+        "serve the dashboard over the reference run, and compute the demo run meanwhile",
+        "probing demo --port 8502",
+    )
+    parser.add_argument("--port", type=natural, default=8501, metavar="N", help="default 8501")
+    parser.add_argument(
+        "--host", metavar="H", help=f"the address to listen on (default {THIS_MACHINE}: this machine alone)"
+    )
+    parser.add_argument("--share", action="store_true", help="listen on every address of this machine")
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Prepares the demo run, then serves until Ctrl+C."""
+    if options.share and options.host:
+        raise BadConfig("--share listens on every address and --host on one; give one of them.")
+    app = _app()
+    code = _run("dashboard.jobs.demo")
+    if code:
+        return code
+    address = EVERY_ADDRESS if options.share else options.host or THIS_MACHINE
+    return _run("streamlit", "run", str(app), "--server.address", address, "--server.port", str(options.port))
+
+
+def _run(module: str, *arguments: str) -> int:
+    """The exit code of ``python -m module ARGUMENTS``, run in this process, so that signals reach it."""
+    sys.argv = [module, *arguments]
+    try:
+        runpy.run_module(module, run_name="__main__")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
+def _app() -> Path:
+    """The dashboard's script; found, not imported, as the core does not depend on the dashboard."""
+    package = find_spec("dashboard")
+    if package is None or package.origin is None:
+        raise BadConfig("The dashboard is not installed; `pip install probing-core` installs it with the command.")
+    return Path(package.origin).parent / "app.py"

@@ -1,0 +1,167 @@
+"""``make package``: builds the source distribution and the wheel, and tries the wheel as a newcomer would.
+
+    python -m scripts.package [--dist dist] [--wheel FILE]
+
+The wheel is built from the source distribution, installed into a fresh virtual environment and called from an empty
+folder, with a home folder of its own: this installs 1.6 GB and takes minutes, so it is no part of ``make test``.
+Nothing is uploaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DIST_MB, DATA_MB = 100, 90
+"""At most: either file, and the zoo and the reference run together (as they lie on disk)."""
+
+PREFIXES = ("probing_core/", "dashboard/")
+"""What may stand at the root of the wheel, beside its metadata."""
+
+SERVED_S = 180
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="where the two files go (default dist/)")
+    parser.add_argument("--wheel", type=Path, help="try this wheel instead of building one")
+    options = parser.parse_args()
+    wheel = options.wheel or build(options.dist)
+    check_contents(wheel)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try_wheel(wheel.resolve(), Path(folder))
+    print(f"{wheel} works.")
+
+
+def build(dist: Path) -> Path:
+    """Builds the source distribution into ``dist``, and from it the wheel; returns the wheel."""
+    subprocess.run([sys.executable, "-m", "build", "--outdir", str(dist), str(ROOT)], check=True)
+    newest = [max(dist.glob(kind), key=lambda p: p.stat().st_mtime) for kind in ("*.tar.gz", "*.whl")]
+    for path in newest:
+        expect(path.stat().st_size < DIST_MB * 10**6, f"{path.name} is under {DIST_MB} MB")
+    return newest[1]
+
+
+def check_contents(wheel: Path) -> None:
+    """The wheel holds the packages, the weights with their terms, and the settings of the dashboard."""
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+        metadata = next(archive.read(name).decode() for name in sizes if name.endswith(".dist-info/METADATA"))
+    expect(all(name.startswith(PREFIXES) or ".dist-info/" in name for name in sizes), "two packages, and nothing else")
+    data = sum(size for name, size in sizes.items() if name.startswith("probing_core/data/"))
+    expect(data <= DATA_MB * 10**6, f"zoo and reference run take at most {DATA_MB} MB ({data / 1e6:.1f})")
+    for name in (
+        "probing_core/data/LICENSE-weights.md",
+        "probing_core/data/zoo/mae.safetensors",
+        "probing_core/data/reference/run.toml",
+        "dashboard/app.py",
+        "dashboard/components/plot.js",
+        "dashboard/.streamlit/config.toml",
+    ):
+        expect(name in sizes, f"{name} is in the wheel")
+    expect("License-Expression: MIT AND LicenseRef-Research-Use" in metadata, "the metadata state the terms")
+
+
+def try_wheel(wheel: Path, folder: Path) -> None:
+    """Installs ``wheel`` into a fresh environment within ``folder`` and calls its commands from an empty folder."""
+    venv.create(folder / "venv", with_pip=True)
+    scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    python, probing = str(scripts / "python"), str(scripts / "probing")
+    started = time.monotonic()
+    subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", str(wheel)], check=True)
+    print(f"installed in {time.monotonic() - started:.0f} s")
+    home, empty = folder / "home", folder / "empty"
+    home.mkdir()
+    empty.mkdir()
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "XDG_", "STREAMLIT_"))}
+    env |= {"HOME": str(home), "USERPROFILE": str(home), "APPDATA": str(home), "LOCALAPPDATA": str(home)}
+
+    def call(*arguments: str) -> str:
+        began = time.monotonic()
+        done = subprocess.run(arguments, cwd=empty, env=env, capture_output=True, text=True, check=False)
+        words = " ".join(arguments[1:])
+        expect(done.returncode == 0, f"`probing {words}` ends well ({time.monotonic() - began:.1f} s)", done.stderr)
+        return done.stdout
+
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "probing_core" / "__init__.py").read_text(encoding="utf-8"))
+    expect(version is not None and version[1] in call(probing, "--version"), "the version is that of the source")
+    expect("zoo/mae" in call(probing, "models"), "the zoo is listed")
+    where = call(python, "-c", "import probing_core.paths as p; print(p.data_dir() / 'reference')").strip()
+    expect(str(folder) in where, "the data are those of the environment")
+    call(probing, "verify", "--run", where)
+    call(python, "-c", "import skimage.data, skimage.io; skimage.io.imsave('cat.png', skimage.data.chelsea())")
+    rows = call(probing, "predict", "cat.png", "--run", where, "--models", "zoo/mae", "--json")
+    expect('"probability"' in rows, "a picture is predicted")
+    with served(probing, empty, env) as address:
+        page = urllib.request.urlopen(address, timeout=10).read().decode()
+        expect("<html" in page.lower(), f"the dashboard answers at {address}")
+        open_page(address)
+    expect([p.name for p in empty.iterdir()] == ["cat.png"], "nothing was written into the folder of the caller")
+    expect(any(home.rglob("run.toml")), "the demo run lies where the system keeps a user's data")
+
+
+@contextlib.contextmanager
+def served(probing: str, empty: Path, env: dict[str, str]) -> Iterator[str]:
+    """``probing demo``; its worker is ended as well."""
+    import psutil
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen([probing, "demo", "--port", str(port)], cwd=empty, env=env)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(SERVED_S):
+            expect(server.poll() is None, "`probing demo` goes on")
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
+                break
+            time.sleep(1)
+        else:
+            raise SystemExit(f"error: nothing answers at {address} after {SERVED_S} s.")
+        yield address
+    finally:
+        workers = psutil.Process(server.pid).children(recursive=True)
+        server.terminate()
+        server.wait(30)
+        for worker in workers:
+            with contextlib.suppress(psutil.Error):
+                worker.kill()
+                worker.wait(30)
+
+
+def open_page(address: str) -> None:
+    """Opens the first page in a browser, where there is one, and waits for its heading."""
+    from tests.dashboard.browser import CHROMIUM, browser
+
+    if not CHROMIUM:
+        print("no Chromium here: the first page was not opened in a browser")
+        return
+    with browser() as chromium:
+        page = chromium.new_page()
+        page.goto(address)
+        page.get_by_role("heading", level=1).first.wait_for(timeout=1000 * SERVED_S)
+        expect(page.get_by_text("reference").first.is_visible(), "the reference run is open")
+
+
+def expect(holds: bool, what: str, why: str = "") -> None:
+    """Ends with an error unless ``what`` holds."""
+    if not holds:
+        raise SystemExit(f"error: it does not hold that {what}.\n{why}")
+    print(f"ok: {what}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""``probing demo``: what it starts, and where it listens. The whole of it is tried by ``make package``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import dashboard
+from probing_core import cli
+from probing_core.cli import demo
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The programs that the command starts, instead of starting them."""
+    calls: list[tuple[str, ...]] = []
+    monkeypatch.setattr(demo, "_run", lambda *command: calls.append(command) or 0)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("options", "address"),
+    [([], "127.0.0.1"), (["--host", "192.0.2.7"], "192.0.2.7"), (["--share"], "0.0.0.0")],
+)
+def test_the_demo_run_is_prepared_and_the_dashboard_served(started, options, address):
+    assert cli.main(["demo", "--port", "8765", *options]) == 0
+    prepared, served = started
+    assert prepared == ("dashboard.jobs.demo",)
+    assert served[:2] == ("streamlit", "run")
+    assert Path(served[2]) == Path(dashboard.__file__).parent / "app.py"
+    assert served[3:] == ("--server.address", address, "--server.port", "8765")
+
+
+def test_nothing_is_served_where_the_demo_run_cannot_be_prepared(monkeypatch):
+    calls = []
+    monkeypatch.setattr(demo, "_run", lambda *command: calls.append(command) or 2)
+    assert cli.main(["demo"]) == 2
+    assert len(calls) == 1
+
+
+def test_two_addresses_are_refused(started, capsys):
+    assert cli.main(["demo", "--share", "--host", "localhost"]) == 2
+    assert "give one of them" in capsys.readouterr().err
+    assert not started
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(("version",), 0), (("no-such-command",), 2)])
+def test_a_program_runs_in_this_process_and_its_exit_code_is_returned(monkeypatch, capsys, arguments, code):
+    monkeypatch.setattr("sys.argv", ["probing"])
+    assert demo._run("streamlit", *arguments) == code
+
+
+def test_a_port_is_a_number(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["demo", "--port", "http"])
+    assert stop.value.code == 2
