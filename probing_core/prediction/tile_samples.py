@@ -27,9 +27,6 @@ TILES = 2
 LARGEST = 3
 """Pictures are reduced to at most this many views a side first."""
 
-SCALED = ("gaussian-blur", "motion-blur", "defocus-blur", "pixelate")
-"""Transforms whose strength is a length."""
-
 COLUMNS = ("image_id", "base_id", "transform", "start", "stop")
 
 
@@ -102,7 +99,7 @@ def _large_look(recipe: Recipe, square: Image, transform: Transform, image_id: s
     if transform.name == "identity":
         return look_at(square, recipe.view, TILES)
     strength = transform.draw_strength(rng)
-    if transform.name in SCALED and rng.random() < 0.5:
+    if transform.is_length and rng.random() < 0.5:
         strength *= recipe.view / square.shape[0]
     return look_at(transform.apply(square, strength, rng), recipe.view, TILES)
 

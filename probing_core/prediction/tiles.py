@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probing_core.transforms.base import Image
+from probing_core.transforms.base import ERASED_BY_REDUCTION, Image
 from probing_core.transforms.view import resize
 
 DIRECT_UP_TO = 1.5
@@ -21,9 +21,6 @@ MOST_TILES = 9
 """Of a picture of any size. Sixteen told no more: on the packaged photographs at their own size (310 pictures)
 `zoo/mae` named the transformation of 34 % with nine and of 33 % with sixteen, the handcrafted statistics of 68 and
 69 %."""
-
-TILE_GROUPS = ("blur", "noise", "codec")
-"""Groups whose traces live at a picture's own scale: what the rule starts from, before it is fitted."""
 
 PRIOR_STRENGTH = 0.02
 """Weight of the pull towards the starting rule, per parameter and relative to the mean log-likelihood: a few hundred
@@ -124,12 +121,12 @@ class LookRule:
 
 
 def starting_rule(groups: Sequence[str]) -> LookRule:
-    """The rule before any fit: traces of `TILE_GROUPS` mostly from the tiles, everything else from both alike.
+    """The rule before any fit: traces of `ERASED_BY_REDUCTION` mostly from the tiles, everything else from both alike.
 
     Args:
         groups: (K,) the group of each class.
     """
-    tiles = np.array([0.8 if g in TILE_GROUPS else 0.5 for g in groups], np.float32)
+    tiles = np.array([0.8 if g in ERASED_BY_REDUCTION else 0.5 for g in groups], np.float32)
     return LookRule(1 - tiles, tiles, np.zeros(len(groups), np.float32))
 
 

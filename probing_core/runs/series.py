@@ -26,10 +26,10 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig
 from probing_core.runs.image_selection import LEARNED, LIVE_ONLY
 from probing_core.runs.layout import COMPOSITION, LAYERS, RENDERING, STRENGTH
-from probing_core.runs.pairs import PAIRS
+from probing_core.runs.pairs import pairs_among
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import evaluation_mode, load_transforms, make_pair
-from probing_core.transforms.alternatives import RENDERINGS, clean
+from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.distance import describe
 from probing_core.transforms.view import cut_pair, prepare_source
@@ -74,17 +74,17 @@ def series_names(recipe: Recipe, images: pd.DataFrame) -> tuple[str, ...]:
 
 def pairs_of(recipe: Recipe) -> list[tuple[str, str]]:
     """The pairs whose transformations the run has both."""
-    return [pair for pair in PAIRS if set(pair) <= set(recipe.transforms)]
+    return pairs_among(load_transforms(recipe))
 
 
 def rendered(recipe: Recipe) -> list[Transform]:
-    """What the renderings show: all that probes learn, if there is another hand's version of any of it.
+    """Transforms in the rendering series: all that probes learn, if any of them has an alternative implementation.
 
-    Those that nobody else draws, and identity, join on the same pictures: else how a picture came to the view would
-    tell them from the others.
+    Those without one, and identity, join on the same pictures: otherwise how a picture was reduced to the view would
+    separate them from the others.
     """
     learned = [t for t in load_transforms(recipe) if not t.far]
-    return learned if any(t.name in RENDERINGS for t in learned) else []
+    return learned if any(t.alternative for t in learned) else []
 
 
 def swept(recipe: Recipe) -> list[Transform]:
@@ -209,9 +209,9 @@ def _rendered(
     before = clean(picture, recipe.view, rng)
     if name == "identity":
         return before, before, {}
-    if name in RENDERINGS:
-        return before, np.ascontiguousarray(RENDERINGS[name](before, rng)), {}
     transform = transforms[name].for_split(row["split"])
+    if transform.alternative is not None:
+        return before, np.ascontiguousarray(transform.alternative(before, rng)), {}
     return before, transform.apply(before, transform.draw_strength(rng), rng), {}
 
 

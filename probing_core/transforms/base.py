@@ -24,6 +24,9 @@ MARGIN = 1.375
 PixelFunction: TypeAlias = Callable[[Image, float, np.random.Generator], Image]
 """(image, strength, rng) -> image of the same size and dtype; never writes into its input."""
 
+Alternative: TypeAlias = Callable[[Image, np.random.Generator], Image]
+"""(image, rng) -> image of the same size: an effect as another program makes it, its strength drawn from ``rng``."""
+
 Coordinates: TypeAlias = tuple[np.ndarray, np.ndarray]
 """(x, y), each ``float32`` (height, width): where every output pixel is read, in output pixels from the center of the
 picture."""
@@ -45,6 +48,9 @@ GROUPS = (
     "style",
 )
 """The eleven classes of the group task, in the order in which every page lists them."""
+
+ERASED_BY_REDUCTION = ("blur", "noise", "codec")
+"""Groups whose traces lie at a picture's own scale: of a large picture they are in tiles rather than in the whole."""
 
 Member = Literal["A", "B", "C"]
 UNSEEN_IN: dict[Member, int] = {"C": 0, "A": 1, "B": 2}
@@ -75,6 +81,11 @@ class Transform:
         pixels: the function of a pixel transform.
         warp: the coordinate map of a geometric one.
         art: for overlays, split -> pixel function; splits share no font, word or icon.
+        is_length: whether the strength is a length in pixels of a 128 px view, so that it scales with the picture.
+        alternative: the same effect as other programs make it (`probing_core.transforms.alternatives`); None where
+            every program makes it in one way, or no other does.
+        followed_by: (place among all pairs, name of the transform that is applied to this one's result) for each pair
+            of the composition series that this transform begins (`probing_core.runs.pairs`).
     """
 
     name: str
@@ -94,6 +105,9 @@ class Transform:
     pixels: PixelFunction | None = None
     warp: CoordinateMap | None = None
     art: Callable[[str], PixelFunction] | None = None
+    is_length: bool = False
+    alternative: Alternative | None = None
+    followed_by: tuple[tuple[int, str], ...] = ()
 
     @property
     def falling(self) -> bool:

@@ -15,7 +15,7 @@ from probing_core.runs import samples, series
 from probing_core.runs.embeddings import has_embeddings, read_blocks, read_embeddings
 from probing_core.runs.image_selection import LIVE_ONLY, choose_images
 from probing_core.runs.layout import COMPOSITION, LAYERS, RENDERING, STRENGTH
-from probing_core.runs.pairs import PAIRS
+from probing_core.runs.pairs import PAIRS, pairs_among
 from probing_core.runs.progress import SILENT
 from probing_core.runs.samples import load_transforms
 from probing_core.runs.series import make_series, plan_series, position_of, series_names, strengths_of
@@ -33,7 +33,6 @@ def small(monkeypatch):
     monkeypatch.setattr(series, "SERIES_IMAGES", 4)
     monkeypatch.setattr(series, "LAYER_IMAGES", {"train": 3, "val": 2, "test": 2})
     monkeypatch.setattr(series, "LAYER_CLEAN_IMAGES", {"train": 5, "val": 2, "test": 3})
-    monkeypatch.setattr(series, "PAIRS", (*PAIRS[2:4], ("rotate", "gaussian-noise"), ("rotate", "jpeg")))
     monkeypatch.setattr(samples, "UNIT_SAMPLES", 48)
 
 
@@ -56,6 +55,12 @@ def test_the_frozen_pairs_are_thirty_across_groups_with_every_group_and_both_ord
     assert {group[name] for pair in PAIRS for name in pair} == set(group.values()) - {"identity"}
     assert sum((second, first) in PAIRS for first, second in PAIRS) == 20
     assert not any(resolve(second).warp for _, second in PAIRS)
+
+
+def test_a_further_transform_adds_the_pairs_that_it_declares():
+    invert = replace(resolve("gamma"), name="invert", followed_by=((30, "jpeg"), (31, "unknown")))
+    assert pairs_among((*bank(), invert)) == [*PAIRS, ("invert", "jpeg")]
+    assert pairs_among((invert, resolve("jpeg"), resolve("defocus-blur"))) == [*PAIRS[4:6], ("invert", "jpeg")]
 
 
 def test_only_runs_that_are_split_have_series(planned, few_scenes):

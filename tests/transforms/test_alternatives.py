@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from probing_core.transforms import bank
-from probing_core.transforms.alternatives import RENDERINGS, clean
+from probing_core.transforms.alternatives import clean
 from probing_core.transforms.distance import describe
 from tests.conftest import scene
 
-NAMES = [t.name for t in bank()]
+RENDERINGS = {t.name: t.alternative for t in bank() if t.alternative}
 
 
 def draws(name, side=96):
@@ -19,7 +19,6 @@ def draws(name, side=96):
 
 @pytest.mark.parametrize("name", RENDERINGS)
 def test_a_rendering_is_a_picture_of_the_same_size_that_shows(name):
-    assert name in NAMES
     picture, made = draws(name)
     before = picture.copy()
     for other in made:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from probing_core.transforms.alternatives import artistic as alternatives
 from probing_core.transforms.base import Image, Transform
 from probing_core.transforms.pixel_ops import as_rgb, at_most, blend, gray_of, scale_of
 
@@ -48,6 +49,7 @@ TRANSFORMS = (
         library="OpenCV stylization",
         source="Gastal & Oliveira 2011, Domain transform",
         pixels=stylization,
+        followed_by=((26, "contrast"),),
     ),
     Transform(
         name="pencil-sketch",
@@ -62,6 +64,7 @@ TRANSFORMS = (
         library="OpenCV",
         source="color dodge of W3C Compositing 1 with the blurred negative",
         pixels=pencil_sketch,
+        followed_by=((27, "icons"),),
     ),
     Transform(
         name="emboss",
@@ -76,5 +79,7 @@ TRANSFORMS = (
         library="NumPy",
         source="relief filter, e.g. GIMP Emboss",
         pixels=emboss,
+        alternative=alternatives.emboss,
+        followed_by=((28, "snow"),),
     ),
 )

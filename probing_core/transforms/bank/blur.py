@@ -7,6 +7,7 @@ import math
 import cv2
 import numpy as np
 
+from probing_core.transforms.alternatives import blur as alternatives
 from probing_core.transforms.base import Image, Transform
 from probing_core.transforms.pixel_ops import at_most, scale_of
 
@@ -61,6 +62,9 @@ TRANSFORMS = (
         library="OpenCV",
         source="Hendrycks & Dietterich 2019 (ImageNet-C)",
         pixels=gaussian_blur,
+        is_length=True,
+        alternative=alternatives.gaussian_blur,
+        followed_by=((2, "gaussian-noise"),),
     ),
     Transform(
         name="motion-blur",
@@ -76,6 +80,9 @@ TRANSFORMS = (
         source="Hendrycks & Dietterich 2019 (ImageNet-C)",
         draws=True,
         pixels=motion_blur,
+        is_length=True,
+        alternative=alternatives.motion_blur,
+        followed_by=((9, "text"),),
     ),
     Transform(
         name="defocus-blur",
@@ -90,5 +97,8 @@ TRANSFORMS = (
         library="OpenCV",
         source="Hendrycks & Dietterich 2019 (ImageNet-C)",
         pixels=defocus_blur,
+        is_length=True,
+        alternative=alternatives.defocus_blur,
+        followed_by=((5, "jpeg"),),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from probing_core.transforms.alternatives import codec as alternatives
 from probing_core.transforms.base import Image, Transform
 from probing_core.transforms.pixel_ops import VALUES, lookup, scale_of
 
@@ -53,6 +54,8 @@ TRANSFORMS = (
         library="OpenCV (libjpeg-turbo)",
         source="ITU-T T.81; Hendrycks & Dietterich 2019 (ImageNet-C)",
         pixels=jpeg,
+        alternative=alternatives.jpeg,
+        followed_by=((4, "defocus-blur"), (13, "style-3")),
     ),
     Transform(
         name="pixelate",
@@ -67,6 +70,9 @@ TRANSFORMS = (
         library="OpenCV",
         source="Hendrycks & Dietterich 2019 (ImageNet-C)",
         pixels=pixelate,
+        is_length=True,
+        alternative=alternatives.pixelate,
+        followed_by=((11, "fog"),),
     ),
     Transform(
         name="posterize",
@@ -82,5 +88,7 @@ TRANSFORMS = (
         library="OpenCV",
         source="Pillow ImageOps.posterize, with levels from black to white",
         pixels=posterize,
+        alternative=alternatives.posterize,
+        followed_by=((15, "sepia"),),
     ),
 )

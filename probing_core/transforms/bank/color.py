@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from probing_core.transforms.alternatives import color as alternatives
 from probing_core.transforms.base import Image, Transform
 from probing_core.transforms.pixel_ops import as_rgb, blend, gray_of
 
@@ -43,6 +44,8 @@ TRANSFORMS = (
         library="OpenCV",
         source="torchvision adjust_saturation; luma of ITU-R BT.601",
         pixels=desaturate,
+        alternative=alternatives.desaturate,
+        followed_by=((0, "speckle"),),
     ),
     Transform(
         name="hue-shift",
@@ -58,6 +61,8 @@ TRANSFORMS = (
         source="torchvision adjust_hue",
         draws=True,
         pixels=hue_shift,
+        alternative=alternatives.hue_shift,
+        followed_by=((19, "border"),),
     ),
     Transform(
         name="sepia",
@@ -72,5 +77,7 @@ TRANSFORMS = (
         library="OpenCV",
         source="sepia matrix of W3C Filter Effects 1",
         pixels=sepia,
+        alternative=alternatives.sepia,
+        followed_by=((14, "posterize"),),
     ),
 )

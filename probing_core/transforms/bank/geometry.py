@@ -7,6 +7,7 @@ import math
 import cv2
 import numpy as np
 
+from probing_core.transforms.alternatives import geometry as alternatives
 from probing_core.transforms.base import Coordinates, Transform, grid
 
 SWIRL_SHRINK = 0.975
@@ -72,6 +73,8 @@ TRANSFORMS = (
         source="torchvision rotate",
         draws=True,
         warp=rotate,
+        alternative=alternatives.rotate,
+        followed_by=((20, "gaussian-noise"), (21, "sepia")),
     ),
     Transform(
         name="perspective",
@@ -87,6 +90,8 @@ TRANSFORMS = (
         source="torchvision perspective",
         draws=True,
         warp=perspective,
+        alternative=alternatives.perspective,
+        followed_by=((22, "jpeg"), (23, "text")),
     ),
     Transform(
         name="swirl",
@@ -102,5 +107,7 @@ TRANSFORMS = (
         source="scikit-image swirl",
         draws=True,
         warp=swirl,
+        alternative=alternatives.swirl,
+        followed_by=((24, "gaussian-blur"), (25, "gamma")),
     ),
 )

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from probing_core.transforms.alternatives import noise as alternatives
 from probing_core.transforms.base import Image, Transform
 from probing_core.transforms.pixel_ops import to_bytes
 
@@ -62,6 +63,8 @@ TRANSFORMS = (
         source="Hendrycks & Dietterich 2019 (ImageNet-C)",
         draws=True,
         pixels=gaussian_noise,
+        alternative=alternatives.gaussian_noise,
+        followed_by=((3, "gaussian-blur"),),
     ),
     Transform(
         name="salt-and-pepper",
@@ -77,6 +80,8 @@ TRANSFORMS = (
         source="Gonzalez & Woods, Digital Image Processing; scikit-image random_noise",
         draws=True,
         pixels=salt_and_pepper,
+        alternative=alternatives.salt_and_pepper,
+        followed_by=((7, "contrast"),),
     ),
     Transform(
         name="speckle",
@@ -92,5 +97,7 @@ TRANSFORMS = (
         source="Hendrycks & Dietterich 2019 (ImageNet-C)",
         draws=True,
         pixels=speckle,
+        alternative=alternatives.speckle,
+        followed_by=((1, "desaturate"),),
     ),
 )

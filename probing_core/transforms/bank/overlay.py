@@ -127,6 +127,7 @@ TRANSFORMS = (
         draws=True,
         pixels=text,
         art=by_split(text),
+        followed_by=((8, "motion-blur"),),
     ),
     Transform(
         name="icons",
@@ -158,5 +159,6 @@ TRANSFORMS = (
         source="own drawing",
         draws=True,
         pixels=border,
+        followed_by=((18, "hue-shift"),),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from probing_core.transforms.alternatives import tone as alternatives
 from probing_core.transforms.base import Image, Transform
 from probing_core.transforms.pixel_ops import VALUES, gray_of, lookup
 
@@ -35,6 +36,8 @@ TRANSFORMS = (
         library="OpenCV",
         source="torchvision adjust_brightness",
         pixels=brighten,
+        alternative=alternatives.brighten,
+        followed_by=((16, "rain"),),
     ),
     Transform(
         name="contrast",
@@ -49,6 +52,8 @@ TRANSFORMS = (
         library="OpenCV",
         source="torchvision adjust_contrast",
         pixels=contrast,
+        alternative=alternatives.contrast,
+        followed_by=((6, "salt-and-pepper"),),
     ),
     Transform(
         name="gamma",
@@ -63,5 +68,6 @@ TRANSFORMS = (
         library="OpenCV",
         source="torchvision adjust_gamma",
         pixels=gamma,
+        alternative=alternatives.gamma,
     ),
 )

@@ -7,6 +7,7 @@ import math
 import cv2
 import numpy as np
 
+from probing_core.transforms.alternatives import weather as alternatives
 from probing_core.transforms.base import Image, Transform
 from probing_core.transforms.pixel_ops import scale_of, to_bytes
 
@@ -102,6 +103,8 @@ TRANSFORMS = (
         source="Hendrycks & Dietterich 2019 (ImageNet-C); Fournier, Fussell & Carpenter 1982",
         draws=True,
         pixels=fog,
+        alternative=alternatives.fog,
+        followed_by=((10, "pixelate"),),
     ),
     Transform(
         name="rain",
@@ -117,6 +120,8 @@ TRANSFORMS = (
         source="Garg & Nayar 2006; own drawing",
         draws=True,
         pixels=rain,
+        alternative=alternatives.rain,
+        followed_by=((17, "brighten"),),
     ),
     Transform(
         name="snow",
@@ -132,5 +137,6 @@ TRANSFORMS = (
         source="Hendrycks & Dietterich 2019 (ImageNet-C); own drawing",
         draws=True,
         pixels=snow,
+        alternative=alternatives.snow,
     ),
 )

@@ -30,7 +30,7 @@ def made_store(root: Path, monkeypatch, adopted: bool = False) -> tuple[Store, R
 
     The axes of the transformations are as long as the strength: 0.4 at the weakest, 2.4 at the strongest, less below.
     """
-    monkeypatch.setattr(series, "PAIRS", PAIRS)
+    monkeypatch.setattr(series, "pairs_of", lambda recipe: list(PAIRS))
     monkeypatch.setattr(series, "SERIES_IMAGES", 24)
     recipe = Recipe(
         corpus="made",
