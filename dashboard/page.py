@@ -1,4 +1,4 @@
-"""What all pages are: a title, and what is under it; what is changed runs again by itself."""
+"""What all pages have in common: a title, and what is under it; fragments, which rerun alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components import downloads
-from dashboard.widgets import pickers, upload
+from dashboard.widgets import upload
+from dashboard.widgets.messages import guarded
 
 Arguments = ParamSpec("Arguments")
 
@@ -18,7 +19,7 @@ Arguments = ParamSpec("Arguments")
 def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Makes a page of the function that shows what is under its title.
 
-    Navigation, sidebar and banner are no part of it: after a change on the page they stay as they are.
+    Navigation, sidebar and banner are outside of it: after a change on the page they stay as they are.
     """
 
     def decorate(show: Callable[[], None]) -> Callable[[], None]:
@@ -27,11 +28,8 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
             upload.begin_page()
             downloads.begin_page()
             st.title(title, help=help)
-            st.session_state[state.WHOLE] = True
-            try:
-                pickers.guarded(show)()
-            finally:
-                st.session_state[state.WHOLE] = False
+            with state.whole_page():
+                guarded(show)()
             state.write_address()
 
         return shown
@@ -39,14 +37,14 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
     return decorate
 
 
-def part(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Makes a part of a page of a function: nothing else on the page depends on what is chosen in it."""
+def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """Makes a fragment of a page: nothing else on the page depends on what is chosen in it."""
 
     @st.fragment
     @wraps(show)
     def shown(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
-        pickers.guarded(show)(*arguments, **named)
-        if not st.session_state.get(state.WHOLE):  # else the page writes it, as one step of the browser's back button
+        guarded(show)(*arguments, **named)
+        if not state.is_whole_page():  # else the page writes it, as one step of the browser's back button
             state.write_address()
 
     return shown

@@ -12,10 +12,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.components import plot
-from dashboard.data import cache
+from dashboard.data import cache, two_classes
 from dashboard.data.contact_sheet import VIEW, contact_sheet
 from dashboard.data.previews import preview
-from dashboard.views import two_classes
 from dashboard.widgets import upload
 from probing_core.charts import Figure, Theme, leaderboard_chart, map_chart
 from probing_core.charts.maps import category_looks
@@ -66,10 +65,10 @@ def _first_page() -> None:
         leaderboard_chart(board, Theme(models=tuple(run.models["name"])))
         models = tuple(board["model"])
         for make in (summaries.other_probes, summaries.repetitions, summaries.certainty, summaries.by_group):
-            cache.kept(run, make, models)
-        cache.kept(run, summaries.scored, "fine")
-        cache.kept(run, summaries.substance)
-        cache.kept(run, summaries.content_classes)
+            cache.computed(run, make, models)
+        cache.computed(run, summaries.scored, "fine")
+        cache.computed(run, summaries.substance)
+        cache.computed(run, summaries.content_classes)
     for name in ("claims", "contrasts", "ablations"):
         cache.table(run, f"tables/{name}.parquet")
 
@@ -155,21 +154,21 @@ def _tables() -> None:
     for name in ("cka", "dimension", "erasure", "selectivity", "codelength", "geometry", "ood"):
         cache.table(run, f"tables/{name}.parquet")
     for make in (summaries.layers, summaries.rotations):
-        cache.kept(run, make)
+        cache.computed(run, make)
     for model in models[:2]:
         cache.placed_samples(run, model)
         cache.predictions(run, model, "fine")
     for model in models[:1]:
-        cache.kept(run, summaries.shifts, model)
+        cache.computed(run, summaries.shifts, model)
         for task in run.tasks:
             cache.predictions(run, model, task)
-        cache.kept(run, summaries.members, model)
+        cache.computed(run, summaries.members, model)
         for rotation in [task for task in run.tasks if task.startswith("group-")][:1]:
-            cache.kept(run, summaries.landing, model, rotation)
+            cache.computed(run, summaries.landing, model, rotation)
     for task in run.tasks[:1]:
-        cache.kept(run, two_classes.board_of, task, "seen", *cache.kept(run, two_classes.most_mistaken, task))
+        cache.computed(run, two_classes.board_of, task, "seen", *cache.computed(run, two_classes.most_mistaken, task))
     for measure in ("generalization-gap", "called-identity"):
-        cache.kept(run, summaries.rotations, measure)
+        cache.computed(run, summaries.rotations, measure)
 
 
 def _offer() -> None:

@@ -1,13 +1,19 @@
 """Choices that follow a person from page to page and live in the address, so that a view can be sent as a link.
 
-Every widget whose value matters has a name. Its value is kept in the session under that name and published to the
+Every widget whose value matters has a name. Its value is stored in the session under that name and published to the
 query string while the widget is on the page; an address that somebody opens (a link, the browser's back button) wins
 over the session.
+
+Streamlit's own ``bind="query-params"`` does not do this (1.67, tried in Chromium with an app of three pages): another
+page loses the choice, a list in the address as ours are (``models=a,b``) is dropped, and a choice is no step of the
+back button, which then leaves the address of one page on another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import streamlit as st
@@ -15,15 +21,14 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SEPARATOR = ","
 
-WHOLE = "_whole_page"
-"""In the session: whether the whole page is being made, and not a part of it."""
-
 FOLD = "show-"
-"""How the names of what can be unfolded begin: an address that lacks one means that it is closed."""
+"""How the names of expanders begin: an address that lacks one means that it is closed."""
+
+_whole_page: ContextVar[bool] = ContextVar("whole_page", default=False)
 
 
 def adopt_address() -> None:
-    """Takes over what the address says: on arrival, and when somebody goes back or forth. Before any widget.
+    """Takes over what the address holds: on arrival, and when somebody goes back or forth. Before any widget.
 
     At other times the address may lag behind the widgets, and must not win.
     """
@@ -43,12 +48,34 @@ def adopt_address() -> None:
 
 
 def visits() -> int:
-    """How often this session has taken over what an address says."""
+    """How often this session has taken over an address."""
     return st.session_state.get("_visits", 0)
 
 
+def choice(
+    widget: Callable[..., Any],
+    label: str,
+    name: str,
+    default: Any,
+    options: Sequence[Any] | None = None,
+    **settings: Any,
+) -> Any:
+    """The value of a widget of Streamlit that begins with the choice ``name`` and writes it into the address.
+
+    Args:
+        widget: such as ``st.selectbox``.
+        default: its value where nobody chose one of ``options``.
+        options: those of the widget, if it has any.
+    """
+    remember(name, options, default)
+    given = {} if options is None else {"options": options}
+    value = widget(label, **given, key=name, **settings)
+    publish(name, value)
+    return value
+
+
 def remember(name: str, options: Sequence[Any] | None, default: Any) -> None:
-    """Gives the widget called ``name`` its kept value, if that is (still) one of ``options``."""
+    """Gives the widget called ``name`` its stored value, if that is (still) one of ``options``."""
     value = st.session_state.get(name, _decode(_choices().get(name), default))
     if isinstance(default, list):
         wanted = value if isinstance(value, list) else default
@@ -59,10 +86,8 @@ def remember(name: str, options: Sequence[Any] | None, default: Any) -> None:
 
 
 def publish(name: str, value: Any) -> None:
-    """Keeps ``value`` for other pages and for the address, see `write_address`."""
-    text = SEPARATOR.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    _choices()[name] = text
-    _published()[name] = text
+    """Stores ``value`` for other pages and for the address, see `write_address`."""
+    _choices()[name] = _published()[name] = _encode(value)
 
 
 def withdraw(name: str) -> None:
@@ -90,19 +115,32 @@ def write_address() -> None:
 
 def choose(name: str, value: Any) -> None:
     """Sets a choice from elsewhere (a button, a click on a chart); its widget shows it in the next run."""
-    text = SEPARATOR.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    _choices()[name] = text
+    _choices()[name] = _encode(value)
     st.session_state.pop(name, None)
 
 
 def chosen(name: str, default: str = "") -> str:
-    """The kept text of a choice that may have no widget on this page."""
+    """The stored text of a choice that may have no widget on this page."""
     return _choices().get(name, default)
 
 
 def chosen_of(name: str, options: Sequence[str]) -> list[str]:
     """Those of ``options`` that the choice ``name``, which may have no widget on this page, holds."""
-    return [part for part in chosen(name).split(SEPARATOR) if part in options]
+    return [each for each in chosen(name).split(SEPARATOR) if each in options]
+
+
+@contextmanager
+def whole_page() -> Iterator[None]:
+    """While it lasts, the whole page is being made, and not a fragment of it alone."""
+    token = _whole_page.set(True)
+    try:
+        yield
+    finally:
+        _whole_page.reset(token)
+
+
+def is_whole_page() -> bool:
+    return _whole_page.get()
 
 
 def _choices() -> dict[str, str]:
@@ -113,11 +151,15 @@ def _published() -> dict[str, str | None]:
     return st.session_state.setdefault("_published", {})
 
 
+def _encode(value: Any) -> str:
+    return SEPARATOR.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def _decode(text: str | None, default: Any) -> Any:
     if text is None:
         return default
     if isinstance(default, list):
-        return [part for part in text.split(SEPARATOR) if part]
+        return [each for each in text.split(SEPARATOR) if each]
     if isinstance(default, bool):
         return text == "True"
     if isinstance(default, int | float):

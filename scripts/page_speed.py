@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the browser's helpers and the made run live with the tests
 
 from dashboard.data.map_points import COLORING_NAMES  # noqa: E402
-from dashboard.views.two_classes import ALL, TWO  # noqa: E402
+from dashboard.data.two_classes import ALL, TWO  # noqa: E402
 from dashboard.widgets.pickers import TASK_NAMES  # noqa: E402
 from probing_core.corpora import open_corpus  # noqa: E402
 from probing_core.images import encode_png  # noqa: E402

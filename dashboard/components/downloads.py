@@ -54,7 +54,7 @@ def offer(table: Table, key: str) -> str:
     """
     before: dict[str, Offer] = st.session_state.get("_offered_before", {})
     now: dict[str, Offer] = st.session_state.setdefault("_offered", {})
-    if key in now and st.session_state.get(state.WHOLE):  # a part that runs again offers its own once more
+    if key in now and state.is_whole_page():  # a fragment that reruns offers its own once more
         raise ValueError(f"Two tables of this page are called '{key}': the first would be the second.")
     made = now.get(key) or before.get(key) or Offer()
     made.table = table

@@ -140,7 +140,7 @@ def _placed_samples(_run: Run, digest: str, model: str) -> pd.DataFrame | None:
     if placed is None:
         return None
     rows = placed.join(_run.samples.set_index("sample"), on="sample")
-    return rows.assign(model=model, hover=kept(_run, hover_texts)[rows["sample"]])
+    return rows.assign(model=model, hover=computed(_run, hover_texts)[rows["sample"]])
 
 
 def hover_texts(run: Run) -> np.ndarray:
@@ -153,7 +153,7 @@ def hover_texts(run: Run) -> np.ndarray:
     return np.array(texts, object)
 
 
-def kept(run: Run, make: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:
+def computed(run: Run, make: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:
     """What ``make`` says of ``run``, made once for all visitors.
 
     Args:

@@ -9,13 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.downloads import download
 from dashboard.components.tour import tour
 from dashboard.data import cache
+from dashboard.data.two_classes import ALL, TWO
 from dashboard.page import page
 from dashboard.text import hint, plain
 from dashboard.views import two_classes
-from dashboard.views.two_classes import ALL, TWO
-from dashboard.widgets import pickers
+from dashboard.widgets import gallery, messages, pickers, tables
 from probing_core.charts import confusion_chart
 from probing_core.results import Run, confusion_matrix
 from probing_core.results.confusion import Normalization
@@ -33,7 +34,7 @@ def show() -> None:
     run = cache.current_run()
     tour("Confusion")
     if not run.tasks:
-        pickers.empty("This run has no predictions yet; `probing evaluate --run DIR` makes them.")
+        messages.empty("This run has no predictions yet; `probing evaluate --run DIR` makes them.")
         return
     compare = pickers.segments(
         "Compare", "compare", (ALL, TWO), help="All classes in one matrix, or who is best at telling two of them apart."
@@ -44,7 +45,7 @@ def show() -> None:
     model, other, task, subset, normalize = _controls(run)
     told = cache.predictions(run, model, task)
     if told.empty:
-        pickers.empty(f"'{model}' has no predictions for the task {task}; `probing evaluate --run DIR` makes them.")
+        messages.empty(f"'{model}' has no predictions for the task {task}; `probing evaluate --run DIR` makes them.")
         return
     told = of_subset(told, subset, run.far)
     there = {*told["truth"].unique(), *told["predicted"].unique()}
@@ -54,7 +55,9 @@ def show() -> None:
     if other != NOBODY:
         second = cache.predictions(run, other, task)
         if second.empty:
-            pickers.empty(f"'{other}' has no predictions for the task {task} yet; the matrix is that of {model} alone.")
+            messages.empty(
+                f"'{other}' has no predictions for the task {task} yet; the matrix is that of {model} alone."
+            )
             other, second = NOBODY, None
     if second is not None:
         second = of_subset(second, subset, run.far)
@@ -70,7 +73,7 @@ def show() -> None:
         difference=other != NOBODY,
         chosen=cell,
     )
-    pickers.chart(
+    tables.chart(
         figure,
         CHART,
         lambda: matrix.reset_index().melt("truth", value_name="value"),
@@ -159,11 +162,11 @@ def _cell_pictures(
     st.markdown(f"**{plain(truth)}** {what} {', '.join(counts)}.")
     rows = rows[here]
     if rows.empty:
-        pickers.empty("No sample is in this cell; cells with a number have some.")
+        messages.empty("No sample is in this cell; cells with a number have some.")
         return
     rows = rows.sort_values("p_predicted", ascending=False)
-    pickers.gallery(run, rows, "cell-gallery", lambda row: _caption(row, models))
-    pickers.download(rows, "cell", "Samples of the cell as CSV")
+    gallery.show(run, rows, "cell-gallery", lambda row: _caption(row, models))
+    download(rows, "cell", "Samples of the cell as CSV")
 
 
 def _caption(row, models: tuple[str, str]) -> str:

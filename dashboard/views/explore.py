@@ -12,8 +12,7 @@ from dashboard.data import cache, predictions
 from dashboard.data.previews import Step, preview
 from dashboard.page import page
 from dashboard.text import hint
-from dashboard.widgets import pickers, upload
-from dashboard.widgets.studies import why_none
+from dashboard.widgets import gallery, messages, pickers, tables, upload
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.errors import ProbingError
 from probing_core.results import Run
@@ -48,23 +47,23 @@ def _live(run: Run, picture: upload.Chosen, transform: Transform, step: Step, mo
     try:
         able = [m for m in models if m in predictions.models_of(run)]
         if not able:
-            pickers.empty("None of the chosen models has a probe to predict with in this run; choose others.")
+            messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
             return
         shown = preview(picture, picture.key, run.recipe.view, transform, transform.name)
         curve = predictions.strength_curve(run, shown, able)
     except ProbingError as error:
-        pickers.empty(str(error))
+        messages.empty(str(error))
         return
     axis = _axis(transform, step.strength)
     left, right = st.columns(2)
     with left:
         st.subheader("Probability of the right class", help=hint("probability"))
         figure = strength_chart(curve, "probability", cache.theme(), "probability", axis)
-        pickers.chart(figure, "curve-probability", curve, "Probability of the right class as strength grows.")
+        tables.chart(figure, "curve-probability", curve, "Probability of the right class as strength grows.")
     with right:
         st.subheader("Shift of the embedding", help=RAW_SHIFT)
         figure = strength_chart(curve, "shift", cache.theme(), "1 - cosine to the clean view", axis)
-        pickers.chart(figure, "curve-shift", curve, "Shift of the embedding as strength grows.")
+        tables.chart(figure, "curve-shift", curve, "Shift of the embedding as strength grows.")
     _neighbors(run, step.before, step.after, able)
 
 
@@ -72,7 +71,7 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
     able = [m for m in models if run.has_embeddings(m)]
     st.subheader("Nearest in the run, before and after")
     if not able:
-        pickers.embeddings_missing(run, "near")
+        gallery.embeddings_missing(run, "near")
         return
     model = pickers.select("To the model", "near", able)
     for column, name, image in zip(st.columns(2), ("before", "after"), (before, after), strict=True):
@@ -80,7 +79,7 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
             found, similarity = predictions.neighbors(run, image, model, NEIGHBORS)
             st.markdown(f"**{name.capitalize()}**")
             rows = run.samples.iloc[found].assign(similarity=similarity)
-            pickers.gallery(run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: {r.similarity:.2f}")
+            gallery.show(run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: {r.similarity:.2f}")
 
 
 def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
@@ -96,11 +95,11 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
         seen = replace(axis, thresholds=_seen_from(run, transform))
         ends = ("hit_low", "hit_high")
         figure = strength_chart(rows, "hit_rate", cache.theme(), "told right (share)", seen, ends)
-        pickers.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
+        tables.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
     with right:
         ends = ("shift_low", "shift_high")
         figure = strength_chart(rows, "shift", cache.theme(), "shift", axis, ends)
-        pickers.chart(figure, "shift", rows, "Normalized shift as strength grows.")
+        tables.chart(figure, "shift", rows, "Normalized shift as strength grows.")
     st.caption(
         f"The same {int(rows['images'].max())} test images at every strength, with 95 % intervals. "
         "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds below. Told by the "
@@ -134,15 +133,15 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
             .assign(model=model)
         )
     if not parts:
-        pickers.empty("The chosen models have no predictions of this transformation in this run.")
+        messages.empty("The chosen models have no predictions of this transformation in this run.")
         return
     curve = pd.concat(parts, ignore_index=True)
     figure = strength_chart(curve, "right", cache.theme(), "told right (share)", _axis(transform, strength))
-    pickers.chart(figure, "by-strength", curve, f"Share of {transform.name} samples told right by drawn strength.")
+    tables.chart(figure, "by-strength", curve, f"Share of {transform.name} samples told right by drawn strength.")
     st.caption(
         f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
         f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs. "
-        f"A series of strengths of its own takes its place where there is one. {why_none(run, trains=False)}"
+        f"A series of strengths of its own takes its place where there is one. {tables.why_none(run, trains=False)}"
     )
 
 
@@ -152,12 +151,12 @@ def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
     rows = table if table.empty else table[(table["transform"] == transform.name) & table["model"].isin(models)]
     if rows.empty:
         reason = f"{transform.name} has too few strengths for a threshold, or the chosen models have none."
-        pickers.empty(why_none(run, trains=False) if table.empty else reason)
+        messages.empty(tables.why_none(run, trains=False) if table.empty else reason)
         return
     stronger = transform.strongest >= transform.weakest
     order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images", "note"]
     number = st.column_config.NumberColumn
-    pickers.show_table(
+    tables.show_table(
         rows.sort_values("threshold", ascending=stronger).reindex(columns=order, fill_value=""),
         "thresholds",
         column_config={

@@ -6,9 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.data import cache
-from dashboard.page import page, part
+from dashboard.page import fragment, page
 from dashboard.text import hint
-from dashboard.widgets import pickers
+from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import confusion_chart, members_chart, seen_unseen_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run, summaries
@@ -22,7 +22,7 @@ def show() -> None:
     run = cache.current_run()
     rotations = [task for task in run.tasks if task.startswith("group-")]
     if not rotations:
-        pickers.empty(
+        messages.empty(
             "This run has no group task: that takes groups with a member to learn from and one to be surprised by. "
             "A run with the whole bank of transformations has it."
         )
@@ -36,27 +36,27 @@ def show() -> None:
 
 def _seen_against_unseen(run: Run) -> None:
     st.header("Seen against unseen", help=MEASURES.get("group-hit-rate").definition)
-    rows = cache.kept(run, summaries.rotations)
+    rows = cache.computed(run, summaries.rotations)
     order = {model: i for i, model in enumerate(dict.fromkeys(rows["model"]))}
     figure = seen_unseen_chart(rows[rows["subset"].isin(["seen", "unseen"])], cache.theme())
-    pickers.chart(
+    tables.chart(
         figure, "seen-unseen", rows, "In-group hit rate of seen and unseen transformations by model and rotation."
     )
     st.caption(
         "Best at seen ones on top. Filled: transformations that the probe was trained on. Hollow: members of the same "
         f"groups that it never saw. One symbol a rotation; bars are 95 % intervals. {hint('rotation')}"
     )
-    pickers.notes(rows)
-    gaps = cache.kept(run, summaries.rotations, "generalization-gap")[
+    tables.notes(rows)
+    gaps = cache.computed(run, summaries.rotations, "generalization-gap")[
         ["model", "rotation", *SHARE, "interval", "bases"]
     ]
-    untouched = cache.kept(run, summaries.rotations, "called-identity")
+    untouched = cache.computed(run, summaries.rotations, "called-identity")
     untouched = untouched[untouched["subset"] == "unseen"][["model", "rotation", "value"]]
     table = gaps.merge(untouched.rename(columns={"value": "called untouched"}), on=["model", "rotation"], how="left")
     table[[*SHARE, "called untouched"]] *= 100
     table = table.sort_values("model", key=lambda c: c.map(order), kind="stable")
     number = st.column_config.NumberColumn
-    pickers.show_table(
+    tables.show_table(
         table.rename(columns={"value": "gap"}),
         "gaps",
         column_config={
@@ -73,25 +73,25 @@ def _seen_against_unseen(run: Run) -> None:
 
 def _members(run: Run, model: str) -> None:
     st.header("The thirty, one by one", help="Each transformation is unseen in one rotation and seen in the other two.")
-    points = cache.kept(run, summaries.members, model)
+    points = cache.computed(run, summaries.members, model)
     if points.empty:
-        pickers.empty(f"'{model}' has no scores of single transformations in this run.")
+        messages.empty(f"'{model}' has no scores of single transformations in this run.")
         return
     figure = members_chart(points, list(dict.fromkeys(points["transform"])), cache.theme())
-    pickers.chart(figure, "members", points, f"Share of each transformation's samples whose group {model} tells.")
+    tables.chart(figure, "members", points, f"Share of each transformation's samples whose group {model} tells.")
     st.caption("Dot: seen (the mean of two rotations). Diamond: unseen, with its 95 % interval. The line is the gap.")
 
 
-@part
+@fragment
 def _where_unseen_land(run: Run, model: str, rotations: list[str]) -> None:
     st.header("Where unseen members land", help=hint("unseen"))
     task = pickers.select("Rotation", "rotation", rotations, names=pickers.TASK_NAMES, help=hint("rotation"))
-    matrix, samples = cache.kept(run, summaries.landing, model, task)
+    matrix, samples = cache.computed(run, summaries.landing, model, task)
     if matrix.empty:
-        pickers.empty(f"'{model}' has no predictions of unseen transformations in this rotation.")
+        messages.empty(f"'{model}' has no predictions of unseen transformations in this rotation.")
         return
     figure = confusion_chart(matrix, cache.theme(), axes=("unseen transformation", "taken for"))
-    pickers.chart(
+    tables.chart(
         figure,
         "land",
         lambda: matrix.reset_index().melt("truth", value_name="percent"),
@@ -102,15 +102,15 @@ def _where_unseen_land(run: Run, model: str, rotations: list[str]) -> None:
 
 def _far(run: Run) -> None:
     st.header("Far-unseen style", help="Styles of other networks and pictures, none like those in training.")
-    rows = cache.kept(run, summaries.rotations)
+    rows = cache.computed(run, summaries.rotations)
     far = rows[rows["subset"] == "far"]
     if far.empty:
-        pickers.empty(
+        messages.empty(
             "This run has no far-unseen styles; `probing run --transforms bank,far-styles` makes one that has."
         )
         return
     figure = seen_unseen_chart(rows[rows["subset"].isin(["seen", "far"])], cache.theme())
-    pickers.chart(figure, "far", far, "Hit rate on far-unseen styles beside seen transformations.")
+    tables.chart(figure, "far", far, "Hit rate on far-unseen styles beside seen transformations.")
     _far_control(rows)
 
 
@@ -123,7 +123,7 @@ def _far_control(rows: pd.DataFrame) -> None:
     table = control.merge(far, on=["model", "rotation"], how="left")[["model", "rotation", "far", *SHARE]]
     table[["far", *SHARE]] *= 100
     number = st.column_config.NumberColumn
-    pickers.show_table(
+    tables.show_table(
         table.rename(columns={"value": "control"}),
         "far-control",
         column_config={

@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dashboard.components.downloads import download
 from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import hint
-from dashboard.widgets import pickers
-from dashboard.widgets.studies import measure_columns, why_none
+from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import LAYER_TASKS, confusion_chart, dimension_chart, layers_chart, shift_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run, summaries
@@ -27,7 +27,7 @@ METHODS = {"mahalanobis": "Mahalanobis", "neighbors": "nearest neighbors"}
 def show() -> None:
     run = cache.current_run()
     if run.models.empty:
-        pickers.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
     choice, chosen = st.columns(2)
     if pickers.segments("Look at", "whose", list(WHOSE), names=WHOSE, where=choice) == "one":
@@ -46,11 +46,11 @@ def show() -> None:
 
 def _shift(run: Run, model: str) -> None:
     st.subheader("Shift against decodability", help=hint("shift"))
-    points = cache.kept(run, summaries.shifts, model)
+    points = cache.computed(run, summaries.shifts, model)
     if points.empty:
-        pickers.empty(why_none(run, trains=False))
+        messages.empty(tables.why_none(run, trains=False))
         return
-    pickers.chart(
+    tables.chart(
         shift_chart(points, cache.theme()),
         "shift-recall",
         points,
@@ -67,26 +67,26 @@ def _equivariance(run: Run, model: str) -> None:
     table = cache.table(run, "tables/geometry.parquet")
     rows = table if table.empty else table[table["measure"].isin(EQUIVARIANCE)]
     if rows.empty:
-        pickers.empty(why_none(run))
+        messages.empty(tables.why_none(run))
         return
     chosen = rows[rows["model"] == model]
     wide = chosen.pivot(index="transform", columns="measure", values="value").reindex(chosen["transform"].unique())
-    columns = measure_columns(list(EQUIVARIANCE))
-    pickers.show_table(wide[list(EQUIVARIANCE)].reset_index(), "equivariance", column_config=columns)
-    pickers.download(chosen, "equivariance-intervals", "With intervals, as CSV")
+    columns = tables.measure_columns(list(EQUIVARIANCE))
+    tables.show_table(wide[list(EQUIVARIANCE)].reset_index(), "equivariance", column_config=columns)
+    download(chosen, "equivariance-intervals", "With intervals, as CSV")
 
 
 def _cka(run: Run) -> None:
     st.subheader("Likeness of the models' spaces", help=hint("cka"))
     table = cache.table(run, "tables/cka.parquet")
     if table.empty:
-        pickers.empty(why_none(run, trains=False))
+        messages.empty(tables.why_none(run, trains=False))
         return
     matrix = table.pivot(index="model_a", columns="model_b", values="value")
     order = [m for m in run.models["name"] if m in matrix.index]
     matrix = matrix.reindex(index=order, columns=order) * 100
     figure = confusion_chart(matrix, cache.theme(), axes=("model", "model"))
-    pickers.chart(figure, "cka", table, "CKA between every two models, in percent.")
+    tables.chart(figure, "cka", table, "CKA between every two models, in percent.")
     half = f" The 95 % intervals, in the data, reach {reach}." if (reach := _reach(table)) else ""
     note = f" {table['note'].iloc[0].capitalize()}." if table["note"].iloc[0] else ""
     st.caption(f"In percent: 100 is the same geometry, 0 what unrelated spaces have in the mean.{half}{note}")
@@ -104,11 +104,11 @@ def _reach(table: pd.DataFrame) -> str:
 def _layers(run: Run) -> None:
     st.subheader("Layers", help="What each block of a network gives out, told by a linear probe of its own: where the "
                  "look of a picture is known, and where its content.")  # fmt: skip
-    rows = cache.kept(run, summaries.layers)
+    rows = cache.computed(run, summaries.layers)
     if rows.empty:
-        pickers.empty(why_none(run) + " Models that are no networks have no layers.")
+        messages.empty(tables.why_none(run) + " Models that are no networks have no layers.")
         return
-    pickers.chart(layers_chart(rows, cache.theme()), "layers", rows, "Balanced accuracy by layer and task.")
+    tables.chart(layers_chart(rows, cache.theme()), "layers", rows, "Balanced accuracy by layer and task.")
     st.caption("Dotted line: chance. Rest on a point for its 95 % interval; click a name below the chart to hide it.")
     st.caption("The layer with the lowest loss on the val split, chosen without a look at the scores above:")
     best = summaries.best_layers(rows)
@@ -126,20 +126,20 @@ def _layers(run: Run) -> None:
         "from": number(format="%.1f", help="End of the 95 % interval."),
         "to": number(format="%.1f", help="End of the 95 % interval."),
     }
-    pickers.show_table(named, "best-layers", column_config=columns)
-    pickers.notes(rows)
+    tables.show_table(named, "best-layers", column_config=columns)
+    tables.notes(rows)
 
 
 def _composition(run: Run, model: str) -> None:
     st.subheader("Two transformations at once", help=hint("composition"))
     table = cache.table(run, "tables/composition.parquet")
     if table.empty:
-        pickers.empty(why_none(run))
+        messages.empty(tables.why_none(run))
         return
     rows = table[table["model"] == model].sort_values("both_hit", ascending=False)
     names = {"first_hit": "composition-first", "second_hit": "composition-last", "both_hit": "composition-both"}
     shares = [*names, "both_low", "both_high"]
-    pickers.show_table(
+    tables.show_table(
         rows[["first", "second", *shares, "images"]].assign(**{c: rows[c] * 100 for c in shares}),
         "composition-table",
         column_config={
@@ -153,7 +153,7 @@ def _composition(run: Run, model: str) -> None:
             "both_high": st.column_config.NumberColumn("both, to", format="%.1f", help="End of the 95 % interval."),
         },
     )
-    pickers.notes(rows)
+    tables.notes(rows)
 
 
 def _dimension(run: Run) -> None:
@@ -161,12 +161,12 @@ def _dimension(run: Run) -> None:
                  "components of the embedding alone, so that models are compared at equal size.")  # fmt: skip
     table = cache.table(run, "tables/dimension.parquet")
     if table.empty:
-        pickers.empty(why_none(run))
+        messages.empty(tables.why_none(run))
         return
     figure = dimension_chart(table, cache.theme())
-    pickers.chart(figure, "dimension", table, "Balanced accuracy as the number of principal components grows.")
+    tables.chart(figure, "dimension", table, "Balanced accuracy as the number of principal components grows.")
     st.caption("Dotted line: chance. Rest on a point for its 95 % interval; click a name below the chart to hide it.")
-    pickers.notes(table)
+    tables.notes(table)
 
 
 def _erasure(run: Run) -> None:
@@ -174,7 +174,7 @@ def _erasure(run: Run) -> None:
                  "out of the embedding, and accuracy is measured again.")  # fmt: skip
     table = cache.table(run, "tables/erasure.parquet")
     if table.empty:
-        pickers.empty(why_none(run))
+        messages.empty(tables.why_none(run))
         return
     wide = table.assign(value=table["value"] * 100).pivot(
         index=["model", "task", "probe"], columns="erased", values="value"
@@ -189,9 +189,9 @@ def _erasure(run: Run) -> None:
         name: st.column_config.NumberColumn(f"{name} erased (%)", format="%.1f", help=text)
         for name, text in erased.items()
     }
-    pickers.show_table(wide[["model", "task", "probe", *erased]], "erasure", column_config=columns)
-    pickers.download(table, "erasure-intervals", "With intervals, as CSV")
-    pickers.notes(table)
+    tables.show_table(wide[["model", "task", "probe", *erased]], "erasure", column_config=columns)
+    download(table, "erasure-intervals", "With intervals, as CSV")
+    tables.notes(table)
 
 
 def _outliers(run: Run, model: str) -> None:
@@ -199,13 +199,13 @@ def _outliers(run: Run, model: str) -> None:
                  "transformed images from clean ones; nothing is tuned on transformed images.")  # fmt: skip
     table = cache.table(run, "tables/ood.parquet")
     if table.empty:
-        pickers.empty(why_none(run))
+        messages.empty(tables.why_none(run))
         return
     chosen = table[table["model"] == model].assign(column=lambda t: t["measure"] + ", " + t["method"])
     wide = chosen.pivot(index="transform", columns="column", values="value").reindex(chosen["transform"].unique())
     columns = {name: _outlier_column(*str(name).split(", ")) for name in wide}
-    pickers.show_table(wide.reset_index(), "outliers", column_config=columns)
-    pickers.download(chosen.drop(columns="column"), "outliers-intervals", "With intervals, as CSV")
+    tables.show_table(wide.reset_index(), "outliers", column_config=columns)
+    download(chosen.drop(columns="column"), "outliers-intervals", "With intervals, as CSV")
 
 
 def _outlier_column(measure: str, method: str) -> Any:
@@ -223,7 +223,7 @@ def _information(run: Run) -> None:
         cache.table(run, "tables/codelength.parquet"),
     )
     if selectivity.empty or codelength.empty:
-        pickers.empty(why_none(run))
+        messages.empty(tables.why_none(run))
         return
     number = st.column_config.NumberColumn
     further = {
@@ -239,7 +239,7 @@ def _information(run: Run) -> None:
         measure = MEASURES.get(name)
         value = number(measure.title, format="%.2f", help=measure.definition)
         rows = table.sort_values("value", ascending=False)[columns]
-        pickers.show_table(rows, name, column_config={"value": value, **further})
+        tables.show_table(rows, name, column_config={"value": value, **further})
 
 
 show()

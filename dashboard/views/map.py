@@ -6,13 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.downloads import download
 from dashboard.components.hover import pictures_on_hover
 from dashboard.components.tour import tour
 from dashboard.data import cache, selection
 from dashboard.data.map_points import COLORING_NAMES, COLORINGS, looks_of, panels, points_of, thin
 from dashboard.page import page
 from dashboard.text import hint
-from dashboard.widgets import pickers
+from dashboard.widgets import gallery, messages, pickers, tables
 from dashboard.widgets.missing_maps import draw_missing
 from probing_core.charts import map_chart
 from probing_core.results import Run
@@ -32,7 +33,7 @@ def show() -> None:
     run = cache.current_run()
     tour("Map")
     if run.models.empty:
-        pickers.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
     asked, coloring = _controls(run)
     models = [m for m in asked if run.has_map(m)]
@@ -48,7 +49,7 @@ def show() -> None:
     arrows = _arrows(placed, selected) if _wants_arrows(selected) else None
     looks, unit = looks_of(run, coloring, points)
     figure = map_chart(panels(points), cache.theme(), looks, unit, selected, arrows, revision=run.digest)
-    pickers.chart(
+    tables.chart(
         figure,
         CHART,
         lambda: points.drop(columns="hover"),
@@ -147,7 +148,7 @@ def _arrows(placed: pd.DataFrame, selected: list[int]) -> pd.DataFrame:
 def _selection(run: Run, selected: list[int], models: list[str]) -> None:
     st.header("Selection")
     if not selected:
-        pickers.empty("Nothing is selected. Click a point, draw a lasso or a box, or find an image by its id.")
+        messages.empty("Nothing is selected. Click a point, draw a lasso or a box, or find an image by its id.")
         return
     rows = run.samples.iloc[selected]
     pictures, composition = st.columns([3, 2])
@@ -159,7 +160,7 @@ def _selection(run: Run, selected: list[int], models: list[str]) -> None:
         told = cache.predictions(run, models[0], "fine")
         if not told.empty:
             rows = rows.merge(told[["sample", "predicted"]], on="sample", how="left")
-        pickers.gallery(run, rows, "map-gallery", _caption)
+        gallery.show(run, rows, "map-gallery", _caption)
 
 
 def _caption(row) -> str:
@@ -176,7 +177,7 @@ def _composition(run: Run, rows: pd.DataFrame) -> None:
     counts["share %"] = counts["samples"] / len(rows) * 100
     counts["times expected"] = counts["samples"] / len(rows) / counts["transform"].map(everywhere)
     number = st.column_config.NumberColumn(format="%.1f")
-    pickers.show_table(
+    tables.show_table(
         counts.sort_values("samples", ascending=False),
         "composition",
         height=min(260, 36 * (len(counts) + 1)),
@@ -202,7 +203,7 @@ def _name_and_export(run: Run, rows: pd.DataFrame) -> None:
         named[name] = selection.encode(rows["sample"].tolist())
     with export:
         file = "".join(c if c.isalnum() else "-" for c in name) or "selection"
-        pickers.download(rows, "selection-export", "Export as CSV", file)
+        download(rows, "selection-export", "Export as CSV", file)
     if named:
         again = st.selectbox("Kept selections", list(named), index=None, key="selection-again")
         if again and named[again] != selection.encode(rows["sample"].tolist()) and st.button(f"Open '{again}'"):

@@ -10,11 +10,12 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.components.copy_command import command
+from dashboard.components.downloads import download
 from dashboard.components.tour import tour
 from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import TERMS
-from dashboard.widgets import pickers
+from dashboard.widgets import messages, pickers, tables
 from probing_core.measures import MEASURES
 from probing_core.probes import PROBES
 from probing_core.results import Run, command_of, corpus_is_named
@@ -44,7 +45,7 @@ def _recipe(run: Run) -> None:
     st.header("Recipe", help="Everything that decides what the run computes; the same recipe gives the same bytes.")
     recipe = run.recipe.to_toml()
     rows = [(k, ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for k, v in recipe.items()]
-    pickers.show_table(pd.DataFrame(rows, columns=["entry", "value"]), "recipe")
+    tables.show_table(pd.DataFrame(rows, columns=["entry", "value"]), "recipe")
     st.markdown("The command that makes it again:")
     command(command_of(run.recipe), "command")
     if not corpus_is_named(run.recipe):
@@ -59,10 +60,10 @@ def _recipe(run: Run) -> None:
 def _models(run: Run) -> None:
     st.header("Models")
     if run.models.empty:
-        pickers.empty("No model has been embedded yet.")
+        messages.empty("No model has been embedded yet.")
         return
     table = run.models.drop(columns="recipe")
-    pickers.show_table(table, "models")
+    tables.show_table(table, "models")
     if box := pickers.fold("Preprocessing, pooling and weights of each, as recorded", "show-recipes"):
         for name, recipe in zip(run.models["name"], run.models["recipe"], strict=True):
             box.markdown(f"**{name}**")
@@ -78,10 +79,10 @@ def _data(run: Run) -> None:
         f"{used['base_id'].nunique()} photographs are used, {left_out} are left out."
     )
     by_base = used.groupby(["base_id", "license", "split"]).size().rename("images").reset_index()
-    pickers.show_table(by_base, "photographs")
+    tables.show_table(by_base, "photographs")
     if left_out:
         st.markdown("Left out, and why:")
-        pickers.show_table(run.images.loc[~run.images["used"], ["image_id", "why_not"]], "left-out")
+        tables.show_table(run.images.loc[~run.images["used"], ["image_id", "why_not"]], "left-out")
 
 
 def _checks(run: Run) -> None:
@@ -94,10 +95,10 @@ def _checks(run: Run) -> None:
             "difference below 2 of 255); scores are given with and without them."
         )
     if run.fits.empty:
-        pickers.empty("This run has no probes yet; `probing train --run DIR` makes them.")
+        messages.empty("This run has no probes yet; `probing train --run DIR` makes them.")
     else:
         st.markdown(about_fits(run))
-        pickers.show_table(run.fits, "fits")
+        tables.show_table(run.fits, "fits")
     if st.button("Verify every file against its checksum", help="As `probing verify`."):
         damage = run.store.damage()
         for sentence in damage:
@@ -135,7 +136,7 @@ def _export(run: Run) -> None:
     shown = table.head(SHOWN)
     st.caption(f"{len(shown):,} of {len(table):,} rows shown; the download has all.")
     st.dataframe(shown, hide_index=True, key="any-table")
-    pickers.download(table, name.replace("/", "-").removesuffix(".parquet"))
+    download(table, name.replace("/", "-").removesuffix(".parquet"))
 
 
 def _zip(run: Run, names: list[str]) -> bytes:

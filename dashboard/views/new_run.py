@@ -23,7 +23,7 @@ from dashboard.jobs.estimate import (
 )
 from dashboard.page import page
 from dashboard.text import plain
-from dashboard.widgets import banner, pickers
+from dashboard.widgets import banner, messages, pickers
 from probing_core.errors import ProbingError
 from probing_core.paths import data_dir
 from probing_core.results import RunPlace
@@ -207,7 +207,7 @@ def _choice(arguments: dict, names: list[str]) -> tuple:
 
 
 @st.fragment(run_every=POLL_S)
-@pickers.guarded
+@messages.guarded
 def _measure(arguments: dict, names: list[str], measured: bool) -> None:
     """A button that measures, and how that goes; the page shows the result."""
     choice, running = _choice(arguments, names), st.session_state.get("_measuring")
@@ -233,12 +233,12 @@ def _measure(arguments: dict, names: list[str], measured: bool) -> None:
 
 
 @st.fragment(run_every=2.0)
-@pickers.guarded
+@messages.guarded
 def _runs() -> None:
     st.header("Runs on this computer")
     places = [*cache.places(), *_only_begun()]
     if not places:
-        pickers.empty("There is none yet.")
+        messages.empty("There is none yet.")
     for place in places:
         report = worker.report_of(place.path)
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):

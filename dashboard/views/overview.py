@@ -6,12 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.downloads import download
 from dashboard.components.tour import tour
 from dashboard.data import cache
-from dashboard.page import page, part
+from dashboard.data.two_classes import TWO
+from dashboard.page import fragment, page
 from dashboard.text import hint, plain
-from dashboard.views.two_classes import TWO
-from dashboard.widgets import pickers
+from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import leaderboard_chart, profile_chart, substance_chart
 from probing_core.measures import MEASURES
 from probing_core.pipeline.abstract import CLAIMS
@@ -62,7 +63,7 @@ def _question() -> None:
         st.switch_page("views/confusion.py")
 
 
-@part
+@fragment
 def _leaderboard(run: Run) -> None:
     st.header("Leaderboard", help=hint("cannot be told apart"))
     task_column, subset_column, more_column = st.columns([2, 2, 3])
@@ -71,9 +72,9 @@ def _leaderboard(run: Run) -> None:
     measure = MEASURES.get(measure_of(subset))
     board = cache.board((run, *_further_runs(run, more_column)), task, subset)
     if board.empty:
-        pickers.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
+        messages.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
         return
-    pickers.chart(
+    tables.chart(
         leaderboard_chart(board, cache.theme(), f"{measure.title} (%)"),
         "leaderboard",
         board,
@@ -115,7 +116,7 @@ def _board_table(board: pd.DataFrame, definition: str) -> None:
             "note": board["note"],
         }
     )
-    pickers.show_table(
+    tables.show_table(
         table,
         "leaderboard-table",
         column_config={
@@ -137,11 +138,11 @@ def _beside(run: Run, models: list[str]) -> None:
     }
     parts = {
         "Other probes": (
-            cache.kept(run, summaries.other_probes, tuple(models)),
+            cache.computed(run, summaries.other_probes, tuple(models)),
             "The linear probe, an MLP (three seeds, and all of them together) and nearest neighbors.",
         ),
         "Repetitions": (
-            cache.kept(run, summaries.repetitions, tuple(models)),
+            cache.computed(run, summaries.repetitions, tuple(models)),
             "The fine task in each repetition, whose strengths and noise were drawn anew.",
         ),
     }
@@ -152,8 +153,8 @@ def _beside(run: Run, models: list[str]) -> None:
                 with box:
                     st.caption(caption)
                     shown = table.assign(**{c: table[c] * 100 for c in percent})
-                    pickers.show_table(shown, name, column_config=percent)
-    sure = cache.kept(run, summaries.certainty, tuple(models))
+                    tables.show_table(shown, name, column_config=percent)
+    sure = cache.computed(run, summaries.certainty, tuple(models))
     if not sure.empty and (
         box := pickers.fold("How far the probabilities of the task fine can be trusted", "show-sure")
     ):
@@ -172,7 +173,7 @@ def _certainty(sure: pd.DataFrame, models: list[str]) -> None:
     about = "Of the negative log-likelihood; 95 % interval."
     titles |= {n: number(t, help=about, format="%.3f") for n, t in (("low", "nll from"), ("high", "nll to"))}
     columns = ["nll", "low", "high", *(m.name for m in there if m.name != "nll")]
-    pickers.show_table(table[columns].reset_index(), "certainty", column_config=titles)
+    tables.show_table(table[columns].reset_index(), "certainty", column_config=titles)
 
 
 def _interval(row) -> str:
@@ -191,12 +192,12 @@ def _change_of_corpus(run: Run) -> None:
     st.header("What the change of corpus costs")
     source = source_of(run, (other for _, other in cache.other_runs(run)))
     if source is None:
-        pickers.empty("The probes of this run come from another run, which is not here to be compared with.")
+        messages.empty("The probes of this run come from another run, which is not here to be compared with.")
         return
     table = change_of_corpus(run, source)
     numbers = {c: table[c] * 100 for c in ("there", "here", "difference", "low", "high")}
     point = st.column_config.NumberColumn
-    pickers.show_table(
+    tables.show_table(
         table.assign(task=table["task"].map(pickers.TASK_NAMES), **numbers),
         "change-of-corpus",
         column_config={
@@ -215,28 +216,28 @@ def _change_of_corpus(run: Run) -> None:
 
 def _profile(run: Run, models: list[str]) -> None:
     st.header("Models by groups", help=hint("recall"))
-    rows = cache.kept(run, summaries.by_group, tuple(models))
+    rows = cache.computed(run, summaries.by_group, tuple(models))
     if rows.empty:
-        pickers.empty("This run has no scores by group for the task fine.")
+        messages.empty("This run has no scores by group for the task fine.")
         return
     figure = profile_chart(rows, cache.theme())
-    pickers.chart(
+    tables.chart(
         figure, "profile", rows, "Share of each group's samples whose exact transformation each model's probe names."
     )
     st.caption("Share of a group's samples whose exact transformation is named, in percent.")
-    pickers.notes(rows)
+    tables.notes(rows)
 
 
 def _substance(run: Run) -> None:
     st.header("Substance against style", help=hint("content"))
-    points = cache.kept(run, summaries.substance)
+    points = cache.computed(run, summaries.substance)
     if points.empty:
-        pickers.empty(
+        messages.empty(
             "This run has no content task: the labels of its corpus are the photographs themselves. A corpus with "
             "content labels (`folder:PATH`, one subfolder a label) has one."
         )
         return
-    pickers.chart(
+    tables.chart(
         substance_chart(points, cache.theme()), "substance", points, "Content accuracy against transformation accuracy."
     )
     seen = summaries.pick(run.scores, measure="balanced-accuracy", subset="seen")
@@ -244,7 +245,7 @@ def _substance(run: Run) -> None:
     st.caption(
         "Right: knows what is in an untouched picture. Up: knows which transformation was applied. Bars are 95 % "
         f"intervals; guessing gives {chance['content']:.0%} and {chance['fine']:.0%}. Gray: baselines."
-        f" Hollow: variants of the model of the same color. {cache.kept(run, summaries.content_classes)}"
+        f" Hollow: variants of the model of the same color. {cache.computed(run, summaries.content_classes)}"
     )
     if box := pickers.fold("Content under each transformation", "show-content"):
         with box:
@@ -257,14 +258,14 @@ def _content_by_transform(run: Run) -> None:
         "that learned from images transformed alike. Where the probe falls and the oracle holds, the content has "
         "moved in the embedding and is not lost."
     )
-    table = cache.kept(run, summaries.content_by_transform)
+    table = cache.computed(run, summaries.content_by_transform)
     ends = {
         f"{c}_{end}": f"{c} {word}"
         for c in ("transformed", "oracle")
         for end, word in (("low", "from"), ("high", "to"))
     }
     shares = {c: c for c in ("clean", "transformed", "oracle")} | ends
-    pickers.show_table(
+    tables.show_table(
         table.assign(**{c: table[c] * 100 for c in shares}),
         "content-by-transform",
         column_config={
@@ -284,7 +285,7 @@ def _claims(run: Run) -> None:
     if verdicts.empty:
         for number, claim in enumerate(CLAIMS, 1):
             st.markdown(f"{number}. {claim}")
-        pickers.empty(
+        messages.empty(
             "This run does not test the claims: that takes many photographs, and encoders that differ in the "
             "objective alone; the reference run has both."
         )
@@ -294,7 +295,7 @@ def _claims(run: Run) -> None:
             f"{number}. {plain(row['claim'])} **{plain(row['verdict']).capitalize()}.** {plain(row['evidence'])}"
         )
     st.caption("One encoder of a kind cannot speak for its objective: a verdict is about these encoders.")
-    pickers.download(verdicts, "claims", "Data as CSV")
+    download(verdicts, "claims", "Data as CSV")
     contrasts = cache.table(run, "tables/contrasts.parquet")
     if len(contrasts) and (
         box := pickers.fold("The contrasts that they rest on, named before looking", "show-contrasts")
@@ -321,7 +322,7 @@ def _contrast_table(table: pd.DataFrame, key: str, names: dict[str, str]) -> Non
     """Differences in points with their intervals, after the columns ``names`` that say of what."""
     shown = table.assign(**{c: table[c] * 100 for c in ("effect", "low", "high")})
     point = st.column_config.NumberColumn
-    pickers.show_table(
+    tables.show_table(
         shown[[*names, "score", "effect", "low", "high", "p_holm"]],
         key,
         column_config=names

@@ -11,9 +11,9 @@ from dashboard.data import cache
 from dashboard.data.contact_sheet import VIEW, contact_sheet
 from dashboard.data.pictures import Chosen
 from dashboard.data.resize_loss import survival
-from dashboard.page import page, part
+from dashboard.page import fragment, page
 from dashboard.text import hint
-from dashboard.widgets import pickers, upload
+from dashboard.widgets import pickers, tables, upload
 from probing_core.errors import BadRun
 from probing_core.transforms import GROUPS, bank
 
@@ -30,7 +30,7 @@ def show() -> None:
     _survival()
 
 
-@part
+@fragment
 def _one(picture: Chosen) -> None:
     entries = {t.name: t for t in bank()}
     names = {t.name: f"{t.group} · {t.name}" for t in bank()}
@@ -83,7 +83,7 @@ def _table() -> None:
             for t in bank()
         ]
     )
-    pickers.show_table(
+    tables.show_table(
         table,
         "bank",
         column_config={"median distance": st.column_config.NumberColumn(format="%.3f", help=hint("distance"))},
@@ -110,7 +110,7 @@ def _survival() -> None:
             f"{run.recipe.view} pixels at the middle of each range."
         )
         shown = {way: st.column_config.NumberColumn(format="%.0f %%", help=", ".join(m)) for way, m in ways.items()}
-        pickers.show_table(table, "survival", column_config=shown)
+        tables.show_table(table, "survival", column_config=shown)
         for way, models in ways.items():
             lost = table[table[way] < LOST]["transform"]
             if len(lost):

@@ -9,14 +9,15 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.downloads import download
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
 from dashboard.data import cache, predictions
 from dashboard.data.map_points import looks_of, panels, points_of, thin
 from dashboard.data.pictures import Chosen
-from dashboard.page import page, part
+from dashboard.page import fragment, page
 from dashboard.text import hint, plain
-from dashboard.widgets import pickers, upload
+from dashboard.widgets import gallery, messages, pickers, tables, upload
 from probing_core.charts import PANELS, Figure, answers_chart, map_chart, predictions_chart
 from probing_core.errors import ProbingError
 from probing_core.results import Run, place
@@ -43,12 +44,12 @@ def show() -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     if not chosen:
-        pickers.empty("No picture yet: upload some, take one with the camera, or choose packaged photographs.")
+        messages.empty("No picture yet: upload some, take one with the camera, or choose packaged photographs.")
         predictions.prepare(run)
         return
     rows = predictions.predict(run, [c.image for c in chosen], _unique([c.name for c in chosen]), models, task)
     if rows.empty:
-        pickers.empty("None of the chosen models could be asked; choose others.")
+        messages.empty("None of the chosen models could be asked; choose others.")
         return
     models = [m for m in models if m in set(rows["model"])]
     for index, (name, picture) in enumerate(zip(_unique([c.name for c in chosen]), chosen, strict=True)):
@@ -58,7 +59,7 @@ def show() -> None:
             if mine["look"].iloc[0] == "combined":
                 again = any(picture.key == before.key for before in chosen[:index])
                 _whole_and_tiles(run, picture, f"{picture.key}-{index}" if again else picture.key, models, task)
-    pickers.download(rows, "predictions", "All predictions as CSV")
+    download(rows, "predictions", "All predictions as CSV")
     _change(run, chosen, models, task)
     _neighbors(run, chosen, models)
     _text(run, chosen)
@@ -110,10 +111,10 @@ def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes
     with right:
         best = rows.groupby("model", sort=False).head(1).rename(columns={"class": "cls"})
         st.markdown("  \n".join(_sentence(row) for row in best.itertuples()))
-        pickers.chart(_answers_figure(rows, classes), f"answers-{index}", rows, f"Predictions for {name}.")
+        tables.chart(_answers_figure(rows, classes), f"answers-{index}", rows, f"Predictions for {name}.")
 
 
-@pickers.guarded
+@messages.guarded
 def _whole_and_tiles(run: Run, picture: Chosen, tag: str, models: list[str], task: str) -> None:
     """What a model says of each of the pictures that it is given of a large one.
 
@@ -128,7 +129,7 @@ def _whole_and_tiles(run: Run, picture: Chosen, tag: str, models: list[str], tas
         given, told = predictions.parts(run, picture.image, model, task)
         names = ["whole, reduced", *(f"tile {i}" for i in range(1, len(given)))]
         words = [f"{name}: {told[i].idxmax()} {told[i].max():.0%}" for i, name in enumerate(names)]
-        st.image(given, caption=[plain(said) for said in words], width=pickers.THUMBNAIL, alt=words)
+        st.image(given, caption=[plain(said) for said in words], width=gallery.THUMBNAIL, alt=words)
         st.caption(
             "The whole shows color, tone, style and composition; the tiles are cut at the picture's own scale, from "
             "its upper left to its lower right, and show blur, noise and compression. "
@@ -137,7 +138,7 @@ def _whole_and_tiles(run: Run, picture: Chosen, tag: str, models: list[str], tas
         tiles = told.drop(columns=[0, "answer"]).mean(axis=1)
         shares = pd.DataFrame({"whole": told[0], "tiles, on average": tiles, "answer": told["answer"]})
         percent = st.column_config.NumberColumn(format="%.1f %%")
-        pickers.show_table(
+        tables.show_table(
             (shares.head(TOLD) * 100).reset_index(),
             f"tiles-{tag}",
             column_config=dict.fromkeys(shares.columns, percent),
@@ -161,7 +162,7 @@ def _sentence(row: Any) -> str:
     )
 
 
-@part
+@fragment
 def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> None:
     st.header("Change a picture and watch", help=hint("strength"))
     left, right = st.columns(2)
@@ -183,10 +184,10 @@ def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> Non
                 st.subheader(name.capitalize())
             told = rows[rows["image"] == name]
             figure = _answers_figure(told, run.classes(task), columns=1)
-            pickers.chart(figure, f"change-{name}", told, f"Predictions {name} the change.")
+            tables.chart(figure, f"change-{name}", told, f"Predictions {name} the change.")
 
 
-@part
+@fragment
 def _neighbors(run: Run, chosen: list[Chosen], models: list[str]) -> None:
     st.header(
         "Neighbors in the run",
@@ -197,7 +198,7 @@ def _neighbors(run: Run, chosen: list[Chosen], models: list[str]) -> None:
         return
     able = [m for m in models if run.has_embeddings(m)]
     if not able:
-        pickers.embeddings_missing(run, "neighbors")
+        gallery.embeddings_missing(run, "neighbors")
         return
     names = _unique([c.name for c in chosen])
     near = {
@@ -211,15 +212,13 @@ def _neighbors(run: Run, chosen: list[Chosen], models: list[str]) -> None:
     model = pickers.select("To the model", "neighbors-model", able, where=right)
     found, similarity = near[model, which]
     rows = run.samples.iloc[found].assign(similarity=similarity)
-    pickers.gallery(
-        run, rows, "neighbors-gallery", lambda r: f"{r.transform}, {r.label}, similarity {r.similarity:.2f}"
-    )
-    pickers.download(rows, "neighbors", "Neighbors as CSV")
+    gallery.show(run, rows, "neighbors-gallery", lambda r: f"{r.transform}, {r.label}, similarity {r.similarity:.2f}")
+    download(rows, "neighbors", "Neighbors as CSV")
 
 
 def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> None:
     if not models:
-        pickers.empty("None of these models has a map yet; the page Map has one drawn when you choose its model there.")
+        messages.empty("None of these models has a map yet; the page Map draws one when you choose its model there.")
         return
     placed = []
     for (model, name), (found, similarity) in near.items():
@@ -231,7 +230,7 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
     points = thin(points_of(run, models, "group"), [], len(models))
     looks, unit = looks_of(run, "group", points)
     figure = map_chart(panels(points), cache.theme(), looks, unit, marks=marks, revision=run.digest)
-    pickers.chart(figure, "places", marks, f"Where your pictures belong on the maps of {', '.join(models)}.")
+    tables.chart(figure, "places", marks, f"Where your pictures belong on the maps of {', '.join(models)}.")
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
 
 
@@ -252,7 +251,7 @@ def _text(run: Run, chosen: list[Chosen]) -> None:
         return
     rows = predictions.similarity(run, [c.image for c in chosen], _unique([c.name for c in chosen]), with_text, text)
     if not rows.empty:
-        pickers.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")
+        tables.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")
 
 
 def _unique(names: list[str]) -> list[str]:

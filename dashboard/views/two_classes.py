@@ -6,15 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.downloads import download
 from dashboard.data import cache
+from dashboard.data.two_classes import board_of, most_mistaken, predictions_of
 from dashboard.text import hint, plain
-from dashboard.widgets import pickers
+from dashboard.widgets import gallery, messages, pickers, tables
 from probing_core.charts import leaderboard_chart
-from probing_core.results import Run, tell_apart
-from probing_core.results.ranking import SIGNIFICANCE, of_subset
-
-ALL, TWO = "all classes", "two classes"
-"""What the page Confusion compares, under the choice ``compare``."""
+from probing_core.results import Run
+from probing_core.results.ranking import SIGNIFICANCE
 
 MOST_NAMED = 4
 """Models that a sentence names; of more it tells how many."""
@@ -25,41 +24,18 @@ def show(run: Run) -> None:
     columns = [*st.columns(2), *st.columns(2)]
     task = pickers.pick_task(run, where=columns[2])
     classes = run.classes(task)
-    default = cache.kept(run, most_mistaken, task)
+    default = cache.computed(run, most_mistaken, task)
     first = pickers.select("Tell", "tell", classes, default[0], where=columns[0])
     second = pickers.select("from", "from", [c for c in classes if c != first], default[1], where=columns[1])
     subset = pickers.pick_subset(run, task, where=columns[3])
-    board = cache.kept(run, board_of, task, subset, first, second)
+    board = cache.computed(run, board_of, task, subset, first, second)
     if board.empty:
-        pickers.empty(f"No tested sample of this choice is {first} or {second}; choose other samples or classes.")
+        messages.empty(f"No tested sample of this choice is {first} or {second}; choose other samples or classes.")
         return
     _say_who(board, first, second)
     _ranking(board, first, second, len(classes))
     model = _whose(board, first, second)
-    _wrong_pictures(run, model, _told(run, model, task, subset), first, second)
-
-
-def board_of(run: Run, task: str, subset: str, first: str, second: str) -> pd.DataFrame:
-    """`tell_apart` for all models of ``run``."""
-    told = {model: _told(run, model, task, subset) for model in run.models["name"]}
-    return tell_apart(told, first, second)
-
-
-def _told(run: Run, model: str, task: str, subset: str) -> pd.DataFrame:
-    told = cache.predictions(run, model, task)
-    return of_subset(told, subset, run.far) if len(told) else told
-
-
-def most_mistaken(run: Run, task: str) -> tuple[str, str]:
-    """Where nobody chose: the two classes that the first model most often takes for each other."""
-    told = cache.predictions(run, run.models["name"].iloc[0], task)
-    wrong = told[~told["correct"]] if len(told) else told
-    if wrong.empty:
-        classes = run.classes(task)
-        return classes[0], classes[-1]
-    mistakes = wrong.groupby(["truth", "predicted"]).size().reset_index(name="samples")
-    worst = mistakes.sort_values("samples", ascending=False, kind="stable")
-    return str(worst["truth"].iloc[0]), str(worst["predicted"].iloc[0])
+    _wrong_pictures(run, model, predictions_of(run, model, task, subset), first, second)
 
 
 def _say_who(board: pd.DataFrame, first: str, second: str) -> None:
@@ -80,11 +56,11 @@ def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None
     figure = leaderboard_chart(
         board.assign(chance=1 / classes, note=""), cache.theme(), f"{first} and {second} named rightly (%)"
     )
-    pickers.chart(figure, "tell-apart", board, f"How well each model tells {first} from {second}, best first.")
+    tables.chart(figure, "tell-apart", board, f"How well each model tells {first} from {second}, best first.")
     shares = ["value", "first", "second", "first_as_second", "second_as_first"]
     table = board[["model", *shares, "samples"]].assign(**{c: board[c] * 100 for c in shares})
     percent = st.column_config.NumberColumn
-    pickers.show_table(
+    tables.show_table(
         table,
         "tell-apart-table",
         column_config={
@@ -120,8 +96,8 @@ def _wrong_pictures(run: Run, model: str, told: pd.DataFrame, first: str, second
         return
     order = (~swapped).astype(int).to_frame("else").assign(p=-wrong["p_predicted"]).sort_values(["else", "p"]).index
     rows = wrong.loc[order]
-    pickers.gallery(run, rows, "wrong", _caption)
-    pickers.download(rows, "wrong-pictures", "These samples as CSV")
+    gallery.show(run, rows, "wrong", _caption)
+    download(rows, "wrong-pictures", "These samples as CSV")
 
 
 def _caption(row) -> str:

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.jobs import worker
 from dashboard.text import plain
-from dashboard.widgets import pickers
+from dashboard.widgets import messages
 from probing_core.results import RunPlace, find_runs
 from probing_core.runs.progress import Report, duration
 
@@ -31,7 +31,7 @@ def _busy(reports: list[tuple[RunPlace, Report]]) -> bool:
     return any(report.state == "running" for _, report in reports)
 
 
-@pickers.guarded
+@messages.guarded
 def _tell(busy: bool) -> None:
     watched: set[str] = st.session_state.setdefault("_watched", set())
     reports = _reports()

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.data import cache
 from dashboard.jobs import worker
 from dashboard.text import plain
-from dashboard.widgets import pickers
+from dashboard.widgets import messages
 from probing_core.errors import ProbingError
 from probing_core.results import Run
 from probing_core.runs.progress import duration
@@ -16,12 +16,12 @@ POLL_S = 1.0
 
 
 @st.fragment(run_every=POLL_S)
-@pickers.guarded
+@messages.guarded
 def draw_missing(run: Run, models: list[str]) -> None:
     """Has the maps of ``models`` drawn, and tells how far that is; the page shows each as soon as it is there."""
     able = [m for m in models if run.has_embeddings(m)]
     if unable := [m for m in models if m not in able]:
-        pickers.empty(
+        messages.empty(
             f"This run ships neither a map nor embeddings of {plain(', '.join(unable))}, so none can be drawn; "
             "a run computed here (`probing run`, or the page New run) has both."
         )

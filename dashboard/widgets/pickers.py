@@ -1,23 +1,16 @@
-"""Selectors, charts and galleries that several pages share. Selectors return plain values."""
+"""Controls that several pages share; each returns the plain value of a choice that follows from page to page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.downloads import Table, download, offer
-from dashboard.components.plot import plot
 from dashboard.data import cache
-from dashboard.text import hint, plain
-from dashboard.widgets.columns import columns_of
-from probing_core.charts import Figure
-from probing_core.errors import ProbingError
-from probing_core.results import PicturesMissing, Run, summaries
+from dashboard.text import hint
+from probing_core.results import Run, summaries
 from probing_core.results.ranking import measure_of
 
 TASK_NAMES = {
@@ -33,10 +26,6 @@ SUBSETS = {
     "unseen": "unseen transformations",
     "far": "far-unseen styles",
 }
-GALLERY_PAGE = 24
-THUMBNAIL = 128
-WHOLE_TABLE = 16
-"""Rows that a table shows without scrolling."""
 
 
 def select(
@@ -48,12 +37,12 @@ def select(
     help: str | None = None,
     where: Any = st,
 ) -> Any:
-    """A select box whose choice is kept under ``name``."""
+    """One of ``options`` from a list that opens; ``names`` has the words for those that are not their own."""
     options = list(options)
-    state.remember(name, options, default if default in options else options[0])
-    value = where.selectbox(label, options, key=name, help=help, format_func=lambda o: (names or {}).get(o, str(o)))
-    state.publish(name, value)
-    return value
+    default = default if default in options else options[0]
+    return state.choice(
+        where.selectbox, label, name, default, options, help=help, format_func=lambda o: (names or {}).get(o, str(o))
+    )
 
 
 def segments(
@@ -66,28 +55,35 @@ def segments(
     where: Any = st,
 ) -> str:
     """One of a few options, all of them in sight."""
-    state.remember(name, options, default or options[0])
-    value = where.segmented_control(
-        label, options, key=name, help=help, required=True, format_func=lambda o: (names or {}).get(o, o), wrap=True
+    return state.choice(
+        where.segmented_control,
+        label,
+        name,
+        default or options[0],
+        options,
+        help=help,
+        required=True,
+        format_func=lambda o: (names or {}).get(o, o),
+        wrap=True,
     )
-    state.publish(name, value)
-    return value
 
 
 def toggle(label: str, name: str, default: bool = False, help: str | None = None, where: Any = st) -> bool:
-    state.remember(name, None, default)
-    value = where.toggle(label, key=name, help=help)
-    state.publish(name, value)
-    return value
+    return state.choice(where.toggle, label, name, default, help=help)
+
+
+def several(label: str, name: str, options: Sequence[str], placeholder: str, where: Any = st) -> list[str]:
+    """Some of the options; none chosen means all of them."""
+    return state.choice(where.multiselect, label, name, [], options, placeholder=placeholder) or list(options)
 
 
 def pick_model(run: Run, where: Any = st) -> str:
     """One model; a page that shows several begins with it."""
     models = list(run.models["name"])
-    several = state.chosen_of("models", models)
-    value = select("Model", "model", models, several[0] if several else models[0], where=where)
-    if several and value not in several:
-        state.choose("models", [value, *several[:-1]])
+    others = state.chosen_of("models", models)
+    value = select("Model", "model", models, others[0] if others else models[0], where=where)
+    if others and value not in others:
+        state.choose("models", [value, *others[:-1]])
     return value
 
 
@@ -105,7 +101,7 @@ def pick_models(
 
     Args:
         limit: how many the page can show.
-        default: how many are chosen where nobody chose, of those that ``prefer`` likes.
+        default: how many are chosen at first, of those that ``prefer`` accepts.
     """
     models = list(run.models["name"])
     known = [m for m in (*state.chosen_of("model", models), *models) if prefer(m)]
@@ -128,43 +124,19 @@ def pick_task(run: Run, where: Any = st, name: str = "task") -> str:
 
 def pick_subset(run: Run, task: str, where: Any = st, name: str = "subset") -> str:
     """Which samples of the task count; those that the run has scores for."""
-    scored = cache.kept(run, summaries.scored, task)
+    scored = cache.computed(run, summaries.scored, task)
     there = [s for s in SUBSETS if (s, measure_of(s)) in scored]
     return select("Samples", name, there or ["seen"], "seen", SUBSETS, help=hint("visible"), where=where)
 
 
-def pick_transform(run: Run, where: Any = st, name: str = "transform", identity: bool = False) -> str:
-    table = run.transforms if identity else run.transforms[run.transforms["group"] != "identity"]
+def pick_transform(run: Run, where: Any = st, name: str = "transform") -> str:
+    table = run.transforms[run.transforms["group"] != "identity"]
     names = {t: f"{g} · {t}" for t, g in zip(table["transform"], table["group"], strict=True)}
     return select("Transformation", name, list(table["transform"]), names=names, where=where)
 
 
-def chart(
-    figure: Figure,
-    key: str,
-    table: Table,
-    alt: str,
-    on_pick: Callable[[list[Any]], None] | None = None,
-    tools: bool = False,
-) -> None:
-    """A figure with its data to download; its own menu saves the picture. More in `plot`."""
-    state.write_address()  # now: the browser draws the charts before it again
-    with st.container(key=f"chart-{key}"):
-        plot(figure, key, alt, offer(table, key), on_pick, tools)
-
-
-def show_table(table: pd.DataFrame, key: str, **options: Any) -> Any:
-    """A table with its data to download; one of moderate length is shown whole, and notes that nobody made are not."""
-    shown = table.drop(columns="note") if "note" in table and not table["note"].any() else table
-    settings = columns_of(shown.columns) | options.pop("column_config", {})
-    height = options.pop("height", "content" if len(shown) <= WHOLE_TABLE else "auto")
-    result = st.dataframe(shown, hide_index=True, key=key, column_config=settings, height=height, **options)
-    download(table, key)
-    return result
-
-
 def fold(label: str, name: str) -> Any:
-    """A part of a page that is made once somebody opens it; what is open stands in the address.
+    """An expander whose content is made once somebody opens it; what is open stands in the address.
 
     Args:
         name: begins with `state.FOLD`.
@@ -179,111 +151,3 @@ def fold(label: str, name: str) -> Any:
         return box
     state.forget(name)  # an address lists what is open
     return None
-
-
-def notes(table: pd.DataFrame) -> None:
-    """What a reader must know of the numbers of ``table``, each note once with how many of them it is about."""
-    counts = table.loc[table["note"] != "", "note"].astype(str).value_counts()
-    if len(counts):
-        told = [(str(note), n) for note, n in counts.items()]
-        said = (f"{plain(note[0].upper() + note[1:])} ({n} of {len(table)})." for note, n in told)
-        st.caption(" ".join(said))
-
-
-def guarded(part: Callable[..., None]) -> Callable[..., None]:
-    """A part of a page that is run by itself: what goes wrong there is told there."""
-
-    @wraps(part)
-    def shown(*arguments: Any) -> None:
-        try:
-            part(*arguments)
-        except cache.NoRun as error:
-            empty(str(error))
-        except ProbingError as error:
-            st.error(plain(str(error)), icon=":material/error:")
-
-    return shown
-
-
-def empty(sentence: str) -> None:
-    """What is missing here, why, and what makes it."""
-    st.info(sentence, icon=":material/info:")
-
-
-def gallery(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) -> None:
-    """Pictures of samples, a page at a time, with how many there are.
-
-    Args:
-        rows: rows of the run's samples.
-        caption: row (a named tuple) -> the text beneath its picture.
-    """
-    total = len(rows)
-    if not total:
-        empty("No picture is in this selection.")
-        return
-    pages = -(-total // GALLERY_PAGE)
-    page = 1
-    if pages > 1:
-        state.remember(f"{key}-page", range(1, pages + 1), 1)
-        page = st.number_input("Page", 1, pages, key=f"{key}-page", width=160)
-        state.publish(f"{key}-page", page)
-    shown = rows.iloc[(page - 1) * GALLERY_PAGE : page * GALLERY_PAGE]
-    first = (page - 1) * GALLERY_PAGE + 1
-    place = f"{first} to {first + len(shown) - 1} of {total}"
-    try:
-        pictures = [cache.picture(run, int(s)) for s in shown["sample"]]
-    except PicturesMissing as error:
-        pictures_missing(run, error, key)
-        st.caption(f"Samples {place}.")
-        named = [c for c in shown.columns if c in GALLERY_COLUMNS]
-        st.dataframe(shown[named], hide_index=True, column_config=columns_of(named))
-        return
-    st.caption(f"Pictures {place}.")
-    captions = [caption(row) for row in shown.itertuples()]
-    st.image(pictures, caption=[plain(words) for words in captions], width=THUMBNAIL, alt=captions)
-
-
-GALLERY_COLUMNS = (
-    "sample",
-    "image_id",
-    "label",
-    "transform",
-    "strength",
-    "truth",
-    "predicted",
-    "p_truth",
-    "p_predicted",
-    "predicted_other",
-    "p_predicted_other",
-)
-
-
-def pictures_missing(run: Run, error: PicturesMissing, key: str) -> None:
-    """Says why there are no pictures, and offers a run that has them."""
-    empty(str(error))
-    _offer(run, cache.has_pictures, "pictures", key)
-
-
-def embeddings_missing(run: Run, key: str) -> None:
-    """Says that there are no embeddings to find neighbors in, and offers a run that has them."""
-    empty(
-        "This run ships no embeddings of the chosen models, so neighbors cannot be found; a run computed here has them."
-    )
-    _offer(run, lambda other: any(other.has_embeddings(m) for m in other.models["name"]), "embeddings", key)
-
-
-def _offer(run: Run, able: Callable[[Run], bool], what: str, key: str) -> None:
-    other = cache.another_run(run, able)
-    if not other:
-        st.caption(f"`make demo` computes a run that has {what}; New run computes one of pictures of your own.")
-    elif st.button(f"Open the run '{other}', which has {what}", key=f"{key}-other-run"):
-        state.choose("run", other)
-        st.rerun()
-
-
-def several(label: str, name: str, options: Sequence[str], placeholder: str, where: Any = st) -> list[str]:
-    """Some of the options; none chosen means all of them."""
-    state.remember(name, options, [])
-    value = where.multiselect(label, options, key=name, placeholder=placeholder)
-    state.publish(name, value)
-    return value or list(options)

@@ -6,8 +6,8 @@ import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from dashboard.data import cache
+from dashboard.page import fragment
 from dashboard.page import page as made_page
-from dashboard.page import part
 from probing_core.errors import ProbingError
 from probing_core.results import Run, command_of
 from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
@@ -51,7 +51,7 @@ def test_a_part_that_fails_leaves_the_rest():
         broken()
         st.markdown("the rest")
 
-    app = AppTest.from_function(show, args=(part(fails(ProbingError("Gone."))),)).run()
+    app = AppTest.from_function(show, args=(fragment(fails(ProbingError("Gone."))),)).run()
     assert [error.value for error in app.error] == ["Gone."]
     assert [text.value for text in app.markdown] == ["the rest"]
 

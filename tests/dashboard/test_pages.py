@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.components.tour import STEPS
 from dashboard.data import predictions
+from dashboard.data.pictures import SHOWN
 from dashboard.widgets import upload
 from probing_core.errors import ProbingError
 from probing_core.images import encode_png
@@ -543,7 +544,7 @@ def test_an_upload_is_decoded_once_and_given_up_with_its_page(open_app, monkeypa
 
 def test_a_large_picture_is_shown_smaller():
     picture = upload.chosen("mine", np.zeros((3000, 1000, 3), np.uint8))
-    assert picture.shown.shape == (upload.SHOWN, 267, 3)
+    assert picture.shown.shape == (SHOWN, 267, 3)
     assert upload.chosen("small", np.zeros((30, 10, 3), np.uint8)).shown.shape == (30, 10, 3)
 
 

@@ -26,7 +26,7 @@ def test_the_first_page_finds_its_ranking_ready(open_app, monkeypatch):
     ranked = []
     rank = probing_core.results.leaderboard
     monkeypatch.setattr(probing_core.results, "leaderboard", lambda *a: ranked.append(a) or rank(*a))
-    startup.data._board.clear()
+    startup.cache._board.clear()
     monkeypatch.setattr(sys, "argv", ["app.py", "--run", str(REFERENCE)])
     start()
     assert len(ranked) == 1
@@ -52,7 +52,7 @@ def test_a_run_that_cannot_be_read_does_not_keep_the_server_from_starting(manife
 
 
 def test_what_fails_here_is_told_and_left_to_the_page(monkeypatch, caplog):
-    monkeypatch.setattr(startup.data, "places", lambda: 1 / 0)
+    monkeypatch.setattr(startup.cache, "places", lambda: 1 / 0)
     start()
     assert "The first page was not prepared: division by zero" in caplog.text
 

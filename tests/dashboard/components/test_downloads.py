@@ -57,12 +57,11 @@ def test_what_is_offered_again_keeps_its_address_and_what_is_not_is_let_go(sessi
 
 
 def test_two_tables_of_a_page_have_two_names(session):
-    session[state.WHOLE] = True
-    downloads.offer(TABLE, "board")
-    with pytest.raises(ValueError, match="'board'"):
+    with state.whole_page():
         downloads.offer(TABLE, "board")
-    session[state.WHOLE] = False
-    downloads.offer(TABLE, "board")  # a part runs again
+        with pytest.raises(ValueError, match="'board'"):
+            downloads.offer(TABLE, "board")
+    downloads.offer(TABLE, "board")  # a fragment reruns
 
 
 def test_a_name_is_no_markup(session, monkeypatch):

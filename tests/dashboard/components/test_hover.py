@@ -46,5 +46,5 @@ def test_a_run_whose_pictures_have_gone_has_none(run, monkeypatch):
     def gone(*_: object, **__: object) -> None:
         raise PicturesMissing("The corpus is not on this computer.")
 
-    monkeypatch.setattr(hover.data, "picture", gone)
+    monkeypatch.setattr(hover.cache, "picture", gone)
     assert fetched(run, 0, "after").status_code == 404

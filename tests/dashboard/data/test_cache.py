@@ -21,11 +21,11 @@ def test_an_answer_is_kept_by_run_question_and_function(made_run, trained_run):
     first, second = Run.open(made_run), Run.open(trained_run)
     asked.clear()
     for _ in range(2):
-        assert cache.kept(first, answer, "m") == ("m", ("shift",))
-        assert cache.kept(first, answer, "n") == ("n", ("shift",))
-        assert cache.kept(first, answer, "m", measures=("a", "b")) == ("m", ("a", "b"))
-        assert cache.kept(first, other_answer, "m") == "M"
-        assert cache.kept(second, answer, "m") == ("m", ("shift",))
+        assert cache.computed(first, answer, "m") == ("m", ("shift",))
+        assert cache.computed(first, answer, "n") == ("n", ("shift",))
+        assert cache.computed(first, answer, "m", measures=("a", "b")) == ("m", ("a", "b"))
+        assert cache.computed(first, other_answer, "m") == "M"
+        assert cache.computed(second, answer, "m") == ("m", ("shift",))
     assert len(asked) == len(set(asked)) == 4
-    assert cache.kept(Run.open(made_run), answer, "m")
+    assert cache.computed(Run.open(made_run), answer, "m")
     assert len(asked) == 4, "the same run, opened again"

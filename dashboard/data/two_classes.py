@@ -1,0 +1,35 @@
+"""Two classes side by side: which model tells them apart best."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dashboard.data import cache
+from probing_core.results import Run, tell_apart
+from probing_core.results.ranking import of_subset
+
+ALL, TWO = "all classes", "two classes"
+"""What the page Confusion compares, under the choice ``compare``."""
+
+
+def board_of(run: Run, task: str, subset: str, first: str, second: str) -> pd.DataFrame:
+    """`tell_apart` for all models of ``run``."""
+    return tell_apart({m: predictions_of(run, m, task, subset) for m in run.models["name"]}, first, second)
+
+
+def predictions_of(run: Run, model: str, task: str, subset: str) -> pd.DataFrame:
+    """The predictions of ``model`` for the samples of ``subset``."""
+    predictions = cache.predictions(run, model, task)
+    return of_subset(predictions, subset, run.far) if len(predictions) else predictions
+
+
+def most_mistaken(run: Run, task: str) -> tuple[str, str]:
+    """The two classes that the first model most often takes for each other: the choice to begin with."""
+    predictions = cache.predictions(run, run.models["name"].iloc[0], task)
+    wrong = predictions[~predictions["correct"]] if len(predictions) else predictions
+    if wrong.empty:
+        classes = run.classes(task)
+        return classes[0], classes[-1]
+    mistakes = wrong.groupby(["truth", "predicted"]).size().reset_index(name="samples")
+    worst = mistakes.sort_values("samples", ascending=False, kind="stable")
+    return str(worst["truth"].iloc[0]), str(worst["predicted"].iloc[0])

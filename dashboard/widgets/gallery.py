@@ -1,0 +1,93 @@
+"""Pictures of samples, or why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import state
+from dashboard.data import cache
+from dashboard.text import plain
+from dashboard.widgets.messages import empty
+from dashboard.widgets.tables import columns_of
+from probing_core.results import PicturesMissing, Run
+
+PAGE = 24
+"""Pictures shown at once."""
+
+THUMBNAIL = 128
+"""Pixels of a picture's side."""
+
+COLUMNS = (
+    "sample",
+    "image_id",
+    "label",
+    "transform",
+    "strength",
+    "truth",
+    "predicted",
+    "p_truth",
+    "p_predicted",
+    "predicted_other",
+    "p_predicted_other",
+)
+"""What a table lists of samples whose pictures are missing."""
+
+
+def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) -> None:
+    """Shows pictures of samples, a page at a time, with how many there are.
+
+    Args:
+        rows: rows of the run's samples.
+        caption: row (a named tuple) -> the text beneath its picture.
+    """
+    total = len(rows)
+    if not total:
+        empty("No picture is in this selection.")
+        return
+    pages = -(-total // PAGE)
+    page = 1
+    if pages > 1:
+        state.remember(f"{key}-page", range(1, pages + 1), 1)
+        page = st.number_input("Page", 1, pages, key=f"{key}-page", width=160)
+        state.publish(f"{key}-page", page)
+    first = (page - 1) * PAGE
+    shown = rows.iloc[first : first + PAGE]
+    place = f"{first + 1} to {first + len(shown)} of {total}"
+    try:
+        pictures = [cache.picture(run, int(s)) for s in shown["sample"]]
+    except PicturesMissing as error:
+        pictures_missing(run, error, key)
+        st.caption(f"Samples {place}.")
+        named = [c for c in shown.columns if c in COLUMNS]
+        st.dataframe(shown[named], hide_index=True, column_config=columns_of(named))
+        return
+    st.caption(f"Pictures {place}.")
+    captions = [caption(row) for row in shown.itertuples()]
+    st.image(pictures, caption=[plain(text) for text in captions], width=THUMBNAIL, alt=captions)
+
+
+def pictures_missing(run: Run, error: PicturesMissing, key: str) -> None:
+    """Says why there are no pictures, and offers a run that has them."""
+    empty(str(error))
+    _offer(run, cache.has_pictures, "pictures", key)
+
+
+def embeddings_missing(run: Run, key: str) -> None:
+    """Says that there are no embeddings to find neighbors in, and offers a run that has them."""
+    empty(
+        "This run ships no embeddings of the chosen models, so neighbors cannot be found; a run computed here has them."
+    )
+    _offer(run, lambda other: any(other.has_embeddings(m) for m in other.models["name"]), "embeddings", key)
+
+
+def _offer(run: Run, able: Callable[[Run], bool], what: str, key: str) -> None:
+    other = cache.another_run(run, able)
+    if not other:
+        st.caption(f"`make demo` computes a run that has {what}; New run computes one of pictures of your own.")
+    elif st.button(f"Open the run '{other}', which has {what}", key=f"{key}-other-run"):
+        state.choose("run", other)
+        st.rerun()

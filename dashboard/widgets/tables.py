@@ -1,0 +1,119 @@
+"""Tables and charts with their data to download, and what the columns of a run's tables mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import state
+from dashboard.components.downloads import Table, download, offer
+from dashboard.components.plot import plot
+from dashboard.text import hint, plain
+from probing_core.charts import Figure
+from probing_core.measures import MEASURES
+from probing_core.results import Run
+from probing_core.runs.samples import FEW_PHOTOGRAPHS, evaluation_mode
+
+WHOLE_TABLE = 16
+"""Rows that a table shows without scrolling."""
+
+_number, _text = st.column_config.NumberColumn, st.column_config.TextColumn
+
+COLUMNS: dict[str, Any] = {
+    "low": _number("from", help="Lower end of the 95 % interval.", format="%.3g"),
+    "high": _number("to", help="Upper end of the 95 % interval.", format="%.3g"),
+    "interval": _text("interval by", help=hint("interval")),
+    "bases": _number("photographs", help="Photographs that the measured images were cut from."),
+    "images": _number(help="Images that were measured."),
+    "samples": _number(help="Transformed images that were measured."),
+    "chance": _number(help=hint("chance"), format="%.3g"),
+    "base_id": _text("photograph"),
+    "image_id": _text("image"),
+    "p_truth": _number("p of truth", help="Probability that the probe gave to the true class.", format="%.2f"),
+    "p_predicted": _number("p of answer", help="Probability that the probe gave to its answer.", format="%.2f"),
+    "predicted": _text("answer", help="The class that the probe holds for the most probable."),
+    "predicted_other": _text("the other's answer", help="What the model says that is subtracted."),
+    "p_predicted_other": _number("its p", help="Probability that it gave to its answer.", format="%.2f"),
+    "strength": _number(help=hint("strength"), format="%.3g"),
+    "fold": _text(help="The photograph that was left out, where one is at a time."),
+    "penalty": _number(help=hint("penalty"), format="%.2g"),
+    "at_edge": st.column_config.CheckboxColumn("at the edge", help="The penalty is the first or last of its grid."),
+    "converged": st.column_config.CheckboxColumn(help="The fit ended by itself, not by its limit of steps."),
+    "iterations": _number("steps", help="Steps of the optimizer."),
+    "validation_loss": _number(
+        "validation loss", help="Mean of -log of the probability of the right class, on validation photographs.",
+        format="%.3f",
+    ),
+    "dim": _number("dimensions", help="Numbers in an embedding."),
+    "input_size": _number("input (pixels)", help="Side of the square that the model receives."),
+    "text": st.column_config.CheckboxColumn("reads words", help="The model embeds words too."),
+    "why_not": _text("why"),
+}  # fmt: skip
+
+
+def columns_of(names: Iterable[str]) -> dict[str, Any]:
+    """Streamlit's column settings of those ``names`` that are known."""
+    return {name: COLUMNS[name] for name in names if name in COLUMNS}
+
+
+def measure_columns(names: Iterable[str]) -> dict[str, Any]:
+    """Streamlit's settings of columns named after measures, titled and explained by the catalog."""
+    return {
+        name: st.column_config.NumberColumn(measure.title, format="%.2f", help=measure.definition)
+        for name in names
+        for measure in [MEASURES.get(name)]
+    }
+
+
+def chart(
+    figure: Figure,
+    key: str,
+    table: Table,
+    alt: str,
+    on_pick: Callable[[list[Any]], None] | None = None,
+    tools: bool = False,
+) -> None:
+    """A figure with its data to download; its own menu saves the picture. More in `plot`."""
+    state.write_address()  # now: the browser draws the charts before it again
+    with st.container(key=f"chart-{key}"):
+        plot(figure, key, alt, offer(table, key), on_pick, tools)
+
+
+def show_table(table: pd.DataFrame, key: str, **options: Any) -> Any:
+    """A table with its data to download; one of up to `WHOLE_TABLE` rows is shown whole, and empty notes are not."""
+    shown = table.drop(columns="note") if "note" in table and not table["note"].any() else table
+    settings = columns_of(shown.columns) | options.pop("column_config", {})
+    height = options.pop("height", "content" if len(shown) <= WHOLE_TABLE else "auto")
+    result = st.dataframe(shown, hide_index=True, key=key, column_config=settings, height=height, **options)
+    download(table, key)
+    return result
+
+
+def notes(table: pd.DataFrame) -> None:
+    """What a reader must know of the numbers of ``table``: each note once, with how many rows have it."""
+    counts = table.loc[table["note"] != "", "note"].astype(str).value_counts()
+    if len(counts):
+        texts = [str(note) for note in counts.index]
+        sentences = (
+            f"{plain(t[0].upper() + t[1:])} ({n} of {len(table)})." for t, n in zip(texts, counts, strict=True)
+        )
+        st.caption(" ".join(sentences))
+
+
+def why_none(run: Run, trains: bool = True) -> str:
+    """Why the run lacks the table of a study, and what to do.
+
+    Args:
+        trains: whether the study learns from images of the run, which one with another's probes does not.
+    """
+    if evaluation_mode(run.images) != "split":
+        return (
+            f"This is measured from {FEW_PHOTOGRAPHS} photographs on, and this run has "
+            f"{run.images.loc[run.images['used'], 'base_id'].nunique()}; the reference run has it."
+        )
+    if trains and run.recipe.probes_from:
+        return "This run took its probes from another and trained none; the other run has this."
+    return "This run does not have it yet: the same `probing run` command again makes what is missing."
