@@ -23,7 +23,7 @@ from probing_core.corpora.photos import photographs
 from probing_core.errors import ProbingError
 from probing_core.measures.intervals import Interval, interval
 from probing_core.measures.statistics import balanced_accuracy
-from probing_core.prediction.tiles import look_at
+from probing_core.prediction.tiles import cut
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = {
@@ -51,12 +51,14 @@ def pictures(library: str) -> dict[str, np.ndarray]:
 
 def predict(predictor: Predictor, made: dict[str, np.ndarray]) -> pd.DataFrame:
     """One row a model and picture: ``model``, ``photograph``, ``operation``, ``group``, ``said``, ``known``."""
-    looks = [look_at(picture, predictor.recipe.view) for picture in made.values()]
+    looks = [cut(picture, predictor.recipe.view) for picture in made.values()]
     rows = []
     for model in predictor.models:
         for start in range(0, len(looks), BATCH):
             names = list(made)[start : start + BATCH]
-            for name, prediction in zip(names, predictor.look(model, looks[start : start + BATCH]), strict=True):
+            for name, prediction in zip(
+                names, predictor.predict_crops(model, looks[start : start + BATCH]), strict=True
+            ):
                 photograph, _, operation, group, _ = name.split("|")
                 said = max(prediction.by_group, key=prediction.by_group.__getitem__)
                 rows.append((model, photograph, operation, group, said, prediction.known))

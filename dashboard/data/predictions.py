@@ -19,7 +19,7 @@ from probing_core.results import Run, nearest
 
 if TYPE_CHECKING:
     from probing_core.prediction.predictor import Prediction, Predictor
-    from probing_core.prediction.tiles import Look
+    from probing_core.prediction.tiles import PictureCrops
 
 _TURN = threading.Lock()
 """Models are shared by all visitors: they predict one at a time."""
@@ -87,13 +87,13 @@ def similarity(
     return pd.DataFrame(parts)
 
 
-def look(run: Run, image: np.ndarray, model: str) -> tuple[Look, Prediction]:
+def look(run: Run, image: np.ndarray, model: str) -> tuple[PictureCrops, Prediction]:
     """What one model is given of one picture, and what it says of it."""
-    from probing_core.prediction.tiles import look_at
+    from probing_core.prediction.tiles import cut
 
-    predictor, given = predictor_of(run), look_at(image, run.recipe.view)
+    predictor, given = predictor_of(run), cut(image, run.recipe.view)
     with _TURN:
-        return given, predictor.look(model, [given])[0]
+        return given, predictor.predict_crops(model, [given])[0]
 
 
 def parts(run: Run, image: np.ndarray, model: str, task: str) -> tuple[list[np.ndarray], pd.DataFrame]:
@@ -104,7 +104,7 @@ def parts(run: Run, image: np.ndarray, model: str, task: str) -> tuple[list[np.n
         number, and ``answer``, what the rule makes of them all.
     """
     given, told = look(run, image, model)
-    table = pd.DataFrame(told.parts.T, index=list(told.classes)).assign(answer=told.probabilities)
+    table = pd.DataFrame(told.crop_probabilities.T, index=list(told.classes)).assign(answer=told.probabilities)
     if task == "group":
         table = table.groupby(list(told.groups), sort=False).sum()
     return given.pictures, table.rename_axis("class").sort_values("answer", ascending=False)
@@ -112,7 +112,7 @@ def parts(run: Run, image: np.ndarray, model: str, task: str) -> tuple[list[np.n
 
 def rule_of(run: Run, model: str) -> str:
     """Where the rule comes from by which a model's answers on whole and tiles become one."""
-    if pictures := predictor_of(run).rule_fitted_on(model):
+    if pictures := predictor_of(run).fusion_fitted_on(model):
         return f"The rule that makes one answer of them was fitted on {pictures:,} large pictures in training."
     return (
         "The rule that makes one answer of them is that before any fit, since this run learned from no picture of "
@@ -137,15 +137,15 @@ def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.Data
         ``model``, ``strength``, ``probability`` of the transform's own class (NaN if the probe has none),
         ``says`` (the most probable class) and ``shift``: cosine distance to the embedding of the clean view.
     """
-    from probing_core.prediction.tiles import Look
+    from probing_core.prediction.tiles import PictureCrops
 
     predictor, name = predictor_of(run), preview.transform.name
     steps = preview.steps()
-    pictures = [Look("direct", image) for step in steps for image in (step.before, step.after)]
+    pictures = [PictureCrops("direct", image) for step in steps for image in (step.before, step.after)]
     rows = []
     with st.spinner("Asking the models", show_time=True), _TURN:
         for model in models:
-            told = predictor.look(model, pictures)
+            told = predictor.predict_crops(model, pictures)
             for step, a, b in zip(steps, told[::2], told[1::2], strict=True):
                 own = dict(zip(b.classes, b.probabilities, strict=True)).get(name, np.nan)
                 rows.append(

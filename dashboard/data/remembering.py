@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from probing_core.prediction.predictor import Prediction, Predictor
-from probing_core.prediction.tiles import Look
+from probing_core.prediction.tiles import PictureCrops
 
 MOST = 4096
 """Predictions in memory: of a picture and a model, about 10 kB each."""
@@ -21,12 +21,12 @@ class RememberingPredictor(Predictor):
         super().__init__(run)
         self._said: OrderedDict[tuple[str, bytes], Prediction] = OrderedDict()
 
-    def look(self, model: str, looks: Sequence[Look]) -> list[Prediction]:
+    def predict_crops(self, model: str, looks: Sequence[PictureCrops]) -> list[Prediction]:
         keys = [(model, _digest(look)) for look in looks]
         new = {key: look for key, look in zip(keys, looks, strict=True) if key not in self._said}
         told = {key: self._said[key] for key in keys if key in self._said}
         if new:
-            told |= dict(zip(new, super().look(model, list(new.values())), strict=True))
+            told |= dict(zip(new, super().predict_crops(model, list(new.values())), strict=True))
         for key, prediction in told.items():
             self._said[key] = prediction
             self._said.move_to_end(key)
@@ -35,7 +35,7 @@ class RememberingPredictor(Predictor):
         return [told[key] for key in keys]
 
 
-def _digest(look: Look) -> bytes:
+def _digest(look: PictureCrops) -> bytes:
     digest = hashlib.blake2b(look.kind.encode(), digest_size=16)
     for picture in look.pictures:
         digest.update(repr(picture.shape).encode())

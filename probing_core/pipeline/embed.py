@@ -23,9 +23,9 @@ from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.network.devices import resolve_device
 from probing_core.embedders.network.memory import give_back, out_of_memory
 from probing_core.errors import BadRun, ModelUnavailable, ProbingError
-from probing_core.prediction.tile_samples import make_looks
+from probing_core.prediction.tile_samples import make_crops
 from probing_core.runs.image_selection import choose_images
-from probing_core.runs.layout import LAYERS, LOOKS, looks_path, series_table, slug
+from probing_core.runs.layout import CROPS, LAYERS, crops_path, series_table, slug
 from probing_core.runs.models import PRECOMPUTED, model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
@@ -121,7 +121,7 @@ def embed(
         loaded = list(_load_some(store, waiting, device, precision, progress, accept, leave))
         for batch in filter(partial(is_needed, store), batches):
             _embed_units(store, recipe, corpus, batch, loaded, progress)
-        _embed_looks(store, recipe, corpus, images, loaded, key, progress)
+        _embed_crops(store, recipe, corpus, images, loaded, key, progress)
         for embedder in loaded:
             embedder.close()
         waiting = waiting[len(loaded) :]
@@ -182,7 +182,7 @@ def is_embedded(store: Store, request: str, batches: Sequence[Batch]) -> bool:
             if (e.get("blocks") if batch.blocks else batch.main or e["family"] != PRECOMPUTED)
             for unit in batch.units
         )
-        and (e["family"] == PRECOMPUTED or store.has(looks_path(e["name"]), digest([batches[0].key, e["recipe"]])))
+        and (e["family"] == PRECOMPUTED or store.has(crops_path(e["name"]), digest([batches[0].key, e["recipe"]])))
         for e in entries
     )
 
@@ -317,7 +317,7 @@ def _embed_units(
     progress.update(batch.stage, len(batch.units), len(batch.units), doing)
 
 
-def _embed_looks(
+def _embed_crops(
     store: Store,
     recipe: Recipe,
     corpus: Corpus,
@@ -331,14 +331,14 @@ def _embed_looks(
     pictures: list[np.ndarray] | None = None
     for done, embedder in enumerate(waiting):
         keys = {name: digest([key, without_none(r)]) for name, r in embedder.recipes().items()}
-        if all(store.has(looks_path(name), k) for name, k in keys.items()):
+        if all(store.has(crops_path(name), k) for name, k in keys.items()):
             continue
         progress.update("looks", done, len(waiting), "Embedding large pictures, whole and as tiles")
         if pictures is None:
-            pictures, looks = make_looks(recipe, images, corpus)
-            store.write_table(LOOKS, looks, key)
+            pictures, crops = make_crops(recipe, images, corpus)
+            store.write_table(CROPS, crops, key)
         for name, embeddings in embedder.embed_layers(pictures).items():
-            store.write_arrays(looks_path(name), {"embeddings": np.asarray(embeddings, np.float32)}, keys[name])
+            store.write_arrays(crops_path(name), {"embeddings": np.asarray(embeddings, np.float32)}, keys[name])
 
 
 def _finite(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,8 +1,8 @@
-"""What is familiar: how far an embedding lies from those that a probe has learned from.
+"""Novelty: how far an embedding lies from those that a probe has learned from.
 
 Embeddings are brought to length 1. Within the principal axes of what was learned it is the Mahalanobis distance from
 the nearest class mean that counts (Lee et al. 2018); outside of them, how much is left (after Wang et al. 2022, ViM):
-few photographs choose their own axes, and along those strangers look ordinary.
+few photographs choose their own axes, and along those unrelated pictures look ordinary.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ MOST_NUMBERS = 200_000
 """Of the whitening: wide embeddings keep fewer axes, so that the file stays below 1 MB."""
 
 STRANGE = 0.01
-"""Share of familiar pictures, of photographs that were held out, that lie beyond the threshold."""
+"""Share of the held-out photographs that lie beyond the threshold."""
 
 NOTHING = 1e-9
 """Where the axes hold all of an embedding but this share, nothing is outside of them."""
 
 
 @dataclass(frozen=True, eq=False)
-class Familiarity:
-    """Distances from all that a probe knows; NumPy alone.
+class Novelty:
+    """Distances from all that a probe learned from; NumPy alone.
 
     Attributes:
         within: class means in a shared covariance, on r axes.
         upright: (r, r); whitened coordinates times it are those of orthonormal axes, which have lengths.
-        rest: mean square of what is left of a familiar embedding outside of the axes; 0 if they hold everything.
+        rest: mean square of what is left of a learned embedding outside of the axes; 0 if they hold everything.
         threshold: of `score`.
     """
 
@@ -55,7 +55,7 @@ class Familiarity:
         dims = self.within.center.size
         if X.ndim != 2 or X.shape[1] != dims:
             raise BadArray(
-                f"Familiarity was fitted on embeddings of {dims} dimensions and takes an array (N, {dims}), but got "
+                f"Novelty was fitted on embeddings of {dims} dimensions and takes an array (N, {dims}), but got "
                 f"{X.shape}; embed with the same model and options."
             )
         score = self.within.score(unit(X))
@@ -75,7 +75,7 @@ class Familiarity:
         return save(arrays, metadata={"familiarity": json.dumps(about, sort_keys=True)})
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Familiarity:
+    def from_bytes(cls, data: bytes) -> Novelty:
         """What `to_bytes` wrote.
 
         Raises:
@@ -92,18 +92,18 @@ class Familiarity:
             return cls(within, arrays["upright"], float(about["rest"]), float(about["threshold"]))
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise BadRun(
-                "What is familiar (safetensors with center, whitening, means, upright and a threshold) was expected, "
+                "Novelty (safetensors with center, whitening, means, upright and a threshold) was expected, "
                 "but the file is damaged or something else; train again with `probing train`."
             ) from error
 
 
-def fit_familiarity(
+def fit_novelty(
     X: np.ndarray | LazyRows,
     classes: np.ndarray,
     rows: np.ndarray,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
     photographs: np.ndarray,
-) -> Familiarity:
+) -> Novelty:
     """Fitted on ``rows``, its threshold taken from photographs that were held out.
 
     Args:
@@ -113,21 +113,21 @@ def fit_familiarity(
         folds: (learned from, held out) positions; every held-out score counts for the threshold.
         photographs: (N,) ids; each weighs the same.
     """
-    familiarity = _fit(X[rows], classes[rows])
+    novelty = _fit(X[rows], classes[rows])
     scores, held = [], []
     for learned, out in folds:
-        fitted = familiarity if np.array_equal(learned, rows) else _fit(X[learned], classes[learned])
+        fitted = novelty if np.array_equal(learned, rows) else _fit(X[learned], classes[learned])
         scores += [fitted.score(X[out[start : start + BLOCK]]) for start in range(0, len(out), BLOCK)]
         held.append(photographs[out])
-    return replace(familiarity, threshold=quantile(np.concatenate(scores), np.concatenate(held), 1 - STRANGE))
+    return replace(novelty, threshold=quantile(np.concatenate(scores), np.concatenate(held), 1 - STRANGE))
 
 
-def _fit(X: np.ndarray, classes: np.ndarray) -> Familiarity:
+def _fit(X: np.ndarray, classes: np.ndarray) -> Novelty:
     within = fit_mahalanobis(unit(X), classes, max(1, min(AXES, MOST_NUMBERS // X.shape[1])))
     upright = np.linalg.inv(np.linalg.qr(within.whitening, mode="r"))
     rest = float(_outside(X, within, upright).mean())
     whole = float(((unit(X) - within.center) ** 2).sum(1).mean())
-    return Familiarity(within, upright, rest if rest > NOTHING * whole else 0.0)
+    return Novelty(within, upright, rest if rest > NOTHING * whole else 0.0)
 
 
 def _outside(X: np.ndarray, within: Mahalanobis, upright: np.ndarray) -> np.ndarray:

@@ -14,10 +14,11 @@ import psutil
 from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadConfig, BadRun, UnknownName
-from probing_core.prediction.novelty import Familiarity
-from probing_core.prediction.tiles import Look, LookRule, look_at, starting_rule
+from probing_core.prediction.fusion import FusionRule, starting_rule
+from probing_core.prediction.novelty import Novelty
+from probing_core.prediction.tiles import PictureCrops, cut
 from probing_core.probes.base import LinearProbe
-from probing_core.runs.layout import DEPLOYMENT, familiarity_path, look_rule_path, probe_path
+from probing_core.runs.layout import DEPLOYMENT, fusion_path, novelty_path, probe_path
 from probing_core.runs.models import PRECOMPUTED, differences, model_entries
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store, without_none
@@ -25,18 +26,18 @@ from probing_core.transforms import resolve
 from probing_core.transforms.base import GROUPS, Image
 
 MEMORY_SHARE = 0.5
-"""Loaded models are given up, the least recently used first, above this share of the machine's memory."""
+"""Loaded models are closed, the least recently used first, above this share of the machine's memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What one model says of one picture.
+    """What one model predicts of one picture.
 
     Attributes:
         classes, groups: names of the K classes, and the group of each.
         probabilities: (K,), sums to 1.
-        look: ``direct`` or ``combined``.
-        parts: (1 + T, K) what the probe says of the whole picture, and of each of its tiles.
+        kind: ``direct`` or ``combined``, as in `PictureCrops`.
+        crop_probabilities: (1 + T, K) of the whole picture, and of each of its tiles.
         embedding: (D,) of the whole picture at the view's size.
         distance: of that from all that the probe learned from; above 1 it is strange. NaN in runs of before.
     """
@@ -45,8 +46,8 @@ class Prediction:
     classes: tuple[str, ...]
     groups: tuple[str, ...]
     probabilities: np.ndarray
-    look: str
-    parts: np.ndarray
+    kind: str
+    crop_probabilities: np.ndarray
     embedding: np.ndarray
     distance: float = float("nan")
 
@@ -71,8 +72,8 @@ class _Probe:
 
     linear: LinearProbe
     groups: tuple[str, ...]
-    rule: LookRule
-    familiarity: Familiarity | None
+    fusion: FusionRule
+    novelty: Novelty | None
 
 
 class Predictor:
@@ -124,8 +125,8 @@ class Predictor:
             raise BadConfig(f"Live predictions answer the task 'fine' or 'group'; got '{task}'.")
         names = [str(i) for i in range(len(images))] if names is None else list(names)
         chosen = self._chosen(models)
-        looks = [look_at(image, self.recipe.view) for image in images]
-        by_model = {model: self.look(model, looks) for model in chosen}
+        crops = [cut(image, self.recipe.view) for image in images]
+        by_model = {model: self.predict_crops(model, crops) for model in chosen}
         rows = []
         for i, name in enumerate(names):
             for model in chosen:
@@ -143,43 +144,41 @@ class Predictor:
                         "class": cls,
                         "group": group,
                         "probability": float(p),
-                        "look": prediction.look,
+                        "look": prediction.kind,
                         "known": prediction.known,
                     }
                     for cls, group, p in sorted(scored, key=lambda row: -row[2])
                 ]
         return rows
 
-    def look(self, model: str, looks: Sequence[Look]) -> list[Prediction]:
-        """What ``model`` says of each look; all their pictures are embedded together."""
+    def predict_crops(self, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:
+        """What ``model`` predicts of each picture; all crops are embedded together."""
         probe = self._probe(model)
-        pictures = [picture for look in looks for picture in look.pictures]
-        embeddings = self._embed(model, pictures)
+        embeddings = self._embed(model, [crop for picture in crops for crop in picture.pictures])
         probabilities = probe.linear.probabilities(embeddings).astype(np.float64)
-        starts = np.cumsum([0, *(len(look.pictures) for look in looks)])[:-1]
-        known = probe.familiarity
-        distances = known.distance(embeddings[starts]) if known else np.full(len(looks), np.nan)
+        starts = np.cumsum([0, *(len(picture.pictures) for picture in crops)])[:-1]
+        distances = probe.novelty.distance(embeddings[starts]) if probe.novelty else np.full(len(crops), np.nan)
         predictions = []
-        for look, start, distance in zip(looks, starts, distances, strict=True):
-            mine = probabilities[start : start + len(look.pictures)]
-            combined = probe.rule.combine(mine[0], mine[1:]) if look.tiles else mine[0]
+        for picture, start, distance in zip(crops, starts, distances, strict=True):
+            each = probabilities[start : start + len(picture.pictures)]
+            fused = probe.fusion.fuse(each[0], each[1:]) if picture.tiles else each[0]
             predictions.append(
                 Prediction(
                     model,
                     probe.linear.classes,
                     probe.groups,
-                    combined / combined.sum(),
-                    look.kind,
-                    mine,
+                    fused / fused.sum(),
+                    picture.kind,
+                    each,
                     embeddings[start],
                     float(distance),
                 )
             )
         return predictions
 
-    def rule_fitted_on(self, model: str) -> int:
-        """How many pictures the rule that combines a large picture's looks was fitted on; 0: it has not been."""
-        return self._probe(model).rule.fitted_on
+    def fusion_fitted_on(self, model: str) -> int:
+        """How many pictures the fusion rule was fitted on; 0: it is the starting rule."""
+        return self._probe(model).fusion.fitted_on
 
     def similarity(
         self,
@@ -203,9 +202,9 @@ class Predictor:
             )
         rows = []
         for model in able:
-            seen = self._embed(model, [look_at(image, self.recipe.view).whole for image in images])
-            said = self._load(model).embed_text([text])[0]
-            cosine = seen @ said / np.maximum(np.linalg.norm(seen, axis=1) * np.linalg.norm(said), 1e-12)
+            embedded = self._embed(model, [cut(image, self.recipe.view).whole for image in images])
+            words = self._load(model).embed_text([text])[0]
+            cosine = embedded @ words / np.maximum(np.linalg.norm(embedded, axis=1) * np.linalg.norm(words), 1e-12)
             rows += [
                 {"image": name, "model": model, "text": text, "similarity": float(value)}
                 for name, value in zip(names, cosine, strict=True)
@@ -222,12 +221,14 @@ class Predictor:
         if model not in self._probes:
             linear = LinearProbe.from_bytes(self.store.read_bytes(probe_path(model, DEPLOYMENT)))
             groups = tuple(resolve(name).group for name in linear.classes)
-            look, known = look_rule_path(model), familiarity_path(model)
+            fusion, novelty = fusion_path(model), novelty_path(model)
             self._probes[model] = _Probe(
                 linear,
                 groups,
-                LookRule.from_bytes(self.store.read_bytes(look)) if self.store.has(look) else starting_rule(groups),
-                Familiarity.from_bytes(self.store.read_bytes(known)) if self.store.has(known) else None,
+                FusionRule.from_bytes(self.store.read_bytes(fusion))
+                if self.store.has(fusion)
+                else starting_rule(groups),
+                Novelty.from_bytes(self.store.read_bytes(novelty)) if self.store.has(novelty) else None,
             )
         return self._probes[model]
 

@@ -1,6 +1,6 @@
 """Large pictures, whole and as tiles, from which the fusion rule is fitted (see `probing_core.prediction.tiles`).
 
-Views are too small to be looked at twice, so some of the corpus's own pictures, where they are larger than that, are
+Views are too small to have tiles, so some of the corpus's own pictures, where they are larger than that, are
 transformed at their own size, once by every transform, and embedded whole and as tiles. Blur and blocks are made at
 either scale, as outside pictures have both: in proportion to the picture, or as large as they would be in a view.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.corpora.base import Corpus
-from probing_core.prediction.tiles import DIRECT_UP_TO, Look, look_at
+from probing_core.prediction.tiles import DIRECT_UP_TO, PictureCrops, cut
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import evaluation_mode, load_transforms
 from probing_core.transforms.base import Image, Transform, generator
@@ -30,7 +30,7 @@ LARGEST = 3
 COLUMNS = ("image_id", "base_id", "transform", "start", "stop")
 
 
-def plan_looks(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> list[str]:
+def plan_crops(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> list[str]:
     """Ids of the pictures: the largest of each photograph that may be learned from, if it is large enough.
 
     None where the rule is taken from another run.
@@ -50,7 +50,7 @@ def plan_looks(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> list[str
     return chosen
 
 
-def make_looks(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> tuple[list[Image], pd.DataFrame]:
+def make_crops(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> tuple[list[Image], pd.DataFrame]:
     """The pictures to embed, and which of them belong together.
 
     Returns:
@@ -60,23 +60,23 @@ def make_looks(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> tuple[li
     rows = images.set_index("image_id")
     with ThreadPoolExecutor(recipe.threads) as pool:
         made = pool.map(
-            lambda i: _large_looks(recipe, corpus.load(i), i, str(rows.at[i, "split"])),
-            plan_looks(recipe, images, corpus),
+            lambda i: _large_versions(recipe, corpus.load(i), i, str(rows.at[i, "split"])),
+            plan_crops(recipe, images, corpus),
         )
     pictures: list[Image] = []
     table = []
-    for image_id, transform, look in (version for versions in made for version in versions):
-        stop = len(pictures) + len(look.pictures)
+    for image_id, transform, large in (version for versions in made for version in versions):
+        stop = len(pictures) + len(large.pictures)
         table.append((image_id, rows.at[image_id, "base_id"], transform, len(pictures), stop))
-        pictures += look.pictures
+        pictures += large.pictures
     return pictures, pd.DataFrame(table, columns=list(COLUMNS))
 
 
-def mean_log_probabilities(probabilities: np.ndarray, looks: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def mean_log_probabilities(probabilities: np.ndarray, crops: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Of (P, K) probabilities of all pictures: those of the wholes, and exp of the tiles' mean logarithm; (N, K)."""
     logarithms = np.log(np.maximum(probabilities, 1e-6))
-    whole = probabilities[looks["start"].to_numpy()]
-    tiles = [logarithms[a + 1 : b].mean(0) for a, b in zip(looks["start"], looks["stop"], strict=True)]
+    whole = probabilities[crops["start"].to_numpy()]
+    tiles = [logarithms[a + 1 : b].mean(0) for a, b in zip(crops["start"], crops["stop"], strict=True)]
     return whole, np.exp(np.stack(tiles))
 
 
@@ -85,23 +85,23 @@ def groups_of(classes: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
     return tuple(by_name[name] for name in classes)
 
 
-def _large_looks(recipe: Recipe, image: Image, image_id: str, split: str) -> list[tuple[str, str, Look]]:
+def _large_versions(recipe: Recipe, image: Image, image_id: str, split: str) -> list[tuple[str, str, PictureCrops]]:
     square = _central_square(image, LARGEST * recipe.view)
     return [
-        (image_id, t.name, _large_look(recipe, square, t.for_split(split), image_id))
+        (image_id, t.name, _large_crops(recipe, square, t.for_split(split), image_id))
         for t in load_transforms(recipe)
         if not t.far
     ]
 
 
-def _large_look(recipe: Recipe, square: Image, transform: Transform, image_id: str) -> Look:
+def _large_crops(recipe: Recipe, square: Image, transform: Transform, image_id: str) -> PictureCrops:
     rng = generator(recipe.seed, image_id, f"{transform.name} at its own size")
     if transform.name == "identity":
-        return look_at(square, recipe.view, TILES)
+        return cut(square, recipe.view, TILES)
     strength = transform.draw_strength(rng)
     if transform.is_length and rng.random() < 0.5:
         strength *= recipe.view / square.shape[0]
-    return look_at(transform.apply(square, strength, rng), recipe.view, TILES)
+    return cut(transform.apply(square, strength, rng), recipe.view, TILES)
 
 
 def _central_square(image: Image, most: int) -> Image:

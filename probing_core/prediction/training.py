@@ -1,10 +1,10 @@
-"""The deployment probe: it learns from the renderings as well, and its penalty is chosen on them.
+"""What live predictions need, made in training: the deployment probe, its calibration, the fusion rule and novelty.
 
 A probe that is best on the bank's own samples of other photographs is not best where another program did the work.
-So the penalty and the temperature of live predictions are those that tell the renderings of the val split best, by a
-probe that learned from the train split alone; then the probe of that penalty learns from both splits. All samples of
+So the penalty and the temperature of live predictions are those that predict the renderings of the val split best, by
+a probe that learned from the train split alone; then the probe of that penalty learns from both splits. All samples of
 a class weigh the same, and the bank's own are those of the first repetition: what users bring was not made by us.
-Embeddings that have no negative numbers may enter as they are or as square roots, whichever tells those renderings
+Embeddings that have no negative numbers may enter as they are or as square roots, whichever predicts those renderings
 better.
 """
 
@@ -14,19 +14,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
+from probing_core.measures.calibration import at_temperature, fit_temperature
+from probing_core.prediction.fusion import FusionRule, fit_rule
+from probing_core.prediction.novelty import fit_novelty
+from probing_core.prediction.tile_samples import groups_of, mean_log_probabilities
 from probing_core.probes.base import LinearProbe, square_root
 from probing_core.probes.linear import GRID, fit
 from probing_core.runs.embeddings import has_embeddings, read_embeddings
-from probing_core.runs.layout import RENDERING, series_table
+from probing_core.runs.layout import (
+    CROPS,
+    DEPLOYMENT,
+    RENDERING,
+    crops_path,
+    fusion_path,
+    novelty_path,
+    probe_path,
+    series_table,
+)
 from probing_core.runs.lazy_rows import LazyRows
-from probing_core.runs.model_samples import ModelSamples, predict
+from probing_core.runs.model_samples import ModelSamples, predict, whole_images
 from probing_core.runs.tasks import Task
+
+MOST_FOR_NOVELTY = 16_000
+"""Samples that novelty is fitted on at most."""
+
+FOLDS = 5
+"""Of photographs, for the temperature of the fusion rule."""
 
 
 @dataclass(frozen=True, eq=False)
 class Deployment:
-    """A probe for live predictions, and what tells how sure it may be.
+    """A probe for live predictions, and what its confidence is calibrated on.
 
     Attributes:
         probe: learned from the train and val splits; not yet calibrated.
@@ -114,3 +134,86 @@ def class_weights(truth: np.ndarray) -> np.ndarray:
     """(n,) weights of samples of classes ``truth`` (n,), 1 on average: every class weighs the same."""
     weights = 1 / np.bincount(truth)[truth]
     return weights * len(truth) / weights.sum()
+
+
+def save_deployment(
+    work: ModelSamples,
+    task: Task,
+    probe: LinearProbe,
+    held_out: tuple[np.ndarray, np.ndarray],
+    large: np.ndarray,
+    crops: pd.DataFrame,
+    key: str,
+) -> None:
+    """Writes the deployment probe and, where there are large pictures, the fusion rule.
+
+    Args:
+        probe: fitted on all that may be learned from.
+        held_out: probabilities (n, K) and truth (n,) of samples that the probes which gave them never saw.
+        large, crops: the same of large pictures (P, K), and which of them belong together; may be empty.
+    """
+    temperature = fit_temperature(*held_out)
+    prior = group_prior(groups_of(task.classes, work.recipe))
+    deployed = probe.with_temperature(temperature).with_prior(prior)
+    work.store.write_bytes(probe_path(work.model, DEPLOYMENT), deployed.to_bytes(), key)
+    if len(crops):
+        expected = at_temperature(large, temperature) * prior
+        rule = _fusion_rule(work, task, expected / expected.sum(1, keepdims=True), crops)
+        work.store.write_bytes(fusion_path(work.model), rule.to_bytes(), key)
+
+
+def group_prior(groups: Sequence[str]) -> np.ndarray:
+    """(K,) what is expected before looking: every group alike, so that untouched is as likely as blurred.
+
+    Were every class alike, then of 31 pictures 30 would have been changed, and a picture that nothing was done to
+    would hardly ever be called so.
+    """
+    members = np.array([groups.count(group) for group in groups])
+    return 1 / (members * len(set(groups)))
+
+
+def save_novelty(
+    work: ModelSamples, rows: np.ndarray, classes: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]], key: str
+) -> None:
+    """Writes how far pictures may lie from the samples that the deployment probe learned from.
+
+    Args:
+        rows: (n,) positions of the samples that were learned.
+        classes: (n,) their classes.
+        folds: for each, positions of the samples to learn from and of those held out; both within ``rows``.
+    """
+    class_of = np.full(len(work.samples), -1)
+    class_of[rows] = classes
+    thinned = [(whole_images(work, learned, MOST_FOR_NOVELTY), held) for learned, held in folds]
+    novelty = fit_novelty(work.X, class_of, whole_images(work, rows, MOST_FOR_NOVELTY), thinned, work.photographs)
+    work.store.write_bytes(novelty_path(work.model), novelty.to_bytes(), key)
+
+
+def has_crops(work: ModelSamples) -> bool:
+    """Whether there are large pictures; reads none of their embeddings."""
+    return work.store.has(crops_path(work.model)) and len(work.store.read_table(CROPS, ["start"])) > 0
+
+
+def read_crops(work: ModelSamples) -> tuple[np.ndarray, pd.DataFrame] | None:
+    """Embeddings of the large pictures, and which belong together; None where the corpus has none."""
+    if not has_crops(work):
+        return None
+    return work.store.read_arrays(crops_path(work.model))["embeddings"], work.store.read_table(CROPS)
+
+
+def _fusion_rule(work: ModelSamples, task: Task, probabilities: np.ndarray, crops: pd.DataFrame) -> FusionRule:
+    whole, tiles = mean_log_probabilities(probabilities, crops)
+    truth = np.array([task.classes.index(name) for name in crops["transform"]])
+    groups = groups_of(task.classes, work.recipe)
+    rule = fit_rule(whole, tiles, truth, groups)
+    # Its temperature is fitted on answers of rules that did not learn from the photograph.
+    _, photograph = np.unique(crops["base_id"], return_inverse=True)
+    fold = photograph % FOLDS
+    if photograph.max() == 0:
+        return rule
+    answers = np.empty_like(whole, dtype=np.float64)
+    for held in range(min(FOLDS, photograph.max() + 1)):
+        out = fold == held
+        other = fit_rule(whole[~out], tiles[~out], truth[~out], groups)
+        answers[out] = [other.fuse(w, t[None]) for w, t in zip(whole[out], tiles[out], strict=True)]
+    return replace(rule, temperature=fit_temperature(answers, truth))

@@ -9,7 +9,7 @@ RECIPE = "run.toml"
 MANIFEST = "manifest.json"
 IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
-LOOKS = "looks.parquet"
+CROPS = "looks.parquet"
 """Which of the large pictures belong together: the whole and the tiles of one transformed image."""
 
 STRENGTH = "strength"
@@ -21,8 +21,8 @@ DEPLOYMENT = "deployment"
 CALIBRATED = "fine-calibrated"
 """The probe of the fine task at its temperature, for runs that adopt it; live predictions have one of their own."""
 
-LOOK_RULE = "look"
-FAMILIARITY = "familiarity"
+FUSION = "look"
+NOVELTY = "familiarity"
 ORACLE = "content-oracle"
 """Predictions of the content by probes that learned from images transformed alike."""
 
@@ -67,7 +67,7 @@ def embeddings_folder(model: str, series: str = "") -> str:
     return model_folder(model) + (f"series/{series}/" if series else "embeddings/")
 
 
-def looks_path(model: str) -> str:
+def crops_path(model: str) -> str:
     """Embeddings of the large pictures."""
     return f"{model_folder(model)}looks.safetensors"
 
@@ -76,12 +76,12 @@ def probe_path(model: str, task: str) -> str:
     return f"{model_folder(model)}probes/{task}.safetensors"
 
 
-def look_rule_path(model: str) -> str:
-    return probe_path(model, LOOK_RULE)
+def fusion_path(model: str) -> str:
+    return probe_path(model, FUSION)
 
 
-def familiarity_path(model: str) -> str:
-    return probe_path(model, FAMILIARITY)
+def novelty_path(model: str) -> str:
+    return probe_path(model, NOVELTY)
 
 
 def predictions_path(model: str, task: str) -> str:

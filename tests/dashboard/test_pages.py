@@ -24,11 +24,11 @@ from dashboard.widgets import upload
 from probing_core.errors import ProbingError
 from probing_core.images import encode_png
 from probing_core.paths import data_dir
-from probing_core.prediction.novelty import fit_familiarity
+from probing_core.prediction.novelty import fit_novelty
 from probing_core.prediction.predictor import Predictor
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.results import Run, command_of
-from probing_core.runs.layout import DEPLOYMENT, familiarity_path, map_path, probe_path
+from probing_core.runs.layout import DEPLOYMENT, map_path, novelty_path, probe_path
 from probing_core.runs.progress import REPORT, Report
 from probing_core.runs.store import Store, digest
 from tests.conftest import scene
@@ -516,10 +516,10 @@ def test_a_picture_far_from_what_a_model_knows_is_said_to_be(open_app, made_run,
     shutil.copytree(made_run, run)
     rows = np.arange(200)
     X = np.random.default_rng(0).normal(0.5, 0.3, (200, 768)).astype(np.float32)
-    known = fit_familiarity(X, rows % 4, rows, [(rows, rows)], rows // 10)
+    known = fit_novelty(X, rows % 4, rows, [(rows, rows)], rows // 10)
     for threshold, said in ((1e-9, True), (1e9, False)):
         content = replace(known, threshold=threshold).to_bytes()
-        Store(run).write_bytes(familiarity_path("baseline/pixels"), content, "made")
+        Store(run).write_bytes(novelty_path("baseline/pixels"), content, "made")
         app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
         assert not app.exception
         assert ("baseline/pixels: **far from what this model knows**" in texts(app)) == said

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 
 from probing_core.errors import BadArray, BadRun
 from probing_core.measures.geometry import unit
-from probing_core.prediction.novelty import STRANGE, Familiarity, fit_familiarity
+from probing_core.prediction.novelty import STRANGE, Novelty, fit_novelty
 
 DIMS, PHOTOGRAPHS, VERSIONS = 96, 80, 6
 
@@ -25,10 +25,10 @@ def made(seed: int, away: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return np.float32(X + away * strange), classes, photograph
 
 
-def fitted() -> Familiarity:
+def fitted() -> Novelty:
     X, classes, photograph = made(2)
     train = np.flatnonzero(photograph < 60)
-    return fit_familiarity(X, classes, train, [(train, np.flatnonzero(photograph >= 60))], photograph)
+    return fit_novelty(X, classes, train, [(train, np.flatnonzero(photograph >= 60))], photograph)
 
 
 def test_strangers_lie_beyond_and_the_familiar_within():
@@ -42,8 +42,8 @@ def test_every_photograph_held_out_counts_for_the_threshold():
     X, classes, photograph = made(2)
     rows = np.arange(len(X))
     folds = [(rows[photograph % 4 != f], rows[photograph % 4 == f]) for f in range(4)]
-    familiarity = fit_familiarity(X, classes, rows, folds, photograph)
-    scores = np.concatenate([fit_familiarity(X, classes, a, [(a, b)], photograph).score(X[b]) for a, b in folds])
+    familiarity = fit_novelty(X, classes, rows, folds, photograph)
+    scores = np.concatenate([fit_novelty(X, classes, a, [(a, b)], photograph).score(X[b]) for a, b in folds])
     assert np.mean(scores <= familiarity.threshold) == pytest.approx(1 - STRANGE, abs=0.005)
 
 
@@ -61,7 +61,7 @@ def test_the_rest_is_what_principal_components_leave():
 def test_axes_that_hold_everything_leave_no_rest():
     X, classes, photograph = made(2)
     train = np.flatnonzero(photograph < 60)
-    small = fit_familiarity(X[:, :8], classes, train, [(train, train)], photograph)
+    small = fit_novelty(X[:, :8], classes, train, [(train, train)], photograph)
     assert small.rest == 0
     assert np.isfinite(small.distance(X[:, :8])).all()
 
@@ -69,13 +69,13 @@ def test_axes_that_hold_everything_leave_no_rest():
 def test_wide_embeddings_fit_into_a_megabyte():
     rng = np.random.default_rng(0)
     rows = np.arange(60)
-    wide = fit_familiarity(rng.normal(size=(60, 4096)), rows % 3, rows, [(rows, rows)], rows)
+    wide = fit_novelty(rng.normal(size=(60, 4096)), rows % 3, rows, [(rows, rows)], rows)
     assert len(wide.to_bytes()) < 1_000_000
 
 
 def test_bytes_round_trip_and_repeat():
     familiarity, X = fitted(), made(3)[0]
-    read = Familiarity.from_bytes(familiarity.to_bytes())
+    read = Novelty.from_bytes(familiarity.to_bytes())
     assert read.to_bytes() == familiarity.to_bytes()
     np.testing.assert_allclose(read.distance(X), familiarity.distance(X), rtol=1e-3)
 
@@ -85,4 +85,4 @@ def test_other_embeddings_and_damage_are_refused():
         fitted().distance(np.zeros((2, 5)))
     for data in (b"", fitted().to_bytes()[:50], fitted().to_bytes().replace(b"familiarity", b"familiarize")):
         with pytest.raises(BadRun, match="train again"):
-            Familiarity.from_bytes(data)
+            Novelty.from_bytes(data)

@@ -8,11 +8,12 @@ import pytest
 from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.paths import data_dir
+from probing_core.prediction.fusion import FusionRule
 from probing_core.prediction.predictor import Predictor
-from probing_core.prediction.tiles import Look, LookRule, look_at
+from probing_core.prediction.tiles import PictureCrops, cut
 from probing_core.probes.base import LinearProbe
 from probing_core.results import Run
-from probing_core.runs.layout import familiarity_path, look_rule_path, probe_path
+from probing_core.runs.layout import fusion_path, novelty_path, probe_path
 from probing_core.runs.store import Store
 from tests.conftest import scene
 from tests.pipeline.test_stages import few_run, split_run  # noqa: F401 - fixtures
@@ -61,7 +62,7 @@ def test_groups_are_sums_of_their_members(predictor):
 @pytest.mark.parametrize("fixture", ["split_run", "few_run"])
 def test_the_rule_for_large_pictures_was_fitted_in_training(fixture, request):
     store = Store(request.getfixturevalue(fixture)[0])
-    rule = LookRule.from_bytes(store.read_bytes(look_rule_path(MODEL)))
+    rule = FusionRule.from_bytes(store.read_bytes(fusion_path(MODEL)))
     assert rule.fitted_on == len(store.read_table("looks.parquet")) > 0
     looks = store.read_table("looks.parquet")
     splits = store.read_table("images.parquet").set_index("image_id").loc[looks["image_id"], "split"]
@@ -70,14 +71,16 @@ def test_the_rule_for_large_pictures_was_fitted_in_training(fixture, request):
 
 
 def test_an_answer_is_made_of_what_is_said_of_whole_and_tiles(predictor):
-    large = look_at(scene(3, 700)[:420], predictor.recipe.view)
-    (told,) = predictor.look(MODEL, [large])
-    alone = predictor.look(MODEL, [Look("direct", picture) for picture in large.pictures])
-    np.testing.assert_allclose(told.parts, [part.probabilities for part in alone], atol=1e-6)
-    rule = predictor._probe(MODEL).rule
-    assert predictor.rule_fitted_on(MODEL) == rule.fitted_on
-    np.testing.assert_allclose(told.probabilities, rule.combine(told.parts[0], told.parts[1:]), atol=1e-9)
-    np.testing.assert_allclose(alone[0].parts, [alone[0].probabilities])
+    large = cut(scene(3, 700)[:420], predictor.recipe.view)
+    (told,) = predictor.predict_crops(MODEL, [large])
+    alone = predictor.predict_crops(MODEL, [PictureCrops("direct", picture) for picture in large.pictures])
+    np.testing.assert_allclose(told.crop_probabilities, [crop.probabilities for crop in alone], atol=1e-6)
+    rule = predictor._probe(MODEL).fusion
+    assert predictor.fusion_fitted_on(MODEL) == rule.fitted_on
+    np.testing.assert_allclose(
+        told.probabilities, rule.fuse(told.crop_probabilities[0], told.crop_probabilities[1:]), atol=1e-9
+    )
+    np.testing.assert_allclose(alone[0].crop_probabilities, [alone[0].probabilities])
 
 
 def test_the_order_and_company_of_pictures_do_not_matter(predictor):
@@ -118,9 +121,11 @@ def test_predicting_leaves_the_pictures_alone(predictor):
 
 def test_what_the_probe_knows_is_known_and_noise_is_strange(predictor):
     pictures, _ = make_all(predictor.recipe, open_corpus(predictor.recipe.corpus))
-    familiar = [Look("direct", picture) for picture in pictures]
-    noise = [Look("direct", np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8)) for i in range(4)]
-    told = predictor.look(MODEL, [*familiar, *noise])
+    familiar = [PictureCrops("direct", picture) for picture in pictures]
+    noise = [
+        PictureCrops("direct", np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8)) for i in range(4)
+    ]
+    told = predictor.predict_crops(MODEL, [*familiar, *noise])
     assert np.mean([p.known for p in told[: len(familiar)]]) > 0.9
     assert not any(p.known for p in told[len(familiar) :])
     assert all(p.known == (p.distance <= 1) for p in told)
@@ -131,8 +136,8 @@ def test_what_the_probe_knows_is_known_and_noise_is_strange(predictor):
 def test_a_run_without_familiarity_knows_everything(split_run, tmp_path):  # noqa: F811
     copy = tmp_path / "copy"
     shutil.copytree(split_run[0], copy)
-    Store(copy).remove(familiarity_path(MODEL))
-    told = Predictor(copy).look(MODEL, [look_at(scene(0, 32), 32)])[0]
+    Store(copy).remove(novelty_path(MODEL))
+    told = Predictor(copy).predict_crops(MODEL, [cut(scene(0, 32), 32)])[0]
     assert told.known
     assert np.isnan(told.distance)
 
@@ -141,7 +146,7 @@ def test_a_run_without_familiarity_knows_everything(split_run, tmp_path):  # noq
 def test_probabilities_at_the_fitted_temperatures_sum_to_one(predictor, split_run, side):  # noqa: F811
     store = Store(split_run[0])
     assert LinearProbe.from_bytes(store.read_bytes(probe_path(MODEL, "deployment"))).temperature != 1
-    assert LookRule.from_bytes(store.read_bytes(look_rule_path(MODEL))).temperature != 1
+    assert FusionRule.from_bytes(store.read_bytes(fusion_path(MODEL))).temperature != 1
     rows = predictor.predict([scene(3, side)], models=[MODEL])
     assert sum(r["probability"] for r in rows) == pytest.approx(1)
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from probing_core.prediction.tiles import MOST_TILES, LookRule, fit_rule, look_at, starting_rule
+from probing_core.prediction.fusion import FusionRule, fit_rule, starting_rule
+from probing_core.prediction.tiles import MOST_TILES, cut
 
 GROUPS = ("identity", "color", "noise")
 
@@ -17,7 +18,7 @@ def picture(height, width):
 
 def test_a_picture_of_the_views_size_is_looked_at_untouched():
     image = picture(128, 128)
-    look = look_at(image, 128)
+    look = cut(image, 128)
     assert look.kind == "direct"
     assert look.tiles == ()
     assert np.array_equal(look.whole, image)
@@ -25,7 +26,7 @@ def test_a_picture_of_the_views_size_is_looked_at_untouched():
 
 @pytest.mark.parametrize(("side", "kind"), [(40, "direct"), (192, "direct"), (193, "combined"), (1000, "combined")])
 def test_the_shorter_side_decides(side, kind):
-    assert look_at(picture(side, side + 300), 128).kind == kind
+    assert cut(picture(side, side + 300), 128).kind == kind
 
 
 @given(height=st.integers(32, 1200), width=st.integers(32, 1200))
@@ -34,7 +35,7 @@ def test_the_shorter_side_decides(side, kind):
 @settings(max_examples=40, deadline=None)
 def test_looks_have_the_views_size_and_tiles_their_own_scale(height, width):
     image = picture(height, width)
-    look = look_at(image, 64)
+    look = cut(image, 64)
     assert look.whole.shape == (64, 64, 3)
     assert len(look.tiles) <= MOST_TILES
     assert (len(look.tiles) > 0) == (min(height, width) > 96)
@@ -46,7 +47,7 @@ def test_looks_have_the_views_size_and_tiles_their_own_scale(height, width):
 
 def test_tiles_reach_every_corner():
     image = picture(500, 700)
-    tiles = look_at(image, 128).tiles
+    tiles = cut(image, 128).tiles
     corners = {(int(t[0, 0, 0]), int(t[0, 0, 1])) for t in tiles}
     assert (0, 0) in corners
     assert ((700 - 128) % 256, (500 - 128) % 256) in corners
@@ -58,7 +59,7 @@ def test_the_starting_rule_believes_tiles_about_noise_and_both_about_color():
     tiles = np.array([[0.2, 0.1, 0.7]] * 4)
     assert rule.whole[1] == rule.tiles[1]
     assert rule.tiles[2] > rule.whole[2]
-    combined = rule.combine(whole, tiles)
+    combined = rule.fuse(whole, tiles)
     assert combined.sum() == pytest.approx(1)
     assert combined[0] < combined[1:].min()
 
@@ -78,7 +79,7 @@ def test_the_rule_learns_which_look_tells_the_truth():
     assert fitted.fitted_on == 600
 
     def accuracy(rule):
-        return np.mean([rule.combine(w, t[None]).argmax() == y for w, t, y in zip(whole, tiles, truth, strict=True)])
+        return np.mean([rule.fuse(w, t[None]).argmax() == y for w, t, y in zip(whole, tiles, truth, strict=True)])
 
     assert accuracy(fitted) >= accuracy(start)
     assert fitted.whole[1] > fitted.tiles[1]
@@ -95,7 +96,7 @@ def test_few_pictures_move_the_rule_little():
 
 def test_a_rule_survives_its_file():
     rule = fit_rule(np.full((5, 3), 1 / 3), np.full((5, 3), 1 / 3), np.array([0, 1, 2, 0, 1]), GROUPS)
-    again = LookRule.from_bytes(rule.to_bytes())
+    again = FusionRule.from_bytes(rule.to_bytes())
     assert np.array_equal(again.whole, rule.whole)
     assert np.array_equal(again.tiles, rule.tiles)
     assert again.fitted_on == 5

@@ -21,19 +21,19 @@ from probing_core.pipeline.train.leave_one_out import train_few
 from probing_core.pipeline.train.reuse import adopt, adopted_files
 from probing_core.pipeline.train.tables import task_key
 from probing_core.pipeline.train.with_splits import train_split
-from probing_core.prediction.deployment import has_looks
+from probing_core.prediction.training import has_crops
 from probing_core.runs.layout import (
+    CROPS,
     DEPLOYMENT,
-    FAMILIARITY,
-    LOOK_RULE,
-    LOOKS,
+    FUSION,
+    NOVELTY,
     ORACLE,
     OTHER_PROBES,
     RENDERING,
-    familiarity_path,
+    crops_path,
     fits_path,
-    look_rule_path,
-    looks_path,
+    fusion_path,
+    novelty_path,
     predictions_path,
     probe_path,
     series_table,
@@ -50,14 +50,14 @@ from probing_core.transforms.base import Transform
 
 __all__ = [
     "DEPLOYMENT",
-    "FAMILIARITY",
-    "LOOK_RULE",
+    "FUSION",
+    "NOVELTY",
     "ORACLE",
     "OTHER_PROBES",
     "differences",
-    "familiarity_path",
     "fits_path",
-    "look_rule_path",
+    "fusion_path",
+    "novelty_path",
     "predictions_path",
     "probe_path",
     "read_probe",
@@ -95,7 +95,7 @@ def _made(work: ModelSamples, name: str, source: Store | None, key: str) -> bool
     if source is not None:
         needed += adopted_files(work.model, source, name)
     elif name != OTHER_PROBES:
-        live = [DEPLOYMENT, FAMILIARITY, *([LOOK_RULE] if has_looks(work) else [])] if name == "fine" else []
+        live = [DEPLOYMENT, NOVELTY, *([FUSION] if has_crops(work) else [])] if name == "fine" else []
         needed += [probe_path(work.model, file) for file in (name, *live)]
     return all(work.store.has(file, key) for file in needed)
 
@@ -108,7 +108,7 @@ def _key(work: ModelSamples, name: str, source: Store | None) -> str:
     if name != "fine":
         return key
     folder = f"models/{slug(work.model)}/series/{RENDERING}/"
-    further = [LOOKS, looks_path(work.model), series_table(RENDERING), *store.names(folder)]
+    further = [CROPS, crops_path(work.model), series_table(RENDERING), *store.names(folder)]
     return digest([key, [store.checksum(file) for file in further if store.has(file)]])
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 from probing_core.errors import BadCorpus
 from probing_core.measures.calibration import at_temperature, fit_temperature
 from probing_core.pipeline.train.tables import kept, save_fits, told
-from probing_core.prediction.deployment import read_looks, save_deployment, save_familiarity
 from probing_core.prediction.tile_samples import COLUMNS
+from probing_core.prediction.training import read_crops, save_deployment, save_novelty
 from probing_core.probes.leave_one_out import fit_leave_one_out
 from probing_core.runs.layout import predictions_path, probe_path
 from probing_core.runs.model_samples import ModelSamples
@@ -32,14 +32,14 @@ def train_few(work: ModelSamples, name: str, key: str) -> None:
             f"{len(np.unique(photographs))}; add some, or take --corpus photos."
         )
     # Large pictures of a photograph ride along: they are predicted out of fold, and never learned from.
-    large = read_looks(work) if name == "fine" else None
-    extra, looks = large if large is not None else (work.X[:0], pd.DataFrame(columns=list(COLUMNS)))
-    sizes = looks["stop"] - looks["start"]
-    truth = np.repeat([task.classes.index(transform) for transform in looks["transform"]], sizes)
+    large = read_crops(work) if name == "fine" else None
+    extra, crops = large if large is not None else (work.X[:0], pd.DataFrame(columns=list(COLUMNS)))
+    sizes = crops["stop"] - crops["start"]
+    truth = np.repeat([task.classes.index(transform) for transform in crops["transform"]], sizes)
     result = fit_leave_one_out(
         np.concatenate([work.X[rows], extra]),
         np.concatenate([task.truth[rows], truth.astype(np.int64)]),
-        np.concatenate([photographs, np.repeat(looks["base_id"], sizes)]),
+        np.concatenate([photographs, np.repeat(crops["base_id"], sizes)]),
         classes=task.classes,
         trainable=np.concatenate([task.seen[rows], np.zeros(len(extra), bool)]),
     )
@@ -47,9 +47,9 @@ def train_few(work: ModelSamples, name: str, key: str) -> None:
     further = {}
     if name == "fine":
         held_out = probabilities, task.truth[rows]
-        save_deployment(work, task, result.deployment, held_out, result.probabilities[len(rows) :], looks, key)
+        save_deployment(work, task, result.deployment, held_out, result.probabilities[len(rows) :], crops, key)
         folds = [(rows[photographs != p], rows[photographs == p]) for p in np.unique(photographs)]
-        save_familiarity(work, rows, task.truth[rows], folds, key)
+        save_novelty(work, rows, task.truth[rows], folds, key)
         further["p_calibrated"] = kept(calibrate_out_of_fold(probabilities, task.truth[rows], photographs))
     work.store.write_bytes(probe_path(work.model, name), result.deployment.to_bytes(), key)
     save_fits(work, name, zip(result.photographs, result.facts, strict=True), key)

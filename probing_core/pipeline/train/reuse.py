@@ -9,7 +9,7 @@ from probing_core.measures.calibration import at_temperature
 from probing_core.pipeline.caveats import joined
 from probing_core.pipeline.train.tables import kept, save_fits, told
 from probing_core.runs.image_selection import LEARNED
-from probing_core.runs.layout import CALIBRATED, DEPLOYMENT, FAMILIARITY, LOOK_RULE, predictions_path, probe_path
+from probing_core.runs.layout import CALIBRATED, DEPLOYMENT, FUSION, NOVELTY, predictions_path, probe_path
 from probing_core.runs.model_samples import ModelSamples, predict, read_probe
 from probing_core.runs.models import refuse_stranger
 from probing_core.runs.recipe import Recipe
@@ -17,7 +17,7 @@ from probing_core.runs.samples import evaluation_mode
 from probing_core.runs.store import Store
 from probing_core.runs.tasks import Task
 
-LIVE = (CALIBRATED, DEPLOYMENT, LOOK_RULE, FAMILIARITY)
+LIVE = (CALIBRATED, DEPLOYMENT, FUSION, NOVELTY)
 """Files that are taken over with the probe of the task ``fine``."""
 
 

@@ -8,9 +8,8 @@ import pandas as pd
 from probing_core.errors import BadCorpus
 from probing_core.measures.calibration import at_temperature, fit_temperature
 from probing_core.pipeline.train.tables import kept, save_fits, told
-from probing_core.prediction.deployment import read_looks, save_deployment, save_familiarity
 from probing_core.prediction.tile_samples import COLUMNS
-from probing_core.prediction.training import fit_deployment
+from probing_core.prediction.training import fit_deployment, read_crops, save_deployment, save_novelty
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import fit_in_span
 from probing_core.runs.layout import CALIBRATED, DEPLOYMENT, predictions_path, probe_path
@@ -67,8 +66,8 @@ def _deploy(
     work: ModelSamples, task: Task, probe: LinearProbe, train: np.ndarray, val: np.ndarray, key: str
 ) -> FitFacts:
     deployment = fit_deployment(work, task, probe, train, val)
-    large, looks = read_looks(work) or (work.X[:0], pd.DataFrame(columns=list(COLUMNS)))
+    large, crops = read_crops(work) or (work.X[:0], pd.DataFrame(columns=list(COLUMNS)))
     seen = deployment.choosing.probabilities(large)
-    save_deployment(work, task, deployment.probe, deployment.held_out, seen, looks, key)
-    save_familiarity(work, train, task.truth[train], [(train, val)], key)
+    save_deployment(work, task, deployment.probe, deployment.held_out, seen, crops, key)
+    save_novelty(work, train, task.truth[train], [(train, val)], key)
     return deployment.probe.facts

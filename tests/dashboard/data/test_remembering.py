@@ -7,7 +7,7 @@ import pytest
 
 from dashboard.data.remembering import RememberingPredictor
 from probing_core.prediction.predictor import Predictor
-from probing_core.prediction.tiles import Look
+from probing_core.prediction.tiles import PictureCrops
 from probing_core.results import Run
 
 MODEL = "baseline/pixels"
@@ -17,7 +17,11 @@ MODEL = "baseline/pixels"
 def looks():
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 255, (128, 128, 3), dtype=np.uint8) for _ in range(4)]
-    return [Look("direct", pictures[0]), Look("direct", pictures[1]), Look("combined", pictures[0], (pictures[2],))]
+    return [
+        PictureCrops("direct", pictures[0]),
+        PictureCrops("direct", pictures[1]),
+        PictureCrops("combined", pictures[0], (pictures[2],)),
+    ]
 
 
 def test_it_says_what_the_predictor_says_and_asks_only_what_is_new(made_run, looks, monkeypatch):
@@ -30,11 +34,11 @@ def test_it_says_what_the_predictor_says_and_asks_only_what_is_new(made_run, loo
 
     monkeypatch.setattr(Predictor, "_embed", counting)
     run = Run.open(made_run)
-    plain = Predictor(run).look(MODEL, looks)
+    plain = Predictor(run).predict_crops(MODEL, looks)
     asked.clear()
     remembering = RememberingPredictor(run)
-    first = remembering.look(MODEL, looks[:2])
-    again = remembering.look(MODEL, [looks[2], looks[1], looks[0], looks[0]])
+    first = remembering.predict_crops(MODEL, looks[:2])
+    again = remembering.predict_crops(MODEL, [looks[2], looks[1], looks[0], looks[0]])
     assert asked == [2, 2]  # two pictures, then the whole and the tile of the one that is new
     assert again[1] is first[1]
     assert again[2] is again[3] is first[0]
@@ -46,6 +50,6 @@ def test_it_says_what_the_predictor_says_and_asks_only_what_is_new(made_run, loo
 def test_it_forgets_the_oldest(made_run, looks, monkeypatch):
     monkeypatch.setattr("dashboard.data.remembering.MOST", 1)
     remembering = RememberingPredictor(Run.open(made_run))
-    first = remembering.look(MODEL, looks[:2])
-    assert remembering.look(MODEL, looks[1:2])[0] is first[1]
-    assert remembering.look(MODEL, looks[:1])[0] is not first[0]
+    first = remembering.predict_crops(MODEL, looks[:2])
+    assert remembering.predict_crops(MODEL, looks[1:2])[0] is first[1]
+    assert remembering.predict_crops(MODEL, looks[:1])[0] is not first[0]

@@ -16,7 +16,7 @@ from probing_core.pipeline.train.leave_one_out import calibrate_out_of_fold
 from probing_core.pipeline.train.tables import kept
 from probing_core.probes.linear import fit
 from probing_core.runs.embeddings import read_embeddings
-from probing_core.runs.layout import DEPLOYMENT, FAMILIARITY, predictions_path, probe_path
+from probing_core.runs.layout import DEPLOYMENT, NOVELTY, predictions_path, probe_path
 from probing_core.runs.model_samples import read_probe
 from probing_core.runs.models import differences, model_entries
 from probing_core.runs.store import Store
@@ -160,7 +160,7 @@ def test_other_versions_are_adopted_and_said(adopting, trained_run):
     store = adopting(libraries={"cv2": "0.1"})
     notes = store.read_table("tables/scores.parquet")["note"]
     assert notes.str.contains("probes trained on embeddings of another libraries").all()
-    for name in ("fine-calibrated", DEPLOYMENT, FAMILIARITY):
+    for name in ("fine-calibrated", DEPLOYMENT, NOVELTY):
         assert store.read_bytes(probe_path(MODEL, name)) == Store(trained_run).read_bytes(probe_path(MODEL, name))
     scores = store.read_table("tables/scores.parquet")
     assert set(scores["probe"]) == {"linear"}
