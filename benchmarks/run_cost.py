@@ -30,6 +30,7 @@ from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.network.embedder import NetworkEmbedder
 from probing_core.images import encode_png
 from probing_core.pipeline import Options, embed
+from probing_core.runs.layout import IMAGES, RECIPE, SAMPLES
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import cut_units, load_transforms, plan_samples
 from probing_core.runs.store import Store
@@ -130,9 +131,9 @@ class _Parts:
     """What a run cannot do without: the pictures of its samples, and each model's pass over them."""
 
     def __init__(self, store: Store, corpus: Corpus) -> None:
-        self.recipe = Recipe.from_toml(store.read_toml("run.toml"))
+        self.recipe = Recipe.from_toml(store.read_toml(RECIPE))
         self.corpus = corpus
-        self.planned = plan_samples(self.recipe, store.read_table("images.parquet"))
+        self.planned = plan_samples(self.recipe, store.read_table(IMAGES))
         self.units = cut_units(self.recipe, self.planned)
         self.pictures: list[Image] = []
 
@@ -180,7 +181,7 @@ def _measure(corpus: str, images: int) -> dict[str, float]:
     loaded[name].embed([np.zeros((VIEW, VIEW, 3), np.uint8)] * 64)
     with tempfile.TemporaryDirectory() as out:
         seconds = _seconds(lambda: _embed(Path(out), corpus, loaded, images))
-        samples = len(Store(Path(out)).read_table("samples.parquet"))
+        samples = len(Store(Path(out)).read_table(SAMPLES))
     scale = 2**20 if sys.platform == "darwin" else 2**10
     return {"s": seconds / samples, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale}
 

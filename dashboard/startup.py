@@ -21,6 +21,7 @@ from probing_core.charts.maps import category_looks
 from probing_core.charts.theme import SYMBOLS
 from probing_core.errors import ProbingError, one_line
 from probing_core.results import Run, summaries
+from probing_core.runs import layout
 from probing_core.transforms import bank
 
 PAUSE_S = 10.0
@@ -70,7 +71,7 @@ def _first_page() -> None:
         cache.computed(run, summaries.substance)
         cache.computed(run, summaries.content_classes)
     for name in ("claims", "contrasts", "ablations"):
-        cache.table(run, f"tables/{name}.parquet")
+        cache.table(run, layout.table_path(name))
 
 
 def charts() -> None:
@@ -152,7 +153,7 @@ def _tables() -> None:
     for task in run.tasks:
         cache.board((run,), task, "seen")
     for name in ("cka", "dimension", "erasure", "selectivity", "codelength", "geometry", "ood"):
-        cache.table(run, f"tables/{name}.parquet")
+        cache.table(run, layout.table_path(name))
     for make in (summaries.layers, summaries.rotations):
         cache.computed(run, make)
     for model in models[:2]:

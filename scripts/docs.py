@@ -12,6 +12,7 @@ from pathlib import Path
 
 from probing_core.charts import LAYER_TASKS
 from probing_core.results import Run, change_of_corpus, summaries
+from probing_core.runs import layout
 from probing_core.runs.store import Store
 from scripts import transform_docs
 
@@ -33,19 +34,19 @@ SHOWN = (
 def main() -> None:
     transform_docs.main()
     runs = [Store(ROOT / "data" / name) for name in ("reference", "runs/demo")]
-    run = next((run for run in runs if run.has("tables/scores.parquet")), None)
+    run = next((run for run in runs if run.has(layout.SCORES)), None)
     if run is None:
         sys.exit("error: the README's table needs a run; `make demo` makes data/runs/demo.")
     page = ROOT / "README.md"
     text = page.read_text(encoding="utf-8")
-    parts = [score_table(run), *([claims_list(run)] if run.has("tables/claims.parquet") else [])]
-    if run.has("tables/ablations.parquet"):
+    parts = [score_table(run), *([claims_list(run)] if run.has(layout.CLAIMS) else [])]
+    if run.has(layout.ABLATIONS):
         parts.append(ablations_list(run))
-    if run.has("tables/layers.parquet"):
+    if run.has(layout.table_path("layers")):
         parts.append(layers_list(Run.open(run.root)))
     text = put(text, BEGIN, "\n\n".join(parts))
     reference, demo = runs
-    if all(run.has("tables/scores.parquet") for run in runs):
+    if all(run.has(layout.SCORES) for run in runs):
         text = put(text, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
     page.write_text(text, encoding="utf-8")
 
@@ -69,7 +70,7 @@ def change_table(here: Run, there: Run) -> str:
 
 def score_table(run: Store) -> str:
     """A Markdown table of a run's main scores, best model first, with 95 % intervals; notes on scores stand below."""
-    scores = run.read_table("tables/scores.parquet")
+    scores = run.read_table(layout.SCORES)
     scores = scores[scores["probe"] == "linear"]
     cells: dict[str, dict[str, str]] = {}
     order: dict[str, float] = {}
@@ -95,7 +96,7 @@ def score_table(run: Store) -> str:
 
 def claims_list(run: Store) -> str:
     """The claims with their verdicts and what they rest on, as a numbered list."""
-    claims = run.read_table("tables/claims.parquet")
+    claims = run.read_table(layout.CLAIMS)
     return "\n".join(
         f"{n}. {r.claim} **{r.verdict.capitalize()}.** {r.evidence}" for n, r in enumerate(claims.itertuples(), 1)
     )
@@ -103,7 +104,7 @@ def claims_list(run: Store) -> str:
 
 def ablations_list(run: Store) -> str:
     """What the ablations are worth, a line each."""
-    rows = run.read_table("tables/ablations.parquet").dropna(subset=["p"])
+    rows = run.read_table(layout.ABLATIONS).dropna(subset=["p"])
     lines = [
         f"- `{r.first}` less `{r.second}`, {r.score}: {100 * r.effect:+.1f} points ({100 * r.low:.1f} to "
         f"{100 * r.high:.1f}), p {'< 0.001' if r.p_holm < 0.001 else f'= {r.p_holm:.3f}'}"

@@ -23,13 +23,13 @@ import pandas as pd
 from probing_core.errors import ProbingError
 from probing_core.paths import data_dir
 from probing_core.results.run_places import REFERENCE
+from probing_core.runs import layout
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store, digest
 
-LEFT_OUT = ("embeddings/", "series/", "looks.safetensors")
-"""Matrices of every sample: they are large, and whoever has the corpus makes them again."""
+SHIPPED = (layout.IMAGES, layout.SAMPLES, layout.TABLES, layout.MODELS, layout.SERIES)
+"""Embeddings of these folders stay behind: they are large, and whoever has the corpus makes them again."""
 
-KEPT_AT_TOP = ("images.parquet", "samples.parquet", "tables/", "models/", "series/")
 MOST_BYTES = 60_000_000
 
 
@@ -42,22 +42,22 @@ def ship(run: Store, description: str, licenses: Mapping[str, str], out: Path) -
     Raises:
         ProbingError: the run is not complete, or is larger than what ships.
     """
-    if not run.has("tables/scores.parquet"):
+    if not run.has(layout.SCORES):
         raise ProbingError(f"'{run.root}' has no scores yet; `probing run --out {run.root}` completes it.")
-    names = [name for name in run.names() if name.startswith(KEPT_AT_TOP) and not _left_out(name)]
+    names = [name for name in run.names() if name.startswith(SHIPPED) and not layout.is_embeddings_path(name)]
     total = sum(run.path(name).stat().st_size for name in names)
     if total > MOST_BYTES:
         raise ProbingError(f"The shipped part of '{run.root}' has {total:,} bytes; {MOST_BYTES:,} are allowed.")
     shutil.rmtree(out, ignore_errors=True)
     shipped = Store(out)
-    recipe = replace(Recipe.from_toml(run.read_toml("run.toml")), corpus=description)
+    recipe = replace(Recipe.from_toml(run.read_toml(layout.RECIPE)), corpus=description)
     with shipped.locked():
-        shipped.write_toml("run.toml", recipe.to_toml(), digest(recipe.to_toml()))
+        shipped.write_toml(layout.RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
         for name in names:
             shipped.adopt(name, run, digest([name, run.checksum(name)]))
-        images = licensed(shipped.read_table("images.parquet"), licenses)
-        shipped.write_table("images.parquet", images, digest([run.checksum("images.parquet"), dict(licenses)]))
-    shutil.rmtree(out / "log")
+        images = licensed(shipped.read_table(layout.IMAGES), licenses)
+        shipped.write_table(layout.IMAGES, images, digest([run.checksum(layout.IMAGES), dict(licenses)]))
+    shutil.rmtree(out / layout.LOG)
     return total
 
 
@@ -72,10 +72,6 @@ def _named(text: str) -> tuple[str, str]:
     if not (collection and equals and license):
         raise argparse.ArgumentTypeError(f"expected COLLECTION=LICENSE, got '{text}'")
     return collection, license
-
-
-def _left_out(name: str) -> bool:
-    return name.startswith("models/") and any(part in name for part in LEFT_OUT)
 
 
 def main() -> int:

@@ -24,6 +24,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, one_line
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
+from probing_core.runs import layout
 
 if TYPE_CHECKING:
     from probing_core.prediction.predictor import Predictor
@@ -89,7 +90,7 @@ def open_run(path: Path) -> Run:
 
 def _stamp(path: Path) -> str:
     try:
-        status = (path / "manifest.json").stat()
+        status = (path / layout.MANIFEST).stat()
     except OSError as error:
         raise BadRun(f"The run '{path}' has no manifest that can be read: {one_line(error)}.") from error
     return f"{status.st_mtime_ns}-{status.st_size}"

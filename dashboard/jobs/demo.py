@@ -13,19 +13,21 @@ from probing_core.errors import ProbingError
 from probing_core.paths import data_dir
 from probing_core.results import Run, source_of
 from probing_core.results.run_places import DEMO, REFERENCE
+from probing_core.runs import layout
+from probing_core.runs.options import Options
 
-LIMIT = ("--limit", "100")
+LIMIT = 100
 """Ten views of each photograph, so that it takes minutes on slow cores too; a run that was begun keeps its own."""
 
-MAPS = ("--maps", "first")
+MAPS = "first"
 """Further ones are drawn when somebody opens them."""
 
 
 def main() -> int:
     demo, reference = data_dir() / "runs" / DEMO, data_dir() / REFERENCE
     try:
-        if (reference / "run.toml").is_file():
-            begun = (demo / "run.toml").is_file()
+        if (reference / layout.RECIPE).is_file():
+            begun = (demo / layout.RECIPE).is_file()
             if begun and source_of(Run.open(demo), [Run.open(reference)]) is None:
                 # Of another reference run, which has been replaced since, as by `git pull`.
                 worker.cancel(demo)
@@ -33,14 +35,15 @@ def main() -> int:
                 begun = False
             report = worker.report_of(demo)
             if report is None or report.state != "running":
-                worker.start(demo, ["--probes-from", str(reference), *([] if begun else LIMIT), *MAPS])
+                options = Options(probes_from=reference, limit=None if begun else LIMIT, maps=MAPS)
+                worker.start(demo, options.arguments())
             return 0
     except (ProbingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     from probing_core.cli import main as probing
 
-    return probing(["run", "--out", str(demo), *LIMIT, *MAPS])
+    return probing(["run", "--out", str(demo), *Options(limit=LIMIT, maps=MAPS).arguments()])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 
 from probing_core.errors import BadRun
-from probing_core.runs.progress import REPORT, Report
+from probing_core.runs.layout import LOG, PROGRESS, WORKER_OUTPUT
+from probing_core.runs.progress import Report
 from probing_core.runs.store import write_atomically
 
 SAME_S = 1.0
@@ -25,7 +26,7 @@ def report_of(run: Path) -> Report | None:
     A report that says "running" although its process is gone is told as cancelled: it can be resumed.
     """
     try:
-        report = Report(**json.loads((run / REPORT).read_bytes()))
+        report = Report(**json.loads((run / PROGRESS).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
     if report.state == "running" and _process(report) is None:
@@ -56,8 +57,8 @@ def _work(run: Path, command: Sequence[str]) -> None:
     if report is not None and report.state == "running":
         return  # somebody else has asked for it; whoever looks sees how far it is
     try:
-        (run / "log").mkdir(parents=True, exist_ok=True)
-        output = (run / "log" / "worker.txt").open("ab")
+        (run / LOG).mkdir(parents=True, exist_ok=True)
+        output = (run / WORKER_OUTPUT).open("ab")
     except OSError as error:
         raise BadRun(
             f"Nothing can be written to '{run}' ({error.strerror}), so nothing can be computed there; "
@@ -74,7 +75,7 @@ def _work(run: Path, command: Sequence[str]) -> None:
     # The worker reports once it has been loaded; until then, whoever looks must not see the report of an earlier one.
     born = psutil.Process(process.pid).create_time()
     report = Report("start", 0, 1, None, "Starting", pid=process.pid, born=born)
-    write_atomically(run / REPORT, json.dumps(asdict(report)).encode())
+    write_atomically(run / PROGRESS, json.dumps(asdict(report)).encode())
 
 
 def cancel(run: Path) -> bool:

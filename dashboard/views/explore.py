@@ -16,6 +16,7 @@ from dashboard.widgets import gallery, messages, pickers, tables, upload
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.errors import ProbingError
 from probing_core.results import Run
+from probing_core.runs import layout
 from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 6
@@ -84,7 +85,7 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
 
 def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
     st.header("Measured over many pictures", help=f"{hint('recall')} {hint('shift')}")
-    table = cache.table(run, "tables/strength.parquet")
+    table = cache.table(run, layout.table_path("strength"))
     rows = table if table.empty else table[(table["transform"] == transform.name) & table["model"].isin(models)]
     if rows.empty:
         _by_drawn_strength(run, transform, strength, models)
@@ -113,7 +114,7 @@ def _axis(transform: Transform, strength: float) -> StrengthAxis:
 
 def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
     """Model -> its detection threshold, where that lies among the strengths that were tried."""
-    table = cache.table(run, "tables/thresholds.parquet")
+    table = cache.table(run, layout.table_path("thresholds"))
     rows = table if table.empty else table[(table["transform"] == transform.name) & (table["censored"] == "")]
     return {} if rows.empty else dict(zip(rows["model"], rows["threshold"], strict=True))
 
@@ -147,7 +148,7 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
 
 def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
     st.header("Detection thresholds", help=hint("detection threshold"))
-    table = cache.table(run, "tables/thresholds.parquet")
+    table = cache.table(run, layout.table_path("thresholds"))
     rows = table if table.empty else table[(table["transform"] == transform.name) & table["model"].isin(models)]
     if rows.empty:
         reason = f"{transform.name} has too few strengths for a threshold, or the chosen models have none."

@@ -15,6 +15,7 @@ from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import LAYER_TASKS, confusion_chart, dimension_chart, layers_chart, shift_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run, summaries
+from probing_core.runs import layout
 
 EQUIVARIANCE = ("equivariance-identity", "equivariance-offset", "equivariance-ridge", "equivariance-rank")
 WHOSE = {"one": "one model", "all": "all models"}
@@ -64,7 +65,7 @@ def _shift(run: Run, model: str) -> None:
 
 def _equivariance(run: Run, model: str) -> None:
     st.subheader("Equivariance", help=hint("equivariance"))
-    table = cache.table(run, "tables/geometry.parquet")
+    table = cache.table(run, layout.table_path("geometry"))
     rows = table if table.empty else table[table["measure"].isin(EQUIVARIANCE)]
     if rows.empty:
         messages.empty(tables.why_none(run))
@@ -78,7 +79,7 @@ def _equivariance(run: Run, model: str) -> None:
 
 def _cka(run: Run) -> None:
     st.subheader("Likeness of the models' spaces", help=hint("cka"))
-    table = cache.table(run, "tables/cka.parquet")
+    table = cache.table(run, layout.table_path("cka"))
     if table.empty:
         messages.empty(tables.why_none(run, trains=False))
         return
@@ -132,7 +133,7 @@ def _layers(run: Run) -> None:
 
 def _composition(run: Run, model: str) -> None:
     st.subheader("Two transformations at once", help=hint("composition"))
-    table = cache.table(run, "tables/composition.parquet")
+    table = cache.table(run, layout.table_path("composition"))
     if table.empty:
         messages.empty(tables.why_none(run))
         return
@@ -159,7 +160,7 @@ def _composition(run: Run, model: str) -> None:
 def _dimension(run: Run) -> None:
     st.subheader("Accuracy against dimension", help="How well the transformation is told from the first principal "
                  "components of the embedding alone, so that models are compared at equal size.")  # fmt: skip
-    table = cache.table(run, "tables/dimension.parquet")
+    table = cache.table(run, layout.table_path("dimension"))
     if table.empty:
         messages.empty(tables.why_none(run))
         return
@@ -172,7 +173,7 @@ def _dimension(run: Run) -> None:
 def _erasure(run: Run) -> None:
     st.subheader("Erasing the transformation", help="The linear subspace that tells the transformations is projected "
                  "out of the embedding, and accuracy is measured again.")  # fmt: skip
-    table = cache.table(run, "tables/erasure.parquet")
+    table = cache.table(run, layout.table_path("erasure"))
     if table.empty:
         messages.empty(tables.why_none(run))
         return
@@ -197,7 +198,7 @@ def _erasure(run: Run) -> None:
 def _outliers(run: Run, model: str) -> None:
     st.subheader("Outside of clean embeddings", help="How well the distance from clean training embeddings tells "
                  "transformed images from clean ones; nothing is tuned on transformed images.")  # fmt: skip
-    table = cache.table(run, "tables/ood.parquet")
+    table = cache.table(run, layout.table_path("ood"))
     if table.empty:
         messages.empty(tables.why_none(run))
         return
@@ -219,8 +220,8 @@ def _information(run: Run) -> None:
     st.subheader("In the embedding, or learned by the probe?", help="A probe that learns easily and generalizes finds "
                  "what the embedding holds; one that needs many examples learns it by itself.")  # fmt: skip
     selectivity, codelength = (
-        cache.table(run, "tables/selectivity.parquet"),
-        cache.table(run, "tables/codelength.parquet"),
+        cache.table(run, layout.table_path("selectivity")),
+        cache.table(run, layout.table_path("codelength")),
     )
     if selectivity.empty or codelength.empty:
         messages.empty(tables.why_none(run))

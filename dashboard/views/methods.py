@@ -20,6 +20,7 @@ from probing_core.measures import MEASURES
 from probing_core.probes import PROBES
 from probing_core.results import Run, command_of, corpus_is_named
 from probing_core.results.report.methods import ORIGIN, PROTOCOL, about_fits, how_judged
+from probing_core.runs import layout
 
 PAPER = "arXiv 2307.05610"
 SHOWN = 200
@@ -136,7 +137,7 @@ def _export(run: Run) -> None:
     shown = table.head(SHOWN)
     st.caption(f"{len(shown):,} of {len(table):,} rows shown; the download has all.")
     st.dataframe(shown, hide_index=True, key="any-table")
-    download(table, name.replace("/", "-").removesuffix(".parquet"))
+    download(table, name.replace("/", "-").removesuffix(layout.PARQUET))
 
 
 def _zip(run: Run, names: list[str]) -> bytes:

@@ -27,7 +27,10 @@ from dashboard.widgets import banner, messages, pickers
 from probing_core.errors import ProbingError
 from probing_core.paths import data_dir
 from probing_core.results import RunPlace
-from probing_core.runs.progress import REPORT, duration
+from probing_core.runs import layout
+from probing_core.runs.options import Options
+from probing_core.runs.progress import duration
+from probing_core.runs.recipe import VIEW
 from probing_core.runs.samples import FEW_PHOTOGRAPHS
 from probing_core.transforms import GROUPS, bank
 
@@ -78,7 +81,7 @@ def _form() -> tuple[str, dict, str, bool]:
         changing = [g for g in GROUPS if g != "identity"]
         state.remember("new-groups", changing, [])
         groups = st.multiselect("Groups of transformations", changing, key="new-groups", placeholder="the whole bank")
-        state.remember("new-view", VIEWS, 128)
+        state.remember("new-view", VIEWS, VIEW)
         view = st.select_slider("View (pixels)", VIEWS, key="new-view", help="The square that models receive.")
     for choice, value in (("new-name", name), ("new-limit", limit), ("new-groups", groups), ("new-view", view)):
         state.publish(choice, value)
@@ -154,14 +157,15 @@ def _problem(name: str, models: list[str], wanted: bool, known: bool) -> str:
 
 
 def _command(arguments: dict) -> list[str]:
-    command = ["--corpus", arguments["corpus"], "--models", ",".join(arguments["models"])]
-    command += ["--view", str(arguments["view"])]
-    if arguments["limit"]:
-        command += ["--limit", str(arguments["limit"])]
-    if arguments["groups"]:
-        members = ["identity", *(t.name for t in bank() if t.group in arguments["groups"])]
-        command += ["--transforms", ",".join(members)]
-    return command
+    members = ["identity", *(t.name for t in bank() if t.group in arguments["groups"])]
+    options = Options(
+        corpus=arguments["corpus"],
+        models=arguments["models"],
+        view=arguments["view"],
+        limit=arguments["limit"] or None,
+        transforms=members if arguments["groups"] else None,
+    )
+    return options.arguments()
 
 
 def _estimate(arguments: dict) -> Estimate | None:
@@ -242,7 +246,7 @@ def _runs() -> None:
     for place in places:
         report = worker.report_of(place.path)
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):
-            begun = (place.path / "run.toml").is_file()
+            begun = (place.path / layout.RECIPE).is_file()
             st.markdown(f"**{plain(place.name)}** — {_status(place.complete, report, begun)}", width="stretch")
             if report and report.state == "running":
                 if st.button("Cancel", key=f"cancel-{place.name}"):
@@ -266,7 +270,7 @@ def _only_begun() -> list[RunPlace]:
     return [
         RunPlace(path.name, path, complete=False)
         for path in found
-        if (path / REPORT).is_file() and not (path / "run.toml").is_file()
+        if (path / layout.PROGRESS).is_file() and not (path / layout.RECIPE).is_file()
     ]
 
 

@@ -18,6 +18,7 @@ from probing_core.measures import MEASURES
 from probing_core.pipeline.abstract import CLAIMS
 from probing_core.results import Run, change_of_corpus, rankable, source_of, summaries
 from probing_core.results.ranking import measure_of
+from probing_core.runs import layout
 
 INTRODUCTION = (
     "An image embedding is used for what is in a picture. This shows what else it holds: transformations are applied "
@@ -281,7 +282,7 @@ def _claims(run: Run) -> None:
         "They are those of the abstract of *Substance or Style: What Does Your Image Embedding Know?* "
         "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction."
     )
-    verdicts = cache.table(run, "tables/claims.parquet")
+    verdicts = cache.table(run, layout.CLAIMS)
     if verdicts.empty:
         for number, claim in enumerate(CLAIMS, 1):
             st.markdown(f"{number}. {claim}")
@@ -296,7 +297,7 @@ def _claims(run: Run) -> None:
         )
     st.caption("One encoder of a kind cannot speak for its objective: a verdict is about these encoders.")
     download(verdicts, "claims", "Data as CSV")
-    contrasts = cache.table(run, "tables/contrasts.parquet")
+    contrasts = cache.table(run, layout.CONTRASTS)
     if len(contrasts) and (
         box := pickers.fold("The contrasts that they rest on, named before looking", "show-contrasts")
     ):
@@ -306,7 +307,7 @@ def _claims(run: Run) -> None:
 
 
 def _ablations(run: Run) -> None:
-    table = cache.table(run, "tables/ablations.parquet")
+    table = cache.table(run, layout.ABLATIONS)
     table = table[table["p"].notna()] if len(table) else table
     if table.empty:
         return

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from probing_core.cli.arguments import add_command, name_list, natural
+from probing_core.runs.options import Kind, Options, flag
 
-if TYPE_CHECKING:
-    from probing_core.pipeline import Options
+PARSERS: dict[Kind, Callable[[str], Any]] = {"text": str, "number": natural, "names": name_list, "folder": Path}
 
 
 def add(commands: Any) -> None:
@@ -25,13 +26,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     add_run_options(parser)
-    parser.add_argument(
-        "--maps",
-        choices=("all", "first"),
-        default="all",
-        help="which maps to draw: all (default), or that of the first model; the dashboard has the others drawn when "
-        "somebody opens them",
-    )
+    add_option(parser, "maps", choices=("all", "first"), metavar=None)
     for stage, help in (
         ("embed", "transform the images and embed them with every model"),
         ("train", "train the probes"),
@@ -54,35 +49,17 @@ def add(commands: Any) -> None:
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--corpus", metavar="C", help="photos (default), folder:PATH, parquet:FILE, torchvision:NAME")
-    parser.add_argument("--view", type=natural, metavar="N", help="pixels of the side of the views (default 128)")
-    parser.add_argument(
-        "--models", type=name_list, metavar="a,b", help="default: the models that come with the product"
-    )
-    parser.add_argument(
-        "--transforms",
-        type=name_list,
-        metavar="a,b",
-        help="default: bank, all of it; far-styles adds styles that no probe learns from",
-    )
-    parser.add_argument(
-        "--limit",
-        type=natural,
-        metavar="N",
-        help="number of usable images before transforms, drawn evenly over photographs",
-    )
-    parser.add_argument(
-        "--live-images",
-        type=natural,
-        metavar="N",
-        help="number of images, beyond the limit too, that live predictions learn from (default: of the run, 500 at "
-        "most)",
-    )
-    parser.add_argument("--seed", type=natural, metavar="N", help="of every random draw (default 0)")
-    parser.add_argument("--repetitions", type=natural, metavar="N", help="draws per image and transform (default 1)")
-    parser.add_argument("--probes-from", type=Path, metavar="RUN", help="train nothing: take that run's probes")
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
-    parser.add_argument("--precision", default="auto", help="auto (default), float32, bfloat16, float16")
+    """The arguments that `Options` describes, apart from the maps: only one command draws them."""
+    for option in fields(Options):
+        if option.name != "maps":
+            add_option(parser, option.name)
+
+
+def add_option(parser: argparse.ArgumentParser, name: str, **changes: Any) -> None:
+    option = next(f for f in fields(Options) if f.name == name)
+    about = option.metadata
+    keywords = {"type": PARSERS[about["kind"]], "metavar": about["metavar"], "help": about["help"]}
+    parser.add_argument(flag(option), default=option.default, **keywords | changes)
 
 
 def _run(out: Path, options: argparse.Namespace, stages: Sequence[str]) -> int:
@@ -102,8 +79,4 @@ def _run_stage(stage: str, options: argparse.Namespace) -> int:
 
 def run_options(options: argparse.Namespace) -> Options:
     """What the pipeline takes of the arguments; a stage of an existing run gives few of them."""
-    from dataclasses import fields
-
-    from probing_core.pipeline import Options
-
     return Options(**{f.name: getattr(options, f.name) for f in fields(Options) if hasattr(options, f.name)})

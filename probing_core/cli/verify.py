@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.cli.arguments import add_command
+from probing_core.runs import layout
 
 
 def add(commands: Any) -> None:
@@ -26,8 +27,8 @@ def verify(options: argparse.Namespace) -> int:
     from probing_core.runs.store import Store
 
     store = Store(options.run)
-    if not store.has("run.toml"):
-        raise BadRun(f"'{options.run}' is not a run: it has no run.toml in a manifest.")
+    if not store.has(layout.RECIPE):
+        raise BadRun(f"'{options.run}' is not a run: it has no {layout.RECIPE} in a manifest.")
     damage = store.damage()
     for sentence in damage:
         print(f"error: {sentence}", file=sys.stderr)

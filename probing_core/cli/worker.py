@@ -18,7 +18,8 @@ from pathlib import Path
 from probing_core.cli import build_parser, run_options
 from probing_core.errors import ProbingError, RunBusy, one_line
 from probing_core.pipeline import STAGES, run
-from probing_core.runs.progress import REPORT, Progress
+from probing_core.runs.layout import PROGRESS
+from probing_core.runs.progress import Progress
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     command = arguments[0]
     out = Path(options.out if command == "run" else options.run)
-    progress = Progress(file=out / REPORT)
+    progress = Progress(file=out / PROGRESS)
 
     def cancel(signum: int, frame: object) -> None:
         try:

@@ -20,6 +20,7 @@ from probing_core.measures.comparison import holm, sign_flip
 from probing_core.measures.intervals import bootstrap
 from probing_core.measures.statistics import ClusterSums
 from probing_core.pipeline.abstract import CLAIMS
+from probing_core.runs import layout, revisions
 from probing_core.runs.layout import predictions_path
 from probing_core.runs.models import model_entries
 from probing_core.runs.recipe import Recipe
@@ -28,17 +29,12 @@ from probing_core.runs.store import Store, digest
 from probing_core.runs.tasks import ROTATIONS
 from probing_core.transforms import FAR_CONTROL
 
-CLAIMS_TABLE, CONTRASTS_TABLE = "tables/claims.parquet", "tables/contrasts.parquet"
-ABLATIONS_TABLE = "tables/ablations.parquet"
-
 SUPERVISED, SIMCLR, MAE, CAN = "zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can"
 CLIP, ALIGN = "zoo/clip-plain", "zoo/align-plain"
 SIX = (SUPERVISED, SIMCLR, MAE, CAN, CLIP, ALIGN)
 
 DOZENS = 24
 SIGNIFICANCE = 0.05
-JUDGING = 6
-"""Version of how verdicts are reached; raised where that changes."""
 
 HOLDS, FAILS, OPEN = "holds here", "does not hold here", "cannot be told"
 
@@ -76,7 +72,7 @@ def judge(store: Store, recipe: Recipe) -> None:
 
     Runs that leave one photograph out at a time have too few photographs for a verdict.
     """
-    if evaluation_mode(store.read_table("images.parquet")) != "split":
+    if evaluation_mode(store.read_table(layout.IMAGES)) != "split":
         return
     wanted = {m for c in (*CONTRASTS, *ABLATIONS) for m in (c.first, c.second)}
     present = [e["name"] for e in model_entries(store) if e["name"] in wanted]
@@ -85,10 +81,10 @@ def judge(store: Store, recipe: Recipe) -> None:
     far = {t.name for t in load_transforms(recipe) if t.far} - {FAR_CONTROL}
     contrasts_named = [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)]
     inputs = [[name, store.checksum(name)] for name in needed]
-    key = digest([JUDGING, CLAIMS, contrasts_named, DOZENS, SIGNIFICANCE, sorted(far), inputs])
-    if not needed or all(store.has(table, key) for table in (CLAIMS_TABLE, CONTRASTS_TABLE, ABLATIONS_TABLE)):
+    key = digest([revisions.CLAIMS, CLAIMS, contrasts_named, DOZENS, SIGNIFICANCE, sorted(far), inputs])
+    if not needed or all(store.has(table, key) for table in (layout.CLAIMS, layout.CONTRASTS, layout.ABLATIONS)):
         return
-    samples = store.read_table("samples.parquet", ["sample", "base_id", "transform"])
+    samples = store.read_table(layout.SAMPLES, ["sample", "base_id", "transform"])
     fine = {m: _predictions(store, m, ("fine",), samples) for m in present}
     groups = {m: _predictions(store, m, [f"group-{r}" for r in ROTATIONS], samples) for m in present}
     groups = {m: rows[rows["transform"].isin(far)] for m, rows in groups.items()}
@@ -113,9 +109,9 @@ def judge(store: Store, recipe: Recipe) -> None:
             for claim, (verdict, evidence) in zip(CLAIMS, verdicts, strict=True)
         ]
     )
-    store.write_table(CONTRASTS_TABLE, contrasts, key)
-    store.write_table(ABLATIONS_TABLE, ablations.drop(columns="claim"), key)
-    store.write_table(CLAIMS_TABLE, table, key)
+    store.write_table(layout.CONTRASTS, contrasts, key)
+    store.write_table(layout.ABLATIONS, ablations.drop(columns="claim"), key)
+    store.write_table(layout.CLAIMS, table, key)
 
 
 def contrast_table(

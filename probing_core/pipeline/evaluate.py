@@ -14,6 +14,7 @@ from probing_core.measures import MEASURES, interval
 from probing_core.measures.intervals import without_interval
 from probing_core.pipeline.caveats import joined, of_flags, too_few
 from probing_core.pipeline.scoring import Score, fewer_scores, oracle_scores, scores_of
+from probing_core.runs import layout, revisions
 from probing_core.runs.layout import DEPLOYMENT, ORACLE, OTHER_PROBES, fits_path, predictions_path, probe_path
 from probing_core.runs.model_samples import read_probe
 from probing_core.runs.models import model_entries
@@ -23,10 +24,7 @@ from probing_core.runs.samples import load_transforms
 from probing_core.runs.store import Store, digest
 from probing_core.runs.tasks import CONTENT, make_task, task_names
 
-SCORES, FITS = "tables/scores.parquet", "tables/fits.parquet"
 LINEAR = "linear"
-SCORING = 6
-"""Version of what is scored; raised where the table changes, so that runs that exist are scored again."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class _Part:
 def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
     """Makes ``tables/scores.parquet`` and ``tables/fits.parquet`` from every model's predictions."""
     transforms = load_transforms(recipe)
-    samples, images = store.read_table("samples.parquet"), store.read_table("images.parquet")
+    samples, images = store.read_table(layout.SAMPLES), store.read_table(layout.IMAGES)
     names = (*task_names(transforms, images), ORACLE, OTHER_PROBES)
     entries = model_entries(store)
     files = [p(e["name"], n) for e in entries for n in names for p in (predictions_path, fits_path)]
@@ -51,9 +49,9 @@ def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
         raise BadRun(
             f"The run '{store.root}' has no predictions to score yet; `probing train --run {store.root}` makes them."
         )
-    read = ["samples.parquet", "images.parquet", *files]
-    key = digest([SCORING, [[f, store.checksum(f)] for f in read if store.has(f)]])
-    if store.has(SCORES, key) and store.has(FITS, key):
+    read = [layout.SAMPLES, layout.IMAGES, *files]
+    key = digest([revisions.SCORING, [[f, store.checksum(f)] for f in read if store.has(f)]])
+    if store.has(layout.SCORES, key) and store.has(layout.FITS, key):
         return
     rows: list[dict[str, Any]] = []
     for done, entry in enumerate(entries):
@@ -62,8 +60,8 @@ def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
             rows += _rows(entry["name"], part)
     progress.update("evaluate", len(entries), len(entries), "Scoring")
     fits = [store.read_table(f) for f in (fits_path(e["name"], n) for e in entries for n in names) if store.has(f)]
-    store.write_table(FITS, pd.concat(fits, ignore_index=True), key)
-    store.write_table(SCORES, pd.DataFrame(rows), key)
+    store.write_table(layout.FITS, pd.concat(fits, ignore_index=True), key)
+    store.write_table(layout.SCORES, pd.DataFrame(rows), key)
 
 
 def _parts(

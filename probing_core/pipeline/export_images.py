@@ -21,7 +21,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.embedders.providers.precomputed import LISTED
 from probing_core.errors import BadConfig
 from probing_core.images import encode_png
-from probing_core.pipeline.embed import plan_batches, read_images
+from probing_core.pipeline.batches import plan_batches, read_images
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import Unit, sample_key

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from probing_core.errors import UnknownName
+from probing_core.runs import layout
 from probing_core.runs.embeddings import lazy_embeddings
 from probing_core.runs.layout import map_path
 from probing_core.runs.models import model_entries
@@ -34,7 +35,7 @@ def project(store: Store, recipe: Recipe, which: str | Sequence[str], progress: 
     Raises:
         UnknownName: the run has no such model.
     """
-    samples = store.read_table("samples.parquet", ["sample", "image_id"])
+    samples = store.read_table(layout.SAMPLES, ["sample", "image_id"])
     entries = _asked(model_entries(store), which)
     shown = thin(samples["image_id"].to_numpy(), MOST_POINTS)
     for done, entry in enumerate(entries):

@@ -16,7 +16,7 @@ import numpy as np
 from probing_core.errors import BadArray, BadRun
 from probing_core.measures.geometry import unit
 from probing_core.measures.outliers import Mahalanobis, fit_mahalanobis, quantile
-from probing_core.runs.lazy_rows import BLOCK, LazyRows
+from probing_core.runs.embeddings import BLOCK, LazyRows
 
 AXES = 64
 MOST_NUMBERS = 200_000

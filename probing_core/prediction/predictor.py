@@ -18,6 +18,7 @@ from probing_core.prediction.fusion import FusionRule, starting_rule
 from probing_core.prediction.novelty import Novelty
 from probing_core.prediction.tiles import PictureCrops, cut
 from probing_core.probes.base import LinearProbe
+from probing_core.runs import layout
 from probing_core.runs.layout import DEPLOYMENT, fusion_path, novelty_path, probe_path
 from probing_core.runs.models import PRECOMPUTED, differences, model_entries
 from probing_core.runs.recipe import Recipe
@@ -86,10 +87,10 @@ class Predictor:
 
     def __init__(self, run: Any, device: str = "auto", precision: str = "auto") -> None:
         self.store = run.store if hasattr(run, "store") else Store(Path(run))
-        if not self.store.has("run.toml"):
+        if not self.store.has(layout.RECIPE):
             raise BadRun(f"'{self.store.root}' is not a run; `probing run --out DIR` makes one.")
         self.device, self.precision = device, precision
-        self.recipe = Recipe.from_toml(self.store.read_toml("run.toml"))
+        self.recipe = Recipe.from_toml(self.store.read_toml(layout.RECIPE))
         self._entries = {
             e["name"]: e
             for e in model_entries(self.store)

@@ -22,7 +22,7 @@ from probing_core.prediction.novelty import fit_novelty
 from probing_core.prediction.tile_samples import groups_of, mean_log_probabilities
 from probing_core.probes.base import LinearProbe, square_root
 from probing_core.probes.linear import GRID, fit
-from probing_core.runs.embeddings import has_embeddings, read_embeddings
+from probing_core.runs.embeddings import LazyRows, has_embeddings, read_embeddings
 from probing_core.runs.layout import (
     CROPS,
     DEPLOYMENT,
@@ -33,7 +33,6 @@ from probing_core.runs.layout import (
     probe_path,
     series_table,
 )
-from probing_core.runs.lazy_rows import LazyRows
 from probing_core.runs.model_samples import ModelSamples, predict, whole_images
 from probing_core.runs.tasks import Task
 

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from probing_core.corpora import list_corpora
+from probing_core.runs.options import Options
 from probing_core.runs.recipe import Recipe
 from probing_core.transforms import TIERS
 
 
 def corpus_is_named(recipe: Recipe) -> bool:
-    """Whether the recipe says where its pictures are; a shipped run says in words what they were."""
+    """Whether the recipe names where its pictures are; that of a shipped run describes them in words."""
     return recipe.corpus.partition(":")[0] in {kind.name for kind in list_corpora()}
 
 
 def command_of(recipe: Recipe) -> str:
-    """``probing run`` with every option that differs from its default.
+    """``probing run`` with every option that the recipe decides.
 
-    ``CORPUS`` stands where the recipe describes the pictures without saying where they are, and ``RUN`` for the run
+    ``CORPUS`` stands where the recipe describes the pictures without naming where they are, and ``RUN`` for the run
     that probes were taken from.
     """
-    corpus = recipe.corpus if corpus_is_named(recipe) else "CORPUS"
-    words = ["probing", "run", "--out", "DIR", "--corpus", corpus]
-    words += ["--models", ",".join(recipe.models), "--transforms", ",".join(_tiers(recipe.transforms))]
-    words += ["--view", str(recipe.view), "--seed", str(recipe.seed), "--repetitions", str(recipe.repetitions)]
-    if recipe.limit is not None:
-        words += ["--limit", str(recipe.limit)]
-    if recipe.live_images is not None:
-        words += ["--live-images", str(recipe.live_images)]
-    if recipe.probes_from:
-        words += ["--probes-from", "RUN"]
-    return shlex.join(words)
+    options = Options(
+        corpus=recipe.corpus if corpus_is_named(recipe) else "CORPUS",
+        view=recipe.view,
+        models=recipe.models,
+        transforms=_tiers(recipe.transforms),
+        limit=recipe.limit,
+        live_images=recipe.live_images,
+        seed=recipe.seed,
+        repetitions=recipe.repetitions,
+        probes_from=Path("RUN") if recipe.probes_from else None,
+    )
+    return shlex.join(["probing", "run", "--out", "DIR", *options.arguments()])
 
 
 def _tiers(transforms: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
-from probing_core.runs.recipe import Recipe, stands_for_probes
+from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms
 
 COMPARED = (("fine", "seen"), ("group-0", "unseen"), ("group-1", "unseen"), ("group-2", "unseen"))
@@ -23,7 +23,7 @@ def _learned(recipe: Recipe) -> set[str]:
 
 def source_of(run: Run, others: Iterable[Run]) -> Run | None:
     """The one of ``others`` whose probes ``run`` took, if it is among them."""
-    return next((o for o in others if stands_for_probes(o.recipe) == run.recipe.probes_from), None)
+    return next((o for o in others if o.recipe.probe_digest == run.recipe.probes_from), None)
 
 
 def change_of_corpus(here: Run, there: Run) -> pd.DataFrame:

@@ -13,9 +13,11 @@ import pandas as pd
 
 from probing_core.errors import BadRun
 from probing_core.results.pictures import Pictures
-from probing_core.runs.layout import map_path, slug
-from probing_core.runs.models import PRECOMPUTED
-from probing_core.runs.recipe import Recipe
+from probing_core.runs import layout
+from probing_core.runs.embeddings import has_embeddings, read_embeddings
+from probing_core.runs.layout import map_path
+from probing_core.runs.models import PRECOMPUTED, model_entries
+from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.store import Store
 from probing_core.transforms.base import GROUPS, Image
 
@@ -42,12 +44,12 @@ class Run:
             BadRun: there is none, or its recipe cannot be read.
         """
         path = Path(path)
-        if not (path / "run.toml").is_file():
+        if not (path / layout.RECIPE).is_file():
             raise BadRun(
-                f"'{path}' holds no run: a run directory has a run.toml. `probing run --out {path}` makes one."
+                f"'{path}' holds no run: a run directory has a {layout.RECIPE}. `probing run --out {path}` makes one."
             )
         store = Store(path)
-        return cls(store, Recipe.from_toml(store.read_toml("run.toml")))
+        return cls(store, read_recipe(store))
 
     @property
     def path(self) -> Path:
@@ -60,7 +62,7 @@ class Run:
     @cached_property
     def digest(self) -> str:
         """Changes whenever a file of the run does: the key of everything that is cached about it."""
-        manifest = self.path / "manifest.json"
+        manifest = self.path / layout.MANIFEST
         return hashlib.sha256(manifest.read_bytes() if manifest.exists() else b"").hexdigest()[:16]
 
     # tables
@@ -68,9 +70,7 @@ class Run:
     @cached_property
     def models(self) -> pd.DataFrame:
         """One row a model (a layer, where layers were asked for), in the order of the recipe."""
-        entries = [self.store.read_toml(n) for n in self.store.names("models/") if n.endswith("/model.toml")]
-        order = {name: i for i, name in enumerate(self.recipe.models)}
-        entries.sort(key=lambda e: (order.get(e.get("request", e["name"]), len(order)), e.get("position", 0)))
+        entries = model_entries(self.store)
         return pd.DataFrame([{c: e.get(c) for c in MODEL_COLUMNS} for e in entries], columns=list(MODEL_COLUMNS))
 
     @cached_property
@@ -79,16 +79,16 @@ class Run:
         return tuple(
             name
             for name, family in zip(self.models["name"], self.models["family"], strict=True)
-            if self.store.has(f"models/{slug(name)}/probes/deployment.safetensors") and family != PRECOMPUTED
+            if self.store.has(layout.probe_path(name, layout.DEPLOYMENT)) and family != PRECOMPUTED
         )
 
     @cached_property
     def images(self) -> pd.DataFrame:
-        return self.table("images.parquet")
+        return self.table(layout.IMAGES)
 
     @cached_property
     def samples(self) -> pd.DataFrame:
-        return self.table("samples.parquet")
+        return self.table(layout.SAMPLES)
 
     @cached_property
     def _numbers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -106,12 +106,12 @@ class Run:
     @cached_property
     def probe_scores(self) -> pd.DataFrame:
         """The scores of every kind of probe: ``linear``, ``mlp``, ``mlp-0`` ..., ``knn-5`` ...; column ``probe``."""
-        scores = self.table("tables/scores.parquet")
+        scores = self.table(layout.SCORES)
         return scores if scores.empty or "probe" in scores else scores.assign(probe="linear")
 
     @cached_property
     def fits(self) -> pd.DataFrame:
-        return self.table("tables/fits.parquet")
+        return self.table(layout.FITS)
 
     def table(self, name: str) -> pd.DataFrame:
         """The table called ``name`` in the manifest; an empty frame if the run has none."""
@@ -119,7 +119,7 @@ class Run:
 
     @property
     def table_names(self) -> list[str]:
-        return [name for name in self.store.names() if name.endswith(".parquet")]
+        return [name for name in self.store.names() if name.endswith(layout.PARQUET)]
 
     def predictions(self, model: str, task: str, facts: Sequence[str] | None = None) -> pd.DataFrame:
         """Every tested sample of ``task`` with what ``model``'s probe said, joined with `samples`.
@@ -130,7 +130,7 @@ class Run:
         Raises:
             BadRun: a sample is unknown, or is there twice.
         """
-        table = self.table(f"models/{slug(model)}/predictions/{task}.parquet")
+        table = self.table(layout.predictions_path(model, task))
         if table.empty:
             return table
         known = self._facts_of(table["sample"].to_numpy(), None if facts is None else tuple(facts))
@@ -173,14 +173,11 @@ class Run:
         return self.store.has(map_path(model))
 
     def has_embeddings(self, model: str) -> bool:
-        return bool(self.store.names(f"models/{slug(model)}/embeddings/"))
+        return has_embeddings(self.store, model)
 
     def embeddings(self, model: str) -> np.ndarray | None:
         """(N, D) ``float32`` in the order of `samples`, or None where the run ships none."""
-        names = [n for n in self.store.names(f"models/{slug(model)}/embeddings/") if n.endswith(".safetensors")]
-        if not names:
-            return None
-        return np.concatenate([self.store.read_arrays(name)["embeddings"] for name in names])
+        return read_embeddings(self.store, model) if self.has_embeddings(model) else None
 
     # what there is
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probing_core.paths import data_dir
+from probing_core.runs import layout
 
 REFERENCE = "reference"
 DEMO = "demo"
@@ -41,13 +42,13 @@ def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunP
     known: set[Path] = set()
     for path in [*extra, *shipped, *made]:
         where = path.resolve()
-        if where in known or not (path / "run.toml").is_file():
+        if where in known or not (path / layout.RECIPE).is_file():
             continue
         known.add(where)
         name, number = where.name, 2
         while name in places:  # two folders of one name in different places
             name, number = f"{where.name}-{number}", number + 1
-        places[name] = RunPlace(name, path, (path / "tables" / "scores.parquet").is_file())
+        places[name] = RunPlace(name, path, (path / layout.SCORES).is_file())
     return list(places.values())
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.ranking import of_subset
 from probing_core.results.run import Run
+from probing_core.runs import layout
 from probing_core.runs.tasks import FEWEST_TO_LEARN, FEWEST_TO_TEST, content_labels, labelled
 
 COLUMNS = ["value", "low", "high"]
@@ -75,7 +76,7 @@ def members(run: Run, model: str) -> pd.DataFrame:
 def shifts(run: Run, model: str) -> pd.DataFrame:
     """How far each transform moves the embeddings of ``model`` (``value``), and how often it is told
     (``value_recall``); empty where the run has not measured it."""
-    shift = pick(run.table("tables/geometry.parquet"), measure="shift", model=model)
+    shift = pick(run.table(layout.table_path("geometry")), measure="shift", model=model)
     recall = pick(run.scores, task="fine", measure="recall", model=model)
     if shift.empty or recall.empty:
         return shift[:0]
@@ -209,7 +210,7 @@ def layers(run: Run) -> pd.DataFrame:
     ``chosen`` (bool), the layer of a model with the lowest of these: what is told of "the best layer" is its score,
     never the highest one of the test split.
     """
-    studied = run.table("tables/layers.parquet")
+    studied = run.table(layout.table_path("layers"))
     if not studied.empty:
         several = studied.groupby("model")["pooling"].transform("nunique") > 1
         studied = studied.assign(base=studied["model"] + np.where(several, "@pool=" + studied["pooling"], ""))

@@ -1,4 +1,8 @@
-"""Where everything lies in a run: every path and file name of it, once. It needs NumPy and torch for nothing."""
+"""Every path and file name of a run, written here alone.
+
+Reading and writing sides import it; it needs neither NumPy nor torch. Paths are relative to the run's directory, with
+forward slashes, as in ``manifest.json``.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,19 @@ IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
 CROPS = "looks.parquet"
 """Which of the large pictures belong together: the whole and the tiles of one transformed image."""
+
+LOG = "log"
+"""The only folder whose files may differ between two equal runs."""
+
+LOCK = f"{LOG}/lock"
+PROGRESS = f"{LOG}/progress.json"
+"""The latest report of whoever works on the run."""
+
+WORKER_OUTPUT = f"{LOG}/worker.txt"
+"""What a worker process printed."""
+
+TEMPORARY = ".probing.tmp"
+"""Suffix of a file that is being written; no other program uses it."""
 
 STRENGTH = "strength"
 COMPOSITION = "composition"
@@ -29,29 +46,60 @@ ORACLE = "content-oracle"
 OTHER_PROBES = "fine-mlp-knn"
 """Predictions of the fine task by the probes that are scored beside the linear one."""
 
+MODELS = "models/"
+UNITS = "units/"
+"""Rows of units whose table is not complete yet."""
+
+SERIES = "series/"
+TABLES = "tables/"
+PARQUET = ".parquet"
+
 
 def slug(name: str) -> str:
-    """A model's name as a folder name: ``zoo-mae``, ``timm_resnet50``; a short hash keeps longer ones apart."""
+    """A model's name as a folder name: ``zoo-mae``, ``timm_resnet50``; a short hash separates longer ones."""
     simple = re.fullmatch(r"([A-Za-z0-9]+)([/:])([A-Za-z0-9._-]+)", name)
-    if simple:  # the first character that is no letter or digit tells the separator: no two names meet
+    if simple:  # the first character that is no letter or digit stands for the separator: no two names meet
         return simple[1] + {"/": "-", ":": "_"}[simple[2]] + simple[3]
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:80]}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def table_path(name: str) -> str:
-    return f"tables/{name}.parquet"
+    """Of a table over all models: ``scores``, ``fits``, ``claims``, or a study's."""
+    return f"{TABLES}{name}{PARQUET}"
+
+
+def table_name(path: str) -> str | None:
+    """The table that lies at ``path``, or None where no table over all models does."""
+    return path.removeprefix(TABLES).removesuffix(PARQUET) if path.startswith(TABLES) else None
+
+
+SCORES = table_path("scores")
+FITS = table_path("fits")
+CLAIMS = table_path("claims")
+CONTRASTS = table_path("contrasts")
+ABLATIONS = table_path("ablations")
 
 
 def series_table(name: str) -> str:
-    return f"series/{name}.parquet"
+    return f"{SERIES}{name}{PARQUET}"
 
 
-def facts_path(folder: str, unit: str) -> str:
+def unit_name(index: int) -> str:
+    return f"unit-{index:05d}"
+
+
+def unit_rows_folder(series: str = "") -> str:
+    """Of the main samples, or of a series."""
+    return f"{UNITS}{_samples_folder(series)}"
+
+
+def unit_rows_path(index: int, series: str = "") -> str:
     """The rows of one unit until its table is complete."""
-    return f"units/{folder}/{unit}.parquet"
+    return f"{unit_rows_folder(series)}{unit_name(index)}{PARQUET}"
 
 
-MODELS = "models/"
+def _samples_folder(series: str) -> str:
+    return f"{SERIES}{series}/" if series else "embeddings/"
 
 
 def model_folder(model: str) -> str:
@@ -59,17 +107,36 @@ def model_folder(model: str) -> str:
 
 
 def model_path(model: str) -> str:
-    return f"{model_folder(model)}model.toml"
+    return f"{model_folder(model)}{MODEL_FILE}"
+
+
+MODEL_FILE = "model.toml"
+
+
+def is_model_path(path: str) -> bool:
+    """Whether the description of a model lies at ``path``."""
+    return path.startswith(MODELS) and path.endswith(f"/{MODEL_FILE}")
 
 
 def embeddings_folder(model: str, series: str = "") -> str:
     """Of the main samples, or of a series."""
-    return model_folder(model) + (f"series/{series}/" if series else "embeddings/")
+    return f"{model_folder(model)}{_samples_folder(series)}"
+
+
+def embeddings_path(model: str, index: int, series: str = "") -> str:
+    """Of one unit."""
+    return f"{embeddings_folder(model, series)}{unit_name(index)}.safetensors"
 
 
 def crops_path(model: str) -> str:
     """Embeddings of the large pictures."""
     return f"{model_folder(model)}looks.safetensors"
+
+
+def is_embeddings_path(path: str) -> bool:
+    """Whether embeddings lie at ``path``: they are large, and made again where the corpus is."""
+    inner = path.removeprefix(MODELS).partition("/")[2]
+    return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES, "looks."))
 
 
 def probe_path(model: str, task: str) -> str:
@@ -85,16 +152,16 @@ def novelty_path(model: str) -> str:
 
 
 def predictions_path(model: str, task: str) -> str:
-    return f"{model_folder(model)}predictions/{task}.parquet"
+    return f"{model_folder(model)}predictions/{task}{PARQUET}"
 
 
 def fits_path(model: str, task: str) -> str:
-    return f"{model_folder(model)}fits/{task}.parquet"
+    return f"{model_folder(model)}fits/{task}{PARQUET}"
 
 
 def study_path(model: str, name: str) -> str:
-    return f"{model_folder(model)}studies/{name}.parquet"
+    return f"{model_folder(model)}studies/{name}{PARQUET}"
 
 
 def map_path(model: str) -> str:
-    return f"{model_folder(model)}map.parquet"
+    return f"{model_folder(model)}map{PARQUET}"

@@ -11,9 +11,8 @@ import pandas as pd
 
 from probing_core.errors import BadRun
 from probing_core.probes.base import LinearProbe, Probe
-from probing_core.runs.embeddings import lazy_embeddings
+from probing_core.runs.embeddings import LazyRows, lazy_embeddings
 from probing_core.runs.layout import probe_path
-from probing_core.runs.lazy_rows import LazyRows
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 from probing_core.runs.tasks import Task, make_task

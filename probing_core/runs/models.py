@@ -5,39 +5,47 @@ from __future__ import annotations
 from typing import Any
 
 from probing_core.errors import BadRun
+from probing_core.runs.layout import MODELS, RECIPE, is_model_path
 from probing_core.runs.store import Store
 
 PRECOMPUTED = "precomputed"
 """Family of embeddings that were made elsewhere: they cannot be asked about further pictures."""
 
-HARMLESS = ("precision", "float32_modules", "device", "libraries")
+ROUNDING_ENTRIES = ("precision", "float32_modules", "device", "libraries")
 """Entries of a model's recipe that move its embeddings by rounding alone."""
 
 
 def model_entries(store: Store) -> list[dict[str, Any]]:
-    """What ``model.toml`` says of every model of the run, in the order of the recipe's requests."""
-    entries = [store.read_toml(name) for name in store.names("models/") if name.endswith("/model.toml")]
-    order = {name: i for i, name in enumerate(store.read_toml("run.toml")["models"])} if store.has("run.toml") else {}
+    """The content of ``model.toml`` of every model of the run, in the order of the recipe's requests."""
+    entries = [
+        {"position": 0, **entry, "request": entry.get("request", entry["name"])}
+        for entry in (store.read_toml(path) for path in store.names(MODELS) if is_model_path(path))
+    ]
+    requests = store.read_toml(RECIPE)["models"] if store.has(RECIPE) else []
+    order = {name: i for i, name in enumerate(requests)}
     return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
 
 
-def refuse_stranger(entry: dict[str, Any], source: Store) -> list[str]:
-    """Raises `BadRun` unless the model of ``entry`` (its ``model.toml``) embeds as it did in the run ``source``.
+def require_same_model(entry: dict[str, Any], source: Store) -> list[str]:
+    """Checks that the model of ``entry`` (its ``model.toml``) embeds as it did in the run ``source``.
 
     Returns:
-        In what its recipe there differs by rounding alone.
+        Entries of its recipe that differ there and move embeddings by rounding alone.
+
+    Raises:
+        BadRun: the other run lacks the model, or it embeds differently there.
     """
     theirs = next((e for e in model_entries(source) if e["name"] == entry["name"]), None)
     if theirs is None:
         has = ", ".join(e["name"] for e in model_entries(source))
         raise BadRun(f"The run that the probes are taken from has no '{entry['name']}'; it has: {has}.")
-    meant, harmless = differences(theirs["recipe"], entry["recipe"])
-    if meant:
+    meaning, rounding = differences(theirs["recipe"], entry["recipe"])
+    if meaning:
         raise BadRun(
             f"'{entry['name']}' embeds differently here and in the run that the probes are taken from "
-            f"({', '.join(meant)} differ), so its probes mean nothing here."
+            f"({', '.join(meaning)} differ), so its probes mean nothing here."
         )
-    return harmless
+    return rounding
 
 
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str], list[str]]:
@@ -48,4 +56,4 @@ def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str]
     """
     both = theirs.keys() & ours.keys() - {"batch_size"}
     found = sorted(k for k in both if theirs[k] != ours[k])
-    return [k for k in found if k not in HARMLESS], [k for k in found if k in HARMLESS]
+    return [k for k in found if k not in ROUNDING_ENTRIES], [k for k in found if k in ROUNDING_ENTRIES]

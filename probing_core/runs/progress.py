@@ -15,6 +15,7 @@ from typing import TextIO
 import psutil
 
 from probing_core.errors import ProbingError, one_line
+from probing_core.runs.layout import PROGRESS
 from probing_core.runs.store import write_atomically
 
 INTERVAL = 0.5
@@ -111,13 +112,9 @@ def duration(seconds: float) -> str:
 SILENT = Progress()
 
 
-REPORT = "log/progress.json"
-"""Of a run, whoever works on it."""
-
-
 def terminal(run: Path | None = None) -> Progress:
     """Tells the terminal; and whoever watches ``run``, if one is named."""
-    return Progress(sys.stderr, None if run is None else run / REPORT)
+    return Progress(sys.stderr, None if run is None else run / PROGRESS)
 
 
 @contextmanager

@@ -6,7 +6,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from probing_core.errors import BadConfig
-from probing_core.runs.store import digest
+from probing_core.runs.layout import RECIPE
+from probing_core.runs.store import Store, digest
+
+VIEW = 128
+"""Pixels of the side of a view, unless something else is asked for."""
 
 SMALLEST_VIEW, LARGEST_VIEW = 32, 1024
 
@@ -32,7 +36,7 @@ class Recipe:
 
     corpus: str
     fingerprint: str
-    view: int = 128
+    view: int = VIEW
     transforms: tuple[str, ...]
     models: tuple[str, ...]
     limit: int | None = None
@@ -45,7 +49,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if not SMALLEST_VIEW <= self.view <= LARGEST_VIEW:
             raise BadConfig(
-                f"The view must be {SMALLEST_VIEW} to {LARGEST_VIEW} pixels; got {self.view}. The default is 128."
+                f"The view must be {SMALLEST_VIEW} to {LARGEST_VIEW} pixels; got {self.view}. The default is {VIEW}."
             )
         if self.limit is not None and self.limit < 1:
             raise BadConfig(f"The limit is a number of images, 1 or more; got {self.limit}.")
@@ -95,7 +99,21 @@ class Recipe:
             if mine.get(name) != theirs.get(name)
         ]
 
+    @property
+    def probe_digest(self) -> str:
+        """Digest of the recipe less its models: ``probes_from`` of the runs that take this one's probes."""
+        return digest(self.without_models())
 
-def stands_for_probes(recipe: Recipe) -> str:
-    """What other recipes keep of a run whose probes they take: its own recipe, models apart."""
-    return digest(recipe.without_models())
+
+def read_recipe(store: Store) -> Recipe:
+    """The recipe of a run.
+
+    Raises:
+        BadConfig: it has unknown entries, or lacks some.
+        BadRun: its file cannot be read.
+    """
+    return Recipe.from_toml(store.read_toml(RECIPE))
+
+
+def write_recipe(store: Store, recipe: Recipe) -> None:
+    store.write_toml(RECIPE, recipe.to_toml(), digest(recipe.to_toml()))

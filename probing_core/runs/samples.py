@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core import __version__
 from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
+from probing_core.runs import revisions
+from probing_core.runs.layout import unit_name
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import digest
 from probing_core.transforms import resolve
@@ -37,9 +38,6 @@ UNIT_SAMPLES = 512
 UNIT_BYTES = 64 * 2**20
 """A unit holds about this many samples, fewer where views are large: it is in memory whole."""
 
-DRAWING = 2
-"""Part of the key of the samples; raised when other images are drawn for the same recipe."""
-
 
 @dataclass(frozen=True)
 class Unit:
@@ -51,7 +49,7 @@ class Unit:
 
     @property
     def name(self) -> str:
-        return f"unit-{self.index:05d}"
+        return unit_name(self.index)
 
 
 def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
@@ -62,7 +60,7 @@ def sample_key(recipe: Recipe) -> str:
     """Key of everything that the samples of a run depend on, models apart."""
     laws = [[t.name, t.law, t.weakest, t.strongest, t.definition] for t in load_transforms(recipe)]
     content = {k: v for k, v in recipe.without_models().items() if k != "probes_from"}
-    return digest([content, laws, __version__, DRAWING])
+    return digest([content, laws, revisions.FIRST_RELEASE, revisions.SAMPLES])
 
 
 def evaluation_mode(images: pd.DataFrame) -> str:

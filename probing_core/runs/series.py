@@ -54,9 +54,6 @@ nobody knows beforehand how little a model sees."""
 STRENGTHS = 7
 """Strengths in all; those of the documented range are evenly spaced by the transform's own law, both ends included."""
 
-REVISIONS = {STRENGTH: 2, COMPOSITION: 2, RENDERING: 3, LAYERS: 1}
-"""Part of the key of a series; raised when what is made of it changes."""
-
 
 def series_names(recipe: Recipe, images: pd.DataFrame) -> tuple[str, ...]:
     """The series that a run has.

@@ -21,18 +21,11 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadRun, RunBusy, one_line
+from probing_core.runs.layout import LOCK, LOG, MANIFEST, TEMPORARY
+from probing_core.runs.revisions import SCHEMA
 
-SCHEMA = 1
-"""Version of everything a run holds; part of every key."""
-
-LOG = "log"
 MAPPED = {"F32": "<f4", "F16": "<f2"}
 """Types of safetensors that NumPy can map."""
-"""The only folder whose files may differ between two equal runs: progress, lock, dates."""
-
-
-TEMPORARY = ".probing.tmp"
-"""How the names of files end that are being written; nobody else's do."""
 
 
 def digest(recipe: Any) -> str:
@@ -170,7 +163,7 @@ class Store:
         """Removes every file but the log, and what makes the folder a run."""
         names = self.names()
         self._manifest.clear()
-        (self.root / "manifest.json").unlink(missing_ok=True)  # first: without it a run can be begun anew
+        (self.root / MANIFEST).unlink(missing_ok=True)  # first: without it a run can be begun anew
         for name in names:
             self.path(name).unlink(missing_ok=True)
 
@@ -187,7 +180,7 @@ class Store:
                 found.append(f"'{name}' does not have the checksum of the manifest: it was changed or damaged.")
         for path in sorted(self.root.rglob("*")):
             name = path.relative_to(self.root).as_posix()
-            if path.is_dir() or name == "manifest.json" or name.startswith(f"{LOG}/"):
+            if path.is_dir() or name == MANIFEST or name.startswith(f"{LOG}/"):
                 continue
             if name not in self._manifest:
                 found.append(f"'{name}' is not in the manifest: it does not belong to the run.")
@@ -203,7 +196,7 @@ class Store:
         """Holds the run for writing; a second writer is refused in one sentence."""
         try:
             self.path(LOG).mkdir(parents=True, exist_ok=True)
-            lock = self.path(f"{LOG}/lock").open("w")
+            lock = self.path(LOCK).open("w")
         except OSError as error:
             raise BadRun(
                 f"Nothing can be written to '{self.root}' ({error.strerror or one_line(error)}); "
@@ -225,7 +218,7 @@ class Store:
             yield
 
     def _read_manifest(self) -> dict[str, dict[str, Any]]:
-        path = self.root / "manifest.json"
+        path = self.root / MANIFEST
         if not path.exists():
             return {}
         try:
@@ -238,7 +231,7 @@ class Store:
 
     def _write_manifest(self) -> None:
         text = json.dumps({"schema": SCHEMA, "files": self._manifest}, sort_keys=True, indent=1)
-        write_atomically(self.root / "manifest.json", text.encode())
+        write_atomically(self.root / MANIFEST, text.encode())
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -28,8 +28,8 @@ from probing_core.prediction.novelty import fit_novelty
 from probing_core.prediction.predictor import Predictor
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.results import Run, command_of
-from probing_core.runs.layout import DEPLOYMENT, map_path, novelty_path, probe_path
-from probing_core.runs.progress import REPORT, Report
+from probing_core.runs.layout import DEPLOYMENT, PROGRESS, map_path, novelty_path, probe_path
+from probing_core.runs.progress import Report
 from probing_core.runs.store import Store, digest
 from tests.conftest import scene
 from tests.dashboard.conftest import PAGES
@@ -302,7 +302,7 @@ def test_models_of_a_link_are_not_looked_up_before_somebody_here_wants_them(open
 def test_a_start_that_came_to_nothing_is_told_and_can_be_removed(open_app, data_folder):
     lost = data_folder / "runs" / "lost"
     (lost / "log").mkdir(parents=True)
-    (lost / REPORT).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
+    (lost / PROGRESS).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
     app = open_app("New run")
     assert "stopped: No such folder." in unescaped(app)
     next(b for b in app.button if b.key == "remove-lost").click().run()
@@ -688,7 +688,7 @@ def test_a_run_whose_studies_were_cut_off_can_be_resumed(open_app, data_folder, 
     run = data_folder / "runs" / "mine"
     shutil.copytree(made_run, run)
     (run / "log").mkdir(exist_ok=True)
-    (run / REPORT).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
+    (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
     app = open_app("New run")
     assert not app.exception
     assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered

@@ -10,8 +10,10 @@ import torch
 from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
 from probing_core.errors import BadRun, ModelUnavailable
+from probing_core.pipeline import batches
 from probing_core.pipeline import embed as embedding
-from probing_core.pipeline.embed import embed, is_embedded, plan_batches
+from probing_core.pipeline.batches import is_embedded, plan_batches
+from probing_core.pipeline.embed import embed
 from probing_core.runs import samples
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.models import model_entries
@@ -71,7 +73,7 @@ def test_a_second_call_loads_nothing(run, monkeypatch):
     store, recipe, corpus = run
     before = files(store.root)
     monkeypatch.setattr(embedding, "load_embedder", lambda *a, **k: pytest.fail("a model was loaded"))
-    monkeypatch.setattr(embedding, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
+    monkeypatch.setattr(batches, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
     embed(store, recipe, corpus, SILENT, "cpu", "float32")
     assert files(store.root) == before
 
@@ -86,7 +88,7 @@ def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(
         made.append(len(samples))
         return make_samples(recipe, corpus, transforms, samples, pool)
 
-    monkeypatch.setattr(embedding, "make_samples", count)
+    monkeypatch.setattr(batches, "make_samples", count)
     embed(store, recipe, corpus, SILENT, "cpu", "float32")
     assert made == [8]
     assert files(store.root) == before

@@ -8,7 +8,7 @@ from probing_core import cli
 from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
 from probing_core.images import read_image
-from probing_core.pipeline import embed
+from probing_core.pipeline import batches
 from probing_core.pipeline import export_images as exporting
 from probing_core.runs import samples
 from probing_core.runs.recipe import Recipe
@@ -54,7 +54,7 @@ def test_embeddings_made_elsewhere_predict_what_the_same_model_predicts_here(exp
     pixels = load_embedder("baseline/pixels")
     np.save(out / "samples.npy", pixels.embed([read_image(out / file) for file in listed["file"]]))
     assert probing("embed", "--run", run) == 0
-    monkeypatch.setattr(embed, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
+    monkeypatch.setattr(batches, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
     assert probing("embed", "--run", run, "--models", f"file:{out}/samples.npy") == 0
     assert probing("train", "--run", run) == 0
     store = Store(run)

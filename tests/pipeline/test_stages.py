@@ -8,8 +8,8 @@ import pytest
 
 from probing_core.errors import BadConfig, BadRun, ProbingError, UnknownName
 from probing_core.measures import MEASURES
-from probing_core.pipeline import Options, embed, maps, run, train
-from probing_core.pipeline import stages as pipeline
+from probing_core.pipeline import STAGES, Options, embed, maps, run, setup, train
+from probing_core.runs import model_samples
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
@@ -107,10 +107,10 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     before = files(out)
     for module, name in (
         (embed, "load_embedder"),
-        (train.split, "fit_in_span"),
-        (train.split, "fit_deployment"),
-        (train.others.mlp, "fit_seeds"),
-        (train.files, "lazy_embeddings"),
+        (train.with_splits, "fit_in_span"),
+        (train.with_splits, "fit_deployment"),
+        (train.comparison.mlp, "fit_seeds"),
+        (model_samples, "lazy_embeddings"),
     ):
         monkeypatch.setattr(module, name, lambda *a, **k: pytest.fail("work was done again"))
     run(out, options)
@@ -157,7 +157,7 @@ def test_a_wrong_model_leaves_no_trace(tmp_path, few_scenes):
 
 
 def test_a_wrong_transform_is_told_before_the_corpus_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "open_corpus", lambda name: pytest.fail(f"{name} was opened"))
+    monkeypatch.setattr(setup, "open_corpus", lambda name: pytest.fail(f"{name} was opened"))
     with pytest.raises(UnknownName, match="noise"):
         run(tmp_path / "run", replace(OPTIONS, transforms=("identity", "brighten", "noise")))
     assert Store(tmp_path / "run").names() == []
@@ -177,14 +177,14 @@ def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_pat
     options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
     store = Store(tmp_path / "run")
     with store.locked():
-        pipeline.open_or_start(store, options)
+        setup.open_or_start(store, options)
     with pytest.raises(BadRun, match="makes them"):
         run(tmp_path / "run", Options(), ("train",))
     assert Store(tmp_path / "run").names() == ["run.toml"]
 
 
 def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "data_dir", lambda: tmp_path / "data")
+    monkeypatch.setattr(setup, "data_dir", lambda: tmp_path / "data")
     source, options = split_run
     run(tmp_path / "run", replace(options, corpus=f"folder:{few_scenes}", probes_from=source), COMPUTING)
     store = Store(tmp_path / "run")
@@ -283,7 +283,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(split_run, tmp_path, l
         out.mkdir()
     (out / "notes.tmp").write_text("mine")
     before = files(out)
-    for stages in (pipeline.STAGES, ("embed",)):
+    for stages in (STAGES, ("embed",)):
         with pytest.raises(BadRun, match="is no run .* choose another folder"):
             run(out, split_run[1], stages)
     assert files(out) == before
@@ -327,7 +327,7 @@ def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
 
 def test_probes_of_a_run_of_the_project_are_found_again(split_run, few_scenes, tmp_path, monkeypatch):
     source, options = split_run
-    monkeypatch.setattr(pipeline, "data_dir", lambda: tmp_path / "data")
+    monkeypatch.setattr(setup, "data_dir", lambda: tmp_path / "data")
     taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=source)
     run(tmp_path / "run", taken, ("embed",))
     with pytest.raises(BadRun, match="name it again with --probes-from"):

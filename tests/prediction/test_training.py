@@ -13,9 +13,8 @@ from probing_core.pipeline.train.with_splits import parts
 from probing_core.prediction.training import class_weights, fit_deployment, fit_rooted
 from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import negative_log_likelihood
-from probing_core.runs.embeddings import read_embeddings
+from probing_core.runs.embeddings import LazyRows, read_embeddings
 from probing_core.runs.layout import DEPLOYMENT, RENDERING, series_table
-from probing_core.runs.lazy_rows import LazyRows
 from probing_core.runs.model_samples import ModelSamples, read_probe
 from probing_core.runs.models import model_entries
 from probing_core.runs.recipe import Recipe

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from probing_core.runs import lazy_rows
-from probing_core.runs.lazy_rows import LazyRows
+from probing_core.runs import embeddings
+from probing_core.runs.embeddings import LazyRows
 from probing_core.runs.store import Store
 
 
@@ -59,7 +59,7 @@ def test_rows_follow_rows_and_are_changed_when_they_are_read(written):
 @pytest.mark.parametrize("block", [1, 4, 100])
 def test_blocks_are_all_rows_in_order(written, monkeypatch, block):
     X, rows = written
-    monkeypatch.setattr(lazy_rows, "BLOCK", block)
+    monkeypatch.setattr(embeddings, "BLOCK", block)
     blocks = list(rows.at(np.arange(29, -1, -1)).blocks())
     assert max(map(len, blocks)) <= block
     np.testing.assert_array_equal(np.concatenate(blocks), X[::-1])

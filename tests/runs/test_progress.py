@@ -9,7 +9,8 @@ import pytest
 
 from probing_core.errors import BadRun
 from probing_core.runs import progress as module
-from probing_core.runs.progress import REPORT, SILENT, Progress, duration, ending, terminal
+from probing_core.runs.layout import PROGRESS
+from probing_core.runs.progress import SILENT, Progress, duration, ending, terminal
 
 
 @pytest.fixture
@@ -82,6 +83,6 @@ def test_whoever_watches_a_command_learns_how_it_ended(tmp_path, error, state, w
                 work(begins)
         else:
             work(begins)
-        assert (tmp_path / REPORT).exists() == begins, "a command that was refused leaves another's report alone"
-    report = json.loads((tmp_path / REPORT).read_text())
+        assert (tmp_path / PROGRESS).exists() == begins, "a command that was refused leaves another's report alone"
+    report = json.loads((tmp_path / PROGRESS).read_text())
     assert (report["state"], report["error"]) == (state, words)

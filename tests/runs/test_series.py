@@ -9,12 +9,15 @@ import pytest
 
 from probing_core.corpora import open_corpus
 from probing_core.embedders import find_spec, load_embedder
+from probing_core.pipeline import batches as planning
 from probing_core.pipeline import embed as embedding
-from probing_core.pipeline.embed import embed, is_embedded, is_needed, plan_batches
-from probing_core.runs import samples, series
+from probing_core.pipeline.batches import is_embedded, is_needed, plan_batches
+from probing_core.pipeline.embed import embed
+from probing_core.runs import revisions, samples, series
 from probing_core.runs.embeddings import has_embeddings, read_blocks, read_embeddings
 from probing_core.runs.image_selection import LIVE_ONLY, choose_images
 from probing_core.runs.layout import COMPOSITION, LAYERS, RENDERING, STRENGTH
+from probing_core.runs.models import PRECOMPUTED
 from probing_core.runs.pairs import PAIRS, pairs_among
 from probing_core.runs.progress import SILENT
 from probing_core.runs.samples import load_transforms
@@ -193,8 +196,8 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
         made.append(len(rows))
         return make_series(name, recipe, corpus, rows, pool)
 
-    monkeypatch.setattr(embedding, "make_series", count)
-    monkeypatch.setattr(embedding, "make_samples", lambda *a: pytest.fail("a main sample was made again"))
+    monkeypatch.setattr(planning, "make_series", count)
+    monkeypatch.setattr(planning, "make_samples", lambda *a: pytest.fail("a main sample was made again"))
     embed(store, recipe, corpus, SILENT, "cpu", "float32")
     assert made == [33]  # one image
     assert files(store.root) == before
@@ -213,9 +216,10 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
 
     def spec_of(name):
         spec = find_spec(name)
-        return replace(spec, family=embedding.PRECOMPUTED) if name == "baseline/pixels" else spec
+        return replace(spec, family=PRECOMPUTED) if name == "baseline/pixels" else spec
 
     monkeypatch.setattr(embedding, "find_spec", spec_of)
+    monkeypatch.setattr(planning, "find_spec", spec_of)
     embed(store, recipe, corpus, SILENT, "cpu", "float32")
     assert store.names("models/baseline-pixels/series/") == []
     assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 3
@@ -275,7 +279,7 @@ def test_what_nobody_else_draws_is_drawn_on_the_same_kind_of_picture(planned):
 def test_a_series_that_is_made_otherwise_leaves_the_others_as_they_are(planned, monkeypatch):
     recipe, _, images = planned
     before = {batch.table: batch.key for batch in plan_batches(recipe, images)}
-    monkeypatch.setitem(series.REVISIONS, RENDERING, series.REVISIONS[RENDERING] + 1)
+    monkeypatch.setitem(revisions.SERIES, RENDERING, revisions.SERIES[RENDERING] + 1)
     after = {batch.table: batch.key for batch in plan_batches(recipe, images)}
     assert [name for name in before if before[name] != after[name]] == ["series/rendering.parquet"]
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core import __version__
 from probing_core.corpora import limit_rows
 from probing_core.pipeline.studies.codelength import codelength_table
 from probing_core.pipeline.studies.composition import composition_table
@@ -28,21 +27,27 @@ from probing_core.pipeline.studies.selectivity import selectivity_table
 from probing_core.pipeline.studies.similarity import FEWEST_AT_ALL, STEADY, cka_table
 from probing_core.pipeline.studies.strength import strength_table
 from probing_core.pipeline.studies.thresholds import threshold_table
+from probing_core.runs import layout, revisions
 from probing_core.runs.embeddings import has_embeddings, read_embeddings
-from probing_core.runs.layout import COMPOSITION, LAYERS, STRENGTH, probe_path, series_table, slug
+from probing_core.runs.layout import (
+    COMPOSITION,
+    LAYERS,
+    STRENGTH,
+    embeddings_folder,
+    probe_path,
+    series_table,
+    study_path,
+)
 from probing_core.runs.models import model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import evaluation_mode
 from probing_core.runs.store import Store, digest
 
-REVISION = 4
-"""Part of the key of every study; raised when what they compute changes."""
-
 FEWEST_IMAGES = {"train": 3, "val": 1, "test": FEWEST_AT_ALL}
 """Images of each split without which no study is made."""
 
-CKA = "tables/cka.parquet"
+CKA = layout.table_path("cka")
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ STUDIES = (
 
 def study(store: Store, recipe: Recipe, progress: Progress) -> None:
     """Makes whatever is missing of the tables of studies."""
-    images = store.read_table("images.parquet")
+    images = store.read_table(layout.IMAGES)
     splits = images.loc[images["used"], "split"].value_counts()
     fewest = {"test": FEWEST_IMAGES["test"]} if recipe.probes_from else FEWEST_IMAGES
     models = list({entry["request"]: entry["name"] for entry in model_entries(store)}.values())
@@ -90,7 +95,7 @@ def study(store: Store, recipe: Recipe, progress: Progress) -> None:
         or not all(has_embeddings(store, model) for model in models)  # a run that was shipped keeps its tables
     ):
         return
-    samples = store.read_table("samples.parquet")
+    samples = store.read_table(layout.SAMPLES)
     wanted = [s for s in STUDIES if not (s.trains and recipe.probes_from)]
     for done, model in enumerate(models):
         subject = Subject(store, recipe, model, samples, images)
@@ -105,27 +110,23 @@ def study(store: Store, recipe: Recipe, progress: Progress) -> None:
     progress.update("studies", len(models), len(models), "Studies")
 
 
-def study_path(model: str, name: str) -> str:
-    return f"models/{slug(model)}/studies/{name}.parquet"
-
-
 def _key(store: Store, recipe: Recipe, model: str, one: Study) -> str:
     """Digest of everything that the study of ``model`` reads; empty where some of it is not there."""
     if one.series and not has_embeddings(store, model, one.series):
         return ""
-    read = ["images.parquet", "samples.parquet", *_embeddings(store, model)]
+    read = [layout.IMAGES, layout.SAMPLES, *_embeddings(store, model)]
     if one.series:
-        read += [series_table(one.series), *store.names(f"models/{slug(model)}/series/{one.series}/")]
+        read += [series_table(one.series), *store.names(embeddings_folder(model, one.series))]
     if one.probe:
         read.append(probe_path(model, "fine"))
     if not all(store.has(name) for name in read):
         return ""
-    how = [REVISION, __version__, IMAGES, FIT_IMAGES, PENALTIES, recipe.seed]
+    how = [revisions.STUDIES, revisions.FIRST_RELEASE, IMAGES, FIT_IMAGES, PENALTIES, recipe.seed]
     return digest([one.name, how, [store.checksum(name) for name in read]])
 
 
 def _embeddings(store: Store, model: str) -> list[str]:
-    return store.names(f"models/{slug(model)}/embeddings/")
+    return store.names(embeddings_folder(model))
 
 
 def _join(store: Store, models: list[str], name: str) -> None:
@@ -133,17 +134,17 @@ def _join(store: Store, models: list[str], name: str) -> None:
     if not parts:
         return
     key = digest([name, [store.checksum(part) for part in parts]])
-    if not store.has(f"tables/{name}.parquet", key):
+    if not store.has(layout.table_path(name), key):
         tables = [store.read_table(part) for part in parts]
-        store.write_table(f"tables/{name}.parquet", pd.concat(tables, ignore_index=True), key)
+        store.write_table(layout.table_path(name), pd.concat(tables, ignore_index=True), key)
 
 
 def _likeness(store: Store, models: list[str], samples: pd.DataFrame, progress: Progress) -> None:
     read = [name for model in models for name in _embeddings(store, model)]
-    key = digest(["cka", REVISION, __version__, [[name, store.checksum(name)] for name in read]])
+    key = digest(["cka", revisions.STUDIES, revisions.FIRST_RELEASE, [[name, store.checksum(name)] for name in read]])
     if store.has(CKA, key):
         return
-    images = store.read_table("images.parquet")
+    images = store.read_table(layout.IMAGES)
     # Nothing is learned from them, so all splits serve.
     chosen = limit_rows(images[images["used"]], STEADY)["image_id"]
     first = (samples["draw"] == 0) & (samples["repetition"] == 0) & (samples["transform"] == "identity")

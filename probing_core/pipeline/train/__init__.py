@@ -22,6 +22,7 @@ from probing_core.pipeline.train.reuse import adopt, adopted_files
 from probing_core.pipeline.train.tables import task_key
 from probing_core.pipeline.train.with_splits import train_split
 from probing_core.prediction.training import has_crops
+from probing_core.runs import layout
 from probing_core.runs.layout import (
     CROPS,
     DEPLOYMENT,
@@ -31,16 +32,16 @@ from probing_core.runs.layout import (
     OTHER_PROBES,
     RENDERING,
     crops_path,
+    embeddings_folder,
     fits_path,
     fusion_path,
     novelty_path,
     predictions_path,
     probe_path,
     series_table,
-    slug,
 )
 from probing_core.runs.model_samples import ModelSamples, read_probe
-from probing_core.runs.models import differences, model_entries, refuse_stranger
+from probing_core.runs.models import differences, model_entries, require_same_model
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import evaluation_mode, load_transforms
@@ -61,7 +62,7 @@ __all__ = [
     "predictions_path",
     "probe_path",
     "read_probe",
-    "refuse_stranger",
+    "require_same_model",
     "task_key",
     "train",
 ]
@@ -73,7 +74,7 @@ def train(store: Store, recipe: Recipe, progress: Progress, source: Store | None
     Args:
         source: the run whose probes are used, where the recipe names one.
     """
-    samples, images = store.read_table("samples.parquet"), store.read_table("images.parquet")
+    samples, images = store.read_table(layout.SAMPLES), store.read_table(layout.IMAGES)
     transforms = load_transforms(recipe)
     entries = model_entries(store)
     steps = _steps(transforms, images, source)
@@ -107,8 +108,8 @@ def _key(work: ModelSamples, name: str, source: Store | None) -> str:
         return digest([key, [source.checksum(file) for file in adopted_files(work.model, source, name)]])
     if name != "fine":
         return key
-    folder = f"models/{slug(work.model)}/series/{RENDERING}/"
-    further = [CROPS, crops_path(work.model), series_table(RENDERING), *store.names(folder)]
+    renderings = store.names(embeddings_folder(work.model, RENDERING))
+    further = [CROPS, crops_path(work.model), series_table(RENDERING), *renderings]
     return digest([key, [store.checksum(file) for file in further if store.has(file)]])
 
 

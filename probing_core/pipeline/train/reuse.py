@@ -8,11 +8,12 @@ from probing_core.errors import BadRun
 from probing_core.measures.calibration import at_temperature
 from probing_core.pipeline.caveats import joined
 from probing_core.pipeline.train.tables import kept, save_fits, told
+from probing_core.runs import layout
 from probing_core.runs.image_selection import LEARNED
 from probing_core.runs.layout import CALIBRATED, DEPLOYMENT, FUSION, NOVELTY, predictions_path, probe_path
 from probing_core.runs.model_samples import ModelSamples, predict, read_probe
-from probing_core.runs.models import refuse_stranger
-from probing_core.runs.recipe import Recipe
+from probing_core.runs.models import require_same_model
+from probing_core.runs.recipe import read_recipe
 from probing_core.runs.samples import evaluation_mode
 from probing_core.runs.store import Store
 from probing_core.runs.tasks import Task
@@ -30,7 +31,7 @@ def adopt(work: ModelSamples, source: Store, name: str, key: str) -> None:
         BadRun: the other run lacks the model or a class, the model embeds differently there, or the probes know every
             photograph.
     """
-    harmless = refuse_stranger(work.entry, source)
+    rounding = require_same_model(work.entry, source)
     for path in _paths(work.model, name):
         if source.has(path):
             work.store.adopt(path, source, key)
@@ -60,7 +61,7 @@ def adopt(work: ModelSamples, source: Store, name: str, key: str) -> None:
     fits = [("adopted", probe.facts)]
     if name == "fine" and work.store.has(probe_path(work.model, DEPLOYMENT)):
         fits.append((DEPLOYMENT, read_probe(work.store, work.model, DEPLOYMENT).facts))
-    about = f"probes trained on embeddings of another {' and '.join(harmless)}" if harmless else ""
+    about = f"probes trained on embeddings of another {' and '.join(rounding)}" if rounding else ""
     save_fits(work, name, fits, key, note=joined(about, of_known))
     # Last, so that a kill before it leaves the task to be done again.
     table = told(work, adopted, rows, probabilities, further)
@@ -82,7 +83,7 @@ def _known_photographs(work: ModelSamples, source: Store) -> tuple[np.ndarray, s
     Names alone do not make two pictures the same: photographs of another corpus that are called like known ones are
     tested, and the reader is told.
     """
-    images = source.read_table("images.parquet")
+    images = source.read_table(layout.IMAGES)
     learned = images[images["used"]]
     if evaluation_mode(images) == "split":
         learned = learned[learned["split"].isin(LEARNED)]
@@ -90,7 +91,7 @@ def _known_photographs(work: ModelSamples, source: Store) -> tuple[np.ndarray, s
     count = work.samples["base_id"][known].nunique()
     if not count:
         return known, ""
-    theirs = Recipe.from_toml(source.read_toml("run.toml"))
+    theirs = read_recipe(source)
     if theirs.fingerprint == work.recipe.fingerprint:
         return known, f"{count} photographs that the probes learned from are left out"
     return np.zeros_like(known), f"{count} photographs are called like ones that the probes learned from"

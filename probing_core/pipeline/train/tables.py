@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.probes.base import FitFacts
+from probing_core.runs import revisions
 from probing_core.runs.layout import fits_path
 from probing_core.runs.model_samples import ModelSamples
 from probing_core.runs.recipe import Recipe
@@ -25,12 +26,9 @@ FEW_VALUES = 1000
 LARGEST_ODDS = 28.0
 """Logarithm of the odds of the largest probability that is kept, which ``float32`` holds as 1."""
 
-TRAINING = 7
-"""Version of what training does; raised where its bytes change, so that runs that exist are trained again."""
-
 
 def task_key(recipe: Recipe, entry: dict[str, Any], task: str) -> str:
-    return digest([sample_key(recipe), recipe.probes_from, entry["recipe"], task, TRAINING])
+    return digest([sample_key(recipe), recipe.probes_from, entry["recipe"], task, revisions.TRAINING])
 
 
 def save_fits(

@@ -25,6 +25,7 @@ from probing_core.results import Run, confusion_matrix, leaderboard, summaries
 from probing_core.results.ranking import of_subset
 from probing_core.results.report.methods import methods
 from probing_core.results.report.page import Chart, More, Section, Table, Text
+from probing_core.runs import layout
 
 INTRODUCTION = (
     "An image embedding is used for what is in a picture. This report shows what else it holds: transformations were "
@@ -262,11 +263,11 @@ def _certainty(run: Run, models: list[str]) -> Iterator[object]:
 
 
 def _studies(run: Run, models: list[str]) -> Iterator[object]:
-    there = [n.removeprefix("tables/").removesuffix(".parquet") for n in run.table_names if n.startswith("tables/")]
+    there = [name for path in run.table_names if (name := layout.table_name(path)) is not None]
     there = [name for name in there if name not in SCORES]
     order = list(STUDIES)
     for name in sorted(there, key=lambda n: (order.index(n) if n in order else len(order), n)):
-        table = run.table(f"tables/{name}.parquet")
+        table = run.table(layout.table_path(name))
         if table.empty:
             continue
         title = STUDIES.get(name, name)

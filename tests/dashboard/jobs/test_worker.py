@@ -15,8 +15,8 @@ import pytest
 from dashboard.jobs import worker
 from dashboard.widgets import banner
 from probing_core.results import Run
-from probing_core.runs.layout import map_path
-from probing_core.runs.progress import REPORT, Report
+from probing_core.runs.layout import PROGRESS, map_path
+from probing_core.runs.progress import Report
 from probing_core.runs.store import Store
 
 
@@ -24,7 +24,7 @@ def write(run, **changed):
     me = psutil.Process()
     report = Report("embed", 3, 10, 20.0, "Transforming", pid=me.pid, born=me.create_time(), **changed)
     (run / "log").mkdir(exist_ok=True)
-    (run / REPORT).write_text(json.dumps(asdict(report)))
+    (run / PROGRESS).write_text(json.dumps(asdict(report)))
     return report
 
 
@@ -43,7 +43,7 @@ def test_report(tmp_path):
 
 def write_garbage(run):
     (run / "log").mkdir()
-    (run / REPORT).write_text('{"stage": ')
+    (run / PROGRESS).write_text('{"stage": ')
     return run
 
 
@@ -51,7 +51,7 @@ def test_a_worker_that_was_killed_is_told_as_cancelled_and_can_be_cancelled_only
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     report = write(tmp_path)
     born = psutil.Process(process.pid).create_time()
-    (tmp_path / REPORT).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": born}))
+    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": born}))
     assert state_of(tmp_path) == "running"
     assert worker.cancel(tmp_path)
     deadline = time.monotonic() + 20
@@ -65,7 +65,7 @@ def test_a_worker_that_was_killed_is_told_as_cancelled_and_can_be_cancelled_only
 def test_another_process_that_has_the_number_by_now_is_left_alone(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     report = write(tmp_path)
-    (tmp_path / REPORT).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": 1.0}))
+    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": 1.0}))
     assert state_of(tmp_path) == "cancelled"
     assert not worker.cancel(tmp_path)
     assert process.poll() is None

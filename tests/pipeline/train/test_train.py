@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from probing_core.errors import BadRun
 from probing_core.measures.calibration import at_temperature, fit_temperature
-from probing_core.pipeline import Options, embed, run
+from probing_core.pipeline import Options, batches, run
 from probing_core.pipeline.train.leave_one_out import calibrate_out_of_fold
 from probing_core.pipeline.train.tables import kept
 from probing_core.probes.linear import fit
@@ -169,7 +169,7 @@ def test_other_versions_are_adopted_and_said(adopting, trained_run):
 
 
 def test_another_meaning_is_refused_before_anything_is_embedded(adopting, monkeypatch):
-    monkeypatch.setattr(embed, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
+    monkeypatch.setattr(batches, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
     with pytest.raises(BadRun, match=r"embeds differently .* \(features differ\)"):
         adopting(features=["one"])
 

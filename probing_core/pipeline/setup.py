@@ -1,0 +1,205 @@
+"""A run is opened or begun: its recipe, its corpus, and the run whose probes it takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from probing_core.corpora import open_corpus, same_name
+from probing_core.corpora.base import Corpus
+from probing_core.embedders import bundled, find_spec, parse
+from probing_core.errors import BadConfig, BadRun, ProbingError
+from probing_core.paths import data_dir
+from probing_core.runs.layout import LOG, MANIFEST, RECIPE, TEMPORARY
+from probing_core.runs.models import model_entries
+from probing_core.runs.options import Options
+from probing_core.runs.recipe import Recipe, read_recipe, write_recipe
+from probing_core.runs.store import Store
+from probing_core.transforms import bank, expand, resolve
+
+
+def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None]:
+    """The recipe of the run, further models joined; and the corpus, where a new run had to open it.
+
+    Raises:
+        BadRun: the run was made by another recipe; the sentence names what differs.
+        UnknownName: there is no such model or transform.
+    """
+    for name in options.models or ():
+        find_spec(name)  # a wrong name is refused before anything is written
+    for name in _with_identity(options.transforms):
+        resolve(name)
+    models = tuple(parse(name).full for name in options.models) if options.models else None
+    if not store.has(RECIPE):
+        corpus = open_corpus("photos" if options.corpus is None else options.corpus)
+        recipe = _new_recipe(options, corpus, models)
+        write_recipe(store, recipe)
+        return recipe, corpus
+    recipe = read_recipe(store)
+    differences = recipe.differences(replace(recipe, **_requested_entries(options, recipe)))
+    if differences:
+        raise BadRun(
+            f"The run '{store.root}' was made by another recipe ({'; '.join(differences)}, there / here); "
+            f"only models may join it. Choose another --out."
+        )
+    joining = [name for name in models or () if name not in recipe.models]
+    if joining and (source := find_probe_source(recipe, options)):
+        _require_probes(source, joining)
+    joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
+    if joined != recipe:
+        write_recipe(store, joined)
+    return joined, None
+
+
+def _requested_entries(options: Options, recipe: Recipe) -> dict[str, Any]:
+    """Entries of the recipe that the options ask for, models apart."""
+    entries = options.entries()
+    if options.corpus and not same_name(options.corpus, recipe.corpus):
+        entries["corpus"] = options.corpus
+    if options.transforms:
+        entries["transforms"] = _with_identity(options.transforms)
+    if options.probes_from:
+        entries["probes_from"] = _probe_digest(options.probes_from)
+    return entries
+
+
+def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None) -> Recipe:
+    learned = tuple(transform.name for transform in bank())
+    entries = options.entries()
+    if options.probes_from is not None:
+        entries["probes_from"] = _probe_digest(options.probes_from)
+        source = read_recipe(Store(options.probes_from))
+        if options.view not in (None, source.view):
+            raise BadConfig(
+                f"The probes of '{options.probes_from}' learned from views of {source.view} pixels, and --view asks "
+                f"for {options.view}; leave it out."
+            )
+        entries["view"] = source.view
+        models = models or tuple(name for name in source.models if name in bundled())
+        learned = tuple(name for name in source.transforms if not resolve(name).far)
+        _require_probes(Store(options.probes_from), models)
+    transforms = _with_identity(options.transforms) or learned
+    if all(resolve(name).far for name in transforms if name != "identity"):
+        raise BadConfig(
+            "A run needs a transformation that probes learn, and all that were named are of the far-unseen tier; "
+            "try --transforms bank,far-styles."
+        )
+    return Recipe(
+        corpus=corpus.name,
+        fingerprint=corpus.fingerprint,
+        transforms=transforms,
+        models=models or bundled(),
+        threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        **entries,
+    )
+
+
+def _with_identity(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Every run has identity, whether it was named or not; first, as in the bank."""
+    return ("identity", *(name for name in expand(names) if name != "identity")) if names else ()
+
+
+def _probe_digest(source: Path) -> str:
+    """`Recipe.probe_digest` of the run ``source``.
+
+    Raises:
+        BadRun: there is no run.
+    """
+    store = Store(source)
+    if not store.has(RECIPE):
+        raise BadRun(f"'{source}' is not a run, so no probes can be taken from it; give a run's directory.")
+    return read_recipe(store).probe_digest
+
+
+def find_probe_source(recipe: Recipe, options: Options) -> Store | None:
+    """The run whose probes are used: the one that was named, or one of the project's own that has these probes.
+
+    Raises:
+        BadRun: none of them has.
+    """
+    if not recipe.probes_from:
+        return None
+    if options.probes_from is not None:
+        return Store(options.probes_from)
+    runs = data_dir() / "runs"
+    for path in (data_dir() / "reference", *(sorted(runs.iterdir()) if runs.is_dir() else ())):
+        if Store(path).has(RECIPE) and _probe_digest(path) == recipe.probes_from:
+            return Store(path)
+    raise BadRun("The run takes its probes from another run; name it again with --probes-from RUN.")
+
+
+def _require_probes(source: Store, models: Sequence[str]) -> None:
+    """Refuses names of models that the run ``source`` has no probes of, before anything is written."""
+    there = {entry["request"] for entry in model_entries(source)}
+    if missing := [name for name in models if name not in there]:
+        raise BadRun(
+            f"The run that the probes are taken from has no '{missing[0]}'; it has: {', '.join(sorted(there))}."
+        )
+
+
+def withdraw_model(store: Store, recipe: Recipe, request: str) -> bool:
+    """Takes a model that cannot join out of the recipe, or the run could never be completed.
+
+    Returns:
+        False where nothing was done: the model has joined already, or it is the only one.
+    """
+    joined = {entry["request"] for entry in model_entries(store)}
+    others = replace(recipe, models=tuple(name for name in recipe.models if name != request))
+    if request in joined or not others.models:
+        return False
+    write_recipe(store, others)
+    return True
+
+
+@contextmanager
+def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
+    """An error that is raised inside takes the model of ``request`` out of the run, where it can, and mentions it."""
+    try:
+        yield
+    except ProbingError as error:
+        if not withdraw_model(store, recipe, request):
+            raise
+        raise type(error)(f"{error} It has left the run, which can go on without it.") from error
+
+
+def open_same_corpus(recipe: Recipe) -> Corpus:
+    """The corpus of a run that exists.
+
+    Raises:
+        BadRun: it has changed.
+    """
+    corpus = open_corpus(recipe.corpus)
+    if corpus.fingerprint != recipe.fingerprint:
+        raise BadRun(
+            f"The corpus '{recipe.corpus}' is no longer the one that the run was begun with (its pictures or labels "
+            f"changed); make a new run."
+        )
+    return corpus
+
+
+def refuse_other_folder(store: Store) -> None:
+    """Raises `BadRun` for a folder that is no run and holds something: none of it may be lost."""
+    if store.has(RECIPE) or not store.root.is_dir():
+        return
+    there = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}
+    if there - {RECIPE}:  # that alone is of a run that was killed as it began
+        some = ", ".join(sorted(there)[:3]) + (", ..." if len(there) > 3 else "")
+        raise BadRun(
+            f"'{store.root}' is no run (or has lost its {RECIPE} or {MANIFEST}) and holds other files ({some}); "
+            f"choose another folder."
+        )
+
+
+@contextmanager
+def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
+    """A run that is ``new`` and refused before anything was made leaves no recipe, which would bind the next try."""
+    try:
+        yield
+    except ProbingError:
+        if new and store.names() == [RECIPE]:
+            store.clear()
+        raise

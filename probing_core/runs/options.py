@@ -1,0 +1,109 @@
+"""What may be asked of a run, in one place.
+
+From `Options` are derived the arguments of ``probing run``, the recipe's values, what the page New run starts, and the
+command that is shown for a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from probing_core.runs.recipe import VIEW
+
+Kind = Literal["text", "number", "names", "folder"]
+"""How a value is written on a command line."""
+
+
+def _about(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False) -> dict[str, Any]:
+    """
+    Args:
+        metavar, help: on the command line.
+        entry: whether the value enters a recipe as it is.
+    """
+    return {"metavar": metavar, "help": help, "kind": kind, "entry": entry}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a user asked for; None leaves it to the run that exists, or to the default.
+
+    Attributes:
+        corpus, view, models, transforms, limit, live_images, seed, repetitions: see `Recipe`.
+        probes_from: directory of the run whose probes are used.
+        device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
+        maps: which maps the stage ``project`` draws: ``all``, ``first`` or names of models of the run.
+    """
+
+    corpus: str | None = field(
+        default=None, metadata=_about("C", "photos (default), folder:PATH, parquet:FILE, torchvision:NAME")
+    )
+    view: int | None = field(
+        default=None, metadata=_about("N", f"pixels of the side of the views (default {VIEW})", "number", entry=True)
+    )
+    models: Sequence[str] | None = field(
+        default=None, metadata=_about("a,b", "default: the models that come with the product", "names")
+    )
+    transforms: Sequence[str] | None = field(
+        default=None,
+        metadata=_about("a,b", "default: bank, all of it; far-styles adds styles that no probe learns from", "names"),
+    )
+    limit: int | None = field(
+        default=None,
+        metadata=_about(
+            "N", "number of usable images before transforms, drawn evenly over photographs", "number", entry=True
+        ),
+    )
+    live_images: int | None = field(
+        default=None,
+        metadata=_about(
+            "N",
+            "number of images, beyond the limit too, that live predictions learn from (default: of the run, 500 at "
+            "most)",
+            "number",
+            entry=True,
+        ),
+    )
+    seed: int | None = field(
+        default=None, metadata=_about("N", "of every random draw (default 0)", "number", entry=True)
+    )
+    repetitions: int | None = field(
+        default=None, metadata=_about("N", "draws per image and transform (default 1)", "number", entry=True)
+    )
+    probes_from: Path | None = field(
+        default=None, metadata=_about("RUN", "train nothing: take that run's probes", "folder")
+    )
+    device: str = field(default="auto", metadata=_about("DEVICE", "auto (default), cpu, cuda, cuda:1, mps"))
+    precision: str = field(default="auto", metadata=_about("PRECISION", "auto (default), float32, bfloat16, float16"))
+    maps: str | Sequence[str] = field(
+        default="all",
+        metadata=_about(
+            "WHICH",
+            "which maps to draw: all (default), or first, that of the first model; the dashboard has the others drawn "
+            "when somebody opens them",
+        ),
+    )
+
+    def entries(self) -> dict[str, Any]:
+        """The values that enter a recipe as they are, of those that were asked for."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["entry"]}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def arguments(self) -> list[str]:
+        """Arguments of ``probing run``, of every option that differs from its default."""
+        words: list[str] = []
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if value != option.default:
+                words += [flag(option), ",".join(value) if option.metadata["kind"] == "names" else str(value)]
+        return words
+
+
+DEFAULTS = Options()
+
+
+def flag(option: Field) -> str:
+    """``--live-images`` of the field ``live_images``."""
+    return "--" + option.name.replace("_", "-")
