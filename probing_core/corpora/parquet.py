@@ -23,7 +23,7 @@ from probing_core.paths import user_path
 TEXT = ("image_id", "base_id", "label", "split", "license", "style")
 FLAGS = ("near_gray", "flat_corners", "held_out_class")
 SIZES = ("width", "height")
-SPLITS = ("train", "val", "test", "pretrain", "")
+SPLITS = ("train", "val", "test", "pretrain", "calibrate", "")
 
 KEPT_GROUPS = 2
 """Row groups whose pictures stay in memory: the one being read, and one beside it."""
@@ -194,7 +194,8 @@ def _check_splits(split: np.ndarray, base_id: np.ndarray, path: Path) -> None:
     unknown = sorted(set(split) - set(SPLITS))
     if unknown:
         raise BadCorpus(
-            f"{path.name} has the split '{unknown[0]}'; expected train, val, test or pretrain, or no column at all."
+            f"{path.name} has the split '{unknown[0]}'; expected train, val, test, pretrain or calibrate, or no "
+            f"column at all."
         )
     splits = pd.Series(split).groupby(base_id).nunique()
     if (splits > 1).any():

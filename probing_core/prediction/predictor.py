@@ -14,57 +14,34 @@ import psutil
 from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.prediction.answer import Prediction
+from probing_core.prediction.calibration import LEVEL
+from probing_core.prediction.detecting import detect
+from probing_core.prediction.detector import Detector
 from probing_core.prediction.fusion import FusionRule, starting_rule
 from probing_core.prediction.novelty import Novelty
+from probing_core.prediction.score import has_no_color
 from probing_core.prediction.tiles import PictureCrops, cut
+from probing_core.prediction.verdicts import Judge, Verdict
 from probing_core.probes.base import LinearProbe
 from probing_core.runs import layout
-from probing_core.runs.layout import DEPLOYMENT, fusion_path, novelty_path, probe_path
+from probing_core.runs.layout import (
+    DEPLOYMENT,
+    DETECTOR,
+    DETECTOR_FILE,
+    fusion_path,
+    novelty_path,
+    probe_path,
+    scored_views_path,
+)
 from probing_core.runs.models import PRECOMPUTED, differences, model_entries
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store, without_none
 from probing_core.transforms import resolve
-from probing_core.transforms.base import GROUPS, Image
+from probing_core.transforms.base import Image
 
 MEMORY_SHARE = 0.5
 """Loaded models are closed, the least recently used first, above this share of the machine's memory."""
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """What one model predicts of one picture.
-
-    Attributes:
-        classes, groups: names of the K classes, and the group of each.
-        probabilities: (K,), sums to 1.
-        kind: ``direct`` or ``combined``, as in `PictureCrops`.
-        crop_probabilities: (1 + T, K) of the whole picture, and of each of its tiles.
-        embedding: (D,) of the whole picture at the view's size.
-        distance: of that from all that the probe learned from; above 1 it is strange. NaN in runs of before.
-    """
-
-    model: str
-    classes: tuple[str, ...]
-    groups: tuple[str, ...]
-    probabilities: np.ndarray
-    kind: str
-    crop_probabilities: np.ndarray
-    embedding: np.ndarray
-    distance: float = float("nan")
-
-    @property
-    def known(self) -> bool:
-        """Whether the picture is like those that the probe learned from; if not, its probabilities mean little."""
-        return not self.distance > 1
-
-    @property
-    def by_group(self) -> dict[str, float]:
-        """Group -> probability; the groups of the classes, in the order of `GROUPS`."""
-        return {
-            group: float(sum(p for p, g in zip(self.probabilities, self.groups, strict=True) if g == group))
-            for group in GROUPS
-            if group in self.groups
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +60,14 @@ class Predictor:
     Args:
         run: the directory of a run, or an opened `probing_core.Run`.
         device, precision: as in `load_embedder`.
+        level: of verdicts: the share of untouched pictures that may be called altered.
     """
 
-    def __init__(self, run: Any, device: str = "auto", precision: str = "auto") -> None:
+    def __init__(self, run: Any, device: str = "auto", precision: str = "auto", level: float = LEVEL) -> None:
         self.store = run.store if hasattr(run, "store") else Store(Path(run))
         if not self.store.has(layout.RECIPE):
             raise BadRun(f"'{self.store.root}' is not a run; `probing run --out DIR` makes one.")
-        self.device, self.precision = device, precision
+        self.device, self.precision, self.level = device, precision, level
         self.recipe = Recipe.from_toml(self.store.read_toml(layout.RECIPE))
         self._entries = {
             e["name"]: e
@@ -100,11 +78,18 @@ class Predictor:
             raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")
         self._loaded: OrderedDict[str, LoadedEmbedder] = OrderedDict()
         self._probes: dict[str, _Probe] = {}
+        self._judges: dict[str, Judge] = {}
+        self._detector: Detector | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models that can predict live."""
         return tuple(self._entries)
+
+    @property
+    def has_detector(self) -> bool:
+        """Whether the run has a detector of alterations; it answers under the name `DETECTOR`, before all models."""
+        return self.store.has(DETECTOR_FILE)
 
     def predict(
         self,
@@ -119,19 +104,21 @@ class Predictor:
         Args:
             images: of any sizes.
             task: ``fine`` or ``group``.
-            models: names; all of the run if not given.
+            models: names; the detector and all models of the run if not given.
             names: of the images; their positions if not given.
         """
         if task not in ("fine", "group"):
             raise BadConfig(f"Live predictions answer the task 'fine' or 'group'; got '{task}'.")
         names = [str(i) for i in range(len(images))] if names is None else list(names)
-        chosen = self._chosen(models)
+        chosen = self._answering(models)
         crops = [cut(image, self.recipe.view) for image in images]
         by_model = {model: self.predict_crops(model, crops) for model in chosen}
         rows = []
         for i, name in enumerate(names):
+            no_color = has_no_color(crops[i].whole)
             for model in chosen:
                 prediction = by_model[model][i]
+                verdict = self.judge(model).verdict(prediction, no_color).as_row()
                 scored = (
                     [(g, g, p) for g, p in prediction.by_group.items()]
                     if task == "group"
@@ -147,6 +134,7 @@ class Predictor:
                         "probability": float(p),
                         "look": prediction.kind,
                         "known": prediction.known,
+                        **verdict,
                     }
                     for cls, group, p in sorted(scored, key=lambda row: -row[2])
                 ]
@@ -154,6 +142,8 @@ class Predictor:
 
     def predict_crops(self, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:
         """What ``model`` predicts of each picture; all crops are embedded together."""
+        if model == DETECTOR:
+            return detect(self.detector(), crops)
         probe = self._probe(model)
         embeddings = self._embed(model, [crop for picture in crops for crop in picture.pictures])
         probabilities = probe.linear.probabilities(embeddings).astype(np.float64)
@@ -176,6 +166,38 @@ class Predictor:
                 )
             )
         return predictions
+
+    def detector(self) -> Detector:
+        """The run's detector of alterations.
+
+        Raises:
+            BadRun: it has none.
+        """
+        if self._detector is None:
+            if not self.has_detector:
+                raise BadRun(
+                    f"The run '{self.store.root}' has no detector of alterations; runs that are made with "
+                    f"--calibrate-on CORPUS have one."
+                )
+            self._detector = Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
+        return self._detector
+
+    def judge(self, model: str) -> Judge:
+        """What turns predictions of ``model`` into verdicts."""
+        if model not in self._judges:
+            path = scored_views_path(model)
+            rows = self.store.read_table(path) if self.store.has(path) else None
+            self._judges[model] = Judge.from_rows(rows, self.level)
+        return self._judges[model]
+
+    def verdicts(self, model: str, crops: Sequence[PictureCrops]) -> list[Verdict]:
+        """The verdict of ``model`` on each picture."""
+        judge = self.judge(model)
+        predictions = self.predict_crops(model, crops)
+        return [
+            judge.verdict(prediction, has_no_color(picture.whole))
+            for prediction, picture in zip(predictions, crops, strict=True)
+        ]
 
     def fusion_fitted_on(self, model: str) -> int:
         """How many pictures the fusion rule was fitted on; 0: it is the starting rule."""
@@ -211,6 +233,13 @@ class Predictor:
                 for name, value in zip(names, cosine, strict=True)
             ]
         return rows
+
+    def _answering(self, models: Sequence[str] | None) -> tuple[str, ...]:
+        """The detector, where there is one and it was not left out, before the models."""
+        named = DETECTOR in (models or ())
+        others = tuple(model for model in models or () if model != DETECTOR)
+        first = (DETECTOR,) if named or (not models and self.has_detector) else ()
+        return (*first, *(self._chosen(others) if others or not named else ()))
 
     def _chosen(self, models: Sequence[str] | None) -> tuple[str, ...]:
         unknown = [m for m in models or () if m not in self._entries]

@@ -62,11 +62,18 @@ def fit_seeds(
     classes: Sequence[str],
     validation: tuple[np.ndarray, np.ndarray],
     seeds: Sequence[int],
+    width: int = WIDTH,
+    weights: np.ndarray | None = None,
+    validation_weights: np.ndarray | None = None,
 ) -> tuple[MLPProbe, ...]:
     """One probe a seed, all trained at once; arguments as in `probing_core.probes.linear.fit`.
 
     A seed draws the first weights and the order of the rows. AdamW (Loshchilov & Hutter 2019) with a cosine to 0;
     of `EPOCHS` epochs each seed keeps the one with the lowest loss on ``validation``.
+
+    Args:
+        width: of the hidden layers.
+        weights, validation_weights: of the rows in both losses, 1 on average; all alike if not given.
     """
     k = len(classes)
     reading.check(X, y, k)
@@ -76,8 +83,10 @@ def fit_seeds(
     truth = torch.from_numpy(np.asarray(y, np.int64))
     held = reading.standardized(validation[0], slice(0, len(validation[1])), mean, scale)[:, :-1]
     held_truth = torch.from_numpy(np.asarray(validation[1], np.int64))
+    weight = _weights_of(weights, len(truth))
+    held_weight = _weights_of(validation_weights, len(held_truth))
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    layers = _first_layers((rows.shape[1], WIDTH, WIDTH, k), generators)
+    layers = _first_layers((rows.shape[1], width, width, k), generators)
     optimizer = torch.optim.AdamW(layers, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     steps = EPOCHS * -(-len(truth) // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
@@ -87,12 +96,14 @@ def fit_seeds(
         order = torch.stack([torch.randperm(len(truth), generator=g) for g in generators])
         for start in range(0, len(truth), BATCH):
             batch = order[:, start : start + BATCH]
-            loss = F.cross_entropy(_forward(layers, rows[batch]).flatten(0, 1), truth[batch].flatten(), reduction="sum")
+            logits = _forward(layers, rows[batch]).flatten(0, 1)
+            losses = F.cross_entropy(logits, truth[batch].flatten(), reduction="none")
+            loss = (losses * weight[batch].flatten()).sum()
             optimizer.zero_grad()
             (loss / batch.shape[1]).backward()
             optimizer.step()
             schedule.step()
-        for s, validation_loss in enumerate(_losses(layers, held, held_truth)):
+        for s, validation_loss in enumerate(_losses(layers, held, held_truth, held_weight)):
             paths[s].append((float(epoch), validation_loss))
             if validation_loss < best[s][0]:
                 best[s] = (validation_loss, epoch, [layer.detach()[s].clone() for layer in layers])
@@ -125,13 +136,17 @@ def _forward(layers: Sequence[Tensor], rows: Tensor) -> Tensor:
     return torch.baddbmm(layers[-1], hidden, layers[-2])
 
 
-def _losses(layers: Sequence[Tensor], rows: Tensor, truth: Tensor) -> list[float]:
-    """Each seed's mean loss on ``rows`` (n, D)."""
+def _weights_of(weights: np.ndarray | None, count: int) -> Tensor:
+    return torch.ones(count) if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
+
+
+def _losses(layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor) -> list[float]:
+    """Each seed's mean loss on ``rows`` (n, D), weighted by ``weight`` (n,)."""
     totals = torch.zeros(len(layers[0]), dtype=torch.float64)
     with torch.no_grad():
         for start in range(0, len(truth), reading.BLOCK):
             part = slice(start, start + reading.BLOCK)
             logits = _forward(layers, rows[part].expand(len(totals), -1, -1))
             for s in range(len(totals)):
-                totals[s] += F.cross_entropy(logits[s], truth[part], reduction="sum")
-    return (totals / len(truth)).tolist()
+                totals[s] += (F.cross_entropy(logits[s], truth[part], reduction="none") * weight[part]).sum()
+    return (totals / weight.sum(dtype=torch.float64)).tolist()

@@ -22,6 +22,9 @@ NEAR_GRAY = 8.0
 LIVE_ONLY = "beyond the limit: live predictions alone learn from it"
 """Why an image is left out of everything else."""
 
+ELSEWHERE = ("pretrain", "calibrate")
+"""Splits that serve encoders and verdicts, never probes."""
+
 LEARNED = ("train", "val")
 """Splits that probes learn from and choose on."""
 
@@ -41,7 +44,7 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: Tell) -> pd.DataFram
     Raises:
         BadCorpus: nothing is left.
     """
-    rows = corpus.rows[corpus.rows["split"] != "pretrain"].reset_index(drop=True).copy()
+    rows = corpus.rows[~corpus.rows["split"].isin(ELSEWHERE)].reset_index(drop=True).copy()
     if recipe.probes_from:
         rows["split"] = "test"  # nothing is learned from them
     elif (rows["split"] == "").any():

@@ -46,13 +46,23 @@ ORACLE = "content-oracle"
 OTHER_PROBES = "fine-mlp-knn"
 """Predictions of the fine task by the probes that are scored beside the linear one."""
 
+DETECTOR = "detector"
+"""The name under which the detector of alterations answers, beside those of models."""
+
 MODELS = "models/"
 UNITS = "units/"
 """Rows of units whose table is not complete yet."""
 
 SERIES = "series/"
 TABLES = "tables/"
+VERDICTS = "verdicts/"
 PARQUET = ".parquet"
+
+DETECTOR_FILE = f"{VERDICTS}{DETECTOR}.safetensors"
+"""The detector of alterations that a run learned."""
+
+VERDICT_PHOTOGRAPHS = f"{VERDICTS}photographs{PARQUET}"
+"""Which photographs the detector learns from, and which calibrate verdicts and report on them."""
 
 
 def slug(name: str) -> str:
@@ -165,3 +175,8 @@ def study_path(model: str, name: str) -> str:
 
 def map_path(model: str) -> str:
     return f"{model_folder(model)}map{PARQUET}"
+
+
+def scored_views_path(model: str) -> str:
+    """Views by which verdicts of a model, or of the detector, are calibrated and reported on, with its scores."""
+    return f"{VERDICTS}{DETECTOR}{PARQUET}" if model == DETECTOR else f"{model_folder(model)}verdicts{PARQUET}"

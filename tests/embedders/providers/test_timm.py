@@ -144,7 +144,7 @@ def test_packaged_network_recognizes_photographs():
     import probing_core.embedders.providers.timm as provider
 
     model = timm.create_model("tf_efficientnet_lite0")
-    model.load_state_dict(provider._packaged_weights())
+    model.load_state_dict(provider.packaged_weights())
     embedder = load_embedder("timm:tf_efficientnet_lite0", precision="float32")
     embeddings = torch.from_numpy(embedder.embed([data.chelsea(), data.coffee(), data.rocket()]))
     with torch.inference_mode():

@@ -1,0 +1,46 @@
+"""What one model predicts of one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from probing_core.transforms.base import GROUPS
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What one model predicts of one picture.
+
+    Attributes:
+        classes, groups: names of the K classes, and the group of each.
+        probabilities: (K,), sums to 1.
+        kind: ``direct`` or ``combined``, as in `PictureCrops`.
+        crop_probabilities: (1 + T, K) of the whole picture, and of each of its tiles.
+        embedding: (D,) of the whole picture at the view's size.
+        distance: of that from all that the probe learned from; above 1 it is strange. NaN in runs of before.
+    """
+
+    model: str
+    classes: tuple[str, ...]
+    groups: tuple[str, ...]
+    probabilities: np.ndarray
+    kind: str
+    crop_probabilities: np.ndarray
+    embedding: np.ndarray
+    distance: float = float("nan")
+
+    @property
+    def known(self) -> bool:
+        """Whether the picture is like those that the probe learned from; if not, its probabilities mean little."""
+        return not self.distance > 1
+
+    @property
+    def by_group(self) -> dict[str, float]:
+        """Group -> probability; the groups of the classes, in the order of `GROUPS`."""
+        return {
+            group: float(sum(p for p, g in zip(self.probabilities, self.groups, strict=True) if g == group))
+            for group in GROUPS
+            if group in self.groups
+        }

@@ -1,0 +1,81 @@
+"""From a score to a p-value: how many untouched photographs, of those that nothing was learned from, score as high.
+
+Conformal p-values (Vovk et al. 2005; for outliers Bates et al. 2021): valid where the picture, if untouched, comes from
+the same source as the photographs. Each photograph counts once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+LEVEL = 0.05
+"""Share of untouched pictures that may be called altered, where the photographs are of their source."""
+
+FEWEST_BEYOND = 5
+"""Photographs that must be expected beyond the level; with fewer, the level that was meant and that which is realized
+differ too much: 100 photographs for 5 %, 500 for 1 %."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Scores of untouched photographs.
+
+    Attributes:
+        view: (n,) of pictures at about the view's size.
+        gray: (m,) of the same turned gray, scored without the color group.
+        large: (l,) of large pictures, whole and tiles as one; empty if none were given, or if the error of these
+            scores did not hold on others.
+    """
+
+    view: np.ndarray
+    gray: np.ndarray
+    large: np.ndarray
+
+    def scores(self, kind: str) -> np.ndarray:
+        """Those of ``view``, ``gray`` or ``large``."""
+        return getattr(self, kind)
+
+
+def p_values(scores: np.ndarray, untouched: np.ndarray) -> np.ndarray:
+    """(N,) (1 + photographs that score as high) / (n + 1).
+
+    Args:
+        scores: (N,) of pictures.
+        untouched: (n,) of the photographs.
+    """
+    ordered = np.sort(np.asarray(untouched, np.float64))
+    as_high = len(ordered) - np.searchsorted(ordered, np.asarray(scores, np.float64), side="left")
+    return (1 + as_high) / (len(ordered) + 1)
+
+
+def is_enough(count: int, level: float) -> bool:
+    """Whether ``count`` photographs calibrate ``level``."""
+    return count * level >= FEWEST_BEYOND - 1e-9
+
+
+def calibration_of(rows: pd.DataFrame, level: float = LEVEL) -> Calibration:
+    """The calibration that a table of scored views holds (docs/run-format.md).
+
+    The large pictures count if, calibrated by those of role ``calibrate``, the error on those of role ``report`` is not
+    above ``level`` by more than chance.
+    """
+    untouched = rows[rows["transform"] == "identity"]
+    calibrating = untouched[untouched["role"] == "calibrate"]
+    at_view = calibrating[calibrating["size"] == "view"]
+    color = at_view.loc[(at_view["maker"] == "as it is") & ~at_view["no_color"], "score"].to_numpy()
+    gray = at_view.loc[at_view["maker"] == "turned gray", "score"].to_numpy()
+    large = calibrating.loc[(calibrating["size"] == "large") & ~calibrating["no_color"], "score"].to_numpy()
+    reported = untouched[(untouched["role"] == "report") & (untouched["size"] == "large") & ~untouched["no_color"]]
+    holds = len(reported) > 0 and error_holds(p_values(reported["score"].to_numpy(), large), level)
+    return Calibration(color, gray, large if holds else large[:0])
+
+
+def error_holds(p: np.ndarray, level: float) -> bool:
+    """Whether so many of ``p`` (n,) at or below ``level`` are no surprise if the level is right, at 95 %."""
+    from scipy.special import bdtrc
+
+    alarms = int((p <= level).sum())
+    return alarms == 0 or float(bdtrc(alarms - 1, len(p), level)) > 0.05

@@ -1,0 +1,171 @@
+"""The detector of alterations: two small networks over `features`, whose log-probabilities are averaged.
+
+Half of the weight in training is untouched (`training_mix`), so that it knows what untouched pictures can look like;
+its score (`score`) becomes an answer through untouched photographs that it never saw (`calibration`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from probing_core.errors import BadRun
+from probing_core.prediction.novelty import Novelty, fit_novelty
+from probing_core.prediction.training_mix import sample_weights
+
+WIDTH = 256
+SEEDS = (0, 1)
+
+CLIP = 8.0
+"""Standard deviations beyond which a feature counts as this far: pictures from outside have a few wild ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class Detector:
+    """Predicting needs NumPy alone.
+
+    Attributes:
+        classes, groups: (K,) names, and the group of each.
+        mean, scale: (D,) of the standardization.
+        layers: for each seed three pairs of weight (in, out) and bias (out,).
+        novelty: distance from all that it learned from, altered pictures included.
+    """
+
+    classes: tuple[str, ...]
+    groups: tuple[str, ...]
+    mean: np.ndarray
+    scale: np.ndarray
+    layers: tuple[tuple[tuple[np.ndarray, np.ndarray], ...], ...]
+    novelty: Novelty
+
+    def log_probabilities(self, X: np.ndarray) -> np.ndarray:
+        """(N, K) of features ``X`` (N, D); each row is normalized."""
+        rows = self._standardized(X)
+        mean = np.mean([_log_softmax(_forward(rows, layers)) for layers in self.layers], axis=0)
+        return mean - np.logaddexp.reduce(mean, axis=1, keepdims=True)
+
+    def distance(self, X: np.ndarray) -> np.ndarray:
+        """(N,) from what was learned; 1 is the distance that 99 % of held-out views stay within."""
+        return self.novelty.distance(_lifted(self._standardized(X)))
+
+    def _standardized(self, X: np.ndarray) -> np.ndarray:
+        return np.clip((np.asarray(X, np.float32) - self.mean) / self.scale, -CLIP, CLIP)
+
+    def to_bytes(self) -> bytes:
+        """As a safetensors file; the same gives the same bytes."""
+        from safetensors.numpy import save
+
+        arrays = {"mean": self.mean, "scale": self.scale, "novelty": np.frombuffer(self.novelty.to_bytes(), np.uint8)}
+        for seed, layers in enumerate(self.layers):
+            for depth, (weight, bias) in enumerate(layers):
+                arrays |= {f"{seed}.{depth}.weight": weight, f"{seed}.{depth}.bias": bias}
+        about = {"classes": self.classes, "groups": self.groups, "seeds": len(self.layers)}
+        return save(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            metadata={"detector": json.dumps(about, sort_keys=True)},
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Detector:
+        """What `to_bytes` wrote.
+
+        Raises:
+            BadRun: the bytes are damaged or something else.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            arrays = load(data)
+            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+            about = json.loads(header["__metadata__"]["detector"])
+            layers = tuple(
+                tuple((arrays[f"{seed}.{depth}.weight"], arrays[f"{seed}.{depth}.bias"]) for depth in range(3))
+                for seed in range(about["seeds"])
+            )
+            novelty = Novelty.from_bytes(arrays["novelty"].tobytes())
+            return cls(
+                tuple(about["classes"]), tuple(about["groups"]), arrays["mean"], arrays["scale"], layers, novelty
+            )
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise BadRun(
+                "A detector (safetensors with mean, scale, novelty and layers) was expected, but the file is damaged "
+                "or something else; make it again with `probing train`."
+            ) from error
+
+
+def fit_detector(
+    X: np.ndarray,
+    y: np.ndarray,
+    photographs: np.ndarray,
+    validation: tuple[np.ndarray, np.ndarray, np.ndarray],
+    *,
+    classes: Sequence[str],
+    groups: Sequence[str],
+) -> Detector:
+    """Learned from features ``X`` (n, D) of classes ``y`` (n,) of ``photographs`` (n,).
+
+    Args:
+        validation: the same three of photographs held out, on which the epoch is chosen and novelty has its threshold.
+    """
+    from probing_core.probes.mlp import fit_seeds
+
+    held, held_y, held_photographs = validation
+    untouched = np.array([group == "identity" for group in groups])
+    mean, scale = X.mean(0, dtype=np.float64), X.std(0, dtype=np.float64) + 1e-6
+    rows, held_rows = (np.clip((part - mean) / scale, -CLIP, CLIP).astype(np.float32) for part in (X, held))
+    probes = fit_seeds(
+        rows,
+        y,
+        classes=classes,
+        validation=(held_rows, held_y),
+        seeds=SEEDS,
+        width=WIDTH,
+        weights=sample_weights(untouched[y]),
+        validation_weights=sample_weights(untouched[held_y]),
+    )
+    everything = _lifted(np.concatenate([rows, held_rows]))
+    learned = np.arange(len(rows))
+    novelty = fit_novelty(
+        everything,
+        np.concatenate([y, held_y]),
+        learned,
+        [(learned, np.arange(len(rows), len(everything)))],
+        np.concatenate([photographs, held_photographs]),
+    )
+    return Detector(
+        tuple(classes),
+        tuple(groups),
+        mean.astype(np.float32),
+        scale.astype(np.float32),
+        tuple(_undo_standardization(probe.layers, probe.mean, probe.scale) for probe in probes),
+        novelty,
+    )
+
+
+def _undo_standardization(
+    layers: Sequence[tuple[np.ndarray, np.ndarray]], mean: np.ndarray, scale: np.ndarray
+) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """The probe standardizes what it receives once more; its first layer takes that over."""
+    (weight, bias), *others = layers
+    first = weight / scale[:, None]
+    return ((first.astype(np.float32), (bias - mean @ first).astype(np.float32)), *others)
+
+
+def _lifted(rows: np.ndarray) -> np.ndarray:
+    """``rows`` with a constant behind them: `Novelty` brings rows to length 1, and how long they were must count."""
+    return np.hstack([rows, np.full((len(rows), 1), np.sqrt(rows.shape[1]), np.float32)])
+
+
+def _forward(rows: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    for weight, bias in layers[:-1]:
+        rows = np.maximum(rows @ weight + bias, 0)
+    weight, bias = layers[-1]
+    return rows @ weight + bias
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)

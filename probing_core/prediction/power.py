@@ -1,0 +1,76 @@
+"""What an answer is worth: the share of altered pictures that a model detects at a level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probing_core.measures.intervals import Interval, interval
+from probing_core.measures.statistics import balanced_accuracy
+from probing_core.prediction.calibration import Calibration, p_values
+
+HALF = 0.5
+"""Groups of which a smaller share is detected are named where a picture is called untouched."""
+
+NEXT_TO_NOTHING = 3
+"""Times the level: a model that detects a smaller share gives no verdict."""
+
+
+@dataclass(frozen=True)
+class Power:
+    """Shares detected, on photographs that nothing was learned from, chosen on or calibrated on.
+
+    Attributes:
+        overall: groups weigh the same, and within each the bank and the alternatives.
+        by_group: the same of each group.
+    """
+
+    level: float
+    overall: Interval
+    by_group: dict[str, Interval]
+
+    @property
+    def hardly_detected(self) -> tuple[str, ...]:
+        """Groups of which less than half is detected."""
+        return tuple(group for group, share in self.by_group.items() if share.value < HALF)
+
+    @property
+    def is_next_to_nothing(self) -> bool:
+        return self.overall.value < NEXT_TO_NOTHING * self.level
+
+
+def with_p_values(rows: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
+    """``rows`` of scored views with ``p``: each by the photographs of its kind."""
+    kind = kinds_of(rows["size"].to_numpy() == "large", rows["no_color"].to_numpy(), calibration)
+    p = np.ones(len(rows))
+    for name in np.unique(kind):
+        mine = kind == name
+        p[mine] = p_values(rows["score"].to_numpy()[mine], calibration.scores(name))
+    return rows.assign(p=p)
+
+
+def kinds_of(large: np.ndarray, no_color: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """(N,) which photographs calibrate each picture: ``view``, ``gray`` or ``large``."""
+    by_tiles = np.asarray(large) & bool(len(calibration.large))
+    return np.where(no_color, "gray", np.where(by_tiles, "large", "view"))
+
+
+def power_of(rows: pd.DataFrame, calibration: Calibration, level: float) -> Power | None:
+    """The power that a table of scored views shows at ``level``; None if nothing altered was reported on."""
+    altered = rows[(rows["role"] == "report") & (rows["transform"] != "identity") & (rows["size"] == "view")]
+    if altered.empty or not len(calibration.view):
+        return None
+    altered = with_p_values(altered, calibration)
+    detected = altered["p"].to_numpy() <= level
+    photographs = altered["base_id"].to_numpy()
+    cell = (altered["group"] + "|" + altered["maker"]).astype("category").cat.codes.to_numpy(np.int64)
+
+    def share(mine: np.ndarray) -> Interval:
+        found = np.where(detected[mine], cell[mine], -1)
+        return interval(balanced_accuracy(cell[mine], found, photographs[mine]), low=0, high=1)
+
+    everything = np.ones(len(altered), bool)
+    groups = altered["group"].to_numpy()
+    return Power(level, share(everything), {group: share(groups == group) for group in dict.fromkeys(groups)})
