@@ -78,7 +78,7 @@ class Judge:
         untouched = self.calibration.scores(kind)
         score = score_of(prediction, no_color, fused=kind == "large")
         p = float(p_values(np.array([score]), untouched)[0]) if len(untouched) else None
-        named: tuple[Any, ...] = (None, None, None, None)
+        named: tuple[str | None, str | None, float | None, float | None] = (None, None, None, None)
         if p is None or not is_enough(len(untouched), self.level):
             answer = NOT_CALIBRATED
         elif self.power is not None and self.power.is_next_to_nothing:
