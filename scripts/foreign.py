@@ -21,8 +21,8 @@ import pandas as pd
 from probing_core import Predictor
 from probing_core.corpora.photos import photographs
 from probing_core.errors import ProbingError
+from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.intervals import Interval, interval
-from probing_core.measures.statistics import balanced_accuracy
 from probing_core.prediction.tiles import cut
 
 ROOT = Path(__file__).resolve().parent.parent

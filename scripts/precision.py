@@ -21,7 +21,7 @@ import pandas as pd
 from probing_core.corpora import open_corpus
 from probing_core.embedders import bundled, find_spec, load_embedder
 from probing_core.measures import Interval, interval
-from probing_core.measures.statistics import balanced_accuracy
+from probing_core.measures.classification import balanced_accuracy
 from probing_core.probes.leave_one_out import fit_leave_one_out
 from probing_core.runs.image_selection import choose_images
 from probing_core.runs.recipe import Recipe

@@ -212,7 +212,7 @@ def _outliers(run: Run, model: str) -> None:
 def _outlier_column(measure: str, method: str) -> Any:
     known = MEASURES.get(measure)
     return st.column_config.NumberColumn(
-        f"{known.title}, {METHODS.get(method, method)}", format="%.2f", help=known.definition
+        f"{known.title}, {METHODS.get(method, method)}", format="%.2f", help=known.hint
     )
 
 
@@ -238,7 +238,7 @@ def _information(run: Run) -> None:
         ("compression", codelength, ["model", "value", "low", "high", "bits", "guessing_bits", "note"]),
     ):
         measure = MEASURES.get(name)
-        value = number(measure.title, format="%.2f", help=measure.definition)
+        value = number(measure.title, format="%.2f", help=measure.hint)
         rows = table.sort_values("value", ascending=False)[columns]
         tables.show_table(rows, name, column_config={"value": value, **further})
 

@@ -168,9 +168,9 @@ def _certainty(sure: pd.DataFrame, models: list[str]) -> None:
     table = table.join(sure[sure["measure"] == "nll"].set_index("model")[["low", "high"]])
     there = [m for m in MEASURES if m.name in table]
     for measure in there:
-        st.caption(f"{measure.title.capitalize()} ({measure.unit}): {measure.definition}")
+        st.caption(f"{measure.title.capitalize()} ({measure.unit}): {measure.hint}")
     number = st.column_config.NumberColumn
-    titles = {m.name: number(m.title, help=m.definition, format="%.3f") for m in there}
+    titles = {m.name: number(m.title, help=m.hint, format="%.3f") for m in there}
     about = "Of the negative log-likelihood; 95 % interval."
     titles |= {n: number(t, help=about, format="%.3f") for n, t in (("low", "nll from"), ("high", "nll to"))}
     columns = ["nll", "low", "high", *(m.name for m in there if m.name != "nll")]

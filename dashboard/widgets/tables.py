@@ -62,7 +62,7 @@ def columns_of(names: Iterable[str]) -> dict[str, Any]:
 def measure_columns(names: Iterable[str]) -> dict[str, Any]:
     """Streamlit's settings of columns named after measures, titled and explained by the catalog."""
     return {
-        name: st.column_config.NumberColumn(measure.title, format="%.2f", help=measure.definition)
+        name: st.column_config.NumberColumn(measure.title, format="%.2f", help=measure.hint)
         for name in names
         for measure in [MEASURES.get(name)]
     }

@@ -1,13 +1,47 @@
-"""What a measure is: a number with a unit, bounds, a direction and a definition; tables and charts read them."""
+"""What a measure is: a number with a unit, bounds, a direction and a definition, and where it is a score, its function.
+
+Tables and charts read all but the function; `probing_core.pipeline.evaluate` calls the function of every measure of
+the catalog that has one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
+
+from probing_core.measures.cluster_sums import ClusterSums
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a probe predicted for N samples, as a score reads it.
+
+    Attributes:
+        truth, predicted: (N,) class indices.
+        clusters: (N,) numbers of the base photographs.
+        p_truth: (N,) probability of the right class.
+        p_predicted: (N,) probability of the predicted class; None where it was not stored.
+        p_calibrated: (N,) the same after temperature scaling; None where no temperature was fitted.
+    """
+
+    truth: np.ndarray
+    predicted: np.ndarray
+    clusters: np.ndarray
+    p_truth: np.ndarray
+    p_predicted: np.ndarray | None = None
+    p_calibrated: np.ndarray | None = None
+
+
+def no_chance(classes: int) -> float:
+    """NaN: guessing has no known value."""
+    return float("nan")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One measure as tables and charts need it.
+    """One measure as tables, charts and the evaluation need it.
 
     Attributes:
         name: as in tables, ``balanced-accuracy``.
@@ -15,10 +49,15 @@ class Measure:
         unit: ``fraction``, ``nats``, ``bits``, ...
         low, high: the bounds of its values; None where there is none.
         higher_is_better: the direction; None where neither end is better.
-        definition: one sentence, shown as the hint wherever the measure stands.
+        definition: one sentence.
         source: where the definition comes from.
         has_interval: False where a bootstrap would mislead: a sum of absolute gaps grows with the noise of every draw,
             so that the interval may not even hold the value.
+        score: predictions -> the score as sums by photograph, or None where the predictions lack what it needs. The
+            table of scores then has the measure for every probe, over the samples whose transforms it learned
+            (subset ``seen``). None for measures of particular subsets (`probing_core.pipeline.scoring`) and of
+            studies (`probing_core.pipeline.studies`).
+        chance: number of classes -> what guessing scores.
     """
 
     name: str
@@ -30,3 +69,12 @@ class Measure:
     definition: str
     source: str
     has_interval: bool = True
+    score: Callable[[Predictions], ClusterSums | None] | None = None
+    chance: Callable[[int], float] = no_chance
+
+    @property
+    def hint(self) -> str:
+        """The definition and the direction, shown wherever the measure stands."""
+        if self.higher_is_better is None:
+            return self.definition
+        return f"{self.definition} {'Higher' if self.higher_is_better else 'Lower'} is better."

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from probing_core.errors import BadArray
+from probing_core.measures.base import Measure
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 """Shares of the images after which the next block is coded (Voita & Titov 2020)."""
@@ -64,3 +65,39 @@ def codelength(
 def compression(bits: float, samples: int, classes: int) -> float:
     """How many times shorter than coding every label with log2 K bits."""
     return samples * float(np.log2(classes)) / bits
+
+
+MEASURES = (
+    Measure(
+        name="selectivity",
+        title="selectivity",
+        unit="fraction",
+        low=-1.0,
+        high=1.0,
+        higher_is_better=True,
+        definition="Accuracy at the task, less that at a control task whose labels are drawn at random, one for "
+        "each cluster of the model's own embeddings. Clusters are easier to learn in some spaces than in others, so "
+        "compare a model's two accuracies, not models.",
+        source="Hewitt & Liang 2019",
+    ),
+    Measure(
+        name="codelength",
+        title="online codelength",
+        unit="bits",
+        low=0.0,
+        high=None,
+        higher_is_better=False,
+        definition="What the labels cost when each block is coded by a probe of all blocks before it.",
+        source="Voita & Titov 2020",
+    ),
+    Measure(
+        name="compression",
+        title="compression",
+        unit="times",
+        low=0.0,
+        high=None,
+        higher_is_better=True,
+        definition="How many times shorter the online code is than one of equally likely classes.",
+        source="Voita & Titov 2020",
+    ),
+)

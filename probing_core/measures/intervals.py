@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from probing_core.measures.statistics import ClusterSums
+from probing_core.measures.cluster_sums import ClusterSums
 
 FEWEST_FOR_BOOTSTRAP = 20
 """Percentile bootstrap intervals cover too little with few clusters; below, a t interval over photographs."""

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures import interval
-from probing_core.measures import statistics as st
-from probing_core.measures.comparison import holm, sign_flip
+from probing_core.measures.classification import balanced_accuracy, informedness
+from probing_core.measures.cluster_sums import ClusterSums, difference, mean
 from probing_core.measures.intervals import bootstrap
-from probing_core.measures.statistics import ClusterSums
+from probing_core.measures.paired_tests import holm, sign_flip
 from probing_core.pipeline.abstract import CLAIMS
 from probing_core.runs import layout, revisions
 from probing_core.runs.layout import predictions_path
@@ -130,7 +130,7 @@ def contrast_table(
         if first is None or second is None:
             rows.append(row | dict.fromkeys(("effect", "low", "high", "p"), np.nan) | {"bases": 0})
             continue
-        found = interval(st.difference(first, second), low=-1, high=1)
+        found = interval(difference(first, second), low=-1, high=1)
         p = sign_flip(first, second)
         rows.append(
             row | {"effect": found.value, "low": found.low, "high": found.high, "p": p, "bases": found.clusters}
@@ -152,11 +152,11 @@ def identified(rows: pd.DataFrame) -> tuple[int, int, int]:
     base = rows["base_id"].to_numpy()
     for name in sorted(set(rows["truth"]) - {"identity"}):
         is_it, said = ((rows[c] == name).to_numpy() for c in ("truth", "predicted"))
-        recall = interval(st.mean(said[is_it], base[is_it]), low=0, high=1)
+        recall = interval(mean(said[is_it], base[is_it]), low=0, high=1)
         by_recall += recall.low > 1 / classes
         perhaps += not recall.high <= 1 / classes  # where there is no interval, perhaps
         # With two classes, this one and the rest, the mean informedness is that of either.
-        told = st.informedness(is_it.astype(np.int64), said.astype(np.int64), base)
+        told = informedness(is_it.astype(np.int64), said.astype(np.int64), base)
         by_informedness += interval(told, low=-1, high=1).low > 0
     return by_recall, by_informedness, perhaps
 
@@ -231,7 +231,7 @@ def _predictions(store: Store, model: str, tasks: Sequence[str], samples: pd.Dat
 def _balanced(rows: pd.DataFrame) -> ClusterSums:
     classes = sorted(rows["truth"].unique())
     codes = [pd.Categorical(rows[c], classes).codes.astype(np.int64) for c in ("truth", "predicted")]
-    return st.balanced_accuracy(codes[0], codes[1], rows["base_id"].to_numpy())
+    return balanced_accuracy(codes[0], codes[1], rows["base_id"].to_numpy())
 
 
 def _among(sums: ClusterSums, mine: pd.Series, everyone: pd.Series) -> ClusterSums:
@@ -244,7 +244,7 @@ def _among(sums: ClusterSums, mine: pd.Series, everyone: pd.Series) -> ClusterSu
 
 
 def _hits(rows: pd.DataFrame) -> ClusterSums:
-    return st.mean((rows["truth"] == rows["predicted"]).to_numpy(), rows["base_id"].to_numpy())
+    return mean((rows["truth"] == rows["predicted"]).to_numpy(), rows["base_id"].to_numpy())
 
 
 def _missing(models: Collection[str]) -> str:

@@ -50,7 +50,8 @@ def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
             f"The run '{store.root}' has no predictions to score yet; `probing train --run {store.root}` makes them."
         )
     read = [layout.SAMPLES, layout.IMAGES, *files]
-    key = digest([revisions.SCORING, [[f, store.checksum(f)] for f in read if store.has(f)]])
+    further = [m.name for m in MEASURES if m.score is not None and m.name not in revisions.SCORED]
+    key = digest([revisions.SCORING, [[f, store.checksum(f)] for f in read if store.has(f)], *further])
     if store.has(layout.SCORES, key) and store.has(layout.FITS, key):
         return
     rows: list[dict[str, Any]] = []

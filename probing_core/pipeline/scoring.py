@@ -7,15 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from probing_core.measures import statistics as st
-from probing_core.measures.statistics import ClusterSums
+from probing_core.measures import MEASURES, Predictions
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.cluster_sums import ClusterSums, difference, mean
 from probing_core.runs.tasks import CONTENT, codes
 from probing_core.transforms import FAR_CONTROL
 
 Score = tuple[str, str, np.ndarray, ClusterSums, float]
 """Subset, measure, rows that it is of (positions or a mask), their sums, chance."""
-
-TINY = 1e-12
 
 
 def scores_of(task: str, told: pd.DataFrame, classes: tuple[str, ...], far: set[str]) -> Iterator[Score]:
@@ -68,29 +67,31 @@ class _Told:
         self.seen = told["seen"].to_numpy()
         # Identity is invisible by nature: left in, or the visible subset would be another problem.
         self.visible = (told["visible"] | (told["transform"] == "identity")).to_numpy()
+        self.classes = len(classes)
         self.chance = 1 / len(classes)
 
     def accuracy(self, rows: np.ndarray) -> ClusterSums:
-        return st.balanced_accuracy(self.truth[rows], self.predicted[rows], self.clusters[rows])
+        return balanced_accuracy(self.truth[rows], self.predicted[rows], self.clusters[rows])
+
+    def predictions(self, rows: np.ndarray) -> Predictions:
+        columns = [c for c in ("p_truth", "p_predicted", "p_calibrated") if c in self.table]
+        probabilities = {column: self.table[column].to_numpy(np.float64)[rows] for column in columns}
+        return Predictions(self.truth[rows], self.predicted[rows], self.clusters[rows], **probabilities)
 
     def balanced(self, subset: str, rows: np.ndarray, measure: str = "balanced-accuracy") -> Score:
         return subset, measure, rows, self.accuracy(rows), self.chance
 
 
 def _main_scores(t: _Told) -> Iterator[Score]:
-    """Of what the probe may know."""
-    seen, clusters = t.seen, t.clusters[t.seen]
+    """Of the transforms that the probe learned: the ranking measure, then every score of the catalog."""
+    seen = t.seen
     yield t.balanced("seen", seen)
     if seen.all():
         yield t.balanced("all", seen)
-    yield "seen", "macro-f1", seen, st.macro_f1(t.truth[seen], t.predicted[seen], clusters), t.chance
-    yield "seen", "informedness", seen, st.informedness(t.truth[seen], t.predicted[seen], clusters), 0.0
-    surprise = -np.log(np.maximum(t.table["p_truth"].to_numpy(np.float64), TINY))
-    yield "seen", "nll", seen, st.mean(surprise[seen], clusters), float(-np.log(t.chance))
-    for measure, column in (("calibration-error", "p_predicted"), ("calibration-error-tempered", "p_calibrated")):
-        if column in t.table:
-            sure = t.table[column].to_numpy(np.float64)
-            yield "seen", measure, seen, st.calibration_error(sure[seen], t.right[seen], clusters), np.nan
+    predictions = t.predictions(seen)
+    for measure in MEASURES:
+        if measure.score is not None and (sums := measure.score(predictions)) is not None:
+            yield "seen", measure.name, seen, sums, measure.chance(t.classes)
 
 
 def _groups(t: _Told, far: set[str]) -> Iterator[Score]:
@@ -98,7 +99,7 @@ def _groups(t: _Told, far: set[str]) -> Iterator[Score]:
     members = codes(t.table["transform"], tuple(t.table["transform"].unique()))
     for group, rows in _indices(t.table, "group", far):
         hits = np.where(t.right[rows], members[rows], -1)
-        yield f"group:{group}", "recall", rows, st.balanced_accuracy(members[rows], hits, t.clusters[rows]), t.chance
+        yield f"group:{group}", "recall", rows, balanced_accuracy(members[rows], hits, t.clusters[rows]), t.chance
 
 
 def _generalization(t: _Told, far: set[str]) -> Iterator[Score]:
@@ -116,12 +117,12 @@ def _generalization(t: _Told, far: set[str]) -> Iterator[Score]:
         if rows.any():
             yield t.balanced(subset, rows, "group-hit-rate")
             untouched = (t.table["predicted"] == "identity").to_numpy()[rows]
-            yield subset, "called-identity", rows, st.mean(untouched, t.clusters[rows]), t.chance
+            yield subset, "called-identity", rows, mean(untouched, t.clusters[rows]), t.chance
     # Of the groups that have an unseen member: others would make the gap one between groups.
     alike = t.seen & changed & np.isin(t.truth, t.truth[unseen])
     first, second = t.accuracy(alike), t.accuracy(unseen)
     if unseen.any() and len(first.sums) == len(second.sums):
-        yield "all", "generalization-gap", alike | unseen, st.difference(first, second), 0.0
+        yield "all", "generalization-gap", alike | unseen, difference(first, second), 0.0
 
 
 def _content(t: _Told, far: set[str]) -> Iterator[Score]:

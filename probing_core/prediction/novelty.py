@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from probing_core.errors import BadArray, BadRun
-from probing_core.measures.geometry import unit
-from probing_core.measures.outliers import Mahalanobis, fit_mahalanobis, quantile
+from probing_core.measures.embedding_space import unit
+from probing_core.measures.outlier_scores import Mahalanobis, fit_mahalanobis, quantile
 from probing_core.runs.embeddings import BLOCK, LazyRows
 
 AXES = 64

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.measures.comparison import holm, sign_flips
-from probing_core.measures.statistics import ClusterSums, balanced_accuracy
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.cluster_sums import ClusterSums
+from probing_core.measures.paired_tests import holm, sign_flips
 from probing_core.results.run import Run
 
 GENERALIZING = ("unseen", "far")

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.intervals import interval
-from probing_core.measures.statistics import balanced_accuracy
 from probing_core.results.ranking import SIGNIFICANCE, accuracy_of, against_best
 
 COLUMNS = ["truth", "predicted", "correct", "base_id"]

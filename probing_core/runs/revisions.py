@@ -27,6 +27,10 @@ TRAINING = 7
 SCORING = 6
 """Of the tables of scores and fits."""
 
+SCORED = ("macro-f1", "informedness", "nll", "calibration-error", "calibration-error-tempered")
+"""Scores of the catalog of measures at that revision. Further ones enter the key: with a new one, runs are scored
+again."""
+
 STUDIES = 4
 """Of every study."""
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from probing_core.errors import BadArray
-from probing_core.measures import statistics as st
 from probing_core.measures.calibration import at_temperature, fit_temperature
+from probing_core.measures.classification import calibration_error
 
 
 def test_the_temperature_that_made_the_labels_is_found():
@@ -17,7 +17,7 @@ def test_the_temperature_that_made_the_labels_is_found():
     clusters = np.arange(len(truth))
 
     def error(p):
-        return st.calibration_error(p.max(1), p.argmax(1) == truth, clusters).value
+        return calibration_error(p.max(1), p.argmax(1) == truth, clusters).value
 
     assert error(at_temperature(boastful, fit_temperature(boastful, truth))) < 0.02 < error(boastful)
 

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import t as student
 
 from probing_core.measures import interval
-from probing_core.measures import statistics as st
+from probing_core.measures.classification import balanced_accuracy, informedness, macro_f1
+from probing_core.measures.cluster_sums import difference, mean
 from probing_core.measures.intervals import t_quantile
 
 CLASSES, SAMPLES = 6, 12
@@ -25,13 +26,13 @@ def world(clusters: int, seed: int):
 
 
 SCORES = {
-    "balanced accuracy": (0.6, lambda t, a, b, c: st.balanced_accuracy(t, a, c)),
-    "macro F1": (0.6, lambda t, a, b, c: st.macro_f1(t, a, c)),
-    "informedness": (0.6 - 0.4 / (CLASSES - 1), lambda t, a, b, c: st.informedness(t, a, c)),
-    "hit rate": (0.6, lambda t, a, b, c: st.mean(t == a, c)),
+    "balanced accuracy": (0.6, lambda t, a, b, c: balanced_accuracy(t, a, c)),
+    "macro F1": (0.6, lambda t, a, b, c: macro_f1(t, a, c)),
+    "informedness": (0.6 - 0.4 / (CLASSES - 1), lambda t, a, b, c: informedness(t, a, c)),
+    "hit rate": (0.6, lambda t, a, b, c: mean(t == a, c)),
     "paired difference": (
         0.12,
-        lambda t, a, b, c: st.difference(st.balanced_accuracy(t, a, c), st.balanced_accuracy(t, b, c)),
+        lambda t, a, b, c: difference(balanced_accuracy(t, a, c), balanced_accuracy(t, b, c)),
     ),
 }
 """Score -> (its true value, made from truth, two predictions and clusters)."""
@@ -63,7 +64,7 @@ def test_intervals_next_to_a_bound_cover_the_truth(clusters, rate, samples):
         rng = np.random.default_rng(seed)
         alike = rng.beta(5 * rate, 5 * (1 - rate), clusters) if samples > 1 else np.full(clusters, rate)
         right = rng.random((clusters, samples)) < alike[:, None]
-        found = interval(st.mean(right.ravel(), np.repeat(np.arange(clusters), samples)), low=0, high=1)
+        found = interval(mean(right.ravel(), np.repeat(np.arange(clusters), samples)), low=0, high=1)
         assert found.low < found.high
         covered += found.low <= rate <= found.high
     assert covered / worlds >= 0.88
@@ -72,13 +73,11 @@ def test_intervals_next_to_a_bound_cover_the_truth(clusters, rate, samples):
 def test_where_all_agree_it_is_wilsons_interval_over_photographs():
     from scipy.stats import binomtest
 
-    found = interval(st.mean(np.ones(400), np.repeat(np.arange(200), 2)), low=0, high=1)
+    found = interval(mean(np.ones(400), np.repeat(np.arange(200), 2)), low=0, high=1)
     wilson = binomtest(200, 200).proportion_ci(method="wilson")
     assert (found.value, found.high, found.method) == (1, 1, "wilson")
     assert found.low == pytest.approx(wilson.low, abs=5e-4)  # which takes the normal distribution's 1.96
-    none = interval(
-        st.informedness(np.tile([0, 1], 50), np.tile([0, 1], 50), np.repeat(np.arange(50), 2)), low=-1, high=1
-    )
+    none = interval(informedness(np.tile([0, 1], 50), np.tile([0, 1], 50), np.repeat(np.arange(50), 2)), low=-1, high=1)
     assert none.low < none.value == none.high == 1
 
 
@@ -90,7 +89,7 @@ def test_five_photographs_have_no_interval():
 
 
 def test_an_interval_stays_within_the_bounds():
-    surprise = st.mean(np.array([9.0, 0, 0, 0, 0, 0, 0, 0]), np.arange(8))
+    surprise = mean(np.array([9.0, 0, 0, 0, 0, 0, 0, 0]), np.arange(8))
     assert interval(surprise).low < 0
     found = interval(surprise, low=0)
     assert found.low == 0 < found.value < found.high

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.measures import statistics as st
+from probing_core.measures.cluster_sums import mean
 from probing_core.pipeline import claims
 from probing_core.pipeline.claims import ALIGN, CAN, CLIP, CONTRASTS, FAILS, HOLDS, MAE, OPEN, SIMCLR, SIX, SUPERVISED
 
@@ -13,7 +13,7 @@ MODELS = sorted({m for c in claims.ABLATIONS for m in (c.first, c.second)})
 
 def accuracy(share, seed, photographs=150):
     right = np.random.default_rng(seed).random(photographs) < share
-    return st.mean(right, np.arange(photographs))
+    return mean(right, np.arange(photographs))
 
 
 def scores_of(shares):
@@ -91,7 +91,7 @@ def test_ablations_are_corrected_apart_from_the_claims():
 
 def test_a_score_of_some_photographs_is_drawn_with_those_of_all():
     everyone, mine = pd.Series(["a", "b", "c", "d", "b"]), pd.Series(["b", "d", "d"])
-    sums = st.mean(np.array([True, False, True]), mine.to_numpy())
+    sums = mean(np.array([True, False, True]), mine.to_numpy())
     padded = claims._among(sums, mine, everyone)
     assert padded.value == sums.value
     assert padded.sums[[1, 3]].tolist() == sums.sums.tolist()

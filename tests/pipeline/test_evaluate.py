@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
+import pandas as pd
 import pytest
 
+from probing_core.measures import MEASURES, Measure
+from probing_core.measures.cluster_sums import mean
+from probing_core.pipeline.evaluate import evaluate
 from probing_core.results import Run
+from probing_core.runs.progress import SILENT
 from probing_core.runs.store import Store
 
 
@@ -68,3 +75,31 @@ def test_old_tables_without_the_column_are_linear(trained_run, tmp_path):
     table = store.read_table("tables/scores.parquet").query("probe == 'linear'").drop(columns="probe")
     old.write_table("tables/scores.parquet", table, "key")
     assert len(Run.open(tmp_path).scores) == len(table)
+
+
+def test_a_new_measure_of_the_catalog_joins_the_scores_and_changes_no_other(run, trained_run, tmp_path, monkeypatch):
+    store = Store(shutil.copytree(trained_run, tmp_path / "run"))
+    errors = Measure(
+        name="error-rate",
+        title="error rate",
+        unit="fraction",
+        low=0.0,
+        high=1.0,
+        higher_is_better=False,
+        definition="Share of images that the probe gets wrong.",
+        source="definition",
+        score=lambda p: mean(p.truth != p.predicted, p.clusters),
+        chance=lambda classes: 1 - 1 / classes,
+    )
+    monkeypatch.setitem(MEASURES._entries, errors.name, errors)
+    evaluate(store, run.recipe, SILENT)
+    scores = store.read_table("tables/scores.parquet")
+    added = scores["measure"] == "error-rate"
+    before = Store(trained_run).read_table("tables/scores.parquet")
+    pd.testing.assert_frame_equal(scores[~added].reset_index(drop=True), before)
+    assert set(scores.loc[added, "subset"]) == {"seen"}
+    fine = scores[added].query("task == 'fine' and probe == 'linear'").iloc[0]
+    predictions = store.read_table("models/baseline-handcrafted/predictions/fine.parquet")
+    assert fine["value"] == pytest.approx((predictions["truth"] != predictions["predicted"]).mean())
+    assert fine["low"] <= fine["value"] <= fine["high"]
+    assert fine["chance"] == pytest.approx(0.8)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from probing_core.measures.cluster_sums import ClusterSums, mean
 from probing_core.measures.information import codelength, compression
-from probing_core.measures.statistics import ClusterSums, mean
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured
 from probing_core.probes.base import FitFacts

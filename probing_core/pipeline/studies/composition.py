@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.composition import pair_hits
-from probing_core.measures.statistics import mean
+from probing_core.measures.cluster_sums import mean
+from probing_core.measures.pair_hits import pair_hits
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.model_data import Part, Subject, measured
 from probing_core.probes import sigmoid

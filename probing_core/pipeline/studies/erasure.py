@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.erasure import fit_eraser
-from probing_core.measures.statistics import ClusterSums, average, balanced_accuracy
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.cluster_sums import ClusterSums, average
+from probing_core.measures.leace import fit_eraser
 from probing_core.pipeline.caveats import joined, of_fits, too_few
 from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured
 from probing_core.probes import knn

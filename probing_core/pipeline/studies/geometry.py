@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.measures import geometry as space
-from probing_core.measures.statistics import ClusterSums, mean
+from probing_core.measures import embedding_space as space
+from probing_core.measures.cluster_sums import ClusterSums, mean
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.model_data import Subject, measured
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.statistics import balanced_accuracy
+from probing_core.measures.classification import balanced_accuracy
 from probing_core.pipeline.caveats import joined, of_fits, too_few
 from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured, predict
 from probing_core.runs.embeddings import read_blocks

@@ -12,7 +12,7 @@ import pandas as pd
 
 from probing_core.corpora import limit_rows
 from probing_core.measures import MEASURES, interval
-from probing_core.measures.statistics import ClusterSums
+from probing_core.measures.cluster_sums import ClusterSums
 from probing_core.pipeline.caveats import joined, of_fits
 from probing_core.pipeline.studies.sweep import Sweep, sweep
 from probing_core.probes.base import FitFacts, LinearProbe

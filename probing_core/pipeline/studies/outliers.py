@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probing_core.measures.cluster_sums import ClusterSums
 from probing_core.measures.intervals import FEWEST_FOR_BOOTSTRAP
-from probing_core.measures.outliers import auroc, fit_mahalanobis, fpr95, neighbor_distance
-from probing_core.measures.statistics import ClusterSums
+from probing_core.measures.outlier_scores import auroc, fit_mahalanobis, fpr95, neighbor_distance
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.model_data import Subject, measured
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.cluster_sums import difference
 from probing_core.measures.information import control_labels
-from probing_core.measures.statistics import balanced_accuracy, difference
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured, predict
 

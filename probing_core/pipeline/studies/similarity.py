@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.likeness import cka_of, space_of
+from probing_core.measures.cka import cka_of, space_of
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.runs.progress import Progress
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from probing_core.measures.statistics import mean
+from probing_core.measures.cluster_sums import mean
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.model_data import measured
 from probing_core.pipeline.studies.sweep import Sweep

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.geometry import shift
+from probing_core.measures.embedding_space import shift
 from probing_core.pipeline.caveats import of_fits
 from probing_core.probes.base import LinearProbe
 from probing_core.runs.embeddings import read_embeddings

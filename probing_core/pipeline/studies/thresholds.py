@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.detection import detection_threshold
+from probing_core.measures.detection_threshold import detection_threshold
 from probing_core.measures.intervals import FEWEST_FOR_BOOTSTRAP
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.sweep import Sweep

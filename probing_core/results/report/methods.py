@@ -68,7 +68,7 @@ def _protocol(run: Run) -> list:
         blocks += [Text(about_fits(run)), More("Every fit", [Table(run.fits)])]
     used = run.probe_scores["measure"].unique()
     definitions = [
-        {"measure": m.title, "unit": m.unit, "definition": m.definition, "source": m.source}
+        {"measure": m.title, "unit": m.unit, "definition": m.hint, "source": m.source}
         for m in MEASURES
         if m.name in used
     ]

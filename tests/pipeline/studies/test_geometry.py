@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from probing_core.measures.geometry import equivariance
 from probing_core.pipeline.studies.geometry import geometry_table
+from tests.measures.equivariance import equivariance
 
 
 def test_values_are_those_of_the_measures(subject):

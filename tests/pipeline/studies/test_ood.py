@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from probing_core.measures.outliers import auroc, fpr95
+from probing_core.measures.outlier_scores import auroc, fpr95
 from probing_core.pipeline.studies.outliers import _auroc_sums, _fpr95_sums, told_apart
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from probing_core.measures.geometry import shift
+from probing_core.measures.embedding_space import shift
 from probing_core.pipeline.studies.strength import strength_table
 from probing_core.pipeline.studies.sweep import Sweep, look
 from probing_core.pipeline.studies.thresholds import level_of, strength_of, threshold_table

@@ -7,12 +7,13 @@ import pytest
 from scipy.stats import permutation_test
 
 from probing_core.errors import BadArray
-from probing_core.measures import statistics as st
-from probing_core.measures.comparison import holm, sign_flip
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.cluster_sums import ClusterSums, mean
+from probing_core.measures.paired_tests import holm, sign_flip
 
 
-def means(values: np.ndarray) -> st.ClusterSums:
-    return st.mean(values, np.arange(len(values)))
+def means(values: np.ndarray) -> ClusterSums:
+    return mean(values, np.arange(len(values)))
 
 
 @pytest.mark.parametrize("clusters", [10, 40])
@@ -45,7 +46,7 @@ def test_false_positives_of_accuracies_over_clusters():
         rng = np.random.default_rng(seed)
         rate = np.repeat(rng.beta(3, 2, clusters), 2 * classes)
         said = [np.where(rng.random(len(truth)) < rate, truth, (truth + 1) % classes) for _ in range(2)]
-        first, second = (st.balanced_accuracy(truth, one, bases) for one in said)
+        first, second = (balanced_accuracy(truth, one, bases) for one in said)
         rejected += sign_flip(first, second, seed=seed, flips=500) <= 0.05
     assert 0.02 <= rejected / worlds <= 0.06  # and not a test that never rejects
 

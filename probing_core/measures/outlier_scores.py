@@ -1,13 +1,14 @@
-"""How foreign an embedding is: distances from what is known, and how well they tell strangers."""
+"""How far an embedding lies from known ones, and how well that distance separates outliers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.measures.geometry import principal_axes, unit
+from probing_core.measures.base import Measure
+from probing_core.measures.embedding_space import principal_axes, unit
 
 NEIGHBORS = 10
 AXES = 128
@@ -21,23 +22,17 @@ class Mahalanobis:
         center: (D,).
         whitening: (D, r); ``(x - center) @ whitening`` has covariance 1 within classes.
         means: (C, r) of the classes, whitened.
-        threshold: a distance above it is foreign; infinity if none was calibrated.
     """
 
     center: np.ndarray
     whitening: np.ndarray
     means: np.ndarray
-    threshold: float = np.inf
 
     def score(self, X: np.ndarray) -> np.ndarray:
         """(N,) squared distances over r, so that about 1 is usual; larger is more foreign."""
         z = (np.asarray(X, np.float64) - self.center) @ self.whitening
         squares = (z**2).sum(1)[:, None] - 2 * z @ self.means.T + (self.means**2).sum(1)
         return np.maximum(squares.min(1), 0) / self.whitening.shape[1]
-
-    def foreign(self, X: np.ndarray) -> np.ndarray:
-        """(N,) bool, whether to abstain."""
-        return self.score(X) > self.threshold
 
 
 def fit_mahalanobis(X: np.ndarray, labels: np.ndarray | None = None, axes: int = AXES) -> Mahalanobis:
@@ -62,17 +57,6 @@ def fit_mahalanobis(X: np.ndarray, labels: np.ndarray | None = None, axes: int =
     values, vectors = np.linalg.eigh(covariance)
     whitening = vectors / np.sqrt(np.maximum(values, 1e-12 * values.max()))
     return Mahalanobis(center, directions @ whitening, means @ whitening)
-
-
-def calibrated(model: Mahalanobis, held_out: np.ndarray, clusters: np.ndarray, rate: float = 0.05) -> Mahalanobis:
-    """``model`` with the threshold at which it calls a share ``rate`` of familiar embeddings foreign.
-
-    Args:
-        held_out: (N, D) embeddings of photographs that the model was not fitted on.
-        clusters: (N,) their photographs; each weighs the same.
-        rate: between 0 and 1.
-    """
-    return replace(model, threshold=quantile(model.score(held_out), clusters, 1 - rate))
 
 
 def quantile(scores: np.ndarray, clusters: np.ndarray, share: float) -> float:
@@ -104,3 +88,27 @@ def auroc(familiar: np.ndarray, foreign: np.ndarray) -> float:
 def fpr95(familiar: np.ndarray, foreign: np.ndarray) -> float:
     """Share of foreign samples that pass where 95 % of the familiar ones do (Liang et al. 2018)."""
     return float((foreign <= np.quantile(familiar, 0.95, method="higher")).mean())
+
+
+MEASURES = (
+    Measure(
+        name="auroc",
+        title="AUROC",
+        unit="fraction",
+        low=0.0,
+        high=1.0,
+        higher_is_better=True,
+        definition="The chance that a transformed image lies farther from the clean ones than a clean one does.",
+        source="Mann & Whitney 1947",
+    ),
+    Measure(
+        name="fpr95",
+        title="FPR95",
+        unit="fraction",
+        low=0.0,
+        high=1.0,
+        higher_is_better=False,
+        definition="Share of transformed images taken for clean where 95 % of the clean ones do.",
+        source="Liang et al. 2018",
+    ),
+)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.measures.statistics import ClusterSums
+from probing_core.measures.cluster_sums import ClusterSums
 
 FLIPS = 100_000
 EXACT = 16

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.errors import BadArray
+from probing_core.measures.base import Measure
 
 RIDGES = 10.0 ** np.arange(-4.0, 5.0)
 """Penalties of the equivariance map, relative to the mean eigenvalue of the Gram matrix."""
@@ -30,24 +31,11 @@ def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
     return (1 - (z * moved).sum(1)) / between
 
 
-@dataclass(frozen=True)
-class Equivariance:
-    """Can the transformed embedding be told from the clean one? On images held out.
-
-    Attributes:
-        identity, offset, ridge: R2 of z' predicted as z, as z plus the mean offset, as W z + b.
-        reciprocal_rank: mean over held-out images of 1 / rank of the right z' by the cosine to W z + b.
-    """
-
-    identity: float
-    offset: float
-    ridge: float
-    reciprocal_rank: float
-
-
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What `equivariance` is made of, for each image held out, (M,) each.
+    """How well z' is predicted from z, for each image held out, (M,) each.
+
+    Over many images, ``1 - error.sum() / total.sum()`` is the R2 of a prediction.
 
     Attributes:
         total: squared distance of z' from the mean z' of the training images.
@@ -62,30 +50,18 @@ class HeldOut:
     reciprocal_rank: np.ndarray
 
 
-def equivariance(clean: np.ndarray, transformed: np.ndarray, train: np.ndarray) -> Equivariance:
-    """How linearly a transformation acts (after Bhardwaj et al. 2023, arXiv 2302.11349).
+def held_out(clean: np.ndarray, transformed: np.ndarray, train: np.ndarray, basis: RidgeBasis | None = None) -> HeldOut:
+    """How linearly a transformation acts (after Bhardwaj et al. 2023, arXiv 2302.11349), image by image.
 
     The ridge penalty minimizes generalized cross-validation (Golub, Heath & Wahba 1979) on the training images.
 
     Args:
         clean, transformed: (N, D) embeddings of the same images.
         train: (N,) bool; the others are held out.
+        basis: `ridge_basis` of the clean training images, where several transformations share them.
 
     Raises:
         BadArray: shapes differ, or fewer than two images on either side.
-    """
-    parts = held_out(clean, transformed, train)
-    total = parts.total.sum()
-    identity, offset, ridge = (float(1 - part.sum() / total) for part in (parts.identity, parts.offset, parts.ridge))
-    return Equivariance(identity, offset, ridge, float(parts.reciprocal_rank.mean()))
-
-
-def held_out(clean: np.ndarray, transformed: np.ndarray, train: np.ndarray, basis: RidgeBasis | None = None) -> HeldOut:
-    """The parts of `equivariance` image by image, for intervals.
-
-    Args:
-        clean, transformed, train: as there.
-        basis: `ridge_basis` of the clean training images, where several transformations share them.
     """
     _check_pairs(clean, transformed)
     train = np.asarray(train, bool)
@@ -160,3 +136,57 @@ def _check_pairs(clean: np.ndarray, transformed: np.ndarray) -> None:
             f"Clean and transformed embeddings must pair up, (N, D) each with N of at least 2, but they are "
             f"{clean.shape} and {transformed.shape}."
         )
+
+
+MEASURES = (
+    Measure(
+        name="shift",
+        title="shift",
+        unit="of the distance between images",
+        low=0.0,
+        high=None,
+        higher_is_better=None,
+        definition="Cosine distance from clean to transformed embedding, over the mean distance between images.",
+        source="protocol",
+    ),
+    Measure(
+        name="equivariance-identity",
+        title="R2 of staying put",
+        unit="fraction",
+        low=None,
+        high=1.0,
+        higher_is_better=None,
+        definition="Held-out variance of transformed embeddings that the clean ones explain as they are.",
+        source="after Bhardwaj et al., arXiv 2302.11349",
+    ),
+    Measure(
+        name="equivariance-offset",
+        title="R2 of a shift",
+        unit="fraction",
+        low=None,
+        high=1.0,
+        higher_is_better=None,
+        definition="Held-out variance of transformed embeddings that the clean ones plus one offset explain.",
+        source="after Bhardwaj et al., arXiv 2302.11349",
+    ),
+    Measure(
+        name="equivariance-ridge",
+        title="R2 of a linear map",
+        unit="fraction",
+        low=None,
+        high=1.0,
+        higher_is_better=None,
+        definition="Held-out variance of transformed embeddings that a ridge map of the clean ones explains.",
+        source="after Bhardwaj et al., arXiv 2302.11349",
+    ),
+    Measure(
+        name="equivariance-rank",
+        title="reciprocal rank",
+        unit="fraction",
+        low=0.0,
+        high=1.0,
+        higher_is_better=True,
+        definition="Mean of 1 / rank of an image's own transformed embedding among those nearest to its predicted one.",
+        source="after Bhardwaj et al., arXiv 2302.11349",
+    ),
+)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.errors import BadArray
+from probing_core.measures.base import Measure
 from probing_core.measures.intervals import FEWEST_FOR_BOOTSTRAP
 
 RESAMPLES = 1000
@@ -94,3 +95,17 @@ def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) 
         share = np.clip((target - false) / room[best], 1e-6, 1 - 1e-6)
         found[rows] = a[best] + b[best] * norm.ppf(share)
     return found
+
+
+MEASURES = (
+    Measure(
+        name="detection-threshold",
+        title="detection threshold",
+        unit="the transform's own",
+        low=None,
+        high=None,
+        higher_is_better=None,
+        definition="The strength at which a probe separates transformed from untouched images with d' = 1.",
+        source="Wichmann & Hill 2001; Green & Swets 1966",
+    ),
+)

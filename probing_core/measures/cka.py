@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.errors import BadArray
+from probing_core.measures.base import Measure
 from probing_core.measures.intervals import FEWEST_FOR_T, Interval, t_quantile
 
 
@@ -108,3 +109,17 @@ def _hsic_without(K: np.ndarray, L: np.ndarray, starts: np.ndarray) -> np.ndarra
     cross = both.sum(0) - np.bincount(cluster, both[own])
     trace = rest(K * L)[1]
     return (trace + all_k * all_m / ((left - 1) * (left - 2)) - 2 * cross / (left - 2)) / (left * (left - 3))
+
+
+MEASURES = (
+    Measure(
+        name="cka",
+        title="debiased CKA",
+        unit="fraction",
+        low=None,
+        high=1.0,
+        higher_is_better=None,
+        definition="Similarity of two models' embeddings of the same images; 0 in the mean for unrelated ones.",
+        source="Kornblith et al. 2019; Song et al. 2012",
+    ),
+)

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import t
 
 from probing_core.errors import BadArray
-from probing_core.measures.likeness import cka, cka_of, space_of
+from probing_core.measures.cka import cka, cka_of, space_of
 
 
 def direct_hsic(X, Y):

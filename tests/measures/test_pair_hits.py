@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from probing_core.measures.composition import pair_hits
+from probing_core.measures.pair_hits import pair_hits
 
 
 def test_hits_of_known_scores():

@@ -5,7 +5,8 @@ import pytest
 from sklearn.decomposition import PCA
 
 from probing_core.errors import BadArray
-from probing_core.measures.geometry import equivariance, principal_axes, shift
+from probing_core.measures.embedding_space import principal_axes, shift
+from tests.measures.equivariance import equivariance
 
 
 def test_shift_is_zero_at_home_and_one_at_another_image():

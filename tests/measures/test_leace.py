@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from probing_core.measures.erasure import fit_eraser
+from probing_core.measures.leace import fit_eraser
 
 
 def made(dims: int = 20):

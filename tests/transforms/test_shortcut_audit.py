@@ -7,9 +7,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
+from probing_core.transforms.audit import audit
 
 from probing_core.transforms import CATALOG, Image, generator
-from probing_core.transforms.audit import audit
 from tests.transforms.pictures import sources, views
 
 EVERY = 1

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from probing_core.errors import BadArray
-from probing_core.measures.detection import detection_threshold
+from probing_core.measures.detection_threshold import detection_threshold
 
 LEVELS = np.linspace(0, 1, 7)
 

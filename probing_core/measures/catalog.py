@@ -1,0 +1,28 @@
+"""The catalog of measures. Each family lists its entries in its own file, beside the functions."""
+
+from __future__ import annotations
+
+from probing_core.catalog import Catalog
+from probing_core.measures import (
+    cka,
+    classification,
+    detection_threshold,
+    embedding_space,
+    information,
+    outlier_scores,
+    pair_hits,
+)
+from probing_core.measures.base import Measure
+
+MEASURES: Catalog[Measure] = Catalog(
+    "measure",
+    (
+        *classification.MEASURES,
+        *information.MEASURES,
+        *detection_threshold.MEASURES,
+        *pair_hits.MEASURES,
+        *embedding_space.MEASURES,
+        *cka.MEASURES,
+        *outlier_scores.MEASURES,
+    ),
+)
