@@ -17,7 +17,7 @@ from dashboard.page import page
 from dashboard.text import TERMS
 from dashboard.widgets import messages, pickers, tables
 from probing_core.measures import MEASURES
-from probing_core.probes import PROBES
+from probing_core.probes import DEFINITIONS
 from probing_core.results import Run, command_of, corpus_is_named
 from probing_core.results.report.methods import ORIGIN, PROTOCOL, about_fits, how_judged
 from probing_core.runs import layout
@@ -115,7 +115,7 @@ def _glossary() -> None:
     entries = [
         *TERMS.items(),
         *((m.title, m.definition) for m in MEASURES if m.name.replace("-", " ") not in TERMS),
-        *((p.title, p.definition) for p in PROBES),
+        *DEFINITIONS.items(),
     ]
     st.markdown("\n\n".join(f"**{term}** — {sentence}" for term, sentence in entries))
 

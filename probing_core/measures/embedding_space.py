@@ -8,6 +8,7 @@ import numpy as np
 
 from probing_core.errors import BadArray
 from probing_core.measures.base import Measure
+from probing_core.measures.nearest import unit
 
 RIDGES = 10.0 ** np.arange(-4.0, 5.0)
 """Penalties of the equivariance map, relative to the mean eigenvalue of the Gram matrix."""
@@ -92,12 +93,6 @@ def principal_axes(X: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarr
     _, axes = np.linalg.eigh((X - mean).T @ (X - mean))
     axes = axes[:, ::-1][:, :dimensions]
     return mean, axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(dimensions)])
-
-
-def unit(X: np.ndarray) -> np.ndarray:
-    """Rows of length 1."""
-    X = np.asarray(X, np.float64)
-    return X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,8 @@ import numpy as np
 
 from probing_core.errors import BadArray
 from probing_core.measures.base import Measure
-from probing_core.measures.embedding_space import principal_axes, unit
+from probing_core.measures.embedding_space import principal_axes
+from probing_core.measures.nearest import nearest, unit
 
 NEIGHBORS = 10
 AXES = 128
@@ -69,11 +70,8 @@ def quantile(scores: np.ndarray, clusters: np.ndarray, share: float) -> float:
 
 def neighbor_distance(known: np.ndarray, X: np.ndarray, k: int = NEIGHBORS) -> np.ndarray:
     """(N,) distance of unit-length embeddings to the k-th nearest known one (Sun et al. 2022)."""
-    known, X = unit(known), unit(X)
-    k = min(k, len(known))
-    parts = [X[start : start + 1024] @ known.T for start in range(0, len(X), 1024)]
-    cosine = np.concatenate([np.partition(part, -k, axis=1)[:, -k] for part in parts])
-    return np.sqrt(np.maximum(2 - 2 * cosine, 0))
+    _, cosine = nearest(unit(known), unit(X), k)
+    return np.sqrt(2 - 2 * cosine[:, -1])
 
 
 def auroc(familiar: np.ndarray, foreign: np.ndarray) -> float:

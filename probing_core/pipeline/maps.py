@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from probing_core.errors import UnknownName
+from probing_core.measures.nearest import nearest, unit
 from probing_core.runs import layout
 from probing_core.runs.embeddings import lazy_embeddings
 from probing_core.runs.layout import map_path
@@ -73,23 +74,11 @@ def thin(image_ids: np.ndarray, most: int) -> np.ndarray:
 def nearest_neighbors(embeddings: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Exact cosine neighbors: indices (N, k) and distances (N, k), each point first among its own.
 
-    Blocks of rows keep the memory at 32 MB and more a time, whatever N is.
+    The mean embedding is subtracted first.
     """
-    unit = embeddings - embeddings.mean(axis=0)
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-    k = min(k, len(unit))
-    indices, distances = np.empty((len(unit), k), np.int32), np.empty((len(unit), k), np.float32)
-    block = max(1, 2**23 // len(unit))
-    for start in range(0, len(unit), block):
-        distance = 1 - unit[start : start + block] @ unit.T
-        rows = np.arange(len(distance))
-        distance[rows, start + rows] = -1  # itself, before any duplicate
-        nearest = np.argpartition(distance, k - 1, axis=1)[:, :k]
-        near = np.take_along_axis(distance, nearest, axis=1)
-        order = np.lexsort((nearest, near), axis=1)
-        indices[start : start + block] = np.take_along_axis(nearest, order, axis=1)
-        distances[start : start + block] = np.take_along_axis(near, order, axis=1).clip(0)
-    return indices, distances
+    rows = unit(embeddings - embeddings.mean(axis=0), np.float32)
+    indices, cosines = nearest(rows, rows, k, own=True)
+    return indices.astype(np.int32), 1 - cosines
 
 
 def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:

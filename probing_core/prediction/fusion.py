@@ -5,12 +5,12 @@ Each group weighs the two in its own way: blur, noise and compression show in th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from probing_core.probes import array_file
 from probing_core.transforms.base import ERASED_BY_REDUCTION
 
 PRIOR_STRENGTH = 0.02
@@ -42,19 +42,12 @@ class FusionRule:
         return self.whole * whole + self.tiles * tiles + self.bias
 
     def to_bytes(self) -> bytes:
-        from safetensors.numpy import save
-
-        arrays = {n: np.ascontiguousarray(getattr(self, n), np.float32) for n in ("whole", "tiles", "bias")}
-        return save(
-            arrays, metadata={"look": json.dumps({"fitted_on": self.fitted_on, "temperature": self.temperature})}
-        )
+        arrays = {name: getattr(self, name) for name in ("whole", "tiles", "bias")}
+        return array_file.to_bytes(arrays, "look", {"fitted_on": self.fitted_on, "temperature": self.temperature})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FusionRule:
-        from safetensors.numpy import load
-
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        arrays, about = load(data), json.loads(header["__metadata__"]["look"])
+        arrays, about = array_file.from_bytes(data, "look")
         return cls(arrays["whole"], arrays["tiles"], arrays["bias"], **about)
 
 

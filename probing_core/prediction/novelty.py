@@ -7,15 +7,15 @@ few photographs choose their own axes, and along those unrelated pictures look o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from probing_core.errors import BadArray, BadRun
-from probing_core.measures.embedding_space import unit
+from probing_core.measures.nearest import unit
 from probing_core.measures.outlier_scores import Mahalanobis, fit_mahalanobis, quantile
+from probing_core.probes import array_file
 from probing_core.runs.embeddings import BLOCK, LazyRows
 
 AXES = 64
@@ -67,12 +67,9 @@ class Novelty:
 
     def to_bytes(self) -> bytes:
         """As a safetensors file; the same gives the same bytes."""
-        from safetensors.numpy import save
-
         arrays = {name: getattr(self.within, name) for name in ("center", "whitening", "means")}
-        arrays = {n: np.ascontiguousarray(a, np.float32) for n, a in (arrays | {"upright": self.upright}).items()}
         about = {"rest": self.rest, "threshold": self.threshold}
-        return save(arrays, metadata={"familiarity": json.dumps(about, sort_keys=True)})
+        return array_file.to_bytes(arrays | {"upright": self.upright}, "familiarity", about)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Novelty:
@@ -81,16 +78,11 @@ class Novelty:
         Raises:
             BadRun: the bytes are damaged or something else.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
         try:
-            arrays = load(data)
-            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-            about = json.loads(header["__metadata__"]["familiarity"])
+            arrays, about = array_file.from_bytes(data, "familiarity")
             within = Mahalanobis(arrays["center"], arrays["whitening"], arrays["means"])
             return cls(within, arrays["upright"], float(about["rest"]), float(about["threshold"]))
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise BadRun(
                 "Novelty (safetensors with center, whitening, means, upright and a threshold) was expected, "
                 "but the file is damaged or something else; train again with `probing train`."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Protocol
 
 import numpy as np
 
 from probing_core.errors import BadArray, BadRun
+from probing_core.probes import array_file
 
 
 @dataclass(frozen=True)
@@ -116,14 +116,10 @@ class LinearProbe:
 
     def to_bytes(self) -> bytes:
         """The probe as a safetensors file; the same probe gives the same bytes."""
-        from safetensors.numpy import save
-
-        arrays = {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in _ARRAYS}
         about = {"classes": self.classes, "temperature": self.temperature, "facts": asdict(self.facts)}
         if self.root:
             about["root"] = True
-        # One metadata entry: safetensors writes several in no fixed order.
-        return save(arrays, metadata={"probe": json.dumps(about, sort_keys=True)})
+        return array_file.to_bytes({name: getattr(self, name) for name in _ARRAYS}, "probe", about)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> LinearProbe:
@@ -132,13 +128,8 @@ class LinearProbe:
         Raises:
             BadRun: the bytes are damaged or are no linear probe.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
         try:
-            arrays = load(data)
-            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-            about = json.loads(header["__metadata__"]["probe"])
+            arrays, about = array_file.from_bytes(data, "probe")
             facts = {field.name: about["facts"][field.name] for field in fields(FitFacts)}
             facts["path"] = tuple((penalty, loss) for penalty, loss in facts["path"])
             return cls(
@@ -148,7 +139,7 @@ class LinearProbe:
                 root=about.get("root", False),
                 **{name: arrays[name] for name in _ARRAYS},
             )
-        except (SafetensorError, BadArray, KeyError, TypeError, ValueError) as error:
+        except (BadArray, KeyError, TypeError, ValueError) as error:
             raise BadRun(
                 "A linear probe (safetensors with weight, bias, mean, scale and metadata) was expected, but the "
                 "file is damaged or something else; train again with `probing train`."

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from probing_core.measures.nearest import nearest, unit
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, log_loss
 
 NEIGHBORS = (5, 20, 50)
-QUERIES = 1024
-"""Rows whose similarities to all training rows are held at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,20 +74,15 @@ def votes(
         sizes: none larger than N.
         classes: K.
     """
-    embeddings = _unit(X)
-    found: dict[int, list[np.ndarray]] = {k: [] for k in sizes}
-    for start in range(0, len(queries), QUERIES):
-        similarity = _unit(queries[start : start + QUERIES]) @ embeddings.T
-        rows = np.arange(len(similarity))[:, None]
-        near = np.argpartition(-similarity, max(sizes) - 1, axis=1)[:, : max(sizes)]
-        near = near[rows, np.argsort(-similarity[rows, near], axis=1, kind="stable")]
-        for k in sizes:
-            counts = np.full((len(similarity), classes), 1 / classes)
-            np.add.at(counts, (np.broadcast_to(rows, (len(rows), k)), y[near[:, :k]]), 1)
-            found[k].append((counts / (k + 1)).astype(np.float32))
-    return {k: np.concatenate(parts) for k, parts in found.items()}
+    near, _ = nearest(_unit(X), _unit(queries), max(sizes))
+    rows = np.arange(len(queries))[:, None]
+    found = {}
+    for k in sizes:
+        counts = np.full((len(queries), classes), 1 / classes)
+        np.add.at(counts, (np.broadcast_to(rows, (len(rows), k)), y[near[:, :k]]), 1)
+        found[k] = (counts / (k + 1)).astype(np.float32)
+    return found
 
 
 def _unit(X: np.ndarray) -> np.ndarray:
-    X = reading.read(X, slice(0, len(X)))
-    return X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
+    return unit(reading.read(X, slice(0, len(X))), np.float32)

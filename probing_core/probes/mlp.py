@@ -48,13 +48,6 @@ class MLPProbe:
         return softmax(hidden @ weight + bias)
 
 
-def fit(
-    X: np.ndarray, y: np.ndarray, *, classes: Sequence[str], validation: tuple[np.ndarray, np.ndarray], seed: int = 0
-) -> MLPProbe:
-    """One probe of `fit_seeds`."""
-    return fit_seeds(X, y, classes=classes, validation=validation, seeds=(seed,))[0]
-
-
 def fit_seeds(
     X: np.ndarray,
     y: np.ndarray,

@@ -5,20 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from probing_core.measures import nearest as search
+
 
 def nearest(embeddings: np.ndarray, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of ``embeddings`` (N, D) most alike to ``query`` (D,): indices (k,) and similarities (k,).
+    """The rows of ``embeddings`` (N, D) most similar to ``query`` (D,): indices (k,) and similarities (k,).
 
     Cosine after the mean embedding is taken off both, as on the maps.
     """
-    mean = embeddings.mean(axis=0)
-    centered, moved = embeddings - mean, query - mean
-    lengths = np.linalg.norm(centered, axis=1) * np.linalg.norm(moved)
-    similarity = centered @ moved / np.maximum(lengths, 1e-12)
-    k = min(k, len(similarity))
-    order = np.argpartition(-similarity, k - 1)[:k]
-    order = order[np.argsort(-similarity[order], kind="stable")]
-    return order, similarity[order]
+    mean, dtype = embeddings.mean(axis=0), embeddings.dtype
+    known, moved = search.unit(embeddings - mean, dtype), search.unit(query[None] - mean, dtype)
+    indices, cosines = search.nearest(known, moved, k)
+    return indices[0], cosines[0]
 
 
 def place(points: pd.DataFrame, samples: np.ndarray, similarities: np.ndarray) -> tuple[float, float] | None:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from probing_core.errors import BadArray, BadRun
-from probing_core.measures.embedding_space import unit
+from probing_core.measures.nearest import unit
 from probing_core.prediction.novelty import STRANGE, Novelty, fit_novelty
 
 DIMS, PHOTOGRAPHS, VERSIONS = 96, 80, 6

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-from probing_core.transforms.audit import audit
 
 from probing_core.transforms import CATALOG, Image, generator
 from tests.transforms.pictures import sources, views
+from tests.transforms.shortcut_audit import audit
 
 EVERY = 1
 """All packaged views: twenty of each of ten photographs."""

@@ -1,0 +1,36 @@
+"""Named arrays and one JSON entry in a safetensors file: how probes and what belongs to them are stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def to_bytes(arrays: Mapping[str, np.ndarray], entry: str, about: Mapping[str, Any]) -> bytes:
+    """``arrays`` as ``float32`` and ``about`` as JSON under the name ``entry``; the same input gives the same bytes."""
+    from safetensors.numpy import save
+
+    # One metadata entry: safetensors writes several in no fixed order.
+    metadata = {entry: json.dumps(about, sort_keys=True)}
+    return save({name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}, metadata=metadata)
+
+
+def from_bytes(data: bytes, entry: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and the JSON entry that `to_bytes` wrote.
+
+    Raises:
+        ValueError: the bytes are damaged, or hold no such entry.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays = load(data)
+        # `safe_open` reads metadata from files alone; the format begins with 8 bytes that state the header's length.
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        return arrays, json.loads(header["__metadata__"][entry])
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(f"no safetensors file with the entry '{entry}'") from error
