@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.intervals import Interval, interval
-from probing_core.measures.statistics import balanced_accuracy
 from probing_core.prediction.calibration import Calibration, p_values
 
 HALF = 0.5

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.calibration import at_temperature, fit_temperature
+from probing_core.measures.temperature import at_temperature, fit_temperature
 from probing_core.prediction.fusion import FusionRule, fit_rule
 from probing_core.prediction.novelty import fit_novelty
 from probing_core.prediction.tile_samples import groups_of, mean_log_probabilities

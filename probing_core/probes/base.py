@@ -104,7 +104,7 @@ class LinearProbe:
         return softmax(self.logits(X) / np.float32(self.temperature))
 
     def with_temperature(self, temperature: float) -> LinearProbe:
-        """The same probe, calibrated (see `probing_core.measures.calibration.fit_temperature`)."""
+        """The same probe, calibrated (see `probing_core.measures.temperature.fit_temperature`)."""
         return replace(self, temperature=float(temperature))
 
     def with_prior(self, prior: np.ndarray) -> LinearProbe:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from probing_core.measures.calibration import fit_temperature
+from probing_core.measures.temperature import fit_temperature
 from probing_core.pipeline.train.with_splits import parts
 from probing_core.prediction.training import class_weights, fit_deployment, fit_rooted
 from probing_core.probes.base import LinearProbe

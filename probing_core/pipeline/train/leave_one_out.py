@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadCorpus
-from probing_core.measures.calibration import at_temperature, fit_temperature
+from probing_core.measures.temperature import at_temperature, fit_temperature
 from probing_core.pipeline.train.tables import kept, save_fits, told
 from probing_core.prediction.tile_samples import COLUMNS
 from probing_core.prediction.training import read_crops, save_deployment, save_novelty

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from probing_core.errors import BadRun
-from probing_core.measures.calibration import at_temperature
+from probing_core.measures.temperature import at_temperature
 from probing_core.pipeline.caveats import joined
 from probing_core.pipeline.train.tables import kept, save_fits, told
 from probing_core.runs import layout

@@ -10,7 +10,7 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from probing_core.errors import BadRun
-from probing_core.measures.calibration import at_temperature, fit_temperature
+from probing_core.measures.temperature import at_temperature, fit_temperature
 from probing_core.pipeline import Options, batches, run
 from probing_core.pipeline.train.leave_one_out import calibrate_out_of_fold
 from probing_core.pipeline.train.tables import kept

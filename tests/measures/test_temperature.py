@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from probing_core.errors import BadArray
-from probing_core.measures.calibration import at_temperature, fit_temperature
 from probing_core.measures.classification import calibration_error
+from probing_core.measures.temperature import at_temperature, fit_temperature
 
 
 def test_the_temperature_that_made_the_labels_is_found():
