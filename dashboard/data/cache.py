@@ -298,8 +298,9 @@ def corpus_size(name: str) -> CorpusSize:
         ProbingError: it cannot be opened.
     """
     from probing_core.corpora import open_corpus
+    from probing_core.corpora.base import NOT_FOR_PROBES
 
     # A folder as it is now, and not as somebody opened it; what is packaged stays as it is.
     opened = corpus(name) if name == PACKAGED else open_corpus(name)
-    rows = opened.rows[(opened.rows["split"] != "pretrain") & opened.rows["color"]]
-    return CorpusSize(len(rows), rows["base_id"].nunique(), opened.told_of_skipped)
+    rows = opened.rows[~opened.rows["split"].isin(NOT_FOR_PROBES) & opened.rows["color"]]
+    return CorpusSize(len(rows), rows["base_id"].nunique(), opened.skipped_summary)

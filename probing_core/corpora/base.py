@@ -10,6 +10,13 @@ import pandas as pd
 
 from probing_core.images import Image
 
+SPLITS = ("train", "val", "test", "pretrain", "calibrate")
+"""Names of splits; empty where a corpus has none."""
+
+NOT_FOR_PROBES = ("pretrain", "calibrate")
+"""Splits that no run takes probe images from: ``pretrain`` rows serve `probing pretrain` alone, ``calibrate`` rows the
+calibration of verdicts alone."""
+
 COLUMNS = {
     "image_id": "string, unique",
     "base_id": "string, the photograph the image was cut from; the image_id if it is one",
@@ -47,8 +54,8 @@ class CorpusKind:
         return f"{self.name}:{self.argument}" if self.argument else self.name
 
 
-TOLD = 3
-"""Sources that were left out, by name; of more the number is told."""
+MOST_NAMED = 3
+"""Sources that were left out and are named in a sentence; of more it gives the number."""
 
 
 class Corpus(ABC):
@@ -57,25 +64,22 @@ class Corpus(ABC):
     Attributes:
         name: as in commands: ``photos``, ``folder:PATH``.
         description: one sentence on what it is, free of paths.
-        photographic_labels: True where labels are the photographs themselves, so that the content task
-            is not defined.
         rows: a table with `COLUMNS`, in a fixed order; a kind may add columns behind them.
         skipped: (name, reason) of every source that was left out.
     """
 
     name: str
     description: str
-    photographic_labels: bool = False
     rows: pd.DataFrame
     skipped: Sequence[tuple[str, str]] = ()
 
     @property
-    def told_of_skipped(self) -> str:
+    def skipped_summary(self) -> str:
         """How many sources were left out and why the first ones were, in a sentence; empty where none was."""
         if not self.skipped:
             return ""
-        first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:TOLD])
-        more = "; ..." if len(self.skipped) > TOLD else "."
+        first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:MOST_NAMED])
+        more = "; ..." if len(self.skipped) > MOST_NAMED else "."
         count = f"{len(self.skipped)} files are" if len(self.skipped) > 1 else "1 file is"
         return f"{count} left out. {first.rstrip('.')}{more}"
 

@@ -19,7 +19,7 @@ class FolderCorpus(Corpus):
     """The pictures under one folder, by the order of their names.
 
     The first subfolder is the label (none: no label). If the subfolders are exactly train, val and test, they are
-    the splits and the labels stand below them. Hidden files are ignored; files that are no pictures are listed in
+    the splits and the labels are below them. Hidden files are ignored; files that are no pictures are listed in
     ``skipped``. Copies of a picture (same bytes) share their base image. Every file is read once for
     the fingerprint, none is decoded: a picture that is damaged inside is refused by `load` alone.
     """
@@ -39,7 +39,7 @@ class FolderCorpus(Corpus):
         self.description = f"{len(self.rows)} pictures of a folder, {labels or 'no'} labels"
 
     def _read(self, files: list[PurePosixPath]) -> dict[str, list[str]]:
-        """The columns that files tell; reads each file once and keeps its digest."""
+        """The columns of the files; reads each file once and stores its digest."""
         has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLITS
         if has_splits:
             beside = [file for file in files if len(file.parts) == 1]

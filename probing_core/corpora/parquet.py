@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from probing_core.corpora.base import Corpus, CorpusKind
+from probing_core.corpora.base import SPLITS, Corpus, CorpusKind
 from probing_core.corpora.table import content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, one_line
 from probing_core.images import Image, read_image
@@ -23,9 +23,8 @@ from probing_core.paths import user_path
 TEXT = ("image_id", "base_id", "label", "split", "license", "style")
 FLAGS = ("near_gray", "flat_corners", "held_out_class")
 SIZES = ("width", "height")
-SPLITS = ("train", "val", "test", "pretrain", "calibrate", "")
 
-KEPT_GROUPS = 2
+CACHED_GROUPS = 2
 """Row groups whose pictures stay in memory: the one being read, and one beside it."""
 
 MAX_GROUP_BYTES = 1_000_000_000
@@ -71,7 +70,7 @@ class ParquetCorpus(Corpus):
         with self._lock:
             if group not in self._groups:
                 self._groups[group] = _read(self._file, self.name, ["image"], group).column(0)
-                while len(self._groups) > KEPT_GROUPS:
+                while len(self._groups) > CACHED_GROUPS:
                     self._groups.popitem(last=False)
             self._groups.move_to_end(group)
             return self._groups[group]
@@ -191,7 +190,7 @@ def _check_ids(image_id: np.ndarray, path: Path) -> None:
 
 
 def _check_splits(split: np.ndarray, base_id: np.ndarray, path: Path) -> None:
-    unknown = sorted(set(split) - set(SPLITS))
+    unknown = sorted(set(split) - {*SPLITS, ""})
     if unknown:
         raise BadCorpus(
             f"{path.name} has the split '{unknown[0]}'; expected train, val, test, pretrain or calibrate, or no "
@@ -209,6 +208,6 @@ KIND = CorpusKind(
     name="parquet",
     argument="FILE",
     description="A Parquet file with the columns image (encoded bytes) and label.",
-    license="as the column license says",
+    license="in the column license",
     open=lambda argument: ParquetCorpus(user_path(argument)),
 )

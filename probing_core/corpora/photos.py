@@ -156,10 +156,9 @@ PHOTOGRAPHS = (
 
 
 class PhotosCorpus(Corpus):
-    """Views of the packaged photographs; all of them (about 15 MB) are kept decoded."""
+    """Views of the packaged photographs; all of them (about 15 MB) stay decoded in memory."""
 
     name = "photos"
-    photographic_labels = True
 
     def __init__(self, photographs: tuple[Photograph, ...] = PHOTOGRAPHS) -> None:
         self.skipped: list[tuple[str, str]] = []

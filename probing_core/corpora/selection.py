@@ -36,7 +36,7 @@ def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
 def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
     """``limit`` of ``rows`` (all, where there are no more), in their order.
 
-    Every split keeps its share (rounded by largest remainder), and within a split rows come as `drawn` says.
+    Every split keeps its share (rounded by largest remainder); within a split rows are taken in the order of `drawn`.
 
     Args:
         rows: with columns ``base_id`` and ``split``.

@@ -32,7 +32,7 @@ def content_digest(content: bytes) -> bytes:
 
 
 def fingerprint(rows: pd.DataFrame, digests: Iterable[bytes]) -> str:
-    """Hex digest of ``rows`` and of what `content_digest` says of their sources, in order; nothing is decoded."""
+    """Hex digest of ``rows`` and of the digests of their sources (`content_digest`), in order; nothing is decoded."""
     total = hashlib.blake2b(digest_size=16)
     total.update(json.dumps([list(rows.columns), rows.astype(object).values.tolist()]).encode())
     for one in digests:

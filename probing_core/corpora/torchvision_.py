@@ -60,7 +60,7 @@ PUBLISHED = Catalog(
 
 
 class TorchvisionCorpus(Corpus):
-    """One published data set, kept under ``cache``.
+    """One published data set, stored under ``cache``.
 
     Its own splits hold where it has train, val and test; otherwise a run makes its own from all pictures.
     """

@@ -3,7 +3,7 @@
 Pictures from outside are hostile until they went through here: only seven decoders are on, chosen by content
 and never by the file's name; bytes, pixels and frames are limited, and a header is judged before anything is
 decoded. What comes out is always 8-bit RGB in sRGB, upright and opaque. What had to be changed for that, and
-what of its file already degrades it, is told in `Picture.notes`; `images.flaws` tells it from the pixels.
+what in its file already degrades it, is listed in `Picture.notes`; `images.quality.flaws` judges the pixels.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ SMALL_SIDE = 128
 """Pictures whose shorter side is below this are called small: the default view has to magnify them."""
 
 LOW_QUALITY = 70
-"""JPEG qualities below this are told, since the compression is already visible."""
+"""JPEG qualities below this get a note, since the compression is already visible."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture and what is worth telling about it.
+    """A decoded picture and its notes.
 
     Attributes:
         name: what messages call it; a file's name without its folder.
@@ -194,7 +194,7 @@ def _limit(data: bytes, name: str) -> bytes:
 
 
 def _judge(data: bytes, name: str) -> tuple[pillow.Image, list[str]]:
-    """The picture with its header read but nothing decoded, and what to tell about its frames."""
+    """The picture with its header read but nothing decoded, and notes on its frames."""
     opened = open_header(data, name)
     notes = frame_notes(opened, name)
     if is_damaged(opened, data):

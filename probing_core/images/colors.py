@@ -49,11 +49,11 @@ def to_rgb(opened: pillow.Image, name: str, bits: int, notes: list[str]) -> pill
 
 
 def _opaque(opened: pillow.Image, name: str, bits: int) -> pillow.Image:
-    """The colors in one of the modes that color profiles speak of: L, RGB or CMYK, 8 bits each."""
+    """The colors in one of the modes of color profiles: L, RGB or CMYK, 8 bits each."""
     mode = opened.mode
     if mode.startswith("I;16"):
         samples = np.asarray(opened).astype(np.uint16)
-        if _tiff_tag(opened, 262, 1) == 0:  # white is zero; Pillow minds it in 8 bits only
+        if _tiff_tag(opened, 262, 1) == 0:  # white is zero; Pillow inverts it in 8 bits only
             samples = (1 << bits) - 1 - samples
         return pillow.fromarray((samples >> (bits - 8)).astype(np.uint8))
     if mode in ("I", "F"):
@@ -69,7 +69,7 @@ def _opaque(opened: pillow.Image, name: str, bits: int) -> pillow.Image:
 
 
 def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> pillow.Image:
-    """The colors in sRGB; as they stand, and said so, where the profile cannot be used."""
+    """The colors in sRGB; unchanged, with a note, where the profile cannot be used."""
     if not profile:
         return _rgb(colors)
     try:
@@ -96,7 +96,7 @@ def _upright(colors: pillow.Image, opened: pillow.Image, notes: list[str]) -> pi
     """``colors`` turned as the camera noted (Pillow itself turns TIFF)."""
     try:
         orientation = opened.getexif().get(274, 1)
-    except Exception:  # damaged metadata says nothing about the pixels
+    except Exception:  # damaged metadata does not concern the pixels
         return colors
     if orientation not in TRANSPOSE:
         return colors

@@ -40,7 +40,7 @@ def open_header(data: bytes, name: str) -> pillow.Image:
     if width * height > MAX_PIXELS:
         raise BadImage(f"{name} states a size of {width} x {height} pixels, {_too_large()}")
     if width < 1 or height < 1:
-        raise BadImage(f"{name} states a size of {width} x {height} pixels; there is nothing to look at.")
+        raise BadImage(f"{name} states a size of {width} x {height} pixels; a picture has at least one pixel each way.")
     return opened
 
 
@@ -57,7 +57,7 @@ def is_damaged(opened: pillow.Image, data: bytes) -> bool:
 
 
 def _checksums_hold(png: bytes) -> bool:
-    """Whether every chunk up to the last has its CRC. Pillow does not look at those of the pixels."""
+    """Whether every chunk up to the last has its CRC. Pillow does not check those of the pixels."""
     place = 8
     while place < len(png):
         kind = png[place + 4 : place + 8]
@@ -75,7 +75,7 @@ SEVERAL = {"TIFF": "pages", "MPO": "pictures"}
 
 
 def frame_notes(opened: pillow.Image, name: str) -> list[str]:
-    """What to tell about a file of several pictures, of which the first is read.
+    """Notes on a file of several pictures, of which the first is read.
 
     Raises:
         BadImage: there are more than `MAX_FRAMES`.

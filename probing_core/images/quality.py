@@ -1,8 +1,8 @@
-"""What degrades a picture before anything is done to it, told from its pixels alone.
+"""What degrades a picture before anything is done to it, judged by its pixels alone.
 
-A flaw is told where about one color photograph in a hundred has as much of it (1,500 of Caltech-101 and PACS); those
-with a border really had one. ``python -m scripts.flaws CORPUS`` tells of another corpus, and what is noticed of the
-transforms of the bank.
+A flaw is noted where about one color photograph in a hundred has as much of it (1,500 of Caltech-101 and PACS); those
+with a border really had one. ``python -m scripts.flaws CORPUS`` measures this on another corpus, and on the transforms
+of the bank.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _small(image: np.ndarray) -> np.ndarray:
 
 
 def blur(gray: np.ndarray) -> float:
-    """Perceptual blur of (H, W) ``uint8``: 0 sharp, 1 blurred; 0 where a picture is too small to tell, or flat."""
+    """Perceptual blur of (H, W) ``uint8``: 0 sharp, 1 blurred; 0 where a picture is too small to judge, or flat."""
     from skimage.measure import blur_effect
 
     if min(gray.shape) < 16:

@@ -1,4 +1,4 @@
-"""How alike two spaces of embeddings are."""
+"""Centered kernel alignment (CKA): how similar two spaces of embeddings are."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def cka_of(a: Space, b: Space) -> Interval:
     """`cka` and its 95 % interval over base photographs, by leaving out one after another (Tukey's jackknife).
 
     Drawing photographs with replacement would not do: a picture that is there twice is a pair of equal ones in both
-    spaces, which makes them more alike. The jackknife runs on Fisher's z = artanh(CKA), whose spread depends less on
+    spaces, which makes them more similar. The jackknife runs on Fisher's z = artanh(CKA), whose spread depends less on
     the value. With fewer than `FEWEST_FOR_T` photographs there is no interval.
 
     Args:

@@ -16,7 +16,7 @@ FEWEST_FOR_T = 6
 """With fewer photographs than this no interval is given."""
 
 FEWEST_AT_A_BOUND = 5.0
-"""Where fewer photographs than this say otherwise than a rate of 0 or 1 does, resamples of them are too much alike."""
+"""Where fewer photographs than this contradict a rate of 0 or 1, their resamples vary too little."""
 
 RESAMPLES = 2000
 
@@ -77,7 +77,7 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
 
 
 def _effective_size(share: float, spread: float, clusters: int) -> float:
-    """How many independent observations would leave a ``share`` as uncertain as its standard error ``spread`` says.
+    """How many independent observations would leave a ``share`` as uncertain as its standard error ``spread``.
 
     Photographs that all agree show no spread; then each counts as one.
     """
@@ -112,7 +112,7 @@ def bootstrap(sums: ClusterSums, seed: int = 0, resamples: int = RESAMPLES) -> n
 
 @lru_cache(maxsize=2)
 def _draws(clusters: int, seed: int, resamples: int) -> np.ndarray:
-    """How often each cluster is drawn (B, C); kept, since every score of a run asks for the same."""
+    """How often each cluster is drawn (B, C); cached, since every score of a run needs the same."""
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
     drawn.flags.writeable = False

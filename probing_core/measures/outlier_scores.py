@@ -30,7 +30,7 @@ class Mahalanobis:
     means: np.ndarray
 
     def score(self, X: np.ndarray) -> np.ndarray:
-        """(N,) squared distances over r, so that about 1 is usual; larger is more foreign."""
+        """(N,) squared distances over r, so that about 1 is usual; larger is farther from what is known."""
         z = (np.asarray(X, np.float64) - self.center) @ self.whitening
         squares = (z**2).sum(1)[:, None] - 2 * z @ self.means.T + (self.means**2).sum(1)
         return np.maximum(squares.min(1), 0) / self.whitening.shape[1]
@@ -74,18 +74,18 @@ def neighbor_distance(known: np.ndarray, X: np.ndarray, k: int = NEIGHBORS) -> n
     return np.sqrt(2 - 2 * cosine[:, -1])
 
 
-def auroc(familiar: np.ndarray, foreign: np.ndarray) -> float:
-    """The chance that a foreign sample scores above a familiar one, ties counting half (Mann & Whitney 1947)."""
+def auroc(known: np.ndarray, outliers: np.ndarray) -> float:
+    """The chance that an outlier scores above a known sample, ties counting half (Mann & Whitney 1947)."""
     from scipy.stats import rankdata
 
-    ranks = rankdata(np.concatenate([familiar, foreign]))
-    n, m = len(familiar), len(foreign)
+    ranks = rankdata(np.concatenate([known, outliers]))
+    n, m = len(known), len(outliers)
     return float((ranks[n:].sum() - m * (m + 1) / 2) / (n * m))
 
 
-def fpr95(familiar: np.ndarray, foreign: np.ndarray) -> float:
-    """Share of foreign samples that pass where 95 % of the familiar ones do (Liang et al. 2018)."""
-    return float((foreign <= np.quantile(familiar, 0.95, method="higher")).mean())
+def fpr95(known: np.ndarray, outliers: np.ndarray) -> float:
+    """Share of outliers that pass where 95 % of the known samples do (Liang et al. 2018)."""
+    return float((outliers <= np.quantile(known, 0.95, method="higher")).mean())
 
 
 MEASURES = (

@@ -19,7 +19,7 @@ CHUNK = 4096
 def sign_flip(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int = FLIPS) -> float:
     """The two-sided p-value of the difference between two models' scores.
 
-    Were the models alike, then in every photograph their answers could be exchanged. Each flip exchanges them in a
+    If the models were equal, their answers could be exchanged in every photograph. Each flip exchanges them in a
     random half of the clusters and takes the difference again; for a mean over clusters that flips the signs of
     their differences (Fisher 1935; Nichols & Holmes 2002). Up to 16 clusters all flips are tried.
 

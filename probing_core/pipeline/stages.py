@@ -67,7 +67,7 @@ def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tupl
     refuse_other_folder(store)
     with store.locked():
         recipe, corpus = open_or_start(store, options)
-        progress.note("" if corpus is None else corpus.told_of_skipped)
+        progress.note("" if corpus is None else corpus.skipped_summary)
         with _threads(recipe.threads), cleared_on_error(store, new=corpus is not None):
             yield recipe, corpus
 

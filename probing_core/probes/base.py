@@ -108,7 +108,7 @@ class LinearProbe:
         return replace(self, temperature=float(temperature))
 
     def with_prior(self, prior: np.ndarray) -> LinearProbe:
-        """The same probe where classes are to be expected as ``prior`` (K,) says, and not equally often.
+        """The same probe where classes are expected with the frequencies ``prior`` (K,) instead of equally often.
 
         Its probabilities are multiplied by the prior (Saerens et al. 2002); set the temperature first.
         """

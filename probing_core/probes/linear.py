@@ -26,7 +26,7 @@ WORSE = 1e-3
 """Share of the lowest validation loss by which another must exceed it to be worse: more than the optimizer leaves."""
 
 PATH_TOLERANCE, FINAL_TOLERANCE = 1e-5, 1e-7
-"""Of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`): while it looks for the penalty, and when it carries
+"""Of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`): while it searches the penalty, and when it carries
 the probe of the chosen one on."""
 
 

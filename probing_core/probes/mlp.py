@@ -29,7 +29,7 @@ class MLPProbe:
         classes: K names.
         layers: three pairs of weight (in, out) and bias (out,), ``float32``.
         mean, scale: (D,) of the standardization.
-        facts: how it was fitted; ``penalty`` is the weight decay, ``iterations`` the epoch that was kept; it
+        facts: how it was fitted; ``penalty`` is the weight decay, ``iterations`` the epoch that was chosen; it
             converged if that is not the last.
     """
 
@@ -66,7 +66,7 @@ def fit_seeds(
 
     Args:
         width: of the hidden layers.
-        weights, validation_weights: of the rows in both losses, 1 on average; all alike if not given.
+        weights, validation_weights: of the rows in both losses, 1 on average; equal if not given.
     """
     k = len(classes)
     reading.check(X, y, k)

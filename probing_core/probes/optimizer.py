@@ -129,7 +129,7 @@ def minimize(
 
 
 class _State:
-    """Where all unfinished fits stand: parameters, logits, errors, gradient, and the memory of L-BFGS."""
+    """The state of all unfinished fits: parameters, logits, errors, gradient, and the memory of L-BFGS."""
 
     def __init__(self, blocks: Sequence[Block], start: Tensor, ridge: Tensor, inverses: Sequence[Tensor]) -> None:
         self.blocks, self.inverses = list(blocks), list(inverses)
@@ -183,14 +183,14 @@ class _State:
         before, self.gradient = self.gradient, self._gradient()
         change = self.gradient - before
         curved = _dot(step, change)
-        moved = curved > 0  # False where rounding hides the change; such a pair has no say
+        moved = curved > 0  # False where rounding hides the change; such a pair is ignored
         self.scale = torch.where(moved, curved / _dot(change, self._metric(change)), self.scale)
         self.pairs = [*self.pairs[-MEMORY + 1 :], (step, change, torch.where(moved, 1 / curved, 0.0))]
 
     def _search(self, step: Tensor, slope: Tensor) -> Tensor:
         """Lengths (F,) along ``step``, where logits, errors and objective are moved to.
 
-        The objective is convex, so its slope tells where along the step the minimum lies.
+        The objective is convex, so its slope locates the minimum along the step.
         """
         along = [_product(block, step) for block in self.blocks]
         value, at, curve = (_dot(self.ridge * a, b) for a, b in ((self.V, self.V), (self.V, step), (step, step)))
@@ -217,7 +217,7 @@ class _State:
         return taken
 
     def _set_errors(self, block: Block, logits: Tensor, errors: Tensor) -> Tensor:
-        """errors = w (softmax(logits) - one-hot truth) / W; the block's part (f,) of the mean loss."""
+        """errors = w (softmax(logits) - one-hot truth) / W; the block's share (f,) of the mean loss."""
         share = block.weight[:, None] / self.total[block.fits]
         truth = block.truth[:, None, None].expand(-1, logits.shape[1], 1)
         torch.softmax(logits, -1, out=errors)

@@ -20,7 +20,7 @@ BLOCK = 2048
 """Rows that are read at once."""
 
 IN_MEMORY = 2**31
-"""Bytes of standardized rows that are kept; more are read again at every pass."""
+"""Bytes of standardized rows that are cached; more are read again at every pass."""
 
 
 class Sliceable(Protocol):
@@ -64,7 +64,7 @@ def read(X: Sliceable, part: slice) -> np.ndarray:
     if not np.isfinite(rows).all():
         bad = part.start + int(np.flatnonzero(~np.isfinite(rows).all(1))[0])
         raise BadArray(
-            f"Embeddings must be finite, but row {bad} holds NaN or infinity; look at the model and its precision."
+            f"Embeddings must be finite, but row {bad} holds NaN or infinity; check the model and its precision."
         )
     return rows
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.corpora import assign_splits, drawn, shares
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.base import NOT_FOR_PROBES, Corpus
 from probing_core.errors import BadCorpus, BadImage
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms
@@ -21,9 +21,6 @@ NEAR_GRAY = 8.0
 
 LIVE_ONLY = "beyond the limit: live predictions alone learn from it"
 """Why an image is left out of everything else."""
-
-ELSEWHERE = ("pretrain", "calibrate")
-"""Splits that serve encoders and verdicts, never probes."""
 
 LEARNED = ("train", "val")
 """Splits that probes learn from and choose on."""
@@ -44,7 +41,7 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: Tell) -> pd.DataFram
     Raises:
         BadCorpus: nothing is left.
     """
-    rows = corpus.rows[~corpus.rows["split"].isin(ELSEWHERE)].reset_index(drop=True).copy()
+    rows = corpus.rows[~corpus.rows["split"].isin(NOT_FOR_PROBES)].reset_index(drop=True).copy()
     if recipe.probes_from:
         rows["split"] = "test"  # nothing is learned from them
     elif (rows["split"] == "").any():

@@ -72,13 +72,13 @@ def far_style() -> tuple[Transform, ...]:
 
 
 TIERS = {"bank": bank, "far-styles": far_style}
-"""Names that stand for several transforms."""
+"""Names that select several transforms."""
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
     """``names``, those of `TIERS` replaced by the names of their transforms; none twice."""
     return tuple(
-        dict.fromkeys(part for name in names for part in ([t.name for t in TIERS[name]()] if name in TIERS else [name]))
+        dict.fromkeys(one for name in names for one in ([t.name for t in TIERS[name]()] if name in TIERS else [name]))
     )
 
 

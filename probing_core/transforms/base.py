@@ -2,7 +2,7 @@
 
 A transform is one of two kinds. A *pixel* transform changes the values of a picture and keeps its geometry.
 A *geometric* one is a coordinate map. In a run both reach the view through exactly one warp (`Transform.view`),
-so that no class can be told by how often it was resampled: pixel transforms follow identity's sub-pixel warp,
+so that how often a view was resampled identifies no class: pixel transforms follow identity's sub-pixel warp,
 geometric ones are warped by their own map alone.
 """
 

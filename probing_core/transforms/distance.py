@@ -13,7 +13,7 @@ import numpy as np
 from probing_core.transforms.base import Image
 
 OCTAVES = 4
-"""The distance looks at the picture at its own scale, and reduced by 2, 4 and 8."""
+"""The distance compares the pictures at their own scale, and reduced by 2, 4 and 8."""
 
 SAME_SSIM = 0.99
 """Above this structural similarity a transform is invisible."""
@@ -42,7 +42,7 @@ class Description:
 def describe(reference: Image, image: Image) -> Description:
     """How ``image`` differs from ``reference``, both (H, W, 3) ``uint8``.
 
-    The distance is that of multi-scale SSIM (Wang, Simoncelli & Bovik 2003) with all scales weighted alike: the
+    The distance is that of multi-scale SSIM (Wang, Simoncelli & Bovik 2003) with equal weights for all scales: the
     finest sees noise and blur, the coarsest moved content. It is taken over red, green and blue, since luma alone
     would miss a turned hue.
     """
@@ -64,8 +64,7 @@ def psnr(reference: Image, image: Image) -> float:
 
 
 def color_difference(reference: Image, image: Image) -> float:
-    """Mean CIEDE2000 difference of the pixels (Luo, Cui & Rigg 2001); about 1 can just be noticed, 100 is black to
-    white."""
+    """Mean CIEDE2000 difference of the pixels (Luo, Cui & Rigg 2001); 1 is just visible, 100 is black to white."""
     from skimage.color import deltaE_ciede2000, rgb2lab
 
     # Of single precision: in double, as integers are taken, it takes one and a half times as long.

@@ -12,7 +12,7 @@ from probing_core.transforms.base import MARGIN, Coordinates, Image, Transform, 
 
 DENSITY = 2
 """Source samples per pixel: interpolation between pixels leaves traces, between twice as many it leaves none that
-the audit finds."""
+the shortcut audit of the tests finds."""
 
 
 def source_side(view: int) -> int:
@@ -49,7 +49,7 @@ def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray,
 
     A random affine map that moves the sides by up to a pixel, and a shift by up to half a pixel. The sampling phase
     then runs over all sub-pixel positions in every class. Without it, wherever a map leaves the pixel grid as it is
-    (identity, the rim of a swirl), nothing would be interpolated, and sharpness alone would tell the class.
+    (identity, the rim of a swirl), nothing would be interpolated, and sharpness alone would identify the class.
     """
     a, b, c, d = (rng.uniform(-1, 1, 4) / (view / 2)).astype(np.float32)
     dx, dy = rng.uniform(-0.5, 0.5, 2).astype(np.float32)

@@ -17,6 +17,7 @@ import pytest
 from probing_core import catalog
 from probing_core.catalog import Catalog
 from probing_core.corpora import COLUMNS, KINDS, Corpus, CorpusKind, list_corpora, open_corpus, same_name, torchvision_
+from probing_core.corpora.base import SPLITS
 from probing_core.corpora.table import fingerprint, make_rows
 from probing_core.errors import BadCorpus, UnknownName
 from tests.corpora.pictures import made_png
@@ -48,7 +49,7 @@ def test_every_corpus_keeps_the_contract(kind: CorpusKind, examples: dict[str, s
     assert list(rows)[: len(COLUMNS)] == list(COLUMNS)
     assert rows["image_id"].is_unique
     assert rows["base_id"].ne("").all()
-    assert rows["split"].isin(["train", "val", "test", "pretrain", ""]).all()
+    assert rows["split"].isin([*SPLITS, ""]).all()
     assert rows.groupby("base_id")["split"].nunique().eq(1).all()
     assert rows[["color", "geometry"]].dtypes.eq(bool).all()
     assert (rows["why_not"].eq("") == (rows["color"] & rows["geometry"])).all()

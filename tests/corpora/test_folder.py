@@ -50,7 +50,7 @@ def test_train_val_test_are_splits_if_exactly_they_are_there(tmp_path: Path) -> 
         ("val/dog/b.png", "dog", "val"),
     ]
     assert corpus.skipped == [("stray.png", "lies beside the folders train, val and test")]
-    assert corpus.told_of_skipped == "1 file is left out. stray.png: lies beside the folders train, val and test."
+    assert corpus.skipped_summary == "1 file is left out. stray.png: lies beside the folders train, val and test."
     fill(tmp_path, "other/a.png")
     assert set(FolderCorpus(tmp_path).rows["label"]) == {"train", "val", "test", "other", ""}
 
@@ -92,8 +92,8 @@ def test_links_are_followed_to_files_inside_alone(tmp_path: Path) -> None:
     corpus = FolderCorpus(root)
     assert corpus.rows["image_id"].tolist() == ["a/one.png", "inside.png"]
     assert sorted(name for name, _ in corpus.skipped) == ["broken.png", "folder", "loop", "outside.png"]
-    assert corpus.told_of_skipped.startswith("4 files are left out. ")
-    assert corpus.told_of_skipped.endswith("; ...")
+    assert corpus.skipped_summary.startswith("4 files are left out. ")
+    assert corpus.skipped_summary.endswith("; ...")
 
 
 def test_copies_share_their_base_image_and_never_stand_in_two_splits(tmp_path: Path) -> None:

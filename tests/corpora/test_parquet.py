@@ -56,6 +56,14 @@ def test_all_columns(tmp_path: Path) -> None:
     assert rows["width"].tolist() == [24] * 7
 
 
+def test_rows_may_serve_the_calibration_of_verdicts_alone(tmp_path: Path) -> None:
+    columns = full() | {"split": ["train"] * 2 + ["calibrate"] * 4 + ["test"]}
+    assert ParquetCorpus(written(tmp_path / "x.parquet", columns)).rows["split"].tolist() == columns["split"]
+    columns["split"] = ["train", "calibrate", *columns["split"][2:]]
+    with pytest.raises(BadCorpus, match="base images in more than one split"):
+        ParquetCorpus(written(tmp_path / "y.parquet", columns))
+
+
 def test_image_and_label_are_enough(tmp_path: Path) -> None:
     corpus = ParquetCorpus(written(tmp_path / "x.parquet", {k: full()[k] for k in ("image", "label")}))
     assert corpus.rows["image_id"].tolist() == [f"{n:06d}" for n in range(7)]
@@ -71,7 +79,7 @@ def test_pictures_load_in_any_order_and_from_threads(group: int, tmp_path: Path)
     with ThreadPoolExecutor(8) as pool:
         loaded = list(pool.map(lambda n: corpus.load(f"id-{n}"), order))
     assert all(np.array_equal(image, made(n)) for image, n in zip(loaded, order, strict=True))
-    assert len(corpus._groups) <= parquet.KEPT_GROUPS
+    assert len(corpus._groups) <= parquet.CACHED_GROUPS
 
 
 def test_the_fingerprint_is_of_contents_not_of_place_or_row_groups(tmp_path: Path) -> None:

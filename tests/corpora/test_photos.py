@@ -24,7 +24,6 @@ def corpus() -> PhotosCorpus:
 
 def test_ten_photographs_of_twenty_views_each(corpus: PhotosCorpus) -> None:
     assert corpus.skipped == []
-    assert corpus.photographic_labels
     assert corpus.rows.groupby("base_id").size().to_dict() == {photograph.name: 20 for photograph in PHOTOGRAPHS}
     assert (corpus.rows["label"] == corpus.rows["base_id"]).all()
     assert corpus.rows.groupby("split")["base_id"].nunique().to_dict() == {"train": 6, "val": 2, "test": 2}

@@ -4,7 +4,7 @@ A probe that learned one implementation of fog may not find another's. Evaluatio
 probes, which meet pictures that other programs have changed, learn from these as well. An alternative is
 ``(image, rng) -> image`` of the same size: it draws its own strength within what the transform's law makes, and its
 lengths are fractions of the side. A transform names its own (`Transform.alternative`). All start from pictures that
-other programs hand over (`clean`), which are the alternatives of identity.
+other programs store (`clean`), which are the alternatives of identity.
 """
 
 from __future__ import annotations

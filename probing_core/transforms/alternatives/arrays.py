@@ -1,4 +1,4 @@
-"""What the renderings share: pixels as numbers from 0 to 1 and back, and draws that many of them make."""
+"""What the alternatives share: pixels as numbers from 0 to 1 and back, and draws that many of them make."""
 
 from __future__ import annotations
 
@@ -10,15 +10,7 @@ import numpy as np
 
 from probing_core.transforms.base import Image
 
-FULL = 128
-"""Side to which the lengths in renderings refer, in pixels."""
-
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-
-
-def scale_of(image: Image) -> float:
-    """Pixels of ``image`` per pixel of a view of `FULL`."""
-    return min(image.shape[:2]) / FULL
 
 
 def to_float(image: Image) -> np.ndarray:
@@ -29,7 +21,7 @@ def to_image(pixels: np.ndarray) -> Image:
     return (pixels.clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def blend(before: np.ndarray, after: np.ndarray, amount: float) -> Image:
+def mixed(before: np.ndarray, after: np.ndarray, amount: float) -> Image:
     return to_image((1 - amount) * before + amount * after)
 
 
@@ -38,7 +30,7 @@ def either_sign(rng: np.random.Generator) -> int:
 
 
 def pick(rng: np.random.Generator, shares: Sequence[float]) -> int:
-    """A position in ``shares``, as often as it says; they sum to 1."""
+    """A position in ``shares``, drawn with these probabilities, which sum to 1."""
     return int(rng.choice(len(shares), p=shares))
 
 
@@ -51,7 +43,7 @@ def soft(pixels: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
 
 
-def line_kernel(side: int, angle: float) -> np.ndarray:
+def drawn_line_kernel(side: int, angle: float) -> np.ndarray:
     """(side, side) ``float32``, sum 1: a drawn line through the middle, as augmentation libraries blur motion."""
     center = side // 2
     dx, dy = center * math.cos(angle), center * math.sin(angle)

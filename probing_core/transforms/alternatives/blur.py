@@ -1,4 +1,4 @@
-"""Blur by other hands."""
+"""Alternative blurs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
-from probing_core.transforms.alternatives.arrays import line_kernel, pick, scale_of, to_float, to_image
+from probing_core.transforms.alternatives.arrays import drawn_line_kernel, pick, to_float, to_image
 from probing_core.transforms.base import Image
+from probing_core.transforms.pixel_ops import scale_of
 
 
 def gaussian_blur(image: Image, rng: np.random.Generator) -> Image:
@@ -24,7 +25,7 @@ def gaussian_blur(image: Image, rng: np.random.Generator) -> Image:
 
 def motion_blur(image: Image, rng: np.random.Generator) -> Image:
     """A drawn line as kernel, as augmentation libraries do it."""
-    kernel = line_kernel(round(rng.uniform(5, 15) * scale_of(image)) | 1, rng.uniform(0, math.pi))
+    kernel = drawn_line_kernel(round(rng.uniform(5, 15) * scale_of(image)) | 1, rng.uniform(0, math.pi))
     return cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
 
 

@@ -1,6 +1,6 @@
-"""Untouched pictures as other programs hand them over: what every rendering starts from.
+"""Untouched pictures as other programs store them: every alternative implementation starts from one.
 
-The bank's samples all reach the view through one warp, so that nothing but the transform tells them apart. Pictures
+The bank's samples all reach the view through one warp, so that they differ by the transform alone. Pictures
 from outside come by other ways: cut out of a larger picture, reduced by another filter, sharpened a little by a camera,
 stored at high quality. None of that is a transformation, and a deployment probe must see it as none.
 """

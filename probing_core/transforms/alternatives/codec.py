@@ -1,4 +1,4 @@
-"""Codecs by other hands."""
+"""Alternative codecs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from probing_core.transforms.alternatives.arrays import pick, scale_of, to_float, to_image
+from probing_core.transforms.alternatives.arrays import pick, to_float, to_image
 from probing_core.transforms.base import Image
+from probing_core.transforms.pixel_ops import scale_of
 
 
 def jpeg(image: Image, rng: np.random.Generator) -> Image:

@@ -1,4 +1,4 @@
-"""Color by other hands."""
+"""Alternative color changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageEnhance
 
-from probing_core.transforms.alternatives.arrays import LUMA, blend, either_sign, to_float
+from probing_core.transforms.alternatives.arrays import LUMA, either_sign, mixed, to_float
 from probing_core.transforms.base import Image
 
 
@@ -17,7 +17,7 @@ def desaturate(image: Image, rng: np.random.Generator) -> Image:
     if rng.random() < 0.6:
         return np.asarray(ImageEnhance.Color(Pillow.fromarray(image)).enhance(1 - amount))
     pixels = to_float(image)
-    return blend(pixels, pixels.mean(axis=2, keepdims=True), amount)
+    return mixed(pixels, pixels.mean(axis=2, keepdims=True), amount)
 
 
 def hue_shift(image: Image, rng: np.random.Generator) -> Image:
@@ -37,4 +37,4 @@ def sepia(image: Image, rng: np.random.Generator) -> Image:
     else:
         matrix = [[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]]
         toned = pixels @ np.array(matrix, np.float32).T
-    return blend(pixels, toned, rng.uniform(0.5, 1))
+    return mixed(pixels, toned, rng.uniform(0.5, 1))

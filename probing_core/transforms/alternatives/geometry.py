@@ -1,4 +1,4 @@
-"""Geometry by other hands, which have no margin to read from: corners are filled, or the picture is magnified."""
+"""Alternative geometry, without a margin to read from: corners are filled, or the picture is magnified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Noise by other hands."""
+"""Alternative noise."""
 
 from __future__ import annotations
 

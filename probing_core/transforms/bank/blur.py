@@ -12,7 +12,7 @@ from probing_core.transforms.base import Image, Transform
 from probing_core.transforms.pixel_ops import at_most, scale_of
 
 LARGEST_SIDE = 512
-"""A picture that is blurred alike in all directions is reduced to this side before: there is no detail to keep."""
+"""Larger pictures are reduced to this side before an isotropic blur, which leaves no finer detail anyway."""
 
 
 def gaussian_blur(image: Image, sigma: float, rng: np.random.Generator) -> Image:

@@ -1,4 +1,4 @@
-"""Geometry: coordinate maps. They say where each output pixel is read; the one warp is done elsewhere."""
+"""Geometry: coordinate maps. A map gives where each output pixel is read; `probing_core.transforms.view` warps once."""
 
 from __future__ import annotations
 

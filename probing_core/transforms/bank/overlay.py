@@ -22,7 +22,7 @@ FONTS = {
     "val": ("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"),
     "test": ("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "cmss10", "cmtt10"),
 }
-"""Type designs by split, from the fonts that matplotlib ships; no design stands in two splits."""
+"""Type designs by split, from the fonts that matplotlib ships; no design is in two splits."""
 
 WORDS = {
     "train": ("Sample", "PHOTO", "Summer", "Preview", "SALE", "Hello", "Studio", "No. 42", "Travel", "Today"),
@@ -70,7 +70,7 @@ def border(image: Image, width: float, rng: np.random.Generator) -> Image:
     framed = np.empty_like(image)
     framed[:] = random_color(rng)
     framed[edge:-edge, edge:-edge] = image[edge:-edge, edge:-edge]
-    return framed if pixels >= 1 else blend(image, framed, pixels)  # narrower than a pixel it covers a part of it
+    return framed if pixels >= 1 else blend(image, framed, pixels)  # narrower than a pixel: it covers a share of it
 
 
 def random_color(rng: np.random.Generator) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ from probing_core.transforms.base import Image, Member, Transform
 from probing_core.transforms.pixel_ops import blend
 
 FAR_BUILT_IN = (8, 15, 23, 12, 14)
-"""Styles that look like none of the bank's three: of the look-alike clusters {8, 15}, {23} and {12, 14}."""
+"""Styles that resemble none of the bank's three: of the clusters of similar styles {8, 15}, {23} and {12, 14}."""
 
 
 def built_in(image: Image, amount: float, rng: np.random.Generator, style: int) -> Image:
@@ -52,7 +52,7 @@ def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool =
     def vector() -> np.ndarray:
         return networks.style_vector(picture() if callable(picture) else picture)
 
-    # A picture of the user's is part of what the transform is: results of another one must not stand for it.
+    # A user's picture defines the transform: results of another picture must not be reused for it.
     digest = "" if callable(picture) else sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
     which = f" (pixels with SHA-256 {digest})" if digest else ""
 
