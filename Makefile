@@ -4,12 +4,13 @@
 # make check   formats, lints, checks types and imports
 # make bench   prints one JSON object of throughputs and ratios
 # make docs    regenerates what is generated in docs/
+# make site    builds the documentation site into build/site, and fails for a broken link
 # make package builds the source distribution and the wheel into dist/, and tries the wheel in an empty folder
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: demo test check bench docs package browser clean
+.PHONY: demo test check bench docs site package browser clean
 
 demo: .venv/runtime
 	$(BIN)/probing demo --port $(PORT)
@@ -28,6 +29,9 @@ bench: .venv/dev
 
 docs: .venv/dev
 	$(BIN)/python -m scripts.docs
+
+site: .venv/dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
 
 package: .venv/dev
 	$(BIN)/python -m scripts.package
@@ -51,4 +55,4 @@ browser:
 	@touch $@
 
 clean:
-	rm -rf .venv .bench-venv .foreign-venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist .bench-venv .foreign-venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis

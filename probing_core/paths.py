@@ -14,6 +14,11 @@ def data_dir() -> Path:
     return installed if installed.is_dir() else package.parent / "data"
 
 
+def reference_run() -> Path:
+    """The run that ships with the project; there or not."""
+    return data_dir() / "reference"
+
+
 def user_path(text: str | Path) -> Path:
     """``text``, there or not, as a path; ``~`` is resolved.
 

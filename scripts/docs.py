@@ -1,8 +1,9 @@
 """``make docs``: writes what is generated in the documentation.
 
-The table of transforms comes from the catalog; the README's table and verdicts come from the reference run, or, where
-none ships, from the demo run (``make demo`` makes it). What a change of corpus costs needs both; without them, that
-table stays as it is.
+The table of transforms comes from the catalog; the tables and verdicts of docs/results.md, and the result that the
+README names, come from the reference run, or, where none ships, from the demo run (``make demo`` makes it). What a
+change of corpus costs needs both; without them, that table stays as it is. The pictures of docs/ideas.md and the
+outputs of the notebook are made again, too.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from probing_core.charts import LAYER_TASKS
+from probing_core.embedders import ZOO_ORDER
 from probing_core.results import Run, change_of_corpus, summaries
 from probing_core.runs import layout
 from probing_core.runs.store import Store
-from scripts import transform_docs
+from scripts import idea_pictures, notebook, transform_docs
 
 ROOT = Path(__file__).resolve().parent.parent
+README, RESULTS = "README.md", "docs/results.md"
 BEGIN, END = "<!-- generated: make docs -->", "<!-- end of generated part -->"
 CHANGE = "<!-- generated: make docs, from data/runs/demo -->"
-"""Where the README says what a change of corpus costs: the demo run, under the reference run's probes."""
+"""Where the page of results says what a change of corpus costs: the demo run, under the reference run's probes."""
 
 SHOWN = (
     ("fine", "all", "balanced-accuracy", "31 transformations"),
@@ -28,7 +33,7 @@ SHOWN = (
     ("group-0", "far", "group-hit-rate", "far styles (rotation 0)"),
     ("content", "seen", "balanced-accuracy", "content"),
 )
-"""Columns of the README's table: task, subset, measure, title; those that the run does not have are left out."""
+"""Columns of the table of scores: task, subset, measure, title; those that the run does not have are left out."""
 
 
 def main() -> None:
@@ -36,25 +41,48 @@ def main() -> None:
     runs = [Store(ROOT / "data" / name) for name in ("reference", "runs/demo")]
     run = next((run for run in runs if run.has(layout.SCORES)), None)
     if run is None:
-        sys.exit("error: the README's table needs a run; `make demo` makes data/runs/demo.")
-    page = ROOT / "README.md"
-    text = page.read_text(encoding="utf-8")
+        sys.exit("error: the table of scores needs a run; `make demo` makes data/runs/demo.")
     parts = [score_table(run), *([claims_list(run)] if run.has(layout.CLAIMS) else [])]
     if run.has(layout.ABLATIONS):
         parts.append(ablations_list(run))
     if run.has(layout.table_path("layers")):
         parts.append(layers_list(Run.open(run.root)))
-    text = put(text, BEGIN, "\n\n".join(parts))
+    results = (ROOT / RESULTS).read_text(encoding="utf-8")
+    results = put(results, BEGIN, "\n\n".join(parts))
     reference, demo = runs
     if all(run.has(layout.SCORES) for run in runs):
-        text = put(text, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
-    page.write_text(text, encoding="utf-8")
+        results = put(results, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
+    (ROOT / RESULTS).write_text(results, encoding="utf-8")
+    readme = (ROOT / README).read_text(encoding="utf-8")
+    idea_pictures.main()
+    notebook.main()
+    (ROOT / README).write_text(put(readme, BEGIN, headline(run)), encoding="utf-8")
 
 
 def put(page: str, begin: str, text: str) -> str:
     """``page`` with ``text`` between the mark ``begin`` and the next `END`."""
     before, rest = page.split(begin)
     return f"{before}{begin}\n\n{text}\n\n{END}{rest.split(END, 1)[1]}"
+
+
+def headline(run: Store) -> str:
+    """The result that the README names: how well each objective's encoder, and pixel statistics, know the fine task."""
+    scores = run.read_table(layout.SCORES)
+    rows = scores[
+        (scores[["probe", "task", "subset", "measure"]] == ["linear", "fine", "all", "balanced-accuracy"]).all(axis=1)
+    ].set_index("model")
+    objectives = rows.loc[[name for name in ZOO_ORDER if name in rows.index]].sort_values("value", ascending=False)
+    best, supervised, statistics = objectives.iloc[0], rows.loc["zoo/supervised"], rows.loc["baseline/handcrafted"]
+
+    def told(row: pd.Series) -> str:
+        return f"{100 * row['value']:.1f} % (95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f})"
+
+    return (
+        f"Of {len(objectives)} small encoders that differ in their objective alone, `{objectives.index[0]}` holds "
+        f"most: from its embedding a linear probe names which of 31 transformations was applied in {told(best)} of "
+        f"the test images, from that of `zoo/supervised` in {told(supervised)}. Chance is "
+        f"{100 * best['chance']:.0f} %; handmade statistics of the pixels reach {told(statistics)}."
+    )
 
 
 def change_table(here: Run, there: Run) -> str:

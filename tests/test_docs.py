@@ -1,54 +1,207 @@
-"""The documentation says what is: code in it runs, and commands and files in it exist."""
+"""The documentation says what is: its code runs, and the commands, files and names in it exist.
+
+A block of code is run in a folder that holds ``cat.jpg``, the folders ``photos`` and ``other``, and the run
+``runs/first``. Where that
+would take too long, or serve until it is stopped, a comment before the block says ``<!-- not run: why -->``; commands
+in it must then have options that exist, and Python must compile.
+"""
 
 from __future__ import annotations
 
 import ast
+import importlib
+import json
+import os
 import re
+import shlex
+import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
+from PIL import Image
 
+import probing_core
 from probing_core import cli
+from probing_core.corpora import open_corpus
 from probing_core.embedders import parse
+from probing_core.measures import MEASURES
+from scripts import docs, notebook, site_pages
+from tests.conftest import scene
 from tests.transforms.test_third_party import EXAMPLE
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+WRITTEN = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
+PAGES = ["README.md", "CONTRIBUTING.md", *WRITTEN]
+MANUAL = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in ["README.md", *WRITTEN])
+BLOCK = re.compile(r"(?:<!-- not run: (?P<why>[^>]+) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)```", re.S)
+SHELL, OUTPUT = ("console", "sh", "bash"), ("text",)
+FIRST_RUN = ["run", "--out", "runs/first"]
 
 
-def test_every_command_is_in_the_readme():
+@dataclass(frozen=True)
+class Block:
+    page: str
+    number: int
+    language: str
+    code: str
+    why_not: str | None
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """Its lines that call ``probing``, as arguments."""
+        lines = [line.removeprefix("$ ") for line in self.code.splitlines()]
+        return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("probing ")]
+
+
+def blocks(page: str) -> list[Block]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [
+        Block(page, n, found["language"], found["code"], found["why"]) for n, found in enumerate(BLOCK.finditer(text))
+    ]
+
+
+BLOCKS = [block for page in PAGES for block in blocks(page) if block.language not in OUTPUT]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What the pages take for granted, the run of docs/how-to/images.md included."""
+    made = tmp_path_factory.mktemp("docs")
+    Image.fromarray(open_corpus("photos").load("chelsea/00")).save(made / "cat.jpg", quality=95)
+    for i in range(16):
+        label = made / ("photos" if i < 8 else "other") / ("even" if i % 2 == 0 else "odd")
+        label.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(scene(i, 180)).save(label / f"{i}.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        commands = [command for block in BLOCKS for command in block.commands]
+        first = next(command for command in commands if command[:3] == FIRST_RUN)
+        assert cli.main(first) == 0
+    return made
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}))
+def test_the_code_of_a_page_runs(page, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    parser = cli.build_parser()
+    names: dict = {}
+    for block in (block for block in BLOCKS if block.page == page):
+        if block.language == "python":
+            code = compile(block.code, f"{page}, block {block.number}", "exec")
+            if not block.why_not:
+                exec(code, names)
+        elif block.language in SHELL:
+            others = [line for line in block.code.splitlines() if not line.removeprefix("$ ").startswith("probing ")]
+            assert block.why_not or not others, f"{page} does not say why {others} is not run"
+            for command in block.commands:
+                parser.parse_args(command)
+                if not block.why_not:
+                    assert cli.main(command) == 0, (command, capsys.readouterr().err)
+        elif block.language == "toml":
+            tomllib.loads(block.code)
+        else:
+            raise AssertionError(f"{page}: nobody runs blocks of '{block.language}'")
+
+
+def test_the_notebook_runs_and_shows_what_it_gives(tmp_path):
+    saved = json.loads(notebook.NOTEBOOK.read_text(encoding="utf-8"))
+    ran = notebook.executed(notebook.NOTEBOOK)
+    assert [len(cell.get("outputs", [])) for cell in ran["cells"]] == [
+        len(cell.get("outputs", [])) for cell in saved["cells"]
+    ]
+    text = "".join(str(output) for cell in ran["cells"] for output in cell.get("outputs", []))
+    assert "zoo/mae" in text
+    assert "image/png" in text
+
+
+def test_every_command_is_documented():
     parser = cli.build_parser()
     commands = next(a for a in parser._actions if a.choices).choices
-    named = set(re.findall(r"probing ([a-z]+)", README))
+    named = set(re.findall(r"probing ([a-z]+)", MANUAL))
     hidden = {"embed", "train", "evaluate", "project"}  # the stages of `run`, told by its help
     assert set(commands) - hidden <= named
-    assert named <= set(commands)
+    assert named - {"image"} <= set(commands)
+    page = site_pages.commands()
+    assert all(f"## {name}\n" in page and f"probing {name}" in page for name in commands)
+
+
+def test_every_measure_has_its_formula_and_source_on_the_site():
+    page = site_pages.measures()
+    for measure in MEASURES:
+        assert measure.formula
+        assert all(text in page for text in (measure.formula, measure.definition, measure.source, f"#{measure.name} "))
+
+
+def test_every_public_name_of_python_is_on_its_page():
+    page = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^::: (\S+)$", page, re.M)
+    for path in shown:
+        module, _, name = path.rpartition(".")
+        if path != "probing_core.errors":
+            assert hasattr(importlib.import_module(module), name), path
+    for name in set(probing_core.__all__) - {"transforms", "ProbingError"}:  # a module, and one of `errors`
+        assert f"probing_core.{name}" in shown
 
 
 def test_the_example_of_a_transformation_is_the_tested_one():
-    blocks = re.findall(r"```python\n(.*?)```", README, re.S)
-    shown = next(block for block in blocks if "INVERT" in block)
+    code = [block.code for block in BLOCKS if block.language == "python"]
+    shown = next(block for block in code if "INVERT = " in block)
     assert ast.dump(ast.parse(shown)) == ast.dump(ast.parse(EXAMPLE))
     assert len(shown.strip().splitlines()) < 20
 
 
-def test_the_python_example_runs():
-    code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.S) if "import probing_core" in block)
+def test_the_python_examples_give_what_they_say(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    code = next(b.code for b in blocks("docs/how-to/model.md") if "load_embedder(" in b.code)
     names: dict = {}
     exec(code, names)
     assert names["embedder"].dim == 1280
+    code = next(b.code for b in blocks("docs/reference/python.md") if "bank()" in b.code)
+    exec(code, names)
     assert len(names["bank"]) == 31
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/transforms.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_links_to_files_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-        assert (ROOT / page).parent.joinpath(target).exists(), target
+    made = site_pages.pages()
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", text) + re.findall(r'src="(?!https?:)([^"]+)"', text)
+    for target in targets:
+        path = (ROOT / page).parent.joinpath(target)
+        generated = os.path.relpath(path.resolve(), ROOT / "docs").replace(os.sep, "/") in made
+        assert path.exists() or generated, target
 
 
-def test_model_names_in_the_readme_can_be_parsed():
-    names = re.findall(r"`((?:timm|open_clip|hf|torchvision|baseline|simclr|slip|csd|file|export)[:/][^`]+)`", README)
+def test_model_names_in_the_documentation_can_be_parsed():
+    names = re.findall(r"`((?:timm|open_clip|hf|torchvision|baseline|simclr|slip|csd|file|export)[:/][^`]+)`", MANUAL)
     assert len(names) > 10
     for name in names:
         assert parse(name).full
+
+
+def test_the_readme_is_short_and_its_result_is_the_runs():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 900
+    run = docs.Store(ROOT / "data" / "reference")
+    assert docs.headline(run) in text
+    picture = ROOT / "docs" / "demo.webp"
+    assert picture.stat().st_size < 3 * 10**6
+    with Image.open(picture) as movie:
+        assert movie.n_frames > 1
+
+
+def test_the_citation_names_the_software_and_the_paper():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(cited)
+    assert cited["references"][0]["url"].endswith("2307.05610")
+
+
+def test_weights_for_research_use_say_so_beside_them():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "LicenseRef-Research-Use" in project["license"]
+    assert "data/LICENSE-weights.md" in project["license-files"]
+    assert "Research use" in (ROOT / "data" / "LICENSE-weights.md").read_text(encoding="utf-8")
+    for weights in (ROOT / "data" / "zoo").glob("*.safetensors"):
+        assert "research use" in weights.with_suffix(".md").read_text(encoding="utf-8")

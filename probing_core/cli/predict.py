@@ -18,10 +18,10 @@ def add(commands: Any) -> None:
         "predict",
         predict,
         "tell what every model says was done to pictures",
-        "probing predict cat.jpg dog.png --run data/runs/demo --json",
+        "probing predict cat.jpg dog.png --json",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE")
-    parser.add_argument("--run", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="default: the reference run, which ships")
     parser.add_argument("--task", choices=("fine", "group"), default="fine")
     parser.add_argument("--models", type=name_list, metavar="a,b", help="default: all of the run")
     parser.add_argument("--text", metavar="WORDS", help="compare the pictures with a text (image-text models only)")

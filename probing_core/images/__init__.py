@@ -89,7 +89,7 @@ class Picture:
         return int(self.image.shape[0])
 
 
-def read_image(source: bytes | Path, name: str | None = None) -> Image:
+def read_image(source: bytes | str | Path, name: str | None = None) -> Image:
     """The picture in ``source`` as (H, W, 3) ``uint8``, RGB, sRGB, upright, opaque (on white).
 
     Args:
@@ -102,7 +102,7 @@ def read_image(source: bytes | Path, name: str | None = None) -> Image:
     return inspect(source, name).image
 
 
-def inspect(source: bytes | Path, name: str | None = None) -> Picture:
+def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
     """As `read_image`, with the facts about the picture.
 
     Raises:
@@ -178,10 +178,11 @@ def _encode(image: Image, format: str, **options: int) -> bytes:
     return buffer.getvalue()
 
 
-def _read(source: bytes | Path, name: str | None) -> tuple[bytes, str]:
+def _read(source: bytes | str | Path, name: str | None) -> tuple[bytes, str]:
     """The bytes of ``source`` and a name that is safe in a message."""
     if isinstance(source, bytes):
         return _limit(source, printable(name or "The picture")), printable(name or "The picture")
+    source = Path(source)
     return read_bytes(source, name), printable(name or source.name or str(source))
 
 

@@ -50,6 +50,7 @@ class Measure:
         low, high: the bounds of its values; None where there is none.
         higher_is_better: the direction; None where neither end is better.
         definition: one sentence.
+        formula: the same in symbols, as plain text.
         source: where the definition comes from.
         has_interval: False where a bootstrap would mislead: a sum of absolute gaps grows with the noise of every draw,
             so that the interval may not even hold the value.
@@ -67,6 +68,7 @@ class Measure:
     high: float | None
     higher_is_better: bool | None
     definition: str
+    formula: str
     source: str
     has_interval: bool = True
     score: Callable[[Predictions], ClusterSums | None] | None = None

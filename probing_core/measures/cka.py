@@ -120,6 +120,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=None,
         definition="Similarity of two models' embeddings of the same images; 0 in the mean for unrelated ones.",
+        formula="HSIC(X, Y) / √(HSIC(X, X) · HSIC(Y, Y)), HSIC unbiased, kernels linear",
         source="Kornblith et al. 2019; Song et al. 2012",
     ),
 )

@@ -107,6 +107,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=True,
         definition="Mean over classes of the share of a class's images that the probe classifies correctly.",
+        formula="1/K · Σₖ TPₖ / (TPₖ + FNₖ)",
         source="Brodersen et al. 2010",
     ),
     Measure(
@@ -117,6 +118,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=True,
         definition="Share of a class's images that the probe classifies correctly; for a group its members' mean.",
+        formula="TP / (TP + FN)",
         source="definition",
     ),
     Measure(
@@ -127,6 +129,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=True,
         definition="Mean over groups, identity left out, of the share of images whose group the probe gets right.",
+        formula="1/G · Σ_g hits_g / images_g, over the groups but identity",
         source="the group task of the protocol",
     ),
     Measure(
@@ -137,6 +140,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=False,
         definition="Share of transformed images that the probe calls identity, that is untouched.",
+        formula="images called identity / transformed images",
         source="the group task of the protocol",
     ),
     Measure(
@@ -147,6 +151,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=False,
         definition="In-group hit rate of transformations seen in training, less that of unseen ones.",
+        formula="group-hit-rate(seen) − group-hit-rate(unseen)",
         source="the group task of the protocol",
     ),
     Measure(
@@ -157,6 +162,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=True,
         definition="Mean over classes of the harmonic mean of precision and recall.",
+        formula="1/K · Σₖ 2 TPₖ / (2 TPₖ + FPₖ + FNₖ)",
         source="definition",
         score=lambda p: macro_f1(p.truth, p.predicted, p.clusters),
         chance=lambda classes: 1 / classes,
@@ -169,6 +175,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=True,
         definition="Mean over classes of the true-positive rate less the false-positive rate; 0 for any guessing.",
+        formula="1/K · Σₖ (TPRₖ − FPRₖ)",
         source="Powers 2011; Udandarao et al., arXiv 2310.08577",
         score=lambda p: informedness(p.truth, p.predicted, p.clusters),
         chance=lambda classes: 0.0,
@@ -181,6 +188,7 @@ MEASURES = (
         high=None,
         higher_is_better=False,
         definition="Mean of -log of the probability that the probe gave to the right class.",
+        formula="−1/N · Σᵢ ln p(yᵢ | xᵢ)",
         source="definition",
         score=lambda p: mean(-np.log(np.maximum(p.p_truth, TINY)), p.clusters),
         chance=lambda classes: float(-np.log(1 / classes)),
@@ -194,6 +202,7 @@ MEASURES = (
         higher_is_better=False,
         definition="Mean gap between how sure the probe was and how often it was right, over 15 bins of equal mass; "
         "without an interval, since noise makes it larger in every redrawn sample.",
+        formula="1/N · Σ_b |Σ_{i in bin b} (p(ŷᵢ | xᵢ) − [ŷᵢ = yᵢ])|",
         source="Nixon et al. 2019",
         has_interval=False,
         score=lambda p: _calibration(p, p.p_predicted),
@@ -206,6 +215,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=False,
         definition="The same after dividing the logits by a temperature that was fitted on other photographs.",
+        formula="the same with p = softmax(logits / T)",
         source="Guo et al. 2017",
         has_interval=False,
         score=lambda p: _calibration(p, p.p_calibrated),

@@ -106,6 +106,7 @@ MEASURES = (
         high=None,
         higher_is_better=None,
         definition="The strength at which a probe separates transformed from untouched images with d' = 1.",
+        formula="the strength s at which z(hit rate at s) − z(false-alarm rate) = 1",
         source="Wichmann & Hill 2001; Green & Swets 1966",
     ),
 )

@@ -142,6 +142,7 @@ MEASURES = (
         high=None,
         higher_is_better=None,
         definition="Cosine distance from clean to transformed embedding, over the mean distance between images.",
+        formula="(1 − cos(zᵢ, zᵢ′)) / mean over i ≠ j of (1 − cos(zᵢ, zⱼ)), averaged over images",
         source="protocol",
     ),
     Measure(
@@ -152,6 +153,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=None,
         definition="Held-out variance of transformed embeddings that the clean ones explain as they are.",
+        formula="1 − Σ ‖z′ − z‖² / Σ ‖z′ − m‖², m the mean z′ of the training images",
         source="after Bhardwaj et al., arXiv 2302.11349",
     ),
     Measure(
@@ -162,6 +164,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=None,
         definition="Held-out variance of transformed embeddings that the clean ones plus one offset explain.",
+        formula="1 − Σ ‖z′ − (z + b)‖² / Σ ‖z′ − m‖²",
         source="after Bhardwaj et al., arXiv 2302.11349",
     ),
     Measure(
@@ -172,6 +175,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=None,
         definition="Held-out variance of transformed embeddings that a ridge map of the clean ones explains.",
+        formula="1 − Σ ‖z′ − (W z + b)‖² / Σ ‖z′ − m‖²",
         source="after Bhardwaj et al., arXiv 2302.11349",
     ),
     Measure(
@@ -182,6 +186,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=True,
         definition="Mean of 1 / rank of an image's own transformed embedding among those nearest to its predicted one.",
+        formula="mean of 1 / rank of z′ᵢ among all z′, by the cosine to W zᵢ + b",
         source="after Bhardwaj et al., arXiv 2302.11349",
     ),
 )

@@ -78,6 +78,7 @@ MEASURES = (
         definition="Accuracy at the task, less that at a control task whose labels are drawn at random, one for "
         "each cluster of the model's own embeddings. Clusters are easier to learn in some spaces than in others, so "
         "compare a model's two accuracies, not models.",
+        formula="accuracy(task) − accuracy(control task)",
         source="Hewitt & Liang 2019",
     ),
     Measure(
@@ -88,6 +89,7 @@ MEASURES = (
         high=None,
         higher_is_better=False,
         definition="What the labels cost when each block is coded by a probe of all blocks before it.",
+        formula="n₁ log₂ K − Σ_{b ≥ 2} Σ_{i in block b} log₂ p(yᵢ | xᵢ, blocks before b)",
         source="Voita & Titov 2020",
     ),
     Measure(
@@ -98,6 +100,7 @@ MEASURES = (
         high=None,
         higher_is_better=True,
         definition="How many times shorter the online code is than one of equally likely classes.",
+        formula="N log₂ K / codelength",
         source="Voita & Titov 2020",
     ),
 )

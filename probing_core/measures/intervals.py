@@ -47,7 +47,8 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
     a bound of the measure, and all of it at the bound: there it is Wilson's interval.
 
     Args:
-        low, high: bounds of the measure; an interval does not leave them.
+        low: lower bound of the measure, which the interval does not leave.
+        high: upper bound, likewise.
     """
     clusters = len(sums.sums)
     if clusters < FEWEST_FOR_T:

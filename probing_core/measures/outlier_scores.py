@@ -97,6 +97,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=True,
         definition="The chance that a transformed image lies farther from the clean ones than a clean one does.",
+        formula="P(d(transformed) > d(clean)) + ½ P(d(transformed) = d(clean))",
         source="Mann & Whitney 1947",
     ),
     Measure(
@@ -107,6 +108,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=False,
         definition="Share of transformed images taken for clean where 95 % of the clean ones do.",
+        formula="share of transformed images with d ≤ the 95 % quantile of d(clean)",
         source="Liang et al. 2018",
     ),
 )

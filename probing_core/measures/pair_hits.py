@@ -39,6 +39,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=True,
         definition="Share of doubly transformed images whose first transformation is among the two top scores.",
+        formula="images with the first transformation among the two top scores / images",
         source="protocol",
     ),
     Measure(
@@ -49,6 +50,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=True,
         definition="Share of doubly transformed images whose last transformation is among the two top scores.",
+        formula="images with the last transformation among the two top scores / images",
         source="protocol",
     ),
     Measure(
@@ -59,6 +61,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=True,
         definition="Share of doubly transformed images whose two transformations are the two top scores.",
+        formula="images whose two transformations are the two top scores / images",
         source="protocol",
     ),
 )

@@ -14,6 +14,7 @@ import psutil
 from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.paths import reference_run
 from probing_core.prediction.answer import Prediction
 from probing_core.prediction.calibration import LEVEL
 from probing_core.prediction.detecting import detect
@@ -58,12 +59,14 @@ class Predictor:
     """Predicts with the models of one run; loads each when it is first needed.
 
     Args:
-        run: the directory of a run, or an opened `probing_core.Run`.
-        device, precision: as in `load_embedder`.
+        run: the directory of a run, or an opened `probing_core.Run`; by default the reference run.
+        device: as in `load_embedder`.
+        precision: as in `load_embedder`.
         level: of verdicts: the share of untouched pictures that may be called altered.
     """
 
-    def __init__(self, run: Any, device: str = "auto", precision: str = "auto", level: float = LEVEL) -> None:
+    def __init__(self, run: Any = None, device: str = "auto", precision: str = "auto", level: float = LEVEL) -> None:
+        run = reference_run() if run is None else run
         self.store = run.store if hasattr(run, "store") else Store(Path(run))
         if not self.store.has(layout.RECIPE):
             raise BadRun(f"'{self.store.root}' is not a run; `probing run --out DIR` makes one.")

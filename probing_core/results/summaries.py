@@ -254,5 +254,5 @@ def confusions(predictions: pd.DataFrame, most: int = 10) -> pd.DataFrame:
     """``truth``, ``predicted``, ``share`` of the truth's samples: what is most often taken for something else."""
     totals = predictions["truth"].value_counts()
     wrong = predictions[~predictions["correct"]].groupby(["truth", "predicted"]).size().rename("samples").reset_index()
-    wrong["share"] = wrong["samples"] / wrong["truth"].map(totals)
+    wrong["share"] = wrong["samples"] / wrong["truth"].map(totals).astype(float)  # of texts, where nothing is wrong
     return wrong.sort_values(["share", "truth", "predicted"], ascending=[False, True, True]).head(most)

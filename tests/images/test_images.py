@@ -290,6 +290,12 @@ BAD = {
 }
 
 
+def test_a_file_is_named_by_its_path_or_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(images.encode_png(np.full((8, 9, 3), 7, np.uint8)))
+    assert (images.read_image(str(path)) == images.read_image(path)).all()
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_file_gets_one_clear_sentence(name: str, tmp_path: Path) -> None:
     data, expected = BAD[name]

@@ -125,6 +125,11 @@ def test_confusions_are_shares_of_the_truth(made):
     assert first["truth"] != first["predicted"]
 
 
+def test_without_a_mistake_there_are_no_confusions(made):
+    told = made.predictions("zoo/mae", "fine")
+    assert summaries.confusions(told[told["correct"]]).empty
+
+
 def test_the_layer_is_chosen_on_validation_and_not_on_its_score(tmp_path):
     store = Store(tmp_path)
     recipe = Recipe(corpus="photos", fingerprint="x", transforms=("identity", "fog"), models=("zoo/mae@layer=all",))

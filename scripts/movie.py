@@ -1,0 +1,116 @@
+"""The moving picture of the README: ``python -m scripts.movie [--run DIR] [--out docs/demo.webp]``.
+
+Serves the dashboard, walks through a few pages in headless Chromium, and writes its screenshots as one animated WebP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from dashboard.components.tour import COOKIE
+from probing_core.paths import reference_run
+from tests.dashboard.browser import WAIT_MS, browser, served, settle
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE = {"width": 1280, "height": 800}
+SHOWN = (960, 600)
+DRAWN_MS = 2500
+LIMIT_MB = 3
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One page: its address, what is done on it, and how long each picture of it stays."""
+
+    path: str
+    act: Callable[[Any], Iterator[None]]
+    seconds: float = 1.2
+
+
+def stay(page: Any) -> Iterator[None]:
+    yield
+
+
+def scroll(page: Any) -> Iterator[None]:
+    """The page, and then what is below."""
+    yield
+    for _ in range(2):
+        page.mouse.move(SIZE["width"] * 0.6, SIZE["height"] * 0.6)
+        page.mouse.wheel(0, SIZE["height"] * 0.55)
+        page.wait_for_timeout(DRAWN_MS)
+        yield
+
+
+def strengths(page: Any) -> Iterator[None]:
+    """The transformation, weaker and stronger."""
+    yield
+    slider = page.get_by_role("slider", name=re.compile("^Strength")).first
+    for key in ("Home", *["PageUp"] * 3, "End"):
+        slider.press(key)
+        page.wait_for_timeout(DRAWN_MS)
+        yield
+
+
+SHOTS = (
+    Shot("", scroll, 1.6),
+    Shot("map?color=group", stay, 2.2),
+    Shot("confusion", stay, 1.8),
+    Shot("transformations?transform=fog", strengths, 0.9),
+    Shot("try?samples=chelsea/00&transform=jpeg", scroll, 2.0),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--run", type=Path, default=reference_run(), help="the run to show (default: the reference run)"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "demo.webp")
+    options = parser.parse_args()
+    pictures, durations = [], []
+    with served(["--run", str(options.run)]) as address, browser() as chromium:
+        context = chromium.new_context(viewport=SIZE, color_scheme="light")
+        context.add_cookies([{"name": COOKIE, "value": "closed", "url": address}])
+        for shot in SHOTS:
+            page = opened(context, f"{address}/{shot.path}")
+            for _ in shot.act(page):
+                pictures.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize(SHOWN, Image.LANCZOS))
+                durations.append(round(1000 * shot.seconds))
+            page.close()
+    for quality in (80, 65, 50, 35):
+        pictures[0].save(
+            options.out,
+            save_all=True,
+            append_images=pictures[1:],
+            duration=durations,
+            loop=0,
+            quality=quality,
+            method=6,
+        )
+        megabytes = options.out.stat().st_size / 10**6
+        if megabytes < LIMIT_MB:
+            print(f"{options.out}: {len(pictures)} pictures, {sum(durations) / 1000:.0f} s, {megabytes:.2f} MB")
+            return
+    raise SystemExit(f"error: {options.out} is over {LIMIT_MB} MB; show fewer pages.")
+
+
+def opened(context: Any, address: str) -> Any:
+    """The page at ``address``, drawn, without the tour."""
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
+    settle(page)
+    page.wait_for_timeout(DRAWN_MS)
+    return page
+
+
+if __name__ == "__main__":
+    main()
