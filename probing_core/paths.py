@@ -1,17 +1,32 @@
-"""Where the project's own data lies (zoo weights and the reference run), and what a user names a path."""
+"""Where the shipped data and a user's runs lie, and what a user names a path."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from platformdirs import user_data_path
+
 from probing_core.errors import BadConfig, one_line
+
+PACKAGE = Path(__file__).resolve().parent
 
 
 def data_dir() -> Path:
-    """The folder ``data``: the installed place first, then the checkout."""
-    package = Path(__file__).resolve().parent
-    installed = package / "data"
-    return installed if installed.is_dir() else package.parent / "data"
+    """What ships with the project, the zoo's weights and the reference run: in the package, or in the checkout."""
+    installed = PACKAGE / "data"
+    return installed if installed.is_dir() else PACKAGE.parent / "data"
+
+
+def reference_run() -> Path:
+    """The run that ships with the project; there or not."""
+    return data_dir() / "reference"
+
+
+def runs_dir() -> Path:
+    """Where runs are made that name no folder of their own: ``data/runs`` of a checkout; for an installed package,
+    the folder that the system keeps for a user's data."""
+    data = data_dir()
+    return user_data_path("probing-core", appauthor=False) / "runs" if data.parent == PACKAGE else data / "runs"
 
 
 def reference_run() -> Path:

@@ -21,8 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 from probing_core.errors import ProbingError
-from probing_core.paths import data_dir
-from probing_core.results.run_places import REFERENCE
+from probing_core.paths import reference_run
 from probing_core.runs import layout
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store, digest
@@ -80,7 +79,7 @@ def main() -> int:
     parser.add_argument("--describe", required=True, help="what the corpus is, in a few words")
     parser.add_argument("--license", type=_named, action="append", default=[], metavar="COLLECTION=LICENSE")
     options = parser.parse_args()
-    out = data_dir() / REFERENCE
+    out = reference_run()
     try:
         total = ship(Store(options.run), options.describe, dict(options.license), out)
     except ProbingError as error:

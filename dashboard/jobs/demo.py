@@ -9,10 +9,10 @@ import shutil
 import sys
 
 from dashboard.jobs import worker
+from probing_core import paths
 from probing_core.errors import ProbingError
-from probing_core.paths import data_dir
 from probing_core.results import Run, source_of
-from probing_core.results.run_places import DEMO, REFERENCE
+from probing_core.results.run_places import DEMO
 from probing_core.runs import layout
 from probing_core.runs.options import Options
 
@@ -24,7 +24,7 @@ MAPS = "first"
 
 
 def main() -> int:
-    demo, reference = data_dir() / "runs" / DEMO, data_dir() / REFERENCE
+    demo, reference = paths.runs_dir() / DEMO, paths.reference_run()
     try:
         if (reference / layout.RECIPE).is_file():
             begun = (demo / layout.RECIPE).is_file()

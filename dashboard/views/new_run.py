@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from pathlib import Path
 
 import streamlit as st
 
@@ -25,7 +24,7 @@ from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import banner, messages, pickers
 from probing_core.errors import ProbingError
-from probing_core.paths import data_dir
+from probing_core.paths import runs_dir
 from probing_core.results import RunPlace
 from probing_core.runs import layout
 from probing_core.runs.options import Options
@@ -52,13 +51,9 @@ def show() -> None:
     if problem:
         st.caption(f":material/edit: {problem}")
     if st.button("Start", type="primary", disabled=bool(problem) or told is None, icon=":material/play_arrow:"):
-        worker.start(runs_folder() / name, _command(arguments))
+        worker.start(runs_dir() / name, _command(arguments))
         banner.watch(name)
         st.success(f"The run '{name}' has been started; its progress shows on every page.")
-
-
-def runs_folder() -> Path:
-    return data_dir() / "runs"
 
 
 def _form() -> tuple[str, dict, str, bool]:
@@ -151,7 +146,7 @@ def _problem(name: str, models: list[str], wanted: bool, known: bool) -> str:
         return "Give the run a name."
     if not NAME.fullmatch(name):
         return "A name has letters, digits, dots, dashes and underscores, and begins with a letter or a digit."
-    if (runs_folder() / name).exists():
+    if (runs_dir() / name).exists():
         return f"There is a run '{name}' already; choose another name, or resume or remove that one above."
     return "" if models else "Choose at least one model."
 
@@ -189,7 +184,7 @@ def _estimate(arguments: dict) -> Estimate | None:
     columns[3].metric("Disk", f"{told.megabytes:,.0f} MB", help="Of the embeddings, which are nearly all of a run.")
     if skipped:
         st.caption(f":material/info: {plain(skipped)}")
-    place = next(folder for folder in (runs_folder(), *runs_folder().parents) if folder.is_dir())
+    place = next(folder for folder in (runs_dir(), *runs_dir().parents) if folder.is_dir())
     free = shutil.disk_usage(place).free / 2**20
     if told.megabytes > free:
         st.warning(
@@ -265,7 +260,7 @@ def _runs() -> None:
 
 def _only_begun() -> list[RunPlace]:
     """Runs that were started here and have no recipe: their corpus is being read, or was refused."""
-    folder = runs_folder()
+    folder = runs_dir()
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     return [
         RunPlace(path.name, path, complete=False)

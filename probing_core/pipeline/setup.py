@@ -13,7 +13,7 @@ from probing_core.corpora import open_corpus, same_name
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import bundled, find_spec, parse
 from probing_core.errors import BadConfig, BadRun, ProbingError
-from probing_core.paths import data_dir
+from probing_core.results.run_places import find_runs
 from probing_core.runs.layout import LOG, MANIFEST, RECIPE, TEMPORARY
 from probing_core.runs.models import model_entries
 from probing_core.runs.options import Options
@@ -125,10 +125,9 @@ def find_probe_source(recipe: Recipe, options: Options) -> Store | None:
         return None
     if options.probes_from is not None:
         return Store(options.probes_from)
-    runs = data_dir() / "runs"
-    for path in (data_dir() / "reference", *(sorted(runs.iterdir()) if runs.is_dir() else ())):
-        if Store(path).has(RECIPE) and _probe_digest(path) == recipe.probes_from:
-            return Store(path)
+    for place in find_runs():
+        if Store(place.path).has(RECIPE) and _probe_digest(place.path) == recipe.probes_from:
+            return Store(place.path)
     raise BadRun("The run takes its probes from another run; name it again with --probes-from RUN.")
 
 

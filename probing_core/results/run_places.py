@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from probing_core.paths import data_dir
+from probing_core import paths
 from probing_core.runs import layout
 
 REFERENCE = "reference"
@@ -29,15 +29,17 @@ class RunPlace:
 
 
 def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunPlace]:
-    """The runs named by a person, then those that ship, the reference run first, then those of ``data/runs``, the
-    demo run first.
+    """The runs named by a person, then those that ship, the reference run first, then those that were made, the demo
+    run first.
 
     Args:
         extra: run directories from the command line.
-        data: the folder that holds ``reference``, what else ships, and ``runs``; by default the project's own.
+        data: a folder that holds ``reference``, what else ships, and ``runs``. If not given, the project's own, with
+            the runs of `probing_core.paths.runs_dir`, and those that earlier versions made beside an installed package.
     """
-    data = data or data_dir()
-    shipped, made = _folders(data, REFERENCE), _folders(data / "runs", DEMO)
+    shipped = _folders(data or paths.data_dir(), REFERENCE)
+    folders = [data / "runs"] if data else dict.fromkeys([paths.runs_dir(), paths.data_dir() / "runs"])
+    made = [path for folder in folders for path in _folders(folder, DEMO)]
     places: dict[str, RunPlace] = {}
     known: set[Path] = set()
     for path in [*extra, *shipped, *made]:

@@ -40,8 +40,7 @@ def shipped_run(made_run: Path) -> Path:
 @pytest.fixture
 def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data folder: whatever runs this checkout has stay out of the tests."""
-    for module in ("probing_core.paths", "probing_core.results.run_places"):
-        monkeypatch.setattr(f"{module}.data_dir", lambda: tmp_path)
+    monkeypatch.setattr("probing_core.paths.data_dir", lambda: tmp_path)
     return tmp_path
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from probing_core.images import encode_png, read_image
-from probing_core.paths import data_dir
+from probing_core.paths import runs_dir
 from tests.conftest import scene
 from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
 
@@ -133,7 +133,7 @@ def test_pictures_follow_the_slider_before_it_is_let_go(visit):
 
 @pytest.mark.timeout(1800)
 def test_a_run_is_started_cancelled_resumed_and_opened(visit, tmp_path):
-    folder, made = tmp_path / "pictures", data_dir() / "runs" / NAME
+    folder, made = tmp_path / "pictures", runs_dir() / NAME
     folder.mkdir()
     for i in range(IMAGES):
         (folder / f"{i}.png").write_bytes(encode_png(scene(i, 180)))

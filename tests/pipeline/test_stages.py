@@ -184,7 +184,7 @@ def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_pat
 
 
 def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_path, monkeypatch):
-    monkeypatch.setattr(setup, "data_dir", lambda: tmp_path / "data")
+    monkeypatch.setattr("probing_core.paths.data_dir", lambda: tmp_path / "data")
     source, options = split_run
     run(tmp_path / "run", replace(options, corpus=f"folder:{few_scenes}", probes_from=source), COMPUTING)
     store = Store(tmp_path / "run")
@@ -327,7 +327,7 @@ def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
 
 def test_probes_of_a_run_of_the_project_are_found_again(split_run, few_scenes, tmp_path, monkeypatch):
     source, options = split_run
-    monkeypatch.setattr(setup, "data_dir", lambda: tmp_path / "data")
+    monkeypatch.setattr("probing_core.paths.data_dir", lambda: tmp_path / "data")
     taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=source)
     run(tmp_path / "run", taken, ("embed",))
     with pytest.raises(BadRun, match="name it again with --probes-from"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from probing_core import paths
 from probing_core.results import find_runs
 
 
@@ -34,6 +35,21 @@ def test_one_directory_is_listed_once_and_names_differ(tmp_path):
     twin = begin(tmp_path / "elsewhere" / "demo", True)
     demo = begin(tmp_path / "runs" / "demo", True)
     assert [p.name for p in find_runs([twin, demo], tmp_path)] == ["demo", "demo-2"]
+
+
+def test_an_installed_package_keeps_a_users_runs_where_the_system_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path / "site-packages" / "probing_core")
+    shipped = begin(tmp_path / "site-packages" / "probing_core" / "data" / "reference", True)
+    of_before = begin(shipped.parent / "runs" / "old", True)
+    mine = begin(paths.runs_dir() / "mine", True)
+    assert not mine.is_relative_to(tmp_path / "site-packages")
+    assert [p.path for p in find_runs()] == [shipped, mine, of_before]
+
+
+def test_a_checkout_keeps_runs_in_its_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path / "probing_core")
+    assert paths.runs_dir() == tmp_path / "data" / "runs"
 
 
 def test_no_runs(tmp_path):
