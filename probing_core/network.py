@@ -1,4 +1,4 @@
-"""Whether a server answers, told within seconds: libraries that download try for up to a minute before they give up."""
+"""Whether a server answers, within seconds: libraries that download try for up to a minute before they give up."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def user_path(text: str | Path) -> Path:
     """``text``, there or not, as a path; ``~`` is resolved.
 
     Raises:
-        BadConfig: it cannot be a path on this machine, or may not be looked at.
+        BadConfig: it cannot be a path on this machine, or may not be read.
     """
     try:
         path = Path(text).expanduser()

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from probing_core.results import Run
-from probing_core.runs.pairs import PAIRS
 from probing_core.runs.samples import load_transforms
-from probing_core.runs.series import strengths_of
+from probing_core.runs.series import pairs_among, strengths_of
 from probing_core.runs.store import Store
 
 KEY = "made"
@@ -51,7 +50,7 @@ def add_studies(root: Path) -> Path:
     )  # fmt: skip
     kinds = [f"equivariance-{kind}" for kind in ("identity", "offset", "ridge", "rank")]
     geometry = [(t.name, "shift") for t in transforms] + [(t.name, kind) for t in changed for kind in kinds]
-    composition = rows("first", "second", of=list(PAIRS))
+    composition = rows("first", "second", of=pairs_among(transforms))
     for name in ("first", "second", "both"):
         value = rng.uniform(0.2, 0.9, len(composition))
         composition = composition.assign(

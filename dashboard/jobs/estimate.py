@@ -11,8 +11,15 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from probing_core.prediction.tile_samples import MOST_PICTURES, TILES
-from probing_core.runs.pairs import PAIRS
-from probing_core.runs.series import LAYER_CLEAN_IMAGES, LAYER_IMAGES, RENDERED_IMAGES, SERIES_IMAGES, STRENGTHS
+from probing_core.runs.series import (
+    LAYER_CLEAN_IMAGES,
+    LAYER_IMAGES,
+    RENDERED_IMAGES,
+    SERIES_IMAGES,
+    STRENGTHS,
+    pairs_among,
+)
+from probing_core.transforms import bank
 
 ROUGH_NOTE = (
     "A rough guess for two cores: about 3 ms to make a sample, and for a model about 3 ms (baselines, small networks), "
@@ -98,7 +105,7 @@ def _further(images: int, transforms: int) -> int:
     """Samples of the series and large pictures, of a corpus whose test and train splits have the usual shares."""
     tested, learned = min(SERIES_IMAGES, images // 5), min(RENDERED_IMAGES, 4 * images // 5)
     looked_at = min(MOST_PICTURES, images // 5) * (transforms + 1) * (1 + TILES)
-    series = tested * (STRENGTHS * transforms + len(PAIRS)) + learned * (transforms + 1)
+    series = tested * (STRENGTHS * transforms + len(pairs_among(bank()))) + learned * (transforms + 1)
     return series + _layer_samples(images, transforms) + looked_at
 
 

@@ -30,20 +30,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         code = options.command(options)
-        sys.stdout.flush()  # here, where a disk that is full can still be told
+        sys.stdout.flush()  # here, where a full disk can still be reported
         return code
     except ProbingError as error:
         return fail(error)
     except KeyboardInterrupt:
-        print("error: stopped; what was complete is kept, and the same command goes on from there.", file=sys.stderr)
+        print("error: stopped; what was complete stays, and the same command goes on from there.", file=sys.stderr)
         return 1
     except OSError as error:
         return _output_failed(error, options.traceback)
-    except Exception as error:  # the boundary: a bug is told in one line, with its traceback only on request
-        return _told_as_bug(error, options.traceback)
+    except Exception as error:  # the boundary: a bug is reported in one line, with its traceback only on request
+        return _report_bug(error, options.traceback)
 
 
-def _told_as_bug(error: Exception, traceback: bool) -> int:
+def _report_bug(error: Exception, traceback: bool) -> int:
     if traceback:
         raise error
     print(
@@ -54,9 +54,9 @@ def _told_as_bug(error: Exception, traceback: bool) -> int:
 
 
 def _output_failed(error: OSError, traceback: bool) -> int:
-    """Nothing to complain of where the reader of our output went away (`probing models | head`)."""
+    """No error where the reader of our output went away (`probing models | head`)."""
     if error.errno not in (errno.EPIPE, errno.ENOSPC):
-        return _told_as_bug(error, traceback)
+        return _report_bug(error, traceback)
     _write_no_more()
     if error.errno == errno.EPIPE:
         return 0
@@ -65,7 +65,7 @@ def _output_failed(error: OSError, traceback: bool) -> int:
 
 
 def _write_no_more() -> None:
-    """What is left in the buffer of the output goes nowhere, or Python would try again as it ends, and complain."""
+    """Discards what is left in the buffer of the output, or Python would try again as it ends, and fail."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

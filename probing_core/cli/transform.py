@@ -10,7 +10,7 @@ from probing_core.cli.arguments import add_command, natural
 from probing_core.errors import BadConfig, BadImage
 
 SMALLEST = 8
-"""Pixels along a side: of less, no transformation leaves anything that could be told."""
+"""Pixels along a side: of fewer, no transformation leaves anything to recognize."""
 
 
 def add(commands: Any) -> None:
@@ -55,7 +55,7 @@ def transform(options: argparse.Namespace) -> int:
                 f"The {entry.parameter} of '{entry.name}' is {entry.weakest:g} (weakest) to {entry.strongest:g} "
                 f"(strongest) {entry.unit}; got {strength:g}."
             )
-        # The strength is not part of the key: a slider then moves one and the same draw.
+        # The strength is not in the key, so that all strengths share one draw.
         rng = generator(options.seed, "picture", entry.name)
         result = entry.apply(image, strength, rng)
     _write_picture(Path(options.out), result)

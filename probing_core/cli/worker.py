@@ -1,9 +1,9 @@
-"""Work on a run that outlives the page that asked for it.
+"""A process that works on a run and outlives the page that started it.
 
 ``python -m probing_core.cli.worker`` takes the arguments of ``probing run`` and of its stages: ``run --out RUN ...``
 makes or completes a run, ``project --run RUN --models a`` draws one map.
 
-Progress is kept in ``log/progress.json`` of the run (see `probing_core.runs.progress.Report`), output in
+It reports to ``log/progress.json`` of the run (see `probing_core.runs.progress.Report`); its output goes to
 ``log/worker.txt``. Terminating the process cancels; starting it again goes on from what is complete.
 """
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run(out, run_options(options), STAGES if command == "run" else (command,), progress)
     except RunBusy:
-        print(f"{out} is in the hands of another process.", file=sys.stderr)  # whose report it is
+        print(f"{out} is in use by another process.", file=sys.stderr)  # whose report it is
         return 2
     except ProbingError as error:
         finish("failed", one_line(error))

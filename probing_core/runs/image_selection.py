@@ -28,14 +28,14 @@ LEARNED = ("train", "val")
 FEWEST_AT_ONCE = 16
 """Images that are read together, even if fewer are wanted: threads share them."""
 
-Tell = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """(done, total)."""
 
-Check = Callable[[pd.DataFrame], Iterator[str]]
-"""Rows -> why each of them leaves all classes; an empty string where it does not."""
+FindFlaws = Callable[[pd.DataFrame], Iterator[str]]
+"""Rows -> why each image cannot be used; an empty string where it can."""
 
 
-def choose_images(recipe: Recipe, corpus: Corpus, progress: Tell) -> pd.DataFrame:
+def choose_images(recipe: Recipe, corpus: Corpus, progress: OnProgress) -> pd.DataFrame:
     """The rows of ``images.parquet``: every image that the run considered, and why some are left out.
 
     Raises:
@@ -52,11 +52,11 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: Tell) -> pd.DataFram
 
     smallest = source_side(recipe.view)
     with ThreadPoolExecutor(recipe.threads) as pool:
-        check = partial(_check, corpus, smallest, pool)
+        find_flaws = partial(_flaws, corpus, smallest, pool)
         if recipe.limit is None:
-            rows = _all(rows, fit, check, progress)
+            rows = _all(rows, fit, find_flaws, progress)
         else:
-            rows = _draw(rows[fit], recipe.limit, recipe.live_images or 0, check, progress)
+            rows = _draw(rows[fit], recipe.limit, recipe.live_images or 0, find_flaws, progress)
     rows["used"] = rows["why_not"] == ""
     if not rows["used"].any():
         reason = rows["why_not"].value_counts().index[0] if len(rows) else "it has no probe images"
@@ -64,38 +64,40 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: Tell) -> pd.DataFram
             f"Corpus '{corpus.name}' leaves no image for a view of {recipe.view} pixels; most often: {reason}."
             + (f" Try a smaller --view: sources must have {smallest} pixels." if "smaller than" in reason else "")
         )
-    # Only corpora on which encoders were pretrained say which classes those never saw.
+    # Only corpora on which encoders were pretrained list the classes that those never saw.
     rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False
     return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not", "held_out"]]
 
 
-def _all(rows: pd.DataFrame, fit: pd.Series, check: Check, progress: Tell) -> pd.DataFrame:
+def _all(rows: pd.DataFrame, fit: pd.Series, find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
     candidates = rows.index[fit]
-    for done, (i, reason) in enumerate(zip(candidates, check(rows[fit]), strict=True), 1):
+    for done, (i, reason) in enumerate(zip(candidates, find_flaws(rows[fit]), strict=True), 1):
         rows.at[i, "why_not"] = reason
         progress(done, len(candidates))
     return rows
 
 
-def _draw(rows: pd.DataFrame, limit: int, live_images: int, check: Check, progress: Tell) -> pd.DataFrame:
+def _draw(
+    rows: pd.DataFrame, limit: int, live_images: int, find_flaws: FindFlaws, progress: OnProgress
+) -> pd.DataFrame:
     """``limit`` usable rows, and behind them those for live predictions alone.
 
-    Whether a picture is large enough is known once it is read: those that are not were considered, and count for
-    nothing. A split that has fewer usable ones than its share gives all that it has.
+    Whether a picture is large enough is known once it is read: smaller ones were considered, and do not
+    count. A split that has fewer usable ones than its share gives all that it has.
     """
-    chosen = _usable(rows, shares(rows, limit), check, progress)
+    chosen = _usable(rows, shares(rows, limit), find_flaws, progress)
     learned = chosen["split"].isin(LEARNED) & (chosen["why_not"] == "")
     rest = rows.drop(chosen.index)
     rest = rest[rest["split"].isin(LEARNED)]
     further = live_images - int(learned.sum())
     if further < 1 or rest.empty:
         return chosen.reset_index(drop=True)
-    live = _usable(rest, shares(rest, further), check, progress)
+    live = _usable(rest, shares(rest, further), find_flaws, progress)
     live.loc[live["why_not"] == "", "why_not"] = LIVE_ONLY
     return pd.concat([chosen, live], ignore_index=True)
 
 
-def _usable(rows: pd.DataFrame, wanted: dict[str, int], check: Check, progress: Tell) -> pd.DataFrame:
+def _usable(rows: pd.DataFrame, wanted: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
     """Rows as they are drawn, until every split has as many usable ones as ``wanted``; those that are not, too."""
     order = drawn(rows)
     split = rows.loc[order, "split"].to_numpy()
@@ -106,7 +108,7 @@ def _usable(rows: pd.DataFrame, wanted: dict[str, int], check: Check, progress: 
         while waiting and found < count:
             size = max(count - found, FEWEST_AT_ONCE)
             batch, waiting = waiting[:size], waiting[size:]
-            for i, reason in zip(batch, check(rows.loc[batch]), strict=True):
+            for i, reason in zip(batch, find_flaws(rows.loc[batch]), strict=True):
                 if found == count:
                     break
                 reasons[i] = reason
@@ -118,12 +120,12 @@ def _usable(rows: pd.DataFrame, wanted: dict[str, int], check: Check, progress: 
     return taken
 
 
-def _check(corpus: Corpus, smallest: int, pool: ThreadPoolExecutor, rows: pd.DataFrame) -> Iterator[str]:
-    return pool.map(lambda image_id: _unfit(corpus, image_id, smallest), rows["image_id"].astype(str))
+def _flaws(corpus: Corpus, smallest: int, pool: ThreadPoolExecutor, rows: pd.DataFrame) -> Iterator[str]:
+    return pool.map(lambda image_id: _flaw(corpus, image_id, smallest), rows["image_id"].astype(str))
 
 
-def _unfit(corpus: Corpus, image_id: str, smallest: int) -> str:
-    """Why an image leaves all classes, or an empty string."""
+def _flaw(corpus: Corpus, image_id: str, smallest: int) -> str:
+    """Why an image cannot be used, or an empty string."""
     try:
         image = corpus.load(image_id)
     except BadImage as error:

@@ -25,7 +25,7 @@ class ModelSamples:
 
     Attributes:
         store, recipe: the run.
-        entry: what its ``model.toml`` says.
+        entry: its ``model.toml``.
         samples, images: tables of the run.
         transforms: of the recipe.
     """
@@ -70,12 +70,12 @@ def predict(probe: Probe, X: LazyRows) -> np.ndarray:
     return np.concatenate([probe.probabilities(block) for block in X.blocks()])
 
 
-def whole_images(work: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:
+def whole_images(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:
     """``rows`` of as many images, evenly spaced, as ``most`` samples allow."""
     if len(rows) <= most:
         return rows
-    ids = work.samples["image_id"].to_numpy()[rows]
+    ids = data.samples["image_id"].to_numpy()[rows]
     names = pd.unique(ids)
     count = max(1, most * len(names) // len(rows))
-    kept = names[np.linspace(0, len(names) - 1, count).round().astype(int)]
-    return rows[np.isin(ids, kept)]
+    chosen = names[np.linspace(0, len(names) - 1, count).round().astype(int)]
+    return rows[np.isin(ids, chosen)]

@@ -29,7 +29,7 @@ class Report:
     Attributes:
         stage: embed, train, evaluate, project, ...
         done, total: units of work of this stage.
-        left_s: seconds that the stage still takes, or None while that cannot be told.
+        left_s: seconds that the stage still takes, or None while that is unknown.
         message: one phrase for people.
         state: running, done, failed or cancelled.
         pid: the process that works.
@@ -49,11 +49,11 @@ class Report:
 
 
 class Progress:
-    """Tells a terminal, a file, both or nobody how far the work is.
+    """Reports how far the work is to a terminal, a file, both or neither.
 
     Args:
         stream: where lines go; a terminal gets one line that is overwritten.
-        file: where the latest `Report` is kept as JSON for other processes.
+        file: where the latest `Report` is written as JSON for other processes.
     """
 
     def __init__(self, stream: TextIO | None = None, file: Path | None = None) -> None:
@@ -64,7 +64,7 @@ class Progress:
 
     @property
     def begun(self) -> bool:
-        """Whether anything has been told."""
+        """Whether anything has been reported."""
         return bool(self._stage)
 
     def update(self, stage: str, done: int, total: int, message: str = "") -> None:
@@ -76,10 +76,10 @@ class Progress:
         self._last = now
         fresh = done - self._first_done  # what an earlier run had done took no time now
         left = (now - self._started) / fresh * (total - done) if fresh > 0 else None
-        self._tell(Report(stage, done, total, left, message or stage, **self._me))
+        self._report(Report(stage, done, total, left, message or stage, **self._me))
 
     def note(self, sentence: str) -> None:
-        """Something that the terminal's reader should know; nothing where there is nothing to say."""
+        """Writes a sentence to the terminal; nothing where it is empty."""
         if sentence and self.stream is not None:
             self.stream.write(f"{sentence}\n")
 
@@ -89,7 +89,7 @@ class Progress:
             self.stream.write("\n")
         self._save(Report(self._stage, 1, 1, 0.0, state, state, error=error, **self._me))
 
-    def _tell(self, report: Report) -> None:
+    def _report(self, report: Report) -> None:
         self._save(report)
         if self.stream is not None:
             left = "" if report.left_s is None else f", {duration(report.left_s)} left"
@@ -113,7 +113,7 @@ SILENT = Progress()
 
 
 def terminal(run: Path | None = None) -> Progress:
-    """Tells the terminal; and whoever watches ``run``, if one is named."""
+    """Reports to the terminal, and to whoever watches ``run``, if one is named."""
     return Progress(sys.stderr, None if run is None else run / PROGRESS)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ def evaluation_mode(images: pd.DataFrame) -> str:
 
 
 def plan_samples(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
-    """The samples of a run without what only the pictures tell: who, which transform, which draw.
+    """The samples of a run, without the columns that are measured on the pictures.
 
     Every image gets every transform, save those of the far tier: no probe learns from them, and the networks that
     make them are slow, so `FAR_IMAGES` images that are tested get them, in the first repetition.
@@ -88,8 +89,8 @@ def plan_samples(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
     samples = used.merge(versions, how="cross")
     if versions["far"].any():
         tested = used if evaluation_mode(images) == "leave-one-out" else used[used["split"] == "test"]
-        painted = limit_rows(tested.reset_index(drop=True), FAR_IMAGES)["image_id"]
-        samples = samples[~samples["far"] | samples["image_id"].isin(painted)].reset_index(drop=True)
+        with_far = limit_rows(tested.reset_index(drop=True), FAR_IMAGES)["image_id"]
+        samples = samples[~samples["far"] | samples["image_id"].isin(with_far)].reset_index(drop=True)
     samples = samples.drop(columns="far")
     samples[["repetition", "draw"]] = samples[["repetition", "draw"]].astype(np.int8)
     samples.insert(0, "sample", np.arange(len(samples), dtype=np.int32))
@@ -118,42 +119,43 @@ def make_samples(
     samples: pd.DataFrame,
     pool: ThreadPoolExecutor,
 ) -> tuple[list[Image], pd.DataFrame]:
-    """The pictures of ``samples`` (one unit), and the unit's rows completed by what the pictures tell."""
+    """The pictures of ``samples`` (one unit), and the unit's rows with the columns that are measured on them."""
     by_name = {t.name: t for t in transforms}
-    parts = list(
-        pool.map(lambda part: _make_versions(recipe, corpus, by_name, part[1]), samples.groupby("image_id", sort=False))
-    )
-    facts = pd.DataFrame([fact for _, rows in parts for fact in rows], index=samples.index)
-    return [image for images, _ in parts for image in images], pd.concat([samples, facts], axis=1)
+    of_image = [rows for _, rows in samples.groupby("image_id", sort=False)]
+    made = list(pool.map(lambda rows: _make_versions(recipe, corpus, by_name, rows), of_image))
+    measured = pd.DataFrame([row for _, rows in made for row in rows], index=samples.index)
+    return [image for images, _ in made for image in images], pd.concat([samples, measured], axis=1)
 
 
 def _make_versions(
     recipe: Recipe, corpus: Corpus, transforms: dict[str, Transform], rows: pd.DataFrame
 ) -> tuple[list[Image], list[dict]]:
     source = prepare_source(corpus.load(rows["image_id"].iloc[0]), recipe.view)
-    images, facts = [], []
+    images, measured = [], []
     columns = (rows[name].tolist() for name in ("image_id", "split", "transform", "repetition", "draw"))
     for image_id, split, name, repetition, draw in zip(*columns, strict=True):
         transform = transforms[name].for_split(split)
         before, after, strength = make_pair(source, recipe, transform, image_id, repetition, draw)
-        described = describe(before, after)
         images.append(after)
-        facts.append(
-            {
-                "strength": np.float32(strength),
-                "ssim": np.float32(described.ssim),
-                "difference": np.float32(described.difference),
-                "distance": np.float32(described.distance),
-                "visible": bool(described.visible),
-            }
-        )
-    return images, facts
+        measured.append({"strength": np.float32(strength), **measure_change(before, after)})
+    return images, measured
+
+
+def measure_change(before: Image, after: Image) -> dict[str, Any]:
+    """The columns of a sample that are measured on its picture."""
+    described = describe(before, after)
+    return {
+        "ssim": np.float32(described.ssim),
+        "difference": np.float32(described.difference),
+        "distance": np.float32(described.distance),
+        "visible": bool(described.visible),
+    }
 
 
 def make_pair(
     source: Image, recipe: Recipe, transform: Transform, image_id: str, repetition: int, draw: int
 ) -> tuple[Image, Image, float]:
-    """One sample, again and again the same: the view without the transform, with it, and the strength drawn."""
+    """One sample, the same at every call: the view without the transform, with it, and the strength drawn."""
     rng = generator(recipe.seed, image_id, transform.name, repetition, draw)
     strength = float("nan") if transform.name == "identity" else transform.draw_strength(rng)
     return (*cut_pair(source, recipe.view, transform, strength, rng), strength)

@@ -1,8 +1,8 @@
-"""Extra samples beside the main ones: what one picture tells that is seen again and again.
+"""Series: samples beside the main ones, of some images in many versions.
 
 - ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
   learns from to the strongest, with the same randomness at all of them, so that a series differs by its strength alone.
-- ``composition``: the same images under two transformations in a row (`probing_core.runs.pairs`).
+- ``composition``: the same images under two transformations in a row (`pairs_among`).
 - ``rendering``: some images of the train and val splits as other programs store them, untouched and under other
   implementations of the same transformations (`probing_core.transforms.alternatives`), from which deployment probes
   learn and choose too.
@@ -14,7 +14,7 @@ A run has them where it evaluates by split. They are made and embedded in units 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -26,12 +26,10 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig
 from probing_core.runs.image_selection import LEARNED, LIVE_ONLY
 from probing_core.runs.layout import COMPOSITION, LAYERS, RENDERING, STRENGTH
-from probing_core.runs.pairs import pairs_among
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import evaluation_mode, load_transforms, make_pair
+from probing_core.runs.samples import evaluation_mode, load_transforms, make_pair, measure_change
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import Image, Transform, generator
-from probing_core.transforms.distance import describe
 from probing_core.transforms.view import cut_pair, prepare_source
 
 SERIES_IMAGES = 150
@@ -49,7 +47,7 @@ LAYER_CLEAN_IMAGES = {"train": 1000, "val": 300, "test": 700}
 
 FAINT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Fainter strengths than the weakest, as shares of the way to it from no change: each is twice the one before, since
-nobody knows beforehand how little a model sees."""
+how little a model detects is not known beforehand."""
 
 STRENGTHS = 7
 """Strengths in all; those of the documented range are evenly spaced by the transform's own law, both ends included."""
@@ -67,6 +65,20 @@ def series_names(recipe: Recipe, images: pd.DataFrame) -> tuple[str, ...]:
         return (STRENGTH,)
     wanted = {RENDERING: bool(rendered(recipe)), COMPOSITION: bool(pairs_of(recipe)), STRENGTH: True, LAYERS: True}
     return tuple(name for name, there in wanted.items() if there)
+
+
+def pairs_among(transforms: Iterable[Transform]) -> list[tuple[str, str]]:
+    """The ordered pairs of the composition series whose transforms are both among ``transforms``, in its order.
+
+    Each pair (applied first, applied to its result) is declared by its first transform, with its place in the series
+    (`Transform.followed_by`). They were chosen before any result was seen: both orders of ten pairs whose order shows
+    (noise that is grayed is gray, gray that is made noisy is colored), and ten in one order alone. A geometric
+    transformation comes first: it is the one warp of its view, and a second warp would have nothing to read beyond the
+    edges.
+    """
+    by_name = {transform.name: transform for transform in transforms}
+    declared = [(place, t.name, second) for t in by_name.values() for place, second in t.followed_by]
+    return [(first, second) for _, first, second in sorted(declared) if second in by_name]
 
 
 def pairs_of(recipe: Recipe) -> list[tuple[str, str]]:
@@ -97,11 +109,11 @@ def strengths_of(transform: Transform) -> list[float]:
 
 
 def plan_series(name: str, recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
-    """The samples of a series, image by image, without what only the pictures tell.
+    """The samples of a series, image by image, without the columns that are measured on the pictures.
 
     Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, then those that
-    say which: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented, 1 the
-    strongest, below 0 what is fainter); or ``first``, ``second``.
+    name the version: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented,
+    1 the strongest, below 0 what is fainter); or ``first``, ``second``.
     """
     if name == LAYERS:
         return _numbered(_plan_layers(recipe, images))
@@ -150,7 +162,7 @@ def _numbered(planned: pd.DataFrame) -> pd.DataFrame:
 def make_series(
     name: str, recipe: Recipe, corpus: Corpus, planned: pd.DataFrame, pool: ThreadPoolExecutor
 ) -> tuple[list[Image], pd.DataFrame]:
-    """The pictures of ``planned`` (one unit), and its rows completed by what the pictures tell."""
+    """The pictures of ``planned`` (one unit), and its rows with the columns that are measured on them."""
     make: Callable[..., tuple[Image, Image, dict[str, Any]]] = MAKERS[name]
     by_name = {t.name: t for t in load_transforms(recipe)}
 
@@ -158,12 +170,12 @@ def make_series(
         picture = corpus.load(rows["image_id"].iloc[0])
         source = picture if name == RENDERING else prepare_source(picture, recipe.view)
         made = (make(source, recipe, by_name, row) for row in rows.to_dict("records"))
-        return [(after, facts | _facts(before, after)) for before, after, facts in made]
+        return [(after, drawn | measure_change(before, after)) for before, after, drawn in made]
 
-    parts = pool.map(lambda part: versions(part[1]), planned.groupby("image_id", sort=False))
-    made = [one for part in parts for one in part]
-    facts = pd.DataFrame([facts for _, facts in made], index=planned.index)
-    return [picture for picture, _ in made], pd.concat([planned, facts], axis=1)
+    of_image = [rows for _, rows in planned.groupby("image_id", sort=False)]
+    made = [version for of_one in pool.map(versions, of_image) for version in of_one]
+    measured = pd.DataFrame([columns for _, columns in made], index=planned.index)
+    return [picture for picture, _ in made], pd.concat([planned, measured], axis=1)
 
 
 def _at_strength(
@@ -193,8 +205,8 @@ def _composed(
     ]
     rng = generator(recipe.seed, image_id, f"{first.name}, then {second.name}")
     before, once = cut_pair(source, recipe.view, first, strengths[0], rng)
-    facts = {"first_strength": np.float32(strengths[0]), "second_strength": np.float32(strengths[1])}
-    return before, second.apply(once, strengths[1], rng), facts
+    drawn = {"first_strength": np.float32(strengths[0]), "second_strength": np.float32(strengths[1])}
+    return before, second.apply(once, strengths[1], rng), drawn
 
 
 def _rendered(
@@ -202,7 +214,7 @@ def _rendered(
 ) -> tuple[Image, Image, dict[str, Any]]:
     """``picture`` comes as the corpus has it: other programs know nothing of our warp."""
     name = row["transform"]
-    rng = generator(recipe.seed, row["image_id"], f"{name} by another hand")
+    rng = generator(recipe.seed, row["image_id"], f"{name} by another hand")  # these words seed the draw: they stay
     before = clean(picture, recipe.view, rng)
     if name == "identity":
         return before, before, {}
@@ -228,13 +240,3 @@ def positions_of(transform: Transform, strengths: np.ndarray) -> np.ndarray:
     if transform.law == "log":
         return np.log(strengths / weakest) / np.log(strongest / weakest)
     return (strengths - weakest) / (strongest - weakest)
-
-
-def _facts(before: Image, after: Image) -> dict[str, Any]:
-    described = describe(before, after)
-    return {
-        "ssim": np.float32(described.ssim),
-        "difference": np.float32(described.difference),
-        "distance": np.float32(described.distance),
-        "visible": bool(described.visible),
-    }

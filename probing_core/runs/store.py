@@ -95,7 +95,7 @@ class Store:
             return file.get_tensor(array)
 
     def map_array(self, name: str, array: str) -> np.ndarray:
-        """One of the arrays in a file, memory-mapped: of its rows only those are read that are looked at."""
+        """One of the arrays in a file, memory-mapped: only those of its rows are read that are used."""
         with open(self.path(name), "rb") as file:
             size = int.from_bytes(file.read(8), "little")
             entry = json.loads(file.read(size))[array]
@@ -155,7 +155,7 @@ class Store:
         self.write_bytes(name, other.read_bytes(name), key)
 
     def remove(self, name: str) -> None:
-        self.path(name).unlink(missing_ok=True)  # first: a kill between the two leaves no file that nobody knows
+        self.path(name).unlink(missing_ok=True)  # first: a kill in between leaves no unknown file
         self._manifest.pop(name, None)
         self._write_manifest()
 
@@ -253,7 +253,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
         raise BadRun(
             f"'{path}' could not be written: {error.strerror or one_line(error)}; "
-            f"what was complete is kept, so mend that and start again."
+            f"what was complete stays, so mend that and start again."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What a probe must tell from an embedding: the truth of every sample, and which samples it may learn from."""
+"""What a probe predicts from an embedding: the truth of every sample, and which samples it may learn from."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Task:
     Attributes:
         name: ``fine``, ``group-0`` to ``group-2``, ``content``.
         classes: in the order of the probe's outputs.
-        truth: (N,) index into ``classes``; -1 for samples that take no part.
+        truth: (N,) index into ``classes``; -1 for samples that the task leaves out.
         seen: (N,) whether the sample's transform is learned from; the others are tested alone.
     """
 
@@ -53,8 +53,8 @@ def task_names(transforms: Sequence[Transform], images: pd.DataFrame | None = No
 def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
     """The classes of the content task over ``images``, the table of a run; none where it is not defined.
 
-    Where the corpus says which classes no encoder saw in pretraining, those alone: what a supervised encoder was
-    trained to tell would be no comparison. A class needs photographs to learn from and to be tested on, so that
+    Where the corpus lists classes that no encoder saw in pretraining, those alone: classes that a supervised encoder
+    was trained on would be no comparison. A class needs photographs to learn from and to be tested on, so that
     labels which are the photographs themselves, and corpora of few photographs, have no content task.
     """
     if images.empty or evaluation_mode(images) == "leave-one-out":

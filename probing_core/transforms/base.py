@@ -85,7 +85,7 @@ class Transform:
         alternative: the same effect as other programs make it (`probing_core.transforms.alternatives`); None where
             every program makes it in one way, or no other does.
         followed_by: (place among all pairs, name of the transform that is applied to this one's result) for each pair
-            of the composition series that this transform begins (`probing_core.runs.pairs`).
+            of the composition series that this transform begins (`probing_core.runs.series.pairs_among`).
     """
 
     name: str

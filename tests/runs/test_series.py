@@ -18,16 +18,16 @@ from probing_core.runs.embeddings import has_embeddings, read_blocks, read_embed
 from probing_core.runs.image_selection import LIVE_ONLY, choose_images
 from probing_core.runs.layout import COMPOSITION, LAYERS, RENDERING, STRENGTH
 from probing_core.runs.models import PRECOMPUTED
-from probing_core.runs.pairs import PAIRS, pairs_among
 from probing_core.runs.progress import SILENT
 from probing_core.runs.samples import load_transforms
-from probing_core.runs.series import make_series, plan_series, position_of, series_names, strengths_of
+from probing_core.runs.series import make_series, pairs_among, plan_series, position_of, series_names, strengths_of
 from probing_core.transforms import bank, resolve
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import generator
 from tests.pipeline.test_embed import files, start
 from tests.runs.test_samples import recipe_of, silent
 
+PAIRS = tuple(pairs_among(bank()))
 TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "posterize", "rotate", "hue-shift")
 
 

@@ -8,36 +8,19 @@ asked for all its layers, the last one is studied: every layer would take as lon
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 
 import numpy as np
 import pandas as pd
 
 from probing_core.corpora import limit_rows
-from probing_core.pipeline.studies.codelength import codelength_table
-from probing_core.pipeline.studies.composition import composition_table
-from probing_core.pipeline.studies.dimension import dimension_table
-from probing_core.pipeline.studies.erasure import erasure_table
-from probing_core.pipeline.studies.geometry import geometry_table
-from probing_core.pipeline.studies.layers import layers_table
+from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES, Subject
-from probing_core.pipeline.studies.outliers import ood_table
-from probing_core.pipeline.studies.selectivity import selectivity_table
 from probing_core.pipeline.studies.similarity import FEWEST_AT_ALL, STEADY, cka_table
-from probing_core.pipeline.studies.strength import strength_table
-from probing_core.pipeline.studies.thresholds import threshold_table
 from probing_core.runs import layout, revisions
 from probing_core.runs.embeddings import has_embeddings, read_embeddings
-from probing_core.runs.layout import (
-    COMPOSITION,
-    LAYERS,
-    STRENGTH,
-    embeddings_folder,
-    probe_path,
-    series_table,
-    study_path,
-)
+from probing_core.runs.layout import embeddings_folder, probe_path, series_table, study_path
 from probing_core.runs.models import model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
@@ -50,41 +33,17 @@ FEWEST_IMAGES = {"train": 3, "val": 1, "test": FEWEST_AT_ALL}
 CKA = layout.table_path("cka")
 
 
-@dataclass(frozen=True)
-class Study:
-    """One table.
-
-    Attributes:
-        name: ``tables/<name>.parquet``.
-        make: subject -> the rows of its model.
-        series: the series it reads, besides the main samples.
-        probe: whether it reads the fine probe of the run.
-        trains: whether it needs the splits train and val, which a run with another's probes does not have.
-    """
-
-    name: str
-    make: Callable[[Subject], pd.DataFrame]
-    series: str = ""
-    probe: bool = False
-    trains: bool = True
+def _studies() -> tuple[Study, ...]:
+    """The ``STUDY`` of every module of this package that has one, so that a study is one file."""
+    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
+    return tuple(module.STUDY for module in modules if hasattr(module, "STUDY"))
 
 
-STUDIES = (
-    Study("strength", lambda s: strength_table(s.model, s.sweep), STRENGTH, probe=True, trains=False),
-    Study("thresholds", lambda s: threshold_table(s.model, s.sweep, s.transforms), STRENGTH, probe=True, trains=False),
-    Study("geometry", lambda s: geometry_table(s, with_train=not s.recipe.probes_from), trains=False),
-    Study("composition", composition_table, COMPOSITION),
-    Study("layers", layers_table, LAYERS),
-    Study("dimension", dimension_table),
-    Study("erasure", erasure_table),
-    Study("ood", ood_table),
-    Study("selectivity", selectivity_table),
-    Study("codelength", codelength_table),
-)
+STUDIES = _studies()
 
 
 def study(store: Store, recipe: Recipe, progress: Progress) -> None:
-    """Makes whatever is missing of the tables of studies."""
+    """Makes whatever is missing of the tables of studies; none where the run has too few images, or no embeddings."""
     images = store.read_table(layout.IMAGES)
     splits = images.loc[images["used"], "split"].value_counts()
     fewest = {"test": FEWEST_IMAGES["test"]} if recipe.probes_from else FEWEST_IMAGES
@@ -106,7 +65,7 @@ def study(store: Store, recipe: Recipe, progress: Progress) -> None:
                 store.write_table(study_path(model, one.name), one.make(subject), key)
     for one in wanted:
         _join(store, models, one.name)
-    _likeness(store, models, samples, progress)
+    _compare_spaces(store, models, samples, progress)
     progress.update("studies", len(models), len(models), "Studies")
 
 
@@ -130,16 +89,17 @@ def _embeddings(store: Store, model: str) -> list[str]:
 
 
 def _join(store: Store, models: list[str], name: str) -> None:
-    parts = [study_path(model, name) for model in models if store.has(study_path(model, name))]
-    if not parts:
+    paths = [study_path(model, name) for model in models if store.has(study_path(model, name))]
+    if not paths:
         return
-    key = digest([name, [store.checksum(part) for part in parts]])
+    key = digest([name, [store.checksum(path) for path in paths]])
     if not store.has(layout.table_path(name), key):
-        tables = [store.read_table(part) for part in parts]
+        tables = [store.read_table(path) for path in paths]
         store.write_table(layout.table_path(name), pd.concat(tables, ignore_index=True), key)
 
 
-def _likeness(store: Store, models: list[str], samples: pd.DataFrame, progress: Progress) -> None:
+def _compare_spaces(store: Store, models: list[str], samples: pd.DataFrame, progress: Progress) -> None:
+    """The table of CKA, the one study that looks at all models at once."""
     read = [name for model in models for name in _embeddings(store, model)]
     key = digest(["cka", revisions.STUDIES, revisions.FIRST_RELEASE, [[name, store.checksum(name)] for name in read]])
     if store.has(CKA, key):

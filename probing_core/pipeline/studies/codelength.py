@@ -8,6 +8,7 @@ import pandas as pd
 from probing_core.measures.cluster_sums import ClusterSums, mean
 from probing_core.measures.information import codelength, compression
 from probing_core.pipeline.caveats import joined, too_few
+from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured
 from probing_core.probes.base import FitFacts
 
@@ -50,3 +51,6 @@ def codelength_table(subject: Subject) -> pd.DataFrame:
         }
     )
     return pd.DataFrame([row])
+
+
+STUDY = Study(name="codelength", make=codelength_table)

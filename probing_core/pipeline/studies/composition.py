@@ -10,6 +10,7 @@ import pandas as pd
 from probing_core.measures.cluster_sums import mean
 from probing_core.measures.pair_hits import pair_hits
 from probing_core.pipeline.caveats import joined, too_few
+from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import Part, Subject, measured
 from probing_core.probes import sigmoid
 from probing_core.runs.embeddings import read_embeddings
@@ -66,3 +67,6 @@ def pairs_told(rows: pd.DataFrame, scores: np.ndarray, singles: tuple[str, ...])
 def _yes(part: Part, singles: int) -> np.ndarray:
     """(n, K - 1) whether a row is of each single transformation; of none for identity."""
     return part.y[:, None] == np.arange(1, singles + 1)
+
+
+STUDY = Study(name="composition", make=composition_table, series=COMPOSITION)

@@ -8,6 +8,7 @@ import pandas as pd
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.embedding_space import principal_axes
 from probing_core.pipeline.caveats import joined, too_few
+from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured, predict
 
 MOST_DIMENSIONS = 512
@@ -45,3 +46,6 @@ def dimensions(whole: int) -> list[int]:
     """1, 2, 4, ... up to `MOST_DIMENSIONS`, and the whole embedding where it has no more than that."""
     powers = [2**k for k in range(MOST_DIMENSIONS.bit_length()) if 2**k <= min(whole, MOST_DIMENSIONS)]
     return sorted({*powers, *([whole] if whole <= MOST_DIMENSIONS else [])})
+
+
+STUDY = Study(name="dimension", make=dimension_table)

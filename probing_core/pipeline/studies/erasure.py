@@ -12,6 +12,7 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.cluster_sums import ClusterSums, average
 from probing_core.measures.leace import fit_eraser
 from probing_core.pipeline.caveats import joined, of_fits, too_few
+from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured
 from probing_core.probes import knn
 from probing_core.probes.base import FitFacts, Probe
@@ -98,3 +99,6 @@ def _told(subject: Subject, change: Change, unchanged: bool) -> Iterator[Told]:
     part = clean.where(test)
     right = balanced_accuracy(truth[test], content.probabilities(Z[test]).argmax(1), part.bases)
     yield Told(CONTENT, "linear", right, part.images, len(labels), content.facts)
+
+
+STUDY = Study(name="erasure", make=erasure_table)

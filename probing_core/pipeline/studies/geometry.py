@@ -10,6 +10,7 @@ import pandas as pd
 from probing_core.measures import embedding_space as space
 from probing_core.measures.cluster_sums import ClusterSums, mean
 from probing_core.pipeline.caveats import joined, too_few
+from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import Subject, measured
 
 KINDS = ("identity", "offset", "ridge")
@@ -57,3 +58,6 @@ def _explained(error: np.ndarray, total: np.ndarray, clusters: np.ndarray) -> Cl
     """R2 as sums over photographs."""
     sums = np.hstack([mean(error, clusters).sums[:, :1], mean(total, clusters).sums[:, :1]])
     return ClusterSums(sums, lambda t: 1 - t[..., 0] / np.maximum(t[..., 1], 1e-30))
+
+
+STUDY = Study(name="geometry", make=lambda s: geometry_table(s, with_train=not s.recipe.probes_from), trains=False)

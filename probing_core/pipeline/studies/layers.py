@@ -9,6 +9,7 @@ import pandas as pd
 
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.pipeline.caveats import joined, of_fits, too_few
+from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured, predict
 from probing_core.runs.embeddings import read_blocks
 from probing_core.runs.layout import LAYERS, series_table
@@ -64,3 +65,6 @@ def _tasks(subject: Subject, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, 
         told = rows["label"].map(index).where(rows["transform"] == "identity").fillna(-1)
         tasks[CONTENT] = (told.to_numpy(np.int64), labels)
     return tasks
+
+
+STUDY = Study(name="layers", make=layers_table, series=LAYERS)

@@ -11,6 +11,7 @@ from probing_core.measures.cluster_sums import ClusterSums
 from probing_core.measures.intervals import FEWEST_FOR_BOOTSTRAP
 from probing_core.measures.outlier_scores import auroc, fit_mahalanobis, fpr95, neighbor_distance
 from probing_core.pipeline.caveats import joined, too_few
+from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import Subject, measured
 
 
@@ -77,3 +78,6 @@ def _member(bases: np.ndarray) -> np.ndarray:
     """(C, n) which image is of which photograph."""
     ids, row = np.unique(bases, return_inverse=True)
     return (row == np.arange(len(ids))[:, None]).astype(np.float64)
+
+
+STUDY = Study(name="ood", make=ood_table)

@@ -9,6 +9,7 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.cluster_sums import difference
 from probing_core.measures.information import control_labels
 from probing_core.pipeline.caveats import joined, too_few
+from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured, predict
 
 TYPES_PER_CLASS = 8
@@ -58,3 +59,6 @@ def clusters(parts: list[np.ndarray], count: int, seed: int) -> list[np.ndarray]
     with threadpool_limits(1):  # several threads sum in no fixed order
         model = KMeans(count, n_init=1, max_iter=20, random_state=seed).fit(scaled[0])
         return [model.predict(part) for part in scaled]
+
+
+STUDY = Study(name="selectivity", make=selectivity_table)

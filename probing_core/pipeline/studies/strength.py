@@ -6,8 +6,10 @@ import pandas as pd
 
 from probing_core.measures.cluster_sums import mean
 from probing_core.pipeline.caveats import joined, too_few
+from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import measured
 from probing_core.pipeline.studies.sweep import Sweep
+from probing_core.runs.layout import STRENGTH
 
 
 def strength_table(model: str, found: Sweep) -> pd.DataFrame:
@@ -34,3 +36,8 @@ def strength_table(model: str, found: Sweep) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(table)
+
+
+STUDY = Study(
+    name="strength", make=lambda s: strength_table(s.model, s.sweep), series=STRENGTH, probe=True, trains=False
+)

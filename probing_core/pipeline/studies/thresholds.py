@@ -10,7 +10,9 @@ import pandas as pd
 from probing_core.measures.detection_threshold import detection_threshold
 from probing_core.measures.intervals import FEWEST_FOR_BOOTSTRAP
 from probing_core.pipeline.caveats import joined, too_few
+from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.sweep import Sweep
+from probing_core.runs.layout import STRENGTH
 from probing_core.runs.series import position_of
 from probing_core.transforms.base import Transform
 
@@ -78,3 +80,12 @@ def strength_of(transform: Transform, level: float) -> float:
     if transform.law == "log":
         return transform.strength_at(level)
     return float(transform.weakest + (transform.strongest - transform.weakest) * level)
+
+
+STUDY = Study(
+    name="thresholds",
+    make=lambda s: threshold_table(s.model, s.sweep, s.transforms),
+    series=STRENGTH,
+    probe=True,
+    trains=False,
+)
