@@ -1,6 +1,6 @@
 """What live predictions need, made in training: the deployment probe, its calibration, the fusion rule and novelty.
 
-A probe that is best on the bank's own samples of other photographs is not best where another program did the work.
+A probe that is best on the bank's own samples of other photographs is not best where another program did the data.
 So the penalty and the temperature of live predictions are those that predict the renderings of the val split best, by
 a probe that learned from the train split alone; then the probe of that penalty learns from both splits. All samples of
 a class weigh the same, and the bank's own are those of the first repetition: what users bring was not made by us.
@@ -59,7 +59,7 @@ class Deployment:
 
 
 def fit_deployment(
-    work: ModelSamples, task: Task, probe: LinearProbe, train: np.ndarray, val: np.ndarray
+    data: ModelSamples, task: Task, probe: LinearProbe, train: np.ndarray, val: np.ndarray
 ) -> Deployment:
     """The deployment probe of ``task``.
 
@@ -68,27 +68,27 @@ def fit_deployment(
         train, val: positions of the samples that may be learned from.
     """
     both = np.concatenate([train, val])
-    if not has_embeddings(work.store, work.model, RENDERING):
+    if not has_embeddings(data.store, data.model, RENDERING):
         fitted = fit(
-            work.X.at(both),
+            data.X.at(both),
             task.truth[both],
             classes=task.classes,
-            validation=(work.X.at(val), task.truth[val]),
+            validation=(data.X.at(val), task.truth[val]),
             penalties=(probe.penalty,),
         )
-        return Deployment(_as_chosen(fitted, probe), probe, (predict(probe, work.X.at(val)), task.truth[val]))
-    table = work.store.read_table(series_table(RENDERING), ["transform", "split"])
-    rendered = read_embeddings(work.store, work.model, series=RENDERING)
+        return Deployment(_as_chosen(fitted, probe), probe, (predict(probe, data.X.at(val)), task.truth[val]))
+    table = data.store.read_table(series_table(RENDERING), ["transform", "split"])
+    rendered = read_embeddings(data.store, data.model, series=RENDERING)
     truth = table["transform"].map(task.classes.index).to_numpy(np.int64)
     held = (table["split"] == "val").to_numpy()
-    first = work.samples["repetition"].to_numpy() == 0
+    first = data.samples["repetition"].to_numpy() == 0
     train, both = train[first[train]], both[first[both]]
     validation = (rendered[held], truth[held])
 
     def learned_from(main: np.ndarray, others: np.ndarray, root: bool, penalties: Sequence[float]) -> LinearProbe:
         y = np.concatenate([task.truth[main], truth[others]])
         return fit_rooted(
-            work.X.at(main).then(LazyRows((rendered[others],))),
+            data.X.at(main).then(LazyRows((rendered[others],))),
             y,
             classes=task.classes,
             weights=class_weights(y),
@@ -97,7 +97,7 @@ def fit_deployment(
             root=root,
         )
 
-    rooted = rendered.min() >= 0 and all(rows.min() >= 0 for rows in work.X.at(both).blocks())
+    rooted = rendered.min() >= 0 and all(rows.min() >= 0 for rows in data.X.at(both).blocks())
     roots = (False, True) if rooted else (False,)
     candidates = [learned_from(train, ~held, root, GRID) for root in roots]
     choosing = min(candidates, key=lambda candidate: candidate.facts.validation_loss)
@@ -136,7 +136,7 @@ def class_weights(truth: np.ndarray) -> np.ndarray:
 
 
 def save_deployment(
-    work: ModelSamples,
+    data: ModelSamples,
     task: Task,
     probe: LinearProbe,
     held_out: tuple[np.ndarray, np.ndarray],
@@ -152,13 +152,13 @@ def save_deployment(
         large, crops: the same of large pictures (P, K), and which of them belong together; may be empty.
     """
     temperature = fit_temperature(*held_out)
-    prior = group_prior(groups_of(task.classes, work.recipe))
+    prior = group_prior(groups_of(task.classes, data.recipe))
     deployed = probe.with_temperature(temperature).with_prior(prior)
-    work.store.write_bytes(probe_path(work.model, DEPLOYMENT), deployed.to_bytes(), key)
+    data.store.write_bytes(probe_path(data.model, DEPLOYMENT), deployed.to_bytes(), key)
     if len(crops):
         expected = at_temperature(large, temperature) * prior
-        rule = _fusion_rule(work, task, expected / expected.sum(1, keepdims=True), crops)
-        work.store.write_bytes(fusion_path(work.model), rule.to_bytes(), key)
+        rule = _fusion_rule(data, task, expected / expected.sum(1, keepdims=True), crops)
+        data.store.write_bytes(fusion_path(data.model), rule.to_bytes(), key)
 
 
 def group_prior(groups: Sequence[str]) -> np.ndarray:
@@ -172,7 +172,7 @@ def group_prior(groups: Sequence[str]) -> np.ndarray:
 
 
 def save_novelty(
-    work: ModelSamples, rows: np.ndarray, classes: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]], key: str
+    data: ModelSamples, rows: np.ndarray, classes: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]], key: str
 ) -> None:
     """Writes how far pictures may lie from the samples that the deployment probe learned from.
 
@@ -181,29 +181,29 @@ def save_novelty(
         classes: (n,) their classes.
         folds: for each, positions of the samples to learn from and of those held out; both within ``rows``.
     """
-    class_of = np.full(len(work.samples), -1)
+    class_of = np.full(len(data.samples), -1)
     class_of[rows] = classes
-    thinned = [(whole_images(work, learned, MOST_FOR_NOVELTY), held) for learned, held in folds]
-    novelty = fit_novelty(work.X, class_of, whole_images(work, rows, MOST_FOR_NOVELTY), thinned, work.photographs)
-    work.store.write_bytes(novelty_path(work.model), novelty.to_bytes(), key)
+    thinned = [(whole_images(data, learned, MOST_FOR_NOVELTY), held) for learned, held in folds]
+    novelty = fit_novelty(data.X, class_of, whole_images(data, rows, MOST_FOR_NOVELTY), thinned, data.photographs)
+    data.store.write_bytes(novelty_path(data.model), novelty.to_bytes(), key)
 
 
-def has_crops(work: ModelSamples) -> bool:
+def has_crops(data: ModelSamples) -> bool:
     """Whether there are large pictures; reads none of their embeddings."""
-    return work.store.has(crops_path(work.model)) and len(work.store.read_table(CROPS, ["start"])) > 0
+    return data.store.has(crops_path(data.model)) and len(data.store.read_table(CROPS, ["start"])) > 0
 
 
-def read_crops(work: ModelSamples) -> tuple[np.ndarray, pd.DataFrame] | None:
+def read_crops(data: ModelSamples) -> tuple[np.ndarray, pd.DataFrame] | None:
     """Embeddings of the large pictures, and which belong together; None where the corpus has none."""
-    if not has_crops(work):
+    if not has_crops(data):
         return None
-    return work.store.read_arrays(crops_path(work.model))["embeddings"], work.store.read_table(CROPS)
+    return data.store.read_arrays(crops_path(data.model))["embeddings"], data.store.read_table(CROPS)
 
 
-def _fusion_rule(work: ModelSamples, task: Task, probabilities: np.ndarray, crops: pd.DataFrame) -> FusionRule:
+def _fusion_rule(data: ModelSamples, task: Task, probabilities: np.ndarray, crops: pd.DataFrame) -> FusionRule:
     whole, tiles = mean_log_probabilities(probabilities, crops)
     truth = np.array([task.classes.index(name) for name in crops["transform"]])
-    groups = groups_of(task.classes, work.recipe)
+    groups = groups_of(task.classes, data.recipe)
     rule = fit_rule(whole, tiles, truth, groups)
     # Its temperature is fitted on answers of rules that did not learn from the photograph.
     _, photograph = np.unique(crops["base_id"], return_inverse=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from probing_core.measures.temperature import fit_temperature
-from probing_core.pipeline.train.with_splits import parts
+from probing_core.pipeline.train.with_splits import split_rows
 from probing_core.prediction.training import class_weights, fit_deployment, fit_rooted
 from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import negative_log_likelihood
@@ -33,7 +33,7 @@ def work_of(store: Store) -> ModelSamples:
 
 def deployment_of(work: ModelSamples):
     task = work.task("fine")
-    train, val, _ = parts(work, task)
+    train, val, _ = split_rows(work, task)
     return fit_deployment(work, task, read_probe(work.store, MODEL, "fine"), train, val)
 
 

@@ -79,37 +79,37 @@ def train(store: Store, recipe: Recipe, progress: Progress, source: Store | None
     entries = model_entries(store)
     steps = _steps(transforms, images, source)
     for done, entry in enumerate(entries):
-        work = ModelSamples(store, recipe, entry, samples, images, transforms)
+        data = ModelSamples(store, recipe, entry, samples, images, transforms)
         for i, (name, step) in enumerate(steps.items()):
             progress.update(
-                "train", done * len(steps) + i, len(entries) * len(steps), f"Training probes of {work.model}"
+                "train", done * len(steps) + i, len(entries) * len(steps), f"Training probes of {data.model}"
             )
-            key = _key(work, name, source)
-            if not _made(work, name, source, key):
-                step(work, key=key)
+            key = _key(data, name, source)
+            if not _made(data, name, source, key):
+                step(data, key=key)
     progress.update("train", len(entries) * len(steps), len(entries) * len(steps), "Training probes")
 
 
-def _made(work: ModelSamples, name: str, source: Store | None, key: str) -> bool:
+def _made(data: ModelSamples, name: str, source: Store | None, key: str) -> bool:
     """Whether a step has been done and nothing that it wrote has been lost since."""
-    needed = [predictions_path(work.model, name), fits_path(work.model, name)]
+    needed = [predictions_path(data.model, name), fits_path(data.model, name)]
     if source is not None:
-        needed += adopted_files(work.model, source, name)
+        needed += adopted_files(data.model, source, name)
     elif name != OTHER_PROBES:
-        live = [DEPLOYMENT, NOVELTY, *([FUSION] if has_crops(work) else [])] if name == "fine" else []
-        needed += [probe_path(work.model, file) for file in (name, *live)]
-    return all(work.store.has(file, key) for file in needed)
+        live = [DEPLOYMENT, NOVELTY, *([FUSION] if has_crops(data) else [])] if name == "fine" else []
+        needed += [probe_path(data.model, file) for file in (name, *live)]
+    return all(data.store.has(file, key) for file in needed)
 
 
-def _key(work: ModelSamples, name: str, source: Store | None) -> str:
+def _key(data: ModelSamples, name: str, source: Store | None) -> str:
     """Of one step; what live predictions learn beside the main samples belongs to ``fine``."""
-    key, store = task_key(work.recipe, work.entry, name), work.store
+    key, store = task_key(data.recipe, data.entry, name), data.store
     if source is not None:
-        return digest([key, [source.checksum(file) for file in adopted_files(work.model, source, name)]])
+        return digest([key, [source.checksum(file) for file in adopted_files(data.model, source, name)]])
     if name != "fine":
         return key
-    renderings = store.names(embeddings_folder(work.model, RENDERING))
-    further = [CROPS, crops_path(work.model), series_table(RENDERING), *renderings]
+    renderings = store.names(embeddings_folder(data.model, RENDERING))
+    further = [CROPS, crops_path(data.model), series_table(RENDERING), *renderings]
     return digest([key, [store.checksum(file) for file in further if store.has(file)]])
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from probing_core.pipeline.train.tables import save_fits, told
-from probing_core.pipeline.train.with_splits import parts
+from probing_core.pipeline.train.tables import prediction_table, save_fits
+from probing_core.pipeline.train.with_splits import split_rows
 from probing_core.probes import knn, mlp
 from probing_core.probes.base import FitFacts, log_loss
 from probing_core.runs.layout import OTHER_PROBES, predictions_path
@@ -17,23 +17,23 @@ MOST_TO_LEARN = 12_000
 """Samples that they learn from at most: of whole images, so that classes stay paired. A minute a seed otherwise."""
 
 
-def train_others(work: ModelSamples, key: str) -> None:
+def train_others(data: ModelSamples, key: str) -> None:
     """Predictions of the fine task by the other probes, of the first repetition."""
-    task = work.task("fine")
-    first = work.samples["repetition"].to_numpy() == 0
-    train, val, test = (rows[first[rows]] for rows in parts(work, task))
-    learned = whole_images(work, train, MOST_TO_LEARN)
-    chosen = whole_images(work, val, MOST_TO_LEARN)
-    X, y = work.X[learned], task.truth[learned]
-    validation = work.X[chosen], task.truth[chosen]
-    Xt = work.X.at(test)
+    task = data.task("fine")
+    first = data.samples["repetition"].to_numpy() == 0
+    train, val, test = (rows[first[rows]] for rows in split_rows(data, task))
+    learned = whole_images(data, train, MOST_TO_LEARN)
+    chosen = whole_images(data, val, MOST_TO_LEARN)
+    X, y = data.X[learned], task.truth[learned]
+    validation = data.X[chosen], task.truth[chosen]
+    Xt = data.X.at(test)
 
     fits: list[tuple[str, FitFacts]] = []
     tables: list[pd.DataFrame] = []
 
     def add(probe: str, facts: FitFacts, probabilities: np.ndarray) -> None:
         fits.append((probe, facts))
-        tables.append(told(work, task, test, probabilities, {"probe": probe}))
+        tables.append(prediction_table(data, task, test, probabilities, {"probe": probe}))
 
     for seed, probe in zip(
         SEEDS, mlp.fit_seeds(X, y, classes=task.classes, validation=validation, seeds=SEEDS), strict=True
@@ -44,15 +44,17 @@ def train_others(work: ModelSamples, key: str) -> None:
     blocks = [knn.votes(X, y, block, sizes, len(task.classes)) for block in Xt.blocks()]
     tested = {k: np.concatenate([block[k] for block in blocks]) for k in sizes}
     for k in sizes:
-        facts = FitFacts(float(k), False, True, 0, log_loss(held[k], validation[1]))  # every k is told: none is chosen
+        facts = FitFacts(
+            float(k), False, True, 0, log_loss(held[k], validation[1])
+        )  # none is chosen: every k is reported
         add(f"knn-{k}", facts, tested[k])
     notes = []
     if len(learned) < len(train):
-        images = work.samples["image_id"].iloc[learned].nunique()
+        images = data.samples["image_id"].iloc[learned].nunique()
         notes.append(f"learned from {images} images, evenly spaced")
     if not first.all():
         notes.append("first repetition alone")
-    save_fits(work, "fine", fits, key, [probe for probe, _ in fits], "; ".join(notes), OTHER_PROBES)
+    save_fits(data, "fine", fits, key, [probe for probe, _ in fits], "; ".join(notes), OTHER_PROBES)
     # Last, so that a kill before it leaves the task to be done again.
     table = pd.concat(tables, ignore_index=True)
-    work.store.write_table(predictions_path(work.model, OTHER_PROBES), table, key)
+    data.store.write_table(predictions_path(data.model, OTHER_PROBES), table, key)

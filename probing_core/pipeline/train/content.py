@@ -1,4 +1,4 @@
-"""The content task: what is in the picture, told from clean embeddings and from transformed ones.
+"""The content task: what is in the picture, predicted from clean embeddings and from transformed ones.
 
 The probe learns from untouched pictures and is tested on untouched and on transformed ones. Beside it stand the
 oracles, one a transform, which learn from pictures transformed alike. Where the probe falls and the oracle holds, a
@@ -12,37 +12,37 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from probing_core.pipeline.train.tables import save_fits, told
-from probing_core.pipeline.train.with_splits import fit_part, parts
+from probing_core.pipeline.train.tables import prediction_table, save_fits
+from probing_core.pipeline.train.with_splits import fit_rows, split_rows
 from probing_core.runs.layout import ORACLE, predictions_path, probe_path
 from probing_core.runs.model_samples import ModelSamples, predict
 from probing_core.runs.tasks import CONTENT, Task
 
 
-def train_content(work: ModelSamples, key: str) -> None:
+def train_content(data: ModelSamples, key: str) -> None:
     """The probe of clean pictures, the oracles, and the predictions of both."""
-    task = work.task(CONTENT)
-    train, val, test = parts(work, task)
-    probe = fit_part(work, task, train, val)
+    task = data.task(CONTENT)
+    train, val, test = split_rows(data, task)
+    probe = fit_rows(data, task, train, val)
     fits = [("split", probe.facts)]
     tables = []
-    for transform in work.transforms:
+    for transform in data.transforms:
         if transform.name == "identity" or transform.far:
             continue  # of the clean ones the probe itself is the oracle; the far tier is never learned from
-        alike = _only(work, task, transform.name)
-        learned, chosen, tested = parts(work, alike)
-        oracle = fit_part(work, alike, learned, chosen)
+        alike = _only(data, task, transform.name)
+        learned, chosen, tested = split_rows(data, alike)
+        oracle = fit_rows(data, alike, learned, chosen)
         fits.append((f"oracle:{transform.name}", oracle.facts))
-        tables.append(told(work, alike, tested, predict(oracle, work.X.at(tested))))
-    work.store.write_bytes(probe_path(work.model, CONTENT), probe.to_bytes(), key)
-    save_fits(work, CONTENT, fits, key)
-    work.store.write_table(predictions_path(work.model, ORACLE), pd.concat(tables, ignore_index=True), key)
+        tables.append(prediction_table(data, alike, tested, predict(oracle, data.X.at(tested))))
+    data.store.write_bytes(probe_path(data.model, CONTENT), probe.to_bytes(), key)
+    save_fits(data, CONTENT, fits, key)
+    data.store.write_table(predictions_path(data.model, ORACLE), pd.concat(tables, ignore_index=True), key)
     # Last, so that a kill before it leaves the task to be done again.
-    table = told(work, task, test, predict(probe, work.X.at(test)))
-    work.store.write_table(predictions_path(work.model, CONTENT), table, key)
+    table = prediction_table(data, task, test, predict(probe, data.X.at(test)))
+    data.store.write_table(predictions_path(data.model, CONTENT), table, key)
 
 
-def _only(work: ModelSamples, task: Task, transform: str) -> Task:
+def _only(data: ModelSamples, task: Task, transform: str) -> Task:
     """The same task over the samples of one transform, all of which may be learned from."""
-    mine = (work.samples["transform"] == transform).to_numpy()
+    mine = (data.samples["transform"] == transform).to_numpy()
     return replace(task, truth=np.where(mine, task.truth, -1), seen=np.ones(len(mine), bool))

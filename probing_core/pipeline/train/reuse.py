@@ -7,7 +7,7 @@ import numpy as np
 from probing_core.errors import BadRun
 from probing_core.measures.temperature import at_temperature
 from probing_core.pipeline.caveats import joined
-from probing_core.pipeline.train.tables import kept, save_fits, told
+from probing_core.pipeline.train.tables import prediction_table, round_probabilities, save_fits
 from probing_core.runs import layout
 from probing_core.runs.image_selection import LEARNED
 from probing_core.runs.layout import CALIBRATED, DEPLOYMENT, FUSION, NOVELTY, predictions_path, probe_path
@@ -22,7 +22,7 @@ LIVE = (CALIBRATED, DEPLOYMENT, FUSION, NOVELTY)
 """Files that are taken over with the probe of the task ``fine``."""
 
 
-def adopt(work: ModelSamples, source: Store, name: str, key: str) -> None:
+def adopt(data: ModelSamples, source: Store, name: str, key: str) -> None:
     """Copies the probes of ``source`` for the task ``name`` and predicts with them.
 
     Photographs of the same corpus that they learned from, or that their penalties were chosen on, are not tested.
@@ -31,41 +31,41 @@ def adopt(work: ModelSamples, source: Store, name: str, key: str) -> None:
         BadRun: the other run lacks the model or a class, the model embeds differently there, or the probes know every
             photograph.
     """
-    rounding = require_same_model(work.entry, source)
-    for path in _paths(work.model, name):
+    rounding = require_same_model(data.entry, source)
+    for path in _paths(data.model, name):
         if source.has(path):
-            work.store.adopt(path, source, key)
-        elif work.store.has(path):
-            work.store.remove(path)  # of before the other run was made anew
-    probe = read_probe(work.store, work.model, name)
-    task = work.task(name)
+            data.store.adopt(path, source, key)
+        elif data.store.has(path):
+            data.store.remove(path)  # of an earlier state of the other run
+    probe = read_probe(data.store, data.model, name)
+    task = data.task(name)
     missing = sorted(set(task.classes) - set(probe.classes))
     if missing:
         raise BadRun(f"The run that the probes are taken from never learned: {', '.join(missing)}.")
     position = np.array([probe.classes.index(cls) for cls in task.classes])
     adopted = Task(name, probe.classes, np.where(task.takes_part, position[task.truth], -1), task.seen)
-    known, of_known = _known_photographs(work, source)
+    known, of_known = _known_photographs(data, source)
     rows = np.flatnonzero(adopted.takes_part & ~known)
     if len(rows) == 0:
         raise BadRun(
             "The run that the probes are taken from learned from every photograph of this one, so none is left to "
             "test; take another corpus."
         )
-    probabilities = predict(probe, work.X.at(rows))
+    probabilities = predict(probe, data.X.at(rows))
     further = {}
     # Runs of few photographs, and those of before, have one temperature for both.
-    tempered = CALIBRATED if work.store.has(probe_path(work.model, CALIBRATED)) else DEPLOYMENT
-    if name == "fine" and work.store.has(probe_path(work.model, tempered)):
-        temperature = read_probe(work.store, work.model, tempered).temperature
-        further["p_calibrated"] = kept(at_temperature(probabilities, temperature).max(1))
+    tempered = CALIBRATED if data.store.has(probe_path(data.model, CALIBRATED)) else DEPLOYMENT
+    if name == "fine" and data.store.has(probe_path(data.model, tempered)):
+        temperature = read_probe(data.store, data.model, tempered).temperature
+        further["p_calibrated"] = round_probabilities(at_temperature(probabilities, temperature).max(1))
     fits = [("adopted", probe.facts)]
-    if name == "fine" and work.store.has(probe_path(work.model, DEPLOYMENT)):
-        fits.append((DEPLOYMENT, read_probe(work.store, work.model, DEPLOYMENT).facts))
+    if name == "fine" and data.store.has(probe_path(data.model, DEPLOYMENT)):
+        fits.append((DEPLOYMENT, read_probe(data.store, data.model, DEPLOYMENT).facts))
     about = f"probes trained on embeddings of another {' and '.join(rounding)}" if rounding else ""
-    save_fits(work, name, fits, key, note=joined(about, of_known))
+    save_fits(data, name, fits, key, note=joined(about, of_known))
     # Last, so that a kill before it leaves the task to be done again.
-    table = told(work, adopted, rows, probabilities, further)
-    work.store.write_table(predictions_path(work.model, name), table, key)
+    table = prediction_table(data, adopted, rows, probabilities, further)
+    data.store.write_table(predictions_path(data.model, name), table, key)
 
 
 def adopted_files(model: str, source: Store, name: str) -> list[str]:
@@ -77,21 +77,21 @@ def _paths(model: str, name: str) -> list[str]:
     return [probe_path(model, file) for file in (name, *(LIVE if name == "fine" else ()))]
 
 
-def _known_photographs(work: ModelSamples, source: Store) -> tuple[np.ndarray, str]:
+def _known_photographs(data: ModelSamples, source: Store) -> tuple[np.ndarray, str]:
     """(N,) whether the probes know a sample's photograph; and what a reader must know of it.
 
     Names alone do not make two pictures the same: photographs of another corpus that are called like known ones are
-    tested, and the reader is told.
+    tested, with a note to the reader.
     """
     images = source.read_table(layout.IMAGES)
     learned = images[images["used"]]
     if evaluation_mode(images) == "split":
         learned = learned[learned["split"].isin(LEARNED)]
-    known = work.samples["base_id"].isin(learned["base_id"]).to_numpy()
-    count = work.samples["base_id"][known].nunique()
+    known = data.samples["base_id"].isin(learned["base_id"]).to_numpy()
+    count = data.samples["base_id"][known].nunique()
     if not count:
         return known, ""
     theirs = read_recipe(source)
-    if theirs.fingerprint == work.recipe.fingerprint:
+    if theirs.fingerprint == data.recipe.fingerprint:
         return known, f"{count} photographs that the probes learned from are left out"
     return np.zeros_like(known), f"{count} photographs are called like ones that the probes learned from"

@@ -1,4 +1,4 @@
-"""Where the probes, predictions and facts of a model lie, and writing them."""
+"""The tables that training writes: predictions of a task, and one row a fitted probe."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from probing_core.runs.store import digest
 from probing_core.runs.tasks import Task
 
 STEPS_OF_ODDS = 128
-"""Probabilities are kept to this part of a natural logarithm of their odds."""
+"""Natural logarithms of the odds of probabilities are rounded to one part in so many."""
 
 FEW_VALUES = 1000
 """So many different probabilities, as votes of neighbors give, are small as they are."""
 
 LARGEST_ODDS = 28.0
-"""Logarithm of the odds of the largest probability that is kept, which ``float32`` holds as 1."""
+"""Logarithm of the odds of the largest probability that is written, which ``float32`` holds as 1."""
 
 
 def task_key(recipe: Recipe, entry: dict[str, Any], task: str) -> str:
@@ -32,7 +32,7 @@ def task_key(recipe: Recipe, entry: dict[str, Any], task: str) -> str:
 
 
 def save_fits(
-    work: ModelSamples,
+    data: ModelSamples,
     task: str,
     fits: Iterable[tuple[str, FitFacts]],
     key: str,
@@ -52,7 +52,7 @@ def save_fits(
     table = pd.DataFrame(
         [
             {
-                "model": work.model,
+                "model": data.model,
                 "task": task,
                 "probe": probe,
                 "fold": str(fold),
@@ -66,11 +66,11 @@ def save_fits(
             for (fold, facts), probe in zip(fits, probes or ["linear"] * len(fits), strict=True)
         ]
     )
-    work.store.write_table(fits_path(work.model, name or task), table, key)
+    data.store.write_table(fits_path(data.model, name or task), table, key)
 
 
-def told(
-    work: ModelSamples,
+def prediction_table(
+    data: ModelSamples,
     task: Task,
     rows: np.ndarray,
     probabilities: np.ndarray,
@@ -87,20 +87,20 @@ def told(
     truth, predicted = task.truth[rows], probabilities.argmax(1)
     order = np.arange(len(rows))
     columns = {
-        "sample": work.samples["sample"].to_numpy()[rows],
+        "sample": data.samples["sample"].to_numpy()[rows],
         "truth": classes[truth],
         "predicted": classes[predicted],
-        "p_truth": kept(probabilities[order, truth]),
-        "p_predicted": kept(probabilities[order, predicted]),
+        "p_truth": round_probabilities(probabilities[order, truth]),
+        "p_predicted": round_probabilities(probabilities[order, predicted]),
         "seen": task.seen[rows],
     }
     return pd.DataFrame(columns | dict(further or {}))
 
 
-def kept(probabilities: np.ndarray) -> np.ndarray:
+def round_probabilities(probabilities: np.ndarray) -> np.ndarray:
     """(n,) ``float32`` probabilities, rounded so that a table of them takes a third of the bytes.
 
-    Rounded are the logarithms of their odds, to 1 / `STEPS_OF_ODDS`: a probability is wrong by 0.001 at most, by less
+    The logarithms of their odds are rounded to 1 / `STEPS_OF_ODDS`: a probability is wrong by 0.001 at most, by less
     the nearer to 0 or 1, and up as often as down, so that means of many (scores) stay as they are. `FEW_VALUES` are
     left alone: each would be wrong in one direction for all its samples.
     """

@@ -13,7 +13,7 @@ from probing_core.errors import BadRun
 from probing_core.measures.temperature import at_temperature, fit_temperature
 from probing_core.pipeline import Options, batches, run
 from probing_core.pipeline.train.leave_one_out import calibrate_out_of_fold
-from probing_core.pipeline.train.tables import kept
+from probing_core.pipeline.train.tables import round_probabilities
 from probing_core.probes.linear import fit
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.layout import DEPLOYMENT, NOVELTY, predictions_path, probe_path
@@ -104,7 +104,7 @@ def test_reported_probabilities_are_tempered_on_the_val_split(store, samples, X)
 def test_kept_probabilities_are_near_smaller_and_in_order():
     rng = np.random.default_rng(0)
     p = 1 / (1 + np.exp(-rng.normal(0, 4, 20_000)))
-    near = kept(p)
+    near = round_probabilities(p)
     assert near.dtype == np.float32
     assert np.abs(near - p).max() < 0.001
     assert (np.abs(near / p - 1) < 0.004).all()
@@ -112,10 +112,10 @@ def test_kept_probabilities_are_near_smaller_and_in_order():
     assert abs(near.mean() - p.mean()) < 1e-5
     assert (np.diff(near[np.argsort(p)]) >= 0).all()
     assert len(np.unique(near)) < 5000
-    assert np.array_equal(kept(near), near)
-    assert kept(np.append(p, [0, 1e-30, 1]))[-3:] == pytest.approx([0, 0, 1], abs=1e-12)
+    assert np.array_equal(round_probabilities(near), near)
+    assert round_probabilities(np.append(p, [0, 1e-30, 1]))[-3:] == pytest.approx([0, 0, 1], abs=1e-12)
     votes = np.repeat([0.1, 0.25], 5000)
-    assert np.array_equal(kept(votes), votes.astype(np.float32))
+    assert np.array_equal(round_probabilities(votes), votes.astype(np.float32))
 
 
 def test_few_photographs_are_tempered_by_the_others():

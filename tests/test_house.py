@@ -1,0 +1,96 @@
+"""The house: few entries at each root, small files, a layer for each module, one spelling of the paths of a run."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("probing_core", "dashboard")
+CODE = (*PACKAGES, "scripts", "benchmarks")
+
+MOST_ENTRIES = 18
+MOST_LINES = 350
+
+OF_A_RUN = re.compile(
+    r"\b(run|model)\.toml\b|\bmanifest\.json\b|\b(images|samples|looks|map|scores|fits)\.parquet\b|\blooks\.safetensors\b"
+    r"|\bprogress\.json\b|\bworker\.txt\b|^(models|tables|units|series|log|embeddings|probes|predictions|studies)/|\bunit-"
+)
+"""Names of files and folders of a run."""
+
+NOT_OF_A_RUN = {
+    "probing_core/runs/layout.py",  # the one place
+    "probing_core/embedders/providers/exported.py",  # folders of another program's archive
+    "scripts/package.py",  # tries an installed package from outside
+}
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_root_has_few_entries(package):
+    entries = [p.name for p in (ROOT / package).iterdir() if not p.name.startswith((".", "__pycache__"))]
+    assert len(entries) <= MOST_ENTRIES, sorted(entries)
+
+
+def test_files_are_small():
+    long = {
+        name_of(path): count for path in sources(*CODE) if (count := len(path.read_text().splitlines())) > MOST_LINES
+    }
+    assert not long
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_module_has_a_layer(package):
+    """What `make check` enforces, too: the contract of a package is exhaustive."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    contract = next(c for c in contracts if c["type"] == "layers" and c["containers"] == [package])
+    assert contract["exhaustive"]
+    layers = {name.strip() for layer in contract["layers"] for name in layer.split("|")}
+    modules = {p.stem for p in (ROOT / package).iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()}
+    assert modules - {"__init__"} == layers
+    assert len(contract["layers"]) <= 10
+
+
+def strings(tree: ast.Module) -> Iterator[ast.Constant]:
+    """String constants, docstrings and other bare strings apart."""
+    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare:
+            yield node
+
+
+def test_paths_of_a_run_are_spelled_in_one_file():
+    found = [
+        f"{name_of(path)}:{node.lineno}: {node.value}"
+        for path in sources(*CODE)
+        if name_of(path) not in NOT_OF_A_RUN
+        for node in strings(ast.parse(path.read_text()))
+        if OF_A_RUN.search(node.value)
+    ]
+    assert not found, "`probing_core.runs.layout` has a name for each of these:\n" + "\n".join(found)
+
+
+def test_a_spelled_path_would_be_found():
+    tree = ast.parse('"""models/x"""\npath = f"models/{name}/probes.safetensors"\nother = "run.toml"\n')
+    assert [bool(OF_A_RUN.search(node.value)) for node in strings(tree)].count(True) == 2
+
+
+def test_paths_of_a_run_need_no_framework():
+    modules = "numpy", "pandas", "torch", "streamlit"
+    code = f"import sys, probing_core.runs.layout; print([m for m in {modules} if m in sys.modules])"
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"
