@@ -18,6 +18,7 @@ CODE = (*PACKAGES, "scripts", "benchmarks")
 
 MOST_ENTRIES = 18
 MOST_LINES = 350
+MOST_FUNCTION_LINES = 60
 
 OF_A_RUN = re.compile(
     r"\b(run|model)\.toml\b|\bmanifest\.json\b|\b(images|samples|looks|map|scores|fits)\.parquet\b|\blooks\.safetensors\b"
@@ -94,3 +95,22 @@ def test_paths_of_a_run_need_no_framework():
     code = f"import sys, probing_core.runs.layout; print([m for m in {modules} if m in sys.modules])"
     printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+LONG_FUNCTIONS = {
+    "probing_core/charts/confusion.py:confusion_chart",
+    "probing_core/pretraining/card.py:model_card",
+    "probing_core/pretraining/loop.py:train",
+    "probing_core/probes/linear.py:fit",
+}
+"""Functions that read better in one piece."""
+
+
+def test_functions_can_be_seen_whole():
+    long = {
+        f"{name_of(path)}:{node.name}"
+        for path in sources(*CODE)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= MOST_FUNCTION_LINES
+    }
+    assert long <= LONG_FUNCTIONS

@@ -1,4 +1,4 @@
-"""Confusion matrices from kept predictions."""
+"""Confusion matrices from a table of predictions."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ SOURCES_KEPT = 128
 
 
 class PicturesMissing(ProbingError):
-    """The run's pictures cannot be made on this machine; the text says why."""
+    """The run's pictures cannot be made on this machine; its text is the reason."""
 
 
 class Pictures:

@@ -1,4 +1,4 @@
-"""Which models lead, and which of them cannot be told apart."""
+"""Which models lead, and which of them do not differ for certain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FACTS = ("base_id", "transform", "visible")
 """What a score needs to know of a sample."""
 
 FLIPS = 10_000
-"""Of signs in a table that a page shows: a tenth of those that a verdict rests on, and no one waits."""
+"""Of signs in a table that a page shows: a tenth of those that a verdict rests on, so that no visitor waits."""
 
 
 def rankable(runs: Sequence[Run]) -> list[str]:
@@ -68,13 +68,13 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") ->
         return board
     board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
     # By place and not by name: two folders may have the same.
-    units = [
+    accuracies = [
         _accuracy(runs[place], model, task, subset)
         for place, model in zip(board["place"].tolist(), board["model"].tolist(), strict=True)
     ]
     board = board.drop(columns="place")
     board["difference"] = board["value"].iloc[0] - board["value"]
-    board["p"] = [np.nan, *against_best(units)]
+    board["p"] = [np.nan, *against_best(accuracies)]
     board["apart"] = board["p"] < SIGNIFICANCE
     return board
 
@@ -93,10 +93,10 @@ def _scores(run: Run, task: str, subset: str) -> pd.DataFrame:
     return rows.merge(facts, on="model", how="left").assign(run=run.name)
 
 
-def _accuracy(run: Run, model: str, task: str, subset: str) -> Unit:
+def _accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
     predictions = run.predictions(model, task, FACTS)
     if predictions.empty:
-        return Unit(np.empty(0, str), None)
+        return AccuracySums(np.empty(0, str), None)
     return accuracy_of(of_subset(predictions, subset, run.far))
 
 
@@ -116,8 +116,8 @@ def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ())
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
-    """Balanced accuracy of one model, to be compared with that of another: its sums, and whose they are.
+class AccuracySums:
+    """Balanced accuracy of one model, to be compared with that of another: its sums by photograph.
 
     Attributes:
         bases: (C,) base photographs, in order.
@@ -128,26 +128,26 @@ class Unit:
     sums: ClusterSums | None
 
 
-def accuracy_of(rows: pd.DataFrame) -> Unit:
+def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
     """Balanced accuracy of predictions, which is also the in-group hit rate where ``truth`` is a group."""
     if rows.empty:
-        return Unit(np.empty(0, str), None)
+        return AccuracySums(np.empty(0, str), None)
     truth = pd.Categorical(rows["truth"])
     predicted = truth.categories.get_indexer(pd.Index(rows["predicted"]))
     base, bases = pd.factorize(rows["base_id"], sort=True)
-    return Unit(np.asarray(bases, str), balanced_accuracy(truth.codes.astype(np.int64), predicted, base))
+    return AccuracySums(np.asarray(bases, str), balanced_accuracy(truth.codes.astype(np.int64), predicted, base))
 
 
-def against_best(units: Sequence[Unit]) -> np.ndarray:
+def against_best(accuracies: Sequence[AccuracySums]) -> np.ndarray:
     """p (M - 1,) of the difference of the first of M models, the best, to each other one; two-sided, paired by base
     photograph.
 
     Corrected as if all pairs had been compared: which model is the best was seen before it was compared.
     """
-    return holm(paired_p(units[0], units[1:]), among=len(units) * (len(units) - 1) // 2)
+    return holm(paired_p(accuracies[0], accuracies[1:]), among=len(accuracies) * (len(accuracies) - 1) // 2)
 
 
-def paired_p(first: Unit, others: Sequence[Unit]) -> np.ndarray:
+def paired_p(first: AccuracySums, others: Sequence[AccuracySums]) -> np.ndarray:
     """Two-sided p (M,) of the difference to each other model, over the photographs that both have.
 
     NaN where those are fewer than two.
@@ -164,6 +164,6 @@ def paired_p(first: Unit, others: Sequence[Unit]) -> np.ndarray:
     return p
 
 
-def _sums_of(unit: Unit, bases: np.ndarray) -> ClusterSums:
-    assert unit.sums is not None
-    return replace(unit.sums, sums=unit.sums.sums[np.searchsorted(unit.bases, bases)])
+def _sums_of(accuracy: AccuracySums, bases: np.ndarray) -> ClusterSums:
+    assert accuracy.sums is not None
+    return replace(accuracy.sums, sums=accuracy.sums.sums[np.searchsorted(accuracy.bases, bases)])

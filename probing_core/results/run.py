@@ -99,7 +99,7 @@ class Run:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """The scores of linear probes: what pages and rankings show unless they say otherwise."""
+        """The scores of linear probes: what pages and rankings show unless they state something else."""
         scores = self.probe_scores
         return scores if scores.empty else scores[scores["probe"] == "linear"].reset_index(drop=True)
 
@@ -122,7 +122,7 @@ class Run:
         return [name for name in self.store.names() if name.endswith(layout.PARQUET)]
 
     def predictions(self, model: str, task: str, facts: Sequence[str] | None = None) -> pd.DataFrame:
-        """Every tested sample of ``task`` with what ``model``'s probe said, joined with `samples`.
+        """Every tested sample of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
 
         Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, those of `samples` (all,
         or ``facts`` alone) and ``correct`` (bool). Empty if the run has none.
@@ -143,9 +143,9 @@ class Run:
         return joined.assign(correct=joined["truth"] == joined["predicted"])
 
     def _facts_of(self, numbers: np.ndarray, facts: tuple[str, ...] | None) -> pd.DataFrame | None:
-        """What `samples` say of those with these ``numbers``, in their order; None where one is unknown or there twice.
+        """The columns of the samples with these ``numbers``, in their order; None where one is unknown or there twice.
 
-        The last answer is kept: all models are tested on the same samples.
+        The last result is cached: all models are tested on the same samples.
         """
         before = self._last_facts.get(facts)
         if before is not None and np.array_equal(before[0], numbers):

@@ -55,7 +55,7 @@ def rotations(run: Run, measure: str = "group-hit-rate") -> pd.DataFrame:
 
 
 def members(run: Run, model: str) -> pd.DataFrame:
-    """How often the group of each transform is told, in every rotation; ``unseen`` says where it was held out.
+    """How often the group of each transform is recognized, in every rotation; ``unseen`` marks where it was held out.
 
     Scores with ``transform``, ``group``, ``rotation`` and ``unseen``, in the order of the bank; those transforms that
     were held out somewhere.
@@ -74,8 +74,8 @@ def members(run: Run, model: str) -> pd.DataFrame:
 
 
 def shifts(run: Run, model: str) -> pd.DataFrame:
-    """How far each transform moves the embeddings of ``model`` (``value``), and how often it is told
-    (``value_recall``); empty where the run has not measured it."""
+    """How far each transform moves the embeddings of ``model`` (``value``), and how often it is
+    recognized (``value_recall``); empty where the run has not measured it."""
     shift = pick(run.table(layout.table_path("geometry")), measure="shift", model=model)
     recall = pick(run.scores, task="fine", measure="recall", model=model)
     if shift.empty or recall.empty:
@@ -90,13 +90,13 @@ def landing(run: Run, model: str, task: str) -> tuple[pd.DataFrame, int]:
 
     Transforms in rows, in the order of the bank, groups in columns; empty where the run has no such predictions.
     """
-    told = run.predictions(model, task)
-    told = told if told.empty else of_subset(told, "unseen", run.far)
-    if told.empty:
-        return told, 0
+    unseen = run.predictions(model, task)
+    unseen = unseen if unseen.empty else of_subset(unseen, "unseen", run.far)
+    if unseen.empty:
+        return unseen, 0
     order = {t: i for i, t in enumerate(run.transforms["transform"])}
-    told = told.sort_values("transform", key=lambda c: c.map(order))
-    return confusion_matrix(told, run.classes("group"), "row", truth="transform") * 100, len(told)
+    unseen = unseen.sort_values("transform", key=lambda c: c.map(order))
+    return confusion_matrix(unseen, run.classes("group"), "row", truth="transform") * 100, len(unseen)
 
 
 def substance(run: Run) -> pd.DataFrame:
@@ -132,15 +132,15 @@ def content_by_transform(run: Run) -> pd.DataFrame:
 def other_probes(run: Run, models: Sequence[str]) -> pd.DataFrame:
     """``model``, ``probe``, ``value``, ``low``, ``high``: the fine task by each kind of probe; empty if there is one.
 
-    The interval of ``mlp`` holds its seeds together. The note says which number of neighbors validation chose.
+    The interval of ``mlp`` holds its seeds together. The note marks the number of neighbors that validation chose.
     """
     rows = pick(run.probe_scores, task="fine", subset="seen", measure="balanced-accuracy")
     if rows.empty or rows["probe"].nunique() < 2:
         return pd.DataFrame()
     chosen = _neighbors_chosen(run.fits)
     pairs = zip(rows["model"], rows["probe"], rows["note"], strict=True)
-    told = [(note, CHOSEN if (model, probe) in chosen else "") for model, probe, note in pairs]
-    rows = rows.assign(note=["; ".join(filter(None, both)) for both in told])
+    notes = [(note, CHOSEN if (model, probe) in chosen else "") for model, probe, note in pairs]
+    rows = rows.assign(note=["; ".join(filter(None, both)) for both in notes])
     return _in_order(rows, models)[["model", "probe", *COLUMNS, *_noted(rows)]]
 
 
@@ -157,7 +157,7 @@ def content_classes(run: Run) -> str:
     rows = labelled(run.images)
     where = " that no encoder of the zoo saw in pretraining" if rows["held_out"].any() else ""
     lost = rows["label"].nunique() - len(labels)
-    words = f"Content is told among {len(labels)} labels{where}"
+    words = f"The content is one of {len(labels)} labels{where}"
     if lost:
         words += (
             f"; {lost} more have fewer than {FEWEST_TO_LEARN} photographs to learn from or {FEWEST_TO_TEST} to test"
@@ -207,7 +207,7 @@ def layers(run: Run) -> pd.DataFrame:
 
     Columns: ``base`` (the model; with its pooling where blocks were pooled in several ways), ``task``, ``layer``,
     ``value``, ``low``, ``high``, ``chance``, ``validation_loss`` (nats, of photographs that were not tested) and
-    ``chosen`` (bool), the layer of a model with the lowest of these: what is told of "the best layer" is its score,
+    ``chosen`` (bool), the layer of a model with the lowest of these: what is reported of "the best layer" is its score,
     never the highest one of the test split.
     """
     studied = run.table(layout.table_path("layers"))

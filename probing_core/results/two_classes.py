@@ -1,4 +1,4 @@
-"""Which model tells two classes apart best."""
+"""Which model separates two classes best."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ COLUMNS = ["truth", "predicted", "correct", "base_id"]
 """Of the predictions, all that counts here."""
 
 
-def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.DataFrame:
+def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.DataFrame:
     """Every model on the samples of two classes, best first.
 
     A sample is right where the probe names its class, among all classes of the task. Intervals and p are clustered and
     paired by base photograph, as in `leaderboard`.
 
     Args:
-        told: model -> rows of `Run.predictions`, of the same samples for every model.
+        predictions: model -> rows of `Run.predictions`, of the same samples for every model.
         first, second: names of two classes.
 
     Returns:
@@ -30,8 +30,8 @@ def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.
         ``first_as_second``, ``second_as_first`` (share of the one that is taken for the other), ``samples``,
         ``bases``, ``p`` against the best and ``apart``. Models without such samples are left out.
     """
-    rows, units = [], []
-    for model, table in told.items():
+    rows, accuracies = [], []
+    for model, table in predictions.items():
         both = table.loc[table["truth"].isin((first, second)), COLUMNS] if len(table) else table
         if both.empty:
             continue
@@ -52,11 +52,11 @@ def tell_apart(told: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.
                 "bases": found.clusters,
             }
         )
-        units.append(accuracy_of(both))
+        accuracies.append(accuracy_of(both))
     if not rows:
         return pd.DataFrame()
     board = pd.DataFrame(rows)
     order = board["value"].argsort(kind="stable")[::-1].to_numpy()
-    p = against_best([units[i] for i in order])
+    p = against_best([accuracies[i] for i in order])
     board = board.iloc[order].assign(p=[np.nan, *p]).reset_index(drop=True)
     return board.assign(apart=board["p"] < SIGNIFICANCE)

@@ -12,7 +12,7 @@ from scipy.stats import permutation_test
 from probing_core.errors import BadRun
 from probing_core.measures.cluster_sums import mean
 from probing_core.results import Run, leaderboard, rankable, ranking
-from probing_core.results.ranking import SIGNIFICANCE, Unit, accuracy_of, against_best, of_subset, paired_p
+from probing_core.results.ranking import SIGNIFICANCE, AccuracySums, accuracy_of, against_best, of_subset, paired_p
 from probing_core.runs.store import Store
 
 
@@ -50,7 +50,7 @@ def test_what_is_tested_is_what_is_shown(made_run, task, subset):
 def unit(values, names=None):
     values = np.asarray(values, float)
     bases = np.array([f"photo{i:02}" for i in range(len(values))] if names is None else names, str)
-    return Unit(bases, mean(values, np.arange(len(values))))
+    return AccuracySums(bases, mean(values, np.arange(len(values))))
 
 
 @pytest.mark.parametrize("n", [6, 11])

@@ -1,0 +1,164 @@
+"""A made-up transformation, provider of models, measure and page, each added where CONTRIBUTING puts it, work.
+
+They are added to a copy of the packages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+TRANSFORM = """
+def tint(image: Image, amount: float, rng: np.random.Generator) -> Image:
+    return np.clip(image + np.array([amount, 0, 0]), 0, 255).astype(np.uint8)
+
+
+TRANSFORMS = (
+    *TRANSFORMS,
+    Transform(
+        name="tint",
+        group="tone",
+        parameter="amount",
+        unit="of 255",
+        weakest=40.0,
+        strongest=80.0,
+        definition="Red raised by the amount.",
+        library="NumPy",
+        source="a test",
+        pixels=tint,
+    ),
+)
+"""
+
+PROVIDER = """
+import numpy as np
+
+from probing_core.embedders.base import EmbedderSpec
+from probing_core.embedders.names import ModelName
+from probing_core.embedders.providers.callables import from_callable
+
+
+def make_spec(name: ModelName) -> EmbedderSpec:
+    def statistics(images):
+        return np.array([[*image.mean((0, 1)), *image.std((0, 1))] for image in images], np.float32)
+
+    return from_callable(name.base, statistics, 6)
+"""
+
+MEASURE = """
+
+MEASURES = (
+    *MEASURES,
+    Measure(
+        name="error-rate",
+        title="error rate",
+        unit="fraction",
+        low=0.0,
+        high=1.0,
+        higher_is_better=False,
+        definition="Share of images that the probe names wrongly.",
+        source="a test",
+        score=lambda p: mean(p.truth != p.predicted, p.clusters),
+        chance=lambda classes: 1 - 1 / classes,
+    ),
+)
+"""
+
+PAGE = """
+import streamlit as st
+
+from dashboard.page import page
+
+
+@page("Hello")
+def show() -> None:
+    st.markdown("A page of one file.")
+
+
+show()
+"""
+
+COMPUTE = """
+import json, sys
+from pathlib import Path
+from probing_core.pipeline import Options, run
+from probing_core.results import Run
+
+options = Options(
+    corpus=f"folder:{sys.argv[1]}", view=32, transforms=("brighten", "tint"), models=("mine:color",), device="cpu"
+)
+run(Path("run"), options, ("embed", "train", "evaluate"))
+scores = Run.open("run").scores
+print(json.dumps(scores[scores["subset"].isin(["seen", "transform:tint"])].to_dict("list")))
+"""
+
+OPEN = """
+from streamlit.testing.v1 import AppTest
+
+app = AppTest.from_file("dashboard/app.py", default_timeout=60).run().switch_page("views/hello.py").run()
+assert not app.exception, app.exception
+print(app.title[0].value, "|", *(text.value for text in app.markdown))
+"""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory) -> Path:
+    """The packages with the additions."""
+    root = tmp_path_factory.mktemp("copy")
+    for package in ("probing_core", "dashboard"):
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    append(root / "probing_core" / "transforms" / "bank" / "tone.py", TRANSFORM)
+    append(root / "probing_core" / "measures" / "classification.py", MEASURE)
+    (root / "probing_core" / "embedders" / "providers" / "mine.py").write_text(PROVIDER)
+    insert(
+        root / "probing_core" / "embedders" / "__init__.py",
+        "PROVIDERS = {",
+        '"mine": "probing_core.embedders.providers.mine",',
+    )
+    (root / "dashboard" / "views" / "hello.py").write_text(PAGE)
+    insert(
+        root / "dashboard" / "app.py",
+        '"How it works": [',
+        'st.Page("views/hello.py", title="Hello", url_path="hello"),',
+    )
+    return root
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
+def insert(path: Path, after: str, line: str) -> None:
+    text = path.read_text()
+    assert text.count(after) == 1
+    path.write_text(text.replace(after, f"{after}\n{line}"))
+
+
+def python(copy: Path, code: str, *arguments: str) -> str:
+    env = os.environ | {"PYTHONPATH": str(copy)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], check=False, cwd=copy, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_transformation_a_provider_and_a_measure_are_in_the_tables_of_a_run(copy, few_scenes):
+    scores = json.loads(python(copy, COMPUTE, str(few_scenes)))
+    assert set(scores["model"]) == {"mine:color"}
+    rows = list(zip(scores["subset"], scores["measure"], scores["value"], strict=True))
+    assert ("transform:tint", "recall") in {row[:2] for row in rows}
+    ((_, _, error),) = [row for row in rows if row[:2] == ("seen", "error-rate")]
+    assert 0 <= error <= 1
+
+
+def test_a_page_is_in_the_navigation(copy):
+    assert python(copy, OPEN).strip() == "Hello | A page of one file."
