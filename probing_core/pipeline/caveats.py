@@ -1,4 +1,4 @@
-"""What a reader must know of a number, in words that stand beside it; empty where there is nothing to say."""
+"""Notes: what a reader must know of a number, in words that stand beside it; empty where there is nothing."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def too_few(bases: int, fewest: int = FEWEST_FOR_T) -> str:
     return f"{bases} photographs are too few for an interval" if bases < fewest else ""
 
 
-def of_fits(facts: Iterable[FitFacts]) -> str:
-    """How the fits went that a number rests on."""
+def note_of_fits(facts: Iterable[FitFacts]) -> str:
+    """Whether the fits that a number rests on converged, and chose a penalty within their grid."""
     facts = list(facts)
-    return of_flags([fact.converged for fact in facts], [fact.at_edge for fact in facts])
+    return note_of_fit_columns([fact.converged for fact in facts], [fact.at_edge for fact in facts])
 
 
-def of_flags(converged: Iterable[bool], at_edge: Iterable[bool]) -> str:
-    """`of_fits`, from two columns of ``fits.parquet``."""
+def note_of_fit_columns(converged: Iterable[bool], at_edge: Iterable[bool]) -> str:
+    """`note_of_fits` from two columns of ``fits.parquet``."""
     converged, at_edge = list(converged), list(at_edge)
     unfinished, edge = len(converged) - sum(converged), sum(at_edge)
     return joined(

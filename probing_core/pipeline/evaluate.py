@@ -12,7 +12,7 @@ import pandas as pd
 from probing_core.errors import BadRun
 from probing_core.measures import MEASURES, interval
 from probing_core.measures.intervals import without_interval
-from probing_core.pipeline.caveats import joined, of_flags, too_few
+from probing_core.pipeline.caveats import joined, note_of_fit_columns, too_few
 from probing_core.pipeline.scoring import Score, fewer_scores, oracle_scores, scores_of
 from probing_core.runs import layout, revisions
 from probing_core.runs.layout import DEPLOYMENT, ORACLE, OTHER_PROBES, fits_path, predictions_path, probe_path
@@ -134,4 +134,4 @@ def _rows(model: str, part: _Part) -> Iterator[dict[str, Any]]:
 def _note(fits: pd.DataFrame) -> str:
     """What a reader must know about the probes, or an empty string."""
     own = fits["note"].unique() if "note" in fits else ()
-    return joined(of_flags(fits["converged"], fits["at_edge"]), *own)
+    return joined(note_of_fit_columns(fits["converged"], fits["at_edge"]), *own)

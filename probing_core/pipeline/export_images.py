@@ -71,9 +71,9 @@ def write_export(store: Store, recipe: Recipe, corpus: Corpus, out: Path, progre
             done = len(main.units) - len(todo) + position
             progress.update("export", done, len(main.units), "Writing transformed images")
             assert upcoming is not None
-            pictures, facts = upcoming.result()
+            pictures, measured = upcoming.result()
             upcoming = ahead.submit(make, todo[position + 1]) if position + 1 < len(todo) else None
-            rows = listed.iloc[unit.start : unit.stop].assign(strength=facts["strength"])
+            rows = listed.iloc[unit.start : unit.stop].assign(strength=measured["strength"])
             list(writers.map(lambda pair: _write_picture(out, *pair), zip(rows["file"], pictures, strict=True)))
             _write_parquet(_unit_path(out, unit), rows)
     progress.update("export", len(main.units), len(main.units), "Writing transformed images")
@@ -112,13 +112,13 @@ def _named(planned: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_written(out: Path, unit: Unit, listed: pd.DataFrame) -> bool:
-    """Whether the unit's rows were saved, and nobody removed a picture since."""
+    """Whether the unit's rows were saved, and no picture was removed since."""
     known = _unit_path(out, unit).is_file() or (out / f"{LIST}.parquet").is_file()
     return known and all((out / file).is_file() for file in listed["file"].iloc[unit.start : unit.stop])
 
 
 def _gather(out: Path, units: Sequence[Unit], listed: pd.DataFrame) -> None:
-    """The rows of all units as one list; the CSV first, since the Parquet file tells that both are there."""
+    """The rows of all units as one list; the CSV first, since the Parquet file means that both are there."""
     if not (out / f"{LIST}.parquet").is_file():
         rows = pd.concat([pd.read_parquet(_unit_path(out, unit)) for unit in units], ignore_index=True)
         write_atomically(out / f"{LIST}.csv", rows.to_csv(index=False, lineterminator="\n").encode())

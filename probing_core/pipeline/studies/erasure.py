@@ -11,7 +11,7 @@ import pandas as pd
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.cluster_sums import ClusterSums, average
 from probing_core.measures.leace import fit_eraser
-from probing_core.pipeline.caveats import joined, of_fits, too_few
+from probing_core.pipeline.caveats import joined, note_of_fits, too_few
 from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured
 from probing_core.probes import knn
@@ -67,7 +67,7 @@ def erasure_table(subject: Subject) -> pd.DataFrame:
             found = measured("balanced-accuracy", average([one.right for one in same]))
             note = joined(
                 too_few(found["bases"]),
-                subject.note(*facts) if told.task == "fine" else of_fits(facts),
+                subject.note(*facts) if told.task == "fine" else note_of_fits(facts),
                 f"mean of {len(same)} random subspaces" if len(same) > 1 else "",
             )
             table.append(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.pipeline.caveats import joined, of_fits, too_few
+from probing_core.pipeline.caveats import joined, note_of_fits, too_few
 from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured, predict
 from probing_core.runs.embeddings import read_blocks
@@ -42,7 +42,7 @@ def layers_table(subject: Subject) -> pd.DataFrame:
                     "note": joined(
                         too_few(found["bases"]),
                         f"learned from {rows.loc[train, 'image_id'].nunique()} images",
-                        of_fits((probe.facts,)),
+                        note_of_fits((probe.facts,)),
                     ),
                 }
             )

@@ -13,7 +13,7 @@ import pandas as pd
 from probing_core.corpora import limit_rows
 from probing_core.measures import MEASURES, interval
 from probing_core.measures.cluster_sums import ClusterSums
-from probing_core.pipeline.caveats import joined, of_fits
+from probing_core.pipeline.caveats import joined, note_of_fits
 from probing_core.pipeline.studies.sweep import Sweep, sweep
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import GRID, fit
@@ -147,7 +147,7 @@ class Subject:
         """What a reader must know of fits of the fine task: from how many images was learned, and how they went."""
         there = self.images[self.images["used"] & (self.images["split"] == "train")]
         some = "" if len(there) == self.learned.images else f"learned from {self.learned.images} of {len(there)} images"
-        return joined(some, of_fits(facts))
+        return joined(some, note_of_fits(facts))
 
 
 def chosen_images(images: pd.DataFrame, split: str, most: int) -> list[str]:

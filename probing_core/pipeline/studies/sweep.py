@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.embedding_space import shift
-from probing_core.pipeline.caveats import of_fits
+from probing_core.pipeline.caveats import note_of_fits
 from probing_core.probes.base import LinearProbe
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.layout import STRENGTH, series_table
@@ -59,5 +59,5 @@ def look(rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.
     return Sweep(
         rows.assign(right=said.argmax(1) == truth, detected=own > said[:, identity], shift=moved),
         alarms.groupby(clean_rows["image_id"].to_numpy()).mean(),
-        of_fits((probe.facts,)),
+        note_of_fits((probe.facts,)),
     )
