@@ -16,7 +16,7 @@ import pandas as pd
 
 from probing_core.corpora import limit_rows
 from probing_core.pipeline.studies.base import Study
-from probing_core.pipeline.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES, Subject
+from probing_core.pipeline.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES, ModelData
 from probing_core.pipeline.studies.similarity import FEWEST_AT_ALL, STEADY, cka_table
 from probing_core.runs import layout, revisions
 from probing_core.runs.embeddings import has_embeddings, read_embeddings
@@ -57,12 +57,12 @@ def study(store: Store, recipe: Recipe, progress: Progress) -> None:
     samples = store.read_table(layout.SAMPLES)
     wanted = [s for s in STUDIES if not (s.trains and recipe.probes_from)]
     for done, model in enumerate(models):
-        subject = Subject(store, recipe, model, samples, images)
+        data = ModelData(store, recipe, model, samples, images)
         for one in wanted:
             progress.update("studies", done, len(models), f"{one.name.capitalize()} of {model}")
             key = _key(store, recipe, model, one)
             if key and not store.has(study_path(model, one.name), key):
-                store.write_table(study_path(model, one.name), one.make(subject), key)
+                store.write_table(study_path(model, one.name), one.make(data), key)
     for one in wanted:
         _join(store, models, one.name)
     _compare_spaces(store, models, samples, progress)

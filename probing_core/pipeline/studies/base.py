@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from probing_core.pipeline.studies.model_data import Subject
+from probing_core.pipeline.studies.model_data import ModelData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Study:
     """
 
     name: str
-    make: Callable[[Subject], pd.DataFrame]
+    make: Callable[[ModelData], pd.DataFrame]
     series: str = ""
     probe: bool = False
     trains: bool = True

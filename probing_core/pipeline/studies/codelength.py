@@ -9,19 +9,19 @@ from probing_core.measures.cluster_sums import ClusterSums, mean
 from probing_core.measures.information import codelength, compression
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.base import Study
-from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured
+from probing_core.pipeline.studies.model_data import ModelData, fit_probe, measured
 from probing_core.probes.base import FitFacts
 
 ORDER = 0
 """Seed of the order of images: that of the corpus may be by label, and then a block is unlike the one before."""
 
 
-def codelength_table(subject: Subject) -> pd.DataFrame:
+def codelength_table(data: ModelData) -> pd.DataFrame:
     """The online code of the fine task over the images that the studies learn from (Voita & Titov 2020).
 
     The interval of the compression is over the images of this one order, given the probes.
     """
-    learned, validated, classes = subject.learned, subject.validated, subject.classes
+    learned, validated, classes = data.learned, data.validated, data.classes
     cost = np.full(len(learned.y), np.log2(len(classes)))  # bits; the first block costs what guessing costs
     facts: list[FitFacts] = []
 
@@ -39,7 +39,7 @@ def codelength_table(subject: Subject) -> pd.DataFrame:
     sums = ClusterSums(per_sample, lambda t: t[..., 1] * guessing / np.maximum(t[..., 0], 1e-12))
     found = measured("compression", sums)
     row = (
-        {"model": subject.model}
+        {"model": data.model}
         | found
         | {
             "value": compression(bits, len(cost), len(classes)),
@@ -47,7 +47,7 @@ def codelength_table(subject: Subject) -> pd.DataFrame:
             "guessing_bits": len(cost) * guessing,
             "samples": len(cost),
             "images": learned.images,
-            "note": joined(too_few(found["bases"]), "images in one order", subject.note(*facts)),
+            "note": joined(too_few(found["bases"]), "images in one order", data.note(*facts)),
         }
     )
     return pd.DataFrame([row])

@@ -11,7 +11,7 @@ from probing_core.measures.cluster_sums import mean
 from probing_core.measures.pair_hits import pair_hits
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.base import Study
-from probing_core.pipeline.studies.model_data import Part, Subject, measured
+from probing_core.pipeline.studies.model_data import EmbeddedRows, ModelData, measured
 from probing_core.probes import sigmoid
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.layout import COMPOSITION, series_table
@@ -19,20 +19,20 @@ from probing_core.runs.layout import COMPOSITION, series_table
 FOUND = {"first": "composition-first", "second": "composition-last", "both": "composition-both"}
 
 
-def composition_table(subject: Subject) -> pd.DataFrame:
+def composition_table(data: ModelData) -> pd.DataFrame:
     """A yes-or-no probe of every single transformation, on images under two."""
-    singles = subject.classes[1:]  # identity is first, and not to be found
-    learned, validated = subject.learned, subject.validated
+    singles = data.classes[1:]  # identity is first, and not to be found
+    learned, validated = data.learned, data.validated
     probe = sigmoid.fit(
         learned.X,
         _yes(learned, len(singles)),
         classes=singles,
         validation=(validated.X, _yes(validated, len(singles))),
     )
-    rows = subject.store.read_table(series_table(COMPOSITION))
-    scores = probe.logits(read_embeddings(subject.store, subject.model, series=COMPOSITION))
-    told, of_probe = pairs_told(rows, scores, singles), subject.note(probe.facts)
-    return told.assign(model=subject.model, note=[joined(note, of_probe) for note in told["note"]])[["model", *COLUMNS]]
+    rows = data.store.read_table(series_table(COMPOSITION))
+    scores = probe.logits(read_embeddings(data.store, data.model, series=COMPOSITION))
+    table, of_probe = pair_table(rows, scores, singles), data.note(probe.facts)
+    return table.assign(model=data.model, note=[joined(note, of_probe) for note in table["note"]])[["model", *COLUMNS]]
 
 
 COLUMNS = (
@@ -46,7 +46,7 @@ COLUMNS = (
 )
 
 
-def pairs_told(rows: pd.DataFrame, scores: np.ndarray, singles: tuple[str, ...]) -> pd.DataFrame:
+def pair_table(rows: pd.DataFrame, scores: np.ndarray, singles: tuple[str, ...]) -> pd.DataFrame:
     """The hits of every pair, from ``scores`` (n, K) of the single transformations for the series' ``rows``."""
     place = {name: i for i, name in enumerate(singles)}
     hits = pair_hits(scores, rows["first"].map(place).to_numpy(), rows["second"].map(place).to_numpy())
@@ -64,9 +64,9 @@ def pairs_told(rows: pd.DataFrame, scores: np.ndarray, singles: tuple[str, ...])
     return pd.DataFrame(table)
 
 
-def _yes(part: Part, singles: int) -> np.ndarray:
+def _yes(samples: EmbeddedRows, singles: int) -> np.ndarray:
     """(n, K - 1) whether a row is of each single transformation; of none for identity."""
-    return part.y[:, None] == np.arange(1, singles + 1)
+    return samples.y[:, None] == np.arange(1, singles + 1)
 
 
 STUDY = Study(name="composition", make=composition_table, series=COMPOSITION)

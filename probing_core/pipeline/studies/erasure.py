@@ -13,7 +13,7 @@ from probing_core.measures.cluster_sums import ClusterSums, average
 from probing_core.measures.leace import fit_eraser
 from probing_core.pipeline.caveats import joined, note_of_fits, too_few
 from probing_core.pipeline.studies.base import Study
-from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured
+from probing_core.pipeline.studies.model_data import ModelData, fit_probe, measured
 from probing_core.probes import knn
 from probing_core.probes.base import FitFacts, Probe
 from probing_core.runs.tasks import CONTENT, content_labels
@@ -27,8 +27,8 @@ SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True)
-class Told:
-    """What one probe said of the tested images.
+class ProbeResult:
+    """How one probe did on the tested images.
 
     Attributes:
         task, probe: which; the latter is "linear" or "knn".
@@ -46,14 +46,14 @@ class Told:
     facts: FitFacts
 
 
-def erasure_table(subject: Subject) -> pd.DataFrame:
+def erasure_table(data: ModelData) -> pd.DataFrame:
     """Accuracies before and after the linear subspace of the transformations is erased.
 
     ``random`` erases as many directions, chosen for labels in random order: what is lost by the loss of dimensions,
-    in the mean over `SEEDS`. Nearest neighbors tell what is left beyond the reach of a linear probe. The
-    content is learned from untouched images and told on untouched images.
+    in the mean over `SEEDS`. Nearest neighbors show what is left beyond the reach of a linear probe. The
+    content is learned from untouched images and tested on untouched images.
     """
-    learned = subject.learned
+    learned = data.learned
     orders = [np.random.default_rng(seed).permutation(learned.y) for seed in SEEDS]
     changes: dict[str, Sequence[Change]] = {
         "nothing": [lambda X: X],
@@ -62,43 +62,43 @@ def erasure_table(subject: Subject) -> pd.DataFrame:
     }
     table = []
     for erased, draws in changes.items():
-        for same in zip(*(_told(subject, change, erased == "nothing") for change in draws), strict=True):
-            told, facts = same[0], [one.facts for one in same]
+        for same in zip(*(_results(data, change, erased == "nothing") for change in draws), strict=True):
+            result, facts = same[0], [one.facts for one in same]
             found = measured("balanced-accuracy", average([one.right for one in same]))
             note = joined(
                 too_few(found["bases"]),
-                subject.note(*facts) if told.task == "fine" else note_of_fits(facts),
+                data.note(*facts) if result.task == "fine" else note_of_fits(facts),
                 f"mean of {len(same)} random subspaces" if len(same) > 1 else "",
             )
             table.append(
-                {"model": subject.model, "task": told.task, "probe": told.probe, "erased": erased}
+                {"model": data.model, "task": result.task, "probe": result.probe, "erased": erased}
                 | found
-                | {"images": told.images, "chance": 1 / told.classes, "note": note}
+                | {"images": result.images, "chance": 1 / result.classes, "note": note}
             )
     return pd.DataFrame(table)
 
 
-def _told(subject: Subject, change: Change, unchanged: bool) -> Iterator[Told]:
-    learned, validated, tested = subject.learned, subject.validated, subject.tested
-    classes = len(subject.classes)
-    X, Xv, Xt = (change(part.X) for part in (learned, validated, tested))
-    linear: Probe = subject.fine if unchanged else fit_probe(X, learned.y, Xv, validated.y, subject.classes)
-    near = knn.fit(X, learned.y, classes=subject.classes, validation=(Xv, validated.y))
+def _results(data: ModelData, change: Change, unchanged: bool) -> Iterator[ProbeResult]:
+    learned, validated, tested = data.learned, data.validated, data.tested
+    classes = len(data.classes)
+    X, Xv, Xt = (change(rows.X) for rows in (learned, validated, tested))
+    linear: Probe = data.fine if unchanged else fit_probe(X, learned.y, Xv, validated.y, data.classes)
+    near = knn.fit(X, learned.y, classes=data.classes, validation=(Xv, validated.y))
     for kind, probe in (("linear", linear), (NEIGHBORS, near)):
         right = balanced_accuracy(tested.y, probe.probabilities(Xt).argmax(1), tested.bases)
-        yield Told("fine", kind, right, tested.images, classes, probe.facts)
-    labels = content_labels(subject.images)
+        yield ProbeResult("fine", kind, right, tested.images, classes, probe.facts)
+    labels = content_labels(data.images)
     if not labels:
         return
     place = {label: i for i, label in enumerate(labels)}
-    clean = subject.clean.where(subject.clean.rows["label"].isin(labels))
+    clean = data.clean.where(data.clean.rows["label"].isin(labels))
     truth = clean.rows["label"].map(place).to_numpy(np.int64)
     split, Z = clean.rows["split"].to_numpy(), change(clean.X)
     train, val, test = (split == name for name in ("train", "val", "test"))
     content = fit_probe(Z[train], truth[train], Z[val], truth[val], labels)
-    part = clean.where(test)
-    right = balanced_accuracy(truth[test], content.probabilities(Z[test]).argmax(1), part.bases)
-    yield Told(CONTENT, "linear", right, part.images, len(labels), content.facts)
+    clean = clean.where(test)
+    right = balanced_accuracy(truth[test], content.probabilities(Z[test]).argmax(1), clean.bases)
+    yield ProbeResult(CONTENT, "linear", right, clean.images, len(labels), content.facts)
 
 
 STUDY = Study(name="erasure", make=erasure_table)

@@ -11,12 +11,12 @@ from probing_core.measures import embedding_space as space
 from probing_core.measures.cluster_sums import ClusterSums, mean
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.base import Study
-from probing_core.pipeline.studies.model_data import Subject, measured
+from probing_core.pipeline.studies.model_data import ModelData, measured
 
 KINDS = ("identity", "offset", "ridge")
 
 
-def geometry_table(subject: Subject, with_train: bool) -> pd.DataFrame:
+def geometry_table(data: ModelData, with_train: bool) -> pd.DataFrame:
     """Shift on test images; equivariance learned from train images and measured on test images.
 
     Identity's shift, between its two draws, is what the sub-pixel warp of every view moves by itself.
@@ -24,7 +24,7 @@ def geometry_table(subject: Subject, with_train: bool) -> pd.DataFrame:
     Args:
         with_train: False where the run has test images alone; then there is no equivariance.
     """
-    train, test = subject.part("train"), subject.part("test")
+    train, test = data.of_split("train"), data.of_split("test")
     clean, clean_train = test.of("identity"), train.of("identity")
     basis = space.ridge_basis(clean_train.X) if with_train else None
     table: list[dict[str, Any]] = []
@@ -32,12 +32,12 @@ def geometry_table(subject: Subject, with_train: bool) -> pd.DataFrame:
     def add(transform: str, measure: str, sums: ClusterSums, note: str = "") -> None:
         found = measured(measure, sums)
         table.append(
-            {"model": subject.model, "transform": transform, "measure": measure}
+            {"model": data.model, "transform": transform, "measure": measure}
             | found
             | {"images": clean.images, "note": joined(too_few(found["bases"]), note)}
         )
 
-    for name in subject.classes:
+    for name in data.classes:
         moved = test.of(name, draw=1 if name == "identity" else 0)
         note = "between its two draws: what the sub-pixel warp moves" if name == "identity" else ""
         add(name, "shift", mean(space.shift(clean.X, moved.X), clean.bases), note)

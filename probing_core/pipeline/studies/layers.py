@@ -10,30 +10,30 @@ import pandas as pd
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.pipeline.caveats import joined, note_of_fits, too_few
 from probing_core.pipeline.studies.base import Study
-from probing_core.pipeline.studies.model_data import Subject, fit_probe, measured, predict
+from probing_core.pipeline.studies.model_data import ModelData, fit_probe, measured, predict
 from probing_core.runs.embeddings import read_blocks
 from probing_core.runs.layout import LAYERS, series_table
 from probing_core.runs.tasks import CONTENT, content_labels
 
 
-def layers_table(subject: Subject) -> pd.DataFrame:
+def layers_table(data: ModelData) -> pd.DataFrame:
     """Accuracy at the fine and the content task of every block, pooled in every way that the network allows.
 
-    ``chosen`` is the block and pooling with the lowest loss on the val split, by task: what is told of the best layer
-    is its score, never the highest of the test split.
+    ``chosen`` is the block and pooling with the lowest loss on the val split, by task: the score of the best layer is
+    its own, never the highest of the test split.
     """
-    rows = subject.store.read_table(series_table(LAYERS))
-    tasks = _tasks(subject, rows)
+    rows = data.store.read_table(series_table(LAYERS))
+    tasks = _tasks(data, rows)
     bases, split = rows["base_id"].to_numpy(), rows["split"].to_numpy()
     table = []
-    for block, X in read_blocks(subject.store, subject.model):
+    for block, X in read_blocks(data.store, data.model):
         layer, pooling = block.split(".")
         for task, (truth, classes) in tasks.items():
             train, val, test = ((truth >= 0) & (split == name) for name in ("train", "val", "test"))
             probe = fit_probe(X[train], truth[train], X[val], truth[val], classes)
             found = measured("balanced-accuracy", balanced_accuracy(truth[test], predict(probe, X[test]), bases[test]))
             table.append(
-                {"model": subject.model, "layer": int(layer), "pooling": pooling, "task": task}
+                {"model": data.model, "layer": int(layer), "pooling": pooling, "task": task}
                 | found
                 | {
                     "images": int(rows.loc[test, "image_id"].nunique()),
@@ -52,18 +52,18 @@ def layers_table(subject: Subject) -> pd.DataFrame:
     return made
 
 
-def _tasks(subject: Subject, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
-    """Task -> class of each row, -1 where it takes no part, and the classes."""
-    place = {name: i for i, name in enumerate(subject.classes)}
+def _tasks(data: ModelData, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
+    """Task -> class of each row, -1 where the task leaves it out, and the classes."""
+    place = {name: i for i, name in enumerate(data.classes)}
     versions = rows.groupby("image_id")["transform"].transform("size")
     # Images that are there for their content alone have one version; classes are paired.
     fine = np.where(versions > 1, rows["transform"].map(place), -1).astype(np.int64)
-    tasks: dict[str, tuple[np.ndarray, Sequence[str]]] = {"fine": (fine, subject.classes)}
+    tasks: dict[str, tuple[np.ndarray, Sequence[str]]] = {"fine": (fine, data.classes)}
     # Labels of which enough was drawn: of a large corpus, not all its images are here.
-    if labels := content_labels(subject.images[subject.images["image_id"].isin(rows["image_id"])]):
+    if labels := content_labels(data.images[data.images["image_id"].isin(rows["image_id"])]):
         index = {label: i for i, label in enumerate(labels)}
-        told = rows["label"].map(index).where(rows["transform"] == "identity").fillna(-1)
-        tasks[CONTENT] = (told.to_numpy(np.int64), labels)
+        truth = rows["label"].map(index).where(rows["transform"] == "identity").fillna(-1)
+        tasks[CONTENT] = (truth.to_numpy(np.int64), labels)
     return tasks
 
 

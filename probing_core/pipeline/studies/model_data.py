@@ -1,4 +1,4 @@
-"""One model as the studies see it: some whole images of each split, their embeddings, and fits that studies share."""
+"""One model as the studies read it: some whole images of each split, their embeddings, and fits that studies share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PENALTIES = GRID[::2]
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class EmbeddedRows:
     """Samples and their embeddings.
 
     Attributes:
@@ -57,19 +57,19 @@ class Part:
     def images(self) -> int:
         return self.rows["image_id"].nunique()
 
-    def where(self, mask: np.ndarray | pd.Series) -> Part:
+    def where(self, mask: np.ndarray | pd.Series) -> EmbeddedRows:
         mask = np.asarray(mask, bool)
-        return Part(self.rows[mask], self.X[mask], self.y[mask])
+        return EmbeddedRows(self.rows[mask], self.X[mask], self.y[mask])
 
-    def of(self, transform: str, draw: int = 0) -> Part:
+    def of(self, transform: str, draw: int = 0) -> EmbeddedRows:
         """The samples of one transformation, one an image, ordered by image."""
         there = self.where((self.rows["transform"] == transform) & (self.rows["draw"] == draw))
         order = np.argsort(there.rows["image_id"].to_numpy(str), kind="stable")
-        return Part(there.rows.iloc[order], there.X[order], there.y[order])
+        return EmbeddedRows(there.rows.iloc[order], there.X[order], there.y[order])
 
 
 @dataclass(frozen=True)
-class Subject:
+class ModelData:
     """One model of a run.
 
     Attributes:
@@ -101,41 +101,41 @@ class Subject:
 
     @cached_property
     def sweep(self) -> Sweep:
-        """What the run's probe says of the strength series."""
+        """Predictions of the run's probe for the strength series."""
         return sweep(self.store, self.model, self.samples, self.probe)
 
     @cached_property
-    def _read(self) -> Part:
+    def _read(self) -> EmbeddedRows:
         """Everything that is read of the main samples, in one pass over the units."""
         rows = chosen_rows(self.samples, self.images, list(self.classes))
         truth = make_task("fine", self.samples, tuple(self.transforms.values())).truth[rows]
-        return Part(self.samples.iloc[rows], read_embeddings(self.store, self.model, rows), truth)
+        return EmbeddedRows(self.samples.iloc[rows], read_embeddings(self.store, self.model, rows), truth)
 
     @cached_property
-    def clean(self) -> Part:
+    def clean(self) -> EmbeddedRows:
         """Every used image once, untransformed."""
         return self._read.of("identity")
 
-    def part(self, split: str) -> Part:
+    def of_split(self, split: str) -> EmbeddedRows:
         """`IMAGES` of a split under every transformation."""
         chosen = chosen_images(self.images, split, IMAGES[split])
         return self._read.where(self._read.rows["image_id"].isin(chosen))
 
     @cached_property
-    def learned(self) -> Part:
+    def learned(self) -> EmbeddedRows:
         """The fine task's samples of `FIT_IMAGES` of the train split."""
-        whole = self.part("train")
+        whole = self.of_split("train")
         chosen = chosen_images(self.images, "train", FIT_IMAGES)
         return whole.where(whole.rows["image_id"].isin(chosen) & (whole.y >= 0))
 
     @cached_property
-    def validated(self) -> Part:
-        whole = self.part("val")
+    def validated(self) -> EmbeddedRows:
+        whole = self.of_split("val")
         return whole.where(whole.y >= 0)
 
     @cached_property
-    def tested(self) -> Part:
-        whole = self.part("test")
+    def tested(self) -> EmbeddedRows:
+        whole = self.of_split("test")
         return whole.where(whole.y >= 0)
 
     @cached_property
@@ -144,7 +144,7 @@ class Subject:
         return fit_probe(self.learned.X, self.learned.y, self.validated.X, self.validated.y, self.classes)
 
     def note(self, *facts: FitFacts) -> str:
-        """What a reader must know of fits of the fine task: from how many images was learned, and how they went."""
+        """The note of fits of the fine task: how many images they learned from, and whether they converged."""
         there = self.images[self.images["used"] & (self.images["split"] == "train")]
         some = "" if len(there) == self.learned.images else f"learned from {self.learned.images} of {len(there)} images"
         return joined(some, note_of_fits(facts))

@@ -12,28 +12,28 @@ from probing_core.measures.intervals import FEWEST_FOR_BOOTSTRAP
 from probing_core.measures.outlier_scores import auroc, fit_mahalanobis, fpr95, neighbor_distance
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.base import Study
-from probing_core.pipeline.studies.model_data import Subject, measured
+from probing_core.pipeline.studies.model_data import ModelData, measured
 
 
-def ood_table(subject: Subject) -> pd.DataFrame:
+def ood_table(data: ModelData) -> pd.DataFrame:
     """Two scores, fitted on clean train images alone; nothing is tuned on transformed ones."""
-    known = subject.clean.where(subject.clean.rows["split"] == "train").X
+    known = data.clean.where(data.clean.rows["split"] == "train").X
     mahalanobis = fit_mahalanobis(known)
-    test = subject.part("test")
+    test = data.of_split("test")
     clean = test.of("identity")
     methods = {"mahalanobis": mahalanobis.score, "neighbors": lambda X: neighbor_distance(known, X)}
     table = []
     for method, score in methods.items():
         familiar = score(clean.X)
-        for name in subject.classes[1:]:
-            for row in told_apart(familiar, score(test.of(name).X), clean.bases):
-                about = {"model": subject.model, "transform": name, "method": method}
+        for name in data.classes[1:]:
+            for row in separation_rows(familiar, score(test.of(name).X), clean.bases):
+                about = {"model": data.model, "transform": name, "method": method}
                 note = joined(too_few(row["bases"], FEWEST_FOR_BOOTSTRAP), f"fitted on {len(known)} clean images")
                 table.append(about | row | {"images": clean.images, "note": note})
     return pd.DataFrame(table)
 
 
-def told_apart(familiar: np.ndarray, foreign: np.ndarray, bases: np.ndarray) -> list[dict[str, Any]]:
+def separation_rows(familiar: np.ndarray, foreign: np.ndarray, bases: np.ndarray) -> list[dict[str, Any]]:
     """AUROC and FPR95 of scores (n,) of the same images clean and transformed, with intervals over photographs."""
     rows = []
     for measure, plain, resampled in (("auroc", auroc, _auroc_sums), ("fpr95", fpr95, _fpr95_sums)):

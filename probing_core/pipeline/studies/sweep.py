@@ -1,4 +1,4 @@
-"""What the run's fine probe says of the strength series; the tables of strengths and of thresholds come from it."""
+"""Predictions of the run's fine probe for the strength series: the tables of strengths and thresholds rest on them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from probing_core.runs.store import Store
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """The strength series as one model sees it.
+    """The strength series as one model embeds it.
 
     Attributes:
         rows: of ``series/strength.parquet``, with ``right`` (bool, the probe named the transformation), ``detected``
@@ -39,25 +39,27 @@ def sweep(store: Store, model: str, samples: pd.DataFrame, probe: LinearProbe) -
     same = samples["image_id"].isin(rows["image_id"].unique())
     untouched = np.flatnonzero((samples["transform"] == "identity") & same)
     clean = read_embeddings(store, model, untouched)
-    return look(rows, X, samples.iloc[untouched], clean, probe)
+    return sweep_of(rows, X, samples.iloc[untouched], clean, probe)
 
 
-def look(rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe) -> Sweep:
+def sweep_of(
+    rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe
+) -> Sweep:
     """The sweep of embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same images untouched."""
     position = {name: i for i, name in enumerate(probe.classes)}
     identity = position["identity"]
     truth = rows["transform"].map(position).to_numpy()
-    said = probe.logits(X)
-    own = said[np.arange(len(said)), truth]
+    logits = probe.logits(X)
+    own = logits[np.arange(len(logits)), truth]
     first = np.flatnonzero((clean_rows["draw"] == 0) & (clean_rows["repetition"] == 0))
     place = pd.Series(first, index=clean_rows["image_id"].to_numpy()[first])
     moved = np.empty(len(rows))
-    for _, part in rows.groupby(["transform", "strength"], sort=False).indices.items():
-        moved[part] = shift(clean[place[rows["image_id"].iloc[part]].to_numpy()], X[part])
+    for _, at in rows.groupby(["transform", "strength"], sort=False).indices.items():
+        moved[at] = shift(clean[place[rows["image_id"].iloc[at]].to_numpy()], X[at])
     calm = probe.logits(clean)
     alarms = pd.DataFrame(calm > calm[:, [identity]], columns=list(probe.classes))
     return Sweep(
-        rows.assign(right=said.argmax(1) == truth, detected=own > said[:, identity], shift=moved),
+        rows.assign(right=logits.argmax(1) == truth, detected=own > logits[:, identity], shift=moved),
         alarms.groupby(clean_rows["image_id"].to_numpy()).mean(),
         note_of_fits((probe.facts,)),
     )

@@ -1,4 +1,4 @@
-"""tables/thresholds.parquet: the strength from which a probe tells a transformation from an untouched picture."""
+"""tables/thresholds.parquet: the strength from which a probe detects a transformation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FEW_ALARMS = 0.05
 def threshold_table(model: str, found: Sweep, transforms: Mapping[str, Transform]) -> pd.DataFrame:
     """One row a transformation that has at least three strengths.
 
-    The fit runs over levels (see `level_of`); the threshold is told in the transform's unit. Images of one photograph
+    The fit runs over levels (see `level_of`); the threshold is in the transform's unit. Images of one photograph
     count as one, by their mean.
     """
     table = []

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from probing_core.pipeline.studies import study
-from probing_core.pipeline.studies.model_data import Subject
+from probing_core.pipeline.studies.model_data import ModelData
 from probing_core.runs.progress import SILENT
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
@@ -20,5 +20,5 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Recipe]:
 
 
 @pytest.fixture(scope="package")
-def subject(studied: tuple[Store, Recipe]) -> Subject:
+def data(studied: tuple[Store, Recipe]) -> ModelData:
     return subject_of(*studied)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from probing_core.pipeline.studies.model_data import Subject, fit_probe
+from probing_core.pipeline.studies.model_data import ModelData, fit_probe
 from probing_core.runs import series
 from probing_core.runs.layout import probe_path, slug
 from probing_core.runs.recipe import Recipe
@@ -79,8 +79,8 @@ def add_model(store: Store, recipe: Recipe, model: str, samples: pd.DataFrame, t
     store.write_bytes(probe_path(model, "fine"), probe.to_bytes(), "made")
 
 
-def subject_of(store: Store, recipe: Recipe, model: str = WIDE) -> Subject:
-    return Subject(store, recipe, model, store.read_table("samples.parquet"), store.read_table("images.parquet"))
+def subject_of(store: Store, recipe: Recipe, model: str = WIDE) -> ModelData:
+    return ModelData(store, recipe, model, store.read_table("samples.parquet"), store.read_table("images.parquet"))
 
 
 def lengths_at(position: np.ndarray) -> np.ndarray:

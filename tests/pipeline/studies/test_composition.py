@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from probing_core.pipeline.studies.composition import pairs_told
+from probing_core.pipeline.studies.composition import pair_table
 from tests.pipeline.studies.made import PAIRS
 
 
@@ -12,7 +12,7 @@ def test_hits_are_counted_by_pair():
         {"first": ["a", "a", "c"], "second": ["b", "b", "a"], "base_id": ["x", "y", "x"]},
     )
     scores = np.array([[3, 2, 1], [1, 2, 3], [3, 2, 1]])
-    table = pairs_told(rows, scores, ("a", "b", "c")).set_index(["first", "second"])
+    table = pair_table(rows, scores, ("a", "b", "c")).set_index(["first", "second"])
     assert table.loc[("a", "b"), ["first_hit", "second_hit", "both_hit"]].tolist() == [0.5, 1, 0.5]
     assert table.loc[("c", "a"), ["first_hit", "second_hit", "both_hit"]].tolist() == [0, 1, 0]
     assert table["images"].tolist() == [2, 1]

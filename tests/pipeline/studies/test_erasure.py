@@ -30,10 +30,10 @@ def test_what_random_directions_lose_is_the_mean_of_several(studied):
     assert (several == (table["erased"] == "random")).all()
 
 
-def test_the_random_subspaces_differ(subject, monkeypatch):
+def test_the_random_subspaces_differ(data, monkeypatch):
     def accuracy(seeds) -> float:
         monkeypatch.setattr(erasure, "SEEDS", seeds)
-        table = erasure.erasure_table(subject)
+        table = erasure.erasure_table(data)
         return table.set_index(["task", "probe", "erased"])["value"]["fine", "linear", "random"]
 
     each = [accuracy((seed,)) for seed in SEEDS]

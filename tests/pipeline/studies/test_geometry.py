@@ -7,9 +7,9 @@ from probing_core.pipeline.studies.geometry import geometry_table
 from tests.measures.equivariance import equivariance
 
 
-def test_values_are_those_of_the_measures(subject):
-    table = geometry_table(subject, with_train=True).set_index(["transform", "measure"])["value"]
-    train, test = subject.part("train"), subject.part("test")
+def test_values_are_those_of_the_measures(data):
+    table = geometry_table(data, with_train=True).set_index(["transform", "measure"])["value"]
+    train, test = data.of_split("train"), data.of_split("test")
     X = np.concatenate([train.of("identity").X, test.of("identity").X])
     Y = np.concatenate([train.of("rotate").X, test.of("rotate").X])
     expected = equivariance(X, Y, np.arange(len(X)) < 60)
@@ -21,8 +21,8 @@ def test_values_are_those_of_the_measures(subject):
     assert table["rotate", "equivariance-offset"] > table["rotate", "equivariance-identity"] + 0.1
 
 
-def test_pairs_are_of_the_same_image(subject):
-    test = subject.part("test")
+def test_pairs_are_of_the_same_image(data):
+    test = data.of_split("test")
     clean, moved = test.of("identity"), test.of("rotate")
     assert clean.rows["image_id"].tolist() == moved.rows["image_id"].tolist()
     again = test.of("identity", draw=1)
@@ -30,8 +30,8 @@ def test_pairs_are_of_the_same_image(subject):
     assert not np.array_equal(again.X, clean.X)
 
 
-def test_identity_shifts_less_than_any_transformation(subject):
-    table = geometry_table(subject, with_train=False)
+def test_identity_shifts_less_than_any_transformation(data):
+    table = geometry_table(data, with_train=False)
     assert set(table["measure"]) == {"shift"}
     shift = table.set_index("transform")["value"]
     assert (shift.drop("identity") > shift["identity"] + 0.05).all()

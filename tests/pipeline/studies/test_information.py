@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from probing_core.pipeline.studies.codelength import codelength_table
-from probing_core.pipeline.studies.model_data import Part, Subject
+from probing_core.pipeline.studies.model_data import EmbeddedRows, ModelData
 from probing_core.pipeline.studies.selectivity import clusters
 
 
@@ -28,20 +28,18 @@ def test_clusters_recur_in_every_part():
     assert len(names) == len({f for _, f in names})  # a cluster is of one center, in both parts
 
 
-class Shuffled(Subject):
-    """A subject whose training labels are random."""
+class Shuffled(ModelData):
+    """A data whose training labels are random."""
 
     @property
-    def learned(self) -> Part:
+    def learned(self) -> EmbeddedRows:
         part = super().learned
         return replace(part, y=np.random.default_rng(0).permutation(part.y))
 
 
-def test_random_labels_cost_what_guessing_costs_and_true_ones_less(studied, subject):
-    known = codelength_table(subject).iloc[0]
-    random = codelength_table(
-        Shuffled(subject.store, subject.recipe, subject.model, subject.samples, subject.images)
-    ).iloc[0]
+def test_random_labels_cost_what_guessing_costs_and_true_ones_less(studied, data):
+    known = codelength_table(data).iloc[0]
+    random = codelength_table(Shuffled(data.store, data.recipe, data.model, data.samples, data.images)).iloc[0]
     assert known["value"] == pytest.approx(known["guessing_bits"] / known["bits"])
     assert known["guessing_bits"] == pytest.approx(360 * np.log2(6))
     assert known["value"] > 2

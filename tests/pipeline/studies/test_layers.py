@@ -5,9 +5,9 @@ import numpy as np
 from probing_core.pipeline.studies.layers import layers_table
 
 
-def test_where_the_look_is_known_and_where_the_content(studied, subject):
+def test_where_the_look_is_known_and_where_the_content(studied, data):
     table = studied[0].read_table("tables/layers.parquet")
-    mine = table[table["model"] == subject.model]
+    mine = table[table["model"] == data.model]
     assert mine["layer"].tolist() == [1] * 4 + [2] * 4 + [10] * 4  # by number, and not by name
     value = mine.set_index(["layer", "pooling", "task"])["value"]
     assert value[1, "mean", "fine"] > 0.8
@@ -34,8 +34,8 @@ def test_images_that_are_there_for_their_content_are_no_samples_of_the_fine_task
     assert content.startswith("learned from 60 images")
 
 
-def test_without_labels_there_is_no_content(subject, monkeypatch):
+def test_without_labels_there_is_no_content(data, monkeypatch):
     monkeypatch.setattr("probing_core.pipeline.studies.layers.content_labels", lambda images: ())
-    table = layers_table(subject)
+    table = layers_table(data)
     assert set(table["task"]) == {"fine"}
     assert np.isfinite(table["value"]).all()

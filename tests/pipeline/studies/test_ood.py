@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from probing_core.measures.outlier_scores import auroc, fpr95
-from probing_core.pipeline.studies.outliers import _auroc_sums, _fpr95_sums, told_apart
+from probing_core.pipeline.studies.outliers import _auroc_sums, _fpr95_sums, separation_rows
 
 
 def scores(images: int = 60, seed: int = 0):
@@ -30,13 +30,13 @@ def test_the_interval_of_the_auroc_covers_the_truth():
     truth = norm.cdf(1 / np.sqrt(1 + 1.5**2))
     covered = []
     for seed in range(100):
-        row = told_apart(*scores(120, seed)[:2], np.arange(120))[0]
+        row = separation_rows(*scores(120, seed)[:2], np.arange(120))[0]
         covered.append(row["low"] <= truth <= row["high"])
     assert np.mean(covered) >= 0.88
 
 
 def test_few_photographs_have_no_interval():
-    for row in told_apart(np.arange(8.0), np.arange(8.0) + 3, np.arange(8)):
+    for row in separation_rows(np.arange(8.0), np.arange(8.0) + 3, np.arange(8)):
         assert row["interval"] == "none"
         assert np.isnan([row["low"], row["high"]]).all()
 

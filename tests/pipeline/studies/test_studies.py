@@ -58,7 +58,7 @@ def test_measures_are_entries_of_the_catalog(studied):
 def test_a_second_call_computes_nothing_and_changes_nothing(studied, monkeypatch):
     store, recipe = studied
     before = files(store.root)
-    broken = tuple(replace(s, make=lambda subject: pytest.fail("a study was made again")) for s in STUDIES)
+    broken = tuple(replace(s, make=lambda data: pytest.fail("a study was made again")) for s in STUDIES)
     monkeypatch.setattr(studies, "STUDIES", broken)
     monkeypatch.setattr(studies, "cka_table", lambda *given: pytest.fail("CKA was computed again"))
     study(store, recipe, SILENT)
@@ -93,7 +93,7 @@ def test_killed_between_two_studies_it_goes_on(studied, tmp_path, monkeypatch):
     store, recipe = made_store(tmp_path / "run", monkeypatch)
     at = len(STUDIES) // 2
 
-    def killed(subject):
+    def killed(data):
         raise KeyboardInterrupt
 
     stopped = tuple(replace(s, make=killed) if i == at else s for i, s in enumerate(STUDIES))
@@ -149,8 +149,8 @@ def test_a_run_without_embeddings_keeps_its_tables(studied, tmp_path):
 
 
 def _counting(name: str, made: list[tuple[str, str]]):
-    def make(subject) -> pd.DataFrame:
-        made.append((subject.model, name))
-        return pd.DataFrame({"model": [subject.model]})
+    def make(data) -> pd.DataFrame:
+        made.append((data.model, name))
+        return pd.DataFrame({"model": [data.model]})
 
     return make

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from probing_core.measures.embedding_space import shift
 from probing_core.pipeline.studies.strength import strength_table
-from probing_core.pipeline.studies.sweep import Sweep, look
+from probing_core.pipeline.studies.sweep import Sweep, sweep_of
 from probing_core.pipeline.studies.thresholds import level_of, strength_of, threshold_table
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.runs.series import position_of
@@ -104,7 +104,7 @@ def test_a_probe_is_asked_what_it_sees_and_whether_it_sees_more_than_nothing():
         index=[4, 5, 10, 11, 12],
     )
     clean = np.array([[2, 0, 1], [1, 2, 0], [3, 0, 0], [0, 1, 2], [5, 0, 0]], np.float32)
-    found = look(rows, X, clean_rows, clean, probe)
+    found = sweep_of(rows, X, clean_rows, clean, probe)
     assert found.rows["right"].tolist() == [False, False, True, True]
     assert found.rows["detected"].tolist() == [False, True, True, True]
     assert found.alarms.loc["a", "blur"] == 0.5
