@@ -36,12 +36,12 @@ MODES = {
 
 
 def how_judged(run: Run) -> str:
-    """How the probes of ``run`` came to what they say."""
+    """How the probes of ``run`` were trained."""
     return MODES["adopted" if run.recipe.probes_from else evaluation_mode(run.images)]
 
 
 def methods(run: Run) -> list[Section]:
-    """The sections that say how a run was made."""
+    """The sections on how a run was made."""
     return [
         Section("Methods", _protocol(run)),
         Section("Models", _models(run)),

@@ -1,4 +1,4 @@
-"""What a report says, section by section: tables and figures of a run as blocks of the page."""
+"""What a report holds, section by section: tables and figures of a run as blocks of the page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from probing_core.runs import layout
 
 INTRODUCTION = (
     "An image embedding is used for what is in a picture. This report shows what else it holds: transformations were "
-    "applied to photographs, and small probes had to tell from the embedding alone which one it was. Every score "
+    "applied to photographs, and small probes had to recognize from the embedding alone which one it was. Every score "
     "stands with its 95 % interval, clustered by photograph, and with what guessing would give."
 )
 STUDIES = {
@@ -157,14 +157,16 @@ def _groups(run: Run, models: list[str]) -> list:
 
 def _confusion(run: Run, models: list[str]) -> Iterator[object]:
     group_of = dict(zip(run.transforms["transform"], run.transforms["group"], strict=True))
-    yield Text("Rows are the truth, columns what the linear probe says, in percent of each row; one matrix a model.")
+    yield Text(
+        "Rows are the truth, columns the predictions of the linear probe in percent of each row; one matrix a model."
+    )
     for model in models:
-        told = run.predictions(model, "fine")
-        if told.empty:
+        predictions = run.predictions(model, "fine")
+        if predictions.empty:
             continue
-        told = of_subset(told, "seen")
-        matrix = confusion_matrix(told, run.classes("fine")) * 100
-        worst = summaries.confusions(told)
+        predictions = of_subset(predictions, "seen")
+        matrix = confusion_matrix(predictions, run.classes("fine")) * 100
+        worst = summaries.confusions(predictions)
         worst = worst.rename(columns={"predicted": "taken for", "share": "of the truth %"})
         yield More(
             model,
@@ -172,7 +174,7 @@ def _confusion(run: Run, models: list[str]) -> Iterator[object]:
                 _both(
                     partial(confusion_chart, matrix, group_of=group_of),
                     f"Confusion matrix of {model}.",
-                    f"{len(told):,} tested samples.",
+                    f"{len(predictions):,} tested samples.",
                 ),
                 Table(worst, "What is most often taken for something else.", ("of the truth %",)),
             ],
@@ -188,15 +190,15 @@ def _generalization(run: Run, models: list[str]) -> Iterator[object]:
         "member is unseen once. The in-group hit rate leaves untouched images out."
     )
     for subset, title in (("unseen", "Members that the probe never saw"), ("far", "Far-unseen styles")):
-        part = rows[rows["subset"].isin(["seen", subset])]
-        if (part["subset"] == subset).any():
-            yield _both(partial(seen_unseen_chart, part), f"{title}, beside seen ones, by model.", title)
+        both = rows[rows["subset"].isin(["seen", subset])]
+        if (both["subset"] == subset).any():
+            yield _both(partial(seen_unseen_chart, both), f"{title}, beside seen ones, by model.", title)
     gaps = summaries.rotations(run, "generalization-gap")
     if not gaps.empty:
         untouched = summaries.pick(summaries.rotations(run, "called-identity"), subset="unseen")
-        said = untouched[["model", "rotation", "value"]].rename(columns={"value": "said"})
-        table = gaps[["model", "rotation", "value", "low", "high"]].merge(said, on=["model", "rotation"], how="left")
-        names = {"value": "gap", "low": "from", "high": "to", "said": "unseen called untouched"}
+        called = untouched[["model", "rotation", "value"]].rename(columns={"value": "untouched"})
+        table = gaps[["model", "rotation", "value", "low", "high"]].merge(called, on=["model", "rotation"], how="left")
+        names = {"value": "gap", "low": "from", "high": "to", "untouched": "unseen called untouched"}
         names = {column: f"{name} %" for column, name in names.items()}
         yield Table(
             table.rename(columns=names),
@@ -288,7 +290,7 @@ def _studies(run: Run, models: list[str]) -> Iterator[object]:
 
 
 def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Chart]:
-    """For the leading model, how far each transformation moves an embedding beside how well it is told."""
+    """For the leading model, how far each transformation moves an embedding beside how well it is recognized."""
     if not {"model", "transform", "measure", "value"} <= set(table.columns):
         return
     points = summaries.shifts(run, models[0])
