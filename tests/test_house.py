@@ -103,6 +103,7 @@ LONG_FUNCTIONS = {
     "probing_core/pretraining/card.py:model_card",
     "probing_core/pretraining/loop.py:train",
     "probing_core/probes/linear.py:fit",
+    "probing_core/probes/mlp.py:fit_seeds",
 }
 """Functions that read better in one piece."""
 
