@@ -96,8 +96,8 @@ options = Options(
     corpus=f"folder:{sys.argv[1]}", view=32, transforms=("brighten", "tint"), models=("mine:color",), device="cpu"
 )
 run(Path("run"), options, ("embed", "train", "evaluate"))
-scores = Run.open("run").scores
-print(json.dumps(scores[(scores["task"] == "fine") & scores["subset"].isin(["seen", "transform:tint"])].to_dict("list")))
+scores = Run.open("run").scores.query("task == 'fine' and subset in ['seen', 'transform:tint']")
+print(json.dumps(scores.to_dict("list")))
 """
 
 OPEN = """
