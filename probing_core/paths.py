@@ -29,11 +29,6 @@ def runs_dir() -> Path:
     return user_data_path("probing-core", appauthor=False) / "runs" if data.parent == PACKAGE else data / "runs"
 
 
-def reference_run() -> Path:
-    """The run that ships with the project; there or not."""
-    return data_dir() / "reference"
-
-
 def user_path(text: str | Path) -> Path:
     """``text``, there or not, as a path; ``~`` is resolved.
 

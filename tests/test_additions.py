@@ -66,6 +66,7 @@ MEASURES = (
         higher_is_better=False,
         definition="Share of images that the probe names wrongly.",
         source="a test",
+        formula="wrong / N",
         score=lambda p: mean(p.truth != p.predicted, p.clusters),
         chance=lambda classes: 1 - 1 / classes,
     ),
