@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -61,15 +61,7 @@ def fit(
     d = X.shape[1]
     weights = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
     mean, scale = reading.moments(X, weights) if standardize else (np.zeros(d), np.ones(d))
-    blocks = [
-        Block(
-            reading.block_reader(X, part, mean, scale),
-            torch.from_numpy(np.asarray(y[part], np.int64)),
-            torch.from_numpy(np.float32(weights[part])),
-            torch.zeros(1, dtype=torch.int64),
-        )
-        for part in reading.slices(len(y))
-    ]
+    blocks = _blocks(X, y, weights, mean, scale)
     sample, sample_weight = _sample(blocks)
 
     def solve(penalty: float, start: Tensor, near: Tensor, tolerance: float) -> Solution:
@@ -81,16 +73,7 @@ def fit(
         facts = FitFacts(penalty, False, False, 0, np.nan)
         return negative_log_likelihood(as_probe(classes, V[:, 0], mean, scale, facts), *validation)
 
-    V = start = torch.zeros(d + 1, 1, k)
-    path = []
-    for penalty in sorted(penalties, reverse=True):
-        solution = solve(penalty, start, V, PATH_TOLERANCE)
-        # The path goes on as it went.
-        V, start = solution.V, 2 * solution.V - V
-        path.append((penalty, loss(V, penalty), solution))
-        if path[-1][1] > (1 + WORSE) * min(validation_loss for _, validation_loss, _ in path):
-            break
-    best = int(np.argmin([validation_loss for _, validation_loss, _ in path]))
+    best, path = _choose_penalty(penalties, torch.zeros(d + 1, 1, k), solve, loss)
     penalty, _, walked = path[best]
     solution = solve(penalty, walked.V, walked.V, FINAL_TOLERANCE)
     facts = FitFacts(
@@ -102,6 +85,45 @@ def fit(
         path=tuple((penalty, validation_loss) for penalty, validation_loss, _ in path),
     )
     return as_probe(classes, solution.V[:, 0], mean, scale, facts)
+
+
+def _blocks(X: Sliceable, y: np.ndarray, weights: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> list[Block]:
+    """All rows, for a single fit."""
+    return [
+        Block(
+            reading.block_reader(X, rows, mean, scale),
+            torch.from_numpy(np.asarray(y[rows], np.int64)),
+            torch.from_numpy(np.float32(weights[rows])),
+            torch.zeros(1, dtype=torch.int64),
+        )
+        for rows in reading.slices(len(y))
+    ]
+
+
+def _choose_penalty(
+    penalties: Sequence[float],
+    start: Tensor,
+    solve: Callable[[float, Tensor, Tensor, float], Solution],
+    loss: Callable[[Tensor, float], float],
+) -> tuple[int, list[tuple[float, float, Solution]]]:
+    """Where on the path of (penalty, validation loss, solution) the loss is lowest, and the path, strongest first.
+
+    It ends at the first penalty that is worse than one before: weaker ones take longest and would be worse still.
+
+    Args:
+        start: (D + 1, 1, K).
+        solve: (penalty, start, point of the metric, tolerance) -> solution.
+        loss: (V, penalty) -> validation loss.
+    """
+    V, path = start, []
+    for penalty in sorted(penalties, reverse=True):
+        solution = solve(penalty, start, V, PATH_TOLERANCE)
+        # The next start extrapolates the last two solutions.
+        V, start = solution.V, 2 * solution.V - V
+        path.append((penalty, loss(V, penalty), solution))
+        if path[-1][1] > (1 + WORSE) * min(validation_loss for _, validation_loss, _ in path):
+            break
+    return int(np.argmin([validation_loss for _, validation_loss, _ in path])), path
 
 
 def fit_in_span(

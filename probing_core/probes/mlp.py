@@ -87,13 +87,9 @@ def fit_seeds(
     paths: list[list[tuple[float, float]]] = [[] for _ in seeds]
     for epoch in range(1, EPOCHS + 1):
         order = torch.stack([torch.randperm(len(truth), generator=g) for g in generators])
-        for start in range(0, len(truth), BATCH):
-            batch = order[:, start : start + BATCH]
-            logits = _forward(layers, rows[batch]).flatten(0, 1)
-            losses = F.cross_entropy(logits, truth[batch].flatten(), reduction="none")
-            loss = (losses * weight[batch].flatten()).sum()
+        for batch in order.split(BATCH, dim=1):
             optimizer.zero_grad()
-            (loss / batch.shape[1]).backward()
+            _batch_loss(layers, rows[batch], truth[batch], weight[batch]).backward()
             optimizer.step()
             schedule.step()
         for s, validation_loss in enumerate(_losses(layers, held, held_truth, held_weight)):
@@ -131,6 +127,12 @@ def _forward(layers: Sequence[Tensor], rows: Tensor) -> Tensor:
 
 def _weights_of(weights: np.ndarray | None, count: int) -> Tensor:
     return torch.ones(count) if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
+
+
+def _batch_loss(layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean loss on rows (S, n, D), summed over the seeds, which share no weights."""
+    losses = F.cross_entropy(_forward(layers, rows).flatten(0, 1), truth.flatten(), reduction="none")
+    return (losses * weight.flatten()).sum() / rows.shape[1]
 
 
 def _losses(layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor) -> list[float]:
