@@ -45,6 +45,8 @@ from probing_core.embedders.base import EmbedderSpec
 from probing_core.embedders.names import ModelName
 from probing_core.embedders.providers.callables import from_callable
 
+PREFIXES = ("mine",)
+
 
 def make_spec(name: ModelName) -> EmbedderSpec:
     def statistics(images):
@@ -119,11 +121,6 @@ def copy(tmp_path_factory) -> Path:
     append(root / "probing_core" / "transforms" / "bank" / "tone.py", TRANSFORM)
     append(root / "probing_core" / "measures" / "classification.py", MEASURE)
     (root / "probing_core" / "embedders" / "providers" / "mine.py").write_text(PROVIDER)
-    insert(
-        root / "probing_core" / "embedders" / "__init__.py",
-        "PROVIDERS = {",
-        '"mine": "probing_core.embedders.providers.mine",',
-    )
     (root / "dashboard" / "views" / "hello.py").write_text(PAGE)
     insert(
         root / "dashboard" / "app.py",

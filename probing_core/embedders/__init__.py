@@ -7,9 +7,13 @@ models (``timm:``, ``torchvision:``, ``open_clip:``) and is not in the catalog.
 from __future__ import annotations
 
 import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cache
 
 from probing_core.catalog import Catalog, suggest
 from probing_core.embedders import hub
+from probing_core.embedders import providers as provider_modules
 from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.embedders.names import ModelName, parse
 from probing_core.embedders.providers import baselines
@@ -36,20 +40,6 @@ __all__ = [
 ]
 
 ZOO_ORDER = ("zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can", "zoo/clip", "zoo/align")
-
-PROVIDERS = {
-    "timm": "probing_core.embedders.providers.timm",
-    "open_clip": "probing_core.embedders.providers.open_clip",
-    "hf": "probing_core.embedders.providers.huggingface",
-    "torchvision": "probing_core.embedders.providers.torchvision",
-    "simclr": "probing_core.embedders.providers.checkpoints",
-    "slip": "probing_core.embedders.providers.checkpoints",
-    "csd": "probing_core.embedders.providers.checkpoints",
-    "export": "probing_core.embedders.providers.exported",
-    "file": "probing_core.embedders.providers.precomputed",
-}
-"""What stands before the colon of a name -> the module whose ``make_spec(ModelName)`` knows its models."""
-
 
 CATALOG: Catalog[EmbedderSpec] = Catalog(
     "model", (*zoo.SPECS, *PUBLISHED, *baselines.SPECS), entry_point_group="probing.embedders"
@@ -83,6 +73,20 @@ def bundled() -> tuple[str, ...]:
     )
 
 
+@cache
+def providers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
+    """What is before the colon of a name -> what makes the spec of such a name.
+
+    A provider is a module of `probing_core.embedders.providers` with ``PREFIXES`` and ``make_spec(ModelName)``.
+    """
+    found: dict[str, Callable[[ModelName], EmbedderSpec]] = {}
+    for module in pkgutil.iter_modules(provider_modules.__path__, f"{provider_modules.__name__}."):
+        provider = importlib.import_module(module.name)
+        for prefix in getattr(provider, "PREFIXES", ()):
+            found[prefix] = provider.make_spec
+    return found
+
+
 def find_spec(name: str) -> EmbedderSpec:
     """The spec of the model called ``name``, options allowed; nothing is loaded.
 
@@ -96,12 +100,12 @@ def find_spec(name: str) -> EmbedderSpec:
         spec = _REGISTERED[parsed.base]
     elif parsed.base in CATALOG:
         spec = CATALOG.get(parsed.base)
-    elif parsed.provider in PROVIDERS:
-        spec = importlib.import_module(PROVIDERS[parsed.provider]).make_spec(parsed)
+    elif parsed.provider in providers():
+        spec = providers()[parsed.provider](parsed)
     elif parsed.provider:
         raise UnknownName(
-            f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, PROVIDERS)} "
-            + " ".join((f"There are: {', '.join(f'{provider}:' for provider in PROVIDERS)}.", *CATALOG.problems))
+            f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, providers())} "
+            + " ".join((f"There are: {', '.join(f'{provider}:' for provider in providers())}.", *CATALOG.problems))
         )
     else:
         spec = CATALOG.get(parsed.base)

@@ -24,6 +24,9 @@ from probing_core.paths import user_path
 if TYPE_CHECKING:
     from torch import nn
 
+PREFIXES = ("export",)
+"""What is before the colon of these names."""
+
 FACTS = "preprocessing.json"
 
 SAFE_TARGET = re.compile(r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?|_operator\.\w+|math\.\w+")

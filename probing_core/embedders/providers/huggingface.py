@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+PREFIXES = ("hf",)
+"""What is before the colon of these names."""
+
 FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 """Pillow's numbers, which processors keep under ``resample``."""
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+PREFIXES = ("open_clip",)
+"""What is before the colon of these names."""
+
 HUB = "hf-hub:"
 
 

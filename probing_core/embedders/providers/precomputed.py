@@ -22,6 +22,9 @@ from probing_core.errors import BadConfig, ModelUnavailable, one_line
 from probing_core.paths import user_path
 from probing_core.transforms.base import Image
 
+PREFIXES = ("file",)
+"""What is before the colon of these names."""
+
 KEY = ["image_id", "transform", "repetition", "draw"]
 LISTED = [*KEY, "file", "sample", "base_id", "label", "split", "group", "strength"]
 """Columns of the list that `probing export` writes; none of them is taken for a dimension."""

