@@ -25,6 +25,16 @@ from probing_core.transforms import CATALOG, GROUPS, bank, cut_pair, generator, 
 OUT = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 SHOWN = ("gaussian-blur", "gaussian-noise", "jpeg", "hue-shift", "border", "rotate", "fog", "style-16")
 SIDE, GAP, LABEL = 168, 12, 24
+LABELS = (
+    ("timm:tf_efficientnet_lite0", (6, 4), "left"),
+    ("baseline/handcrafted", (-6, 6), "right"),
+    ("baseline/pixels", (6, 4), "left"),
+    ("baseline/random-vit", (-6, -8), "right"),
+    ("zoo/mae", (7, -3), "left"),
+    ("zoo/supervised", (-6, 6), "right"),
+)
+"""Models that the chart names, and where: offset in points, and which end of the text is there."""
+
 BLUE, GRAY = "#0072b2", "#6b7280"
 
 
@@ -59,7 +69,7 @@ def protocol() -> str:
     """Boxes from the photograph to the answer."""
     steps = (
         ("photograph", "one of thousands"),
-        ("transformation", "one of 31, random strength"),
+        ("transformation", "one of 31"),
         ("model", "frozen"),
         ("embedding", "a vector"),
         ("probe", "a linear classifier"),
@@ -139,11 +149,10 @@ def substance(run: Run) -> str:
     own = both.index.str.startswith("zoo/")
     for chosen, color, name in ((own, BLUE, "encoders of the zoo"), (~own, GRAY, "baselines and EfficientNet-Lite0")):
         axes.scatter(both["fine"][chosen], both["content"][chosen], color=color, label=name)
-    for model, row in both.iterrows():
-        if str(model).startswith(("timm", "baseline")) or model in ("zoo/mae", "zoo/supervised", "zoo/simclr"):
-            short = str(model).split(":")[-1]
-            if "seed" not in short:
-                axes.annotate(short, (row["fine"], row["content"]), (6, 4), textcoords="offset points", fontsize=9)
+    for model, offset, side in LABELS:
+        if model in both.index:
+            at = both.loc[model, "fine"], both.loc[model, "content"]
+            axes.annotate(model.split(":")[-1], at, offset, textcoords="offset points", ha=side, fontsize=9)
     axes.set(xlabel="transformation named right, %", ylabel="content named right, %", xlim=(0, 100), ylim=(0, 100))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper left")

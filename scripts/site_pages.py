@@ -84,7 +84,11 @@ def commands() -> str:
 def measures() -> str:
     """Every measure of the catalog: unit, bounds, direction, definition, formula, source."""
     better = {True: "higher", False: "lower", None: "neither"}
-    sections = ["# Measures", "Pure functions on arrays, in `probing_core.measures`; each number has an interval."]
+    sections = [
+        "# Measures",
+        "Pure functions on arrays, in `probing_core.measures`. Tables of a run give the interval beside each value, or "
+        "say why there is none.",
+    ]
     for m in MEASURES:
         bounds = " to ".join("unbounded" if bound is None else f"{bound:g}" for bound in (m.low, m.high))
         sections += [

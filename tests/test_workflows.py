@@ -1,0 +1,35 @@
+"""The workflows say what they must; whether they are well formed is checked by actionlint, in the first of them."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_every_python_of_the_metadata_is_tested_on_three_systems():
+    matrix = WORKFLOWS["tests"]["jobs"]["test"]["strategy"]["matrix"]
+    named = [c.rsplit(" ", 1)[1] for c in PROJECT["classifiers"] if c.startswith("Programming Language :: Python ::")]
+    assert matrix["python"] == named
+    assert {name.split("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
+    assert PROJECT["requires-python"] == f">={named[0]}"
+
+
+def test_a_release_waits_for_a_person_and_its_build_uploads_nothing():
+    jobs = WORKFLOWS["release"]["jobs"]
+    publishing = {name for name, job in jobs.items() if any("publish" in s.get("uses", "") for s in job["steps"])}
+    assert publishing == {"publish"}
+    assert jobs["publish"]["needs"] == "build"
+    assert jobs["publish"]["environment"]
+    assert "permissions" not in jobs["build"]
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_may_only_read(name):
+    assert WORKFLOWS[name]["permissions"] == {"contents": "read"}
