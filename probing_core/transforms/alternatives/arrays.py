@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from PIL import Image as Pillow
 
 from probing_core.transforms.base import Image
 
@@ -23,6 +25,13 @@ def to_image(pixels: np.ndarray) -> Image:
 
 def mixed(before: np.ndarray, after: np.ndarray, amount: float) -> Image:
     return to_image((1 - amount) * before + amount * after)
+
+
+def stored(image: Image, format: str, **options: int) -> Image:
+    """``image`` written by Pillow's encoder of ``format`` and read again."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(image).save(buffer, format, **options)
+    return np.asarray(Pillow.open(buffer).convert("RGB"))
 
 
 def either_sign(rng: np.random.Generator) -> int:

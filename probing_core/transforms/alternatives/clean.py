@@ -7,13 +7,12 @@ stored at high quality. None of that is a transformation, and a deployment probe
 
 from __future__ import annotations
 
-import io
-
 import cv2
 import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
+from probing_core.transforms.alternatives.arrays import stored
 from probing_core.transforms.base import Image
 
 NATIVE = 0.2
@@ -62,8 +61,5 @@ def _finished(image: Image, rng: np.random.Generator) -> Image:
         sharper = ImageFilter.UnsharpMask(radius=1, percent=int(rng.integers(20, 70)), threshold=0)
         return np.asarray(Pillow.fromarray(image).filter(sharper))
     if kind < 0.5:
-        buffer = io.BytesIO()
-        quality, subsampling = int(rng.integers(85, 97)), int(rng.integers(3))
-        Pillow.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=subsampling)
-        return np.asarray(Pillow.open(buffer).convert("RGB"))
+        return stored(image, "JPEG", quality=int(rng.integers(85, 97)), subsampling=int(rng.integers(3)))
     return image

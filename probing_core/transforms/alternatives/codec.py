@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from probing_core.transforms.alternatives.arrays import pick, to_float, to_image
+from probing_core.transforms.alternatives.arrays import pick, stored, to_float, to_image
 from probing_core.transforms.base import Image
 from probing_core.transforms.pixel_ops import scale_of
 
 
 def jpeg(image: Image, rng: np.random.Generator) -> Image:
     """Pillow's encoder, at any chroma subsampling; now and then WebP."""
-    buffer, picture = io.BytesIO(), Pillow.fromarray(image)
     if rng.random() < 0.1:
-        picture.save(buffer, "WEBP", quality=int(rng.integers(1, 25)))
-    else:
-        picture.save(buffer, "JPEG", quality=int(rng.integers(8, 56)), subsampling=int(rng.integers(3)))
-    return np.asarray(Pillow.open(buffer).convert("RGB"))
+        return stored(image, "WEBP", quality=int(rng.integers(1, 25)))
+    return stored(image, "JPEG", quality=int(rng.integers(8, 56)), subsampling=int(rng.integers(3)))
 
 
 def pixelate(image: Image, rng: np.random.Generator) -> Image:

@@ -6,12 +6,11 @@ balance. Nobody altered such a picture, yet it is farther from the bank's identi
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
+from probing_core.transforms.alternatives.arrays import stored
 from probing_core.transforms.alternatives.clean import clean
 from probing_core.transforms.base import Image
 
@@ -35,7 +34,7 @@ def wider_clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
         picture: whose shorter side has at least ``view`` pixels.
     """
     if rng.random() < 0.5:
-        picture = _stored(picture, int(rng.integers(*QUALITY)), int(rng.integers(3)))
+        picture = stored(picture, "JPEG", quality=int(rng.integers(*QUALITY)), subsampling=int(rng.integers(3)))
     image = clean(picture, view, rng)
     if rng.random() < 0.5:
         gains = 2 ** rng.uniform(-EXPOSURE, EXPOSURE) * (1 + rng.uniform(-WHITE_BALANCE, WHITE_BALANCE, 3))
@@ -44,9 +43,3 @@ def wider_clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
         mask = ImageFilter.UnsharpMask(rng.uniform(0.6, 1.6), int(rng.integers(*SHARPENING)), threshold=0)
         image = np.asarray(Pillow.fromarray(image).filter(mask))
     return image
-
-
-def _stored(image: Image, quality: int, subsampling: int) -> Image:
-    buffer = io.BytesIO()
-    Pillow.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=subsampling)
-    return np.asarray(Pillow.open(buffer).convert("RGB"))
