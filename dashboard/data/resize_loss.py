@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.data import cache
 from dashboard.data.previews import draw
 from probing_core.embedders.base import Preprocessing
-from probing_core.embedders.network.audit import surviving_share
+from probing_core.embedders.network.preprocessing import surviving_share
 from probing_core.results import Run
 from probing_core.transforms import bank
 

@@ -97,6 +97,7 @@ class LoadedEmbedder(ABC):
         dim: length of an embedding.
         device, precision: what it really runs on and in ("cpu", "bfloat16").
         batch_size: images of one forward pass; units are cut into batches of this size.
+        embeds_pictures: whether it embeds any picture; precomputed embeddings cover the samples of a run alone.
     """
 
     name: str
@@ -104,6 +105,7 @@ class LoadedEmbedder(ABC):
     device: str = "cpu"
     precision: str = "float32"
     batch_size: int = 64
+    embeds_pictures: bool = True
 
     @abstractmethod
     def embed(self, images: Sequence[Image]) -> np.ndarray:

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from probing_core.corpora.base import Corpus
-from probing_core.embedders import find_spec
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.runs import layout, revisions
 from probing_core.runs.image_selection import choose_images
-from probing_core.runs.models import PRECOMPUTED, model_entries
+from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import Unit, cut_units, load_transforms, make_samples, plan_samples, sample_key
@@ -67,7 +66,7 @@ class Batch:
         """Whether the embedder has embeddings of these samples."""
         if self.blocks:
             return bool(embedder.blocks)
-        return not self.series or find_spec(embedder.name).family != PRECOMPUTED
+        return not self.series or embedder.embeds_pictures
 
     def embed(self, embedder: LoadedEmbedder, pictures: list[np.ndarray], rows: pd.DataFrame) -> Arrays:
         """Embeddings of one unit."""
@@ -115,11 +114,11 @@ def is_embedded(store: Store, request: str, batches: Sequence[Batch]) -> bool:
         all(
             store.has(batch.embeddings_path(e["name"], unit), digest([batch.key, e["recipe"]]))
             for batch in batches
-            if (e.get("blocks") if batch.blocks else not batch.series or e["family"] != PRECOMPUTED)
+            if (e.get("blocks") if batch.blocks else not batch.series or embeds_pictures(e))
             for unit in batch.units
         )
         and (
-            e["family"] == PRECOMPUTED or store.has(layout.crops_path(e["name"]), digest([batches[0].key, e["recipe"]]))
+            not embeds_pictures(e) or store.has(layout.crops_path(e["name"]), digest([batches[0].key, e["recipe"]]))
         )
         for e in entries
     )

@@ -19,13 +19,13 @@ from probing_core.corpora.base import Corpus
 from probing_core.embedders import find_spec, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.network.devices import resolve_device
-from probing_core.embedders.network.memory import give_back, out_of_memory
+from probing_core.embedders.network.memory import free_memory, out_of_memory
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline.batches import Batch, is_embedded, is_needed, plan_batches, read_images
 from probing_core.pipeline.setup import withdrawn_on_error
 from probing_core.prediction.tile_samples import make_crops
 from probing_core.runs.layout import CROPS, crops_path, model_path, unit_rows_folder
-from probing_core.runs.models import PRECOMPUTED, require_same_model
+from probing_core.runs.models import ENGINE_ENTRIES, require_same_model
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import Unit, sample_key
@@ -108,7 +108,7 @@ def _load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedde
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-    give_back(resolve_device(device).type)  # outside of the handler, whose traceback would hold what was loaded
+    free_memory(resolve_device(device).type)  # outside of the handler, whose traceback would hold what was loaded
     return None
 
 
@@ -140,7 +140,8 @@ def _enter_model(store: Store, request: str, embedder: LoadedEmbedder, source: S
         path = model_path(name)
         if store.has(path):
             joined = store.read_toml(path)["recipe"]
-            changed = sorted(k for k in joined.keys() | recipe.keys() if joined.get(k) != entry["recipe"].get(k))
+            lasting = (joined.keys() | recipe.keys()) - set(ENGINE_ENTRIES)
+            changed = sorted(k for k in lasting if joined.get(k) != entry["recipe"].get(k))
             if changed:
                 raise BadRun(
                     f"'{name}' is not what it was when it joined the run ({', '.join(changed)} differ); "
@@ -148,6 +149,11 @@ def _enter_model(store: Store, request: str, embedder: LoadedEmbedder, source: S
                 )
         else:
             store.write_toml(path, entry, digest(entry))
+
+
+def _keys(store: Store, key: str, embedder: LoadedEmbedder) -> dict[str, str]:
+    """Full model name -> key of what is written of it: by the recipe with which it joined the run."""
+    return {name: digest([key, store.read_toml(model_path(name))["recipe"]]) for name in embedder.recipes()}
 
 
 def _embed_units(
@@ -158,9 +164,8 @@ def _embed_units(
     embedders: Sequence[LoadedEmbedder],
     progress: Progress,
 ) -> None:
-    made_elsewhere = {e.name for e in embedders if find_spec(e.name).family == PRECOMPUTED}
     able = [e for e in embedders if batch.has(e)]
-    keys = {e.name: {n: digest([batch.key, without_none(r)]) for n, r in e.recipes().items()} for e in able}
+    keys = {e.name: _keys(store, batch.key, e) for e in able}
 
     def missing(unit: Unit) -> list[LoadedEmbedder]:
         named = ((e, keys[e.name].items()) for e in able)
@@ -170,7 +175,7 @@ def _embed_units(
         return not store.has(batch.table, batch.key) and not store.has(batch.rows_path(unit), batch.key)
 
     def pictures_needed(unit: Unit) -> bool:
-        return rows_missing(unit) or any(e.name not in made_elsewhere for e in missing(unit))
+        return rows_missing(unit) or any(e.embeds_pictures for e in missing(unit))
 
     todo = [unit for unit in batch.units if missing(unit) or rows_missing(unit)]
     stage = batch.series or "embed"
@@ -206,10 +211,10 @@ def _embed_crops(
     progress: Progress,
 ) -> None:
     """Embeds the large pictures from which fusion of a whole picture and its tiles is learned."""
-    waiting = [e for e in embedders if find_spec(e.name).family != PRECOMPUTED]
+    waiting = [e for e in embedders if e.embeds_pictures]
     pictures: list[np.ndarray] | None = None
     for done, embedder in enumerate(waiting):
-        keys = {name: digest([key, without_none(r)]) for name, r in embedder.recipes().items()}
+        keys = _keys(store, key, embedder)
         if all(store.has(crops_path(name), k) for name, k in keys.items()):
             continue
         progress.update("looks", done, len(waiting), "Embedding large pictures, whole and as tiles")

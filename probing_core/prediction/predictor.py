@@ -35,7 +35,7 @@ from probing_core.runs.layout import (
     probe_path,
     scored_views_path,
 )
-from probing_core.runs.models import PRECOMPUTED, differences, model_entries
+from probing_core.runs.models import differences, embeds_pictures, model_entries
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store, without_none
 from probing_core.transforms import resolve
@@ -75,7 +75,7 @@ class Predictor:
         self._entries = {
             e["name"]: e
             for e in model_entries(self.store)
-            if self.store.has(probe_path(e["name"], DEPLOYMENT)) and e["family"] != PRECOMPUTED
+            if self.store.has(probe_path(e["name"], DEPLOYMENT)) and embeds_pictures(e)
         }
         if not self._entries:
             raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")

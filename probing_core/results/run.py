@@ -16,7 +16,7 @@ from probing_core.results.pictures import Pictures
 from probing_core.runs import layout
 from probing_core.runs.embeddings import has_embeddings, read_embeddings
 from probing_core.runs.layout import map_path
-from probing_core.runs.models import PRECOMPUTED, model_entries
+from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.store import Store
 from probing_core.transforms.base import GROUPS, Image
@@ -77,9 +77,9 @@ class Run:
     def live_models(self) -> tuple[str, ...]:
         """Names of the models that can be asked about further pictures: their live probe is here, and so are they."""
         return tuple(
-            name
-            for name, family in zip(self.models["name"], self.models["family"], strict=True)
-            if self.store.has(layout.probe_path(name, layout.DEPLOYMENT)) and family != PRECOMPUTED
+            entry["name"]
+            for entry in self.models[["name", "family"]].to_dict("records")
+            if self.store.has(layout.probe_path(entry["name"], layout.DEPLOYMENT)) and embeds_pictures(entry)
         )
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from probing_core.errors import BadRun
@@ -9,10 +10,22 @@ from probing_core.runs.layout import MODELS, RECIPE, is_model_path
 from probing_core.runs.store import Store
 
 PRECOMPUTED = "precomputed"
-"""Family of embeddings that were made elsewhere: they cannot be asked about further pictures."""
+"""Family of models whose embeddings were read from a file."""
 
-ROUNDING_ENTRIES = ("precision", "float32_modules", "device", "libraries")
+ROUNDING_ENTRIES = ("precision", "float32_modules", "device", "engine", "libraries")
 """Entries of a model's recipe that move its embeddings by rounding alone."""
+
+ENGINE_ENTRIES = ("engine", "batch_size")
+"""Entries that may change while a run is made: engines agree within 1e-5 of an embedding's length, and each has its
+own batch size."""
+
+
+def embeds_pictures(entry: Mapping[str, Any]) -> bool:
+    """Whether the model of ``entry`` (its ``model.toml``, or a row of the models) embeds any picture.
+
+    Precomputed embeddings cover the samples of a run alone.
+    """
+    return entry["family"] != PRECOMPUTED
 
 
 def model_entries(store: Store) -> list[dict[str, Any]]:

@@ -218,8 +218,13 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
         spec = find_spec(name)
         return replace(spec, family=PRECOMPUTED) if name == "baseline/pixels" else spec
 
+    def loaded(name, **asked):
+        embedder = load_embedder(name, **asked)
+        embedder.embeds_pictures = name != "baseline/pixels"
+        return embedder
+
     monkeypatch.setattr(embedding, "find_spec", spec_of)
-    monkeypatch.setattr(planning, "find_spec", spec_of)
+    monkeypatch.setattr(embedding, "load_embedder", loaded)
     embed(store, recipe, corpus, SILENT, "cpu", "float32")
     assert store.names("models/baseline-pixels/series/") == []
     assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 3

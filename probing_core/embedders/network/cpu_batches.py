@@ -26,11 +26,11 @@ FINE_CPU_BATCH, FINE_STRIDE = 4, 8
 fit the caches. EfficientNet-Lite0 in float32 embeds 53 images/s in batches of 16 on two cores, 75 to 82 in these."""
 
 FEW = 8
-"""Images that are not worth dividing. The ten looks at a large picture are: on two cores the zoo's ViT takes 32 ms for
-them in two lanes, and 59 in one."""
+"""Images that are not worth dividing. The ten crops of a large picture are: on two cores the zoo's ViT takes 32 ms for
+them on two threads, and 59 on one."""
 
 
-class Lanes:
+class BatchWorkers:
     """On a CPU, as many batches side by side as there are threads, each on one core; elsewhere one after another.
 
     Cutting one large batch into pieces for two cores, as PyTorch does, keeps both waiting for each other after every
@@ -45,9 +45,9 @@ class Lanes:
     def __init__(self, device: torch.device, threads: int) -> None:
         self._on_cpu = device.type == "cpu"
         self._threads = threads
-        self._lanes = _one_core_each(threads) if self._on_cpu else ()
+        self._workers = _one_core_each(threads) if self._on_cpu else ()
         if self._on_cpu:
-            memory.keep_freed()
+            memory.reuse_freed()
 
     def batch_size(self, network: nn.Module) -> int:
         """Images of one forward pass that pay for ``network``."""
@@ -68,17 +68,17 @@ class Lanes:
     def run(self, function: Callable[[S], T], batches: Sequence[S]) -> list[T]:
         if not self._on_cpu:
             return list(map(function, batches))
-        # The first lane takes the first batch and so on: a lane keeps memory for what it has computed.
-        under_way = [lane.submit(function, batch) for lane, batch in zip(cycle(self._lanes), batches, strict=False)]
+        # The first thread takes the first batch and so on: each keeps memory for what it has computed.
+        under_way = [worker.submit(function, batch) for worker, batch in zip(cycle(self._workers), batches, strict=False)]
         return [one.result() for one in under_way]
 
-    def rest(self) -> None:
-        """Gives back what the lanes kept from batch to batch; to be called when there are no more."""
+    def release(self) -> None:
+        """Returns what the threads kept from batch to batch to the system; to be called when there are no more."""
         if self._on_cpu:
             memory.release()
 
     def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
-        """``map`` over the pictures of a batch: within its lane, or on all threads where batches take turns."""
+        """``map`` over the pictures of a batch: within its thread, or on all threads where batches take turns."""
         return map(function, positions) if self._on_cpu else _threads(self._threads).map(function, positions)
 
 
@@ -102,8 +102,8 @@ def _one_core_each(count: int) -> tuple[ThreadPoolExecutor, ...]:
         torch.get_num_threads()
         torch.set_num_threads(1)
 
-    lanes = tuple(ThreadPoolExecutor(1, initializer=begin) for _ in range(count))
-    for lane in lanes:
-        lane.submit(int).result()  # its thread has begun
+    workers = tuple(ThreadPoolExecutor(1, initializer=begin) for _ in range(count))
+    for worker in workers:
+        worker.submit(int).result()  # its thread has begun
     torch.set_num_threads(before)
-    return lanes
+    return workers

@@ -1,4 +1,4 @@
-"""Memory that networks take, keep between their batches, and give back."""
+"""Memory that networks take, reuse between their batches, and return to the system."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import sys
 from functools import cache
 from typing import Any
 
-LARGEST_KEPT = 32 * 2**20
+LARGEST_REUSED = 32 * 2**20
 """Blocks above this size go back to the system when they are freed; the C library allows no more. The largest map of
 four pictures in EfficientNet-Lite0 has 19 MB."""
 
-KEPT = 256 * 2**20
-"""Freed memory that a thread may keep until `release`."""
+REUSED = 256 * 2**20
+"""Freed memory that a thread may hold until `release`."""
 
 _MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
 """Parameters of ``mallopt``."""
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the device or the machine ran out of memory; torch says so by its own class or, on CPU, in words."""
+    """Whether the device or the machine ran out of memory; torch has a class for it or, on CPU, words."""
     import torch
 
     words = ("out of memory", "can't allocate memory", "not enough memory")
@@ -27,26 +27,26 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 @cache  # once a process
-def keep_freed() -> None:
-    """Has the C library keep what is freed, for what is allocated next, until `release`.
+def reuse_freed() -> None:
+    """Has the C library hold what is freed, for what is allocated next, until `release`.
 
-    By itself glibc hands every large block back at once, and the system clears its pages anew when the next layer asks
+    By itself glibc returns every large block at once, and the system clears its pages anew when the next layer asks
     for them: 250 page faults a picture in the zoo's ViT, 1,000 to 3,000 in EfficientNet-Lite0. Measured in turns on two
     cores in float32: 249 pictures a second without, 288 with it, and 52 and 65.
     """
     if (mallopt := _glibc("mallopt")) is not None:
-        mallopt(_MMAP_THRESHOLD, LARGEST_KEPT)
-        mallopt(_TRIM_THRESHOLD, KEPT)
-        mallopt(_TOP_PAD, LARGEST_KEPT * 2)  # else the heap of a thread other than the first is given back all the same
+        mallopt(_MMAP_THRESHOLD, LARGEST_REUSED)
+        mallopt(_TRIM_THRESHOLD, REUSED)
+        mallopt(_TOP_PAD, LARGEST_REUSED * 2)  # else the heap of a thread other than the first is returned all the same
 
 
 def release() -> None:
-    """Gives free pages back to the system."""
+    """Returns free pages to the system."""
     if (malloc_trim := _glibc("malloc_trim")) is not None:
         malloc_trim(0)
 
 
-def give_back(device: str) -> None:
+def free_memory(device: str) -> None:
     """Returns the memory of what was dropped: cycles are broken, free pages go to the system, free blocks to CUDA."""
     import gc
 
@@ -61,5 +61,5 @@ def give_back(device: str) -> None:
 
 
 def _glibc(function: str) -> Any:
-    """A function of glibc's own; None elsewhere (musl gives pages back by itself)."""
+    """A function of glibc's own; None elsewhere (musl returns pages by itself)."""
     return getattr(ctypes.CDLL(None), function, None) if sys.platform == "linux" else None

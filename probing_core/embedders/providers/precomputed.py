@@ -39,6 +39,8 @@ class PrecomputedEmbedder(LoadedEmbedder):
         ModelUnavailable: the file or its list cannot be read, or rows are missing, repeated or not finite.
     """
 
+    embeds_pictures = False
+
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
         keys, self._matrix = _read(path)

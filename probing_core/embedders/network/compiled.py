@@ -1,0 +1,287 @@
+"""Networks compiled for the processor by OpenVINO, one to two times as fast as in PyTorch.
+
+`compile_readout` converts what is read from a network, compares it with PyTorch on two pictures, and gives it back
+only where the two agree. Compiled networks are stored in the system's cache folder; see `compiled_cache`.
+"""
+
+from __future__ import annotations
+
+import io
+import platform
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from probing_core.embedders.network import compiled_cache
+from probing_core.errors import one_line
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from probing_core.embedders.network.readouts import Read
+
+BATCH = 4
+"""Pictures of one pass; a smaller batch is filled up. Sizes that vary would each be compiled at their first use."""
+
+HINTS = {"float32": "f32", "bfloat16": "bf16"}
+"""Precisions that are compiled, and OpenVINO's names for them."""
+
+FARTHEST = 1e-5
+"""How far two float32 embeddings of a picture may be apart, in lengths of the embedding."""
+
+LOWEST_COSINE = 0.9
+"""Between bfloat16 and float32. The lowest that was seen in a network that ships is 0.99 (docs/precision.md)."""
+
+EXACT = "exact"
+"""In the names of operations that stay in float32."""
+
+_COMPILING = Lock()
+"""Conversion changes a function of Python's for a moment, so one thread converts at a time."""
+
+
+class NotCompiled(Exception):
+    """Why a network is not compiled, in words."""
+
+
+@cache
+def installed_version() -> str:
+    """The version of OpenVINO, or nothing where it is not installed."""
+    try:
+        return version("openvino")
+    except PackageNotFoundError:
+        return ""
+
+
+class CompiledReadout:
+    """A compiled network.
+
+    Args:
+        model: OpenVINO's compiled model; its input is (`BATCH`, H, W, 3).
+        threads: how many passes run side by side, each on one core. Further callers wait.
+    """
+
+    def __init__(self, model: Any, threads: int) -> None:
+        self._shape = tuple(model.input(0).shape)
+        self._free: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(threads):
+            self._free.put(model.create_infer_request())
+
+    def fits(self, batch: torch.Tensor) -> bool:
+        """Whether a batch (N, 3, H, W) has the height and width that were compiled."""
+        return (*batch.shape[2:], batch.shape[1]) == self._shape[1:]
+
+    def __call__(self, batch: torch.Tensor) -> list[np.ndarray]:
+        """(N, D) ``float32`` each for a batch (N, 3, H, W), channels last in memory."""
+        pictures = batch.permute(0, 2, 3, 1).numpy()
+        passes = [self._infer(pictures[start : start + BATCH]) for start in range(0, len(pictures), BATCH)]
+        return passes[0] if len(passes) == 1 else [np.concatenate(outputs) for outputs in zip(*passes, strict=True)]
+
+    def _infer(self, pictures: np.ndarray) -> list[np.ndarray]:
+        count = len(pictures)
+        if count < BATCH:
+            pictures = np.concatenate([pictures, np.zeros((BATCH - count, *pictures.shape[1:]), np.float32)])
+        request = self._free.get()
+        try:
+            results = request.infer({0: np.ascontiguousarray(pictures)}, share_inputs=True)
+            return [results[position][:count] for position in range(len(results))]
+        finally:
+            self._free.put(request)
+
+
+def compile_readout(
+    module: nn.Module,
+    read: Read,
+    batch: torch.Tensor,
+    expected: Sequence[np.ndarray],
+    precision: str,
+    exact: Sequence[str],
+    threads: int,
+    identity: Mapping[str, Any],
+) -> CompiledReadout:
+    """Compiles ``read`` of a network for this processor, or takes it from the cache.
+
+    Args:
+        module: the network on the CPU, in evaluation mode.
+        read: what is read from it.
+        batch: two pictures (2, 3, H, W), channels last in memory.
+        expected: what ``read`` gives of them in PyTorch and float32; compiled, it has to give the same.
+        precision: "float32" or "bfloat16".
+        exact: names of modules that are computed in float32 whatever the precision.
+        threads: how many passes run side by side, each on one core.
+        identity: what the compiled network depends on beside this function's arguments, in JSON types.
+
+    Raises:
+        NotCompiled: OpenVINO is missing or cannot do it, or its results differ from PyTorch's.
+    """
+    core = _core()
+    if precision not in HINTS or (precision == "bfloat16" and "BF16" not in _capabilities(core)):
+        raise NotCompiled(f"OpenVINO does not compute in {precision} on this processor")
+    key = compiled_cache.key(
+        {
+            **identity,
+            "shape": list(batch.shape[1:]),
+            "batch": BATCH,
+            "precision": precision,
+            "exact": list(exact),
+            "threads": threads,
+            "openvino": installed_version(),
+            "processor": [platform.machine(), core.get_property("CPU", "FULL_DEVICE_NAME"), *_capabilities(core)],
+        }
+    )
+    settings = _settings(precision, threads)
+    if (stored := compiled_cache.read(key, expected)) is not None:
+        try:
+            readout = CompiledReadout(core.import_model(io.BytesIO(stored), "CPU", settings), threads)
+            _compare(readout(batch), expected, precision)
+            return readout
+        except (RuntimeError, NotCompiled):
+            compiled_cache.remove(key)  # of another build of OpenVINO, or damaged: it is made anew
+    with _COMPILING:
+        model = _convert(module, read, batch, exact)
+        if precision != "float32":  # a conversion is compared where nothing is rounded
+            full = core.compile_model(model, "CPU", _settings("float32", threads))
+            _compare(CompiledReadout(full, 1)(batch), expected, "float32")
+            model = _with_exact_modules(core, model) if exact else model
+        compiled = core.compile_model(model, "CPU", settings)
+    readout = CompiledReadout(compiled, threads)
+    _compare(readout(batch), expected, precision)
+    compiled_cache.write(key, expected, _exported(compiled))
+    return readout
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO's runtime.
+
+    Raises:
+        NotCompiled: it is not installed, or does not run here.
+    """
+    # OpenVINO reports its import to its makers unless this package is missing; nothing is sent from here.
+    blocked = "openvino_telemetry" not in sys.modules
+    if blocked:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    try:
+        import openvino
+
+        return openvino.Core()
+    except (ImportError, OSError, RuntimeError) as error:
+        raise NotCompiled(f"OpenVINO cannot be used here ({one_line(error)})") from error
+    finally:
+        if blocked:
+            del sys.modules["openvino_telemetry"]
+
+
+def _capabilities(core: Any) -> list[str]:
+    return sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
+def _settings(precision: str, threads: int) -> dict[str, Any]:
+    return {
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "NUM_STREAMS": threads,
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_CPU_PINNING": False,  # several networks and the pages share the cores
+    }
+
+
+def _compare(ours: Sequence[np.ndarray], expected: Sequence[np.ndarray], precision: str) -> None:
+    """Raises `NotCompiled` where results for the same pictures differ by more than ``precision`` explains."""
+    for a, b in zip(ours, expected, strict=True):
+        length = np.linalg.norm(b, axis=1) + np.finfo(np.float32).tiny
+        if precision == "float32":
+            apart = float((np.abs(a - b).max(1) / length).max())
+            if not apart <= FARTHEST:
+                raise NotCompiled(f"OpenVINO's embeddings are {apart:.1g} of their length from PyTorch's")
+        else:
+            cosine = float(((a * b).sum(1) / length / (np.linalg.norm(a, axis=1) + np.finfo(np.float32).tiny)).min())
+            if not cosine >= LOWEST_COSINE:
+                raise NotCompiled(f"OpenVINO's embeddings in {precision} have a cosine of {cosine:.3f} to PyTorch's")
+
+
+def _convert(module: nn.Module, read: Read, batch: torch.Tensor, exact: Sequence[str]) -> Any:
+    """OpenVINO's model of ``read``, from (`BATCH`, H, W, 3); operations of the modules ``exact`` are named `EXACT`."""
+    import torch
+    from openvino import Layout
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    from openvino.preprocess import PrePostProcessor
+
+    class Traced(torch.nn.Module):
+        # The tracer takes a millisecond for every module it knows; of the others it records the operations alone.
+        def __init__(self) -> None:
+            super().__init__()
+            for position, name in enumerate(exact):
+                self.add_module(f"{EXACT}{position}", module.get_submodule(name))
+
+        def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return tuple(output.float() for output in read(pictures))
+
+    example = batch.repeat(BATCH // len(batch), 1, 1, 1).contiguous(memory_format=torch.channels_last)
+    try:
+        with warnings.catch_warnings(), torch.inference_mode(), _without_gradients(module):
+            warnings.simplefilter("ignore")  # of the tracer: sizes become constants, and they are constant here
+            decoder = TorchScriptPythonDecoder(
+                Traced().eval(), example_input=(example,), trace_kwargs={"check_trace": False}
+            )
+            frontend = FrontEndManager().load_by_framework("pytorch")
+            model = frontend.convert(frontend.load(decoder))
+        model.reshape(list(example.shape))
+        steps = PrePostProcessor(model)
+        steps.input().tensor().set_layout(Layout("NHWC"))
+        steps.input().model().set_layout(Layout("NCHW"))
+        return steps.build()
+    except Exception as error:  # tracing runs the network's own code, which fails in ways of its own
+        raise NotCompiled(f"OpenVINO cannot convert it ({one_line(error)[:200]})") from error
+
+
+@contextmanager
+def _without_gradients(module: nn.Module) -> Iterator[None]:
+    """Parameters ask for no gradients inside: the tracer records them as constants only then."""
+    asking = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in asking:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in asking:
+            parameter.requires_grad_(True)
+
+
+def _with_exact_modules(core: Any, model: Any) -> Any:
+    """``model`` with the operations that are named `EXACT` marked to stay in float32.
+
+    The mark is an attribute of OpenVINO's file format, which its Python interface cannot set.
+    """
+    import openvino
+
+    mark = '<attribute name="DisablePrecisionConversion" version="0" value="dynamic:dynamic"/>'
+    with tempfile.TemporaryDirectory() as folder:
+        structure, weights = Path(folder) / "model.xml", Path(folder) / "model.bin"
+        openvino.serialize(model, structure, weights)
+        head, *layers = structure.read_text(encoding="utf-8").split("<layer ")
+        for position, layer in enumerate(layers):
+            name, inside = layer.split(">", 1)
+            if f".{EXACT}" in name and 'type="Const"' not in name:
+                if "<rt_info>" in inside:
+                    inside = inside.replace("<rt_info>", f"<rt_info>{mark}", 1)
+                else:
+                    inside = f"<rt_info>{mark}</rt_info>{inside}"
+                layers[position] = f"{name}>{inside}"
+        marked = "<layer ".join([head, *layers]).encode()
+        return core.read_model(marked, openvino.Tensor(np.fromfile(weights, np.uint8)))
+
+
+def _exported(compiled: Any) -> bytes:
+    blob = compiled.export_model()
+    return blob.getvalue() if isinstance(blob, io.BytesIO) else bytes(blob)
