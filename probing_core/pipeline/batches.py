@@ -117,9 +117,7 @@ def is_embedded(store: Store, request: str, batches: Sequence[Batch]) -> bool:
             if (e.get("blocks") if batch.blocks else not batch.series or embeds_pictures(e))
             for unit in batch.units
         )
-        and (
-            not embeds_pictures(e) or store.has(layout.crops_path(e["name"]), digest([batches[0].key, e["recipe"]]))
-        )
+        and (not embeds_pictures(e) or store.has(layout.crops_path(e["name"]), digest([batches[0].key, e["recipe"]])))
         for e in entries
     )
 

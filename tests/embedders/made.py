@@ -20,6 +20,29 @@ def pillow(images) -> list[PIL.Image.Image]:
     return [PIL.Image.fromarray(image) for image in images]
 
 
+def in_pytorch(embedder):
+    """``embedder`` on PyTorch, once its compiled network has given the same embeddings, layers and blocks."""
+    from probing_core.embedders.network import compiled
+
+    if compiled.installed_version():
+        assert embedder.engine.startswith("OpenVINO")
+        ours = dict(embedder.embed_layers(pictures())), dict(embedder.embed_blocks(pictures()))
+        embedder.run_in_pytorch()
+        theirs = dict(embedder.embed_layers(pictures())), dict(embedder.embed_blocks(pictures()))
+        for mine, other in zip(ours, theirs, strict=True):
+            assert list(mine) == list(other)
+            for name, array in mine.items():
+                assert_alike(array, other[name])
+    assert embedder.engine == "PyTorch"
+    return embedder
+
+
+def assert_alike(one, other) -> None:
+    """Embeddings of the same pictures differ by at most 1e-5 of their lengths."""
+    assert one.shape == other.shape
+    assert (np.abs(one - other).max(1) <= 1e-5 * np.linalg.norm(other, axis=1)).all()
+
+
 def call(function, batch) -> np.ndarray:
     """``function`` on ``batch`` (N, 3, H, W) as `NetworkEmbedder` calls it: channels last, no gradients, one core."""
     import torch

@@ -69,7 +69,9 @@ class BatchWorkers:
         if not self._on_cpu:
             return list(map(function, batches))
         # The first thread takes the first batch and so on: each keeps memory for what it has computed.
-        under_way = [worker.submit(function, batch) for worker, batch in zip(cycle(self._workers), batches, strict=False)]
+        under_way = [
+            worker.submit(function, batch) for worker, batch in zip(cycle(self._workers), batches, strict=False)
+        ]
         return [one.result() for one in under_way]
 
     def release(self) -> None:

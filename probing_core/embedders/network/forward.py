@@ -118,9 +118,7 @@ class Forward:
         ):
             yield
 
-    def _choose(
-        self, read: Read, what: str, expected: list[np.ndarray]
-    ) -> Callable[[torch.Tensor], list[np.ndarray]]:
+    def _choose(self, read: Read, what: str, expected: list[np.ndarray]) -> Callable[[torch.Tensor], list[np.ndarray]]:
         """The engine for ``read``, by what the device, the precision and the network allow.
 
         ``expected`` is what PyTorch reads from the two pictures in float32.

@@ -15,7 +15,7 @@ from probing_core.embedders.base import Preprocessing
 from probing_core.embedders.network.embedder import Network, NetworkEmbedder
 from probing_core.embedders.providers import exported
 from probing_core.errors import BadConfig, ModelUnavailable
-from tests.embedders.made import call, pictures
+from tests.embedders.made import call, in_pytorch, pictures
 
 SMALL = Preprocessing((32, 32), "squash", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
@@ -35,9 +35,9 @@ def batch() -> torch.Tensor:
 def test_a_module_in_memory_equals_its_own_call():
     net = small_net()
     register(from_module("mine/net", net, SMALL, blocks=[net[0]]))
-    embedder = load_embedder("mine/net", precision="float32")
+    embedder = in_pytorch(load_embedder("mine/net", precision="float32"))
     np.testing.assert_array_equal(embedder.embed(pictures()), call(net, batch()))
-    layer = load_embedder("mine/net@layer=1", precision="float32").embed(pictures())
+    layer = in_pytorch(load_embedder("mine/net@layer=1", precision="float32")).embed(pictures())
     np.testing.assert_allclose(layer, call(lambda x: net[0](x).mean((2, 3)), batch()), atol=1e-6)
     assert embedder.embed([]).shape == (0, 5)
 
@@ -130,11 +130,13 @@ def test_out_of_memory_halves_the_batch_and_goes_on():
 
     embedder = NetworkEmbedder("x", Network(module=net, embed=hungry, pooling="own"), SMALL, {}, precision="float32",
                                batch_size=8)  # fmt: skip
+    embedder.run_in_pytorch()
+    embedder.batch_size = 8
+    sizes.clear()
     images, asked = pictures() * 3, embedder.recipe()
     result = embedder.embed(images)
     # Two batches of five or four side by side are too large, and so are fours; which of them goes first is open.
-    assert sizes[0] == 1
-    assert sorted(sizes[1:]) in ([1, 2, 2, 2, 2, 4, 4, 4, 5], [1, 2, 2, 2, 2, 4, 8])
+    assert sorted(sizes) in ([1, 2, 2, 2, 2, 4, 4, 4, 5], [1, 2, 2, 2, 2, 4, 8])
     assert embedder.batch_size == 2
     assert embedder.batch_halved
     assert embedder.recipe() == asked, "else the embeddings of a run would have two keys"
@@ -147,6 +149,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on():
         return net(x)
 
     embedder = NetworkEmbedder("x", Network(module=net, embed=never, pooling="own"), SMALL, {}, precision="float32")
+    embedder.run_in_pytorch()
     full = True
     with pytest.raises(ModelUnavailable, match="'x' runs out of memory on .* with a single picture"):
         embedder.embed(images)
@@ -173,7 +176,7 @@ def test_an_exported_program_equals_the_module(tmp_path):
     path = tmp_path / "net.pt2"
     net = small_net()
     exported.save(net, SMALL, path)
-    embedder = load_embedder(f"export:{path}", precision="float32")
+    embedder = in_pytorch(load_embedder(f"export:{path}", precision="float32"))
     assert embedder.preprocessing == SMALL
     np.testing.assert_allclose(embedder.embed(pictures()), call(net, batch()), atol=1e-5)
     program = torch.export.export(net, (torch.zeros(2, 3, 32, 32),))

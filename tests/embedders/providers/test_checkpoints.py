@@ -8,7 +8,7 @@ import torch
 
 from probing_core.embedders import load_embedder
 from probing_core.errors import ModelUnavailable, UnknownName
-from tests.embedders.made import call, outputs_of, pictures, pillow, spoil
+from tests.embedders.made import call, in_pytorch, outputs_of, pictures, pillow, spoil
 
 
 def test_simclr_is_resnet50_on_plain_values(tmp_path):
@@ -17,7 +17,7 @@ def test_simclr_is_resnet50_on_plain_values(tmp_path):
     torch.manual_seed(0)
     model = torchvision.models.resnet50(weights=None).eval()
     torch.save({"state_dict": model.state_dict()}, tmp_path / "resnet50-1x.pth")
-    embedder = load_embedder(f"simclr:resnet50@weights={tmp_path}/resnet50-1x.pth", precision="float32")
+    embedder = in_pytorch(load_embedder(f"simclr:resnet50@weights={tmp_path}/resnet50-1x.pth", precision="float32"))
     model.fc = torch.nn.Identity()
     t = torchvision.transforms
     bicubic = t.InterpolationMode.BICUBIC
@@ -43,7 +43,7 @@ def test_slip_is_timms_vit_inside_a_training_checkpoint(tmp_path):
     tensors = {f"module.visual.{name}": tensor for name, tensor in visual.state_dict().items()}
     tensors["module.image_mlp.layer1.weight"] = torch.zeros(3, 3)
     torch.save({"state_dict": tensors, "epoch": 25, "args": argparse.Namespace(lr=1.0)}, tmp_path / "s.pt")
-    embedder = load_embedder(f"slip:simclr_small_25ep@weights={tmp_path}/s.pt", precision="float32")
+    embedder = in_pytorch(load_embedder(f"slip:simclr_small_25ep@weights={tmp_path}/s.pt", precision="float32"))
     t = torchvision.transforms
     normalize = t.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     transform = t.Compose([t.Resize(224), t.CenterCrop(224), t.ToTensor(), normalize])
@@ -71,7 +71,7 @@ def test_csd_projects_clips_class_token_for_style(tmp_path):
     tensors = {f"backbone.{name}": tensor for name, tensor in visual.state_dict().items()}
     tensors |= {"last_layer_style": style, "last_layer_content": style + 1}
     torch.save({"model_state_dict": tensors}, tmp_path / "csd.pth")
-    embedder = load_embedder(f"csd:vit-l@weights={tmp_path}/csd.pth", precision="float32")
+    embedder = in_pytorch(load_embedder(f"csd:vit-l@weights={tmp_path}/csd.pth", precision="float32"))
     transform = open_clip.image_transform((224, 224), is_train=False)
     batch = torch.stack([transform(picture) for picture in pillow(pictures())])
     visual.to(memory_format=torch.channels_last)
@@ -85,7 +85,7 @@ def test_csd_projects_clips_class_token_for_style(tmp_path):
 
 
 def _layers(name):
-    return load_embedder(f"{name}@layer=all", precision="float32").embed_layers(pictures()).values()
+    return in_pytorch(load_embedder(f"{name}@layer=all", precision="float32")).embed_layers(pictures()).values()
 
 
 def _refused(name, tensors, folder, lost):

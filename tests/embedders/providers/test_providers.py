@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from probing_core.embedders import load_embedder
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
-from tests.embedders.made import call, pictures, pillow
+from tests.embedders.made import call, in_pytorch, pictures, pillow
 
 VIT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 VISION = VIT | {"image_size": 32, "patch_size": 8}
@@ -43,13 +43,14 @@ def test_open_clip_equals_its_own_call(clip_folder):
     model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{clip_folder}")
     model.eval().to(memory_format=torch.channels_last)
     batch = torch.stack([transform(picture) for picture in pillow(pictures())])
-    embedder = load_embedder(f"open_clip:{clip_folder}", precision="float32")
+    embedder = in_pytorch(load_embedder(f"open_clip:{clip_folder}", precision="float32"))
     np.testing.assert_array_equal(embedder.embed(pictures()), call(model.encode_image, batch))
     texts = ["a dog", "a cat, blurred"]
     with torch.inference_mode():
         expected = model.encode_text(open_clip.get_tokenizer(f"local-dir:{clip_folder}")(texts)).numpy()
     np.testing.assert_allclose(embedder.embed_text(texts), expected, atol=1e-5)
-    layers = load_embedder(f"open_clip:{clip_folder}@layer=all", precision="float32").embed_layers(pictures())
+    each = in_pytorch(load_embedder(f"open_clip:{clip_folder}@layer=all", precision="float32"))
+    layers = each.embed_layers(pictures())
     channels_last = batch.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         tokens = model.visual.forward_intermediates(
@@ -114,11 +115,12 @@ def test_transformers_equals_its_own_call(case, tmp_path):
             return model.vit(x).last_hidden_state[:, 0]
         return model(x).pooler_output.flatten(1)
 
-    embedder = load_embedder(f"hf:{tmp_path}", precision="float32")
+    embedder = in_pytorch(load_embedder(f"hf:{tmp_path}", precision="float32"))
     np.testing.assert_array_equal(embedder.embed(pictures()), call(own, batch))
     assert embedder.preprocessing.size == tuple(batch.shape[2:])
     if case not in ("convnext", "align"):
-        layers = load_embedder(f"hf:{tmp_path}@layer=all@pool=mean", precision="float32").embed_layers(pictures())
+        each = in_pytorch(load_embedder(f"hf:{tmp_path}@layer=all@pool=mean", precision="float32"))
+        layers = each.embed_layers(pictures())
         skip = {"siglip": 0, "dinov2-registers": 5}.get(case, 1)
         with torch.inference_mode():
             hidden = tower(batch.contiguous(memory_format=torch.channels_last), output_hidden_states=True).hidden_states

@@ -11,7 +11,7 @@ from timm.data import create_transform, resolve_model_data_config
 
 from probing_core.embedders import load_embedder
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
-from tests.embedders.made import call, pictures, pillow
+from tests.embedders.made import call, in_pytorch, pictures, pillow
 
 MODELS = ["test_vit", "test_vit2", "test_vit3", "test_resnet", "test_efficientnet", "test_convnext", "test_mambaout"]
 
@@ -31,7 +31,7 @@ def test_equals_timms_call_bit_for_bit(model, tmp_path):
     module, path, batch = make(model, tmp_path)
     module.reset_classifier(0)
     expected = call(module.to(memory_format=torch.channels_last), batch)
-    embedder = load_embedder(f"timm:{model}@weights={path}", precision="float32")
+    embedder = in_pytorch(load_embedder(f"timm:{model}@weights={path}", precision="float32"))
     np.testing.assert_array_equal(embedder.embed(pictures()), expected)
     assert embedder.dim == expected.shape[1]
 
@@ -39,7 +39,7 @@ def test_equals_timms_call_bit_for_bit(model, tmp_path):
 @pytest.mark.parametrize("model", MODELS)
 def test_layers_equal_timms_intermediates_from_one_pass(model, tmp_path):
     module, path, batch = make(model, tmp_path)
-    embedder = load_embedder(f"timm:{model}@weights={path}@layer=all@pool=mean", precision="float32")
+    embedder = in_pytorch(load_embedder(f"timm:{model}@weights={path}@layer=all@pool=mean", precision="float32"))
     layers = embedder.embed_layers(pictures())
     assert list(layers) == list(embedder.recipes())
     fmt = "NLC" if "vit" in model else "NCHW"
@@ -54,17 +54,19 @@ def test_layers_equal_timms_intermediates_from_one_pass(model, tmp_path):
             np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
     assert next(reversed(layers.values())).shape == expected[-1].shape
     last = list(layers)[-1]
-    np.testing.assert_array_equal(load_embedder(last, precision="float32").embed(pictures()), layers[last])
+    alone = in_pytorch(load_embedder(last, precision="float32"))
+    np.testing.assert_array_equal(alone.embed(pictures()), layers[last])
 
 
 @pytest.mark.parametrize(("model", "poolings"), [("test_vit", ("cls", "mean")), ("test_convnext", ("mean",))])
 def test_blocks_are_pooled_in_every_way_there_is(model, poolings, tmp_path):
     _, path, _ = make(model, tmp_path)
     name = f"timm:{model}@weights={path}"
-    blocks = load_embedder(name, precision="float32").embed_blocks(pictures())
+    blocks = in_pytorch(load_embedder(name, precision="float32")).embed_blocks(pictures())
     assert {block.split(".")[1] for block in blocks} == set(poolings)
     for pooling in poolings:
-        layers = load_embedder(f"{name}@layer=all@pool={pooling}", precision="float32").embed_layers(pictures())
+        each = in_pytorch(load_embedder(f"{name}@layer=all@pool={pooling}", precision="float32"))
+        layers = each.embed_layers(pictures())
         mine = [array for block, array in blocks.items() if block.endswith(pooling)]
         assert all(np.array_equal(a, b) for a, b in zip(mine, layers.values(), strict=True))
     only = load_embedder(f"{name}@pool=mean", precision="float32")
@@ -87,7 +89,8 @@ def test_a_class_token_that_joins_after_the_blocks_is_not_looked_for_in_them(mod
     assert outputs[0].shape[1] == 14 * 14  # every patch, and nothing else
     layer = load_embedder(f"{name}@layer=3", precision="float32")
     np.testing.assert_allclose(layer.embed(pictures()), outputs[0].mean(1).numpy(), atol=1e-5)
-    np.testing.assert_array_equal(embedder.embed_blocks(pictures())["3.mean"], layer.embed(pictures()))
+    here, there = in_pytorch(embedder).embed_blocks(pictures())["3.mean"], in_pytorch(layer).embed(pictures())
+    np.testing.assert_array_equal(here, there)
     assert layer.recipe()["pooling"] == "mean"
     with pytest.raises(BadConfig, match=r"class token of this model joins after layer 3; its poolings there are: mean"):
         load_embedder(f"{name}@layer=3@pool=cls", precision="float32")
@@ -118,7 +121,8 @@ def test_a_folder_is_a_model(tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     module.reset_classifier(0)
     expected = call(module.to(memory_format=torch.channels_last), batch)
-    np.testing.assert_array_equal(load_embedder(f"timm:{folder}", precision="float32").embed(pictures()), expected)
+    embedder = in_pytorch(load_embedder(f"timm:{folder}", precision="float32"))
+    np.testing.assert_array_equal(embedder.embed(pictures()), expected)
 
 
 def test_half_fitting_checkpoints_are_refused_by_tensor(tmp_path):

@@ -8,7 +8,7 @@ import torch
 
 from probing_core.embedders import load_embedder
 from probing_core.errors import ModelUnavailable, UnknownName
-from tests.embedders.made import call, outputs_of, pictures, pillow, spoil
+from tests.embedders.made import call, in_pytorch, outputs_of, pictures, pillow, spoil
 
 
 @pytest.mark.parametrize("model", ["resnet18", "squeezenet1_1", "mobilenet_v3_small"])
@@ -20,7 +20,7 @@ def test_torchvision_equals_the_input_of_its_classifier(model, tmp_path):
     torch.save(module.state_dict(), tmp_path / "w.pth")
     transform = models.get_model_weights(model).DEFAULT.transforms()
     batch = torch.stack([transform(picture) for picture in pillow(pictures())])
-    embedder = load_embedder(f"torchvision:{model}@weights={tmp_path}/w.pth", precision="float32")
+    embedder = in_pytorch(load_embedder(f"torchvision:{model}@weights={tmp_path}/w.pth", precision="float32"))
     last = {"resnet18": "fc", "squeezenet1_1": "classifier.1", "mobilenet_v3_small": "classifier.3"}[model]
     module.set_submodule(last, torch.nn.Identity())
     expected = call(module.to(memory_format=torch.channels_last), batch)
@@ -41,7 +41,7 @@ def test_layers_are_the_outputs_of_stages_and_of_blocks(tmp_path):
         stages = [getattr(module, f"layer{i}") for i in range(1, 5)] if first_token is None else module.encoder.layers
         theirs = outputs_of(module, list(stages), batch)
         asked = f"torchvision:{name}@weights={tmp_path}/w.pth@layer=all@pool=mean"
-        ours = load_embedder(asked, precision="float32").embed_layers(pictures())
+        ours = in_pytorch(load_embedder(asked, precision="float32")).embed_layers(pictures())
         for layer, output in zip(ours.values(), theirs, strict=True):
             pooled = output.mean((2, 3)) if first_token is None else output[:, first_token:].mean(1)
             np.testing.assert_allclose(layer, pooled.numpy(), rtol=1e-5, atol=1e-5)

@@ -15,6 +15,7 @@ from probing_core.embedders import load_embedder
 from probing_core.embedders.weights import signs_digest, weights_digest
 from probing_core.embedders.zoo.vit import DEPTH, WIDTH, ViTEmbedder, init_vit, normalize
 from probing_core.errors import BadConfig
+from tests.embedders.made import in_pytorch
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +104,9 @@ def test_layers_are_the_outputs_of_blocks(images) -> None:
     for block in vit.blocks:
         block.register_forward_hook(lambda _m, _i, output: seen.append(output.mean(1).numpy()))
     embedder = ViTEmbedder("zoo/x", vit)
-    seen.clear()  # of the pass that measured the dimension
-    embedder.forward(embedder.prepare(images))  # as one batch
-    outputs = seen[:DEPTH]
-    layers = ViTEmbedder("zoo/x@layer=all", vit, {"layer": "all"}).embed_layers(images)
+    in_pytorch(embedder).forward(embedder.prepare(images))  # as one batch
+    outputs = seen[-DEPTH:]
+    layers = in_pytorch(ViTEmbedder("zoo/x@layer=all", vit, {"layer": "all"})).embed_layers(images)
     assert list(layers) == [f"zoo/x@layer={number}" for number in range(1, DEPTH + 1)]
     for number, (name, embedding) in enumerate(layers.items(), start=1):
         assert np.allclose(embedding, outputs[number - 1], atol=1e-5)
@@ -134,6 +134,7 @@ def test_what_it_does_not_have_is_refused(options, told) -> None:
 def test_out_of_memory_halves_the_batch(images, monkeypatch) -> None:
     vit = init_vit(0)
     embedder = ViTEmbedder("x", vit)
+    embedder.run_in_pytorch()
     together, forward, sizes = embedder.embed(images), vit.forward_features, []
 
     def hungry(batch):
