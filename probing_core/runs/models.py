@@ -20,7 +20,7 @@ ENGINE_ENTRIES = ("engine", "batch_size")
 own batch size."""
 
 
-def embeds_pictures(entry: Mapping[str, Any]) -> bool:
+def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
     """Whether the model of ``entry`` (its ``model.toml``, or a row of the models) embeds any picture.
 
     Precomputed embeddings cover the samples of a run alone.

@@ -223,7 +223,7 @@ def _classifier(architecture: str) -> str:
     import timm
 
     config = None if ":" in architecture else timm.get_pretrained_cfg(architecture)
-    known = config.to_dict() if config else timm.create_model(architecture, pretrained=False).pretrained_cfg
+    known: Any = config.to_dict() if config else timm.create_model(architecture, pretrained=False).pretrained_cfg
     classifier = known.get("classifier") or ""
     return classifier if isinstance(classifier, str) else classifier[0]
 

@@ -1,4 +1,4 @@
-"""What networks keep from batch to batch, and that it is given back; told by processes that load nothing else."""
+"""What networks reuse from batch to batch, and its return to the system; in processes that load nothing else."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ BATCHES = """
 import json, resource, sys
 import psutil, torch
 torch.set_num_threads(2)
-from probing_core.embedders.network.cpu_batches import Lanes
+from probing_core.embedders.network.cpu_batches import BatchWorkers
 
 MAP, COUNT = 19 * 2**20, 40
-lanes = Lanes(torch.device("cpu"), 2)
+workers = BatchWorkers(torch.device("cpu"), 2)
 layers = lambda _: [torch.ones(MAP // 4) for _ in range(3)] and None
-lanes.run(layers, range(COUNT))
+workers.run(layers, range(COUNT))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-lanes.run(layers, range(COUNT))
+workers.run(layers, range(COUNT))
 faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 kept = psutil.Process().memory_info().rss
-lanes.rest()
+workers.release()
 print(json.dumps([faults / (COUNT * 3 * MAP / resource.getpagesize()), kept - psutil.Process().memory_info().rss, MAP]))
 """
 
 SCRIPT = """
 import json, sys
 import numpy as np, psutil, torch
-torch.set_num_threads(1)  # one lane: what two at once leave to the allocator differs from time to time
+torch.set_num_threads(1)  # one worker: what two at once leave to the allocator differs from time to time
 from probing_core.embedders import load_embedder
 
 warm, names = json.loads(sys.argv[1])
@@ -127,9 +127,9 @@ def test_twenty_different_models_one_after_another_leave_memory_where_it_was(nam
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
-def test_batches_take_the_memory_of_those_before_and_give_it_back_at_the_end():
+def test_batches_take_the_memory_of_those_before_and_return_it_at_the_end():
     done = subprocess.run([sys.executable, "-c", BATCHES], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    share_new, given_back, map_bytes = json.loads(done.stdout.splitlines()[-1])
+    share_new, returned, map_bytes = json.loads(done.stdout.splitlines()[-1])
     assert share_new < 0.01  # of the pages that were written to; without what was kept, all of them
-    assert given_back > 2 * map_bytes
+    assert returned > 2 * map_bytes

@@ -115,7 +115,11 @@ def test_transformers_equals_its_own_call(case, tmp_path):
             return model.vit(x).last_hidden_state[:, 0]
         return model(x).pooler_output.flatten(1)
 
-    embedder = in_pytorch(load_embedder(f"hf:{tmp_path}", precision="float32"))
+    embedder = load_embedder(f"hf:{tmp_path}", precision="float32")
+    if case == "align":  # its pooling window is larger than its maps, which OpenVINO refuses
+        assert embedder.engine == "PyTorch"
+    else:
+        in_pytorch(embedder)
     np.testing.assert_array_equal(embedder.embed(pictures()), call(own, batch))
     assert embedder.preprocessing.size == tuple(batch.shape[2:])
     if case not in ("convnext", "align"):
