@@ -16,7 +16,8 @@ from tests.embedders.made import pictures
 def test_listing_loads_no_framework():
     code = (
         "import sys, probing_core.embedders as e; [s.check() for s in e.list_specs()]; e.bundled();"
-        "print([m for m in ('torch', 'timm', 'open_clip', 'transformers', 'torchvision') if m in sys.modules])"
+        "heavy = ('torch', 'timm', 'open_clip', 'transformers', 'torchvision', 'openvino');"
+        "print([m for m in heavy if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

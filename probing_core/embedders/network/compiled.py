@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import platform
+import re
 import sys
 import tempfile
 import warnings
@@ -261,25 +262,34 @@ def _without_gradients(module: nn.Module) -> Iterator[None]:
 def _with_exact_modules(core: Any, model: Any) -> Any:
     """``model`` with the operations that are named `EXACT` marked to stay in float32.
 
-    The mark is an attribute of OpenVINO's file format, which its Python interface cannot set.
+    The mark is an attribute of OpenVINO's file format, which its Python interface cannot set. It is lost where
+    operations are joined, so they are joined before; the new ones list the names of the old.
     """
     import openvino
+    from openvino._offline_transformations import apply_moc_transformations
 
+    names = _exact_names(model)
+    apply_moc_transformations(model, cf=True)
     mark = '<attribute name="DisablePrecisionConversion" version="0" value="dynamic:dynamic"/>'
     with tempfile.TemporaryDirectory() as folder:
         structure, weights = Path(folder) / "model.xml", Path(folder) / "model.bin"
         openvino.serialize(model, structure, weights)
         head, *layers = structure.read_text(encoding="utf-8").split("<layer ")
         for position, layer in enumerate(layers):
-            name, inside = layer.split(">", 1)
-            if f".{EXACT}" in name and 'type="Const"' not in name:
-                if "<rt_info>" in inside:
-                    inside = inside.replace("<rt_info>", f"<rt_info>{mark}", 1)
-                else:
-                    inside = f"<rt_info>{mark}</rt_info>{inside}"
-                layers[position] = f"{name}>{inside}"
+            joined = re.search(r'name="fused_names" version="0" value="([^"]*)"', layer)
+            if joined and names.intersection(joined[1].split(",")) and 'type="Const"' not in layer:
+                layers[position] = layer.replace("<rt_info>", f"<rt_info>{mark}", 1)
         marked = "<layer ".join([head, *layers]).encode()
         return core.read_model(marked, openvino.Tensor(np.fromfile(weights, np.uint8)))
+
+
+def _exact_names(model: Any) -> set[str]:
+    """Names of the operations of exact modules; of what is joined with them; and of what reads the input, before."""
+    exact = [op for op in model.get_ops() if f".{EXACT}" in op.get_friendly_name()]
+    after = [target.get_node() for op in exact for output in op.outputs() for target in output.get_target_inputs()]
+    first = [target.get_node() for target in model.input(0).get_target_inputs()]
+    joined = [op for op in after if op.get_type_name() == "BatchNormInference"]
+    return {op.get_friendly_name() for op in (*exact, *joined, *first)}
 
 
 def _exported(compiled: Any) -> bytes:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +58,14 @@ def write(name: str, expected: Sequence[np.ndarray], compiled: bytes) -> None:
         aside.replace(path)
         _make_room(path.parent)
     except OSError:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
 
 
 def remove(name: str) -> None:
     """Removes an entry, if it is there."""
-    try:
-        (_folder() / name).unlink(missing_ok=True)
-    except OSError:
-        return
+    with suppress(OSError):
+        (_folder() / name).unlink()
 
 
 def _folder() -> Path:
