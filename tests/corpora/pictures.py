@@ -1,4 +1,4 @@
-"""Small made pictures that tell each other apart."""
+"""Small made pictures, each different."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_listing_opens_nothing_and_imports_no_framework() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "error", "says"),
+    ("name", "error", "message"),
     [
         ("phtos", UnknownName, "Did you mean 'photos'"),
         ("photos:x", BadCorpus, "takes nothing after its name"),
@@ -88,8 +88,8 @@ def test_listing_opens_nothing_and_imports_no_framework() -> None:
         ("torchvision:CIFAR", UnknownName, "Did you mean 'CIFAR10'"),
     ],
 )
-def test_a_wrong_name_gets_one_sentence(name: str, error: type[Exception], says: str) -> None:
-    with pytest.raises(error, match=re.escape(says)):
+def test_a_wrong_name_gets_one_sentence(name: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
         open_corpus(name)
 
 

@@ -120,11 +120,11 @@ def test_clear_errors(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("x")
-    for name, says in (
+    for name, message in (
         ("gone", "does not exist"),
         ("file", "is not a folder"),
         ("empty", "It is empty"),
         ("texts", "Of 1 files that were skipped, the first: a.txt is text"),
     ):
-        with pytest.raises(BadCorpus, match=says):
+        with pytest.raises(BadCorpus, match=message):
             open_corpus(f"folder:{tmp_path / name}")

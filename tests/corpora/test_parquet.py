@@ -98,13 +98,13 @@ def test_a_fingerprint_decodes_nothing(tmp_path: Path) -> None:
     columns = {"image": [made_png(0), b"not a picture", None], "label": ["a", "b", None]}
     corpus = ParquetCorpus(written(tmp_path / "x.parquet", columns))
     assert corpus.fingerprint
-    for image_id, says in (("000001", "is text"), ("000002", "is empty")):
-        with pytest.raises(BadImage, match=says):
+    for image_id, message in (("000001", "is text"), ("000002", "is empty")):
+        with pytest.raises(BadImage, match=message):
             corpus.load(image_id)
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"image": None}, "lacks the column image; expected image"),
         ({"image": None, "label": None}, "lacks the columns image and label"),
@@ -118,9 +118,9 @@ def test_a_fingerprint_decodes_nothing(tmp_path: Path) -> None:
         ({"base_id": ["one"] * 7}, "1 base images in more than one split, 'one' for one"),
     ],
 )
-def test_clear_errors_for_columns(change: dict[str, object], says: str, tmp_path: Path) -> None:
+def test_clear_errors_for_columns(change: dict[str, object], message: str, tmp_path: Path) -> None:
     columns = {name: value for name, value in (full() | change).items() if value is not None}
-    with pytest.raises(BadCorpus, match=says):
+    with pytest.raises(BadCorpus, match=message):
         ParquetCorpus(written(tmp_path / "x.parquet", columns))
 
 
@@ -129,14 +129,14 @@ def test_clear_errors_for_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     whole = written(tmp_path / "whole.parquet", full())
     (tmp_path / "cut.parquet").write_bytes(whole.read_bytes()[:-100])
     written(tmp_path / "none.parquet", {"image": pa.array([], pa.binary()), "label": pa.array([], pa.string())})
-    for name, says in (
+    for name, message in (
         ("gone.parquet", "does not exist"),
         (".", "is a folder"),
         ("text.parquet", "no Parquet file that can be read"),
         ("cut.parquet", "no Parquet file that can be read"),
         ("none.parquet", "has no rows"),
     ):
-        with pytest.raises(BadCorpus, match=says):
+        with pytest.raises(BadCorpus, match=message):
             open_corpus(f"parquet:{tmp_path / name}")
     monkeypatch.setattr(parquet, "MAX_GROUP_BYTES", 1000)
     with pytest.raises(BadCorpus, match="row_group_size=1000"):

@@ -1,4 +1,4 @@
-"""Flaws are told where they are, and of no packaged photograph."""
+"""Flaws are found where they are, and in no packaged photograph."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_photographs_have_none(photographs):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "flaw"),
     [
         ("gaussian-blur", "looks blurred"),
         ("gaussian-noise", "looks noisy"),
@@ -38,11 +38,11 @@ def test_photographs_have_none(photographs):
         ("desaturate", "has no color"),
     ],
 )
-def test_what_the_bank_does_at_its_strongest_is_told(photographs, name, told):
+def test_what_the_bank_does_at_its_strongest_is_found(photographs, name, flaw):
     transform = resolve(name)
     photographs = [_small(image) for image in photographs]  # strengths are of pictures about as small
     strongest = [transform.apply(image, transform.strongest, np.random.default_rng(0)) for image in photographs]
-    named = [any(flaw.startswith(told) for flaw in flaws(image)) for image in strongest]
+    named = [any(found.startswith(flaw) for found in flaws(image)) for image in strongest]
     assert sum(named) >= 8, named
 
 
@@ -103,8 +103,8 @@ def test_of_a_very_long_picture_the_middle_is_judged():
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 300, 3), (300, 2, 3), (15, 15, 3), (2, 3, 3)])
 @pytest.mark.parametrize("value", [0, 255, 127])
 def test_the_smallest_and_the_emptiest_pictures_are_no_trouble(shape, value):
-    told = flaws(np.full(shape, value, np.uint8))
-    assert told == ["has little contrast", "has no color"]
+    found = flaws(np.full(shape, value, np.uint8))
+    assert found == ["has little contrast", "has no color"]
 
 
 def test_what_a_smaller_size_hides_is_no_flaw(photographs):

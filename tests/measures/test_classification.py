@@ -57,13 +57,15 @@ def test_metadata_is_complete(measure):
     assert measure.definition.endswith(".")
     assert measure.source
     assert measure.unit
+    assert measure.hint.startswith(measure.definition)
+    assert measure.hint.endswith(" is better.") == (measure.higher_is_better is not None)
     assert measure.low is None or measure.high is None or measure.low < measure.high
 
 
 def test_the_average_of_scores_is_that_of_their_values_in_every_draw():
     truth, predicted, clusters = made()
     other = np.roll(predicted, 7)
-    parts = [balanced_accuracy(truth, said, clusters) for said in (predicted, other, truth)]
+    parts = [balanced_accuracy(truth, guess, clusters) for guess in (predicted, other, truth)]
     whole = average(parts)
     assert whole.value == pytest.approx(np.mean([part.value for part in parts]))
     assert average(parts[:1]).value == parts[0].value

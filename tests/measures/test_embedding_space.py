@@ -16,7 +16,7 @@ def test_shift_is_zero_at_home_and_one_at_another_image():
     assert shift(z, np.roll(z, 1, axis=0)).mean() == pytest.approx(1, abs=0.02)
 
 
-def test_equivariance_tells_the_three_kinds_apart():
+def test_equivariance_separates_the_three_kinds():
     rng = np.random.default_rng(0)
     z, train = rng.normal(size=(600, 20)), np.arange(600) < 400
     W = np.linalg.qr(rng.normal(size=(20, 20)))[0]

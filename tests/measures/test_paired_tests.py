@@ -45,8 +45,8 @@ def test_false_positives_of_accuracies_over_clusters():
     for seed in range(worlds):
         rng = np.random.default_rng(seed)
         rate = np.repeat(rng.beta(3, 2, clusters), 2 * classes)
-        said = [np.where(rng.random(len(truth)) < rate, truth, (truth + 1) % classes) for _ in range(2)]
-        first, second = (balanced_accuracy(truth, one, bases) for one in said)
+        guesses = [np.where(rng.random(len(truth)) < rate, truth, (truth + 1) % classes) for _ in range(2)]
+        first, second = (balanced_accuracy(truth, one, bases) for one in guesses)
         rejected += sign_flip(first, second, seed=seed, flips=500) <= 0.05
     assert 0.02 <= rejected / worlds <= 0.06  # and not a test that never rejects
 

@@ -1,4 +1,4 @@
-"""The shortcut audit: can two classes be told apart by how their views were made, and not by what was done to them?
+"""The shortcut audit: can two classes be separated by how their views were made, and not by what was done to them?
 
 A class that is cut or resampled in a way of its own (a fill color in the corners, one interpolation more) would be
 recognized by that alone, and every number about it would be worthless. The audit trains a small probe on statistics
@@ -45,7 +45,7 @@ class Audit:
 
     @property
     def passed(self) -> bool:
-        """Whether the classes cannot be told apart: accuracy does not exceed chance."""
+        """Whether the classes cannot be separated: accuracy does not exceed chance."""
         return self.accuracy <= self.high
 
 
@@ -56,7 +56,7 @@ def audit(
     rng: np.random.Generator,
     shuffles: int = 200,
 ) -> Audit:
-    """Trains a probe to tell ``first`` from ``second`` by borders and resampling traces.
+    """Trains a probe to separate ``first`` from ``second`` by borders and resampling traces.
 
     Args:
         first, second: views of two classes; the n-th of both are of the same picture.

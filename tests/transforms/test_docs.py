@@ -1,4 +1,4 @@
-"""docs/transforms.md is what the catalog says today."""
+"""docs/transforms.md is what the catalog holds today."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No class can be told by how its views were cut; and the audit would notice if one could."""
+"""How views were cut identifies no class; and the audit would notice if one could."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ LOOK_ALIKE = [
     {2, 21}, {9, 25}, {11, 18}, {1, 21}, {0, 5}, {13, 25}, {0, 12}, {9, 22}, {1, 4}, {5, 22}, {22, 25},
     {12, 14}, {10, 20}, {6, 16}, {3, 7, 17}, {8, 15},
 ]  # fmt: skip
-"""Styles of the 26 that look alike: never one in the bank and another in the far tier, nor two in the bank."""
+"""Similar styles of the 26: never one in the bank and another in the far tier, nor two in the bank."""
 
 
 def image() -> np.ndarray:
