@@ -1,7 +1,7 @@
 """The dashboard: ``streamlit run dashboard/app.py``, and ``-- --run DIR`` to open a run from elsewhere.
 
 The file is two things. Each visitor's session runs it as a script, from its first line to its last. The server imports
-it once, for ``app``, which makes ready what a first page needs before the server answers.
+it once, for ``app``: what is prepared before it answers, and the addresses that browsers fetch by themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from streamlit.navigation.page import StreamlitPage
 
 try:
     from dashboard import startup, state
-    from dashboard.components import downloads, hover, plot, strength_slider
+    from dashboard.components import hover, plot, strength_slider
     from dashboard.data import cache
     from dashboard.widgets import banner, pickers
 except ModuleNotFoundError as error:
@@ -33,16 +33,11 @@ STYLE = """<style>
 .stMainBlockContainer { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1500px; }
 [data-testid=stImage] { gap: 0.6rem; }
 [data-testid=stElementContainer] { transition: none !important; opacity: 1 !important; }
-.st-key-warm, .st-key-tour-closed { display: none; }
+.st-key-tour-closed { display: none; }
 /* Streamlit's own captions, chosen segments and slider values have contrasts of 2.9 to 4.0 to the page; text that
    everybody can read has at least 4.5 (WCAG 1.4.3). */
 [data-testid=stCaptionContainer] { color: inherit !important; opacity: 0.8; }
 button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT; }
-.probing-download { display: inline-flex; align-items: center; gap: 0.4rem; padding-block: 0.25rem; color: inherit;
-  text-decoration: none; }
-.probing-download[hidden] { display: none; }
-.probing-download:hover, .probing-download:focus-visible { color: ACCENT; text-decoration: underline; }
-.probing-download::before { content: ""; width: 1.1em; height: 1.1em; background: currentColor; mask: ICON; }
 /* On a narrow screen the navigation takes less of it, controls stand in two columns, and a chart has a row of its
    own. */
 @media (max-width: 1000px) {
@@ -51,18 +46,12 @@ button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT
   [data-testid=stHorizontalBlock] { flex-wrap: wrap; }
   [data-testid=stColumn] { min-width: min(100%, 240px); }
   [data-testid=stColumn]:has(.stPlotlyChart) { min-width: 100%; }
-  /* A matrix of many classes would be unreadable: it keeps its width, and scrolls. */
+  /* A matrix of many classes would be unreadable: its width stays, and it scrolls. */
   .st-key-confusion, .st-key-cka { overflow-x: auto; }
   .st-key-confusion .probing-plot, .st-key-cka .probing-plot { min-width: 860px; }
   [data-testid=stColumn] [data-testid=stImage] img { max-width: 320px !important; }
 }
 </style>"""
-
-ICON = (
-    "url(\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E"
-    "%3Cpath d='M11 3h2v8h4l-5 6-5-6h4zM4 19h16v2H4z'/%3E%3C/svg%3E\") center / contain no-repeat"
-)
-"""An arrow down to a line."""
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
@@ -109,25 +98,24 @@ def main() -> None:
     st.set_page_config(page_icon=icon(), layout="wide")  # first: else a page's own icon is fetched for the tab
     page = st.navigation(pages(), expanded=True)
     st.set_page_config(page_title=f"{page.title} · Probing image embeddings")
-    st.html(STYLE.replace("ACCENT", Theme(dark=cache.is_dark()).accent).replace("ICON", ICON))
+    st.html(STYLE.replace("ACCENT", Theme(dark=cache.is_dark()).accent))
     state.adopt_address()
     pick_run()
     banner.show()
     page.run()
-    startup.charts()
-    startup.start()
+    startup.after_first_page()
 
 
 def pick_run() -> None:
     names = [place.name for place in cache.places() if place.complete]
     if not names:
         return
-    asked = state.chosen("run")
+    wanted = state.chosen("run")
     shown = pickers.select(
         "Run", "run", names, help="One computation: its corpus, models and settings.", where=st.sidebar
     )
-    if asked and asked not in names:
-        st.session_state["_run_missing"] = asked, shown
+    if wanted and wanted not in names:
+        st.session_state["_run_missing"] = wanted, shown
     missing, instead = st.session_state.get("_run_missing", ("", ""))
     if missing and shown == instead and missing not in names:
         st.warning(
@@ -143,5 +131,5 @@ else:
     app = st.App(
         __file__,
         lifespan=startup.before_serving,
-        routes=[each for part in (plot, strength_slider, downloads, hover) for each in part.routes()],
+        routes=[route for module in (plot, strength_slider, hover) for route in module.routes()],
     )

@@ -9,7 +9,6 @@ from typing import ParamSpec
 import streamlit as st
 
 from dashboard import state
-from dashboard.components import downloads
 from dashboard.widgets import upload
 from dashboard.widgets.messages import guarded
 
@@ -26,7 +25,6 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
         @st.fragment
         def shown() -> None:
             upload.begin_page()
-            downloads.begin_page()
             st.title(title, help=help)
             with state.whole_page():
                 guarded(show)()

@@ -21,7 +21,7 @@ TERMS = {
     "visible": "Samples on which the transformation changes something: SSIM of at most 0.99 and a mean difference of "
     "at least 2 of 255.",
     "recall": "Of the samples of this class, the share that the probe calls by its name.",
-    "confusion": "Each row is a true class and each column what the probe says; a cell is how often the one was taken "
+    "confusion": "Each row is a true class and each column the prediction; a cell is how often the one was taken "
     "for the other.",
     "strength": "How strongly the transformation is applied, in its own unit.",
     "ssim": "Structural similarity to the same view untransformed: 1 is identical.",
@@ -31,14 +31,14 @@ TERMS = {
     "difference": "Mean absolute difference of the pixel values, 0 to 255.",
     "distance": "The perceptual distance by which the strengths of the classes are balanced.",
     "survival": "The difference between the pictures without and with a transformation after the model's resize and "
-    "crop, over that before: 100 % where nothing is lost, above where the crop keeps what changed most.",
-    "flag": "What was changed in reading the picture, and what degrades it before anything is done to it: told from "
-    "its file, and from its pixels, made smaller to 256 on the shorter side, where about one photograph in a hundred "
+    "crop, over that before: 100 % where nothing is lost, above where the crop leaves what changed most.",
+    "flag": "What was changed in reading the picture, and what degrades it before anything is done to it: found in "
+    "its file, and in its pixels, made smaller to 256 on the shorter side, where about one photograph in a hundred "
     "has as much.",
-    "probability": "What the probe says, between 0 and 1; the classes of a task sum to 1.",
+    "probability": "What the probe predicts, between 0 and 1; the classes of a task sum to 1.",
     "shift": "How far the transformation moves the embedding, over the distance between two different photographs: "
     "at 1 the moved picture is as far away as another picture.",
-    "detection threshold": "The strength at which the probe tells the transformed picture from the clean one with "
+    "detection threshold": "The strength at which the probe separates the transformed picture from the clean one with "
     "d' = 1; fainter strengths than probes learn from are tried too.",
     "equivariance": "How well a linear map predicts the embedding of the transformed picture from the clean one "
     "(held-out R2; 1 is perfect).",
@@ -47,8 +47,8 @@ TERMS = {
     "composition": "A probe trained on single transformations is shown pictures with two, one after the other.",
     "objective": "What the model was trained to do: name labels (supervised), fill in hidden parts (MAE, CAN), "
     "recognize two views of one picture (SimCLR, CAN), or match pictures with words (CLIP, ALIGN).",
-    "look": "direct: the picture as it is. combined: a large picture looked at whole (reduced) and as tiles at its own "
-    "scale, since reduction would erase blur, noise and compression.",
+    "crops": "direct: the picture as it is. combined: a large picture evaluated whole (reduced) and as tiles at its "
+    "own scale, since reduction would erase blur, noise and compression.",
     "map": "UMAP of the embeddings: near points are alike to this model; distances between far clusters mean little.",
     "penalty": "Strength of the probe's L2 regularization, chosen on validation photographs from a grid.",
 }

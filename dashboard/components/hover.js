@@ -1,4 +1,4 @@
-// Shows the pictures of the point that the pointer rests on; dashboard/hover.py says of which chart, and where they are.
+// Shows the pictures of the point that the pointer rests on; hover.py sends of which chart, and where they are.
 
 class Hover {
   constructor(root) {
@@ -10,8 +10,8 @@ class Hover {
       clearTimeout(this.timer);
       if (this.root.matches(':popover-open')) this.root.hidePopover();
     };
-    // The chart may be drawn after this component, and again later: look for it now and then.
-    this.look = setInterval(() => this.attach(), 500);
+    this.drawn = () => this.attach(); // the chart may be drawn after this component, and again later
+    document.addEventListener('probing-drawn', this.drawn);
   }
 
   receive(data) {
@@ -55,7 +55,7 @@ class Hover {
   }
 
   end() {
-    clearInterval(this.look);
+    document.removeEventListener('probing-drawn', this.drawn);
     this.chart?.removeListener?.('plotly_hover', this.enter);
     this.chart?.removeListener?.('plotly_unhover', this.leave);
     this.leave();

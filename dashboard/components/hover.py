@@ -2,7 +2,7 @@
 
 It runs in the page, attaches itself to the Plotly chart inside the container ``st-key-chart-<key>``, and shows the
 pictures of the point that the pointer rests on. They are fetched by their address, so no script runs for them, and the
-browser keeps them. Clicking a point is the plain way that needs none of this.
+browser caches them. Clicking a point shows them without any of this.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def routes() -> list[Route]:
             return Response("There is no such picture.", 404)
         try:
             jpeg = await run_in_threadpool(cache.picture, shown, sample, before=which == WHICH[0])
-        except ProbingError:  # the corpus has gone; the page says so where it shows pictures
+        except ProbingError:  # the corpus is missing; the page says so where it shows pictures
             return Response("The pictures are not on this computer.", 404)
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 

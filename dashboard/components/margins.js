@@ -1,13 +1,13 @@
 // How much room labels and legend of a figure take beside its plot. Plotly finds out by drawing: a figure with too small
-// margins is drawn again, most of them two or three times. So their room is told before. Plotly still measures: what is
-// told too small costs time, no label.
+// margins is drawn again, most of them two or three times. So their room is estimated before. Plotly still measures: an
+// estimate that is too small costs time, no label.
 
 const LINE = 1.3; // height of a line of text, in sizes of its font
-const AROUND = 16; // pixels that Plotly keeps around labels, and some to spare
+const AROUND = 16; // pixels that Plotly leaves around labels, and some to spare
 const KEY = 45; // pixels of a legend's entry beside its text
 const pen = document.createElement('canvas').getContext('2d');
 
-/** The margins of a figure that is `width` pixels wide, none smaller than it says itself. */
+/** The margins of a figure that is `width` pixels wide, none smaller than its own. */
 function marginsOf({ data, layout }, width) {
   const margin = { ...layout.margin };
   const need = (side, pixels) => (margin[side] = Math.max(margin[side], Math.ceil(pixels + AROUND)));

@@ -1,4 +1,4 @@
-// Draws the Plotly figure that dashboard/plot.py sends, and turns it into the next one when that comes.
+// Draws the Plotly figure that plot.py sends, and turns it into the next one when that comes.
 
 // Always the same objects: to Plotly a button with another function is another chart.
 const FULL_SCREEN = {
@@ -18,27 +18,12 @@ const SAVE = {
     const config = { ...shown, plotGlPixelRatio: SHARP };
     window.Plotly.downloadImage({ data, layout, config }, { ...shown.toImageButtonOptions }).catch((error) => {
       console.error(error);
-      chart?.say(`This picture could not be saved: ${error.message ?? error}.`);
+      chart?.alert(`This picture could not be saved: ${error.message ?? error}.`);
     });
   },
 };
 
-/** Drawings that are not shown, by the chart's name, the last one last: turning one into the next takes less. */
-const kept = new Map();
-const MOST_KEPT = 12; // each is thousands of elements, and a map two of the sixteen graphics contexts of a browser
-
-function keep(drawing) {
-  if (kept.has(drawing.name)) window.Plotly.purge(kept.get(drawing.name));
-  kept.delete(drawing.name);
-  kept.set(drawing.name, drawing);
-  if (kept.size <= MOST_KEPT) return;
-  const [oldest] = kept.values();
-  kept.delete(oldest.name);
-  window.Plotly.purge(oldest);
-}
-
 const REST_MS = 500; // most of a page arrives faster than this
-const AHEAD_MS = 1500; // the page that is in sight comes first
 const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 100)); // Safari has none
 
 /** Charts out of sight: drawn one by one when the page is at rest, so that what is in sight is there first. */
@@ -70,61 +55,11 @@ function plotly(name) {
     };
     const script = document.createElement('script');
     script.src = address;
-    script.onload = () => {
-      if (!window.Plotly) return fail();
-      hasten(window.Plotly);
-      return resolve(window.Plotly);
-    };
+    script.onload = () => (window.Plotly ? resolve(window.Plotly) : fail());
     script.onerror = fail;
     document.head.append(script);
   });
   return window.__probingPlotly;
-}
-
-/**
- * Plotly looks through all attributes of a trace's type for what may be an array, once more for every trace: half of
- * the time of a map with a trace for each category. Traces that have arrays in the same places share the answer.
- */
-function hasten({ PlotSchema }) {
-  const search = PlotSchema.findArrayAttributes;
-  const answers = new Map();
-  PlotSchema.findArrayAttributes = (trace) => {
-    if (!['scatter', 'scattergl'].includes(trace.type)) return search(trace); // others may have lists of objects
-    const places = `${trace.type} ${arraysIn(trace)}`;
-    if (!answers.has(places)) answers.set(places, search(trace));
-    return [...answers.get(places)];
-  };
-}
-
-/** The names of what is an array in `container`, a trace or a part of one; what begins with _ is Plotly's own. */
-function arraysIn(container) {
-  return Object.entries(container).flatMap(([name, value]) => {
-    if (name.startsWith('_') || typeof value !== 'object' || !value) return [];
-    if (Array.isArray(value) || ArrayBuffer.isView(value)) return [name];
-    return arraysIn(value).map((inner) => `${name}.${inner}`);
-  });
-}
-
-/** Draws where nobody sees it what a later page begins with: its drawing is there to be turned into that. */
-async function prepare(said) {
-  const drawing = document.createElement('div');
-  try {
-    const Plotly = await plotly(said.plotly);
-    await new Promise((rested) => setTimeout(() => whenIdle(rested), AHEAD_MS));
-    if (kept.has(said.name) || document.querySelector('.probing-plot canvas')) return;
-    drawing.style.cssText = 'position: fixed; visibility: hidden';
-    document.body.append(drawing);
-    const page = document.querySelector('.stMainBlockContainer > .stVerticalBlock');
-    const { data, layout } = fitted(said.figure, page, page.clientWidth, said.figure.layout.height);
-    await Plotly.newPlot(drawing, data, layout, menu(said));
-    drawing.name = said.name;
-    keep(drawing);
-  } catch (error) {
-    console.warn(error); // nobody misses it
-  } finally {
-    drawing.remove();
-    drawing.style.cssText = '';
-  }
 }
 
 /** `figure` in this size, in the font of `place`, with room for its labels. */
@@ -153,11 +88,11 @@ class Chart {
     this.place = place;
     this.drawing = null; // the element that is Plotly's, inside of the place
     this.received = null; // the text of the last message, unless it could not be drawn
-    this.said = null; // the message itself
+    this.message = null; // the message itself, without the figure
     this.figure = null; // what it has to draw, until Plotly has it
     this.shown = null; // what the drawing is of
-    this.turning = 0; // changes that are on their way: an enclosure that they take away is let go by nobody
-    this.turns = 0;
+    this.pending = 0; // changes that are on their way: what they deselect was not deselected by the visitor
+    this.changes = 0;
     this.ended = false;
     this.seen = false;
     this.sizes = new ResizeObserver(() => this.want());
@@ -172,95 +107,101 @@ class Chart {
   receive(text) {
     if (text === this.received) return;
     this.received = this.text = text;
-    const said = JSON.parse(text);
-    if (said.ahead) return prepare(said);
-    this.said = said;
-    this.figure = said.figure;
-    said.height = said.figure.layout.height;
-    delete said.figure;
-    this.place.setAttribute('aria-label', said.alt);
-    this.place.style.height = `${said.height}px`; // nothing jumps when the figure comes
+    const { figure, ...message } = JSON.parse(text);
+    this.figure = figure;
+    this.message = { ...message, height: figure.layout.height };
+    this.place.setAttribute('aria-label', message.alt);
+    this.place.style.height = `${figure.layout.height}px`; // nothing jumps when the figure comes
     this.want();
   }
 
   want() {
-    if (!this.said) return;
+    if (!this.message) return;
     if (this.seen) this.draw();
     else later.add(this);
   }
 
-  /** Draws what was said last, or fits it into another size; while Plotly is still away, or nobody sees it, later. */
+  /** Draws the last message, or fits it into another size; while Plotly is loading, or nobody sees it, later. */
   async draw() {
     try {
-      this.Plotly ??= await plotly(this.said.plotly);
-      if (!this.ended && this.place.clientWidth) await this.turn();
+      this.Plotly ??= await plotly(this.message.plotly);
+      if (!this.ended && this.place.clientWidth) await this.change();
       this.place.querySelector('[role=alert]')?.remove();
     } catch (error) {
       this.fail(error);
     }
   }
 
-  async turn() {
-    const { place, said, shown } = this;
+  async change() {
+    const { place, message, shown } = this;
     const width = place.clientWidth;
-    const height = document.fullscreenElement === place ? place.clientHeight : said.height;
-    this.shown = { said, width, height };
-    if (shown?.said === said) {
+    const height = document.fullscreenElement === place ? place.clientHeight : message.height;
+    this.shown = { message, width, height };
+    if (shown?.message === message) {
       if (shown.width !== width || shown.height !== height) await this.Plotly.relayout(this.drawing, { width, height });
       return;
     }
     this.drawing ??= this.begin();
-    const { drawing, text } = this;
-    if (drawing.text === text && drawing.layout.width === width && drawing.layout.height === height) return;
-    drawing.text = null;
-    // What Plotly computes it writes into what it is given: drawn again, it begins from what was said. What is selected
-    // is said, too: no enclosure outlives a turn.
+    // Plotly writes what it computes into what it is given: drawn again, it begins from the message. What is selected
+    // is part of the message, too: no enclosure outlives a change.
     const { data, layout } = fitted(this.figure ?? JSON.parse(this.text).figure, place, width, height);
     this.figure = null;
-    layout.selectionrevision = ++this.turns;
-    this.turning += 1;
+    layout.selectionrevision = ++this.changes;
+    this.pending += 1;
     try {
-      await this.Plotly.react(drawing, data, layout, menu(said));
+      await this.Plotly.react(this.drawing, data, layout, menu(message));
     } finally {
-      this.turning -= 1;
+      this.pending -= 1;
     }
-    drawing.text = said.tools ? null : text; // an enclosure is let go by drawing once more
-    hear(drawing);
+    this.listen();
   }
 
   begin() {
-    const before = kept.get(this.said.name);
-    if (before?.lost) this.Plotly.purge(before);
-    const drawing = before && !before.lost ? before : document.createElement('div');
-    kept.delete(this.said.name);
+    const drawing = document.createElement('div');
     drawing.chart = this;
-    drawing.name = this.said.name;
-    this.turns = drawing.layout?.selectionrevision ?? 0;
     this.place.append(drawing);
     return drawing;
   }
 
+  /** Follows what is done to the drawing. */
+  listen() {
+    const { drawing } = this;
+    if (drawing.followed) return;
+    drawing.followed = true;
+    drawing.on('plotly_click', (event) => this.pick(event.points.slice(0, 1)));
+    drawing.on('plotly_selected', (event) => event && this.pick(event.points));
+    drawing.on('plotly_deselect', () => this.pick([]));
+    this.place.dispatchEvent(new CustomEvent('probing-drawn', { bubbles: true, composed: true, detail: drawing }));
+  }
+
   pick(points) {
-    if (!this.said.picks || this.turning) return;
+    if (!this.message.picks || this.pending) return;
     this.send('picked', points.map((point) => point.customdata).filter((carried) => carried !== undefined));
     if (points.length) return;
-    this.shown = null; // an enclosure of nothing fades all points, and the server may have nothing new to say
+    this.shown = null; // an enclosure of nothing fades all points, and the server may have nothing new to send
     this.draw();
   }
 
   fail(error) {
     this.shown = this.received = null; // the next message tries again
-    if (this.drawing) this.drawing.lost = true; // nobody begins with it again
+    this.remove();
     console.error(error);
-    this.say(`This chart could not be drawn: ${error.message}. Reload the page to try again.`);
+    this.alert(`This chart could not be drawn: ${error.message}. Reload the page to try again.`);
   }
 
-  say(told) {
+  alert(text) {
     if (this.place.querySelector('[role=alert]')) return;
     const words = document.createElement('p');
     words.setAttribute('role', 'alert');
-    words.textContent = told;
+    words.textContent = text;
     this.place.prepend(words);
+  }
+
+  remove() {
+    if (!this.drawing) return;
+    this.drawing.remove();
+    this.Plotly.purge(this.drawing);
+    this.drawing = null;
   }
 
   end() {
@@ -269,37 +210,15 @@ class Chart {
     this.sizes.disconnect();
     this.sight.disconnect();
     later.charts.delete(this);
-    const { drawing } = this;
-    if (!drawing) return;
-    drawing.chart = null;
-    drawing.remove();
-    if (drawing.lost) return this.Plotly.purge(drawing);
-    if (drawing._hoverdata) this.Plotly.Fx.unhover(drawing); // else its label would still be there
-    keep(drawing);
+    this.remove();
   }
-}
-
-/** Tells the chart that a drawing is of just now what is done to it. */
-function hear(drawing) {
-  if (drawing.heard) return;
-  drawing.heard = true;
-  drawing.on('plotly_click', (event) => drawing.chart?.pick(event.points.slice(0, 1)));
-  drawing.on('plotly_selected', (event) => event && drawing.chart?.pick(event.points));
-  drawing.on('plotly_deselect', () => drawing.chart?.pick([]));
-  drawing.on('plotly_webglcontextlost', () => {
-    drawing.lost = true;
-  });
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
   // Called again with every message; the chart is the same as long as its place on the page is.
   const chart = (parentElement.__probingChart ??= new Chart(parentElement.querySelector('.probing-plot')));
   chart.send = setTriggerValue;
-  const [address, text] = new TextDecoder().decode(data).split(/\n(.*)/s);
-  chart.receive(text);
-  if (!address) return undefined; // what is drawn ahead has nothing to download
-  const link = parentElement.querySelector('.probing-download');
-  Object.assign(link, { hidden: false, href: new URL(address, document.baseURI), download: `${chart.said.name}.csv` });
+  chart.receive(new TextDecoder().decode(data));
   return () => {
     if (!parentElement.isConnected) chart.end(); // else a later message has taken over
   };

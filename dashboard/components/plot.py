@@ -30,8 +30,7 @@ _CSS = """
 
 _component = st.components.v2.component(
     "probing_plot",
-    html='<div class="probing-plot stPlotlyChart" data-testid="stPlotlyChart" role="figure"></div>'
-    '<a class="probing-download" hidden>Data as CSV</a>',
+    html='<div class="probing-plot stPlotlyChart" data-testid="stPlotlyChart" role="figure"></div>',
     css=_CSS,
     js="".join(Path(__file__).with_name(name).read_text("utf-8") for name in ("margins.js", "plot.js")),
     isolate_styles=False,
@@ -42,7 +41,6 @@ def plot(
     figure: Figure,
     key: str,
     alt: str,
-    table: str,
     on_pick: Callable[[list[Any]], None] | None = None,
     tools: bool = False,
 ) -> None:
@@ -52,33 +50,15 @@ def plot(
         figure: with a height.
         key: known to the chart's container, as CSS class ``st-key-<key>``, and the name of pictures saved from it.
         alt: what the chart shows, for screen readers.
-        table: where its data can be downloaded.
-        on_pick: what to do with the customdata of the points that were clicked or enclosed; none were let go.
+        on_pick: what to do with the customdata of the points that were clicked or enclosed; without any, of none.
         tools: whether points can be enclosed by a box or a lasso too.
     """
+    message = {"plotly": NAME, "alt": alt, "name": key, "picks": on_pick is not None, "tools": tools, "figure": figure}
     _component(
         key=key,
-        data=_told(figure, key, alt, table, on_pick is not None, tools),
+        data=to_json(message),  # bytes: Streamlit does not look into them
         on_picked_change=(lambda: on_pick(st.session_state[key]["picked"])) if on_pick else (lambda: None),
     )
-
-
-def ahead(figure: Figure, key: str) -> None:
-    """Has the browser draw ``figure`` where nobody sees it, so that the chart of this ``key`` is there sooner.
-
-    It is to be a chart with tools and as wide as the page. A first map takes 0.6 s less in a browser without graphics
-    card: Plotly's own start, a graphics context and its memory, shaders, and the shapes of markers are there.
-    """
-    _component(
-        key=f"ahead-{key}", data=_told(figure, key, "", "", False, True, ahead=True), on_picked_change=lambda: None
-    )
-
-
-def _told(figure: Figure, key: str, alt: str, table: str, picks: bool, tools: bool, ahead: bool = False) -> bytes:
-    """Bytes: nobody reads them before the browser. The table's address has a line of its own: it is no part of what is
-    drawn."""
-    told = {"plotly": NAME, "alt": alt, "name": key, "picks": picks, "tools": tools, "ahead": ahead}
-    return table.encode() + b"\n" + to_json(told | {"figure": figure})
 
 
 def routes() -> list[Route]:

@@ -1,4 +1,4 @@
-// The strength slider and its pictures: they follow it without asking the server, which is told when it is let go.
+// The strength slider and its pictures: they follow it without asking the server, which gets the step on release.
 
 const REST_MS = 400; // the page comes first
 
@@ -11,7 +11,7 @@ class Slider {
     this.frames = []; // of each step what is shown, as far as it is here
     this.get('.split').oninput = () => this.divide();
     this.amount.oninput = () => this.show();
-    this.amount.onchange = () => this.tell(Number(this.amount.value));
+    this.amount.onchange = () => this.send(Number(this.amount.value));
     this.divide();
   }
 
@@ -20,14 +20,14 @@ class Slider {
     this.data = data;
     this.get('.name').textContent = data.name;
     this.amount.setAttribute('aria-label', data.name);
-    this.amount.max = data.texts.length - 1;
-    this.amount.disabled = data.texts.length < 2;
+    this.amount.max = data.labels.length - 1;
+    this.amount.disabled = data.labels.length < 2;
     if (another) {
       this.amount.value = data.index;
       this.frames = [];
       this.rest = setTimeout(() => this.fetch(), REST_MS);
     }
-    this.take(data.told);
+    this.take(data.first);
   }
 
   take({ clean, frames }) {
@@ -35,20 +35,20 @@ class Slider {
     this.show();
   }
 
-  /** All steps, once. Where that fails, each still comes when the slider is let go. */
+  /** All steps, once. Where that fails, each still comes when the slider is released. */
   async fetch() {
     const { address } = this.data;
     clearTimeout(this.rest);
     if (this.asked === address) return;
     this.asked = address;
     const answer = await fetch(new URL(address, document.baseURI)).catch(() => null);
-    const told = answer?.ok ? await answer.json() : null;
-    if (told && address === this.data.address) this.take(told);
+    const steps = answer?.ok ? await answer.json() : null;
+    if (steps && address === this.data.address) this.take(steps);
   }
 
   show() {
     const step = Number(this.amount.value);
-    const text = this.data.texts[step];
+    const text = this.data.labels[step];
     this.get('output').textContent = text;
     this.amount.setAttribute('aria-valuetext', text);
     const frame = this.frames[step];
@@ -101,7 +101,7 @@ class Slider {
 export default function ({ data, parentElement, setStateValue }) {
   // Called again with every message; the slider is the same as long as its place on the page is.
   const slider = (parentElement.__probingSlider ??= new Slider(parentElement));
-  slider.tell = (step) => setStateValue('index', step);
+  slider.send = (step) => setStateValue('index', step);
   slider.receive(data);
   return () => {
     if (!parentElement.isConnected) clearTimeout(slider.rest); // else a later message has taken over

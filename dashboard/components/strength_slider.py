@@ -1,7 +1,7 @@
 """The strength slider with its preview, used wherever a page needs it.
 
 The page waits for the picture at the strength that is chosen. The browser fetches all others when it is at rest, so
-that the pictures follow the slider without asking the server; the strength is told to Python when the slider is let go.
+that the pictures follow the slider without asking the server; Python gets the strength when the slider is released.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from starlette.routing import Route
 from dashboard import state
 from dashboard.components.serving import route
 from dashboard.data.pictures import Chosen
-from dashboard.data.previews import FOLDER, Step, _previews, preview
+from dashboard.data.previews import FOLDER, Step, find_preview, preview
 from dashboard.text import hint
 from probing_core.charts import to_json
 from probing_core.transforms import Transform
@@ -72,22 +72,22 @@ _slider = st.components.v2.component(
 
 
 def strength_slider(picture: Chosen, view: int, transform: Transform, key: str = "strength") -> Step:
-    """The slider with its preview; the step that it stands at, whose number is kept in the address."""
-    shown = preview(picture, picture.key, view, transform, transform.name)
+    """The slider with its preview; returns the step that it stands at, whose number goes into the address."""
+    shown = preview(picture, view, transform)
     last = len(shown.strengths) - 1
-    # Another one after somebody went back: the component keeps its own state, which would win over the address.
+    # Another one after somebody went back: the component has a state of its own, which would win over the address.
     slider = f"{key}-{state.visits()}"
-    kept = state.chosen(key)
-    asked = st.session_state.get(slider, {}).get("index", int(kept) if kept.isdecimal() else last // 2)
-    index = max(0, min(int(asked), last))
+    stored = state.chosen(key)
+    wanted = st.session_state.get(slider, {}).get("index", int(stored) if stored.isdecimal() else last // 2)
+    index = max(0, min(int(wanted), last))
     _slider(
         key=slider,
         data={
             "address": shown.address,
             "index": index,
             "name": f"Strength: {transform.parameter} ({transform.unit})",
-            "texts": shown.texts,
-            "told": shown.told([index]),
+            "labels": shown.labels,
+            "first": shown.message([index]),
             "hints": HINTS,
         },
         on_index_change=lambda: None,
@@ -101,11 +101,11 @@ def routes() -> list[Route]:
     """What the server has to serve for `strength_slider`, beside the pages."""
 
     async def serve(request: Request) -> Response:
-        shown = _previews.get(request.path_params["name"])
+        shown = find_preview(request.path_params["name"])
         if shown is None:
             return Response("This preview is not in memory any more.", 404)
-        told = await run_in_threadpool(shown.told, range(len(shown.strengths)))
-        # Never kept on a disk, the browser's included: it may be an upload.
-        return Response(to_json(told), media_type="application/json", headers={"Cache-Control": "no-store"})
+        steps = await run_in_threadpool(shown.message, range(len(shown.strengths)))
+        # Never stored on a disk, the browser's included: it may be an upload.
+        return Response(to_json(steps), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     return [route(f"{FOLDER}/{{name}}", serve)]

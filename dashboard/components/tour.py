@@ -1,6 +1,6 @@
 """A guided tour of five steps for the first visit, each on the page that it is about.
 
-Once it is closed, a cookie keeps it away from later visits; there is nothing else in that cookie.
+Once it is closed, a cookie suppresses it on later visits; that cookie holds nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ STEPS = (
     ("Map", "views/map.py", "**What lies together.** Every point is a picture as a model sees it. Rest on a point to "
      "see the picture, draw a lasso to collect some."),
     ("Confusion", "views/confusion.py", "**What is mistaken for what.** Click a cell to see the very pictures."),
-    ("Try your images", "views/try_images.py", "**Your turn.** Drop a picture: every model says what was done to it."),
+    ("Try your images", "views/try_images.py", "**Your turn.** Drop a picture: every model predicts what was done "
+     "to it."),
     ("Methods and data", "views/methods.py", "**How it was measured**, on which photographs, and every table to "
      "download."),
 )  # fmt: skip
@@ -21,7 +22,7 @@ STEPS = (
 
 COOKIE = "probing_tour"
 
-_keep_away = st.components.v2.component(
+_store_closed = st.components.v2.component(
     COOKIE,
     js=f"""export default () => {{
   document.cookie = '{COOKIE}=closed; path=/; max-age=31536000; SameSite=Lax';
@@ -30,7 +31,7 @@ _keep_away = st.components.v2.component(
 
 
 def tour(page: str) -> None:
-    """The step that is about ``page``, until the tour is closed; the first page can call it back."""
+    """The step that is about ``page``, until the tour is closed; a button of the first page opens it again."""
     first = page == STEPS[0][0]
     step = st.session_state.setdefault("_tour", None if st.context.cookies.get(COOKIE) == "closed" else 0)
     # Away from its own step, too: somebody who left it for another page finds it again.
@@ -39,7 +40,7 @@ def tour(page: str) -> None:
         st.rerun()
     if st.session_state.get("_tour_closed"):
         with st.container(key="tour-closed"):
-            _keep_away(key=COOKIE)
+            _store_closed(key=COOKIE)
     if step is None or STEPS[step][0] != page:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="tour"):

@@ -1,6 +1,6 @@
-"""Everything the pages read, cached. The only module that caches.
+"""What the pages read of runs and corpora, cached for all visitors.
 
-A run is known by its path and a stamp of its manifest, so that what a worker adds meanwhile is seen at once. Shared
+A run is opened again when its manifest has changed, so that what a worker adds meanwhile is seen at once. Shared
 objects are read-only: pages copy what they change.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,19 +26,19 @@ from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
 from probing_core.runs import layout
 
-if TYPE_CHECKING:
-    from probing_core.prediction.predictor import Predictor
-
 Keys = ParamSpec("Keys")
 T = TypeVar("T")
 
-RUNS_OPEN = 4
 PACKAGED = "photos"
 """The corpus that comes with the product."""
 
-TABLES_KEPT = 64
-PICTURES_KEPT = 4096
-"""Pictures in memory, about 6 kB each."""
+RUNS = 4
+TABLES = 64
+PICTURES = 4096
+"""Most that are in memory; pictures take about 6 kB each."""
+
+BY_DIGEST: dict[str | type, Callable[[Any], Any]] = {Run: lambda run: run.digest}
+"""How caches know a run: whatever is read of one that changed is read again."""
 
 
 class NoRun(BadRun):
@@ -96,56 +96,41 @@ def _stamp(path: Path) -> str:
     return f"{status.st_mtime_ns}-{status.st_size}"
 
 
-@st.cache_resource(max_entries=RUNS_OPEN, show_spinner="Opening the run")
+@st.cache_resource(max_entries=RUNS, show_spinner=False)
 def _open_run(path: str, stamp: str) -> Run:
     return Run.open(path)
 
 
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=TABLES)
 def table(run: Run, name: str) -> pd.DataFrame:
     """The run's table called ``name``; an empty frame where it has none."""
-    return _table(run, run.digest, name)
+    return run.table(name)
 
 
-@st.cache_resource(max_entries=TABLES_KEPT, show_spinner=False)
-def _table(_run: Run, digest: str, name: str) -> pd.DataFrame:
-    return _run.table(name)
-
-
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=TABLES)
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
-    return _predictions(run, run.digest, model, task)
+    return run.predictions(model, task)
 
 
-@st.cache_resource(max_entries=TABLES_KEPT, show_spinner=False)
-def _predictions(_run: Run, digest: str, model: str, task: str) -> pd.DataFrame:
-    return _run.predictions(model, task)
-
-
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=TABLES)
 def map_of(run: Run, model: str) -> pd.DataFrame | None:
-    return _map_of(run, run.digest, model)
+    return run.map(model)
 
 
-@st.cache_resource(max_entries=TABLES_KEPT, show_spinner=False)
-def _map_of(_run: Run, digest: str, model: str) -> pd.DataFrame | None:
-    return _run.map(model)
-
-
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=16)
 def placed_samples(run: Run, model: str) -> pd.DataFrame | None:
-    """The samples on the map of ``model`` with ``x``, ``y``, all that the run knows of them, and in ``hover`` what is
-    said of each under the pointer."""
-    return _placed_samples(run, run.digest, model)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _placed_samples(_run: Run, digest: str, model: str) -> pd.DataFrame | None:
-    placed = _map_of(_run, digest, model)
+    """The samples on the map of ``model`` with ``x``, ``y``, all that the run knows of them, and in ``hover`` the text
+    under the pointer."""
+    placed = map_of(run, model)
     if placed is None:
         return None
-    rows = placed.join(_run.samples.set_index("sample"), on="sample")
-    return rows.assign(model=model, hover=computed(_run, hover_texts)[rows["sample"]])
+    rows = placed.join(run.samples.set_index("sample"), on="sample")
+    return rows.assign(model=model, hover=hover_texts(run)[rows["sample"]])
 
 
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=RUNS)
 def hover_texts(run: Run) -> np.ndarray:
-    """What is said of each sample of ``run`` under the pointer; all maps share the texts."""
+    """The text of each sample of ``run`` under the pointer; all maps share them."""
     columns = (run.samples[c].to_numpy(object) for c in ("transform", "strength", "label", "image_id"))
     texts = [
         f"{transform}{'' if math.isnan(strength) else f' {strength:.3g}'} · {label} · {image}"
@@ -154,30 +139,26 @@ def hover_texts(run: Run) -> np.ndarray:
     return np.array(texts, object)
 
 
-def computed(run: Run, make: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:
-    """What ``make`` says of ``run``, made once for all visitors.
+def computed(run: Run, compute: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:
+    """``compute(run, *arguments, **named)``, computed once for all visitors.
 
     Args:
-        make: a function of a module, by whose name its answer is known.
+        compute: a function of a module, by whose name its result is known.
         arguments: texts, numbers, and tuples of them.
     """
-    return _kept(run, run.digest, make, f"{make.__module__}.{make.__qualname__}", arguments, named)
+    return _computed(run, f"{compute.__module__}.{compute.__qualname__}", compute, arguments, named)
 
 
-@st.cache_resource(max_entries=4 * TABLES_KEPT, show_spinner=False)
-def _kept(_run: Run, digest: str, _make: Callable[..., Any], name: str, arguments: tuple, named: dict) -> Any:
-    return _make(_run, *arguments, **named)
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=4 * TABLES)
+def _computed(run: Run, name: str, _compute: Callable[..., Any], arguments: tuple, named: dict) -> Any:
+    return _compute(run, *arguments, **named)
 
 
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=TABLES)
 def board(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:
-    return _board(runs, tuple(run.digest for run in runs), task, subset)
-
-
-@st.cache_resource(max_entries=TABLES_KEPT, show_spinner=False)
-def _board(_runs: tuple[Run, ...], digests: tuple[str, ...], task: str, subset: str) -> pd.DataFrame:
     from probing_core.results import leaderboard
 
-    return leaderboard(_runs, task, subset)
+    return leaderboard(runs, task, subset)
 
 
 def picture(run: Run, sample: int, before: bool = False) -> bytes:
@@ -186,12 +167,12 @@ def picture(run: Run, sample: int, before: bool = False) -> bytes:
     Raises:
         PicturesMissing: the run's corpus is not here.
     """
-    return _pair(run, run.digest, sample)[0 if before else 1]
+    return _pair(run, sample)[0 if before else 1]
 
 
-@st.cache_resource(max_entries=PICTURES_KEPT, show_spinner=False)
-def _pair(_run: Run, digest: str, sample: int) -> tuple[bytes, bytes]:
-    before, after = _run.picture(sample)
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=PICTURES)
+def _pair(run: Run, sample: int) -> tuple[bytes, bytes]:
+    before, after = run.picture(sample)
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
 
 
@@ -208,17 +189,22 @@ def another_run(besides: Run, able: Callable[[Run], bool]) -> str:
     return ""
 
 
-def other_runs(besides: Run) -> list[tuple[RunPlace, Run]]:
-    """Every other run that is complete and can be read; one that cannot says so where it is opened."""
+def complete_runs() -> list[tuple[RunPlace, Run]]:
+    """Every run that is complete and can be read; one that cannot says so where it is opened."""
     found = []
     for place in places():
-        if place.complete and place.path.resolve() != besides.path.resolve():
+        if place.complete:
             with suppress(BadRun):
                 found.append((place, open_run(place.path)))
     return found
 
 
-@st.cache_resource(max_entries=4, show_spinner="Opening the corpus")
+def other_runs(besides: Run) -> list[tuple[RunPlace, Run]]:
+    """`complete_runs` without ``besides``."""
+    return [(place, run) for place, run in complete_runs() if place.path.resolve() != besides.path.resolve()]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
 def corpus(name: str) -> Corpus:
     from probing_core.corpora import open_corpus
 
@@ -230,24 +216,9 @@ def corpus_image(name: str, image_id: str) -> np.ndarray:
     return corpus(name).load(image_id)
 
 
-def predictor(run: Run) -> Predictor:
-    return _predictor(run, run.digest)
-
-
-@st.cache_resource(max_entries=2, show_spinner="Loading the probes")
-def _predictor(_run: Run, digest: str) -> Predictor:
-    from dashboard.data.remembering import RememberingPredictor
-
-    return RememberingPredictor(_run)
-
-
+@st.cache_resource(hash_funcs=BY_DIGEST, max_entries=4, show_spinner="Reading embeddings")
 def embeddings(run: Run, model: str) -> np.ndarray | None:
-    return _embeddings(run, run.digest, model)
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading embeddings")
-def _embeddings(_run: Run, digest: str, model: str) -> np.ndarray | None:
-    return _run.embeddings(model)
+    return run.embeddings(model)
 
 
 def model_catalog() -> list[dict]:
@@ -271,15 +242,15 @@ def bundled_models() -> list[str]:
     return list(bundled())
 
 
-def check_model(name: str) -> None:
-    """Nothing, if there is such a model.
+def dimension(model: str) -> int | None:
+    """Numbers in an embedding of the model called ``model``; None where only loading it could find out.
 
     Raises:
-        ProbingError: there is not, or it cannot be used here.
+        ProbingError: there is no such model, or it cannot be used here.
     """
     from probing_core.embedders import find_spec
 
-    find_spec(name)
+    return find_spec(model).dim
 
 
 class CorpusSize(NamedTuple):

@@ -16,10 +16,10 @@ GAP = 4
 """Gray pixels between two strengths."""
 
 
-@st.cache_resource(max_entries=8, show_spinner="Transforming")
-def contact_sheet(_picture: Chosen, key: str) -> dict[str, bytes]:
-    """Transform -> three strengths side by side, as JPEG; ``key`` stands for the picture in the cache."""
-    return {t.name: encode_jpeg(_strip(_picture, t), quality=92) for t in bank()}
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Chosen: lambda picture: picture.key})
+def contact_sheet(picture: Chosen) -> dict[str, bytes]:
+    """Transform -> three strengths side by side, as JPEG."""
+    return {t.name: encode_jpeg(_strip(picture, t), quality=92) for t in bank()}
 
 
 def _strip(picture: Chosen, transform: Transform) -> np.ndarray:

@@ -17,7 +17,7 @@ from probing_core.runs.series import positions_of
 
 COLORINGS = ("group", "transform", "label", "correct", "strength")
 COLORING_NAMES = {"transform": "transformation", "label": "content", "correct": "right or wrong"}
-"""What the page calls those whose name in the address says less."""
+"""What the page calls those whose name in the address is too short."""
 
 MOST_LABELS, OTHERS = 7, "all others"
 """Labels of the content that have a color each, and what the rest are called."""
@@ -32,21 +32,21 @@ MOST_ON_SEVERAL = 6_000
 def points_of(run: Run, models: Sequence[str], coloring: str) -> pd.DataFrame:
     """Every point of the maps of ``models``, which must have one: the columns of `data.placed_samples`, and a
     ``category`` or an ``amount`` by ``coloring``."""
-    parts = []
+    tables = []
     for model in models:
         rows = cache.placed_samples(run, model)
         assert rows is not None
         if coloring == "correct":
-            told = cache.predictions(run, model, "fine")
-            right = rows["sample"].map(told.set_index("sample")["correct"]) if not told.empty else None
+            tested = cache.predictions(run, model, "fine")
+            right = rows["sample"].map(tested.set_index("sample")["correct"]) if not tested.empty else None
             category = "not tested" if right is None else right.map({True: "right", False: "wrong"})
             rows = rows.assign(category=category).fillna({"category": "not tested"})
         elif coloring == "strength":
             rows = rows.assign(amount=100 * _positions(run, rows))
         else:
             rows = rows.assign(category=most_frequent(rows[coloring]) if coloring == "label" else rows[coloring])
-        parts.append(rows)
-    return pd.concat(parts, ignore_index=True)
+        tables.append(rows)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _positions(run: Run, rows: pd.DataFrame) -> np.ndarray:
@@ -72,8 +72,8 @@ def thin(points: pd.DataFrame, selected: Sequence[int], maps: int) -> pd.DataFra
     if len(samples) <= limit:
         return points
     # Drawn at random, but always alike: no sample that comes every n-th (a transform) is lost as a whole.
-    kept = np.random.default_rng(0).choice(samples, limit, replace=False)
-    return points[np.isin(points["sample"], [*kept, *selected])].reset_index(drop=True)
+    drawn = np.random.default_rng(0).choice(samples, limit, replace=False)
+    return points[np.isin(points["sample"], [*drawn, *selected])].reset_index(drop=True)
 
 
 def panels(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -103,5 +103,5 @@ def looks_of(run: Run, coloring: str, points: pd.DataFrame) -> tuple[Looks | Non
 
 def most_frequent(labels: pd.Series) -> pd.Series:
     """``labels``, all but the `MOST_LABELS` most frequent as one: nobody can follow more colors."""
-    kept = labels.value_counts().index[:MOST_LABELS]
-    return labels.where(labels.isin(kept), OTHERS) if labels.nunique() > MOST_LABELS + 1 else labels
+    frequent = labels.value_counts().index[:MOST_LABELS]
+    return labels.where(labels.isin(frequent), OTHERS) if labels.nunique() > MOST_LABELS + 1 else labels

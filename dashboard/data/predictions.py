@@ -1,11 +1,13 @@
-"""Live predictions: the only part of the dashboard that loads models, and only when a page asks for them."""
+"""Live predictions: the only module of the dashboard that loads models, and only when a page asks for them."""
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,23 +17,57 @@ from dashboard.data import cache
 from dashboard.data.previews import Preview
 from dashboard.text import plain
 from probing_core.errors import ProbingError
+from probing_core.prediction.predictor import Prediction, Predictor
+from probing_core.prediction.tiles import PictureCrops, cut
 from probing_core.results import Run, nearest
 
-if TYPE_CHECKING:
-    from probing_core.prediction.predictor import Prediction, Predictor
-    from probing_core.prediction.tiles import PictureCrops
+PREDICTIONS = 4096
+"""Most that are in memory: of a picture and a model, about 10 kB each."""
 
 _TURN = threading.Lock()
 """Models are shared by all visitors: they predict one at a time."""
 
 
+class CachingPredictor(Predictor):
+    """Runs a model on a picture once: pages ask again at every change, mostly about the same pictures.
+
+    Not a cache of Streamlit, which knows one call at a time: what is new in a call goes through the model as one batch.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._cached: OrderedDict[tuple[str, bytes], Prediction] = OrderedDict()
+
+    def predict_crops(self, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:
+        keys = [(model, _digest(each)) for each in crops]
+        new = {key: each for key, each in zip(keys, crops, strict=True) if key not in self._cached}
+        found = {key: self._cached[key] for key in keys if key not in new}
+        if new:
+            found |= dict(zip(new, super().predict_crops(model, list(new.values())), strict=True))
+        for key, prediction in found.items():
+            self._cached[key] = prediction
+            self._cached.move_to_end(key)
+        while len(self._cached) > PREDICTIONS:
+            self._cached.popitem(last=False)
+        return [found[key] for key in keys]
+
+
+def _digest(crops: PictureCrops) -> bytes:
+    digest = hashlib.blake2b(crops.kind.encode(), digest_size=16)
+    for picture in crops.pictures:
+        digest.update(repr(picture.shape).encode())
+        digest.update(picture.tobytes())
+    return digest.digest()
+
+
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner="Loading the probes")
 def predictor_of(run: Run) -> Predictor:
     """The models of ``run``, loaded when first needed and shared by all visitors.
 
     Raises:
         BadRun: the run has no probes to predict with.
     """
-    return cache.predictor(run)
+    return CachingPredictor(run)
 
 
 def models_of(run: Run) -> tuple[str, ...]:
@@ -50,8 +86,10 @@ def prepare(run: Run) -> None:
 
 
 def _prepare(run: Run) -> None:
-    with suppress(ProbingError):  # told when somebody asks
-        cache.predictor(run)
+    with suppress(ProbingError):  # the page shows it with the first prediction
+        import torch  # noqa: F401
+
+        predictor_of(run)
 
 
 def predict(
@@ -62,14 +100,7 @@ def predict(
     A model that cannot be asked has no rows, and the page says why.
     """
     predictor = predictor_of(run)
-    parts = []
-    with st.spinner("Asking the models", show_time=True), _TURN:
-        for model in models:
-            try:
-                parts += predictor.predict(images, task=task, models=[model], names=names)
-            except ProbingError as error:  # the others go on
-                st.warning(f"{plain(model)} could not be asked: {plain(str(error))}", icon=":material/error:")
-    return pd.DataFrame(parts)
+    return _ask_each(models, lambda model: predictor.predict(images, task=task, models=[model], names=names))
 
 
 def similarity(
@@ -77,41 +108,44 @@ def similarity(
 ) -> pd.DataFrame:
     """Rows of `Predictor.similarity`; as in `predict`, a model that cannot be asked has none, and the page says why."""
     predictor = predictor_of(run)
-    parts = []
+    return _ask_each(models, lambda model: predictor.similarity(images, text, models=[model], names=names))
+
+
+def _ask_each(models: Sequence[str], ask: Callable[[str], list[dict[str, Any]]]) -> pd.DataFrame:
+    rows = []
     with st.spinner("Asking the models", show_time=True), _TURN:
         for model in models:
             try:
-                parts += predictor.similarity(images, text, models=[model], names=names)
-            except ProbingError as error:
+                rows += ask(model)
+            except ProbingError as error:  # the others go on
                 st.warning(f"{plain(model)} could not be asked: {plain(str(error))}", icon=":material/error:")
-    return pd.DataFrame(parts)
+    return pd.DataFrame(rows)
 
 
-def look(run: Run, image: np.ndarray, model: str) -> tuple[PictureCrops, Prediction]:
-    """What one model is given of one picture, and what it says of it."""
-    from probing_core.prediction.tiles import cut
-
-    predictor, given = predictor_of(run), cut(image, run.recipe.view)
+def predict_crops(run: Run, image: np.ndarray, model: str) -> tuple[PictureCrops, Prediction]:
+    """The crops of one picture, and the prediction of one model for them."""
+    predictor, crops = predictor_of(run), cut(image, run.recipe.view)
     with _TURN:
-        return given, predictor.predict_crops(model, [given])[0]
+        return crops, predictor.predict_crops(model, [crops])[0]
 
 
-def parts(run: Run, image: np.ndarray, model: str, task: str) -> tuple[list[np.ndarray], pd.DataFrame]:
-    """The pictures that a model is given of one, whole first and then its tiles, and what its probe says of each.
+def crop_table(run: Run, image: np.ndarray, model: str, task: str) -> tuple[list[np.ndarray], pd.DataFrame]:
+    """The crops of one picture, whole first and then its tiles, and the probabilities of each.
 
     Returns:
         The pictures, and their probabilities: a row for each class of ``task``, a column for each picture, by its
-        number, and ``answer``, what the rule makes of them all.
+        number, and ``answer``, the fusion of them all.
     """
-    given, told = look(run, image, model)
-    table = pd.DataFrame(told.crop_probabilities.T, index=list(told.classes)).assign(answer=told.probabilities)
+    crops, prediction = predict_crops(run, image, model)
+    table = pd.DataFrame(prediction.crop_probabilities.T, index=list(prediction.classes))
+    table = table.assign(answer=prediction.probabilities)
     if task == "group":
-        table = table.groupby(list(told.groups), sort=False).sum()
-    return given.pictures, table.rename_axis("class").sort_values("answer", ascending=False)
+        table = table.groupby(list(prediction.groups), sort=False).sum()
+    return crops.pictures, table.rename_axis("class").sort_values("answer", ascending=False)
 
 
 def rule_of(run: Run, model: str) -> str:
-    """Where the rule comes from by which a model's answers on whole and tiles become one."""
+    """Where the fusion rule of ``model`` comes from."""
     if pictures := predictor_of(run).fusion_fitted_on(model):
         return f"The rule that makes one answer of them was fitted on {pictures:,} large pictures in training."
     return (
@@ -121,13 +155,14 @@ def rule_of(run: Run, model: str) -> str:
 
 
 def neighbors(run: Run, image: np.ndarray, model: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The samples of the run most alike to ``image`` in the eyes of ``model``: indices and similarities (count,).
+    """The samples of the run whose embeddings by ``model`` are the most like that of ``image``: indices and cosine
+    similarities, each (count,).
 
     The run must have embeddings of ``model``.
     """
     stored = cache.embeddings(run, model)
     assert stored is not None
-    return nearest(stored, look(run, image, model)[1].embedding, count)
+    return nearest(stored, predict_crops(run, image, model)[1].embedding, count)
 
 
 def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.DataFrame:
@@ -137,16 +172,14 @@ def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.Data
         ``model``, ``strength``, ``probability`` of the transform's own class (NaN if the probe has none),
         ``says`` (the most probable class) and ``shift``: cosine distance to the embedding of the clean view.
     """
-    from probing_core.prediction.tiles import PictureCrops
-
     predictor, name = predictor_of(run), preview.transform.name
     steps = preview.steps()
     pictures = [PictureCrops("direct", image) for step in steps for image in (step.before, step.after)]
     rows = []
     with st.spinner("Asking the models", show_time=True), _TURN:
         for model in models:
-            told = predictor.predict_crops(model, pictures)
-            for step, a, b in zip(steps, told[::2], told[1::2], strict=True):
+            predictions = predictor.predict_crops(model, pictures)
+            for step, a, b in zip(steps, predictions[::2], predictions[1::2], strict=True):
                 own = dict(zip(b.classes, b.probabilities, strict=True)).get(name, np.nan)
                 rows.append(
                     {

@@ -18,10 +18,10 @@ from probing_core.images import encode_png
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source
 from probing_core.transforms.distance import color_difference, describe, psnr
 
-LANES = 2
-"""Threads that draw a preview: most of its work is done outside of Python."""
+THREADS = 2
+"""That draw a preview: most of its work is done outside of Python."""
 
-EACH = 2
+EVERY = 2
 """Pixels across and down, of which one has its color compared: all of them take longer than the rest of a preview."""
 
 STEPS = 13
@@ -51,7 +51,7 @@ class Step:
 
 
 class Preview:
-    """A picture under one transform at every step of its range, each made when it is asked for.
+    """A picture under one transform at every step of its range, each made when it is first needed.
 
     Attributes:
         transform: what is done to it.
@@ -62,8 +62,8 @@ class Preview:
         self.transform = transform
         self.strengths = tuple(dict.fromkeys(transform.strength_at(i / (STEPS - 1)) for i in range(STEPS)))
         self._source, self._view = prepare_source(picture.image, view), view  # not the picture, which may have 200 MB
-        self._made: dict[int, Step] = {}
-        self._told: dict[int, dict[str, Any]] = {}
+        self._steps: dict[int, Step] = {}
+        self._frames: dict[int, dict[str, Any]] = {}
         self._name = secrets.token_urlsafe(16)
         _previews[self._name] = self
 
@@ -73,39 +73,48 @@ class Preview:
         return f"{FOLDER}/{self._name}"
 
     @property
-    def texts(self) -> list[str]:
+    def labels(self) -> list[str]:
+        """The strength of each step, in words."""
         return [f"{self.transform.parameter} {s:.3g} {self.transform.unit}" for s in self.strengths]
 
     def step(self, index: int) -> Step:
-        if index not in self._made:
+        if index not in self._steps:
             strength = self.strengths[index]
-            self._made[index] = Step(strength, *_cut(self._source, self._view, self.transform, strength))
-        return self._made[index]
+            self._steps[index] = Step(strength, *_cut(self._source, self._view, self.transform, strength))
+        return self._steps[index]
 
     def steps(self) -> list[Step]:
         """All of them."""
-        with ThreadPoolExecutor(LANES) as lanes:
-            return list(lanes.map(self.step, range(len(self.strengths))))
+        with ThreadPoolExecutor(THREADS) as threads:
+            return list(threads.map(self.step, range(len(self.strengths))))
 
-    def told(self, indices: Sequence[int]) -> dict[str, Any]:
-        """What the browser is told of some steps: each clean picture once, since most strengths share it."""
-        with ThreadPoolExecutor(LANES) as lanes:
-            steps = list(lanes.map(self.step, indices))
-            said = list(lanes.map(self._say, indices))
+    def message(self, indices: Sequence[int]) -> dict[str, Any]:
+        """Some steps for the browser: each clean picture once, since most strengths share it."""
+        with ThreadPoolExecutor(THREADS) as threads:
+            steps = list(threads.map(self.step, indices))
+            frames = list(threads.map(self._frame, indices))
         clean = {step.before.tobytes(): step.before for step in steps}
         number = {pixels: i for i, pixels in enumerate(clean)}
-        frames = [
-            {"step": index, "before": number[step.before.tobytes()], **told}
-            for index, step, told in zip(indices, steps, said, strict=True)
-        ]
-        return {"clean": [_url(image) for image in clean.values()], "frames": frames}
+        befores = [number[step.before.tobytes()] for step in steps]
+        return {
+            "clean": [_url(image) for image in clean.values()],
+            "frames": [
+                {"step": index, "before": before, **frame}
+                for index, before, frame in zip(indices, befores, frames, strict=True)
+            ],
+        }
 
-    def _say(self, index: int) -> dict[str, Any]:
-        """The changed picture of a step as URL, and what is said of the change."""
-        if index not in self._told:
+    def _frame(self, index: int) -> dict[str, Any]:
+        """The changed picture of a step as URL, and how far it is from the clean one."""
+        if index not in self._frames:
             step = self.step(index)
-            self._told[index] = {"after": _url(step.after), "numbers": _numbers(step.before, step.after)}
-        return self._told[index]
+            self._frames[index] = {"after": _url(step.after), "numbers": _numbers(step.before, step.after)}
+        return self._frames[index]
+
+
+def find_preview(name: str) -> Preview | None:
+    """The preview whose address ends in ``name``, while it is in memory."""
+    return _previews.get(name)
 
 
 def draw(
@@ -122,17 +131,21 @@ def _cut(
     return cut_pair(source, view, transform.for_split(SHARED_SPLIT), strength, rng)
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
-def preview(_picture: Chosen, key: str, view: int, _transform: Transform, name: str) -> Preview:
-    """The preview of ``_transform`` on ``_picture``; ``key`` and ``name`` stand for the two in the cache."""
-    return Preview(_picture, view, _transform)
+@st.cache_resource(
+    max_entries=24,
+    show_spinner=False,
+    hash_funcs={Chosen: lambda picture: picture.key, Transform: lambda transform: transform.name},
+)
+def preview(picture: Chosen, view: int, transform: Transform) -> Preview:
+    """The preview of ``transform`` on ``picture``."""
+    return Preview(picture, view, transform)
 
 
-def _some(image: np.ndarray) -> np.ndarray:
-    """(h, w, 3): of each square of `EACH` pixels one, drawn at random, in the same places of every picture."""
-    height, width = (side // EACH for side in image.shape[:2])
-    down, across = np.random.default_rng(0).integers(0, EACH, (2, height, width))
-    return image[EACH * np.arange(height)[:, None] + down, EACH * np.arange(width) + across]
+def _sampled(image: np.ndarray) -> np.ndarray:
+    """(h, w, 3): one pixel of each square of `EVERY`, drawn at random, in the same places of every picture."""
+    height, width = (side // EVERY for side in image.shape[:2])
+    down, across = np.random.default_rng(0).integers(0, EVERY, (2, height, width))
+    return image[EVERY * np.arange(height)[:, None] + down, EVERY * np.arange(width) + across]
 
 
 def _numbers(before: np.ndarray, after: np.ndarray) -> dict[str, str]:
@@ -141,7 +154,7 @@ def _numbers(before: np.ndarray, after: np.ndarray) -> dict[str, str]:
     return {
         "SSIM": f"{facts.ssim:.3f}",
         "PSNR": "identical" if np.isinf(ratio) else f"{ratio:.1f} dB",
-        "Color difference": f"{color_difference(_some(before), _some(after)):.1f} ΔE00",
+        "Color difference": f"{color_difference(_sampled(before), _sampled(after)):.1f} ΔE00",
         "Mean difference": f"{facts.difference:.1f} of 255",
         "Perceptual distance": f"{facts.distance:.3f}",
         "Counts as visible": "yes" if facts.visible else "no",

@@ -28,10 +28,10 @@ def decode(text: str, total: int) -> list[int]:
     """The samples of `encode`, those below ``total``; an address that makes no sense selects nothing."""
     try:
         if not text.startswith("z"):
-            found = [int(part) for part in text.split(".") if part]
+            found = [int(number) for number in text.split(".") if number]
         else:
             packed = base64.urlsafe_b64decode(text[1:] + "=" * (-len(text[1:]) % 4))
-            # The size is bounded by the run's, whatever the address says.
+            # The size is bounded by the run's, whatever the address holds.
             raw = zlib.decompressobj().decompress(packed, total // 8 + 1)
             found = np.flatnonzero(np.unpackbits(np.frombuffer(raw, np.uint8))).tolist()
     except (ValueError, binascii.Error, zlib.error):

@@ -17,7 +17,7 @@ from probing_core.runs import layout
 from probing_core.runs.options import Options
 
 LIMIT = 100
-"""Ten views of each photograph, so that it takes minutes on slow cores too; a run that was begun keeps its own."""
+"""Ten views of each photograph, so that it takes minutes on slow cores too; a run that was begun has its own."""
 
 MAPS = "first"
 """Further ones are drawn when somebody opens them."""

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import psutil
@@ -23,14 +23,14 @@ SAME_S = 1.0
 def report_of(run: Path) -> Report | None:
     """How far the computation in ``run`` is; None if none was ever started, or its report cannot be read.
 
-    A report that says "running" although its process is gone is told as cancelled: it can be resumed.
+    A report of the state "running" whose process is gone is returned as cancelled: the run can be resumed.
     """
     try:
         report = Report(**json.loads((run / PROGRESS).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
     if report.state == "running" and _process(report) is None:
-        return Report(**{**report.__dict__, "state": "cancelled"})
+        return replace(report, state="cancelled")
     return report
 
 
@@ -55,7 +55,7 @@ def draw_maps(run: Path, models: Sequence[str]) -> None:
 def _work(run: Path, command: Sequence[str]) -> None:
     report = report_of(run)
     if report is not None and report.state == "running":
-        return  # somebody else has asked for it; whoever looks sees how far it is
+        return  # somebody else has started it, and its progress shows
     try:
         (run / LOG).mkdir(parents=True, exist_ok=True)
         output = (run / WORKER_OUTPUT).open("ab")
@@ -72,10 +72,11 @@ def _work(run: Path, command: Sequence[str]) -> None:
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # it goes on when the dashboard is closed
         )
-    # The worker reports once it has been loaded; until then, whoever looks must not see the report of an earlier one.
+    # The worker reports once it has been loaded; until then, nobody must see the report of an earlier one.
+    took_s = 0.0 if report is None else report.took_s
     born = psutil.Process(process.pid).create_time()
-    report = Report("start", 0, 1, None, "Starting", pid=process.pid, born=born)
-    write_atomically(run / PROGRESS, json.dumps(asdict(report)).encode())
+    begun = Report("start", 0, 1, None, "Starting", pid=process.pid, born=born, took_s=took_s)
+    write_atomically(run / PROGRESS, json.dumps(asdict(begun)).encode())
 
 
 def cancel(run: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Confusion: what is taken for what, cell by cell or two classes side by side, down to the pictures."""
+"""Confusion: which class is taken for which, cell by cell or two classes side by side, down to the pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.downloads import download
 from dashboard.components.tour import tour
 from dashboard.data import cache
 from dashboard.data.two_classes import ALL, TWO
@@ -24,7 +23,7 @@ from probing_core.results.ranking import of_subset
 
 NORMALIZATIONS = {"row": "share of the true class", "column": "share of the predicted class", "none": "counts"}
 UNITS = {"row": "percent of the row", "column": "percent of the column", "none": "numbers of samples"}
-NOBODY = "no other model"
+NO_OTHER = "no other model"
 CHART = "confusion"
 MARK = ">"
 
@@ -43,22 +42,22 @@ def show() -> None:
         two_classes.show(run)
         return
     model, other, task, subset, normalize = _controls(run)
-    told = cache.predictions(run, model, task)
-    if told.empty:
+    first = cache.predictions(run, model, task)
+    if first.empty:
         messages.empty(f"'{model}' has no predictions for the task {task}; `probing evaluate --run DIR` makes them.")
         return
-    told = of_subset(told, subset, run.far)
-    there = {*told["truth"].unique(), *told["predicted"].unique()}
+    first = of_subset(first, subset, run.far)
+    there = {*first["truth"].unique(), *first["predicted"].unique()}
     classes = [c for c in run.classes(task) if c in there]
-    matrix = _matrix(told, classes, normalize)
+    matrix = _matrix(first, classes, normalize)
     second = None
-    if other != NOBODY:
+    if other != NO_OTHER:
         second = cache.predictions(run, other, task)
         if second.empty:
             messages.empty(
                 f"'{other}' has no predictions for the task {task} yet; the matrix is that of {model} alone."
             )
-            other, second = NOBODY, None
+            other, second = NO_OTHER, None
     if second is not None:
         second = of_subset(second, subset, run.far)
         matrix = matrix - _matrix(second, classes, normalize)
@@ -70,28 +69,28 @@ def show() -> None:
         if task == "fine"
         else None,
         unit="" if normalize == "none" else "%",
-        difference=other != NOBODY,
+        difference=other != NO_OTHER,
         chosen=cell,
     )
     tables.chart(
         figure,
         CHART,
         lambda: matrix.reset_index().melt("truth", value_name="value"),
-        f"Confusion matrix of {model}" + (f" minus that of {other}" if other != NOBODY else "") + f", task {task}.",
+        f"Confusion matrix of {model}" + (f" minus that of {other}" if other != NO_OTHER else "") + f", task {task}.",
         on_pick=lambda cells: _take_cell(classes, cells),
     )
     st.caption(
-        f"{len(told):,} tested samples. Rows are the truth, columns what the probe says; cells are {UNITS[normalize]}"
-        + (f", {model} minus {other}. Blue: {model} more often, orange: {other}." if other != NOBODY else ".")
-        + " Lines part the groups. Click a cell to see its pictures below."
+        f"{len(first):,} tested samples. Rows are the truth, columns the prediction; cells are {UNITS[normalize]}"
+        + (f", {model} minus {other}. Blue: {model} more often, orange: {other}." if other != NO_OTHER else ".")
+        + " Lines separate the groups. Click a cell to see its pictures below."
     )
-    _cell_pictures(run, (model, other), task, told, second, cell)
+    _cell_pictures(run, (model, other), task, first, second, cell)
 
 
 def _controls(run: Run) -> tuple[str, str, str, str, Normalization]:
     columns = [*st.columns(2), *st.columns(3)]
     model = pickers.pick_model(run, where=columns[0])
-    others = [NOBODY, *(m for m in run.models["name"] if m != model)]
+    others = [NO_OTHER, *(m for m in run.models["name"] if m != model)]
     other = pickers.select(
         "Difference to", "other", others, where=columns[1], help="Cells become model minus other model."
     )
@@ -101,8 +100,8 @@ def _controls(run: Run) -> tuple[str, str, str, str, Normalization]:
     return model, other, task, subset, normalize
 
 
-def _matrix(told: pd.DataFrame, classes: list[str], normalize: Normalization) -> pd.DataFrame:
-    matrix = confusion_matrix(told, classes, normalize)
+def _matrix(predictions: pd.DataFrame, classes: list[str], normalize: Normalization) -> pd.DataFrame:
+    matrix = confusion_matrix(predictions, classes, normalize)
     return matrix if normalize == "none" else matrix * 100
 
 
@@ -131,9 +130,14 @@ def _open_cell(truth: str, predicted: str) -> None:
 
 
 def _cell_pictures(
-    run: Run, models: tuple[str, str], task: str, told: pd.DataFrame, second: pd.DataFrame | None, cell: tuple[str, str]
+    run: Run,
+    models: tuple[str, str],
+    task: str,
+    first: pd.DataFrame,
+    second: pd.DataFrame | None,
+    cell: tuple[str, str],
 ) -> None:
-    """The samples that either model puts into the cell, with what both say."""
+    """The samples that either model puts into the cell, with the predictions of both."""
     st.header("Pictures of a cell")
     classes = run.classes(task)
     columns = st.columns(2)
@@ -149,7 +153,7 @@ def _cell_pictures(
         for name, value in (("tell", truth), ("from", predicted), ("compare", TWO)):
             state.choose(name, value)
         st.rerun()
-    rows = told[told["truth"] == truth]
+    rows = first[first["truth"] == truth]
     here = rows["predicted"] == predicted
     counts = [f"by {plain(models[0])} in **{here.sum()} of {len(rows)}** samples"]
     if second is not None:
@@ -158,7 +162,7 @@ def _cell_pictures(
         there = rows["predicted_other"] == predicted
         counts.append(f"by {plain(models[1])} in **{there.sum()}**, by both in **{(here & there).sum()}**")
         here |= there
-    what = f"is told as **{plain(predicted)}**" if truth == predicted else f"is taken for **{plain(predicted)}**"
+    what = f"is recognized as **{plain(predicted)}**" if truth == predicted else f"is taken for **{plain(predicted)}**"
     st.markdown(f"**{plain(truth)}** {what} {', '.join(counts)}.")
     rows = rows[here]
     if rows.empty:
@@ -166,13 +170,13 @@ def _cell_pictures(
         return
     rows = rows.sort_values("p_predicted", ascending=False)
     gallery.show(run, rows, "cell-gallery", lambda row: _caption(row, models))
-    download(rows, "cell", "Samples of the cell as CSV")
+    tables.download(rows, "cell", "Samples of the cell as CSV")
 
 
 def _caption(row, models: tuple[str, str]) -> str:
     strength = "" if pd.isna(row.strength) else f" {row.strength:.2g}"
     mine = _answer(row.predicted, row.p_predicted, row.truth, row.p_truth)
-    if models[1] == NOBODY:
+    if models[1] == NO_OTHER:
         return f"{row.transform}{strength}: {mine}"
     theirs = _answer(row.predicted_other, row.p_predicted_other, row.truth, row.p_truth_other)
     return f"{row.transform}{strength}. {models[0]}: {mine}. {models[1]}: {theirs}"

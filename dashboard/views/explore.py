@@ -22,7 +22,7 @@ from probing_core.transforms import Transform, resolve
 NEIGHBORS = 6
 
 RAW_SHIFT = (
-    "Cosine distance to the embedding of the clean view. Some models keep all embeddings close together, so compare "
+    "Cosine distance to the embedding of the clean view. Some models place all embeddings close together, so compare "
     "its course and not its height between models; the shift below, over many pictures, is normalized for that."
 )
 
@@ -42,7 +42,7 @@ def show() -> None:
 
 
 def _live(run: Run, picture: upload.Chosen, transform: Transform, step: Step, models: list[str]) -> None:
-    st.header("What the models say of this picture")
+    st.header("What the models predict for this picture")
     if not pickers.toggle("Ask the models", "ask", help="Loads them, which takes seconds the first time."):
         return
     try:
@@ -50,7 +50,7 @@ def _live(run: Run, picture: upload.Chosen, transform: Transform, step: Step, mo
         if not able:
             messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
             return
-        shown = preview(picture, picture.key, run.recipe.view, transform, transform.name)
+        shown = preview(picture, run.recipe.view, transform)
         curve = predictions.strength_curve(run, shown, able)
     except ProbingError as error:
         messages.empty(str(error))
@@ -95,7 +95,7 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
     with left:
         seen = replace(axis, thresholds=_seen_from(run, transform))
         ends = ("hit_low", "hit_high")
-        figure = strength_chart(rows, "hit_rate", cache.theme(), "told right (share)", seen, ends)
+        figure = strength_chart(rows, "hit_rate", cache.theme(), "recognized (share)", seen, ends)
         tables.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
     with right:
         ends = ("shift_low", "shift_high")
@@ -103,8 +103,8 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
         tables.chart(figure, "shift", rows, "Normalized shift as strength grows.")
     st.caption(
         f"The same {int(rows['images'].max())} test images at every strength, with 95 % intervals. "
-        "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds below. Told by the "
-        "probe of the fine task, and of your picture above by the one of live predictions."
+        "Shaded: the strengths that probes learn from; upright ticks: the detection thresholds below. Measured with "
+        "the probe of the fine task; your picture above has the one of live predictions."
     )
 
 
@@ -121,24 +121,24 @@ def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
 
 def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
     """Without a sweep of strengths: the tested samples of the run, in fifths of their drawn strengths."""
-    parts = []
+    curves = []
     for model in models:
-        told = cache.predictions(run, model, "fine")
-        rows = told if told.empty else told[told["transform"] == transform.name]
+        tested = cache.predictions(run, model, "fine")
+        rows = tested if tested.empty else tested[tested["transform"] == transform.name]
         if rows.empty:
             continue
         fifth = pd.qcut(rows["strength"].rank(method="first"), min(5, len(rows)), labels=False)
-        parts.append(
+        curves.append(
             rows.groupby(fifth)
             .agg(strength=("strength", "mean"), right=("correct", "mean"), samples=("correct", "size"))
             .assign(model=model)
         )
-    if not parts:
+    if not curves:
         messages.empty("The chosen models have no predictions of this transformation in this run.")
         return
-    curve = pd.concat(parts, ignore_index=True)
-    figure = strength_chart(curve, "right", cache.theme(), "told right (share)", _axis(transform, strength))
-    tables.chart(figure, "by-strength", curve, f"Share of {transform.name} samples told right by drawn strength.")
+    curve = pd.concat(curves, ignore_index=True)
+    figure = strength_chart(curve, "right", cache.theme(), "recognized (share)", _axis(transform, strength))
+    tables.chart(figure, "by-strength", curve, f"Share of {transform.name} samples recognized, by drawn strength.")
     st.caption(
         f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
         f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs. "
@@ -177,7 +177,7 @@ def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
     )
     st.caption(
         "Most sensitive first. The probe detects the transformation where it finds it more probable than identity; a "
-        "low threshold says little where false alarms are many."
+        "low threshold means little where false alarms are many."
     )
 
 

@@ -1,4 +1,4 @@
-"""Generalization: groups told by members that training never saw, and where those land."""
+"""Generalization: groups recognized by members that training never saw, and what those are taken for."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _members(run: Run, model: str) -> None:
         messages.empty(f"'{model}' has no scores of single transformations in this run.")
         return
     figure = members_chart(points, list(dict.fromkeys(points["transform"])), cache.theme())
-    tables.chart(figure, "members", points, f"Share of each transformation's samples whose group {model} tells.")
+    tables.chart(figure, "members", points, f"Share of each transformation's samples whose group {model} recognizes.")
     st.caption("Dot: seen (the mean of two rotations). Diamond: unseen, with its 95 % interval. The line is the gap.")
 
 
@@ -136,7 +136,7 @@ def _far_control(rows: pd.DataFrame) -> None:
     )
     st.caption(
         "Control: each picture painted by the arbitrary-style network in the picture's own style, which is no style. "
-        "Where it is called style nevertheless, the probe tells the network's fingerprint."
+        "Where it is called style nevertheless, the probe recognizes the network's fingerprint."
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.components.downloads import download
 from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import hint
@@ -31,7 +30,7 @@ def show() -> None:
         messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
     choice, chosen = st.columns(2)
-    if pickers.segments("Look at", "whose", list(WHOSE), names=WHOSE, where=choice) == "one":
+    if pickers.segments("Show", "whose", list(WHOSE), names=WHOSE, where=choice) == "one":
         model = pickers.pick_model(run, where=chosen)
         _shift(run, model)
         _equivariance(run, model)
@@ -58,8 +57,8 @@ def _shift(run: Run, model: str) -> None:
         f"Shift and recall of each transformation in {model}.",
     )
     st.caption(
-        "Right and low: a large move that the probe cannot name. Left and high: a small move that tells. Identity is "
-        "how far the sub-pixel warp that every view has moves an embedding by itself."
+        "Right and low: a large move that the probe cannot name. Left and high: a small move that it recognizes. "
+        "Identity is how far the sub-pixel warp that every view has moves an embedding by itself."
     )
 
 
@@ -74,7 +73,7 @@ def _equivariance(run: Run, model: str) -> None:
     wide = chosen.pivot(index="transform", columns="measure", values="value").reindex(chosen["transform"].unique())
     columns = tables.measure_columns(list(EQUIVARIANCE))
     tables.show_table(wide[list(EQUIVARIANCE)].reset_index(), "equivariance", column_config=columns)
-    download(chosen, "equivariance-intervals", "With intervals, as CSV")
+    tables.download(chosen, "equivariance-intervals", "With intervals, as CSV")
 
 
 def _cka(run: Run) -> None:
@@ -103,20 +102,20 @@ def _reach(table: pd.DataFrame) -> str:
 
 
 def _layers(run: Run) -> None:
-    st.subheader("Layers", help="What each block of a network gives out, told by a linear probe of its own: where the "
-                 "look of a picture is known, and where its content.")  # fmt: skip
+    st.subheader("Layers", help="What a linear probe of its own finds in the output of each block of a network: "
+                 "where a transformation is known, and where the content.")  # fmt: skip
     rows = cache.computed(run, summaries.layers)
     if rows.empty:
         messages.empty(tables.why_none(run) + " Models that are no networks have no layers.")
         return
     tables.chart(layers_chart(rows, cache.theme()), "layers", rows, "Balanced accuracy by layer and task.")
     st.caption("Dotted line: chance. Rest on a point for its 95 % interval; click a name below the chart to hide it.")
-    st.caption("The layer with the lowest loss on the val split, chosen without a look at the scores above:")
+    st.caption("The layer with the lowest loss on the val split, chosen without the scores above:")
     best = summaries.best_layers(rows)
     named = pd.DataFrame(
         {
             "model": best["base"],
-            "what is told": best["task"].map(LAYER_TASKS),
+            "task": best["task"].map(LAYER_TASKS),
             "layer": [f"{layer} of {layers}" for layer, layers in zip(best["layer"], best["layers"], strict=True)],
             **{title: best[name] * 100 for name, title in (("value", "score (%)"), ("low", "from"), ("high", "to"))},
         }
@@ -158,8 +157,8 @@ def _composition(run: Run, model: str) -> None:
 
 
 def _dimension(run: Run) -> None:
-    st.subheader("Accuracy against dimension", help="How well the transformation is told from the first principal "
-                 "components of the embedding alone, so that models are compared at equal size.")  # fmt: skip
+    st.subheader("Accuracy against dimension", help="How well the transformation is recognized from the first "
+                 "principal components of the embedding alone, so that models are compared at equal size.")  # fmt: skip
     table = cache.table(run, layout.table_path("dimension"))
     if table.empty:
         messages.empty(tables.why_none(run))
@@ -171,8 +170,8 @@ def _dimension(run: Run) -> None:
 
 
 def _erasure(run: Run) -> None:
-    st.subheader("Erasing the transformation", help="The linear subspace that tells the transformations is projected "
-                 "out of the embedding, and accuracy is measured again.")  # fmt: skip
+    st.subheader("Erasing the transformation", help="The linear subspace that separates the transformations is "
+                 "projected out of the embedding, and accuracy is measured again.")  # fmt: skip
     table = cache.table(run, layout.table_path("erasure"))
     if table.empty:
         messages.empty(tables.why_none(run))
@@ -191,12 +190,12 @@ def _erasure(run: Run) -> None:
         for name, text in erased.items()
     }
     tables.show_table(wide[["model", "task", "probe", *erased]], "erasure", column_config=columns)
-    download(table, "erasure-intervals", "With intervals, as CSV")
+    tables.download(table, "erasure-intervals", "With intervals, as CSV")
     tables.notes(table)
 
 
 def _outliers(run: Run, model: str) -> None:
-    st.subheader("Outside of clean embeddings", help="How well the distance from clean training embeddings tells "
+    st.subheader("Outside of clean embeddings", help="How well the distance from clean training embeddings separates "
                  "transformed images from clean ones; nothing is tuned on transformed images.")  # fmt: skip
     table = cache.table(run, layout.table_path("ood"))
     if table.empty:
@@ -206,7 +205,7 @@ def _outliers(run: Run, model: str) -> None:
     wide = chosen.pivot(index="transform", columns="column", values="value").reindex(chosen["transform"].unique())
     columns = {name: _outlier_column(*str(name).split(", ")) for name in wide}
     tables.show_table(wide.reset_index(), "outliers", column_config=columns)
-    download(chosen.drop(columns="column"), "outliers-intervals", "With intervals, as CSV")
+    tables.download(chosen.drop(columns="column"), "outliers-intervals", "With intervals, as CSV")
 
 
 def _outlier_column(measure: str, method: str) -> Any:

@@ -6,7 +6,6 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.downloads import download
 from dashboard.components.hover import pictures_on_hover
 from dashboard.components.tour import tour
 from dashboard.data import cache, selection
@@ -25,7 +24,7 @@ MOST_ARROWS = 160
 CHART = "map"
 
 OF = "selected-in"
-"""The choice that says which samples the numbers of ``selected`` count."""
+"""The choice that holds which samples the numbers of ``selected`` count."""
 
 
 @page("Map", hint("map"))
@@ -35,17 +34,17 @@ def show() -> None:
     if run.models.empty:
         messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
-    asked, coloring = _controls(run)
-    models = [m for m in asked if run.has_map(m)]
-    if missing := [m for m in asked if m not in models]:
+    wanted, coloring = _controls(run)
+    models = [m for m in wanted if run.has_map(m)]
+    if missing := [m for m in wanted if m not in models]:
         draw_missing(run, missing)
     if not models:
         return
     placed = points_of(run, models, coloring)
     selected = _find_image(run, placed, _selected_in(run))
     groups = pickers.several("Groups", "groups", list(dict.fromkeys(run.transforms["group"])), "all groups")
-    asked_for = placed[placed["group"].isin(groups)]
-    points = thin(asked_for, selected, len(models))
+    in_groups = placed[placed["group"].isin(groups)]
+    points = thin(in_groups, selected, len(models))
     arrows = _arrows(placed, selected) if _wants_arrows(selected) else None
     looks, unit = looks_of(run, coloring, points)
     figure = map_chart(panels(points), cache.theme(), looks, unit, selected, arrows, revision=run.digest)
@@ -57,7 +56,7 @@ def show() -> None:
         on_pick=lambda picked: _select(run, selection.samples_of(picked, len(run.samples))),
         tools=True,
     )
-    _say_how_many(run, placed, asked_for, points, models)
+    _show_counts(run, placed, in_groups, points, models)
     if not run.pictures.why_not:
         pictures_on_hover(CHART, run)
     _selection(run, selected, models)
@@ -72,14 +71,14 @@ def _controls(run: Run) -> tuple[list[str], str]:
     return models, coloring
 
 
-def _say_how_many(
-    run: Run, placed: pd.DataFrame, asked_for: pd.DataFrame, points: pd.DataFrame, models: list[str]
+def _show_counts(
+    run: Run, placed: pd.DataFrame, in_groups: pd.DataFrame, points: pd.DataFrame, models: list[str]
 ) -> None:
-    shown, asked, there = (table["sample"].nunique() for table in (points, asked_for, placed))
+    shown, wanted, there = (table["sample"].nunique() for table in (points, in_groups, placed))
     total = len(run.samples)
     words = f"{shown:,} of {there:,} samples shown" + (f" in each of {len(models)} maps" if len(models) > 1 else "")
-    if shown < asked:
-        words += f": thinned evenly from {asked:,} to keep the page quick"
+    if shown < wanted:
+        words += f": thinned evenly from {wanted:,} so that the page stays quick"
         words += "; fewer models or groups show all" if there == total else ""
     if there < total:
         words += f". The maps of this run hold {there:,} of its {total:,} samples"
@@ -90,12 +89,12 @@ def _say_how_many(
 
 def _selected_in(run: Run) -> list[int]:
     """What is selected; numbers of another run's samples are other pictures here, and are dropped."""
-    kept = state.chosen("selected")
-    if kept and state.chosen(OF, _stands_for(run)) != _stands_for(run):
+    stored = state.chosen("selected")
+    if stored and state.chosen(OF, _stands_for(run)) != _stands_for(run):
         state.choose("selected", "")
         st.info("The selection was made in another run and has been dropped.", icon=":material/info:")
         return []
-    return selection.decode(kept, len(run.samples))
+    return selection.decode(stored, len(run.samples))
 
 
 def _stands_for(run: Run) -> str:
@@ -157,9 +156,9 @@ def _selection(run: Run, selected: list[int], models: list[str]) -> None:
         _composition(run, rows)
         _name_and_export(run, rows)
     with pictures:
-        told = cache.predictions(run, models[0], "fine")
-        if not told.empty:
-            rows = rows.merge(told[["sample", "predicted"]], on="sample", how="left")
+        predictions = cache.predictions(run, models[0], "fine")
+        if not predictions.empty:
+            rows = rows.merge(predictions[["sample", "predicted"]], on="sample", how="left")
         gallery.show(run, rows, "map-gallery", _caption)
 
 
@@ -191,21 +190,24 @@ def _composition(run: Run, rows: pd.DataFrame) -> None:
 
 
 def _name_and_export(run: Run, rows: pd.DataFrame) -> None:
-    kept: dict[str, dict[str, str]] = st.session_state.setdefault("_selections", {})
-    named = kept.setdefault(_stands_for(run), {})
-    state.remember("selection-name", None, "")
-    name = st.text_input(
-        "Name of this selection", key="selection-name", placeholder="for example: lost in fog", max_chars=80
+    stored: dict[str, dict[str, str]] = st.session_state.setdefault("_selections", {})
+    named = stored.setdefault(_stands_for(run), {})
+    name = state.choice(
+        st.text_input,
+        "Name of this selection",
+        "selection-name",
+        "",
+        placeholder="for example: lost in fog",
+        max_chars=80,
     )
-    state.publish("selection-name", name)
-    keep, export = st.columns(2)
-    if keep.button("Keep it", disabled=not name, help="For this visit; the address keeps it for longer."):
+    save, export = st.columns(2)
+    if save.button("Save it", disabled=not name, help="For this visit; the address holds it for longer."):
         named[name] = selection.encode(rows["sample"].tolist())
     with export:
         file = "".join(c if c.isalnum() else "-" for c in name) or "selection"
-        download(rows, "selection-export", "Export as CSV", file)
+        tables.download(rows, "selection-export", "Export as CSV", file)
     if named:
-        again = st.selectbox("Kept selections", list(named), index=None, key="selection-again")
+        again = st.selectbox("Saved selections", list(named), index=None, key="selection-again")
         if again and named[again] != selection.encode(rows["sample"].tolist()) and st.button(f"Open '{again}'"):
             _select(run, selection.decode(named[again], len(run.samples)))
             st.rerun()

@@ -9,8 +9,6 @@ import zipfile
 import pandas as pd
 import streamlit as st
 
-from dashboard.components.copy_command import command
-from dashboard.components.downloads import download
 from dashboard.components.tour import tour
 from dashboard.data import cache
 from dashboard.page import page
@@ -48,7 +46,7 @@ def _recipe(run: Run) -> None:
     rows = [(k, ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for k, v in recipe.items()]
     tables.show_table(pd.DataFrame(rows, columns=["entry", "value"]), "recipe")
     st.markdown("The command that makes it again:")
-    command(command_of(run.recipe), "command")
+    st.code(command_of(run.recipe), language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
         st.caption(
             "The recipe describes its pictures and does not say where they are: for CORPUS give a corpus with the "
@@ -132,12 +130,12 @@ def _export(run: Run) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    name = pickers.select("Look at a table", "table", names)
-    table = run.table(name)  # whatever its size, and seldom: not kept
+    name = pickers.select("Show a table", "table", names)
+    table = run.table(name)  # whatever its size, and seldom: not cached
     shown = table.head(SHOWN)
     st.caption(f"{len(shown):,} of {len(table):,} rows shown; the download has all.")
     st.dataframe(shown, hide_index=True, key="any-table")
-    download(table, name.replace("/", "-").removesuffix(layout.PARQUET))
+    tables.download(table, name.replace("/", "-").removesuffix(layout.PARQUET))
 
 
 def _zip(run: Run, names: list[str]) -> bytes:

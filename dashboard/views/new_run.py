@@ -10,16 +10,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.data import cache
 from dashboard.jobs import worker
-from dashboard.jobs.estimate import (
-    MEASURED_NOTE,
-    PROBES_AND_MAP_S,
-    ROUGH,
-    ROUGH_NOTE,
-    Estimate,
-    Speed,
-    estimate,
-    start_measuring,
-)
+from dashboard.jobs.estimate import Estimate, Pace, estimate, most_alike, paces
 from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import banner, messages, pickers
@@ -35,8 +26,11 @@ from probing_core.transforms import GROUPS, bank
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 VIEWS = (96, 128, 160, 224)
-POLL_S = 1.0
 MOST_IMAGES = 1_000_000
+UNKNOWN_NOTE = (
+    "Estimated from what runs here took, and none has been completed yet. Once the run is under way, its time left is "
+    "measured."
+)
 
 
 @page("New run")
@@ -47,10 +41,10 @@ def show() -> None:
     _runs()
     st.header("Start another")
     name, arguments, problem, wanted = _form()
-    told = _estimate(arguments) if arguments["models"] and wanted else None
+    estimated = _estimate(arguments) if arguments["models"] and wanted else None
     if problem:
         st.caption(f":material/edit: {problem}")
-    if st.button("Start", type="primary", disabled=bool(problem) or told is None, icon=":material/play_arrow:"):
+    if st.button("Start", type="primary", disabled=bool(problem) or estimated is None, icon=":material/play_arrow:"):
         worker.start(runs_dir() / name, _command(arguments))
         banner.watch(name)
         st.success(f"The run '{name}' has been started; its progress shows on every page.")
@@ -59,11 +53,11 @@ def show() -> None:
 def _form() -> tuple[str, dict, str, bool]:
     left, right = st.columns(2)
     with left:
-        state.remember("new-name", None, "")
-        name = st.text_input("Name of the run", key="new-name", placeholder="for example: my-photos", max_chars=60)
+        name = state.choice(
+            st.text_input, "Name of the run", "new-name", "", placeholder="for example: my-photos", max_chars=60
+        )
         corpus, wanted = _corpus()
-        state.remember("new-limit", None, 0)
-        st.session_state["new-limit"] = min(max(st.session_state["new-limit"], 0), MOST_IMAGES)
+        state.remember("new-limit", range(MOST_IMAGES + 1), 0)
         limit = st.number_input(
             "Images at most (0: all)",
             0,
@@ -71,15 +65,16 @@ def _form() -> tuple[str, dict, str, bool]:
             key="new-limit",
             help="Before transformations, spread over photographs.",
         )
+        state.publish("new-limit", limit)
     with right:
         models, known = _models()
         changing = [g for g in GROUPS if g != "identity"]
-        state.remember("new-groups", changing, [])
-        groups = st.multiselect("Groups of transformations", changing, key="new-groups", placeholder="the whole bank")
-        state.remember("new-view", VIEWS, VIEW)
-        view = st.select_slider("View (pixels)", VIEWS, key="new-view", help="The square that models receive.")
-    for choice, value in (("new-name", name), ("new-limit", limit), ("new-groups", groups), ("new-view", view)):
-        state.publish(choice, value)
+        groups = state.choice(
+            st.multiselect, "Groups of transformations", "new-groups", [], changing, placeholder="the whole bank"
+        )
+        view = state.choice(
+            st.select_slider, "View (pixels)", "new-view", VIEW, VIEWS, help="The square that models receive."
+        )
     arguments = {"corpus": corpus, "models": models, "view": view, "limit": int(limit), "groups": groups}
     problem = _problem(name, models, wanted, known)
     return name, arguments, problem, wanted and known
@@ -87,18 +82,18 @@ def _form() -> tuple[str, dict, str, bool]:
 
 def _corpus() -> tuple[str, bool]:
     """What stands in the field, and whether somebody here wants it opened: a link alone reads and downloads nothing."""
-    state.remember("new-corpus", None, cache.PACKAGED)
 
     def want() -> None:
         st.session_state["_wanted-corpus"] = st.session_state["new-corpus"].strip()
 
-    corpus = st.text_input(
+    corpus = state.choice(
+        st.text_input,
         "Corpus",
-        key="new-corpus",
+        "new-corpus",
+        cache.PACKAGED,
         on_change=want,
         help="photos (packaged), folder:PATH (subfolders are labels), parquet:FILE, torchvision:NAME (downloads).",
     ).strip()
-    state.publish("new-corpus", corpus)
     wanted = corpus == cache.PACKAGED or st.session_state.get("_wanted-corpus") == corpus
     if not wanted:
         st.button("Open this corpus", key="open-corpus", on_click=want, help="It came by a link and is not read yet.")
@@ -109,16 +104,16 @@ def _models() -> tuple[list[str], bool]:
     """The chosen models, and whether somebody here wants them looked up: those of a link alone are not."""
     catalog = cache.model_catalog()
     available = [row["name"] for row in catalog if row["available"]]
-    state.remember("new-models", available, cache.bundled_models())
-    chosen = st.multiselect("Models", available, key="new-models")
-    state.remember("new-further", None, "")
+    chosen = state.choice(st.multiselect, "Models", "new-models", cache.bundled_models(), available)
 
     def want() -> None:
         st.session_state["_wanted-further"] = st.session_state["new-further"]
 
-    further = st.text_input(
+    further = state.choice(
+        st.text_input,
         "Further models",
-        key="new-further",
+        "new-further",
+        "",
         on_change=want,
         placeholder="timm:NAME, open_clip:MODEL/TAG, hf:REPO, file:PATH",
         help="Separated by commas. Naming a published model is consent to download it.",
@@ -126,15 +121,13 @@ def _models() -> tuple[list[str], bool]:
     wanted = not further.strip() or st.session_state.get("_wanted-further") == further
     if not wanted:
         st.button("Look up these models", key="open-further", on_click=want, help="They came by a link.")
-    state.publish("new-models", chosen)
-    state.publish("new-further", further)
     for problem in cache.catalog_problems():
         st.warning(plain(problem), icon=":material/error:")
     missing = [row for row in catalog if not row["available"]]
     if missing and (box := pickers.fold(f"{len(missing)} models that cannot be used here, and why", "show-missing")):
         for row in missing:
             box.markdown(f"**{plain(row['name'])}**: {plain(row['why_not'])}")
-    return [*chosen, *(part.strip() for part in further.split(",") if part.strip())], wanted
+    return [*chosen, *(name.strip() for name in further.split(",") if name.strip())], wanted
 
 
 def _problem(name: str, models: list[str], wanted: bool, known: bool) -> str:
@@ -166,69 +159,45 @@ def _command(arguments: dict) -> list[str]:
 def _estimate(arguments: dict) -> Estimate | None:
     try:
         images, photographs, skipped = cache.corpus_size(arguments["corpus"])
-        for model in arguments["models"]:
-            cache.check_model(model)
+        dimensions = {model: cache.dimension(model) for model in arguments["models"]}
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return None
     images = min(images, arguments["limit"] or images)
-    names = [t.name for t in bank() if t.group != "identity" and t.group in (arguments["groups"] or GROUPS)]
-    speed = _speed(arguments, names)
+    transforms = sum(t.group != "identity" and t.group in (arguments["groups"] or GROUPS) for t in bank())
     few = min(images, photographs) < FEW_PHOTOGRAPHS
-    told = estimate(images, len(names), arguments["models"], arguments["view"], speed, few=few)
-    note = MEASURED_NOTE.format(seconds=PROBES_AND_MAP_S) if told.measured else ROUGH_NOTE
-    columns = st.columns(4)
-    columns[0].metric("Images", f"{images:,}")
-    columns[1].metric("Transformed samples", f"{told.samples:,}")
-    columns[2].metric("Time, measured" if told.measured else "Time, roughly", duration(told.seconds), help=note)
-    columns[3].metric("Disk", f"{told.megabytes:,.0f} MB", help="Of the embeddings, which are nearly all of a run.")
+    pace = most_alike(paces((place.name, run) for place, run in cache.complete_runs()), arguments["models"])
+    estimated = estimate(images, transforms, dimensions, pace, few=few)
+    _show_estimate(images, estimated, pace)
     if skipped:
         st.caption(f":material/info: {plain(skipped)}")
     place = next(folder for folder in (runs_dir(), *runs_dir().parents) if folder.is_dir())
     free = shutil.disk_usage(place).free / 2**20
-    if told.megabytes > free:
+    if estimated.megabytes > free:
         st.warning(
-            f"The disk has {free:,.0f} MB left, and this run would take {told.megabytes:,.0f} MB; choose fewer images "
-            "or models, or make room.",
+            f"The disk has {free:,.0f} MB left, and this run would take {estimated.megabytes:,.0f} MB; choose fewer "
+            "images or models, or make room.",
             icon=":material/error:",
         )
-    _measure(arguments, names, told.measured)
-    return told
+    return estimated
 
 
-def _speed(arguments: dict, names: list[str]) -> Speed:
-    """What has been measured for this choice in this visit."""
-    return st.session_state.setdefault("_speeds", {}).get(_choice(arguments, names), ROUGH)
-
-
-def _choice(arguments: dict, names: list[str]) -> tuple:
-    return tuple(arguments["models"]), arguments["view"], tuple(names)
-
-
-@st.fragment(run_every=POLL_S)
-@messages.guarded
-def _measure(arguments: dict, names: list[str], measured: bool) -> None:
-    """A button that measures, and how that goes; the page shows the result."""
-    choice, running = _choice(arguments, names), st.session_state.get("_measuring")
-    if running is None:
-        for model, error in _speed(arguments, names).errors.items():
-            st.warning(f"{plain(model)} could not be measured: {plain(error)}", icon=":material/error:")
-        words = "Takes some seconds and loads each chosen model once; weights that are not here are downloaded."
-        if not measured and st.button("Measure on this machine", icon=":material/timer:", help=words):
-            st.session_state["_measuring"] = (choice, start_measuring(arguments["models"], arguments["view"], names))
-            st.rerun()
-        return
-    about, measuring = running
-    if measuring.running:
-        st.progress(0.5, text="Measuring this machine: making a few pictures and embedding them with each chosen model")
-        return
-    st.session_state["_measuring"] = None
-    told = measuring.result()
-    if isinstance(told, str):
-        st.warning(plain(told), icon=":material/error:")
-        return
-    st.session_state["_speeds"][about] = told
-    st.rerun()
+def _show_estimate(images: int, estimated: Estimate, pace: Pace | None) -> None:
+    note = UNKNOWN_NOTE
+    if pace is not None:
+        note = (
+            f"As the run '{pace.run}' took {duration(pace.took_s)} here for {pace.samples:,} samples and "
+            f"{len(pace.models)} models, probes and maps included. Larger models take longer; once the run is under "
+            "way, its time left is measured."
+        )
+    columns = st.columns(4)
+    columns[0].metric("Images", f"{images:,}")
+    columns[1].metric("Transformed samples", f"{estimated.samples:,}")
+    seconds = estimated.seconds
+    columns[2].metric("Time, roughly", "not known" if seconds is None else duration(seconds), help=note)
+    columns[3].metric(
+        "Disk", f"{estimated.megabytes:,.0f} MB", help="Of the embeddings, which are nearly all of a run."
+    )
 
 
 @st.fragment(run_every=2.0)
@@ -283,8 +252,8 @@ def _status(complete: bool, report, begun: bool) -> str:
     if report.state == "failed":
         return f"stopped: {plain(report.error)}"
     if report.state == "cancelled":
-        kept = "what is complete is kept, and resuming goes on from there"
-        return f"cancelled; {kept}" if begun else "cancelled before anything was computed"
+        resumable = "what is complete stays, and resuming goes on from there"
+        return f"cancelled; {resumable}" if begun else "cancelled before anything was computed"
     return "complete" if complete else report.state
 
 

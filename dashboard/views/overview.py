@@ -1,4 +1,4 @@
-"""Overview: who leads, at what, and what cannot be told apart."""
+"""Overview: which model leads, at which task, and which do not differ significantly."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.downloads import download
 from dashboard.components.tour import tour
 from dashboard.data import cache
 from dashboard.data.two_classes import TWO
@@ -22,7 +21,7 @@ from probing_core.runs import layout
 
 INTRODUCTION = (
     "An image embedding is used for what is in a picture. This shows what else it holds: transformations are applied "
-    "to photographs, and small probes must tell from the embedding alone which one it was."
+    "to photographs, and small probes must recognize from the embedding alone which one it was."
 )
 
 
@@ -93,9 +92,7 @@ def _further_runs(run: Run, where) -> list[Run]:
     others = {place.name: other for place, other in cache.other_runs(run)}
     if not others:
         return []
-    state.remember("with", list(others), [])
-    names = where.multiselect("Rank together with the models of", list(others), key="with")
-    state.publish("with", names)
+    names = state.choice(where.multiselect, "Rank together with the models of", "with", [], list(others))
     chosen = [others[name] for name in names]
     fair = [other for other in chosen if not rankable([run, other])]
     for other in chosen:
@@ -137,7 +134,7 @@ def _beside(run: Run, models: list[str]) -> None:
         "low": st.column_config.NumberColumn("from %", format="%.1f", help=hint("interval")),
         "high": st.column_config.NumberColumn("to %", format="%.1f", help=hint("interval")),
     }
-    parts = {
+    behind = {
         "Other probes": (
             cache.computed(run, summaries.other_probes, tuple(models)),
             "The linear probe, an MLP (three seeds, and all of them together) and nearest neighbors.",
@@ -147,7 +144,7 @@ def _beside(run: Run, models: list[str]) -> None:
             "The fine task in each repetition, whose strengths and noise were drawn anew.",
         ),
     }
-    for title, (table, caption) in parts.items():
+    for title, (table, caption) in behind.items():
         if not table.empty:
             name = title.lower().replace(" ", "-")
             if box := pickers.fold(f"{title} at the task fine", f"show-{name}"):
@@ -296,7 +293,7 @@ def _claims(run: Run) -> None:
             f"{number}. {plain(row['claim'])} **{plain(row['verdict']).capitalize()}.** {plain(row['evidence'])}"
         )
     st.caption("One encoder of a kind cannot speak for its objective: a verdict is about these encoders.")
-    download(verdicts, "claims", "Data as CSV")
+    tables.download(verdicts, "claims", "Data as CSV")
     contrasts = cache.table(run, layout.CONTRASTS)
     if len(contrasts) and (
         box := pickers.fold("The contrasts that they rest on, named before looking", "show-contrasts")
@@ -311,7 +308,7 @@ def _ablations(run: Run) -> None:
     table = table[table["p"].notna()] if len(table) else table
     if table.empty:
         return
-    st.subheader("What the ablations say")
+    st.subheader("What the ablations show")
     st.markdown(
         "The encoders on the left learned from captions that name the style, or from views that change color and "
         "sharpness; their twins on the right did not, and are else alike."
@@ -320,7 +317,7 @@ def _ablations(run: Run) -> None:
 
 
 def _contrast_table(table: pd.DataFrame, key: str, names: dict[str, str]) -> None:
-    """Differences in points with their intervals, after the columns ``names`` that say of what."""
+    """Differences in points with their intervals, after the columns ``names`` that name the two."""
     shown = table.assign(**{c: table[c] * 100 for c in ("effect", "low", "high")})
     point = st.column_config.NumberColumn
     tables.show_table(

@@ -45,7 +45,8 @@ def _one(picture: Chosen) -> None:
 def _sheet(picture: Chosen) -> None:
     st.header("All at three strengths")
     st.caption("Weakest, middle and strongest of the documented range. A button opens its transformation above.")
-    strips = contact_sheet(picture, picture.key)
+    with st.spinner("Transforming"):
+        strips = contact_sheet(picture)
     for group in GROUPS:
         members = [t for t in bank() if t.group == group]
         st.subheader(group)

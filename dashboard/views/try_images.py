@@ -1,4 +1,4 @@
-"""Try your images: what every model says was done to a picture, live."""
+"""Try your images: what every model predicts was done to a picture, live."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.downloads import download
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
 from dashboard.data import cache, predictions
@@ -25,7 +24,7 @@ from probing_core.transforms import bank
 
 DEFAULT_MODELS = 3
 NEIGHBORS = 8
-TOLD = 6
+SHARES = 6
 """Classes in the table of whole and tiles, most probable first."""
 
 QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
@@ -36,7 +35,7 @@ MOST_MAPS = 4
 def show() -> None:
     run = cache.current_run()
     tour("Try your images")
-    st.markdown("Drop pictures in, and every model says what was done to them.")
+    st.markdown("Drop pictures in, and every model predicts what was done to them.")
     chosen = _choose_pictures()
     try:
         models, task = _controls(run)
@@ -59,7 +58,7 @@ def show() -> None:
             if mine["look"].iloc[0] == "combined":
                 again = any(picture.key == before.key for before in chosen[:index])
                 _whole_and_tiles(run, picture, f"{picture.key}-{index}" if again else picture.key, models, task)
-    download(rows, "predictions", "All predictions as CSV")
+    tables.download(rows, "predictions", "All predictions as CSV")
     _change(run, chosen, models, task)
     _neighbors(run, chosen, models)
     _text(run, chosen)
@@ -72,9 +71,9 @@ def _choose_pictures() -> list[Chosen]:
     with right:
         corpus = cache.corpus(cache.PACKAGED)
         ids = list(corpus.rows["image_id"])
-        state.remember("samples", ids, [])
-        names = st.multiselect("Or packaged photographs", ids, key="samples", max_selections=upload.MOST_UPLOADS)
-        state.publish("samples", names)
+        names = state.choice(
+            st.multiselect, "Or packaged photographs", "samples", [], ids, max_selections=upload.MOST_UPLOADS
+        )
         found += [upload.chosen(name, cache.corpus_image(cache.PACKAGED, name)) for name in names]
         if st.toggle("Use the camera", key="use-camera"):
             shot = st.camera_input("Camera", key="camera")
@@ -94,11 +93,11 @@ def _controls(run: Run) -> tuple[list[str], str]:
         task = pickers.segments(
             "Question", "question", ["fine", "group"], names=QUESTIONS, help=f"{hint('fine')} {hint('group')}"
         )
-    asked = [m for m in models if m in able] or able[:1]
+    with_probe = [m for m in models if m in able] or able[:1]
     silent = [m for m in models if m not in able]
     if silent:
         st.caption(f"Without a probe to predict with in this run: {plain(', '.join(silent))}.")
-    return asked, task
+    return with_probe, task
 
 
 def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes: list[str]) -> None:
@@ -106,7 +105,7 @@ def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes
     with left:
         st.image(picture.shown, width="stretch", alt=name)
         height, width = picture.image.shape[:2]
-        st.caption(f"{plain(name)}, {width} × {height} pixels. Look: {rows['look'].iloc[0]}", help=hint("look"))
+        st.caption(f"{plain(name)}, {width} × {height} pixels. Crops: {rows['look'].iloc[0]}", help=hint("crops"))
         upload.flags(picture)
     with right:
         best = rows.groupby("model", sort=False).head(1).rename(columns={"class": "cls"})
@@ -116,30 +115,32 @@ def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes
 
 @messages.guarded
 def _whole_and_tiles(run: Run, picture: Chosen, tag: str, models: list[str], task: str) -> None:
-    """What a model says of each of the pictures that it is given of a large one.
+    """The crops of a large picture that a model receives, and its prediction for each.
 
     Args:
-        tag: of the picture, which it keeps when another is taken away.
+        tag: of the picture, the same when another picture is removed.
     """
-    box = pickers.fold("Whole and tiles: what a model is given, and says of each", f"show-tiles-{tag}")
+    box = pickers.fold("Whole and tiles: what a model receives, and what it predicts for each", f"show-tiles-{tag}")
     if not box:
         return
     with box:
         model = pickers.select("Model", f"tiles-model-{tag}", models)
-        given, told = predictions.parts(run, picture.image, model, task)
-        names = ["whole, reduced", *(f"tile {i}" for i in range(1, len(given)))]
-        words = [f"{name}: {told[i].idxmax()} {told[i].max():.0%}" for i, name in enumerate(names)]
-        st.image(given, caption=[plain(said) for said in words], width=gallery.THUMBNAIL, alt=words)
+        crops, probabilities = predictions.crop_table(run, picture.image, model, task)
+        names = ["whole, reduced", *(f"tile {i}" for i in range(1, len(crops)))]
+        words = [f"{name}: {probabilities[i].idxmax()} {probabilities[i].max():.0%}" for i, name in enumerate(names)]
+        st.image(crops, caption=[plain(text) for text in words], width=gallery.THUMBNAIL, alt=words)
         st.caption(
             "The whole shows color, tone, style and composition; the tiles are cut at the picture's own scale, from "
             "its upper left to its lower right, and show blur, noise and compression. "
             f"{predictions.rule_of(run, model)}"
         )
-        tiles = told.drop(columns=[0, "answer"]).mean(axis=1)
-        shares = pd.DataFrame({"whole": told[0], "tiles, on average": tiles, "answer": told["answer"]})
+        tiles = probabilities.drop(columns=[0, "answer"]).mean(axis=1)
+        shares = pd.DataFrame(
+            {"whole": probabilities[0], "tiles, on average": tiles, "answer": probabilities["answer"]}
+        )
         percent = st.column_config.NumberColumn(format="%.1f %%")
         tables.show_table(
-            (shares.head(TOLD) * 100).reset_index(),
+            (shares.head(SHARES) * 100).reset_index(),
             f"tiles-{tag}",
             column_config=dict.fromkeys(shares.columns, percent),
         )
@@ -153,7 +154,7 @@ def _answers_figure(rows: pd.DataFrame, classes: list[str], columns: int = PANEL
 
 
 def _sentence(row: Any) -> str:
-    """What one model says, or that it had better say nothing."""
+    """The prediction of one model, or that the picture is too far from what it learned."""
     if row.known:
         return f"{plain(row.model)}: **{row.cls}** {row.probability:.0%}"
     return (
@@ -182,9 +183,9 @@ def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> Non
         with spot:
             if wide:
                 st.subheader(name.capitalize())
-            told = rows[rows["image"] == name]
-            figure = _answers_figure(told, run.classes(task), columns=1)
-            tables.chart(figure, f"change-{name}", told, f"Predictions {name} the change.")
+            shown = rows[rows["image"] == name]
+            figure = _answers_figure(shown, run.classes(task), columns=1)
+            tables.chart(figure, f"change-{name}", shown, f"Predictions {name} the change.")
 
 
 @fragment
@@ -213,7 +214,7 @@ def _neighbors(run: Run, chosen: list[Chosen], models: list[str]) -> None:
     found, similarity = near[model, which]
     rows = run.samples.iloc[found].assign(similarity=similarity)
     gallery.show(run, rows, "neighbors-gallery", lambda r: f"{r.transform}, {r.label}, similarity {r.similarity:.2f}")
-    download(rows, "neighbors", "Neighbors as CSV")
+    tables.download(rows, "neighbors", "Neighbors as CSV")
 
 
 def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> None:
@@ -244,9 +245,9 @@ def _text(run: Run, chosen: list[Chosen]) -> None:
         help="Cosine similarity of picture and text, by every model of the run that embeds both: compare pictures "
         "within a model, not models.",
     )
-    state.remember("words", None, "")
-    text = st.text_input("Words", key="words", placeholder="for example: a pencil sketch of a horse", max_chars=300)
-    state.publish("words", text)
+    text = state.choice(
+        st.text_input, "Words", "words", "", placeholder="for example: a pencil sketch of a horse", max_chars=300
+    )
     if not text:
         return
     rows = predictions.similarity(run, [c.image for c in chosen], _unique([c.name for c in chosen]), with_text, text)
@@ -255,7 +256,7 @@ def _text(run: Run, chosen: list[Chosen]) -> None:
 
 
 def _unique(names: list[str]) -> list[str]:
-    """Two uploads may share a name; the second is told as ``name (2)``."""
+    """Two uploads may share a name; the second is shown as ``name (2)``."""
     seen: dict[str, int] = {}
     result = []
     for name in names:

@@ -6,7 +6,6 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.downloads import download
 from dashboard.data import cache
 from dashboard.data.two_classes import board_of, most_mistaken, predictions_of
 from dashboard.text import hint, plain
@@ -16,7 +15,7 @@ from probing_core.results import Run
 from probing_core.results.ranking import SIGNIFICANCE
 
 MOST_NAMED = 4
-"""Models that a sentence names; of more it tells how many."""
+"""Models that a sentence names; of more it gives the number."""
 
 
 def show(run: Run) -> None:
@@ -32,13 +31,13 @@ def show(run: Run) -> None:
     if board.empty:
         messages.empty(f"No tested sample of this choice is {first} or {second}; choose other samples or classes.")
         return
-    _say_who(board, first, second)
+    _name_best(board, first, second)
     _ranking(board, first, second, len(classes))
     model = _whose(board, first, second)
     _wrong_pictures(run, model, predictions_of(run, model, task, subset), first, second)
 
 
-def _say_who(board: pd.DataFrame, first: str, second: str) -> None:
+def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
     best = board.iloc[0]
     interval = "" if pd.isna(best["low"]) else f" (95 % interval {best['low']:.0%} to {best['high']:.0%})"
     level = list(board.loc[board.index[1:], "model"][board["p"].iloc[1:] >= SIGNIFICANCE])
@@ -84,8 +83,8 @@ def _whose(board: pd.DataFrame, first: str, second: str) -> str:
     return pickers.select("Model", "wrong-of", models, models[0], {models[0]: f"{models[0]} (best)"})
 
 
-def _wrong_pictures(run: Run, model: str, told: pd.DataFrame, first: str, second: str) -> None:
-    both = told[told["truth"].isin((first, second))]
+def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str, second: str) -> None:
+    both = predictions[predictions["truth"].isin((first, second))]
     wrong = both[~both["correct"]]
     swapped = wrong["predicted"].isin((first, second))
     st.markdown(
@@ -97,7 +96,7 @@ def _wrong_pictures(run: Run, model: str, told: pd.DataFrame, first: str, second
     order = (~swapped).astype(int).to_frame("else").assign(p=-wrong["p_predicted"]).sort_values(["else", "p"]).index
     rows = wrong.loc[order]
     gallery.show(run, rows, "wrong", _caption)
-    download(rows, "wrong-pictures", "These samples as CSV")
+    tables.download(rows, "wrong-pictures", "These samples as CSV")
 
 
 def _caption(row) -> str:

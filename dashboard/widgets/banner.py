@@ -13,17 +13,17 @@ from probing_core.runs.progress import Report, duration
 
 BUSY_S = 3.0
 IDLE_S = 30.0
-"""How often is looked while something is computed, and while nothing is: every look disturbs whoever uses the page."""
+"""How often the reports are read while something is computed, and while nothing is: each time disturbs the visitor."""
 
 
 def show() -> None:
     """Progress of every computation under ``data/runs``, and an offer to open what has just been completed."""
     busy = _busy(_reports())
-    st.fragment(_tell, run_every=BUSY_S if busy else IDLE_S)(busy)
+    st.fragment(_show_progress, run_every=BUSY_S if busy else IDLE_S)(busy)
 
 
 def watch(name: str) -> None:
-    """Tells this visitor what becomes of the run called ``name``, however soon it ends."""
+    """Shows this visitor how the run called ``name`` ends, however soon."""
     st.session_state.setdefault("_watched", set()).add(name)
 
 
@@ -32,11 +32,11 @@ def _busy(reports: list[tuple[RunPlace, Report]]) -> bool:
 
 
 @messages.guarded
-def _tell(busy: bool) -> None:
+def _show_progress(busy: bool) -> None:
     watched: set[str] = st.session_state.setdefault("_watched", set())
     reports = _reports()
     if _busy(reports) != busy:
-        st.rerun()  # how often is looked is told to the browser by the whole script alone
+        st.rerun()  # only a run of the whole script changes how often
     for place, report in reports:
         if report.state == "running":
             watched.add(place.name)

@@ -18,7 +18,7 @@ POLL_S = 1.0
 @st.fragment(run_every=POLL_S)
 @messages.guarded
 def draw_missing(run: Run, models: list[str]) -> None:
-    """Has the maps of ``models`` drawn, and tells how far that is; the page shows each as soon as it is there."""
+    """Has the worker draw the maps of ``models``, with its progress; the page shows each as soon as it is there."""
     able = [m for m in models if run.has_embeddings(m)]
     if unable := [m for m in models if m not in able]:
         messages.empty(
@@ -35,8 +35,8 @@ def draw_missing(run: Run, models: list[str]) -> None:
         left = "" if report.left_s is None else f", {duration(report.left_s)} left"
         st.progress(min(1.0, report.done / max(1, report.total)), text=f"{report.message}{left}")
         return
-    asked: set[tuple[str, str]] = st.session_state.setdefault("_maps_asked", set())
-    fresh = [m for m in able if (str(run.path), m) not in asked]
+    started: set[tuple[str, str]] = st.session_state.setdefault("_maps_asked", set())
+    fresh = [m for m in able if (str(run.path), m) not in started]
     if not fresh:
         _try_again(run, able, report.error if report is not None else "")
         return
@@ -46,7 +46,7 @@ def draw_missing(run: Run, models: list[str]) -> None:
         st.error(plain(str(error)), icon=":material/error:")
     else:
         st.progress(0.0, text=f"Drawing the map of {', '.join(fresh)}")
-    asked.update((str(run.path), m) for m in fresh)
+    started.update((str(run.path), m) for m in fresh)
 
 
 def _try_again(run: Run, models: list[str], error: str) -> None:

@@ -9,13 +9,15 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.downloads import Table, download, offer
 from dashboard.components.plot import plot
 from dashboard.text import hint, plain
 from probing_core.charts import Figure
 from probing_core.measures import MEASURES
 from probing_core.results import Run
 from probing_core.runs.samples import FEW_PHOTOGRAPHS, evaluation_mode
+
+Table = pd.DataFrame | Callable[[], pd.DataFrame]
+"""A function makes a table when somebody downloads it; it must not call Streamlit."""
 
 WHOLE_TABLE = 16
 """Rows that a table shows without scrolling."""
@@ -34,8 +36,8 @@ COLUMNS: dict[str, Any] = {
     "image_id": _text("image"),
     "p_truth": _number("p of truth", help="Probability that the probe gave to the true class.", format="%.2f"),
     "p_predicted": _number("p of answer", help="Probability that the probe gave to its answer.", format="%.2f"),
-    "predicted": _text("answer", help="The class that the probe holds for the most probable."),
-    "predicted_other": _text("the other's answer", help="What the model says that is subtracted."),
+    "predicted": _text("answer", help="The most probable class by the probe."),
+    "predicted_other": _text("the other's answer", help="The prediction of the model that is subtracted."),
     "p_predicted_other": _number("its p", help="Probability that it gave to its answer.", format="%.2f"),
     "strength": _number(help=hint("strength"), format="%.3g"),
     "fold": _text(help="The photograph that was left out, where one is at a time."),
@@ -79,7 +81,22 @@ def chart(
     """A figure with its data to download; its own menu saves the picture. More in `plot`."""
     state.write_address()  # now: the browser draws the charts before it again
     with st.container(key=f"chart-{key}"):
-        plot(figure, key, alt, offer(table, key), on_pick, tools)
+        plot(figure, key, alt, on_pick, tools)
+        download(table, key)
+
+
+def download(table: Table, key: str, label: str = "Data as CSV", name: str = "") -> None:
+    """A button that downloads ``table`` as ``NAME.csv``, or ``KEY.csv``; it becomes CSV only then."""
+    st.download_button(
+        label,
+        lambda: (table() if callable(table) else table).to_csv(index=False),
+        file_name=f"{name or key}.csv",
+        mime="text/csv",
+        key=f"download-{key}",
+        type="tertiary",
+        icon=":material/download:",
+        on_click="ignore",
+    )
 
 
 def show_table(table: pd.DataFrame, key: str, **options: Any) -> Any:

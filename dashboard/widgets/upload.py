@@ -1,4 +1,4 @@
-"""Choosing pictures: uploads (decoded in memory, never written to disk), the camera, and samples that ship."""
+"""Choosing pictures: uploads (decoded in memory, never saved), the camera, and packaged photographs."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ SUFFIXES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"]
 MOST_UPLOADS = 20
 MEGABYTES = 50
 
-KEPT_BYTES = 128 * 2**20
+CACHED_BYTES = 128 * 2**20
 """Of decoded uploads of one session: three photographs of a camera; what is beyond is decoded at every click."""
 
 
 def read_uploads(files: list[Any]) -> list[Chosen]:
     """Decodes uploads; each that cannot be read gets one sentence, and the others go on.
 
-    A page is run again at every click, so the session keeps what the page has decoded, up to `KEPT_BYTES`, until a
-    page is shown that does not ask for it.
+    A page reruns at every click, so the session caches what the page has decoded, up to `CACHED_BYTES`, until a page
+    is shown that does not need it.
     """
     before: dict[str, Chosen] = st.session_state.get("_decoded_before", {})
     now: dict[str, Chosen] = st.session_state.setdefault("_decoded", {})
     found = []
     if len(files) > MOST_UPLOADS:
-        st.error(f"At most {MOST_UPLOADS} pictures are looked at together; the first {MOST_UPLOADS} are shown.")
+        st.error(f"At most {MOST_UPLOADS} pictures are evaluated together; the first {MOST_UPLOADS} are shown.")
     for file in files[:MOST_UPLOADS]:
         try:
             picture = before.get(file.file_id) or _read(file)
@@ -42,13 +42,13 @@ def read_uploads(files: list[Any]) -> list[Chosen]:
             st.error(plain(str(error)), icon=":material/broken_image:")
             continue
         found.append(picture)
-        if picture.image.nbytes + sum(kept.image.nbytes for kept in now.values()) <= KEPT_BYTES:
+        if picture.image.nbytes + sum(cached.image.nbytes for cached in now.values()) <= CACHED_BYTES:
             now[file.file_id] = picture
     return found
 
 
 def begin_page() -> None:
-    """What the last page has decoded is kept for this one, and no longer if it does not ask for it."""
+    """What the last page has decoded is cached for this one, and no longer if it does not need it."""
     st.session_state["_decoded_before"] = st.session_state.pop("_decoded", {})
 
 
@@ -71,13 +71,13 @@ def upload(label: str, key: str, several: bool = True) -> list[Chosen]:
         accept_multiple_files=several,
         key=key,
         max_upload_size=MEGABYTES,
-        help=f"{READABLE}, up to {MEGABYTES} MB each. Pictures stay in this computer's memory and are never saved.",
+        help=f"{READABLE}, up to {MEGABYTES} MB each. Pictures are never saved: they are gone when the visit ends.",
     )
     return read_uploads(files if isinstance(files, list) else [files] if files else [])
 
 
 def flags(picture: Chosen) -> None:
-    """What there is to say of a picture before anything is done to it."""
+    """What was found in a picture before anything is done to it."""
     if picture.notes:
         st.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))
 
@@ -91,7 +91,5 @@ def pick_one() -> Chosen:
         if uploads:
             flags(uploads[0])
     with left:
-        state.remember("picture", ids, ids[0])
-        image_id = st.selectbox("Picture", ids, key="picture", disabled=bool(uploads))
-        state.publish("picture", image_id)
+        image_id = state.choice(st.selectbox, "Picture", "picture", ids[0], ids, disabled=bool(uploads))
     return uploads[0] if uploads else chosen(image_id, cache.corpus_image(cache.PACKAGED, image_id))

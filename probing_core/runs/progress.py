@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -35,6 +35,7 @@ class Report:
         pid: the process that works.
         error: the one sentence of a failure.
         born: when that process began (``psutil.Process.create_time``): numbers of processes are used again.
+        took_s: seconds that all work on this file's run has taken so far.
     """
 
     stage: str
@@ -46,6 +47,7 @@ class Report:
     pid: int = 0
     error: str = ""
     born: float = 0.0
+    took_s: float = 0.0
 
 
 class Progress:
@@ -59,6 +61,7 @@ class Progress:
     def __init__(self, stream: TextIO | None = None, file: Path | None = None) -> None:
         self.stream, self.file = stream, file
         self._me = {"pid": os.getpid(), "born": psutil.Process().create_time()} if file is not None else {}
+        self._took_before, self._began = _took(file), time.monotonic()
         self._stage, self._started, self._last = "", 0.0, 0.0
         self._first_done = 0
 
@@ -99,7 +102,16 @@ class Progress:
 
     def _save(self, report: Report) -> None:
         if self.file is not None:
-            write_atomically(self.file, json.dumps(asdict(report)).encode())
+            took = self._took_before + time.monotonic() - self._began
+            write_atomically(self.file, json.dumps(asdict(replace(report, took_s=round(took, 1)))).encode())
+
+
+def _took(file: Path | None) -> float:
+    """Seconds that the earlier work took whose report is in ``file``."""
+    try:
+        return float(json.loads(file.read_bytes())["took_s"]) if file is not None else 0.0
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
 
 
 def duration(seconds: float) -> str:

@@ -87,7 +87,7 @@ def test_journey(visit, tmp_path):
     # Open a cell of the confusion matrix: the click and its pictures.
     find = "(d) => d[2] === 'jpeg' && d[3] === 'jpeg'"
     page.mouse.click(*point_of(page, "confusion", find))
-    page.get_by_text("is told as jpeg").wait_for()
+    page.get_by_text("is recognized as jpeg").wait_for()
     settle(page)
     assert "cell=jpeg%3Ejpeg" in page.url
     assert page.get_by_test_id("stImage").locator("img").count() > 0

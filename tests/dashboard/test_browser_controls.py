@@ -66,7 +66,7 @@ def test_a_chart_is_downloaded_as_data_and_as_a_picture(visit, tmp_path):
     page = visit("confusion?models=baseline/pixels")
     chart = page.locator(".st-key-chart-confusion")
     with page.expect_download() as table:
-        chart.get_by_role("link", name="Data as CSV").click()
+        chart.get_by_role("button", name="Data as CSV").click()
     table.value.save_as(tmp_path / "data.csv")
     rows = pd.read_csv(StringIO((tmp_path / "data.csv").read_text(encoding="utf-8")))
     assert table.value.suggested_filename == "confusion.csv"
@@ -151,7 +151,7 @@ def test_a_run_is_started_cancelled_resumed_and_opened(visit, tmp_path):
                 break
             page.wait_for_timeout(50)
         row.get_by_role("button", name="Cancel").click()
-        row.get_by_text("cancelled; what is complete is kept").wait_for()
+        row.get_by_text("cancelled; what is complete stays").wait_for()
         row.get_by_role("button", name="Resume").click()
         row.get_by_text("— complete").wait_for(timeout=5 * WAIT_MS)  # a whole run
         row.get_by_role("button", name="Open").click()

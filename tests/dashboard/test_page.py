@@ -115,10 +115,7 @@ class TestInTheBrowser:
 
     def test_a_command_can_be_copied(self, visit, made_run):
         page, _ = visit("methods")
-        text = page.get_by_text("probing run --out").first
-        assert text.text_content() == command_of(Run.open(made_run).recipe)
-        page.get_by_role("button", name="Copy", exact=True).click()
-        page.get_by_role("button", name="Copied", exact=True).or_(
-            page.get_by_role("button", name="Selected", exact=True)
-        ).wait_for()
-        assert page.evaluate("getSelection().toString()") != ""
+        text = page.get_by_test_id("stCode").first
+        assert text.locator("code").inner_text() == command_of(Run.open(made_run).recipe)
+        text.hover()
+        text.get_by_test_id("stCodeCopyButton").click()

@@ -56,7 +56,7 @@ def label(app: Any, kind: str, name: str):
 def figures(app: AppTest) -> list[dict]:
     """The figures of the page's charts, as the browser gets them."""
     components = [c.proto for c in app.get("bidi_component") if c.proto.component_name == "probing_plot"]
-    return [json.loads(c.bytes.partition(b"\n")[2])["figure"] for c in components]
+    return [json.loads(c.bytes)["figure"] for c in components]
 
 
 def address(app: AppTest, name: str) -> str:
@@ -195,7 +195,7 @@ def test_map_finds_an_image_and_keeps_a_named_selection(open_app, made_run):
     app.selectbox(key="find-image").select(image).run()
     assert "32 of 512 samples" in [s.value for s in app.subheader]
     app.text_input(key="selection-name").input("mine").run()
-    label(app, "button", "Keep it").click().run()
+    label(app, "button", "Save it").click().run()
     app.button(key="clear-selection").click().run()
     app.selectbox(key="find-image").select(None).run()
     (kept,) = app.session_state["_selections"].values()  # of this run
@@ -291,7 +291,7 @@ def test_a_selection_of_another_run_is_dropped(open_app):
 
 def test_models_of_a_link_are_not_looked_up_before_somebody_here_wants_them(open_app, monkeypatch):
     asked = []
-    monkeypatch.setattr("dashboard.data.cache.check_model", asked.append)
+    monkeypatch.setattr("dashboard.data.cache.dimension", asked.append)
     app = open_app("New run", new_further="hf:some/repo", new_name="mine")
     assert "Further models came by a link" in texts(app)
     assert asked == []
@@ -534,7 +534,7 @@ def test_an_upload_is_decoded_once_and_given_up_with_its_page(open_app, monkeypa
     app.file_uploader(key="picture-upload").upload("mine.png", encode_png(image), "image/png").run()
     app.run()
     assert decoded == ["mine.png"]
-    monkeypatch.setattr(upload, "KEPT_BYTES", image.nbytes - 1)
+    monkeypatch.setattr(upload, "CACHED_BYTES", image.nbytes - 1)
     app.run().run()
     assert decoded == ["mine.png"] * 2, "what is too large to be kept is decoded at every run"
     app.switch_page(PAGES["Overview"]).run()
@@ -567,7 +567,7 @@ def test_methods_verifies_and_exports(open_app):
     app = open_app("Methods and data")
     label(app, "button", "Verify every file against its checksum").click().run()
     assert len(app.success) == 1
-    label(app, "selectbox", "Look at a table").select("tables/fits.parquet").run()
+    label(app, "selectbox", "Show a table").select("tables/fits.parquet").run()
     assert not app.exception
 
 
@@ -583,7 +583,7 @@ def test_methods_of_a_run_that_is_described_and_has_adopted_probes(open_app, shi
     assert f"for CORPUS give a corpus with the fingerprint {recipe.fingerprint}" in texts(app)
     assert "For RUN give" in texts(app)
     assert "--probes-from RUN" in command_of(recipe)
-    assert any(command_of(recipe) in str(shown.proto) for shown in app.get("bidi_component"))
+    assert [block.value for block in app.code] == [command_of(recipe)]
     assert "**selectivity** —" in texts(app)
 
 

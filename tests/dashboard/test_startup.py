@@ -9,7 +9,9 @@ import pytest
 
 import probing_core.results
 from dashboard import startup
+from dashboard.data import contact_sheet, two_classes
 from probing_core.errors import BadRun
+from probing_core.results import tell_apart
 from tests.dashboard.conftest import PAGES
 from tests.dashboard.test_pages import REFERENCE
 
@@ -26,7 +28,7 @@ def test_the_first_page_finds_its_ranking_ready(open_app, monkeypatch):
     ranked = []
     rank = probing_core.results.leaderboard
     monkeypatch.setattr(probing_core.results, "leaderboard", lambda *a: ranked.append(a) or rank(*a))
-    startup.cache._board.clear()
+    startup.cache.board.clear()
     monkeypatch.setattr(sys, "argv", ["app.py", "--run", str(REFERENCE)])
     start()
     assert len(ranked) == 1
@@ -47,40 +49,26 @@ def test_a_run_that_cannot_be_read_does_not_keep_the_server_from_starting(manife
         (broken / "manifest.json").write_bytes(manifest)
     monkeypatch.setattr(sys, "argv", ["app.py", "--run", str(broken)])
     with pytest.raises(BadRun):
-        startup._first_page()
+        startup.first_page()
     start()
 
 
-def test_what_fails_here_is_told_and_left_to_the_page(monkeypatch, caplog):
+def test_what_fails_here_is_logged_and_left_to_the_page(monkeypatch, caplog):
     monkeypatch.setattr(startup.cache, "places", lambda: 1 / 0)
     start()
-    assert "The first page was not prepared: division by zero" in caplog.text
+    assert "The first page: not prepared, because of division by zero" in caplog.text
 
 
-def test_uploads_stay_in_memory_while_they_arrive(monkeypatch):
-    """What is larger than the server's own limit of a megabyte is not written into a file."""
-    import tempfile
-
-    from starlette.datastructures import Headers
-    from starlette.formparsers import MultiPartParser
-
-    from dashboard.widgets.upload import MEGABYTES
-
-    monkeypatch.setattr(startup, "_first_page", lambda: None)
-    monkeypatch.setattr(MultiPartParser, "spool_max_size", 2**20)
-    start()
-    rolled = []
-    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", rolled.append)
-    picture = bytes(MEGABYTES * 2**20)
-
-    async def body():
-        yield (
-            b'--x\r\nContent-Disposition: form-data; name="file"; filename="mine.png"\r\n\r\n'
-            + picture
-            + b"\r\n--x--\r\n"
-        )
-
-    headers = Headers({"content-type": "multipart/form-data; boundary=x"})
-    form = asyncio.run(MultiPartParser(headers, body()).parse())
-    assert form["file"].size == len(picture)
-    assert not rolled
+def test_other_pages_find_what_takes_long_ready(monkeypatch, caplog):
+    monkeypatch.setattr(sys, "argv", ["app.py", "--run", str(REFERENCE)])
+    compared = []
+    monkeypatch.setattr(two_classes, "tell_apart", lambda *a: compared.append(a) or tell_apart(*a))
+    contact_sheet.contact_sheet.clear()
+    startup.cache._computed.clear()
+    startup._prepare("Other pages", startup.other_pages)
+    assert not caplog.text
+    strips = []
+    monkeypatch.setattr(contact_sheet, "_strip", lambda *a: strips.append(a))
+    startup.other_pages()
+    assert len(compared) == 1
+    assert not strips

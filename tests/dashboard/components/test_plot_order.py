@@ -11,17 +11,8 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
 ]
 
-MAP = "document.querySelector('.st-key-chart-map .js-plotly-plot')"
 SHOWN = "[...document.querySelectorAll('.probing-plot')].filter((plot) => plot.clientWidth)"
 DRAWN = f"{SHOWN}.length && {SHOWN}.every((plot) => plot.querySelector('.main-svg'))"
-CONTEXTS = """
-  window.contexts = 0;
-  const get = HTMLCanvasElement.prototype.getContext;
-  HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
-    window.contexts += kind === 'webgl';
-    return get.call(this, kind, ...more);
-  };
-"""
 MARGINS = """
   [...document.querySelectorAll('.probing-plot .js-plotly-plot')].map((drawing) => {
     const told = drawing.layout.margin;
@@ -50,7 +41,6 @@ def address(opened):
 def page(opened):
     page = opened[1].new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(WAIT_MS)
-    page.add_init_script(CONTEXTS)
     complaints = complaints_of(page)
     yield page
     page.close()
@@ -63,16 +53,6 @@ def test_what_is_out_of_sight_is_drawn_when_the_page_is_at_rest(address, page):
     place = "document.querySelector('.probing-plot:has(.main-svg)').getBoundingClientRect()"
     assert page.evaluate(f"{place}.top < window.innerHeight")
     page.wait_for_function(f"{SHOWN}.length > 3 && {DRAWN}")
-
-
-def test_a_first_map_finds_its_graphics_ready(address, page):
-    page.goto(address)
-    page.wait_for_function("window.contexts > 0")
-    page.wait_for_timeout(3000)
-    ready = page.evaluate("window.contexts")
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Map", exact=True).click()
-    page.wait_for_function(f"{MAP}?._fullData?.some((trace) => trace.name === 'blur')")
-    assert page.evaluate("window.contexts") == ready
 
 
 @pytest.mark.parametrize(

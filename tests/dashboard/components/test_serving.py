@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.components import downloads, hover, plot, serving, strength_slider
+from dashboard.components import hover, plot, serving, strength_slider
 
 
 @pytest.mark.parametrize(("base", "path"), [("", "/what"), ("probing", "/probing/what"), ("/a/b/", "/a/b/what")])
 def test_an_address_is_below_the_base_path(base, path, monkeypatch):
     monkeypatch.setattr(serving.st, "get_option", lambda name: {"server.baseUrlPath": base}[name])
     assert serving.route("what", None).path == path
-    for part in (downloads, hover, plot, strength_slider):
-        assert all(route.path.startswith(path.removesuffix("what")) for route in part.routes())
+    for module in (hover, plot, strength_slider):
+        assert all(route.path.startswith(path.removesuffix("what")) for route in module.routes())

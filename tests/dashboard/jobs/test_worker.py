@@ -116,7 +116,7 @@ def test_the_banner_looks_more_often_while_something_is_computed(open_app, data_
     fragment = banner.st.fragment
 
     def spied(*functions, **how):
-        if functions == (banner._tell,):
+        if functions == (banner._show_progress,):
             asked.append(how["run_every"])
             return fragment(*functions)
         return fragment(*functions, **how)

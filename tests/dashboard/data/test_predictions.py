@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dashboard.data.remembering import RememberingPredictor
+from dashboard.data.predictions import CachingPredictor
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.tiles import PictureCrops
 from probing_core.results import Run
@@ -36,9 +36,9 @@ def test_it_says_what_the_predictor_says_and_asks_only_what_is_new(made_run, loo
     run = Run.open(made_run)
     plain = Predictor(run).predict_crops(MODEL, looks)
     asked.clear()
-    remembering = RememberingPredictor(run)
-    first = remembering.predict_crops(MODEL, looks[:2])
-    again = remembering.predict_crops(MODEL, [looks[2], looks[1], looks[0], looks[0]])
+    caching = CachingPredictor(run)
+    first = caching.predict_crops(MODEL, looks[:2])
+    again = caching.predict_crops(MODEL, [looks[2], looks[1], looks[0], looks[0]])
     assert asked == [2, 2]  # two pictures, then the whole and the tile of the one that is new
     assert again[1] is first[1]
     assert again[2] is again[3] is first[0]
@@ -48,8 +48,8 @@ def test_it_says_what_the_predictor_says_and_asks_only_what_is_new(made_run, loo
 
 
 def test_it_forgets_the_oldest(made_run, looks, monkeypatch):
-    monkeypatch.setattr("dashboard.data.remembering.MOST", 1)
-    remembering = RememberingPredictor(Run.open(made_run))
-    first = remembering.predict_crops(MODEL, looks[:2])
-    assert remembering.predict_crops(MODEL, looks[1:2])[0] is first[1]
-    assert remembering.predict_crops(MODEL, looks[:1])[0] is not first[0]
+    monkeypatch.setattr("dashboard.data.predictions.PREDICTIONS", 1)
+    caching = CachingPredictor(Run.open(made_run))
+    first = caching.predict_crops(MODEL, looks[:2])
+    assert caching.predict_crops(MODEL, looks[1:2])[0] is first[1]
+    assert caching.predict_crops(MODEL, looks[:1])[0] is not first[0]

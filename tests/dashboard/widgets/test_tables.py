@@ -1,0 +1,62 @@
+"""Tables and charts can be downloaded as they are."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pandas as pd
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+TABLE = pd.DataFrame({"model": ["a", "ü,b"], "value": [0.5, 1.0]})
+
+
+def show(table, name) -> None:
+    from dashboard.widgets.tables import download
+
+    download(table, "board", name=name)
+
+
+@pytest.mark.parametrize("table", [TABLE, lambda: TABLE])
+def test_a_table_is_downloaded_as_it_is(table, monkeypatch):
+    offered = {}
+    monkeypatch.setattr(
+        "streamlit.download_button", lambda label, data, **settings: offered.update(settings, data=data)
+    )
+    show(table, "")
+    assert pd.read_csv(StringIO(offered["data"]())).equals(TABLE)
+    assert offered["file_name"] == "board.csv"
+    show(table, "mine")
+    assert offered["file_name"] == "mine.csv"
+
+
+def test_two_tables_of_a_page_have_two_names():
+    def twice(table) -> None:
+        from dashboard.widgets.tables import download
+
+        download(table, "board")
+        download(table, "board")
+
+    app = AppTest.from_function(twice, args=(TABLE,)).run()
+    assert "download-board" in app.exception[0].message
+
+
+@pytest.mark.parametrize("page", ["Overview", "Confusion", "Generalization", "Methods and data"])
+def test_every_table_and_chart_of_a_page_can_be_downloaded(open_app, page, monkeypatch):
+    offered = {}
+    button = st.download_button
+
+    def spied(label, data, **settings):
+        offered[settings.get("key")] = data
+        return button(label, data, **settings)
+
+    monkeypatch.setattr(st, "download_button", spied)
+    app = open_app(page)
+    assert not app.exception
+    charts = [c for c in app.get("bidi_component") if c.proto.component_name == "probing_plot"]
+    tables = {key: make for key, make in offered.items() if key}
+    assert len(tables) >= len(charts) + len(app.dataframe) - (page == "Methods and data")
+    assert tables
+    for make in tables.values():
+        assert len(pd.read_csv(StringIO(make())).columns) > 1
