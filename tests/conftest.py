@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,6 +40,15 @@ def write_scenes(folder: Path, count: int, side: int) -> Path:
         label.mkdir(parents=True, exist_ok=True)
         (label / f"{i:02d}.png").write_bytes(encode_png(scene(i, side)))
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless browser, one for all tests of this process; each test opens a context of its own."""
+    from tests.dashboard.browser import browser
+
+    with browser() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

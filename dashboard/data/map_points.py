@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.data import cache
-from probing_core.charts.maps import Looks, category_looks
+from probing_core.charts.maps import Styles, category_styles
 from probing_core.charts.theme import SYMBOLS
 from probing_core.results import Run
 from probing_core.runs.samples import load_transforms
@@ -81,8 +81,8 @@ def panels(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {str(model): rows for model, rows in points.groupby("model", sort=False)}
 
 
-def looks_of(run: Run, coloring: str, points: pd.DataFrame) -> tuple[Looks | None, str]:
-    """Looks of the categories, and the unit of the color bar, for `map_chart`."""
+def styles_of(run: Run, coloring: str, points: pd.DataFrame) -> tuple[Styles | None, str]:
+    """Styles of the categories, and the unit of the color bar, for `map_chart`."""
     theme = cache.theme()
     if coloring == "strength":
         return None, "strength within its<br>transformation (%)"
@@ -97,8 +97,8 @@ def looks_of(run: Run, coloring: str, points: pd.DataFrame) -> tuple[Looks | Non
         known = {"right": (theme.accent, "circle"), "wrong": (theme.warning, "x"), "not tested": (theme.muted, "cross")}
         return known, ""
     there = points["category"]
-    looks = category_looks(sorted(set(there) - {OTHERS}), theme)
-    return looks | ({OTHERS: (theme.muted, "circle")} if (there == OTHERS).any() else {}), ""
+    styles = category_styles(sorted(set(there) - {OTHERS}), theme)
+    return styles | ({OTHERS: (theme.muted, "circle")} if (there == OTHERS).any() else {}), ""
 
 
 def most_frequent(labels: pd.Series) -> pd.Series:

@@ -9,7 +9,7 @@ from dashboard import state
 from dashboard.components.hover import pictures_on_hover
 from dashboard.components.tour import tour
 from dashboard.data import cache, selection
-from dashboard.data.map_points import COLORING_NAMES, COLORINGS, looks_of, panels, points_of, thin
+from dashboard.data.map_points import COLORING_NAMES, COLORINGS, panels, points_of, styles_of, thin
 from dashboard.page import page
 from dashboard.text import hint
 from dashboard.widgets import gallery, messages, pickers, tables
@@ -46,8 +46,8 @@ def show() -> None:
     in_groups = placed[placed["group"].isin(groups)]
     points = thin(in_groups, selected, len(models))
     arrows = _arrows(placed, selected) if _wants_arrows(selected) else None
-    looks, unit = looks_of(run, coloring, points)
-    figure = map_chart(panels(points), cache.theme(), looks, unit, selected, arrows, revision=run.digest)
+    styles, unit = styles_of(run, coloring, points)
+    figure = map_chart(panels(points), cache.theme(), styles, unit, selected, arrows, revision=run.digest)
     tables.chart(
         figure,
         CHART,

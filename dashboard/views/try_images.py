@@ -12,7 +12,7 @@ from dashboard import state
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
 from dashboard.data import cache, predictions
-from dashboard.data.map_points import looks_of, panels, points_of, thin
+from dashboard.data.map_points import panels, points_of, styles_of, thin
 from dashboard.data.pictures import Chosen
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain
@@ -229,8 +229,8 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
             placed.append({"model": model, "x": at[0], "y": at[1], "name": name})
     marks = pd.DataFrame(placed, columns=["model", "x", "y", "name"])
     points = thin(points_of(run, models, "group"), [], len(models))
-    looks, unit = looks_of(run, "group", points)
-    figure = map_chart(panels(points), cache.theme(), looks, unit, marks=marks, revision=run.digest)
+    styles, unit = styles_of(run, "group", points)
+    figure = map_chart(panels(points), cache.theme(), styles, unit, marks=marks, revision=run.digest)
     tables.chart(figure, "places", marks, f"Where your pictures belong on the maps of {', '.join(models)}.")
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
 

@@ -35,9 +35,37 @@ def confusion_chart(
         axes: what rows and columns are.
     """
     rows, columns = [str(v) for v in matrix.index], [str(v) for v in matrix.columns]
-    values = matrix.to_numpy(float)
+    shapes = _between_groups(rows, columns, group_of, theme) if group_of else []
+    if chosen and chosen[0] in rows and chosen[1] in columns:
+        i, j = rows.index(chosen[0]), columns.index(chosen[1])
+        frame = {"type": "rect", "line": {"color": theme.warning, "width": 3}}
+        shapes.append(frame | {"x0": j - 0.5, "x1": j + 0.5, "y0": i - 0.5, "y1": i + 0.5})
+    across = _names_axis(columns, axes[1]) | {"tickangle": -60, "ticklabeloverflow": "allow", "side": "top"}
+    down = _names_axis(rows, axes[0])
+    return base_figure(
+        theme,
+        190 + max((17 if len(rows) > SMALL else 24) * len(rows), 220),
+        [_cells(matrix.to_numpy(float), rows, columns, theme, unit, difference, axes)],
+        across | {"range": [-0.5, len(columns) - 0.5]},
+        down | {"range": [len(rows) - 0.5, -0.5]},
+        clickmode="event",
+        hovermode="closest",
+        shapes=shapes,
+        margin=MARGIN | {"r": 48},  # slanted labels reach out
+    )
+
+
+def _cells(
+    values: np.ndarray,
+    rows: list[str],
+    columns: list[str],
+    theme: Theme,
+    unit: str,
+    difference: bool,
+    axes: tuple[str, str],
+) -> dict[str, Any]:
     top = max(float(np.nanmax(np.abs(values), initial=0)), 1e-9)
-    cells = {
+    return {
         "type": "heatmap",
         "z": values,
         "zmin": -top if difference else 0,
@@ -57,54 +85,29 @@ def confusion_chart(
         "texttemplate": "%{text}",
         "textfont": {"size": 9 if len(columns) > SMALL else 12},
     }
-    across = {
-        "title": axes[1],
-        "tickvals": list(range(len(columns))),
-        "ticktext": [escape(c) for c in columns],
-        "tickangle": -60,
-        "ticklabeloverflow": "allow",
-        "side": "top",
-        "range": [-0.5, len(columns) - 0.5],
+
+
+def _names_axis(names: list[str], title: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "tickvals": list(range(len(names))),
+        "ticktext": [escape(name) for name in names],
         "showgrid": False,
         "zeroline": False,
     }
-    down = {
-        "title": axes[0],
-        "tickvals": list(range(len(rows))),
-        "ticktext": [escape(r) for r in rows],
-        "range": [len(rows) - 0.5, -0.5],
-        "showgrid": False,
-        "zeroline": False,
-    }
-    shapes = _between_groups(rows, columns, group_of, theme) if group_of else []
-    if chosen and chosen[0] in rows and chosen[1] in columns:
-        i, j = rows.index(chosen[0]), columns.index(chosen[1])
-        frame = {"type": "rect", "line": {"color": theme.warning, "width": 3}}
-        shapes.append(frame | {"x0": j - 0.5, "x1": j + 0.5, "y0": i - 0.5, "y1": i + 0.5})
-    return base_figure(
-        theme,
-        190 + max((17 if len(rows) > SMALL else 24) * len(rows), 220),
-        [cells],
-        across,
-        down,
-        clickmode="event",
-        hovermode="closest",
-        shapes=shapes,
-        margin=MARGIN | {"r": 48},  # slanted labels reach out
-    )
 
 
 def _between_groups(
     rows: list[str], columns: list[str], group_of: Mapping[str, str], theme: Theme
 ) -> list[dict[str, Any]]:
     """Lines between cells of different groups, as Plotly's shapes."""
-    look = {"type": "line", "line": {"color": theme.muted, "width": 1}}
+    style = {"type": "line", "line": {"color": theme.muted, "width": 1}}
     bottom, right = len(rows) - 0.5, len(columns) - 0.5
     down = [j - 0.5 for j in range(1, len(columns)) if group_of.get(columns[j]) != group_of.get(columns[j - 1])]
     across = [i - 0.5 for i in range(1, len(rows)) if group_of.get(rows[i]) != group_of.get(rows[i - 1])]
     return [
-        *(look | {"x0": x, "x1": x, "y0": -0.5, "y1": bottom} for x in down),
-        *(look | {"x0": -0.5, "x1": right, "y0": y, "y1": y} for y in across),
+        *(style | {"x0": x, "x1": x, "y0": -0.5, "y1": bottom} for x in down),
+        *(style | {"x0": -0.5, "x1": right, "y0": y, "y1": y} for y in across),
     ]
 
 

@@ -53,7 +53,7 @@ def base_figure(
 
 
 def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]:
-    """Said for each axis, since figures have no template: pages and reports look alike whatever else is loaded."""
+    """Set for each axis, since figures have no template: pages and reports look alike whatever else is loaded."""
     style: dict[str, Any] = {
         "gridcolor": theme.grid,
         "zerolinecolor": theme.grid,
@@ -84,7 +84,7 @@ def upright_band(low: float, high: float) -> dict[str, Any]:
     return {"type": "rect", "xref": "x", "x0": low, "x1": high, "yref": "y domain", "y0": 0, "y1": 1}
 
 
-def error_bar(value: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, **look: Any) -> dict[str, Any]:
+def error_bar(value: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, **style: Any) -> dict[str, Any]:
     """The intervals ``low`` to ``high`` around ``value``, all in the unit of the axis, as Plotly's error bars."""
     return {
         "type": "data",
@@ -94,7 +94,7 @@ def error_bar(value: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, 
         "thickness": 2,
         "width": 4,
         "color": color,
-    } | look
+    } | style
 
 
 def percent(column: pd.Series) -> np.ndarray:
@@ -102,9 +102,9 @@ def percent(column: pd.Series) -> np.ndarray:
     return column.to_numpy(float) * 100
 
 
-def percent_bar(rows: pd.DataFrame, color: str, **look: Any) -> dict[str, Any]:
+def percent_bar(rows: pd.DataFrame, color: str, **style: Any) -> dict[str, Any]:
     """The 95 % intervals ``low`` to ``high`` around ``value`` (fractions) as `error_bar` in percent."""
-    return error_bar(percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), color, **look)
+    return error_bar(percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), color, **style)
 
 
 MARKUP = "&<>"

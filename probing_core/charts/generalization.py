@@ -19,15 +19,15 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """
     models = list(dict.fromkeys(rows["model"]))[::-1]
     traces = []
-    for _, part in rows.groupby(["rotation", "subset"]):
-        rotation, subset = int(part["rotation"].iloc[0]), str(part["subset"].iloc[0])
+    for _, points in rows.groupby(["rotation", "subset"]):
+        rotation, subset = int(points["rotation"].iloc[0]), str(points["subset"].iloc[0])
         seen = subset == "seen"
         color = theme.accent if seen else theme.warning
         traces.append(
             {
                 "type": "scatter",
-                "x": percent(part["value"]),
-                "y": [models.index(m) + OFFSETS[rotation % 3] for m in part["model"]],
+                "x": percent(points["value"]),
+                "y": [models.index(m) + OFFSETS[rotation % 3] for m in points["model"]],
                 "name": f"{subset}, rotation {rotation}",
                 "mode": "markers",
                 "marker": {
@@ -36,8 +36,8 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
                     "symbol": SYMBOLS[rotation % 3] + ("" if seen else "-open"),
                     "line": {"width": 2, "color": color},
                 },
-                "error_x": percent_bar(part, color),
-                "customdata": [[escape(m)] for m in part["model"]],
+                "error_x": percent_bar(points, color),
+                "customdata": [[escape(m)] for m in points["model"]],
                 "hovertemplate": "%{customdata[0]}: %{x:.1f} %",
             }
         )
@@ -45,7 +45,7 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         theme,
         150 + 58 * len(models),
         traces,
-        {"title": "group told right (%); dotted: chance", "range": [0, 102]},
+        {"title": "group recognized (%); dotted: chance", "range": [0, 102]},
         {
             "tickvals": list(range(len(models))),
             "ticktext": [escape(m) for m in models],
@@ -102,6 +102,6 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme) -> Figur
         420,
         [gaps, dots, diamonds],
         {"tickangle": -60},
-        {"title": "group told right (%)", "range": [0, 104]},
+        {"title": "group recognized (%)", "range": [0, 104]},
         legend=legend_below(),
     )

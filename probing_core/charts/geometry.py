@@ -12,7 +12,7 @@ from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
 
 MOST_BARS = 6
-"""Lines whose intervals can be told from one another; those of more lines stand in the hover alone."""
+"""Lines whose intervals can be distinguished; those of more lines stand in the hover alone."""
 
 
 LAYER_TASKS = {"fine": "which transformation", "content": "what is in the picture"}
@@ -20,12 +20,12 @@ LAYER_TASKS = {"fine": "which transformation", "content": "what is in the pictur
 
 
 def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
-    """Each transform by how far it moves the embedding, and how well the probe tells it.
+    """Each transform by how far it moves the embedding, and how well the probe recognizes it.
 
     Args:
         points: ``transform``, ``group``, ``value`` (normalized shift), ``value_recall`` (fraction).
     """
-    looks = theme.members(list(points["transform"]), list(points["group"]))
+    styles = theme.members(list(points["transform"]), list(points["group"]))
     names = list(points["transform"])
     places = dict(zip(names, place_labels(points["value"], points["value_recall"], names), strict=True))
     traces = [
@@ -40,11 +40,11 @@ def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
             "textfont": {"size": 11, "color": theme.text},
             "customdata": [escape(t) for t in rows["transform"]],
             "marker": {
-                "color": [looks[t][0] for t in rows["transform"]],
-                "symbol": [looks[t][1] for t in rows["transform"]],
+                "color": [styles[t][0] for t in rows["transform"]],
+                "symbol": [styles[t][1] for t in rows["transform"]],
                 "size": 11,
             },
-            "hovertemplate": "%{customdata}: shift %{x:.2f}, told right %{y:.0f} %<extra></extra>",
+            "hovertemplate": "%{customdata}: shift %{x:.2f}, recognized %{y:.0f} %<extra></extra>",
         }
         for group, rows in points.groupby("group", sort=False)
     ]
@@ -53,7 +53,7 @@ def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
         500,
         traces,
         {"title": "shift (1: as far as another picture)", "rangemode": "tozero"},
-        {"title": "told right (%)", "range": [0, 106]},
+        {"title": "recognized (%)", "range": [0, 106]},
         legend=legend_below(),
     )
 
@@ -67,10 +67,10 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     tasks = [task for task in LAYER_TASKS if (rows["task"] == task).any()]
     shapes, traces = [], []
     for panel, task in enumerate(tasks):
-        part, axes = rows[rows["task"] == task], axes_of(panel)
-        for trace in _accuracy_traces(part, "base", "layer", theme):
+        of_task, axes = rows[rows["task"] == task], axes_of(panel)
+        for trace in _accuracy_traces(of_task, "base", "layer", theme):
             traces.append(trace | axes | {"legendgroup": trace["name"], "showlegend": panel == 0})
-        shapes.append(_chance(part, theme) | {"xref": f"{axes['xaxis']} domain", "yref": axes["yaxis"]})
+        shapes.append(_chance(of_task, theme) | {"xref": f"{axes['xaxis']} domain", "yref": axes["yaxis"]})
     figure = paneled_figure(
         theme,
         [LAYER_TASKS[task] for task in tasks],
@@ -108,14 +108,14 @@ def dimension_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
 
 def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) -> list[dict[str, Any]]:
     codes, names = pd.factorize(rows[series])
-    looks = theme.model_looks(names)
+    styles = theme.model_styles(names)
     # Arrays: pandas takes half a millisecond for each column of each model.
     along_x, share = rows[along].to_numpy(), rows[["value", "low", "high"]].to_numpy(float) * 100
     traces = []
     for code, name in enumerate(names):
         at = codes == code
         value, low, high = share[at].T
-        color, symbol, dash = looks[str(name)]
+        color, symbol, dash = styles[str(name)]
         trace = {
             "type": "scatter",
             "x": along_x[at],

@@ -13,7 +13,7 @@ from probing_core.charts.figure import Figure, escape, escape_all
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import SYMBOLS, Theme
 
-Looks = dict[str, tuple[str, str]]
+Styles = dict[str, tuple[str, str]]
 """Category -> (color, symbol)."""
 
 FADED = 0.08
@@ -26,7 +26,7 @@ FEW = 200
 def map_chart(
     maps: dict[str, pd.DataFrame],
     theme: Theme,
-    looks: Looks | None = None,
+    styles: Styles | None = None,
     unit: str = "",
     selected: Sequence[int] = (),
     arrows: pd.DataFrame | None = None,
@@ -38,7 +38,7 @@ def map_chart(
 
     Args:
         maps: model -> ``sample``, ``x``, ``y``, ``category`` (or a number ``amount``) and ``hover`` text.
-        looks: the categories in the order of the legend; None colors by ``amount``.
+        styles: the categories in the order of the legend; None colors by ``amount``.
         unit: what ``amount`` is, for the color bar.
         selected: samples to emphasize; all others fade.
         arrows: ``model``, ``x``, ``y``, ``to_x``, ``to_y``: from clean to transformed.
@@ -56,7 +56,7 @@ def map_chart(
         (0.03, 0.06),
         bare,
         bare,
-        showlegend=looks is not None,
+        showlegend=styles is not None,
         legend={"itemsizing": "constant", "font": {"size": 12}, "tracegroupgap": 2},
         hovermode="closest",
         clickmode="event",
@@ -64,10 +64,10 @@ def map_chart(
     )
     for i, (model, points) in enumerate(maps.items()):
         axes = axes_of(i)
-        parts = _by_category(points, looks, i == 0) if looks else [_by_amount(points, theme, unit, i == 0)]
+        traces = _by_category(points, styles, i == 0) if styles else [_by_amount(points, theme, unit, i == 0)]
         figure["data"] += [
             trace | axes | _emphasis(trace["customdata"], selected) | _id(model, trace.get("name", ""))
-            for trace in parts
+            for trace in traces
         ]
         if marks is not None:
             figure["data"].append(_stars(marks[marks["model"] == model], theme) | axes | _id(model, "marks/"))
@@ -76,17 +76,17 @@ def map_chart(
     return figure
 
 
-def _by_category(points: pd.DataFrame, looks: Looks, first: bool) -> list[dict[str, Any]]:
+def _by_category(points: pd.DataFrame, styles: Styles, first: bool) -> list[dict[str, Any]]:
     traces = []
     categories = points["category"].to_numpy(object)
     columns = _columns(points)
-    for category, (color, symbol) in looks.items():
+    for category, (color, symbol) in styles.items():
         rows = np.flatnonzero(categories == category)
         if not len(rows):
             continue
         marker = {"color": color, "symbol": symbol, "size": _size(len(points)), "opacity": 0.85}
         name = escape(category)
-        trace = _trace({part: values[rows] for part, values in columns.items()}, marker)
+        trace = _trace({name: values[rows] for name, values in columns.items()}, marker)
         traces.append(trace | {"name": name, "legendgroup": name, "showlegend": first})
     return traces
 
@@ -115,7 +115,7 @@ def _size(points: int) -> int:
 
 
 def _columns(points: pd.DataFrame) -> dict[str, np.ndarray]:
-    """What a trace says of each point."""
+    """What a trace holds of each point."""
     return {
         "x": points["x"].to_numpy(np.float32).round(3),  # a map is tens wide: less than a pixel, in half the digits
         "y": points["y"].to_numpy(np.float32).round(3),
@@ -125,8 +125,8 @@ def _columns(points: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _trace(columns: dict[str, np.ndarray], marker: dict[str, Any]) -> dict[str, Any]:
-    look = {"mode": "markers", "marker": marker, "hovertemplate": "%{text}<extra></extra>"}
-    return {"type": "scattergl", **columns, **look}
+    style = {"mode": "markers", "marker": marker, "hovertemplate": "%{text}<extra></extra>"}
+    return {"type": "scattergl", **columns, **style}
 
 
 def _emphasis(samples: np.ndarray, selected: Sequence[int]) -> dict[str, Any]:
@@ -172,6 +172,6 @@ def _arrows(arrows: pd.DataFrame, theme: Theme, axes: dict[str, str]) -> list[di
     ]  # fmt: skip
 
 
-def category_looks(categories: Sequence[str], theme: Theme) -> Looks:
-    """Looks of labels that have no group: colors repeat after eight, symbols after ten."""
+def category_styles(categories: Sequence[str], theme: Theme) -> Styles:
+    """Styles of labels that have no group: colors repeat after eight, symbols after ten."""
     return {c: (theme.series(i), SYMBOLS[(i // 8 + i) % len(SYMBOLS)]) for i, c in enumerate(categories)}

@@ -13,7 +13,7 @@ MENU = 24
 
 
 def axes_of(panel: int) -> dict[str, str]:
-    """What a trace says to be drawn in the panel with this number, from 0."""
+    """The axes of a trace in the panel with this number, from 0."""
     number = "" if panel == 0 else str(panel + 1)
     return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
 

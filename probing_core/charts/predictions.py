@@ -1,4 +1,4 @@
-"""What every model says of one picture, and how that moves with a strength."""
+"""What every model predicts for one picture, and how that changes with a strength."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -
         "colorscale": theme.sequential,
         "text": texts,
         "texttemplate": "%{text}",
-        "textfont": {"size": 11},  # said, since Plotly would shrink the numbers to fit with room to spare
+        "textfont": {"size": 11},  # given, since Plotly would shrink the numbers to fit with room to spare
         "xgap": 2,
         "ygap": 2,
         "showscale": False,
@@ -148,10 +148,10 @@ def strength_chart(
         title: of the vertical axis.
         bounds: columns of the 95 % interval's ends, where there is one.
     """
-    looks = theme.model_looks(curve["model"])
+    styles = theme.model_styles(curve["model"])
     traces: list[dict[str, Any]] = []
     for model, rows in curve.groupby("model", sort=False):
-        color, symbol, dash = looks[str(model)]
+        color, symbol, dash = styles[str(model)]
         known = {"type": "scatter", "name": escape(model), "legendgroup": escape(model)}
         line = {
             "x": rows["strength"].to_numpy(float),

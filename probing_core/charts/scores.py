@@ -21,7 +21,7 @@ from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import BASELINE, Theme
 
 HOVER = ("low", "high", "p", "apart", "note")
-"""What a dot of the leaderboard tells beside its score."""
+"""What a dot of the leaderboard shows beside its score."""
 
 
 def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)") -> Figure:
@@ -120,11 +120,11 @@ def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
     Args:
         points: ``model``, ``content``, ``content_low``, ``content_high``, ``style``, ``style_low``, ``style_high``.
     """
-    looks = theme.model_looks(points["model"])
+    styles = theme.model_styles(points["model"])
     places = place_labels(points["content"], points["style"], list(points["model"]))
     traces = []
     for point, (label, position) in zip(points.to_dict("records"), places, strict=True):
-        color, symbol, _ = looks[point["model"]]
+        color, symbol, _ = styles[point["model"]]
         traces.append(
             {
                 "type": "scatter",

@@ -53,7 +53,7 @@ BASELINE = "baseline/"
 VARIANT_DASHES = ("dash", "dashdot", "longdash")
 
 
-class ModelLook(NamedTuple):
+class ModelStyle(NamedTuple):
     """How a model is drawn: the color and symbol of its marks, and the dashes of its lines."""
 
     color: str
@@ -67,7 +67,7 @@ class Theme:
 
     Attributes:
         dark: whether the background is dark.
-        models: those of the whole page, so that each looks the same in every chart, whichever it is drawn with.
+        models: those of the whole page, so that each has the same style in every chart, whichever it is drawn with.
     """
 
     dark: bool = False
@@ -120,8 +120,8 @@ class Theme:
         colors = _SERIES_DARK if self.dark else _SERIES_LIGHT
         return colors[index % len(colors)]
 
-    def model_looks(self, models: Iterable[str]) -> dict[str, ModelLook]:
-        """The look of each of ``models``: a symbol of its own and, up to seven of them, a color of its own.
+    def model_styles(self, models: Iterable[str]) -> dict[str, ModelStyle]:
+        """The style of each of ``models``: a symbol of its own and, up to seven of them, a color of its own.
 
         A variant, named after another model with a dash (``zoo/clip-plain`` after ``zoo/clip``), has that model's color
         with a hollow symbol and dashed lines. Baselines are gray, with dotted lines.
@@ -130,29 +130,29 @@ class Theme:
         baselines = [m for m in known if m.startswith(BASELINE)]
         parents = {m: p for m in known for p in known if m not in baselines and m.startswith(f"{p}-")}
         originals = [m for m in known if m not in baselines and m not in parents]
-        looks = {
-            m: ModelLook(self.series(i % MODEL_COLORS), SYMBOLS[i % len(SYMBOLS)], "solid")
+        styles = {
+            m: ModelStyle(self.series(i % MODEL_COLORS), SYMBOLS[i % len(SYMBOLS)], "solid")
             for i, m in enumerate(originals)
         }
         for i, (model, parent) in enumerate(parents.items()):
             symbol = SYMBOLS[(len(originals) + i) % len(SYMBOLS)]
-            color = looks[parent].color if parent in looks else self.text
-            looks[model] = ModelLook(color, f"{symbol}-open", VARIANT_DASHES[i % len(VARIANT_DASHES)])
-        looks |= {m: ModelLook(self.muted, SYMBOLS[i % len(SYMBOLS)], "dot") for i, m in enumerate(baselines)}
-        return looks
+            color = styles[parent].color if parent in styles else self.text
+            styles[model] = ModelStyle(color, f"{symbol}-open", VARIANT_DASHES[i % len(VARIANT_DASHES)])
+        styles |= {m: ModelStyle(self.muted, SYMBOLS[i % len(SYMBOLS)], "dot") for i, m in enumerate(baselines)}
+        return styles
 
     def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Transform -> (color, symbol): the group's color in shades, the symbol by place in the group."""
         place: dict[str, int] = {}
-        looks = {}
+        styles = {}
         for transform, group in zip(transforms, groups, strict=True):
             index = place.get(group, 0)
             place[group] = index + 1
-            looks[transform] = (
+            styles[transform] = (
                 shade(self.group(group), MEMBER_SHADES[index % len(MEMBER_SHADES)]),
                 SYMBOLS[index % len(SYMBOLS)],
             )
-        return looks
+        return styles
 
 
 def shade(color: str, amount: float) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from probing_core import charts
 from probing_core.charts.labels import POSITIONS, _box, _overlap, place_labels
-from probing_core.charts.maps import category_looks
+from probing_core.charts.maps import category_styles
 from probing_core.charts.predictions import MOST_CLASSES
 from probing_core.charts.theme import MEMBER_SHADES, SYMBOLS
 from probing_core.transforms import GROUPS
@@ -71,16 +71,16 @@ def test_text_and_marks_stand_out_from_the_background(theme):
 def test_groups_and_members_look_different(theme):
     assert len({theme.group(g) for g in GROUPS}) == len(GROUPS)
     names = [f"{g}-{i}" for g in GROUPS for i in range(3)]
-    looks = theme.members(names, [n.split("-")[0] for n in names])
-    assert len(set(looks.values())) == len(names)
+    styles = theme.members(names, [n.split("-")[0] for n in names])
+    assert len(set(styles.values())) == len(names)
     for group in GROUPS:
-        assert [looks[f"{group}-{i}"][1] for i in range(3)] == list(SYMBOLS[:3])
+        assert [styles[f"{group}-{i}"][1] for i in range(3)] == list(SYMBOLS[:3])
     assert len(MEMBER_SHADES) == 3
 
 
 def test_many_labels_look_different():
-    looks = category_looks([str(i) for i in range(40)], THEMES[0])
-    assert len(set(looks.values())) == 40
+    styles = category_styles([str(i) for i in range(40)], THEMES[0])
+    assert len(set(styles.values())) == 40
 
 
 THIRTEEN = (
@@ -92,26 +92,26 @@ THIRTEEN = (
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_thirteen_models_look_different_and_variants_like_what_they_vary(theme):
-    looks = theme.model_looks(THIRTEEN)
-    assert len({(look.color, look.symbol) for look in looks.values()}) == 13
+    styles = theme.model_styles(THIRTEEN)
+    assert len({(look.color, look.symbol) for look in styles.values()}) == 13
     learned = [m for m in THIRTEEN if not m.startswith("baseline/")]
-    assert len({looks[m].symbol.removesuffix("-open") for m in learned}) == 10  # told apart without any color
-    assert len({looks[m].color for m in learned if not m.endswith(("-plain", "-matched"))}) == 7
+    assert len({styles[m].symbol.removesuffix("-open") for m in learned}) == 10  # told apart without any color
+    assert len({styles[m].color for m in learned if not m.endswith(("-plain", "-matched"))}) == 7
     for variant, parent in {"zoo/simclr-matched": "zoo/simclr", "zoo/clip-plain": "zoo/clip"}.items():
-        assert looks[variant].color == looks[parent].color
-        assert (looks[variant].symbol.endswith("-open"), looks[parent].symbol.endswith("-open")) == (True, False)
-        assert looks[variant].dash != looks[parent].dash
-    assert {looks[m].color for m in THIRTEEN if m not in learned} == {theme.muted}
-    assert theme.muted not in {looks[m].color for m in learned}
+        assert styles[variant].color == styles[parent].color
+        assert (styles[variant].symbol.endswith("-open"), styles[parent].symbol.endswith("-open")) == (True, False)
+        assert styles[variant].dash != styles[parent].dash
+    assert {styles[m].color for m in THIRTEEN if m not in learned} == {theme.muted}
+    assert theme.muted not in {styles[m].color for m in learned}
 
 
 def test_a_model_looks_the_same_whichever_models_it_is_drawn_with():
     theme = charts.Theme(False, THIRTEEN)
     curve = pd.DataFrame({"model": ["zoo/can", "zoo/mae"], "strength": 1.0, "p": 0.5})
     axis = charts.StrengthAxis("s", 1)
-    looks = {t.name: (t.line.color, t.marker.symbol) for t in drawn.strength_chart(curve, "p", theme, "p", axis).data}
-    everywhere = theme.model_looks(THIRTEEN)
-    assert looks == {m: everywhere[m][:2] for m in ("zoo/can", "zoo/mae")}
+    styles = {t.name: (t.line.color, t.marker.symbol) for t in drawn.strength_chart(curve, "p", theme, "p", axis).data}
+    everywhere = theme.model_styles(THIRTEEN)
+    assert styles == {m: everywhere[m][:2] for m in ("zoo/can", "zoo/mae")}
 
 
 def test_labels_never_cover_each_other_and_are_left_out_where_there_is_no_room():
@@ -159,7 +159,7 @@ def test_names_are_data_in_every_chart_with_names():
     told = pd.DataFrame({"model": HOSTILE, "class": [HOSTILE, "b"], "group": "blur", "probability": [0.6, 0.4]})
     figures = [
         drawn.leaderboard_chart(board(), THEMES[0]),
-        drawn.map_chart({HOSTILE: points}, THEMES[0], category_looks([HOSTILE], THEMES[0])),
+        drawn.map_chart({HOSTILE: points}, THEMES[0], category_styles([HOSTILE], THEMES[0])),
         drawn.confusion_chart(matrix, THEMES[0]),
         drawn.predictions_chart(told, THEMES[0]),
     ]
@@ -172,8 +172,8 @@ def test_map_has_all_points_and_carries_their_samples(count, selected):
     points = pd.DataFrame(
         {"sample": range(10), "x": np.arange(10.0), "y": 0.0, "hover": "h", "category": ["a", "b"] * 5}
     )
-    looks = category_looks(["a", "b"], THEMES[0])
-    figure = drawn.map_chart({f"m{i}": points for i in range(count)}, THEMES[0], looks, selected=selected)
+    styles = category_styles(["a", "b"], THEMES[0])
+    figure = drawn.map_chart({f"m{i}": points for i in range(count)}, THEMES[0], styles, selected=selected)
     carried = sorted(c for trace in figure.data for c in trace.customdata)
     assert carried == sorted([*range(10)] * count)
     chosen = sorted(
@@ -196,7 +196,7 @@ def test_map_of_amounts_and_arrows():
 def test_map_marks_pictures_that_are_not_of_the_run():
     points = pd.DataFrame({"sample": range(3), "x": [0.0, 1, 2], "y": 0.0, "hover": "h", "category": "a"})
     marks = pd.DataFrame({"model": ["n", "n"], "x": [1.0, 2], "y": [3.0, 4], "name": ["<b>mine", "other"]})
-    figure = drawn.map_chart({"m": points, "n": points}, THEMES[0], category_looks(["a"], THEMES[0]), marks=marks)
+    figure = drawn.map_chart({"m": points, "n": points}, THEMES[0], category_styles(["a"], THEMES[0]), marks=marks)
     stars = [t for t in figure.data if t.marker.symbol == "star" and len(t.x)]
     assert [(t.xaxis, list(t.x), list(t.y), list(t.text)) for t in stars] == [
         ("x2", [1, 2], [3, 4], ["&lt;b&gt;mine", "other"])

@@ -1,4 +1,7 @@
-"""A served dashboard and a headless Chromium, for tests and screenshots."""
+"""A served dashboard and a headless Chromium, for tests and screenshots.
+
+Tests take both from the fixtures ``serve`` and ``chromium``, one of each for all tests of a process.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )
 """The browser's program: the one that the variable names, or the system's."""
+
+IN_BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
+]
+"""Marks of tests that need it."""
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

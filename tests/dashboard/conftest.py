@@ -1,16 +1,21 @@
-"""The made run, and the app over it without a browser."""
+"""The made run, and the app over it: served for a browser, or opened without one."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from probing_core.paths import data_dir
+from tests.dashboard.browser import served
 from tests.made_run import make_run, ship
 
+REFERENCE = data_dir() / "reference"
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 PAGES = {
     "Overview": "views/overview.py",
@@ -26,6 +31,10 @@ PAGES = {
 }
 
 
+ADDRESSED_OTHERWISE = ("Try your images", "New run")
+"""Pages whose address is not the name of their file: `AppTest` finds them after another page alone."""
+
+
 @pytest.fixture(scope="session")
 def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(tmp_path_factory.mktemp("runs") / "made")
@@ -35,6 +44,13 @@ def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shipped_run(made_run: Path) -> Path:
     """As the reference run: tables, probes and maps, but no pictures and no embeddings."""
     return ship(made_run, made_run.parent / "reference")
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[[Path], str]]:
+    """``serve(DIR)`` is the address of a dashboard over that run, one for all tests of this process."""
+    with ExitStack() as servers:
+        yield cache(lambda run: servers.enter_context(served(["--run", str(run)])))
 
 
 @pytest.fixture
@@ -53,7 +69,8 @@ def open_app(data_folder: Path, made_run: Path, monkeypatch: pytest.MonkeyPatch)
         app = AppTest.from_file(str(APP), default_timeout=60)
         for name, text in address.items():
             app.query_params[name.rstrip("_").replace("_", "-")] = text
-        app.run()
-        return app if page == "Overview" else app.switch_page(PAGES[page]).run()
+        if page in ADDRESSED_OTHERWISE:
+            app.run()
+        return (app if page == "Overview" else app.switch_page(PAGES[page])).run()
 
     return open_page

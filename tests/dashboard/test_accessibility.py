@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dashboard.browser import ADDRESSES, ASKED, CHROMIUM, WAIT_MS, browser, served, settle
+from tests.dashboard.browser import ADDRESSES, ASKED, IN_BROWSER, WAIT_MS, settle
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
-]
+pytestmark = IN_BROWSER
 AXE_DRAWN_MS = 1500
 STREAMLITS_OWN = {
     "list": ("stSidebarNavItems", "Streamlit nests the navigation's sections in its list without items of their own"),
@@ -18,17 +15,11 @@ STREAMLITS_OWN = {
 """Rule -> (what its elements show, why it stays): markup that Streamlit makes and no page can change."""
 
 
-@pytest.fixture(scope="module")
-def dashboard(made_run):
-    with served(["--run", str(made_run)]) as address, browser() as chromium:
-        yield address, chromium
-
-
 @pytest.mark.parametrize(("theme", "rules"), [("light", None), ("dark", ["color-contrast"])])
-def test_no_serious_violation(dashboard, theme, rules):
+def test_no_serious_violation(made_run, serve, chromium, theme, rules):
     from axe_playwright_python.sync_playwright import Axe
 
-    address, chromium = dashboard
+    address = serve(made_run)
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme)
     context.set_default_timeout(WAIT_MS)
     found, checked = [], 0
@@ -55,11 +46,10 @@ def test_no_serious_violation(dashboard, theme, rules):
     assert found == []
 
 
-def test_it_finds_what_is_wrong(dashboard):
+def test_it_finds_what_is_wrong(chromium):
     """The check can fail: a picture without words, and pale text."""
     from axe_playwright_python.sync_playwright import Axe
 
-    _, chromium = dashboard
     page = chromium.new_page()
     page.set_content("<html lang=en><title>x</title><img src='data:,'><p style='color:#ccc;background:#fff'>pale</p>")
     rules = {v["id"] for v in Axe().run(page).response["violations"]}

@@ -8,25 +8,23 @@ import pytest
 
 from probing_core.images import encode_png
 from probing_core.results import Run, tell_apart
-from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
+from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
 from tests.dashboard.drawing import listened
 from tests.made_run import MODELS
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
-]
+pytestmark = IN_BROWSER
 
 
 @pytest.fixture(scope="module")
-def visit(made_run):
+def visit(made_run, serve, chromium):
     """A page of the browser on the served dashboard, and what its console complained about."""
-    with served(["--run", str(made_run)]) as address, browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(WAIT_MS)
-        complaints = complaints_of(page)
-        page.goto(address)
-        yield page, complaints
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    complaints = complaints_of(page)
+    page.goto(serve(made_run))
+    yield page, complaints
+    context.close()
 
 
 TITLES = {"Overview": "What does your image embedding know?"}
@@ -40,7 +38,7 @@ def go(page, name: str) -> None:
 
 def choose(page, label: str, option: str) -> None:
     page.get_by_role("combobox", name=label, exact=False).first.click()
-    page.keyboard.type(option)  # long lists show a part, and typing filters them
+    page.keyboard.type(option)  # typing filters a long list
     page.get_by_role("option", name=option, exact=True).click()
     settle(page)
 
@@ -182,6 +180,7 @@ def test_what_is_unfolded_can_be_sent_and_a_page_is_two_steps_back(visit):
     page.wait_for_function("!location.search.includes('show-recipes')")
 
     other = page.context.browser.new_page()
+    other.set_default_timeout(WAIT_MS)
     other.goto(link)
     other.locator(".st-key-show-recipes").get_by_text("baseline/pixels", exact=True).wait_for()
     other.close()

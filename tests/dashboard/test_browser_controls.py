@@ -12,27 +12,18 @@ import pytest
 from probing_core.images import encode_png, read_image
 from probing_core.paths import runs_dir
 from tests.conftest import scene
-from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
+from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
-]
+pytestmark = IN_BROWSER
 
 NAME = "made-by-a-browser-test"
 IMAGES = 48
 
 
-@pytest.fixture(scope="module")
-def dashboard(made_run):
-    with served(["--run", str(made_run)]) as address, browser() as chromium:
-        yield address, chromium
-
-
 @pytest.fixture
-def visit(dashboard):
+def visit(made_run, serve, chromium):
     """Opens an address of the dashboard; nothing may have complained when the test ends."""
-    address, chromium = dashboard
+    address = serve(made_run)
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, permissions=["camera"])
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
@@ -45,9 +36,9 @@ def visit(dashboard):
         return page
 
     yield open_page
-    told = page.get_by_test_id("stException").count()
+    exceptions = page.get_by_test_id("stException").count()
     context.close()
-    assert told == 0
+    assert exceptions == 0
     assert complaints == []
 
 

@@ -6,23 +6,18 @@ import re
 
 import pytest
 
-from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, served, settle
+from tests.dashboard.browser import IN_BROWSER, WAIT_MS, settle
 from tests.dashboard.drawing import lasso
 from tests.made_run import make_run
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
-]
+pytestmark = IN_BROWSER
 SAMPLES = "10,240"
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory):
-    """The served dashboard over a made run of 10,240 samples."""
-    run = make_run(tmp_path_factory.mktemp("large") / "large", views=20, repetitions=2)
-    with served(["--run", str(run)]) as address, browser() as chromium:
-        yield address, chromium
+def large(tmp_path_factory, serve, chromium):
+    """The served dashboard over a made run of 10,240 samples, and the browser."""
+    return serve(make_run(tmp_path_factory.mktemp("large") / "large", views=20, repetitions=2)), chromium
 
 
 def test_a_lasso_collects_points_into_the_gallery(large):

@@ -7,23 +7,14 @@ import pytest
 
 from probing_core.paths import data_dir
 from probing_core.pipeline import Options, run
-from tests.dashboard.browser import ADDRESSES, ASKED, CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
+from tests.dashboard.browser import ADDRESSES, ASKED, IN_BROWSER, WAIT_MS, complaints_of, settle
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
-]
+pytestmark = IN_BROWSER
 WIDTHS = (1280, 800)
 DRAWN_MS = 500
 """What the page draws after its script has ended may complain, too."""
 
 FITS_MS = 20_000
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +26,11 @@ def demo_run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["made", "reference", "demo"])
-def dashboard(request):
+def dashboard(request, serve):
     shipped = data_dir() / "reference"
     run = shipped if request.param == "reference" else request.getfixturevalue(f"{request.param}_run")
     assert (run / "run.toml").is_file()  # pages without a run have little to complain about
-    with served(["--run", str(run)]) as address:
-        yield address
+    return serve(run)
 
 
 @pytest.mark.parametrize(("theme", "widths"), [("light", WIDTHS), ("dark", WIDTHS[::-1])])

@@ -10,12 +10,7 @@ from dashboard.page import fragment
 from dashboard.page import page as made_page
 from probing_core.errors import ProbingError
 from probing_core.results import Run, command_of
-from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
-
-in_browser = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
-]
+from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
 
 
 def fails(error: Exception):
@@ -42,7 +37,7 @@ def test_a_page_that_fails_has_its_title_and_one_sentence(error, told):
     assert said[0].value.replace("\\", "") == str(error)
 
 
-def test_a_part_that_fails_leaves_the_rest():
+def test_a_fragment_that_fails_leaves_the_rest():
     from streamlit.testing.v1 import AppTest
 
     def show(broken) -> None:
@@ -62,19 +57,13 @@ def kind_of(message: ForwardMsg) -> str:
     return message.WhichOneof("type")
 
 
-@pytest.fixture(scope="module")
-def opened(made_run):
-    with served(["--run", str(made_run)]) as address, browser() as chromium:
-        yield address, chromium
-
-
 class TestInTheBrowser:
-    pytestmark = in_browser
+    pytestmark = IN_BROWSER
 
     @pytest.fixture
-    def visit(self, opened):
+    def visit(self, made_run, serve, chromium):
         """Opens a view: its page, and the kinds of messages that arrive for it."""
-        page = opened[1].new_page(viewport={"width": 1280, "height": 900})
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(WAIT_MS)
         complaints, kinds = complaints_of(page), []
         page.on(
@@ -82,7 +71,7 @@ class TestInTheBrowser:
         )
 
         def open(view: str):
-            page.goto(f"{opened[0]}/{view}")
+            page.goto(f"{serve(made_run)}/{view}")
             page.get_by_role("heading", level=1).first.wait_for()
             settle(page)
             return page, kinds
@@ -101,7 +90,7 @@ class TestInTheBrowser:
         assert "heading" in kinds
         assert "navigation" not in kinds
 
-    def test_a_part_leaves_the_rest_of_its_page(self, visit):
+    def test_a_fragment_leaves_the_rest_of_its_page(self, visit):
         page, messages = visit("transformations")
         messages.clear()
         page.get_by_role("combobox", name="Transformation").first.click()

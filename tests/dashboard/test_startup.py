@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 import pytest
@@ -12,8 +11,8 @@ from dashboard import startup
 from dashboard.data import contact_sheet, two_classes
 from probing_core.errors import BadRun
 from probing_core.results import tell_apart
-from tests.dashboard.conftest import PAGES
-from tests.dashboard.test_pages import REFERENCE
+from tests.dashboard.conftest import PAGES, REFERENCE
+from tests.dashboard.serving import completed
 
 
 def start() -> None:
@@ -21,7 +20,7 @@ def start() -> None:
         async with startup.before_serving(None):
             pass
 
-    asyncio.run(serve())
+    completed(serve())
 
 
 def test_the_first_page_finds_its_ranking_ready(open_app, monkeypatch):

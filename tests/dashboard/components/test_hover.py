@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import numpy as np
 import pytest
-from starlette.requests import Request
 
 from dashboard.components import hover
 from probing_core.images import read_image
 from probing_core.results import PicturesMissing, Run
+from tests.dashboard.serving import answer
 
 
 @pytest.fixture
@@ -24,16 +22,16 @@ def run(made_run, monkeypatch):
 def fetched(run: Run | None, sample: int, which: str):
     (route,) = hover.routes()
     asked = {"run": run.digest if run else "0" * 16, "sample": sample, "which": which}
-    return asyncio.run(route.endpoint(Request({"type": "http", "path_params": asked})))
+    return answer(route, asked)
 
 
 @pytest.mark.parametrize("sample", [0, 100])
 def test_the_browser_fetches_what_the_run_shows(run, sample):
     for which, picture in zip(hover.WHICH, run.picture(sample), strict=True):
-        answer = fetched(run, sample, which)
-        assert answer.media_type == "image/jpeg"
-        told = read_image(answer.body).astype(float)
-        assert np.abs(told - picture).mean() < 5
+        found = fetched(run, sample, which)
+        assert found.media_type == "image/jpeg"
+        shown = read_image(found.body).astype(float)
+        assert np.abs(shown - picture).mean() < 5
 
 
 def test_what_is_not_there_is_not_found(run):

@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 
 import pytest
 from plotly.offline import get_plotlyjs
-from starlette.requests import Request
 
 from dashboard.components import plot
 from probing_core.images import read_image
-from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
+from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
 from tests.dashboard.drawing import choose_tool, draw
-
-in_browser = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
-]
+from tests.dashboard.serving import answer
 
 
 @pytest.mark.parametrize("accepted", ["gzip, br", ""])
 def test_plotly_is_served_whole(accepted):
     (route,) = plot.routes()
     assert route.path == f"/{plot.NAME}"
-    request = Request({"type": "http", "headers": [(b"accept-encoding", accepted.encode())]})
-    answer = asyncio.run(route.endpoint(request))
-    packed = answer.headers.get("content-encoding") == "gzip"
+    found = answer(route, headers={"accept-encoding": accepted})
+    packed = found.headers.get("content-encoding") == "gzip"
     assert packed == bool(accepted)
-    assert (gzip.decompress(answer.body) if packed else answer.body).decode().endswith(get_plotlyjs())
-    assert "immutable" in answer.headers["cache-control"]
+    assert (gzip.decompress(found.body) if packed else found.body).decode().endswith(get_plotlyjs())
+    assert "immutable" in found.headers["cache-control"]
 
 
 @pytest.fixture(scope="module")
-def opened(made_run):
-    """The map in a browser, and what its console complains about."""
-    with served(["--run", str(made_run)]) as address, browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(WAIT_MS)
-        complaints = complaints_of(page)
-        page.goto(f"{address}/map?models=zoo/mae&color=group")
-        page.locator(".st-key-chart-map .main-svg").first.wait_for()
-        settle(page)
-        yield page
-        # Pictures of a selection that is let go while they are on their way are not there any more.
-        assert [words for words in complaints if "/media/" not in words] == []
+def opened(made_run, serve, chromium):
+    """The map in a browser, without a complaint in its console."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    complaints = complaints_of(page)
+    page.goto(f"{serve(made_run)}/map?models=zoo/mae&color=group")
+    page.locator(".st-key-chart-map .main-svg").first.wait_for()
+    settle(page)
+    yield page
+    context.close()
+    # Pictures of a selection that is dropped while they are on their way are not there any more.
+    assert [words for words in complaints if "/media/" not in words] == []
 
 
 CHART = "document.querySelector('.st-key-chart-map .js-plotly-plot')"
@@ -56,7 +50,7 @@ def legend_of(page) -> list[str]:
 
 @pytest.mark.usefixtures("opened")
 class TestInTheBrowser:
-    pytestmark = in_browser
+    pytestmark = IN_BROWSER
 
     def test_another_coloring_changes_the_chart_and_keeps_its_zoom_and_tool(self, opened):
         groups = legend_of(opened)
@@ -73,7 +67,7 @@ class TestInTheBrowser:
         assert layout == [True, zoomed, "lasso"]
         opened.locator('.st-key-chart-map .modebar-btn[data-title="Reset axes"]').click()
 
-    def test_one_enclosure_follows_another_and_is_let_go(self, opened):
+    def test_one_enclosure_follows_another_and_is_cleared(self, opened):
         choose_tool(opened, "map", "lasso")
         for _ in range(2):
             draw(opened, "map")

@@ -4,42 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser, complaints_of, served, settle
+from probing_core.paths import data_dir
+from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)"),
-]
+pytestmark = IN_BROWSER
 
 SHOWN = "[...document.querySelectorAll('.probing-plot')].filter((plot) => plot.clientWidth)"
 DRAWN = f"{SHOWN}.length && {SHOWN}.every((plot) => plot.querySelector('.main-svg'))"
 MARGINS = """
   [...document.querySelectorAll('.probing-plot .js-plotly-plot')].map((drawing) => {
-    const told = drawing.layout.margin;
+    const given = drawing.layout.margin;
     const taken = drawing._fullLayout._size;
     const pushed = Object.values(drawing._fullLayout._pushmargin);
     return [drawing.closest('[class*=st-key-chart-]').className.match(/st-key-chart-([a-z0-9-]+)/)[1],
-      [taken.l - told.l, taken.r - told.r, taken.t - told.t, taken.b - told.b],
-      told.l - Math.max(...pushed.map((push) => push.l?.size ?? 0))];
+      [taken.l - given.l, taken.r - given.r, taken.t - given.t, taken.b - given.b],
+      given.l - Math.max(...pushed.map((push) => push.l?.size ?? 0))];
   })
 """
 
 
-@pytest.fixture(scope="module")
-def opened():
-    """The address of the dashboard, and a browser."""
-    with served(["--run", "data/reference"]) as address, browser() as chromium:
-        yield address, chromium
+@pytest.fixture
+def address(serve):
+    return serve(data_dir() / "reference")
 
 
 @pytest.fixture
-def address(opened):
-    return opened[0]
-
-
-@pytest.fixture
-def page(opened):
-    page = opened[1].new_page(viewport={"width": 1280, "height": 900})
+def page(chromium):
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(WAIT_MS)
     complaints = complaints_of(page)
     yield page
@@ -59,7 +50,7 @@ def test_what_is_out_of_sight_is_drawn_when_the_page_is_at_rest(address, page):
     "view",
     ["", "map?color=strength", "explore", "confusion", "geometry?whose=all"],
 )
-def test_labels_have_the_room_that_they_are_told_to_take(address, page, view):
+def test_labels_have_the_room_that_was_estimated(address, page, view):
     """Else Plotly draws the chart twice; and none has much more."""
     page.goto(f"{address}/{view}")
     page.get_by_role("heading", level=1).first.wait_for()

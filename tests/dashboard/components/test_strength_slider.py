@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 
 import numpy as np
 import pytest
-from starlette.requests import Request
 
 from dashboard.components import strength_slider
 from dashboard.data import previews
@@ -17,6 +15,7 @@ from dashboard.widgets import upload
 from probing_core.images import read_image
 from probing_core.transforms import CATALOG
 from probing_core.transforms.distance import color_difference
+from tests.dashboard.serving import answer
 from tests.transforms.pictures import photograph
 
 VIEW = 96
@@ -59,17 +58,17 @@ def fetched(address: str):
     (route,) = strength_slider.routes()
     folder, _, name = address.partition("/")
     assert route.path == f"/{folder}/{{name}}"
-    return asyncio.run(route.endpoint(Request({"type": "http", "path_params": {"name": name}})))
+    return answer(route, {"name": name})
 
 
 def test_a_browser_fetches_all_steps_as_long_as_they_are_in_memory():
     picture = upload.chosen("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
     shown, other = (Preview(picture, VIEW, CATALOG.get("fog")) for _ in range(2))
     assert shown.address != other.address, "nobody can guess where another's picture is"
-    answer = fetched(shown.address)
-    assert answer.status_code == 200
-    assert answer.headers["cache-control"] == "no-store"
-    assert json.loads(answer.body) == shown.message(range(len(shown.strengths)))
+    found = fetched(shown.address)
+    assert found.status_code == 200
+    assert found.headers["cache-control"] == "no-store"
+    assert json.loads(found.body) == shown.message(range(len(shown.strengths)))
     address = shown.address
     del shown
     assert fetched(address).status_code == 404

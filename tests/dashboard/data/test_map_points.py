@@ -31,8 +31,8 @@ def test_a_strength_that_is_none_is_no_strength(run):
 
 def test_groups_differ_in_their_symbols_too(run, monkeypatch):
     monkeypatch.setattr(map_points.cache, "theme", Theme)
-    looks, _ = map_points.looks_of(run, "group", pd.DataFrame())
-    symbols = [symbol for _, symbol in looks.values()]
+    styles, _ = map_points.styles_of(run, "group", pd.DataFrame())
+    symbols = [symbol for _, symbol in styles.values()]
     assert len(set(symbols)) == min(len(symbols), len(map_points.SYMBOLS) - 1)
     assert "star" not in symbols
 
@@ -46,6 +46,6 @@ def test_many_labels_become_the_most_frequent_and_the_rest(monkeypatch):
     few = labels[labels > "l11"]
     assert map_points.most_frequent(few).tolist() == few.tolist()
     monkeypatch.setattr(map_points.cache, "theme", Theme)
-    looks, _ = map_points.looks_of(None, "label", pd.DataFrame({"category": kept}))
-    assert list(looks)[-1] == map_points.OTHERS
-    assert len({color for color, _ in looks.values()}) == map_points.MOST_LABELS + 1
+    styles, _ = map_points.styles_of(None, "label", pd.DataFrame({"category": kept}))
+    assert list(styles)[-1] == map_points.OTHERS
+    assert len({color for color, _ in styles.values()}) == map_points.MOST_LABELS + 1

@@ -18,7 +18,7 @@ from probing_core.results.report import write_report
 from probing_core.results.report.page import MOST_ROWS, Chart, More, Section, Table, Text, render
 from probing_core.results.report.sections import sections
 from probing_core.runs.store import Store
-from tests.dashboard.browser import CHROMIUM, WAIT_MS, browser
+from tests.dashboard.browser import CHROMIUM, WAIT_MS
 from tests.made_run import make_run
 
 HOSTILE = "<script>alert('x')</script>&\u2028</b>"
@@ -168,16 +168,16 @@ def test_the_command_writes_the_page(run, tmp_path):
 
 @pytest.mark.browser
 @pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine (apt-get install chromium)")
-def test_the_page_draws_itself_without_a_network(run, tmp_path):
+def test_the_page_draws_itself_without_a_network(run, tmp_path, chromium):
     write_report(run, tmp_path / "r.html")
     asked, errors = [], []
-    with browser() as chromium:
-        view = chromium.new_page(viewport={"width": 800, "height": 900})
-        view.set_default_timeout(WAIT_MS)
-        view.on("request", lambda r: asked.append(r.url))
-        view.on("pageerror", lambda e: errors.append(str(e)))
-        view.goto((tmp_path / "r.html").as_uri())
-        view.locator(".js-plotly-plot").first.wait_for()
-        assert view.evaluate("document.documentElement.scrollWidth") <= 800
+    view = chromium.new_page(viewport={"width": 800, "height": 900})
+    view.set_default_timeout(WAIT_MS)
+    view.on("request", lambda r: asked.append(r.url))
+    view.on("pageerror", lambda e: errors.append(str(e)))
+    view.goto((tmp_path / "r.html").as_uri())
+    view.locator(".js-plotly-plot").first.wait_for()
+    assert view.evaluate("document.documentElement.scrollWidth") <= 800
+    view.close()
     assert errors == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

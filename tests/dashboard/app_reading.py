@@ -1,0 +1,33 @@
+"""What a page that was opened without a browser shows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+
+def texts(app: Any) -> str:
+    kinds = ("markdown", "caption", "info", "warning", "error", "header", "subheader")
+    return "\n".join(str(e.value) for kind in kinds for e in app.get(kind))
+
+
+def unescaped(app: Any) -> str:
+    """`texts` without what keeps names from being read as Markdown."""
+    return texts(app).replace("\\", "")
+
+
+def label(app: Any, kind: str, name: str):
+    return next(e for e in app.get(kind) if e.label == name)
+
+
+def figures(app: AppTest) -> list[dict]:
+    """The figures of the page's charts, as the browser gets them."""
+    components = [c.proto for c in app.get("bidi_component") if c.proto.component_name == "probing_plot"]
+    return [json.loads(c.bytes)["figure"] for c in components]
+
+
+def address(app: AppTest, name: str) -> str:
+    value = app.query_params[name]
+    return value if isinstance(value, str) else value[0]

@@ -1,0 +1,80 @@
+"""The page Map without a browser."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from probing_core.results import Run
+from probing_core.runs.layout import map_path
+from probing_core.runs.store import Store
+from tests.dashboard.app_reading import address, figures, label, texts
+from tests.dashboard.conftest import REFERENCE
+
+
+@pytest.mark.parametrize("coloring", ["transform", "group", "label", "correct", "strength"])
+def test_map_shows_how_many_points_and_the_selection(open_app, coloring):
+    app = open_app("Map", color=coloring, selected="3.7.11", arrows="True", models="zoo/mae,baseline/pixels")
+    assert not app.exception
+    assert "512 of 512 samples shown in each of 2 maps" in texts(app)
+    assert "3 of 512 samples" in [s.value for s in app.subheader]
+    assert address(app, "selected") == "3.7.11"
+    app.button(key="clear-selection").click().run()
+    assert "Nothing is selected" in texts(app)
+    assert "selected" not in app.query_params
+
+
+def test_map_finds_an_image_and_keeps_a_named_selection(open_app, made_run):
+    app = open_app("Map")
+    image = Run.open(made_run).samples["image_id"].iloc[0]
+    app.selectbox(key="find-image").select(image).run()
+    assert "32 of 512 samples" in [s.value for s in app.subheader]
+    app.text_input(key="selection-name").input("mine").run()
+    label(app, "button", "Save it").click().run()
+    app.button(key="clear-selection").click().run()
+    app.selectbox(key="find-image").select(None).run()
+    (kept,) = app.session_state["_selections"].values()  # of this run
+    assert kept.keys() == {"mine"}
+    assert address(app, "selection-name") == "mine"
+
+
+def test_more_models_than_the_map_has_room_for_stay_chosen_on_other_pages(open_app):
+    names = list(Run.open(REFERENCE).models["name"])[:5]
+    app = open_app("Map", run=REFERENCE, models=",".join(names))
+    assert not app.exception
+    assert "Shown are the first 4 of the 5 models chosen" in texts(app)
+    assert "samples shown in each of 4 maps" in texts(app)
+    app.switch_page("views/explore.py").run()
+    assert app.multiselect(key="models").value == names
+
+
+def test_a_map_that_holds_a_part_of_the_run_says_so_and_finds_only_what_it_holds(
+    open_app, made_run, tmp_path, monkeypatch
+):
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    samples, table = Run.open(run).samples, Run.open(run).map("zoo/mae")
+    images = list(dict.fromkeys(samples["image_id"]))[::2]
+    held = samples.loc[samples["image_id"].isin(images), "sample"]
+    Store(run).write_table(map_path("zoo/mae"), table[table["sample"].isin(held)], "made")
+    monkeypatch.setattr("dashboard.data.map_points.MOST_POINTS", 100)
+    app = open_app("Map", run=run, models="zoo/mae", arrows="True")
+    assert not app.exception
+    assert f"100 of {len(held)} samples shown: thinned evenly" in texts(app)
+    assert f"The maps of this run hold {len(held)} of its {len(samples)} samples" in texts(app)
+    assert "show all" not in texts(app)
+    assert app.selectbox(key="find-image").options == images
+
+    # All versions of the image have their arrow, though the figure shows few of the clean views.
+    app.selectbox(key="find-image").select(images[0]).run()
+    figure = figures(app)[0]
+    arrows = [a for a in figure["layout"]["annotations"] if a.get("showarrow")]
+    assert len(arrows) == ((samples["image_id"] == images[0]) & (samples["group"] != "identity")).sum()
+
+
+def test_a_selection_of_another_run_is_dropped(open_app):
+    assert "has been dropped" in texts(open_app("Map", selected="1.2.3", selected_in="00000000"))
+    app = open_app("Map", selected="1.2.3")
+    assert "has been dropped" not in texts(app)
+    assert "3 of" in texts(app)

@@ -1,0 +1,39 @@
+"""The page Methods and data without a browser."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+from probing_core.results import Run, command_of
+from probing_core.runs.store import Store
+from tests.dashboard.app_reading import label, texts
+
+
+def test_methods_verifies_and_exports(open_app):
+    app = open_app("Methods and data")
+    label(app, "button", "Verify every file against its checksum").click().run()
+    assert len(app.success) == 1
+    label(app, "selectbox", "Show a table").select("tables/fits.parquet").run()
+    assert not app.exception
+
+
+def test_methods_of_a_run_that_is_described_and_has_adopted_probes(open_app, shipped_run, tmp_path):
+    run = tmp_path / "adopting"
+    shutil.copytree(shipped_run, run)
+    recipe = replace(Run.open(run).recipe, corpus="photos of a holiday", probes_from="another")
+    Store(run).write_toml("run.toml", recipe.to_toml(), "made")
+    app = open_app("Methods and data", run=run)
+    assert not app.exception
+    assert "All probes were trained in another run" in texts(app)
+    assert not [s for s in ("leaving one photograph out", "were fitted") if s in texts(app)]
+    assert f"for CORPUS give a corpus with the fingerprint {recipe.fingerprint}" in texts(app)
+    assert "For RUN give" in texts(app)
+    assert "--probes-from RUN" in command_of(recipe)
+    assert [block.value for block in app.code] == [command_of(recipe)]
+    assert "**selectivity** —" in texts(app)
+
+
+def test_methods_of_a_run_whose_corpus_has_a_name_leave_nothing_to_fill_in(open_app):
+    app = open_app("Methods and data")
+    assert not [s for s in ("for CORPUS", "For RUN") if s in texts(app)]

@@ -1,0 +1,138 @@
+"""The page New run without a browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from probing_core.images import encode_png
+from probing_core.runs.layout import PROGRESS
+from probing_core.runs.progress import Report
+from tests.dashboard.app_reading import address, label, texts, unescaped
+
+
+def test_models_of_a_link_are_not_looked_up_before_somebody_here_wants_them(open_app, monkeypatch):
+    asked = []
+    monkeypatch.setattr("dashboard.data.cache.dimension", asked.append)
+    app = open_app("New run", new_further="hf:some/repo", new_name="mine")
+    assert "Further models came by a link" in texts(app)
+    assert asked == []
+    label(app, "button", "Look up these models").click().run()
+    assert "hf:some/repo" in asked
+
+
+def test_a_start_that_came_to_nothing_is_told_and_can_be_removed(open_app, data_folder):
+    lost = data_folder / "runs" / "lost"
+    (lost / "log").mkdir(parents=True)
+    (lost / PROGRESS).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
+    app = open_app("New run")
+    assert "stopped: No such folder." in unescaped(app)
+    next(b for b in app.button if b.key == "remove-lost").click().run()
+    assert not lost.exists()
+
+
+def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
+    app = open_app("New run")
+    for key, kind, value in (
+        ("new-name", "text_input", "mine"),
+        ("new-corpus", "text_input", f"folder:{many_scenes}"),
+        ("new-limit", "number_input", 12),
+        ("new-further", "text_input", "zoo/mae@layer=2"),
+    ):
+        getattr(app, kind)(key=key).set_value(value).run()
+    app.multiselect(key="new-models").set_value(["baseline/pixels"]).run()
+    app.multiselect(key="new-groups").set_value(["blur", "noise"]).run()
+    app.select_slider(key="new-view").set_value(96).run()
+    assert not app.exception
+    sent = {name.replace("-", "_"): address(app, name) for name in app.query_params if name.startswith("new-")}
+    opened = open_app("New run", **sent)
+    assert not opened.exception
+    assert not opened.metric
+    assert label(opened, "button", "Start").disabled
+    opened.button(key="open-corpus").click().run()
+    opened.button(key="open-further").click().run()
+    assert not opened.exception
+    for key in ("new-name", "new-corpus", "new-limit", "new-further", "new-models", "new-groups", "new-view"):
+        assert opened.session_state[key] == app.session_state[key] not in ("", [], 0)
+    assert [m.value for m in opened.metric] == [m.value for m in app.metric]
+
+
+@pytest.mark.parametrize("corpus", ["torchvision:CIFAR10", " torchvision:CIFAR10", "folder:/", "theirs:x"])
+def test_a_link_opens_no_corpus(open_app, monkeypatch, corpus):
+    asked = []
+    monkeypatch.setattr("dashboard.data.cache.corpus_size", lambda name: asked.append(name) or (200, 10, ""))
+    app = open_app("New run", new_corpus=corpus, new_limit="-5", new_view="7")
+    assert not app.exception
+    assert not asked
+    assert "came by a link" in texts(app)
+    assert (app.number_input(key="new-limit").value, app.select_slider(key="new-view").value) == (0, 128)
+    app.text_input(key="new-corpus").set_value("folder:mine").run()
+    assert asked == ["folder:mine"], "whoever types the name wants it"
+    assert address(app, "new-corpus") == "folder:mine"
+
+
+def test_what_a_folder_holds_besides_pictures_is_told_before_a_run_begins(open_app, tmp_path, monkeypatch):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    noise = np.random.default_rng(0).integers(0, 255, (140, 140, 3), dtype=np.uint8)
+    (mine / "good.png").write_bytes(encode_png(noise))
+    for name in ("a.txt", "b<b>.txt", "c.txt", "d.txt"):
+        (mine / name).write_text("no picture")
+    app = open_app("New run")
+    app.text_input(key="new-corpus").set_value(f"folder:{mine}").run()
+    assert not app.exception
+    assert "4 files are left out" in unescaped(app)
+    assert "a.txt: " in unescaped(app)
+    assert "<b>" not in texts(app)
+    assert "The disk has" not in texts(app)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2**10))
+    app.run()
+    assert "The disk has 0 MB left" in texts(app)
+
+
+def test_what_cannot_be_a_path_or_a_name_is_one_sentence(open_app):
+    app = open_app("New run")
+    for key, value in (
+        ("new-corpus", "folder:~nosuch/x"),
+        ("new-further", "hf:" + 300 * "x"),
+        ("new-further", "file:~nosuch/x"),
+    ):
+        app.text_input(key=key).set_value(value).run()
+        assert not app.exception
+        assert len(app.error) == 1
+        app.text_input(key=key).set_value("photos" if key == "new-corpus" else "").run()
+
+
+def test_new_run_says_what_is_wrong_with_other_packages(open_app, monkeypatch):
+    monkeypatch.setattr("dashboard.data.cache.catalog_problems", lambda: ("The entry point 'theirs' is broken.",))
+    assert [w.value for w in open_app("New run").warning] == ["The entry point 'theirs' is broken."]
+
+
+def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
+    app = open_app("New run")
+    assert {m.label for m in app.metric} >= {"Images", "Time, roughly", "Disk"}
+    for name, said in (("../up", "A name has"), ("", "Give the run a name")):
+        app.text_input(key="new-name").input(name).run()
+        assert said in texts(app)
+        assert label(app, "button", "Start").disabled
+    app.text_input(key="new-name").input("mine").run()
+    assert not label(app, "button", "Start").disabled
+    app.text_input(key="new-corpus").input("folder:/no/such/folder").run()
+    assert len(app.error) == 1
+    assert label(app, "button", "Start").disabled
+
+
+@pytest.mark.parametrize(("state", "offered"), [("cancelled", True), ("failed", True), ("done", False)])
+def test_a_run_whose_studies_were_cut_off_can_be_resumed(open_app, data_folder, made_run, state, offered):
+    run = data_folder / "runs" / "mine"
+    shutil.copytree(made_run, run)
+    (run / "log").mkdir(exist_ok=True)
+    (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
+    app = open_app("New run")
+    assert not app.exception
+    assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered

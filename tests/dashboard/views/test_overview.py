@@ -1,0 +1,81 @@
+"""The page Overview without a browser."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+from dashboard.components.tour import STEPS
+from probing_core.results import Run
+from probing_core.runs.store import Store, digest
+from tests.dashboard.app_reading import label, texts
+from tests.dashboard.conftest import PAGES, REFERENCE
+
+
+def test_overview_marks_what_cannot_be_told_apart(open_app):
+    app = open_app(task="group-0", subset="unseen")
+    assert label(app, "selectbox", "Task").value == "group-0"
+    table = next(t.value for t in app.dataframe if "against the best" in t.value)
+    assert table["against the best"].iloc[0] == "best"
+    assert table["chance %"].round(1).eq(9.1).all()
+    assert table["model"].str.startswith("baseline/").sum() == 2
+
+
+def test_the_tour_has_five_steps_and_can_be_closed(open_app):
+    app = open_app()
+    for step, (page, _, _) in enumerate(STEPS, 1):
+        assert f"**{step} of 5 · {page}**" in texts(app)
+        assert page in (app.title[0].value, "Overview")  # each step leads to the page that it is about
+        if step < len(STEPS):
+            app.button(key="tour-next").click().run()
+    app.button(key="tour-close").click().run()
+    assert "of 5 ·" not in texts(app)
+    app.switch_page(PAGES["Overview"]).run()
+    app.button(key="tour-again").click().run()
+    assert "**1 of 5" in texts(app)
+
+
+def test_the_overview_leads_to_two_classes(open_app):
+    app = open_app()
+    app.button(key="ask-two").click().run()
+    assert not app.exception
+    assert label(app, "button_group", "Compare").value == "two classes"
+
+
+def test_the_overview_shows_what_stands_behind_its_scores(open_app):
+    run = Run.open(REFERENCE)
+    assert len(open_app(run=REFERENCE).dataframe) == 2, "what nobody has opened is not made"
+    folds = ("other-probes", "repetitions", "sure", "content")
+    app = open_app(run=REFERENCE, **{f"show-{name}": "True" for name in folds})
+    assert not app.exception
+    assert [e.label for e in app.expander if "fine" in e.label or "trusted" in e.label or "Content" in e.label] == [
+        "Other probes at the task fine",
+        "Repetitions at the task fine",
+        "How far the probabilities of the task fine can be trusted",
+        "Content under each transformation",
+    ]
+    sure = next(t.value for t in app.dataframe if "nll" in t.value).set_index("model")
+    scores = run.scores[(run.scores["task"] == "fine") & (run.scores["subset"] == "seen")].set_index("measure")
+    mae = scores[scores["model"] == "zoo/mae"]
+    assert list(sure.loc["zoo/mae", ["nll", "low", "high"]]) == list(mae.loc["nll", ["value", "low", "high"]])
+    assert sure.at["zoo/mae", "calibration-error"] == mae.at["calibration-error", "value"]
+    probes = next(t.value for t in app.dataframe if "knn-5" in set(t.value.get("probe", ())))
+    assert {"linear", "mlp", "mlp-0"} <= set(probes["probe"])
+    content = next(t.value for t in app.dataframe if "oracle" in t.value)
+    assert content[["clean", "transformed", "oracle"]].notna().all().all()
+
+
+def test_overview_tells_what_the_change_of_corpus_costs(open_app, data_folder, made_run, tmp_path):
+    source, run = data_folder / "reference", tmp_path / "adopting"
+    for path in (source, run):
+        shutil.copytree(made_run, path)
+    recipe = Run.open(source).recipe
+    taken = replace(recipe, probes_from=digest(recipe.without_models()), fingerprint="of another corpus")
+    Store(run).write_toml("run.toml", taken.to_toml(), "taken")
+    app = open_app("Overview", run=run)
+    assert not app.exception
+    table = next(e.value for e in app.dataframe if "difference" in e.value)
+    assert set(table["model"]) == set(recipe.models)
+    assert (table["difference"] == 0).all(), "both runs have the same scores here"
+    shutil.rmtree(source)
+    assert "not here to be compared with" in texts(open_app("Overview", run=run))

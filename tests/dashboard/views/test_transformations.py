@@ -1,0 +1,59 @@
+"""The page Transformations without a browser."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from dashboard.data.pictures import SHOWN
+from dashboard.widgets import upload
+from probing_core.images import encode_png
+from tests.dashboard.app_reading import label, texts
+from tests.dashboard.conftest import PAGES, REFERENCE
+
+
+def test_transformations_says_what_reaches_each_model(open_app):
+    app = open_app("Transformations", run=REFERENCE, survival="True")
+    assert not app.exception
+    table = next(t.value for t in app.dataframe if "timm:tf_efficientnet_lite0" in t.value).set_index("transform")
+    cropped = table["timm:tf_efficientnet_lite0"]
+    assert cropped["border"] < 5, "its crop leaves the border out"
+    assert cropped["contrast"] == pytest.approx(100, abs=5)
+    np.testing.assert_allclose(table["zoo/supervised and 11 more"], 100)
+    words = texts(app).replace("\\", "")
+    assert "Hardly anything reaches timm:tf_efficientnet_lite0 of: **border**" in words
+    assert "State no resize of their own: baseline/pixels, baseline/handcrafted" in words
+    assert "This needs a run" in texts(open_app("Transformations", run=None, survival="True"))
+
+
+def test_an_upload_is_decoded_once_and_given_up_with_its_page(open_app, monkeypatch):
+    decoded = []
+    inspect = upload.inspect
+    monkeypatch.setattr(upload, "inspect", lambda content, name: decoded.append(name) or inspect(content, name))
+    app = open_app("Transformations")
+    image = np.full((300, 200, 3), 90, np.uint8)
+    app.file_uploader(key="picture-upload").upload("mine.png", encode_png(image), "image/png").run()
+    app.run()
+    assert decoded == ["mine.png"]
+    monkeypatch.setattr(upload, "CACHED_BYTES", image.nbytes - 1)
+    app.run().run()
+    assert decoded == ["mine.png"] * 2, "what is too large to be kept is decoded at every run"
+    app.switch_page(PAGES["Overview"]).run()
+    assert app.session_state["_decoded_before"] == {}
+    assert "_decoded" not in app.session_state
+
+
+def test_a_large_picture_is_shown_smaller():
+    picture = upload.chosen("mine", np.zeros((3000, 1000, 3), np.uint8))
+    assert picture.shown.shape == (SHOWN, 267, 3)
+    assert upload.chosen("small", np.zeros((30, 10, 3), np.uint8)).shown.shape == (30, 10, 3)
+
+
+def test_transformations_decodes_an_upload(open_app):
+    app = open_app("Transformations", transform="swirl")
+    assert label(app, "selectbox", "Transformation").value == "swirl"
+    image = cv2.resize(np.random.default_rng(1).integers(0, 255, (8, 8, 3), dtype=np.uint8), (90, 90))
+    app.file_uploader(key="picture-upload").upload("small.png", encode_png(image), "image/png").run()
+    assert not app.exception
+    assert texts(app).replace("\\", "").count("small: 90 x 90 pixels") == 1
