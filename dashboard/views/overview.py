@@ -14,7 +14,7 @@ from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import leaderboard_chart, profile_chart, substance_chart
 from probing_core.measures import MEASURES
-from probing_core.pipeline.abstract import CLAIMS
+from probing_core.pipeline.claims import CLAIMS
 from probing_core.results import Run, change_of_corpus, rankable, source_of, summaries
 from probing_core.results.ranking import measure_of
 from probing_core.runs import layout

@@ -56,7 +56,7 @@ class Measure:
             so that the interval may not even hold the value.
         score: predictions -> the score as sums by photograph, or None where the predictions lack what it needs. The
             table of scores then has the measure for every probe, over the samples whose transforms it learned
-            (subset ``seen``). None for measures of particular subsets (`probing_core.pipeline.scoring`) and of
+            (subset ``seen``). None for measures of particular subsets (`probing_core.pipeline.evaluate`) and of
             studies (`probing_core.pipeline.studies`).
         chance: number of classes -> what guessing scores.
     """

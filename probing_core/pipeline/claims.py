@@ -19,7 +19,6 @@ from probing_core.measures.classification import balanced_accuracy, informedness
 from probing_core.measures.cluster_sums import ClusterSums, difference, mean
 from probing_core.measures.intervals import bootstrap
 from probing_core.measures.paired_tests import holm, sign_flip
-from probing_core.pipeline.abstract import CLAIMS
 from probing_core.runs import layout, revisions
 from probing_core.runs.layout import predictions_path
 from probing_core.runs.models import model_entries
@@ -28,6 +27,15 @@ from probing_core.runs.samples import evaluation_mode, load_transforms
 from probing_core.runs.store import Store, digest
 from probing_core.runs.tasks import ROTATIONS
 from probing_core.transforms import FAR_CONTROL
+
+CLAIMS = (
+    "All six embeddings identify dozens of transformations.",
+    "Masked models (MAE, CAN) are best at telling the exact transformation.",
+    "Image-text models (CLIP, ALIGN) generalize best to styles that no probe has seen.",
+    "The five foundation objectives hold more non-semantic information than supervised training.",
+    "Knowing more about appearance does not cost knowing less about content.",
+)
+"""What the abstract claims, in this project's words; they are in the key of the tables."""
 
 SUPERVISED, SIMCLR, MAE, CAN = "zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can"
 CLIP, ALIGN = "zoo/clip-plain", "zoo/align-plain"
@@ -144,20 +152,21 @@ def identified(rows: pd.DataFrame) -> tuple[int, int, int]:
     is known: those whose recall does not lie at chance or below with its whole interval.
 
     The first was named in advance and decides: recall lies above chance, 1/K, with its whole interval. A probe that
-    hardly ever names a class may fail it and still tell the class from others; so the second asks whether the recall
-    lies above the rate at which other classes are called so (informedness of that class), with its whole interval.
+    hardly ever names a class may fail it and still separate the class from others; so the second asks whether the
+    recall lies above the rate at which other classes are called so (informedness of that class), with its whole
+    interval.
     """
     classes = rows["truth"].nunique()
     by_recall = by_informedness = perhaps = 0
     base = rows["base_id"].to_numpy()
     for name in sorted(set(rows["truth"]) - {"identity"}):
-        is_it, said = ((rows[c] == name).to_numpy() for c in ("truth", "predicted"))
-        recall = interval(mean(said[is_it], base[is_it]), low=0, high=1)
+        is_it, called = ((rows[c] == name).to_numpy() for c in ("truth", "predicted"))
+        recall = interval(mean(called[is_it], base[is_it]), low=0, high=1)
         by_recall += recall.low > 1 / classes
         perhaps += not recall.high <= 1 / classes  # where there is no interval, perhaps
         # With two classes, this one and the rest, the mean informedness is that of either.
-        told = informedness(is_it.astype(np.int64), said.astype(np.int64), base)
-        by_informedness += interval(told, low=-1, high=1).low > 0
+        informed = informedness(is_it.astype(np.int64), called.astype(np.int64), base)
+        by_informedness += interval(informed, low=-1, high=1).low > 0
     return by_recall, by_informedness, perhaps
 
 
@@ -179,21 +188,22 @@ def _identified(counts: dict[str, tuple[int, int, int]]) -> tuple[str, str]:
 def _verdict(contrasts: pd.DataFrame) -> tuple[str, str]:
     """Holds where every contrast is above 0 after Holm's correction; fails where any is below."""
     known = contrasts[contrasts["p"].notna()]
-    said = "; ".join(
+    differences = "; ".join(
         f"{_short(row['first'])} - {_short(row['second'])} {100 * row['effect']:+.1f} "
         f"({100 * row['low']:.1f} to {100 * row['high']:.1f})"
         for row in known.to_dict("records")
     )
     if len(known) < len(contrasts):
         absent = f"{len(contrasts) - len(known)} of {len(contrasts)} contrasts need models or styles not in the run."
-        return OPEN, absent + (f" In points, with 95 % intervals: {said}." if said else "")
+        return OPEN, absent + (f" In points, with 95 % intervals: {differences}." if differences else "")
     sure = contrasts["p_holm"] < SIGNIFICANCE
     above, below = int((sure & (contrasts["effect"] > 0)).sum()), int((sure & (contrasts["effect"] < 0)).sum())
     verdict = HOLDS if above == len(contrasts) else FAILS if below else OPEN
     far = " Far styles are counted in all three rotations together, by the share of them that is called style."
     return verdict, (
         f"{above} of {len(contrasts)} contrasts lie above 0 and {below} below, after Holm's correction."
-        f"{far if set(contrasts['score']) == {'far style'} else ''} Differences in points with 95 % intervals: {said}."
+        f"{far if set(contrasts['score']) == {'far style'} else ''} Differences in points with 95 % intervals: "
+        f"{differences}."
     )
 
 
@@ -213,10 +223,10 @@ def _trade_off(style: dict[str, ClusterSums], content: dict[str, ClusterSums]) -
     low, high = np.quantile(correlations, [0.025, 0.975])
     value = float(pd.Series(values[0]).corr(pd.Series(values[1]), method="spearman"))
     verdict = HOLDS if low >= 0 else FAILS if high < 0 else OPEN
-    said = ", ".join(f"{_short(m)} {100 * a:.0f} / {100 * b:.0f}" for m, a, b in zip(SIX, *values, strict=True))
+    accuracies = ", ".join(f"{_short(m)} {100 * a:.0f} / {100 * b:.0f}" for m, a, b in zip(SIX, *values, strict=True))
     return verdict, (
         f"Rank correlation of transformation and content accuracy over the six: {value:.2f} ({low:.2f} to {high:.2f}, "
-        f"photographs drawn again). Percent, transformation / content: {said}."
+        f"photographs drawn again). Percent, transformation / content: {accuracies}."
     )
 
 

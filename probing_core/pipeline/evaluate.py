@@ -1,4 +1,7 @@
-"""Predictions -> scores with intervals: one tidy table a run (see docs/run-format.md)."""
+"""Predictions -> scores with intervals: one tidy table a run.
+
+Scores are sums by base photograph until their interval is made. docs/run-format.md defines their subsets.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadRun
-from probing_core.measures import MEASURES, interval
+from probing_core.measures import MEASURES, Predictions, interval
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.cluster_sums import ClusterSums, difference, mean
 from probing_core.measures.intervals import without_interval
 from probing_core.pipeline.caveats import joined, note_of_fit_columns, too_few
-from probing_core.pipeline.scoring import Score, fewer_scores, oracle_scores, scores_of
 from probing_core.runs import layout, revisions
 from probing_core.runs.layout import DEPLOYMENT, ORACLE, OTHER_PROBES, fits_path, predictions_path, probe_path
 from probing_core.runs.model_samples import read_probe
@@ -22,18 +26,22 @@ from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms
 from probing_core.runs.store import Store, digest
-from probing_core.runs.tasks import CONTENT, make_task, task_names
+from probing_core.runs.tasks import CONTENT, codes, make_task, task_names
+from probing_core.transforms import FAR_CONTROL
 
 LINEAR = "linear"
 
+Score = tuple[str, str, np.ndarray, ClusterSums, float]
+"""Subset, measure, rows that it is of (positions or a mask), their sums, chance."""
+
 
 @dataclass(frozen=True)
-class _Part:
-    """Scores of one probe: which, on what, and what a reader must know of its fit."""
+class _ProbeScores:
+    """Scores of one probe: which, on what, and its fits."""
 
     task: str
     probe: str
-    told: pd.DataFrame
+    predictions: pd.DataFrame
     fits: pd.DataFrame
     scores: Iterable[Score]
 
@@ -57,67 +65,67 @@ def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
     rows: list[dict[str, Any]] = []
     for done, entry in enumerate(entries):
         progress.update("evaluate", done, len(entries), f"Scoring {entry['name']}")
-        for part in _parts(store, recipe, entry["name"], names, samples, images):
-            rows += _rows(entry["name"], part)
+        for probe in _probes(store, recipe, entry["name"], names, samples, images):
+            rows += _rows(entry["name"], probe)
     progress.update("evaluate", len(entries), len(entries), "Scoring")
     fits = [store.read_table(f) for f in (fits_path(e["name"], n) for e in entries for n in names) if store.has(f)]
     store.write_table(layout.FITS, pd.concat(fits, ignore_index=True), key)
     store.write_table(layout.SCORES, pd.DataFrame(rows), key)
 
 
-def _parts(
+def _probes(
     store: Store,
     recipe: Recipe,
     model: str,
     names: Iterable[str],
     samples: pd.DataFrame,
     images: pd.DataFrame,
-) -> Iterator[_Part]:
+) -> Iterator[_ProbeScores]:
     transforms = load_transforms(recipe)
     far = {t.name for t in transforms if t.far}
     for name in names:
         if not store.has(predictions_path(model, name)):
             continue
-        told = store.read_table(predictions_path(model, name)).merge(samples, on="sample", validate="many_to_one")
+        table = store.read_table(predictions_path(model, name)).merge(samples, on="sample", validate="many_to_one")
         task = {ORACLE: CONTENT, OTHER_PROBES: "fine"}.get(name, name)
-        # A probe that was taken over chooses among all that it learned, even if this run has fewer.
+        # A probe of another run chooses among all that it learned, even if this run has fewer.
         if recipe.probes_from and store.has(probe_path(model, task)):
             classes = read_probe(store, model, task).classes
         else:
             classes = make_task(task, samples, transforms, images).classes
         fits = store.read_table(fits_path(model, task if name == ORACLE else name))
         if name == ORACLE:
-            for transform, rows in told.groupby("transform", sort=False):
+            for transform, rows in table.groupby("transform", sort=False):
                 mine = fits[fits["fold"] == f"oracle:{transform}"]
-                yield _Part(task, LINEAR, rows, mine, oracle_scores(rows, classes))
+                yield _ProbeScores(task, LINEAR, rows, mine, oracle_scores(rows, classes))
         elif name == OTHER_PROBES:
-            for probe, rows in _by_probe(told):
+            for probe, rows in _by_probe(table):
                 mine = fits[(fits["probe"] == probe) | fits["probe"].str.startswith(f"{probe}-")]
-                yield _Part(task, probe, rows, mine, fewer_scores(rows, classes))
+                yield _ProbeScores(task, probe, rows, mine, fewer_scores(rows, classes))
         else:
             mine = fits[~fits["fold"].str.startswith("oracle:") & (fits["fold"] != DEPLOYMENT)]
-            yield _Part(task, LINEAR, told, mine, scores_of(task, told, classes, far))
+            yield _ProbeScores(task, LINEAR, table, mine, scores_of(task, table, classes, far))
 
 
-def _by_probe(told: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def _by_probe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Each probe, and before its seeds the MLP as a whole: every sample counts once for each of them."""
-    seeds = told[told["probe"].str.startswith("mlp-")]
+    seeds = table[table["probe"].str.startswith("mlp-")]
     if len(seeds):
         yield "mlp", seeds
-    for probe, rows in told.groupby("probe", sort=False):
+    for probe, rows in table.groupby("probe", sort=False):
         yield str(probe), rows
 
 
-def _rows(model: str, part: _Part) -> Iterator[dict[str, Any]]:
-    fitted = _note(part.fits)
-    images = part.told["image_id"].factorize()[0]
-    for subset, measure, rows, sums, chance in part.scores:
+def _rows(model: str, probe: _ProbeScores) -> Iterator[dict[str, Any]]:
+    fitted = _note(probe.fits)
+    images = probe.predictions["image_id"].factorize()[0]
+    for subset, measure, rows, sums, chance in probe.scores:
         about = MEASURES.get(measure)
         found = interval(sums, low=about.low, high=about.high) if about.has_interval else without_interval(sums)
         yield {
             "model": model,
-            "task": part.task,
-            "probe": part.probe,
+            "task": probe.task,
+            "probe": probe.probe,
             "subset": subset,
             "measure": measure,
             "value": found.value,
@@ -135,3 +143,134 @@ def _note(fits: pd.DataFrame) -> str:
     """What a reader must know about the probes, or an empty string."""
     own = fits["note"].unique() if "note" in fits else ()
     return joined(note_of_fit_columns(fits["converged"], fits["at_edge"]), *own)
+
+
+def scores_of(task: str, predictions: pd.DataFrame, classes: tuple[str, ...], far: set[str]) -> Iterator[Score]:
+    """Every score of a linear probe.
+
+    Args:
+        predictions: a table of them joined with the samples.
+        classes: of the task.
+        far: transforms of the far-unseen tier.
+    """
+    columns = _Columns(predictions, classes)
+    yield from _main_scores(columns)
+    if task == CONTENT:
+        yield from _content(columns, far)
+        return
+    yield columns.balanced("visible", columns.visible & columns.seen)
+    for transform, rows in predictions.groupby("transform", sort=False).indices.items():
+        yield columns.balanced(f"transform:{transform}", np.asarray(rows), "recall")
+    yield from _groups(columns, far)
+    if task.startswith("group-"):
+        yield from _generalization(columns, far)
+    if predictions["repetition"].nunique() > 1 and columns.seen.all():
+        for repetition, rows in predictions.groupby("repetition").indices.items():
+            yield columns.balanced(f"repetition:{repetition}", np.asarray(rows))
+
+
+def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
+    """The scores of probes beside the linear one; arguments as in `scores_of`."""
+    columns = _Columns(predictions, classes)
+    yield from _main_scores(columns)
+    yield columns.balanced("visible", columns.visible)
+    yield from _groups(columns, set())
+
+
+def oracle_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
+    """The content as probes predict it that learned from images transformed alike, one score a transform."""
+    columns = _Columns(predictions, classes)
+    for transform, rows in predictions.groupby("transform", sort=False).indices.items():
+        yield columns.balanced(f"oracle:{transform}", np.asarray(rows))
+
+
+class _Columns:
+    """Columns of a table of predictions as arrays."""
+
+    def __init__(self, table: pd.DataFrame, classes: tuple[str, ...]) -> None:
+        self.table = table
+        self.truth, self.predicted = codes(table["truth"], classes), codes(table["predicted"], classes)
+        self.clusters = np.unique(table["base_id"].to_numpy(str), return_inverse=True)[1]  # numbers sort faster
+        self.right = self.truth == self.predicted
+        self.seen = table["seen"].to_numpy()
+        # Identity is invisible by nature: left in, or the visible subset would be another problem.
+        self.visible = (table["visible"] | (table["transform"] == "identity")).to_numpy()
+        self.classes = len(classes)
+        self.chance = 1 / len(classes)
+
+    def accuracy(self, rows: np.ndarray) -> ClusterSums:
+        return balanced_accuracy(self.truth[rows], self.predicted[rows], self.clusters[rows])
+
+    def predictions(self, rows: np.ndarray) -> Predictions:
+        columns = [c for c in ("p_truth", "p_predicted", "p_calibrated") if c in self.table]
+        probabilities = {column: self.table[column].to_numpy(np.float64)[rows] for column in columns}
+        return Predictions(self.truth[rows], self.predicted[rows], self.clusters[rows], **probabilities)
+
+    def balanced(self, subset: str, rows: np.ndarray, measure: str = "balanced-accuracy") -> Score:
+        return subset, measure, rows, self.accuracy(rows), self.chance
+
+
+def _main_scores(columns: _Columns) -> Iterator[Score]:
+    """Of the transforms that the probe learned: the ranking measure, then every score of the catalog."""
+    seen = columns.seen
+    yield columns.balanced("seen", seen)
+    if seen.all():
+        yield columns.balanced("all", seen)
+    predictions = columns.predictions(seen)
+    for measure in MEASURES:
+        if measure.score is not None and (sums := measure.score(predictions)) is not None:
+            yield "seen", measure.name, seen, sums, measure.chance(columns.classes)
+
+
+def _groups(columns: _Columns, far: set[str]) -> Iterator[Score]:
+    """A group's recall is the mean over its members; the far tier is reported apart."""
+    members = codes(columns.table["transform"], tuple(columns.table["transform"].unique()))
+    for group, rows in _indices(columns.table, "group", far):
+        hits = np.where(columns.right[rows], members[rows], -1)
+        yield (
+            f"group:{group}",
+            "recall",
+            rows,
+            balanced_accuracy(members[rows], hits, columns.clusters[rows]),
+            columns.chance,
+        )
+
+
+def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
+    """How well groups are recognized by members that training never saw; identity has none and is left out."""
+    changed = (columns.table["transform"] != "identity").to_numpy()
+    is_far = columns.table["transform"].isin(far).to_numpy()
+    is_control = (columns.table["transform"] == FAR_CONTROL).to_numpy()
+    unseen = ~columns.seen & ~is_far & changed
+    for subset, rows in (
+        ("seen", columns.seen & changed),
+        ("unseen", unseen),
+        ("far", is_far & ~is_control),
+        ("far-control", is_control),
+    ):
+        if rows.any():
+            yield columns.balanced(subset, rows, "group-hit-rate")
+            untouched = (columns.table["predicted"] == "identity").to_numpy()[rows]
+            yield subset, "called-identity", rows, mean(untouched, columns.clusters[rows]), columns.chance
+    # Of the groups that have an unseen member: others would make the gap one between groups.
+    alike = columns.seen & changed & np.isin(columns.truth, columns.truth[unseen])
+    first, second = columns.accuracy(alike), columns.accuracy(unseen)
+    if unseen.any() and len(first.sums) == len(second.sums):
+        yield "all", "generalization-gap", alike | unseen, difference(first, second), 0.0
+
+
+def _content(columns: _Columns, far: set[str]) -> Iterator[Score]:
+    """What the probe of untouched pictures recognizes of the content under each transform."""
+    for column in ("transform", "group"):
+        for name, rows in _indices(columns.table, column, far if column == "group" else set()):
+            if name != "identity":
+                yield columns.balanced(f"{column}:{name}", rows)
+
+
+def _indices(table: pd.DataFrame, column: str, without: set[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Positions of the rows of each value of ``column``, less those of the transforms ``without``."""
+    wanted = ~table["transform"].isin(without).to_numpy()
+    for name, rows in table.groupby(column, sort=False).indices.items():
+        mine = np.asarray(rows)[wanted[rows]]
+        if len(mine):
+            yield str(name), mine
