@@ -1,6 +1,6 @@
 """One family of errors, so that a caller can separate bad input from a bug.
 
-Every message says what was expected, what arrived, what exists and how to mend it, in one sentence that
+Every message states what was expected, what arrived, what exists and how to mend it, in one sentence that
 a person can act on. The CLI prints it behind ``error:`` and exits with 2; a page shows it as it stands.
 """
 

@@ -1,4 +1,4 @@
-"""``predict``: what every model says of pictures."""
+"""``predict``: what was done to pictures, by every model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
         commands,
         "predict",
         predict,
-        "tell what every model says was done to pictures",
+        "predict with every model what was done to pictures",
         "probing predict cat.jpg dog.png --json",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE")

@@ -20,7 +20,7 @@ from probing_core.runs.store import Store, digest
 
 NEIGHBORS = 15
 MOST_POINTS = 10_000
-"""Larger runs are thinned to whole images; the map's table says which samples it shows."""
+"""Larger runs are thinned to whole images; the map's table lists the samples that it shows."""
 
 
 ALL, FIRST = "all", "first"
@@ -30,14 +30,14 @@ def project(store: Store, recipe: Recipe, which: str | Sequence[str], progress: 
     """Makes the missing maps.
 
     Args:
-        which: ``all``, ``first`` (of the run's first model; others are drawn when somebody asks for them), or names
+        which: ``all``, ``first`` (of the run's first model; others are drawn when they are asked for), or names
             of models of the run.
 
     Raises:
         UnknownName: the run has no such model.
     """
     samples = store.read_table(layout.SAMPLES, ["sample", "image_id"])
-    entries = _asked(model_entries(store), which)
+    entries = _chosen(model_entries(store), which)
     shown = thin(samples["image_id"].to_numpy(), MOST_POINTS)
     for done, entry in enumerate(entries):
         progress.update("project", done, len(entries), f"Drawing the map of {entry['name']}")
@@ -50,7 +50,7 @@ def project(store: Store, recipe: Recipe, which: str | Sequence[str], progress: 
     progress.update("project", len(entries), len(entries), "Drawing maps")
 
 
-def _asked(entries: list[dict], which: str | Sequence[str]) -> list[dict]:
+def _chosen(entries: list[dict], which: str | Sequence[str]) -> list[dict]:
     if isinstance(which, str):
         return entries if which == ALL else entries[:1]
     # A request may stand for several models: each layer has a map of its own.
@@ -66,8 +66,8 @@ def thin(image_ids: np.ndarray, most: int) -> np.ndarray:
     if len(image_ids) <= most:
         return np.arange(len(image_ids))
     images = list(dict.fromkeys(image_ids))
-    kept = max(1, int(most / (len(image_ids) / len(images))))
-    chosen = {images[i] for i in np.linspace(0, len(images) - 1, kept).round().astype(int)}
+    count = max(1, int(most / (len(image_ids) / len(images))))
+    chosen = {images[i] for i in np.linspace(0, len(images) - 1, count).round().astype(int)}
     return np.flatnonzero([i in chosen for i in image_ids])
 
 
