@@ -21,7 +21,7 @@ from probing_core.embedders.network.devices import resolve_precision
 from probing_core.errors import BadConfig, ProbingError
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.pictures import Pictures, batch_indices
-from probing_core.pretraining.recipe import Recipe
+from probing_core.pretraining.recipe import PretrainingRecipe
 from probing_core.runs.progress import Progress
 from probing_core.runs.store import TEMPORARY, write_atomically
 
@@ -59,7 +59,7 @@ class Facts:
 
 
 def train(
-    recipe: Recipe,
+    recipe: PretrainingRecipe,
     objective: Objective,
     pictures: Pictures,
     out: Path,
@@ -150,7 +150,7 @@ def schedule(step: int, steps: int, warm_up: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-def make_optimizer(objective: Objective, recipe: Recipe) -> torch.optim.AdamW:
+def make_optimizer(objective: Objective, recipe: PretrainingRecipe) -> torch.optim.AdamW:
     """AdamW over every parameter; biases, scales, positions and tokens do not decay, as is usual."""
     named = [(name, p) for name, p in objective.named_parameters() if p.requires_grad]
     kept = [p for name, p in named if p.ndim < 2 or name.endswith(("pos_embed", "positions", "mask_token"))]

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent / "recipes"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class PretrainingRecipe:
     """One training, less the corpus and the seed.
 
     Attributes:
@@ -52,7 +52,7 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
-def load_recipe(name: str) -> Recipe:
+def load_recipe(name: str) -> PretrainingRecipe:
     """The recipe called ``name``.
 
     Raises:
@@ -67,14 +67,14 @@ def load_recipe(name: str) -> Recipe:
     return parse_recipe(name, (FOLDER / f"{name}.toml").read_text())
 
 
-def parse_recipe(name: str, text: str) -> Recipe:
+def parse_recipe(name: str, text: str) -> PretrainingRecipe:
     content = tomllib.loads(text)
-    unknown = sorted(set(content) - {field.name for field in fields(Recipe)})
+    unknown = sorted(set(content) - {field.name for field in fields(PretrainingRecipe)})
     if unknown:
         raise BadConfig(f"The recipe '{name}' has unknown entries: {', '.join(unknown)}.")
     try:
         views = Views(**_with_tuples(content.pop("views")))
-        return Recipe(name=name, views=views, **_with_tuples(content))
+        return PretrainingRecipe(name=name, views=views, **_with_tuples(content))
     except (TypeError, KeyError) as error:
         raise BadConfig(f"The recipe '{name}' is incomplete or has unknown entries: {error}.") from error
 

@@ -20,7 +20,7 @@ from probing_core.pretraining.clip import CLIP
 from probing_core.pretraining.loop import Facts, train
 from probing_core.pretraining.mae import MAE
 from probing_core.pretraining.pictures import gather
-from probing_core.pretraining.recipe import Recipe, load_recipe
+from probing_core.pretraining.recipe import PretrainingRecipe, load_recipe
 from probing_core.pretraining.simclr import SimCLR
 from probing_core.pretraining.supervised import Supervised
 from probing_core.runs.progress import Progress
@@ -60,7 +60,7 @@ def run(
     return path
 
 
-def build(recipe: Recipe, rows: pd.DataFrame, seed: int) -> Objective:
+def build(recipe: PretrainingRecipe, rows: pd.DataFrame, seed: int) -> Objective:
     """The objective of ``recipe`` with fresh weights; the global random state stays as it was."""
     if recipe.objective not in OBJECTIVES:
         raise BadConfig(
