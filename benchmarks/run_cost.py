@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from benchmarks._models import random_vit
 from probing_core import pipeline
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
@@ -38,7 +39,6 @@ from probing_core.transforms.base import Image, generator
 from probing_core.transforms.view import cut_view, prepare_source, source_side
 
 VIEW = 128
-VIT = "vit_base_patch16_224"
 VIT_IMAGES, BUNDLED_IMAGES = 6, 32
 """Images before transforms; each gives 32 samples. ViT-B/16 takes a tenth of a second for one."""
 
@@ -59,7 +59,7 @@ def run() -> dict[str, dict[str, float]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         corpus = _corpus(Path(folder))
-        vit = f"timm:{VIT}@weights={_random_weights(Path(folder))}"
+        vit = random_vit(Path(folder))
         few, many = (_process(corpus, images) for images in (FEW, MANY))
         return {
             "run_cost": {
@@ -84,14 +84,6 @@ def _corpus(folder: Path) -> str:
     table = rows.assign(image=[small(image_id) for image_id in rows["image_id"]])
     table.to_parquet(folder / "photos.parquet")
     return f"parquet:{folder / 'photos.parquet'}"
-
-
-def _random_weights(folder: Path) -> Path:
-    import timm
-    from safetensors.torch import save_file
-
-    save_file(timm.create_model(VIT).state_dict(), folder / "vit.safetensors")
-    return folder / "vit.safetensors"
 
 
 def _ratio(corpus: str, names: Sequence[str], images: int, rounds: int) -> float:

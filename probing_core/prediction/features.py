@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from probing_core.embedders.providers.handcrafted import FEATURES, handcrafted
+from probing_core.embedders.providers.handcrafted import FEATURES, statistics
 from probing_core.embedders.providers.timm import PACKAGED, build, packaged_weights
 from probing_core.transforms.base import Image
 
@@ -38,9 +38,9 @@ def features(views: Sequence[Image]) -> np.ndarray:
     """
     if not len(views):
         return np.empty((0, len(_STATISTICS) + 2 * sum(_channels())), np.float32)
-    statistics = np.stack([handcrafted(view)[_STATISTICS] for view in views])
+    measured = statistics(views)[:, _STATISTICS]
     maps = [_maps(views[start : start + BATCH]) for start in range(0, len(views), BATCH)]
-    return np.hstack([statistics, np.concatenate(maps)]).astype(np.float32)
+    return np.hstack([measured, np.concatenate(maps)]).astype(np.float32)
 
 
 def _maps(views: Sequence[Image]) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from probing_core.embedders.base import EmbedderSpec, LoadedEmbedder
 from probing_core.embedders.names import ModelName, refuse_options
-from probing_core.embedders.providers.handcrafted import FEATURES, handcrafted
+from probing_core.embedders.providers.handcrafted import FEATURES, statistics
 from probing_core.transforms.base import Image
 
 PIXELS_SIDE = 16
@@ -39,7 +39,7 @@ class Handcrafted(LoadedEmbedder):
         self.dim = len(FEATURES)
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        return np.array([handcrafted(image) for image in images], np.float32).reshape(len(images), self.dim)
+        return statistics(images)
 
     def recipe(self) -> dict[str, Any]:
         return {"features": list(FEATURES), "libraries": {"cv2": cv2.__version__, "numpy": np.__version__}}

@@ -1,12 +1,15 @@
 """Image statistics that know what transforms do, and nothing of what is in a picture: the honest strong baseline.
 
 Lengths are pixels of the picture as it comes. Quantities that span orders of magnitude enter as logarithms, so that a
-linear probe can use them. Histograms of 256 values carry most of the work: 1 ms for a picture of 128 px.
+linear probe can use them. Every family has two functions: one measures a picture, mostly by histograms, and one turns
+the measurements of many pictures of a size into features.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -29,6 +32,29 @@ TONES = 4
 
 GRID = 4
 """Cells a side whose sharpness is compared: overlays and borders make some unlike the rest."""
+
+LEVELS = np.arange(256) / 255
+"""Values of a channel, in units of [0, 1]."""
+
+ROUNDED_LEVELS = (np.arange(256, dtype=np.float32) * np.float32(1 / 255)).astype(np.float64)
+"""The same as pixels have them in ``float32``."""
+
+_SATURATION = np.arange(256, dtype=np.float32) / np.float32(255)
+WEIGHTS = (_SATURATION.astype(np.float64), (_SATURATION * _SATURATION).astype(np.float64))
+"""Saturation and its square, by value."""
+
+WAVES = (np.cos(np.arange(256) * (2 * np.pi / 256)), np.sin(np.arange(256) * (2 * np.pi / 256)))
+"""A hue's point on the circle, by value."""
+
+LAPLACIAN = 1020
+"""The largest value of the Laplacian: four neighbors, and four times the center."""
+
+LAPLACIAN_LEVELS = np.arange(-LAPLACIAN, LAPLACIAN + 1) / 255
+
+LONE = 50
+"""Levels by which a lone pixel differs from the median of its neighbors."""
+
+NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 FEATURES: tuple[str, ...] = (
     *(f"{plane}-{m}" for plane in ("hue-cosine", "hue-sine") for m in ("mean", "deviation")),
@@ -59,88 +85,131 @@ FEATURES: tuple[str, ...] = (
     "cell-sharpness-lowest",
     "cell-sharpness-highest",
 )
-"""Names of the features, in the order of `handcrafted`."""
+"""Names of the features, in the order of `statistics`."""
+
+
+Measured = tuple[np.ndarray, ...]
+"""Of one picture; of many, each array has one more axis before the others."""
+
+
+def statistics(images: Sequence[Image]) -> np.ndarray:
+    """(N, len(FEATURES)) ``float32``: the statistics of pictures of any sizes, at least 16 px a side."""
+    result = np.empty((len(images), len(FEATURES)), np.float32)
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for position, image in enumerate(images):
+        shapes.setdefault(image.shape, []).append(position)
+    for (height, width, _), positions in shapes.items():
+        pictures = [Picture(images[position]) for position in positions]
+        measured = [[measure(picture) for measure, _ in FAMILIES] for picture in pictures]
+        features = [
+            describe(height * width, *(np.stack(arrays) for arrays in zip(*family, strict=True)))
+            for (_, describe), family in zip(FAMILIES, zip(*measured, strict=True), strict=True)
+        ]
+        result[positions] = np.concatenate(features, axis=1)
+    return result
 
 
 def handcrafted(image: Image) -> np.ndarray:
-    """(len(FEATURES),) ``float32``: the statistics of one picture, at least 16 px a side."""
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    parts = (
-        _hue(image),
-        _channels(image),
-        _steps(gray),
-        _spectrum(gray),
-        _directions(gray),
-        [_blockiness(gray, period) for period in PERIODS],
-        _noise(image),
-        _structure(gray),
-    )
-    return np.concatenate(parts).astype(np.float32)
+    """(len(FEATURES),) ``float32``: the statistics of one picture."""
+    return statistics([image])[0]
 
 
-def _hue(image: Image) -> list[float]:
+@dataclass(frozen=True)
+class Picture:
+    """A picture, and what several families need of it."""
+
+    image: Image
+
+    @cached_property
+    def gray(self) -> np.ndarray:
+        return cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY)
+
+    @cached_property
+    def steps(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Absolute differences between pixels `LAGS` apart: down, and, transposed, across."""
+        down, across = (
+            [cv2.absdiff(plane[lag:], plane[:-lag]) for lag in LAGS] for plane in (self.gray, cv2.transpose(self.gray))
+        )
+        return down, across
+
+
+def _measure_hue(picture: Picture) -> Measured:
+    hue, saturation, value = cv2.split(cv2.cvtColor(picture.image, cv2.COLOR_RGB2HSV_FULL))
+    positions = hue.ravel().astype(np.intp)
+    weighted = [np.bincount(positions, cv2.LUT(saturation, weights).ravel(), 256) for weights in WEIGHTS]
+    return (*weighted, _histogram(saturation), _histogram(value))
+
+
+def _describe_hue(
+    size: int, first: np.ndarray, second: np.ndarray, saturation: np.ndarray, value: np.ndarray
+) -> np.ndarray:
     """Hue as a point on the circle weighted by saturation; moments of saturation and value; quantiles of value."""
-    hue, saturation, value = (plane.ravel() for plane in cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)))
-    weights = saturation / np.float32(255)
-    angles = np.arange(256) * (2 * np.pi / 256)
-    first = np.bincount(hue, weights, 256) / hue.size
-    second = np.bincount(hue, weights * weights, 256) / hue.size
-    circle: list[float] = []
-    for wave in (np.cos(angles), np.sin(angles)):
-        mean = float(wave @ first)
-        circle += [mean, float(np.sqrt(max(wave**2 @ second - mean**2, 0)))]
-    counts = [_histogram(plane) for plane in (saturation, value)]
-    levels = np.arange(256) / 255
-    moments = [moment for count in counts for moment in _moments(levels, count)]
-    cumulative = np.cumsum(counts[1]) / value.size
-    quantiles = [float(np.searchsorted(cumulative, q / 100) / 255) for q in QUANTILES]
-    return circle + moments + quantiles
+    columns: list[np.ndarray] = []
+    for wave in WAVES:
+        mean = first @ wave / size
+        columns += [mean, np.sqrt(np.maximum(second @ wave**2 / size - mean**2, 0))]
+    for counts in (saturation, value):
+        columns += _moments(LEVELS, counts)
+    cumulative = np.cumsum(value, axis=1) / size
+    columns += [(cumulative < q / 100).sum(1) / 255 for q in QUANTILES]
+    return np.stack(columns, axis=1)
 
 
-def _channels(image: Image) -> list[float]:
+def _measure_channels(picture: Picture) -> Measured:
+    image = picture.image
+    height, width = image.shape[:2]
+    counts = np.stack([cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel() for channel in range(3)])
+    mean = counts @ ROUNDED_LEVELS / (height * width)
+    # row by row: three numbers at a time would be subtracted three times as slowly
+    pixels = image.reshape(height, -1) * np.float32(1 / 255)
+    pixels -= np.tile(mean.astype(np.float32), width)
+    pixels = pixels.reshape(-1, 3)
+    return counts, mean, (pixels.T @ pixels) / len(pixels)
+
+
+def _describe_channels(size: int, counts: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Means, deviations and correlations of the channels; levels in use; shares near black and near white."""
-    pixels = image.reshape(-1, 3).astype(np.float32)
-    pixels *= np.float32(1 / 255)
-    mean = pixels.mean(0, dtype=np.float64)
-    pixels -= mean.astype(np.float32)
-    covariance = (pixels.T @ pixels) / len(pixels)
-    deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-8))
-    correlation = covariance / np.outer(deviation, deviation)
-    counts = np.stack([_histogram(plane) for plane in cv2.split(image)])
-    return [
-        *np.stack([mean, deviation], axis=1).ravel(),
-        *correlation[[0, 0, 1], [1, 2, 2]],
-        *np.log((counts > 0).mean(1) + 1e-3),
-        *np.log(counts[:, :4].sum(1) / len(pixels) + 1e-3),
-        *np.log(counts[:, -4:].sum(1) / len(pixels) + 1e-3),
-    ]
+    deviation = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 1e-8))
+    correlation = covariance / (deviation[:, :, None] * deviation[:, None, :])
+    shares = [(counts > 0).mean(2), counts[:, :, :4].sum(2) / size, counts[:, :, -4:].sum(2) / size]
+    return np.concatenate(
+        [
+            np.stack([mean, deviation], axis=2).reshape(len(mean), -1),
+            correlation[:, [0, 0, 1], [1, 2, 2]],
+            *(np.log(share + 1e-3) for share in shares),
+        ],
+        axis=1,
+    )
 
 
-def _steps(gray: np.ndarray) -> list[float]:
+def _measure_steps(picture: Picture) -> Measured:
+    laplacian = cv2.Laplacian(picture.gray, cv2.CV_16S, delta=LAPLACIAN)
+    counts = cv2.calcHist([laplacian.view(np.uint16)], [0], None, [2 * LAPLACIAN + 1], [0, 2 * LAPLACIAN + 1]).ravel()
+    pairs = list(zip(*picture.steps, strict=True))
+    means = [cv2.mean(steps)[0] for pair in pairs for steps in pair]
+    none = [1 - cv2.countNonZero(steps) / steps.size for steps in pairs[0]]
+    return counts, np.array(means), np.array(none)
+
+
+def _describe_steps(size: int, counts: np.ndarray, means: np.ndarray, none: np.ndarray) -> np.ndarray:
     """The Laplacian (Pech-Pacheco et al. 2000: its variance measures focus), and mean steps over several lags."""
-    laplacian = cv2.Laplacian(gray, cv2.CV_16S)
-    # four neighbors and four times the center: -1020 to 1020
-    counts = cv2.calcHist([(laplacian + 1020).astype(np.uint16)], [0], None, [2041], [0, 2041]).ravel()
-    _, deviation, _, kurtosis = _moments(np.arange(-1020, 1021) / 255, counts)
-    down = [cv2.absdiff(gray[lag:], gray[:-lag]) for lag in LAGS]
-    across = [cv2.absdiff(gray[:, lag:], gray[:, :-lag]) for lag in LAGS]
-    return [
-        float(np.log(deviation**2 + 1e-6)),
-        kurtosis,
-        float(counts[1020] / gray.size),
-        *(float(np.log(cv2.mean(d)[0] + 0.1)) for pair in zip(down, across, strict=True) for d in pair),
-        1 - cv2.countNonZero(down[0]) / down[0].size,
-        1 - cv2.countNonZero(across[0]) / across[0].size,
-    ]
+    _, deviation, _, kurtosis = _moments(LAPLACIAN_LEVELS, counts)
+    columns = [np.log(deviation**2 + 1e-6), kurtosis, counts[:, LAPLACIAN] / size]
+    return np.concatenate([np.stack(columns, axis=1), np.log(means + 0.1), none], axis=1)
 
 
-def _spectrum(gray: np.ndarray) -> np.ndarray:
+def _measure_spectrum(picture: Picture) -> Measured:
+    window, ring = _fourier_plane(picture.gray.shape)
+    plane = picture.gray.astype(np.float32)
+    waves = np.fft.rfft2((plane - plane.mean()) * window)
+    power = waves.real**2 + waves.imag**2
+    return (np.bincount(ring, power.ravel(), RINGS),)
+
+
+def _describe_spectrum(size: int, power: np.ndarray) -> np.ndarray:
     """Log share of the power in rings around the origin of the Fourier plane, Hann window."""
-    window, ring = _fourier_plane(gray.shape)
-    plane = gray.astype(np.float32)
-    power = np.abs(np.fft.rfft2((plane - plane.mean()) * window)) ** 2
-    rings = np.bincount(ring, power.ravel(), RINGS) + 1e-3
-    return np.log(rings / rings.sum())
+    rings = power + 1e-3
+    return np.log(rings / rings.sum(1, keepdims=True))
 
 
 @lru_cache(maxsize=8)
@@ -151,74 +220,105 @@ def _fourier_plane(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     return np.outer(np.hanning(shape[0]), np.hanning(shape[1])).astype(np.float32), ring.ravel()
 
 
-def _directions(gray: np.ndarray) -> np.ndarray:
-    """Share of the gradient in each sector of direction: motion blur and streaks make it uneven."""
-    x, y = cv2.spatialGradient(gray)
+def _measure_directions(picture: Picture) -> Measured:
+    x, y = cv2.spatialGradient(picture.gray)
     magnitude, angle = cv2.cartToPolar(x.astype(np.float32), y.astype(np.float32))
-    sector = (angle * (DIRECTIONS / np.pi)).astype(np.int32) % DIRECTIONS
-    shares = np.bincount(sector.ravel(), magnitude.ravel(), DIRECTIONS) + 1
-    return shares / shares.sum()
+    sector = (angle * (DIRECTIONS / np.pi)).astype(np.intp)  # of a whole turn, and one more where it is complete
+    return (np.bincount(sector.ravel(), magnitude.ravel(), 2 * DIRECTIONS + 1),)
 
 
-def _blockiness(gray: np.ndarray, period: int) -> float:
-    """Log ratio of the steps across the strongest grid of ``period`` to the steps elsewhere (Wang et al. 2002)."""
-    ratios = []
-    for axis in (0, 1):
-        size = gray.shape[axis] - 1
-        jumps = (
-            cv2.absdiff(gray[1:], gray[:-1]).mean(1) if axis == 0 else cv2.absdiff(gray[:, 1:], gray[:, :-1]).mean(0)
-        )
-        phases = jumps[: size - size % period].reshape(-1, period).mean(0)
-        strongest = phases.max()
-        rest = (phases.sum() - strongest) / (period - 1)
-        ratios.append(np.log((strongest + 0.1) / (rest + 0.1)))
-    return float(np.mean(ratios))
+def _describe_directions(size: int, turn: np.ndarray) -> np.ndarray:
+    """Share of the gradient in each sector of direction: motion blur and streaks make it uneven."""
+    shares = turn[:, :DIRECTIONS] + turn[:, DIRECTIONS:-1] + 1
+    shares[:, 0] += turn[:, -1]
+    return shares / shares.sum(1, keepdims=True)
 
 
-def _noise(image: Image) -> list[float]:
-    """Deviation of noise by the difference of two Laplacians (Immerkaer 1996); and lone bright or dark pixels."""
-    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-    scale = np.sqrt(np.pi / 2) / 6
-    luma, red, blue = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb))
-    response = np.abs(cv2.filter2D(luma, cv2.CV_32F, kernel))
-    chroma = [np.abs(cv2.filter2D(plane, cv2.CV_32F, kernel)).mean() for plane in (red, blue)]
+def _measure_blocks(picture: Picture) -> Measured:
+    down, across = (
+        cv2.reduce(steps[0], 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() / steps[0].shape[1] for steps in picture.steps
+    )
+    return down, across
+
+
+def _describe_blocks(size: int, *jumps: np.ndarray) -> np.ndarray:
+    """Log ratio of the steps across the strongest grid of each period to the steps elsewhere (Wang et al. 2002)."""
+    columns = []
+    for period in PERIODS:
+        logs = []
+        for steps in jumps:
+            phases = steps[:, : steps.shape[1] // period * period].reshape(len(steps), -1, period).mean(1)
+            strongest = phases.max(1)
+            rest = (phases.sum(1) - strongest) / (period - 1)
+            logs.append(np.log((strongest + 0.1) / (rest + 0.1)))
+        columns.append(np.mean(logs, axis=0))
+    return np.stack(columns, axis=1)
+
+
+def _measure_noise(picture: Picture) -> Measured:
+    luma, red, blue = cv2.split(cv2.cvtColor(picture.image, cv2.COLOR_RGB2YCrCb))
+    response = cv2.filter2D(luma, cv2.CV_32F, NOISE_KERNEL)
+    chroma = [cv2.norm(cv2.filter2D(plane, cv2.CV_16S, NOISE_KERNEL), cv2.NORM_L1) for plane in (red, blue)]
     smooth = cv2.medianBlur(luma, 3)
-    tone = (smooth // (256 // TONES)).ravel()
-    sums = np.bincount(tone, response.ravel(), TONES)
-    counts = np.bincount(tone, minlength=TONES)
-    overall = float(response.mean())
-    by_tone = (sums + overall) / (counts + 1)  # a tone that does not occur has the overall noise
-    return [
-        float(np.log(overall * scale + 0.1)),
-        float(np.log(np.mean(chroma) * scale + 0.1)),
-        *np.log(by_tone * scale + 0.1),
-        float(np.log((cv2.subtract(luma, smooth) > 50).mean() + 1e-3)),
-        float(np.log((cv2.subtract(smooth, luma) > 50).mean() + 1e-3)),
-    ]
+    tone = (smooth // np.uint8(256 // TONES)).ravel()
+    sums = np.bincount(tone, np.abs(response).ravel(), TONES)
+    steps = cv2.subtract(luma, smooth), cv2.subtract(smooth, luma)
+    lone = [cv2.countNonZero(cv2.threshold(step, LONE, 255, cv2.THRESH_BINARY)[1]) for step in steps]
+    return sums, _histogram(smooth), np.array(chroma), np.array(lone)
 
 
-def _structure(gray: np.ndarray) -> list[float]:
-    """Edges (Canny 1986), flat areas in the rim and inside it, and how much sharpness differs between cells."""
-    height, width = gray.shape
-    rim = max(1, min(height, width) // 24)
-    blurred = cv2.blur(gray, (3, 3))
-    rough = cv2.absdiff(gray, blurred)
-    inside = rough[rim:-rim, rim:-rim]
-    inside_sum, rim_size = int((inside > 2).sum()), rough.size - inside.size
-    rim_rough = (int((rough > 2).sum()) - inside_sum) / rim_size
-    brightness, inside_brightness = float(gray.mean()), float(gray[rim:-rim, rim:-rim].mean())
-    rim_brightness = (brightness * gray.size - inside_brightness * inside.size) / rim_size
+def _describe_noise(
+    size: int, sums: np.ndarray, counts: np.ndarray, chroma: np.ndarray, lone: np.ndarray
+) -> np.ndarray:
+    """Deviation of noise by the difference of two Laplacians (Immerkaer 1996); and lone bright or dark pixels."""
+    overall = sums.sum(1, keepdims=True) / size
+    pixels = counts.reshape(len(counts), TONES, -1).sum(2)
+    by_tone = (sums + overall) / (pixels + 1)  # a tone that does not occur has the overall noise
+    noise = np.concatenate([overall, chroma.mean(1, keepdims=True) / size, by_tone], axis=1)
+    return np.concatenate([np.log(noise * (np.sqrt(np.pi / 2) / 6) + 0.1), np.log(lone / size + 1e-3)], axis=1)
+
+
+def _measure_structure(picture: Picture) -> Measured:
+    gray = picture.gray
+    rim = max(1, min(gray.shape) // 24)
+    rough = cv2.absdiff(gray, cv2.blur(gray, (3, 3)))
+    uneven = cv2.threshold(rough, 2, 255, cv2.THRESH_BINARY)[1]
+    inside = [plane[rim:-rim, rim:-rim] for plane in (uneven, gray)]
+    counted = cv2.countNonZero(cv2.Canny(gray, 50, 150)), cv2.countNonZero(uneven), cv2.countNonZero(inside[0])
+    means = cv2.mean(gray)[0], cv2.mean(inside[1])[0]
     cells = cv2.resize(rough.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA)
+    return np.array([*counted, *means, inside[0].size]), cells.ravel()
+
+
+def _describe_structure(size: int, facts: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Edges (Canny 1986), flat areas in the rim and inside it, and how much sharpness differs between cells."""
+    edges, uneven, uneven_inside, brightness, brightness_inside, inside = facts.T
+    rim = size - inside
+    rim_brightness = (brightness * size - brightness_inside * inside) / rim
     sharpness = np.log(cells + 0.1)
-    return [
-        float(cv2.Canny(gray, 50, 150).mean() / 255),
-        1 - rim_rough,
-        1 - inside_sum / inside.size,
-        abs(rim_brightness - inside_brightness) / 255,
-        float(sharpness.std()),
-        float(sharpness.min()),
-        float(sharpness.max()),
+    columns = [
+        edges / size,
+        1 - (uneven - uneven_inside) / rim,
+        1 - uneven_inside / inside,
+        np.abs(rim_brightness - brightness_inside) / 255,
+        sharpness.std(1),
+        sharpness.min(1),
+        sharpness.max(1),
     ]
+    return np.stack(columns, axis=1)
+
+
+FAMILIES: tuple[tuple[Callable[[Picture], Measured], Callable[..., np.ndarray]], ...] = (
+    (_measure_hue, _describe_hue),
+    (_measure_channels, _describe_channels),
+    (_measure_steps, _describe_steps),
+    (_measure_spectrum, _describe_spectrum),
+    (_measure_directions, _describe_directions),
+    (_measure_blocks, _describe_blocks),
+    (_measure_noise, _describe_noise),
+    (_measure_structure, _describe_structure),
+)
+"""(picture -> what is measured, (pixels, measured of many) -> (N, K) features), in the order of `FEATURES`."""
 
 
 def _histogram(plane: np.ndarray) -> np.ndarray:
@@ -226,13 +326,15 @@ def _histogram(plane: np.ndarray) -> np.ndarray:
     return cv2.calcHist([plane], [0], None, [256], [0, 256]).ravel()
 
 
-def _moments(levels: np.ndarray, counts: np.ndarray) -> tuple[float, float, float, float]:
-    """Mean, deviation, skewness and excess kurtosis of a histogram; the last two through the inverse hyperbolic
-    sine, since flat pictures have wild ones."""
-    share = counts / counts.sum()
-    mean = float(levels @ share)
-    centered = levels - mean
-    variance = float(centered**2 @ share) + 1e-8
-    skewness = float(centered**3 @ share) / variance**1.5
-    kurtosis = float(centered**4 @ share) / variance**2 - 3
-    return mean, float(np.sqrt(variance)), float(np.arcsinh(skewness)), float(np.arcsinh(kurtosis))
+def _moments(levels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, deviation, skewness and excess kurtosis, (N,) each, of histograms (N, levels); the last two through the
+    inverse hyperbolic sine, since flat pictures have wild ones."""
+    share = counts / counts.sum(1, keepdims=True, dtype=np.float64)
+    mean = share @ levels
+    centered = levels - mean[:, None]
+    squared = centered * centered
+    weighted = squared * share
+    variance = weighted.sum(1) + 1e-8
+    skewness = (weighted * centered).sum(1) / variance**1.5
+    kurtosis = (weighted * squared).sum(1) / variance**2 - 3
+    return mean, np.sqrt(variance), np.arcsinh(skewness), np.arcsinh(kurtosis)
