@@ -12,8 +12,7 @@ from collections.abc import Callable
 from functools import cache
 
 from probing_core.catalog import Catalog, suggest
-from probing_core.embedders import hub
-from probing_core.embedders import providers as provider_modules
+from probing_core.embedders import hub, providers
 from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.embedders.names import ModelName, parse
 from probing_core.embedders.providers import baselines
@@ -74,13 +73,13 @@ def bundled() -> tuple[str, ...]:
 
 
 @cache
-def providers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
+def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
     """What is before the colon of a name -> what makes the spec of such a name.
 
     A provider is a module of `probing_core.embedders.providers` with ``PREFIXES`` and ``make_spec(ModelName)``.
     """
     found: dict[str, Callable[[ModelName], EmbedderSpec]] = {}
-    for module in pkgutil.iter_modules(provider_modules.__path__, f"{provider_modules.__name__}."):
+    for module in pkgutil.iter_modules(providers.__path__, f"{providers.__name__}."):
         provider = importlib.import_module(module.name)
         for prefix in getattr(provider, "PREFIXES", ()):
             found[prefix] = provider.make_spec
@@ -100,12 +99,12 @@ def find_spec(name: str) -> EmbedderSpec:
         spec = _REGISTERED[parsed.base]
     elif parsed.base in CATALOG:
         spec = CATALOG.get(parsed.base)
-    elif parsed.provider in providers():
-        spec = providers()[parsed.provider](parsed)
+    elif parsed.provider in spec_makers():
+        spec = spec_makers()[parsed.provider](parsed)
     elif parsed.provider:
         raise UnknownName(
-            f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, providers())} "
-            + " ".join((f"There are: {', '.join(f'{provider}:' for provider in providers())}.", *CATALOG.problems))
+            f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, spec_makers())} "
+            + " ".join((f"There are: {', '.join(f'{provider}:' for provider in spec_makers())}.", *CATALOG.problems))
         )
     else:
         spec = CATALOG.get(parsed.base)

@@ -91,7 +91,7 @@ def test_content_by_transform_has_probe_and_oracle(trained, made):
 
 def test_classes_that_fall_out_of_the_content_task_are_told():
     told = summaries.content_classes(Run.open(data_dir() / "reference"))
-    assert "among 18 labels that no encoder of the zoo saw" in told
+    assert "one of 18 labels that no encoder of the zoo saw" in told
     assert "; 3 more have fewer than 5 photographs" in told
 
 
