@@ -28,10 +28,19 @@ def pixelate(image: Image, factor: float, rng: np.random.Generator) -> Image:
     height, width = image.shape[:2]
     block = factor * scale_of(image)
     small = max(1, round(width / block)), max(1, round(height / block))
-    blocks = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    blocks = _averages(image, small)
     # Columns by OpenCV, rows by copying them whole: half the time of both by OpenCV.
     stripes = cv2.resize(blocks, (width, small[1]), interpolation=cv2.INTER_NEAREST)
-    return stripes[np.arange(height) * small[1] // height]
+    return stripes.take(np.arange(height) * small[1] // height, axis=0)
+
+
+def _averages(image: Image, size: tuple[int, int]) -> Image:
+    """``image`` averaged over areas, (width, height) of them."""
+    (height, width), (columns, rows) = image.shape[:2], size
+    if width < columns or height < rows or width % columns == height % rows == 0:
+        return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    # Where areas cut pixels, OpenCV takes three quarters of the time for floats, and gives the same numbers.
+    return cv2.convertScaleAbs(cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA))
 
 
 def posterize(image: Image, bits: float, rng: np.random.Generator) -> Image:
