@@ -1,6 +1,7 @@
 # make demo    sets everything up and serves the dashboard on PORT: the reference run at once, while the demo run over
 #              the packaged photographs is computed beside it
 # make test    sets everything up and runs all tests
+# make quick   runs what a change needs in between: no browser, nothing slow
 # make check   formats, lints, checks types and imports
 # make bench   prints one JSON object of throughputs and ratios
 # make docs    regenerates what is generated in docs/
@@ -10,13 +11,16 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: demo test check bench docs site package browser clean
+.PHONY: demo test quick check bench docs site package browser clean
 
 demo: .venv/runtime
 	$(BIN)/probing demo --port $(PORT)
 
 test: .venv/dev browser
 	$(BIN)/pytest -n 2 --dist loadfile
+
+quick: .venv/dev
+	$(BIN)/pytest -q -n 2 --dist loadfile -m 'not slow and not browser and not network'
 
 check: .venv/dev
 	$(BIN)/ruff format .

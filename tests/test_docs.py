@@ -31,6 +31,8 @@ from scripts import docs, notebook, site_pages
 from tests.conftest import scene
 from tests.transforms.test_third_party import EXAMPLE
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 WRITTEN = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
 PAGES = ["README.md", "CONTRIBUTING.md", *WRITTEN]

@@ -12,6 +12,8 @@ from probing_core.embedders.providers.handcrafted import FEATURES, handcrafted
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 from tests.embedders.made import pictures
 
+pytestmark = pytest.mark.slow
+
 
 def test_listing_loads_no_framework():
     code = (

@@ -7,6 +7,8 @@ from scipy.stats import norm
 from probing_core.errors import BadArray
 from probing_core.measures.detection_threshold import detection_threshold
 
+pytestmark = pytest.mark.slow
+
 LEVELS = np.linspace(0, 1, 7)
 
 

@@ -11,6 +11,8 @@ from probing_core.measures.classification import balanced_accuracy, informedness
 from probing_core.measures.cluster_sums import difference, mean
 from probing_core.measures.intervals import t_quantile
 
+pytestmark = pytest.mark.slow
+
 CLASSES, SAMPLES = 6, 12
 
 

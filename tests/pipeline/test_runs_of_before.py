@@ -13,6 +13,8 @@ from probing_core.cli import main
 from probing_core.images import read_image
 from probing_core.runs.store import Store
 
+pytestmark = pytest.mark.slow
+
 MADE = Path(__file__).resolve().parents[1] / "data" / "run-of-0.1.0"
 COMMAND = (
     "run --out run --corpus folder:pictures --view 32 --models baseline/handcrafted "

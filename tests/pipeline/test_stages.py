@@ -15,6 +15,8 @@ from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 from tests.pipeline.test_embed import files
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = Options(
     view=32,
     transforms=("identity", "brighten", "contrast", "gaussian-blur", "motion-blur"),

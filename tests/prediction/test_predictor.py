@@ -19,6 +19,8 @@ from tests.conftest import scene
 from tests.pipeline.test_stages import few_run, split_run  # noqa: F401 - fixtures
 from tests.runs.test_samples import make_all
 
+pytestmark = pytest.mark.slow
+
 MODEL = "baseline/handcrafted"
 
 

@@ -21,6 +21,8 @@ from probing_core.pretraining.run import OBJECTIVES, build
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.store import TEMPORARY
 
+pytestmark = pytest.mark.slow
+
 PLAIN = tuple(OBJECTIVES)
 """Recipes that are called like their objective: one for each."""
 

@@ -14,6 +14,8 @@ from probing_core.pretraining.card import sparkline
 from probing_core.pretraining.gate import measure, seen_rows
 from probing_core.pretraining.publish import publish
 
+pytestmark = pytest.mark.slow
+
 
 class Knowing(ViTEmbedder):
     """Embeds a drawn picture as what it is: its direction and its darkened channel."""

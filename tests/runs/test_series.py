@@ -27,6 +27,8 @@ from probing_core.transforms.base import generator
 from tests.pipeline.test_embed import files, start
 from tests.runs.test_samples import recipe_of, silent
 
+pytestmark = pytest.mark.slow
+
 PAIRS = tuple(pairs_among(bank()))
 TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "posterize", "rotate", "hue-shift")
 

@@ -12,6 +12,8 @@ from probing_core.transforms import CATALOG, Image, generator
 from tests.transforms.pictures import sources, views
 from tests.transforms.shortcut_audit import audit
 
+pytestmark = pytest.mark.slow
+
 EVERY = 1
 """All packaged views: twenty of each of ten photographs."""
 

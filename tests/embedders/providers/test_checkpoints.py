@@ -10,6 +10,8 @@ from probing_core.embedders import load_embedder
 from probing_core.errors import ModelUnavailable, UnknownName
 from tests.embedders.made import call, in_pytorch, outputs_of, pictures, pillow, spoil
 
+pytestmark = pytest.mark.slow
+
 
 def test_simclr_is_resnet50_on_plain_values(tmp_path):
     import torchvision

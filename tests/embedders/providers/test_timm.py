@@ -13,6 +13,8 @@ from probing_core.embedders import load_embedder
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 from tests.embedders.made import call, in_pytorch, pictures, pillow
 
+pytestmark = pytest.mark.slow
+
 MODELS = ["test_vit", "test_vit2", "test_vit3", "test_resnet", "test_efficientnet", "test_convnext", "test_mambaout"]
 
 

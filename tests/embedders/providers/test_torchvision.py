@@ -10,6 +10,8 @@ from probing_core.embedders import load_embedder
 from probing_core.errors import ModelUnavailable, UnknownName
 from tests.embedders.made import call, in_pytorch, outputs_of, pictures, pillow, spoil
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("model", ["resnet18", "squeezenet1_1", "mobilenet_v3_small"])
 def test_torchvision_equals_the_input_of_its_classifier(model, tmp_path):

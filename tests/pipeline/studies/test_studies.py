@@ -18,6 +18,8 @@ from probing_core.runs.store import Store
 from tests.pipeline.studies.made import NARROW, WIDE, add_model, joined_by, made_store
 from tests.pipeline.test_embed import files
 
+pytestmark = pytest.mark.slow
+
 FORMAT = (Path(__file__).resolve().parents[3] / "docs" / "run-format.md").read_text(encoding="utf-8")
 TABLES = sorted([*(s.name for s in STUDIES), "cka"])
 

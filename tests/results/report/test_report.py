@@ -21,6 +21,8 @@ from probing_core.runs.store import Store
 from tests.dashboard.browser import CHROMIUM, WAIT_MS
 from tests.made_run import make_run
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<script>alert('x')</script>&\u2028</b>"
 
 
