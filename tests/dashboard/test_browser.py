@@ -137,10 +137,10 @@ def test_who_tells_jpeg_from_pixelation(visit, made_run):
     choose(page, "from", "pixelate")
     page.get_by_role("heading", name="Who tells jpeg from pixelate?").wait_for()
 
-    told = {m: Run.open(made_run).predictions(m, "fine") for m in MODELS}
-    best = tell_apart(told, "jpeg", "pixelate")["model"][0]
+    predictions = {m: Run.open(made_run).predictions(m, "fine") for m in MODELS}
+    best = tell_apart(predictions, "jpeg", "pixelate")["model"][0]
     page.get_by_text(f"{best} is best at telling jpeg from pixelate").wait_for()
-    both = told[best][told[best]["truth"].isin(("jpeg", "pixelate"))]
+    both = predictions[best][predictions[best]["truth"].isin(("jpeg", "pixelate"))]
     wrong = both[~both["correct"]]
     page.get_by_text(f"{best} gets {len(wrong)} of {len(both)} wrong").wait_for()
     settle(page)
@@ -170,7 +170,7 @@ def test_what_is_unfolded_can_be_sent_and_a_page_is_two_steps_back(visit):
 
     go(page, "Transformations")  # it writes its address once
     page.wait_for_url("**/transformations?**transform=**")
-    page.go_back()  # to the page as it came, which says again what it shows
+    page.go_back()  # to the page as it came, which writes again what it shows
     page.wait_for_url("**/transformations?**transform=**")
     settle(page)
     page.go_back()

@@ -85,23 +85,23 @@ def test_a_picture_of_the_camera_is_predicted(visit):
 
 def test_the_strength_is_moved_by_the_keyboard_and_goes_into_the_address(visit):
     page = visit("explore?transform=gaussian-blur")
-    told = page.get_by_text(re.compile(r"^sigma [\d.]+ px of a 128 px view$"))
-    told.wait_for()
-    before = told.inner_text()
+    label = page.get_by_text(re.compile(r"^sigma [\d.]+ px of a 128 px view$"))
+    label.wait_for()
+    before = label.inner_text()
     page.get_by_role("slider", name="Strength").focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     page.get_by_text(before, exact=True).wait_for(state="detached")
-    assert float(told.inner_text().split()[1]) > float(before.split()[1])
+    assert float(label.inner_text().split()[1]) > float(before.split()[1])
     step = page.get_by_role("slider", name="Strength").input_value()
     page.wait_for_url(re.compile(rf"[?&]strength={step}(&|$)"))  # of the last step
     settle(page)
-    after = told.inner_text()
+    after = label.inner_text()
     page.goto(page.url)  # as somebody does who was sent the link
     page.get_by_text(after, exact=True).wait_for()
 
 
-def test_pictures_follow_the_slider_before_it_is_let_go(visit):
+def test_pictures_follow_the_slider_before_it_is_released(visit):
     page = visit("explore?transform=gaussian-blur")
     address = page.url
     slider, picture = page.get_by_role("slider", name="Strength"), page.locator(".strength:not(.waiting) .after")
@@ -119,7 +119,7 @@ def test_pictures_follow_the_slider_before_it_is_let_go(visit):
     assert shown[0] == shown[3]
     assert len(set(words)) == len(set(shown)) == 3
     settle(page)
-    assert page.url == address, "the server is told when the slider is let go"
+    assert page.url == address, "the server gets the step when the slider is released"
 
 
 @pytest.mark.timeout(1800)

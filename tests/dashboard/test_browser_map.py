@@ -54,7 +54,7 @@ def heading_text(selected: int) -> str:
     return f"{selected:,} of {SAMPLES} samples"
 
 
-def test_more_points_than_a_figure_holds_are_thinned_and_say_from_what_to_what(large):
+def test_more_points_than_a_figure_holds_are_thinned_with_both_numbers(large):
     address, chromium = large
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(WAIT_MS)

@@ -1,5 +1,9 @@
 """Every page in headless Chromium, over the made run, the reference run and one under its probes: no exception,
-nothing in the console, nothing wider than the window."""
+nothing in the console, nothing wider than the window.
+
+On the pages of the made run axe-core finds no serious violation either; in the dark, where only colors differ,
+contrasts are checked.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,15 @@ import pytest
 
 from probing_core.paths import data_dir
 from probing_core.pipeline import Options, run
+from tests.dashboard.accessibility import violations_of
 from tests.dashboard.browser import ADDRESSES, ASKED, IN_BROWSER, WAIT_MS, complaints_of, settle
 
 pytestmark = IN_BROWSER
-WIDTHS = (1280, 800)
+WIDE, NARROW = 1280, 800
 DRAWN_MS = 500
 """What the page draws after its script has ended may complain, too."""
 
+AXE_DRAWN_MS = 1500
 FITS_MS = 20_000
 
 
@@ -26,35 +32,44 @@ def demo_run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["made", "reference", "demo"])
-def dashboard(request, serve):
+def shown(request):
+    """Which run is shown, and its directory."""
     shipped = data_dir() / "reference"
-    run = shipped if request.param == "reference" else request.getfixturevalue(f"{request.param}_run")
-    assert (run / "run.toml").is_file()  # pages without a run have little to complain about
-    return serve(run)
+    path = shipped if request.param == "reference" else request.getfixturevalue(f"{request.param}_run")
+    assert (path / "run.toml").is_file()  # pages without a run have little to complain about
+    return request.param, path
 
 
-@pytest.mark.parametrize(("theme", "widths"), [("light", WIDTHS), ("dark", WIDTHS[::-1])])
-def test_every_page_opens_without_a_complaint(dashboard, chromium, theme, widths):
+@pytest.mark.parametrize(
+    ("theme", "widths", "rules"), [("light", (WIDE, NARROW), None), ("dark", (NARROW, WIDE), ["color-contrast"])]
+)
+def test_every_page_opens_without_a_complaint(shown, serve, chromium, theme, widths, rules):
     """In either window, and made narrower or wider while it is open."""
     from playwright.sync_api import TimeoutError as TooLate
 
+    which, path = shown
     context = chromium.new_context(color_scheme=theme)
     context.set_default_timeout(WAIT_MS)
-    found = {}
-    for name, path in (ADDRESSES | ASKED).items():
+    found, passed = {}, 0
+    for name, view in (ADDRESSES | ASKED).items():
         page = context.new_page()
-        complaints = complaints_of(page)
+        complaints: list = complaints_of(page)
         page.set_viewport_size({"width": widths[0], "height": 900})
-        page.goto(f"{dashboard}/{path}")
+        page.goto(f"{serve(path)}/{view}")
         page.get_by_role("heading", level=1).first.wait_for()
         for width in widths:
             page.set_viewport_size({"width": width, "height": 900})
             settle(page)
-            page.wait_for_timeout(DRAWN_MS)
+            with_axe = which == "made" and width == WIDE
+            page.wait_for_timeout(AXE_DRAWN_MS if with_axe else DRAWN_MS)
             try:  # charts shrink some time after their window
                 page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=FITS_MS)
             except TooLate:
                 complaints.append(f"wider than a window of {width} pixels")
+            if with_axe:
+                violations, passes = violations_of(page, rules)
+                complaints += violations
+                passed += passes
         if page.get_by_test_id("stException").count():
             complaints.append(page.get_by_test_id("stException").first.inner_text())
         if complaints:
@@ -62,6 +77,8 @@ def test_every_page_opens_without_a_complaint(dashboard, chromium, theme, widths
         page.close()
     context.close()
     assert found == {}
+    if which == "made":
+        assert passed >= len(ADDRESSES | ASKED) * (1 if rules else 10)  # axe did run
 
 
 def test_it_finds_what_is_wrong(chromium):
@@ -69,10 +86,19 @@ def test_it_finds_what_is_wrong(chromium):
     page = chromium.new_page()
     complaints = complaints_of(page)
     page.set_content(
-        "<script>console.error('404 /_stcore/health'); console.error('said'); throw new Error('thrown')</script>"
+        "<script>console.error('404 /_stcore/health'); console.error('logged'); throw new Error('thrown')</script>"
     )
     page.wait_for_timeout(100)
     page.close()
     assert len(complaints) == 2
-    assert any("said" in c for c in complaints)
+    assert any("logged" in c for c in complaints)
     assert any("thrown" in c for c in complaints)
+
+
+def test_axe_finds_what_is_wrong(chromium):
+    """This check can fail, too: a picture without words, and pale text."""
+    page = chromium.new_page()
+    page.set_content("<html lang=en><title>x</title><img src='data:,'><p style='color:#ccc;background:#fff'>pale</p>")
+    violations, _ = violations_of(page)
+    page.close()
+    assert {"image-alt", "color-contrast"} <= {rule for rule, _ in violations}

@@ -21,9 +21,9 @@ def fails(error: Exception):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"), [(cache.NoRun("No run yet."), "info"), (ProbingError("A_b is *gone*."), "error")]
+    ("error", "kind"), [(cache.NoRun("No run yet."), "info"), (ProbingError("A_b is *gone*."), "error")]
 )
-def test_a_page_that_fails_has_its_title_and_one_sentence(error, told):
+def test_a_page_that_fails_has_its_title_and_one_sentence(error, kind):
     from streamlit.testing.v1 import AppTest
 
     def script(shown) -> None:
@@ -32,9 +32,9 @@ def test_a_page_that_fails_has_its_title_and_one_sentence(error, told):
     app = AppTest.from_function(script, args=(made_page("Weather", "what it is")(fails(error)),)).run()
     assert not app.exception
     assert [title.value for title in app.title] == ["Weather"]
-    said = getattr(app, told)
-    assert len(said) == 1
-    assert said[0].value.replace("\\", "") == str(error)
+    shown = getattr(app, kind)
+    assert len(shown) == 1
+    assert shown[0].value.replace("\\", "") == str(error)
 
 
 def test_a_fragment_that_fails_leaves_the_rest():

@@ -23,7 +23,7 @@ def test_opens(open_app, page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_says_what_to_do_without_a_run(open_app, page):
+def test_shows_what_to_do_without_a_run(open_app, page):
     app = open_app(page, run=None)
     assert not app.exception
     assert app.title[0].value
@@ -91,7 +91,7 @@ def test_pages_of_one_model_and_pages_of_several_follow_each_other(open_app):
     assert label(app, "multiselect", "Models").value == ["baseline/handcrafted", "baseline/pixels"]
 
 
-def test_an_address_opens_what_it_says_and_nonsense_in_it_does_no_harm(open_app):
+def test_an_address_opens_what_it_holds_and_nonsense_in_it_does_no_harm(open_app):
     app = open_app(model="baseline/pixels", task="group-1", run_="made")
     app.switch_page(PAGES["Confusion"]).run()
     assert label(app, "selectbox", "Model").value == "baseline/pixels"
@@ -104,6 +104,6 @@ def test_an_address_opens_what_it_says_and_nonsense_in_it_does_no_harm(open_app)
         assert not app.exception
 
 
-def test_a_link_to_a_run_that_is_not_here_says_so(open_app):
+def test_a_link_to_a_run_that_is_not_here_is_answered(open_app):
     app = open_app("Confusion", run_="gone")
     assert "There is no run 'gone' on this computer" in unescaped(app)

@@ -165,7 +165,7 @@ class TestInTheBrowser:
         assert "Download plot as a PNG" in titles
         assert not [title for title in titles if "hare" in title or "loud" in title or "dit" in title]
 
-    def test_a_chart_that_cannot_be_drawn_says_so_and_is_tried_again(self, opened):
+    def test_a_chart_that_cannot_be_drawn_shows_it_and_is_tried_again(self, opened):
         other = opened.context.browser.new_page()
         other.set_default_timeout(WAIT_MS)
         other.route(f"**/{plot.NAME}", lambda route: route.abort())

@@ -14,7 +14,7 @@ MODEL = "baseline/pixels"
 
 
 @pytest.fixture
-def looks():
+def crops():
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 255, (128, 128, 3), dtype=np.uint8) for _ in range(4)]
     return [
@@ -24,7 +24,7 @@ def looks():
     ]
 
 
-def test_it_says_what_the_predictor_says_and_asks_only_what_is_new(made_run, looks, monkeypatch):
+def test_it_predicts_what_the_predictor_does_and_runs_only_what_is_new(made_run, crops, monkeypatch):
     asked = []
     embed = Predictor._embed
 
@@ -34,22 +34,22 @@ def test_it_says_what_the_predictor_says_and_asks_only_what_is_new(made_run, loo
 
     monkeypatch.setattr(Predictor, "_embed", counting)
     run = Run.open(made_run)
-    plain = Predictor(run).predict_crops(MODEL, looks)
+    plain = Predictor(run).predict_crops(MODEL, crops)
     asked.clear()
     caching = CachingPredictor(run)
-    first = caching.predict_crops(MODEL, looks[:2])
-    again = caching.predict_crops(MODEL, [looks[2], looks[1], looks[0], looks[0]])
+    first = caching.predict_crops(MODEL, crops[:2])
+    again = caching.predict_crops(MODEL, [crops[2], crops[1], crops[0], crops[0]])
     assert asked == [2, 2]  # two pictures, then the whole and the tile of the one that is new
     assert again[1] is first[1]
     assert again[2] is again[3] is first[0]
-    for told, known in zip([*first, again[0]], plain, strict=True):
-        np.testing.assert_allclose(told.probabilities, known.probabilities, rtol=1e-5)
-        np.testing.assert_allclose(told.embedding, known.embedding, rtol=1e-5)
+    for cached, known in zip([*first, again[0]], plain, strict=True):
+        np.testing.assert_allclose(cached.probabilities, known.probabilities, rtol=1e-5)
+        np.testing.assert_allclose(cached.embedding, known.embedding, rtol=1e-5)
 
 
-def test_it_forgets_the_oldest(made_run, looks, monkeypatch):
+def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
     monkeypatch.setattr("dashboard.data.predictions.PREDICTIONS", 1)
     caching = CachingPredictor(Run.open(made_run))
-    first = caching.predict_crops(MODEL, looks[:2])
-    assert caching.predict_crops(MODEL, looks[1:2])[0] is first[1]
-    assert caching.predict_crops(MODEL, looks[:1])[0] is not first[0]
+    first = caching.predict_crops(MODEL, crops[:2])
+    assert caching.predict_crops(MODEL, crops[1:2])[0] is first[1]
+    assert caching.predict_crops(MODEL, crops[:1])[0] is not first[0]

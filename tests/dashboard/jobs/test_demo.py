@@ -54,8 +54,8 @@ def test_a_demo_run_of_another_reference_run_is_made_anew(data, started, made_ru
         shutil.copytree(made_run, path)
     recipe = Run.open(made_run).recipe
     demo_run = Store(data / "runs" / "demo")
-    for probes_from, kept in ((digest(recipe.without_models()), True), ("those of last year", False)):
+    for probes_from, stays in ((digest(recipe.without_models()), True), ("those of last year", False)):
         demo_run.write_toml("run.toml", replace(recipe, probes_from=probes_from).to_toml(), probes_from)
         assert demo.main() == 0
-        assert demo_run.root.exists() == kept
+        assert demo_run.root.exists() == stays
     assert ["--limit" in arguments for _, arguments in started] == [False, True], "a run that was begun keeps its size"

@@ -1,4 +1,4 @@
-"""The worker's report is read as it stands, and a worker that is gone is told as cancelled."""
+"""The worker's report is read as it stands, and a worker that is gone is shown as cancelled."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def write_garbage(run):
     return run
 
 
-def test_a_worker_that_was_killed_is_told_as_cancelled_and_can_be_cancelled_only_while_it_lives(tmp_path):
+def test_a_worker_that_was_killed_is_cancelled_and_can_be_cancelled_only_while_it_lives(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     report = write(tmp_path)
     born = psutil.Process(process.pid).create_time()
@@ -101,17 +101,17 @@ def test_the_banner_tells_every_page(open_app, data_folder, made_run, state):
     write(run)
     app = open_app("Map")
     assert not app.exception
-    told = [bar.proto.text for bar in app.get("progress")]
-    assert told == ["Computing the run 'demo': Transforming, 3 of 10, 20 s left"]
+    shown = [bar.proto.text for bar in app.get("progress")]
+    assert shown == ["Computing the run 'demo': Transforming, 3 of 10, 20 s left"]
     if state != "running":
         write(run, state=state, error="The disk is full.")
         app.run()
-        told = app.success if state == "done" else app.warning
-        assert "demo" in told[0].value
+        shown = app.success if state == "done" else app.warning
+        assert "demo" in shown[0].value
 
 
 @pytest.mark.parametrize("computing", [True, False])
-def test_the_banner_looks_more_often_while_something_is_computed(open_app, data_folder, monkeypatch, computing):
+def test_the_banner_reads_more_often_while_something_is_computed(open_app, data_folder, monkeypatch, computing):
     asked = []
     fragment = banner.st.fragment
 
@@ -131,7 +131,7 @@ def test_the_banner_looks_more_often_while_something_is_computed(open_app, data_
     assert set(asked) == {banner.BUSY_S if computing else banner.IDLE_S}
 
 
-def test_a_run_that_this_visitor_started_is_told_of_however_soon_it_ends(open_app, data_folder):
+def test_a_run_that_this_visitor_started_is_shown_however_soon_it_ends(open_app, data_folder):
     run = data_folder / "runs" / "quick"
     run.mkdir(parents=True)
     (run / "run.toml").write_text("")
@@ -143,7 +143,7 @@ def test_a_run_that_this_visitor_started_is_told_of_however_soon_it_ends(open_ap
 
 
 def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
-    """By a real worker: the page starts it, tells how far it is, and shows the map once it is there."""
+    """By a real worker: the page starts it, with its progress, and shows the map once it is there."""
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
     store = Store(run)
@@ -152,7 +152,7 @@ def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
     app = open_app("Map", run=run, models="baseline/pixels")
     assert not app.exception
     assert "Drawing the map of baseline/pixels" in app.get("progress")[0].proto.text
-    # The map is there a moment before its worker says that it is done, and until then the page tells of the worker.
+    # The map is there a moment before its worker reports that it is done, and until then the page shows the worker.
     deadline = time.monotonic() + 400  # UMAP compiles once in a fresh environment
     while time.monotonic() < deadline and state_of(run) == "running":
         time.sleep(0.5)

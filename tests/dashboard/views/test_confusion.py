@@ -10,8 +10,8 @@ from tests.dashboard.app_reading import address, label, texts, unescaped
 
 
 def test_confusion_counts_the_pictures_of_a_cell(open_app, made_run):
-    told = Run.open(made_run).predictions("zoo/mae", "fine")
-    wanted = ((told["truth"] == "fog") & (told["predicted"] == "rain")).sum()
+    predictions = Run.open(made_run).predictions("zoo/mae", "fine")
+    wanted = ((predictions["truth"] == "fog") & (predictions["predicted"] == "rain")).sum()
     app = open_app("Confusion", cell="fog>rain", other="baseline/pixels", cells="none")
     assert f"in **{wanted} of 16** samples" in texts(app)
     assert address(app, "cell") == "fog>rain"
@@ -25,14 +25,14 @@ def test_a_cell_of_a_difference_shows_what_either_model_puts_there(open_app, mad
     run = Run.open(made_run)
     mine, theirs = (run.predictions(m, "fine").set_index("sample") for m in ("zoo/mae", "baseline/pixels"))
     counts = theirs[~theirs["correct"]].groupby(["truth", "predicted"]).size().sort_values(ascending=False)
-    said = set(zip(mine["truth"], mine["predicted"], strict=True))
-    truth, predicted = next(cell for cell in counts.index if cell not in said)
+    predicted_cells = set(zip(mine["truth"], mine["predicted"], strict=True))
+    truth, predicted = next(cell for cell in counts.index if cell not in predicted_cells)
     app = open_app("Confusion", cell=f"{truth}>{predicted}", model="zoo/mae", other="baseline/pixels")
     assert f"by zoo/mae in **0 of 16** samples, by baseline/pixels in **{counts[truth, predicted]}**" in unescaped(app)
     assert "No sample is in this cell" not in texts(app)
 
 
-def test_a_model_that_was_told_nothing_yet_takes_no_part_in_a_difference(open_app, made_run, tmp_path):
+def test_a_model_without_predictions_takes_no_part_in_a_difference(open_app, made_run, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(made_run, copy)
     store = Store(copy)
@@ -44,10 +44,10 @@ def test_a_model_that_was_told_nothing_yet_takes_no_part_in_a_difference(open_ap
 
 
 def test_two_classes_rank_the_models_and_show_what_they_get_wrong(open_app, made_run):
-    told = Run.open(made_run).predictions("zoo/mae", "fine")
+    predictions = Run.open(made_run).predictions("zoo/mae", "fine")
     app = open_app("Confusion", compare="two classes")
     pair = label(app, "selectbox", "Tell").value, label(app, "selectbox", "from").value
-    mistakes = told[~told["correct"]].groupby(["truth", "predicted"]).size()
+    mistakes = predictions[~predictions["correct"]].groupby(["truth", "predicted"]).size()
     assert mistakes[pair] == mistakes.max()
     app = open_app("Confusion", compare="two classes", tell="jpeg", from_="pixelate")
     assert (label(app, "selectbox", "Tell").value, label(app, "selectbox", "from").value) == ("jpeg", "pixelate")
@@ -58,8 +58,8 @@ def test_two_classes_rank_the_models_and_show_what_they_get_wrong(open_app, made
     assert f"**{best}** is best at telling jpeg from pixelate" in texts(app)
     for model in (best, "baseline/pixels"):
         label(app, "selectbox", "Model").select(model).run()
-        told = Run.open(made_run).predictions(model, "fine")
-        both = told[told["truth"].isin(("jpeg", "pixelate"))]
+        predictions = Run.open(made_run).predictions(model, "fine")
+        both = predictions[predictions["truth"].isin(("jpeg", "pixelate"))]
         assert f"{model} gets **{(~both['correct']).sum()} of {len(both)}** wrong" in texts(app)
     label(app, "selectbox", "Tell").select("fog").run()
     assert (

@@ -7,7 +7,7 @@ from tests.dashboard.app_reading import label, texts
 from tests.dashboard.conftest import REFERENCE
 
 
-def test_geometry_says_what_must_be_known_of_its_numbers(open_app):
+def test_geometry_notes_what_must_be_known_of_its_numbers(open_app):
     one, together = open_app("Geometry", run=REFERENCE), open_app("Geometry", run=REFERENCE, whose="all")
     assert not one.exception
     assert not together.exception

@@ -34,8 +34,8 @@ def test_map_finds_an_image_and_keeps_a_named_selection(open_app, made_run):
     label(app, "button", "Save it").click().run()
     app.button(key="clear-selection").click().run()
     app.selectbox(key="find-image").select(None).run()
-    (kept,) = app.session_state["_selections"].values()  # of this run
-    assert kept.keys() == {"mine"}
+    (saved,) = app.session_state["_selections"].values()  # of this run
+    assert saved.keys() == {"mine"}
     assert address(app, "selection-name") == "mine"
 
 
@@ -49,7 +49,7 @@ def test_more_models_than_the_map_has_room_for_stay_chosen_on_other_pages(open_a
     assert app.multiselect(key="models").value == names
 
 
-def test_a_map_that_holds_a_part_of_the_run_says_so_and_finds_only_what_it_holds(
+def test_a_map_that_holds_some_of_the_run_shows_it_and_finds_only_what_it_holds(
     open_app, made_run, tmp_path, monkeypatch
 ):
     run = tmp_path / "made"

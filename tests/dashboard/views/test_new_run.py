@@ -26,7 +26,7 @@ def test_models_of_a_link_are_not_looked_up_before_somebody_here_wants_them(open
     assert "hf:some/repo" in asked
 
 
-def test_a_start_that_came_to_nothing_is_told_and_can_be_removed(open_app, data_folder):
+def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data_folder):
     lost = data_folder / "runs" / "lost"
     (lost / "log").mkdir(parents=True)
     (lost / PROGRESS).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
@@ -76,7 +76,7 @@ def test_a_link_opens_no_corpus(open_app, monkeypatch, corpus):
     assert address(app, "new-corpus") == "folder:mine"
 
 
-def test_what_a_folder_holds_besides_pictures_is_told_before_a_run_begins(open_app, tmp_path, monkeypatch):
+def test_what_a_folder_holds_besides_pictures_is_shown_before_a_run_begins(open_app, tmp_path, monkeypatch):
     mine = tmp_path / "mine"
     mine.mkdir()
     noise = np.random.default_rng(0).integers(0, 255, (140, 140, 3), dtype=np.uint8)
@@ -108,7 +108,7 @@ def test_what_cannot_be_a_path_or_a_name_is_one_sentence(open_app):
         app.text_input(key=key).set_value("photos" if key == "new-corpus" else "").run()
 
 
-def test_new_run_says_what_is_wrong_with_other_packages(open_app, monkeypatch):
+def test_new_run_shows_what_is_wrong_with_other_packages(open_app, monkeypatch):
     monkeypatch.setattr("dashboard.data.cache.catalog_problems", lambda: ("The entry point 'theirs' is broken.",))
     assert [w.value for w in open_app("New run").warning] == ["The entry point 'theirs' is broken."]
 
@@ -116,9 +116,9 @@ def test_new_run_says_what_is_wrong_with_other_packages(open_app, monkeypatch):
 def test_new_run_estimates_and_refuses_bad_names(open_app, data_folder):
     app = open_app("New run")
     assert {m.label for m in app.metric} >= {"Images", "Time, roughly", "Disk"}
-    for name, said in (("../up", "A name has"), ("", "Give the run a name")):
+    for name, expected in (("../up", "A name has"), ("", "Give the run a name")):
         app.text_input(key="new-name").input(name).run()
-        assert said in texts(app)
+        assert expected in texts(app)
         assert label(app, "button", "Start").disabled
     app.text_input(key="new-name").input("mine").run()
     assert not label(app, "button", "Start").disabled

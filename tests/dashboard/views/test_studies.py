@@ -66,7 +66,7 @@ def test_geometry_shows_every_table(open_app, studied):
 
 
 @pytest.mark.parametrize("page", ["Explore", "Geometry"])
-def test_few_photographs_are_told_as_the_reason(open_app, page):
+def test_few_photographs_are_given_as_the_reason(open_app, page):
     app = open_app(page)
     assert not app.exception
     assert "This is measured from 30 photographs on, and this run has 10" in texts(app)

@@ -13,7 +13,7 @@ from tests.dashboard.app_reading import label, texts
 from tests.dashboard.conftest import PAGES, REFERENCE
 
 
-def test_transformations_says_what_reaches_each_model(open_app):
+def test_transformations_shows_what_reaches_each_model(open_app):
     app = open_app("Transformations", run=REFERENCE, survival="True")
     assert not app.exception
     table = next(t.value for t in app.dataframe if "timm:tf_efficientnet_lite0" in t.value).set_index("transform")
@@ -27,7 +27,7 @@ def test_transformations_says_what_reaches_each_model(open_app):
     assert "This needs a run" in texts(open_app("Transformations", run=None, survival="True"))
 
 
-def test_an_upload_is_decoded_once_and_given_up_with_its_page(open_app, monkeypatch):
+def test_an_upload_is_decoded_once_and_dropped_with_its_page(open_app, monkeypatch):
     decoded = []
     inspect = upload.inspect
     monkeypatch.setattr(upload, "inspect", lambda content, name: decoded.append(name) or inspect(content, name))
@@ -38,7 +38,7 @@ def test_an_upload_is_decoded_once_and_given_up_with_its_page(open_app, monkeypa
     assert decoded == ["mine.png"]
     monkeypatch.setattr(upload, "CACHED_BYTES", image.nbytes - 1)
     app.run().run()
-    assert decoded == ["mine.png"] * 2, "what is too large to be kept is decoded at every run"
+    assert decoded == ["mine.png"] * 2, "what is too large to be cached is decoded at every run"
     app.switch_page(PAGES["Overview"]).run()
     assert app.session_state["_decoded_before"] == {}
     assert "_decoded" not in app.session_state

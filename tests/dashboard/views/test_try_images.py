@@ -37,9 +37,9 @@ def test_try_your_images_goes_on_past_bad_files(open_app):
         files = files.upload(name, content, "image/png")
     files.run()
     assert not app.exception
-    said = [error.value.replace("\\", "") for error in app.error]
-    assert len(said) == len(bad)
-    for sentence, (name, (_, expected)) in zip(said, bad.items(), strict=True):
+    shown = [error.value.replace("\\", "") for error in app.error]
+    assert len(shown) == len(bad)
+    for sentence, (name, (_, expected)) in zip(shown, bad.items(), strict=True):
         assert name in sentence
         assert expected in sentence
         assert "\n" not in sentence
@@ -59,7 +59,7 @@ def test_try_packaged_photographs_at_any_strength(open_app):
     assert [t["text"] for t in stars] == [["coffee/00", "chelsea/01"]]
 
 
-def test_a_large_picture_is_shown_whole_and_as_tiles_with_what_is_said_of_each(open_app, made_run):
+def test_a_large_picture_is_shown_whole_and_as_tiles_with_the_prediction_of_each(open_app, made_run):
     large = scene(0, 640)[:600]
     small = np.random.default_rng(1).integers(0, 255, (150, 130, 3), dtype=np.uint8)
     fold = f"show-tiles-{upload.chosen('large.png', large).key}"
@@ -68,7 +68,7 @@ def test_a_large_picture_is_shown_whole_and_as_tiles_with_what_is_said_of_each(o
     files.upload("small.png", encode_png(small), "image/png").run()
     assert not app.exception
     folds = [e for e in app.expander if "tiles" in e.label]
-    assert len(folds) == 1, "a small picture is looked at as it is"
+    assert len(folds) == 1, "a small picture is evaluated as it is"
     words = " ".join(c.value for c in folds[0].caption)
     assert "before any fit" in words
     table = folds[0].dataframe[0].value
@@ -116,8 +116,8 @@ def test_words_that_a_model_cannot_compare_are_one_sentence_and_stay_in_the_addr
         neighbors_model="baseline/pixels",
     )
     assert not app.exception
-    said = [w.value.replace("\\", "") for w in app.warning]
-    assert said == ["baseline/pixels could not be asked: Its text tower is not here."]
+    warned = [w.value.replace("\\", "") for w in app.warning]
+    assert warned == ["baseline/pixels could not be asked: Its text tower is not here."]
     assert app.text_input(key="words").value == "a cat"
     for name in ("change-picture", "neighbors-picture"):
         assert app.selectbox(key=name).value == address(app, name) == "chelsea/01"
@@ -126,19 +126,19 @@ def test_words_that_a_model_cannot_compare_are_one_sentence_and_stay_in_the_addr
     assert address(app, "neighbors-model") == "baseline/pixels"
 
 
-def test_a_picture_far_from_what_a_model_knows_is_said_to_be(open_app, made_run, tmp_path):
+def test_a_picture_far_from_what_a_model_knows_is_marked(open_app, made_run, tmp_path):
     """The threshold of the run's familiarity is moved so far down that any picture is beyond it."""
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
     rows = np.arange(200)
     X = np.random.default_rng(0).normal(0.5, 0.3, (200, 768)).astype(np.float32)
     known = fit_novelty(X, rows % 4, rows, [(rows, rows)], rows // 10)
-    for threshold, said in ((1e-9, True), (1e9, False)):
+    for threshold, far in ((1e-9, True), (1e9, False)):
         content = replace(known, threshold=threshold).to_bytes()
         Store(run).write_bytes(novelty_path("baseline/pixels"), content, "made")
         app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
         assert not app.exception
-        assert ("baseline/pixels: **far from what this model knows**" in texts(app)) == said
+        assert ("baseline/pixels: **far from what this model knows**" in texts(app)) == far
 
 
 def test_all_models_are_asked_at_once(open_app, made_run, tmp_path):
