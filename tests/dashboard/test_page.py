@@ -104,7 +104,10 @@ class TestInTheBrowser:
 
     def test_a_command_can_be_copied(self, visit, made_run):
         page, _ = visit("methods")
-        text = page.get_by_test_id("stCode").first
-        assert text.locator("code").inner_text() == command_of(Run.open(made_run).recipe)
-        text.hover()
-        text.get_by_test_id("stCodeCopyButton").click()
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        command = command_of(Run.open(made_run).recipe)
+        block = page.get_by_test_id("stCode").first
+        assert block.locator("code").inner_text() == command
+        block.hover()
+        block.get_by_role("button", name="Copy to clipboard").click()
+        page.wait_for_function("async (text) => await navigator.clipboard.readText() === text", arg=command)
