@@ -237,6 +237,7 @@ def _convert(module: nn.Module, read: Read, batch: torch.Tensor, exact: Sequence
             )
             frontend = FrontEndManager().load_by_framework("pytorch")
             model = frontend.convert(frontend.load(decoder))
+            _destroy(decoder.pt_module.graph)
         model.reshape(list(example.shape))
         steps = PrePostProcessor(model)
         steps.input().tensor().set_layout(Layout("NHWC"))
@@ -244,6 +245,17 @@ def _convert(module: nn.Module, read: Read, batch: torch.Tensor, exact: Sequence
         return steps.build()
     except Exception as error:  # tracing runs the network's own code, which fails in ways of its own
         raise NotCompiled(f"OpenVINO cannot convert it ({one_line(error)[:200]})") from error
+
+
+def _destroy(graph: Any) -> None:
+    """Removes all operations of a traced graph, and with them the weights, which are its constants.
+
+    TorchScript never frees the graph of a module that was traced: each would leave its weights in memory.
+    """
+    for _ in list(graph.outputs()):
+        graph.eraseOutput(0)
+    for node in reversed(list(graph.nodes())):
+        node.destroy()
 
 
 @contextmanager
