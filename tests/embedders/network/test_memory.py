@@ -121,8 +121,8 @@ def test_twenty_different_models_one_after_another_leave_memory_where_it_was(nam
     assert done.returncode == 0, done.stderr
     (before, after, again), size = json.loads(done.stdout.splitlines()[-1])
     assert size > 0.2 * before  # models that were kept would be seen
-    # The first time, oneDNN and OpenVINO keep the code that they made for the shapes of eleven new architectures (60 MiB
-    # here, where the models have 340); the second time, nothing is new.
+    # The first time, oneDNN and OpenVINO keep the code that they made for the shapes of eleven new architectures:
+    # 60 MiB, where the models have 340. The second time, nothing is new.
     assert after - before < 0.25 * size, f"{before / 2**20:.0f} MiB before, {after / 2**20:.0f} MiB after"
     assert again - after < 0.05 * size, f"{after / 2**20:.0f} MiB before, {again / 2**20:.0f} MiB after the same again"
 
