@@ -21,6 +21,9 @@ from dashboard.data.two_classes import board_of, most_mistaken
 from probing_core.errors import ProbingError, one_line
 from probing_core.results import Run
 
+PAUSE_S = 2.0
+"""The browser is still fetching what the first page needs."""
+
 
 @asynccontextmanager
 async def before_serving(_: st.App) -> AsyncIterator[None]:
@@ -32,7 +35,8 @@ async def before_serving(_: st.App) -> AsyncIterator[None]:
 @st.cache_resource(show_spinner=False)
 def after_first_page() -> threading.Thread:
     """Begins to compute what other pages begin with, once for the server; whoever opens one meanwhile waits for it."""
-    thread = threading.Thread(target=_prepare, args=("Other pages", other_pages), daemon=True)
+    thread = threading.Timer(PAUSE_S, _prepare, ("Other pages", other_pages))
+    thread.daemon = True
     thread.start()
     return thread
 

@@ -64,6 +64,8 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def open_app(data_folder: Path, made_run: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Opens a page as a new visitor: ``open_app("Map", run=DIR, color="group")``; further names are the address."""
 
+    monkeypatch.setattr("dashboard.startup.after_first_page", lambda: None)  # it would go on beside other tests
+
     def open_page(page: str = "Overview", run: Path | None = made_run, **address: str) -> AppTest:
         monkeypatch.setattr(sys, "argv", ["app.py", *(["--run", str(run)] if run else [])])
         app = AppTest.from_file(str(APP), default_timeout=60)

@@ -71,3 +71,14 @@ def test_other_pages_find_what_takes_long_ready(monkeypatch, caplog):
     startup.other_pages()
     assert len(compared) == 1
     assert not strips
+
+
+def test_other_pages_are_prepared_once_for_the_server(monkeypatch):
+    prepared = []
+    monkeypatch.setattr(startup, "PAUSE_S", 0.01)
+    monkeypatch.setattr(startup, "other_pages", lambda: prepared.append(True))
+    startup.after_first_page.clear()
+    for _ in range(2):
+        startup.after_first_page().join()
+    startup.after_first_page.clear()
+    assert prepared == [True]
