@@ -1,4 +1,4 @@
-"""What takes the server longer than half a second, and whoever comes first would wait for.
+"""Prepares what takes the server longer than half a second, so that the first visitor does not wait for it.
 
 In seconds on two cores that do nothing else: the ranking of the first page 0.7, that of two classes 0.7, opening the
 packaged photographs 0.8, the sheet of all transformations 0.7. The first maps, 0.1, are here since a browser needs 0.3

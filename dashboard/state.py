@@ -30,7 +30,7 @@ _whole_page: ContextVar[bool] = ContextVar("whole_page", default=False)
 def adopt_address() -> None:
     """Takes over what the address holds: on arrival, and when somebody goes back or forth. Before any widget.
 
-    At other times the address may lag behind the widgets, and must not win.
+    At other times the address may lag behind the widgets, so it must not replace their values.
     """
     _published().clear()  # of a page that was interrupted
     context = get_script_run_ctx()

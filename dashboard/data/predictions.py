@@ -97,7 +97,7 @@ def predict(
 ) -> pd.DataFrame:
     """Rows of `Predictor.predict`; with progress, since a model may have to be loaded first.
 
-    A model that cannot be asked has no rows, and the page says why.
+    A model that cannot predict has no rows, and the page says why.
     """
     predictor = predictor_of(run)
     return _ask_each(models, lambda model: predictor.predict(images, task=task, models=[model], names=names))

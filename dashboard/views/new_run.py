@@ -81,7 +81,7 @@ def _form() -> tuple[str, dict, str, bool]:
 
 
 def _corpus() -> tuple[str, bool]:
-    """What stands in the field, and whether somebody here wants it opened: a link alone reads and downloads nothing."""
+    """What stands in the field, and whether this visitor asked to open it: a link alone reads and downloads nothing."""
 
     def want() -> None:
         st.session_state["_wanted-corpus"] = st.session_state["new-corpus"].strip()

@@ -104,8 +104,8 @@ def _by_amount(points: pd.DataFrame, theme: Theme, unit: str, first: bool) -> di
 
 
 def _id(model: str, category: str) -> dict[str, str]:
-    """By it Plotly knows a trace again: else one that was hidden would hide whatever takes its place. A class of CSS
-    is made of it."""
+    """Identifies a trace between updates of a chart: without it Plotly hides what takes the place of a hidden trace.
+    A CSS class is made of it."""
     return {"uid": f"t{zlib.crc32(f'{model}/{category}'.encode()):x}"}
 
 

@@ -64,7 +64,7 @@ class EmbedderSpec:
         name: as in commands: ``zoo/mae``, ``timm:tf_efficientnet_lite0``, ``baseline/pixels``.
         family: what kind of network or provider ("EfficientNet", "ViT", "baseline").
         objective: what it was trained for ("supervised", "MAE", "CLIP", "none").
-        dim: length of an embedding; None where only loading can tell.
+        dim: length of an embedding; None where it is known only after loading.
         license: of the weights.
         weights: where they come from, in words.
         data: what it was trained on, in words.
@@ -155,7 +155,7 @@ class LoadedEmbedder(ABC):
 
     @property
     def embeds_text(self) -> bool:
-        """Whether `embed_text` can be called; told by what was loaded, where the spec can only expect it."""
+        """Whether `embed_text` can be called; known from what was loaded; the spec states what is expected."""
         return type(self).embed_text is not LoadedEmbedder.embed_text
 
     def close(self) -> None:  # noqa: B027 - most embedders hold nothing but what Python frees

@@ -1,7 +1,7 @@
 """Bytes or a file -> image, safely. The only decoder of the project.
 
-Pictures from outside are hostile until they went through here: only seven decoders are on, chosen by content
-and never by the file's name; bytes, pixels and frames are limited, and a header is judged before anything is
+Pictures from outside are untrusted until this module has decoded them: only seven decoders are on, chosen by content
+and never by the file's name; bytes, pixels and frames are limited, and a header is checked before anything is
 decoded. What comes out is always 8-bit RGB in sRGB, upright and opaque. What had to be changed for that, and
 what in its file already degrades it, is listed in `Picture.notes`; `images.quality.flaws` judges the pixels.
 """

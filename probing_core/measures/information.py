@@ -17,7 +17,7 @@ FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5,
 def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
     """Labels (N,) of a control task: each type has one random class (Hewitt & Liang 2019).
 
-    A probe can only have learned them by heart. Selectivity is the task's accuracy less the control's.
+    A probe can only memorize them. Selectivity is the task's accuracy less the control's.
 
     Args:
         types: (N,) ids that recur in every split (clusters of embeddings); a type of a single image would be

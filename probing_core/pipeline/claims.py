@@ -1,7 +1,7 @@
 """The five claims of the abstract of arXiv 2307.05610, tested on the zoo: contrasts named in advance, with Holm's
 correction over all of them.
 
-The verdicts are about these encoders: one encoder of a kind cannot speak for its objective. What is asked of
+The verdicts are about these encoders: one encoder of an objective is no evidence about the objective. What is asked of
 image-text models is judged on the encoders whose captions never name a style.
 """
 

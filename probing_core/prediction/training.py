@@ -21,7 +21,8 @@ from probing_core.prediction.fusion import FusionRule, fit_rule
 from probing_core.prediction.novelty import fit_novelty
 from probing_core.prediction.tile_samples import groups_of, mean_log_probabilities
 from probing_core.probes.base import LinearProbe, square_root
-from probing_core.probes.linear import GRID, fit
+from probing_core.probes.linear import fit
+from probing_core.probes.penalty import GRID
 from probing_core.runs.embeddings import LazyRows, has_embeddings, read_embeddings
 from probing_core.runs.layout import (
     CROPS,

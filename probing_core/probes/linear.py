@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,22 +12,14 @@ from torch import Tensor
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.optimizer import Block, Solution, curvature, gram, metric_inverse, minimize
+from probing_core.probes.penalty import GRID, choose_penalty
 from probing_core.probes.rows import Sliceable
-
-GRID = tuple(float(10.0**exponent) for exponent in np.arange(-7, 0.6, 0.5))
-"""Penalties on the squared weights, beside the mean loss: the loss is ``mean(-log p) + penalty / 2 * sum(W^2)``,
-which is scikit-learn's with ``C = 1 / (n * penalty)``. Ten photographs want about 0.1, thousands about 0.001, and
-the probe of live predictions, which has most to learn from, down to a hundredth of that."""
 
 METRIC_ROWS = 4096
 """Rows, evenly spaced, from which the metric of the optimizer is taken."""
 
-WORSE = 1e-3
-"""Share of the lowest validation loss by which another must exceed it to be worse: more than the optimizer leaves."""
-
-PATH_TOLERANCE, FINAL_TOLERANCE = 1e-5, 1e-7
-"""Of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`): while it searches the penalty, and when it carries
-the probe of the chosen one on."""
+FINAL_TOLERANCE = 1e-7
+"""Of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`) for the probe of the chosen penalty."""
 
 
 def fit(
@@ -73,7 +65,7 @@ def fit(
         facts = FitFacts(penalty, False, False, 0, np.nan)
         return negative_log_likelihood(as_probe(classes, V[:, 0], mean, scale, facts), *validation)
 
-    best, path = _choose_penalty(penalties, torch.zeros(d + 1, 1, k), solve, loss)
+    best, path = choose_penalty(penalties, torch.zeros(d + 1, 1, k), solve, loss)
     penalty, _, walked = path[best]
     solution = solve(penalty, walked.V, walked.V, FINAL_TOLERANCE)
     facts = FitFacts(
@@ -98,32 +90,6 @@ def _blocks(X: Sliceable, y: np.ndarray, weights: np.ndarray, mean: np.ndarray, 
         )
         for rows in reading.slices(len(y))
     ]
-
-
-def _choose_penalty(
-    penalties: Sequence[float],
-    start: Tensor,
-    solve: Callable[[float, Tensor, Tensor, float], Solution],
-    loss: Callable[[Tensor, float], float],
-) -> tuple[int, list[tuple[float, float, Solution]]]:
-    """Where on the path of (penalty, validation loss, solution) the loss is lowest, and the path, strongest first.
-
-    It ends at the first penalty that is worse than one before: weaker ones take longest and would be worse still.
-
-    Args:
-        start: (D + 1, 1, K).
-        solve: (penalty, start, point of the metric, tolerance) -> solution.
-        loss: (V, penalty) -> validation loss.
-    """
-    V, path = start, []
-    for penalty in sorted(penalties, reverse=True):
-        solution = solve(penalty, start, V, PATH_TOLERANCE)
-        # The next start extrapolates the last two solutions.
-        V, start = solution.V, 2 * solution.V - V
-        path.append((penalty, loss(V, penalty), solution))
-        if path[-1][1] > (1 + WORSE) * min(validation_loss for _, validation_loss, _ in path):
-            break
-    return int(np.argmin([validation_loss for _, validation_loss, _ in path])), path
 
 
 def fit_in_span(

@@ -125,7 +125,7 @@ SILENT = Progress()
 
 
 def terminal(run: Path | None = None) -> Progress:
-    """Reports to the terminal, and to whoever watches ``run``, if one is named."""
+    """Reports to the terminal, and to the file that pages read of ``run``, if one is named."""
     return Progress(sys.stderr, None if run is None else run / PROGRESS)
 
 

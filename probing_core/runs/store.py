@@ -167,7 +167,7 @@ class Store:
         for name in names:
             self.path(name).unlink(missing_ok=True)
 
-    # care
+    # checking and repair
 
     def damage(self) -> list[str]:
         """One sentence for each file that is missing, changed, or unknown to the manifest."""

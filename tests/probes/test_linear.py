@@ -9,7 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 from probing_core.errors import BadArray, BadRun
 from probing_core.probes import LinearProbe
-from probing_core.probes.linear import GRID, fit, fit_in_span
+from probing_core.probes.linear import fit, fit_in_span
+from probing_core.probes.penalty import GRID
 
 CLASSES = tuple("abcde")
 

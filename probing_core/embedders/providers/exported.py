@@ -1,6 +1,6 @@
 """``export:<file.pt2>``: a program that ``torch.export`` saved, with its preprocessing inside the file.
 
-The program carries no word about the pictures it expects, so the file must: an extra file ``preprocessing.json`` with
+The program does not describe the pictures it expects, so the file must: an extra file ``preprocessing.json`` with
 the fields of `Preprocessing`. `save` writes such a file.
 """
 

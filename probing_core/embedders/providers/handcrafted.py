@@ -1,4 +1,4 @@
-"""Image statistics that know what transforms do, and nothing of what is in a picture: the honest strong baseline.
+"""Image statistics that know what transforms do, and nothing of what is in a picture: a strong baseline.
 
 Lengths are pixels of the picture as it comes. Quantities that span orders of magnitude enter as logarithms, so that a
 linear probe can use them. Every family has two functions: one measures a picture, mostly by histograms, and one turns

@@ -16,7 +16,8 @@ from probing_core.measures.cluster_sums import ClusterSums
 from probing_core.pipeline.caveats import joined, note_of_fits
 from probing_core.pipeline.studies.sweep import Sweep, sweep
 from probing_core.probes.base import FitFacts, LinearProbe
-from probing_core.probes.linear import GRID, fit
+from probing_core.probes.linear import fit
+from probing_core.probes.penalty import GRID
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.model_samples import read_probe
 from probing_core.runs.recipe import Recipe

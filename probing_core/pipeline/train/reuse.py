@@ -1,4 +1,4 @@
-"""Probes of another run, used as they are: nothing is learned, and every image is tested that they do not know."""
+"""Probes of another run, used as they are: nothing is trained; images that they did not learn from are tested."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def adopt(data: ModelSamples, source: Store, name: str, key: str) -> None:
         )
     probabilities = predict(probe, data.X.at(rows))
     further = {}
-    # Runs of few photographs, and those of before, have one temperature for both.
+    # Runs with few photographs, and runs of earlier versions, have one temperature for both.
     tempered = CALIBRATED if data.store.has(probe_path(data.model, CALIBRATED)) else DEPLOYMENT
     if name == "fine" and data.store.has(probe_path(data.model, tempered)):
         temperature = read_probe(data.store, data.model, tempered).temperature

@@ -1,4 +1,4 @@
-"""Untouched pictures that were treated more roughly: a detector of alterations must not alarm at these either.
+"""Untouched pictures of lower quality, which a detector of alterations must not call altered either.
 
 Older or cheaper cameras and web sites store JPEG of middle quality, sharpen more, and err in exposure and white
 balance. Nobody altered such a picture, yet it is farther from the bank's identity than `clean` goes.
