@@ -19,7 +19,7 @@ _MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the device or the machine ran out of memory; torch raises a class of its own or, on CPU, a RuntimeError with words."""
+    """Whether the device or the machine ran out of memory; torch has a class for it or, on CPU, only a message."""
     import torch
 
     words = ("out of memory", "can't allocate memory", "not enough memory")
