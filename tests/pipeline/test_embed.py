@@ -9,6 +9,7 @@ import torch
 
 from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
+from probing_core.embedders.network import compiled
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline import batches
 from probing_core.pipeline import embed as embedding
@@ -16,10 +17,11 @@ from probing_core.pipeline.batches import is_embedded, plan_batches
 from probing_core.pipeline.embed import embed
 from probing_core.runs import samples
 from probing_core.runs.embeddings import read_embeddings
-from probing_core.runs.models import model_entries
+from probing_core.runs.models import differences, model_entries
 from probing_core.runs.progress import SILENT
 from probing_core.runs.samples import load_transforms, make_samples, sample_key
-from probing_core.runs.store import Store, digest
+from probing_core.runs.store import Store, digest, without_none
+from tests.embedders.made import assert_alike
 from tests.runs.test_samples import make_all, recipe_of
 
 MODELS = ("baseline/pixels", "baseline/handcrafted")
@@ -125,6 +127,25 @@ def test_a_model_that_is_no_longer_the_same_is_refused(run, monkeypatch):
     monkeypatch.setattr(embedding, "load_embedder", changed)
     with pytest.raises(BadRun, match="is not what it was when it joined the run"):
         embed(store, recipe, corpus, SILENT, "cpu", "float32")
+
+
+def test_a_run_goes_on_with_another_engine(tmp_path, few_scenes, small_units, monkeypatch):
+    """As a run does that was begun before networks were compiled, or where OpenVINO was not installed."""
+    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=("baseline/random-vit",))
+    with monkeypatch.context() as without:
+        without.setattr(compiled, "installed_version", lambda: "")
+        embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    (entry,) = model_entries(store)
+    assert entry["recipe"]["engine"] == "PyTorch"
+    before, whole = files(store.root), read_embeddings(store, "baseline/random-vit")
+    last = store.names("models/baseline-random-vit/embeddings/")[-1]
+    store.remove(last)
+    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    after = files(store.root)
+    assert {name for name in before if before[name] != after[name]} <= {last, "manifest.json"}
+    assert_alike(read_embeddings(store, "baseline/random-vit"), whole)
+    ours = load_embedder("baseline/random-vit", precision="float32").recipe()
+    assert differences(entry["recipe"], without_none(ours))[0] == []
 
 
 def test_embeddings_that_are_no_numbers_are_refused(tmp_path, few_scenes, monkeypatch):
