@@ -64,7 +64,13 @@ def _requested_entries(options: Options, recipe: Recipe) -> dict[str, Any]:
         entries["transforms"] = _with_identity(options.transforms)
     if options.probes_from:
         entries["probes_from"] = _probe_digest(options.probes_from)
+    if options.calibrate_on and not _same_names(options.calibrate_on, recipe.calibrate_on):
+        entries["calibrate_on"] = tuple(options.calibrate_on)
     return entries
+
+
+def _same_names(some: Sequence[str], others: Sequence[str]) -> bool:
+    return len(some) == len(others) and all(map(same_name, some, others))
 
 
 def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None) -> Recipe:
@@ -82,6 +88,14 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None
         models = models or tuple(name for name in source.models if name in bundled())
         learned = tuple(name for name in source.transforms if not resolve(name).far)
         _require_probes(Store(options.probes_from), models)
+    if options.calibrate_on:
+        if options.probes_from is not None:
+            raise BadConfig(
+                "A run that takes its probes from another takes its verdicts too; leave --calibrate-on out."
+            )
+        calibrating = [open_corpus(name) for name in options.calibrate_on]
+        entries["calibrate_on"] = tuple(other.name for other in calibrating)
+        entries["calibrate_fingerprints"] = tuple(other.fingerprint for other in calibrating)
     transforms = _with_identity(options.transforms) or learned
     if all(resolve(name).far for name in transforms if name != "identity"):
         raise BadConfig(
@@ -178,6 +192,22 @@ def open_same_corpus(recipe: Recipe) -> Corpus:
             f"changed); make a new run."
         )
     return corpus
+
+
+def open_calibrating(recipe: Recipe) -> list[Corpus]:
+    """The corpora that calibrate the verdicts of a run that exists.
+
+    Raises:
+        BadRun: one of them has changed.
+    """
+    opened = [open_corpus(name) for name in recipe.calibrate_on]
+    for name, other, fingerprint in zip(recipe.calibrate_on, opened, recipe.calibrate_fingerprints, strict=True):
+        if other.fingerprint != fingerprint:
+            raise BadRun(
+                f"The corpus '{name}' is no longer the one that the run was begun with (its pictures or labels "
+                f"changed); make a new run."
+            )
+    return opened
 
 
 def refuse_other_folder(store: Store) -> None:

@@ -13,6 +13,7 @@ from probing_core.pipeline.embed import embed
 from probing_core.pipeline.setup import (
     cleared_on_error,
     find_probe_source,
+    open_calibrating,
     open_or_start,
     open_same_corpus,
     refuse_other_folder,
@@ -90,7 +91,9 @@ def _stage(
                 f"The run '{store.root}' lacks embeddings that its probes learn from; "
                 f"`probing embed --run {store.root}` makes them."
             )
-        train(store, recipe, progress, find_probe_source(recipe, options))
+        source = find_probe_source(recipe, options)
+        train(store, recipe, progress, source)
+        _verdicts(store, recipe, corpus, options, source, progress)
     elif stage == "evaluate":
         from probing_core.pipeline.claims import judge
         from probing_core.pipeline.evaluate import evaluate
@@ -105,6 +108,23 @@ def _stage(
         project(store, recipe, options.maps, progress)
     else:
         raise BadConfig(f"There is no stage '{stage}'. There are: {', '.join(STAGES)}.")
+
+
+def _verdicts(
+    store: Store,
+    recipe: Recipe,
+    corpus: Corpus | None,
+    options: Options,
+    source: Store | None,
+    progress: Progress,
+) -> None:
+    from probing_core.pipeline.verdicts import adopt_verdicts, is_complete, make_verdicts
+
+    if source is not None:
+        adopt_verdicts(store, source)
+    elif recipe.calibrate_on and not is_complete(store, recipe):
+        corpora = [corpus or open_same_corpus(recipe), *open_calibrating(recipe)]
+        make_verdicts(store, recipe, corpora, options.device, options.precision, progress)
 
 
 @contextmanager

@@ -14,7 +14,11 @@ from probing_core.transforms import TIERS
 
 def corpus_is_named(recipe: Recipe) -> bool:
     """Whether the recipe names where its pictures are; that of a shipped run describes them in words."""
-    return recipe.corpus.partition(":")[0] in {kind.name for kind in list_corpora()}
+    return _is_named(recipe.corpus)
+
+
+def _is_named(corpus: str) -> bool:
+    return corpus.partition(":")[0] in {kind.name for kind in list_corpora()}
 
 
 def command_of(recipe: Recipe) -> str:
@@ -33,6 +37,7 @@ def command_of(recipe: Recipe) -> str:
         seed=recipe.seed,
         repetitions=recipe.repetitions,
         probes_from=Path("RUN") if recipe.probes_from else None,
+        calibrate_on=[name if _is_named(name) else "CORPUS" for name in recipe.calibrate_on] or None,
     )
     return shlex.join(["probing", "run", "--out", "DIR", *options.arguments()])
 

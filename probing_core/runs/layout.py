@@ -177,6 +177,19 @@ def map_path(model: str) -> str:
     return f"{model_folder(model)}map{PARQUET}"
 
 
+def verdict_units_folder(model: str) -> str:
+    """Units whose detector or table of scored views is not complete yet."""
+    return f"{VERDICTS}units/{slug(model)}/"
+
+
+def verdict_unit_path(model: str, index: int) -> str:
+    return f"{verdict_units_folder(model)}{unit_name(index)}.safetensors"
+
+
+def verdict_unit_table(model: str, index: int) -> str:
+    return f"{verdict_units_folder(model)}{unit_name(index)}{PARQUET}"
+
+
 def scored_views_path(model: str) -> str:
     """Views by which verdicts of a model, or of the detector, are calibrated and reported on, with its scores."""
     return f"{VERDICTS}{DETECTOR}{PARQUET}" if model == DETECTOR else f"{model_folder(model)}verdicts{PARQUET}"

@@ -33,6 +33,7 @@ class Options:
     Attributes:
         corpus, view, models, transforms, limit, live_images, seed, repetitions: see `Recipe`.
         probes_from: directory of the run whose probes are used.
+        calibrate_on: corpora whose untouched photographs calibrate verdicts.
         device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
         maps: which maps the stage ``project`` draws: ``all``, ``first`` or names of models of the run.
     """
@@ -74,6 +75,12 @@ class Options:
     )
     probes_from: Path | None = field(
         default=None, metadata=_about("RUN", "train nothing: take that run's probes", "folder")
+    )
+    calibrate_on: Sequence[str] | None = field(
+        default=None,
+        metadata=_about(
+            "C,D", "corpora of untouched photographs: a detector of alterations and calibrated verdicts", "names"
+        ),
     )
     device: str = field(default="auto", metadata=_about("DEVICE", "auto (default), cpu, cuda, cuda:1, mps"))
     precision: str = field(default="auto", metadata=_about("PRECISION", "auto (default), float32, bfloat16, float16"))

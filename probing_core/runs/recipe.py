@@ -31,6 +31,8 @@ class Recipe:
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
         probes_from: digest of the recipe of the run whose probes are used; empty if the run trains its own.
+        calibrate_on, calibrate_fingerprints: names and digests of the corpora whose untouched photographs calibrate
+            verdicts; in no file if there are none.
         threads: of the numerical libraries; a different number may change the last bits.
     """
 
@@ -45,6 +47,8 @@ class Recipe:
     repetitions: int = 1
     probes_from: str = ""
     threads: int = 2
+    calibrate_on: tuple[str, ...] = ()
+    calibrate_fingerprints: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not SMALLEST_VIEW <= self.view <= LARGEST_VIEW:
@@ -71,8 +75,9 @@ class Recipe:
                 raise BadConfig(f"Each {what} may be named once; named twice: {', '.join(twice)}.")
 
     def to_toml(self) -> dict[str, Any]:
-        """TOML has no null: what is None is left out."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v is not None}
+        """TOML has no null: what is None is left out. So are empty lists: runs made before some entries were known
+        have the keys that they had."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v not in (None, ())}
 
     @classmethod
     def from_toml(cls, content: dict[str, Any]) -> Recipe:

@@ -60,7 +60,8 @@ def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
 def sample_key(recipe: Recipe) -> str:
     """Key of everything that the samples of a run depend on, models apart."""
     laws = [[t.name, t.law, t.weakest, t.strongest, t.definition] for t in load_transforms(recipe)]
-    content = {k: v for k, v in recipe.without_models().items() if k != "probes_from"}
+    elsewhere = ("probes_from", "calibrate_on", "calibrate_fingerprints")
+    content = {k: v for k, v in recipe.without_models().items() if k not in elsewhere}
     return digest([content, laws, revisions.FIRST_RELEASE, revisions.SAMPLES])
 
 

@@ -1,0 +1,96 @@
+"""The detector of a run, learned from the photographs that its probes learn from and those given beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadImage
+from probing_core.pipeline.verdicts.photographs import CHOOSE, LEARN
+from probing_core.prediction.detector import fit_detector
+from probing_core.prediction.features import features
+from probing_core.prediction.parallel import in_chunks, one_core_threads
+from probing_core.prediction.training_mix import make_views, plan_views
+from probing_core.runs.layout import DETECTOR_FILE, verdict_unit_path, verdict_units_folder
+from probing_core.runs.progress import Progress
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import load_transforms
+from probing_core.runs.store import Store
+
+FEWEST = {LEARN: 20, CHOOSE: 5}
+"""Photographs; with fewer there is no detector."""
+
+PHOTOGRAPHS = 20
+"""In a unit."""
+
+FOLDER = "detector"
+
+
+def learn_detector(
+    store: Store, recipe: Recipe, corpora: Sequence[Corpus], photographs: pd.DataFrame, key: str, progress: Progress
+) -> None:
+    """Writes the detector, where there are photographs enough."""
+    rows = photographs[photographs["role"].isin(FEWEST)]
+    counts = rows.groupby("role")["base_id"].nunique()
+    if store.has(DETECTOR_FILE, key) or any(counts.get(role, 0) < fewest for role, fewest in FEWEST.items()):
+        return
+    _measure(store, recipe, corpora, rows, key, progress)
+    units = range(-(-len(rows) // PHOTOGRAPHS))
+    arrays = [store.read_arrays(verdict_unit_path(FOLDER, unit)) for unit in units]
+    X, y, photograph = (np.concatenate([a[name] for a in arrays]) for name in ("features", "classes", "photographs"))
+    bases = rows["base_id"].to_numpy()[photograph]
+    learned = (rows["role"] == LEARN).to_numpy()[photograph]
+    transforms = _transforms(recipe)
+    progress.update("detector", len(units), len(units), "Training the detector of alterations")
+    detector = fit_detector(
+        X[learned],
+        y[learned],
+        bases[learned],
+        (X[~learned], y[~learned], bases[~learned]),
+        classes=[t.name for t in transforms],
+        groups=[t.group for t in transforms],
+    )
+    store.write_bytes(DETECTOR_FILE, detector.to_bytes(), key)
+    for name in store.names(verdict_units_folder(FOLDER)):
+        store.remove(name)
+
+
+def _measure(
+    store: Store, recipe: Recipe, corpora: Sequence[Corpus], rows: pd.DataFrame, key: str, progress: Progress
+) -> None:
+    """Features of every view of the training mix, a unit of photographs at a time."""
+    transforms = _transforms(recipe)
+    names = [t.name for t in transforms]
+    records = list(rows.reset_index(drop=True).itertuples())
+    units = [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
+    waiting = [i for i in range(len(units)) if not store.has(verdict_unit_path(FOLDER, i), key)]
+
+    def measure(row: tuple) -> tuple[np.ndarray, np.ndarray]:
+        planned = plan_views(names[1:], row.image_id, recipe.seed)  # type: ignore[attr-defined]
+        try:
+            picture = corpora[row.corpus].load(row.image_id)  # type: ignore[attr-defined]
+        except BadImage:
+            planned = []
+        if planned and min(picture.shape[:2]) < recipe.view:
+            planned = []
+        split = {t.name: t.for_split(row.split) for t in transforms}  # type: ignore[attr-defined]
+        views = list(make_views(picture, recipe.view, planned, split, row.image_id, recipe.seed)) if planned else []  # type: ignore[attr-defined]
+        return features(views), np.array([names.index(view.transform) for view in planned], np.int64)
+
+    with one_core_threads(recipe.threads) as pool:
+        for i, (unit, found) in zip(waiting, in_chunks(pool, measure, [units[i] for i in waiting]), strict=True):
+            progress.update("detector", i, len(units), "Measuring views for the detector of alterations")
+            arrays = {
+                "features": np.concatenate([X for X, _ in found]),
+                "classes": np.concatenate([y for _, y in found]),
+                "photographs": np.repeat([row.Index for row in unit], [len(y) for _, y in found]),
+            }
+            store.write_arrays(verdict_unit_path(FOLDER, i), arrays, key)
+
+
+def _transforms(recipe: Recipe) -> list:
+    """What the detector learns, identity first."""
+    return sorted((t for t in load_transforms(recipe) if not t.far), key=lambda t: t.name != "identity")

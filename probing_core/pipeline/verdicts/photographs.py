@@ -1,0 +1,68 @@
+"""Which photographs the detector learns from, which it chooses on, which calibrate verdicts and which report on them.
+
+The four share no base photograph. Of the run's own corpus, the splits of its probes serve as they are, and tested
+photographs beyond the run's limit calibrate. Corpora that were given to calibrate on have splits of their own, or
+calibrate with all that they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from probing_core.corpora import assign_splits, drawn
+from probing_core.corpora.base import Corpus
+from probing_core.runs.image_selection import ELSEWHERE
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import evaluation_mode
+
+LEARN, CHOOSE, CALIBRATE, REPORT = "learn", "choose", "calibrate", "report"
+ROLES = {"train": LEARN, "val": CHOOSE, "calibrate": CALIBRATE, "test": REPORT}
+
+MOST = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
+"""Photographs of one corpus."""
+
+COLUMNS = ("corpus", "image_id", "base_id", "split", "role", "first")
+
+
+def choose_photographs(recipe: Recipe, images: pd.DataFrame, corpus: Corpus, others: Sequence[Corpus]) -> pd.DataFrame:
+    """One row a photograph and role.
+
+    Returns:
+        ``corpus`` (0 the run's own, then those to calibrate on), ``image_id``, ``base_id``, ``split``, ``role``, and
+        ``first``: whether no corpus before has the same photograph. Another size of it calibrates what its size is
+        for, and does not count twice.
+    """
+    tables = [_own(recipe, images, corpus), *(_given(other) for other in others)]
+    rows = pd.concat([table.assign(corpus=i) for i, table in enumerate(tables)], ignore_index=True)
+    limited = [
+        part.loc[drawn(part.reset_index(drop=True).assign(split=""))[: MOST[role]]]
+        for (_, role), part in ((key, part.reset_index(drop=True)) for key, part in rows.groupby(["corpus", "role"]))
+    ]
+    rows = pd.concat(limited, ignore_index=True).sort_values(["corpus", "role", "image_id"], ignore_index=True)
+    rows["first"] = ~rows.duplicated(["base_id", "role"])
+    return rows[list(COLUMNS)]
+
+
+def _own(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
+    columns = ["image_id", "base_id", "split"]
+    if evaluation_mode(images) != "split":
+        return pd.DataFrame(columns=[*columns, "role"])  # every photograph serves the probes
+    used = images.loc[images["used"], columns]
+    rows = corpus.rows[~corpus.rows["split"].isin(ELSEWHERE)].reset_index(drop=True)
+    if (rows["split"] == "").any():
+        rows = rows.assign(split=assign_splits(rows["base_id"].tolist(), recipe.seed))
+    rest = rows[(rows["split"] == "test") & rows["color"] & rows["geometry"]]
+    rest = rest[~rest["base_id"].isin(images.loc[images["used"], "base_id"])]
+    given = corpus.rows[corpus.rows["split"] == "calibrate"]
+    used = used.assign(role=used["split"].map(ROLES))
+    return pd.concat([used, rest[columns].assign(role=CALIBRATE), given[columns].assign(role=CALIBRATE)])
+
+
+def _given(corpus: Corpus) -> pd.DataFrame:
+    rows = corpus.rows[corpus.rows["color"] & (corpus.rows["split"] != "pretrain")]
+    split = np.where((corpus.rows["split"] == "").all(), "calibrate", rows["split"])
+    table = rows[["image_id", "base_id"]].assign(split=split)
+    return table.assign(role=table["split"].map(ROLES))

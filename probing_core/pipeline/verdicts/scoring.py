@@ -1,0 +1,140 @@
+"""Scores of every model, and of the detector, on the photographs that calibrate verdicts and report on them.
+
+A calibrating photograph is scored untouched, and turned gray; a reporting one also altered, once by a transform of each
+group of the bank and once by each group's alternative. Large photographs are scored as a whole with tiles, and reduced
+to the view like all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadImage
+from probing_core.pipeline.verdicts.photographs import CALIBRATE, REPORT
+from probing_core.prediction.parallel import in_chunks, one_core_threads
+from probing_core.prediction.predictor import Predictor
+from probing_core.prediction.score import has_no_color, turned_gray
+from probing_core.prediction.tiles import PictureCrops, cut
+from probing_core.prediction.training_mix import View, make_views
+from probing_core.prediction.verdicts import score_of
+from probing_core.runs.layout import scored_views_path, verdict_unit_table, verdict_units_folder
+from probing_core.runs.progress import Progress
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import load_transforms
+from probing_core.runs.store import Store
+from probing_core.transforms.base import GROUPS, Image, Transform, generator
+
+PHOTOGRAPHS = 10
+"""In a unit."""
+
+ALTERED = 150
+"""Reporting photographs of one corpus that are altered as well; the others are scored untouched."""
+
+AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredView:
+    """A view and what a table holds of it beside its score."""
+
+    crops: PictureCrops
+    facts: dict[str, object]
+
+
+def score_views(
+    store: Store,
+    recipe: Recipe,
+    corpora: Sequence[Corpus],
+    photographs: pd.DataFrame,
+    predictor: Predictor,
+    keys: dict[str, str],
+    progress: Progress,
+) -> None:
+    """Writes the table of scored views of each model in ``keys`` (model -> key) that lacks it."""
+    rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
+    turn = rows.groupby(["corpus", "role"]).cumcount()
+    rows = rows.assign(altered=(rows["role"] == REPORT) & rows["first"] & (turn < ALTERED))
+    records = rows.to_dict("records")
+    units = [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
+    models = [model for model, key in keys.items() if not store.has(scored_views_path(model), key)]
+    missing = {
+        i: lacking
+        for i in range(len(units))
+        if (lacking := [m for m in models if not store.has(verdict_unit_table(m, i), keys[m])])
+    }
+    transforms = [t for t in load_transforms(recipe) if not t.far]
+
+    def make(row: dict) -> list[ScoredView]:
+        try:
+            picture = corpora[row["corpus"]].load(row["image_id"])
+        except BadImage:
+            return []
+        return list(views_of(picture, row, transforms, recipe))
+
+    with one_core_threads(recipe.threads) as pool:
+        for i, (_, made) in zip(missing, in_chunks(pool, make, [units[i] for i in missing]), strict=True):
+            progress.update("verdicts", i, len(units), "Scoring photographs for verdicts")
+            views = [view for photograph in made for view in photograph]
+            for model in missing[i]:
+                store.write_table(verdict_unit_table(model, i), _scored(predictor, model, views), keys[model])
+    for model in models:
+        table = pd.concat([store.read_table(verdict_unit_table(model, i)) for i in range(len(units))])
+        store.write_table(scored_views_path(model), table.reset_index(drop=True), keys[model])
+        for name in store.names(verdict_units_folder(model)):
+            store.remove(name)
+    progress.update("verdicts", len(units), len(units), "Scoring photographs for verdicts")
+
+
+def views_of(picture: Image, row: dict, transforms: Sequence[Transform], recipe: Recipe) -> Iterator[ScoredView]:
+    """The views of one photograph.
+
+    Args:
+        row: of the photograph: ``corpus``, ``image_id``, ``base_id``, ``split``, ``role``, ``first``, ``altered``.
+    """
+    about = {name: row[name] for name in ("corpus", "image_id", "base_id", "role")}
+
+    def view(crops: PictureCrops, maker: str, transform: str = "identity", group: str = "identity") -> ScoredView:
+        size = "large" if crops.tiles else "view"
+        no_color = has_no_color(crops.whole)
+        facts = {"maker": maker, "transform": transform, "group": group, "size": size, "no_color": no_color}
+        return ScoredView(crops, about | facts)
+
+    crops = cut(picture, recipe.view)
+    if crops.tiles:
+        yield view(crops, AS_IT_IS)
+    if not row["first"]:
+        return
+    whole = PictureCrops("direct", crops.whole)
+    yield view(whole, AS_IT_IS)
+    yield view(PictureCrops("direct", turned_gray(crops.whole)), TURNED_GRAY)
+    if row["altered"] and min(picture.shape[:2]) >= recipe.view:
+        planned = _plan(transforms, row["image_id"], recipe.seed)
+        by_name = {t.name: t.for_split(row["split"]) for t in transforms}
+        made = make_views(picture, recipe.view, planned, by_name, row["image_id"], recipe.seed)
+        for one, image in zip(planned, made, strict=True):
+            yield view(PictureCrops("direct", image), one.maker, one.transform, by_name[one.transform].group)
+
+
+def _plan(transforms: Sequence[Transform], image_id: str, seed: int) -> list[View]:
+    rng = generator(seed, image_id, "reported alterations")
+    planned = []
+    for group in GROUPS[1:]:
+        members = [t.name for t in transforms if t.group == group]
+        if members:
+            planned += [View(maker, str(rng.choice(members)), draw=1000) for maker in ("bank", "alternative")]
+    return planned
+
+
+def _scored(predictor: Predictor, model: str, views: Sequence[ScoredView]) -> pd.DataFrame:
+    predictions = predictor.predict_crops(model, [view.crops for view in views]) if views else []
+    table = pd.DataFrame([view.facts for view in views])
+    scores = [
+        score_of(prediction, bool(view.facts["no_color"]), fused=bool(view.crops.tiles))
+        for view, prediction in zip(views, predictions, strict=True)
+    ]
+    return table.assign(score=np.array(scores, np.float64))

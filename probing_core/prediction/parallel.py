@@ -1,0 +1,49 @@
+"""Work on pictures, on all cores: each thread decodes, cuts and measures pictures of its own, on one core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+AHEAD = 2
+"""Chunks under way: while one is written, the next is computed. Memory holds no more."""
+
+
+@contextmanager
+def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """``count`` threads in each of which PyTorch computes on one core: batches of one picture gain nothing by more."""
+    import torch
+
+    before = torch.get_num_threads()
+
+    def begin() -> None:
+        torch.get_num_threads()  # the number is set for a thread once it has been looked up there
+        torch.set_num_threads(1)
+
+    try:
+        with ThreadPoolExecutor(count, initializer=begin) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
+
+
+def in_chunks(
+    pool: ThreadPoolExecutor, function: Callable[[T], R], chunks: Iterable[Sequence[T]]
+) -> Iterator[tuple[Sequence[T], list[R]]]:
+    """Each chunk with the results of its items, in order; `AHEAD` chunks at most are under way."""
+    waiting: list[tuple[Sequence[T], list[Future[R]]]] = []
+    for chunk in chunks:
+        waiting.append((chunk, [pool.submit(function, item) for item in chunk]))
+        if len(waiting) == AHEAD:
+            yield _results(*waiting.pop(0))
+    for chunk, futures in waiting:
+        yield _results(chunk, futures)
+
+
+def _results(chunk: Sequence[T], futures: list[Future[R]]) -> tuple[Sequence[T], list[R]]:
+    return chunk, [future.result() for future in futures]

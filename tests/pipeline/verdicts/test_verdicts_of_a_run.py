@@ -1,0 +1,210 @@
+"""Runs with corpora to calibrate on: a detector, scored views, and verdicts from them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from probing_core.cli import main
+from probing_core.corpora import open_corpus
+from probing_core.errors import BadConfig, BadRun
+from probing_core.images import encode_png
+from probing_core.pipeline import Options, run
+from probing_core.pipeline.verdicts import is_complete, make_verdicts
+from probing_core.pipeline.verdicts.photographs import choose_photographs
+from probing_core.prediction.calibration import calibration_of, p_values
+from probing_core.prediction.predictor import Predictor
+from probing_core.prediction.score import alteration_score, log_of
+from probing_core.prediction.tiles import cut
+from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path
+from probing_core.runs.progress import SILENT
+from probing_core.runs.recipe import Recipe, read_recipe
+from probing_core.runs.samples import sample_key
+from probing_core.runs.store import Store
+from probing_core.transforms import resolve
+from tests.conftest import scene, write_scenes
+
+MODEL = "baseline/handcrafted"
+TRANSFORMS = ("gamma", "gaussian-blur", "jpeg")
+OPTIONS = {"view": 32, "models": (MODEL,), "transforms": TRANSFORMS}
+
+
+@pytest.fixture(scope="module")
+def clean_scenes(tmp_path_factory) -> Path:
+    """Two corpora: 110 pictures of about the view's size, and 4 of the same photographs at a larger one."""
+    folder = tmp_path_factory.mktemp("clean")
+    for name, count, side in (("small", 110, 46), ("large", 4, 120)):
+        (folder / name).mkdir()
+        for i in range(count):
+            (folder / name / f"{i:03d}.png").write_bytes(encode_png(scene(1000 + i, side)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(many_scenes, clean_scenes) -> Options:
+    clean = tuple(f"folder:{clean_scenes / name}" for name in ("small", "large"))
+    return Options(corpus=f"folder:{many_scenes}", calibrate_on=clean, **OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, options) -> Store:
+    out = tmp_path_factory.mktemp("verdicts") / "run"
+    run(out, options, ("embed", "train"))
+    return Store(out)
+
+
+def test_photographs_have_one_role_and_count_once(made):
+    rows = made.read_table("verdicts/photographs.parquet")
+    assert rows.groupby("base_id")["role"].nunique().max() == 1
+    assert rows.groupby(["corpus", "role"]).size().to_dict() == {
+        (0, "choose"): 8,
+        (0, "learn"): 24,
+        (0, "report"): 8,
+        (1, "calibrate"): 110,
+        (2, "calibrate"): 4,
+    }
+    # The large ones are the same photographs by name: they calibrate large pictures alone.
+    assert rows.groupby("corpus")["first"].all().to_dict() == {0: True, 1: True, 2: False}
+
+
+def test_tested_photographs_beyond_the_limit_calibrate(many_scenes):
+    corpus = open_corpus(f"folder:{many_scenes}")
+    recipe = Recipe(corpus=corpus.name, fingerprint="", transforms=("identity", "gamma"), models=(MODEL,), view=32)
+    from probing_core.corpora import assign_splits
+
+    images = corpus.rows.assign(split=assign_splits(corpus.rows["base_id"].tolist(), 0), used=True)
+    images = images[(images["split"] != "test") | (np.arange(len(images)) % 2 == 0)]
+    assert images["base_id"].nunique() >= 30
+    rows = choose_photographs(recipe, images, corpus, [])
+    roles = {role: set(part["base_id"]) for role, part in rows.groupby("role")}
+    assert roles["calibrate"] == set(corpus.rows["base_id"]) - set(images["base_id"])
+    assert roles["calibrate"]
+    assert roles["report"] == set(images.loc[images["split"] == "test", "base_id"])
+
+
+def test_every_model_has_scores_of_the_same_views(made):
+    tables = {model: made.read_table(scored_views_path(model)) for model in (DETECTOR, MODEL)}
+    facts = [table.drop(columns="score") for table in tables.values()]
+    assert facts[0].equals(facts[1])
+    table = tables[MODEL]
+    counts = table.groupby(["role", "size", "maker"]).size().to_dict()
+    assert counts == {
+        ("calibrate", "view", "as it is"): 110,
+        ("calibrate", "view", "turned gray"): 110,
+        ("calibrate", "large", "as it is"): 4,
+        ("report", "large", "as it is"): 8,  # 64 pixels are more than one and a half views
+        ("report", "view", "as it is"): 8,
+        ("report", "view", "turned gray"): 8,
+        ("report", "view", "bank"): 24,
+        ("report", "view", "alternative"): 24,
+    }
+    assert not made.names("verdicts/units/")
+
+
+def test_scores_are_those_of_the_live_answer(made, clean_scenes):
+    predictor = Predictor(made.root)
+    picture = scene(1003, 46)
+    for model in (DETECTOR, MODEL):
+        (prediction,) = predictor.predict_crops(model, [cut(picture, 32)])
+        table = made.read_table(scored_views_path(model))
+        table = table[(table["maker"] == "as it is") & (table["corpus"] == 1)]
+        row = table[table["image_id"].str.startswith("003")]
+        expected = alteration_score(log_of(prediction.probabilities)[None], prediction.groups)[0]
+        assert row["score"].iloc[0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_rows_have_verdicts_and_the_detector_comes_first(made):
+    predictor = Predictor(made.root)
+    clean, dark = scene(5000, 40), resolve("gamma").apply(scene(5000, 40), 3.5, np.random.default_rng(0))
+    rows = predictor.predict([clean, dark], names=["clean", "dark"])
+    assert list(dict.fromkeys(row["model"] for row in rows)) == [DETECTOR, MODEL]
+    for model in (DETECTOR, MODEL):
+        first = {row["image"]: row for row in rows if row["model"] == model}
+        assert first["clean"]["n"] == first["dark"]["n"] == 110
+        assert first["dark"]["p"] <= first["clean"]["p"]
+        calibration = calibration_of(made.read_table(scored_views_path(model)))
+        (prediction,) = predictor.predict_crops(model, [cut(dark, 32)])
+        score = alteration_score(log_of(prediction.probabilities)[None], prediction.groups)
+        assert first["dark"]["p"] == pytest.approx(p_values(score, calibration.view)[0])
+    assert sum(row["probability"] for row in rows) == pytest.approx(4)
+    assert [row["model"] for row in predictor.predict([clean], models=[MODEL])] == [MODEL] * 4
+    assert [row["model"] for row in predictor.predict([clean], models=[DETECTOR], task="group")] == [DETECTOR] * 4
+
+
+def test_the_command_line_prints_verdicts(made, tmp_path, capsys):
+    file = tmp_path / "picture.png"
+    file.write_bytes(encode_png(scene(5001, 40)))
+    assert main(["predict", str(file), "--run", str(made.root), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    keys = {"verdict", "verdict_group", "verdict_class", "p", "n", "no_color", "power"}
+    assert keys | {"image", "model", "task", "class", "group", "probability", "look", "known"} <= set(rows[0])
+
+
+def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, options, tmp_path, monkeypatch):
+    before = {name: made.checksum(name) for name in made.names()}
+    run(made.root, options, ("embed", "train"))
+    assert {name: Store(made.root).checksum(name) for name in before} == before
+
+    copy = Store(shutil.copytree(made.root, tmp_path / "run"))
+    copy.remove(DETECTOR_FILE)
+    copy.remove(scored_views_path(MODEL))
+    copy.remove(scored_views_path(DETECTOR))
+    recipe = read_recipe(copy)
+    assert not is_complete(copy, recipe)
+
+    class Killed(Exception):
+        pass
+
+    written = []
+    plain = Store.write_bytes
+
+    def dying(self, name, content, key):
+        plain(self, name, content, key)
+        written.append(name)
+        if len(written) % 3 == 0:
+            raise Killed
+
+    corpora = [open_corpus(name) for name in (recipe.corpus, *recipe.calibrate_on)]
+    monkeypatch.setattr(Store, "write_bytes", dying)
+    for _ in range(40):
+        try:
+            make_verdicts(Store(copy.root), recipe, corpora, "cpu", "auto", SILENT)
+            break
+        except Killed:
+            pass
+    assert len(written) == len(set(written)) > 6  # nothing was made twice
+    after = Store(copy.root)
+    assert {name: after.checksum(name) for name in before} == before
+
+
+def test_runs_that_take_probes_take_verdicts(made, few_scenes, tmp_path):
+    out = tmp_path / "run"
+    run(out, Options(corpus=f"folder:{few_scenes}", probes_from=made.root, models=(MODEL,)), ("embed", "train"))
+    assert Predictor(out).has_detector
+    for name in (DETECTOR_FILE, scored_views_path(MODEL), scored_views_path(DETECTOR)):
+        assert Store(out).checksum(name) == made.checksum(name)
+    both = Options(corpus=f"folder:{few_scenes}", probes_from=made.root, calibrate_on=("photos",))
+    with pytest.raises(BadConfig, match="--calibrate-on"):
+        run(tmp_path / "other", both, ("embed",))
+
+
+def test_a_recipe_without_calibration_has_the_keys_of_before(made):
+    recipe = read_recipe(made)
+    content = {k: v for k, v in recipe.to_toml().items() if not k.startswith("calibrate")}
+    assert "calibrate_on" not in Recipe.from_toml(content).to_toml()
+    assert sample_key(Recipe.from_toml(content)) == sample_key(recipe)
+
+
+def test_a_changed_corpus_and_another_one_are_refused(made, options, many_scenes, tmp_path):
+    other = write_scenes(tmp_path / "other", 3, 40)
+    with pytest.raises(BadRun, match="calibrate_on"):
+        run(made.root, Options(calibrate_on=(f"folder:{other}",)), ("embed",))
+    out = tmp_path / "run"
+    run(out, Options(corpus=f"folder:{many_scenes}", calibrate_on=(f"folder:{other}",), **OPTIONS), ("embed",))
+    next(other.rglob("*.png")).unlink()
+    with pytest.raises(BadRun, match="no longer the one"):
+        run(out, Options(), ("train",))
