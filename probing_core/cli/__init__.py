@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from probing_core import __version__
-from probing_core.cli import demo, export, lists, predict, pretrain, report, stages, transform, verify
+from probing_core.cli import demo, export, lists, predict, pretrain, report, scan, stages, transform, verify
 from probing_core.cli.arguments import Parser
 from probing_core.cli.output import fail
 from probing_core.cli.stages import run_options
@@ -80,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     stages.add(commands)
     export.add(commands)
     predict.add(commands)
+    scan.add(commands)
     report.add(commands)
     verify.add(commands)
     pretrain.add(commands)

@@ -69,7 +69,8 @@ def calibration_of(rows: pd.DataFrame, level: float = LEVEL) -> Calibration:
     gray = at_view.loc[at_view["maker"] == "turned gray", "score"].to_numpy()
     large = calibrating.loc[(calibrating["size"] == "large") & ~calibrating["no_color"], "score"].to_numpy()
     reported = untouched[(untouched["role"] == "report") & (untouched["size"] == "large") & ~untouched["no_color"]]
-    holds = len(reported) > 0 and error_holds(p_values(reported["score"].to_numpy(), large), level)
+    enough = is_enough(len(large), level) and len(reported) > 0
+    holds = enough and error_holds(p_values(reported["score"].to_numpy(), large), level)
     return Calibration(color, gray, large if holds else large[:0])
 
 

@@ -37,10 +37,11 @@ def choose_photographs(recipe: Recipe, images: pd.DataFrame, corpus: Corpus, oth
     """
     tables = [_own(recipe, images, corpus), *(_given(other) for other in others)]
     rows = pd.concat([table.assign(corpus=i) for i, table in enumerate(tables)], ignore_index=True)
-    limited = [
-        part.loc[drawn(part.reset_index(drop=True).assign(split=""))[: MOST[role]]]
-        for (_, role), part in ((key, part.reset_index(drop=True)) for key, part in rows.groupby(["corpus", "role"]))
-    ]
+    limited = []
+    for role, most in MOST.items():
+        for _, part in rows[rows["role"] == role].groupby("corpus"):
+            order = drawn(part.assign(split=""))  # base images take turns
+            limited.append(part.loc[order[:most]])
     rows = pd.concat(limited, ignore_index=True).sort_values(["corpus", "role", "image_id"], ignore_index=True)
     rows["first"] = ~rows.duplicated(["base_id", "role"])
     return rows[list(COLUMNS)]

@@ -1,0 +1,56 @@
+"""``scan``: a verdict on every picture of a folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from probing_core.cli.arguments import add_command
+from probing_core.cli.output import fail
+from probing_core.errors import BadImage
+
+
+def add(commands: Any) -> None:
+    parser = add_command(
+        commands,
+        "scan",
+        scan,
+        "find the altered pictures of a folder: CSV, Parquet and a page with thumbnails; a second call goes on",
+        "probing scan photos --out found --clean photos-that-i-trust",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--run", type=Path, metavar="RUN", help="whose detector is used (default: the reference run)")
+    parser.add_argument(
+        "--clean",
+        type=Path,
+        metavar="FOLDER",
+        help="untouched pictures of the same source, which calibrate: from 100 on at 5 %%; with 500, q controls the "
+        "false discovery rate",
+    )
+    parser.add_argument(
+        "--level",
+        type=float,
+        default=0.05,
+        metavar="P",
+        help="share of untouched pictures that may be called altered (default 0.05)",
+    )
+
+
+def scan(options: argparse.Namespace) -> int:
+    from probing_core.paths import data_dir
+    from probing_core.prediction.scan import scan as scan_folder
+    from probing_core.runs.progress import ending, terminal
+
+    progress = terminal(options.out)
+    run = options.run or data_dir() / "reference"
+    with ending(progress):
+        found = scan_folder(options.folder, options.out, run, options.clean, options.level, progress)
+    bad = 0
+    for error in found.errors:
+        bad = fail(BadImage(error))
+    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in found.counts.items())
+    print(f"{counts}. {found.promise} See {options.out / 'index.html'}.", file=sys.stderr)
+    return bad

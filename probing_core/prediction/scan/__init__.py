@@ -1,0 +1,176 @@
+"""A verdict on every picture of a folder: streaming, resumable, on all cores.
+
+A file is decoded, cut and judged by one thread, on one core; memory holds the pictures of as many threads. What is
+found goes to disk a chunk at a time (`chunks`), and the results are written from the chunks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from probing_core.errors import BadConfig
+from probing_core.prediction.calibration import LEVEL, Calibration
+from probing_core.prediction.parallel import in_chunks, one_core_threads
+from probing_core.prediction.predictor import Predictor
+from probing_core.prediction.scan.chunks import Chunks
+from probing_core.prediction.scan.page import write_page
+from probing_core.prediction.scan.rates import FEWEST_FOR_Q, q_values
+from probing_core.prediction.scan.reading import File, Finding, examine, find_files
+from probing_core.prediction.scan.rows import (
+    UNREADABLE,
+    calibration_of_rows,
+    rows_of_findings,
+    rows_that_calibrate,
+)
+from probing_core.prediction.scan.writing import rows_with_q, write_tables
+from probing_core.prediction.verdicts import Judge
+from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path
+from probing_core.runs.progress import SILENT, Progress
+from probing_core.runs.store import digest, write_atomically
+
+REVISION = 1
+"""Part of the key of every chunk; raised where what a scan finds changes."""
+
+MARK = "scan.txt"
+"""The file by which a folder is known as a scan's."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a scan found.
+
+    Attributes:
+        counts: verdict -> number of files; ``unreadable`` for files that are no picture.
+        errors: one sentence a file that cannot be read.
+        promise: how far the error rates hold, in a sentence.
+    """
+
+    counts: dict[str, int]
+    errors: tuple[str, ...]
+    promise: str
+
+
+def scan(
+    folder: Path,
+    out: Path,
+    run: Path,
+    clean: Path | None = None,
+    level: float = LEVEL,
+    progress: Progress = SILENT,
+    threads: int | None = None,
+) -> Scan:
+    """Writes ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` into ``out``; again, it does what is missing.
+
+    Args:
+        run: whose detector is used.
+        clean: a folder of pictures that are known to be untouched, of the same source as those of ``folder``: they
+            calibrate in place of the run's photographs.
+        level: share of untouched pictures that may be called altered.
+        threads: as many as the machine has cores if not given.
+
+    Raises:
+        BadRun: the run has no detector.
+        BadConfig: a folder that cannot be used, or clean pictures too few for the level.
+    """
+    if not 0 < level < 1:
+        raise BadConfig(f"The level is a share between 0 and 1, as 0.05; got {level}.")
+    predictor = Predictor(run, device="cpu", level=level)
+    detector, view = predictor.detector(), predictor.recipe.view
+    _claim(out)
+    files = find_files(folder, apart=out)
+    settings = digest([REVISION, predictor.store.checksum(DETECTOR_FILE), view])
+    judge = predictor.judge(DETECTOR)
+    with one_core_threads(threads or _cores()) as pool:
+        if clean is not None:
+            trusted = Chunks(out / "clean", find_files(clean, apart=out), settings)
+            measure = partial(examine, detector=detector, view=view, gray=True)
+            _fill(pool, trusted, measure, rows_that_calibrate, progress, "clean")
+            judge = replace(judge, calibration=calibration_of_rows(trusted.read(), level), power=None)
+        checksum = predictor.store.checksum(scored_views_path(DETECTOR)) if clean is None else trusted.settings
+        calibrated = "" if judge.calibration is None else _digest_of(judge.calibration)
+        chunks = Chunks(out / "chunks", files, digest([settings, level, checksum, calibrated]))
+        rows_of = partial(rows_of_findings, judge=judge)
+        _fill(pool, chunks, partial(examine, detector=detector, view=view), rows_of, progress, "scan")
+    return _write(out, folder, chunks, judge, trusting=clean is not None)
+
+
+def _write(out: Path, folder: Path, chunks: Chunks, judge: Judge, trusting: bool) -> Scan:
+    found = pd.concat(list(chunks.read(["verdict", "p", "error"])), ignore_index=True)
+    p = found["p"].to_numpy(np.float64)
+    n = 0 if judge.calibration is None else len(judge.calibration.view)
+    q = None
+    if trusting and n >= FEWEST_FOR_Q:
+        q = np.full(len(p), np.nan)
+        q[~np.isnan(p)] = q_values(p[~np.isnan(p)])
+    counts = dict(sorted(Counter(found["verdict"]).items()))
+    promise = _promise(judge, n, trusting)
+    write_tables(out, chunks, q)
+    write_page(out, folder, rows_with_q(chunks, q), counts, [promise, *_power(judge)])
+    return Scan(counts, tuple(found.loc[found["verdict"] == UNREADABLE, "error"]), promise)
+
+
+def _promise(judge: Judge, n: int, trusting: bool) -> str:
+    if not trusting:
+        return (
+            f"Calibrated on {n:,} untouched photographs of the run, not on pictures of your source: no error rate is "
+            f"promised. Give untouched pictures of your own with --clean FOLDER, {5 / judge.level:.0f} or more."
+        )
+    rate = f"about {judge.level:.0%} of untouched pictures of their source are called altered"
+    more = "" if n >= FEWEST_FOR_Q else f" For q, the false discovery rate, give {FEWEST_FOR_Q} or more."
+    return f"Calibrated on {n:,} pictures that you trust: {rate}.{more}"
+
+
+def _power(judge: Judge) -> list[str]:
+    if judge.power is None:
+        return []
+    hard = ", ".join(judge.power.hardly_detected)
+    seen = f"On the run's own photographs the detector found {judge.power.overall.value:.0%} of altered pictures"
+    return [f"{seen}; less than half of: {hard}." if hard else f"{seen}."]
+
+
+def _fill(
+    pool: ThreadPoolExecutor,
+    chunks: Chunks,
+    examined: Callable[[File], Finding],
+    rows_of: Callable[[Sequence[File], Sequence[Finding]], pd.DataFrame],
+    progress: Progress,
+    stage: str,
+) -> None:
+    """Makes the chunks that are missing."""
+    missing = chunks.missing()
+    total = sum(map(len, chunks.parts))
+    done = total - sum(len(chunks.parts[i]) for i in missing)
+    doing = "Scanning pictures" if stage == "scan" else "Scanning the clean pictures"
+    progress.update(stage, done, total, doing)
+    results = in_chunks(pool, examined, (chunks.parts[i] for i in missing))
+    for i, (files, findings) in zip(missing, results, strict=True):
+        chunks.write(i, rows_of(files, findings))
+        done += len(files)
+        progress.update(stage, done, total, doing)
+    chunks.remove_others()
+
+
+def _digest_of(calibration: Calibration) -> str:
+    return digest([calibration.scores(kind).tolist() for kind in ("view", "gray", "large")])
+
+
+def _claim(out: Path) -> None:
+    """Raises `BadConfig` for a folder that holds something else: none of it may be lost."""
+    if out.exists() and not out.is_dir():
+        raise BadConfig(f"'{out}' is a file; give a folder for the results.")
+    if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
+        raise BadConfig(f"'{out}' holds other files; choose an empty folder, or that of a scan.")
+    write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call goes on from.\n")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,114 @@
+"""Which files of a folder are scanned, and what is found in one of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from probing_core.errors import BadConfig, BadImage
+from probing_core.images import Image, encode_webp, inspect
+from probing_core.prediction.answer import Prediction
+from probing_core.prediction.detecting import detect
+from probing_core.prediction.detector import Detector
+from probing_core.prediction.score import has_no_color, turned_gray
+from probing_core.prediction.tiles import PictureCrops, cut
+from probing_core.prediction.verdicts import score_of
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
+"""Of files that are scanned; whether they are pictures, their content decides."""
+
+THUMBNAIL = 72
+"""Pixels of the longer side."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to scan.
+
+    Attributes:
+        name: relative to the folder, with forward slashes; characters that are no text are replaced.
+        stamp: size and time of the last change, by which a changed file is scanned again.
+    """
+
+    path: Path
+    name: str
+    stamp: tuple[int, int]
+
+
+def find_files(folder: Path, apart: Path) -> list[File]:
+    """The files under ``folder`` by the order of their names; hidden ones, links out of it and ``apart`` are left out.
+
+    Raises:
+        BadConfig: there is no such folder, or nothing in it to scan.
+    """
+    root = folder.resolve()
+    if not root.is_dir():
+        raise BadConfig(f"'{folder}' is no folder; give a folder with pictures.")
+    found = []
+    for place, folders, names in os.walk(root):
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and Path(place, n) != apart.resolve())
+        for name in sorted(names):
+            path = Path(place, name)
+            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+                continue
+            if path.is_symlink() and not path.resolve().is_relative_to(root):
+                continue
+            status = path.lstat()
+            shown = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
+            found.append(File(path, shown, (status.st_size, status.st_mtime_ns)))
+    if not found:
+        raise BadConfig(f"'{folder}' holds no picture; expected files that end in {', '.join(sorted(SUFFIXES))}.")
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What a scan keeps of one file: no pixels but a thumbnail.
+
+    Attributes:
+        error: why it cannot be read; then nothing else is there.
+        prediction: by the detector.
+        gray_score: of the picture turned gray; only where it calibrates.
+    """
+
+    error: str = ""
+    prediction: Prediction | None = None
+    no_color: bool = False
+    width: int = 0
+    height: int = 0
+    notes: tuple[str, ...] = ()
+    thumbnail: bytes = b""
+    gray_score: float = float("nan")
+
+
+def examine(file: File, detector: Detector, view: int, gray: bool = False) -> Finding:
+    """Decodes one file, and has the detector predict it.
+
+    Args:
+        gray: whether it is scored turned gray, too.
+    """
+    try:
+        picture = inspect(file.path, file.name)
+    except BadImage as error:
+        return Finding(error=str(error))
+    crops = cut(picture.image, view)
+    predictions = detect(detector, [crops, PictureCrops("direct", turned_gray(crops.whole))][: 2 if gray else 1])
+    return Finding(
+        prediction=predictions[0],
+        no_color=has_no_color(crops.whole),
+        width=picture.width,
+        height=picture.height,
+        notes=picture.notes,
+        thumbnail=encode_webp(_small(picture.image), 60),
+        gray_score=score_of(predictions[1], True, fused=False) if gray else float("nan"),
+    )
+
+
+def _small(image: Image) -> Image:
+    share = min(1.0, THUMBNAIL / max(image.shape[:2]))
+    height, width = (max(1, round(length * share)) for length in image.shape[:2])
+    return np.ascontiguousarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))

@@ -1,0 +1,97 @@
+"""From what is found in files to rows with verdicts; and from clean files to a calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from probing_core.errors import BadConfig
+from probing_core.prediction.calibration import Calibration, is_enough
+from probing_core.prediction.scan.reading import File, Finding
+from probing_core.prediction.verdicts import Judge, score_of
+
+UNREADABLE = "unreadable"
+"""Instead of a verdict on files that are no picture, or damaged."""
+
+
+def rows_of_findings(files: Sequence[File], findings: Sequence[Finding], judge: Judge) -> pd.DataFrame:
+    """One row a file: the columns of `writing.COLUMNS` but ``q``, and ``thumbnail``."""
+    return pd.DataFrame([_row(file, finding, judge) for file, finding in zip(files, findings, strict=True)])
+
+
+def _row(file: File, finding: Finding, judge: Judge) -> dict:
+    if finding.prediction is None:
+        nothing = dict.fromkeys(("p", "group_probability", "class_probability"), float("nan"))
+        return {
+            "path": file.name,
+            "verdict": UNREADABLE,
+            "group": "",
+            "class": "",
+            **nothing,
+            "n": 0,
+            "no_color": False,
+            "width": 0,
+            "height": 0,
+            "flags": "",
+            "error": finding.error,
+            "thumbnail": b"",
+        }
+    verdict = judge.verdict(finding.prediction, finding.no_color)
+    flags = [*(["no color"] if finding.no_color else []), *(["large"] if finding.prediction.kind == "combined" else [])]
+    return {
+        "path": file.name,
+        "verdict": verdict.verdict,
+        "group": verdict.verdict_group or "",
+        "class": verdict.verdict_class or "",
+        "p": _number(verdict.p),
+        "group_probability": _number(verdict.verdict_group_probability),
+        "class_probability": _number(verdict.verdict_class_probability),
+        "n": verdict.n,
+        "no_color": verdict.no_color,
+        "width": finding.width,
+        "height": finding.height,
+        "flags": "; ".join([*flags, *finding.notes]),
+        "error": "",
+        "thumbnail": finding.thumbnail,
+    }
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def rows_that_calibrate(files: Sequence[File], findings: Sequence[Finding]) -> pd.DataFrame:
+    """Scores of pictures that calibrate; those that cannot be read calibrate nothing."""
+    rows = [
+        (
+            file.name,
+            finding.prediction.kind == "combined",
+            finding.no_color,
+            score_of(finding.prediction, finding.no_color, fused=False),
+            score_of(finding.prediction, finding.no_color, fused=True),
+            finding.gray_score,
+        )
+        for file, finding in zip(files, findings, strict=True)
+        if finding.prediction is not None
+    ]
+    return pd.DataFrame(rows, columns=["path", "large", "no_color", "whole", "fused", "gray"])
+
+
+def calibration_of_rows(chunks: Iterable[pd.DataFrame], level: float) -> Calibration:
+    """Of the rows of `rows_that_calibrate`.
+
+    Raises:
+        BadConfig: they are too few for ``level``.
+    """
+    rows = pd.concat(list(chunks), ignore_index=True)
+    color = rows[~rows["no_color"].astype(bool)]
+    large = color.loc[color["large"].astype(bool), "fused"].to_numpy()
+    if not is_enough(len(color), level):
+        raise BadConfig(
+            f"{len(color)} clean pictures with color cannot calibrate a level of {level:.0%}; give {5 / level:.0f} or "
+            f"more, or a larger --level."
+        )
+    return Calibration(
+        color["whole"].to_numpy(), rows["gray"].to_numpy(), large if is_enough(len(large), level) else large[:0]
+    )

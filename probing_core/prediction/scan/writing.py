@@ -1,0 +1,56 @@
+"""The results of a scan: a CSV, a Parquet file and one page, written from its chunks a chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from probing_core.prediction.scan.chunks import Chunks
+from probing_core.runs.layout import TEMPORARY
+
+COLUMNS = {
+    "path": pa.string(),
+    "verdict": pa.string(),
+    "group": pa.string(),
+    "class": pa.string(),
+    "p": pa.float64(),
+    "q": pa.float64(),
+    "n": pa.int64(),
+    "group_probability": pa.float64(),
+    "class_probability": pa.float64(),
+    "no_color": pa.bool_(),
+    "width": pa.int64(),
+    "height": pa.int64(),
+    "flags": pa.string(),
+    "error": pa.string(),
+}
+"""Of the CSV and the Parquet file, one row a file."""
+
+
+def rows_with_q(chunks: Chunks, q: np.ndarray | None, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+    """The rows of each chunk, with their ``q`` (n,) of all rows."""
+    start = 0
+    for rows in chunks.read(columns):
+        mine = np.full(len(rows), np.nan) if q is None else q[start : start + len(rows)]
+        start += len(rows)
+        yield rows.assign(q=mine)
+
+
+def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None) -> None:
+    """``verdicts.csv`` and ``verdicts.parquet``; each is written aside and renamed."""
+    schema = pa.schema(list(COLUMNS.items()))
+    csv, parquet = out / "verdicts.csv", out / "verdicts.parquet"
+    beside = {path: path.with_name(path.name + TEMPORARY) for path in (csv, parquet)}
+    columns = [name for name in COLUMNS if name != "q"]
+    with beside[csv].open("w", newline="", encoding="utf-8") as text, pq.ParquetWriter(beside[parquet], schema) as file:
+        for i, rows in enumerate(rows_with_q(chunks, q, columns)):
+            ordered = rows[list(COLUMNS)]
+            ordered.to_csv(text, index=False, header=i == 0, lineterminator="\n")
+            file.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
+    for path, temporary in beside.items():
+        temporary.replace(path)
