@@ -14,7 +14,7 @@ from probing_core.pipeline.verdicts.scoring import score_views
 from probing_core.prediction.predictor import Predictor
 from probing_core.runs import layout, revisions
 from probing_core.runs.layout import DEPLOYMENT, DETECTOR, DETECTOR_FILE, probe_path, scored_views_path
-from probing_core.runs.models import PRECOMPUTED, model_entries
+from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import sample_key
@@ -56,7 +56,7 @@ def scored_keys(store: Store, recipe: Recipe) -> dict[str, str]:
     keys = {DETECTOR: digest([key, store.checksum(DETECTOR_FILE)])} if store.has(DETECTOR_FILE, key) else {}
     for entry in model_entries(store):
         probe = probe_path(entry["name"], DEPLOYMENT)
-        if entry["family"] != PRECOMPUTED and store.has(probe):
+        if embeds_pictures(entry) and store.has(probe):
             keys[entry["name"]] = digest([key, entry["recipe"], store.checksum(probe)])
     return keys
 

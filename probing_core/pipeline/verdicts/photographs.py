@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.corpora import assign_splits, drawn
-from probing_core.corpora.base import Corpus
-from probing_core.runs.image_selection import ELSEWHERE
+from probing_core.corpora.base import NOT_FOR_PROBES, Corpus
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import evaluation_mode
 
@@ -52,7 +51,7 @@ def _own(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
     if evaluation_mode(images) != "split":
         return pd.DataFrame(columns=[*columns, "role"])  # every photograph serves the probes
     used = images.loc[images["used"], columns]
-    rows = corpus.rows[~corpus.rows["split"].isin(ELSEWHERE)].reset_index(drop=True)
+    rows = corpus.rows[~corpus.rows["split"].isin(NOT_FOR_PROBES)].reset_index(drop=True)
     if (rows["split"] == "").any():
         rows = rows.assign(split=assign_splits(rows["base_id"].tolist(), recipe.seed))
     rest = rows[(rows["split"] == "test") & rows["color"] & rows["geometry"]]
