@@ -20,6 +20,7 @@ from probing_core.errors import ProbingError
 from probing_core.prediction.predictor import Prediction, Predictor
 from probing_core.prediction.tiles import PictureCrops, cut
 from probing_core.results import Run, nearest
+from probing_core.runs.layout import DETECTOR
 
 PREDICTIONS = 4096
 """Most that are in memory: of a picture and a model, about 10 kB each."""
@@ -77,6 +78,17 @@ def models_of(run: Run) -> tuple[str, ...]:
         BadRun: the run has no probes to predict with.
     """
     return run.live_models or predictor_of(run).models
+
+
+def with_detector(run: Run, models: Sequence[str]) -> list[str]:
+    """``models`` with the detector of alterations before them, where the run has one."""
+    return [*([DETECTOR] if predictor_of(run).has_detector else []), *models]
+
+
+def hardly_detected(run: Run) -> tuple[str, ...]:
+    """Groups of which the run's detector finds less than half."""
+    power = predictor_of(run).judge(DETECTOR).power
+    return () if power is None else power.hardly_detected
 
 
 def prepare(run: Run) -> None:

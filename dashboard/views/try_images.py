@@ -16,10 +16,11 @@ from dashboard.data.map_points import panels, points_of, styles_of, thin
 from dashboard.data.pictures import Chosen
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain
-from dashboard.widgets import gallery, messages, pickers, tables, upload
+from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import PANELS, Figure, answers_chart, map_chart, predictions_chart
 from probing_core.errors import ProbingError
 from probing_core.results import Run, place
+from probing_core.runs.layout import DETECTOR
 from probing_core.transforms import bank
 
 DEFAULT_MODELS = 3
@@ -46,15 +47,16 @@ def show() -> None:
         messages.empty("No picture yet: upload some, take one with the camera, or choose packaged photographs.")
         predictions.prepare(run)
         return
-    rows = predictions.predict(run, [c.image for c in chosen], _unique([c.name for c in chosen]), models, task)
+    names = _unique([c.name for c in chosen])
+    rows = predictions.predict(run, [c.image for c in chosen], names, predictions.with_detector(run, models), task)
     if rows.empty:
         messages.empty("None of the chosen models could be asked; choose others.")
         return
     models = [m for m in models if m in set(rows["model"])]
-    for index, (name, picture) in enumerate(zip(_unique([c.name for c in chosen]), chosen, strict=True)):
+    for index, (name, picture) in enumerate(zip(names, chosen, strict=True)):
         with st.container(border=True, key=f"answer-{index}"):
             mine = rows[rows["image"] == name]
-            _answers(index, name, picture, mine, run.classes(task))
+            _answers(run, index, name, picture, mine, run.classes(task))
             if mine["look"].iloc[0] == "combined":
                 again = any(picture.key == before.key for before in chosen[:index])
                 _whole_and_tiles(run, picture, f"{picture.key}-{index}" if again else picture.key, models, task)
@@ -100,7 +102,7 @@ def _controls(run: Run) -> tuple[list[str], str]:
     return with_probe, task
 
 
-def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes: list[str]) -> None:
+def _answers(run: Run, index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes: list[str]) -> None:
     left, right = st.columns([1, 4])
     with left:
         st.image(picture.shown, width="stretch", alt=name)
@@ -108,9 +110,19 @@ def _answers(index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes
         st.caption(f"{plain(name)}, {width} × {height} pixels. Crops: {rows['look'].iloc[0]}", help=hint("crops"))
         upload.flags(picture)
     with right:
-        best = rows.groupby("model", sort=False).head(1).rename(columns={"class": "cls"})
-        st.markdown("  \n".join(_sentence(row) for row in best.itertuples()))
-        tables.chart(_answers_figure(rows, classes), f"answers-{index}", rows, f"Predictions for {name}.")
+        if not verdicts.has_answer(rows):
+            _predictions(index, name, rows, classes)
+            return
+        verdicts.show_answer(rows, predictions.hardly_detected(run))
+        if box := pickers.fold("What each model predicts", f"show-predictions-{index}"):
+            with box:
+                _predictions(index, name, rows[rows["model"] != DETECTOR], classes)
+
+
+def _predictions(index: int, name: str, rows: pd.DataFrame, classes: list[str]) -> None:
+    best = rows.groupby("model", sort=False).head(1).rename(columns={"class": "cls"})
+    st.markdown("  \n".join(_sentence(row) for row in best.itertuples()))
+    tables.chart(_answers_figure(rows, classes), f"answers-{index}", rows, f"Predictions for {name}.")
 
 
 @messages.guarded

@@ -1,0 +1,74 @@
+"""The answer to "was my picture altered?" in one line, and where the models differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.text import plain
+from probing_core.runs.layout import DETECTOR
+
+DECIDED = ("untouched", "altered", "strange", "cannot detect")
+"""Verdicts that answer the question; ``not calibrated`` does not."""
+
+
+def has_answer(rows: pd.DataFrame) -> bool:
+    """Whether the detector's verdict on one picture is among its ``rows``."""
+    detector = rows[rows["model"] == DETECTOR]
+    return len(detector) > 0 and detector["verdict"].iloc[0] in DECIDED
+
+
+def show_answer(rows: pd.DataFrame, hardly_detected: Sequence[str]) -> None:
+    """What was done to a picture, how sure that is, and what cannot be seen; then where the models differ.
+
+    Args:
+        rows: of one picture, of `Predictor.predict`.
+        hardly_detected: groups of which the detector finds less than half.
+    """
+    row = rows[rows["model"] == DETECTOR].iloc[0]
+    box, icon = {
+        "untouched": (st.success, ":material/check_circle:"),
+        "altered": (st.warning, ":material/edit:"),
+    }.get(row["verdict"], (st.info, ":material/help:"))
+    box(answer(row, hardly_detected), icon=icon)
+    if others := differing(rows):
+        st.caption(others)
+
+
+def answer(row: Any, hardly_detected: Sequence[str]) -> str:
+    """One line of Markdown; ``row`` of the detector."""
+    rate = f"{row['p']:.1%} of {row['n']:,} untouched photographs seem as altered as this picture"
+    gray = " It has no color, so nothing is said of color." if row["no_color"] else ""
+    if row["verdict"] == "untouched":
+        unseen = f" Of {', '.join(hardly_detected)} it finds less than half." if hardly_detected else ""
+        return f"**Untouched**, as far as the detector can see: {rate}.{unseen}{gray}"
+    if row["verdict"] == "altered":
+        share = f"{row['verdict_group_probability']:.0%}"
+        return (
+            f"**Altered: {plain(row['verdict_group'])}** ({share}), most likely {plain(row['verdict_class'])} "
+            f"({row['verdict_class_probability']:.0%}). Only {rate}.{gray}"
+        )
+    if row["verdict"] == "strange":
+        return (
+            f"**Strange**: unlike untouched photographs ({rate}), and unlike every alteration that was learned.{gray}"
+        )
+    return f"**No answer**: the detector of this run finds next to nothing ({row['power']:.0%} of altered pictures)."
+
+
+def differing(rows: pd.DataFrame) -> str:
+    """Calibrated verdicts of models that differ from the detector's; an empty string where none does."""
+    first = rows.drop_duplicates("model").set_index("model")
+    mine = _word(first.loc[DETECTOR])
+    others = first.drop(DETECTOR)
+    others = others[others["verdict"].isin(DECIDED)]
+    words = {model: _word(row) for model, row in others.iterrows() if _word(row) != mine}
+    if not words:
+        return ""
+    return "Other answers: " + "; ".join(f"{plain(str(model))} {plain(word)}" for model, word in words.items()) + "."
+
+
+def _word(row: Any) -> str:
+    return f"altered ({row['verdict_group']})" if row["verdict"] == "altered" else str(row["verdict"])

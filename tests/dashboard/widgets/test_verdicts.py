@@ -1,0 +1,72 @@
+"""The line that answers what was done to a picture."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from dashboard.widgets.verdicts import answer, differing, has_answer
+
+
+def rows(**verdicts: str) -> pd.DataFrame:
+    """Two classes of each model, with the verdict of each."""
+    about = {
+        "verdict_group": None,
+        "verdict_class": None,
+        "verdict_group_probability": None,
+        "verdict_class_probability": None,
+        "p": 0.42,
+        "n": 1234,
+        "no_color": False,
+        "power": 0.8,
+    }
+    altered = {
+        "verdict_group": "blur",
+        "verdict_class": "gaussian-blur",
+        "verdict_group_probability": 0.9,
+        "verdict_class_probability": 0.61,
+        "p": 0.001,
+    }
+    return pd.DataFrame(
+        [
+            about | (altered if verdict == "altered" else {}) | {"model": model, "class": cls, "verdict": verdict}
+            for model, verdict in verdicts.items()
+            for cls in ("identity", "gaussian-blur")
+        ]
+    )
+
+
+def line(verdict: str, hardly: tuple[str, ...] = (), **changes: object) -> str:
+    return answer(rows(detector=verdict).assign(**changes).iloc[0], hardly)
+
+
+def test_an_untouched_picture_reads_as_untouched_and_names_what_cannot_be_seen():
+    text = line("untouched", ("geometry", "weather"))
+    assert text.startswith("**Untouched**")
+    assert "42.0% of 1,234 untouched photographs" in text
+    assert "Of geometry, weather it finds less than half." in text
+    assert "less than half" not in line("untouched")
+
+
+def test_an_altered_picture_reads_as_what_was_done():
+    text = line("altered")
+    assert text.startswith("**Altered: blur** (90%), most likely gaussian-blur (61%).")
+    assert "0.1% of 1,234" in text
+
+
+def test_pictures_without_color_strange_ones_and_blind_detectors():
+    assert "no color" in line("untouched", no_color=True)
+    assert line("strange").startswith("**Strange**")
+    assert "80%" in line("cannot detect")
+
+
+@pytest.mark.parametrize(("verdict", "expected"), [("untouched", True), ("altered", True), ("not calibrated", False)])
+def test_only_calibrated_verdicts_answer(verdict, expected):
+    assert has_answer(rows(detector=verdict)) is expected
+    assert not has_answer(rows(other=verdict))
+
+
+def test_models_that_differ_are_named_and_others_are_not():
+    table = rows(detector="untouched", a="untouched", b="altered", c="not calibrated")
+    assert differing(table) == "Other answers: b altered (blur)."
+    assert differing(rows(detector="altered", a="altered")) == ""
