@@ -50,6 +50,7 @@ HEADINGS = {
     "Generalization": "Generalization",
     "Geometry": "Geometry",
     "Try your images": "Try your images",
+    "Scan": "Scan",
     "New run": "New run",
     "Transformations": "Transformations",
     "Methods and data": "Methods and data",

@@ -43,6 +43,20 @@ def start(run: Path, arguments: Sequence[str]) -> None:
     _work(run, ["run", "--out", str(run), *arguments])
 
 
+def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
+    """Has ``folder`` scanned into ``out`` by a process of its own.
+
+    Args:
+        run: whose detector is used.
+        clean: a folder of untouched pictures, if there is one.
+
+    Raises:
+        BadRun: nothing can be written to ``out``.
+    """
+    trusted = ["--clean", str(clean)] if clean else []
+    _work(out, ["scan", str(folder), "--out", str(out), "--run", str(run), *trusted])
+
+
 def draw_maps(run: Path, models: Sequence[str]) -> None:
     """Has the maps of ``models`` drawn by a process of its own.
 

@@ -1,7 +1,7 @@
 """A process that works on a run and outlives the page that started it.
 
 ``python -m probing_core.cli.worker`` takes the arguments of ``probing run`` and of its stages: ``run --out RUN ...``
-makes or completes a run, ``project --run RUN --models a`` draws one map.
+makes or completes a run, ``project --run RUN --models a`` draws one map; ``scan FOLDER --out DIR`` scans a folder.
 
 It reports to ``log/progress.json`` of the run (see `probing_core.runs.progress.Report`); its output goes to
 ``log/worker.txt``. Terminating the process cancels; starting it again goes on from what is complete.
@@ -17,7 +17,9 @@ from pathlib import Path
 
 from probing_core.cli import build_parser, run_options
 from probing_core.errors import ProbingError, RunBusy, one_line
+from probing_core.paths import reference_run
 from probing_core.pipeline import STAGES, run
+from probing_core.prediction.scan import scan
 from probing_core.runs.layout import PROGRESS
 from probing_core.runs.progress import Progress
 
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in the command line
     options = build_parser().parse_args(arguments)
     command = arguments[0]
-    out = Path(options.out if command == "run" else options.run)
+    out = Path(options.out if command in ("run", "scan") else options.run)
     progress = Progress(file=out / PROGRESS)
 
     def cancel(signum: int, frame: object) -> None:
@@ -42,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     signal.signal(signal.SIGTERM, cancel)
     try:
-        run(out, run_options(options), STAGES if command == "run" else (command,), progress)
+        if command == "scan":
+            scan(options.folder, out, options.run or reference_run(), options.clean, options.level, progress)
+        else:
+            run(out, run_options(options), STAGES if command == "run" else (command,), progress)
     except RunBusy:
         print(f"{out} is in use by another process.", file=sys.stderr)  # whose report it is
         return 2

@@ -53,6 +53,7 @@ ADDRESSES = {
     "generalization": "generalization",
     "geometry": "geometry",
     "try-your-images": "try?samples=chelsea/00&transform=jpeg",
+    "scan": "scan",
     "new-run": "new-run",
     "transformations": "transformations?transform=swirl",
     "methods-and-data": "methods",

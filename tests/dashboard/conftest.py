@@ -25,6 +25,7 @@ PAGES = {
     "Generalization": "views/generalization.py",
     "Geometry": "views/geometry.py",
     "Try your images": "views/try_images.py",
+    "Scan": "views/scan.py",
     "New run": "views/new_run.py",
     "Transformations": "views/transformations.py",
     "Methods and data": "views/methods.py",

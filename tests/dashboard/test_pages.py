@@ -11,7 +11,7 @@ from tests.dashboard.app_reading import address, label, texts, unescaped
 from tests.dashboard.conftest import PAGES
 
 TITLES = {"Overview": "What does your image embedding know?"}
-WITHOUT_A_RUN = ("New run", "Transformations")
+WITHOUT_A_RUN = ("Scan", "New run", "Transformations")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -33,7 +33,7 @@ from probing_core.prediction.scan.rows import (
 )
 from probing_core.prediction.scan.writing import rows_with_q, write_tables
 from probing_core.prediction.verdicts import Judge
-from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path
+from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, LOG, scored_views_path
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.store import digest, write_atomically
 
@@ -167,7 +167,7 @@ def _claim(out: Path) -> None:
     """Raises `BadConfig` for a folder that holds something else: none of it may be lost."""
     if out.exists() and not out.is_dir():
         raise BadConfig(f"'{out}' is a file; give a folder for the results.")
-    if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
+    if out.is_dir() and {path.name for path in out.iterdir()} - {LOG} and not (out / MARK).exists():
         raise BadConfig(f"'{out}' holds other files; choose an empty folder, or that of a scan.")
     write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call goes on from.\n")
 

@@ -50,7 +50,7 @@ def test_an_untouched_picture_reads_as_untouched_and_names_what_cannot_be_seen()
 
 def test_an_altered_picture_reads_as_what_was_done():
     text = line("altered")
-    assert text.startswith("**Altered: blur** (90%), most likely gaussian-blur (61%).")
+    assert text.startswith("**Altered: blur** (90%), most likely gaussian\\-blur (61%).")
     assert "0.1% of 1,234" in text
 
 
@@ -68,5 +68,5 @@ def test_only_calibrated_verdicts_answer(verdict, expected):
 
 def test_models_that_differ_are_named_and_others_are_not():
     table = rows(detector="untouched", a="untouched", b="altered", c="not calibrated")
-    assert differing(table) == "Other answers: b altered (blur)."
+    assert differing(table) == "Other answers: b altered \\(blur\\)."
     assert differing(rows(detector="altered", a="altered")) == ""

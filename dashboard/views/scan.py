@@ -1,0 +1,130 @@
+"""Scan: a verdict on every picture of a folder of this computer. The work happens in a worker process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.data import cache
+from dashboard.jobs import worker
+from dashboard.page import page
+from dashboard.text import plain
+from dashboard.views.new_run import NAME
+from dashboard.widgets import messages, pickers, tables
+from probing_core.errors import ProbingError
+from probing_core.paths import runs_dir
+from probing_core.results import RunPlace
+from probing_core.runs.layout import DETECTOR_FILE, PROGRESS
+from probing_core.runs.progress import Report, duration
+
+SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")
+"""Columns of a scan's table."""
+
+
+@page("Scan")
+def show() -> None:
+    st.markdown(
+        "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is read where the "
+        "dashboard runs, and nothing in it is changed."
+    )
+    able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
+    if able:
+        _form(able)
+    else:
+        messages.empty("No run here has a detector of alterations; runs made with `--calibrate-on CORPUS` have one.")
+    _scans()
+
+
+def scans_dir() -> Path:
+    """Where the scans lie that are started here."""
+    return runs_dir().parent / "scans"
+
+
+def _form(able: list[RunPlace]) -> None:
+    left, right = st.columns(2)
+    folder = left.text_input("Folder", key="scan-folder", placeholder="/home/me/pictures").strip()
+    clean = right.text_input(
+        "Pictures that you trust (optional)",
+        key="scan-clean",
+        placeholder="a folder of untouched pictures of the same source",
+        help="They calibrate the verdicts: 100 or more for a rate of false alarms of 5 %, 500 or more for a false "
+        "discovery rate. Without them no rate is promised.",
+    ).strip()
+    name = left.text_input("Name of the scan", key="scan-name", placeholder="for example: holiday", max_chars=60)
+    names = [place.name for place in able]
+    run = able[names.index(pickers.select("Detector of the run", "scan-run", names, where=right))]
+    if problem := _problem(folder, clean, name):
+        st.caption(f":material/edit: {problem}")
+    if st.button("Start", key="scan-start", type="primary", disabled=bool(problem), icon=":material/play_arrow:"):
+        worker.scan(scans_dir() / name, _path(folder), run.path, _path(clean) if clean else None)
+
+
+def _problem(folder: str, clean: str, name: str) -> str:
+    if not folder:
+        return "Name the folder."
+    for text in filter(None, (folder, clean)):
+        if not _path(text).is_dir():
+            return f"There is no folder '{plain(text)}' on this computer."
+    if not NAME.fullmatch(name):
+        return "Give the scan a name of letters, digits, dots, dashes and underscores."
+    return f"There is a scan '{name}' already; choose another name." if (scans_dir() / name).exists() else ""
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+@st.fragment(run_every=2.0)
+@messages.guarded
+def _scans() -> None:
+    folder = scans_dir()
+    scans = sorted(path for path in folder.iterdir() if (path / PROGRESS).is_file()) if folder.is_dir() else []
+    for out in scans:
+        report = worker.report_of(out)
+        with st.container(border=True, key=f"scan-{out.name}"):
+            st.markdown(f"**{plain(out.name)}** — {_status(report)}")
+            if report and report.state == "running":
+                if st.button("Cancel", key=f"scan-cancel-{out.name}"):
+                    worker.cancel(out)
+            elif report and report.state == "done":
+                _results(out)
+
+
+def _results(out: Path) -> None:
+    if not (box := pickers.fold("Results", f"show-scan-{out.name}")):
+        return
+    with box:
+        try:
+            table = pd.read_parquet(out / "verdicts.parquet", columns=list(SHOWN))
+        except (OSError, ValueError) as error:
+            raise ProbingError(f"The results of the scan '{out.name}' cannot be read; scan again.") from error
+        counts = table["verdict"].value_counts()
+        st.markdown(", ".join(f"{count:,} {plain(str(verdict))}" for verdict, count in counts.items()))
+        tables.show_table(table.sort_values("p", na_position="last"), f"scan-table-{out.name}", height=500)
+        page_file = out / "index.html"
+        st.download_button(
+            "The page with thumbnails",
+            page_file.read_bytes,
+            file_name=f"{out.name}.html",
+            mime="text/html",
+            key=f"scan-page-{out.name}",
+            type="tertiary",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def _status(report: Report | None) -> str:
+    if report is None:
+        return "not begun"
+    if report.state == "running":
+        left = "" if report.left_s is None else f", {duration(report.left_s)} left"
+        return f"{report.message}: {report.done:,} of {report.total:,}{left}"
+    if report.state == "failed":
+        return f"stopped: {plain(report.error)}"
+    return "complete" if report.state == "done" else report.state
+
+
+show()
