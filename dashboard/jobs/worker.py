@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from probing_core.errors import BadRun
 from probing_core.runs.layout import LOG, PROGRESS, WORKER_OUTPUT
 from probing_core.runs.progress import Report
 from probing_core.runs.store import write_atomically
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+"""Of the folder that a worker makes."""
 
 SAME_S = 1.0
 """Two readings of when a process began differ by less; the number of a process is not used again so soon."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 
 import streamlit as st
@@ -24,7 +23,6 @@ from probing_core.runs.recipe import VIEW
 from probing_core.runs.samples import FEW_PHOTOGRAPHS
 from probing_core.transforms import GROUPS, bank
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 VIEWS = (96, 128, 160, 224)
 MOST_IMAGES = 1_000_000
 UNKNOWN_NOTE = (
@@ -137,7 +135,7 @@ def _problem(name: str, models: list[str], wanted: bool, known: bool) -> str:
         return "Further models came by a link: look them up if you want them."
     if not name:
         return "Give the run a name."
-    if not NAME.fullmatch(name):
+    if not worker.NAME.fullmatch(name):
         return "A name has letters, digits, dots, dashes and underscores, and begins with a letter or a digit."
     if (runs_dir() / name).exists():
         return f"There is a run '{name}' already; choose another name, or resume or remove that one above."

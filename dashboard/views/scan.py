@@ -11,7 +11,6 @@ from dashboard.data import cache
 from dashboard.jobs import worker
 from dashboard.page import page
 from dashboard.text import plain
-from dashboard.views.new_run import NAME
 from dashboard.widgets import messages, pickers, tables
 from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
@@ -19,8 +18,7 @@ from probing_core.results import RunPlace
 from probing_core.runs.layout import DETECTOR_FILE, PROGRESS
 from probing_core.runs.progress import Report, duration
 
-SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")
-"""Columns of a scan's table."""
+SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")  # columns of a scan's table
 
 
 @page("Scan")
@@ -67,7 +65,7 @@ def _problem(folder: str, clean: str, name: str) -> str:
     for text in filter(None, (folder, clean)):
         if not _path(text).is_dir():
             return f"There is no folder '{plain(text)}' on this computer."
-    if not NAME.fullmatch(name):
+    if not worker.NAME.fullmatch(name):
         return "Give the scan a name of letters, digits, dots, dashes and underscores."
     return f"There is a scan '{name}' already; choose another name." if (scans_dir() / name).exists() else ""
 
