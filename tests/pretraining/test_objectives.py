@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.fft import dctn
 
 from probing_core.embedders.zoo.text_tower import PADDING
 from probing_core.embedders.zoo.vit import normalize
@@ -143,7 +145,7 @@ def test_can_adds_noise_of_its_own_level_to_both_views(can_step) -> None:
     _, seen = can_step
     noise = seen["errors"][1][1]
     added = patches(seen["images"] - normalize(seen["clean"]))
-    level = (added * noise).sum((1, 2)) / (noise * noise).sum((1, 2))
+    level = (added * noise).sum((1, 2)) / (noise * noise).sum((1, 2)) * can.CELL  # the target is scaled up by a cell
     sigma = level * 0.225  # about the mean std by which inputs are divided
     assert sigma.min() >= 0
     assert sigma.max() < 0.051
@@ -164,6 +166,20 @@ def test_can_targets_are_clean_pixels_where_masked_and_noise_where_visible(can_s
     assert seen["errors"][0][0] is seen["errors"][1][0]  # one decoder, one prediction
     assert not pixels.requires_grad
     assert not noise.requires_grad
+
+
+def test_can_predicts_one_band_of_the_noise() -> None:
+    noise = torch.randn(4, 3, 32, 32, generator=generator())
+    band = can.highest_band(noise)
+    assert abs(float(band.std()) - 1) < 0.1
+    spectrum = dctn(band.reshape(4, 3, 8, 4, 8, 4).numpy(), axes=(3, 5), norm="ortho")
+    assert np.abs(spectrum[:, :, :, 3, :, 3]).min() > 0
+    spectrum[:, :, :, 3, :, 3] = 0
+    assert np.abs(spectrum).max() < 1e-4
+    whole = dctn(noise.reshape(4, 3, 8, 4, 8, 4).numpy(), axes=(3, 5), norm="ortho")[:, :, :, 3, :, 3]
+    mine = dctn(band.reshape(4, 3, 8, 4, 8, 4).numpy(), axes=(3, 5), norm="ortho")[:, :, :, 3, :, 3]
+    assert np.allclose(mine, can.CELL * whole, atol=1e-4)
+    assert can.highest_band(torch.ones(1, 3, 8, 8)).abs().max() < 1e-5
 
 
 def test_can_contrasts_the_mean_of_visible_tokens(can_step) -> None:
