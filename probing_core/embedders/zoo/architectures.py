@@ -38,7 +38,7 @@ LINEAR_PATCH = Architecture("linear-patch", vit.init_vit, vit.DESCRIPTION)
 PATCH_STEM = Architecture(
     "patch-stem",
     _init_patch_stem,
-    "ViT 128 px, patch 16, stem of 96, 192 and 192 channels inside the patches, width 192, depth 4, 3 heads",
+    "ViT 128 px, patch 16, stem of 96 and 128 channels inside the patches, width 192, depth 4, 3 heads",
 )
 ARCHITECTURES = {architecture.name: architecture for architecture in (LINEAR_PATCH, PATCH_STEM)}
 

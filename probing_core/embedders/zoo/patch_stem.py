@@ -1,10 +1,10 @@
 """The patch stem: maps and rectifiers inside each 16 px patch, in place of one linear map of the patch.
 
 One linear map of 16 x 16 pixels averages texture away before a nonlinearity can measure it. The stem maps cells of
-4 x 4 pixels first, rectifies, then joins 2 x 2 cells, rectifies, and joins 2 x 2 of those. Its kernels do not
-overlap, so that a token depends on the pixels of its own patch alone: masked objectives need not hide anything inside
-the stem, and their statistics are those of whole pictures. It has no normalization, so that an embedding depends
-neither on other pictures nor on other positions; the scale of the activations is set by the initial weights.
+4 x 4 pixels first, rectifies, then joins 2 x 2 cells, rectifies, and joins 2 x 2 of those to a token. Its kernels do
+not overlap, so that a token depends on the pixels of its own patch alone: masked objectives need not hide anything
+inside the stem. It has no normalization, so that an embedding depends neither on other pictures nor on how much of a
+picture is visible; the initial weights set the scale of the activations.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ DEPTH = 4
 KERNELS = (4, 2, 2)
 """Sides of the cells that a map joins: pixels, then cells of the map before. Their product is the patch."""
 
-WIDTHS = (96, 192, 192)
+WIDTHS = (96, 128)
+"""Channels between the maps; the last map gives the token."""
+
 GRID = SIZE // PATCH
 
 RECTIFIER_GAIN = math.sqrt(2 / (1 - 1 / math.pi))
@@ -44,10 +46,9 @@ class PatchStem(nn.Module):
     def __init__(self, img_size: int = SIZE, patch_size: int = PATCH, embed_dim: int = WIDTH, **_: Any) -> None:
         super().__init__()
         self.num_patches = (img_size // patch_size) ** 2
-        channels = (3, *WIDTHS)
-        pairs = zip(channels, WIDTHS, KERNELS, strict=False)
-        self.maps = nn.ModuleList(nn.Conv2d(c, width, kernel, kernel) for c, width, kernel in pairs)
-        self.project = nn.Linear(WIDTHS[-1], embed_dim)
+        inputs, outputs = (3, *WIDTHS), (*WIDTHS, embed_dim)
+        triples = zip(inputs, outputs, KERNELS, strict=True)
+        self.maps = nn.ModuleList(nn.Conv2d(c, width, kernel, kernel) for c, width, kernel in triples)
 
     def forward(self, images: Tensor, visible: Tensor | None = None) -> Tensor:
         """Tokens (N, 64, D) of pictures (N, 3, 128, 128).
@@ -56,20 +57,20 @@ class PatchStem(nn.Module):
             visible: (N, K) positions of patches; only they are computed, and the tokens are (N, K, D).
         """
         if visible is not None:
-            return self.project(self._cells(images, visible))
+            return self._of_cells(images, visible)
         x = images
-        for layer in self.maps:
-            x = nn.functional.relu_(layer(x))
-        return self.project(x.flatten(2).mT)
+        for position, layer in enumerate(self.maps):
+            x = layer(nn.functional.relu_(x) if position else x)
+        return x.flatten(2).mT
 
-    def _cells(self, images: Tensor, visible: Tensor) -> Tensor:
-        """(N, K, C) as the convolutions give it, by products of the visible patches' cells alone."""
+    def _of_cells(self, images: Tensor, visible: Tensor) -> Tensor:
+        """What the convolutions give, by products of the visible patches' cells alone."""
         x = cut_cells(images)
         x = x.gather(1, visible.view(*visible.shape, 1, 1, 1).expand(-1, -1, *x.shape[2:]))
         for position, layer in enumerate(self.maps):
             weight = layer.weight.permute(0, 2, 3, 1).flatten(1)  # in the order of a cell: rows, columns, channels
-            x = x.flatten(-2) if position else x
-            x = nn.functional.relu_(nn.functional.linear(x, weight, layer.bias))
+            x = nn.functional.relu_(x).flatten(-2) if position else x
+            x = nn.functional.linear(x, weight, layer.bias)
         return x
 
 
@@ -88,7 +89,6 @@ def init_patch_stem_vit(seed: int) -> VisionTransformer:
         torch.manual_seed(seed)
         vit = build_vit(DEPTH, PatchStem)
         init_maps(vit.patch_embed.maps)
-        vit.patch_embed.project.reset_parameters()
     return vit
 
 

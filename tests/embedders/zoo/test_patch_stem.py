@@ -35,13 +35,12 @@ def test_a_seed_decides_the_weights_and_leaves_no_trace() -> None:
 
 def test_size_is_the_documented_one() -> None:
     vit = init_patch_stem_vit(0)
-    assert 2.0e6 < sum(p.numel() for p in vit.parameters()) < 2.1e6
+    assert 1.9e6 < sum(p.numel() for p in vit.parameters()) < 2.0e6
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         assert vit.forward_features(torch.zeros(1, 3, SIZE, SIZE)).shape == (1, 64, WIDTH)
-    assert 0.30e9 < counter.get_total_flops() < 0.35e9
+    assert 0.28e9 < counter.get_total_flops() < 0.30e9
     assert np.prod(KERNELS) == PATCH
-    widths = f"{', '.join(map(str, WIDTHS[:-1]))} and {WIDTHS[-1]} channels"
-    assert widths in PATCH_STEM.description
+    assert f"stem of {' and '.join(map(str, WIDTHS))} channels" in PATCH_STEM.description
     assert f"width {WIDTH}, depth {DEPTH}" in PATCH_STEM.description
 
 
@@ -108,7 +107,7 @@ def test_activations_keep_their_scale(photographs) -> None:
     """Without normalization, the initial weights alone must keep the signal from vanishing or growing."""
     stem, x, scales = init_patch_stem_vit(0).patch_embed, photographs, []
     with torch.no_grad():
-        for layer in stem.maps:
+        for layer in stem.maps[:-1]:
             x = torch.relu(layer(x))
             scales.append(float(x.square().mean().sqrt()))
         tokens = stem(photographs)
