@@ -18,7 +18,8 @@ LIMITS = {
     "simclr": "Its views change color, sharpness and gray, which the bank of transforms also changes, so it was "
     "trained to ignore some of what is probed; `zoo/simclr-matched` was not.",
     "can": "Its views change color, sharpness and gray, and its noise is among the bank's: some of what is probed "
-    "is part of its training, to be ignored or to be predicted.",
+    "is part of its training, to be ignored or to be predicted. Its noise term is not quite the paper's: it asks the "
+    "tokens themselves for one band of the noise, and noise is up to five times as strong.",
     "clip": f"{FROM_LABELS} They name the style, which teaches style outright; claims about image-text models are "
     "judged on `zoo/clip-plain`.",
     "align": f"{FROM_LABELS} They name the style, which teaches style outright; claims about image-text models are "
