@@ -82,7 +82,7 @@ class ConvStem(nn.Module):
                 x = x * _enlarged(mask, x).to(x.dtype)
             x = conv(x)
             x = functional.gelu(norm(x, _enlarged(mask, x)) if isinstance(norm, VisibleBatchNorm) else norm(x))
-        tokens = self.project(x.flatten(2).mT)
+        tokens = self.project(x.flatten(2).transpose(1, 2))
         return tokens if visible is None else tokens.gather(1, visible[..., None].expand(-1, -1, tokens.shape[-1]))
 
 

@@ -1,4 +1,4 @@
-"""The gate's second half: whether a trained encoder tells transformations apart better than untrained ones.
+"""The gate's second half: whether a trained encoder identifies transformations better than untrained ones.
 
 The fine task of a run (which of the bank's transforms a picture underwent), over few photographs: a linear probe
 learns from photographs of the split ``train`` and is scored on those of ``val``.

@@ -88,7 +88,7 @@ def test_gate_needs_both_halves() -> None:
 
 
 class Brightness(ViTEmbedder):
-    """Embeds a picture as its mean and spread: enough to tell what brightens and what flattens."""
+    """Embeds a picture as its mean and spread: enough to identify what brightens and what flattens."""
 
     def embed(self, images):
         return np.array([[image.mean(), image.std()] for image in images], np.float32)
@@ -101,7 +101,7 @@ class Blind(ViTEmbedder):
         return np.stack([np.random.default_rng(number).normal(size=2) for number in range(len(images))])
 
 
-def test_fine_gate_tells_who_sees_transforms(drawn) -> None:
+def test_fine_gate_separates_seeing_from_blind(drawn) -> None:
     seeing, blind = Brightness("seeing", init_vit(0)), Blind("blind", init_vit(0))
     gates = measure_fine({"seeing": seeing, "blind": blind}, [blind, blind, blind], drawn)
     assert gates["seeing"].classes == len(FEW)

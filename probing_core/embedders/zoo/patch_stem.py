@@ -61,13 +61,14 @@ class PatchStem(nn.Module):
         x = images
         for position, layer in enumerate(self.maps):
             x = layer(nn.functional.relu_(x) if position else x)
-        return x.flatten(2).mT
+        return x.flatten(2).transpose(1, 2)  # OpenVINO has no rule for .mT
 
     def _of_cells(self, images: Tensor, visible: Tensor) -> Tensor:
         """What the convolutions give, by products of the visible patches' cells alone."""
         x = cut_cells(images)
         x = x.gather(1, visible.view(*visible.shape, 1, 1, 1).expand(-1, -1, *x.shape[2:]))
         for position, layer in enumerate(self.maps):
+            assert isinstance(layer, nn.Conv2d)
             weight = layer.weight.permute(0, 2, 3, 1).flatten(1)  # in the order of a cell: rows, columns, channels
             x = nn.functional.relu_(x).flatten(-2) if position else x
             x = nn.functional.linear(x, weight, layer.bias)
