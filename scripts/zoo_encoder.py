@@ -30,7 +30,7 @@ from probing_core.pretraining.fine_gate import measure_fine
 from probing_core.pretraining.gate import measure
 from probing_core.pretraining.loop import count_flops, make_optimizer, schedule, step_generator
 from probing_core.pretraining.pictures import Pictures, batch_indices, gather
-from probing_core.pretraining.recipe import Recipe, load_recipe
+from probing_core.pretraining.recipe import PretrainingRecipe, load_recipe
 from probing_core.pretraining.run import build
 from probing_core.runs.progress import SILENT
 from scripts.zoo_stems import CANDIDATES, estimate_statistics
@@ -97,7 +97,7 @@ def trial(name: str, objective: str, pictures: Pictures, corpus: Corpus, flops: 
 
 
 def train(
-    name: str, recipe: Recipe, pictures: Pictures, flops: float, seed: int
+    name: str, recipe: PretrainingRecipe, pictures: Pictures, flops: float, seed: int
 ) -> tuple[VisionTransformer, dict[str, int]]:
     """The encoder after as many steps as ``flops`` allow."""
     objective = build(recipe, pictures.rows, seed)
@@ -119,7 +119,7 @@ def train(
 def _step(
     objective: Objective,
     optimizer: torch.optim.Optimizer,
-    recipe: Recipe,
+    recipe: PretrainingRecipe,
     data: tuple[Tensor, Tensor],
     step: int,
     steps: int,

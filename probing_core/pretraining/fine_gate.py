@@ -18,7 +18,7 @@ from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadCorpus
 from probing_core.images import Image
 from probing_core.measures import Interval, interval
-from probing_core.measures.statistics import balanced_accuracy
+from probing_core.measures.classification import balanced_accuracy
 from probing_core.probes.linear import fit
 from probing_core.runs.image_selection import choose_images
 from probing_core.runs.recipe import Recipe
