@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from probing_core.embedders.zoo.vit import normalize
+from probing_core.pretraining import fine_gate
 from probing_core.pretraining.masked import encode_visible, random_masks
+from probing_core.pretraining.pictures import gather
+from probing_core.runs.progress import SILENT
+from scripts import zoo_encoder
 from scripts.zoo_stems import CANDIDATES, VisibleBatchNorm, estimate_statistics
 
 
@@ -57,3 +63,15 @@ def test_statistics_are_those_of_whole_pictures() -> None:
         first = stem.convs[0](images)
     assert not encoder.training
     assert torch.allclose(stem.norms[0].running_mean, first.mean((0, 2, 3)), atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "objective"), [("conv-norm", "mae"), ("patch-stem", "untrained")])
+def test_a_trial_gives_a_row(name: str, objective: str, drawn, tmp_path: Path, monkeypatch) -> None:
+    few = tuple(transform for transform in fine_gate.bank() if transform.name in ("identity", "brighten"))
+    monkeypatch.setattr(fine_gate, "bank", lambda: few)
+    monkeypatch.setattr(zoo_encoder, "BATCH", 8)
+    row = zoo_encoder.trial(name, objective, gather(drawn, tmp_path, SILENT), drawn, flops=1.0, seed=0)
+    assert row["seen"] == (0 if objective == "untrained" else 8)
+    assert 0 <= row["fine_low"] <= row["fine"] <= row["fine_high"] <= 1
+    assert 0.28 < row["gflop"] < 0.45
+    assert zoo_encoder.table_row(row).count("|") == zoo_encoder.HEAD.splitlines()[0].count("|")
