@@ -65,6 +65,7 @@ def test_statistics_are_those_of_whole_pictures() -> None:
     assert torch.allclose(stem.norms[0].running_mean, first.mean((0, 2, 3)), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "objective"), [("conv-norm", "mae"), ("patch-stem", "untrained")])
 def test_a_trial_gives_a_row(name: str, objective: str, drawn, tmp_path: Path, monkeypatch) -> None:
     few = tuple(transform for transform in fine_gate.bank() if transform.name in ("identity", "brighten"))
