@@ -25,7 +25,7 @@ def image_text_loss(images: Tensor, texts: Tensor, positives: Tensor, scale: Ten
     """Symmetric InfoNCE in which a picture may have several positives (UniCL, Yang et al. 2022).
 
     The target of a row is spread evenly over its positives. Where these are texts that are embedded alike, the loss
-    is that of one positive each, since they share their logits; it differs as soon as the tower tells them apart.
+    is that of one positive each, since they share their logits; it differs as soon as they do not.
 
     Args:
         images, texts: (N, D), of any length.

@@ -1,4 +1,7 @@
-"""The gate: whether a trained encoder knows more about content than the same network untrained."""
+"""The gate: whether a trained encoder knows more about content, and about transforms, than the same network untrained.
+
+This file measures content; `fine_gate` measures the fine task.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import pandas as pd
 from probing_core.corpora.base import Corpus
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadCorpus
+from probing_core.pretraining.fine_gate import FineGate
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 """Inverse penalties of the linear probe; one is chosen by cross-validation within train, none on val."""
@@ -21,7 +25,7 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Gate:
-    """Content accuracy of an encoder and of its untrained start, in percent, probe ``train`` to ``val``.
+    """Content accuracy of an encoder and of its untrained start, in percent, and the fine task; ``train`` to ``val``.
 
     Attributes:
         linear, linear_untrained: of a linear probe on standardized embeddings.
@@ -29,6 +33,7 @@ class Gate:
         needed: points by which ``linear`` must exceed ``linear_untrained``.
         train, val: numbers of pictures.
         classes: number of labels; all of them were seen in pretraining.
+        fine: the second half.
     """
 
     linear: float
@@ -39,18 +44,23 @@ class Gate:
     train: int
     val: int
     classes: int
+    fine: FineGate
 
     @property
     def margin(self) -> float:
         return self.linear - self.linear_untrained
 
     @property
-    def passed(self) -> bool:
+    def content_passed(self) -> bool:
         return self.margin >= self.needed
 
+    @property
+    def passed(self) -> bool:
+        return self.content_passed and self.fine.passed
 
-def measure(trained: LoadedEmbedder, untrained: LoadedEmbedder, corpus: Corpus, needed: float) -> Gate:
-    """The gate of ``trained``.
+
+def measure(trained: LoadedEmbedder, untrained: LoadedEmbedder, corpus: Corpus, needed: float, fine: FineGate) -> Gate:
+    """The gate of ``trained``, with its second half as measured by `fine_gate.measure_fine`.
 
     Raises:
         BadCorpus: no pictures of the splits train and val with a label of the split pretrain.
@@ -70,6 +80,7 @@ def measure(trained: LoadedEmbedder, untrained: LoadedEmbedder, corpus: Corpus, 
         train=len(train),
         val=len(val),
         classes=train["label"].nunique(),
+        fine=fine,
     )
 
 

@@ -18,6 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from probing_core.embedders.network.devices import resolve_precision
+from probing_core.embedders.zoo.architectures import PRETRAINED
 from probing_core.errors import BadConfig, ProbingError
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.pictures import Pictures, batch_indices
@@ -25,12 +26,10 @@ from probing_core.pretraining.recipe import PretrainingRecipe
 from probing_core.runs.progress import Progress
 from probing_core.runs.store import TEMPORARY, write_atomically
 
-FLOP_BUDGET = 1.7e14
+FLOP_BUDGET = 4e14
 """Floating-point operations of the training of every zoo encoder, forward and backward.
 
-They are 153,000 pictures of supervised training at 1.11 GFLOP each, 12 epochs of 13 thousand pictures: a quarter of
-an hour on two quiet cores that multiply in bfloat16, 40 minutes on two that have AVX2 alone. Objectives that see two
-views or few patches take fewer or more pictures for the same operations.
+Objectives that see two views or few patches take fewer or more pictures for the same operations.
 """
 
 SAVE_EVERY = 20
@@ -42,6 +41,7 @@ class Facts:
     """What a training is, as it is written to ``training.json``; a training is resumed only with equal facts."""
 
     recipe: dict[str, Any]
+    architecture: str
     seed: int
     steps: int
     batch: int
@@ -85,6 +85,7 @@ def train(
     flops = count_flops(objective, _read(pictures, 0, batch, seed, device))
     facts = Facts(
         recipe=recipe.to_json(),
+        architecture=PRETRAINED.name,
         seed=seed,
         steps=steps or max(1, round(FLOP_BUDGET / flops)),
         batch=batch,

@@ -25,9 +25,10 @@ def random_masks(n: int, ratio: float, generator: torch.Generator) -> tuple[Tens
 
 
 def encode_visible(encoder: VisionTransformer, images: Tensor, visible: Tensor) -> Tensor:
-    """Normalized tokens (N, K, 192) of the visible patches; the masked ones never reach a block."""
-    tokens = encoder.patch_embed(images) + encoder.pos_embed
-    return encoder.norm(encoder.blocks(get_at_index(tokens, visible)))
+    """Normalized tokens (N, K, 192) of the visible patches; nothing is computed of the masked ones."""
+    assert encoder.pos_embed is not None
+    positions = get_at_index(encoder.pos_embed.expand(len(images), -1, -1), visible)
+    return encoder.norm(encoder.blocks(encoder.patch_embed(images, visible) + positions))
 
 
 def patches(images: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
-"""Puts a finished training into the zoo: its weights, its gate and its card.
+"""Puts finished trainings into the zoo to come: their weights, their gates and their cards.
 
     python -m probing_core.pretraining.publish TRAINING... --corpus parquet:FILE
 
-Each TRAINING is a folder that `probing pretrain` has finished. The command may be given again: it writes the same
-files. The corpus must be the one of the training, with the splits pretrain, train and val.
+Each TRAINING is a folder that `probing pretrain` has finished. The files go to ``data/zoo/next``, which no list of
+models shows. The command may be given again: it writes the same files. The corpus must be the one of the trainings,
+with the splits pretrain, train and val.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.embedders import load_embedder
-from probing_core.embedders.zoo.specs import LICENSE, WITH_TEXT, load_zoo, weights_path
+from probing_core.embedders.base import LoadedEmbedder
+from probing_core.embedders.zoo.architectures import Architecture, architecture_of
+from probing_core.embedders.zoo.specs import LICENSE, WITH_TEXT, load_zoo, next_weights_path
+from probing_core.embedders.zoo.vit import ViTEmbedder
 from probing_core.errors import BadRun, ProbingError
 from probing_core.pretraining.card import model_card
+from probing_core.pretraining.fine_gate import UNTRAINED, measure_fine
 from probing_core.pretraining.gate import Gate, measure
-from probing_core.pretraining.loop import read_facts, read_log
+from probing_core.pretraining.loop import Facts, read_facts, read_log
 from probing_core.runs.store import write_atomically
 
 NEEDED = {"supervised": 20.0, "clip": 20.0}
@@ -32,31 +37,80 @@ LARGEST, LARGEST_WITH_TEXT = 6_500_000, 9_000_000
 """Bytes of a file of weights."""
 
 
-def publish(training: Path, corpus: Corpus) -> Gate:
-    """Writes ``data/zoo/<name>.safetensors`` and ``.md`` from the folder ``training``; returns the gate.
+def publish(trainings: Sequence[Path], corpus: Corpus) -> dict[str, Gate]:
+    """Writes ``data/zoo/next/<name>.safetensors`` and ``.md`` for each of ``trainings``; returns the gates by name.
+
+    Transformed pictures are made once for all of them.
 
     Raises:
-        BadRun: the training is not finished, or its weights are larger than the zoo allows.
+        BadRun: a training is not finished, its weights are larger than the zoo allows, or architectures differ.
         BadCorpus: the corpus lacks a split that the gate needs.
     """
-    source = training / "encoder.safetensors"
+    facts = {path: _check(path) for path in trainings}
+    architectures = {f.architecture for f in facts.values()}
+    if len(architectures) != 1:
+        raise BadRun(
+            f"One call publishes encoders of one architecture; these have: {', '.join(sorted(architectures))}."
+        )
+    architecture = architecture_of({"architecture": architectures.pop()})
+    trained = {fact.recipe["name"]: _trained(path, fact) for path, fact in facts.items()}
+    fine = measure_fine(trained, [_untrained(architecture, seed) for seed in range(UNTRAINED)], corpus)
+    gates = {}
+    for path, fact in facts.items():
+        name, needed = fact.recipe["name"], NEEDED.get(fact.recipe["objective"], NEEDED_ELSE)
+        gates[name] = measure(trained[name], _untrained(architecture, fact.seed), corpus, needed, fine[name])
+        _write(path, fact, gates[name], architecture)
+    return gates
+
+
+def _weights(training: Path) -> Path:
+    return training / "encoder.safetensors"
+
+
+def _trained(training: Path, facts: Facts) -> LoadedEmbedder:
+    return load_zoo(_weights(training), f"zoo/{facts.recipe['name']}", {}, "auto", "auto")
+
+
+def _untrained(architecture: Architecture, seed: int) -> LoadedEmbedder:
+    vit = architecture.init(seed)
+    return ViTEmbedder(f"untrained@seed={seed}", vit, {}, "auto", "auto", architecture=architecture.description)
+
+
+def _check(training: Path) -> Facts:
+    source = _weights(training)
     if not source.is_file():
         raise BadRun(f"'{training}' holds no finished training; `probing pretrain` goes on with it.")
-    facts, log = read_facts(training), read_log(training)
-    name, objective = facts.recipe["name"], facts.recipe["objective"]
-    content = source.read_bytes()
-    largest = LARGEST_WITH_TEXT if name in WITH_TEXT else LARGEST
-    if len(content) > largest:
-        raise BadRun(f"'{source}' has {len(content):,} bytes; the zoo allows {largest:,}.")
+    facts = read_facts(training)
+    largest = LARGEST_WITH_TEXT if facts.recipe["name"] in WITH_TEXT else LARGEST
+    size = source.stat().st_size
+    if size > largest:
+        raise BadRun(f"'{source}' has {size:,} bytes; the zoo allows {largest:,}.")
+    return facts
 
-    trained = load_zoo(source, f"zoo/{name}", {}, "auto", "auto")
-    untrained = load_embedder(f"baseline/random-vit@seed={facts.seed}")
-    gate = measure(trained, untrained, corpus, NEEDED.get(objective, NEEDED_ELSE))
-    sha256 = hashlib.sha256(content).hexdigest()
-    card = model_card(facts, log, gate, sha256=sha256, size=len(content), license_line=LICENSE)
-    write_atomically(weights_path(name), content)
-    write_atomically(weights_path(name).with_suffix(".md"), card.encode())
-    return gate
+
+def _write(training: Path, facts: Facts, gate: Gate, architecture: Architecture) -> None:
+    content = _weights(training).read_bytes()
+    card = model_card(
+        facts,
+        read_log(training),
+        gate,
+        network=architecture.description,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        license_line=LICENSE,
+    )
+    path = next_weights_path(facts.recipe["name"])
+    write_atomically(path, content)
+    write_atomically(path.with_suffix(".md"), card.encode())
+
+
+def _line(gate: Gate) -> str:
+    fine = gate.fine.trained
+    return (
+        f"gate {'passed' if gate.passed else 'NOT passed'}; content {gate.margin:+.1f} points (needs {gate.needed:g}); "
+        f"fine {100 * fine.value:.1f} % ({100 * fine.low:.1f} to {100 * fine.high:.1f}), "
+        f"untrained {100 * gate.fine.reference:.1f} %"
+    )
 
 
 def main() -> int:
@@ -65,11 +119,8 @@ def main() -> int:
     parser.add_argument("--corpus", required=True, help="as for `probing pretrain`")
     arguments = parser.parse_args()
     try:
-        corpus = open_corpus(arguments.corpus)
-        for training in arguments.training:
-            gate = publish(training, corpus)
-            verdict = "passed" if gate.passed else "NOT passed"
-            print(f"{training.name}: gate {verdict}, {gate.margin:+.1f} points (needs {gate.needed:g})")
+        for name, gate in publish(arguments.training, open_corpus(arguments.corpus)).items():
+            print(f"{name}: {_line(gate)}")
     except ProbingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -44,7 +44,7 @@ class Drawn(Corpus):
     def load(self, image_id: str) -> np.ndarray:
         number = int(image_id)
         rng = np.random.default_rng(number)
-        y, x = np.mgrid[:150, :170]
+        y, x = np.mgrid[:180, :200]
         wave = 127 + 100 * np.sin((x if number % 2 else y) / rng.uniform(5, 9) + rng.uniform(0, 6))
         image = np.repeat(wave[..., None], 3, axis=2)
         image[..., number % 4 // 2] *= 0.3

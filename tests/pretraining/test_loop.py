@@ -132,7 +132,7 @@ def test_only_the_pretrain_split_is_read(drawn, tmp_path: Path) -> None:
     pictures = gather(drawn, tmp_path, SILENT)
     assert list(pictures.rows["image_id"]) == [f"{i:03d}" for i in range(16)]
     assert pictures.pixels.shape == (16, 3, 144, 144)
-    center = drawn.load("005")[3:147, 13:157].transpose(2, 0, 1).astype(int)  # 150 x 170 shrinks to 144 x 163
+    center = drawn.load("005")[:, 10:190].transpose(2, 0, 1).astype(int)  # 180 x 200 shrinks to 144 x 160
     assert abs(pictures.pixels[5].astype(int).mean() - center.mean()) < 3
     with pytest.raises(BadCorpus, match="at least 8"):
         gather(type(drawn)(per_split=4), tmp_path, SILENT)
@@ -169,10 +169,11 @@ def flops_of(name: str, sixteen, pictures) -> float:
 
 def test_flops_are_those_of_the_formula(sixteen, pictures) -> None:
     tokens, width, classes = 64, 192, sixteen.rows["label"].nunique()
-    embed = tokens * 768 * width
-    blocks = 6 * (12 * tokens * width**2 + 2 * tokens**2 * width)
+    first = 16 * tokens * 48 * 96
+    stem = 4 * tokens * 384 * 128 + tokens * 512 * width
+    blocks = 4 * (12 * tokens * width**2 + 2 * tokens**2 * width)
     # Two operations a product; twice as many backward as forward, but no gradient of the pictures.
-    expected = 2 * (2 * embed + 3 * blocks + 3 * width * classes)
+    expected = 2 * (2 * first + 3 * (stem + blocks + width * classes))
     assert flops_of("supervised", sixteen, pictures) == pytest.approx(expected, rel=1e-6)
 
 
@@ -204,8 +205,8 @@ OVERFIT = {
     "supervised": (15, 0.8),
     "mae": (30, 0.8),
     "simclr": (40, 0.8),
-    "can": (30, 0.8),
-    "clip": (15, 0.8),
+    "can": (64, 0.8),
+    "clip": (22, 0.8),
     "align": (20, 0.8),
 }
 

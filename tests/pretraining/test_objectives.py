@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.fft import dctn
 
 from probing_core.embedders.zoo.text_tower import PADDING
 from probing_core.embedders.zoo.vit import normalize
@@ -106,8 +108,8 @@ def test_mae_targets_are_normalized_patches_at_masked_positions(sixteen, picture
 def can_step(sixteen, pictures, monkeypatch):
     """One step of CAN with everything that passed through its parts."""
     objective = build(load_recipe("can"), sixteen.rows, 0)
-    seen: dict = {"errors": []}
-    encode, error, contrast = can.encode_visible, can.error_at, can.nt_xent
+    seen: dict = {"errors": [], "pictures": pictures}
+    encode, error, contrast, band = can.encode_visible, can.error_at, can.nt_xent, can.highest_band
 
     def spy_encode(encoder, images, visible):
         seen.update(images=images, visible=visible)
@@ -122,6 +124,11 @@ def can_step(sixteen, pictures, monkeypatch):
         seen.update(first=first, second=second, temperature=temperature)
         return contrast(first, second, temperature)
 
+    def spy_band(noise):
+        seen.update(noise=noise, band=band(noise))
+        return seen["band"]
+
+    monkeypatch.setattr(can, "highest_band", spy_band)
     monkeypatch.setattr(can, "encode_visible", spy_encode)
     monkeypatch.setattr(can, "error_at", spy_error)
     monkeypatch.setattr(can, "nt_xent", spy_contrast)
@@ -140,30 +147,74 @@ def test_can_masks_half_of_both_views_apart(can_step) -> None:
 
 
 def test_can_adds_noise_of_its_own_level_to_both_views(can_step) -> None:
-    _, seen = can_step
-    noise = seen["errors"][1][1]
+    objective, seen = can_step
+    noise = patches(seen["noise"])
     added = patches(seen["images"] - normalize(seen["clean"]))
     level = (added * noise).sum((1, 2)) / (noise * noise).sum((1, 2))
-    sigma = level * 0.225  # about the mean std by which inputs are divided
+    sigma = level * 0.225 / objective.sigma  # about the mean std by which inputs are divided
     assert sigma.min() >= 0
-    assert sigma.max() < 0.051
+    assert sigma.max() < 1.02
     for view in sigma.chunk(2):
-        assert view.std() > 0.005  # one level for each picture of each view
-    assert (sigma.chunk(2)[0] - sigma.chunk(2)[1]).abs().max() > 0.01
+        assert view.std() > 0.1  # one level for each picture of each view
+    assert (sigma.chunk(2)[0] - sigma.chunk(2)[1]).abs().max() > 0.2
     assert abs(noise.mean()) < 0.01
     assert abs(noise.std() - 1) < 0.01
 
 
 def test_can_targets_are_clean_pixels_where_masked_and_noise_where_visible(can_step) -> None:
-    _, seen = can_step
-    (_, pixels, at_masked), (_, noise, at_visible) = seen["errors"]
+    objective, seen = can_step
+    [(_, pixels, at_masked)] = seen["errors"]
     assert torch.equal(pixels, patches(normalize(seen["clean"])))
-    assert torch.equal(at_visible, seen["visible"])
-    everything = torch.cat([at_masked, at_visible], 1).sort().values
+    everything = torch.cat([at_masked, seen["visible"]], 1).sort().values
     assert torch.equal(everything, torch.arange(64).expand(32, 64))
-    assert seen["errors"][0][0] is seen["errors"][1][0]  # one decoder, one prediction
     assert not pixels.requires_grad
-    assert not noise.requires_grad
+    assert not seen["band"].requires_grad
+    with torch.no_grad():
+        level = objective.level(can.sinusoid(levels(objective, seen)))
+        predicted = objective.noise(seen["latents"], level)
+        target = seen["band"].gather(1, seen["visible"][..., None].expand(-1, -1, 48))
+    assert torch.allclose(((predicted - target) ** 2).mean(), seen["terms"]["noise"], atol=1e-4)
+
+
+def levels(objective, seen) -> torch.Tensor:
+    """Levels (N,) of the noise as fractions of the largest, drawn as the step drew them."""
+    draws = generator()
+    for _ in range(2):
+        objective.views(seen["pictures"], draws)
+    return torch.rand(32, generator=draws)
+
+
+def test_can_predicts_one_band_of_the_noise() -> None:
+    noise = torch.randn(2, 3, 128, 128, generator=generator())
+    band = can.highest_band(noise)
+    assert band.shape == (2, 64, 48)
+    assert abs(float(band.std()) - 1) < 0.03
+    spectrum = dctn(noise.reshape(2, 3, 32, 4, 32, 4).numpy(), axes=(3, 5), norm="ortho")[:, :, :, 3, :, 3]
+    patch = spectrum[1, :, 4:8, 20:24].transpose(1, 2, 0)  # the second row and the sixth column of patches
+    assert np.allclose(band[1, 13], patch.reshape(-1), atol=1e-5)
+    assert can.highest_band(torch.ones(1, 3, 128, 128)).abs().max() < 1e-5
+
+
+def test_can_learns_the_noise_of_visible_patches(sixteen) -> None:
+    """The head can do it: its tokens hold the noise, and gradients of the noise term reach the encoder."""
+    objective = build(load_recipe("can"), sixteen.rows, 0)
+    tokens = torch.randn(8, 32, 192, generator=generator())
+    target = tokens[..., :48]
+    optimizer = torch.optim.Adam(objective.noise.parameters(), lr=1e-2)
+    for _ in range(60):
+        error = (objective.noise(tokens, torch.zeros(8, 128)) - target).square().mean()
+        optimizer.zero_grad()
+        error.backward()
+        optimizer.step()
+    assert error < 0.5
+
+
+def test_can_noise_term_trains_the_encoder(can_step) -> None:
+    objective, seen = can_step
+    seen["terms"]["noise"].backward()
+    first = objective.encoder.patch_embed.maps[0].weight.grad
+    assert first.abs().max() > 0
+    assert all(p.grad is None or p.grad.abs().max() == 0 for p in objective.decoder.parameters())
 
 
 def test_can_contrasts_the_mean_of_visible_tokens(can_step) -> None:

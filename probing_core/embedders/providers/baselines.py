@@ -57,13 +57,15 @@ def _load_handcrafted(spec: EmbedderSpec, options: Mapping[str, str], device: st
 
 def _load_random_vit(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> LoadedEmbedder:
     from probing_core.embedders.weights import signs_digest
-    from probing_core.embedders.zoo.vit import ViTEmbedder, init_vit
+    from probing_core.embedders.zoo.architectures import SHIPPED
+    from probing_core.embedders.zoo.vit import ViTEmbedder
 
     refuse_options(spec.name, options, allowed=("pool", "layer", "seed"))
-    vit = init_vit(int(options.get("seed", "0")))
+    vit = SHIPPED.init(int(options.get("seed", "0")))
     others = {key: value for key, value in options.items() if key != "seed"}
     name = ModelName(spec.name, options).full
-    return ViTEmbedder(name, vit, others, device, precision, weights=signs_digest(vit))
+    digest = signs_digest(vit)
+    return ViTEmbedder(name, vit, others, device, precision, weights=digest, architecture=SHIPPED.description)
 
 
 SPECS = (

@@ -1,7 +1,8 @@
 """The zoo: small encoders that this project pretrained, alike in everything but the objective.
 
 Weights lie in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md`` beside each. A training's own
-``encoder.safetensors`` has the same form: ``zoo/mae@weights=PATH`` embeds with it.
+``encoder.safetensors`` has the same form: ``zoo/mae@weights=PATH`` embeds with it. The facts in a file name its
+architecture. ``data/zoo/next`` holds encoders that are published and not yet listed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from probing_core.embedders.base import Availability, EmbedderSpec
 from probing_core.embedders.names import ModelName
-from probing_core.embedders.zoo.vit import SIZE, WIDTH, ViTEmbedder, init_vit
+from probing_core.embedders.zoo.architectures import architecture_of
+from probing_core.embedders.zoo.vit import SIZE, WIDTH, ViTEmbedder
 from probing_core.errors import BadConfig, ModelUnavailable, one_line
 from probing_core.paths import data_dir, user_path
 
@@ -47,6 +49,11 @@ def weights_path(name: str) -> Path:
     return data_dir() / "zoo" / f"{name}.safetensors"
 
 
+def next_weights_path(name: str) -> Path:
+    """Where the weights of ``name`` lie that are to replace those of `weights_path`."""
+    return data_dir() / "zoo" / "next" / f"{name}.safetensors"
+
+
 def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
     """The encoder in the file ``path``.
 
@@ -59,12 +66,13 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {})["facts"])
             weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118, not a dict
-        vit = init_vit(0)
+        architecture = architecture_of(facts)
+        vit = architecture.init(0)
         vit.load_state_dict(_under("encoder.", weights))
         text = _text_tower(facts, weights)
-    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, BadConfig) as error:
         raise ModelUnavailable(f"'{path}' holds no encoder of the zoo that can be read: {one_line(error)}.") from error
-    return ViTEmbedder(name, vit, options, device, precision, text)
+    return ViTEmbedder(name, vit, options, device, precision, text, architecture=architecture.description)
 
 
 def _under(prefix: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

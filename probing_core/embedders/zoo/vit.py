@@ -1,8 +1,8 @@
-"""The zoo's one encoder: a small ViT that is the same for every objective, and how it embeds pictures.
+"""The zoo's first encoder: a small ViT that is the same for every objective, and how the zoo's encoders embed pictures.
 
 128 px, patches of 16 px (64 tokens), width 192, depth 6, 3 heads, no class token: 2.8 M parameters and 0.37 GFLOP an
-image. The embedding is the mean of the normalized patch tokens, so that objectives which never train a class
-token (MAE, CAN) are read out like the others.
+image. `patch_stem` has its successor; `architectures` lists both. The embedding is the mean of the normalized patch
+tokens, so that objectives which never train a class token (MAE, CAN) are read out like the others.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from probing_core.embedders.network.embedder import Network, NetworkEmbedder
 if TYPE_CHECKING:
     import torch
     from timm.models.vision_transformer import VisionTransformer
+    from torch import nn
 
     from probing_core.embedders.zoo.text_tower import TextTower, Vocabulary
 
 SIZE, PATCH, WIDTH, DEPTH, HEADS = 128, 16, 192, 6, 3
 TOKENS = (SIZE // PATCH) ** 2
+
+DESCRIPTION = f"ViT {SIZE} px, patch {PATCH}, width {WIDTH}, depth {DEPTH}, {HEADS} heads"
 
 PREPROCESSING = Preprocessing(
     size=(SIZE, SIZE),
@@ -33,28 +36,40 @@ PREPROCESSING = Preprocessing(
 
 
 def init_vit(seed: int) -> VisionTransformer:
-    """The encoder with random weights drawn from ``seed`` alone; the global random state stays as it was.
-
-    Positions start as the two-dimensional sine and cosine code of MAE (He et al. 2022) and are trained: at fewer
-    than two thousand steps, positions drawn at random would cost the masked objectives much of their training.
-    """
+    """The encoder with random weights drawn from ``seed`` alone; the global random state stays as it was."""
     import torch
-    from timm.layers import build_sincos2d_pos_embed
-    from timm.models.vision_transformer import VisionTransformer
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        vit = VisionTransformer(
-            img_size=SIZE,
-            patch_size=PATCH,
-            embed_dim=WIDTH,
-            depth=DEPTH,
-            num_heads=HEADS,
-            num_classes=0,
-            class_token=False,
-            global_pool="avg",
-            fc_norm=False,  # tokens are normalized before the mean, so that decoders receive them normalized too
-        )
+        return build_vit(DEPTH)
+
+
+def build_vit(depth: int, stem: Callable[..., nn.Module] | None = None) -> VisionTransformer:
+    """A ViT of the zoo's size; its weights are drawn from the global random state.
+
+    Positions start as the two-dimensional sine and cosine code of MAE (He et al. 2022) and are trained: at fewer
+    than two thousand steps, positions drawn at random would cost the masked objectives much of their training.
+
+    Args:
+        depth: number of blocks.
+        stem: what makes tokens of pictures; None: one linear map of each patch.
+    """
+    import torch
+    from timm.layers import PatchEmbed, build_sincos2d_pos_embed
+    from timm.models.vision_transformer import VisionTransformer
+
+    vit = VisionTransformer(
+        img_size=SIZE,
+        patch_size=PATCH,
+        embed_dim=WIDTH,
+        depth=depth,
+        num_heads=HEADS,
+        num_classes=0,
+        class_token=False,
+        global_pool="avg",
+        fc_norm=False,  # tokens are normalized before the mean, so that decoders receive them normalized too
+        embed_layer=stem or PatchEmbed,
+    )
     grid = [SIZE // PATCH, SIZE // PATCH]
     vit.pos_embed = torch.nn.Parameter(build_sincos2d_pos_embed(grid, WIDTH, interleave_sin_cos=False)[None])
     return vit
@@ -74,12 +89,13 @@ class ViTEmbedder(NetworkEmbedder):
 
     Args:
         name: the full name, options included.
-        vit: from `init_vit`, with whatever weights.
-        options: ``layer`` (1 to `DEPTH`: the mean of the tokens that block gives out, before the last
+        vit: from `init_vit` or `patch_stem.init_patch_stem_vit`, with whatever weights.
+        options: ``layer`` (from 1: the mean of the tokens that block gives out, before the last
             normalization; ``all``: each of them from one pass); ``pool`` may say ``mean``, which is all there is.
         device, precision: as of `NetworkEmbedder`.
         text: the words and the network of the text tower, or None.
         weights: digest of the weights, where it is not that of their bytes.
+        architecture: what the network is made of, in words.
 
     Raises:
         BadConfig: an option the encoder does not have.
@@ -94,11 +110,15 @@ class ViTEmbedder(NetworkEmbedder):
         precision: str = "float32",
         text: tuple[Vocabulary, TextTower] | None = None,
         weights: str = "",
+        architecture: str = DESCRIPTION,
     ) -> None:
-        super().__init__(name, _network(vit, text, weights), PREPROCESSING, options or {}, device, precision)
+        network = _network(vit, text, weights, architecture)
+        super().__init__(name, network, PREPROCESSING, options or {}, device, precision)
 
 
-def _network(vit: VisionTransformer, text: tuple[Vocabulary, TextTower] | None, weights: str) -> Network:
+def _network(
+    vit: VisionTransformer, text: tuple[Vocabulary, TextTower] | None, weights: str, architecture: str
+) -> Network:
     import timm
     from torch import nn
 
@@ -113,9 +133,7 @@ def _network(vit: VisionTransformer, text: tuple[Vocabulary, TextTower] | None, 
         blocks=list(vit.blocks),  # type: ignore[arg-type]
         text=_text(*text) if text else None,
         weights=weights,
-        details={
-            "architecture": f"ViT {SIZE} px, patch {PATCH}, width {WIDTH}, depth {DEPTH}, {HEADS} heads",
-        },
+        details={"architecture": architecture},
         versions={"timm": timm.__version__},
     )
 

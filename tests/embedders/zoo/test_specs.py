@@ -31,6 +31,7 @@ def save(name: str, path: Path) -> Objective:
     objective = build(recipe, ROWS, 0).eval()
     facts = Facts(
         recipe=recipe.to_json(),
+        architecture="patch-stem",
         seed=0,
         steps=1,
         batch=8,

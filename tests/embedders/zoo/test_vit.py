@@ -13,6 +13,7 @@ from torchvision import transforms as tv
 
 from probing_core.embedders import load_embedder
 from probing_core.embedders.weights import signs_digest, weights_digest
+from probing_core.embedders.zoo import architectures
 from probing_core.embedders.zoo.vit import DEPTH, WIDTH, ViTEmbedder, init_vit, normalize
 from probing_core.errors import BadConfig
 from tests.embedders.made import in_pytorch
@@ -39,9 +40,9 @@ def test_a_seed_names_the_same_network_on_every_processor() -> None:
     """Other vector units give other last bits; the baseline's identity must not name the machine."""
     # No forward pass: PyTorch cannot make one on a processor with matrix units (AMX) that is told to do without them.
     code = (
-        f"from {init_vit.__module__} import init_vit\n"
+        f"from {architectures.__name__} import SHIPPED\n"
         f"from {signs_digest.__module__} import signs_digest\n"
-        "for seed in (0, 1): print(signs_digest(init_vit(seed)))"
+        "for seed in (0, 1): print(signs_digest(SHIPPED.init(seed)))"
     )
     told = {"".join(f"{load_embedder(f'baseline/random-vit@seed={seed}').recipe()['weights']}\n" for seed in (0, 1))}
     for units in ({}, {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}):
