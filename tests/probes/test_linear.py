@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from probing_core.probes.penalty import GRID
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from probing_core.errors import BadArray, BadRun
 from probing_core.probes import LinearProbe
 from probing_core.probes.linear import fit, fit_in_span
+from probing_core.probes.penalty import GRID
 
 CLASSES = tuple("abcde")
 
