@@ -1,7 +1,7 @@
 """What a run costs beyond its parts: its stage ``embed`` beside making the images and the bare forward passes.
 
 The pictures are views of the packaged photographs, 176 px as one file, so that a run has its main samples alone: no
-larger pictures to be looked at twice, and no series.
+larger pictures that are cut into crops, and no series.
 """
 
 from __future__ import annotations
@@ -98,19 +98,19 @@ def _ratio(corpus: str, names: Sequence[str], images: int, rounds: int) -> float
             forward.append(sum(parts.forward(embedder) for embedder in loaded.values()))
     for embedder in loaded.values():
         embedder.close()
-    told = f"{min(whole):.1f} s for making {min(making):.1f} s and forward passes {min(forward):.1f} s"
-    print(f"  {images} images, {len(names)} models: {told}", file=sys.stderr, flush=True)
+    summary = f"{min(whole):.1f} s for making {min(making):.1f} s and forward passes {min(forward):.1f} s"
+    print(f"  {images} images, {len(names)} models: {summary}", file=sys.stderr, flush=True)
     return round(min(whole) / (min(making) + min(forward)), 3)
 
 
 def _embed(out: Path, corpus: str, loaded: dict[str, LoadedEmbedder], images: int) -> None:
     options = Options(corpus=corpus, view=VIEW, models=list(loaded), limit=images, device="cpu")
-    with _kept(loaded):
+    with _reused(loaded):
         pipeline.run(out, options, ("embed",))
 
 
 @contextmanager
-def _kept(loaded: dict[str, LoadedEmbedder]) -> Iterator[None]:
+def _reused(loaded: dict[str, LoadedEmbedder]) -> Iterator[None]:
     """A run takes models that are in memory, and leaves them there."""
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(embed, "load_embedder", lambda name, **_: loaded[name]))

@@ -1,7 +1,7 @@
 """The bank's speed on one thread, alone and against imagecorruptions-imaug on the operations that both have.
 
 The peer lives in a virtual environment of its own (`.bench-venv`, made on demand): it pulls `opencv-python`, which
-would overwrite the headless build in ours. Without a package index its keys are absent and stderr says so.
+would overwrite the headless build in ours. Without a package index its keys are absent, with a line on stderr.
 """
 
 from __future__ import annotations

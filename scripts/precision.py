@@ -41,13 +41,13 @@ def main(names: Sequence[str]) -> None:
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
     old, after = rest.split(END)
     there = networks()
-    kept = {m[1]: m[0] for m in re.finditer(r"^\| `([^`]+)` \|.*$", old, re.MULTILINE) if m[1] in there}
+    rows = {m[1]: m[0] for m in re.finditer(r"^\| `([^`]+)` \|.*$", old, re.MULTILINE) if m[1] in there}
     pictures, samples = made()
     for name in names or there:
-        kept[name] = row(name, pictures, samples)
-        print(kept[name], flush=True)
+        rows[name] = row(name, pictures, samples)
+        print(rows[name], flush=True)
         # after each model: a minute's work is not lost with the next
-        shown = [kept[known] for known in dict.fromkeys((*there, *names)) if known in kept]
+        shown = [rows[known] for known in dict.fromkeys((*there, *names)) if known in rows]
         PAGE.write_text("\n".join([f"{before}{BEGIN}\n", HEAD, *shown, f"\n{END}{after}"]), encoding="utf-8")
 
 

@@ -92,7 +92,7 @@ def find_spec(name: str) -> EmbedderSpec:
     Raises:
         BadConfig: the options cannot be.
         UnknownName: there is no such model.
-        ModelUnavailable: there is, but not here and now; the message says why.
+        ModelUnavailable: there is, but not here and now; the message gives the reason.
     """
     parsed = parse(name)
     if parsed.base in _REGISTERED:

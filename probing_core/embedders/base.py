@@ -68,7 +68,7 @@ class EmbedderSpec:
         license: of the weights.
         weights: where they come from, in words.
         data: what it was trained on, in words.
-        input_size: pixels of the side it receives; None where only loading can tell.
+        input_size: pixels of the side it receives; None where it is known after loading.
         download_mb: megabytes to download before first use; 0 if none.
         text: whether it embeds text into the same space.
         loader: (spec, options, device, precision) -> `LoadedEmbedder`; imports its libraries when called.

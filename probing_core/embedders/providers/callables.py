@@ -28,7 +28,7 @@ Function = Callable[[Sequence[Image]], np.ndarray]
 
 
 class CallableEmbedder(LoadedEmbedder):
-    """A function as an embedder. Its key is what it answers to fixed pictures, since a name says nothing of it."""
+    """A function as an embedder. Its key is its result for fixed pictures, since a name does not identify it."""
 
     def __init__(self, name: str, function: Function, dim: int) -> None:
         self.name, self.dim = name, dim

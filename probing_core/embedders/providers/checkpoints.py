@@ -68,7 +68,7 @@ class Published:
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Loads one of `FAMILIES`, or a published checkpoint of the catalog that is kept in the same form.
+    """Loads one of `FAMILIES`, or a published checkpoint of the catalog that has the same form.
 
     Raises:
         ModelUnavailable: the weights are missing, cannot be read or do not fit.

@@ -50,7 +50,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
     """Loads an exported program.
 
     Raises:
-        ModelUnavailable: the file is missing, damaged, would execute code, or says nothing of its preprocessing.
+        ModelUnavailable: the file is missing, damaged, would execute code, or does not state its preprocessing.
     """
     import torch
 
@@ -74,7 +74,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
         preprocessing = Preprocessing(**fields)
     except (AttributeError, TypeError, ValueError) as error:
         raise ModelUnavailable(
-            f"'{path}' does not say how its pictures are preprocessed; "
+            f"'{path}' does not state how its pictures are preprocessed; "
             f"save it with probing_core.embedders.providers.exported.save, which adds {FACTS}."
         ) from error
     # An exported program has its mode inside and refuses eval().

@@ -23,12 +23,12 @@ DIRECTIONS = 6
 """Sectors of half a turn in the histogram of gradient directions."""
 
 PERIODS = (2, 3, 4, 5, 8)
-"""Sides of the blocks whose grid is looked for: 8 is JPEG's, the others are pixelation's."""
+"""Sides of the blocks whose grid is searched for: 8 is JPEG's, the others are pixelation's."""
 
 LAGS = (1, 2, 4, 8)
 QUANTILES = (1, 5, 25, 50, 75, 95, 99)
 TONES = 4
-"""Ranges of brightness in each of which noise is estimated: whether it grows with the signal tells its kind."""
+"""Ranges of brightness in each of which noise is estimated: noise that grows with the signal is of another kind."""
 
 GRID = 4
 """Cells a side whose sharpness is compared: overlays and borders make some unlike the rest."""

@@ -1,7 +1,7 @@
 """``hf:<repo>`` or ``hf:<folder>``: vision models and image-text models of transformers.
 
 ``@weights=`` names a folder that `save_pretrained` wrote, or a file whose tensors go into the named model's
-architecture; neither needs the weights of the named model, and only what is missing is looked for on the network.
+architecture; neither needs the weights of the named model, and only what is missing is requested from the network.
 Pictures go through the checkpoint's own image processor, the library's documented way; its settings are recorded as
 data. Repositories whose code would have to run are refused.
 """

@@ -58,7 +58,7 @@ def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Modu
     """
     import timm
 
-    with warnings.catch_warnings():  # about tags and deprecated aliases, which say nothing of this checkpoint
+    with warnings.catch_warnings():  # about tags and deprecated aliases, which do not concern this checkpoint
         warnings.simplefilter("ignore")
         # As many classes as the checkpoint has, since timm loads strictly only then.
         head = tensors.get(f"{_classifier(architecture)}.weight")

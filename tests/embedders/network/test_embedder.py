@@ -181,7 +181,7 @@ def test_an_exported_program_equals_the_module(tmp_path):
     np.testing.assert_allclose(embedder.embed(pictures()), call(net, batch()), atol=1e-5)
     program = torch.export.export(net, (torch.zeros(2, 3, 32, 32),))
     torch.export.save(program, tmp_path / "bare.pt2")
-    with pytest.raises(ModelUnavailable, match="does not say how its pictures are preprocessed"):
+    with pytest.raises(ModelUnavailable, match="does not state how its pictures are preprocessed"):
         load_embedder(f"export:{tmp_path}/bare.pt2")
 
 
