@@ -75,7 +75,7 @@ class BatchWorkers:
         return [one.result() for one in under_way]
 
     def release(self) -> None:
-        """Returns the memory that threads reuse from batch to batch to the system; to be called when there are no more."""
+        """Returns what the threads reuse from batch to batch to the system; to be called when there are no more."""
         if self._on_cpu:
             memory.release()
 
