@@ -21,7 +21,13 @@ for name in sys.argv[2:]:
 
 def test_the_settings_hold_in_a_folder_elsewhere(tmp_path):
     settings = tomllib.loads((APP.parent / ".streamlit" / "config.toml").read_text())
-    expected, names = [], ["server.maxUploadSize", "browser.gatherUsageStats", "theme.light.primaryColor"]
+    expected: list[str] = []
+    names = [
+        "server.address",
+        "server.maxUploadSize",
+        "browser.gatherUsageStats",
+        "theme.light.primaryColor",
+    ]
     for name in names:
         value = settings
         for key in name.split("."):
@@ -31,3 +37,4 @@ def test_the_settings_hold_in_a_folder_elsewhere(tmp_path):
         [sys.executable, "-c", READ, str(APP), *names], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert read.stdout.splitlines() == expected
+    assert read.stdout.startswith("127.0.0.1\n")  # by itself it serves this machine alone
