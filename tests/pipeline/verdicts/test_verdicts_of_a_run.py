@@ -14,14 +14,13 @@ from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadRun
 from probing_core.images import encode_png
 from probing_core.pipeline import Options, run
-from probing_core.pipeline.verdicts import is_complete, make_verdicts
+from probing_core.pipeline.verdicts import is_complete
 from probing_core.pipeline.verdicts.photographs import choose_photographs
 from probing_core.prediction.calibration import calibration_of, p_values
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.score import alteration_score, log_of
 from probing_core.prediction.tiles import cut
 from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path
-from probing_core.runs.progress import SILENT
 from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.samples import sample_key
 from probing_core.runs.store import Store
@@ -168,11 +167,10 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
         if len(written) % 3 == 0:
             raise Killed
 
-    corpora = [open_corpus(name) for name in (recipe.corpus, *recipe.calibrate_on)]
     monkeypatch.setattr(Store, "write_bytes", dying)
     for _ in range(40):
         try:
-            make_verdicts(Store(copy.root), recipe, corpora, "cpu", "auto", SILENT)
+            run(copy.root, options, ("train",))
             break
         except Killed:
             pass
