@@ -170,6 +170,7 @@ def test_what_is_unfolded_can_be_sent_and_a_page_is_two_steps_back(visit):
 
     go(page, "Transformations")  # it writes its address once
     page.wait_for_url("**/transformations?**transform=**")
+    settle(page)
     page.go_back()  # to the page as it came, which writes again what it shows
     page.wait_for_url("**/transformations?**transform=**")
     settle(page)
