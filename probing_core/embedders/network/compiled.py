@@ -13,7 +13,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from probing_core.embedders.network.readouts import Read
 
 BATCH = 4
-"""Pictures of one pass; a smaller batch is filled up. Sizes that vary would each be compiled at their first use."""
+"""Pictures of one pass, if no other number is asked for; a smaller batch is filled up. Sizes that vary would each be
+compiled at their first use."""
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """Precisions that are compiled, and OpenVINO's names for them."""
@@ -68,7 +69,7 @@ class CompiledReadout:
     """A compiled network.
 
     Args:
-        model: OpenVINO's compiled model; its input is (`BATCH`, H, W, 3).
+        model: OpenVINO's compiled model; its input is (N, H, W, 3), N pictures a pass.
         threads: how many passes run side by side, each on one core. Further callers wait.
     """
 
@@ -85,13 +86,15 @@ class CompiledReadout:
     def __call__(self, batch: torch.Tensor) -> list[np.ndarray]:
         """(N, D) ``float32`` each for a batch (N, 3, H, W), channels last in memory."""
         pictures = batch.permute(0, 2, 3, 1).numpy()
-        passes = [self._infer(pictures[start : start + BATCH]) for start in range(0, len(pictures), BATCH)]
+        most = self._shape[0]
+        passes = [self._infer(pictures[start : start + most]) for start in range(0, len(pictures), most)]
         return passes[0] if len(passes) == 1 else [np.concatenate(outputs) for outputs in zip(*passes, strict=True)]
 
     def _infer(self, pictures: np.ndarray) -> list[np.ndarray]:
         count = len(pictures)
-        if count < BATCH:
-            pictures = np.concatenate([pictures, np.zeros((BATCH - count, *pictures.shape[1:]), np.float32)])
+        if count < self._shape[0]:
+            missing = np.zeros((self._shape[0] - count, *pictures.shape[1:]), np.float32)
+            pictures = np.concatenate([pictures, missing])
         request = self._free.get()
         try:
             results = request.infer({0: np.ascontiguousarray(pictures)}, share_inputs=True)
@@ -109,6 +112,7 @@ def compile_readout(
     exact: Sequence[str],
     threads: int,
     identity: Mapping[str, Any],
+    batch_size: int = BATCH,
 ) -> CompiledReadout:
     """Compiles ``read`` of a network for this processor, or takes it from the cache.
 
@@ -121,6 +125,7 @@ def compile_readout(
         exact: names of modules that are computed in float32 whatever the precision.
         threads: how many passes run side by side, each on one core.
         identity: what the compiled network depends on beside this function's arguments, in JSON types.
+        batch_size: pictures of one pass.
 
     Raises:
         NotCompiled: OpenVINO is missing or cannot do it, or its results differ from PyTorch's.
@@ -132,24 +137,22 @@ def compile_readout(
         {
             **identity,
             "shape": list(batch.shape[1:]),
-            "batch": BATCH,
+            "batch": batch_size,
             "precision": precision,
             "exact": list(exact),
             "threads": threads,
-            "openvino": installed_version(),
-            "processor": [platform.machine(), core.get_property("CPU", "FULL_DEVICE_NAME"), *_capabilities(core)],
+            **_platform(core),
         }
     )
     settings = _settings(precision, threads)
     if (stored := compiled_cache.read(key, expected)) is not None:
-        try:
+        with suppress(RuntimeError, NotCompiled):
             readout = CompiledReadout(core.import_model(io.BytesIO(stored), "CPU", settings), threads)
             _compare(readout(batch), expected, precision)
             return readout
-        except (RuntimeError, NotCompiled):
-            compiled_cache.remove(key)  # of another build of OpenVINO, or damaged: it is made anew
+        compiled_cache.remove(key)  # of another build of OpenVINO, or damaged: it is made anew
     with _COMPILING:
-        model = _convert(module, read, batch, exact)
+        model = _convert(module, read, _of_size(batch, batch_size), exact)
         if precision != "float32":  # a conversion is compared where nothing is rounded
             full = core.compile_model(model, "CPU", _settings("float32", threads))
             _compare(CompiledReadout(full, 1)(batch), expected, "float32")
@@ -187,6 +190,12 @@ def _capabilities(core: Any) -> list[str]:
     return sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
+def _platform(core: Any) -> dict[str, Any]:
+    """What a compiled network is made by and for."""
+    processor = [platform.machine(), core.get_property("CPU", "FULL_DEVICE_NAME"), *_capabilities(core)]
+    return {"openvino": installed_version(), "processor": processor}
+
+
 def _settings(precision: str, threads: int) -> dict[str, Any]:
     return {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
@@ -210,8 +219,17 @@ def _compare(ours: Sequence[np.ndarray], expected: Sequence[np.ndarray], precisi
                 raise NotCompiled(f"OpenVINO's embeddings in {precision} have a cosine of {cosine:.3f} to PyTorch's")
 
 
-def _convert(module: nn.Module, read: Read, batch: torch.Tensor, exact: Sequence[str]) -> Any:
-    """OpenVINO's model of ``read``, from (`BATCH`, H, W, 3); operations of the modules ``exact`` are named `EXACT`."""
+def _of_size(batch: torch.Tensor, count: int) -> torch.Tensor:
+    """``count`` pictures, those of ``batch`` in turn."""
+    import torch
+
+    repeated = batch.repeat(-(-count // len(batch)), 1, 1, 1)[:count]
+    return repeated.contiguous(memory_format=torch.channels_last)
+
+
+def _convert(module: nn.Module, read: Read, example: torch.Tensor, exact: Sequence[str]) -> Any:
+    """OpenVINO's model of ``read``, from (N, H, W, 3) for an ``example`` (N, 3, H, W); operations of the modules
+    ``exact`` are named `EXACT`."""
     import torch
     from openvino import Layout
     from openvino.frontend import FrontEndManager
@@ -228,7 +246,6 @@ def _convert(module: nn.Module, read: Read, batch: torch.Tensor, exact: Sequence
         def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
             return tuple(output.float() for output in read(pictures))
 
-    example = batch.repeat(BATCH // len(batch), 1, 1, 1).contiguous(memory_format=torch.channels_last)
     try:
         with warnings.catch_warnings(), torch.inference_mode(), _without_gradients(module):
             warnings.simplefilter("ignore")  # of the tracer: sizes become constants, and they are constant here

@@ -40,6 +40,7 @@ class Forward:
         device, precision: resolved.
         threads: how many passes run side by side on a processor.
         weights: digest of the weights.
+        batch_size: pictures of a compiled pass.
 
     Attributes:
         readouts: what is read from a pass.
@@ -61,13 +62,14 @@ class Forward:
         precision: str,
         threads: int,
         weights: str,
+        batch_size: int = compiled.BATCH,
     ) -> None:
         import torch
 
         self._name, self._network = name, network
         self._device, self._precision, self._threads, self._weights = device, precision, threads, weights
         self._any_size = network.prepare is None and preprocessing.resize == "none"
-        self._two = two
+        self._two, self._batch_size = two, batch_size
         self._lock = Lock()
         self._rounds_all = precision != "float32"
         with torch.inference_mode():
@@ -138,7 +140,15 @@ class Forward:
         }
         try:
             return compiled.compile_readout(
-                network.module, read, self._two, expected, self._precision, network.exact, self._threads, identity
+                network.module,
+                read,
+                self._two,
+                expected,
+                self._precision,
+                network.exact,
+                self._threads,
+                identity,
+                self._batch_size,
             )
         except NotCompiled as reason:
             log.warning("'%s' runs in PyTorch: %s.", self._name, reason)

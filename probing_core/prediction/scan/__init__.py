@@ -6,7 +6,6 @@ found goes to disk a chunk at a time (`chunks`), and the results are written fro
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ import pandas as pd
 
 from probing_core.errors import BadConfig
 from probing_core.prediction.calibration import LEVEL, Calibration
-from probing_core.prediction.parallel import in_chunks, one_core_threads
+from probing_core.prediction.parallel import cores, in_chunks, one_core_threads
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.scan.chunks import Chunks
 from probing_core.prediction.scan.page import write_page
@@ -89,7 +88,7 @@ def scan(
     files = find_files(folder, apart=out)
     settings = digest([REVISION, predictor.store.checksum(DETECTOR_FILE), view])
     judge = predictor.judge(DETECTOR)
-    with one_core_threads(threads or _cores()) as pool:
+    with one_core_threads(threads or cores()) as pool:
         if clean is not None:
             trusted = Chunks(out / "clean", find_files(clean, apart=out), settings)
             measure = partial(examine, detector=detector, view=view, gray=True)
@@ -170,7 +169,3 @@ def _claim(out: Path) -> None:
     if out.is_dir() and {path.name for path in out.iterdir()} - {LOG} and not (out / MARK).exists():
         raise BadConfig(f"'{out}' holds other files; choose an empty folder, or that of a scan.")
     write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call goes on from.\n")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
