@@ -34,6 +34,7 @@ STYLE = """<style>
 [data-testid=stImage] { gap: 0.6rem; }
 [data-testid=stElementContainer] { transition: none !important; opacity: 1 !important; }
 .st-key-tour-closed { display: none; }
+.st-key-finding p { font-size: 1.25rem; line-height: 1.5; }
 /* Streamlit's own captions, chosen segments and slider values have contrasts of 2.9 to 4.0 to the page; text that
    everybody can read has at least 4.5 (WCAG 1.4.3). */
 [data-testid=stCaptionContainer] { color: inherit !important; opacity: 0.8; }
@@ -50,6 +51,24 @@ button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT
   .st-key-confusion, .st-key-cka { overflow-x: auto; }
   .st-key-confusion .probing-plot, .st-key-cka .probing-plot { min-width: 860px; }
   [data-testid=stColumn] [data-testid=stImage] img { max-width: 320px !important; }
+}
+/* Tables and charts of a phone take its whole width. */
+@media (max-width: 480px) {
+  [data-testid=stMainBlockContainer] { padding-inline: 0.8rem; }
+  [data-testid=stMetricValue] { font-size: 1.5rem; }
+  [data-testid=stHorizontalBlock]:has([data-testid=stMetric]) > [data-testid=stColumn] { min-width: 45%; }
+}
+/* On paper: the page alone, from its first line to its last, in the colors that it has. */
+@media print {
+  * { print-color-adjust: exact; }
+  [data-testid=stSidebar], [data-testid=stHeader], [data-testid=stFileUploader], .stDownloadButton, .st-key-tour,
+  .modebar-container { display: none !important; }
+  html, body, #root, [data-testid=stApp], [data-testid=stAppViewContainer], [data-testid=stMain] {
+    position: static !important; height: auto !important; overflow: visible !important; display: block !important;
+  }
+  .stMainBlockContainer { max-width: none; padding: 0 !important; }
+  .stPlotlyChart, [data-testid=stImage], [data-testid=stDataFrame], h2, h3 { break-inside: avoid; }
+  h2, h3 { break-after: avoid; }
 }
 </style>"""
 

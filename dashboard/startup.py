@@ -43,7 +43,7 @@ def after_first_page() -> threading.Thread:
 
 def first_page() -> None:
     if run := _first_run():
-        cache.board((run,), "fine", "seen")
+        cache.board((run,), "fine", "seen", False)
 
 
 def other_pages() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from probing_core.measures.notation import decimal
+
 TERMS = {
     "balanced accuracy": "Recall averaged over the classes: 100 % is perfect, and guessing gives one over the number "
     "of classes, however many pictures each class has.",
@@ -9,7 +11,7 @@ TERMS = {
     "interval": "95 % interval, clustered by photograph: all views and versions of a photograph count as one "
     "observation (bootstrap from 20 photographs up, a t interval over photographs below, none under 6; Wilson's next "
     "to 0 and 100 %).",
-    "cannot be told apart": "A paired sign-flip test by photograph against the best model, with Holm's correction over "
+    "not distinguished": "A paired sign-flip test by photograph against the best model, with Holm's correction over "
     "all pairs, gives p of 0.05 or more: the data do not decide between the two.",
     "fine": "Which of the transformations was applied? One class for each transformation, and identity.",
     "group": "Which group of transformations? In each rotation one member of every group is never seen in training.",
@@ -57,6 +59,11 @@ TERMS = {
 def hint(term: str) -> str:
     """The sentence for ``term``, for ``help=``."""
     return TERMS[term]
+
+
+def with_strength(transform: str, strength: float, digits: int = 2) -> str:
+    """``rain 240``; of a transform without a strength, its name."""
+    return f"{transform} {decimal(strength, digits)}".rstrip()
 
 
 def plain(text: str) -> str:

@@ -3,7 +3,8 @@
     python -m scripts.package [--dist dist] [--wheel FILE]
 
 The wheel is built from the source distribution, installed into a fresh virtual environment and called from an empty
-folder, with a home folder of its own: this installs 1.6 GB and takes minutes, so it is no part of ``make test``.
+folder, with a home folder of its own: this takes minutes and a disk's room, both printed, and is no part of
+``make test``.
 Nothing is uploaded.
 """
 
@@ -23,6 +24,8 @@ import venv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from probing_core.runs.progress import duration
 
 ROOT = Path(__file__).resolve().parents[1]
 DIST_MB, DATA_MB = 100, 90
@@ -82,7 +85,8 @@ def try_wheel(wheel: Path, folder: Path) -> None:
     python, probing = str(scripts / "python"), str(scripts / "probing")
     started = time.monotonic()
     subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", str(wheel)], check=True)
-    print(f"installed in {time.monotonic() - started:.0f} s")
+    taken = sum(path.stat().st_size for path in (folder / "venv").rglob("*") if path.is_file())
+    print(f"installed in {duration(time.monotonic() - started)}; the environment takes {taken / 1e6:,.0f} MB of disk")
     home, empty = folder / "home", folder / "empty"
     home.mkdir()
     empty.mkdir()

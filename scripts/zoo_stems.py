@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from probing_core.embedders.zoo.architectures import LINEAR_PATCH, PATCH_STEM
-from probing_core.embedders.zoo.vit import PATCH, SIZE, TOKENS, build_vit
+from probing_core.embedders.zoo.sizes import PATCH, SIZE, TOKENS
+from probing_core.embedders.zoo.vit import build_vit
 
 GRID = SIZE // PATCH
 WIDTHS = (32, 64, 128, 192)

@@ -8,21 +8,7 @@ const FULL_SCREEN = {
   click: (drawing) => (document.fullscreenElement ? document.exitFullscreen() : drawing.parentElement.requestFullscreen()),
 };
 
-const SHARP = 2; // pixels of a saved picture for each on the page
 const SCREEN = window.devicePixelRatio > 1 ? SHARP : 1; // for good: with another one Plotly begins every chart anew
-const SAVE = {
-  name: 'Download plot as a PNG',
-  title: 'Download plot as a PNG',
-  icon: { width: 24, height: 24, path: 'M9 3 7.2 5H4a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h16a2 2 0 0 0 2-2V7a2 2 0 0 0-2-2h-3.2L15 3zM12 8a5 5 0 1 1 0 10 5 5 0 0 1 0-10z' },
-  click: ({ data, layout, chart, _context: shown }) => {
-    const config = { ...shown, plotGlPixelRatio: SHARP };
-    window.Plotly.downloadImage({ data, layout, config }, { ...shown.toImageButtonOptions }).catch((error) => {
-      console.error(error);
-      chart?.alert(`This picture could not be saved: ${error.message ?? error}.`);
-    });
-  },
-};
-
 const REST_MS = 500; // most of a page arrives faster than this
 const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 100)); // Safari has none
 
@@ -62,8 +48,10 @@ function plotly(name) {
   return window.__probingPlotly;
 }
 
-/** `figure` in this size, in the font of `place`, with room for its labels. */
+/** `figure` in this size, in the font of `place`, with room for its labels. A finger scrolls the page, not the plot. */
 function fitted({ data, layout }, place, width, height) {
+  if (isNarrow(width)) narrow({ layout }, height);
+  if (TOUCH) layout.dragmode = false;
   Object.assign(layout, { font: { family: getComputedStyle(place).fontFamily, ...layout.font }, width, height });
   layout.margin = marginsOf({ data, layout }, width);
   return { data, layout };
@@ -78,7 +66,7 @@ function menu({ name, tools }) {
     scrollZoom: false,
     plotGlPixelRatio: SCREEN, // twice as many is four times the work
     toImageButtonOptions: { format: 'png', scale: SHARP, filename: name },
-    modeBarButtonsToAdd: [SAVE, ...(document.fullscreenEnabled ? [FULL_SCREEN] : [])],
+    modeBarButtonsToAdd: [COPY, SAVE, ...(document.fullscreenEnabled ? [FULL_SCREEN] : [])],
     modeBarButtonsToRemove: ['toImage', 'autoScale2d', ...(tools ? [] : ['select2d', 'lasso2d'])],
   };
 }
@@ -109,10 +97,17 @@ class Chart {
     this.received = this.text = text;
     const { figure, ...message } = JSON.parse(text);
     this.figure = figure;
-    this.message = { ...message, height: figure.layout.height };
+    this.message = { ...message, height: figure.layout.height, narrow: heightOf(figure, 1) };
     this.place.setAttribute('aria-label', message.alt);
-    this.place.style.height = `${figure.layout.height}px`; // nothing jumps when the figure comes
+    this.takeRoom(); // nothing jumps when the figure comes
     this.want();
+  }
+
+  /** Makes the place as high as its figure; returns whether that is the narrow one. */
+  takeRoom() {
+    const tight = isNarrow(this.place.clientWidth);
+    this.place.style.height = `${tight ? this.message.narrow : this.message.height}px`;
+    return tight;
   }
 
   want() {
@@ -135,9 +130,10 @@ class Chart {
   async change() {
     const { place, message, shown } = this;
     const width = place.clientWidth;
-    const height = document.fullscreenElement === place ? place.clientHeight : message.height;
-    this.shown = { message, width, height };
-    if (shown?.message === message) {
+    const tight = this.takeRoom();
+    const height = document.fullscreenElement === place || tight ? place.clientHeight : message.height;
+    this.shown = { message, width, height, tight };
+    if (shown?.message === message && shown.tight === tight) {
       if (shown.width !== width || shown.height !== height) await this.Plotly.relayout(this.drawing, { width, height });
       return;
     }
@@ -154,6 +150,25 @@ class Chart {
       this.pending -= 1;
     }
     this.listen();
+    this.reach();
+  }
+
+  /** The menu by keyboard: Tab leads to it, the arrows from button to button. Plotly makes it of links without any. */
+  reach() {
+    const buttons = [...this.drawing.querySelectorAll('.modebar-btn')];
+    const here = Math.max(0, buttons.indexOf(document.activeElement));
+    buttons.forEach((button, place) => {
+      button.setAttribute('role', 'button');
+      button.setAttribute('aria-label', button.dataset.title);
+      button.tabIndex = place === here ? 0 : -1;
+      button.onkeydown = (event) => {
+        const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        if (step) buttons[(place + step + buttons.length) % buttons.length].focus();
+        else if (event.key === 'Enter' || event.key === ' ') button.click();
+        else return;
+        event.preventDefault();
+      };
+    });
   }
 
   begin() {
@@ -187,6 +202,16 @@ class Chart {
     this.remove();
     console.error(error);
     this.alert(`This chart could not be drawn: ${error.message}. Reload the page to try again.`);
+  }
+
+  /** A sentence over the chart, for some seconds. */
+  note(text) {
+    this.place.querySelector('[role=status]')?.remove();
+    const words = document.createElement('p');
+    words.setAttribute('role', 'status');
+    words.textContent = text;
+    this.place.append(words);
+    setTimeout(() => words.remove(), SHOWN_MS);
   }
 
   alert(text) {

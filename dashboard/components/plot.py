@@ -24,15 +24,20 @@ from probing_core.charts import Figure, to_json
 NAME = f"plotly-{get_plotlyjs_version()}.min.js"
 
 _CSS = """
-.probing-plot { width: 100%; overflow: hidden; }
+.probing-plot { width: 100%; overflow: hidden; position: relative; }
+.probing-plot [role=status] { position: absolute; top: 36px; right: 8px; margin: 0; padding: 8px 12px; max-width: 80%;
+  border-radius: 6px; color: var(--st-background-color); background: var(--st-text-color); }
 .probing-plot:fullscreen { background: var(--st-background-color); }
 """
+
+_SCRIPTS = ("margins", "narrow", "picture", "plot")
+"""One after the other they are a module."""
 
 _component = st.components.v2.component(
     "probing_plot",
     html='<div class="probing-plot stPlotlyChart" data-testid="stPlotlyChart" role="figure"></div>',
     css=_CSS,
-    js="".join(Path(__file__).with_name(name).read_text("utf-8") for name in ("margins.js", "plot.js")),
+    js="".join(Path(__file__).with_name(f"{name}.js").read_text("utf-8") for name in _SCRIPTS),
     isolate_styles=False,
 )
 

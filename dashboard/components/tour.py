@@ -1,4 +1,4 @@
-"""A guided tour of five steps for the first visit, each on the page that it is about.
+"""A guided tour for the first visit: five steps to a first insight, each on the page that it is about.
 
 Once it is closed, a cookie suppresses it on later visits; that cookie holds nothing else.
 """
@@ -8,15 +8,17 @@ from __future__ import annotations
 import streamlit as st
 
 STEPS = (
-    ("Overview", "views/overview.py", "**Who leads.** The dot is a model's score, the bar its 95 % interval, the "
-     "dotted line what guessing gives. A hollow dot cannot be told apart from the best."),
+    ("Overview", "views/overview.py", "**What was found.** The sentence on top names the model that knows most about "
+     "how a picture was changed. Below, a dot is a score and its bar the 95 % interval; a hollow dot is not "
+     "distinguished from the best."),
+    ("Confusion", "views/confusion.py", "**What it mistakes.** A dark cell off the diagonal is a change that the model "
+     "takes for another one. Choose one to see its pictures."),
+    ("Explore", "views/explore.py", "**When it notices.** Move the strength: the curves below show from where on each "
+     "model recognizes the change."),
     ("Map", "views/map.py", "**What lies together.** Every point is a picture as a model sees it. Rest on a point to "
      "see the picture, draw a lasso to collect some."),
-    ("Confusion", "views/confusion.py", "**What is mistaken for what.** Click a cell to see the very pictures."),
-    ("Try your images", "views/try_images.py", "**Your turn.** Drop a picture: every model predicts what was done "
-     "to it."),
-    ("Methods and data", "views/methods.py", "**How it was measured**, on which photographs, and every table to "
-     "download."),
+    ("Try your images", "views/try_images.py", "**Your first insight.** Drop a picture in, or choose a packaged one; "
+     "change it below, and see which models notice and which do not."),
 )  # fmt: skip
 
 

@@ -6,7 +6,6 @@ objects are read-only: pages copy what they change.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
+from dashboard.text import with_strength
 from probing_core.charts import Theme
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, one_line
@@ -133,7 +133,7 @@ def hover_texts(run: Run) -> np.ndarray:
     """The text of each sample of ``run`` under the pointer; all maps share them."""
     columns = (run.samples[c].to_numpy(object) for c in ("transform", "strength", "label", "image_id"))
     texts = [
-        f"{transform}{'' if math.isnan(strength) else f' {strength:.3g}'} · {label} · {image}"
+        f"{with_strength(transform, strength, 3)} · {label} · {image}"
         for transform, strength, label, image in zip(*columns, strict=True)
     ]
     return np.array(texts, object)
@@ -155,10 +155,10 @@ def _computed(run: Run, name: str, _compute: Callable[..., Any], arguments: tupl
 
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=TABLES)
-def board(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:
+def board(runs: tuple[Run, ...], task: str, subset: str, baselines: bool) -> pd.DataFrame:
     from probing_core.results import leaderboard
 
-    return leaderboard(runs, task, subset)
+    return leaderboard(runs, task, subset, baselines)
 
 
 def picture(run: Run, sample: int, before: bool = False) -> bytes:

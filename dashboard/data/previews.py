@@ -15,6 +15,7 @@ import streamlit as st
 
 from dashboard.data.pictures import Chosen
 from probing_core.images import encode_png
+from probing_core.measures.notation import decimal
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source
 from probing_core.transforms.distance import color_difference, describe, psnr
 
@@ -75,7 +76,7 @@ class Preview:
     @property
     def labels(self) -> list[str]:
         """The strength of each step, in words."""
-        return [f"{self.transform.parameter} {s:.3g} {self.transform.unit}" for s in self.strengths]
+        return [f"{self.transform.parameter} {decimal(s)} {self.transform.unit}" for s in self.strengths]
 
     def step(self, index: int) -> Step:
         if index not in self._steps:

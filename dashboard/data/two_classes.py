@@ -1,4 +1,4 @@
-"""Two classes side by side: which model tells them apart best."""
+"""Two classes side by side: which model distinguishes them best."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from dashboard.components.tour import tour
 from dashboard.data import cache
 from dashboard.data.two_classes import ALL, TWO
 from dashboard.page import page
-from dashboard.text import hint, plain
+from dashboard.text import hint, plain, with_strength
 from dashboard.views import two_classes
 from dashboard.widgets import gallery, messages, pickers, tables
 from probing_core.charts import confusion_chart
@@ -36,7 +36,10 @@ def show() -> None:
         messages.empty("This run has no predictions yet; `probing evaluate --run DIR` makes them.")
         return
     compare = pickers.segments(
-        "Compare", "compare", (ALL, TWO), help="All classes in one matrix, or who is best at telling two of them apart."
+        "Compare",
+        "compare",
+        (ALL, TWO),
+        help="All classes in one matrix, or two of them under every model.",
     )
     if compare == TWO:
         two_classes.show(run)
@@ -148,7 +151,7 @@ def _cell_pictures(
         st.rerun()
     state.publish("cell", f"{truth}{MARK}{predicted}")
     if truth != predicted and st.button(
-        f"Which model is best at telling {truth} from {predicted}?", icon=":material/leaderboard:"
+        f"Which model is best at distinguishing {truth} from {predicted}?", icon=":material/leaderboard:"
     ):
         for name, value in (("tell", truth), ("from", predicted), ("compare", TWO)):
             state.choose(name, value)
@@ -174,12 +177,12 @@ def _cell_pictures(
 
 
 def _caption(row, models: tuple[str, str]) -> str:
-    strength = "" if pd.isna(row.strength) else f" {row.strength:.2g}"
+    sample = with_strength(row.transform, row.strength)
     mine = _answer(row.predicted, row.p_predicted, row.truth, row.p_truth)
     if models[1] == NO_OTHER:
-        return f"{row.transform}{strength}: {mine}"
+        return f"{sample}: {mine}"
     theirs = _answer(row.predicted_other, row.p_predicted_other, row.truth, row.p_truth_other)
-    return f"{row.transform}{strength}. {models[0]}: {mine}. {models[1]}: {theirs}"
+    return f"{sample}. {models[0]}: {mine}. {models[1]}: {theirs}"
 
 
 def _answer(predicted: str, p_predicted: float, truth: str, p_truth: float) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.components.strength_slider import strength_slider
+from dashboard.components.tour import tour
 from dashboard.data import cache, predictions
 from dashboard.data.previews import Step, preview
 from dashboard.page import page
@@ -30,6 +31,7 @@ RAW_SHIFT = (
 @page("Explore")
 def show() -> None:
     run = cache.current_run()
+    tour("Explore")
     picture = upload.pick_one()
     left, right = st.columns(2)
     with left:

@@ -11,7 +11,7 @@ from dashboard.components.tour import tour
 from dashboard.data import cache, selection
 from dashboard.data.map_points import COLORING_NAMES, COLORINGS, panels, points_of, styles_of, thin
 from dashboard.page import page
-from dashboard.text import hint
+from dashboard.text import hint, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables
 from dashboard.widgets.missing_maps import draw_missing
 from probing_core.charts import map_chart
@@ -163,7 +163,7 @@ def _selection(run: Run, selected: list[int], models: list[str]) -> None:
 
 
 def _caption(row) -> str:
-    words = row.transform if pd.isna(row.strength) else f"{row.transform} {row.strength:.2g}"
+    words = with_strength(row.transform, row.strength)
     predicted = getattr(row, "predicted", None)
     if not isinstance(predicted, str):
         return words

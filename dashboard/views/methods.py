@@ -9,7 +9,6 @@ import zipfile
 import pandas as pd
 import streamlit as st
 
-from dashboard.components.tour import tour
 from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import TERMS
@@ -28,7 +27,6 @@ SHOWN = 200
 @page("Methods and data")
 def show() -> None:
     run = cache.current_run()
-    tour("Methods and data")
     st.markdown(ORIGIN.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
     st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
     st.markdown(f"**In this run:** {how_judged(run)}")

@@ -9,14 +9,14 @@ from dashboard import state
 from dashboard.components.tour import tour
 from dashboard.data import cache
 from dashboard.data.two_classes import TWO
-from dashboard.page import fragment, page
+from dashboard.page import page
 from dashboard.text import hint, plain
+from dashboard.views.leaderboard import best_first, show_finding, show_leaderboard
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import leaderboard_chart, profile_chart, substance_chart
+from probing_core.charts import profile_chart, substance_chart
 from probing_core.measures import MEASURES
 from probing_core.pipeline.claims import CLAIMS
-from probing_core.results import Run, change_of_corpus, rankable, source_of, summaries
-from probing_core.results.ranking import measure_of
+from probing_core.results import Run, change_of_corpus, source_of, summaries
 from probing_core.runs import layout
 
 INTRODUCTION = (
@@ -28,12 +28,12 @@ INTRODUCTION = (
 @page("What does your image embedding know?")
 def show() -> None:
     run = cache.current_run()
-    st.markdown(INTRODUCTION)
+    show_finding(run)
+    st.markdown(f"{INTRODUCTION} {_facts(run)}")
     tour("Overview")
-    _facts(run)
+    show_leaderboard(run)
     _question()
-    _leaderboard(run)
-    models = list(cache.board((run,), "fine", "seen").get("model", []))
+    models = best_first(run)
     if models:
         _beside(run, models)
     if run.recipe.probes_from:
@@ -44,87 +44,22 @@ def show() -> None:
     _claims(run)
 
 
-def _facts(run: Run) -> None:
+def _facts(run: Run) -> str:
     used = run.images[run.images["used"]]
-    columns = st.columns(4)
-    columns[0].metric("Models", len(run.models))
-    columns[1].metric("Photographs", f"{used['base_id'].nunique():,}", help=hint("interval"))
-    columns[2].metric("Images cut from them", f"{len(used):,}")
-    columns[3].metric("Transformed samples", f"{len(run.samples):,}")
+    return (
+        f"Here: {len(run.models):,} models, {len(run.samples):,} transformed samples of {len(used):,} images, which "
+        f"were cut from {used['base_id'].nunique():,} photographs."
+    )
 
 
 def _question() -> None:
     if st.button(
-        "Which model is best at telling two transformations apart, and which pictures does it get wrong?",
+        "Which model is best at distinguishing two transformations, and which pictures does it get wrong?",
         icon=":material/compare_arrows:",
         key="ask-two",
     ):
         state.choose("compare", TWO)
         st.switch_page("views/confusion.py")
-
-
-@fragment
-def _leaderboard(run: Run) -> None:
-    st.header("Leaderboard", help=hint("cannot be told apart"))
-    task_column, subset_column, more_column = st.columns([2, 2, 3])
-    task = pickers.pick_task(run, where=task_column)
-    subset = pickers.pick_subset(run, task, where=subset_column)
-    measure = MEASURES.get(measure_of(subset))
-    board = cache.board((run, *_further_runs(run, more_column)), task, subset)
-    if board.empty:
-        messages.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
-        return
-    tables.chart(
-        leaderboard_chart(board, cache.theme(), f"{measure.title} (%)"),
-        "leaderboard",
-        board,
-        f"{measure.title.capitalize()} of {len(board)} models with intervals, best {board['model'].iloc[0]}.",
-    )
-    st.caption(
-        f"{measure.definition} Bars are 95 % intervals. Hollow: cannot be told apart from the best. Gray squares: "
-        "baselines, which have learned nothing from pictures."
-    )
-    _board_table(board, measure.definition)
-
-
-def _further_runs(run: Run, where) -> list[Run]:
-    """Runs to rank in the same table, as far as that is fair."""
-    others = {place.name: other for place, other in cache.other_runs(run)}
-    if not others:
-        return []
-    names = state.choice(where.multiselect, "Rank together with the models of", "with", [], list(others))
-    chosen = [others[name] for name in names]
-    fair = [other for other in chosen if not rankable([run, other])]
-    for other in chosen:
-        if differs := rankable([run, other]):
-            st.warning(f"'{other.name}' is not ranked with '{run.name}', because they differ in {'; '.join(differs)}.")
-    return fair
-
-
-def _board_table(board: pd.DataFrame, definition: str) -> None:
-    table = pd.DataFrame(
-        {
-            **({"run": board["run"]} if board["run"].nunique() > 1 else {}),
-            "model": board["model"],
-            "objective": board["objective"],
-            "score %": board["value"] * 100,
-            "95 % interval": [_interval(r) for r in board.itertuples()],
-            "chance %": board["chance"] * 100,
-            "against the best": ["best", *(_standing(r) for r in board.iloc[1:].itertuples())],
-            "note": board["note"],
-        }
-    )
-    tables.show_table(
-        table,
-        "leaderboard-table",
-        column_config={
-            "score %": st.column_config.NumberColumn(format="%.1f", help=definition),
-            "95 % interval": st.column_config.TextColumn(help=hint("interval")),
-            "chance %": st.column_config.NumberColumn(format="%.1f", help=hint("chance")),
-            "objective": st.column_config.TextColumn(help=hint("objective")),
-            "against the best": st.column_config.TextColumn(help=hint("cannot be told apart")),
-        },
-    )
 
 
 def _beside(run: Run, models: list[str]) -> None:
@@ -172,18 +107,6 @@ def _certainty(sure: pd.DataFrame, models: list[str]) -> None:
     titles |= {n: number(t, help=about, format="%.3f") for n, t in (("low", "nll from"), ("high", "nll to"))}
     columns = ["nll", "low", "high", *(m.name for m in there if m.name != "nll")]
     tables.show_table(table[columns].reset_index(), "certainty", column_config=titles)
-
-
-def _interval(row) -> str:
-    return "none" if pd.isna(row.low) else f"{row.low * 100:.1f} to {row.high * 100:.1f}"
-
-
-def _standing(row) -> str:
-    if pd.isna(row.p):
-        return "not compared"
-    if not row.apart:
-        return f"not told apart (p = {row.p:.3f})" if row.p < 0.1 else f"not told apart (p = {row.p:.2f})"
-    return "lower (p < 0.001)" if row.p < 0.001 else f"lower (p = {row.p:.3f})"
 
 
 def _change_of_corpus(run: Run) -> None:

@@ -15,6 +15,7 @@ from dashboard.page import fragment, page
 from dashboard.text import hint
 from dashboard.widgets import pickers, tables, upload
 from probing_core.errors import BadRun
+from probing_core.measures.notation import decimal
 from probing_core.transforms import GROUPS, bank
 
 LOST = 20
@@ -53,7 +54,9 @@ def _sheet(picture: Chosen) -> None:
         for column, transform in zip(st.columns(3), members, strict=False):
             with column:
                 st.image(strips[transform.name], width="stretch", alt=f"{transform.name} at three strengths")
-                text = f"{transform.name}: {transform.weakest:g} to {transform.strongest:g} {transform.unit}"
+                text = (
+                    f"{transform.name}: {decimal(transform.weakest)} to {decimal(transform.strongest)} {transform.unit}"
+                )
                 if st.button(
                     text if group != "identity" else "identity", key=f"open-{transform.name}", type="tertiary"
                 ):

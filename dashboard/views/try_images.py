@@ -15,7 +15,7 @@ from dashboard.data import cache, predictions
 from dashboard.data.map_points import panels, points_of, styles_of, thin
 from dashboard.data.pictures import Chosen
 from dashboard.page import fragment, page
-from dashboard.text import hint, plain
+from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import PANELS, Figure, answers_chart, map_chart, predictions_chart
 from probing_core.errors import ProbingError
@@ -187,7 +187,8 @@ def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> Non
     step = strength_slider(chosen[which], run.recipe.view, transform)
     rows = predictions.predict(run, [step.before, step.after], ["before", "after"], models, task)
     st.markdown(
-        f"**Before**, and **after {transform.name} {step.strength:.3g} {transform.unit}**, seen as the models see it:"
+        f"**Before**, and **after {with_strength(transform.name, step.strength, 3)} {transform.unit}**, seen as the "
+        "models see it:"
     )
     wide = len(models) > PANELS  # their tables stand one below the other
     places = [st.container(), st.container()] if wide else st.columns(2)

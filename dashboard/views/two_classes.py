@@ -1,4 +1,4 @@
-"""Two classes side by side: which model tells them apart best, and which pictures it gets wrong."""
+"""Two classes side by side: which model distinguishes them best, and which pictures it gets wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.data import cache
 from dashboard.data.two_classes import board_of, most_mistaken, predictions_of
-from dashboard.text import hint, plain
+from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables
 from probing_core.charts import leaderboard_chart
 from probing_core.results import Run
@@ -24,7 +24,7 @@ def show(run: Run) -> None:
     task = pickers.pick_task(run, where=columns[2])
     classes = run.classes(task)
     default = cache.computed(run, most_mistaken, task)
-    first = pickers.select("Tell", "tell", classes, default[0], where=columns[0])
+    first = pickers.select("Distinguish", "tell", classes, default[0], where=columns[0])
     second = pickers.select("from", "from", [c for c in classes if c != first], default[1], where=columns[1])
     subset = pickers.pick_subset(run, task, where=columns[3])
     board = cache.computed(run, board_of, task, subset, first, second)
@@ -41,21 +41,21 @@ def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
     best = board.iloc[0]
     interval = "" if pd.isna(best["low"]) else f" (95 % interval {best['low']:.0%} to {best['high']:.0%})"
     level = list(board.loc[board.index[1:], "model"][board["p"].iloc[1:] >= SIGNIFICANCE])
-    beside = f" Not told apart from it: {plain(', '.join(level))}." if level else ""
+    beside = f" Not distinguished from it: {plain(', '.join(level))}." if level else ""
     if len(level) > MOST_NAMED:
-        beside = f" {len(level)} of the {len(board) - 1} others cannot be told apart from it: the hollow marks below."
+        beside = f" {len(level)} of the {len(board) - 1} others are not distinguished from it: the hollow marks below."
     st.markdown(
-        f"**{plain(best['model'])}** is best at telling {plain(first)} from {plain(second)}: it names "
+        f"**{plain(best['model'])}** is best at distinguishing {plain(first)} from {plain(second)}: it names "
         f"**{best['value']:.0%}** of them rightly{interval}.{beside}"
     )
 
 
 def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None:
-    st.header(f"Who tells {first} from {second}?", help=hint("cannot be told apart"))
+    st.header(f"Which model distinguishes {first} from {second}?", help=hint("not distinguished"))
     figure = leaderboard_chart(
         board.assign(chance=1 / classes, note=""), cache.theme(), f"{first} and {second} named rightly (%)"
     )
-    tables.chart(figure, "tell-apart", board, f"How well each model tells {first} from {second}, best first.")
+    tables.chart(figure, "tell-apart", board, f"How well each model distinguishes {first} from {second}, best first.")
     shares = ["value", "first", "second", "first_as_second", "second_as_first"]
     table = board[["model", *shares, "samples"]].assign(**{c: board[c] * 100 for c in shares})
     percent = st.column_config.NumberColumn
@@ -100,5 +100,4 @@ def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str,
 
 
 def _caption(row) -> str:
-    strength = "" if pd.isna(row.strength) else f" {row.strength:.2g}"
-    return f"{row.transform}{strength} → {row.predicted} {row.p_predicted:.0%}"
+    return f"{with_strength(row.transform, row.strength)} → {row.predicted} {row.p_predicted:.0%}"

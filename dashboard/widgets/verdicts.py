@@ -41,7 +41,7 @@ def show_answer(rows: pd.DataFrame, hardly_detected: Sequence[str]) -> None:
 def answer(row: Any, hardly_detected: Sequence[str]) -> str:
     """One line of Markdown; ``row`` of the detector."""
     rate = f"{row['p']:.1%} of {row['n']:,} untouched photographs seem as altered as this picture"
-    gray = " It has no color, so nothing is said of color." if row["no_color"] else ""
+    gray = " It has no color, so color was not judged." if row["no_color"] else ""
     if row["verdict"] == "untouched":
         unseen = f" Of {', '.join(hardly_detected)} it finds less than half." if hardly_detected else ""
         return f"**Untouched**, as far as the detector can see: {rate}.{unseen}{gray}"

@@ -56,6 +56,7 @@ def map_chart(
         (0.03, 0.06),
         bare,
         bare,
+        stacked=300,
         showlegend=styles is not None,
         legend={"itemsizing": "constant", "font": {"size": 12}, "tracegroupgap": 2},
         hovermode="closest",

@@ -52,6 +52,7 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: i
         (0.14, TITLE / height),
         {"range": [0, 115], "showticklabels": False, "showgrid": False, "zeroline": False},
         {"showgrid": False},
+        stacked=28 * top,
         showlegend=False,
     )
     for i, model in enumerate(models):
@@ -159,7 +160,7 @@ def strength_chart(
             "mode": "lines+markers",
             "line": {"color": color, "width": 2, "dash": dash},
             "marker": {"symbol": symbol, "size": 8},
-            "hovertemplate": "%{y:.3g} at %{x:.3g}",
+            "hovertemplate": "%{y:,.3~r} at %{x:,.3~r}",
         }
         if bounds:
             middle, low, high = (rows[column].to_numpy(float) for column in (value, *bounds))
@@ -172,7 +173,7 @@ def strength_chart(
                 "showlegend": False,
                 "mode": "markers",
                 "marker": {"symbol": "line-ns", "size": 26, "line": {"color": color, "width": 4}},
-                "hovertemplate": "seen from %{x:.3g} on",
+                "hovertemplate": "seen from %{x:,.3~r} on",
                 "cliponaxis": False,
             }
             traces.append(known | tick)

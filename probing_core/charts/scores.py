@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.figure import (
+    MARGIN,
     Figure,
     base_figure,
     error_bar,
@@ -70,12 +71,13 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
     }
     return base_figure(
         theme,
-        90 + 38 * len(board),
+        114 + 38 * len(board),
         [dots],
         {"title": measure, "range": [0, 100]},
         showlegend=False,
         shapes=[upright_line(chance, theme.warning)],
         annotations=[words],
+        margin=MARGIN | {"t": 56},  # the words stand below the chart's menu
     )
 
 
@@ -166,4 +168,4 @@ def _interval(low: float, high: float) -> str:
 def _standing(p: float, apart: bool) -> str:
     if not np.isfinite(p):
         return ""
-    return "told apart from the best" if apart else "cannot be told apart from the best"
+    return "lower than the best" if apart else "not distinguished from the best"

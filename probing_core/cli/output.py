@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from probing_core.errors import ProbingError, one_line
+from probing_core.measures.notation import decimal
 
 
 def print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> int:
@@ -28,7 +29,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.3g}"
+        return decimal(value)
     return "" if value is None else str(value)
 
 

@@ -19,7 +19,8 @@ import torch
 from lightly.models.utils import get_at_index, patchify
 from torch import Tensor, nn
 
-from probing_core.embedders.zoo.vit import PATCH, WIDTH, normalize
+from probing_core.embedders.zoo.sizes import PATCH, WIDTH
+from probing_core.embedders.zoo.vit import normalize
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.contrastive import nt_xent, projector
 from probing_core.pretraining.masked import Decoder, encode_visible, error_at, patches, random_masks

@@ -6,7 +6,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from probing_core.embedders.zoo.vit import WIDTH, normalize
+from probing_core.embedders.zoo.sizes import WIDTH
+from probing_core.embedders.zoo.vit import normalize
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.views import Views
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from probing_core.charts.theme import BASELINE
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.cluster_sums import ClusterSums
@@ -48,8 +49,8 @@ def _images_of(run: Run) -> frozenset[tuple]:
     return frozenset(images.loc[images["used"], ["image_id", "split"]].itertuples(index=False, name=None))
 
 
-def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") -> pd.DataFrame:
-    """Every model of ``runs`` by its score, best first.
+def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
+    """Every model of ``runs`` by its score, best first; without ``baselines``, those that learned from pictures alone.
 
     Columns: ``run``, ``model``, ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``,
     ``images``, ``bases``, ``chance``, ``note``; and against the best model ``difference``, ``p`` (see
@@ -62,8 +63,10 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all") ->
         raise BadRun(
             f"These runs differ in more than their models, so they are not ranked together: {'; '.join(differs)}."
         )
-    parts = [_scores(run, task, subset).assign(place=place) for place, run in enumerate(runs)]
+    parts = [scores_of(run, task, subset).assign(place=place) for place, run in enumerate(runs)]
     board = pd.concat(parts, ignore_index=True)
+    if not (baselines or board.empty):
+        board = board[~is_baseline(board["model"])]
     if board.empty:
         return board
     board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
@@ -84,7 +87,13 @@ def measure_of(subset: str) -> str:
     return "group-hit-rate" if subset in GENERALIZING else "balanced-accuracy"
 
 
-def _scores(run: Run, task: str, subset: str) -> pd.DataFrame:
+def is_baseline(models: pd.Series) -> pd.Series:
+    """Which of the names are of baselines, which learned nothing from pictures."""
+    return models.str.startswith(BASELINE)
+
+
+def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
+    """The scores by which the models of ``run`` are ranked, with what is known of each model."""
     scores = run.scores
     if scores.empty:
         return scores

@@ -22,6 +22,10 @@ INTERVAL = 0.5
 """Seconds between two reports: often enough to watch, rare enough to cost nothing."""
 
 
+EXACT_S = 600
+"""From so long a duration on, seconds are not worth reading."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What ``log/progress.json`` holds.
@@ -115,10 +119,18 @@ def _took(file: Path | None) -> float:
 
 
 def duration(seconds: float) -> str:
-    """``42 s``, ``3 min`` or ``2.5 h``."""
-    if seconds < 90:
+    """``1.2 s``, ``42 s``, ``3 min 20 s``, ``12 min`` or ``2 h 30 min``: as exact as anybody reads it."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 59.5:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < EXACT_S:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
 
 
 SILENT = Progress()

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image as PilImage
 from PIL import ImageDraw
 
+from probing_core.measures.notation import decimal
 from probing_core.transforms import bank
 from probing_core.transforms.bank.overlay import font
 from probing_core.transforms.base import GROUPS, Image, Transform, generator
@@ -52,5 +53,5 @@ def contact_sheet(image: Image, seed: int = 0, view: int = 128) -> Image:
 def _label(transform: Transform) -> str:
     if transform.group == "identity":
         return transform.name
-    strengths = " – ".join(f"{transform.strength_at(fraction):.3g}" for fraction in STRENGTHS)
+    strengths = " – ".join(decimal(transform.strength_at(fraction)) for fraction in STRENGTHS)
     return f"{transform.name}: {transform.parameter} {strengths} {transform.unit}"

@@ -130,16 +130,16 @@ def test_who_tells_jpeg_from_pixelation(visit, made_run):
     """Found by somebody who follows the words on the pages: which model is best, and which pictures it gets wrong."""
     page, _ = visit
     go(page, "Overview")
-    page.get_by_role("button", name="Which model is best at telling two transformations apart").click()
+    page.get_by_role("button", name="Which model is best at distinguishing two transformations").click()
     page.get_by_role("heading", name="Confusion", exact=True, level=1).wait_for()
     settle(page)
-    choose(page, "Tell", "jpeg")
+    choose(page, "Distinguish", "jpeg")
     choose(page, "from", "pixelate")
-    page.get_by_role("heading", name="Who tells jpeg from pixelate?").wait_for()
+    page.get_by_role("heading", name="Which model distinguishes jpeg from pixelate?").wait_for()
 
     predictions = {m: Run.open(made_run).predictions(m, "fine") for m in MODELS}
     best = tell_apart(predictions, "jpeg", "pixelate")["model"][0]
-    page.get_by_text(f"{best} is best at telling jpeg from pixelate").wait_for()
+    page.get_by_text(f"{best} is best at distinguishing jpeg from pixelate").wait_for()
     both = predictions[best][predictions[best]["truth"].isin(("jpeg", "pixelate"))]
     wrong = both[~both["correct"]]
     page.get_by_text(f"{best} gets {len(wrong)} of {len(both)} wrong").wait_for()

@@ -1,4 +1,4 @@
-"""Who leads, who cannot be told apart, and what is not ranked at all."""
+"""Who leads, who is not distinguished, and what is not ranked at all."""
 
 from __future__ import annotations
 

@@ -57,7 +57,22 @@ def test_lines_are_rare_but_the_last_is_always_told(clock):
     assert lines[-1].startswith("Training: 100 of 100")
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(3.2, "3 s"), (89, "89 s"), (200, "3 min"), (9000, "2.5 h")])
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1.23, "1.2 s"),
+        (9.96, "10 s"),
+        (42.4, "42 s"),
+        (59.7, "1 min"),
+        (89, "1 min 29 s"),
+        (200, "3 min 20 s"),
+        (599.7, "10 min"),
+        (725, "12 min"),
+        (3599, "1 h"),
+        (9000, "2 h 30 min"),
+        (4e6, "1,111 h 7 min"),
+    ],
+)
 def test_durations_are_for_people(seconds, words):
     assert duration(seconds) == words
 

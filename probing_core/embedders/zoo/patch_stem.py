@@ -17,7 +17,8 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from probing_core.embedders.zoo.vit import PATCH, SIZE, WIDTH, build_vit
+from probing_core.embedders.zoo.sizes import PATCH, SIZE, WIDTH
+from probing_core.embedders.zoo.vit import build_vit
 
 DEPTH = 4
 KERNELS = (4, 2, 2)

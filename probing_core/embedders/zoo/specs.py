@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from probing_core.embedders.base import Availability, EmbedderSpec
 from probing_core.embedders.names import ModelName
 from probing_core.embedders.zoo.architectures import architecture_of
-from probing_core.embedders.zoo.vit import SIZE, WIDTH, ViTEmbedder
+from probing_core.embedders.zoo.sizes import SIZE, WIDTH
+from probing_core.embedders.zoo.vit import ViTEmbedder
 from probing_core.errors import BadConfig, ModelUnavailable, one_line
 from probing_core.paths import data_dir, user_path
 

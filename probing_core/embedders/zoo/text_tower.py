@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from probing_core.embedders.zoo.vit import WIDTH
+from probing_core.embedders.zoo.sizes import WIDTH
 from probing_core.errors import BadConfig
 
 PADDING = 0

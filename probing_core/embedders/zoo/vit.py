@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from probing_core.embedders.base import Preprocessing
 from probing_core.embedders.network.embedder import Network, NetworkEmbedder
+from probing_core.embedders.zoo.sizes import DEPTH, HEADS, PATCH, SIZE, WIDTH
 
 if TYPE_CHECKING:
     import torch
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from probing_core.embedders.zoo.text_tower import TextTower, Vocabulary
-
-SIZE, PATCH, WIDTH, DEPTH, HEADS = 128, 16, 192, 6, 3
-TOKENS = (SIZE // PATCH) ** 2
 
 DESCRIPTION = f"ViT {SIZE} px, patch {PATCH}, width {WIDTH}, depth {DEPTH}, {HEADS} heads"
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from probing_core.measures.notation import decimal
 from probing_core.prediction.scan.rows import UNREADABLE
 from probing_core.prediction.verdicts import UNTOUCHED
 from probing_core.runs.store import write_atomically
@@ -80,4 +81,4 @@ def _row(row: dict, here: str) -> str:
 
 
 def _number(value: float) -> str:
-    return "" if value is None or np.isnan(value) else f"{value:.3g}"
+    return "" if value is None or np.isnan(value) else decimal(value)

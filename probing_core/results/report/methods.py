@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from probing_core.measures import MEASURES
+from probing_core.measures.notation import decimal
 from probing_core.results import Run
 from probing_core.results.report.page import More, Section, Table, Text
 from probing_core.runs.samples import evaluation_mode
@@ -99,7 +100,7 @@ def _transforms(run: Run) -> list:
             "definition": t.definition,
             "strength": ""
             if t.name == "identity"
-            else f"{t.parameter} {t.weakest:g} to {t.strongest:g} {t.unit}".strip(),
+            else f"{t.parameter} {decimal(t.weakest)} to {decimal(t.strongest)} {t.unit}".strip(),
             "library": t.library,
             "source": t.source,
         }

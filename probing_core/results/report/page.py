@@ -15,6 +15,7 @@ import pandas as pd
 from plotly.offline import get_plotlyjs
 
 from probing_core.charts import Figure, to_json
+from probing_core.measures.notation import decimal
 
 TEMPLATE = Path(__file__).with_name("page.html")
 MOST_ROWS = 4000
@@ -126,7 +127,7 @@ def _cell(value: Any, percent: bool) -> tuple[str, bool]:
     if isinstance(value, float | np.floating):
         if not np.isfinite(value):
             return "", True
-        return (f"{100 * value:.1f}" if percent else f"{value:.3g}"), True
+        return (f"{100 * value:.1f}" if percent else decimal(value)), True
     if isinstance(value, dict | list):
         return json.dumps(value, sort_keys=True), False
     return ("" if value is None else str(value)), False

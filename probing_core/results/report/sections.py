@@ -36,7 +36,7 @@ STUDIES = {
     "claims": "The claims, tested",
     "contrasts": "Contrasts named in advance",
     "ablations": "Ablations: each encoder against its twin",
-    "thresholds": "Detection thresholds: the strength from which a transformation is told from an untouched picture",
+    "thresholds": "Detection thresholds: the strength from which a transformation is detected",
     "strength": "How often a transformation is named, and how far it moves the embedding, at each strength",
     "geometry": "How far and how regularly transformations move embeddings",
     "cka": "Likeness of the models' spaces (debiased CKA)",
@@ -91,7 +91,7 @@ def _overview(run: Run, board: pd.DataFrame) -> list:
     first = board.iloc[0]
     tied = board[(board["apart"] == False) & (board.index > 0)]["model"].tolist()  # noqa: E712 - NaN is neither
     lead = f"At telling the exact transformation {first['model']} leads with {_percent(first)}"
-    lead += f"; not told apart from it: {', '.join(tied)}." if tied else "."
+    lead += f"; not distinguished from it: {', '.join(tied)}." if tied else "."
     blocks = [Text(INTRODUCTION), Text(lead), Table(facts)]
     return blocks + [Text(f"{note[0].upper()}{note[1:]} ({where}).", warning=True) for note, where in _notes(run)]
 
@@ -124,7 +124,7 @@ def _leaderboard(run: Run, board: pd.DataFrame) -> list:
     figure = _both(
         lambda theme: leaderboard_chart(board, theme),
         f"Balanced accuracy of {len(board)} models with intervals, best {board['model'].iloc[0]}.",
-        f"{measure.definition} Bars are 95 % intervals; hollow marks cannot be told apart from the best (paired "
+        f"{measure.definition} Bars are 95 % intervals; hollow marks are not distinguished from the best (paired "
         "sign-flip test by photograph, Holm's correction); gray squares are baselines.",
     )
     blocks: list = [figure, Table(table, percent=("score %", "from %", "to %", "chance %"))]
@@ -139,7 +139,7 @@ def _standing(row) -> str:
     if not np.isfinite(row.p):
         return "not compared"
     p = "p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}"
-    return f"lower ({p})" if row.apart else f"not told apart ({p})"
+    return f"lower ({p})" if row.apart else f"not distinguished ({p})"
 
 
 def _groups(run: Run, models: list[str]) -> list:

@@ -17,7 +17,7 @@ def test_confusion_counts_the_pictures_of_a_cell(open_app, made_run):
     assert address(app, "cell") == "fog>rain"
     label(app, "selectbox", "Truth").select("jpeg").run()
     assert address(app, "cell") == "jpeg>rain"
-    label(app, "button", "Which model is best at telling jpeg from rain?").click().run()
+    label(app, "button", "Which model is best at distinguishing jpeg from rain?").click().run()
     assert (address(app, "tell"), address(app, "from")) == ("jpeg", "rain")
 
 
@@ -46,22 +46,22 @@ def test_a_model_without_predictions_takes_no_part_in_a_difference(open_app, mad
 def test_two_classes_rank_the_models_and_show_what_they_get_wrong(open_app, made_run):
     predictions = Run.open(made_run).predictions("zoo/mae", "fine")
     app = open_app("Confusion", compare="two classes")
-    pair = label(app, "selectbox", "Tell").value, label(app, "selectbox", "from").value
+    pair = label(app, "selectbox", "Distinguish").value, label(app, "selectbox", "from").value
     mistakes = predictions[~predictions["correct"]].groupby(["truth", "predicted"]).size()
     assert mistakes[pair] == mistakes.max()
     app = open_app("Confusion", compare="two classes", tell="jpeg", from_="pixelate")
-    assert (label(app, "selectbox", "Tell").value, label(app, "selectbox", "from").value) == ("jpeg", "pixelate")
+    assert (label(app, "selectbox", "Distinguish").value, label(app, "selectbox", "from").value) == ("jpeg", "pixelate")
     table = next(t.value for t in app.dataframe if "first_as_second" in t.value)
     assert table["value"].is_monotonic_decreasing
     assert set(table["model"]) == set(Run.open(made_run).models["name"])
     best = table["model"].iloc[0]
-    assert f"**{best}** is best at telling jpeg from pixelate" in texts(app)
+    assert f"**{best}** is best at distinguishing jpeg from pixelate" in texts(app)
     for model in (best, "baseline/pixels"):
         label(app, "selectbox", "Model").select(model).run()
         predictions = Run.open(made_run).predictions(model, "fine")
         both = predictions[predictions["truth"].isin(("jpeg", "pixelate"))]
         assert f"{model} gets **{(~both['correct']).sum()} of {len(both)}** wrong" in texts(app)
-    label(app, "selectbox", "Tell").select("fog").run()
+    label(app, "selectbox", "Distinguish").select("fog").run()
     assert (
         label(app, "selectbox", "Model").value
         == next(t.value for t in app.dataframe if "first" in t.value).iloc[0]["model"]

@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from probing_core.embedders.weights import signs_digest, weights_digest
 from probing_core.embedders.zoo.architectures import PATCH_STEM
 from probing_core.embedders.zoo.patch_stem import DEPTH, KERNELS, WIDTHS, PatchStem, cut_cells, init_patch_stem_vit
-from probing_core.embedders.zoo.vit import PATCH, SIZE, WIDTH, ViTEmbedder, normalize
+from probing_core.embedders.zoo.sizes import PATCH, SIZE, WIDTH
+from probing_core.embedders.zoo.vit import ViTEmbedder, normalize
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -14,7 +14,8 @@ from torchvision import transforms as tv
 from probing_core.embedders import load_embedder
 from probing_core.embedders.weights import signs_digest, weights_digest
 from probing_core.embedders.zoo import architectures
-from probing_core.embedders.zoo.vit import DEPTH, WIDTH, ViTEmbedder, init_vit, normalize
+from probing_core.embedders.zoo.sizes import DEPTH, WIDTH
+from probing_core.embedders.zoo.vit import ViTEmbedder, init_vit, normalize
 from probing_core.errors import BadConfig
 from tests.embedders.made import in_pytorch
 

@@ -1,0 +1,139 @@
+"""The first section of Overview: the finding in a sentence, and the leaderboard that it comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import state
+from dashboard.data import cache
+from dashboard.page import fragment
+from dashboard.text import hint, plain
+from dashboard.widgets import messages, pickers, tables
+from probing_core.charts import leaderboard_chart
+from probing_core.measures import MEASURES
+from probing_core.results import Run, rankable
+from probing_core.results.finding import finding
+from probing_core.results.ranking import is_baseline, measure_of, scores_of
+
+BASELINES = (
+    "Baselines have learned nothing from pictures: handmade statistics of the pixels, the pixels themselves, and "
+    "networks with random weights. They show how much of a task needs no learned embedding."
+)
+
+
+def board_of(run: Run) -> pd.DataFrame:
+    """The models of ``run`` at the fine task, without baselines where there is anything else."""
+    board = cache.board((run,), "fine", "seen", False)
+    return cache.board((run,), "fine", "seen", True) if board.empty else board
+
+
+def show_finding(run: Run) -> None:
+    """The first sentence of the page."""
+    with st.container(key="finding"):
+        st.markdown(finding(board_of(run), len(run.classes("fine")), lambda name: f"**{plain(name)}**"))
+
+
+def best_first(run: Run) -> list[str]:
+    """Models of ``run`` by their score at the fine task, baselines last."""
+    scores = scores_of(run, "fine", "seen")
+    if scores.empty:
+        return []
+    order = scores.assign(baseline=is_baseline(scores["model"])).sort_values("value", ascending=False, kind="stable")
+    return list(order.sort_values("baseline", kind="stable")["model"])
+
+
+@fragment
+def show_leaderboard(run: Run) -> None:
+    st.header("Leaderboard", help=hint("not distinguished"))
+    task_column, subset_column, more_column = st.columns([2, 2, 3])
+    task = pickers.pick_task(run, where=task_column)
+    subset = pickers.pick_subset(run, task, where=subset_column)
+    runs = (run, *_further_runs(run, more_column))
+    board = cache.board(runs, task, subset, False)
+    baselines = pd.concat([scores_of(each, task, subset) for each in runs], ignore_index=True)
+    if board.empty and baselines.empty:
+        messages.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
+        return
+    if not board.empty:
+        _ranking(board, subset, "leaderboard")
+    baselines = baselines[is_baseline(baselines["model"])].sort_values("value", ascending=False)
+    if baselines.empty:
+        return
+    if board.empty:
+        _ranking(cache.board(runs, task, subset, True), subset, "leaderboard")
+    elif box := pickers.fold(_beside_baselines(baselines.iloc[0]), "show-baselines"):
+        with box:
+            st.caption(BASELINES)
+            _ranking(cache.board(runs, task, subset, True), subset, "baselines")
+
+
+def _beside_baselines(best: pd.Series) -> str:
+    return f"Baselines, which learned nothing from pictures: {plain(best['model'])} reaches {100 * best['value']:.1f} %"
+
+
+def _ranking(board: pd.DataFrame, subset: str, key: str) -> None:
+    measure = MEASURES.get(measure_of(subset))
+    tables.chart(
+        leaderboard_chart(board, cache.theme(), f"{measure.title} (%)"),
+        key,
+        board,
+        f"{measure.title.capitalize()} of {len(board)} models with intervals, best {board['model'].iloc[0]}.",
+    )
+    gray = " Gray squares: baselines." if is_baseline(board["model"]).any() else ""
+    st.caption(f"{measure.definition} Bars are 95 % intervals. Hollow: not distinguished from the best.{gray}")
+    _board_table(board, measure.definition, f"{key}-table")
+
+
+def _further_runs(run: Run, where: Any) -> list[Run]:
+    """Runs to rank in the same table, as far as that is fair."""
+    others = {place.name: other for place, other in cache.other_runs(run)}
+    if not others:
+        return []
+    names = state.choice(where.multiselect, "Rank together with the models of", "with", [], list(others))
+    chosen = [others[name] for name in names]
+    fair = [other for other in chosen if not rankable([run, other])]
+    for other in chosen:
+        if differs := rankable([run, other]):
+            st.warning(f"'{other.name}' is not ranked with '{run.name}', because they differ in {'; '.join(differs)}.")
+    return fair
+
+
+def _board_table(board: pd.DataFrame, definition: str, key: str) -> None:
+    table = pd.DataFrame(
+        {
+            **({"run": board["run"]} if board["run"].nunique() > 1 else {}),
+            "model": board["model"],
+            "score %": board["value"] * 100,
+            "95 % interval": [_interval(r) for r in board.itertuples()],
+            "against the best": ["best", *(_standing(r) for r in board.iloc[1:].itertuples())],
+            "chance %": board["chance"] * 100,
+            "objective": board["objective"],
+            "note": board["note"],
+        }
+    )
+    tables.show_table(
+        table,
+        key,
+        column_config={
+            "score %": st.column_config.NumberColumn(format="%.1f", help=definition),
+            "95 % interval": st.column_config.TextColumn(help=hint("interval")),
+            "chance %": st.column_config.NumberColumn(format="%.1f", help=hint("chance")),
+            "objective": st.column_config.TextColumn(help=hint("objective")),
+            "against the best": st.column_config.TextColumn(help=hint("not distinguished")),
+        },
+    )
+
+
+def _interval(row: Any) -> str:
+    return "none" if pd.isna(row.low) else f"{row.low * 100:.1f} to {row.high * 100:.1f}"
+
+
+def _standing(row: Any) -> str:
+    if pd.isna(row.p):
+        return "not compared"
+    if not row.apart:
+        return f"not distinguished (p = {row.p:.3f})" if row.p < 0.1 else f"not distinguished (p = {row.p:.2f})"
+    return "lower (p < 0.001)" if row.p < 0.001 else f"lower (p = {row.p:.3f})"

@@ -1,0 +1,23 @@
+"""Numbers as people write them: 240, 0.012 and 12,400, and no exponent where a few more digits do."""
+
+from __future__ import annotations
+
+import math
+
+LARGEST, SMALLEST = 1e15, 1e-6
+"""Beyond these, digits would be zeros that nobody counts."""
+
+
+def decimal(value: float, digits: int = 3) -> str:
+    """``value`` rounded to ``digits`` significant digits, without zeros at the end; all digits before the point stay.
+
+    Thousands are separated by commas. What is no number is ``""``.
+    """
+    if not math.isfinite(value):
+        return "" if math.isnan(value) else f"{value:g}"
+    if value and not SMALLEST <= abs(value) < LARGEST:
+        return f"{value:.{digits}g}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
+    text = f"{value:,.{places}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text

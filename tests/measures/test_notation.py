@@ -1,0 +1,43 @@
+"""Numbers as people write them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probing_core.measures.notation import decimal
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (240.0, 2, "240"),
+        (2.4, 2, "2.4"),
+        (12_400, 3, "12,400"),
+        (12_449.6, 3, "12,450"),
+        (0.0123456, 3, "0.0123"),
+        (0.00001, 2, "0.00001"),
+        (0.5, 3, "0.5"),
+        (9.999, 3, "10"),
+        (-0.25, 2, "-0.25"),
+        (-0.0, 3, "0"),
+        (0, 3, "0"),
+        (100, 1, "100"),
+        (math.nan, 3, ""),
+        (math.inf, 3, "inf"),
+        (1e-9, 2, "1e-09"),
+    ],
+)
+def test_numbers_are_as_people_write_them(value, digits, text):
+    assert decimal(value, digits) == text
+
+
+@given(st.floats(1e-6, 1e14), st.integers(1, 6))
+def test_they_round_as_the_general_format_does(value, digits):
+    text = decimal(value, digits)
+    assert "e" not in text
+    near = float(f"{value:.{digits}g}") if value < 10**digits else round(value)
+    assert float(text.replace(",", "")) == pytest.approx(near, rel=2 * 10.0**-digits)
