@@ -1,8 +1,9 @@
 // A figure in a narrow place, such as a phone: panels one below the other, and the legend below the plot.
 
 const NARROW = 560; // pixels of a chart that is narrow
-const TITLE = 44; // pixels for the title of a panel
-const LEGEND_LINE = 23; // pixels of a line of two names
+const TITLE = 60; // pixels between two panels: the axis of one, the title of the next
+const TIGHT = 330; // pixels of a plot on a phone
+const WIDE = 900; // pixels of one that its figure was made for
 const TOUCH = window.matchMedia('(pointer: coarse)').matches;
 
 const isNarrow = (width) => width > 0 && width < NARROW;
@@ -10,12 +11,16 @@ const isNarrow = (width) => width > 0 && width < NARROW;
 /** Whether the legend stands beside the plot, where a narrow place has no room for it. */
 const isBeside = ({ legend, showlegend }) => Boolean(legend) && showlegend !== false && legend.orientation !== 'h';
 
-/** Pixels of a figure from top to bottom, in a place that is `width` pixels wide. */
-function heightOf({ data, layout }, width) {
-  if (!isNarrow(width)) return layout.height;
+/** Pixels from top to bottom of a figure in a narrow place, where panels and the names of a legend are stacked. */
+function narrowHeight({ data, layout }) {
   const { panels = 1, stacked = 0 } = layout.meta ?? {};
   const plots = panels > 1 ? panels * (stacked + TITLE) + TITLE : layout.height;
-  return plots + (isBeside(layout) ? LEGEND_LINE * Math.ceil(namesOf(data).length / 2) : 0);
+  if (!layout.legend || layout.showlegend === false) return plots;
+  pen.font = `${layout.font.size}px sans-serif`;
+  const names = namesOf(data);
+  const entry = KEY + Math.max(0, ...names.map((name) => pen.measureText(plain(name)).width));
+  const lines = (width) => Math.ceil(names.length / Math.max(1, Math.floor(width / entry)));
+  return plots + (lines(TIGHT) - (isBeside(layout) ? 0 : lines(WIDE))) * (LINE * layout.font.size + 3);
 }
 
 /** Makes `layout` that of a narrow figure of this height. */

@@ -97,7 +97,7 @@ class Chart {
     this.received = this.text = text;
     const { figure, ...message } = JSON.parse(text);
     this.figure = figure;
-    this.message = { ...message, height: figure.layout.height, narrow: heightOf(figure, 1) };
+    this.message = { ...message, height: figure.layout.height, narrow: narrowHeight(figure) };
     this.place.setAttribute('aria-label', message.alt);
     this.takeRoom(); // nothing jumps when the figure comes
     this.want();

@@ -78,8 +78,8 @@ def current_run() -> Run:
     place = complete.get(state.chosen("run")) or next(iter(complete.values()), None)
     if place is None:
         raise NoRun(
-            "There are no results to show yet: `make demo` computes the demo run, New run starts another, and "
-            "`streamlit run dashboard/app.py -- --run DIR` opens one from elsewhere."
+            "There are no results to show yet: `probing demo` (in a clone `make demo`) computes the demo run, New run "
+            "starts another, and `streamlit run dashboard/app.py -- --run DIR` opens one from elsewhere."
         )
     return open_run(place.path)
 

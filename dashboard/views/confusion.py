@@ -58,7 +58,8 @@ def show() -> None:
         second = cache.predictions(run, other, task)
         if second.empty:
             messages.empty(
-                f"'{other}' has no predictions for the task {task} yet; the matrix is that of {model} alone."
+                f"'{other}' has no predictions for the task {task} yet, so the matrix is that of {model} alone; "
+                "`probing evaluate --run DIR` makes them."
             )
             other, second = NO_OTHER, None
     if second is not None:
@@ -158,12 +159,12 @@ def _cell_pictures(
         st.rerun()
     rows = first[first["truth"] == truth]
     here = rows["predicted"] == predicted
-    counts = [f"by {plain(models[0])} in **{here.sum()} of {len(rows)}** samples"]
+    counts = [f"by {plain(models[0])} in **{here.sum():,} of {len(rows):,}** samples"]
     if second is not None:
         theirs = second.set_index("sample")[["predicted", "p_predicted", "p_truth"]].add_suffix("_other")
         rows = rows.join(theirs, on="sample")
         there = rows["predicted_other"] == predicted
-        counts.append(f"by {plain(models[1])} in **{there.sum()}**, by both in **{(here & there).sum()}**")
+        counts.append(f"by {plain(models[1])} in **{there.sum():,}**, by both in **{(here & there).sum():,}**")
         here |= there
     what = f"is recognized as **{plain(predicted)}**" if truth == predicted else f"is taken for **{plain(predicted)}**"
     st.markdown(f"**{plain(truth)}** {what} {', '.join(counts)}.")

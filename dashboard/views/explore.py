@@ -136,7 +136,7 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
             .assign(model=model)
         )
     if not curves:
-        messages.empty("The chosen models have no predictions of this transformation in this run.")
+        messages.empty("The chosen models have no predictions of this transformation in this run; choose others.")
         return
     curve = pd.concat(curves, ignore_index=True)
     figure = strength_chart(curve, "right", cache.theme(), "recognized (share)", _axis(transform, strength))

@@ -75,7 +75,7 @@ def _members(run: Run, model: str) -> None:
     st.header("The thirty, one by one", help="Each transformation is unseen in one rotation and seen in the other two.")
     points = cache.computed(run, summaries.members, model)
     if points.empty:
-        messages.empty(f"'{model}' has no scores of single transformations in this run.")
+        messages.empty(f"'{model}' has no scores of single transformations in this run; choose another model.")
         return
     figure = members_chart(points, list(dict.fromkeys(points["transform"])), cache.theme())
     tables.chart(figure, "members", points, f"Share of each transformation's samples whose group {model} recognizes.")
@@ -88,7 +88,7 @@ def _where_unseen_land(run: Run, model: str, rotations: list[str]) -> None:
     task = pickers.select("Rotation", "rotation", rotations, names=pickers.TASK_NAMES, help=hint("rotation"))
     matrix, samples = cache.computed(run, summaries.landing, model, task)
     if matrix.empty:
-        messages.empty(f"'{model}' has no predictions of unseen transformations in this rotation.")
+        messages.empty(f"'{model}' has no predictions of unseen transformations in this rotation; choose another one.")
         return
     figure = confusion_chart(matrix, cache.theme(), axes=("unseen transformation", "taken for"))
     tables.chart(

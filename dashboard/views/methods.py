@@ -57,7 +57,7 @@ def _recipe(run: Run) -> None:
 def _models(run: Run) -> None:
     st.header("Models")
     if run.models.empty:
-        messages.empty("No model has been embedded yet.")
+        messages.empty("No model has been embedded yet; `probing embed --run DIR` does it.")
         return
     table = run.models.drop(columns="recipe")
     tables.show_table(table, "models")
@@ -72,8 +72,8 @@ def _data(run: Run) -> None:
     used = run.images[run.images["used"]]
     left_out = len(run.images) - len(used)
     st.markdown(
-        f"Corpus `{run.recipe.corpus}`, fingerprint `{run.recipe.fingerprint}`: {len(used)} images of "
-        f"{used['base_id'].nunique()} photographs are used, {left_out} are left out."
+        f"Corpus `{run.recipe.corpus}`, fingerprint `{run.recipe.fingerprint}`: {len(used):,} images of "
+        f"{used['base_id'].nunique():,} photographs are used, {left_out:,} are left out."
     )
     by_base = used.groupby(["base_id", "license", "split"]).size().rename("images").reset_index()
     tables.show_table(by_base, "photographs")
@@ -88,7 +88,7 @@ def _checks(run: Run) -> None:
         changed = run.samples[run.samples["group"] != "identity"]
         invisible = int((~changed["visible"]).sum())
         st.markdown(
-            f"{invisible} of {len(changed)} transformed samples are marked as invisible (SSIM above 0.99 or a mean "
+            f"{invisible:,} of {len(changed):,} transformed samples are marked as invisible (SSIM above 0.99 or a mean "
             "difference below 2 of 255); scores are given with and without them."
         )
     if run.fits.empty:
@@ -102,7 +102,7 @@ def _checks(run: Run) -> None:
             st.error(sentence)
         if not damage:
             st.success(
-                f"All {len(run.store.names())} files have the checksums of the manifest, and there are no others."
+                f"All {len(run.store.names()):,} files have the checksums of the manifest, and there are no others."
             )
 
 

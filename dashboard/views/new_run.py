@@ -204,7 +204,7 @@ def _runs() -> None:
     st.header("Runs on this computer")
     places = [*cache.places(), *_only_begun()]
     if not places:
-        messages.empty("There is none yet.")
+        messages.empty("There is none yet: fill in the form below and press Start.")
     for place in places:
         report = worker.report_of(place.path)
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):
@@ -246,7 +246,7 @@ def _status(complete: bool, report, begun: bool) -> str:
         return "complete" if complete else "begun, not complete"
     if report.state == "running":
         left = "" if report.left_s is None else f", {duration(report.left_s)} left"
-        return f"{report.message}: {report.done} of {report.total}{left}"
+        return f"{report.message}: {report.done:,} of {report.total:,}{left}"
     if report.state == "failed":
         return f"stopped: {plain(report.error)}"
     if report.state == "cancelled":

@@ -113,7 +113,10 @@ def _change_of_corpus(run: Run) -> None:
     st.header("What the change of corpus costs")
     source = source_of(run, (other for _, other in cache.other_runs(run)))
     if source is None:
-        messages.empty("The probes of this run come from another run, which is not here to be compared with.")
+        messages.empty(
+            "The probes of this run come from another run, which is not here to be compared with; "
+            "`streamlit run dashboard/app.py -- --run DIR` brings it here."
+        )
         return
     table = change_of_corpus(run, source)
     numbers = {c: table[c] * 100 for c in ("there", "here", "difference", "low", "high")}
@@ -139,7 +142,7 @@ def _profile(run: Run, models: list[str]) -> None:
     st.header("Models by groups", help=hint("recall"))
     rows = cache.computed(run, summaries.by_group, tuple(models))
     if rows.empty:
-        messages.empty("This run has no scores by group for the task fine.")
+        messages.empty("This run has no scores by group for the task fine; `probing evaluate --run DIR` makes them.")
         return
     figure = profile_chart(rows, cache.theme())
     tables.chart(

@@ -88,8 +88,8 @@ def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str,
     wrong = both[~both["correct"]]
     swapped = wrong["predicted"].isin((first, second))
     st.markdown(
-        f"{plain(model)} gets **{len(wrong)} of {len(both)}** wrong: {int(swapped.sum())} are taken for the other "
-        f"of the two, {int((~swapped).sum())} for something else."
+        f"{plain(model)} gets **{len(wrong):,} of {len(both):,}** wrong: {swapped.sum():,} are taken for the other "
+        f"of the two, {(~swapped).sum():,} for something else."
     )
     if wrong.empty:
         return

@@ -41,7 +41,7 @@ def _show_progress(busy: bool) -> None:
         if report.state == "running":
             watched.add(place.name)
             left = "" if report.left_s is None else f", {duration(report.left_s)} left"
-            text = f"Computing the run '{place.name}': {report.message}, {report.done} of {report.total}{left}"
+            text = f"Computing the run '{place.name}': {report.message}, {report.done:,} of {report.total:,}{left}"
             st.progress(min(1.0, report.done / max(1, report.total)), text=text)
         elif place.name in watched and report.state == "done":
             _offer(place.name, watched)

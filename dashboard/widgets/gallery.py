@@ -46,7 +46,7 @@ def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) 
     """
     total = len(rows)
     if not total:
-        empty("No picture is in this selection.")
+        empty("No picture is in this selection; choose another one.")
         return
     pages = -(-total // PAGE)
     page = 1
@@ -56,7 +56,7 @@ def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) 
         state.publish(f"{key}-page", page)
     first = (page - 1) * PAGE
     shown = rows.iloc[first : first + PAGE]
-    place = f"{first + 1} to {first + len(shown)} of {total}"
+    place = f"{first + 1:,} to {first + len(shown):,} of {total:,}"
     try:
         pictures = [cache.picture(run, int(s)) for s in shown["sample"]]
     except PicturesMissing as error:
@@ -87,7 +87,7 @@ def embeddings_missing(run: Run, key: str) -> None:
 def _offer(run: Run, able: Callable[[Run], bool], what: str, key: str) -> None:
     other = cache.another_run(run, able)
     if not other:
-        st.caption(f"`make demo` computes a run that has {what}; New run computes one of pictures of your own.")
+        st.caption(f"`probing demo` computes a run that has {what}; New run computes one of pictures of your own.")
     elif st.button(f"Open the run '{other}', which has {what}", key=f"{key}-other-run"):
         state.choose("run", other)
         st.rerun()

@@ -79,6 +79,7 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         (0.08, 0.0),
         {"title": "layer"},
         {"rangemode": "tozero"},
+        stacked=240,
         legend=legend_below(),
         shapes=shapes,
     )

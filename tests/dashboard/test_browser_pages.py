@@ -15,7 +15,7 @@ from tests.dashboard.accessibility import violations_of
 from tests.dashboard.browser import ADDRESSES, ASKED, IN_BROWSER, WAIT_MS, complaints_of, settle
 
 pytestmark = IN_BROWSER
-WIDE, NARROW = 1280, 800
+WIDE, NARROW, PHONE = 1280, 800, 390
 DRAWN_MS = 500
 """What the page draws after its script has ended may complain, too."""
 
@@ -41,10 +41,10 @@ def shown(request):
 
 
 @pytest.mark.parametrize(
-    ("theme", "widths", "rules"), [("light", (WIDE, NARROW), None), ("dark", (NARROW, WIDE), ["color-contrast"])]
+    ("theme", "widths", "rules"), [("light", (WIDE, NARROW, PHONE), None), ("dark", (PHONE, WIDE), ["color-contrast"])]
 )
 def test_every_page_opens_without_a_complaint(shown, serve, chromium, theme, widths, rules):
-    """In either window, and made narrower or wider while it is open."""
+    """In each window, and made narrower or wider while it is open."""
     from playwright.sync_api import TimeoutError as TooLate
 
     which, path = shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -11,6 +12,9 @@ from tests.dashboard.app_reading import address, label, texts, unescaped
 from tests.dashboard.conftest import PAGES
 
 TITLES = {"Overview": "What does your image embedding know?"}
+NEXT = re.compile(r"`probing |`--|`make |`streamlit |choose|upload|press|find|[Cc]lick|New run|reference run")
+"""What to do where something is missing: a command, a control or a page."""
+
 WITHOUT_A_RUN = ("Scan", "New run", "Transformations")
 
 
@@ -41,6 +45,7 @@ def test_tables_that_are_missing_are_explained(open_app, made_run, tmp_path, pag
     app = open_app(page, run=store.root)
     assert not app.exception
     assert len(app.title) == 1
+    assert not [box.value for box in app.info if not NEXT.search(box.value)]
 
 
 CHOICES = {

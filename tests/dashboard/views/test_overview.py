@@ -8,17 +8,48 @@ from dataclasses import replace
 from dashboard.components.tour import STEPS
 from probing_core.results import Run
 from probing_core.runs.store import Store, digest
-from tests.dashboard.app_reading import label, texts
+from tests.dashboard.app_reading import label, texts, unescaped
 from tests.dashboard.conftest import PAGES, REFERENCE
 
 
-def test_overview_marks_what_cannot_be_told_apart(open_app):
-    app = open_app(task="group-0", subset="unseen")
-    assert label(app, "selectbox", "Task").value == "group-0"
-    table = next(t.value for t in app.dataframe if "against the best" in t.value)
-    assert table["against the best"].iloc[0] == "best"
-    assert table["chance %"].round(1).eq(9.1).all()
-    assert table["model"].str.startswith("baseline/").sum() == 2
+def test_overview_ranks_models_first_and_baselines_where_they_are_unfolded(open_app):
+    def rankings(**address):
+        app = open_app(task="group-0", subset="unseen", **address)
+        assert label(app, "selectbox", "Task").value == "group-0"
+        return [t.value for t in app.dataframe if "against the best" in t.value]
+
+    (table,) = rankings()
+    assert table["model"].str.startswith("baseline/").sum() == 0
+    table, everything = rankings(show_baselines="True")
+    for each in (table, everything):
+        assert each["against the best"].iloc[0] == "best"
+        assert each["chance %"].round(1).eq(9.1).all()
+    assert everything["model"].str.startswith("baseline/").sum() == 2
+    assert set(table["model"]) == set(everything["model"][~everything["model"].str.startswith("baseline/")])
+
+
+def test_the_first_sentence_is_the_finding_of_the_run(open_app):
+    for path in (None, REFERENCE):
+        app = open_app(**({} if path is None else {"run": path}))
+        board = next(t.value for t in app.dataframe if "against the best" in t.value)
+        first = app.markdown[0].value.replace("\\", "")
+        assert f"**{board['model'].iloc[0]}**" in first
+        score, interval = board[["score %", "95 % interval"]].iloc[0]
+        assert f"{score:.1f} % of the test images (95 % interval {interval})" in first
+
+
+def test_a_run_of_baselines_alone_is_ranked(open_app, made_run, tmp_path):
+    store, whole = Store(tmp_path / "baselines"), Store(made_run)
+    for name in whole.names():
+        if not name.startswith(("models/zoo", "models/timm")) and name != "tables/scores.parquet":
+            store.write_bytes(name, whole.read_bytes(name), "key")
+    scores = whole.read_table("tables/scores.parquet")
+    store.write_table("tables/scores.parquet", scores[scores["model"].str.startswith("baseline/")], "key")
+    app = open_app(run=store.root)
+    assert not app.exception
+    (table,) = (t.value for t in app.dataframe if "against the best" in t.value)
+    assert set(table["model"]) == {"baseline/handcrafted", "baseline/pixels"}
+    assert "Of 2 models, **baseline/handcrafted** knows most" in unescaped(app)
 
 
 def test_the_tour_has_five_steps_and_can_be_closed(open_app):
