@@ -1,6 +1,7 @@
 """Pictures of every page for the documentation: ``python scripts/screenshots.py [--run DIR] [--out docs/screenshots]``.
 
-Serves the dashboard, opens every page in headless Chromium, in light and dark, and writes one PNG each.
+Serves the dashboard, opens every page in headless Chromium and writes one PNG each: by default of the reference run, in
+light, without the tour, as the documentation shows them. `--themes light,dark --width 390` takes those of a phone, too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the browser's helpers live with the tests
 
+from dashboard.components.tour import COOKIE  # noqa: E402
+from probing_core.paths import reference_run  # noqa: E402
 from tests.dashboard.browser import ADDRESSES, browser, served, settle  # noqa: E402
 
 DRAWN_MS = 2500
@@ -19,17 +22,18 @@ DRAWN_MS = 2500
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", help="the run to show; by default the first that the dashboard finds")
+    parser.add_argument("--run", default=reference_run(), help="the run to show (default: the reference run)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--height", type=int, default=1100)
-    parser.add_argument("--themes", default="light,dark")
+    parser.add_argument("--themes", default="light")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    with served(["--run", options.run] if options.run else []) as address, browser() as chromium:
+    with served(["--run", str(options.run)]) as address, browser() as chromium:
         for theme in options.themes.split(","):
             size = {"width": options.width, "height": options.height}
             context = chromium.new_context(viewport=size, color_scheme=theme)
+            context.add_cookies([{"name": COOKIE, "value": "closed", "url": address}])
             for name, path in ADDRESSES.items():
                 page = context.new_page()
                 page.goto(f"{address}/{path}")

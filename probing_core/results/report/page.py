@@ -127,7 +127,7 @@ def _cell(value: Any, percent: bool) -> tuple[str, bool]:
     if isinstance(value, float | np.floating):
         if not np.isfinite(value):
             return "", True
-        return (f"{100 * value:.1f}" if percent else decimal(value)), True
+        return (f"{100 * value:.1f}" if percent else decimal(float(value))), True
     if isinstance(value, dict | list):
         return json.dumps(value, sort_keys=True), False
     return ("" if value is None else str(value)), False

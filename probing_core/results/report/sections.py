@@ -22,6 +22,7 @@ from probing_core.charts import (
 )
 from probing_core.measures import MEASURES
 from probing_core.results import Run, confusion_matrix, leaderboard, summaries
+from probing_core.results.finding import finding
 from probing_core.results.ranking import of_subset
 from probing_core.results.report.methods import methods
 from probing_core.results.report.page import Chart, More, Section, Table, Text
@@ -88,11 +89,9 @@ def _overview(run: Run, board: pd.DataFrame) -> list:
         ],
         columns=["what", "how many"],
     )
-    first = board.iloc[0]
-    tied = board[(board["apart"] == False) & (board.index > 0)]["model"].tolist()  # noqa: E712 - NaN is neither
-    lead = f"At telling the exact transformation {first['model']} leads with {_percent(first)}"
-    lead += f"; not distinguished from it: {', '.join(tied)}." if tied else "."
-    blocks = [Text(INTRODUCTION), Text(lead), Table(facts)]
+    models = leaderboard([run], "fine", "seen", baselines=False)
+    lead = finding(board if models.empty else models, len(run.classes("fine")))
+    blocks = [Text(lead), Text(INTRODUCTION), Table(facts)]
     return blocks + [Text(f"{note[0].upper()}{note[1:]} ({where}).", warning=True) for note, where in _notes(run)]
 
 
@@ -107,11 +106,6 @@ def _notes(run: Run) -> list[tuple[str, str]]:
         tasks, models = sorted({task for task, _ in where}), {model for _, model in where}
         found.append((note, f"{', '.join(tasks)}, {len(models)} model{'s' if len(models) > 1 else ''}"))
     return found
-
-
-def _percent(row) -> str:
-    interval = "no interval" if not np.isfinite(row["low"]) else f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
-    return f"{100 * row['value']:.1f} % ({interval}; chance {100 * row['chance']:.1f} %)"
 
 
 def _leaderboard(run: Run, board: pd.DataFrame) -> list:

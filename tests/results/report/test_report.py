@@ -14,6 +14,7 @@ import pytest
 
 from probing_core.errors import BadConfig, BadRun
 from probing_core.results import Run, leaderboard
+from probing_core.results.finding import finding
 from probing_core.results.report import write_report
 from probing_core.results.report.page import MOST_ROWS, Chart, More, Section, Table, Text, render
 from probing_core.results.report.sections import sections
@@ -86,7 +87,8 @@ def test_the_leaderboard_is_that_of_the_run(page, run):
     for row in leaderboard([run], "fine", "seen").itertuples():
         at = words.index(row.model)
         assert f"{100 * row.value:.1f}" in words[at : at + 6]
-    assert any("leads with" in w for w in words)
+    models = leaderboard([run], "fine", "seen", baselines=False)
+    assert words.index(finding(models, 31)) < words.index(models["model"].iloc[0]), "the finding comes first"
 
 
 def test_the_same_run_gives_the_same_bytes(run, tmp_path):
