@@ -43,6 +43,23 @@ def operations(rng: np.random.Generator) -> dict[tuple[str, str], list]:
         ],
         ("emboss", "artistic"): [A.Emboss(alpha=(0.5, 0.9), strength=(0.8, 1.2), p=1)] * 2,
         ("untouched", "identity"): [A.NoOp(p=1)],
+        **more(),
+    }
+
+
+def more() -> dict[tuple[str, str], list]:
+    """Operations that the detector of alterations is tried on as well."""
+    return {
+        ("gray", "color"): [A.ToGray(p=1)],
+        ("brightness", "tone"): [
+            A.RandomBrightnessContrast(brightness_limit=limit, contrast_limit=(0, 0), p=1)
+            for limit in ((0.3, 0.5), (-0.5, -0.3))
+        ],
+        ("downscale", "codec"): [A.Downscale(scale_range=(0.25, 0.4), p=1)],
+        ("salt and pepper", "noise"): [A.SaltAndPepper(amount=(0.02, 0.08), p=1)],
+        ("glass", "blur"): [A.GlassBlur(sigma=0.7, max_delta=2, iterations=1, p=1)],
+        ("snow", "weather"): [A.RandomSnow(snow_point_range=(0.2, 0.4), p=1)],
+        ("perspective", "geometry"): [A.Perspective(scale=(0.1, 0.2), p=1)],
     }
 
 

@@ -85,9 +85,9 @@ def with_detector(run: Run, models: Sequence[str]) -> list[str]:
     return [*([DETECTOR] if predictor_of(run).has_detector else []), *models]
 
 
-def hardly_detected(run: Run) -> tuple[str, ...]:
-    """Groups of which the run's detector finds less than half."""
-    power = predictor_of(run).judge(DETECTOR).power
+def hardly_detected(run: Run, large: bool) -> tuple[str, ...]:
+    """Groups of which the run's detector finds less than half, in ``large`` pictures or in others."""
+    power = predictor_of(run).judge(DETECTOR).power_at(large)
     return () if power is None else power.hardly_detected
 
 

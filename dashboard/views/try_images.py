@@ -113,7 +113,7 @@ def _answers(run: Run, index: int, name: str, picture: Chosen, rows: pd.DataFram
         if not verdicts.has_answer(rows):
             _predictions(index, name, rows, classes)
             return
-        verdicts.show_answer(rows, predictions.hardly_detected(run))
+        verdicts.show_answer(rows, predictions.hardly_detected(run, rows["look"].iloc[0] == "combined"))
         if box := pickers.fold("What each model predicts", f"show-predictions-{index}"):
             with box:
                 _predictions(index, name, rows[rows["model"] != DETECTOR], classes)

@@ -6,6 +6,7 @@ the same source as the photographs. Each photograph counts once.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,10 @@ LEVEL = 0.05
 FEWEST_BEYOND = 5
 """Photographs that must be expected beyond the level; with fewer, the level that was meant and that which is realized
 differ too much: 100 photographs for 5 %, 500 for 1 %."""
+
+FEWEST_CHECKED = 2
+"""Large photographs that must be expected beyond the level where its error is checked, 40 for 5 %: with fewer, an error
+of four times the level would often go unnoticed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +65,7 @@ def calibration_of(rows: pd.DataFrame, level: float = LEVEL) -> Calibration:
     """The calibration that a table of scored views holds (docs/run-format.md).
 
     The large pictures count if, calibrated by those of role ``calibrate``, the error on those of role ``report`` is not
-    above ``level`` by more than chance.
+    above ``level`` by more than chance; until then tiles may name a group, but never decide a verdict.
     """
     untouched = rows[rows["transform"] == "identity"]
     calibrating = untouched[untouched["role"] == "calibrate"]
@@ -69,14 +74,25 @@ def calibration_of(rows: pd.DataFrame, level: float = LEVEL) -> Calibration:
     gray = at_view.loc[at_view["maker"] == "turned gray", "score"].to_numpy()
     large = calibrating.loc[(calibrating["size"] == "large") & ~calibrating["no_color"], "score"].to_numpy()
     reported = untouched[(untouched["role"] == "report") & (untouched["size"] == "large") & ~untouched["no_color"]]
-    enough = is_enough(len(large), level) and len(reported) > 0
-    holds = enough and error_holds(p_values(reported["score"].to_numpy(), large), level)
+    enough = is_enough(len(large), level) and len(reported) * level >= FEWEST_CHECKED - 1e-9
+    holds = enough and error_holds(p_values(reported["score"].to_numpy(), large), level, len(large))
     return Calibration(color, gray, large if holds else large[:0])
 
 
-def error_holds(p: np.ndarray, level: float) -> bool:
-    """Whether so many of ``p`` (n,) at or below ``level`` are no surprise if the level is right, at 95 %."""
-    from scipy.special import bdtrc
+def error_holds(p: np.ndarray, level: float, calibrated_on: int) -> bool:
+    """Whether so many of ``p`` (n,) at or below ``level`` are no surprise, at 95 %, among pictures of the same source
+    as the ``calibrated_on`` photographs.
 
-    alarms = int((p <= level).sum())
-    return alarms == 0 or float(bdtrc(alarms - 1, len(p), level)) > 0.05
+    Their number has a beta-binomial distribution then: the photographs are a draw, too.
+    """
+    from scipy.special import betaln, gammaln
+
+    n, alarms = len(p), int((p <= level).sum())
+    beyond = math.floor(level * (calibrated_on + 1) + 1e-9)  # ranks among the photographs that alarm
+    within = calibrated_on + 1 - beyond
+    if not beyond:
+        return alarms == 0
+    k = np.arange(alarms, n + 1)
+    choices = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    as_many = np.exp(choices + betaln(k + beyond, n - k + within) - betaln(beyond, within)).sum()
+    return bool(as_many > 0.05)

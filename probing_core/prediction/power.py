@@ -42,12 +42,16 @@ class Power:
 
 
 def with_p_values(rows: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
-    """``rows`` of scored views with ``p``: each by the photographs of its kind."""
+    """``rows`` of scored views with ``p``: each by the photographs of its kind, large ones by their whole alone until
+    large photographs calibrate."""
     kind = kinds_of(rows["size"].to_numpy() == "large", rows["no_color"].to_numpy(), calibration)
+    score = rows["score"].to_numpy()
+    if "whole_score" in rows:
+        score = np.where(kind == "large", score, rows["whole_score"].to_numpy())
     p = np.ones(len(rows))
     for name in np.unique(kind):
         mine = kind == name
-        p[mine] = p_values(rows["score"].to_numpy()[mine], calibration.scores(name))
+        p[mine] = p_values(score[mine], calibration.scores(name))
     return rows.assign(p=p)
 
 
@@ -57,10 +61,14 @@ def kinds_of(large: np.ndarray, no_color: np.ndarray, calibration: Calibration) 
     return np.where(no_color, "gray", np.where(by_tiles, "large", "view"))
 
 
-def power_of(rows: pd.DataFrame, calibration: Calibration, level: float) -> Power | None:
-    """The power that a table of scored views shows at ``level``; None if nothing altered was reported on."""
-    altered = rows[(rows["role"] == "report") & (rows["transform"] != "identity") & (rows["size"] == "view")]
-    if altered.empty or not len(calibration.view):
+def power_of(rows: pd.DataFrame, calibration: Calibration, level: float, size: str = "view") -> Power | None:
+    """The power that a table of scored views shows at ``level``; None if nothing altered was reported on.
+
+    Args:
+        size: of the pictures: ``view``, or ``large`` where whole and tiles give one score.
+    """
+    altered = rows[(rows["role"] == "report") & (rows["transform"] != "identity") & (rows["size"] == size)]
+    if altered.empty or not len(calibration.scores(size)):
         return None
     altered = with_p_values(altered, calibration)
     detected = altered["p"].to_numpy() <= level

@@ -98,10 +98,15 @@ def _large_crops(recipe: Recipe, square: Image, transform: Transform, image_id: 
     rng = generator(recipe.seed, image_id, f"{transform.name} at its own size")
     if transform.name == "identity":
         return cut(square, recipe.view, TILES)
+    return cut(apply_at_own_size(square, recipe.view, transform, rng), recipe.view, TILES)
+
+
+def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.random.Generator) -> Image:
+    """``image`` transformed; lengths are in proportion to it, or half of the time as long as in a view."""
     strength = transform.draw_strength(rng)
     if transform.is_length and rng.random() < 0.5:
-        strength *= recipe.view / square.shape[0]
-    return cut(transform.apply(square, strength, rng), recipe.view, TILES)
+        strength *= view / min(image.shape[:2])
+    return transform.apply(image, strength, rng)
 
 
 def _central_square(image: Image, most: int) -> Image:

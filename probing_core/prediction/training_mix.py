@@ -1,7 +1,7 @@
 """What the detector learns from of each photograph: untouched views of three kinds, altered ones of two.
 
 Every photograph, whatever its corpus, appears untouched and altered in the same proportions, so that where it comes
-from never predicts the class.
+from never predicts the class. A larger size of a photograph teaches what tiles show: a piece of it at its own scale.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.alternatives.wider_clean import wider_clean
 from probing_core.transforms.base import Image, Transform, generator
-from probing_core.transforms.view import cut_view, prepare_source
+from probing_core.transforms.view import cut_view, prepare_source, source_side
 
 CLEAN, WIDER_CLEAN = 3, 4
 """Untouched views a photograph, beside one identity of the bank."""
@@ -56,15 +56,26 @@ def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
 
 
 def make_views(
-    picture: Image, view: int, planned: Sequence[View], transforms: dict[str, Transform], image_id: str, seed: int
+    picture: Image,
+    view: int,
+    planned: Sequence[View],
+    transforms: dict[str, Transform],
+    image_id: str,
+    seed: int,
+    own_scale: bool = False,
 ) -> Iterator[Image]:
     """The pictures of ``planned``.
 
     Args:
         picture: whose shorter side has at least ``view`` pixels.
         transforms: by name, with the art of the photograph's split.
+        own_scale: whether they show a piece of the picture at its own scale and not the picture reduced.
     """
     source: Image | None = None
+    piece = picture
+    if own_scale:
+        picture = square_of(picture, source_side(view), generator(seed, image_id, "a piece at its own scale"))
+        piece = square_of(picture, view)
     for one in planned:
         rng = generator(seed, image_id, f"{one.transform} for the detector, {one.maker}", draw=one.draw)
         transform = transforms[one.transform]
@@ -73,9 +84,18 @@ def make_views(
             strength = float("nan") if one.transform == "identity" else transform.draw_strength(rng)
             yield cut_view(source, view, transform, strength, rng)
         elif one.maker == "wider":
-            yield wider_clean(picture, view, rng)
+            yield wider_clean(piece, view, rng)
         else:
-            yield _by_others(clean(picture, view, rng), transform, rng)
+            yield _by_others(clean(piece, view, rng), transform, rng)
+
+
+def square_of(picture: Image, side: int, rng: np.random.Generator | None = None) -> Image:
+    """A square of ``side`` pixels, or as large as there is: from a random place, or the middle."""
+    side = min(side, *picture.shape[:2])
+    top, left = (
+        (length - side) // 2 if rng is None else int(rng.integers(length - side + 1)) for length in picture.shape[:2]
+    )
+    return np.ascontiguousarray(picture[top : top + side, left : left + side])
 
 
 def _by_others(view: Image, transform: Transform, rng: np.random.Generator) -> Image:

@@ -55,11 +55,14 @@ class Judge:
 
     Attributes:
         calibration: None where the run has none for the model.
+        power: on pictures of about the view's size, and on larger ones that are judged by their whole alone.
+        power_large: on larger ones that are judged by whole and tiles.
     """
 
     calibration: Calibration | None
     power: Power | None
     level: float = LEVEL
+    power_large: Power | None = None
 
     @classmethod
     def from_rows(cls, rows: pd.DataFrame | None, level: float = LEVEL) -> Judge:
@@ -67,13 +70,19 @@ class Judge:
         if rows is None:
             return cls(None, None, level)
         calibration = calibration_of(rows, level)
-        return cls(calibration, power_of(rows, calibration, level), level)
+        view, large = (power_of(rows, calibration, level, size) for size in ("view", "large"))
+        return cls(calibration, view, level, large)
+
+    def power_at(self, large: bool) -> Power | None:
+        """The power on ``large`` pictures, or on others."""
+        by_tiles = large and self.calibration is not None and len(self.calibration.large)
+        return self.power_large if by_tiles else self.power
 
     def verdict(self, prediction: Prediction, no_color: bool) -> Verdict:
-        power = None if self.power is None else self.power.overall.value
         if self.calibration is None:
             return Verdict(NOT_CALIBRATED, None, None, None, None, None, 0, no_color, None)
         large = prediction.kind == "combined"
+        power = self.power_at(large and not no_color)
         kind = str(kinds_of(np.array([large]), np.array([no_color]), self.calibration)[0])
         untouched = self.calibration.scores(kind)
         score = score_of(prediction, no_color, fused=kind == "large")
@@ -81,7 +90,7 @@ class Judge:
         named: tuple[str | None, str | None, float | None, float | None] = (None, None, None, None)
         if p is None or not is_enough(len(untouched), self.level):
             answer = NOT_CALIBRATED
-        elif self.power is not None and self.power.is_next_to_nothing:
+        elif power is not None and power.is_next_to_nothing:
             answer = CANNOT_DETECT
         elif p > self.level:
             answer = UNTOUCHED
@@ -89,7 +98,8 @@ class Judge:
             answer = STRANGE
         else:
             answer, named = ALTERED, what_was_done(prediction, no_color)
-        return Verdict(answer, *named, p, len(untouched), no_color, power)
+        worth = None if power is None else power.overall.value
+        return Verdict(answer, *named, p, len(untouched), no_color, worth)
 
 
 def score_of(prediction: Prediction, no_color: bool, fused: bool) -> float:

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from probing_core.paths import data_dir
 from tests.dashboard.browser import served
+from tests.made_detector import with_detector
 from tests.made_run import make_run, ship
 
 REFERENCE = data_dir() / "reference"
@@ -39,6 +40,12 @@ ADDRESSED_OTHERWISE = ("Try your images", "New run")
 @pytest.fixture(scope="session")
 def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(tmp_path_factory.mktemp("runs") / "made")
+
+
+@pytest.fixture(scope="session")
+def detecting_run(made_run: Path) -> Path:
+    """The made run with a detector of alterations that was learned from the packaged photographs."""
+    return with_detector(made_run, made_run.parent / "detecting")
 
 
 @pytest.fixture(scope="session")

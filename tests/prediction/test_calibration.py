@@ -31,9 +31,31 @@ def test_a_level_needs_five_photographs_beyond_it():
 
 def test_an_error_holds_unless_it_is_surprisingly_large():
     p = np.linspace(0, 1, 101)[1:]
-    assert error_holds(p, 0.05)
-    assert error_holds(np.ones(100), 0.05)
-    assert not error_holds(p / 5, 0.05)  # a quarter at or below the level
+    assert error_holds(p, 0.05, 200)
+    assert error_holds(np.ones(100), 0.05, 200)
+    assert not error_holds(p / 5, 0.05, 200)  # a quarter at or below the level
+
+
+@pytest.mark.parametrize(("n", "calibrated_on"), [(100, 200), (40, 100)])
+def test_the_number_of_alarms_is_beta_binomial(n, calibrated_on):
+    from scipy.stats import betabinom
+
+    beyond = int(0.05 * (calibrated_on + 1))
+    chance = betabinom(n, beyond, calibrated_on + 1 - beyond)
+    most = max(k for k in range(n + 1) if chance.sf(k - 1) > 0.05)
+    p = np.linspace(0.06, 1, n)
+    for alarms, holds in ((most, True), (most + 1, False)):
+        p[:alarms] = 0.01
+        assert error_holds(p, 0.05, calibrated_on) is holds
+
+
+def test_pictures_of_the_same_source_hold_19_times_of_20():
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(400):
+        untouched = rng.normal(size=203)
+        held.append(error_holds(p_values(rng.normal(size=101), untouched), 0.05, 203))
+    assert np.mean(held) > 0.93
 
 
 def rows(kind: str, role: str, scores: np.ndarray, maker: str = "as it is") -> pd.DataFrame:
@@ -52,7 +74,8 @@ def test_large_pictures_count_only_if_their_error_holds():
     good = calibration_of(pd.concat([*calibrating, rows("large", "report", rng.normal(size=90))]))
     bad = calibration_of(pd.concat([*calibrating, rows("large", "report", rng.normal(size=90) + 2)]))
     none = calibration_of(pd.concat(calibrating))
-    assert [len(c.large) for c in (good, bad, none)] == [110, 0, 0]
+    few = calibration_of(pd.concat([*calibrating, rows("large", "report", rng.normal(size=30))]))
+    assert [len(c.large) for c in (good, bad, none, few)] == [110, 0, 0, 0]
     assert [len(good.view), len(good.gray)] == [120, 120]
 
 

@@ -43,6 +43,22 @@ def test_views_are_made_again_the_same_and_differ_from_each_other():
     assert np.array_equal(alone, first[-1])
 
 
+def test_views_of_a_piece_show_the_picture_at_its_own_scale():
+    transforms = {t.name: t for t in bank()}
+    rng = np.random.default_rng(0)
+    picture = rng.integers(
+        0, 256, (400, 500, 3), dtype=np.uint8
+    )  # noise of single pixels, which reduction averages out
+    planned = [v for v in plan_views(["gamma"], "a", 0) if v.transform == "identity"]
+    whole = list(make_views(picture, 48, planned, transforms, "a", 0))
+    pieces = list(make_views(picture, 48, planned, transforms, "a", 0, own_scale=True))
+    assert all(piece.shape == (48, 48, 3) for piece in pieces)
+    spread = [np.mean([view.std() for view in views]) for views in (whole, pieces)]
+    assert spread[1] > 2 * spread[0]
+    elsewhere = next(make_views(picture, 48, planned, transforms, "b", 0, own_scale=True))
+    assert not np.array_equal(elsewhere, pieces[0])
+
+
 def test_untouched_views_weigh_half():
     untouched = np.array([True] * 8 + [False] * 17)
     weights = sample_weights(untouched)

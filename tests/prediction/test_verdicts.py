@@ -132,6 +132,19 @@ def test_bank_and_alternatives_weigh_the_same():
     assert power_of(more, calibration_of(more), 0.05).overall.value == pytest.approx(0.5)
 
 
+def test_power_on_large_pictures_stands_beside_verdicts_by_tiles_alone():
+    rows = scored({"blur": 0.9})
+    tiled = scored({"blur": 0.5}).assign(size="large")
+    checked = tiled[tiled["role"] == "calibrate"].iloc[:60].assign(role="report")
+    large = prediction(0.01, 0.04, 0.5, 0.45, whole=(0.97, 0.01, 0.01, 0.01))
+    both = Judge.from_rows(pd.concat([rows, tiled, checked]))
+    assert [both.verdict(picture, False).power for picture in (BLURRED, large)] == pytest.approx([0.9, 0.5])
+    by_whole = Judge.from_rows(pd.concat([rows, tiled]))  # whether the error holds was not checked
+    assert by_whole.verdict(large, False).power == pytest.approx(0.9)
+    assert by_whole.verdict(large, False).n == both.verdict(BLURRED, False).n == 200
+    assert both.verdict(BLURRED, True).power == pytest.approx(0.9)
+
+
 def test_a_model_that_detects_next_to_nothing_gives_no_verdict():
     rows = scored({"blur": 0.1, "geometry": 0.1})
     assert Judge.from_rows(rows).verdict(BLURRED, False).verdict == "cannot detect"

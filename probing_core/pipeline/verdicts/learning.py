@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +15,14 @@ from probing_core.pipeline.verdicts.photographs import CHOOSE, LEARN
 from probing_core.prediction.detector import fit_detector
 from probing_core.prediction.features import features
 from probing_core.prediction.parallel import in_chunks, one_core_threads
+from probing_core.prediction.tiles import DIRECT_UP_TO
 from probing_core.prediction.training_mix import make_views, plan_views
 from probing_core.runs.layout import DETECTOR_FILE, verdict_unit_path, verdict_units_folder
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms
 from probing_core.runs.store import Store
+from probing_core.transforms.base import Image
 
 FEWEST = {LEARN: 20, CHOOSE: 5}
 """Photographs; with fewer there is no detector."""
@@ -68,17 +72,17 @@ def _measure(
     units = [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
     waiting = [i for i in range(len(units)) if not store.has(verdict_unit_path(FOLDER, i), key)]
 
-    def measure(row: tuple) -> tuple[np.ndarray, np.ndarray]:
-        planned = plan_views(names[1:], row.image_id, recipe.seed)  # type: ignore[attr-defined]
-        try:
-            picture = corpora[row.corpus].load(row.image_id)  # type: ignore[attr-defined]
-        except BadImage:
-            planned = []
-        if planned and min(picture.shape[:2]) < recipe.view:
-            planned = []
-        split = {t.name: t.for_split(row.split) for t in transforms}  # type: ignore[attr-defined]
-        views = list(make_views(picture, recipe.view, planned, split, row.image_id, recipe.seed)) if planned else []  # type: ignore[attr-defined]
-        return features(views), np.array([names.index(view.transform) for view in planned], np.int64)
+    def measure(row: Any) -> tuple[np.ndarray, np.ndarray]:
+        planned = plan_views(names[1:], row.image_id, recipe.seed)
+        views: list[Image] = []
+        with suppress(BadImage):
+            picture = corpora[row.corpus].load(row.image_id)
+            # Another size of a photograph teaches what its tiles show; the photograph itself is learned once.
+            if min(picture.shape[:2]) >= (recipe.view if row.first else DIRECT_UP_TO * recipe.view):
+                split = {t.name: t.for_split(row.split) for t in transforms}
+                made = make_views(picture, recipe.view, planned, split, row.image_id, recipe.seed, not row.first)
+                views = list(made)
+        return features(views), np.array([names.index(one.transform) for one in planned[: len(views)]], np.int64)
 
     with one_core_threads(recipe.threads) as pool:
         for i, (unit, found) in zip(waiting, in_chunks(pool, measure, [units[i] for i in waiting]), strict=True):

@@ -31,8 +31,8 @@ def choose_photographs(recipe: Recipe, images: pd.DataFrame, corpus: Corpus, oth
 
     Returns:
         ``corpus`` (0 the run's own, then those to calibrate on), ``image_id``, ``base_id``, ``split``, ``role``, and
-        ``first``: whether no corpus before has the same photograph. Another size of it calibrates what its size is
-        for, and does not count twice.
+        ``first``: whether no corpus before has the same photograph. Another size of it teaches, calibrates and
+        reports on what its size is for, and does not count twice.
     """
     tables = [_own(recipe, images, corpus), *(_given(other) for other in others)]
     rows = pd.concat([table.assign(corpus=i) for i, table in enumerate(tables)], ignore_index=True)

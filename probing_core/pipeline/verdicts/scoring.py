@@ -1,8 +1,8 @@
 """Scores of every model, and of the detector, on the photographs that calibrate verdicts and report on them.
 
 A calibrating photograph is scored untouched, and turned gray; a reporting one also altered, once by a transform of each
-group of the bank and once by each group's alternative. Large photographs are scored as a whole with tiles, and reduced
-to the view like all others.
+group of the bank and once by each group's alternative. Large photographs are scored as a whole with tiles, a reporting
+one also altered at its own size in a few of these ways, and reduced to the view like all others.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from probing_core.pipeline.verdicts.photographs import CALIBRATE, REPORT
 from probing_core.prediction.parallel import in_chunks, one_core_threads
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.score import has_no_color, turned_gray
+from probing_core.prediction.tile_samples import apply_at_own_size
 from probing_core.prediction.tiles import PictureCrops, cut
-from probing_core.prediction.training_mix import View, make_views
+from probing_core.prediction.training_mix import View, make_views, square_of
 from probing_core.prediction.verdicts import score_of
 from probing_core.runs.layout import scored_views_path, verdict_unit_table, verdict_units_folder
 from probing_core.runs.progress import Progress
@@ -34,6 +35,12 @@ PHOTOGRAPHS = 10
 
 ALTERED = 150
 """Reporting photographs of one corpus that are altered as well; the others are scored untouched."""
+
+ALTERED_LARGE = 5
+"""Alterations of a large reporting photograph: each is embedded as whole and tiles."""
+
+LARGEST_ALTERED = 6
+"""Views a side: styles take seconds for larger ones."""
 
 AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
 
@@ -58,7 +65,7 @@ def score_views(
     """Writes the table of scored views of each model in ``keys`` (model -> key) that lacks it."""
     rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
     turn = rows.groupby(["corpus", "role"]).cumcount()
-    rows = rows.assign(altered=(rows["role"] == REPORT) & rows["first"] & (turn < ALTERED))
+    rows = rows.assign(altered=(rows["role"] == REPORT) & (turn < ALTERED))
     records = rows.to_dict("records")
     units = [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
     models = [model for model, key in keys.items() if not store.has(scored_views_path(model), key)]
@@ -105,22 +112,40 @@ def views_of(picture: Image, row: dict, transforms: Sequence[Transform], recipe:
         return ScoredView(crops, about | facts)
 
     crops = cut(picture, recipe.view)
+    planned = plan_alterations(transforms, row["image_id"], recipe.seed) if row["altered"] else []
+    by_name = {t.name: t.for_split(row["split"]) for t in transforms}
     if crops.tiles:
         yield view(crops, AS_IT_IS)
+        for one, image in _altered_large(picture, planned, by_name, row["image_id"], recipe):
+            yield view(cut(image, recipe.view), one.maker, one.transform, by_name[one.transform].group)
     if not row["first"]:
         return
     whole = PictureCrops("direct", crops.whole)
     yield view(whole, AS_IT_IS)
     yield view(PictureCrops("direct", turned_gray(crops.whole)), TURNED_GRAY)
-    if row["altered"] and min(picture.shape[:2]) >= recipe.view:
-        planned = _plan(transforms, row["image_id"], recipe.seed)
-        by_name = {t.name: t.for_split(row["split"]) for t in transforms}
+    if min(picture.shape[:2]) >= recipe.view:
         made = make_views(picture, recipe.view, planned, by_name, row["image_id"], recipe.seed)
         for one, image in zip(planned, made, strict=True):
             yield view(PictureCrops("direct", image), one.maker, one.transform, by_name[one.transform].group)
 
 
-def _plan(transforms: Sequence[Transform], image_id: str, seed: int) -> list[View]:
+def _altered_large(
+    picture: Image, planned: Sequence[View], by_name: dict[str, Transform], image_id: str, recipe: Recipe
+) -> Iterator[tuple[View, Image]]:
+    """The middle of ``picture``, altered at its own size in `ALTERED_LARGE` of the ways in ``planned``."""
+    picture = square_of(picture, LARGEST_ALTERED * recipe.view)
+    rng = generator(recipe.seed, image_id, "reported alterations at its own size")
+    for i in sorted(rng.permutation(len(planned))[:ALTERED_LARGE]):
+        one = planned[i]
+        transform = by_name[one.transform]
+        own = generator(recipe.seed, image_id, f"{one.transform} at its own size, {one.maker}")
+        if one.maker == "alternative" and transform.alternative is not None:
+            yield one, np.ascontiguousarray(transform.alternative(picture, own))
+        else:
+            yield one, apply_at_own_size(picture, recipe.view, transform, own)
+
+
+def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) -> list[View]:
     rng = generator(seed, image_id, "reported alterations")
     planned = []
     for group in GROUPS[1:]:
@@ -133,8 +158,13 @@ def _plan(transforms: Sequence[Transform], image_id: str, seed: int) -> list[Vie
 def _scored(predictor: Predictor, model: str, views: Sequence[ScoredView]) -> pd.DataFrame:
     predictions = predictor.predict_crops(model, [view.crops for view in views]) if views else []
     table = pd.DataFrame([view.facts for view in views])
-    scores = [
-        score_of(prediction, bool(view.facts["no_color"]), fused=bool(view.crops.tiles))
-        for view, prediction in zip(views, predictions, strict=True)
-    ]
-    return table.assign(score=np.array(scores, np.float64))
+
+    def scores(tiles: bool) -> np.ndarray:
+        """As verdicts take them: without color by the whole alone."""
+        found = []
+        for view, prediction in zip(views, predictions, strict=True):
+            no_color = bool(view.facts["no_color"])
+            found.append(score_of(prediction, no_color, fused=tiles and bool(view.crops.tiles) and not no_color))
+        return np.array(found, np.float64)
+
+    return table.assign(score=scores(tiles=True), whole_score=scores(tiles=False))

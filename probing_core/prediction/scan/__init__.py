@@ -93,7 +93,7 @@ def scan(
             trusted = Chunks(out / "clean", find_files(clean, apart=out), settings)
             measure = partial(examine, detector=detector, view=view, gray=True)
             _fill(pool, trusted, measure, rows_that_calibrate, progress, "clean")
-            judge = replace(judge, calibration=calibration_of_rows(trusted.read(), level), power=None)
+            judge = replace(judge, calibration=calibration_of_rows(trusted.read(), level), power=None, power_large=None)
         checksum = predictor.store.checksum(scored_views_path(DETECTOR)) if clean is None else trusted.settings
         calibrated = "" if judge.calibration is None else _digest_of(judge.calibration)
         chunks = Chunks(out / "chunks", files, digest([settings, level, checksum, calibrated]))

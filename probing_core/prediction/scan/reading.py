@@ -103,12 +103,13 @@ def examine(file: File, detector: Detector, view: int, gray: bool = False) -> Fi
         width=picture.width,
         height=picture.height,
         notes=picture.notes,
-        thumbnail=encode_webp(_small(picture.image), 60),
+        thumbnail=encode_webp(small(picture.image), 60),
         gray_score=score_of(predictions[1], True, fused=False) if gray else float("nan"),
     )
 
 
-def _small(image: Image) -> Image:
+def small(image: Image) -> Image:
+    """The thumbnail of ``image``."""
     share = min(1.0, THUMBNAIL / max(image.shape[:2]))
     height, width = (max(1, round(length * share)) for length in image.shape[:2])
     return np.ascontiguousarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))

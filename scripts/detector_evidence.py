@@ -1,0 +1,101 @@
+"""What a run's own photographs show of its detector: ``python -m scripts.detector_evidence RUN``, as Markdown.
+
+Realized against meant error on untouched photographs that nothing was learned from, chosen on or calibrated on, by
+source (the first part of their ids), at the view's size and at their own; and the power by group. Sources of fewer than
+90 photographs are pooled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from probing_core import Predictor
+from probing_core.errors import ProbingError
+from probing_core.measures.intervals import Interval
+from probing_core.pipeline.verdicts.scoring import AS_IT_IS
+from probing_core.prediction.calibration import Calibration, calibration_of
+from probing_core.prediction.power import power_of, with_p_values
+from probing_core.runs.layout import DETECTOR, scored_views_path
+from scripts.detector_scores import publish, share
+
+LEVELS = (0.05, 0.01)
+FEWEST = 90
+"""Photographs of a source that is shown by itself."""
+
+POOLED = "other sources"
+
+
+def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[str]:
+    """Lines of the table of realized errors."""
+    untouched = rows[(rows["role"] == "report") & (rows["transform"] == "identity") & (rows["maker"] == AS_IT_IS)]
+    untouched = untouched[untouched["size"] == size]
+    if untouched.empty:
+        return []
+    untouched = with_p_values(untouched, calibration)
+    color = untouched[~untouched["no_color"]]
+    source = color["image_id"].str.partition("/")[0]
+    few = source.map(source.value_counts()) < FEWEST
+    color = color.assign(source=source.where(~few, POOLED))
+    sets = [*color.groupby("source", sort=True), ("all, with color", color)]
+    sets.append(("all, without color", untouched[untouched["no_color"]]))
+    lines = []
+    for name, mine in sets:
+        cells = [name, "view" if size == "view" else "own size", f"{mine['base_id'].nunique():,}"]
+        for level in LEVELS:
+            realized = share((mine["p"] <= level).to_numpy(), mine["base_id"].to_numpy()) if len(mine) else None
+            cells.append("" if realized is None else _percent(realized))
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def powers(rows: pd.DataFrame, calibration: Calibration) -> list[str]:
+    """Lines of the table of power by group."""
+    by_size = {size: power_of(rows, calibration, LEVELS[0], size) for size in ("view", "large")}
+    shown = {size: power for size, power in by_size.items() if power is not None}
+    groups = list(dict.fromkeys(group for power in shown.values() for group in power.by_group))
+    lines = [
+        f"| {group} | {' | '.join(_percent(power.by_group[group]) for power in shown.values())} |" for group in groups
+    ]
+    lines.append(f"| **all groups** | {' | '.join(_percent(power.overall) for power in shown.values())} |")
+    titles = {"view": "at the view's size", "large": "at their own size"}
+    head = f"| group | {' | '.join(titles[size] for size in shown)} |"
+    return [head, "| --- |" + " --- |" * len(shown), *lines]
+
+
+def _percent(share: Interval) -> str:
+    return f"{share.value:.1%} ({max(share.low, 0):.1%} to {min(share.high, 1):.1%})"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--write", action="store_true", help="into docs/detector.md")
+    options = parser.parse_args()
+    try:
+        predictor = Predictor(options.run)
+        rows = predictor.store.read_table(scored_views_path(DETECTOR))
+    except (ProbingError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    publish(predictor, "detector_evidence", tables(rows), options.write)
+    return 0
+
+
+def tables(rows: pd.DataFrame) -> str:
+    calibration = calibration_of(rows)
+    counts = {kind: len(calibration.scores(kind)) for kind in ("view", "gray", "large")}
+    by_tiles = f"{counts['large']:,} large ones, by whole and tiles"
+    large = by_tiles if counts["large"] else "large ones are judged by their whole alone"
+    calibrated = f"Calibrated on {counts['view']:,} photographs; on {counts['gray']:,} turned gray; {large}."
+    head = "| photographs | size | number | " + " | ".join(f"{level:.0%} meant" for level in LEVELS) + " |"
+    by_size = [line for size in ("view", "large") for line in errors(rows, calibration, size)]
+    realized = [head, "| --- |" + " --- |" * (2 + len(LEVELS)), *by_size]
+    return "\n".join([calibrated, "", *realized, "", *powers(rows, calibration)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""A small detector of alterations for the made run, learned from the packaged photographs, and its calibration.
+
+Learned from 40 views of eight photographs and calibrated on 120 views of two others, it finds plain blur and little
+else; a detector that is worth something is learned in a run. What reads it cannot see the difference.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from probing_core.corpora import open_corpus
+from probing_core.pipeline.verdicts.scoring import AS_IT_IS, TURNED_GRAY
+from probing_core.prediction.detecting import detect
+from probing_core.prediction.detector import Detector, fit_detector
+from probing_core.prediction.features import features
+from probing_core.prediction.score import has_no_color, turned_gray
+from probing_core.prediction.tiles import PictureCrops
+from probing_core.prediction.training_mix import make_views, plan_views
+from probing_core.prediction.verdicts import score_of
+from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path
+from probing_core.runs.store import Store
+from probing_core.transforms import bank
+from probing_core.transforms.alternatives import clean
+from probing_core.transforms.base import Image, generator
+from tests.made_run import KEY
+
+VIEW = 128
+LEARNED, CHOSEN, CALIBRATED, DRAWS = 30, 10, 40, 3
+"""Pictures, of `splits` train, val and test; and untouched draws of each that calibrates."""
+
+
+def with_detector(run: Path, out: Path) -> Path:
+    """A copy of the made ``run`` in ``out``, whose detector answers."""
+    shutil.copytree(run, out)
+    store = Store(out)
+    detector = learned()
+    store.write_bytes(DETECTOR_FILE, detector.to_bytes(), KEY)
+    store.write_table(scored_views_path(DETECTOR), scored(detector), KEY)
+    return out
+
+
+def pictures(split: str, count: int) -> dict[str, Image]:
+    """Of the packaged corpus, evenly from its photographs."""
+    corpus = open_corpus("photos")
+    ids = corpus.rows.loc[corpus.rows["split"] == split, "image_id"]
+    return {image_id: corpus.load(image_id) for image_id in ids.iloc[:: len(ids) // count][:count]}
+
+
+def learned() -> Detector:
+    transforms = sorted(bank(), key=lambda t: t.name != "identity")
+    names = [t.name for t in transforms]
+    sets = []
+    for split, count in (("train", LEARNED), ("val", CHOSEN)):
+        X, y, photographs = [], [], []
+        for image_id, picture in pictures(split, count).items():
+            planned = plan_views(names[1:], image_id, seed=0)
+            by_name = {t.name: t.for_split(split) for t in transforms}
+            X.append(features(list(make_views(picture, VIEW, planned, by_name, image_id, seed=0))))
+            y += [names.index(one.transform) for one in planned]
+            photographs += [image_id] * len(planned)
+        sets.append((np.concatenate(X), np.array(y), np.array(photographs)))
+    return fit_detector(*sets[0], sets[1], classes=names, groups=[t.group for t in transforms])
+
+
+def scored(detector: Detector) -> pd.DataFrame:
+    """The table of scored views (docs/run-format.md) of photographs that nothing was learned from."""
+    rows = []
+    for image_id, picture in pictures("test", CALIBRATED).items():
+        for draw in range(DRAWS):
+            view = clean(picture, VIEW, generator(0, image_id, "calibrates", draw=draw))
+            for maker, image in ((AS_IT_IS, view), (TURNED_GRAY, turned_gray(view))):
+                no_color = has_no_color(image)
+                (prediction,) = detect(detector, [PictureCrops("direct", image)])
+                score = score_of(prediction, no_color, fused=False)
+                rows.append((image_id, f"{image_id}-{draw}", maker, no_color, score))
+    table = pd.DataFrame(rows, columns=["image_id", "base_id", "maker", "no_color", "score"])
+    untouched = {"corpus": 1, "role": "calibrate", "transform": "identity", "group": "identity", "size": "view"}
+    return table.assign(**untouched)
