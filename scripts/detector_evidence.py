@@ -44,10 +44,11 @@ def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[str]
     sets.append(("all, without color", untouched[untouched["no_color"]]))
     lines = []
     for name, mine in sets:
+        if mine.empty:
+            continue
         cells = [name, "view" if size == "view" else "own size", f"{mine['base_id'].nunique():,}"]
         for level in LEVELS:
-            realized = share((mine["p"] <= level).to_numpy(), mine["base_id"].to_numpy()) if len(mine) else None
-            cells.append("" if realized is None else _percent(realized))
+            cells.append(_percent(share((mine["p"] <= level).to_numpy(), mine["base_id"].to_numpy())))
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

@@ -8,6 +8,9 @@ Times are seconds in headless Chromium on this machine, as median and 95th perce
 - ``control``: from the click on a choice until the page shows what follows from it; one of each page's in turn.
 - ``upload``: from handing a photograph to Try your images, all models of the run chosen and loaded, until every one of
   them has answered. The page has been open for two seconds: nobody finds a picture sooner.
+- ``first_drop``: from handing two photographs to Try your images as a new visitor finds it, two seconds after it opens,
+  until both are answered; others have been there before, so the models are loaded.
+- ``first_drop_unloaded``: the same by the first visitor of a fresh server.
 - ``selection``: from the end of a lasso on a map of 10,240 points (a made run) until its pictures are there.
 
 A page is there when its heading is and the script has ended; ``first_charts`` waits for charts, too, and a control
@@ -25,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -219,6 +223,39 @@ def _uploads(arguments: list[str]) -> Iterator[tuple[str, float]]:
                 yield image_id, seconds
 
 
+def _first_drops(arguments: list[str], loaded: bool = True) -> Iterator[tuple[str, float]]:
+    photographs = open_corpus("photos")
+    ids = itertools.cycle(photographs.rows["image_id"])
+    with browser() as chromium, ExitStack() as servers:
+        address = servers.enter_context(served(arguments)) if loaded else ""
+        for i in itertools.count():
+            with ExitStack() as own:
+                page = chromium.new_page(viewport={"width": 1280, "height": 900})
+                own.callback(page.close)
+                page.goto(f"{address or own.enter_context(served(arguments))}/try")
+                page.get_by_role("heading", name=HEADINGS["Try your images"], level=1).wait_for(timeout=WAIT_MS)
+                settle(page)
+                page.wait_for_timeout(2000)
+                # Another border each time: the same picture would be remembered.
+                files = [
+                    {
+                        "name": f"mine{i}-{j}.png",
+                        "mimeType": "image/png",
+                        "buffer": encode_png(photographs.load(next(ids))[i % 100 :]),
+                    }
+                    for j in range(2)
+                ]
+                field = page.locator("input[type=file]").first
+
+                def there(page: Any = page, i: int = i) -> None:
+                    for j in range(2):
+                        page.get_by_text(f"mine{i}-{j}.png, ").wait_for(timeout=WAIT_MS)
+
+                seconds = _timed(lambda field=field, files=files: field.set_input_files(files), there)  # type: ignore[misc]
+                if i or not loaded:  # the first visitor of a server loads the models
+                    yield "two photographs", seconds
+
+
 def _selections(_: list[str]) -> Iterator[tuple[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(folder) / "large", views=20, repetitions=2)
@@ -245,6 +282,8 @@ KINDS: dict[str, Callable[[list[str]], Iterator[tuple[str, float]]]] = {
     "page_change": _page_changes,
     "control": _controls,
     "upload": _uploads,
+    "first_drop": _first_drops,
+    "first_drop_unloaded": partial(_first_drops, loaded=False),
     "selection": _selections,
 }
 

@@ -101,7 +101,9 @@ def _prepare(run: Run) -> None:
     with suppress(ProbingError):  # the page shows it with the first prediction
         import torch  # noqa: F401
 
-        predictor_of(run)
+        predictor = predictor_of(run)
+        if predictor.has_detector:
+            predictor.prepare_detector()
 
 
 def predict(

@@ -185,6 +185,14 @@ class Predictor:
             self._detector = Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
         return self._detector
 
+    def prepare_detector(self) -> None:
+        """Loads what the detector's first answer would wait for."""
+        from probing_core.prediction.features import prepare
+
+        self.detector()
+        self.judge(DETECTOR)
+        prepare(self.recipe.view, self.recipe.view)
+
     def judge(self, model: str) -> Judge:
         """What turns predictions of ``model`` into verdicts."""
         if model not in self._judges:

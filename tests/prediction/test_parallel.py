@@ -1,0 +1,30 @@
+"""Work in chunks: in order, a bounded number under way, a core a thread."""
+
+from __future__ import annotations
+
+import torch
+
+from probing_core.prediction.parallel import AHEAD, cores, in_chunks, one_core_threads
+
+
+def test_chunks_come_in_order_and_few_are_under_way():
+    begun: list[int] = []
+
+    def chunks():
+        for i in range(20):
+            begun.append(i)
+            yield [i] * 3
+
+    with one_core_threads(2) as pool:
+        for done, (chunk, results) in enumerate(in_chunks(pool, lambda x: 10 * x, chunks())):
+            assert (list(chunk), results) == ([done] * 3, [10 * done] * 3)
+            assert len(begun) <= done + AHEAD  # whatever the folder holds, no more is in memory
+    assert len(begun) == 20
+
+
+def test_each_thread_computes_on_one_core_and_the_caller_on_as_many_as_before():
+    before = torch.get_num_threads()
+    with one_core_threads(3) as pool:
+        assert list(pool.map(lambda _: torch.get_num_threads(), range(6))) == [1] * 6
+    assert torch.get_num_threads() == before
+    assert cores() >= 1
