@@ -1,4 +1,4 @@
-"""The pages of the site that are made when it is built (a hook of MkDocs): commands, measures, cards, the notebook.
+"""The pages of the site that are made when it is built (a hook of MkDocs): commands, measures, cards, notebooks.
 
 Commands come from their own help, measures from the catalog, so that neither can be out of date.
 """
@@ -18,7 +18,7 @@ from probing_core.measures import MEASURES
 
 ROOT = Path(__file__).resolve().parents[1]
 ZOO = ROOT / "data" / "zoo"
-NOTEBOOK = ROOT / "docs" / "how-to" / "folder.ipynb"
+NOTEBOOKS = tuple(sorted((ROOT / "docs" / "how-to").glob("*.ipynb")))
 WIDTH = "100"
 """Columns of the help."""
 
@@ -29,9 +29,10 @@ def on_files(files: Any, config: Any) -> Any:
 
     for path, text in pages().items():
         files.append(File.generated(config, path, content=text))
-    notebook = files.get_file_from_path("how-to/folder.ipynb")
-    if notebook is not None:
-        files.remove(notebook)  # its page stands for it
+    for path in NOTEBOOKS:
+        notebook = files.get_file_from_path(f"how-to/{path.name}")
+        if notebook is not None:
+            files.remove(notebook)  # its page stands for it
     return files
 
 
@@ -43,7 +44,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def link_to_pages(markdown: str) -> str:
     markdown = re.sub(r"\]\(\.\./data/zoo\)", "](zoo/index.md)", markdown)
     markdown = re.sub(r"\]\(\.\./data/zoo/", "](zoo/", markdown)
-    return markdown.replace("folder.ipynb)", "folder.md)")
+    return re.sub(r"\]\(([\w./-]+)\.ipynb\)", r"](\1.md)", markdown)
 
 
 def pages() -> dict[str, str]:
@@ -51,11 +52,12 @@ def pages() -> dict[str, str]:
     made = {
         "reference/commands.md": commands(),
         "reference/measures.md": measures(),
-        "how-to/folder.md": notebook(json.loads(NOTEBOOK.read_text(encoding="utf-8"))),
         "zoo/index.md": cards(),
         "contributing.md": (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("](docs/", "]("),
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
     }
+    for path in NOTEBOOKS:
+        made[f"how-to/{path.stem}.md"] = notebook(json.loads(path.read_text(encoding="utf-8")))
     for card in ZOO.glob("*.md"):
         made[f"zoo/{card.name}"] = card.read_text(encoding="utf-8")
     return made

@@ -107,15 +107,25 @@ def test_the_code_of_a_page_runs(page, folder, monkeypatch, capsys):
             raise AssertionError(f"{page}: nobody runs blocks of '{block.language}'")
 
 
-def test_the_notebook_runs_and_shows_what_it_gives(tmp_path):
-    saved = json.loads(notebook.NOTEBOOK.read_text(encoding="utf-8"))
-    ran = notebook.executed(notebook.NOTEBOOK)
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [(notebook.NOTEBOOK, ("zoo/mae", "image/png")), (notebook.SCAN_NOTEBOOK, ("verdict", "untouched", "sepia"))],
+    ids=lambda value: getattr(value, "stem", ""),
+)
+def test_the_notebooks_run_and_show_what_they_give(path, shown):
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    if not notebook.can_run(path):
+        for cell in saved["cells"]:  # until the reference run has a detector
+            if cell["cell_type"] == "code":
+                ast.parse("".join(cell["source"]))
+                assert not cell["outputs"]
+        pytest.skip("the reference run has no detector of alterations")
+    ran = notebook.executed(path)
     assert [len(cell.get("outputs", [])) for cell in ran["cells"]] == [
         len(cell.get("outputs", [])) for cell in saved["cells"]
     ]
     text = "".join(str(output) for cell in ran["cells"] for output in cell.get("outputs", []))
-    assert "zoo/mae" in text
-    assert "image/png" in text
+    assert all(words in text for words in shown)
 
 
 def test_every_command_is_documented():

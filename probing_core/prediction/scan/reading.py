@@ -25,16 +25,17 @@ THUMBNAIL = 72
 """Pixels of the longer side."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class File:
-    """A file to scan.
+    """A file to scan, small: there may be a million.
 
     Attributes:
+        path: absolute.
         name: relative to the folder, with forward slashes; characters that are no text are replaced.
         stamp: size and time of the last change, by which a changed file is scanned again.
     """
 
-    path: Path
+    path: str
     name: str
     stamp: tuple[int, int]
 
@@ -59,7 +60,7 @@ def find_files(folder: Path, apart: Path) -> list[File]:
                 continue
             status = path.lstat()
             shown = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
-            found.append(File(path, shown, (status.st_size, status.st_mtime_ns)))
+            found.append(File(str(path), shown, (status.st_size, status.st_mtime_ns)))
     if not found:
         raise BadConfig(f"'{folder}' holds no picture; expected files that end in {', '.join(sorted(SUFFIXES))}.")
     return found
@@ -92,7 +93,7 @@ def examine(file: File, detector: Detector, view: int, gray: bool = False) -> Fi
         gray: whether it is scored turned gray, too.
     """
     try:
-        picture = inspect(file.path, file.name)
+        picture = inspect(Path(file.path), file.name)
     except BadImage as error:
         return Finding(error=str(error))
     crops = cut(picture.image, view)
