@@ -1,12 +1,14 @@
-"""Ships a run as ``data/reference``: its tables, linear probes and maps; no pictures, no embeddings, no path.
+"""Ships a run as ``data/reference``: its tables, linear probes, maps and detector; no pictures, no embeddings, no path.
 
     python -m scripts.reference RUN --describe "what the corpus is" \\
+        --calibrated-on "what the first corpus of --calibrate-on is" --calibrated-on "what the second is" \\
         --license "caltech101=CC BY 4.0" --license "pacs=none stated"
 
-The recipe then names the corpus by its fingerprint and by that description, and the table of images names the license
-of each that the corpus says nothing of, by the first part of its id. RUN is made by `probing run` with
-``--transforms bank,far-styles``, ``--limit 1000``, ``--live-images 1500``, ``--repetitions 3`` and ``--models`` that
-name every encoder of the zoo and the baselines.
+The recipe then names the corpora by their fingerprints and by these descriptions, and the table of images names the
+license of each that the corpus says nothing of, by the first part of its id. RUN is made by `probing run` with
+``--transforms bank,far-styles``, ``--limit 1000``, ``--live-images 1500``, ``--repetitions 3``,
+``--calibrate-on parquet:clean.parquet,parquet:large.parquet`` (photographs, then some of them at their own size) and
+``--models`` that name every encoder of the zoo and the baselines.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,30 +28,37 @@ from probing_core.runs import layout
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store, digest
 
-SHIPPED = (layout.IMAGES, layout.SAMPLES, layout.TABLES, layout.MODELS, layout.SERIES)
+SHIPPED = (layout.IMAGES, layout.SAMPLES, layout.TABLES, layout.MODELS, layout.SERIES, layout.VERDICTS)
 """Embeddings of these folders stay behind: they are large, and whoever has the corpus makes them again."""
 
 MOST_BYTES = 60_000_000
 
 
-def ship(run: Store, description: str, licenses: Mapping[str, str], out: Path) -> int:
+def ship(run: Store, description: str, calibrated_on: Sequence[str], licenses: Mapping[str, str], out: Path) -> int:
     """Writes ``out`` anew from ``run``; returns its bytes.
 
     Args:
+        description, calibrated_on: what its corpus is, and what each of those is that calibrate its verdicts.
         licenses: first part of an image's id -> its license.
 
     Raises:
-        ProbingError: the run is not complete, or is larger than what ships.
+        ProbingError: the run is not complete, is larger than what ships, or has another number of corpora.
     """
     if not run.has(layout.SCORES):
         raise ProbingError(f"'{run.root}' has no scores yet; `probing run --out {run.root}` completes it.")
+    recipe = Recipe.from_toml(run.read_toml(layout.RECIPE))
+    if len(calibrated_on) != len(recipe.calibrate_on):
+        raise ProbingError(
+            f"Verdicts of '{run.root}' are calibrated on {len(recipe.calibrate_on)} corpora; describe each with "
+            f"--calibrated-on, {len(calibrated_on)} are described."
+        )
     names = [name for name in run.names() if name.startswith(SHIPPED) and not layout.is_embeddings_path(name)]
     total = sum(run.path(name).stat().st_size for name in names)
     if total > MOST_BYTES:
         raise ProbingError(f"The shipped part of '{run.root}' has {total:,} bytes; {MOST_BYTES:,} are allowed.")
     shutil.rmtree(out, ignore_errors=True)
     shipped = Store(out)
-    recipe = replace(Recipe.from_toml(run.read_toml(layout.RECIPE)), corpus=description)
+    recipe = replace(recipe, corpus=description, calibrate_on=tuple(calibrated_on))
     with shipped.locked():
         shipped.write_toml(layout.RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
         for name in names:
@@ -77,11 +86,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--describe", required=True, help="what the corpus is, in a few words")
+    parser.add_argument("--calibrated-on", action="append", default=[], metavar="TEXT", help="what each of those is")
     parser.add_argument("--license", type=_named, action="append", default=[], metavar="COLLECTION=LICENSE")
     options = parser.parse_args()
     out = reference_run()
     try:
-        total = ship(Store(options.run), options.describe, dict(options.license), out)
+        total = ship(Store(options.run), options.describe, options.calibrated_on, dict(options.license), out)
     except ProbingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

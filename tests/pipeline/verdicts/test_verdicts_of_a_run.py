@@ -11,7 +11,7 @@ import pytest
 
 from probing_core.cli import main
 from probing_core.corpora import open_corpus
-from probing_core.errors import BadConfig, BadRun
+from probing_core.errors import BadConfig, BadRun, ProbingError
 from probing_core.images import encode_png
 from probing_core.pipeline import Options, run
 from probing_core.pipeline.verdicts import is_complete
@@ -25,6 +25,7 @@ from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.samples import sample_key
 from probing_core.runs.store import Store
 from probing_core.transforms import resolve
+from scripts.reference import ship
 from tests.conftest import scene, write_scenes
 
 MODEL = "baseline/handcrafted"
@@ -91,6 +92,11 @@ def test_every_model_has_scores_of_the_same_views(made):
     assert facts[0].equals(facts[1])
     table = tables[MODEL]
     counts = table.groupby(["role", "size", "maker"]).size().to_dict()
+    # Five of the six ways in which a photograph is altered, at its own size.
+    assert [counts.pop(("report", "large", maker)) for maker in ("bank", "alternative")] == pytest.approx(
+        [20, 20], abs=4
+    )
+    assert table[(table["size"] == "large") & (table["transform"] != "identity")].groupby("base_id").size().eq(5).all()
     assert counts == {
         ("calibrate", "view", "as it is"): 110,
         ("calibrate", "view", "turned gray"): 110,
@@ -102,6 +108,13 @@ def test_every_model_has_scores_of_the_same_views(made):
         ("report", "view", "alternative"): 24,
     }
     assert not made.names("verdicts/units/")
+
+
+def test_large_pictures_are_scored_by_whole_and_tiles_and_views_alike(made):
+    table = made.read_table(scored_views_path(DETECTOR))
+    same = (table["score"] == table["whole_score"]).groupby(table["size"]).mean()
+    assert same["view"] == 1
+    assert same["large"] < 0.2
 
 
 def test_scores_are_those_of_the_live_answer(made, clean_scenes):
@@ -188,6 +201,21 @@ def test_runs_that_take_probes_take_verdicts(made, few_scenes, tmp_path):
     both = Options(corpus=f"folder:{few_scenes}", probes_from=made.root, calibrate_on=("photos",))
     with pytest.raises(BadConfig, match="--calibrate-on"):
         run(tmp_path / "other", both, ("embed",))
+
+
+def test_what_ships_has_the_detector_and_no_path(made, options, clean_scenes, tmp_path):
+    whole = Store(shutil.copytree(made.root, tmp_path / "run"))
+    run(whole.root, options, ("evaluate",))
+    with pytest.raises(ProbingError, match="2 corpora"):
+        ship(whole, "scenes", ["small ones"], {}, tmp_path / "reference")
+    ship(whole, "scenes", ["small ones", "large ones"], {}, tmp_path / "reference")
+    shipped = Store(tmp_path / "reference")
+    assert read_recipe(shipped).calibrate_on == ("small ones", "large ones")
+    assert str(clean_scenes).encode() not in shipped.read_bytes("run.toml")
+    dark = resolve("gamma").apply(scene(5000, 40), 3.5, np.random.default_rng(0))
+    first, second = (Predictor(root).verdicts(DETECTOR, [cut(dark, 32)])[0] for root in (made.root, shipped.root))
+    assert first == second
+    assert first.n == 110
 
 
 def test_a_recipe_without_calibration_has_the_keys_of_before(made):
