@@ -35,7 +35,7 @@ from scripts.detector_scores import measured, publish
 
 CLEAN, UNTOUCHED, ALTERED, REDRAWS, RATE = 500, 2000, 100, 200, 0.1
 
-MOST_ALTERED = 300
+MOST_ALTERED = 150
 """Photographs that are altered as well, each in every group twice."""
 
 
