@@ -25,7 +25,7 @@ import numpy as np
 
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_jpeg
-from probing_core.runs.layout import LOG
+from probing_core.runs.layout import LOG, PROGRESS
 from probing_core.transforms import resolve
 
 SIDES = (150, 400)
@@ -88,7 +88,7 @@ def contents(out: Path) -> dict[str, str]:
     found = {}
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out)
-        if path.is_file() and LOG.rstrip("/") not in name.parts:
+        if path.is_file() and LOG not in name.parts:
             content = path.read_bytes()
             if name.suffix == ".html":
                 content = re.sub(rb'href="[^"]*"', b"", content)
@@ -98,7 +98,7 @@ def contents(out: Path) -> dict[str, str]:
 
 def _done(out: Path) -> int:
     try:
-        return int(json.loads((out / LOG / "progress.json").read_bytes())["done"])
+        return int(json.loads((out / PROGRESS).read_bytes())["done"])
     except (OSError, ValueError, KeyError):
         return 0
 

@@ -206,6 +206,7 @@ def test_runs_that_take_probes_take_verdicts(made, few_scenes, tmp_path):
 def test_what_ships_has_the_detector_and_no_path(made, options, clean_scenes, tmp_path):
     whole = Store(shutil.copytree(made.root, tmp_path / "run"))
     run(whole.root, options, ("evaluate",))
+    whole = Store(whole.root)
     with pytest.raises(ProbingError, match="2 corpora"):
         ship(whole, "scenes", ["small ones"], {}, tmp_path / "reference")
     ship(whole, "scenes", ["small ones", "large ones"], {}, tmp_path / "reference")
