@@ -58,7 +58,8 @@ def page(detecting_run, serve, chromium):
 
 
 def answer(page, index: int):
-    return page.locator(f".st-key-answer-{index}").get_by_test_id("stAlert").first
+    alert = page.locator(f".st-key-answer-{index}").get_by_test_id("stAlert").first
+    return alert.get_by_test_id("stMarkdownContainer")  # without the icon
 
 
 def test_an_untouched_photograph_reads_as_untouched_and_blurred_as_blur(page, folder):
