@@ -1,6 +1,6 @@
 """A large scan that is killed and goes on: ``python -m scripts.scan_kills RUN [--pictures 10000] [--kills 5]``.
 
-A folder of JPEGs is made from the packaged photographs (untouched ones and blurred ones, 150 to 400 pixels), and
+A folder of JPEGs is made from the packaged photographs (untouched ones and blurred ones, 110 to 200 pixels), and
 scanned twice by the detector of RUN: once left alone, and once by a process that is killed at moments spread over the
 work and started again. Prints one JSON object: whether all files of both are the same byte by byte (addresses of
 pictures in the page aside), seconds, and the peak memory of the scan left alone and of one of a tenth of the folder.
@@ -28,7 +28,7 @@ from probing_core.images import encode_jpeg
 from probing_core.runs.layout import LOG, PROGRESS
 from probing_core.transforms import resolve
 
-SIDES = (150, 400)
+SIDES = (110, 200)
 POLL_S = 0.2
 
 
