@@ -26,6 +26,8 @@ LEVELS = (0.05, 0.01)
 FEWEST = 90
 """Photographs of a source that is shown by itself."""
 
+FEWEST_FOR_INTERVAL = 6
+
 POOLED = "other sources"
 
 
@@ -44,7 +46,7 @@ def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[str]
     sets.append(("all, without color", untouched[untouched["no_color"]]))
     lines = []
     for name, mine in sets:
-        if mine.empty:
+        if mine["base_id"].nunique() < FEWEST_FOR_INTERVAL:
             continue
         cells = [name, "view" if size == "view" else "own size", f"{mine['base_id'].nunique():,}"]
         for level in LEVELS:
