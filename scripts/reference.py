@@ -71,10 +71,8 @@ def ship(run: Store, description: str, calibrated_on: Sequence[str], licenses: M
 
 def licensed(images: pd.DataFrame, licenses: Mapping[str, str]) -> pd.DataFrame:
     """``images`` with the ``license`` of those that have none."""
-    collection = images["image_id"].str.partition("/")[0]
-    return images.assign(
-        license=images["license"].where(images["license"] != "", collection.map(lambda name: licenses.get(name, "")))
-    )
+    stated = images["image_id"].str.partition("/")[0].map(lambda collection: licenses.get(collection, ""))
+    return images.assign(license=images["license"].where(images["license"] != "", stated))
 
 
 def _named(text: str) -> tuple[str, str]:
