@@ -15,7 +15,7 @@ import pandas as pd
 
 from probing_core.charts import LAYER_TASKS
 from probing_core.embedders import ZOO_ORDER
-from probing_core.results import Run, change_of_corpus, summaries
+from probing_core.results import Run, change_of_corpus, summaries, verdict_in_words, verdicts_by_set
 from probing_core.runs import layout
 from probing_core.runs.store import Store
 from scripts import idea_pictures, notebook, transform_docs
@@ -123,11 +123,15 @@ def score_table(run: Store) -> str:
 
 
 def claims_list(run: Store) -> str:
-    """The claims with their verdicts and what they rest on, as a numbered list."""
-    claims = run.read_table(layout.CLAIMS)
-    return "\n".join(
-        f"{n}. {r.claim} **{r.verdict.capitalize()}.** {r.evidence}" for n, r in enumerate(claims.itertuples(), 1)
-    )
+    """The claims with their verdicts and what they rest on, as a numbered list for each set of encoders."""
+    parts = []
+    for judged in verdicts_by_set(run.read_table(layout.CLAIMS)):
+        lines = [
+            f"{n}. {row['claim']} **{verdict_in_words(row)}** {row['evidence']}"
+            for n, row in enumerate(judged.claims.to_dict("records"), 1)
+        ]
+        parts.append("\n".join([f"{judged.title} ({judged.encoders}):", "", *lines]))
+    return "\n\n".join(parts)
 
 
 def ablations_list(run: Store) -> str:

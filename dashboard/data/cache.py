@@ -7,7 +7,7 @@ objects are read-only: pages copy what they change.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -240,6 +240,40 @@ def bundled_models() -> list[str]:
     from probing_core.embedders import bundled
 
     return list(bundled())
+
+
+def model_sets() -> list[str]:
+    """Names that stand for several models."""
+    from probing_core.embedders import MODEL_SETS
+
+    return list(MODEL_SETS)
+
+
+def dimensions(names: Sequence[str]) -> dict[str, int | None]:
+    """Model -> numbers in its embedding, of every model that ``names`` stand for; sets of models are looked up nowhere.
+
+    Raises:
+        ProbingError: there is no such model, or it cannot be used here.
+    """
+    from probing_core.embedders import CATALOG, MODEL_SETS, expand
+
+    several = expand(name for name in names if name in MODEL_SETS)
+    single = {name: dimension(name) for name in names if name not in MODEL_SETS}
+    return {name: CATALOG.get(name).dim for name in several} | single
+
+
+def download_summary(names: Sequence[str]) -> str:
+    """What has to be downloaded for the models that ``names`` stand for; empty for nothing."""
+    from probing_core.embedders import download_summary, expand
+
+    return download_summary(expand(names))
+
+
+def published_view() -> int:
+    """Pixels of the view that the set ``published`` is made for."""
+    from probing_core.embedders import PUBLISHED_VIEW
+
+    return PUBLISHED_VIEW
 
 
 def dimension(model: str) -> int | None:

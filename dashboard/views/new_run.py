@@ -71,7 +71,12 @@ def _form() -> tuple[str, dict, str, bool]:
             st.multiselect, "Groups of transformations", "new-groups", [], changing, placeholder="the whole bank"
         )
         view = state.choice(
-            st.select_slider, "View (pixels)", "new-view", VIEW, VIEWS, help="The square that models receive."
+            st.select_slider,
+            "View (pixels)",
+            "new-view",
+            _view_of(models),
+            VIEWS,
+            help="The square that models receive.",
         )
     arguments = {"corpus": corpus, "models": models, "view": view, "limit": int(limit), "groups": groups}
     problem = _problem(name, models, wanted, known)
@@ -102,7 +107,24 @@ def _models() -> tuple[list[str], bool]:
     """The chosen models, and whether somebody here wants them looked up: those of a link alone are not."""
     catalog = cache.model_catalog()
     available = [row["name"] for row in catalog if row["available"]]
-    chosen = state.choice(st.multiselect, "Models", "new-models", cache.bundled_models(), available)
+    sets = cache.model_sets()
+
+    def fit_view() -> None:
+        if st.session_state.get("new-view") == VIEW:
+            state.choose("new-view", _view_of(st.session_state["new-models"]))
+
+    chosen = state.choice(
+        st.multiselect,
+        "Models",
+        "new-models",
+        cache.bundled_models(),
+        [*sets, *available],
+        on_change=fit_view,
+        help=f"Those that can be used here, and names of sets: {', '.join(sets)}. To choose the published encoders is "
+        "consent to download them.",
+    )
+    if downloads := cache.download_summary(chosen):
+        st.caption(f":material/download: {plain(downloads)}")
 
     def want() -> None:
         st.session_state["_wanted-further"] = st.session_state["new-further"]
@@ -126,6 +148,11 @@ def _models() -> tuple[list[str], bool]:
         for row in missing:
             box.markdown(f"**{plain(row['name'])}**: {plain(row['why_not'])}")
     return [*chosen, *(name.strip() for name in further.split(",") if name.strip())], wanted
+
+
+def _view_of(models: list[str]) -> int:
+    """The view that is offered for ``models``: published encoders were trained on larger ones."""
+    return cache.published_view() if "published" in models else VIEW
 
 
 def _problem(name: str, models: list[str], wanted: bool, known: bool) -> str:
@@ -157,14 +184,14 @@ def _command(arguments: dict) -> list[str]:
 def _estimate(arguments: dict) -> Estimate | None:
     try:
         images, photographs, skipped = cache.corpus_size(arguments["corpus"])
-        dimensions = {model: cache.dimension(model) for model in arguments["models"]}
+        dimensions = cache.dimensions(arguments["models"])
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return None
     images = min(images, arguments["limit"] or images)
     transforms = sum(t.group != "identity" and t.group in (arguments["groups"] or GROUPS) for t in bank())
     few = min(images, photographs) < FEW_PHOTOGRAPHS
-    pace = most_alike(paces((place.name, run) for place, run in cache.complete_runs()), arguments["models"])
+    pace = most_alike(paces((place.name, run) for place, run in cache.complete_runs()), list(dimensions))
     estimated = estimate(images, transforms, dimensions, pace, few=few)
     _show_estimate(images, estimated, pace)
     if skipped:

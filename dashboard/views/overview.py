@@ -13,11 +13,10 @@ from dashboard.page import page
 from dashboard.text import hint, plain
 from dashboard.views.leaderboard import best_first, show_finding, show_leaderboard
 from dashboard.widgets import messages, pickers, tables
+from dashboard.widgets.claims import show_claims
 from probing_core.charts import profile_chart, substance_chart
 from probing_core.measures import MEASURES
-from probing_core.pipeline.claims import CLAIMS
 from probing_core.results import Run, change_of_corpus, source_of, summaries
-from probing_core.runs import layout
 
 INTRODUCTION = (
     "An image embedding is used for what is in a picture. This shows what else it holds: transformations are applied "
@@ -41,7 +40,7 @@ def show() -> None:
     _substance(run)
     if models:
         _profile(run, models)
-    _claims(run)
+    show_claims(run)
 
 
 def _facts(run: Run) -> str:
@@ -195,66 +194,6 @@ def _content_by_transform(run: Run) -> None:
         column_config={
             c: st.column_config.NumberColumn(f"{words} %", format="%.1f", help=hint("content"))
             for c, words in shares.items()
-        },
-    )
-
-
-def _claims(run: Run) -> None:
-    st.header("The five claims")
-    st.markdown(
-        "They are those of the abstract of *Substance or Style: What Does Your Image Embedding Know?* "
-        "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction."
-    )
-    verdicts = cache.table(run, layout.CLAIMS)
-    if verdicts.empty:
-        for number, claim in enumerate(CLAIMS, 1):
-            st.markdown(f"{number}. {claim}")
-        messages.empty(
-            "This run does not test the claims: that takes many photographs, and encoders that differ in the "
-            "objective alone; the reference run has both."
-        )
-        return
-    for number, row in enumerate(verdicts.astype(str).to_dict("records"), 1):
-        st.markdown(
-            f"{number}. {plain(row['claim'])} **{plain(row['verdict']).capitalize()}.** {plain(row['evidence'])}"
-        )
-    st.caption("One encoder of a kind cannot speak for its objective: a verdict is about these encoders.")
-    tables.download(verdicts, "claims", "Data as CSV")
-    contrasts = cache.table(run, layout.CONTRASTS)
-    if len(contrasts) and (
-        box := pickers.fold("The contrasts that they rest on, named before looking", "show-contrasts")
-    ):
-        with box:
-            _contrast_table(contrasts, "contrasts", {"claim": "claim", "first": "encoder", "second": "less"})
-    _ablations(run)
-
-
-def _ablations(run: Run) -> None:
-    table = cache.table(run, layout.ABLATIONS)
-    table = table[table["p"].notna()] if len(table) else table
-    if table.empty:
-        return
-    st.subheader("What the ablations show")
-    st.markdown(
-        "The encoders on the left learned from captions that name the style, or from views that change color and "
-        "sharpness; their twins on the right did not, and are else alike."
-    )
-    _contrast_table(table, "ablations", {"first": "encoder", "second": "its twin"})
-
-
-def _contrast_table(table: pd.DataFrame, key: str, names: dict[str, str]) -> None:
-    """Differences in points with their intervals, after the columns ``names`` that name the two."""
-    shown = table.assign(**{c: table[c] * 100 for c in ("effect", "low", "high")})
-    point = st.column_config.NumberColumn
-    tables.show_table(
-        shown[[*names, "score", "effect", "low", "high", "p_holm"]],
-        key,
-        column_config=names
-        | {
-            "effect": point("difference", format="%+.1f", help="In points."),
-            "low": point("from", format="%+.1f", help=hint("interval")),
-            "high": point("to", format="%+.1f", help=hint("interval")),
-            "p_holm": point("p", format="%.2g", help="Paired sign flips by photograph, Holm-corrected over the list."),
         },
     )
 

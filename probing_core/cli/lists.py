@@ -62,6 +62,7 @@ def list_models() -> list[dict[str, Any]]:
                 "name": spec.name,
                 "family": spec.family,
                 "objective": spec.objective,
+                "role": spec.role,
                 "dim": spec.dim,
                 "available": state.available,
                 "bundled": spec.name in ours,

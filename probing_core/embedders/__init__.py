@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from probing_core.catalog import Catalog, suggest
 from probing_core.embedders import hub, providers
-from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.embedders.base import ROLES, Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.embedders.names import ModelName, parse
 from probing_core.embedders.providers import baselines
 from probing_core.embedders.providers.callables import from_callable, from_module
@@ -23,12 +23,17 @@ from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 
 __all__ = [
     "CATALOG",
+    "MODEL_SETS",
+    "ROLES",
     "Availability",
     "EmbedderSpec",
     "LoadedEmbedder",
     "ModelName",
     "Preprocessing",
     "bundled",
+    "cast_of",
+    "download_summary",
+    "expand",
     "find_spec",
     "from_callable",
     "from_module",
@@ -70,6 +75,45 @@ def bundled() -> tuple[str, ...]:
         "baseline/handcrafted",
         "baseline/random-vit",
     )
+
+
+ROLE_SETS = {"zoo": zoo.SPECS, "published": PUBLISHED}
+"""The sets of encoders within which the claims are judged, never across them."""
+
+
+def cast_of(of_set: str) -> dict[str, tuple[str, ...]]:
+    """Role -> the encoders of the set ``of_set`` (of `ROLE_SETS`) that play it, roles that none plays left out."""
+    specs = ROLE_SETS[of_set]
+    cast = {role: tuple(spec.name for spec in specs if spec.role == role) for role in ROLES}
+    return {role: names for role, names in cast.items() if names}
+
+
+MODEL_SETS: dict[str, Callable[[], tuple[str, ...]]] = {
+    "bundled": bundled,
+    "zoo": lambda: tuple(spec.name for spec in zoo.SPECS),
+    "published": lambda: tuple(name for names in cast_of("published").values() for name in names),
+    "baselines": lambda: tuple(spec.name for spec in baselines.SPECS),
+}
+"""Names that select several models. ``published`` are the encoders that play a role in the claims."""
+
+PUBLISHED_VIEW = 224
+"""Pixels of the side of the views that published encoders were trained on."""
+
+
+def expand(names: Iterable[str]) -> tuple[str, ...]:
+    """``names``, those of `MODEL_SETS` replaced by the names of their models; none twice."""
+    return tuple(dict.fromkeys(one for name in names for one in (MODEL_SETS[name]() if name in MODEL_SETS else [name])))
+
+
+def download_summary(names: Iterable[str]) -> str:
+    """What has to be downloaded before the models called ``names`` can be used, in a sentence; empty for nothing."""
+    parsed = (parse(name) for name in names)
+    bases = dict.fromkeys(name.base for name in parsed if "weights" not in name.options)
+    absent = [spec for name in bases if name in CATALOG and (spec := CATALOG.get(name)).check().download_from]
+    if not absent:
+        return ""
+    each = ", ".join(f"{spec.name} {spec.download_mb:,.0f} MB" for spec in absent)
+    return f"To be downloaded first: {each}; {sum(spec.download_mb for spec in absent):,.0f} MB in all."
 
 
 @cache

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
+ROLES = ("supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN")
+"""The parts that encoders play in the five claims: the objectives of the six embeddings of arXiv 2307.05610."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -71,6 +74,7 @@ class EmbedderSpec:
         input_size: pixels of the side it receives; None where it is known after loading.
         download_mb: megabytes to download before first use; 0 if none.
         text: whether it embeds text into the same space.
+        role: one of `ROLES` where the claims are judged on this encoder; empty for all others, ablations included.
         loader: (spec, options, device, precision) -> `LoadedEmbedder`; imports its libraries when called.
         check: () -> `Availability`, at once and without a deep-learning framework.
     """
@@ -85,6 +89,7 @@ class EmbedderSpec:
     input_size: int | None = None
     download_mb: float = 0.0
     text: bool = False
+    role: str = ""
     loader: Callable[..., LoadedEmbedder] = field(repr=False)
     check: Callable[[], Availability] = field(default=lambda: Availability(True), repr=False)
 

@@ -15,7 +15,15 @@ from probing_core.embedders.providers import checkpoints, huggingface, open_clip
 
 
 def _timm(
-    model: str, family: str, objective: str, data: str, license: str, input_size: int, dim: int, download_mb: float
+    model: str,
+    family: str,
+    objective: str,
+    data: str,
+    license: str,
+    input_size: int,
+    dim: int,
+    download_mb: float,
+    role: str = "",
 ) -> EmbedderSpec:
     repo = f"timm/{model}"
     return EmbedderSpec(
@@ -28,12 +36,13 @@ def _timm(
         data=data,
         input_size=input_size,
         download_mb=download_mb,
+        role=role,
         loader=timm.load,
         check=partial(hub.on_disk, repo, download_mb),
     )
 
 
-def _open_clip(tag: str, repo: str, data: str, license: str) -> EmbedderSpec:
+def _open_clip(tag: str, repo: str, data: str, license: str, role: str = "") -> EmbedderSpec:
     return EmbedderSpec(
         name=f"open_clip:ViT-B-16/{tag}",
         family="ViT-B/16",
@@ -45,13 +54,14 @@ def _open_clip(tag: str, repo: str, data: str, license: str) -> EmbedderSpec:
         input_size=224,
         download_mb=599,
         text=True,
+        role=role,
         loader=open_clip.load,
         check=partial(hub.on_disk, repo, 599),
     )
 
 
 def _state_dict(
-    name: str, family: str, objective: str, data: str, license: str, dim: int, download_mb: float
+    name: str, family: str, objective: str, data: str, license: str, dim: int, download_mb: float, role: str = ""
 ) -> EmbedderSpec:
     return EmbedderSpec(
         name=name,
@@ -63,6 +73,7 @@ def _state_dict(
         data=data,
         input_size=224,
         download_mb=download_mb,
+        role=role,
         loader=checkpoints.load,
         check=checkpoints.FAMILIES[name].check,
     )
@@ -84,12 +95,14 @@ PUBLISHED = (
         loader=timm.load,
         check=timm.check_packaged,
     ),
-    _timm("vit_base_patch16_224.mae", "ViT-B/16", "MAE", IN1K, NON_COMMERCIAL, 224, 768, 343),
+    _timm("vit_base_patch16_224.mae", "ViT-B/16", "MAE", IN1K, NON_COMMERCIAL, 224, 768, 343, role="MAE"),
     _timm("vit_large_patch16_224.mae", "ViT-L/16", "MAE", IN1K, NON_COMMERCIAL, 224, 1024, 1213),
-    _state_dict("hf:lightly-ai/simclrv1-imagenet1k-resnet50-1x", "ResNet-50", "SimCLR", IN1K, APACHE, 2048, 98),
+    _state_dict(
+        "hf:lightly-ai/simclrv1-imagenet1k-resnet50-1x", "ResNet-50", "SimCLR", IN1K, APACHE, 2048, 98, role="SimCLR"
+    ),
     _state_dict("slip:simclr_base_25ep", "ViT-B/16", "SimCLR", YFCC, "MIT", 768, 343),
     _state_dict("slip:clip_base_25ep", "ViT-B/16", "CLIP", YFCC, "MIT", 768, 599),
-    _open_clip("openai", "timm/vit_base_patch16_clip_224.openai", "400 M pairs, not published", "MIT"),
+    _open_clip("openai", "timm/vit_base_patch16_clip_224.openai", "400 M pairs, not published", "MIT", role="CLIP"),
     _open_clip("laion2b_s34b_b88k", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "LAION-2B", "MIT"),
     _open_clip("datacomp_xl_s13b_b90k", "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K", "DataComp-1B", "MIT"),
     _timm("vit_base_patch16_clip_224.openai", "ViT-B/16", "CLIP", "400 M pairs, not published", APACHE, 224, 768, 345),
@@ -104,11 +117,12 @@ PUBLISHED = (
         input_size=289,
         download_mb=690,
         text=True,
+        role="ALIGN",
         loader=huggingface.load,
         check=partial(huggingface.check, "kakaobrain/align-base", 690),
     ),
     _timm("vit_base_patch16_224.augreg_in21k", "ViT-B/16", "supervised", IN21K, APACHE, 224, 768, 410),
-    _timm("deit_base_patch16_224.fb_in1k", "ViT-B/16", "supervised", IN1K, APACHE, 224, 768, 346),
+    _timm("deit_base_patch16_224.fb_in1k", "ViT-B/16", "supervised", IN1K, APACHE, 224, 768, 346, role="supervised"),
     _timm(
         "tf_efficientnet_b7.ns_jft_in1k",
         "EfficientNet-B7",
@@ -143,4 +157,7 @@ PUBLISHED = (
     _timm("eva02_base_patch14_224.mim_in22k", "EVA-02-B/14", "masked image modeling", IN21K, "MIT", 224, 768, 343),
     _state_dict("hf:tomg-group-umd/CSD-ViT-L", "ViT-L/14", "style (CSD)", "LAION-Styles", "unknown", 768, 1222),
 )
-"""In the order of the protocol: masked, contrastive, image-text, supervised, newer, style."""
+"""In the order of the protocol: masked, contrastive, image-text, supervised, newer, style.
+
+One encoder a role, named before any was compared: supervised, SimCLR and MAE are those that learned from ImageNet-1k,
+CLIP and ALIGN the ones most used. Nobody has published weights of CAN."""

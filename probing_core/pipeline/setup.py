@@ -10,7 +10,8 @@ from typing import Any
 
 from probing_core.corpora import open_corpus, same_name
 from probing_core.corpora.base import Corpus
-from probing_core.embedders import bundled, find_spec, parse
+from probing_core.embedders import PUBLISHED_VIEW, bundled, find_spec, parse
+from probing_core.embedders import expand as expand_models
 from probing_core.errors import BadConfig, BadRun, ProbingError
 from probing_core.prediction.parallel import cores
 from probing_core.results.run_places import find_runs
@@ -29,11 +30,12 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
         BadRun: the run was made by another recipe; the sentence names what differs.
         UnknownName: there is no such model or transform.
     """
-    for name in options.models or ():
+    named = expand_models(options.models or ())
+    for name in named:
         find_spec(name)  # a wrong name is refused before anything is written
     for name in _with_identity(options.transforms):
         resolve(name)
-    models = tuple(parse(name).full for name in options.models) if options.models else None
+    models = tuple(parse(name).full for name in named) or None
     if not store.has(RECIPE):
         corpus = open_corpus("photos" if options.corpus is None else options.corpus)
         recipe = _new_recipe(options, corpus, models)
@@ -76,6 +78,8 @@ def _same_names(some: Sequence[str], others: Sequence[str]) -> bool:
 def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None) -> Recipe:
     learned = tuple(transform.name for transform in bank())
     entries = options.entries()
+    if options.view is None and "published" in (options.models or ()):
+        entries["view"] = PUBLISHED_VIEW
     if options.probes_from is not None:
         entries["probes_from"] = _probe_digest(options.probes_from)
         source = read_recipe(Store(options.probes_from))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from probing_core.corpora.base import Corpus
+from probing_core.embedders import download_summary
 from probing_core.errors import BadConfig, BadRun
 from probing_core.pipeline.batches import everything_embedded
 from probing_core.pipeline.embed import embed
@@ -80,6 +81,7 @@ def _stage(
         if not everything_embedded(store, recipe):
             corpus = corpus or open_same_corpus(recipe)
             source = find_probe_source(recipe, options)
+            progress.note(download_summary(recipe.models))
             embed(store, recipe, corpus, progress, options.device, options.precision, source)
         for name in store.names(UNITS):  # left by a kill while they were removed: their tables are there
             store.remove(name)

@@ -5,6 +5,7 @@ Nothing here trains or embeds, and nothing imports a deep-learning framework.
 
 from __future__ import annotations
 
+from probing_core.results.claims import Verdicts, verdict_in_words, verdicts_by_set
 from probing_core.results.command import command_of, corpus_is_named
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.corpus_shift import change_of_corpus, source_of
@@ -19,6 +20,7 @@ __all__ = [
     "PicturesMissing",
     "Run",
     "RunPlace",
+    "Verdicts",
     "change_of_corpus",
     "command_of",
     "confusion_matrix",
@@ -30,4 +32,6 @@ __all__ = [
     "rankable",
     "source_of",
     "tell_apart",
+    "verdict_in_words",
+    "verdicts_by_set",
 ]

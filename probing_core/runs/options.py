@@ -45,7 +45,13 @@ class Options:
         default=None, metadata=_about("N", f"pixels of the side of the views (default {VIEW})", "number", entry=True)
     )
     models: Sequence[str] | None = field(
-        default=None, metadata=_about("a,b", "default: the models that come with the product", "names")
+        default=None,
+        metadata=_about(
+            "a,b",
+            "default: bundled, the models that come with the product; zoo, baselines and published (those of the six "
+            "that were published, at a view of 224) stand for several as well",
+            "names",
+        ),
     )
     transforms: Sequence[str] | None = field(
         default=None,

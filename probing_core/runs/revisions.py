@@ -37,5 +37,5 @@ again."""
 STUDIES = 4
 """Of every study."""
 
-CLAIMS = 6
+CLAIMS = 7
 """Of the tables of claims, contrasts and ablations: how verdicts are reached."""

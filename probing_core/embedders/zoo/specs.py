@@ -42,6 +42,17 @@ OBJECTIVES = {
 }
 """Name in the zoo -> what it was trained for."""
 
+ROLES = {
+    "supervised": "supervised",
+    "simclr": "SimCLR",
+    "mae": "MAE",
+    "can": "CAN",
+    "clip-plain": "CLIP",
+    "align-plain": "ALIGN",
+}
+"""Name in the zoo -> its role in the claims. What is claimed of image-text models is judged on the encoders whose
+captions never name a style."""
+
 WITH_TEXT = ("clip", "align", "clip-plain", "align-plain")
 
 
@@ -121,6 +132,7 @@ SPECS = tuple(
         data=DATA,
         input_size=SIZE,
         text=name in WITH_TEXT,
+        role=ROLES.get(name, ""),
         loader=_load,
         check=partial(_check, name),
     )

@@ -21,7 +21,15 @@ from probing_core.charts import (
     substance_chart,
 )
 from probing_core.measures import MEASURES
-from probing_core.results import Run, confusion_matrix, leaderboard, summaries
+from probing_core.results import (
+    Run,
+    confusion_matrix,
+    leaderboard,
+    summaries,
+    verdict_in_words,
+    verdicts_by_set,
+)
+from probing_core.results.claims import BEFORE_SETS
 from probing_core.results.finding import finding
 from probing_core.results.ranking import of_subset
 from probing_core.results.report.methods import methods
@@ -270,7 +278,7 @@ def _studies(run: Run, models: list[str]) -> Iterator[object]:
         if name in ("claims", "cka"):
             yield Text(title)
         if name == "claims":
-            yield Table(table)
+            yield from _claims(table)
             continue
         blocks: list[object] = []
         if name == "geometry":
@@ -281,6 +289,14 @@ def _studies(run: Run, models: list[str]) -> Iterator[object]:
         if name == "cka" and {"model_a", "model_b", "value"} <= set(table.columns):
             yield _likeness(table, models)
         yield More(title, [*blocks, Table(table)])
+
+
+def _claims(table: pd.DataFrame) -> Iterator[object]:
+    """The verdicts, a table for each set of encoders that they are about."""
+    for judged in verdicts_by_set(table):
+        yield Text(f"{judged.title}. {judged.encoders}.")
+        words = [verdict_in_words(row) for row in judged.claims.to_dict("records")]
+        yield Table(judged.claims.assign(verdict=words).drop(columns=list(BEFORE_SETS)))
 
 
 def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Chart]:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from probing_core.embedders import bundled
 from probing_core.images import encode_png
 from probing_core.runs.layout import PROGRESS
 from probing_core.runs.progress import Report
@@ -60,6 +61,28 @@ def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
     for key in ("new-name", "new-corpus", "new-limit", "new-further", "new-models", "new-groups", "new-view"):
         assert opened.session_state[key] == app.session_state[key] not in ("", [], 0)
     assert [m.value for m in opened.metric] == [m.value for m in app.metric]
+
+
+def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(open_app, monkeypatch):
+    asked, started = [], []
+    monkeypatch.setattr("dashboard.data.cache.dimension", asked.append)
+    monkeypatch.setattr("dashboard.jobs.worker.start", lambda run, arguments: started.append(arguments))
+    app = open_app("New run", new_name="mine")
+    assert {"bundled", "zoo", "published", "baselines"} <= set(app.multiselect(key="new-models").options)
+    assert "To be downloaded" not in texts(app)
+    app.multiselect(key="new-models").set_value(["published", "baseline/pixels"]).run()
+    assert not app.exception
+    assert "hf:kakaobrain/align-base 690 MB" in unescaped(app)
+    assert "MB in all." in unescaped(app)
+    assert app.select_slider(key="new-view").value == 224
+    label(app, "button", "Start").click().run()
+    (arguments,) = started
+    assert arguments[arguments.index("--models") + 1] == "published,baseline/pixels"
+    assert arguments[arguments.index("--view") + 1] == "224"
+    assert set(asked) == {*bundled(), "baseline/pixels"}, "a set asks no server"
+    linked = open_app("New run", new_models="published", new_name="mine")
+    assert linked.select_slider(key="new-view").value == 224
+    assert open_app("New run", new_models="zoo").select_slider(key="new-view").value == 128
 
 
 @pytest.mark.parametrize("corpus", ["torchvision:CIFAR10", " torchvision:CIFAR10", "folder:/", "theirs:x"])

@@ -96,6 +96,14 @@ def test_the_overview_shows_what_stands_behind_its_scores(open_app):
     assert content[["clean", "transformed", "oracle"]].notna().all().all()
 
 
+def test_the_overview_states_whose_verdicts_it_shows(open_app):
+    shown = unescaped(open_app(run=REFERENCE))
+    assert "**Judged on the zoo, whose encoders differ in the objective alone.**" in shown
+    assert "supervised: zoo/supervised; SimCLR: zoo/simclr;" in shown
+    assert "CLIP: zoo/clip-plain; ALIGN: zoo/align-plain." in shown
+    assert "**Holds here.** 8 of 8 contrasts" in shown
+
+
 def test_overview_tells_what_the_change_of_corpus_costs(open_app, data_folder, made_run, tmp_path):
     source, run = data_folder / "reference", tmp_path / "adopting"
     for path in (source, run):

@@ -24,6 +24,7 @@ from tests.made_run import make_run
 
 pytestmark = pytest.mark.slow
 
+WITHOUT_CAN = {"set": ["published"], "encoders": ["MAE: timm:x"], "missing": ["CAN"]}
 HOSTILE = "<script>alert('x')</script>&\u2028</b>"
 
 
@@ -135,7 +136,7 @@ def test_study_tables_are_shown_as_they_are_found(run, tmp_path):
     shifts = pd.DataFrame({"model": models[0], "transform": names, "measure": "shift", "value": 0.3})
     store = Store(copy)
     for name, table in (
-        ("claims", pd.DataFrame({"claim": ["A claim."], "verdict": ["cannot be told"]})),
+        ("claims", pd.DataFrame({"claim": ["A claim."], "verdict": ["cannot be told"]} | WITHOUT_CAN)),
         ("cka", pairs),
         ("geometry", shifts.assign(model=leaderboard([run], "fine", "seen")["model"].iloc[0])),
         ("homemade", pd.DataFrame({"anything": [1]})),
@@ -143,7 +144,8 @@ def test_study_tables_are_shown_as_they_are_found(run, tmp_path):
         store.write_table(f"tables/{name}.parquet", table, "key")
     page = Page(render("t", sections(Run.open(copy))))
     assert len(page.figures) // 2 == 3 + 2 * len(models) + 2
-    assert {"cannot be told", "homemade", "A claim."} <= set(page.words)
+    assert {"Cannot be told, judged without CAN.", "homemade", "A claim."} <= set(page.words)
+    assert any(w.startswith("Judged on published encoders") and "MAE: timm:x." in w for w in page.words)
 
 
 def test_a_run_of_a_split_corpus_has_its_content_and_other_probes(trained_run):

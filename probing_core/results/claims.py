@@ -1,0 +1,50 @@
+"""The verdicts on the claims, by the set of encoders that they are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+TITLES = {
+    "zoo": "Judged on the zoo, whose encoders differ in the objective alone",
+    "published": "Judged on published encoders, which differ in network, data and budget as well",
+}
+
+BEFORE_SETS = {
+    "set": "zoo",
+    "encoders": "supervised: zoo/supervised; SimCLR: zoo/simclr; MAE: zoo/mae; CAN: zoo/can; CLIP: zoo/clip-plain; "
+    "ALIGN: zoo/align-plain",
+    "missing": "",
+}
+"""What a table of claims meant that was made before it had these columns."""
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Of one set of encoders.
+
+    Attributes:
+        title: whose verdicts they are.
+        encoders: role: encoders, for each role.
+        claims: ``claim``, ``verdict``, ``evidence``, ``missing`` (roles that it is judged without), a row a claim.
+    """
+
+    title: str
+    encoders: str
+    claims: pd.DataFrame
+
+
+def verdicts_by_set(claims: pd.DataFrame) -> list[Verdicts]:
+    """The table of claims of a run, set by set."""
+    table = claims.assign(**{c: value for c, value in BEFORE_SETS.items() if c not in claims})
+    return [
+        Verdicts(TITLES.get(str(of_set), str(of_set)), str(rows["encoders"].iloc[0]), rows)
+        for of_set, rows in table.groupby("set", sort=False)
+    ]
+
+
+def verdict_in_words(row: pd.Series | dict) -> str:
+    """``Holds here, judged without CAN.``"""
+    without = f", judged without {row['missing']}" if row["missing"] else ""
+    return f"{str(row['verdict']).capitalize()}{without}."

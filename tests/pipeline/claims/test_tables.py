@@ -1,0 +1,136 @@
+"""The shipped run judged again, beside published encoders that answer as the zoo's do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core.embedders import ROLES, cast_of
+from probing_core.embedders.published import PUBLISHED
+from probing_core.paths import reference_run
+from probing_core.pipeline.claims import CLAIMS, OPEN, judge
+from probing_core.pipeline.claims.tables import cast_in
+from probing_core.results import verdict_in_words, verdicts_by_set
+from probing_core.results.claims import BEFORE_SETS
+from probing_core.runs import layout
+from probing_core.runs.models import model_entries
+from probing_core.runs.recipe import read_recipe
+from probing_core.runs.store import Store
+
+SHIPPED = ("claims", "contrasts", "ablations")
+TASKS = ("fine", "content", "group-0", "group-1", "group-2")
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory) -> Store:
+    """What verdicts need of the reference run, and its predictions once more under the names of published encoders."""
+    shipped, store = Store(reference_run()), Store(tmp_path_factory.mktemp("judged") / "run")
+    entries = {entry["name"]: entry for entry in model_entries(shipped)}
+    zoo, published = cast_of("zoo"), cast_of("published")
+    names = {name: name for name in (*(n for each in zoo.values() for n in each), "zoo/clip", "zoo/align")}
+    names |= {published[role][0]: zoo[role][0] for role in published} | {"zoo/simclr-matched": "zoo/simclr-matched"}
+    for path in (layout.RECIPE, layout.IMAGES, layout.SAMPLES):
+        store.write_bytes(path, shipped.read_bytes(path), "copied")
+    for name, source in names.items():
+        store.write_toml(layout.model_path(name), entries[source] | {"name": name, "request": name}, "copied")
+        for task in TASKS:
+            path = layout.predictions_path(source, task)
+            store.write_bytes(layout.predictions_path(name, task), shipped.read_bytes(path), "copied")
+    judge(store, read_recipe(store))
+    return store
+
+
+def tables(store: Store, of_set: str | None = None) -> dict[str, pd.DataFrame]:
+    found = {name: store.read_table(layout.table_path(name)) for name in SHIPPED}
+    if of_set is None:
+        return found
+    return {n: t[t["set"] == of_set].reset_index(drop=True) if "set" in t else t for n, t in found.items()}
+
+
+@pytest.mark.slow
+def test_the_shipped_run_has_the_verdicts_and_contrasts_that_it_had(judged):
+    before, now = tables(Store(reference_run())), tables(judged, "zoo")
+    assert now["claims"][["claim", "verdict"]].equals(before["claims"][["claim", "verdict"]])
+    for name in ("contrasts", "ablations"):
+        pd.testing.assert_frame_equal(now[name][list(before[name].columns)], before[name])
+    numbers = [evidence[evidence.index(":") :].count(" ") for evidence in before["claims"]["evidence"]]
+    assert [e[e.index(":") :].count(" ") for e in now["claims"]["evidence"]] == numbers
+    assert set(now["claims"]["encoders"]) == {BEFORE_SETS["encoders"]}
+    assert set(now["claims"]["missing"]) == {""}
+
+
+@pytest.mark.slow
+def test_published_encoders_are_judged_apart_and_without_what_is_missing(judged):
+    zoo, published = tables(judged, "zoo"), tables(judged, "published")
+    assert list(published["claims"]["claim"]) == list(CLAIMS)
+    assert list(published["claims"]["missing"]) == ["CAN"] * 5
+    contrasts = published["contrasts"]
+    involved = (contrasts[["first_role", "second_role"]] == "CAN").any(axis=1)
+    numbers = ["effect", "low", "high", "p"]
+    assert contrasts.loc[involved, numbers].isna().all(axis=None)
+    assert contrasts.loc[~involved, numbers].equals(zoo["contrasts"].loc[~involved, numbers])
+    assert not contrasts[["first", "second"]].apply(lambda c: c.str.startswith("zoo/")).any(axis=None)
+    assert published["claims"]["verdict"][2] == zoo["claims"]["verdict"][2] != OPEN
+    titles = [judged_set.title for judged_set in verdicts_by_set(tables(judged)["claims"])]
+    assert [title.split(",")[0] for title in titles] == ["Judged on the zoo", "Judged on published encoders"]
+    assert verdict_in_words(published["claims"].iloc[2]) == "Holds here, judged without CAN."
+    assert verdict_in_words(zoo["claims"].iloc[2]) == "Holds here."
+
+
+def test_a_table_of_before_is_about_the_zoo():
+    (verdicts,) = verdicts_by_set(Store(reference_run()).read_table(layout.CLAIMS))
+    assert verdicts.title.startswith("Judged on the zoo")
+    assert verdicts.encoders.endswith("CLIP: zoo/clip-plain; ALIGN: zoo/align-plain")
+    assert len(verdicts.claims) == len(CLAIMS)
+
+
+def test_each_role_is_named_once_beforehand():
+    assert list(cast_of("zoo")) == list(ROLES)
+    assert list(cast_of("published")) == [role for role in ROLES if role != "CAN"]
+    assert all(len(names) == 1 for of_set in ("zoo", "published") for names in cast_of(of_set).values())
+    assert {spec.role for spec in PUBLISHED} <= {*ROLES, ""}
+
+
+def test_a_further_training_plays_the_role_and_another_layer_does_not():
+    names = ["zoo/mae", "zoo/mae@weights=/b.safetensors", "zoo/mae@layer=2", "zoo/mae@pool=mean", "zoo/clip", "my/mae"]
+    published = ["timm:vit_base_patch16_224.mae@weights=/a.pth", "timm:vit_large_patch16_224.mae"]
+    assert cast_in("zoo", names + published) == {"MAE": names[:2]}
+    assert cast_in("published", names + published) == {"MAE": published[:1]}
+
+
+def test_trainings_of_one_role_share_its_rows(judged_seeds):
+    contrasts = judged_seeds.read_table(layout.CONTRASTS)
+    row = contrasts[(contrasts["first_role"] == "MAE") & (contrasts["second_role"] == "SimCLR")].iloc[0]
+    assert row["first"].split(", ") == ["zoo/mae", "zoo/mae@weights=/1", "zoo/mae@weights=/2"]
+    assert row["seeds_low"] <= row["effect"] <= row["seeds_high"]
+    assert np.isfinite(row["p_seeds"])
+    assert (
+        "MAE: zoo/mae, zoo/mae@weights=/1, zoo/mae@weights=/2" in judged_seeds.read_table(layout.CLAIMS)["encoders"][0]
+    )
+
+
+def test_what_is_judged_already_is_not_judged_again(judged_seeds, monkeypatch):
+    monkeypatch.setattr("probing_core.pipeline.claims.tables._read_results", lambda *_: pytest.fail("judged again"))
+    judge(judged_seeds, read_recipe(judged_seeds))
+
+
+@pytest.fixture(scope="module")
+def judged_seeds(tmp_path_factory) -> Store:
+    """Three trainings each of two roles, over the first photographs of the reference run alone."""
+    shipped, store = Store(reference_run()), Store(tmp_path_factory.mktemp("seeds") / "run")
+    for path in (layout.RECIPE, layout.IMAGES, layout.SAMPLES):
+        store.write_bytes(path, shipped.read_bytes(path), "copied")
+    samples = store.read_table(layout.SAMPLES, ["sample", "base_id"])
+    for name in ("mae", "simclr"):
+        entry = shipped.read_toml(layout.model_path(f"zoo/{name}"))
+        rows = shipped.read_table(layout.predictions_path(f"zoo/{name}", "fine")).merge(samples)
+        rows = rows[rows["base_id"].isin(rows["base_id"].unique()[:30])].drop(columns="base_id")
+        for seed, option in enumerate(("", "@weights=/1", "@weights=/2")):
+            full = f"zoo/{name}{option}"
+            store.write_toml(layout.model_path(full), entry | {"name": full, "request": full}, "made")
+            wrong = np.random.default_rng(seed).random(len(rows)) < 0.05 * seed
+            predicted = rows["predicted"].mask(wrong, "identity")
+            store.write_table(layout.predictions_path(full, "fine"), rows.assign(predicted=predicted), "made")
+    judge(store, read_recipe(store))
+    return store
