@@ -17,7 +17,8 @@ try:
     from dashboard import startup, state
     from dashboard.components import hover, plot, strength_slider
     from dashboard.data import cache
-    from dashboard.widgets import banner, pickers
+    from dashboard.middleware import middleware
+    from dashboard.widgets import access, banner, pickers
 except ModuleNotFoundError as error:
     if error.name not in ("dashboard", "probing_core"):
         raise
@@ -121,6 +122,7 @@ def main() -> None:
     st.html(STYLE.replace("ACCENT", Theme(dark=cache.is_dark()).accent))
     state.adopt_address()
     pick_run()
+    access.show_status()
     banner.show()
     page.run()
     startup.after_first_page()
@@ -152,4 +154,5 @@ else:
         __file__,
         lifespan=startup.before_serving,
         routes=[route for module in (plot, strength_slider, hover) for route in module.routes()],
+        middleware=middleware(),
     )

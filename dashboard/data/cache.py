@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import state
+from dashboard import rights, state
 from dashboard.text import with_strength
 from probing_core.charts import Theme
 from probing_core.corpora.base import Corpus
@@ -281,7 +281,9 @@ def dimension(model: str) -> int | None:
 
     Raises:
         ProbingError: there is no such model, or it cannot be used here.
+        NotAllowed: the visitor has no rights: a name may be a path, and its host may be asked.
     """
+    rights.require("Naming a model")
     from probing_core.embedders import find_spec
 
     return find_spec(model).dim
@@ -295,13 +297,19 @@ class CorpusSize(NamedTuple):
     skipped: str = ""
 
 
-@st.cache_resource(max_entries=8, ttl=60, show_spinner="Counting images")
 def corpus_size(name: str) -> CorpusSize:
     """What there is in the corpus called ``name``.
 
     Raises:
         ProbingError: it cannot be opened.
+        NotAllowed: the visitor has no rights: a name may be a folder's, or that of a data set to download.
     """
+    rights.require("Opening a corpus")  # before the cache, which another visitor may have filled
+    return _corpus_size(name)
+
+
+@st.cache_resource(max_entries=8, ttl=60, show_spinner="Counting images")
+def _corpus_size(name: str) -> CorpusSize:
     from probing_core.corpora import open_corpus
     from probing_core.corpora.base import NOT_FOR_PROBES
 

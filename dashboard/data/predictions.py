@@ -6,16 +6,19 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.previews import Preview
 from dashboard.text import plain
+from probing_core.embedders.base import LoadedEmbedder
+from probing_core.embedders.hub import no_downloads
 from probing_core.errors import ProbingError
 from probing_core.prediction.predictor import Prediction, Predictor
 from probing_core.prediction.tiles import PictureCrops, cut
@@ -51,6 +54,11 @@ class CachingPredictor(Predictor):
         while len(self._cached) > PREDICTIONS:
             self._cached.popitem(last=False)
         return [found[key] for key in keys]
+
+    def _load(self, model: str) -> LoadedEmbedder:
+        """For visitors without rights, what is on disk alone."""
+        with nullcontext() if rights.allowed() else no_downloads():
+            return super()._load(model)
 
 
 def _digest(crops: PictureCrops) -> bytes:

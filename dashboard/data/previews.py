@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 import streamlit as st
 
-from dashboard.data.pictures import Chosen
-from probing_core.images import encode_png
+from dashboard.data.pictures import Chosen, data_url
 from probing_core.measures.notation import decimal
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source
 from probing_core.transforms.distance import color_difference, describe, psnr
@@ -98,7 +96,7 @@ class Preview:
         number = {pixels: i for i, pixels in enumerate(clean)}
         befores = [number[step.before.tobytes()] for step in steps]
         return {
-            "clean": [_url(image) for image in clean.values()],
+            "clean": [data_url(image) for image in clean.values()],
             "frames": [
                 {"step": index, "before": before, **frame}
                 for index, before, frame in zip(indices, befores, frames, strict=True)
@@ -109,7 +107,7 @@ class Preview:
         """The changed picture of a step as URL, and how far it is from the clean one."""
         if index not in self._frames:
             step = self.step(index)
-            self._frames[index] = {"after": _url(step.after), "numbers": _numbers(step.before, step.after)}
+            self._frames[index] = {"after": data_url(step.after), "numbers": _numbers(step.before, step.after)}
         return self._frames[index]
 
 
@@ -160,7 +158,3 @@ def _numbers(before: np.ndarray, after: np.ndarray) -> dict[str, str]:
         "Perceptual distance": f"{facts.distance:.3f}",
         "Counts as visible": "yes" if facts.visible else "no",
     }
-
-
-def _url(image: np.ndarray) -> str:
-    return "data:image/png;base64," + base64.b64encode(encode_png(image, level=1)).decode()

@@ -1,9 +1,13 @@
-"""The worker process: starting, watching and cancelling a computation that outlives the page."""
+"""The worker process: starting, watching and cancelling a computation that outlives the page.
+
+All but watching needs rights, see `dashboard.rights`.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from dashboard import rights
 from probing_core.errors import BadRun
 from probing_core.runs.layout import LOG, PROGRESS, WORKER_OUTPUT
 from probing_core.runs.progress import Report
@@ -43,7 +48,9 @@ def start(run: Path, arguments: Sequence[str]) -> None:
 
     Raises:
         BadRun: nothing can be written to ``run``.
+        NotAllowed: the visitor has no rights.
     """
+    rights.require("Starting a run")
     _work(run, ["run", "--out", str(run), *arguments])
 
 
@@ -56,7 +63,9 @@ def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
 
     Raises:
         BadRun: nothing can be written to ``out``.
+        NotAllowed: the visitor has no rights.
     """
+    rights.require("Scanning a folder")
     trusted = ["--clean", str(clean)] if clean else []
     _work(out, ["scan", str(folder), "--out", str(out), "--run", str(run), *trusted])
 
@@ -66,7 +75,9 @@ def draw_maps(run: Path, models: Sequence[str]) -> None:
 
     Raises:
         BadRun: nothing can be written to ``run``.
+        NotAllowed: the visitor has no rights.
     """
+    rights.require("Drawing a map")
     _work(run, ["project", "--run", str(run), "--models", ",".join(models)])
 
 
@@ -98,7 +109,12 @@ def _work(run: Path, command: Sequence[str]) -> None:
 
 
 def cancel(run: Path) -> bool:
-    """Asks the worker of ``run`` to end; whether there was one. What is complete stays."""
+    """Asks the worker of ``run`` to end; whether there was one. What is complete stays.
+
+    Raises:
+        NotAllowed: the visitor has no rights.
+    """
+    rights.require("Cancelling a computation")
     report = report_of(run)
     process = _process(report) if report is not None and report.state == "running" else None
     if process is None:
@@ -108,6 +124,16 @@ def cancel(run: Path) -> bool:
     except psutil.Error:  # it has ended, or belongs to somebody else
         return False
     return True
+
+
+def remove(run: Path) -> None:
+    """Removes the folder of a run of which nothing was computed.
+
+    Raises:
+        NotAllowed: the visitor has no rights.
+    """
+    rights.require("Removing a run")
+    shutil.rmtree(run)
 
 
 def _process(report: Report) -> psutil.Process | None:

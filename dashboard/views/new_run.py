@@ -6,19 +6,19 @@ import shutil
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import rights, state
 from dashboard.data import cache
 from dashboard.jobs import worker
 from dashboard.jobs.estimate import Estimate, Pace, estimate, most_alike, paces
 from dashboard.page import page
 from dashboard.text import plain
-from dashboard.widgets import banner, messages, pickers
+from dashboard.widgets import access, banner, messages, pickers
 from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
 from probing_core.results import RunPlace
 from probing_core.runs import layout
 from probing_core.runs.options import Options
-from probing_core.runs.progress import duration
+from probing_core.runs.progress import Report, duration
 from probing_core.runs.recipe import VIEW
 from probing_core.runs.samples import FEW_PHOTOGRAPHS
 from probing_core.transforms import GROUPS, bank
@@ -38,6 +38,8 @@ def show() -> None:
     )
     _runs()
     st.header("Start another")
+    if not access.ask("Starting a run"):
+        return
     name, arguments, problem, wanted = _form()
     estimated = _estimate(arguments) if arguments["models"] and wanted else None
     if problem:
@@ -237,19 +239,25 @@ def _runs() -> None:
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):
             begun = (place.path / layout.RECIPE).is_file()
             st.markdown(f"**{plain(place.name)}** — {_status(place.complete, report, begun)}", width="stretch")
-            if report and report.state == "running":
-                if st.button("Cancel", key=f"cancel-{place.name}"):
-                    worker.cancel(place.path)
-            elif not begun:
-                if st.button("Remove", key=f"remove-{place.name}", help="Nothing of it has been computed."):
-                    shutil.rmtree(place.path)
-                    st.rerun()
-            elif _unfinished(place.complete, report) and st.button("Resume", key=f"resume-{place.name}"):
-                worker.start(place.path, [])
-                banner.watch(place.name)
+            if rights.allowed():
+                _control(place, report, begun)
             if place.complete and st.button("Open", key=f"open-run-{place.name}"):
                 state.choose("run", place.name)
                 st.switch_page("views/overview.py")
+
+
+def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
+    """What can be done to a run as it is now."""
+    if report and report.state == "running":
+        if st.button("Cancel", key=f"cancel-{place.name}"):
+            worker.cancel(place.path)
+    elif not begun:
+        if st.button("Remove", key=f"remove-{place.name}", help="Nothing of it has been computed."):
+            worker.remove(place.path)
+            st.rerun()
+    elif _unfinished(place.complete, report) and st.button("Resume", key=f"resume-{place.name}"):
+        worker.start(place.path, [])
+        banner.watch(place.name)
 
 
 def _only_begun() -> list[RunPlace]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from dashboard import rights
 from dashboard.data import cache
 from dashboard.jobs import worker
 from dashboard.page import page
 from dashboard.text import plain
-from dashboard.widgets import messages, pickers, tables
+from dashboard.widgets import access, messages, pickers, tables
 from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
 from probing_core.results import RunPlace
@@ -27,6 +28,8 @@ def show() -> None:
         "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is read where the "
         "dashboard runs, and nothing in it is changed."
     )
+    if not access.ask("Scanning a folder, or reading what a scan has found,"):
+        return
     able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
     if able:
         _form(able)
@@ -71,6 +74,7 @@ def _problem(folder: str, clean: str, name: str) -> str:
 
 
 def _path(text: str) -> Path:
+    rights.require("Naming a folder")
     return Path(text).expanduser().absolute()
 
 
@@ -91,6 +95,7 @@ def _scans() -> None:
 
 
 def _results(out: Path) -> None:
+    rights.require("Reading what a scan has found")
     if not (box := pickers.fold("Results", f"show-scan-{out.name}")):
         return
     with box:

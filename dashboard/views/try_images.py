@@ -13,7 +13,7 @@ from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
 from dashboard.data import cache, predictions
 from dashboard.data.map_points import panels, points_of, styles_of, thin
-from dashboard.data.pictures import Chosen
+from dashboard.data.pictures import Chosen, data_url
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
@@ -105,7 +105,7 @@ def _controls(run: Run) -> tuple[list[str], str]:
 def _answers(run: Run, index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes: list[str]) -> None:
     left, right = st.columns([1, 4])
     with left:
-        st.image(picture.shown, width="stretch", alt=name)
+        st.image(data_url(picture.shown, lossless=False), width="stretch", alt=name)
         height, width = picture.image.shape[:2]
         st.caption(f"{plain(name)}, {width} × {height} pixels. Crops: {rows['look'].iloc[0]}", help=hint("crops"))
         upload.flags(picture)
@@ -140,7 +140,8 @@ def _whole_and_tiles(run: Run, picture: Chosen, tag: str, models: list[str], tas
         crops, probabilities = predictions.crop_table(run, picture.image, model, task)
         names = ["whole, reduced", *(f"tile {i}" for i in range(1, len(crops)))]
         words = [f"{name}: {probabilities[i].idxmax()} {probabilities[i].max():.0%}" for i, name in enumerate(names)]
-        st.image(crops, caption=[plain(text) for text in words], width=gallery.THUMBNAIL, alt=words)
+        pictures = [data_url(crop) for crop in crops]
+        st.image(pictures, caption=[plain(text) for text in words], width=gallery.THUMBNAIL, alt=words)
         st.caption(
             "The whole shows color, tone, style and composition; the tiles are cut at the picture's own scale, from "
             "its upper left to its lower right, and show blur, noise and compression. "

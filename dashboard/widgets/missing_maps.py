@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard import rights
 from dashboard.data import cache
 from dashboard.jobs import worker
 from dashboard.text import plain
@@ -34,6 +35,9 @@ def draw_missing(run: Run, models: list[str]) -> None:
     if report is not None and report.state == "running":
         left = "" if report.left_s is None else f", {duration(report.left_s)} left"
         st.progress(min(1.0, report.done / max(1, report.total)), text=f"{report.message}{left}")
+        return
+    if not rights.allowed():
+        messages.empty(rights.refusal("Drawing a map that is missing"))
         return
     started: set[tuple[str, str]] = st.session_state.setdefault("_maps_asked", set())
     fresh = [m for m in able if (str(run.path), m) not in started]

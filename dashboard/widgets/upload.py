@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import psutil
 import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
-from dashboard.data.pictures import Chosen, chosen
+from dashboard.data.pictures import Chosen, bytes_in_memory, chosen
 from dashboard.text import hint, plain
 from probing_core.errors import BadImage
 from probing_core.images import READABLE, inspect
+from probing_core.images.headers import printable
 from probing_core.images.quality import flaws
 
 SUFFIXES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"]
@@ -22,6 +25,17 @@ MEGABYTES = 50
 
 CACHED_BYTES = 128 * 2**20
 """Of decoded uploads of one session: three photographs of a camera; what is beyond is decoded at every click."""
+
+TOGETHER_BYTES = 512 * 2**20
+"""Of the decoded uploads that a visitor sees together."""
+
+EVERYBODY_BYTES = psutil.virtual_memory().total // 4
+"""Of the decoded pictures of all visitors."""
+
+_turns = threading.BoundedSemaphore(2)
+"""While a picture is decoded it takes several times its size: two are decoded at once, the others wait."""
+
+TURN_S = 30.0
 
 
 def read_uploads(files: list[Any]) -> list[Chosen]:
@@ -32,11 +46,13 @@ def read_uploads(files: list[Any]) -> list[Chosen]:
     """
     before: dict[str, Chosen] = st.session_state.get("_decoded_before", {})
     now: dict[str, Chosen] = st.session_state.setdefault("_decoded", {})
-    found = []
+    found: list[Chosen] = []
     if len(files) > MOST_UPLOADS:
         st.error(f"At most {MOST_UPLOADS} pictures are evaluated together; the first {MOST_UPLOADS} are shown.")
     for file in files[:MOST_UPLOADS]:
         try:
+            if sum(picture.image.nbytes for picture in found) > TOGETHER_BYTES:
+                raise BadImage(f"{printable(file.name)} is left out, since the others fill the memory; remove some.")
             picture = before.get(file.file_id) or _read(file)
         except BadImage as error:
             st.error(plain(str(error)), icon=":material/broken_image:")
@@ -53,8 +69,20 @@ def begin_page() -> None:
 
 
 def _read(file: Any) -> Chosen:
-    picture = inspect(file.getvalue(), file.name)
-    read = chosen(picture.name, picture.image)
+    """Decodes an upload when it is its turn and there is memory: its header was judged, its pixels are bounded.
+
+    Raises:
+        BadImage: it cannot be read, or the server is busy with others.
+    """
+    if not _turns.acquire(timeout=TURN_S):
+        raise BadImage(f"{printable(file.name)} waits for the pictures of other visitors; try again in a minute.")
+    try:
+        if bytes_in_memory() > EVERYBODY_BYTES:
+            raise BadImage(f"{printable(file.name)} finds the memory full of other pictures; try again in a minute.")
+        picture = inspect(file.getvalue(), file.name)
+        read = chosen(picture.name, picture.image)
+    finally:
+        _turns.release()
     return replace(read, notes=(*picture.notes, *_flaws(read.key, read.image)))
 
 

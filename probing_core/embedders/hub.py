@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from probing_core.embedders.base import Availability
@@ -29,6 +31,19 @@ WEIGHT_FILES = (
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 """Names of the list of files over which a large repository spreads its weights."""
+
+
+_downloads: ContextVar[bool] = ContextVar("downloads", default=True)
+
+
+@contextmanager
+def no_downloads() -> Iterator[None]:
+    """While it lasts, nothing is downloaded in this thread: a model that is not on disk is unavailable."""
+    token = _downloads.set(False)
+    try:
+        yield
+    finally:
+        _downloads.reset(token)
 
 
 def cached_folder(repo: str) -> Path | None:
@@ -125,7 +140,12 @@ def weight_files(folder: Path, model: str) -> list[Path]:
 
 
 def require_host(url: str, model: str) -> None:
-    """Raises `ModelUnavailable` at once if the user forbade the network, or after `PATIENCE_S` without an answer."""
+    """Raises `ModelUnavailable` at once if the user forbade the network, or after `PATIENCE_S` without an answer.
+
+    Every download begins with it.
+    """
+    if not _downloads.get():
+        raise ModelUnavailable(f"'{model}' is not on disk, and whoever asks for it may not download it.")
     remedy = "run it once with the network, copy the cache folder, or give a local file with @weights=PATH"
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise ModelUnavailable(f"'{model}' is not on disk, and HF_HUB_OFFLINE forbids the network; {remedy}.")
