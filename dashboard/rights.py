@@ -22,10 +22,8 @@ from urllib.parse import urlsplit
 import psutil
 import streamlit as st
 
-from probing_core.errors import ProbingError, one_line
-
-PASSWORD_FILE = "PROBING_PASSWORD_FILE"
-"""The environment variable that names the file of the password; `probing demo --password-file` sets it."""
+from probing_core.errors import ProbingError
+from probing_core.password import PASSWORD_FILE, read_password
 
 FREE_ATTEMPTS = 5
 LONGEST_DELAY_S = 600.0
@@ -167,21 +165,6 @@ def unlock(given: str) -> str:
 def lock() -> None:
     """Takes the rights that the password gave from this session."""
     st.session_state.pop(_GRANT, None)
-
-
-def read_password(file: Path) -> str:
-    """The password in ``file``: its text without the end of the line.
-
-    Raises:
-        ProbingError: there is none that can be read.
-    """
-    try:
-        password = file.read_text("utf-8").rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        raise ProbingError(f"The file of the password cannot be read ({one_line(error)}).") from None
-    if not password:
-        raise ProbingError(f"The file of the password, '{file}', is empty; write the password into it.")
-    return password
 
 
 _KEY = secrets.token_bytes(32)

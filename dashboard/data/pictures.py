@@ -52,7 +52,7 @@ class Chosen:
 
 
 def data_url(image: np.ndarray, lossless: bool = True) -> str:
-    """``image`` itself as an address: whoever has the same picture could find one of the server's, made of its bytes."""
+    """``image`` itself as an address: one of the server's, made of its bytes, could be found by who has the same."""
     kind, data = ("png", encode_png(image, level=1)) if lossless else ("jpeg", encode_jpeg(image, quality=92))
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 

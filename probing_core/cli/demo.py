@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import runpy
 import sys
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from typing import Any
 
 from probing_core.cli.arguments import add_command, natural
 from probing_core.errors import BadConfig
+from probing_core.password import PASSWORD_FILE, read_password
 
 THIS_MACHINE, EVERY_ADDRESS = "127.0.0.1", "0.0.0.0"
 
@@ -28,16 +30,31 @@ def add(commands: Any) -> None:
         "--host", metavar="H", help=f"the address to listen on (default {THIS_MACHINE}: this machine alone)"
     )
     parser.add_argument("--share", action="store_true", help="listen on every address of this machine")
+    parser.add_argument(
+        "--password-file",
+        type=Path,
+        metavar="F",
+        help="who knows the password in this file may start runs and scans from elsewhere; without one nobody may",
+    )
 
 
 def demo(options: argparse.Namespace) -> int:
     """Prepares the demo run, then serves until Ctrl+C."""
     if options.share and options.host:
         raise BadConfig("--share listens on every address and --host on one; give one of them.")
+    if options.password_file:
+        read_password(options.password_file)  # now, while its absence can be mended
+        os.environ[PASSWORD_FILE] = str(options.password_file.absolute())
     app = _app()
     code = _run("dashboard.jobs.demo")
     if code:
         return code
+    if (options.share or options.host) and not os.environ.get(PASSWORD_FILE):
+        print(
+            "Visitors may look and drop pictures in; nobody may start runs or scans from elsewhere, since no "
+            "--password-file is given.",
+            file=sys.stderr,
+        )
     address = EVERY_ADDRESS if options.share else options.host or THIS_MACHINE
     return _run("streamlit", "run", str(app), "--server.address", address, "--server.port", str(options.port))
 
