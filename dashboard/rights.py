@@ -23,7 +23,7 @@ import psutil
 import streamlit as st
 
 from probing_core.errors import ProbingError
-from probing_core.password import PASSWORD_FILE, read_password
+from probing_core.paths import PASSWORD_FILE, read_password
 
 FREE_ATTEMPTS = 5
 LONGEST_DELAY_S = 600.0

@@ -1,4 +1,4 @@
-"""Where the shipped data and a user's runs lie, and what a user names a path."""
+"""Where the shipped data, a user's runs and the dashboard's password lie, and what a user names a path."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from platformdirs import user_data_path
 from probing_core.errors import BadConfig, one_line
 
 PACKAGE = Path(__file__).resolve().parent
+
+PASSWORD_FILE = "PROBING_PASSWORD_FILE"
+"""The environment variable that names the file of the dashboard's password; `probing demo --password-file` sets it."""
 
 
 def data_dir() -> Path:
@@ -42,3 +45,18 @@ def user_path(text: str | Path) -> Path:
         reason = getattr(error, "strerror", None) or one_line(error).rstrip(".")  # without the path once more
         raise BadConfig(f"'{str(text)[:100]}' cannot be used as a path ({reason}).") from error
     return path
+
+
+def read_password(file: Path) -> str:
+    """The text of ``file`` without the end of its line.
+
+    Raises:
+        BadConfig: it cannot be read, or is empty.
+    """
+    try:
+        password = file.read_text("utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        raise BadConfig(f"The file of the password, '{file}', cannot be read ({one_line(error)}).") from error
+    if not password:
+        raise BadConfig(f"The file of the password, '{file}', is empty; write the password into it.")
+    return password

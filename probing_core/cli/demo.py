@@ -12,7 +12,7 @@ from typing import Any
 
 from probing_core.cli.arguments import add_command, natural
 from probing_core.errors import BadConfig
-from probing_core.password import PASSWORD_FILE, read_password
+from probing_core.paths import PASSWORD_FILE, read_password
 
 THIS_MACHINE, EVERY_ADDRESS = "127.0.0.1", "0.0.0.0"
 

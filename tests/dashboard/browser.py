@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +74,32 @@ ASKED = {
 OWN_404 = ("/_stcore/health", "/_stcore/host-config")
 """Streamlit looks for its server below a page's path first; these two misses are its own."""
 
+APP = ROOT / "dashboard" / "app.py"
+BY_STREAMLIT = ("streamlit", "run", str(APP), "--server.address={host}", "--server.port={port}")
+BY_UVICORN = ("uvicorn", "dashboard.app:app", "--host={host}", "--port={port}")
+"""Two ways to serve the dashboard, as modules with their arguments."""
+
 
 @contextlib.contextmanager
-def served(arguments: Sequence[str] = ()) -> Iterator[str]:
-    """The address of a dashboard that is served for as long as the context lasts."""
+def served(
+    arguments: Sequence[str] = (),
+    host: str = "127.0.0.1",
+    by: Sequence[str] = BY_STREAMLIT,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """The address, on this machine, of a dashboard that is served for as long as the context lasts.
+
+    Args:
+        arguments: of the dashboard's own.
+        host: what it listens on.
+        env: environment variables besides those of this process.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py")]
-    command += ["--server.port", str(port), "--server.address", "127.0.0.1", "--", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", *(each.format(host=host, port=port) for each in by)]
+    command += ["--", *arguments] if arguments else []
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=os.environ | dict(env or {}))
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(300):

@@ -9,6 +9,7 @@ import http.client
 import socket
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,7 +42,7 @@ def request(
             connection.putheader(name, value)
         if isinstance(body, bytes):
             connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders(body)
+        connection.endheaders(body, encode_chunked="Transfer-Encoding" in (headers or {}))
         response = connection.getresponse()
         return Answer(response.status, response.read().decode(errors="replace"), dict(response.getheaders()))
     finally:
@@ -63,34 +64,58 @@ def multipart(data: bytes, name: str = "picture.png") -> tuple[bytes, dict[str, 
     }
 
 
-def upload(address: str, session: str, data: bytes, file: str = "", headers: dict[str, str] | None = None) -> Answer:
+def upload(
+    address: str,
+    session: str,
+    data: bytes,
+    file: str = "",
+    headers: dict[str, str] | None = None,
+    name: str = "picture.png",
+) -> Answer:
     """Sends a picture to the visit ``session``."""
-    body, kind = multipart(data)
+    body, kind = multipart(data, name)
     path = f"/_stcore/upload_file/{session}/{file or uuid.uuid4()}"
     return request(address, path, "PUT", body, kind | (xsrf(address) if headers is None else headers))
 
 
 @dataclass
 class Visitor:
-    """A session of the dashboard, as a page of a browser has one."""
+    """A session of the dashboard, as a page of a browser has one.
+
+    Attributes:
+        session: its number.
+        seen: words of the page that was run last.
+        widgets: of that page, label -> the number by which messages name it.
+        pictures: addresses of those of the page that was run last.
+        exceptions: messages of those that any page has shown.
+        scripts: the pages, last part of the address -> the number by which messages name them.
+    """
 
     socket: Any
     session: str = ""
     seen: list[str] = field(default_factory=list)
     widgets: dict[str, str] = field(default_factory=dict)
+    pictures: list[str] = field(default_factory=list)
+    exceptions: list[str] = field(default_factory=list)
     scripts: dict[str, str] = field(default_factory=dict)
 
-    def visit(self, page: str = "", *widgets: WidgetState) -> str:
+    def visit(self, page: str = "", *widgets: WidgetState, query: str = "") -> str:
         """Runs a page, with the states of ``widgets`` as if they had been changed; the words that it shows."""
         message = BackMsg()
         message.rerun_script.page_script_hash = self.scripts.get(page, "")
+        message.rerun_script.query_string = query
         message.rerun_script.widget_states.widgets.extend(widgets)
         self.socket.send(message.SerializeToString())
-        self.seen = []
+        self.seen, self.widgets, self.pictures = [], {}, []
         for each in self._messages():
             if each.WhichOneof("type") == "script_finished":
                 break
         return "\n".join(self.seen)
+
+    def read_to_the_end(self) -> None:
+        """Until the server closes the connection, which raises `ConnectionClosed`."""
+        for _ in self._messages():
+            pass
 
     def _messages(self) -> Iterator[ForwardMsg]:
         while True:
@@ -108,18 +133,43 @@ class Visitor:
     def _note(self, element: Any) -> None:
         """The words of an element, and the number by which messages name its widget."""
         inner = getattr(element, element.WhichOneof("type"))
+        if element.WhichOneof("type") == "exception":
+            self.exceptions.append(inner.message)
+        if element.WhichOneof("type") == "imgs":
+            self.pictures += [image.url for image in inner.imgs]
         words = [getattr(inner, name, "") for name in ("body", "label", "element_id")]
-        self.seen += [word for word in words if isinstance(word, str) and word]
+        self.seen += [word for word in words if isinstance(word, str) and word and not word.startswith("<style>")]
         if getattr(inner, "id", "") and getattr(inner, "label", ""):
             self.widgets[inner.label] = inner.id
 
 
-def visiting(address: str, headers: dict[str, str] | None = None, origin: str | None = None) -> Any:
-    """A websocket to the dashboard at ``address``; with ``Host`` among the headers, under that name."""
+def clicked(widget: str) -> WidgetState:
+    """A button's message."""
+    return WidgetState(id=widget, trigger_value=True)
+
+
+def typed(widget: str, text: str) -> WidgetState:
+    """A text field's message."""
+    return WidgetState(id=widget, string_value=text)
+
+
+def dropped(widget: str, *files: str, name: str = "picture.png") -> WidgetState:
+    """An upload field's message, which names the files that it holds."""
+    state = WidgetState(id=widget)
+    for file in files:
+        state.file_uploader_state_value.uploaded_file_info.add(file_id=file, name=name, size=1)
+    return state
+
+
+@contextmanager
+def visiting(
+    address: str, headers: dict[str, str] | None = None, origin: str | None = None, query: str = ""
+) -> Iterator[Visitor]:
+    """A visit to the dashboard at ``address`` that has seen its first page; ``Host`` may be among the headers."""
     parts = urlsplit(address)
     named = dict(headers or {})
     host = named.pop("Host", parts.netloc)
-    return connect(
+    with connect(
         f"ws://{host}/_stcore/stream",
         sock=socket.create_connection((parts.hostname, parts.port), timeout=WAIT_S),
         additional_headers=named,
@@ -127,4 +177,7 @@ def visiting(address: str, headers: dict[str, str] | None = None, origin: str | 
         subprotocols=["streamlit"],
         max_size=None,
         open_timeout=WAIT_S,
-    )
+    ) as websocket:
+        visitor = Visitor(websocket)
+        visitor.visit(query=query)
+        yield visitor

@@ -1,0 +1,246 @@
+"""Attempts to get rights that a visitor lacks, by requests to a served dashboard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+from websockets.exceptions import InvalidStatus
+
+from probing_core.paths import PASSWORD_FILE, runs_dir
+from tests.dashboard.attempts import attempt
+from tests.dashboard.browser import BY_UVICORN, served
+from tests.dashboard.visitor import Visitor, clicked, request, typed, visiting
+
+PASSWORD = "open sesame"
+PROXIED = {"X-Forwarded-For": "127.0.0.1"}
+"""What a proxy on this machine adds."""
+
+
+@pytest.fixture(scope="module")
+def address(made_run, tmp_path_factory) -> Iterator[str]:
+    """A dashboard on the loopback device, with a password, over a run whose name is markup."""
+    folder = tmp_path_factory.mktemp("secret")
+    (folder / "password.txt").write_text(f"{PASSWORD}\n")
+    marked = folder / "<img src=x onerror=alert(1)> **bold**"
+    marked.symlink_to(made_run)
+    with served(["--run", str(marked)], env={PASSWORD_FILE: str(folder / "password.txt")}) as where:
+        yield where
+
+
+def is_locked(visitor: Visitor, page: str = "new-run") -> bool:
+    """Whether ``page`` shows this visitor neither its form nor what it has found, but the way to rights."""
+    words = visitor.visit(page)
+    locked = "needs the password" in words or "no password is set" in words
+    assert locked != ("Start" in visitor.widgets)
+    return locked
+
+
+@attempt(
+    "New run on this machine under `localhost`, `127.0.0.1` or `[::1]`",
+    "the form: whoever runs the dashboard has all rights",
+)
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_the_machine_itself(address, host):
+    with visiting(address, {"Host": f"{host}:{address.rsplit(':', 1)[1]}"}) as visitor:
+        assert not is_locked(visitor)
+
+
+@attempt(
+    "the same through a proxy on this machine: `X-Forwarded-For: 127.0.0.1`, `Forwarded`, `Via`, `X-Real-IP`, "
+    "`CF-Connecting-IP`",
+    "a visitor without rights",
+)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        PROXIED,
+        {"Forwarded": "for=127.0.0.1"},
+        {"Via": "1.1 here"},
+        {"x-real-ip": "::1"},
+        {"CF-Connecting-IP": "1.1.1.1"},
+    ],
+)
+def test_a_forwarding_header(address, headers):
+    with visiting(address, headers) as visitor:
+        assert is_locked(visitor)
+
+
+@attempt("the same under another name (DNS rebinding)", "a visitor without rights")
+@pytest.mark.parametrize("host", ["rebound.example", "localhost.rebound.example", "127.0.0.1.rebound.example:80"])
+def test_a_wrong_host(address, host):
+    with visiting(address, {"Host": host}, origin=f"http://{host}") as visitor:
+        assert is_locked(visitor)
+        assert is_locked(visitor, "scan")
+
+
+@attempt("a page of another site opens the websocket", "403")
+def test_another_site(address):
+    with pytest.raises(InvalidStatus, match="403"), visiting(address, origin="http://evil.example"):
+        pass
+
+
+@attempt(
+    "New run from this machine, where the server listens on every address, started by Streamlit or by uvicorn",
+    "a visitor without rights, who reads that no password is set",
+)
+@pytest.mark.parametrize("by", ["streamlit", "uvicorn"])
+def test_a_server_that_listens_elsewhere(by, monkeypatch):
+    monkeypatch.delenv(PASSWORD_FILE, raising=False)
+    with served(host="0.0.0.0", **({"by": BY_UVICORN} if by == "uvicorn" else {})) as where:  # noqa: SIM117
+        with visiting(where) as visitor:
+            assert is_locked(visitor)
+            assert "no password is set" in visitor.visit("new-run")
+            assert "Password" not in visitor.widgets
+
+
+@attempt(
+    "a forged message: a visitor sends the clicks of Start and Scan that the machine's own page would send",
+    "nothing is started; no folder is made",
+)
+def test_a_forged_click(address):
+    with visiting(address) as owner:
+        owner.visit("new-run")
+    messages = [typed(owner.widgets["Name of the run"], "forged"), clicked(owner.widgets["Start"])]
+    before = set(runs_dir().iterdir()) if runs_dir().is_dir() else set()
+    with visiting(address, PROXIED) as visitor:
+        words = visitor.visit("new-run", *messages)
+        assert "has been started" not in words
+        assert is_locked(visitor)
+    assert (set(runs_dir().iterdir()) if runs_dir().is_dir() else set()) == before
+
+
+@attempt("a forged message that sets the session's own note of the password", "still without rights")
+def test_a_forged_grant(address):
+    with visiting(address, PROXIED) as visitor:
+        for state in (
+            WidgetState(id="_grant", bool_value=True),
+            WidgetState(id="_grant", json_value="{}"),
+            WidgetState(id="$$ID-0-_grant", string_value="Grant()"),
+        ):
+            visitor.visit("new-run", state)
+            assert is_locked(visitor)
+
+
+@attempt(
+    "a folder, a corpus and a model as a path in the address of New run",
+    "nothing is read: the page asks for the password first",
+)
+def test_a_path_in_a_link(address):
+    query = "new-name=x&new-corpus=folder:/etc&new-further=hf:../../etc/passwd,file:/etc/passwd&run=../../etc"
+    with visiting(address, PROXIED, query=query) as visitor:
+        words = visitor.visit("new-run")
+        assert "needs the password" in words
+        assert "/etc" not in words.replace("There is no run '\\.\\./\\.\\./etc'", "")
+        assert "Corpus" not in visitor.widgets
+
+
+@attempt(
+    "a model named as a path by who has rights: `../../etc/passwd`, `timm:../../etc/passwd`, `file:/etc/passwd`",
+    "one sentence",
+)
+@pytest.mark.parametrize("name", ["../../etc/passwd", "timm:../../etc/passwd", "file:/etc/passwd"])
+def test_a_model_that_is_a_path(address, name):
+    with visiting(address) as owner:
+        owner.visit("new-run")
+        words = owner.visit("new-run", typed(owner.widgets["Further models"], name))
+        assert not owner.exceptions
+        assert name.split(":")[-1].replace("..", "\\.\\.") in words
+        assert "root:" not in words
+
+
+@attempt("a run named `../x`, `<script>`, `-rf` or `a/b`", "one sentence: what a name may hold")
+@pytest.mark.parametrize("name", ["../x", "<script>alert(1)</script>", "-rf", "a/b", "a\nb"])
+def test_a_run_name_that_is_none(address, name):
+    with visiting(address) as owner:
+        owner.visit("new-run")
+        words = owner.visit("new-run", typed(owner.widgets["Name of the run"], name), clicked(owner.widgets["Start"]))
+        assert "A name has letters, digits, dots, dashes and underscores" in words
+        assert "has been started" not in words
+
+
+@attempt("a run whose folder is named `<img src=x onerror=alert(1)> **bold**`", "the name, as text")
+def test_a_run_name_with_markup(address):
+    with visiting(address) as visitor:
+        words = visitor.visit("new-run")
+        assert "\\<img src=x onerror=alert\\(1\\)\\> \\*\\*bold\\*\\*" in words
+        assert "<img" not in words.replace("\\<img", "")
+
+
+@attempt(
+    "30 wrong passwords by three visitors at once, then the right one",
+    "six are compared; the others, the right one too, are refused unread for a time that doubles with each wrong one",
+)
+def test_guessing_the_password(address):
+    answers: list[str] = []
+
+    def enter(visitor: Visitor, password: str) -> str:
+        visitor.visit("new-run")
+        return visitor.visit(
+            "new-run", typed(visitor.widgets["Password"], password), clicked(visitor.widgets["Unlock"])
+        )
+
+    with visiting(address, PROXIED) as a, visiting(address, PROXIED) as b, visiting(address, PROXIED) as c:
+        begun = time.monotonic()
+        for guess in range(10):
+            answers += [enter(visitor, f"guess {guess}") for visitor in (a, b, c)]
+        compared = sum("This is not the password." in answer for answer in answers)
+        assert sum("Too many wrong passwords" in answer for answer in answers) == len(answers) - compared
+        # Of five that cost nothing, and then one after 2 s, 4 s, 8 s, ...
+        assert 6 <= compared <= 6 + (time.monotonic() - begun) // 2
+        answer = enter(a, PASSWORD)
+        while "Too many" in answer:
+            assert is_locked(a)
+            time.sleep(0.5)
+            answer = enter(a, PASSWORD)
+        assert not is_locked(a), "the right one, once it is compared"
+        assert is_locked(b), "in this visit alone"
+        a.visit("new-run", clicked(a.widgets["Lock"]))
+        assert is_locked(a)
+
+
+@attempt(
+    "paths out of the folder: `/static/../../etc/passwd`, `//etc/passwd`, `/media/..`, `/samples/..`, encoded or not",
+    "400 or 404",
+)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../../../../../../etc/passwd",
+        "/static/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+        "/app/static/../../etc/passwd",
+        "//etc/passwd",
+        "/media/../../etc/passwd",
+        "/media/..%2f..%2fetc%2fpasswd",
+        "/component/x/../../../etc/passwd",
+        "/_stcore/bidi-components/probing_plot/../../../etc/passwd",
+        "/samples/../0/before",
+        "/samples/x/-1/before",
+        "/previews/..%2f..%2fetc%2fpasswd",
+        "/static/..%5c..%5cwindows%5cwin.ini",
+    ],
+)
+def test_a_path_out_of_the_folder(address, path):
+    answer = request(address, path)
+    assert answer.status in (400, 404), answer
+    assert "root:" not in answer.text
+
+
+@attempt(
+    "what a page, a picture, an error and the health check let a browser do",
+    "a Content-Security-Policy (own sources alone, no frame of others), `nosniff`, `no-referrer`, on every answer",
+)
+@pytest.mark.parametrize(
+    "path", ["/", "/try", "/_stcore/health", "/media/none.png", "//etc/passwd", "/samples/x/0/before"]
+)
+def test_security_headers(address, path):
+    headers = {name.lower(): value for name, value in request(address, path).headers.items()}
+    policy = headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "http:" not in policy
+    assert "https:" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"

@@ -1,0 +1,207 @@
+"""Attempts on the server by what visitors upload, by requests to a served dashboard."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import uuid
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from urllib.parse import urlsplit
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from dashboard.middleware import A_VISITOR
+from dashboard.widgets.upload import MEGABYTES
+from probing_core.images import encode_png
+from tests.conftest import scene
+from tests.dashboard.attempts import attempt
+from tests.dashboard.visitor import Answer, Visitor, dropped, multipart, request, upload, visiting, xsrf
+
+PICTURE = encode_png(scene(1, 96))
+MANY = 200
+PAGES = {"methods": "Methods and data", "transformations": "Transformations", "try": "Try your images"}
+"""Of another visitor meanwhile, with their titles."""
+
+
+@pytest.fixture(scope="module")
+def address(made_run, serve) -> str:
+    return serve(made_run)
+
+
+def is_one_sentence(text: str) -> bool:
+    return text.endswith(".") and "\n" not in text and "Traceback" not in text and 0 < len(text) < 200
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, *chunks: bytes) -> bytes:
+    """A PNG of one color whose pixels are compressed a thousand times."""
+    rows = zlib.compress(bytes(min(height, 100) * (3 * min(width, 100) + 1)))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@attempt("another visitor's upload, by the name of its file in a forged message", "nothing: it is not in this visit")
+def test_anothers_upload(address):
+    file = str(uuid.uuid4())
+    with visiting(address) as a, visiting(address) as b:
+        for visitor in (a, b):
+            visitor.visit("try")
+        assert upload(address, a.session, PICTURE, file).status == 204
+        assert "96 × 96 pixels" in a.visit("try", dropped(a.widgets["Your pictures"], file))
+        assert "No picture yet" in b.visit("try", dropped(b.widgets["Your pictures"], file))
+
+
+@attempt("another visitor's upload, by reading its address", "405")
+def test_reading_an_upload(address):
+    file = str(uuid.uuid4())
+    with visiting(address) as a:
+        assert upload(address, a.session, PICTURE, file).status == 204
+        answer = request(address, f"/_stcore/upload_file/{a.session}/{file}")
+        assert answer.status == 405
+        assert "PNG" not in answer.text
+
+
+@attempt(
+    "the address of a picture that a visitor sees: guessed from the same picture",
+    "none: uploads and their crops travel in the page's own messages; previews lie under 128 random bits",
+)
+def test_addresses_of_pictures(address):
+    file = str(uuid.uuid4())
+    with visiting(address) as a:
+        a.visit("try")
+        upload(address, a.session, PICTURE, file)
+        a.visit("try", dropped(a.widgets["Your pictures"], file))
+        assert a.pictures
+        assert all(url.startswith("data:image/") for url in a.pictures)
+    assert request(address, f"/previews/{'A' * 22}").status == 404
+
+
+@attempt("an upload to a visit that does not exist, or without the token of a page (XSRF)", "400, 403")
+def test_an_upload_from_elsewhere(address):
+    assert upload(address, str(uuid.uuid4()), PICTURE).status == 400
+    with visiting(address) as a:
+        assert upload(address, a.session, PICTURE, headers={}).status == 403
+
+
+def at_once(address: str, sessions: list[str], other: Visitor) -> tuple[list[Answer], list[str]]:
+    """What `MANY` uploads got, and the pages that another visitor opened meanwhile."""
+    token = xsrf(address)
+    with ThreadPoolExecutor(MANY) as threads:
+        sent = [threads.submit(upload, address, sessions[i % len(sessions)], PICTURE, "", token) for i in range(MANY)]
+        pages = [other.visit(page) for page in PAGES]
+        return [each.result() for each in sent], pages
+
+
+@attempt(
+    f"{MANY} uploads at once, by one visitor and by twenty",
+    "each is taken (204) or refused with one sentence (429); another visitor's pages go on meanwhile",
+)
+@pytest.mark.parametrize("visitors", [1, 20])
+def test_many_uploads_at_once(address, visitors):
+    with ExitStack() as visits, visiting(address) as other:
+        sessions = [visits.enter_context(visiting(address)).session for _ in range(visitors)]
+        answers, pages = at_once(address, sessions, other)
+    counts = Counter(answer.status for answer in answers)
+    assert set(counts) <= {204, 429}
+    assert 1 <= counts[204] <= A_VISITOR.a_minute * visitors
+    if visitors == 1:
+        assert counts[429] >= MANY - A_VISITOR.a_minute
+    assert all(is_one_sentence(answer.text) for answer in answers if answer.status == 429)
+    assert not other.exceptions
+    assert all(title in page for title, page in zip(PAGES.values(), pages, strict=True))
+
+
+@attempt(f"an upload over {MEGABYTES} MB, of stated length or not", "413, or the connection is closed")
+@pytest.mark.parametrize("stated", [True, False])
+def test_too_large(address, stated):
+    def body() -> Iterator[bytes]:
+        yield multipart(b"")[0].rsplit(b"\r\n--", 1)[0]
+        for _ in range(MEGABYTES + 10):
+            yield bytes(2**20)
+
+    with visiting(address) as a:
+        path = f"/_stcore/upload_file/{a.session}/{uuid.uuid4()}"
+        length = {"Content-Length": str((MEGABYTES + 10) * 2**20)} if stated else {"Transfer-Encoding": "chunked"}
+        with suppress(OSError):  # closed while the body was still being sent
+            assert request(address, path, "PUT", body(), xsrf(address) | multipart(b"")[1] | length).status == 413
+        assert upload(address, a.session, PICTURE).status == 204, "a picture of usual size still arrives"
+
+
+@attempt(
+    "decompression bombs: a PNG that states 60,000 x 60,000 pixels, one that lacks most of its pixels, one with 200 MB "
+    "in a comment or a color profile",
+    "one sentence each, nothing decoded; the page goes on",
+)
+def test_decompression_bombs(address):
+    packed = zlib.compress(bytes(200 * 2**20), 9)
+    bombs = [
+        png(60_000, 60_000),
+        png(7_000, 7_000),
+        png(100, 100, chunk(b"zTXt", b"Comment\0\0" + packed)),
+        png(100, 100, chunk(b"iCCP", b"profile\0\0" + packed)),
+    ]
+    with visiting(address) as a:
+        files = [str(uuid.uuid4()) for _ in bombs]
+        for file, bomb in zip(files, bombs, strict=True):
+            assert upload(address, a.session, bomb, file).status == 204
+        a.visit("try")
+        words = a.visit("try", dropped(a.widgets["Your pictures"], *files))
+        assert not a.exceptions
+        assert "states a size of 60000 x 60000 pixels" in words.replace("\\", "")
+        assert words.replace("\\", "").count("picture.png is a PNG of 7000 x 7000 pixels whose data is damaged") == 1
+
+
+@attempt("a picture whose name is markup", "the name, as text")
+def test_a_file_name_with_markup(address):
+    file, name = str(uuid.uuid4()), "<img src=x onerror=alert(1)>**a**.png"
+    with visiting(address) as a:
+        a.visit("try")
+        upload(address, a.session, PICTURE, file, name=name)
+        words = a.visit("try", dropped(a.widgets["Your pictures"], file, name=name))
+        assert not a.exceptions
+        assert "\\<img src=x onerror=alert\\(1\\)\\>\\*\\*a\\*\\*.png" in words
+        assert "<img" not in words.replace("\\<img", "")
+
+
+@attempt(
+    "100 slow clients: 80 send half a header, 20 half an upload",
+    "other visitors' pages go on; an upload has 20 s and what its size takes at 200 kB/s, then 408",
+)
+def test_slow_clients(address):
+    where = urlsplit(address)
+    with ExitStack() as held, visiting(address) as other:
+        sessions = [held.enter_context(visiting(address)).session for _ in range(4)]
+        body, kind = multipart(PICTURE)
+        fields = xsrf(address) | kind | {"Host": "x", "Content-Length": str(len(body))}
+        header = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        for i in range(100):
+            client = held.enter_context(socket.create_connection((where.hostname, where.port), timeout=60))
+            if i < 80:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+            else:
+                line = f"PUT /_stcore/upload_file/{sessions[i % 4]}/{uuid.uuid4()} HTTP/1.1\r\n"
+                client.sendall(f"{line}{header}\r\n".encode() + body[:100])
+        assert all(title in other.visit(page) for page, title in PAGES.items())
+        assert upload(address, other.session, PICTURE).status == 204
+        client.settimeout(60)
+        answer = client.recv(10_000)
+        assert b" 408 " in answer
+        assert b"The picture took too long to arrive; try again." in answer
+
+
+@attempt("messages of the websocket that are none: text, bytes in order, bytes alike", "the connection is closed")
+@pytest.mark.parametrize("message", ["text", bytes(range(256)) * 4, b"\xff" * 1000])
+def test_garbage(address, message):
+    with visiting(address) as a, visiting(address) as other:
+        a.socket.send(message)
+        with pytest.raises(ConnectionClosed):
+            a.read_to_the_end()
+        assert "Methods and data" in other.visit("methods")
