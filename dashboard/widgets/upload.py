@@ -32,8 +32,10 @@ TOGETHER_BYTES = 512 * 2**20
 EVERYBODY_BYTES = psutil.virtual_memory().total // 4
 """Of the decoded pictures of all visitors."""
 
-_turns = threading.BoundedSemaphore(2)
-"""While a picture is decoded it takes several times its size: two are decoded at once, the others wait."""
+DECODED_AT_ONCE = 2
+"""While a picture is decoded it takes several times its size; the others wait."""
+
+_turns = threading.BoundedSemaphore(DECODED_AT_ONCE)
 
 TURN_S = 30.0
 

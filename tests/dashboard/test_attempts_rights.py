@@ -97,7 +97,7 @@ def test_a_server_that_listens_elsewhere(by, monkeypatch):
 
 
 @attempt(
-    "a forged message: a visitor sends the clicks of Start and Scan that the machine's own page would send",
+    "a forged message: a visitor sends the name of a run and the click of Start, as the machine's own page would",
     "nothing is started; no folder is made",
 )
 def test_a_forged_click(address):
@@ -171,7 +171,8 @@ def test_a_run_name_with_markup(address):
 
 @attempt(
     "30 wrong passwords by three visitors at once, then the right one",
-    "six are compared; the others, the right one too, are refused unread for a time that doubles with each wrong one",
+    "five cost nothing; then the wait doubles with each wrong one, and what comes sooner, the right one too, is "
+    "refused unread",
 )
 def test_guessing_the_password(address):
     answers: list[str] = []

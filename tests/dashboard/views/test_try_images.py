@@ -153,3 +153,35 @@ def test_all_models_are_asked_at_once(open_app, made_run, tmp_path):
     assert not app.exception
     assert set(address(app, "models").split(",")) == {"zoo/mae", "baseline/handcrafted", "baseline/pixels"}
     assert not [b for b in app.button if b.key == "ask-all"]
+
+
+def _upload_two(open_app) -> tuple[int, list[str]]:
+    """How many of two uploads are answered, and the errors that the page shows."""
+    app = open_app("Try your images")
+    files = app.file_uploader(key="try-upload")
+    for seed in (0, 1):
+        files = files.upload(f"{seed}.png", encode_png(scene(seed, 96)), "image/png")
+    files.run()
+    assert not app.exception
+    return texts(app).count("baseline/pixels: **"), [error.value.replace("\\", "") for error in app.error]
+
+
+def test_uploads_of_a_visit_have_a_sum(open_app, monkeypatch):
+    monkeypatch.setattr(upload, "TOGETHER_BYTES", 1000)
+    assert _upload_two(open_app) == (1, ["1.png is left out, since the others fill the memory; remove some."])
+
+
+def test_uploads_of_all_visitors_have_a_sum(open_app, monkeypatch):
+    monkeypatch.setattr(upload, "EVERYBODY_BYTES", -1)
+    answered, errors = _upload_two(open_app)
+    assert answered == 0
+    assert errors == [f"{i}.png finds the memory full of other pictures; try again in a minute." for i in (0, 1)]
+
+
+def test_an_upload_waits_for_its_turn_and_not_for_ever(open_app, monkeypatch):
+    monkeypatch.setattr(upload, "TURN_S", 0.01)
+    with upload._turns, upload._turns:
+        answered, errors = _upload_two(open_app)
+    assert answered == 0
+    assert errors == [f"{i}.png waits for the pictures of other visitors; try again in a minute." for i in (0, 1)]
+    assert _upload_two(open_app) == (2, [])

@@ -1,0 +1,34 @@
+"""The page on attempts lists what the tests try, and the limits that hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dashboard.middleware import A_VISITOR, BYTES_A_SECOND, PATIENCE_S, THE_SERVER
+from dashboard.widgets import upload
+from probing_core.images import MAX_BYTES, MAX_PIXELS
+from tests.dashboard import attempts, test_attempts_rights, test_attempts_uploads
+
+PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
+TESTS = (test_attempts_rights, test_attempts_uploads)
+"""Whose import has noted the attempts."""
+
+
+def test_the_page_lists_the_attempts():
+    assert len(attempts.ROWS) > len(TESTS)
+    assert attempts.table() in PAGE
+
+
+def test_the_page_lists_the_limits():
+    def row(what: str, visit: str, server: str) -> None:
+        assert f"| {what} | {visit} | {server} |".replace("|  |", "| |") in PAGE
+
+    row("megabytes of one picture", *[f"{MAX_BYTES // 1_000_000}"] * 2)
+    in_memory = [f"{limits.files:,}, {limits.megabytes:,}" for limits in (A_VISITOR, THE_SERVER)]
+    row("pictures in memory, and their megabytes", *in_memory)
+    row("that arrive at once", f"{A_VISITOR.at_once}", f"{THE_SERVER.at_once}")
+    row("that begin in a minute", f"{A_VISITOR.a_minute}", f"{THE_SERVER.a_minute}")
+    row("seconds for one to arrive", f"{PATIENCE_S:.0f}, and its size at {BYTES_A_SECOND // 1000} kB/s", "")
+    row("pixels of one picture, judged before it is decoded", f"{MAX_PIXELS // 1_000_000} million", "")
+    row("decoded pictures in memory", f"{upload.TOGETHER_BYTES // 2**20} MB on a page", "a quarter of the memory")
+    row("decoded at once", "", f"{upload.DECODED_AT_ONCE}")

@@ -1,0 +1,135 @@
+"""Limits on uploads, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dashboard import middleware
+from dashboard.middleware import A_VISITOR, Limits, Tally, UploadLimits
+from tests.dashboard.serving import completed
+
+MEGABYTE = 10**6
+
+
+class Server:
+    """Stands for Streamlit's: takes uploads as they come."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, status: int = 204) -> None:
+        self.sessions, self.status = {"a", "b"}, status
+        self.taken: list[str] = []
+        runtime = SimpleNamespace(is_active_session=self.sessions.__contains__)
+        monkeypatch.setattr(middleware, "get_instance", lambda: runtime)
+        self.limits = UploadLimits(self._take)
+
+    async def _take(self, scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        self.taken.append(scope["path"])
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def ask(
+        self, path: str, method: str = "PUT", size: int | None = 1000, wait_s: float = 0.0
+    ) -> tuple[int, str]:
+        """Status and text of the answer to a request whose body takes ``wait_s`` to arrive."""
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            await asyncio.sleep(wait_s)
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        length = [] if size is None else [(b"content-length", str(size).encode())]
+        scope = {"type": "http", "method": method, "path": f"/_stcore/upload_file/{path}", "headers": length}
+        await self.limits(scope, receive, send)
+        return sent[0]["status"], b"".join(m.get("body", b"") for m in sent).decode()
+
+
+@pytest.fixture
+def server(monkeypatch):
+    return Server(monkeypatch)
+
+
+async def one_after_the_other(server: Server, *paths: str, **named: Any) -> list[int]:
+    return [(await server.ask(path, **named))[0] for path in paths]
+
+
+def test_a_minute_has_its_uploads(server, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(middleware.time, "monotonic", lambda: now)
+    answers = completed(one_after_the_other(server, *(f"a/{i}" for i in range(A_VISITOR.a_minute + 1))))
+    assert answers == [204] * A_VISITOR.a_minute + [429]
+    assert completed(one_after_the_other(server, "b/1")) == [204], "of each visitor"
+    now = 61.0
+    assert completed(one_after_the_other(server, "a/later")) == [204]
+
+
+def test_memory_has_its_uploads_until_they_are_removed_or_the_visit_ends(server, monkeypatch):
+    monkeypatch.setattr(middleware, "A_VISITOR", Limits(files=9, megabytes=100, at_once=9, a_minute=99))
+    monkeypatch.setattr(middleware, "THE_SERVER", Limits(files=9, megabytes=140, at_once=9, a_minute=99))
+
+    async def story() -> list[int]:
+        large = {"size": 45 * MEGABYTE}
+        found = await one_after_the_other(server, "a/1", "a/2", "a/3", "b/1", "b/2", **large)
+        await server.ask("a/1", "DELETE")
+        found += await one_after_the_other(server, "b/2", **large)
+        server.sessions.remove("a")
+        return found + await one_after_the_other(server, "b/3", size=10 * MEGABYTE)
+
+    assert completed(story()) == [204, 204, 429, 204, 429, 204, 204]
+
+
+def test_files_have_a_number(server, monkeypatch):
+    monkeypatch.setattr(middleware, "A_VISITOR", Limits(files=2, megabytes=100, at_once=9, a_minute=99))
+    assert completed(one_after_the_other(server, "a/1", "a/2", "a/3", "b/1")) == [204, 204, 429, 204]
+
+
+def test_an_upload_of_no_stated_length_counts_as_the_largest(server, monkeypatch):
+    monkeypatch.setattr(middleware, "A_VISITOR", Limits(files=9, megabytes=100, at_once=9, a_minute=99))
+    assert completed(one_after_the_other(server, "a/1", "a/2", size=None)) == [204, 429]
+
+
+def test_what_the_server_refuses_itself_does_not_count(monkeypatch):
+    server = Server(monkeypatch, status=413)
+    monkeypatch.setattr(middleware, "A_VISITOR", Limits(files=1, megabytes=100, at_once=1, a_minute=99))
+    assert completed(one_after_the_other(server, "a/1", "a/2", "a/3")) == [413] * 3
+    assert completed(one_after_the_other(server, "none/1", "none/2")) == [413] * 2
+    assert not server.limits.visitors.get("none")
+
+
+def test_some_arrive_at_once(server):
+    async def story() -> list[tuple[int, str]]:
+        return await asyncio.gather(*(server.ask(f"a/{i}", wait_s=0.2) for i in range(A_VISITOR.at_once + 3)))
+
+    answers = completed(story())
+    assert sorted(status for status, _ in answers) == [204] * A_VISITOR.at_once + [429] * 3
+    assert "8 uploads arrive at once in this visit" in answers[-1][1]
+    assert completed(one_after_the_other(server, "a/later")) == [204]
+
+
+def test_a_slow_client_loses_its_place(server, monkeypatch):
+    monkeypatch.setattr(middleware, "PATIENCE_S", 0.1)
+    status, text = completed(server.ask("a/1", wait_s=5.0))
+    assert (status, text) == (408, "The picture took too long to arrive; try again.")
+    assert not server.taken
+    assert not server.limits.everybody.sizes
+    assert not server.limits.everybody.arriving
+
+
+def test_other_requests_pass(server):
+    assert completed(one_after_the_other(server, *("a/1",) * 200, method="OPTIONS")) == [204] * 200
+    assert len(server.taken) == 200
+
+
+def test_a_tally_forgets_what_it_has_lost():
+    tally = Tally()
+    tally.begin(("a", "1"), 5, 0.0)
+    tally.drop([("a", "1"), ("a", "2")])
+    assert not tally.sizes
+    assert not tally.arriving
