@@ -101,7 +101,8 @@ def upload(label: str, key: str, several: bool = True) -> list[Chosen]:
         accept_multiple_files=several,
         key=key,
         max_upload_size=MEGABYTES,
-        help=f"{READABLE}, up to {MEGABYTES} MB each. Pictures are never saved: they are gone when the visit ends.",
+        help=f"{READABLE}, up to {MEGABYTES} MB each. Pictures are never saved: they are gone when the visit ends. One "
+        "that the server refuses (status 429) came with too many others: drop it in again a minute later.",
     )
     return read_uploads(files if isinstance(files, list) else [files] if files else [])
 

@@ -91,6 +91,7 @@ def test_files_have_a_number(server, monkeypatch):
 
 
 def test_an_upload_of_no_stated_length_counts_as_the_largest(server, monkeypatch):
+    monkeypatch.setattr(middleware.st, "get_option", {"server.maxUploadSize": 50}.__getitem__)
     monkeypatch.setattr(middleware, "A_VISITOR", Limits(files=9, megabytes=100, at_once=9, a_minute=99))
     assert completed(one_after_the_other(server, "a/1", "a/2", size=None)) == [204, 429]
 

@@ -108,7 +108,10 @@ class Visitor:
         self.socket.send(message.SerializeToString())
         self.seen, self.widgets, self.pictures = [], {}, []
         for each in self._messages():
-            if each.WhichOneof("type") == "script_finished":
+            if (
+                each.WhichOneof("type") == "script_finished"
+                and each.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
+            ):
                 break
         return "\n".join(self.seen)
 
