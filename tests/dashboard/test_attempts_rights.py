@@ -113,7 +113,7 @@ def test_a_forged_click(address):
     assert (set(runs_dir().iterdir()) if runs_dir().is_dir() else set()) == before
 
 
-@attempt("a forged message that sets the session's own note of the password", "still without rights")
+@attempt("a forged message that sets the session's own note of the password", "no rights; the forger's own page fails")
 def test_a_forged_grant(address):
     with visiting(address, PROXIED) as visitor:
         for state in (
@@ -121,8 +121,9 @@ def test_a_forged_grant(address):
             WidgetState(id="_grant", json_value="{}"),
             WidgetState(id="$$ID-0-_grant", string_value="Grant()"),
         ):
-            visitor.visit("new-run", state)
-            assert is_locked(visitor)
+            words = visitor.visit("new-run", state) + visitor.visit("new-run")
+            assert "needs the password" in words or visitor.exceptions
+            assert "Start" not in visitor.widgets
 
 
 @attempt(
