@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import threading
 import weakref
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,11 +18,14 @@ SHOWN = 800
 """Pixels of the longer side of a picture on a page."""
 
 _in_memory: weakref.WeakSet[Chosen] = weakref.WeakSet()
+_changing = threading.Lock()
+"""While it grows it must not be read."""
 
 
 def bytes_in_memory() -> int:
     """Of the decoded pictures of all visitors."""
-    return sum(picture.image.nbytes for picture in list(_in_memory))
+    with _changing:
+        return sum(picture.image.nbytes for picture in _in_memory)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +45,8 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _in_memory.add(self)
+        with _changing:
+            _in_memory.add(self)
 
     @cached_property
     def shown(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
@@ -9,12 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from websockets.exceptions import InvalidStatus
 
 from probing_core.paths import PASSWORD_FILE, runs_dir
 from tests.dashboard.attempts import attempt
 from tests.dashboard.browser import BY_UVICORN, served
-from tests.dashboard.visitor import Visitor, clicked, request, typed, visiting
+from tests.dashboard.visitor import Visitor, clicked, request, typed, visiting, xsrf
 
 PASSWORD = "open sesame"
 PROXIED = {"X-Forwarded-For": "127.0.0.1"}
@@ -31,10 +33,33 @@ def address(made_run, tmp_path_factory) -> Iterator[str]:
         yield where
 
 
+SIGN_IN = """
+[auth]
+redirect_uri = "http://127.0.0.1/oauth2callback"
+cookie_secret = "known to the server alone"
+client_id = "x"
+client_secret = "x"
+server_metadata_url = "http://127.0.0.1/none"
+
+[probing]
+allowed = ["ana@example.org"]
+"""
+
+
+@pytest.fixture(scope="module")
+def sign_in(made_run, tmp_path_factory) -> Iterator[str]:
+    """A dashboard whose visitors may sign in."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".streamlit").mkdir()
+    (home / ".streamlit" / "secrets.toml").write_text(SIGN_IN)
+    with served(["--run", str(made_run)], env={"HOME": str(home), PASSWORD_FILE: ""}) as where:
+        yield where
+
+
 def is_locked(visitor: Visitor, page: str = "new-run") -> bool:
     """Whether ``page`` shows this visitor neither its form nor what it has found, but the way to rights."""
     words = visitor.visit(page)
-    locked = "needs the password" in words or "no password is set" in words
+    locked = any(why in words for why in ("needs the password", "needs a sign-in", "no password is set"))
     assert locked != ("Start" in visitor.widgets)
     return locked
 
@@ -124,6 +149,33 @@ def test_a_forged_grant(address):
             words = visitor.visit("new-run", state) + visitor.visit("new-run")
             assert "needs the password" in words or visitor.exceptions
             assert "Start" not in visitor.widgets
+
+
+@attempt(
+    "somebody who has not signed in, who signed the cookie by another secret, or whom the secrets do not list",
+    "a visitor without rights; who is listed has all",
+)
+@pytest.mark.parametrize(
+    ("email", "secret", "locked"),
+    [
+        ("", "", True),
+        ("ana@example.org", "guessed", True),
+        ("eve@example.org", "known to the server alone", True),
+        ("ana@example.org", "known to the server alone", False),
+    ],
+)
+def test_signing_in(sign_in, email, secret, locked):
+    fields = xsrf(sign_in)
+    cookie = fields["Cookie"]
+    if email:
+        claims = json.dumps({"origin": sign_in, "is_logged_in": True, "email": email})
+        signed = create_signed_value(secret, "_streamlit_user", claims).decode()
+        cookie += f"; _streamlit_user={signed}"
+    headers = PROXIED | {"Cookie": cookie}
+    with visiting(sign_in, headers, origin=sign_in, token=fields["X-Xsrftoken"]) as visitor:
+        assert is_locked(visitor) is locked
+        assert ("Sign in" in visitor.widgets) is locked
+        assert "Password" not in visitor.widgets
 
 
 @attempt(

@@ -166,9 +166,13 @@ def dropped(widget: str, *files: str, name: str = "picture.png") -> WidgetState:
 
 @contextmanager
 def visiting(
-    address: str, headers: dict[str, str] | None = None, origin: str | None = None, query: str = ""
+    address: str, headers: dict[str, str] | None = None, origin: str | None = None, query: str = "", token: str = ""
 ) -> Iterator[Visitor]:
-    """A visit to the dashboard at ``address`` that has seen its first page; ``Host`` may be among the headers."""
+    """A visit to the dashboard at ``address`` that has seen its first page; ``Host`` may be among the headers.
+
+    Args:
+        token: of `xsrf`, which the server wants before it reads the cookie of somebody who has signed in.
+    """
     parts = urlsplit(address)
     named = dict(headers or {})
     host = named.pop("Host", parts.netloc)
@@ -177,7 +181,7 @@ def visiting(
         sock=socket.create_connection((parts.hostname, parts.port), timeout=WAIT_S),
         additional_headers=named,
         origin=origin,
-        subprotocols=["streamlit"],
+        subprotocols=["streamlit", *([token] if token else [])],
         max_size=None,
         open_timeout=WAIT_S,
     ) as websocket:
