@@ -23,7 +23,7 @@ def show_status() -> None:
 
 
 def ask(what: str) -> bool:
-    """Whether the visitor has rights; if not, says what needs them, and asks for the password or to sign in.
+    """Whether the visitor has rights; if not, shows what needs them, and asks for the password or to sign in.
 
     Args:
         what: as for `rights.require`.
