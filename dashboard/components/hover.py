@@ -67,7 +67,7 @@ def routes() -> list[Route]:
             return Response("There is no such picture.", 404)
         try:
             jpeg = await run_in_threadpool(cache.picture, shown, sample, before=which == WHICH[0])
-        except ProbingError:  # the corpus is missing; the page says so where it shows pictures
+        except ProbingError:  # the corpus is missing; the page states it where it shows pictures
             return Response("The pictures are not on this computer.", 404)
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 

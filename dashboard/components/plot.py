@@ -61,7 +61,7 @@ def plot(
     message = {"plotly": NAME, "alt": alt, "name": key, "picks": on_pick is not None, "tools": tools, "figure": figure}
     _component(
         key=key,
-        data=to_json(message),  # bytes: Streamlit does not look into them
+        data=to_json(message),  # bytes: Streamlit sends them as they are
         on_picked_change=(lambda: on_pick(st.session_state[key]["picked"])) if on_pick else (lambda: None),
     )
 

@@ -46,7 +46,7 @@ class NoRun(BadRun):
 
 
 def theme() -> Theme:
-    """The visitor's colors; the models of the chosen run look the same in all charts."""
+    """The visitor's colors; the models of the chosen run have the same style in all charts."""
     try:
         models = tuple(current_run().models["name"])
     except BadRun:
@@ -190,7 +190,7 @@ def another_run(besides: Run, able: Callable[[Run], bool]) -> str:
 
 
 def complete_runs() -> list[tuple[RunPlace, Run]]:
-    """Every run that is complete and can be read; one that cannot says so where it is opened."""
+    """Every run that is complete and can be read; an error is shown where one that cannot is opened."""
     found = []
     for place in places():
         if place.complete:

@@ -119,7 +119,7 @@ def predict(
 ) -> pd.DataFrame:
     """Rows of `Predictor.predict`; with progress, since a model may have to be loaded first.
 
-    A model that cannot predict has no rows, and the page says why.
+    A model that cannot predict has no rows, and the page states why.
     """
     predictor = predictor_of(run)
     return _ask_each(models, lambda model: predictor.predict(images, task=task, models=[model], names=names))
@@ -128,7 +128,7 @@ def predict(
 def similarity(
     run: Run, images: Sequence[np.ndarray], names: Sequence[str], models: Sequence[str], text: str
 ) -> pd.DataFrame:
-    """Rows of `Predictor.similarity`; as in `predict`, a model that cannot be asked has none, and the page says why."""
+    """Rows of `Predictor.similarity`; as in `predict`, a model that cannot be asked has none; the page states why."""
     predictor = predictor_of(run)
     return _ask_each(models, lambda model: predictor.similarity(images, text, models=[model], names=names))
 

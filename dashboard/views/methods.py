@@ -47,7 +47,7 @@ def _recipe(run: Run) -> None:
     st.code(command_of(run.recipe), language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
         st.caption(
-            "The recipe describes its pictures and does not say where they are: for CORPUS give a corpus with the "
+            "The recipe describes its pictures and not where they are: for CORPUS give a corpus with the "
             f"fingerprint {run.recipe.fingerprint}."
         )
     if run.recipe.probes_from:

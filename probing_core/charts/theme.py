@@ -1,7 +1,7 @@
-"""Colors and symbols, in light and in dark, that people with any color vision can tell apart.
+"""Colors and symbols, in light and in dark, that people with any color vision can distinguish.
 
 Groups have a color each; the members of a group have shades of it and a symbol each. Eleven hues are more than
-anyone tells apart by color alone, so every chart also has symbols, hover text and a legend that isolates.
+anyone distinguishes by color alone, so every chart also has symbols, hover text and a legend that isolates.
 """
 
 from __future__ import annotations

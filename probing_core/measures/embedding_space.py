@@ -115,14 +115,14 @@ def _ridge(basis: RidgeBasis, Y: np.ndarray, Xt: np.ndarray) -> np.ndarray:
     s = basis.s
     UY = basis.U.T @ (Y - Y.mean(0))
     rest = ((Y - Y.mean(0)) ** 2).sum() - (UY**2).sum()
-    best, kept = np.inf, None
+    best, shrunk = np.inf, None
     for penalty in RIDGES * (s**2).mean():
         shrink = s**2 / (s**2 + penalty)
         error = rest + (((1 - shrink)[:, None] * UY) ** 2).sum()
         free = 1 - (shrink.sum() + 1) / len(Y)
         if free > 1e-6 and error / free**2 < best:
-            best, kept = error / free**2, s / (s**2 + penalty)
-    return Y.mean(0) + ((Xt - basis.mean) @ basis.Vt.T * kept) @ UY
+            best, shrunk = error / free**2, s / (s**2 + penalty)
+    return Y.mean(0) + ((Xt - basis.mean) @ basis.Vt.T * shrunk) @ UY
 
 
 def _check_pairs(clean: np.ndarray, transformed: np.ndarray) -> None:

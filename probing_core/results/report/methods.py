@@ -16,7 +16,7 @@ ORIGIN = (
 )
 PROTOCOL = (
     "Every image is cut from a source larger than the view through one warp, for every class alike, so that neither "
-    "resampling nor borders tell the classes apart.",
+    "resampling nor borders distinguish the classes.",
     "Each image appears once in every class, with a random strength from the transformation's documented range; the "
     "draw depends on the seed, the image and the transformation alone, and is the same for every model.",
     "Every model embeds the same pictures with its checkpoint's own preprocessing.",
