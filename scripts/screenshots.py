@@ -15,9 +15,12 @@ sys.path.insert(0, str(ROOT))  # the browser's helpers live with the tests
 
 from dashboard.components.tour import COOKIE  # noqa: E402
 from probing_core.paths import reference_run  # noqa: E402
-from tests.dashboard.browser import ADDRESSES, browser, served, settle  # noqa: E402
+from tests.dashboard.browser import ADDRESSES, WAIT_MS, browser, served, settle  # noqa: E402
 
 DRAWN_MS = 2500
+DRAWN = """!document.querySelector('[data-testid=stSkeleton]') && [...document.querySelectorAll('.probing-plot')]
+  .filter((plot) => plot.getBoundingClientRect().top < innerHeight && plot.clientWidth)
+  .every((plot) => plot.querySelector('.main-svg'))"""
 
 
 def main() -> None:
@@ -39,7 +42,8 @@ def main() -> None:
                 page.goto(f"{address}/{path}")
                 page.get_by_role("heading", level=1).first.wait_for()
                 settle(page)
-                page.wait_for_timeout(DRAWN_MS)
+                page.wait_for_timeout(DRAWN_MS)  # elements come in turns
+                page.wait_for_function(DRAWN, timeout=WAIT_MS)
                 file = options.out / f"{name}-{theme}.png"
                 page.screenshot(path=file)
                 print(file)
