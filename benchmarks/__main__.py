@@ -14,12 +14,14 @@ PEERS = "_peer"
 
 
 def main() -> None:
-    results: dict[str, float] = {}
+    results: dict = {}
     for module in pkgutil.iter_modules(benchmarks.__path__):
         if module.name.startswith("_") or module.name.endswith(PEERS):
             continue
         print(f"Measuring {module.name} ...", file=sys.stderr, flush=True)
-        results |= importlib.import_module(f"benchmarks.{module.name}").run()
+        measured = importlib.import_module(f"benchmarks.{module.name}").run()
+        print(json.dumps(measured), file=sys.stderr, flush=True)  # a stopped run keeps what it has measured
+        results |= measured
     print(json.dumps(results, indent=1))
 
 

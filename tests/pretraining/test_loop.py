@@ -65,10 +65,10 @@ def test_another_seed_gives_other_losses(drawn, tmp_path: Path) -> None:
     assert read_log(tmp_path / "0")[0]["loss"] != read_log(tmp_path / "1")[0]["loss"]
 
 
-def test_a_killed_training_goes_on(tmp_path: Path) -> None:
+def test_a_killed_training_goes_on(drawn, tmp_path: Path) -> None:
     """CAN has everything that could be lost: noise, masks, views, batch statistics, the optimizer's moments."""
     script = f"""
-import os, signal, sys
+import os, signal
 from pathlib import Path
 from tests.pretraining.conftest import Drawn
 from probing_core.pretraining import loop, pretrain
@@ -76,23 +76,20 @@ from probing_core.runs.progress import Progress
 loop.SAVE_EVERY = 2
 class Kill(Progress):
     def update(self, stage, done, total, message=""):
-        if stage == "pretrain" and done == int(sys.argv[2]):
+        if stage == "pretrain" and done == 3:
             os.kill(os.getpid(), signal.SIGKILL)
-pretrain("can", Drawn(), Path({str(tmp_path)!r}) / sys.argv[1], steps=4, progress=Kill())
+pretrain("can", Drawn(), Path({str(tmp_path / "killed")!r}), steps=4, progress=Kill())
 """
     root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    killed = subprocess.run([sys.executable, "-c", script], cwd=root, env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
 
-    def start(folder: str, kill_after: int) -> int:
-        environment = {**os.environ, "PYTHONPATH": str(root)}
-        command = [sys.executable, "-c", script, folder, str(kill_after)]
-        return subprocess.run(command, cwd=root, env=environment, check=False).returncode
-
-    assert start("whole", 0) == 0
-    assert start("killed", 3) == -signal.SIGKILL
     (tmp_path / "killed" / f"checkpoint.pt{TEMPORARY}").write_bytes(b"half")
     with (tmp_path / "killed" / "log.jsonl").open("a") as log:
         log.write('{"step": 3, "lo')
-    assert start("killed", 0) == 0
+    pretrain("can", drawn, tmp_path / "killed", steps=4)
+    pretrain("can", drawn, tmp_path / "whole", steps=4)
     assert outcome(tmp_path / "whole") == outcome(tmp_path / "killed")
 
 
