@@ -156,8 +156,8 @@ def _substance(run: Run) -> None:
     points = cache.computed(run, summaries.substance)
     if points.empty:
         messages.empty(
-            "This run has no content task: the labels of its corpus are the photographs themselves. A corpus with "
-            "content labels (`folder:PATH`, one subfolder a label) has one."
+            "This run has no content task: the labels of its corpus are the photographs themselves. "
+            "`probing run --corpus folder:PATH`, with one subfolder a label, makes a run that has one."
         )
         return
     tables.chart(
@@ -167,7 +167,7 @@ def _substance(run: Run) -> None:
     chance = seen.groupby("task")["chance"].first()
     st.caption(
         "Right: knows what is in an untouched picture. Up: knows which transformation was applied. Bars are 95 % "
-        f"intervals; guessing gives {chance['content']:.0%} and {chance['fine']:.0%}. Gray: baselines."
+        f"intervals; guessing gives {100 * chance['content']:.0f} % and {100 * chance['fine']:.0f} %. Gray: baselines."
         f" Hollow: variants of the model of the same color. {cache.computed(run, summaries.content_classes)}"
     )
     if box := pickers.fold("Content under each transformation", "show-content"):
