@@ -21,10 +21,10 @@ from dashboard import rights, state
 from dashboard.text import with_strength
 from probing_core.charts import Theme
 from probing_core.corpora.base import Corpus
-from probing_core.errors import BadRun, one_line
+from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
-from probing_core.runs import layout
+from probing_core.runs.manifest import stamp
 
 Keys = ParamSpec("Keys")
 T = TypeVar("T")
@@ -85,15 +85,7 @@ def current_run() -> Run:
 
 
 def open_run(path: Path) -> Run:
-    return _open_run(str(path), _stamp(path))
-
-
-def _stamp(path: Path) -> str:
-    try:
-        status = (path / layout.MANIFEST).stat()
-    except OSError as error:
-        raise BadRun(f"The run '{path}' has no manifest that can be read: {one_line(error)}.") from error
-    return f"{status.st_mtime_ns}-{status.st_size}"
+    return _open_run(str(path), stamp(path))
 
 
 @st.cache_resource(max_entries=RUNS, show_spinner=False)

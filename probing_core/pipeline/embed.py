@@ -66,6 +66,7 @@ def embed(
     for batch in filter(partial(is_needed, store), batches):
         _embed_units(store, recipe, corpus, batch, [], progress)  # their rows, where no model was to be embedded
         _gather_rows(store, batch)
+    store.fold()
 
 
 def _load_some(
@@ -239,5 +240,4 @@ def _gather_rows(store: Store, batch: Batch) -> None:
     if not store.has(batch.table, batch.key):
         rows = pd.concat([store.read_table(batch.rows_path(unit)) for unit in batch.units], ignore_index=True)
         store.write_table(batch.table, rows, batch.key)
-    for name in store.names(unit_rows_folder(batch.series)):
-        store.remove(name)
+    store.remove(*store.names(unit_rows_folder(batch.series)))

@@ -15,7 +15,7 @@ from probing_core.embedders import expand as expand_models
 from probing_core.errors import BadConfig, BadRun, ProbingError
 from probing_core.prediction.parallel import cores
 from probing_core.results.run_places import find_runs
-from probing_core.runs.layout import LOG, MANIFEST, RECIPE, TEMPORARY
+from probing_core.runs.layout import JOURNAL, LOG, MANIFEST, RECIPE, TEMPORARY
 from probing_core.runs.models import model_entries
 from probing_core.runs.options import Options
 from probing_core.runs.recipe import Recipe, read_recipe, write_recipe
@@ -219,7 +219,7 @@ def refuse_other_folder(store: Store) -> None:
     if store.has(RECIPE) or not store.root.is_dir():
         return
     there = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}
-    if there - {RECIPE}:  # that alone is of a run that was killed as it began
+    if there - {RECIPE, JOURNAL}:  # these alone are of a run that was killed as it began
         some = ", ".join(sorted(there)[:3]) + (", ..." if len(there) > 3 else "")
         raise BadRun(
             f"'{store.root}' is no run (or has lost its {RECIPE} or {MANIFEST}) and holds other files ({some}); "

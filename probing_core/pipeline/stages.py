@@ -45,6 +45,7 @@ def run(
     with _opened(store, options, progress) as (recipe, corpus):
         for stage in stages:
             _stage(stage, store, recipe, corpus, options, progress)
+            store.fold()
 
 
 def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
@@ -83,8 +84,7 @@ def _stage(
             source = find_probe_source(recipe, options)
             progress.note(download_summary(recipe.models))
             embed(store, recipe, corpus, progress, options.device, options.precision, source)
-        for name in store.names(UNITS):  # left by a kill while they were removed: their tables are there
-            store.remove(name)
+        store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
     elif stage == "train":
         from probing_core.pipeline.train import train
 

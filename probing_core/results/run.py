@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from probing_core.results.pictures import Pictures
 from probing_core.runs import layout
 from probing_core.runs.embeddings import has_embeddings, read_embeddings
 from probing_core.runs.layout import map_path
+from probing_core.runs.manifest import digest_of_files
 from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.store import Store
@@ -62,8 +62,7 @@ class Run:
     @cached_property
     def digest(self) -> str:
         """Changes whenever a file of the run does: the key of everything that is cached about it."""
-        manifest = self.path / layout.MANIFEST
-        return hashlib.sha256(manifest.read_bytes() if manifest.exists() else b"").hexdigest()[:16]
+        return digest_of_files(self.path)
 
     # tables
 

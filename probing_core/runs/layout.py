@@ -11,6 +11,9 @@ import re
 
 RECIPE = "run.toml"
 MANIFEST = "manifest.json"
+JOURNAL = "journal.jsonl"
+"""What was entered since the manifest was written; there while a stage works, or after a kill."""
+
 IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
 CROPS = "looks.parquet"

@@ -1,4 +1,4 @@
-"""Files of a run: keys, atomic writes, checksums, the manifest.
+"""Files of a run: keys, checksums, reading and writing.
 
 A file is whole or absent: it is written to a temporary name, flushed to disk and renamed, and only then entered
 into the manifest together with its key, the digest of every input that changes its bytes. A file that the manifest
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,7 +20,9 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadRun, RunBusy, one_line
-from probing_core.runs.layout import LOCK, LOG, MANIFEST, TEMPORARY
+from probing_core.runs.atomic import write_atomically
+from probing_core.runs.layout import JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY
+from probing_core.runs.manifest import Manifest
 from probing_core.runs.revisions import SCHEMA
 
 MAPPED = {"F32": "<f4", "F16": "<f2"}
@@ -43,7 +44,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
-        self._manifest: dict[str, dict[str, Any]] = self._read_manifest()
+        self._manifest = Manifest(self.root)
 
     # reading
 
@@ -52,7 +53,7 @@ class Store:
 
     def has(self, name: str, key: str | None = None) -> bool:
         """Whether ``name`` is complete, and made by the recipe of ``key`` where one is given."""
-        entry = self._manifest.get(name)
+        entry = self._manifest.files.get(name)
         if entry is None or (key is not None and entry["key"] != key):
             return False
         try:
@@ -62,10 +63,10 @@ class Store:
 
     def names(self, prefix: str = "") -> list[str]:
         """Every file of the manifest under ``prefix``, sorted."""
-        return sorted(name for name in self._manifest if name.startswith(prefix))
+        return sorted(name for name in self._manifest.files if name.startswith(prefix))
 
     def checksum(self, name: str) -> str:
-        return self._manifest[name]["sha256"]
+        return self._manifest.files[name]["sha256"]
 
     def read_bytes(self, name: str) -> bytes:
         try:
@@ -120,12 +121,8 @@ class Store:
 
     def write_bytes(self, name: str, content: bytes, key: str) -> None:
         write_atomically(self.path(name), content)
-        self._manifest[name] = {
-            "bytes": len(content),
-            "key": key,
-            "sha256": hashlib.sha256(content).hexdigest(),
-        }
-        self._write_manifest()
+        entry = {"bytes": len(content), "key": key, "sha256": hashlib.sha256(content).hexdigest()}
+        self._manifest.enter([(name, entry)])
 
     def write_table(self, name: str, table: pd.DataFrame, key: str) -> None:
         buffer = io.BytesIO()
@@ -154,16 +151,15 @@ class Store:
         """Copies a file of another run."""
         self.write_bytes(name, other.read_bytes(name), key)
 
-    def remove(self, name: str) -> None:
-        self.path(name).unlink(missing_ok=True)  # first: a kill in between leaves no unknown file
-        self._manifest.pop(name, None)
-        self._write_manifest()
+    def remove(self, *names: str) -> None:
+        for name in names:
+            self.path(name).unlink(missing_ok=True)  # first: a kill in between leaves no unknown file
+        self._manifest.enter([(name, None) for name in names])
 
     def clear(self) -> None:
         """Removes every file but the log, and what makes the folder a run."""
         names = self.names()
-        self._manifest.clear()
-        (self.root / MANIFEST).unlink(missing_ok=True)  # first: without it a run can be begun anew
+        self._manifest.clear()  # first: without it a run can be begun anew
         for name in names:
             self.path(name).unlink(missing_ok=True)
 
@@ -172,7 +168,7 @@ class Store:
     def damage(self) -> list[str]:
         """One sentence for each file that is missing, changed, or unknown to the manifest."""
         found = []
-        for name, entry in sorted(self._manifest.items()):
+        for name, entry in sorted(self._manifest.files.items()):
             path = self.path(name)
             if not path.is_file():
                 found.append(f"'{name}' is in the manifest but missing.")
@@ -180,9 +176,9 @@ class Store:
                 found.append(f"'{name}' does not have the checksum of the manifest: it was changed or damaged.")
         for path in sorted(self.root.rglob("*")):
             name = path.relative_to(self.root).as_posix()
-            if path.is_dir() or name == MANIFEST or name.startswith(f"{LOG}/"):
+            if path.is_dir() or name in (MANIFEST, JOURNAL) or name.startswith(f"{LOG}/"):
                 continue
-            if name not in self._manifest:
+            if name not in self._manifest.files:
                 found.append(f"'{name}' is not in the manifest: it does not belong to the run.")
         return found
 
@@ -213,48 +209,18 @@ class Store:
                 raise RunBusy(
                     f"Another process is writing to the run '{self.root}'; wait until it ends, or stop it first."
                 ) from error
-            self._manifest = self._read_manifest()
+            self._manifest.read()
+            self.fold()  # what a killed process had entered
             self.clean()
-            yield
+            try:
+                yield
+            finally:
+                with suppress(BadRun):  # a full disk: what is complete stands in the journal
+                    self.fold()
 
-    def _read_manifest(self) -> dict[str, dict[str, Any]]:
-        path = self.root / MANIFEST
-        if not path.exists():
-            return {}
-        try:
-            return json.loads(path.read_bytes())["files"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadRun(
-                f"The manifest of the run '{self.root}' is damaged ({one_line(error)}); "
-                f"it is another program's, or the run has to be made again in another folder."
-            ) from error
-
-    def _write_manifest(self) -> None:
-        text = json.dumps({"schema": SCHEMA, "files": self._manifest}, sort_keys=True, indent=1)
-        write_atomically(self.root / MANIFEST, text.encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes ``path`` so that a reader, or a kill at any moment, finds the old file or the new one, never half.
-
-    Raises:
-        BadRun: the disk is full or not writable.
-    """
-    temporary = path.with_name(path.name + TEMPORARY)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise BadRun(
-            f"'{path}' could not be written: {error.strerror or one_line(error)}; "
-            f"what was complete stays, so mend that and start again."
-        ) from error
+    def fold(self) -> None:
+        """Writes what was entered since the last time into the manifest: at the end of a stage."""
+        self._manifest.fold()
 
 
 def _sha256(path: Path) -> str:

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from probing_core.errors import BadRun
-from probing_core.runs import store as module
 from probing_core.runs.layout import slug
+from probing_core.runs.manifest import Manifest
 from probing_core.runs.store import TEMPORARY, Store, digest, write_atomically
 
 
@@ -38,11 +38,11 @@ def test_what_is_written_is_read_back_by_another_process(store):
 def test_a_removal_that_is_cut_off_leaves_no_stranger_and_can_be_repeated(store, monkeypatch):
     store.write_bytes("units/a", b"a", "k")
 
-    def killed(self):
+    def killed(self, entries):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
-        context.setattr(Store, "_write_manifest", killed)
+        context.setattr(Manifest, "enter", killed)
         with pytest.raises(KeyboardInterrupt):
             store.remove("units/a")
     again = Store(store.root)
@@ -118,7 +118,7 @@ def test_a_full_disk_keeps_the_old_file_and_says_so(store, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(BadRun, match="No space left on device"):
         store.write_bytes("x", b"new", "k2")
     assert store.path("x").read_bytes() == b"old"
@@ -195,6 +195,7 @@ def test_slugs_are_safe_and_keep_names_apart():
 
 def test_the_manifest_is_plain_json(store):
     store.write_bytes("x", b"1", "k")
+    store.fold()
     entry = json.loads(store.path("manifest.json").read_text())["files"]["x"]
     assert entry["bytes"] == 1
     assert entry["key"] == "k"

@@ -58,8 +58,7 @@ def learn_detector(
         groups=[t.group for t in transforms],
     )
     store.write_bytes(DETECTOR_FILE, detector.to_bytes(), key)
-    for name in store.names(verdict_units_folder(FOLDER)):
-        store.remove(name)
+    store.remove(*store.names(verdict_units_folder(FOLDER)))
 
 
 def _measure(

@@ -92,8 +92,7 @@ def score_views(
     for model in models:
         table = pd.concat([store.read_table(verdict_unit_table(model, i)) for i in range(len(units))])
         store.write_table(scored_views_path(model), table.reset_index(drop=True), keys[model])
-        for name in store.names(verdict_units_folder(model)):
-            store.remove(name)
+        store.remove(*store.names(verdict_units_folder(model)))
     progress.update("verdicts", len(units), len(units), "Scoring photographs for verdicts")
 
 

@@ -1,0 +1,47 @@
+"""Files that are whole or absent, whatever kills the process or fills the disk."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from probing_core.errors import BadRun, one_line
+from probing_core.runs.layout import TEMPORARY
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes ``path`` so that a reader, or a kill at any moment, finds the old file or the new one, never half.
+
+    Raises:
+        BadRun: the disk is full or not writable.
+    """
+    with written_atomically(path) as handle:
+        handle.write(content)
+
+
+@contextmanager
+def written_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """As `write_atomically`, for content that is written piece by piece.
+
+    The temporary name is never the same twice: two machines may write the same file of a run at once.
+    """
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise BadRun(
+            f"'{path}' could not be written: {error.strerror or one_line(error)}; "
+            f"what was complete stays, so mend that and start again."
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
