@@ -1,4 +1,4 @@
-"""``verify``: whether a run is whole."""
+"""``verify``: whether a run is whole; with ``--repair`` what is damaged is made again."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ def add(commands: Any) -> None:
         "probing verify --run data/runs/demo",
     )
     parser.add_argument("--run", required=True, type=Path, metavar="DIR")
+    parser.add_argument(
+        "--repair", action="store_true", help="remove what is damaged and have it made again; foreign files stay"
+    )
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -29,7 +32,15 @@ def verify(options: argparse.Namespace) -> int:
     store = Store(options.run)
     if not store.has(layout.RECIPE):
         raise BadRun(f"'{options.run}' is not a run: it has no {layout.RECIPE} in a manifest.")
-    damage = store.damage()
+    if options.repair:
+        from probing_core.pipeline.repair import repair
+        from probing_core.runs.progress import terminal
+
+        mended, damage = repair(options.run, terminal(options.run))
+        print(f"{options.run}: {len(mended)} damaged files.", file=sys.stderr)
+        store = Store(options.run)
+    else:
+        damage = store.damage()
     for sentence in damage:
         print(f"error: {sentence}", file=sys.stderr)
     if not damage:

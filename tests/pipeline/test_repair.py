@@ -1,0 +1,116 @@
+"""Damage that a run shows by its checksums, size or not, is found and made again, with the bytes that were there."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from probing_core.cli import main
+from probing_core.errors import BadRun, DamagedFile
+from probing_core.pipeline import run
+from probing_core.runs.store import Store
+from tests.pipeline.test_embed import files
+from tests.pipeline.test_stages import COMPUTING, OPTIONS
+
+pytestmark = pytest.mark.slow
+
+MODEL = "models/baseline-handcrafted"
+EVERY_KIND = (
+    "images.parquet",
+    "samples.parquet",
+    f"{MODEL}/model.toml",
+    f"{MODEL}/embeddings/unit-00000.safetensors",
+    f"{MODEL}/probes/deployment.safetensors",
+    f"{MODEL}/predictions/fine.parquet",
+    f"{MODEL}/fits/fine.parquet",
+    "tables/scores.parquet",
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, few_scenes):
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/handcrafted",))
+    run(out, options, COMPUTING)
+    return out, options
+
+
+@pytest.fixture
+def copy(whole, tmp_path) -> Path:
+    return Path(shutil.copytree(whole[0], tmp_path / "run"))
+
+
+def content(out: Path) -> dict[str, bytes]:
+    return {name: held for name, held in files(out).items() if not name.startswith("log/")}
+
+
+def flip(path: Path) -> None:
+    """Changes one bit in the middle; the size stays."""
+    held = bytearray(path.read_bytes())
+    held[len(held) // 2] ^= 1
+    path.write_bytes(held)
+
+
+def test_damage_of_every_kind_of_file_is_found_and_made_again(copy, capsys):
+    before = content(copy)
+    for name in EVERY_KIND:
+        flip(copy / name)
+    assert main(["verify", "--run", str(copy)]) == 2
+    assert [line.split("'")[1] for line in capsys.readouterr().err.splitlines()] == sorted(EVERY_KIND)
+    assert main(["verify", "--run", str(copy), "--repair"]) == 0
+    assert content(copy) == before
+    capsys.readouterr()
+    assert main(["verify", "--run", str(copy)]) == 0
+    assert "all whole" in capsys.readouterr().out
+
+
+def test_a_whole_run_is_left_as_it_is(copy):
+    before = content(copy)
+    assert main(["verify", "--run", str(copy), "--repair"]) == 0
+    assert content(copy) == before
+
+
+def test_a_run_that_stumbles_on_damage_makes_it_again(copy, whole):
+    """A probe was lost; the embeddings that it would learn from are not what was written."""
+    before = content(copy)
+    flip(copy / EVERY_KIND[3])
+    (copy / EVERY_KIND[4]).unlink()
+    run(copy, whole[1], ("train",))
+    assert content(copy) == before
+
+
+def test_foreign_files_stay_and_are_named(copy, capsys):
+    (copy / "notes.txt").write_text("mine")
+    flip(copy / EVERY_KIND[-1])
+    assert main(["verify", "--run", str(copy), "--repair"]) == 2
+    assert "'notes.txt' is not in the manifest" in capsys.readouterr().err
+    assert (copy / "notes.txt").read_text() == "mine"
+    (copy / "notes.txt").unlink()
+    assert main(["verify", "--run", str(copy)]) == 0
+
+
+def test_what_cannot_be_made_again_is_not_removed(copy, whole, monkeypatch, capsys):
+    flip(copy / EVERY_KIND[0])
+    held = content(copy)
+    monkeypatch.setattr("probing_core.pipeline.repair.open_same_corpus", lambda recipe: refuse())
+    assert main(["verify", "--run", str(copy), "--repair"]) == 2
+    assert "the corpus is gone" in capsys.readouterr().err
+    assert content(copy) == held
+    flip(copy / "run.toml")
+    assert main(["verify", "--run", str(copy), "--repair"]) == 2
+    assert "cannot be made again from anything else" in capsys.readouterr().err
+
+
+def refuse():
+    raise BadRun("the corpus is gone")
+
+
+def test_readers_are_not_slowed_by_checks_and_writers_check_once(copy):
+    flip(copy / EVERY_KIND[3])
+    store = Store(copy)
+    store.map_array(EVERY_KIND[3], "embeddings")
+    with store.locked(), pytest.raises(DamagedFile, match="changed or damaged; `probing verify --repair`"):
+        store.map_array(EVERY_KIND[3], "embeddings")
