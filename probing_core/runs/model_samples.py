@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 
 from probing_core.errors import BadRun
 from probing_core.probes.base import LinearProbe, Probe
@@ -17,6 +20,9 @@ from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 from probing_core.runs.tasks import Task, make_task
 from probing_core.transforms.base import Transform
+
+MEMORY_SHARE = 0.25
+"""Of the machine's memory, for the embeddings that a probe learns from where the recipe states no number of samples."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,34 @@ def read_probe(store: Store, model: str, task: str) -> LinearProbe:
 
 def predict(probe: Probe, X: LazyRows) -> np.ndarray:
     """Probabilities (N, K) of rows ``X``, a block of which is in memory."""
-    return np.concatenate([probe.probabilities(block) for block in X.blocks()])
+    return np.concatenate(list(predicted_blocks(probe, X)))
+
+
+def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
+    """The same, (n, K) of one block after another."""
+    return (probe.probabilities(block) for block in X.blocks())
+
+
+def most_to_learn(data: ModelSamples) -> int:
+    """Samples that a probe learns from at most: as many as the recipe states, or as `MEMORY_SHARE` holds."""
+    if data.recipe.train_samples is not None:
+        return data.recipe.train_samples
+    return int(psutil.virtual_memory().total * MEMORY_SHARE / (4 * (data.entry["dim"] + 1)))
+
+
+def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:
+    """``rows`` of as many whole photographs, drawn by the run's seed, as ``most`` samples allow; at least one.
+
+    Photographs come in the order of a hash of seed and name, so that more samples are those of fewer and others.
+    """
+    if len(rows) <= most:
+        return rows
+    names, photograph, counts = np.unique(data.photographs[rows].astype(str), return_inverse=True, return_counts=True)
+    order = sorted(range(len(names)), key=lambda i: hashlib.blake2b(f"{data.recipe.seed}|{names[i]}".encode()).digest())
+    within = np.cumsum(counts[order]) <= most
+    chosen = np.zeros(len(names), bool)
+    chosen[np.array(order)[within | (np.arange(len(order)) == 0)]] = True
+    return rows[chosen[photograph]]
 
 
 def whole_images(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:

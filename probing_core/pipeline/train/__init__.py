@@ -40,7 +40,7 @@ from probing_core.runs.layout import (
     probe_path,
     series_table,
 )
-from probing_core.runs.model_samples import ModelSamples, read_probe
+from probing_core.runs.model_samples import ModelSamples, most_to_learn, read_probe
 from probing_core.runs.models import differences, model_entries, require_same_model
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
@@ -104,6 +104,8 @@ def _made(data: ModelSamples, name: str, source: Store | None, key: str) -> bool
 def _key(data: ModelSamples, name: str, source: Store | None) -> str:
     """Of one step; what live predictions learn beside the main samples belongs to ``fine``."""
     key, store = task_key(data.recipe, data.entry, name), data.store
+    if data.recipe.train_samples is None and len(data.samples) > (most := most_to_learn(data)):
+        key = digest([key, most])  # of this machine's memory
     if source is not None:
         return digest([key, [source.checksum(file) for file in adopted_files(data.model, source, name)]])
     if name != "fine":

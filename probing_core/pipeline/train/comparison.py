@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from probing_core.pipeline.caveats import joined
 from probing_core.pipeline.train.tables import prediction_table, save_fits
-from probing_core.pipeline.train.with_splits import split_rows
+from probing_core.pipeline.train.with_splits import learned_note, split_rows
 from probing_core.probes import knn, mlp
 from probing_core.probes.base import FitFacts, log_loss
 from probing_core.runs.layout import OTHER_PROBES, predictions_path
@@ -33,7 +34,7 @@ def train_others(data: ModelSamples, key: str) -> None:
 
     def add(probe: str, facts: FitFacts, probabilities: np.ndarray) -> None:
         fits.append((probe, facts))
-        tables.append(prediction_table(data, task, test, probabilities, {"probe": probe}))
+        tables.append(prediction_table(data, task, test, [probabilities], {"probe": probe}))
 
     for seed, probe in zip(
         SEEDS, mlp.fit_seeds(X, y, classes=task.classes, validation=validation, seeds=SEEDS), strict=True
@@ -48,13 +49,13 @@ def train_others(data: ModelSamples, key: str) -> None:
             float(k), False, True, 0, log_loss(held[k], validation[1])
         )  # none is chosen: every k is reported
         add(f"knn-{k}", facts, tested[k])
-    notes = []
+    notes = [learned_note(data, task, "train")]
     if len(learned) < len(train):
         images = data.samples["image_id"].iloc[learned].nunique()
         notes.append(f"learned from {images} images, evenly spaced")
     if not first.all():
         notes.append("first repetition alone")
-    save_fits(data, "fine", fits, key, [probe for probe, _ in fits], "; ".join(notes), OTHER_PROBES)
+    save_fits(data, "fine", fits, key, [probe for probe, _ in fits], joined(*notes), OTHER_PROBES)
     # Last, so that a kill before it leaves the task to be done again.
     table = pd.concat(tables, ignore_index=True)
     data.store.write_table(predictions_path(data.model, OTHER_PROBES), table, key)

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from probing_core.pipeline.train.tables import prediction_table, save_fits
-from probing_core.pipeline.train.with_splits import fit_rows, split_rows
+from probing_core.pipeline.train.with_splits import fit_rows, learned_note, split_rows
 from probing_core.runs.layout import ORACLE, predictions_path, probe_path
-from probing_core.runs.model_samples import ModelSamples, predict
+from probing_core.runs.model_samples import ModelSamples, predicted_blocks
 from probing_core.runs.tasks import CONTENT, Task
 
 
@@ -33,12 +33,12 @@ def train_content(data: ModelSamples, key: str) -> None:
         learned, chosen, tested = split_rows(data, alike)
         oracle = fit_rows(data, alike, learned, chosen)
         fits.append((f"oracle:{transform.name}", oracle.facts))
-        tables.append(prediction_table(data, alike, tested, predict(oracle, data.X.at(tested))))
+        tables.append(prediction_table(data, alike, tested, predicted_blocks(oracle, data.X.at(tested))))
     data.store.write_bytes(probe_path(data.model, CONTENT), probe.to_bytes(), key)
-    save_fits(data, CONTENT, fits, key)
+    save_fits(data, CONTENT, fits, key, note=learned_note(data, task, "train"))
     data.store.write_table(predictions_path(data.model, ORACLE), pd.concat(tables, ignore_index=True), key)
     # Last, so that a kill before it leaves the task to be done again.
-    table = prediction_table(data, task, test, predict(probe, data.X.at(test)))
+    table = prediction_table(data, task, test, predicted_blocks(probe, data.X.at(test)))
     data.store.write_table(predictions_path(data.model, CONTENT), table, key)
 
 

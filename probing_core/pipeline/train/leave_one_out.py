@@ -57,7 +57,7 @@ def train_few(data: ModelSamples, name: str, key: str) -> None:
     save_fits(data, name, zip(result.photographs, result.facts, strict=True), key)
     # Last, so that a kill before it leaves the task to be done again.
     data.store.write_table(
-        predictions_path(data.model, name), prediction_table(data, task, rows, probabilities, further), key
+        predictions_path(data.model, name), prediction_table(data, task, rows, [probabilities], further), key
     )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from probing_core.errors import BadRun
-from probing_core.measures.temperature import at_temperature
 from probing_core.pipeline.caveats import joined
-from probing_core.pipeline.train.tables import prediction_table, round_probabilities, save_fits
+from probing_core.pipeline.train.tables import prediction_table, save_fits
 from probing_core.runs import layout
 from probing_core.runs.image_selection import LEARNED
 from probing_core.runs.layout import CALIBRATED, DEPLOYMENT, FUSION, NOVELTY, predictions_path, probe_path
-from probing_core.runs.model_samples import ModelSamples, predict, read_probe
+from probing_core.runs.model_samples import ModelSamples, predicted_blocks, read_probe
 from probing_core.runs.models import require_same_model
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.samples import evaluation_mode
@@ -51,20 +50,19 @@ def adopt(data: ModelSamples, source: Store, name: str, key: str) -> None:
             "The run that the probes are taken from learned from every photograph of this one, so none is left to "
             "test; take another corpus."
         )
-    probabilities = predict(probe, data.X.at(rows))
-    further = {}
+    temperature = None
     # Runs with few photographs, and runs of earlier versions, have one temperature for both.
     tempered = CALIBRATED if data.store.has(probe_path(data.model, CALIBRATED)) else DEPLOYMENT
     if name == "fine" and data.store.has(probe_path(data.model, tempered)):
         temperature = read_probe(data.store, data.model, tempered).temperature
-        further["p_calibrated"] = round_probabilities(at_temperature(probabilities, temperature).max(1))
     fits = [("adopted", probe.facts)]
     if name == "fine" and data.store.has(probe_path(data.model, DEPLOYMENT)):
         fits.append((DEPLOYMENT, read_probe(data.store, data.model, DEPLOYMENT).facts))
     about = f"probes trained on embeddings of another {' and '.join(rounding)}" if rounding else ""
     save_fits(data, name, fits, key, note=joined(about, of_known))
     # Last, so that a kill before it leaves the task to be done again.
-    table = prediction_table(data, adopted, rows, probabilities, further)
+    blocks = predicted_blocks(probe, data.X.at(rows))
+    table = prediction_table(data, adopted, rows, blocks, temperature=temperature)
     data.store.write_table(predictions_path(data.model, name), table, key)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probing_core.measures.temperature import at_temperature
 from probing_core.probes.base import FitFacts
 from probing_core.runs import revisions
 from probing_core.runs.layout import fits_path
@@ -28,7 +29,9 @@ LARGEST_ODDS = 28.0
 
 
 def task_key(recipe: Recipe, entry: dict[str, Any], task: str) -> str:
-    return digest([sample_key(recipe), recipe.probes_from, entry["recipe"], task, revisions.TRAINING])
+    # None is no part of keys, which are those of runs made before there was a choice.
+    stated = [recipe.train_samples] if recipe.train_samples is not None else []
+    return digest([sample_key(recipe), recipe.probes_from, entry["recipe"], task, revisions.TRAINING, *stated])
 
 
 def save_fits(
@@ -73,27 +76,41 @@ def prediction_table(
     data: ModelSamples,
     task: Task,
     rows: np.ndarray,
-    probabilities: np.ndarray,
+    blocks: Iterable[np.ndarray],
     further: Mapping[str, object] | None = None,
+    temperature: float | None = None,
 ) -> pd.DataFrame:
     """One row a tested sample, as in docs/run-format.md.
 
     Args:
         rows: (n,) positions of the samples.
-        probabilities: (n, K).
+        blocks: their probabilities, (m, K) each, one after the other: one of them is in memory.
         further: columns behind the usual ones.
+        temperature: at which the column ``p_calibrated`` has the largest probability, if it is given.
     """
     classes = np.array(task.classes, dtype=object)
-    truth, predicted = task.truth[rows], probabilities.argmax(1)
-    order = np.arange(len(rows))
+    truth = task.truth[rows]
+    found: dict[str, list[np.ndarray]] = {"predicted": [], "p_truth": [], "p_predicted": [], "p_calibrated": []}
+    start = 0
+    for block in blocks:
+        order, stop = np.arange(len(block)), start + len(block)
+        predicted = block.argmax(1)
+        found["predicted"].append(predicted)
+        found["p_truth"].append(block[order, truth[start:stop]])
+        found["p_predicted"].append(block[order, predicted])
+        if temperature is not None:
+            found["p_calibrated"].append(at_temperature(block, temperature).max(1))
+        start = stop
     columns = {
         "sample": data.samples["sample"].to_numpy()[rows],
         "truth": classes[truth],
-        "predicted": classes[predicted],
-        "p_truth": round_probabilities(probabilities[order, truth]),
-        "p_predicted": round_probabilities(probabilities[order, predicted]),
+        "predicted": classes[np.concatenate(found["predicted"])],
+        "p_truth": round_probabilities(np.concatenate(found["p_truth"])),
+        "p_predicted": round_probabilities(np.concatenate(found["p_predicted"])),
         "seen": task.seen[rows],
     }
+    if temperature is not None:
+        columns["p_calibrated"] = round_probabilities(np.concatenate(found["p_calibrated"]))
     return pd.DataFrame(columns | dict(further or {}))
 
 
