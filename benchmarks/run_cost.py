@@ -30,7 +30,7 @@ from probing_core.embedders import bundled, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.network.embedder import NetworkEmbedder
 from probing_core.images import encode_png
-from probing_core.pipeline import Options, embed
+from probing_core.pipeline import Options, worker
 from probing_core.runs.layout import IMAGES, RECIPE, SAMPLES
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import cut_units, load_transforms, plan_samples
@@ -113,7 +113,7 @@ def _embed(out: Path, corpus: str, loaded: dict[str, LoadedEmbedder], images: in
 def _reused(loaded: dict[str, LoadedEmbedder]) -> Iterator[None]:
     """A run takes models that are in memory, and leaves them there."""
     with ExitStack() as patches:
-        patches.enter_context(mock.patch.object(embed, "load_embedder", lambda name, **_: loaded[name]))
+        patches.enter_context(mock.patch.object(worker, "load_embedder", lambda name, **_: loaded[name]))
         for embedder in loaded.values():
             patches.enter_context(mock.patch.object(embedder, "close"))
         yield
