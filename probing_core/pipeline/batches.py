@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,18 @@ from probing_core.runs.image_selection import choose_images
 from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import Unit, cut_units, load_transforms, make_samples, plan_samples, sample_key
+from probing_core.runs.samples import (
+    Unit,
+    compact,
+    cut_units,
+    load_transforms,
+    make_samples,
+    named,
+    plan_compactly,
+    sample_key,
+)
 from probing_core.runs.series import make_series, plan_series, series_names
+from probing_core.runs.shards import gathered_units
 from probing_core.runs.store import Store, digest
 
 Make = Callable[[Corpus, pd.DataFrame, ThreadPoolExecutor], tuple[list[np.ndarray], pd.DataFrame]]
@@ -35,7 +46,8 @@ class Batch:
     Attributes:
         series: its name; empty for the main samples. Embeddings made elsewhere cover the main samples alone.
         key: of everything they depend on, models apart.
-        planned: their rows, without the columns that are measured on the pictures.
+        planned: their rows, without the columns that are measured on the pictures; names are categories, which take a
+            tenth of the memory.
         units: how they are cut.
         make: makes the pictures of one unit.
     """
@@ -59,14 +71,18 @@ class Batch:
     def rows_path(self, unit: Unit) -> str:
         return layout.unit_rows_path(unit.index, self.series)
 
-    def embeddings_path(self, model: str, unit: Unit) -> str:
-        return layout.embeddings_path(model, unit.index, self.series)
+    def unit_path(self, model: str, unit: Unit) -> str:
+        """Of embeddings that are not gathered yet."""
+        return layout.unit_embeddings_path(model, unit.index, self.series)
 
-    def has(self, embedder: LoadedEmbedder) -> bool:
-        """Whether the embedder has embeddings of these samples."""
-        if self.blocks:
-            return bool(embedder.blocks)
-        return not self.series or embedder.embeds_pictures
+    def rows(self, unit: Unit | None = None) -> pd.DataFrame:
+        """The planned rows of one unit, or all of them."""
+        rows = self.planned if unit is None else self.planned.iloc[unit.start : unit.stop]
+        return named(rows)
+
+    def covers(self, entry: Mapping[str, Any]) -> bool:
+        """Whether the model of ``entry`` (its ``model.toml``) has embeddings of these samples."""
+        return bool(entry.get("blocks")) if self.blocks else not self.series or embeds_pictures(entry)
 
     def embed(self, embedder: LoadedEmbedder, pictures: list[np.ndarray], rows: pd.DataFrame) -> Arrays:
         """Embeddings of one unit."""
@@ -90,7 +106,7 @@ def read_images(store: Store, recipe: Recipe, corpus: Corpus, progress: Progress
 def plan_batches(recipe: Recipe, images: pd.DataFrame) -> list[Batch]:
     """What a run embeds: the main samples, first, and its series."""
     key = sample_key(recipe)
-    planned = plan_samples(recipe, images)
+    planned = plan_compactly(recipe, images)
     transforms = load_transforms(recipe)
 
     def make(corpus: Corpus, rows: pd.DataFrame, pool: ThreadPoolExecutor) -> tuple[list[np.ndarray], pd.DataFrame]:
@@ -104,7 +120,7 @@ def _series_batch(name: str, recipe: Recipe, images: pd.DataFrame, key: str) -> 
     planned = plan_series(name, recipe, images)
     which = planned.drop(columns=["sample", "base_id", "label", "split"]).astype(str)
     key = digest([key, name, revisions.SERIES[name], which.to_numpy().tolist()])
-    return Batch(name, key, planned, cut_units(recipe, planned), partial(make_series, name, recipe))
+    return Batch(name, key, compact(planned), cut_units(recipe, planned), partial(make_series, name, recipe))
 
 
 def is_embedded(store: Store, request: str, batches: Sequence[Batch]) -> bool:
@@ -112,10 +128,9 @@ def is_embedded(store: Store, request: str, batches: Sequence[Batch]) -> bool:
     entries = [e for e in model_entries(store) if e["request"] == request]
     return bool(entries) and all(
         all(
-            store.has(batch.embeddings_path(e["name"], unit), digest([batch.key, e["recipe"]]))
+            len(gathered_units(store, e["name"], batch.series, digest([batch.key, e["recipe"]]))) == len(batch.units)
             for batch in batches
-            if (e.get("blocks") if batch.blocks else not batch.series or embeds_pictures(e))
-            for unit in batch.units
+            if batch.covers(e)
         )
         and (not embeds_pictures(e) or store.has(layout.crops_path(e["name"]), digest([batches[0].key, e["recipe"]])))
         for e in entries

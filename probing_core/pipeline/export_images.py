@@ -55,7 +55,7 @@ def write_export(store: Store, recipe: Recipe, corpus: Corpus, out: Path, progre
     key = sample_key(recipe)
     _claim(out, key, recipe, store.root)
     main = plan_batches(recipe, read_images(store, recipe, corpus, progress))[0]
-    listed = _named(main.planned)
+    listed = _named(main.rows())
     todo = [unit for unit in main.units if not _is_written(out, unit, listed)]
     with (
         ThreadPoolExecutor(recipe.threads) as makers,
@@ -64,7 +64,7 @@ def write_export(store: Store, recipe: Recipe, corpus: Corpus, out: Path, progre
     ):
 
         def make(unit: Unit) -> tuple[list[np.ndarray], pd.DataFrame]:
-            return main.make(corpus, main.planned.iloc[unit.start : unit.stop], makers)
+            return main.make(corpus, main.rows(unit), makers)
 
         upcoming = ahead.submit(make, todo[0]) if todo else None
         for position, unit in enumerate(todo):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import download_summary
-from probing_core.errors import BadConfig, BadRun
+from probing_core.errors import BadConfig, BadRun, DamagedFile
 from probing_core.pipeline.batches import everything_embedded
 from probing_core.pipeline.embed import embed
 from probing_core.pipeline.setup import (
@@ -24,6 +25,7 @@ from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
+from probing_core.runs.threads import threads
 
 STAGES = ("embed", "train", "evaluate", "project")
 
@@ -43,9 +45,20 @@ def run(
     if not store.has(RECIPE) and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
     with _opened(store, options, progress) as (recipe, corpus):
-        for stage in stages:
-            _stage(stage, store, recipe, corpus, options, progress)
-            store.fold()
+        mended: set[str] = set()
+        while True:
+            try:
+                for stage in stages:
+                    _stage(stage, store, recipe, corpus, options, progress)
+                    store.fold()
+                return
+            except DamagedFile as error:
+                if error.name in mended or error.name == RECIPE:
+                    raise
+                mended.add(error.name)
+                store.remove(error.name)
+                progress.note(f"'{error.name}' was damaged, and is made again.")
+                stages = STAGES[: STAGES.index(stages[-1]) + 1]  # it may be of an earlier one
 
 
 def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
@@ -71,7 +84,7 @@ def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tupl
     with store.locked():
         recipe, corpus = open_or_start(store, options)
         progress.note("" if corpus is None else corpus.skipped_summary)
-        with _threads(recipe.threads), cleared_on_error(store, new=corpus is not None):
+        with threads(recipe.threads), cleared_on_error(store, new=corpus is not None):
             yield recipe, corpus
 
 
@@ -83,8 +96,9 @@ def _stage(
             corpus = corpus or open_same_corpus(recipe)
             source = find_probe_source(recipe, options)
             progress.note(download_summary(recipe.models))
-            embed(store, recipe, corpus, progress, options.device, options.precision, source)
+            embed(store, recipe, corpus, progress, options, source)
         store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
+        shutil.rmtree(store.path(UNITS), ignore_errors=True)  # what a worker wrote that outlived a killed driver
     elif stage == "train":
         from probing_core.pipeline.train import train
 
@@ -127,18 +141,3 @@ def _verdicts(
     elif recipe.calibrate_on and not is_complete(store, recipe):
         corpora = [corpus or open_same_corpus(recipe), *open_calibrating(recipe)]
         make_verdicts(store, recipe, corpora, options.device, options.precision, progress)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Numerical libraries on ``count`` threads: their number decides the order of sums, so it is in the recipe."""
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        with threadpool_limits(count):
-            yield
-    finally:
-        torch.set_num_threads(before)

@@ -36,6 +36,8 @@ def command_of(recipe: Recipe) -> str:
         live_images=recipe.live_images,
         seed=recipe.seed,
         repetitions=recipe.repetitions,
+        train_samples=recipe.train_samples,
+        embeddings=recipe.embeddings,
         probes_from=Path("RUN") if recipe.probes_from else None,
         calibrate_on=[name if _is_named(name) else "CORPUS" for name in recipe.calibrate_on] or None,
     )

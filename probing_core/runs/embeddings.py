@@ -11,6 +11,7 @@ import numpy as np
 
 from probing_core.errors import BadRun
 from probing_core.runs.layout import LAYERS, embeddings_folder
+from probing_core.runs.shards import embeddings_files
 from probing_core.runs.store import Store
 
 BLOCK = 2**16
@@ -107,11 +108,11 @@ def read_blocks(store: Store, model: str) -> Iterator[tuple[str, np.ndarray]]:
     the order of the layers' table. One of them is in memory."""
     units = _unit_paths(store, model, LAYERS)
     for block in sorted(store.array_names(units[0]), key=lambda name: (int(name.split(".")[0]), name)):
-        yield block, np.concatenate([store.read_array(unit, block) for unit in units])
+        yield block, np.concatenate([store.read_array(unit, block) for unit in units]).astype(np.float32, copy=False)
 
 
 def _unit_paths(store: Store, model: str, series: str) -> list[str]:
-    names = store.names(embeddings_folder(model, series))
+    names = embeddings_files(store, model, series)
     if not names:
         raise BadRun(f"The run has no embeddings of '{model}'; `probing embed --run DIR` makes them.")
     return names

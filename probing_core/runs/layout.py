@@ -54,7 +54,7 @@ DETECTOR = "detector"
 
 MODELS = "models/"
 UNITS = "units/"
-"""Rows of units whose table is not complete yet."""
+"""Rows of units whose table is not complete yet, and embeddings that are not gathered yet."""
 
 SERIES = "series/"
 TABLES = "tables/"
@@ -136,9 +136,25 @@ def embeddings_folder(model: str, series: str = "") -> str:
     return f"{model_folder(model)}{_samples_folder(series)}"
 
 
-def embeddings_path(model: str, index: int, series: str = "") -> str:
-    """Of one unit."""
-    return f"{embeddings_folder(model, series)}{unit_name(index)}.safetensors"
+def embeddings_path(model: str, index: int, series: str = "", last: int | None = None) -> str:
+    """Of one unit, or of all from it to ``last``."""
+    through = "" if last is None else f"-{last:05d}"
+    return f"{embeddings_folder(model, series)}{unit_name(index)}{through}.safetensors"
+
+
+def unit_embeddings_folder(model: str, series: str = "") -> str:
+    return f"{UNITS}{embeddings_folder(model, series)}"
+
+
+def unit_embeddings_path(model: str, index: int, series: str = "") -> str:
+    """Of one unit until it is gathered with others."""
+    return f"{unit_embeddings_folder(model, series)}{unit_name(index)}.safetensors"
+
+
+def units_at(path: str) -> tuple[int, int]:
+    """First and last unit of the embeddings at ``path``."""
+    first, *last = path.rpartition("/")[2].removesuffix(".safetensors").split("-")[1:]
+    return int(first), int(last[0] if last else first)
 
 
 def crops_path(model: str) -> str:

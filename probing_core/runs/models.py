@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from probing_core.errors import BadRun
-from probing_core.runs.layout import MODELS, RECIPE, is_model_path
+from probing_core.runs.layout import MODELS, RECIPE, is_model_path, model_path
 from probing_core.runs.store import Store
 
 PRECOMPUTED = "precomputed"
@@ -37,6 +37,22 @@ def model_entries(store: Store) -> list[dict[str, Any]]:
     requests = store.read_toml(RECIPE)["models"] if store.has(RECIPE) else []
     order = {name: i for i, name in enumerate(requests)}
     return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
+
+
+def require_joined(entry: dict[str, Any], store: Store) -> None:
+    """Checks that the model of ``entry`` (its ``model.toml``) is the one that joined the run.
+
+    Raises:
+        BadRun: it embeds differently now, or here.
+    """
+    recipe, joined = entry["recipe"], store.read_toml(model_path(entry["name"]))["recipe"]
+    lasting = (joined.keys() | recipe.keys()) - set(ENGINE_ENTRIES)
+    changed = sorted(k for k in lasting if joined.get(k) != recipe.get(k))
+    if changed:
+        raise BadRun(
+            f"'{entry['name']}' is not what it was when it joined the run ({', '.join(changed)} differ); "
+            f"make a new run, or name the old weights with @weights=PATH."
+        )
 
 
 def require_same_model(entry: dict[str, Any], source: Store) -> list[str]:

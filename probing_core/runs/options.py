@@ -13,6 +13,11 @@ from typing import Any, Literal
 
 from probing_core.runs.recipe import VIEW
 
+LOCAL, RAY = "local", "ray"
+ENGINES = (LOCAL, RAY)
+
+FLOAT32 = "float32"
+
 Kind = Literal["text", "number", "names", "folder"]
 """How a value is written on a command line."""
 
@@ -31,10 +36,13 @@ class Options:
     """What a user asked for; None leaves it to the run that exists, or to the default.
 
     Attributes:
-        corpus, view, models, transforms, limit, live_images, seed, repetitions: see `Recipe`.
+        corpus, view, models, transforms, limit, live_images, seed, repetitions, train_samples: see `Recipe`.
         probes_from: directory of the run whose probes are used.
         calibrate_on: corpora whose untouched photographs calibrate verdicts.
+        embeddings: type in which embeddings of samples are written, ``float32`` or ``float16``.
         device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
+        engine: what embeds, ``local`` or ``ray``: in this process, or on the workers of a Ray cluster.
+        address: of a Ray cluster that exists; one of this machine alone is started if not given.
         maps: which maps the stage ``project`` draws: ``all``, ``first`` or names of models of the run.
     """
 
@@ -79,6 +87,15 @@ class Options:
     repetitions: int | None = field(
         default=None, metadata=_about("N", "draws per image and transform (default 1)", "number", entry=True)
     )
+    train_samples: int | None = field(
+        default=None,
+        metadata=_about(
+            "N",
+            "samples that a probe learns from at most, photographs whole (default: as a quarter of memory holds)",
+            "number",
+            entry=True,
+        ),
+    )
     probes_from: Path | None = field(
         default=None, metadata=_about("RUN", "train nothing: take that run's probes", "folder")
     )
@@ -88,8 +105,19 @@ class Options:
             "C,D", "corpora of untouched photographs: a detector of alterations and calibrated verdicts", "names"
         ),
     )
+    embeddings: str | None = field(
+        default=None,
+        metadata=_about("TYPE", "type in which embeddings are written: float32 (default), float16", entry=True),
+    )
     device: str = field(default="auto", metadata=_about("DEVICE", "auto (default), cpu, cuda, cuda:1, mps"))
     precision: str = field(default="auto", metadata=_about("PRECISION", "auto (default), float32, bfloat16, float16"))
+    engine: str = field(
+        default=LOCAL, metadata=_about("ENGINE", "what embeds: local (default), ray: workers of a Ray cluster")
+    )
+    address: str | None = field(
+        default=None,
+        metadata=_about("HOST:PORT", "with --engine ray: a cluster that exists, or auto (default: this machine alone)"),
+    )
     maps: str | Sequence[str] = field(
         default="all",
         metadata=_about(
@@ -102,7 +130,10 @@ class Options:
     def entries(self) -> dict[str, Any]:
         """The values that enter a recipe as they are, of those that were asked for."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["entry"]}
-        return {name: value for name, value in values.items() if value is not None}
+        entries = {name: value for name, value in values.items() if value is not None}
+        if entries.get("embeddings") == FLOAT32:
+            entries["embeddings"] = None  # as in the recipes of all runs before there was a choice
+        return entries
 
     def arguments(self) -> list[str]:
         """Arguments of ``probing run``, of every option that differs from its default."""

@@ -12,6 +12,9 @@ from probing_core.runs.store import Store, digest
 VIEW = 128
 """Pixels of the side of a view, unless something else is asked for."""
 
+HALF = ("float16",)
+"""Types of embeddings beside ``float32``, in which a recipe leaves the entry out."""
+
 SMALLEST_VIEW, LARGEST_VIEW = 32, 1024
 
 
@@ -31,6 +34,9 @@ class Recipe:
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
         probes_from: digest of the recipe of the run whose probes are used; empty if the run trains its own.
+        embeddings: type in which embeddings of samples are written, ``float16``; None for ``float32``.
+        train_samples: number of samples that a probe learns from, and is chosen on, at most; None for what a quarter of
+            the machine's memory holds.
         calibrate_on, calibrate_fingerprints: names and digests of the corpora whose untouched photographs calibrate
             verdicts; in no file if there are none.
         threads: of the numerical libraries; a different number may change the last bits.
@@ -47,6 +53,8 @@ class Recipe:
     repetitions: int = 1
     probes_from: str = ""
     threads: int = 2
+    embeddings: str | None = None
+    train_samples: int | None = None
     calibrate_on: tuple[str, ...] = ()
     calibrate_fingerprints: tuple[str, ...] = ()
 
@@ -61,10 +69,16 @@ class Recipe:
             raise BadConfig(f"Live predictions learn from 1 image or more; got {self.live_images}.")
         if self.live_images is not None and self.probes_from:
             raise BadConfig("A run that takes its probes from another learns nothing; leave --live-images out.")
+        if self.train_samples is not None and self.train_samples < 1:
+            raise BadConfig(f"Probes learn from 1 sample or more; got --train-samples {self.train_samples}.")
+        if self.train_samples is not None and self.probes_from:
+            raise BadConfig("A run that takes its probes from another learns nothing; leave --train-samples out.")
         if self.repetitions < 1:
             raise BadConfig(f"Repetitions must be 1 or more; got {self.repetitions}.")
         if not 0 <= self.seed < 2**32:
             raise BadConfig(f"The seed must be 0 or more, and less than 2^32; got {self.seed}.")
+        if self.embeddings not in (None, *HALF):
+            raise BadConfig(f"Embeddings are written as float32 (default) or float16; got '{self.embeddings}'.")
         if "identity" not in self.transforms or len(self.transforms) < 2:
             raise BadConfig(
                 f"A run needs 'identity' and at least one other transform; got {', '.join(self.transforms) or 'none'}."

@@ -60,7 +60,7 @@ def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
 def sample_key(recipe: Recipe) -> str:
     """Key of everything that the samples of a run depend on, models apart."""
     laws = [[t.name, t.law, t.weakest, t.strongest, t.definition] for t in load_transforms(recipe)]
-    elsewhere = ("probes_from", "calibrate_on", "calibrate_fingerprints")
+    elsewhere = ("probes_from", "train_samples", "calibrate_on", "calibrate_fingerprints")
     content = {k: v for k, v in recipe.without_models().items() if k not in elsewhere}
     return digest([content, laws, revisions.FIRST_RELEASE, revisions.SAMPLES])
 
@@ -76,6 +76,11 @@ def plan_samples(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
     Every image gets every transform, save those of the far tier: no probe learns from them, and the networks that
     make them are slow, so `FAR_IMAGES` images that are tested get them, in the first repetition.
     """
+    return named(plan_compactly(recipe, images))
+
+
+def plan_compactly(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
+    """As `plan_samples`, with names as categories: in an eighth of the memory."""
     versions = pd.DataFrame(
         [
             (t.name, t.group, t.far, repetition, draw)
@@ -87,7 +92,7 @@ def plan_samples(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
         columns=["transform", "group", "far", "repetition", "draw"],
     )
     used = images.loc[images["used"], ["image_id", "base_id", "label", "split"]]
-    samples = used.merge(versions, how="cross")
+    samples = compact(used).merge(compact(versions), how="cross")
     if versions["far"].any():
         tested = used if evaluation_mode(images) == "leave-one-out" else used[used["split"] == "test"]
         with_far = limit_rows(tested.reset_index(drop=True), FAR_IMAGES)["image_id"]
@@ -98,10 +103,20 @@ def plan_samples(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
     return samples
 
 
+def compact(rows: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` with names as categories."""
+    return rows.astype({name: "category" for name, kind in rows.dtypes.items() if kind in ("str", "object")})
+
+
+def named(rows: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` with categories as the names that they stand for."""
+    return rows.astype({name: "str" for name, kind in rows.dtypes.items() if kind == "category"})
+
+
 def cut_units(recipe: Recipe, samples: pd.DataFrame) -> list[Unit]:
     """Blocks of whole images, about `UNIT_SAMPLES` samples each; they fix the batches of every model."""
     affordable = min(UNIT_SAMPLES, UNIT_BYTES // (recipe.view**2 * 3))
-    ids = samples["image_id"].to_numpy()
+    ids = samples["image_id"].astype("category").cat.codes.to_numpy()
     ends = [*(np.flatnonzero(ids[1:] != ids[:-1]) + 1), len(ids)]  # of each image's samples
     units: list[Unit] = []
     start = stop = 0

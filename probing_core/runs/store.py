@@ -8,10 +8,9 @@ does not know, or knows under another key, is made again.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.errors import BadRun, RunBusy, one_line
-from probing_core.runs.atomic import write_atomically
+from probing_core.errors import BadRun, DamagedFile, RunBusy, one_line
+from probing_core.runs.atomic import write_atomically, written_atomically
+from probing_core.runs.encoding import array_bytes, joined_arrays, map_array, table_bytes, table_pieces
 from probing_core.runs.layout import JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY
-from probing_core.runs.manifest import Manifest
+from probing_core.runs.manifest import Entry, Manifest
 from probing_core.runs.revisions import SCHEMA
 
-MAPPED = {"F32": "<f4", "F16": "<f2"}
-"""Types of safetensors that NumPy can map."""
+__all__ = ["TEMPORARY", "Store", "digest", "without_none", "write_atomically", "write_file"]
 
 
 def digest(recipe: Any) -> str:
@@ -45,6 +44,8 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         self._manifest = Manifest(self.root)
+        self._checks = False
+        self._checked: set[str] = set()
 
     # reading
 
@@ -65,18 +66,38 @@ class Store:
         """Every file of the manifest under ``prefix``, sorted."""
         return sorted(name for name in self._manifest.files if name.startswith(prefix))
 
+    def size(self, name: str) -> int:
+        """Bytes of a file."""
+        return self._manifest.files[name]["bytes"]
+
     def checksum(self, name: str) -> str:
         return self._manifest.files[name]["sha256"]
 
+    def readable(self, name: str) -> Path:
+        """The path of a file that is about to be read.
+
+        Whoever holds the run for writing checks each file once before it goes by what the file holds.
+
+        Raises:
+            DamagedFile: it does not have its checksum.
+        """
+        if self._checks and name not in self._checked and name in self._manifest.files:
+            if what := self._flaw(name):
+                raise DamagedFile(name, what)
+            self._checked.add(name)
+        return self.path(name)
+
     def read_bytes(self, name: str) -> bytes:
+        path = self.readable(name)
         try:
-            return self.path(name).read_bytes()
+            return path.read_bytes()
         except OSError as error:
             raise BadRun(f"'{name}' of the run cannot be read: {one_line(error)}.") from error
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+        path = self.readable(name)
         try:
-            return pd.read_parquet(self.path(name), columns=columns)
+            return pd.read_parquet(path, columns=columns)
         except Exception as error:  # pyarrow raises many kinds; each means that the file is not whole
             raise BadRun(
                 f"'{name}' of the run cannot be read ({one_line(error)}); "
@@ -86,29 +107,24 @@ class Store:
     def read_arrays(self, name: str) -> dict[str, np.ndarray]:
         from safetensors.numpy import load_file
 
-        return load_file(self.path(name))
+        return load_file(self.readable(name))
 
     def read_array(self, name: str, array: str) -> np.ndarray:
         """One of the arrays in a file; the others are not read."""
         from safetensors import safe_open
 
-        with safe_open(self.path(name), framework="numpy") as file:
+        with safe_open(self.readable(name), framework="numpy") as file:
             return file.get_tensor(array)
 
     def map_array(self, name: str, array: str) -> np.ndarray:
         """One of the arrays in a file, memory-mapped: only those of its rows are read that are used."""
-        with open(self.path(name), "rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            entry = json.loads(file.read(size))[array]
-        if entry["dtype"] not in MAPPED or 0 in entry["shape"]:
-            return self.read_array(name, array)
-        start = 8 + size + entry["data_offsets"][0]
-        return np.memmap(self.path(name), MAPPED[entry["dtype"]], "r", start, tuple(entry["shape"]))
+        mapped = map_array(self.readable(name), array)
+        return self.read_array(name, array) if mapped is None else mapped
 
     def array_names(self, name: str) -> list[str]:
         from safetensors import safe_open
 
-        with safe_open(self.path(name), framework="numpy") as file:
+        with safe_open(self.readable(name), framework="numpy") as file:
             return list(file.keys())
 
     def read_toml(self, name: str) -> dict[str, Any]:
@@ -120,27 +136,34 @@ class Store:
     # writing
 
     def write_bytes(self, name: str, content: bytes, key: str) -> None:
-        write_atomically(self.path(name), content)
-        entry = {"bytes": len(content), "key": key, "sha256": hashlib.sha256(content).hexdigest()}
-        self._manifest.enter([(name, entry)])
+        self.enter([write_file(self.root, name, [content], key)])
 
     def write_table(self, name: str, table: pd.DataFrame, key: str) -> None:
-        buffer = io.BytesIO()
-        # Whole numbers mostly count up: their differences take a tenth of what a dictionary of them does.
-        whole = [column for column, kind in table.dtypes.items() if kind.kind in "iu"]
-        table.to_parquet(
-            buffer,
-            index=False,
-            compression="zstd",
-            use_dictionary=[column for column in table if column not in whole],
-            column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
-        )
-        self.write_bytes(name, buffer.getvalue(), key)
+        self.write_bytes(name, table_bytes(table), key)
+
+    def join_tables(self, name: str, parts: Sequence[str], key: str) -> None:
+        """Writes the rows of the tables ``parts`` as one table, of which a row group is in memory."""
+        tables = (self.read_table(part) for part in parts)
+        self.enter([write_file(self.root, name, table_pieces(tables), key)])
 
     def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray], key: str) -> None:
-        from safetensors.numpy import save
+        self.write_bytes(name, array_bytes(arrays), key)
 
-        self.write_bytes(name, save({k: np.ascontiguousarray(v) for k, v in arrays.items()}), key)
+    def join_arrays(self, name: str, parts: Sequence[str], key: str) -> None:
+        """Writes the arrays of ``parts``, rows after rows, as one file; it is never in memory whole."""
+        paths = [self.readable(part) for part in parts]
+        self.enter([write_file(self.root, name, joined_arrays(paths), key)])
+
+    def move(self, name: str, to: str) -> None:
+        """Gives a file another path."""
+        self.path(to).parent.mkdir(parents=True, exist_ok=True)
+        self.path(name).replace(self.path(to))  # first: a kill in between leaves a file that is made again
+        self._manifest.enter([(to, self._manifest.files[name]), (name, None)])
+
+    def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
+        """Enters files that `write_file` wrote into this run's folder, here or elsewhere."""
+        self._manifest.enter(written)
+        self._checked.update(name for name, _ in written)
 
     def write_toml(self, name: str, content: Mapping[str, Any], key: str) -> None:
         import tomli_w
@@ -155,6 +178,7 @@ class Store:
         for name in names:
             self.path(name).unlink(missing_ok=True)  # first: a kill in between leaves no unknown file
         self._manifest.enter([(name, None) for name in names])
+        self._checked.difference_update(names)
 
     def clear(self) -> None:
         """Removes every file but the log, and what makes the folder a run."""
@@ -165,22 +189,28 @@ class Store:
 
     # checking and repair
 
+    def damaged(self) -> dict[str, str]:
+        """What is wrong with each file that is missing, or does not have its checksum."""
+        return {name: what for name in self.names() if (what := self._flaw(name))}
+
+    def foreign(self) -> list[str]:
+        """Files that lie in the run's folder and are unknown to the manifest."""
+        there = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
+        ours = {MANIFEST, JOURNAL, *self._manifest.files}
+        return sorted(name for name in there if name not in ours and not name.startswith(f"{LOG}/"))
+
     def damage(self) -> list[str]:
         """One sentence for each file that is missing, changed, or unknown to the manifest."""
-        found = []
-        for name, entry in sorted(self._manifest.files.items()):
-            path = self.path(name)
-            if not path.is_file():
-                found.append(f"'{name}' is in the manifest but missing.")
-            elif _sha256(path) != entry["sha256"]:
-                found.append(f"'{name}' does not have the checksum of the manifest: it was changed or damaged.")
-        for path in sorted(self.root.rglob("*")):
-            name = path.relative_to(self.root).as_posix()
-            if path.is_dir() or name in (MANIFEST, JOURNAL) or name.startswith(f"{LOG}/"):
-                continue
-            if name not in self._manifest.files:
-                found.append(f"'{name}' is not in the manifest: it does not belong to the run.")
-        return found
+        known = [f"'{name}' {what}." for name, what in self.damaged().items()]
+        return known + [f"'{name}' is not in the manifest: it does not belong to the run." for name in self.foreign()]
+
+    def _flaw(self, name: str) -> str:
+        """What is wrong with a file of the manifest, or an empty string."""
+        try:
+            whole = _sha256(self.path(name)) == self.checksum(name)
+        except OSError:
+            return "is in the manifest but missing"
+        return "" if whole else "does not have the checksum of the manifest: it was changed or damaged"
 
     def clean(self) -> None:
         """Removes what a killed process left half done."""
@@ -212,15 +242,33 @@ class Store:
             self._manifest.read()
             self.fold()  # what a killed process had entered
             self.clean()
+            self._checks, self._checked = True, set()
             try:
                 yield
             finally:
+                self._checks = False
                 with suppress(BadRun):  # a full disk: what is complete stands in the journal
                     self.fold()
 
     def fold(self) -> None:
         """Writes what was entered since the last time into the manifest: at the end of a stage."""
         self._manifest.fold()
+
+
+def write_file(root: Path, name: str, content: Iterable[bytes], key: str) -> tuple[str, Entry]:
+    """Writes a file of the run in ``root``; it belongs to the run once what is returned has been entered.
+
+    Args:
+        content: its bytes, piece by piece.
+        key: of its recipe.
+    """
+    sha, size = hashlib.sha256(), 0
+    with written_atomically(root / name) as handle:
+        for piece in content:
+            handle.write(piece)
+            sha.update(piece)
+            size += len(piece)
+    return name, {"bytes": size, "key": key, "sha256": sha.hexdigest()}
 
 
 def _sha256(path: Path) -> str:

@@ -11,11 +11,10 @@ from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
 from probing_core.embedders.network import compiled
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.pipeline import batches
-from probing_core.pipeline import embed as embedding
+from probing_core.pipeline import Options, batches, worker
 from probing_core.pipeline.batches import is_embedded, plan_batches
 from probing_core.pipeline.embed import embed
-from probing_core.runs import samples
+from probing_core.runs import samples, shards
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.models import differences, model_entries
 from probing_core.runs.progress import SILENT
@@ -25,6 +24,7 @@ from tests.embedders.made import assert_alike
 from tests.runs.test_samples import make_all, recipe_of
 
 MODELS = ("baseline/pixels", "baseline/handcrafted")
+CPU = Options(device="cpu", precision="float32")
 
 
 def start(root: Path, folder: Path, **changes):
@@ -41,14 +41,15 @@ def files(root: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def small_units(monkeypatch):
-    """Units of two images, so that a small corpus has several."""
+    """Units of two images, each in a file of its own, so that a small corpus has several."""
     monkeypatch.setattr(samples, "UNIT_SAMPLES", 8)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
 
 
 @pytest.fixture
 def run(tmp_path, few_scenes, small_units):
     store, recipe, corpus = start(tmp_path / "run", few_scenes)
-    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    embed(store, recipe, corpus, SILENT, CPU)
     return store, recipe, corpus
 
 
@@ -74,9 +75,9 @@ def test_samples_are_gathered_and_units_cleaned_away(run):
 def test_a_second_call_loads_nothing(run, monkeypatch):
     store, recipe, corpus = run
     before = files(store.root)
-    monkeypatch.setattr(embedding, "load_embedder", lambda *a, **k: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(worker, "load_embedder", lambda *a, **k: pytest.fail("a model was loaded"))
     monkeypatch.setattr(batches, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
-    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    embed(store, recipe, corpus, SILENT, CPU)
     assert files(store.root) == before
 
 
@@ -91,7 +92,7 @@ def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(
         return make_samples(recipe, corpus, transforms, samples, pool)
 
     monkeypatch.setattr(batches, "make_samples", count)
-    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    embed(store, recipe, corpus, SILENT, CPU)
     assert made == [8]
     assert files(store.root) == before
 
@@ -101,7 +102,7 @@ def test_a_model_that_joins_changes_nothing_of_the_others(run):
     before = files(store.root)
     joined = replace(recipe, models=(*recipe.models, "baseline/random-vit"))
     store.write_toml("run.toml", joined.to_toml(), "k")
-    embed(store, joined, corpus, SILENT, "cpu", "float32")
+    embed(store, joined, corpus, SILENT, CPU)
     after = files(store.root)
     assert all(after[name] == content for name, content in before.items() if name not in ("manifest.json", "run.toml"))
     assert read_embeddings(store, "baseline/random-vit").shape[1] == 192
@@ -124,9 +125,9 @@ def test_a_model_that_is_no_longer_the_same_is_refused(run, monkeypatch):
         monkeypatch.setattr(loaded, "recipes", lambda: {name: {"weights": "others"}})
         return loaded
 
-    monkeypatch.setattr(embedding, "load_embedder", changed)
+    monkeypatch.setattr(worker, "load_embedder", changed)
     with pytest.raises(BadRun, match="is not what it was when it joined the run"):
-        embed(store, recipe, corpus, SILENT, "cpu", "float32")
+        embed(store, recipe, corpus, SILENT, CPU)
 
 
 def test_a_run_goes_on_with_another_engine(tmp_path, few_scenes, small_units, monkeypatch):
@@ -134,13 +135,13 @@ def test_a_run_goes_on_with_another_engine(tmp_path, few_scenes, small_units, mo
     store, recipe, corpus = start(tmp_path / "run", few_scenes, models=("baseline/random-vit",))
     with monkeypatch.context() as without:
         without.setattr(compiled, "installed_version", lambda: "")
-        embed(store, recipe, corpus, SILENT, "cpu", "float32")
+        embed(store, recipe, corpus, SILENT, CPU)
     (entry,) = model_entries(store)
     assert entry["recipe"]["engine"] == "PyTorch"
     before, whole = files(store.root), read_embeddings(store, "baseline/random-vit")
     last = store.names("models/baseline-random-vit/embeddings/")[-1]
     store.remove(last)
-    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    embed(store, recipe, corpus, SILENT, CPU)
     after = files(store.root)
     assert {name for name in before if before[name] != after[name]} <= {last, "manifest.json"}
     assert_alike(read_embeddings(store, "baseline/random-vit"), whole)
@@ -156,9 +157,9 @@ def test_embeddings_that_are_no_numbers_are_refused(tmp_path, few_scenes, monkey
         monkeypatch.setattr(loaded, "embed_layers", lambda images: {name: np.full((len(images), 3), np.nan)})
         return loaded
 
-    monkeypatch.setattr(embedding, "load_embedder", broken)
+    monkeypatch.setattr(worker, "load_embedder", broken)
     with pytest.raises(BadRun, match="not finite"):
-        embed(store, recipe, corpus, SILENT, "cpu", "float32")
+        embed(store, recipe, corpus, SILENT, CPU)
 
 
 def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch, tmp_path):
@@ -174,14 +175,14 @@ def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch
         monkeypatch.setattr(embedder, "close", held.clear, raising=False)
         return embedder
 
-    monkeypatch.setattr(embedding, "load_embedder", small)
+    monkeypatch.setattr(worker, "load_embedder", small)
     other, recipe, corpus = start(tmp_path / "small", few_scenes)
-    embed(other, recipe, corpus, SILENT, "cpu", "float32")
+    embed(other, recipe, corpus, SILENT, CPU)
     assert files(other.root) == files(store.root)
     held.append("something else")
     nothing, recipe, corpus = start(tmp_path / "full", few_scenes)
     with pytest.raises(ModelUnavailable, match="'baseline/pixels' does not fit into the memory of the device 'cpu'"):
-        embed(nothing, recipe, corpus, SILENT, "cpu", "float32")
+        embed(nothing, recipe, corpus, SILENT, CPU)
 
 
 def test_laws_are_part_of_the_key(run, monkeypatch):
@@ -190,3 +191,44 @@ def test_laws_are_part_of_the_key(run, monkeypatch):
     stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
     monkeypatch.setattr(samples, "load_transforms", lambda r: stronger)
     assert sample_key(recipe) != before
+
+
+def test_half_precision_takes_half_the_bytes_and_is_stated(run, tmp_path, few_scenes):
+    store, recipe, corpus = run
+    half, small, corpus = start(tmp_path / "half", few_scenes, embeddings="float16")
+    embed(half, small, corpus, SILENT, CPU)
+    assert half.read_toml("run.toml")["embeddings"] == "float16"
+    assert "embeddings" not in store.read_toml("run.toml")
+    for name in MODELS:
+        single, rounded = read_embeddings(store, name), read_embeddings(half, name)
+        assert rounded.dtype == np.float32
+        assert np.array_equal(rounded, single.astype(np.float16).astype(np.float32))
+        assert np.abs(rounded - single).max() > 0
+    sizes = [s.size("models/baseline-pixels/embeddings/unit-00000.safetensors") for s in (store, half)]
+    assert sizes[1] < 0.6 * sizes[0]
+    assert small.differences(recipe) == ["embeddings: float16 / None"]
+
+
+def test_embeddings_too_large_for_half_precision_are_refused(tmp_path, few_scenes, monkeypatch):
+    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=("baseline/pixels",), embeddings="float16")
+
+    def large(name, **options):
+        loaded = load_embedder(name, **options)
+        monkeypatch.setattr(loaded, "embed_layers", lambda images: {name: np.full((len(images), 3), 1e6, np.float32)})
+        return loaded
+
+    monkeypatch.setattr(worker, "load_embedder", large)
+    with pytest.raises(BadRun, match="too large for the type that --embeddings asks for"):
+        embed(store, recipe, corpus, SILENT, CPU)
+
+
+def test_units_gathered_into_fewer_files_hold_the_same(run, tmp_path, few_scenes, monkeypatch):
+    store, recipe, corpus = run
+    monkeypatch.setattr(shards, "SHARD_BYTES", 2**20)
+    gathered, recipe, corpus = start(tmp_path / "gathered", few_scenes)
+    embed(gathered, recipe, corpus, SILENT, CPU)
+    for name in MODELS:
+        assert np.array_equal(read_embeddings(gathered, name), read_embeddings(store, name))
+    there = gathered.names("models/baseline-pixels/embeddings/")
+    assert there == ["models/baseline-pixels/embeddings/unit-00000-00003.safetensors"]
+    assert gathered.damage() == []

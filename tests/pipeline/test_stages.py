@@ -8,7 +8,7 @@ import pytest
 
 from probing_core.errors import BadConfig, BadRun, ProbingError
 from probing_core.measures import MEASURES
-from probing_core.pipeline import STAGES, Options, embed, maps, run, train
+from probing_core.pipeline import STAGES, Options, maps, run, train, worker
 from probing_core.runs import model_samples
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.recipe import Recipe
@@ -108,7 +108,7 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     out, options = split_run
     before = files(out)
     for module, name in (
-        (embed, "load_embedder"),
+        (worker, "load_embedder"),
         (train.with_splits, "fit_in_span"),
         (train.with_splits, "fit_deployment"),
         (train.comparison.mlp, "fit_seeds"),
@@ -134,7 +134,7 @@ def test_units_that_a_kill_left_are_removed_and_nothing_else_is_made(few_run, mo
     store = Store(out)
     with store.locked():
         store.write_table("units/embeddings/unit-00000.parquet", store.read_table("samples.parquet"), "left")
-    monkeypatch.setattr(embed, "load_embedder", None)
+    monkeypatch.setattr(worker, "load_embedder", None)
     run(out, options, ("embed",))
     assert files(out) == before
 

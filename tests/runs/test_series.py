@@ -10,10 +10,10 @@ import pytest
 from probing_core.corpora import open_corpus
 from probing_core.embedders import find_spec, load_embedder
 from probing_core.pipeline import batches as planning
-from probing_core.pipeline import embed as embedding
+from probing_core.pipeline import worker
 from probing_core.pipeline.batches import is_embedded, is_needed, plan_batches
 from probing_core.pipeline.embed import embed
-from probing_core.runs import revisions, samples, series
+from probing_core.runs import revisions, samples, series, shards
 from probing_core.runs.embeddings import has_embeddings, read_blocks, read_embeddings
 from probing_core.runs.image_selection import LIVE_ONLY, choose_images
 from probing_core.runs.layout import COMPOSITION, LAYERS, RENDERING, STRENGTH
@@ -24,12 +24,15 @@ from probing_core.runs.series import make_series, pairs_among, plan_series, posi
 from probing_core.transforms import bank, resolve
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import generator
-from tests.pipeline.test_embed import files, start
+from tests.pipeline.test_embed import CPU, files, start
 from tests.runs.test_samples import recipe_of, silent
 
 pytestmark = pytest.mark.slow
 
 PAIRS = tuple(pairs_among(bank()))
+SOME_UNITS = 40_000
+"""Bytes of two units of baseline/pixels."""
+
 TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "posterize", "rotate", "hue-shift")
 
 
@@ -124,13 +127,15 @@ def test_both_orders_have_the_same_strengths_and_other_pictures(planned):
 
 
 def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_BYTES", SOME_UNITS)
     whole, recipe, corpus = start(tmp_path / "whole", many_scenes, transforms=TRANSFORMS)
-    embed(whole, recipe, corpus, SILENT, "cpu", "float32")
+    embed(whole, recipe, corpus, SILENT, CPU)
     written = len(files(whole.root))
     assert whole.read_table("series/strength.parquet")["sample"].tolist() == list(range(4 * 33))
     assert whole.names("units/") == []
+    assert 1 < len(whole.names("models/baseline-pixels/series/strength/")) < 4  # of four units
     broken, recipe, corpus = start(tmp_path / "broken", many_scenes, transforms=TRANSFORMS)
-    really_write = broken.write_bytes
+    really_enter = broken._manifest.enter
 
     class Killed(Exception):
         pass
@@ -138,16 +143,17 @@ def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes,
     for _ in range(3 * written):
         left = 9
 
-        def write(name, *rest):
+        def enter(entries):
+            """Files that were written, moved or removed are not entered any more."""
             nonlocal left
             left -= 1
             if left == 0:
                 raise Killed
-            really_write(name, *rest)
+            really_enter(entries)
 
-        monkeypatch.setattr(broken, "write_bytes", write)
+        monkeypatch.setattr(broken._manifest, "enter", enter)
         try:
-            embed(broken, recipe, corpus, SILENT, "cpu", "float32")
+            embed(broken, recipe, corpus, SILENT, CPU)
         except Killed:
             continue
         break
@@ -163,8 +169,9 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
     tmp_path, many_scenes, planned, monkeypatch
 ):
     recipe, corpus, images = planned
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
-    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    embed(store, recipe, corpus, SILENT, CPU)
     for name in (STRENGTH, COMPOSITION, RENDERING):
         pictures, facts = make(name, recipe, corpus, images)
         expected = load_embedder("baseline/pixels").embed(pictures)
@@ -185,7 +192,7 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
 
     monkeypatch.setattr(planning, "make_series", count)
     monkeypatch.setattr(planning, "make_samples", lambda *a: pytest.fail("a main sample was made again"))
-    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    embed(store, recipe, corpus, SILENT, CPU)
     assert made == [33]  # one image
     assert files(store.root) == before
 
@@ -210,9 +217,9 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
         embedder.embeds_pictures = name != "baseline/pixels"
         return embedder
 
-    monkeypatch.setattr(embedding, "find_spec", spec_of)
-    monkeypatch.setattr(embedding, "load_embedder", loaded)
-    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    monkeypatch.setattr(worker, "find_spec", spec_of)
+    monkeypatch.setattr(worker, "load_embedder", loaded)
+    embed(store, recipe, corpus, SILENT, CPU)
     assert store.names("models/baseline-pixels/series/") == []
     assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 3
     batches = plan_batches(recipe, store.read_table("images.parquet"))
@@ -302,7 +309,7 @@ def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_pa
     network = "baseline/random-vit"
     models = (network, "baseline/pixels", f"{network}@layer=2")
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS, models=models)
-    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    embed(store, recipe, corpus, SILENT, CPU)
     assert not has_embeddings(store, "baseline/pixels", LAYERS)
     assert not has_embeddings(store, f"{network}@layer=2", LAYERS)
     batches = plan_batches(recipe, images)
@@ -322,19 +329,19 @@ def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_pa
 def test_a_run_without_a_network_has_no_layers_and_one_of_an_earlier_version_goes_on(tmp_path, many_scenes, planned):
     _, _, images = planned
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS, models=("baseline/pixels",))
-    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    embed(store, recipe, corpus, SILENT, CPU)
     batches = plan_batches(recipe, images)
     assert [batch.table for batch in batches if not is_needed(store, batch)] == ["series/layers.parquet"]
     assert not store.has("series/layers.parquet")
     # Rows that went missing are made again though every model is embedded.
     whole = files(store.root)
     store.remove("series/strength.parquet")
-    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    embed(store, recipe, corpus, SILENT, CPU)
     assert files(store.root) == whole
     # What an earlier version entered says nothing of blocks.
     name = "models/baseline-random-vit/model.toml"
     store, recipe, corpus = start(tmp_path / "old", many_scenes, transforms=TRANSFORMS, models=("baseline/random-vit",))
-    embed(store, recipe, corpus, SILENT, "cpu", "float32")
+    embed(store, recipe, corpus, SILENT, CPU)
     entry = store.read_toml(name)
     assert entry.pop("blocks") == [f"{layer}.mean" for layer in range(1, 7)]
     store.write_toml(name, entry, "old")

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from probing_core.errors import BadRun
+from probing_core.runs import encoding
 from probing_core.runs.layout import slug
 from probing_core.runs.manifest import Manifest
 from probing_core.runs.store import TEMPORARY, Store, digest, write_atomically
@@ -71,6 +72,28 @@ def test_whole_numbers_that_count_up_take_next_to_nothing(store):
     empty = numbers[:0]
     store.write_table("t.parquet", empty, "k")
     pd.testing.assert_frame_equal(store.read_table("t.parquet"), empty, check_dtype=False)
+
+
+@pytest.mark.parametrize("rows", [1, 1000, 2**20])
+def test_tables_that_are_joined_are_the_table_of_their_rows(store, monkeypatch, rows):
+    """Where it fits into one row group, its bytes too."""
+    monkeypatch.setattr(encoding, "GROUP_ROWS", rows)
+    whole = pd.DataFrame(
+        {
+            "sample": np.arange(3000, dtype=np.int32),
+            "name": [f"n{i % 7}" for i in range(3000)],
+            "strength": np.where(np.arange(3000) < 2000, np.nan, 1).astype(np.float32),
+            "visible": np.arange(3000) % 3 == 0,
+        }
+    )
+    cuts = [0, 700, 701, 1900, 3000]
+    parts = [f"units/{i}.parquet" for i in range(len(cuts) - 1)]
+    for name, start, stop in zip(parts, cuts, cuts[1:], strict=False):
+        store.write_table(name, whole[start:stop], "k")
+    store.join_tables("joined.parquet", parts, "k")
+    pd.testing.assert_frame_equal(store.read_table("joined.parquet"), whole)
+    store.write_table("whole.parquet", whole, "k")
+    assert (store.checksum("joined.parquet") == store.checksum("whole.parquet")) == (rows == 2**20)
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path):

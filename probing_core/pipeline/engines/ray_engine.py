@@ -1,0 +1,181 @@
+"""Workers of a Ray cluster: one for each GPU, or one for as many cores as the recipe has threads.
+
+A worker opens the corpus by its address, makes the pictures of a unit and embeds them while it makes those of the next,
+as in one process: no pictures travel, and no more than two units of a worker are in memory. It writes into the
+run's folder, which all machines must have under the same path; what it wrote is entered here. Ray starts a worker that
+died again and repeats what it was at.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from probing_core.errors import BadConfig, BadRun, one_line
+from probing_core.network import PATIENCE_S
+from probing_core.pipeline.setup import open_same_corpus
+from probing_core.pipeline.worker import MEMORY_SHARE, Task, Worker, Written
+from probing_core.runs.layout import IMAGES
+from probing_core.runs.options import Options
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.store import Store
+from probing_core.runs.threads import threads
+
+RETRIES = 3
+"""How often a worker that died is started again, and what it was at repeated."""
+
+
+class RemoteWorker:
+    """A `Worker` in a process of its own; its arguments are data, so that Ray can start it again."""
+
+    def __init__(
+        self, root: str, folder: str, recipe: Recipe, device: str, precision: str, makers: int, memory_share: float
+    ) -> None:
+        if Path(folder).is_dir():
+            os.chdir(folder)  # corpora and weights may be named relative to it
+        ExitStack().enter_context(threads(recipe.threads))  # for good
+        corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
+        self._worker = Worker(Path(root), recipe, corpus, images, device, precision, makers, memory_share)
+
+    def load(self, request: str) -> list[dict[str, Any]] | None:
+        return self._worker.load(request)
+
+    def unload(self) -> None:
+        self._worker.unload()
+
+    def work(self, tasks: Sequence[Task], upcoming: Sequence[Task]) -> Written:
+        return self._worker.work(tasks, upcoming)
+
+    def embed_crops(self, tasks: Sequence[Task], key: str) -> Written:
+        return self._worker.embed_crops(tasks, key)
+
+    def pid(self) -> int:
+        return os.getpid()
+
+
+class RayEngine:
+    """Hands units to workers as they ask for more.
+
+    Args:
+        ray: the module, connected to a cluster.
+        workers: actors of `RemoteWorker`.
+    """
+
+    def __init__(self, ray: Any, workers: Sequence[Any]) -> None:
+        self._ray, self._workers = ray, workers
+
+    def load(self, request: str) -> list[dict[str, Any]] | None:
+        """By the first worker; the others load what they lack with the first unit that needs it."""
+        return self._answer(self._workers[0].load.remote(request))
+
+    def unload(self) -> None:
+        for answer in [worker.unload.remote() for worker in self._workers]:
+            self._answer(answer)
+
+    def embed_crops(self, tasks: Sequence[Task], key: str) -> Written:
+        return self._answer(self._workers[0].embed_crops.remote(tasks, key))
+
+    def work(self, units: Sequence[Sequence[Task]]) -> Iterator[tuple[Sequence[Task], Written]]:
+        waiting = deque(units)
+        reserved: dict[Any, Sequence[Task]] = {}
+        """Worker -> the unit that it makes the pictures of while it embeds another."""
+        busy: dict[Any, tuple[Any, Sequence[Task]]] = {}
+
+        def give(worker: Any) -> None:
+            tasks = reserved.pop(worker, None) or (waiting.popleft() if waiting else None)
+            if tasks is None:
+                return
+            if waiting:
+                reserved[worker] = waiting.popleft()
+            busy[worker.work.remote(tasks, reserved.get(worker, ()))] = worker, tasks
+
+        for worker in self._workers:
+            give(worker)
+        while busy:
+            (answer, *_), _ = self._ray.wait(list(busy), num_returns=1)
+            worker, tasks = busy.pop(answer)
+            written = self._answer(answer)
+            give(worker)
+            yield tasks, written
+
+    def _answer(self, answer: Any) -> Any:
+        try:
+            return self._ray.get(answer)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from error
+        except self._ray.exceptions.RayActorError as error:
+            raise BadRun(
+                f"A Ray worker died {RETRIES + 1} times ({one_line(error)[:200]}); what was complete stays, so mend "
+                f"that (more memory, fewer models) and start again."
+            ) from error
+
+
+@contextmanager
+def opened_ray(store: Store, recipe: Recipe, options: Options) -> Iterator[RayEngine]:
+    """Connects to the cluster, or starts one, and starts its workers; what was started ends with the block.
+
+    Raises:
+        BadConfig: Ray is not installed, the cluster does not answer, or is too small.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise BadConfig("--engine ray needs Ray; `pip install 'probing-core[ray]'` installs it.") from error
+    _connect(ray, options.address)
+    try:
+        yield RayEngine(ray, _start(ray, store, recipe, options))
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    try:
+        if address is None:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+            asked: dict[str, Any] = {"address": "local", "include_dashboard": False}
+        else:
+            asked = {"address": address}
+            if ":" in address:  # Ray itself takes a minute to give up
+                host, _, port = address.rpartition(":")
+                socket.create_connection((host, int(port)), PATIENCE_S).close()
+        on_termination = signal.getsignal(signal.SIGTERM)
+        ray.init(logging_level="error", log_to_driver=False, **asked)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_termination)  # Ray has put its own in the place of the page's
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise BadConfig(
+            f"No Ray cluster answers at '{address or 'local'}' ({one_line(error)[:200]}); start one with `ray start "
+            f"--head`, or leave --address out."
+        ) from error
+
+
+def _start(ray: Any, store: Store, recipe: Recipe, options: Options) -> list[Any]:
+    there = ray.cluster_resources()
+    cores, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
+    if options.device == "cpu":
+        gpus = 0
+    count = gpus or cores // recipe.threads
+    if count < 1:
+        raise BadConfig(
+            f"A worker takes {recipe.threads} cores, as many as the run has threads, and the Ray cluster has {cores}; "
+            f"add a machine, or start Ray with --num-cpus {recipe.threads}."
+        )
+    makers = max(1, min(recipe.threads, cores // count))
+    actor = ray.remote(RemoteWorker).options(
+        num_cpus=makers,
+        num_gpus=1 if gpus else 0,
+        max_restarts=RETRIES,
+        max_task_retries=RETRIES,
+        scheduling_strategy="SPREAD",
+    )
+    nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
+    share = MEMORY_SHARE / -(-count // nodes)
+    folder, root = os.getcwd(), str(store.root.resolve())
+    return [actor.remote(root, folder, recipe, options.device, options.precision, makers, share) for _ in range(count)]

@@ -1,0 +1,208 @@
+"""Who makes what a run lacks: it holds models and the corpus, makes the pictures of units and embeds them.
+
+There is one in this process, or one on each worker of a cluster. While models embed one unit, threads make the next.
+What a worker writes belongs to the run once whoever holds the run has entered it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from probing_core.corpora.base import Corpus
+from probing_core.embedders import find_spec, load_embedder
+from probing_core.embedders.base import LoadedEmbedder
+from probing_core.embedders.network.devices import resolve_device
+from probing_core.embedders.network.memory import free_memory, out_of_memory
+from probing_core.errors import BadRun, ModelUnavailable
+from probing_core.pipeline.batches import plan_batches
+from probing_core.prediction.tile_samples import make_crops
+from probing_core.runs.encoding import array_bytes, table_bytes
+from probing_core.runs.layout import CROPS, crops_path
+from probing_core.runs.manifest import Entry
+from probing_core.runs.models import require_joined
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.store import Store, without_none, write_file
+
+MEMORY_SHARE = 0.6
+"""Models are loaded side by side until a process takes this share of the machine's memory."""
+
+Written = list[tuple[str, Entry]]
+"""Files that were written, to be entered."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be computed of one unit: a row of the task table.
+
+    Attributes:
+        series, unit: which samples; ``series`` is empty for the main ones.
+        model: full name; empty for the rows of the samples.
+        request: the name by which the model was asked for.
+        key: digest of every input.
+    """
+
+    series: str
+    unit: int
+    model: str
+    request: str
+    key: str
+
+
+class Worker:
+    """Makes and embeds units of one run.
+
+    Args:
+        root: the run directory.
+        recipe, corpus, images: of the run.
+        device, precision: of its models.
+        makers: threads that make pictures.
+        memory_share: of the machine's memory, up to which models are loaded.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        recipe: Recipe,
+        corpus: Corpus,
+        images: pd.DataFrame,
+        device: str,
+        precision: str,
+        makers: int,
+        memory_share: float = MEMORY_SHARE,
+    ) -> None:
+        self.root, self._recipe, self._corpus, self._images = root, recipe, corpus, images
+        self._device, self._precision, self._memory_share = device, precision, memory_share
+        self._batches = {batch.series: batch for batch in plan_batches(recipe, images)}
+        self._models: dict[str, LoadedEmbedder] = {}
+        self._makers, self._ahead = ThreadPoolExecutor(makers), ThreadPoolExecutor(1)
+        self._upcoming: tuple[Sequence[Task], Future] | None = None
+
+    def load(self, request: str) -> list[dict[str, Any]] | None:
+        """What ``model.toml`` holds of a model, for each layer; None where memory does not hold it beside others."""
+        if self._models and psutil.Process().memory_info().rss > psutil.virtual_memory().total * self._memory_share:
+            return None
+        embedder = load_if_it_fits(request, self._device, self._precision)
+        if embedder is None:
+            return None
+        self._models[request] = embedder
+        return describe(request, embedder)
+
+    def unload(self) -> None:
+        for embedder in self._models.values():
+            embedder.close()
+        self._models.clear()
+
+    def work(self, tasks: Sequence[Task], upcoming: Sequence[Task] = ()) -> Written:
+        """Does the tasks of one unit, and begins to make the pictures of those that come next."""
+        pictures, rows = self._made(tasks)
+        if upcoming:
+            self._upcoming = upcoming, self._ahead.submit(self._make, upcoming)
+        batch, index = self._batches[tasks[0].series], tasks[0].unit
+        unit = batch.units[index]
+        written: Written = []
+        made: dict[str, Mapping[str, Mapping[str, np.ndarray]]] = {}
+        for task in tasks:
+            if not task.model:
+                written.append(write_file(self.root, batch.rows_path(unit), [table_bytes(rows)], task.key))
+                continue
+            if task.request not in made:
+                made[task.request] = batch.embed(self._model(task.request), pictures, rows)
+            arrays = _finite(task.model, self._rounded(made[task.request][task.model]))
+            path = batch.unit_path(task.model, unit)
+            written.append(write_file(self.root, path, [array_bytes(arrays)], task.key))
+        return written
+
+    def embed_crops(self, tasks: Sequence[Task], key: str) -> Written:
+        """Embeds the large pictures from which fusion of a whole picture and its tiles is learned."""
+        pictures, crops = make_crops(self._recipe, self._images, self._corpus)
+        written = [write_file(self.root, CROPS, [table_bytes(crops)], key)]
+        made = {request: self._model(request).embed_layers(pictures) for request in {t.request for t in tasks}}
+        for task in tasks:
+            arrays = {"embeddings": np.asarray(made[task.request][task.model], np.float32)}
+            written.append(write_file(self.root, crops_path(task.model), [array_bytes(arrays)], task.key))
+        return written
+
+    def close(self) -> None:
+        self.unload()
+        for pool in (self._ahead, self._makers):
+            pool.shutdown()
+
+    def _model(self, request: str) -> LoadedEmbedder:
+        if request not in self._models:  # on a worker beside the first, or one that began anew
+            entries = self.load(request)
+            if entries is None:
+                raise ModelUnavailable(f"'{request}' does not fit into the memory of a worker; choose a smaller model.")
+            run = Store(self.root)
+            for entry in entries:
+                require_joined(entry, run)
+        return self._models[request]
+
+    def _made(self, tasks: Sequence[Task]) -> tuple[list[np.ndarray], pd.DataFrame]:
+        upcoming, self._upcoming = self._upcoming, None
+        return upcoming[1].result() if upcoming and upcoming[0] == tasks else self._make(tasks)
+
+    def _make(self, tasks: Sequence[Task]) -> tuple[list[np.ndarray], pd.DataFrame]:
+        """Pictures and completed rows of a unit, as far as its tasks need them."""
+        batch = self._batches[tasks[0].series]
+        rows = batch.rows(batch.units[tasks[0].unit])
+        if any(not task.model or self._model(task.request).embeds_pictures for task in tasks):
+            return batch.make(self._corpus, rows, self._makers)
+        return [], rows
+
+    def _rounded(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """``arrays`` in the type in which the run has embeddings."""
+        if self._recipe.embeddings is None:
+            return arrays
+        with np.errstate(over="ignore"):  # what is too large for the type is found by `_finite`
+            return {name: array.astype(self._recipe.embeddings) for name, array in arrays.items()}
+
+
+def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder | None:
+    """The model, or None where memory ran out."""
+    try:
+        return load_embedder(request, device=device, precision=precision)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+    free_memory(resolve_device(device).type)  # outside of the handler, whose traceback would hold what was loaded
+    return None
+
+
+def describe(request: str, embedder: LoadedEmbedder) -> list[dict[str, Any]]:
+    """What ``model.toml`` holds, for each layer."""
+    spec = find_spec(request)
+    return [
+        {
+            "name": name,
+            "request": request,
+            "position": position,
+            "family": spec.family,
+            "objective": spec.objective,
+            "dim": embedder.dims()[name],
+            "license": spec.license,
+            "weights": spec.weights,
+            "data": spec.data,
+            "input_size": spec.input_size or 0,
+            "text": embedder.embeds_text,
+            "blocks": list(embedder.blocks),
+            "recipe": without_none(recipe),
+        }
+        for position, (name, recipe) in enumerate(embedder.recipes().items())
+    ]
+
+
+def _finite(name: str, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise BadRun(
+            f"'{name}' gave embeddings that are not finite numbers, or too large for the type that --embeddings asks "
+            f"for; try --precision float32 and a run with --embeddings float32, or check the model's weights."
+        )
+    return arrays

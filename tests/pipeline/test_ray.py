@@ -1,0 +1,168 @@
+"""A Ray cluster gives the bytes of one process, whatever is killed meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from probing_core.cli import main
+from probing_core.runs.layout import JOURNAL, MANIFEST, PROGRESS
+from probing_core.runs.shards import embeddings_files
+from probing_core.runs.store import Store
+from tests.pipeline.test_embed import files
+
+pytest.importorskip("ray", reason="Ray is not installed; `pip install 'probing-core[ray]'` installs it")
+
+pytestmark = pytest.mark.slow
+
+ONE_THREAD = """
+import os, sys
+os.sched_getaffinity = lambda pid: {0}  # the recipe asks for one thread, so that two cores are two workers
+from probing_core.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+PATIENCE = 240
+"""Seconds that anything may take on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a cluster of two cores."""
+    from ray.cluster_utils import Cluster
+
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    yield started.address
+    started.shutdown()
+
+
+def command(out: Path, scenes: Path, *further: str) -> list[str]:
+    """Four units of two models."""
+    transforms = "brighten,contrast,gaussian-blur,hue-shift"
+    models = "baseline/pixels,baseline/random-vit"
+    asked = ["--corpus", f"folder:{scenes}", "--view", "32", "--transforms", transforms, "--models", models]
+    arguments = ["embed", "--run", str(out), *asked, "--repetitions", "40", "--device", "cpu", *further]
+    return [sys.executable, "-c", ONE_THREAD, *arguments]
+
+
+def finish(words: list[str]) -> None:
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory, few_scenes) -> dict[str, bytes]:
+    """What one process makes."""
+    out = tmp_path_factory.mktemp("local") / "run"
+    finish(command(out, few_scenes))
+    assert len(Store(out).read_table("samples.parquet")) > 3 * 512
+    assert len(embeddings_files(Store(out), "baseline/pixels")) == 1
+    return content(out)
+
+
+def content(out: Path) -> dict[str, bytes]:
+    return {name: held for name, held in files(out).items() if not name.startswith("log/")}
+
+
+def entered(out: Path) -> int:
+    """Bytes of the journal and the manifest: how far a run has come."""
+    return sum((out / name).stat().st_size for name in (JOURNAL, MANIFEST) if (out / name).exists())
+
+
+def wait_for(condition, driver: subprocess.Popen) -> bool:
+    """Whether it came true before the driver ended."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if condition():
+            return True
+        if driver.poll() is not None:
+            return False
+        time.sleep(0.02)
+    pytest.fail("it took too long")
+
+
+def workers() -> list[psutil.Process]:
+    named = (process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"])
+    return [process for process in named if process.info["cmdline"][0].startswith("ray::RemoteWorker")]
+
+
+def test_two_workers_give_the_bytes_of_one_process(local, few_scenes, cluster, tmp_path):
+    out = tmp_path / "run"
+    driver = subprocess.Popen(command(out, few_scenes, "--engine", "ray", "--address", cluster))
+    assert wait_for(lambda: len(workers()) == 2, driver)
+    assert driver.wait(PATIENCE) == 0
+    assert content(out) == local
+
+
+def test_a_worker_that_is_killed_is_started_again(local, few_scenes, cluster, tmp_path):
+    out = tmp_path / "run"
+    driver = subprocess.Popen(command(out, few_scenes, "--engine", "ray", "--address", cluster))
+    assert wait_for(lambda: "units/models" in journal(out), driver)
+    victim = workers()[0]
+    victim.kill()
+    assert driver.wait(PATIENCE) == 0
+    assert content(out) == local
+
+
+def journal(out: Path) -> str:
+    return (out / JOURNAL).read_text() if (out / JOURNAL).exists() else ""
+
+
+def test_a_driver_that_is_killed_ten_times_ends_with_the_same_bytes(local, few_scenes, cluster, tmp_path):
+    out = tmp_path / "run"
+    words = command(out, few_scenes, "--engine", "ray", "--address", cluster)
+    kills = 0
+    for further in (0, 1, 400, 1, 1, 300, 1, 1, 1, 200):
+        before = entered(out)
+        driver = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        grown = wait_for(lambda least=before + further: entered(out) >= least, driver)
+        if grown and driver.poll() is None:
+            os.kill(driver.pid, signal.SIGKILL)
+            kills += 1
+        driver.wait(PATIENCE)
+    assert kills == 10
+    finish(words)
+    assert content(out) == local
+    assert Store(out).damage() == []
+
+
+def test_stopped_as_pages_do_it_the_cluster_that_was_started_ends_too(local, few_scenes, tmp_path):
+    out = tmp_path / "run"
+    words = command(out, few_scenes, "--engine", "ray")
+    as_pages_start_it = [*words[:2], words[2].replace("probing_core.cli ", "probing_core.cli.worker "), *words[3:]]
+    driver = subprocess.Popen(as_pages_start_it, stderr=subprocess.DEVNULL)
+    assert wait_for(lambda: "units/models" in journal(out), driver)
+    started = psutil.Process(driver.pid).children(recursive=True)
+    assert len(started) > 2
+    driver.terminate()
+    driver.wait(PATIENCE)
+    assert json.loads((out / PROGRESS).read_text())["state"] == "cancelled"
+    assert not psutil.wait_procs(started, timeout=PATIENCE / 4)[1]
+    finish(words)
+    assert content(out) == local
+
+
+@pytest.mark.parametrize(
+    ("further", "sentence"),
+    [
+        (["--engine", "dask"], "There is no engine 'dask'. There are: local, ray."),
+        (["--address", "auto"], "--address names a Ray cluster; give --engine ray with it."),
+        (["--engine", "ray", "--address", "127.0.0.1:1"], "No Ray cluster answers at '127.0.0.1:1'"),
+    ],
+)
+def test_an_engine_that_cannot_be_is_one_sentence(few_scenes, tmp_path, capsys, further, sentence):
+    words = command(tmp_path / "run", few_scenes, *further)[3:]
+    assert main(words) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert sentence in errors[0]
