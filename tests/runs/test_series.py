@@ -30,7 +30,7 @@ from tests.runs.test_samples import recipe_of, silent
 pytestmark = pytest.mark.slow
 
 PAIRS = tuple(pairs_among(bank()))
-SOME_UNITS = 40_000
+SOME_UNITS = 150_000
 """Bytes of two units of baseline/pixels."""
 
 TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "posterize", "rotate", "hue-shift")
