@@ -175,6 +175,8 @@ class Store:
         self.write_bytes(name, other.read_bytes(name), key)
 
     def remove(self, *names: str) -> None:
+        if not names:
+            return
         for name in names:
             self.path(name).unlink(missing_ok=True)  # first: a kill in between leaves no unknown file
         self._manifest.enter([(name, None) for name in names])
