@@ -1,4 +1,4 @@
-"""What every request to the server passes first: security headers on answers, and limits on uploads.
+"""What every request to the server passes first: security headers on answers, and limits on what visitors send.
 
 Streamlit holds uploads in memory until the visit ends, and bounds the size of each alone. Here their number, their
 sum, how many arrive at once, and how long one may take are bounded too, for a visitor and for the server. A visitor is
@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import streamlit as st
+from google.protobuf.message import DecodeError
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime import get_instance
 
 from dashboard import rights
@@ -205,6 +207,30 @@ class UploadLimits:
                 del self.visitors[visitor]
 
 
+class SharedCaches:
+    """Drops the message of a browser that would clear the caches of all visitors; no page of ours offers it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def passed() -> Message:
+            while _clears_caches(message := await receive()):
+                pass
+            return message
+
+        await self.app(scope, passed if scope["type"] == "websocket" else receive, send)
+
+
+def _clears_caches(message: Message) -> bool:
+    sent = BackMsg()
+    try:
+        sent.ParseFromString(message.get("bytes") or b"")
+    except DecodeError:
+        return False  # Streamlit closes the connection
+    return sent.WhichOneof("type") == "clear_cache"
+
+
 async def _refuse(status: int, why: str, scope: Scope, receive: Receive, send: Send, patience: float) -> None:
     """Answers with a sentence once the body has arrived: a client that is still sending would not read it."""
 
@@ -219,4 +245,4 @@ async def _refuse(status: int, why: str, scope: Scope, receive: Receive, send: S
 
 def middleware() -> list[Middleware]:
     """For `st.App`: the first is the outermost."""
-    return [Middleware(SecurityHeaders), Middleware(UploadLimits)]
+    return [Middleware(SecurityHeaders), Middleware(UploadLimits), Middleware(SharedCaches)]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from websockets.exceptions import InvalidStatus
@@ -223,6 +224,20 @@ def test_a_run_name_with_markup(address):
         assert "<img" not in words.replace("\\<img", "")
 
 
+def enter(visitor: Visitor, password: str) -> str:
+    """What the page shows to a visitor who enters this password."""
+    visitor.visit("new-run")
+    return visitor.visit("new-run", typed(visitor.widgets["Password"], password), clicked(visitor.widgets["Unlock"]))
+
+
+@attempt("a forged message that clears the caches of all visitors, and with them the sender's session", "it is dropped")
+def test_clearing_the_caches(address):
+    with visiting(address, PROXIED) as visitor:
+        enter(visitor, PASSWORD)
+        visitor.socket.send(BackMsg(clear_cache=True).SerializeToString())
+        assert not is_locked(visitor)
+
+
 @attempt(
     "30 wrong passwords by three visitors at once, then the right one",
     "five cost nothing; then the wait doubles with each wrong one, and what comes sooner, the right one too, is "
@@ -230,13 +245,6 @@ def test_a_run_name_with_markup(address):
 )
 def test_guessing_the_password(address):
     answers: list[str] = []
-
-    def enter(visitor: Visitor, password: str) -> str:
-        visitor.visit("new-run")
-        return visitor.visit(
-            "new-run", typed(visitor.widgets["Password"], password), clicked(visitor.widgets["Unlock"])
-        )
-
     with visiting(address, PROXIED) as a, visiting(address, PROXIED) as b, visiting(address, PROXIED) as c:
         begun = time.monotonic()
         for guess in range(10):
