@@ -99,19 +99,21 @@ def hardly_detected(run: Run, large: bool) -> tuple[str, ...]:
     return () if power is None else power.hardly_detected
 
 
-def prepare(run: Run) -> None:
-    """Begins what the first prediction would wait for, seconds of imports above all; whoever asks meanwhile joins."""
+def prepare(run: Run, models: Sequence[str]) -> None:
+    """Begins what the first prediction would wait for: imports, the detector and ``models``; whoever asks meanwhile
+    joins."""
     # No daemon: a process that ends while PyTorch is being imported would be aborted.
-    threading.Thread(target=_prepare, args=(run,), name="prepare").start()
+    threading.Thread(target=_prepare, args=(run, models), name="prepare").start()
 
 
-def _prepare(run: Run) -> None:
+def _prepare(run: Run, models: Sequence[str]) -> None:
     with suppress(ProbingError):  # the page shows it with the first prediction
         import torch  # noqa: F401
 
         predictor = predictor_of(run)
-        if predictor.has_detector:
-            predictor.prepare_detector()
+        for model in with_detector(run, models):
+            with _TURN:
+                predictor.prepare(model)
 
 
 def predict(

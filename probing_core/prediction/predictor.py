@@ -19,6 +19,7 @@ from probing_core.prediction.answer import Prediction
 from probing_core.prediction.calibration import LEVEL
 from probing_core.prediction.detecting import detect
 from probing_core.prediction.detector import Detector
+from probing_core.prediction.features import prepare
 from probing_core.prediction.fusion import FusionRule, starting_rule
 from probing_core.prediction.novelty import Novelty
 from probing_core.prediction.score import has_no_color
@@ -185,13 +186,15 @@ class Predictor:
             self._detector = Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
         return self._detector
 
-    def prepare_detector(self) -> None:
-        """Loads what the detector's first answer would wait for."""
-        from probing_core.prediction.features import prepare
-
-        self.detector()
-        self.judge(DETECTOR)
-        prepare(self.recipe.view, self.recipe.view)
+    def prepare(self, model: str) -> None:
+        """Loads what the first answer of ``model`` would wait for."""
+        self.judge(model)
+        if model == DETECTOR:
+            self.detector()
+            prepare(self.recipe.view, self.recipe.view)
+        else:
+            self._probe(model)
+            self._load(model)
 
     def judge(self, model: str) -> Judge:
         """What turns predictions of ``model`` into verdicts."""

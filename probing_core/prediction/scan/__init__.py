@@ -112,7 +112,7 @@ def _write(out: Path, folder: Path, chunks: Chunks, judge: Judge, trusting: bool
         q[~np.isnan(p)] = q_values(p[~np.isnan(p)])
     counts = dict(sorted(Counter(found["verdict"]).items()))
     promise = _promise(judge, n, trusting)
-    write_tables(out, chunks, q)
+    write_tables(out, chunks, q, promise)
     write_page(out, folder, rows_with_q(chunks, q), counts, [promise, *_power(judge)])
     return Scan(counts, tuple(found.loc[found["verdict"] == UNREADABLE, "error"]), promise)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import heapq
 import os
+import re
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
@@ -44,14 +45,13 @@ def write_page(
         f'<button type="button" data-verdict="{escape(verdict)}">{escape(verdict)} {count:,}</button>'
         for verdict, count in counts.items()
     )
-    page = TEMPLATE.read_text(encoding="utf-8")
-    for mark, text in {
+    texts = {
         "%TITLE%": escape(f"Scan of {folder.name}"),
         "%NOTES%": "".join(f"<p>{escape(note)}</p>" for note in notes),
         "%BUTTONS%": buttons,
         "%ROWS%": "\n".join(_row(row, here) for row in worst),
-    }.items():
-        page = page.replace(mark, text, 1)
+    }
+    page = re.sub("|".join(texts), lambda mark: texts[mark[0]], TEMPLATE.read_text(encoding="utf-8"))
     write_atomically(out / "index.html", page.encode())
 
 

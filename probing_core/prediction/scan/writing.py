@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 from probing_core.prediction.scan.chunks import Chunks
 from probing_core.runs.layout import TEMPORARY
 
+TABLE = "verdicts.parquet"
+PROMISE = b"promise"
+
 COLUMNS = {
     "path": pa.string(),
     "verdict": pa.string(),
@@ -41,10 +44,20 @@ def rows_with_q(chunks: Chunks, q: np.ndarray | None, columns: list[str] | None 
         yield rows.assign(q=mine)
 
 
-def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None) -> None:
-    """``verdicts.csv`` and ``verdicts.parquet``; each is written aside and renamed."""
-    schema = pa.schema(list(COLUMNS.items()))
-    csv, parquet = out / "verdicts.csv", out / "verdicts.parquet"
+def promise_of(out: Path) -> str:
+    """How far the error rates of the scan in ``out`` hold, in a sentence.
+
+    Raises:
+        OSError, pyarrow.ArrowException: there is no such table, or it is damaged.
+    """
+    return (pq.read_schema(out / TABLE).metadata or {}).get(PROMISE, b"").decode()
+
+
+def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) -> None:
+    """``verdicts.csv`` and ``verdicts.parquet``; each is written aside and renamed. ``promise`` stands in the second's
+    metadata."""
+    schema = pa.schema(list(COLUMNS.items()), metadata={PROMISE: promise.encode()})
+    csv, parquet = out / "verdicts.csv", out / TABLE
     beside = {path: path.with_name(path.name + TEMPORARY) for path in (csv, parquet)}
     columns = [name for name in COLUMNS if name != "q"]
     with beside[csv].open("w", newline="", encoding="utf-8") as text, pq.ParquetWriter(beside[parquet], schema) as file:

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from probing_core.prediction.scan.writing import COLUMNS
+from probing_core.prediction.scan.writing import COLUMNS, PROMISE, TABLE
 from tests.dashboard.app_reading import unescaped
 
 
@@ -20,7 +22,8 @@ def holiday(data_folder: Path) -> Path:
     about = {"stage": "scan", "done": 3, "total": 3, "left_s": 0.0, "message": "done", "state": "done"}
     (out / "log" / "progress.json").write_text(json.dumps(about))
     rows = pd.DataFrame([dict.fromkeys(COLUMNS)] * 3).assign(path=["a.png", "b.png", "c.png"], p=[0.5, 0.01, 0.7])
-    rows.assign(verdict=["untouched", "altered", "untouched"]).to_parquet(out / "verdicts.parquet")
+    table = pa.Table.from_pandas(rows.assign(verdict=["untouched", "altered", "untouched"]), preserve_index=False)
+    pq.write_table(table.replace_schema_metadata({PROMISE: b"no rate is promised"}), out / TABLE)
     (out / "index.html").write_text("the page")
     return out
 
@@ -37,6 +40,8 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert not app.exception
     assert "**holiday** — complete" in unescaped(app)
     assert "2 untouched, 1 altered" in unescaped(app)
+    assert "no rate is promised" in unescaped(app)
+    assert "q" not in app.dataframe[0].value  # none without clean pictures
     assert list(app.dataframe[0].value["path"]) == ["b.png", "a.png", "c.png"]
 
 

@@ -22,6 +22,7 @@ from probing_core.prediction.scan import chunks, scan
 from probing_core.prediction.scan.chunks import Chunks
 from probing_core.prediction.scan.rates import q_values
 from probing_core.prediction.scan.reading import find_files
+from probing_core.prediction.scan.writing import promise_of
 from probing_core.prediction.score import turned_gray
 from probing_core.prediction.tiles import cut
 from probing_core.transforms import resolve
@@ -147,11 +148,14 @@ class Page(HTMLParser):
 
 
 def test_the_page_shows_all_escaped_and_fetches_nothing(scanned):
-    out, _ = scanned
+    out, found = scanned
     page = Page()
     text = (out / "index.html").read_text()
     page.feed(text)
     assert page.tags["tr"] == 1 + 102
+    assert not re.search("%[A-Z]{4,}%", text)  # every mark has its text
+    assert text.count("Scan of mine") == 2
+    assert promise_of(out) == found.promise in text
     assert page.tags["i"] == 0  # the folder is called "b <i>&"
     assert "b <i>&/099.png" in page.text
     assert page.tags["img"] == 100
