@@ -132,7 +132,7 @@ def main() -> int:
                 batches = photographs(name, view, options.photographs)
                 rows = pd.concat([judged(predictor, altered(library, batch), size) for batch in batches])
                 at = f"at {view} px" if view else "at their own size"
-                parts.append(f"### {library}, photographs {at}\n\n{table(rows)}")
+                parts.append(f"#### {library}, photographs {at}\n\n{table(rows)}")
                 print(parts[-1], file=sys.stderr, flush=True)
         publish(predictor, "detector_foreign", "\n\n".join(parts), options.write)
     except (ProbingError, OSError, subprocess.CalledProcessError) as error:
