@@ -18,6 +18,10 @@ by that version keep their keys."""
 SAMPLES = 2
 """Of the main samples: which images, and what is drawn for them."""
 
+PAINTED = 2
+"""Of pictures that the arbitrary-style network paints: part of the key of runs that have any, the others keep theirs.
+At 1, they depended on the processor."""
+
 SERIES = {STRENGTH: 2, COMPOSITION: 2, RENDERING: 3, LAYERS: 1}
 """Of each series of samples."""
 

@@ -33,7 +33,10 @@ IDENTITY_DRAWS = 2
 """Identity is drawn twice a repetition, as the group task sees two members of every other group."""
 
 FAR_IMAGES = 400
-"""Images that get the far tier: painting takes a tenth of a second a style."""
+"""Images that get the far tier: painting takes two tenths of a second a style."""
+
+PAINTED = ("style-arbitrary-", "style:")
+"""How the names of transforms begin that the arbitrary-style network paints."""
 
 UNIT_SAMPLES = 512
 UNIT_BYTES = 64 * 2**20
@@ -62,7 +65,8 @@ def sample_key(recipe: Recipe) -> str:
     laws = [[t.name, t.law, t.weakest, t.strongest, t.definition] for t in load_transforms(recipe)]
     elsewhere = ("probes_from", "train_samples", "calibrate_on", "calibrate_fingerprints")
     content = {k: v for k, v in recipe.without_models().items() if k not in elsewhere}
-    return digest([content, laws, revisions.FIRST_RELEASE, revisions.SAMPLES])
+    painted = [revisions.PAINTED] if any(t.name.startswith(PAINTED) for t in load_transforms(recipe)) else []
+    return digest([content, laws, revisions.FIRST_RELEASE, revisions.SAMPLES, *painted])
 
 
 def evaluation_mode(images: pd.DataFrame) -> str:
