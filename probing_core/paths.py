@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -30,6 +31,22 @@ def runs_dir() -> Path:
     the folder that the system keeps for a user's data."""
     data = data_dir()
     return user_data_path("probing-core", appauthor=False) / "runs" if data.parent == PACKAGE else data / "runs"
+
+
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How the address of a storage begins, also where a path was made of it; no drive of Windows does."""
+
+
+def refuse_address(path: str | Path) -> None:
+    """
+    Raises:
+        BadConfig: ``path`` is an address, such as ``s3://bucket/run``, where a folder of this machine is needed.
+    """
+    if ADDRESS.match(str(path)):
+        raise BadConfig(
+            "Runs at addresses of object storage are left for later: a run is written into a folder of this machine, "
+            "or one that it mounts; name that, and copy the run when it is complete."
+        )
 
 
 def user_path(text: str | Path) -> Path:

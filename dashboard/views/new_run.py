@@ -97,7 +97,8 @@ def _corpus() -> tuple[str, bool]:
         "new-corpus",
         cache.PACKAGED,
         on_change=want,
-        help="photos (packaged), folder:PATH (subfolders are labels), parquet:FILE, torchvision:NAME (downloads).",
+        help="photos (packaged), folder:PATH or folder:s3://... (subfolders are labels), parquet:FILE, "
+        "webdataset:ADDRESS, hf:OWNER/NAME (streams), torchvision:NAME (downloads).",
     ).strip()
     wanted = corpus == cache.PACKAGED or st.session_state.get("_wanted-corpus") == corpus
     if not wanted:

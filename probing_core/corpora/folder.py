@@ -1,22 +1,24 @@
-"""``folder:PATH``: the pictures in a folder; its subfolders are labels."""
+"""``folder:PATH``: the pictures in a folder, here or at an address; its subfolders are labels."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from probing_core.corpora.base import Corpus, CorpusKind
+from probing_core.corpora.storage import Storage, is_address
 from probing_core.corpora.table import content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, BadImage
-from probing_core.images import Image, check, read_bytes, read_image
+from probing_core.images import MAX_BYTES, Image, check, read_bytes, read_image, size_error
 from probing_core.paths import user_path
 
 SPLITS = {"train", "val", "test"}
 
 
-class FolderCorpus(Corpus):
-    """The pictures under one folder, by the order of their names.
+class PictureFiles(Corpus):
+    """Pictures that are files below one place, by the order of their names.
 
     The first subfolder is the label (none: no label). If the subfolders are exactly train, val and test, they are
     the splits and the labels are below them. Hidden files are ignored; files that are no pictures are listed in
@@ -24,19 +26,23 @@ class FolderCorpus(Corpus):
     the fingerprint, none is decoded: a picture that is damaged inside is refused by `load` alone.
     """
 
-    def __init__(self, path: Path) -> None:
-        if not path.is_dir():
-            what = "is not a folder" if path.exists() else "does not exist"
-            raise BadCorpus(f"folder:{path} {what}; expected a folder with pictures, or with one subfolder a label.")
-        self.name = f"folder:{path}"
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.skipped: list[tuple[str, str]] = []
-        self._root = path.resolve()
         self._digests: list[bytes] = []
         self.rows = make_rows(self._read(sorted(self._files(), key=PurePosixPath.as_posix)))
         if self.rows.empty:
-            raise BadCorpus(f"folder:{path} holds no picture that can be read. {self._first_reason()}")
+            raise BadCorpus(f"{name} holds no picture that can be read. {self._first_reason()}")
         labels = self.rows["label"][self.rows["label"] != ""].nunique()
         self.description = f"{len(self.rows)} pictures of a folder, {labels or 'no'} labels"
+
+    @abstractmethod
+    def _files(self) -> Iterator[PurePosixPath]:
+        """Files below the place, relative to it, hidden ones left out."""
+
+    @abstractmethod
+    def _contents(self, image_ids: Sequence[str]) -> Iterator[bytes | BadImage]:
+        """The bytes of each file, `MAX_BYTES` at most, or why they are no picture's."""
 
     def _read(self, files: list[PurePosixPath]) -> dict[str, list[str]]:
         """The columns of the files; reads each file once and stores its digest."""
@@ -45,12 +51,13 @@ class FolderCorpus(Corpus):
             beside = [file for file in files if len(file.parts) == 1]
             self.skipped += [(str(file), "lies beside the folders train, val and test") for file in beside]
             files = [file for file in files if len(file.parts) > 1]
+        files = [file for file in files if self._is_named(file.as_posix())]
         first_with: dict[bytes, tuple[str, str]] = {}
         columns: dict[str, list[str]] = {"image_id": [], "base_id": [], "label": [], "split": []}
-        for file in files:
+        for file, content in zip(files, self._contents([file.as_posix() for file in files]), strict=True):
             image_id = file.as_posix()
             split, *folders = file.parts[:-1] if has_splits else ("", *file.parts[:-1])
-            digest = self._digest(image_id)
+            digest = self._digest(image_id, content)
             if digest is None:
                 continue
             base_id, base_split = first_with.setdefault(digest, (image_id, split))
@@ -67,11 +74,47 @@ class FolderCorpus(Corpus):
     def fingerprint(self) -> str:
         return fingerprint(self.rows, self._digests)
 
+    def _is_named(self, image_id: str) -> bool:
+        """Whether the name is valid Unicode; if not, it is listed in ``skipped``."""
+        try:
+            image_id.encode()
+        except UnicodeEncodeError:
+            self.skipped.append((ascii(image_id), "its name is not valid Unicode"))
+            return False
+        return True
+
+    def _digest(self, image_id: str, content: bytes | BadImage) -> bytes | None:
+        """Digest of a file, or None if it is no picture (then listed in ``skipped``)."""
+        try:
+            if isinstance(content, BadImage):
+                raise content
+            check(content, image_id)
+        except BadImage as error:
+            self.skipped.append((image_id, str(error)))
+            return None
+        return content_digest(content)
+
+    def _first_reason(self) -> str:
+        if not self.skipped:
+            return "It is empty; put pictures there, or name another folder."
+        return f"Of {len(self.skipped)} files that were skipped, the first: {self.skipped[0][1]}"
+
+
+class FolderCorpus(PictureFiles):
+    """The pictures in a folder of this machine; see `PictureFiles`."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            what = "is not a folder" if path.exists() else "does not exist"
+            raise BadCorpus(f"folder:{path} {what}; expected a folder with pictures, or with one subfolder a label.")
+        self._root = path.resolve()
+        super().__init__(f"folder:{path}")
+
     def load(self, image_id: str) -> Image:
         return read_image(self._root / image_id, image_id)
 
     def _files(self) -> Iterator[PurePosixPath]:
-        """Files under the root, relative to it; links are followed only to files inside."""
+        """Links are followed only to files inside."""
         for folder, subfolders, names in os.walk(self._root):
             subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
             links = {name for name in subfolders if Path(folder, name).is_symlink()}
@@ -83,30 +126,53 @@ class FolderCorpus(Corpus):
                 elif not name.startswith("."):
                     yield relative
 
-    def _digest(self, image_id: str) -> bytes | None:
-        """Digest of a file, or None if it is no picture (then listed in ``skipped``)."""
-        try:
-            image_id.encode()
-            data = read_bytes(self._root / image_id, image_id)
-            check(data, image_id)
-        except UnicodeEncodeError:
-            self.skipped.append((ascii(image_id), "its name is not valid Unicode"))
-        except BadImage as error:
-            self.skipped.append((image_id, str(error)))
-        else:
-            return content_digest(data)
-        return None
+    def _contents(self, image_ids: Sequence[str]) -> Iterator[bytes | BadImage]:
+        for image_id in image_ids:
+            try:
+                yield read_bytes(self._root / image_id, image_id)
+            except BadImage as error:
+                yield error
 
-    def _first_reason(self) -> str:
-        if not self.skipped:
-            return "It is empty; put pictures there, or name another folder."
-        return f"Of {len(self.skipped)} files that were skipped, the first: {self.skipped[0][1]}"
+
+class StorageCorpus(PictureFiles):
+    """The pictures below an address of fsspec; see `PictureFiles`. Rows and fingerprint are those of the same folder
+    on disk, so that both make the same tables."""
+
+    def __init__(self, address: str) -> None:
+        self._storage = Storage(address)
+        self._sizes = self._storage.sizes()
+        super().__init__(f"folder:{address}")
+
+    def load(self, image_id: str) -> Image:
+        return read_image(self._storage.read(image_id), image_id)
+
+    def _files(self) -> Iterator[PurePosixPath]:
+        for path in self._sizes:
+            file = PurePosixPath(path)
+            if path and not path.endswith("/") and not any(part.startswith(".") for part in file.parts):
+                yield file
+
+    def _contents(self, image_ids: Sequence[str]) -> Iterator[bytes | BadImage]:
+        fit = [image_id for image_id in image_ids if 0 < self._sizes[image_id] <= MAX_BYTES]
+        read = zip(fit, self._storage.read_all(fit), strict=True)
+        waiting = next(read, None)
+        for image_id in image_ids:
+            if waiting is not None and waiting[0] == image_id:
+                yield waiting[1]
+                waiting = next(read, None)
+            else:
+                yield size_error(self._sizes[image_id], image_id) or BadImage(f"{image_id} was not read.")
+
+
+def _open(argument: str) -> Corpus:
+    return StorageCorpus(argument) if is_address(argument) else FolderCorpus(user_path(argument))
 
 
 KIND = CorpusKind(
     name="folder",
     argument="PATH",
-    description="The pictures in a folder; subfolders are labels, or train, val and test above them.",
+    description="The pictures in a folder, or at an address such as s3://bucket/folder; subfolders are labels, or "
+    "train, val and test above them.",
     license="unknown: yours to judge",
-    open=lambda argument: FolderCorpus(user_path(argument)),
+    open=_open,
 )

@@ -46,6 +46,7 @@ __all__ = [
     "inspect",
     "read_bytes",
     "read_image",
+    "size_error",
 ]
 
 Image: TypeAlias = np.ndarray
@@ -187,11 +188,18 @@ def _read(source: bytes | str | Path, name: str | None) -> tuple[bytes, str]:
 
 
 def _limit(data: bytes, name: str) -> bytes:
-    if len(data) > MAX_BYTES:
-        raise BadImage(f"{name} is over the limit of {MAX_BYTES // 1_000_000} MB; send a smaller copy.")
-    if not data:
-        raise BadImage(f"{name} is empty (0 bytes); expected a picture ({READABLE}).")
+    if error := size_error(len(data), name):
+        raise error
     return data
+
+
+def size_error(size: int, name: str) -> BadImage | None:
+    """Why a file of ``size`` bytes is no picture; None where it may be one."""
+    if size > MAX_BYTES:
+        return BadImage(f"{name} is over the limit of {MAX_BYTES // 1_000_000} MB; send a smaller copy.")
+    if not size:
+        return BadImage(f"{name} is empty (0 bytes); expected a picture ({READABLE}).")
+    return None
 
 
 def _judge(data: bytes, name: str) -> tuple[pillow.Image, list[str]]:

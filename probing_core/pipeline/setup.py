@@ -13,6 +13,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.embedders import PUBLISHED_VIEW, bundled, find_spec, parse
 from probing_core.embedders import expand as expand_models
 from probing_core.errors import BadConfig, BadRun, ProbingError
+from probing_core.paths import refuse_address
 from probing_core.prediction.parallel import cores
 from probing_core.results.run_places import find_runs
 from probing_core.runs.layout import JOURNAL, LOG, MANIFEST, RECIPE, TEMPORARY
@@ -216,6 +217,7 @@ def open_calibrating(recipe: Recipe) -> list[Corpus]:
 
 def refuse_other_folder(store: Store) -> None:
     """Raises `BadRun` for a folder that is no run and holds something: none of it may be lost."""
+    refuse_address(store.root)
     if store.has(RECIPE) or not store.root.is_dir():
         return
     there = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadRun
+from probing_core.paths import refuse_address
 from probing_core.results.pictures import Pictures
 from probing_core.runs import layout
 from probing_core.runs.embeddings import has_embeddings, read_embeddings
@@ -44,6 +45,7 @@ class Run:
             BadRun: there is none, or its recipe cannot be read.
         """
         path = Path(path)
+        refuse_address(path)
         if not (path / layout.RECIPE).is_file():
             raise BadRun(
                 f"'{path}' holds no run: a run directory has a {layout.RECIPE}. `probing run --out {path}` makes one."

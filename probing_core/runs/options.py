@@ -47,7 +47,10 @@ class Options:
     """
 
     corpus: str | None = field(
-        default=None, metadata=_about("C", "photos (default), folder:PATH, parquet:FILE, torchvision:NAME")
+        default=None,
+        metadata=_about(
+            "C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, webdataset:ADDRESS, torchvision:NAME"
+        ),
     )
     view: int | None = field(
         default=None, metadata=_about("N", f"pixels of the side of the views (default {VIEW})", "number", entry=True)

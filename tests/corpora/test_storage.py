@@ -1,0 +1,243 @@
+"""Pictures at addresses: the same corpus as on disk, from a server that fails in the usual ways."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from probing_core.corpora import open_corpus, storage
+from probing_core.errors import BadConfig, BadCorpus, BadImage
+from probing_core.paths import refuse_address
+from tests.corpora.pictures import made, made_png
+from tests.corpora.storage_server import BUCKET, SECRET, s3_server
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server():
+    with s3_server() as started:
+        yield started
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    root = tmp_path / "mine"
+    for number, name in enumerate(("dog/b.png", "dog/a.png", "cat/deep/c.png", "copy/c.png", "lone.png")):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(made_png(2 if name.startswith("copy") else number))
+    (root / "notes.txt").write_text("no picture")
+    (root / "empty.png").touch()
+    (root / ".hidden").mkdir()
+    (root / ".hidden/x.png").write_bytes(made_png(9))
+    return root
+
+
+def test_a_folder_at_an_address_is_the_folder_on_disk(server, folder, tmp_path):
+    server.upload(folder, "mine")
+    here, there = open_corpus(f"folder:{folder}"), open_corpus(f"folder:s3://{BUCKET}/mine")
+    assert there.rows.equals(here.rows)
+    assert there.fingerprint == here.fingerprint
+    assert list(there.skipped) == list(here.skipped)
+    assert len(there.skipped) == 2
+    for image_id in here.rows["image_id"]:
+        assert np.array_equal(there.load(image_id), here.load(image_id))
+    assert there.name == f"folder:s3://{BUCKET}/mine"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("s3://no-such-bucket/mine", "there is no such bucket, folder or file"),
+        (f"s3://{BUCKET}/no-such-folder", "holds no file"),
+        ("nothing://x/y", "cannot be opened"),
+    ],
+)
+def test_what_is_not_there_is_one_sentence(server, address, expected):
+    with pytest.raises(BadCorpus, match=expected) as caught:
+        open_corpus(f"folder:{address}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", [f"s3://me:{SECRET}@{BUCKET}/mine", f"https://example.org/x?X-Amz-Signature={SECRET}"]
+)
+@pytest.mark.parametrize("kind", ["folder", "webdataset"])
+def test_credentials_in_an_address_are_refused_and_not_shown(kind, address):
+    with pytest.raises(BadCorpus, match="set credentials in the environment") as caught:
+        open_corpus(f"{kind}:{address}")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_refusal_names_the_environment_and_shows_nothing_of_it(server, folder, monkeypatch):
+    server.upload(folder, "refused")
+    corpus = open_corpus(f"folder:s3://{BUCKET}/refused")
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(f"SignatureDoesNotMatch {SECRET}")
+
+    monkeypatch.setattr(corpus._storage._files, "cat_file", refuse)
+    with pytest.raises(BadCorpus, match="AWS_ACCESS_KEY_ID") as caught:
+        corpus.load("lone.png")
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_without_credentials_there_is_one_sentence(server, monkeypatch):
+    import fsspec
+
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(BadCorpus) as caught:
+        open_corpus(f"folder:s3://{BUCKET}/none")
+    assert len(str(caught.value).splitlines()) == 1
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+def test_a_server_that_is_away_for_ten_seconds_is_waited_for(server, folder):
+    server.upload(folder, "away")
+    corpus = open_corpus(f"folder:s3://{BUCKET}/away")
+    expected = corpus.load("lone.png")
+    content = (folder / "lone.png").read_bytes()
+    server.stop()
+
+    def come_back() -> None:
+        time.sleep(10)
+        server.start()
+        _restore(server, content)
+
+    thread = threading.Thread(target=come_back)
+    thread.start()
+    began = time.monotonic()
+    assert np.array_equal(corpus.load("lone.png"), expected)
+    assert time.monotonic() - began > 5
+    thread.join()
+
+
+def _restore(server, content: bytes) -> None:
+    """Moto forgets nothing while its process lives; another server would, so that the picture is put there again."""
+    import fsspec
+
+    files = fsspec.filesystem("s3", skip_instance_cache=True)
+    if not files.exists(f"{BUCKET}/away/lone.png"):
+        files.mkdir(BUCKET)
+        files.pipe_file(f"{BUCKET}/away/lone.png", content)
+
+
+def test_a_server_that_stays_away_is_one_sentence_and_no_picture_is_blamed(server, folder, monkeypatch):
+    server.upload(folder, "gone")
+    corpus = open_corpus(f"folder:s3://{BUCKET}/gone")
+    monkeypatch.setattr(storage, "WAITS_S", (0.1,))
+
+    def lost(*args, **kwargs):
+        raise ConnectionResetError("x")
+
+    monkeypatch.setattr(corpus._storage._files, "cat_file", lost)
+    with pytest.raises(BadCorpus, match="goes on from there") as caught:
+        corpus.load("lone.png")
+    assert not isinstance(caught.value, BadImage)
+    monkeypatch.setattr(corpus._storage._files, "cat_file", _raise(FileNotFoundError))
+    with pytest.raises(BadCorpus, match="no such bucket"):
+        corpus.load("lone.png")
+
+
+def _raise(kind):
+    def raising(*args, **kwargs):
+        raise kind("x")
+
+    return raising
+
+
+def shard(*files: tuple[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, content in files:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+@pytest.fixture
+def shards(tmp_path) -> Path:
+    root = tmp_path / "shards"
+    root.mkdir()
+    (root / "x-00.tar").write_bytes(
+        shard(
+            ("a/1.png", made_png(1)),
+            ("a/1.cls", b"dog"),
+            ("2.png", made_png(2)),
+            ("2.json", b'{"label": 7}'),
+            ("3.txt", b"cat\n"),
+            ("3.PNG", made_png(3)),
+            ("notes.md", b"x"),
+            ("bad.png", b"no picture"),
+        )
+    )
+    (root / "x-01.tar").write_bytes(
+        shard(("2.png", made_png(8)), ("4.png", made_png(1)), ("4.json", b"{"), ("5.seg.png", made_png(5)))
+    )
+    return root
+
+
+@pytest.mark.parametrize("place", ["folder", "braces", "file", "s3", "s3-braces"])
+def test_shards_are_read_here_and_at_an_address(server, shards, place):
+    server.upload(shards, "shards")
+    address = {
+        "folder": str(shards),
+        "braces": f"{shards}/x-{{00..01}}.tar",
+        "file": f"{shards}/x-00.tar",
+        "s3": f"s3://{BUCKET}/shards",
+        "s3-braces": f"s3://{BUCKET}/shards/x-{{00..01}}.tar",
+    }[place]
+    corpus = open_corpus(f"webdataset:{address}")
+    rows = corpus.rows.set_index("image_id")
+    assert list(rows.index) == (["a/1", "2", "3"] if place == "file" else ["a/1", "2", "3", "4"])
+    assert list(rows["label"][:3]) == ["dog", "7", "cat"]
+    assert np.array_equal(corpus.load("2"), made(2))
+    assert np.array_equal(corpus.load("3"), made(3))
+    assert corpus.skipped[0][0] == "bad.png"
+    if place == "file":
+        return
+    assert rows.at["4", "base_id"] == "a/1"
+    assert rows.at["4", "label"] == ""
+    assert ("2", "another shard has a picture of this name") in corpus.skipped
+    assert corpus.fingerprint == open_corpus(f"webdataset:{shards}").fingerprint
+
+
+def test_what_is_no_shard_is_one_sentence(tmp_path):
+    (tmp_path / "x.tar").write_bytes(b"junk" * 500)
+    for address, expected in (
+        (tmp_path / "x.tar", "no tar file that can be read"),
+        (tmp_path / "nothing", "there is no such|holds no file"),
+        (tmp_path / "x-{0..1}.tar", "there is no such"),
+    ):
+        with pytest.raises(BadCorpus, match=expected):
+            open_corpus(f"webdataset:{address}")
+    (tmp_path / "x.tar").write_bytes(shard(("a.txt", json.dumps(1).encode())))
+    with pytest.raises(BadCorpus, match="holds no picture"):
+        open_corpus(f"webdataset:{tmp_path}")
+
+
+@pytest.mark.parametrize("path", ["s3://bucket/run", Path("s3://bucket/run"), "gs://x", "hdfs://host:1/x"])
+def test_runs_at_addresses_are_left_for_later(path, capsys):
+    from probing_core import Run
+    from probing_core.cli import main
+
+    with pytest.raises(BadConfig, match="left for later"):
+        refuse_address(path)
+    with pytest.raises(BadConfig, match="left for later"):
+        Run.open(path)
+    assert main(["run", "--out", str(path)]) == 2
+    assert capsys.readouterr().err.count("left for later") == 1
+    assert not Path(str(Path(path)).split(":")[0] + ":").exists()
+    for fine in ("run", "/a/b:c/d", r"C:\runs", "C:/runs"):
+        refuse_address(fine)
