@@ -3,12 +3,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 from probing_core.corpora import open_corpus
-from probing_core.runs import samples
+from probing_core.images import encode_png
+from probing_core.runs import revisions, samples
 from probing_core.runs.image_selection import choose_images
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import cut_units, load_transforms, make_samples, plan_samples
+from probing_core.runs.samples import cut_units, load_transforms, make_samples, plan_samples, sample_key
 
 
 def recipe_of(corpus, **changes):
@@ -101,3 +103,17 @@ def test_the_far_tier_is_made_of_a_few_tested_images_once(few_scenes, many_scene
         assert [u.start for u in units] == [0, *(u.stop for u in units)][:-1]
         whole = [set(planned["image_id"][u.start : u.stop]) for u in units]
         assert sum(map(len, whole)) == planned["image_id"].nunique()
+
+
+@pytest.mark.parametrize(
+    ("transform", "changes"),
+    [("style-3", False), ("style-8", False), ("style-arbitrary-2", True), ("style:PICTURE", True)],
+)
+def test_a_revision_of_paintings_concerns_runs_that_have_any(transform, changes, monkeypatch, tmp_path):
+    picture = tmp_path / "style.png"
+    picture.write_bytes(encode_png(np.zeros((32, 32, 3), np.uint8)))
+    names = ("identity", "brighten", transform.replace("PICTURE", str(picture)))
+    recipe = Recipe(corpus="photos", fingerprint="x", transforms=names, models=("baseline/pixels",))
+    before = sample_key(recipe)
+    monkeypatch.setattr(revisions, "PAINTED", 99)
+    assert (sample_key(recipe) != before) == changes
