@@ -16,11 +16,23 @@ import pytest
 
 from probing_core import catalog
 from probing_core.catalog import Catalog
-from probing_core.corpora import COLUMNS, KINDS, Corpus, CorpusKind, list_corpora, open_corpus, same_name, torchvision_
+from probing_core.corpora import (
+    COLUMNS,
+    KINDS,
+    Corpus,
+    CorpusKind,
+    huggingface,
+    list_corpora,
+    open_corpus,
+    same_name,
+    torchvision_,
+)
 from probing_core.corpora.base import SPLITS
 from probing_core.corpora.table import fingerprint, make_rows
 from probing_core.errors import BadCorpus, UnknownName
 from tests.corpora.pictures import made_png
+from tests.corpora.test_huggingface import write
+from tests.corpora.test_storage import shard
 from tests.corpora.test_torchvision import FakeFiles
 
 
@@ -31,6 +43,10 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for number in range(3):
         (tmp_path / "folder" / "a" / f"{number}.png").write_bytes(made_png(number))
     pq.write_table(pa.table({"image": [made_png(n) for n in range(3)], "label": ["a"] * 3}), tmp_path / "x.parquet")
+    (tmp_path / "x.tar").write_bytes(shard(*((f"{n}.png", made_png(n)) for n in range(3))))
+    write(tmp_path / "hub/me/mine/default/train/0000.parquet", [0, 1, 2])
+    monkeypatch.setattr(huggingface, "CONVERTED", f"file://{tmp_path}/hub/{{}}")
+    monkeypatch.setattr(huggingface, "answers", lambda url, seconds: True)
     monkeypatch.setattr("torchvision.datasets.DTD", FakeFiles)
     monkeypatch.setattr(torchvision_, "_require_answer", lambda published, folder: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -38,6 +54,8 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "photos": "photos",
         "folder": f"folder:{tmp_path / 'folder'}",
         "parquet": f"parquet:{tmp_path / 'x.parquet'}",
+        "webdataset": f"webdataset:{tmp_path / 'x.tar'}",
+        "hf": "hf:me/mine",
         "torchvision": "torchvision:DTD",
     }
 
@@ -69,7 +87,9 @@ def test_every_corpus_keeps_the_contract(kind: CorpusKind, examples: dict[str, s
 
 
 def test_listing_opens_nothing_and_imports_no_framework() -> None:
-    assert [kind.usage for kind in list_corpora()] == ["photos", "folder:PATH", "parquet:FILE", "torchvision:NAME"]
+    assert [kind.usage for kind in list_corpora()] == [
+        "photos", "folder:PATH", "parquet:FILE", "webdataset:ADDRESS", "hf:OWNER/NAME", "torchvision:NAME",
+    ]  # fmt: skip
     script = (
         "import sys; from probing_core.corpora import list_corpora; list_corpora()\n"
         "print([m for m in ('torch', 'torchvision', 'skimage', 'sklearn', 'matplotlib') if m in sys.modules])"
