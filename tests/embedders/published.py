@@ -47,9 +47,9 @@ def _put_timm(folder: Path, name: str, patch: pytest.MonkeyPatch) -> None:
 def _put_simclr(folder: Path, patch: pytest.MonkeyPatch) -> None:
     import torch
     import torchvision
-    from torchvision.models.resnet import Bottleneck, ResNet
+    from torchvision.models.resnet import BasicBlock, ResNet
 
-    patch.setattr(torchvision.models, "resnet50", lambda weights=None: ResNet(Bottleneck, [1, 1, 1, 1]))
+    patch.setattr(torchvision.models, "resnet50", lambda weights=None: ResNet(BasicBlock, [1, 1, 1, 1]))
     torch.save(torchvision.models.resnet50().state_dict(), folder / "resnet50-1x.pth")
 
 
