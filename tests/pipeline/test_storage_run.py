@@ -32,11 +32,13 @@ def test_a_run_from_a_server_that_fails_is_the_run_from_disk(tmp_path, few_scene
         monkeypatch.setattr(storage, "WAITS_S", (0.01,))
         read, count = storage.Storage.read, []
 
+        def lose():
+            raise ConnectionResetError("the server is gone")
+
         def failing(self, *args):
             count.append(args)
-            if len(count) > 20:  # after the eight of the fingerprint and those that are looked through
-                self._files = None
-            return read(self, *args)
+            # After the eight of the fingerprint and the eight whose size is judged: while views are made.
+            return self._call(lose, "give a picture") if len(count) > 20 else read(self, *args)
 
         monkeypatch.setattr(storage.Storage, "read", failing)
         with pytest.raises(BadCorpus, match="the same command goes on from there"):

@@ -30,7 +30,7 @@ def run(tmp_path_factory, many_scenes) -> Run:
             "--limit",
             "32",
             "--live-images",
-            "1",
+            "10",
             "--transforms",
             TRANSFORMS,
             "--device",
