@@ -14,7 +14,7 @@ from tests.embedders.published import put_on_disk
 
 pytestmark = pytest.mark.slow
 
-TRANSFORMS = "brighten,style-3,style-8"
+TRANSFORMS = "brighten,contrast,style-3,style-16,style-8"
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_the_claims_are_judged_and_state_what_they_lack(run):
     assert contrasts.loc[lacking, ["first", "second"]].eq("").any(axis=1).all()
     assert {"fine", "far style"} == set(contrasts.loc[~lacking, "score"])
     assert claims["verdict"][0] == OPEN
-    assert claims["evidence"][0] == "The run has 2 transformations, and two dozens are asked."
+    assert claims["evidence"][0] == "The run has 4 transformations, and two dozens are asked."
     for number in (1, 2, 3):
         named = (contrasts["claim"] == number + 1).sum()
         known = ((contrasts["claim"] == number + 1) & ~lacking).sum()
