@@ -42,3 +42,17 @@ def nearest(known: np.ndarray, queries: np.ndarray, k: int, own: bool = False) -
         indices[part] = np.take_along_axis(near, order, axis=1)
         cosines[part] = np.take_along_axis(cosine, order, axis=1)
     return indices, np.minimum(cosines, 1)
+
+
+def between(points: np.ndarray, cosines: np.ndarray) -> np.ndarray:
+    """Where a row lies on a map: the mean of its neighbors' points, the nearer the heavier.
+
+    Args:
+        points: (..., k, 2) of the neighbors.
+        cosines: (..., k) of the row and each neighbor.
+
+    Returns:
+        (..., 2).
+    """
+    weights = np.exp(10 * (cosines - cosines.max(axis=-1, keepdims=True)))
+    return (weights[..., None] * points).sum(axis=-2) / weights.sum(axis=-1, keepdims=True)

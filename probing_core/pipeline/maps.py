@@ -1,4 +1,8 @@
-"""Two-dimensional maps: UMAP coordinates of a run's samples, one map a model."""
+"""Two-dimensional maps: UMAP coordinates of a run's samples, one map a model.
+
+UMAP places up to `LANDMARKS` samples. Each further one of a larger run lies between its nearest landmarks, see
+`place_others`; `python -m scripts.landmarks` measures how much that changes neighborhoods.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from probing_core.errors import UnknownName
-from probing_core.measures.nearest import nearest, unit
+from probing_core.measures.nearest import between, nearest, unit
 from probing_core.runs import layout
-from probing_core.runs.embeddings import lazy_embeddings
+from probing_core.runs.embeddings import LazyRows, lazy_embeddings
 from probing_core.runs.layout import map_path
 from probing_core.runs.models import model_entries
 from probing_core.runs.progress import Progress
@@ -19,9 +23,15 @@ from probing_core.runs.samples import sample_key
 from probing_core.runs.store import Store, digest
 
 NEIGHBORS = 15
-MOST_POINTS = 10_000
-"""Larger runs are thinned to whole images; the map's table lists the samples that it shows."""
+LANDMARKS = 50_000
+"""Samples that UMAP places, whole images of them."""
 
+ONCE_THINNED = 10_000
+"""Maps of larger runs were once thinned to so many samples. It stays in the keys of smaller ones, and such maps stay
+valid."""
+
+BLOCK = 8192
+"""Embeddings in memory at once while they are placed, beside those of the landmarks."""
 
 ALL, FIRST = "all", "first"
 
@@ -38,16 +48,28 @@ def project(store: Store, recipe: Recipe, which: str | Sequence[str], progress: 
     """
     samples = store.read_table(layout.SAMPLES, ["sample", "image_id"])
     entries = _chosen(model_entries(store), which)
-    shown = thin(samples["image_id"].to_numpy(), MOST_POINTS)
+    landmarks = thin(samples["image_id"].to_numpy(), LANDMARKS)
     for done, entry in enumerate(entries):
-        progress.update("project", done, len(entries), f"Drawing the map of {entry['name']}")
-        key = digest([sample_key(recipe), entry["recipe"], NEIGHBORS, MOST_POINTS])
-        if store.has(map_path(entry["name"]), key):
+        message = f"Drawing the map of {entry['name']}"
+        progress.update("project", done, len(entries), message)
+        keys = _keys(recipe, entry, len(samples))
+        if any(store.has(map_path(entry["name"]), key) for key in keys):
             continue
-        points = umap_points(lazy_embeddings(store, entry["name"])[shown], recipe.seed)
-        table = samples.loc[shown, ["sample"]].assign(x=points[:, 0], y=points[:, 1])
-        store.write_table(map_path(entry["name"]), table, key)
+        points = umap_points(lazy_embeddings(store, entry["name"])[landmarks], recipe.seed)
+        if len(landmarks) < len(samples):
+            progress.update(
+                "project", done, len(entries), f"{message}: {len(samples) - len(landmarks):,} further samples"
+            )
+            points = place_others(lazy_embeddings(store, entry["name"]), landmarks, points)
+        table = samples[["sample"]].assign(x=points[:, 0], y=points[:, 1])
+        store.write_table(map_path(entry["name"]), table, keys[0])
     progress.update("project", len(entries), len(entries), "Drawing maps")
+
+
+def _keys(recipe: Recipe, entry: dict, count: int) -> list[str]:
+    """The key of the map of ``count`` samples, and after it those of maps that need not be drawn again."""
+    most = [ONCE_THINNED] if count <= ONCE_THINNED else [LANDMARKS, ONCE_THINNED]
+    return [digest([sample_key(recipe), entry["recipe"], NEIGHBORS, points]) for points in most]
 
 
 def _chosen(entries: list[dict], which: str | Sequence[str]) -> list[dict]:
@@ -69,6 +91,28 @@ def thin(image_ids: np.ndarray, most: int) -> np.ndarray:
     count = max(1, int(most / (len(image_ids) / len(images))))
     chosen = {images[i] for i in np.linspace(0, len(images) - 1, count).round().astype(int)}
     return np.flatnonzero([i in chosen for i in image_ids])
+
+
+def place_others(embeddings: LazyRows | np.ndarray, landmarks: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Coordinates (N, 2) ``float32`` of all rows of ``embeddings`` (N, D), of which UMAP has placed the landmarks.
+
+    Each other row is the mean of its nearest landmarks' points, the nearer the heavier.
+
+    Args:
+        landmarks: (L,) positions of the rows that UMAP placed.
+        points: (L, 2) of them.
+    """
+    known = embeddings[landmarks]
+    mean = known.mean(axis=0)
+    known = unit(known - mean, np.float32)
+    placed = np.empty((len(embeddings), 2), np.float32)
+    placed[landmarks] = points
+    others = np.setdiff1d(np.arange(len(embeddings)), landmarks)
+    for start in range(0, len(others), BLOCK):
+        rows = others[start : start + BLOCK]
+        indices, cosines = nearest(known, unit(embeddings[rows] - mean, np.float32), NEIGHBORS)
+        placed[rows] = between(points[indices], cosines)
+    return placed
 
 
 def nearest_neighbors(embeddings: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

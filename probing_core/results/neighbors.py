@@ -33,6 +33,5 @@ def place(points: pd.DataFrame, samples: np.ndarray, similarities: np.ndarray) -
     there = ~np.isnan(rows[:, 0])
     if not there.any():
         return None
-    weights = np.exp(10 * (similarities[there] - similarities[there].max()))
-    x, y = weights @ rows[there] / weights.sum()
+    x, y = search.between(rows[there], similarities[there])
     return float(x), float(y)

@@ -6,11 +6,13 @@ from sklearn.neighbors import NearestNeighbors
 
 from probing_core.errors import UnknownName
 from probing_core.pipeline import maps
-from probing_core.pipeline.maps import nearest_neighbors, project, thin, umap_points
+from probing_core.pipeline.maps import nearest_neighbors, place_others, project, thin, umap_points
+from probing_core.runs import layout
 from probing_core.runs.layout import map_path
 from probing_core.runs.progress import SILENT
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.store import Store
+from probing_core.runs.samples import sample_key
+from probing_core.runs.store import Store, digest
 from tests.made_run import MODELS, make_run
 
 
@@ -89,3 +91,50 @@ def test_only_the_maps_that_were_asked_for_are_drawn(mapless, monkeypatch):
     table = mapless.read_table(map_path(second))
     assert list(table.columns) == ["sample", "x", "y"]
     assert len(table) == len(mapless.read_table("samples.parquet"))
+
+
+def test_other_samples_lie_between_their_nearest_landmarks(clusters):
+    X, truth = clusters
+    landmarks = np.arange(0, 240, 2)
+    points = np.random.default_rng(1).normal(size=(120, 2)).astype(np.float32)
+    placed = place_others(X, landmarks, points)
+    assert np.array_equal(placed[landmarks], points)
+
+    centered = X - X[landmarks].mean(0)
+    theirs = NearestNeighbors(n_neighbors=maps.NEIGHBORS, metric="cosine", algorithm="brute").fit(centered[landmarks])
+    distances, indices = theirs.kneighbors(centered[1::2])
+    weights = np.exp(-10 * distances)
+    expected = np.einsum("qk,qkd->qd", weights / weights.sum(1, keepdims=True), points[indices])
+    np.testing.assert_allclose(placed[1::2], expected, atol=1e-4)
+    assert (truth[landmarks][indices] == truth[1::2, None]).mean() > 0.95  # the clusters stay whole
+
+
+def test_a_run_of_more_samples_than_landmarks_has_all_of_them_on_its_map(mapless, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        maps, "umap_points", lambda embeddings, seed: (asked.append(len(embeddings)), embeddings[:, :2])[1]
+    )
+    monkeypatch.setattr(maps, "LANDMARKS", 64)
+    monkeypatch.setattr(maps, "ONCE_THINNED", 100)
+    recipe, name = Recipe.from_toml(mapless.read_toml("run.toml")), next(iter(MODELS))
+    mapless.remove(map_path(name))
+    project(mapless, recipe, [name], SILENT)
+    samples = mapless.read_table(layout.SAMPLES)
+    assert len(samples) > 100
+    table = mapless.read_table(map_path(name))
+    assert table["sample"].tolist() == samples["sample"].tolist()
+    assert np.isfinite(table[["x", "y"]]).all(axis=None)
+    assert asked == [64]  # two whole images
+
+
+def test_maps_made_before_stay_valid(mapless, monkeypatch):
+    monkeypatch.setattr(maps, "umap_points", lambda embeddings, seed: pytest.fail("drawn again"))
+    recipe, name = Recipe.from_toml(mapless.read_toml("run.toml")), next(iter(MODELS))
+    entry = mapless.read_toml(layout.model_path(name))
+    before = digest([sample_key(recipe), entry["recipe"], 15, 10_000])
+    table = mapless.read_table(layout.SAMPLES, ["sample"]).assign(x=np.float32(0), y=np.float32(0))
+    mapless.write_table(map_path(name), table, before)
+    project(mapless, recipe, [name], SILENT)  # a small run: the key of today is the one of before
+    mapless.write_table(map_path(name), table[::7], digest([sample_key(recipe), entry["recipe"], 15, 100]))
+    monkeypatch.setattr(maps, "ONCE_THINNED", 100)  # a large one, whose map was thinned
+    project(mapless, recipe, [name], SILENT)
