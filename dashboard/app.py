@@ -15,7 +15,7 @@ from streamlit.navigation.page import StreamlitPage
 
 try:
     from dashboard import startup, state
-    from dashboard.components import hover, plot, strength_slider
+    from dashboard.components import hover, plot, point_map, strength_slider
     from dashboard.data import cache
     from dashboard.middleware import middleware
     from dashboard.widgets import access, banner, pickers
@@ -155,6 +155,6 @@ else:
     app = st.App(
         __file__,
         lifespan=startup.before_serving,
-        routes=[route for module in (plot, strength_slider, hover) for route in module.routes()],
+        routes=[route for module in (plot, point_map, strength_slider, hover) for route in module.routes()],
         middleware=middleware(),
     )

@@ -16,7 +16,9 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.data.contact_sheet import contact_sheet
+from dashboard.data.map_points import COLORINGS, is_small, points_of
 from dashboard.data.pictures import chosen
+from dashboard.data.point_cloud import point_cloud
 from dashboard.data.two_classes import board_of, most_mistaken
 from probing_core.errors import ProbingError, one_line
 from probing_core.results import Run
@@ -50,12 +52,22 @@ def other_pages() -> None:
     first = cache.corpus(cache.PACKAGED).rows["image_id"].iloc[0]
     picture = chosen(first, cache.corpus_image(cache.PACKAGED, first))
     if run := _first_run():
-        for model in list(run.models["name"])[:2]:
-            cache.placed_samples(run, model)
+        _first_maps(run)
     if run and run.tasks:
         task = run.tasks[0]
         cache.computed(run, board_of, task, "seen", *cache.computed(run, most_mistaken, task))
     contact_sheet(picture)
+
+
+def _first_maps(run: Run) -> None:
+    models = [model for model in run.models["name"][:2] if run.has_map(model)]
+    if not models:
+        return
+    if is_small(run, models):
+        points_of(run, models, COLORINGS[0])
+        return
+    for model in models:
+        point_cloud(run, model, tuple(run.classes("group"))).codes(COLORINGS[0])
 
 
 def _first_run() -> Run | None:

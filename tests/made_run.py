@@ -55,7 +55,7 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
     store.write_toml("run.toml", recipe.to_toml(), KEY)
     images = choose_images(recipe, corpus, lambda done, total: None)
     store.write_table("images.parquet", images, KEY)
-    samples = _complete(plan_samples(recipe, images), seed)
+    samples = complete(plan_samples(recipe, images), seed)
     store.write_table("samples.parquet", samples, KEY)
     for position, (name, (family, objective, dim, skill)) in enumerate(MODELS.items()):
         folder = f"models/{slug(name)}"
@@ -77,7 +77,7 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
             predictions = _predict(samples, recipe, task, skill, rng)
             store.write_table(predictions_path(name, task), predictions, KEY)
             store.write_table(fits_path(name, task), _fits(name, task), KEY)
-        store.write_table(f"{folder}/map.parquet", _map(samples, rng), KEY)
+        store.write_table(f"{folder}/map.parquet", map_of(samples, rng), KEY)
         if name in LIVE:
             store.write_bytes(probe_path(name, DEPLOYMENT), _probe(recipe.transforms, dim, rng).to_bytes(), KEY)
             embeddings = rng.normal(0.5, 0.3, (len(samples), dim)).astype(np.float32)
@@ -96,7 +96,8 @@ def ship(whole: Path, root: Path) -> Path:
     return root
 
 
-def _complete(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
+def complete(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """``samples`` with invented columns of what is measured on pictures."""
     rng = np.random.default_rng(seed)
     n, identity = len(samples), (samples["transform"] == "identity").to_numpy()
     ssim = np.where(identity, 1.0, rng.uniform(0.3, 1.0, n))
@@ -132,10 +133,11 @@ def _predict(
     )
 
 
-def _map(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def map_of(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """An invented map: a cluster for each transformation."""
     names = sorted(samples["transform"].unique())
     centers = rng.normal(0, 6, (len(names), 2))
-    points = centers[samples["transform"].map(names.index)] + rng.normal(0, 0.8, (len(samples), 2))
+    points = centers[pd.Categorical(samples["transform"], names).codes] + rng.normal(0, 0.8, (len(samples), 2))
     return pd.DataFrame({"sample": samples["sample"], "x": points[:, 0], "y": points[:, 1]}).astype(
         {"x": np.float32, "y": np.float32}
     )

@@ -12,6 +12,12 @@ class Hover {
     };
     this.drawn = () => this.attach(); // the chart may be drawn after this component, and again later
     document.addEventListener('probing-drawn', this.drawn);
+    this.pointed = ({ target, detail }) => { // on a map that draws every point (point_map.js)
+      if (!target.closest(`.st-key-chart-${this.data.chart}`)) return;
+      if (detail) this.want({ points: [{ customdata: detail.sample }], event: detail });
+      else this.leave();
+    };
+    document.addEventListener('probing-point', this.pointed);
   }
 
   receive(data) {
@@ -56,6 +62,7 @@ class Hover {
 
   end() {
     document.removeEventListener('probing-drawn', this.drawn);
+    document.removeEventListener('probing-point', this.pointed);
     this.chart?.removeListener?.('plotly_hover', this.enter);
     this.chart?.removeListener?.('plotly_unhover', this.leave);
     this.leave();

@@ -34,8 +34,12 @@ PACKAGED = "photos"
 
 RUNS = 4
 TABLES = 64
+PREDICTIONS = 24
 PICTURES = 4096
-"""Most that are in memory; pictures take about 6 kB each."""
+"""Most that are in memory; predictions of a million samples take 40 MB, pictures about 6 kB each."""
+
+HOVER = ("transform", "strength", "label", "image_id")
+"""Columns of a sample that stand beside it under the pointer."""
 
 BY_DIGEST: dict[str | type, Callable[[Any], Any]] = {Run: lambda run: run.digest}
 """How caches know a run: whatever is read of one that changed is read again."""
@@ -99,9 +103,10 @@ def table(run: Run, name: str) -> pd.DataFrame:
     return run.table(name)
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=TABLES)
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=PREDICTIONS)
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
-    return run.predictions(model, task)
+    """`Run.tested`: texts are categories."""
+    return run.tested(model, task)
 
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=TABLES)
@@ -109,26 +114,34 @@ def map_of(run: Run, model: str) -> pd.DataFrame | None:
     return run.map(model)
 
 
+def existing_map(run: Run, model: str) -> pd.DataFrame:
+    """That of a model that has one."""
+    found = map_of(run, model)
+    assert found is not None
+    return found
+
+
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=16)
-def placed_samples(run: Run, model: str) -> pd.DataFrame | None:
-    """The samples on the map of ``model`` with ``x``, ``y``, all that the run knows of them, and in ``hover`` the text
-    under the pointer."""
-    placed = map_of(run, model)
-    if placed is None:
-        return None
-    rows = placed.join(run.samples.set_index("sample"), on="sample")
-    return rows.assign(model=model, hover=hover_texts(run)[rows["sample"]])
+def placed_samples(run: Run, model: str, most: int) -> pd.DataFrame:
+    """Up to ``most`` samples on the map of ``model``, which must have one, with ``x``, ``y``, all that the run knows of
+    them, and in ``hover`` the text under the pointer."""
+    placed = existing_map(run, model)
+    if len(placed) > most:
+        # Drawn at random, but always alike: no sample that comes every n-th (a transform) is lost as a whole.
+        placed = placed.iloc[np.sort(np.random.default_rng(0).choice(len(placed), most, replace=False))]
+    rows = run.sample_rows(placed["sample"].to_numpy())
+    texts = [_hover_text(*values) for values in zip(*(rows[c] for c in HOVER), strict=True)]
+    return rows.assign(x=placed["x"].to_numpy(), y=placed["y"].to_numpy(), model=model, hover=np.array(texts, object))
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=RUNS)
-def hover_texts(run: Run) -> np.ndarray:
-    """The text of each sample of ``run`` under the pointer; all maps share them."""
-    columns = (run.samples[c].to_numpy(object) for c in ("transform", "strength", "label", "image_id"))
-    texts = [
-        f"{with_strength(transform, strength, 3)} · {label} · {image}"
-        for transform, strength, label, image in zip(*columns, strict=True)
-    ]
-    return np.array(texts, object)
+def hover_text(run: Run, sample: int) -> str:
+    """The text of one sample under the pointer."""
+    row = run.sample_columns(*HOVER).iloc[sample]
+    return _hover_text(*(row[c] for c in HOVER))
+
+
+def _hover_text(transform: str, strength: float, label: str, image: str) -> str:
+    return f"{with_strength(transform, strength, 3)} · {label} · {image}"
 
 
 def computed(run: Run, compute: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:

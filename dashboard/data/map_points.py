@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import cycle
 
 import numpy as np
@@ -23,19 +24,22 @@ MOST_LABELS, OTHERS = 7, "all others"
 """Labels of the content that have a color each, and what the rest are called."""
 
 MOST_POINTS = 12_000
-"""On a single map: more make a lasso slow."""
+"""That Plotly draws on a single map: with more, a lasso is slow."""
 
 MOST_ON_SEVERAL = 6_000
-"""Over all maps of a figure with several: a panel for each has less room, and costs more to draw."""
+"""That it draws over all of several maps: a panel for each has less room, and costs more to draw."""
+
+
+STRONGEST = 254
+"""The code of the strongest strength of a transformation; the weakest has 0."""
 
 
 def points_of(run: Run, models: Sequence[str], coloring: str) -> pd.DataFrame:
-    """Every point of the maps of ``models``, which must have one: the columns of `data.placed_samples`, and a
-    ``category`` or an ``amount`` by ``coloring``."""
+    """The points of the maps of ``models``, which must have one, `most_samples` at most of each: the columns of
+    `cache.placed_samples`, and a ``category`` or an ``amount`` by ``coloring``."""
     tables = []
     for model in models:
-        rows = cache.placed_samples(run, model)
-        assert rows is not None
+        rows = cache.placed_samples(run, model, most_samples(len(models)))
         if coloring == "correct":
             tested = cache.predictions(run, model, "fine")
             right = rows["sample"].map(tested.set_index("sample")["correct"]) if not tested.empty else None
@@ -60,20 +64,15 @@ def _positions(run: Run, rows: pd.DataFrame) -> np.ndarray:
     return found
 
 
+def is_small(run: Run, models: Sequence[str]) -> bool:
+    """Whether Plotly draws the maps of ``models``: its symbols tell groups apart without colors (`point_map` has none),
+    and up to so many points they are large enough to be seen and a lasso is quick."""
+    return all(len(cache.existing_map(run, model)) <= most_samples(len(models)) for model in models)
+
+
 def most_samples(maps: int) -> int:
-    """How many samples a figure with so many maps shows in each."""
+    """How many samples Plotly draws on each of so many maps."""
     return MOST_POINTS if maps == 1 else MOST_ON_SEVERAL // maps
-
-
-def thin(points: pd.DataFrame, selected: Sequence[int], maps: int) -> pd.DataFrame:
-    """At most `most_samples` in each map, evenly, the same in all; selected ones always stay."""
-    samples = np.unique(points["sample"])
-    limit = most_samples(maps)
-    if len(samples) <= limit:
-        return points
-    # Drawn at random, but always alike: no sample that comes every n-th (a transform) is lost as a whole.
-    drawn = np.random.default_rng(0).choice(samples, limit, replace=False)
-    return points[np.isin(points["sample"], [*drawn, *selected])].reset_index(drop=True)
 
 
 def panels(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -81,7 +80,66 @@ def panels(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {str(model): rows for model, rows in points.groupby("model", sort=False)}
 
 
-def styles_of(run: Run, coloring: str, points: pd.DataFrame) -> tuple[Styles | None, str]:
+def codes_of(run: Run, model: str, coloring: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """The categories of ``coloring``, and (N,) ``uint8`` which of them each sample of the run has, on the map of
+    ``model``. A strength has no categories: its codes run from 0 to `STRONGEST`."""
+    if coloring == "strength":
+        rows = run.sample_columns("transform", "strength")
+        return (), np.rint(STRONGEST * _positions(run, rows)).astype(np.uint8)
+    if coloring == "correct":
+        codes = np.full(run.sample_count, 2, np.uint8)
+        tested = cache.predictions(run, model, "fine")
+        if len(tested):
+            codes[tested["sample"]] = np.where(tested["correct"], 0, 1)
+        return ("right", "wrong", "not tested"), codes
+    column = run.sample_columns(coloring)[coloring]
+    if coloring == "label":
+        column = most_frequent(column.astype("str"))
+    if coloring == "label":
+        names = sorted(set(column), key=lambda name: (name == OTHERS, name))
+    else:
+        names = list(dict.fromkeys(run.transforms[coloring]))
+    return tuple(names), pd.Categorical(column, names).codes.astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Palette:
+    """How the points of a large map are colored.
+
+    Attributes:
+        coloring: one of `COLORINGS`.
+        names: of the codes; none where they are amounts.
+        colors: of the codes, as #rrggbb.
+        unit: what the amounts are.
+    """
+
+    coloring: str
+    names: tuple[str, ...]
+    colors: list[str]
+    unit: str = ""
+
+
+def palette_of(run: Run, coloring: str, model: str) -> Palette:
+    """The colors of `codes_of`, which are alike for all models."""
+    names, _ = cache.computed(run, codes_of, model, coloring)
+    styles, unit = styles_of(run, coloring, names)
+    if styles is None:
+        return Palette(coloring, (), _scale(cache.is_dark()), unit)
+    return Palette(coloring, names, [styles[name][0] for name in names])
+
+
+def _scale(dark: bool) -> list[str]:
+    """The color of each strength from 0 to `STRONGEST`, those of `map_chart`."""
+    from plotly.colors import get_colorscale
+
+    stops = get_colorscale("Viridis" if dark else "Cividis")
+    places = np.linspace(0, 1, STRONGEST + 1)
+    known = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for _, color in stops])
+    channels = [np.interp(places, [place for place, _ in stops], channel) for channel in known.T]
+    return ["#" + "".join(f"{round(value):02x}" for value in color) for color in zip(*channels, strict=True)]
+
+
+def styles_of(run: Run, coloring: str, categories: Iterable[str]) -> tuple[Styles | None, str]:
     """Styles of the categories, and the unit of the color bar, for `map_chart`."""
     theme = cache.theme()
     if coloring == "strength":
@@ -96,9 +154,9 @@ def styles_of(run: Run, coloring: str, points: pd.DataFrame) -> tuple[Styles | N
     if coloring == "correct":
         known = {"right": (theme.accent, "circle"), "wrong": (theme.warning, "x"), "not tested": (theme.muted, "cross")}
         return known, ""
-    there = points["category"]
-    styles = category_styles(sorted(set(there) - {OTHERS}), theme)
-    return styles | ({OTHERS: (theme.muted, "circle")} if (there == OTHERS).any() else {}), ""
+    there = set(categories)
+    styles = category_styles(sorted(there - {OTHERS}), theme)
+    return styles | ({OTHERS: (theme.muted, "circle")} if OTHERS in there else {}), ""
 
 
 def most_frequent(labels: pd.Series) -> pd.Series:

@@ -9,36 +9,43 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 LISTED = 40
 """Up to this many samples an address lists them; more are a compressed bit for each sample of the run."""
 
 
-def encode(samples: Sequence[int]) -> str:
+LONGEST = 4000
+"""Characters of a selection in an address: servers and browsers refuse much longer ones."""
+
+NOTHING = np.empty(0, np.int64)
+
+
+def encode(samples: ArrayLike) -> str:
     """``samples`` as text for an address: about 1 kB for any selection among 6,000."""
-    samples = sorted(set(map(int, samples)))
-    if len(samples) <= LISTED:
-        return ".".join(map(str, samples))
-    bits = np.zeros(samples[-1] + 1, np.uint8)
-    bits[samples] = 1
+    numbers = np.unique(np.asarray(samples, np.int64))
+    if len(numbers) <= LISTED:
+        return ".".join(map(str, numbers))
+    bits = np.zeros(numbers[-1] + 1, np.uint8)
+    bits[numbers] = 1
     return "z" + base64.urlsafe_b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode().rstrip("=")
 
 
-def decode(text: str, total: int) -> list[int]:
+def decode(text: str, total: int) -> np.ndarray:
     """The samples of `encode`, those below ``total``; an address that makes no sense selects nothing."""
     try:
         if not text.startswith("z"):
-            found = [int(number) for number in text.split(".") if number]
+            found = np.array([int(number) for number in text.split(".") if number], np.int64)
         else:
             packed = base64.urlsafe_b64decode(text[1:] + "=" * (-len(text[1:]) % 4))
             # The size is bounded by the run's, whatever the address holds.
             raw = zlib.decompressobj().decompress(packed, total // 8 + 1)
-            found = np.flatnonzero(np.unpackbits(np.frombuffer(raw, np.uint8))).tolist()
-    except (ValueError, binascii.Error, zlib.error):
-        return []
-    return [s for s in found if 0 <= s < total]
+            found = np.flatnonzero(np.unpackbits(np.frombuffer(raw, np.uint8)))
+    except (ValueError, OverflowError, binascii.Error, zlib.error):
+        return NOTHING
+    return found[(found >= 0) & (found < total)]
 
 
-def samples_of(picked: Sequence[Any], total: int) -> list[int]:
+def samples_of(picked: Sequence[Any], total: int) -> np.ndarray:
     """The samples among what points of a chart carry; what is none, or none of ``total``, is left out."""
-    return sorted({s for s in picked if isinstance(s, int) and 0 <= s < total})
+    return np.array(sorted({s for s in picked if isinstance(s, int) and 0 <= s < total}), np.int64)

@@ -53,8 +53,8 @@ def paces(runs: Iterable[tuple[str, Run]]) -> list[Pace]:
     for name, run in runs:
         report = worker.report_of(run.path)
         models = tuple(run.models["name"])
-        if report is not None and report.state == "done" and report.took_s and models and len(run.samples):
-            found.append(Pace(name, models, len(run.samples), report.took_s))
+        if report is not None and report.state == "done" and report.took_s and models and run.sample_count:
+            found.append(Pace(name, models, run.sample_count, report.took_s))
     return found
 
 

@@ -81,7 +81,7 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
         with column:
             found, similarity = predictions.neighbors(run, image, model, NEIGHBORS)
             st.markdown(f"**{name.capitalize()}**")
-            rows = run.samples.iloc[found].assign(similarity=similarity)
+            rows = run.sample_rows(found).assign(similarity=similarity)
             gallery.show(run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: {r.similarity:.2f}")
 
 

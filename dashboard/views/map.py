@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dashboard import state
 from dashboard.components.hover import pictures_on_hover
+from dashboard.components.point_map import Panel, point_map
 from dashboard.components.tour import tour
 from dashboard.data import cache, selection
-from dashboard.data.map_points import COLORING_NAMES, COLORINGS, panels, points_of, styles_of, thin
+from dashboard.data.map_points import (
+    COLORING_NAMES,
+    COLORINGS,
+    is_small,
+    palette_of,
+    panels,
+    points_of,
+    styles_of,
+)
+from dashboard.data.point_cloud import PointCloud, point_cloud, table_of
 from dashboard.page import page
 from dashboard.text import hint, with_strength
-from dashboard.widgets import gallery, messages, pickers, tables
+from dashboard.widgets import gallery, image_finder, messages, pickers, tables
 from dashboard.widgets.missing_maps import draw_missing
 from probing_core.charts import map_chart
 from probing_core.results import Run
+from probing_core.results.run import FACTS
 from probing_core.runs.samples import sample_key
 
 MOST_ARROWS = 160
@@ -40,26 +52,52 @@ def show() -> None:
         draw_missing(run, missing)
     if not models:
         return
-    placed = points_of(run, models, coloring)
-    selected = _find_image(run, placed, _selected_in(run))
+    selected = _find_image(run, models, _selected_in(run))
     groups = pickers.several("Groups", "groups", list(dict.fromkeys(run.transforms["group"])), "all groups")
-    in_groups = placed[placed["group"].isin(groups)]
-    points = thin(in_groups, selected, len(models))
-    arrows = _arrows(placed, selected) if _wants_arrows(selected) else None
-    styles, unit = styles_of(run, coloring, points)
+    there = np.unique(np.concatenate([cache.existing_map(run, m)["sample"] for m in models]))
+    draw = _draw_small if is_small(run, models) else _draw_large
+    draw(run, models, coloring, groups, selected)
+    _show_counts(run, there, groups, len(models))
+    if not run.pictures.why_not:
+        pictures_on_hover(CHART, run)
+    _selection(run, selected, models)
+
+
+def _draw_small(run: Run, models: list[str], coloring: str, groups: list[str], selected: np.ndarray) -> None:
+    placed = points_of(run, models, coloring)
+    points = placed[placed["group"].isin(groups)]
+    styles, unit = styles_of(run, coloring, points.get("category", ()))
+    arrows = _arrows(run, models, selected) if _wants_arrows(selected) else None
     figure = map_chart(panels(points), cache.theme(), styles, unit, selected, arrows, revision=run.digest)
     tables.chart(
         figure,
         CHART,
         lambda: points.drop(columns="hover"),
-        f"Maps of {', '.join(models)}, colored by {coloring}.",
-        on_pick=lambda picked: _select(run, selection.samples_of(picked, len(run.samples))),
+        _alt(models, coloring),
+        on_pick=lambda picked: _select(run, selection.samples_of(picked, run.sample_count)),
         tools=True,
     )
-    _show_counts(run, placed, in_groups, points, models)
-    if not run.pictures.why_not:
-        pictures_on_hover(CHART, run)
-    _selection(run, selected, models)
+
+
+def _draw_large(run: Run, models: list[str], coloring: str, groups: list[str], selected: np.ndarray) -> None:
+    clouds = [point_cloud(run, model, tuple(groups)) for model in models]
+    arrows = _arrows(run, models, selected) if _wants_arrows(selected) else None
+    state.write_address()  # as for a chart
+    with st.container(key=f"chart-{CHART}"):
+        point_map(
+            [Panel(cloud, _arrows_of(cloud, arrows)) for cloud in clouds],
+            palette_of(run, coloring, models[0]),
+            CHART,
+            _alt(models, coloring),
+            selected,
+            cache.theme().background,
+            on_select=lambda samples: _select(run, samples),
+        )
+        tables.download(lambda: pd.concat([table_of(cloud, coloring) for cloud in clouds]), CHART)
+
+
+def _alt(models: list[str], coloring: str) -> str:
+    return f"Maps of {', '.join(models)}, colored by {coloring}."
 
 
 def _controls(run: Run) -> tuple[list[str], str]:
@@ -71,61 +109,56 @@ def _controls(run: Run) -> tuple[list[str], str]:
     return models, coloring
 
 
-def _show_counts(
-    run: Run, placed: pd.DataFrame, in_groups: pd.DataFrame, points: pd.DataFrame, models: list[str]
-) -> None:
-    shown, wanted, there = (table["sample"].nunique() for table in (points, in_groups, placed))
-    total = len(run.samples)
-    words = f"{shown:,} of {there:,} samples shown" + (f" in each of {len(models)} maps" if len(models) > 1 else "")
-    if shown < wanted:
-        words += f": thinned evenly from {wanted:,} so that the page stays quick"
-        words += "; fewer models or groups show all" if there == total else ""
-    if there < total:
-        words += f". The maps of this run hold {there:,} of its {total:,} samples"
+def _show_counts(run: Run, there: np.ndarray, groups: list[str], maps: int) -> None:
+    shown = int(run.sample_columns("group")["group"].isin(groups).to_numpy()[there].sum())
+    words = f"{shown:,} of {len(there):,} samples shown" + (f" in each of {maps} maps" if maps > 1 else "")
+    if len(there) < run.sample_count:
+        words += f". The maps of this run hold {len(there):,} of its {run.sample_count:,} samples"
     st.caption(
         f"{words}. Drag to move; the tools above it zoom and draw a lasso or a box; click a point to select it alone."
     )
 
 
-def _selected_in(run: Run) -> list[int]:
+def _selected_in(run: Run) -> np.ndarray:
     """What is selected; numbers of another run's samples are other pictures here, and are dropped."""
     stored = state.chosen("selected")
     if stored and state.chosen(OF, _stands_for(run)) != _stands_for(run):
         state.choose("selected", "")
         st.info("The selection was made in another run and has been dropped.", icon=":material/info:")
-        return []
-    return selection.decode(stored, len(run.samples))
+        return selection.NOTHING
+    return selection.decode(stored, run.sample_count)
 
 
 def _stands_for(run: Run) -> str:
     return sample_key(run.recipe)[:8]
 
 
-def _select(run: Run, samples: list[int]) -> None:
+def _select(run: Run, samples: np.ndarray) -> None:
     state.choose("selected", selection.encode(samples))
     state.choose(OF, _stands_for(run))
     state.choose("map-gallery-page", 1)
 
 
-def _find_image(run: Run, placed: pd.DataFrame, selected: list[int]) -> list[int]:
+def _find_image(run: Run, models: list[str], selected: np.ndarray) -> np.ndarray:
     """An image to find in all maps, of those that are there, replaces the selection by its versions."""
     left, middle, right = st.columns([3, 2, 1], vertical_alignment="bottom")
-    known = run.images["image_id"]
-    ids = known[known.isin(placed["image_id"].unique())].tolist()
-    image = left.selectbox("Find an image in all maps", ids, index=None, placeholder="its id", key="find-image")
+    image = image_finder.pick(run, models, where=left)
     if image and st.session_state.get("_found") != image:
-        selected = run.samples.loc[run.samples["image_id"] == image, "sample"].tolist()
+        selected = np.flatnonzero(run.sample_columns("image_id")["image_id"] == image)
         _select(run, selected)
     st.session_state["_found"] = image
     with middle:
         pickers.toggle(
             "Arrows from clean to transformed", "arrows", help=f"For selections of up to {MOST_ARROWS} samples."
         )
-    if right.button("Clear", disabled=not selected, help="Selects nothing.", key="clear-selection"):
+    if right.button("Clear", disabled=not len(selected), help="Selects nothing.", key="clear-selection"):
         state.choose("selected", "")
-        selected = []
-    if selected:
-        state.publish("selected", selection.encode(selected))
+        selected = selection.NOTHING
+    text = selection.encode(selected)
+    if len(text) > selection.LONGEST:
+        st.caption("This selection is too large for the address: save or export it below to have it again.")
+    if text and len(text) <= selection.LONGEST:
+        state.publish("selected", text)
         state.publish(OF, _stands_for(run))
     else:
         state.withdraw("selected")
@@ -133,32 +166,57 @@ def _find_image(run: Run, placed: pd.DataFrame, selected: list[int]) -> list[int
     return selected
 
 
-def _wants_arrows(selected: list[int]) -> bool:
+def _wants_arrows(selected: np.ndarray) -> bool:
     return state.chosen("arrows") == "True" and 0 < len(selected) <= MOST_ARROWS
 
 
-def _arrows(placed: pd.DataFrame, selected: list[int]) -> pd.DataFrame:
-    clean = placed[(placed["group"] == "identity") & (placed["draw"] == 0)]
-    moved = placed[placed["sample"].isin(selected) & (placed["group"] != "identity")]
-    pairs = moved.merge(clean, on=["model", "image_id", "repetition"], suffixes=("_to", ""))
-    return pairs.rename(columns={"x_to": "to_x", "y_to": "to_y"})[["model", "x", "y", "to_x", "to_y"]]
+def _arrows(run: Run, models: list[str], selected: np.ndarray) -> pd.DataFrame:
+    """From the clean version of each selected sample to it, on every map that holds both."""
+    facts = run.sample_columns("image_id", "repetition", "group", "draw")
+    image, group = facts["image_id"].cat.codes, facts["group"]
+    of_images = np.flatnonzero(image.isin(image.iloc[selected].unique()))
+    rows = facts.iloc[of_images].assign(sample=of_images)
+    is_clean = group.iloc[of_images] == "identity"
+    clean = rows[is_clean & (rows["draw"] == 0)]
+    moved = rows[~is_clean & rows["sample"].isin(selected)]
+    pairs = moved.merge(clean, on=["image_id", "repetition"], suffixes=("_to", ""))[["sample", "sample_to"]]
+    found = []
+    for model in models:
+        points = cache.existing_map(run, model)
+        near = points[points["sample"].isin(of_images)].set_index("sample")[["x", "y"]]
+        found.append(
+            pairs.join(near, on="sample", how="inner")
+            .join(near.add_prefix("to_"), on="sample_to", how="inner")
+            .assign(model=model)[["model", "x", "y", "to_x", "to_y"]]
+        )
+    return pd.concat(found, ignore_index=True)
 
 
-def _selection(run: Run, selected: list[int], models: list[str]) -> None:
+def _arrows_of(cloud: PointCloud, arrows: pd.DataFrame | None) -> np.ndarray:
+    """(A, 4) those on one map, in its square."""
+    if arrows is None:
+        return np.empty((0, 4), np.float32)
+    mine = arrows[arrows["model"] == cloud.model]
+    ends = [cloud.scaled(mine[columns].to_numpy(np.float32)) for columns in (["x", "y"], ["to_x", "to_y"])]
+    return np.hstack(ends)
+
+
+def _selection(run: Run, selected: np.ndarray, models: list[str]) -> None:
     st.header("Selection")
-    if not selected:
+    if not len(selected):
         messages.empty("Nothing is selected. Click a point, draw a lasso or a box, or find an image by its id.")
         return
-    rows = run.samples.iloc[selected]
+    rows = run.sample_columns("sample", *FACTS).take(selected)
     pictures, composition = st.columns([3, 2])
     with composition:
-        st.subheader(f"{len(rows):,} of {len(run.samples):,} samples")
+        st.subheader(f"{len(rows):,} of {run.sample_count:,} samples")
         _composition(run, rows)
         _name_and_export(run, rows)
     with pictures:
-        predictions = cache.predictions(run, models[0], "fine")
-        if not predictions.empty:
-            rows = rows.merge(predictions[["sample", "predicted"]], on="sample", how="left")
+        tested = cache.predictions(run, models[0], "fine")
+        if not tested.empty:
+            answers = tested.loc[tested["sample"].isin(selected), ["sample", "predicted"]].astype({"predicted": "str"})
+            rows = rows.merge(answers, on="sample", how="left")
         gallery.show(run, rows, "map-gallery", _caption)
 
 
@@ -171,8 +229,9 @@ def _caption(row) -> str:
 
 
 def _composition(run: Run, rows: pd.DataFrame) -> None:
-    counts = rows.groupby(["group", "transform"]).size().rename("samples").reset_index()
-    everywhere = run.samples["transform"].value_counts(normalize=True)
+    counts = rows.groupby(["group", "transform"], observed=True).size().rename("samples").reset_index()
+    counts = counts.astype({"group": "str", "transform": "str"})
+    everywhere = run.sample_columns("transform")["transform"].value_counts(normalize=True).to_dict()
     counts["share %"] = counts["samples"] / len(rows) * 100
     counts["times expected"] = counts["samples"] / len(rows) / counts["transform"].map(everywhere)
     number = st.column_config.NumberColumn(format="%.1f")
@@ -209,7 +268,7 @@ def _name_and_export(run: Run, rows: pd.DataFrame) -> None:
     if named:
         again = st.selectbox("Saved selections", list(named), index=None, key="selection-again")
         if again and named[again] != selection.encode(rows["sample"].tolist()) and st.button(f"Open '{again}'"):
-            _select(run, selection.decode(named[again], len(run.samples)))
+            _select(run, selection.decode(named[again], run.sample_count))
             st.rerun()
 
 

@@ -84,8 +84,9 @@ def _data(run: Run) -> None:
 
 def _checks(run: Run) -> None:
     st.header("Checks")
-    if not run.samples.empty:
-        changed = run.samples[run.samples["group"] != "identity"]
+    if run.sample_count:
+        samples = run.sample_columns("group", "visible")
+        changed = samples[samples["group"] != "identity"]
         invisible = int((~changed["visible"]).sum())
         st.markdown(
             f"{invisible:,} of {len(changed):,} transformed samples are marked as invisible (SSIM above 0.99 or a mean "

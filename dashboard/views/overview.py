@@ -46,7 +46,7 @@ def show() -> None:
 def _facts(run: Run) -> str:
     used = run.images[run.images["used"]]
     return (
-        f"Here: {len(run.models):,} models, {len(run.samples):,} transformed samples of {len(used):,} images, which "
+        f"Here: {len(run.models):,} models, {run.sample_count:,} transformed samples of {len(used):,} images, which "
         f"were cut from {used['base_id'].nunique():,} photographs."
     )
 

@@ -12,7 +12,7 @@ from dashboard import state
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
 from dashboard.data import cache, predictions
-from dashboard.data.map_points import panels, points_of, styles_of, thin
+from dashboard.data.map_points import panels, points_of, styles_of
 from dashboard.data.pictures import Chosen, data_url
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
@@ -226,7 +226,7 @@ def _neighbors(run: Run, chosen: list[Chosen], models: list[str]) -> None:
     which = pickers.select("Of the picture", "neighbors-picture", names, where=left)
     model = pickers.select("To the model", "neighbors-model", able, where=right)
     found, similarity = near[model, which]
-    rows = run.samples.iloc[found].assign(similarity=similarity)
+    rows = run.sample_rows(found).assign(similarity=similarity)
     gallery.show(run, rows, "neighbors-gallery", lambda r: f"{r.transform}, {r.label}, similarity {r.similarity:.2f}")
     tables.download(rows, "neighbors", "Neighbors as CSV")
 
@@ -242,8 +242,8 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
         if at is not None:
             placed.append({"model": model, "x": at[0], "y": at[1], "name": name})
     marks = pd.DataFrame(placed, columns=["model", "x", "y", "name"])
-    points = thin(points_of(run, models, "group"), [], len(models))
-    styles, unit = styles_of(run, "group", points)
+    points = points_of(run, models, "group")
+    styles, unit = styles_of(run, "group", points["category"])
     figure = map_chart(panels(points), cache.theme(), styles, unit, marks=marks, revision=run.digest)
     tables.chart(figure, "places", marks, f"Where your pictures belong on the maps of {', '.join(models)}.")
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")

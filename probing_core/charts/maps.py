@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from probing_core.charts.figure import Figure, escape, escape_all
 from probing_core.charts.panels import axes_of, paneled_figure
@@ -28,7 +29,7 @@ def map_chart(
     theme: Theme,
     styles: Styles | None = None,
     unit: str = "",
-    selected: Sequence[int] = (),
+    selected: ArrayLike = (),
     arrows: pd.DataFrame | None = None,
     marks: pd.DataFrame | None = None,
     height: int = 560,
@@ -46,6 +47,7 @@ def map_chart(
         marks: ``model``, ``x``, ``y``, ``name``: pictures that are not of the run, drawn as stars.
     """
     columns = 1 if len(maps) == 1 else 2
+    chosen = np.asarray(selected)
     rows = -(-len(maps) // columns)
     bare = {"showticklabels": False, "showgrid": False, "zeroline": False, "showline": False}
     figure = paneled_figure(
@@ -67,7 +69,7 @@ def map_chart(
         axes = axes_of(i)
         traces = _by_category(points, styles, i == 0) if styles else [_by_amount(points, theme, unit, i == 0)]
         figure["data"] += [
-            trace | axes | _emphasis(trace["customdata"], selected) | _id(model, trace.get("name", ""))
+            trace | axes | _emphasis(trace["customdata"], chosen) | _id(model, trace.get("name", ""))
             for trace in traces
         ]
         if marks is not None:
@@ -130,11 +132,11 @@ def _trace(columns: dict[str, np.ndarray], marker: dict[str, Any]) -> dict[str, 
     return {"type": "scattergl", **columns, **style}
 
 
-def _emphasis(samples: np.ndarray, selected: Sequence[int]) -> dict[str, Any]:
+def _emphasis(samples: np.ndarray, selected: np.ndarray) -> dict[str, Any]:
     if not len(selected):
         return {}
     return {
-        "selectedpoints": np.flatnonzero(np.isin(samples, np.asarray(selected))).tolist(),
+        "selectedpoints": np.flatnonzero(np.isin(samples, selected)).tolist(),
         "selected": {"marker": {"opacity": 1} | ({"size": 11} if len(selected) <= FEW else {})},
         "unselected": {"marker": {"opacity": FADED}},
     }

@@ -24,7 +24,7 @@ class Pictures:
 
     Args:
         recipe: of the run.
-        samples: its ``samples.parquet``.
+        samples: ``image_id``, ``split``, ``transform``, ``repetition`` and ``draw`` of its samples.
     """
 
     def __init__(self, recipe: Recipe, samples: pd.DataFrame) -> None:

@@ -103,7 +103,7 @@ def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
 
 
 def _accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
-    predictions = run.predictions(model, task, FACTS)
+    predictions = run.tested(model, task, FACTS)
     if predictions.empty:
         return AccuracySums(np.empty(0, str), None)
     return accuracy_of(of_subset(predictions, subset, run.far))
@@ -141,7 +141,7 @@ def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
     """Balanced accuracy of predictions, which is also the in-group hit rate where ``truth`` is a group."""
     if rows.empty:
         return AccuracySums(np.empty(0, str), None)
-    truth = pd.Categorical(rows["truth"])
+    truth = pd.Categorical(rows["truth"]).remove_unused_categories()
     predicted = truth.categories.get_indexer(pd.Index(rows["predicted"]))
     base, bases = pd.factorize(rows["base_id"], sort=True)
     return AccuracySums(np.asarray(bases, str), balanced_accuracy(truth.codes.astype(np.int64), predicted, base))

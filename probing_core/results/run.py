@@ -14,6 +14,7 @@ from probing_core.errors import BadRun
 from probing_core.paths import refuse_address
 from probing_core.results.pictures import Pictures
 from probing_core.runs import layout
+from probing_core.runs.columns import count_rows, read_columns
 from probing_core.runs.embeddings import has_embeddings, read_embeddings
 from probing_core.runs.layout import map_path
 from probing_core.runs.manifest import digest_of_files
@@ -21,6 +22,15 @@ from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.store import Store
 from probing_core.transforms.base import GROUPS, Image
+
+FACTS = (
+    "image_id", "base_id", "label", "split", "transform", "group", "repetition", "draw", "strength", "ssim",
+    "difference", "distance", "visible",
+)  # fmt: skip
+"""Columns of `Run.samples` beside the number."""
+
+PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen")
+"""Columns of a table of predictions."""
 
 MODEL_COLUMNS = ("name", "family", "objective", "dim", "license", "weights", "data", "input_size", "text", "recipe")
 
@@ -92,9 +102,31 @@ class Run:
         return self.table(layout.SAMPLES)
 
     @cached_property
+    def sample_count(self) -> int:
+        """Rows of `samples`, none of which is read."""
+        return count_rows(self.store, layout.SAMPLES)
+
+    def sample_columns(self, *names: str) -> pd.DataFrame:
+        """These columns of `samples`, texts as categories; no others are read. Shared: not to be changed."""
+        missing = [name for name in names if name not in self._columns]
+        if missing and self.store.has(layout.SAMPLES):
+            read = read_columns(self.store, layout.SAMPLES, missing)
+            self._columns.update((name, read[name]) for name in missing if name in read)
+        return pd.DataFrame({name: self._columns[name] for name in names if name in self._columns}, copy=False)
+
+    def sample_rows(self, rows: np.ndarray) -> pd.DataFrame:
+        """Those rows of `samples`, with every column."""
+        table = self.sample_columns("sample", *FACTS).take(rows).reset_index(drop=True)
+        return table.astype(dict.fromkeys(table.select_dtypes("category"), "str"))
+
+    @cached_property
+    def _columns(self) -> dict[str, pd.Series]:
+        return {}
+
+    @cached_property
     def _numbers(self) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the samples in order, and the row of each. Plain arrays, since threads share them."""
-        numbers = self.samples["sample"].to_numpy()
+        numbers = self.sample_columns("sample").to_numpy().ravel()
         order = np.argsort(numbers, kind="stable")
         return numbers[order], order
 
@@ -134,35 +166,50 @@ class Run:
         table = self.table(layout.predictions_path(model, task))
         if table.empty:
             return table
-        known = self._facts_of(table["sample"].to_numpy(), None if facts is None else tuple(facts))
-        if known is None:
+        rows = self._rows_of(table["sample"].to_numpy(), model, task)
+        known = self.samples.drop(columns="sample") if facts is None else self.samples[list(facts)]
+        joined = pd.concat([table, known.take(rows).reset_index(drop=True)], axis=1)
+        return joined.assign(correct=joined["truth"] == joined["predicted"])
+
+    def tested(self, model: str, task: str, facts: Sequence[str] = FACTS) -> pd.DataFrame:
+        """`predictions`, of millions of samples too: no other column is read, and texts are categories, in order;
+        ``truth`` and ``predicted`` share theirs.
+
+        Raises:
+            BadRun: a sample is unknown, or is there twice.
+        """
+        name = layout.predictions_path(model, task)
+        if not self.store.has(name):
+            return pd.DataFrame()
+        table = read_columns(self.store, name, PREDICTED)
+        classes = sorted({*table["truth"].cat.categories, *table["predicted"].cat.categories})
+        for column in ("truth", "predicted"):
+            table[column] = table[column].cat.set_categories(classes)
+        rows = self._rows_of(table["sample"].to_numpy(), model, task)
+        known = self.sample_columns(*facts).take(rows).set_axis(table.index)
+        return pd.concat([table, known], axis=1).assign(correct=table["truth"] == table["predicted"])
+
+    def _rows_of(self, numbers: np.ndarray, model: str, task: str) -> np.ndarray:
+        """The rows in `samples` of these ``numbers``, those that ``model`` was tested on.
+
+        The last result is cached: all models are tested on the same samples.
+        """
+        before = self._last_rows.get("last")
+        if before is not None and np.array_equal(before[0], numbers):
+            return before[1]
+        known, order = self._numbers
+        at = np.searchsorted(known, numbers).clip(max=max(len(order) - 1, 0))
+        there = known[at] == numbers if len(order) else np.zeros(len(numbers), bool)
+        if not there.all() or np.bincount(at, minlength=1).max() > 1:
             raise BadRun(
                 f"The predictions of '{model}' for '{task}' do not fit the samples of '{self.path}'; "
                 f"`probing verify --run {self.path}` lists what is damaged."
             )
-        joined = pd.concat([table, known], axis=1)
-        return joined.assign(correct=joined["truth"] == joined["predicted"])
-
-    def _facts_of(self, numbers: np.ndarray, facts: tuple[str, ...] | None) -> pd.DataFrame | None:
-        """The columns of the samples with these ``numbers``, in their order; None where one is unknown or there twice.
-
-        The last result is cached: all models are tested on the same samples.
-        """
-        before = self._last_facts.get(facts)
-        if before is not None and np.array_equal(before[0], numbers):
-            return before[1]
-        known_numbers, order = self._numbers
-        at = np.searchsorted(known_numbers, numbers).clip(max=max(len(order) - 1, 0))
-        there = known_numbers[at] == numbers if len(order) else np.zeros(len(numbers), bool)
-        if not there.all() or np.bincount(at).max() > 1:
-            return None
-        known = self.samples.drop(columns="sample") if facts is None else self.samples[list(facts)]
-        found = known.take(order[at]).reset_index(drop=True)
-        self._last_facts[facts] = numbers, found
-        return found
+        self._last_rows["last"] = numbers, order[at]
+        return order[at]
 
     @cached_property
-    def _last_facts(self) -> dict[tuple[str, ...] | None, tuple[np.ndarray, pd.DataFrame]]:
+    def _last_rows(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         return {}
 
     def map(self, model: str) -> pd.DataFrame | None:
@@ -193,12 +240,12 @@ class Run:
             return [name for name in self.transforms["transform"] if name not in self.far]
         if task.startswith("group"):
             return list(dict.fromkeys(self.transforms["group"]))
-        return sorted(self.samples["label"].unique())
+        return sorted(self.sample_columns("label")["label"].cat.categories)
 
     @cached_property
     def transforms(self) -> pd.DataFrame:
         """``transform``, ``group``, ordered by group and within a group by the recipe."""
-        table = self.samples[["transform", "group"]].drop_duplicates()
+        table = self.sample_columns("transform", "group").drop_duplicates().astype("str")
         place = {name: i for i, name in enumerate(self.recipe.transforms)}
         order = np.lexsort((table["transform"].map(place), table["group"].map(GROUPS.index)))
         return table.iloc[order].reset_index(drop=True)
@@ -214,7 +261,7 @@ class Run:
 
     @cached_property
     def pictures(self) -> Pictures:
-        return Pictures(self.recipe, self.samples)
+        return Pictures(self.recipe, self.sample_columns("image_id", "split", "transform", "repetition", "draw"))
 
     def picture(self, sample: int) -> tuple[Image, Image]:
         """The view of one sample before and after its transform, made again from the corpus.

@@ -90,12 +90,12 @@ def landing(run: Run, model: str, task: str) -> tuple[pd.DataFrame, int]:
 
     Transforms in rows, in the order of the bank, groups in columns; empty where the run has no such predictions.
     """
-    unseen = run.predictions(model, task)
+    unseen = run.tested(model, task, ("transform",))
     unseen = unseen if unseen.empty else of_subset(unseen, "unseen", run.far)
     if unseen.empty:
         return unseen, 0
     order = {t: i for i, t in enumerate(run.transforms["transform"])}
-    unseen = unseen.sort_values("transform", key=lambda c: c.map(order))
+    unseen = unseen.astype({"transform": "str"}).sort_values("transform", key=lambda c: c.map(order))
     return confusion_matrix(unseen, run.classes("group"), "row", truth="transform") * 100, len(unseen)
 
 

@@ -102,7 +102,8 @@ def plan_compactly(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
         with_far = limit_rows(tested.reset_index(drop=True), FAR_IMAGES)["image_id"]
         samples = samples[~samples["far"] | samples["image_id"].isin(with_far)].reset_index(drop=True)
     samples = samples.drop(columns="far")
-    samples[["repetition", "draw"]] = samples[["repetition", "draw"]].astype(np.int8)
+    counted = np.int8 if recipe.repetitions <= np.iinfo(np.int8).max else np.int16
+    samples = samples.astype({"repetition": counted, "draw": np.int8})
     samples.insert(0, "sample", np.arange(len(samples), dtype=np.int32))
     return samples
 

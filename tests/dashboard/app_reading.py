@@ -28,6 +28,12 @@ def figures(app: AppTest) -> list[dict]:
     return [json.loads(c.bytes)["figure"] for c in components]
 
 
+def point_maps(app: AppTest) -> list[dict]:
+    """What the browser gets of maps that draw every point."""
+    components = [c.proto for c in app.get("bidi_component") if c.proto.component_name == "probing_point_map"]
+    return [json.loads(c.bytes) for c in components]
+
+
 def address(app: AppTest, name: str) -> str:
     value = app.query_params[name]
     return value if isinstance(value, str) else value[0]

@@ -117,11 +117,13 @@ def served(
 
 
 @contextlib.contextmanager
-def browser() -> Iterator[Any]:
+def browser(flags: Sequence[str] = ()) -> Iterator[Any]:
+    """Headless Chromium, with further ``flags`` beside `FLAGS`; those about the graphics card replace its own."""
     from playwright.sync_api import sync_playwright
 
+    kept = [flag for flag in FLAGS if not (flags and "gpu" in flag)]
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM or None, args=FLAGS, timeout=WAIT_MS)
+        started = playwright.chromium.launch(executable_path=CHROMIUM or None, args=[*kept, *flags], timeout=WAIT_MS)
         yield started
         started.close()
 

@@ -32,7 +32,19 @@ def choose_tool(page: Any, chart: str, tool: str) -> None:
 
 def draw(page: Any, chart: str) -> None:
     """One closed line with the pointer, a square of half the panel's sides; its button is still down at the end."""
-    box = page.locator(f".st-key-chart-{chart} .nsewdrag").first.bounding_box()
+    _draw_in(page, page.locator(f".st-key-chart-{chart} .nsewdrag").first)
+
+
+def draw_on_points(page: Any, chart: str) -> None:
+    """The same with the lasso of a map that draws every point (`point_map`)."""
+    page.locator(f'.st-key-chart-{chart} .tools [data-val="lasso"]').click()
+    field = page.locator(f".st-key-chart-{chart} .field").first
+    field.scroll_into_view_if_needed()
+    _draw_in(page, field)
+
+
+def _draw_in(page: Any, field: Any) -> None:
+    box = field.bounding_box()
     corners = [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75), (0.25, 0.27)]
     at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
     page.mouse.move(*at[0])

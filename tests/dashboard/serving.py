@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,8 +19,18 @@ def completed(work: Coroutine[Any, Any, Any]) -> Any:
         return thread.submit(asyncio.run, work).result()
 
 
-def answer(route: Route, path_params: dict[str, Any] | None = None, headers: dict[str, str] | None = None) -> Response:
+def answer(
+    route: Route,
+    path_params: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+    query: dict[str, Any] | None = None,
+) -> Response:
     """What ``route`` answers."""
     pairs = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
-    scope = {"type": "http", "path_params": path_params or {}, "headers": pairs}
+    scope = {
+        "type": "http",
+        "path_params": path_params or {},
+        "headers": pairs,
+        "query_string": urlencode(query or {}).encode(),
+    }
     return completed(route.endpoint(Request(scope)))

@@ -38,6 +38,31 @@ def test_predictions_are_joined_with_their_samples(made_run):
     pd.testing.assert_series_equal(told["image_id"], run.samples["image_id"].reindex(told["sample"]), check_index=False)
 
 
+@pytest.mark.parametrize("task", ["fine", "group-1"])
+def test_tested_samples_are_the_predictions_read_by_column(made_run, task):
+    run = Run.open(made_run)
+    told, tested = run.predictions("baseline/pixels", task), run.tested("baseline/pixels", task)
+    assert {tested[c].dtype.name for c in ("truth", "predicted", "transform", "image_id")} == {"category"}
+    texts = dict.fromkeys(tested.select_dtypes("category"), "str")
+    pd.testing.assert_frame_equal(tested.astype(texts)[list(told)], told)
+    some = run.tested("baseline/pixels", task, ("base_id",))
+    assert list(some) == ["sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "base_id", "correct"]
+    assert run.tested("baseline/pixels", "content").empty
+
+
+def test_columns_and_rows_of_samples_are_those_of_the_table(made_run):
+    run = Run.open(made_run)
+    columns = run.sample_columns("transform", "strength", "no such column")
+    assert list(columns) == ["transform", "strength"]
+    assert list(columns["transform"].cat.categories) == sorted(run.samples["transform"].unique())
+    assert columns["transform"].tolist() == run.samples["transform"].tolist()
+    assert run.sample_count == len(run.samples)
+    rows = np.array([40, 3, 7])
+    pd.testing.assert_frame_equal(
+        run.sample_rows(rows)[list(run.samples)], run.samples.iloc[rows].reset_index(drop=True)
+    )
+
+
 @pytest.mark.parametrize("damage", ["unknown", "beyond", "twice", "none"])
 def test_predictions_of_other_samples_are_refused(made_run, tmp_path, damage):
     shutil.copytree(made_run, tmp_path / "run")
@@ -57,6 +82,8 @@ def test_predictions_of_other_samples_are_refused(made_run, tmp_path, damage):
     store.write_table(name, told, "key")
     with pytest.raises(BadRun, match=r"predictions of 'baseline/pixels' for 'fine' do not fit the samples"):
         Run.open(tmp_path / "run").predictions("baseline/pixels", "fine")
+    with pytest.raises(BadRun, match=r"predictions of 'baseline/pixels' for 'fine' do not fit the samples"):
+        Run.open(tmp_path / "run").tested("baseline/pixels", "fine")
 
 
 def test_samples_may_stand_in_any_order(made_run, tmp_path):
@@ -65,6 +92,8 @@ def test_samples_may_stand_in_any_order(made_run, tmp_path):
     store.write_table("samples.parquet", store.read_table("samples.parquet").iloc[::-1].reset_index(drop=True), "key")
     facts = ("base_id", "strength")
     mine, theirs = (Run.open(p).predictions("baseline/pixels", "fine", facts) for p in (tmp_path / "run", made_run))
+    pd.testing.assert_frame_equal(mine, theirs)
+    mine, theirs = (Run.open(p).tested("baseline/pixels", "fine", facts) for p in (tmp_path / "run", made_run))
     pd.testing.assert_frame_equal(mine, theirs)
 
 

@@ -46,6 +46,6 @@ def test_many_labels_become_the_most_frequent_and_the_rest(monkeypatch):
     few = labels[labels > "l11"]
     assert map_points.most_frequent(few).tolist() == few.tolist()
     monkeypatch.setattr(map_points.cache, "theme", Theme)
-    styles, _ = map_points.styles_of(None, "label", pd.DataFrame({"category": frequent}))
+    styles, _ = map_points.styles_of(None, "label", frequent)
     assert list(styles)[-1] == map_points.OTHERS
     assert len({color for color, _ in styles.values()}) == map_points.MOST_LABELS + 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 
+import numpy as np
 import pytest
 
 from probing_core.results import Run
 from probing_core.runs.layout import map_path
 from probing_core.runs.store import Store
-from tests.dashboard.app_reading import address, figures, label, texts
+from tests.dashboard.app_reading import address, figures, label, point_maps, texts
 from tests.dashboard.conftest import REFERENCE
 
 
@@ -61,16 +63,65 @@ def test_a_map_that_holds_some_of_the_run_shows_it_and_finds_only_what_it_holds(
     monkeypatch.setattr("dashboard.data.map_points.MOST_POINTS", 100)
     app = open_app("Map", run=run, models="zoo/mae", arrows="True")
     assert not app.exception
-    assert f"100 of {len(held)} samples shown: thinned evenly" in texts(app)
+    assert f"{len(held)} of {len(held)} samples shown" in texts(app)
     assert f"The maps of this run hold {len(held)} of its {len(samples)} samples" in texts(app)
-    assert "show all" not in texts(app)
+    (shown,) = point_maps(app)
+    assert [panel["count"] for panel in shown["panels"]] == [len(held)]
     assert app.selectbox(key="find-image").options == images
 
-    # All versions of the image have their arrow, though the figure shows few of the clean views.
+    # All versions of the image have their arrow, on a large map and on a small one.
     app.selectbox(key="find-image").select(images[0]).run()
+    (panel,) = point_maps(app)[0]["panels"]
+    monkeypatch.setattr("dashboard.data.map_points.MOST_POINTS", 12_000)
+    app.run()
     figure = figures(app)[0]
     arrows = [a for a in figure["layout"]["annotations"] if a.get("showarrow")]
-    assert len(arrows) == ((samples["image_id"] == images[0]) & (samples["group"] != "identity")).sum()
+    changed = ((samples["image_id"] == images[0]) & (samples["group"] != "identity")).sum()
+    assert len(arrows) == len(panel["arrows"]) == changed
+
+
+@pytest.mark.parametrize("coloring", ["transform", "group", "label", "correct", "strength"])
+def test_large_maps_hold_all_points_of_the_groups_in_every_coloring(open_app, made_run, monkeypatch, coloring):
+    monkeypatch.setattr("dashboard.data.map_points.MOST_ON_SEVERAL", 100)
+    app = open_app("Map", color=coloring, selected="3.7.11", groups="blur,noise", models="zoo/mae,baseline/pixels")
+    assert not app.exception
+    samples = Run.open(made_run).samples
+    there = samples[samples["group"].isin(["blur", "noise"])]
+    assert f"{len(there)} of 512 samples shown in each of 2 maps" in texts(app)
+    (shown,) = point_maps(app)
+    assert [panel["title"] for panel in shown["panels"]] == ["zoo/mae", "baseline/pixels"]
+    for panel in shown["panels"]:
+        counted = {name: n for name, n in zip(shown["names"], panel["counts"], strict=False) if n}
+        assert sum(panel["counts"]) == panel["count"] == len(there)
+        if coloring in ("transform", "group"):
+            assert counted == there[coloring].value_counts().to_dict()
+        bits = np.unpackbits(np.frombuffer(base64.b64decode(panel["selected"]), np.uint8), bitorder="little")
+        assert bits.sum() == there["sample"].isin([3, 7, 11]).sum()
+    small = figures(open_app("Map", color=coloring, groups="blur", models="zoo/mae"))[0]
+    if coloring != "strength":  # the same colors, whoever draws
+        colors = {trace["name"]: trace["marker"]["color"] for trace in small["data"]}
+        assert colors == {n: c for n, c in zip(shown["names"], shown["colors"], strict=True) if n in colors}
+    else:
+        assert len(shown["colors"]) == 255
+        assert not shown["names"]
+
+
+def test_a_selection_too_large_for_the_address_stays_for_the_visit(open_app, monkeypatch):
+    monkeypatch.setattr("dashboard.data.selection.LONGEST", 10)
+    app = open_app("Map", selected="3.7.11.13.17")
+    assert "too large for the address" in texts(app)
+    assert "selected" not in app.query_params
+    assert "5 of 512 samples" in [s.value for s in app.subheader]
+
+
+def test_among_very_many_images_one_is_found_by_typing_its_id(open_app, made_run, monkeypatch):
+    monkeypatch.setattr("dashboard.widgets.image_finder.MOST_LISTED", 3)
+    app = open_app("Map")
+    image = Run.open(made_run).samples["image_id"].iloc[0]
+    app.text_input(key="find-image").input("no-such-image").run()
+    assert "No image of this run has the id" in texts(app)
+    app.text_input(key="find-image").input(image).run()
+    assert "32 of 512 samples" in [s.value for s in app.subheader]
 
 
 def test_a_selection_of_another_run_is_dropped(open_app):

@@ -1,0 +1,165 @@
+// Draw the points of one map: with WebGL by regl-scatterplot, or as a raster where a browser has no WebGL.
+
+const HIDDEN = 0; // states of a point
+const FADED = 1;
+const PLAIN = 2;
+const CHOSEN = 3;
+const FADED_OPACITY = 0.08;
+const FEW = 200; // up to so many selected points are drawn larger; more would hide each other
+
+/** Pixels of a point on the page, by state. */
+function sizesOf(count, chosen) {
+  const plain = count > 200000 ? 2 : count > 20000 ? 3 : 4;
+  return [1, plain, plain, chosen <= FEW ? 9 : plain];
+}
+
+/** Where many points cover each other, what lies under them shows through. */
+const opacityOf = (count) => (count > 200000 ? 0.5 : count > 20000 ? 0.65 : 0.85);
+
+class GlLayer {
+  constructor(canvas, library, renderer) {
+    this.library = library;
+    this.plot = library.default({
+      canvas,
+      renderer,
+      width: canvas.clientWidth,
+      height: canvas.clientHeight,
+      cameraIsFixed: true, // the view moves it
+      pointScaleMode: 'constant',
+      colorBy: 'valueZ',
+      opacityBy: 'valueW',
+      sizeBy: 'valueW',
+      keyMap: {},
+      deselectOnDblClick: false,
+      deselectOnEscape: false,
+    });
+    this.work = Promise.resolve();
+  }
+
+  load(positions) {
+    this.points = Array.from({ length: positions.length / 2 }, (_, i) => [positions[2 * i], positions[2 * i + 1], 0, 0]);
+  }
+
+  paint({ codes, states, colors, background, sizes, opacity }) {
+    const { points, plot } = this;
+    this.work = this.work.then(async () => {
+      if (this.ended) return;
+      for (let i = 0; i < points.length; i += 1) {
+        points[i][2] = codes[i];
+        points[i][3] = states[i];
+      }
+      // Of one point: nothing here asks it, the server knows what is where.
+      this.index ??= await this.library.createSpatialIndex([[0, 0]], false);
+      await plot.set({ backgroundColor: background, pointColor: colors, pointSize: sizes, opacity: [0, FADED_OPACITY, opacity, 1] });
+      const kinds = { zDataType: 'categorical', wDataType: 'categorical' };
+      await plot.draw(points, { ...kinds, spatialIndex: this.index, preventFilterReset: true });
+    });
+    return this.work;
+  }
+
+  look({ x, y, half }) {
+    return this.plot.set({ cameraTarget: [x, y], cameraDistance: half });
+  }
+
+  resize(width, height) {
+    return this.plot.set({ width, height });
+  }
+
+  end() {
+    this.ended = true;
+    this.plot.destroy();
+  }
+}
+
+class RasterLayer {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = canvas.getContext('2d');
+    this.resize(canvas.clientWidth, canvas.clientHeight);
+  }
+
+  load(positions) {
+    this.positions = positions;
+  }
+
+  async paint({ codes, states, colors, background, sizes, opacity }) {
+    const over = (share) => Uint32Array.from(colors, (color) => mixed(color, background, share));
+    this.codes = codes;
+    this.states = states;
+    this.sizes = sizes;
+    this.colors = [null, over(2 * FADED_OPACITY), over(Math.sqrt(opacity)), over(1)];
+    this.draw();
+  }
+
+  look(view) {
+    this.view = view;
+    this.draw();
+  }
+
+  resize(width, height) {
+    this.canvas.width = Math.max(1, Math.round(width * window.devicePixelRatio));
+    this.canvas.height = Math.max(1, Math.round(height * window.devicePixelRatio));
+    this.draw();
+  }
+
+  draw() {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.raster());
+  }
+
+  raster() {
+    const { positions, codes, states, view, canvas, context } = this;
+    if (!codes || !view) return;
+    const { width, height } = canvas;
+    const image = context.createImageData(width, height);
+    const pixels = new Uint32Array(image.data.buffer);
+    const scale = height / (2 * view.half);
+    const left = width / 2 - view.x * scale;
+    const top = height / 2 + view.y * scale;
+    for (const state of [FADED, PLAIN, CHOSEN]) {
+      const side = Math.max(1, Math.round(this.sizes[state] * window.devicePixelRatio));
+      const colors = this.colors[state];
+      for (let i = 0; i < states.length; i += 1) {
+        if (states[i] !== state) continue;
+        const x = Math.round(left + positions[2 * i] * scale - side / 2);
+        const y = Math.round(top - positions[2 * i + 1] * scale - side / 2);
+        if (x < 0 || y < 0 || x + side > width || y + side > height) continue;
+        for (let row = y; row < y + side; row += 1) pixels.fill(colors[codes[i]], row * width + x, row * width + x + side);
+      }
+    }
+    context.putImageData(image, 0, 0);
+  }
+
+  end() {
+    cancelAnimationFrame(this.frame);
+  }
+}
+
+/** `share` of one color (#rrggbb) over another, as a pixel of a raster. */
+function mixed(color, under, share) {
+  const channel = (text, at) => parseInt(text.slice(at, at + 2), 16);
+  const [red, green, blue] = [1, 3, 5].map((at) => Math.round(share * channel(color, at) + (1 - share) * channel(under, at)));
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
+
+/** A layer for each canvas; all of them share one WebGL context, of which a browser has few. */
+class Layers {
+  async begin(address) {
+    if (this.make) return;
+    this.make = (canvas) => new RasterLayer(canvas);
+    if (!document.createElement('canvas').getContext('webgl')) return;
+    const library = await import(address);
+    const renderer = library.createRenderer();
+    if (!renderer.isSupported) return renderer.destroy();
+    this.renderer = renderer;
+    this.make = (canvas) => new GlLayer(canvas, library, renderer);
+  }
+
+  get kind() {
+    return this.renderer ? 'webgl' : 'raster';
+  }
+
+  end() {
+    this.renderer?.destroy();
+  }
+}

@@ -1,0 +1,178 @@
+"""Large maps: a component that draws every point with WebGL, and asks the server what a lasso or the pointer is on.
+
+Small maps are Plotly's (`plot`), see `is_small`. The renderer, regl-scatterplot, is bundled by ``scripts/renderer``; a
+browser without WebGL gets the same points as a raster. Positions and colors are typed arrays with addresses, so no
+script runs for them.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from dashboard.components.serving import route
+from dashboard.data.map_points import COLORINGS, Palette
+from dashboard.data.point_cloud import FOLDER, MOST_CORNERS, PointCloud, find_cloud
+from probing_core.charts import to_json
+
+_BUNDLE = Path(__file__).with_name("regl-scatterplot.min.js").read_bytes()
+RENDERER = f"regl-scatterplot-{hashlib.sha256(_BUNDLE).hexdigest()[:8]}.min.js"
+"""Another bundle has another name, so that browsers may cache this one for good."""
+
+HEIGHT, HEIGHT_OF_SEVERAL = 560, 400
+"""Pixels of a map, and of each of several."""
+
+_SCRIPTS = ("point_layers.js", "point_view.js", "point_map.js")
+
+_component = st.components.v2.component(
+    "probing_point_map",
+    html='<div class="probing-map" role="figure" data-testid="stPointMap"></div>',
+    css=Path(__file__).with_name("point_map.css").read_text("utf-8"),
+    js="".join(Path(__file__).with_name(name).read_text("utf-8") for name in _SCRIPTS),
+    isolate_styles=False,
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One map of a figure.
+
+    Attributes:
+        arrows: (A, 4) from x, y to x, y, in the coordinates of ``cloud.points``.
+    """
+
+    cloud: PointCloud
+    arrows: np.ndarray
+
+
+def point_map(
+    panels: Sequence[Panel],
+    palette: Palette,
+    key: str,
+    alt: str,
+    selected: np.ndarray,
+    background: str,
+    on_select: Callable[[np.ndarray], None],
+) -> None:
+    """Draws every point of ``panels``; tool and view of the visitor stay as long as the maps do.
+
+    Args:
+        palette: the colors of the points.
+        key: names the saved picture.
+        alt: what the figure shows, for screen readers.
+        selected: samples to emphasize; all others fade.
+        background: the page's color, as #rrggbb.
+        on_select: what to do with the samples that were enclosed or clicked.
+    """
+    message = {
+        "renderer": RENDERER,
+        "alt": alt,
+        "name": key,
+        "height": HEIGHT if len(panels) == 1 else HEIGHT_OF_SEVERAL,
+        "background": background,
+        "coloring": palette.coloring,
+        "names": palette.names,
+        "colors": palette.colors,
+        "unit": palette.unit,
+        "panels": [_panel(panel, palette, selected) for panel in panels],
+    }
+    clouds = [panel.cloud for panel in panels]
+
+    def select() -> None:
+        found = found_in(clouds, st.session_state[key]["enclosed"])
+        if found is not None:
+            on_select(found)
+
+    _component(key=key, data=to_json(message), on_enclosed_change=select)
+
+
+def _panel(panel: Panel, palette: Palette, selected: np.ndarray) -> dict[str, Any]:
+    cloud = panel.cloud
+    counts = np.bincount(cloud.codes(palette.coloring), minlength=len(palette.colors))
+    marked = np.packbits(cloud.marked(selected), bitorder="little") if len(selected) else None
+    return {
+        "title": cloud.model,
+        "address": cloud.address,
+        "count": len(cloud),
+        "counts": counts,
+        "arrows": panel.arrows.round(5),
+        "selected": None if marked is None else base64.b64encode(marked.tobytes()).decode(),
+    }
+
+
+def found_in(clouds: Sequence[PointCloud], sent: Any) -> np.ndarray | None:
+    """The samples that a visitor enclosed or clicked; None where a click met no point, or what the browser ``sent``
+    makes no sense.
+
+    It sends ``panel``, ``coloring``, the codes that the legend hides as ``hidden``, and ``corners`` (K, 2) of a lasso,
+    or ``at`` (2,) and ``within`` of a click.
+    """
+    try:
+        cloud, coloring = clouds[int(sent["panel"])], str(sent["coloring"])
+        hidden = [int(code) for code in sent["hidden"]] if coloring in COLORINGS else []
+        if "at" in sent:
+            (x, y), within = sent["at"], sent["within"]
+            position = cloud.nearest(float(x), float(y), float(within), coloring, hidden)
+            return None if position is None else cloud.samples[[position]]
+        corners = np.array(sent["corners"], float).reshape(-1, 2)
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return None
+    if not 3 <= len(corners) <= MOST_CORNERS or not np.isfinite(corners).all():
+        return None
+    return cloud.enclosed(corners, coloring, hidden)
+
+
+def routes() -> list[Route]:
+    """What the server has to serve for `point_map`, beside the pages."""
+    packed = gzip.compress(_BUNDLE, 6, mtime=0)
+    private = {"Cache-Control": "private, max-age=3600"}
+
+    async def renderer(request: Request) -> Response:
+        headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(_BUNDLE, media_type="text/javascript", headers=headers)
+        return Response(packed, media_type="text/javascript", headers=headers | {"Content-Encoding": "gzip"})
+
+    async def array(request: Request) -> Response:
+        cloud, which = find_cloud(request.path_params["name"]), request.path_params["which"]
+        if cloud is None or which not in ("positions", *COLORINGS):
+            return Response("This map is not in memory any more.", 404)
+        numbers = cloud.points if which == "positions" else await run_in_threadpool(cloud.codes, which)
+        little = np.ascontiguousarray(numbers, numbers.dtype.newbyteorder("<"))
+        return Response(little.tobytes(), media_type="application/octet-stream", headers=private)
+
+    async def nearest(request: Request) -> Response:
+        cloud, asked = find_cloud(request.path_params["name"]), request.query_params
+        if cloud is None:
+            return Response("This map is not in memory any more.", 404)
+        try:
+            x, y, within = (float(asked[name]) for name in ("x", "y", "within"))
+            coloring, hidden = asked["coloring"], [int(code) for code in asked["hidden"].split(".") if code]
+        except (KeyError, ValueError):
+            return Response("The place of the pointer is missing.", 400)
+        if not all(map(math.isfinite, (x, y, within))) or coloring not in COLORINGS:
+            return Response("The place of the pointer is missing.", 400)
+        position = await run_in_threadpool(cloud.nearest, x, y, within, coloring, hidden)
+        if position is None:
+            return JSONResponse(None)
+        place = cloud.points[position].tolist()
+        return JSONResponse({"sample": int(cloud.samples[position]), "text": cloud.text(position), "at": place})
+
+    return [
+        route(RENDERER, renderer),
+        route(f"{FOLDER}/{{name}}/nearest", nearest),
+        route(f"{FOLDER}/{{name}}/{{which}}", array),
+    ]

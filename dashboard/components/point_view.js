@@ -1,0 +1,195 @@
+// One map of a figure: its view, and what a visitor does in it by pointer and keys.
+
+const SVG = 'http://www.w3.org/2000/svg';
+const STILL = 4; // pixels that a click may move, and that two corners of a lasso are apart
+const NEAR = 8; // pixels around the pointer in which a point is found
+const STEP = 0.15; // of the height, by an arrow key
+const CLOSER = 1.5;
+const CLOSEST = 1e-4; // half the height of the closest view
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+function drawn(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+class View {
+  /** `owner` has the tool in hand, and hears `enclosed`, `clicked` and `pointed`. */
+  constructor(owner, index) {
+    Object.assign(this, { owner, index, arrows: [], corners: [] });
+    this.canvas = element('canvas', { 'aria-hidden': 'true' });
+    this.svg = drawn('svg', { 'aria-hidden': 'true' });
+    this.caption = element('figcaption');
+    this.field = element('div', { class: 'field', tabindex: '0', role: 'application' }, this.canvas, this.svg);
+    this.figure = element('figure', {}, this.caption, this.field);
+    const hear = (name, act, options) => this.field.addEventListener(name, act, options);
+    hear('pointerdown', (event) => this.press(event));
+    hear('pointermove', (event) => this.move(event));
+    hear('pointerup', (event) => this.release(event));
+    hear('pointercancel', () => this.drop());
+    hear('pointerleave', () => this.owner.pointed(this, null));
+    hear('dblclick', () => this.home());
+    hear('wheel', (event) => this.wheel(event), { passive: false });
+    hear('keydown', (event) => this.key(event));
+    this.sizes = new ResizeObserver(() => this.fit());
+  }
+
+  begin(layer) {
+    this.layer = layer;
+    this.home();
+    this.sizes.observe(this.field);
+  }
+
+  describe({ title, count, arrows }) {
+    this.caption.textContent = title;
+    this.arrows = arrows;
+    const keys = 'Arrow keys move, plus and minus zoom, 0 shows all.';
+    this.field.setAttribute('aria-label', `Map of ${title}, ${count.toLocaleString('en')} points. ${keys}`);
+    this.trace();
+  }
+
+  get size() {
+    return [this.field.clientWidth || 1, this.field.clientHeight || 1];
+  }
+
+  /** What one pixel is of the map. */
+  get pixel() {
+    return (2 * this.view.half) / this.size[1];
+  }
+
+  at({ clientX, clientY }) {
+    const box = this.field.getBoundingClientRect();
+    return [clientX - box.left, clientY - box.top];
+  }
+
+  toMap([x, y]) {
+    const [width, height] = this.size;
+    return [this.view.x + (x - width / 2) * this.pixel, this.view.y - (y - height / 2) * this.pixel];
+  }
+
+  toPage([x, y]) {
+    const [width, height] = this.size;
+    return [width / 2 + (x - this.view.x) / this.pixel, height / 2 - (y - this.view.y) / this.pixel];
+  }
+
+  look(view) {
+    this.view = view;
+    this.layer.look(view);
+    this.trace();
+  }
+
+  home() {
+    const [width, height] = this.size;
+    this.atHome = true;
+    this.look({ x: 0, y: 0, half: Math.max(1, height / width) });
+  }
+
+  zoom(factor, around = this.size.map((side) => side / 2)) {
+    const [x, y] = this.toMap(around);
+    const half = Math.min(4, Math.max(CLOSEST, this.view.half / factor));
+    const change = half / this.view.half;
+    this.atHome = false;
+    this.look({ x: x + (this.view.x - x) * change, y: y + (this.view.y - y) * change, half });
+  }
+
+  shift(right, up) {
+    this.atHome = false;
+    this.look({ ...this.view, x: this.view.x + right, y: this.view.y + up });
+  }
+
+  fit() {
+    this.layer.resize(...this.size);
+    if (this.atHome) this.home();
+    else this.look(this.view);
+  }
+
+  press(event) {
+    if (event.button) return;
+    this.field.setPointerCapture(event.pointerId);
+    this.from = this.last = this.at(event);
+    this.corners = [this.from];
+    this.moved = false;
+    this.owner.pointed(this, null);
+  }
+
+  move(event) {
+    const at = this.at(event);
+    if (!this.from) {
+      if (event.pointerType !== 'touch') this.owner.pointed(this, event);
+      return;
+    }
+    this.moved ||= Math.hypot(at[0] - this.from[0], at[1] - this.from[1]) >= STILL;
+    if (!this.moved) return;
+    const { tool } = this.owner;
+    if (tool === 'pan') this.shift((this.last[0] - at[0]) * this.pixel, (at[1] - this.last[1]) * this.pixel);
+    else if (tool === 'box') this.corners = [this.from, [at[0], this.from[1]], at, [this.from[0], at[1]]];
+    else if (Math.hypot(at[0] - this.corners.at(-1)[0], at[1] - this.corners.at(-1)[1]) >= STILL) this.corners.push(at);
+    this.last = at;
+    if (tool !== 'pan') this.trace();
+  }
+
+  release(event) {
+    if (!this.from) return;
+    const { moved, corners } = this;
+    this.drop();
+    if (!moved) this.owner.clicked(this, this.toMap(this.at(event)), NEAR * this.pixel);
+    else if (this.owner.tool !== 'pan' && corners.length > 2) this.owner.enclosed(this, corners.map((c) => this.toMap(c)));
+  }
+
+  drop() {
+    this.from = null;
+    this.corners = [];
+    this.trace();
+  }
+
+  wheel(event) {
+    if (!event.ctrlKey) return; // the page scrolls
+    event.preventDefault();
+    this.zoom(event.deltaY < 0 ? CLOSER : 1 / CLOSER, this.at(event));
+  }
+
+  key(event) {
+    const step = STEP * 2 * this.view.half;
+    const acts = {
+      ArrowLeft: () => this.shift(-step, 0),
+      ArrowRight: () => this.shift(step, 0),
+      ArrowUp: () => this.shift(0, step),
+      ArrowDown: () => this.shift(0, -step),
+      '+': () => this.zoom(CLOSER),
+      '-': () => this.zoom(1 / CLOSER),
+      0: () => this.home(),
+    };
+    if (event.ctrlKey || event.metaKey || event.altKey || !acts[event.key]) return;
+    event.preventDefault();
+    acts[event.key]();
+  }
+
+  /** What lies over the points: the line in hand, arrows, a ring around the point under the pointer. */
+  trace() {
+    const path = (points) => points.map((point) => point.map((c) => c.toFixed(1)).join(' ')).join(' L ');
+    const over = this.arrows.map(([x, y, toX, toY]) => {
+      const [from, to] = [this.toPage([x, y]), this.toPage([toX, toY])];
+      const angle = Math.atan2(to[1] - from[1], to[0] - from[0]);
+      const barb = (turn) => [to[0] - 6 * Math.cos(angle + turn), to[1] - 6 * Math.sin(angle + turn)];
+      return drawn('path', { class: 'arrow', d: `M ${path([from, to])} M ${path([barb(0.4), to, barb(-0.4)])}` });
+    });
+    if (this.corners.length > 1) over.push(drawn('path', { class: 'line', d: `M ${path(this.corners)} Z` }));
+    if (this.ring) {
+      const [cx, cy] = this.toPage(this.ring);
+      over.push(drawn('circle', { class: 'ring', cx, cy, r: 6 }));
+    }
+    this.svg.replaceChildren(...over);
+  }
+
+  end() {
+    this.sizes.disconnect();
+    this.layer?.end();
+  }
+}

@@ -1,0 +1,139 @@
+"""The points of a large map: as bytes for the browser, and what lies among them inside a lasso or under the pointer."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from functools import cached_property
+from weakref import WeakValueDictionary
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard.data import cache
+from dashboard.data.map_points import codes_of
+from probing_core.results import Run
+
+FOLDER = "maps"
+MARGIN = 1.04
+"""Half the side of the square that a map is drawn in, over the distance of its points from the middle."""
+
+CLOUDS = 12
+"""Maps in memory at most: a million points take 30 MB."""
+
+MOST_CORNERS = 4000
+"""Of a lasso; the page sends fewer."""
+
+_clouds: WeakValueDictionary[str, PointCloud] = WeakValueDictionary()
+"""Those in memory, by the last part of their address."""
+
+
+class PointCloud:
+    """The samples of some groups on the map of one model.
+
+    Attributes:
+        run, model: whose map it is.
+        samples: (N,) numbers of the samples.
+        middle, half: of the square that all of that map lies in.
+        points: (N, 2) ``float32`` in that square, whose sides are -1 and 1.
+        address: where a browser finds it. Nobody can guess it.
+    """
+
+    def __init__(
+        self, run: Run, model: str, samples: np.ndarray, points: np.ndarray, middle: np.ndarray, half: float
+    ) -> None:
+        self.run, self.model, self.samples, self.middle, self.half = run, model, samples, middle, half
+        self.points = self.scaled(points)
+        name = secrets.token_urlsafe(16)
+        self.address = f"{FOLDER}/{name}"
+        _clouds[name] = self
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def scaled(self, points: np.ndarray) -> np.ndarray:
+        """(n, 2) coordinates of the map as those of `points`."""
+        return ((points - self.middle) / self.half).astype(np.float32)
+
+    def codes(self, coloring: str) -> np.ndarray:
+        """(N,) ``uint8``: the color of each point, see `codes_of`."""
+        return cache.computed(self.run, codes_of, self.model, coloring)[1][self.samples]
+
+    def enclosed(self, corners: np.ndarray, coloring: str = "", hidden: Sequence[int] = ()) -> np.ndarray:
+        """The samples inside of a polygon, by the even-odd rule.
+
+        Args:
+            corners: (K, 2).
+            hidden: codes of ``coloring`` that are not in sight, so that their points are left out.
+        """
+        x, y = self._upward[0], self._upward[1]
+        inside = np.zeros(len(self), bool)
+        for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+            low, high = np.searchsorted(y, sorted((y0, y1)))  # an edge concerns the points at its height alone
+            if low < high:
+                inside[low:high] ^= x[low:high] < x0 + (y[low:high] - y0) * ((x1 - x0) / (y1 - y0))
+        found = self._order[inside]
+        return np.sort(self.samples[found[self._in_sight(found, coloring, hidden)]])
+
+    def nearest(self, x: float, y: float, within: float, coloring: str = "", hidden: Sequence[int] = ()) -> int | None:
+        """The position of the point nearest to (x, y), or None where none is ``within`` that distance."""
+        low, high = np.searchsorted(self._upward[1], (y - within, y + within))
+        near = self._order[low:high]
+        near = near[self._in_sight(near, coloring, hidden)]
+        if not len(near):
+            return None
+        distances = np.hypot(*(self.points[near] - np.array([x, y], np.float32)).T)
+        best = distances.argmin()
+        return int(near[best]) if distances[best] <= within else None
+
+    def text(self, position: int) -> str:
+        """What stands beside a point under the pointer."""
+        return cache.hover_text(self.run, int(self.samples[position]))
+
+    def marked(self, selected: np.ndarray) -> np.ndarray:
+        """(N,) bool: which of the points are ``selected`` samples."""
+        chosen = np.zeros(self.run.sample_count, bool)
+        chosen[selected] = True
+        return chosen[self.samples]
+
+    def _in_sight(self, positions: np.ndarray, coloring: str, hidden: Sequence[int]) -> np.ndarray:
+        if not len(hidden):
+            return np.ones(len(positions), bool)
+        return ~np.isin(self.codes(coloring)[positions], np.asarray(hidden))
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        """(N,) positions of the points from the lowest to the highest."""
+        return np.argsort(self.points[:, 1], kind="stable").astype(np.int32)
+
+    @cached_property
+    def _upward(self) -> np.ndarray:
+        """(2, N) their x and y in that order."""
+        return np.ascontiguousarray(self.points[self._order].T)
+
+
+def find_cloud(name: str) -> PointCloud | None:
+    """The cloud whose address ends in ``name``, while it is in memory."""
+    return _clouds.get(name)
+
+
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, show_spinner="Reading maps", max_entries=CLOUDS)
+def point_cloud(run: Run, model: str, groups: tuple[str, ...]) -> PointCloud:
+    """The map of ``model``, which must have one, without the samples of other ``groups``; all maps of a model are
+    scaled alike."""
+    placed = cache.existing_map(run, model)
+    samples, points = placed["sample"].to_numpy(np.int32), placed[["x", "y"]].to_numpy(np.float32)
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = max(MARGIN * float((high - low).max()) / 2, 1e-6)
+    there = run.sample_columns("group")["group"].isin(groups).to_numpy()[samples]
+    return PointCloud(run, model, samples[there], points[there], (low + high) / 2, half)
+
+
+def table_of(cloud: PointCloud, coloring: str) -> pd.DataFrame:
+    """The points of a map to download: ``model``, ``sample``, ``x``, ``y`` and what is known of each sample."""
+    facts = cloud.run.sample_columns("image_id", "label", "split", "transform", "group", "strength")
+    x, y = (cloud.points * cloud.half + cloud.middle).T
+    table = facts.iloc[cloud.samples].reset_index(drop=True).assign(x=x, y=y, sample=cloud.samples, model=cloud.model)
+    names, _ = cache.computed(cloud.run, codes_of, cloud.model, coloring)
+    return table.assign(category=np.array(names, object)[cloud.codes(coloring)]) if names else table

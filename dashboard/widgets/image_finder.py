@@ -1,0 +1,30 @@
+"""One image to find on maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard.data import cache
+from dashboard.text import plain
+from probing_core.results import Run
+
+MOST_LISTED = 2000
+"""Images in a list to choose from; more are found by typing."""
+
+
+def pick(run: Run, models: list[str], where: DeltaGenerator) -> str | None:
+    """The id of an image that is on the maps of ``models``; None until somebody chooses one."""
+    label, key = "Find an image in all maps", "find-image"
+    column = run.sample_columns("image_id")["image_id"]
+    known, codes = column.cat.categories, column.cat.codes.to_numpy()
+    if len(known) > MOST_LISTED:
+        image = where.text_input(label, key=key, placeholder="its id")
+        if image and image not in known:
+            st.caption(f"No image of this run has the id '{plain(image)}'.")
+        return image if image in known else None
+    there = [np.unique(codes[cache.existing_map(run, model)["sample"]]) for model in models]
+    on_maps = set(known[np.unique(np.concatenate(there))])
+    ids = [image for image in run.images["image_id"] if image in on_maps]
+    return where.selectbox(label, ids, index=None, placeholder="its id", key=key)
