@@ -168,14 +168,14 @@ class PointMap {
   }
 
   enclosed({ index }, corners) {
-    this.tell({ panel: index, corners });
+    this.submit({ panel: index, corners });
   }
 
   clicked({ index }, at, within) {
-    this.tell({ panel: index, at, within });
+    this.submit({ panel: index, at, within });
   }
 
-  tell(what) {
+  submit(what) {
     this.send('enclosed', { ...what, coloring: this.message.coloring, hidden: [...this.hidden] });
   }
 
