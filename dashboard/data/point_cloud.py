@@ -118,7 +118,7 @@ def find_cloud(name: str) -> PointCloud | None:
     return _clouds.get(name)
 
 
-@st.cache_resource(hash_funcs=cache.BY_DIGEST, show_spinner="Reading maps", max_entries=CLOUDS)
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, show_spinner=False, max_entries=CLOUDS)
 def point_cloud(run: Run, model: str, groups: tuple[str, ...]) -> PointCloud:
     """The map of ``model``, which must have one, without the samples of other ``groups``; all maps of a model are
     scaled alike."""
