@@ -38,7 +38,7 @@ def test_a_lasso_collects_points_into_the_gallery(large):
     settle(page)
     selected = int(heading.inner_text().split()[0].replace(",", ""))
     assert 0 < selected < 10_240
-    page.get_by_text(f"Pictures 1 to {min(24, selected)} of {selected}").wait_for()
+    page.get_by_text(f"Pictures 1 to {min(24, selected)} of {selected:,}").wait_for()
     pictures = page.get_by_test_id("stImage").locator("img")
     pictures.nth(min(24, selected) - 1).wait_for()  # they come after the words above them
     assert pictures.count() == min(24, selected)
@@ -136,7 +136,7 @@ def test_a_lasso_on_a_large_map_is_answered_by_the_server(large):
     x, y = point_cloud(run, "zoo/mae", tuple(run.classes("group"))).points.T
     inside = (abs(x) < half / 2 * box["width"] / box["height"]) & (abs(y) < half / 2)
     assert selected == pytest.approx(inside.sum(), rel=0.02)
-    page.get_by_text(f"Pictures 1 to 24 of {selected}").wait_for()
+    page.get_by_text(f"Pictures 1 to 24 of {selected:,}").wait_for()
     page.get_by_role("button", name="Clear", exact=True).click()
     page.get_by_text("Nothing is selected.").wait_for()
     page.close()
