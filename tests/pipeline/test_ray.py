@@ -147,7 +147,7 @@ def test_stopped_as_pages_do_it_the_cluster_that_was_started_ends_too(local, few
     driver.terminate()
     driver.wait(PATIENCE)
     assert json.loads((out / PROGRESS).read_text())["state"] == "cancelled"
-    assert not psutil.wait_procs(started, timeout=PATIENCE / 4)[1]
+    assert not psutil.wait_procs(started, timeout=PATIENCE)[1]
     finish(words)
     assert content(out) == local
 
