@@ -23,6 +23,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +163,11 @@ def _pages(chromium: Any, address: str, heading: str, tries: int) -> float:
 
 def _megabytes(name: str) -> int:
     """Resident memory of the processes that this one began and whose command holds ``name``."""
-    started = [p for p in psutil.Process().children(recursive=True) if name in " ".join(p.cmdline())]
-    return round(sum(p.memory_info().rss for p in started) / 2**20)
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            total += process.memory_info().rss if name in " ".join(process.cmdline()) else 0
+    return round(total / 2**20)
 
 
 if __name__ == "__main__":
