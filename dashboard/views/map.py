@@ -54,7 +54,10 @@ def show() -> None:
         return
     selected = _find_image(run, models, _selected_in(run))
     groups = pickers.several("Groups", "groups", list(dict.fromkeys(run.transforms["group"])), "all groups")
-    there = np.unique(np.concatenate([cache.existing_map(run, m)["sample"] for m in models]))
+    on_maps = np.zeros(run.sample_count, bool)
+    for model in models:
+        on_maps[cache.existing_map(run, model)["sample"]] = True
+    there = np.flatnonzero(on_maps)
     draw = _draw_small if is_small(run, models) else _draw_large
     draw(run, models, coloring, groups, selected)
     _show_counts(run, there, groups, len(models))
