@@ -52,9 +52,9 @@ def exact_kernels(monkeypatch) -> None:
 
     begin = onnxruntime.InferenceSession
 
-    def exact(path, options, **settings):
+    def exact(path, options, *arguments, **settings):
         options.add_session_config_entry("session.qdqisint8allowed", "1")
-        return begin(path, options, **settings)
+        return begin(path, options, *arguments, **settings)
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", exact)
 
