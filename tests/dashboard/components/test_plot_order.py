@@ -48,7 +48,7 @@ def test_what_is_out_of_sight_is_drawn_when_the_page_is_at_rest(address, page):
 
 @pytest.mark.parametrize(
     "view",
-    ["", "map?color=strength", "explore", "confusion", "geometry?whose=all"],
+    ["", "map?color=strength&models=zoo/supervised", "explore", "confusion", "geometry?whose=all"],
 )
 def test_labels_have_the_room_that_was_estimated(address, page, view):
     """Else Plotly draws the chart twice; and none has much more."""
