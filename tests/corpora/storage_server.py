@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,9 @@ def s3_server() -> Iterator[S3Server]:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         fsspec.get_filesystem_class("s3").clear_instance_cache()
+        # The servers of one process share what they hold: each begins empty.
+        reset = urllib.request.Request(f"http://127.0.0.1:{server.port}/moto-api/reset", method="POST")
+        urllib.request.urlopen(reset).close()
         fsspec.filesystem("s3").mkdir(BUCKET)
         yield server
         fsspec.get_filesystem_class("s3").clear_instance_cache()
