@@ -157,7 +157,9 @@ def open_page(address: str) -> None:
         page = chromium.new_page()
         page.goto(address)
         page.get_by_role("heading", level=1).first.wait_for(timeout=1000 * SERVED_S)
-        expect(page.get_by_text("reference").first.is_visible(), "the reference run is open")
+        shown = page.get_by_label("Run", exact=True).first
+        shown.wait_for(timeout=1000 * SERVED_S)
+        expect(shown.input_value() == "reference", "the reference run is open")
 
 
 def expect(holds: bool, what: str, why: str = "") -> None:
