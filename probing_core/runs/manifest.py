@@ -44,11 +44,7 @@ class Manifest:
         # The journal first: whoever folds it meanwhile has put its lines into the manifest that is read after it.
         lines = list(_lines(self.root / JOURNAL))
         self.files = _read_manifest(self.root)
-        for name, entry in lines:
-            if entry is None:
-                self.files.pop(name, None)
-            else:
-                self.files[name] = entry
+        self._apply(lines)
 
     def enter(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
         """Enters files that are complete, or (None) are no more; once this returns, no kill undoes it."""
@@ -68,6 +64,9 @@ class Manifest:
                 f"'{path}' could not be written: {error.strerror or one_line(error)}; "
                 f"what was complete stays, so mend that and start again."
             ) from error
+        self._apply(entries)
+
+    def _apply(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
         for name, entry in entries:
             if entry is None:
                 self.files.pop(name, None)
