@@ -24,7 +24,7 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
     best, level = board.iloc[0], list(board.loc[board.index[1:], "model"][~board["apart"].iloc[1:].astype(bool)])
     name, count = shown(str(best["model"])), len(board)
     score = f"{100 * best['value']:.1f} % of the test images ({_interval(best)}), where guessing gives {_chance(best)}"
-    naming = f"names which of {classes} transformations was applied in {score}"
+    naming = f"names which of {classes - 1} transformations was applied, if any, in {score}"
     if not best["low"] > best["chance"]:
         among = f" of {name}" if count == 1 else f" of {name}, the first of {count} models,"
         return f"No knowledge of how a picture was changed is established: from the embedding{among} a probe {naming}."
