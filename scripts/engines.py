@@ -108,7 +108,7 @@ def _onnx_runtime(embedder: NetworkEmbedder, batches: Sequence[torch.Tensor]) ->
     def run(array: np.ndarray) -> Any:
         return session.run(None, {name: array})
 
-    return lambda: embedder._workers.run(run, arrays)
+    return lambda: list(embedder._workers.run(run, arrays))
 
 
 def _torch_compile(embedder: NetworkEmbedder, batches: Sequence[torch.Tensor], precision: str) -> Pass:
@@ -123,7 +123,7 @@ def _torch_compile(embedder: NetworkEmbedder, batches: Sequence[torch.Tensor], p
             return function(batch)
 
     run(batches[0])
-    return lambda: embedder._workers.run(run, batches)
+    return lambda: list(embedder._workers.run(run, batches))
 
 
 def _processor_seconds(run: Pass) -> float:

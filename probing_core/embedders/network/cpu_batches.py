@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
-from itertools import cycle
 from math import ceil
+from threading import Barrier
 from typing import TYPE_CHECKING, TypeVar
 
 from probing_core.embedders.network import memory
@@ -30,6 +31,10 @@ FEW = 8
 them on two threads, and 59 on one."""
 
 
+WAITING = 2
+"""Batches a thread that are under way or wait for a thread."""
+
+
 class BatchWorkers:
     """On a CPU, as many batches side by side as there are threads, each on one core; elsewhere one after another.
 
@@ -45,8 +50,8 @@ class BatchWorkers:
     def __init__(self, device: torch.device, threads: int) -> None:
         self._on_cpu = device.type == "cpu"
         self._threads = threads
-        self._workers = _one_core_each(threads) if self._on_cpu else ()
         if self._on_cpu:
+            self._workers = _one_core_each(threads)
             memory.reuse_freed()
 
     def batch_size(self, network: nn.Module) -> int:
@@ -58,21 +63,38 @@ class BatchWorkers:
         stem = next((module for module in network.modules() if isinstance(module, Conv2d)), None)
         return FINE_CPU_BATCH if stem is not None and max(stem.stride) < FINE_STRIDE else CPU_BATCH
 
-    def next_batches(self, images: Sequence[T], most: int) -> list[Sequence[T]]:
-        """The batches, of ``most`` images at most, that go side by side next; the last ones are of even size."""
-        if not self._on_cpu or len(images) <= min(FEW, most):
-            return [images[:most]]
-        size = min(most, ceil(len(images) / self._threads))
-        return [images[i : i + size] for i in range(0, min(len(images), self._threads * size), size)]
+    def batches(self, images: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+        """``images`` in batches of ``most`` at most; on a CPU the last ones are of even size."""
+        while images:
+            size = most
+            if self._on_cpu and len(images) > min(FEW, most):
+                size = min(most, ceil(len(images) / self._threads))
+            for _ in range(self._threads if size < len(images) else 1):
+                if images:
+                    yield images[:size]
+                images = images[size:]
 
-    def run(self, function: Callable[[S], T], batches: Sequence[S]) -> list[T]:
+    def run(self, function: Callable[[S], T], batches: Iterable[S]) -> Iterator[T]:
+        """``function`` of every batch, in order. A thread takes the next one as soon as it is free.
+
+        Few wait at a time, so that the batches of several callers take turns. None is under way once the iterator ends,
+        by an error as well.
+        """
         if not self._on_cpu:
-            return list(map(function, batches))
-        # The first thread takes the first batch and so on: each keeps memory for what it has computed.
-        under_way = [
-            worker.submit(function, batch) for worker, batch in zip(cycle(self._workers), batches, strict=False)
-        ]
-        return [one.result() for one in under_way]
+            yield from map(function, batches)
+            return
+        under_way: deque[Future[T]] = deque()
+        try:
+            for batch in batches:
+                if len(under_way) == WAITING * self._threads:
+                    yield under_way.popleft().result()
+                under_way.append(self._workers.submit(function, batch))
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for one in under_way:
+                one.cancel()
+            wait(under_way)
 
     def release(self) -> None:
         """Returns what the threads reuse from batch to batch to the system; to be called when there are no more."""
@@ -90,8 +112,8 @@ def _threads(count: int) -> ThreadPoolExecutor:
 
 
 @cache  # for all models of the process: every thread keeps memory of its own
-def _one_core_each(count: int) -> tuple[ThreadPoolExecutor, ...]:
-    """Executors of one thread each, in which PyTorch computes on one core.
+def _one_core_each(count: int) -> ThreadPoolExecutor:
+    """Threads in which PyTorch computes on one core.
 
     `torch.set_num_threads` holds for the thread that calls it and for those that start later: each thread calls it for
     itself, after PyTorch has looked up the common number there, and the caller's is set again once all have.
@@ -104,8 +126,9 @@ def _one_core_each(count: int) -> tuple[ThreadPoolExecutor, ...]:
         torch.get_num_threads()
         torch.set_num_threads(1)
 
-    workers = tuple(ThreadPoolExecutor(1, initializer=begin) for _ in range(count))
-    for worker in workers:
-        worker.submit(int).result()  # its thread has begun
+    workers = ThreadPoolExecutor(count, initializer=begin)
+    all_have_begun = Barrier(count)
+    for _ in workers.map(lambda _: all_have_begun.wait(), range(count)):
+        pass
     torch.set_num_threads(before)
     return workers

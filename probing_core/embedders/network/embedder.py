@@ -96,6 +96,8 @@ class NetworkEmbedder(LoadedEmbedder):
         return self.embed_layers(images)[self._names()[0]]
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
+        if not images:  # a run without large pictures has no crops: nothing is computed for their shape alone
+            return {name: np.empty((0, dim), np.float32) for name, dim in self.dims().items()}
         return dict(zip(self._names(), self._in_batches(images, self._forward.own), strict=True))
 
     @property
@@ -158,7 +160,7 @@ class NetworkEmbedder(LoadedEmbedder):
 
     def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
         """`forward` of several batches from `prepare`, side by side where that pays; nothing else is done."""
-        return self._workers.run(self.forward, batches)
+        return list(self._workers.run(self.forward, batches))
 
     @property
     def _readouts(self) -> Any:
@@ -178,9 +180,11 @@ class NetworkEmbedder(LoadedEmbedder):
         done: list[list[np.ndarray]] = []
         position = 0
         while position < len(images):
-            batches = self._workers.next_batches(images[position:], self.batch_size)
+            batches = self._workers.batches(images[position:], self.batch_size)
             try:
-                done += self._workers.run(lambda batch: forward(self.prepare(batch)), batches)
+                for outputs in self._workers.run(lambda batch: forward(self.prepare(batch)), batches):
+                    done.append(outputs)
+                    position += len(outputs[0])
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
@@ -190,8 +194,6 @@ class NetworkEmbedder(LoadedEmbedder):
                         f"free some, or take another device or precision."
                     ) from error
                 self._halve_batch()
-                continue
-            position += sum(map(len, batches))
         self._workers.release()
         return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]
 

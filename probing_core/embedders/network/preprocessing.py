@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -32,14 +33,17 @@ def crop_fraction(size: int, resized: int) -> float:
     return min(size / resized, math.nextafter(size / resized, 0), key=lambda crop: math.floor(size / crop) != resized)
 
 
+@lru_cache(maxsize=32)
 def value_table(preprocessing: Preprocessing) -> np.ndarray:
     """(1, 256, 3) ``float32``: what each ``uint8`` value of each channel becomes.
 
-    In ``float32`` step by step, as ``ToTensor`` and ``Normalize`` compute it.
+    In ``float32`` step by step, as ``ToTensor`` and ``Normalize`` compute it. Read only: it is made once.
     """
     values = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
     mean, std = np.array(preprocessing.mean, np.float32), np.array(preprocessing.std, np.float32)
-    return ((values - mean) / std)[None]
+    table = ((values - mean) / std)[None]
+    table.flags.writeable = False
+    return table
 
 
 def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:

@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
+from scipy.fft import rfft2
 
 from probing_core.transforms.base import Image
 
@@ -33,17 +34,14 @@ TONES = 4
 GRID = 4
 """Cells a side whose sharpness is compared: overlays and borders make some unlike the rest."""
 
+PAIRS = (0, 1), (0, 2), (1, 2)
+"""Channels whose correlation is taken."""
+
 LEVELS = np.arange(256) / 255
 """Values of a channel, in units of [0, 1]."""
 
-ROUNDED_LEVELS = (np.arange(256, dtype=np.float32) * np.float32(1 / 255)).astype(np.float64)
-"""The same as pixels have them in ``float32``."""
-
-_SATURATION = np.arange(256, dtype=np.float32) / np.float32(255)
-WEIGHTS = (_SATURATION.astype(np.float64), (_SATURATION * _SATURATION).astype(np.float64))
-"""Saturation and its square, by value."""
-
-WAVES = (np.cos(np.arange(256) * (2 * np.pi / 256)), np.sin(np.arange(256) * (2 * np.pi / 256)))
+_TURN = np.arange(256) * (2 * np.pi / 256)
+WAVES = np.cos(_TURN).astype(np.float32), np.sin(_TURN).astype(np.float32)
 """A hue's point on the circle, by value."""
 
 LAPLACIAN = 1020
@@ -54,7 +52,11 @@ LAPLACIAN_LEVELS = np.arange(-LAPLACIAN, LAPLACIAN + 1) / 255
 LONE = 50
 """Levels by which a lone pixel differs from the median of its neighbors."""
 
-NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+NOISE_KERNEL = np.array([1, -2, 1], np.float32)
+"""Of rows and of columns."""
+
+TOGETHER = 64
+"""Pictures whose measurements are described at once: more of them leave the processor's cache."""
 
 FEATURES: tuple[str, ...] = (
     *(f"{plane}-{m}" for plane in ("hue-cosine", "hue-sine") for m in ("mean", "deviation")),
@@ -98,20 +100,26 @@ def statistics(images: Sequence[Image]) -> np.ndarray:
     shapes: dict[tuple[int, ...], list[int]] = {}
     for position, image in enumerate(images):
         shapes.setdefault(image.shape, []).append(position)
-    for (height, width, _), positions in shapes.items():
-        pictures = [Picture(images[position]) for position in positions]
-        measured = [[measure(picture) for measure, _ in FAMILIES] for picture in pictures]
-        features = [
-            describe(height * width, *(np.stack(arrays) for arrays in zip(*family, strict=True)))
-            for (_, describe), family in zip(FAMILIES, zip(*measured, strict=True), strict=True)
-        ]
-        result[positions] = np.concatenate(features, axis=1)
+    for positions in shapes.values():
+        for start in range(0, len(positions), TOGETHER):
+            some = positions[start : start + TOGETHER]
+            result[some] = _statistics_of_a_size([images[position] for position in some])
     return result
 
 
 def handcrafted(image: Image) -> np.ndarray:
     """(len(FEATURES),) ``float32``: the statistics of one picture."""
     return statistics([image])[0]
+
+
+def _statistics_of_a_size(images: Sequence[Image]) -> np.ndarray:
+    pictures = [Picture(image) for image in images]
+    measured = [[measure(picture) for measure, _ in FAMILIES] for picture in pictures]
+    features = [
+        describe(images[0].size // 3, *(np.stack(arrays) for arrays in zip(*family, strict=True)))
+        for (_, describe), family in zip(FAMILIES, zip(*measured, strict=True), strict=True)
+    ]
+    return np.concatenate(features, axis=1)
 
 
 @dataclass(frozen=True)
@@ -135,19 +143,17 @@ class Picture:
 
 def _measure_hue(picture: Picture) -> Measured:
     hue, saturation, value = cv2.split(cv2.cvtColor(picture.image, cv2.COLOR_RGB2HSV_FULL))
-    positions = hue.ravel().astype(np.intp)
-    weighted = [np.bincount(positions, cv2.LUT(saturation, weights).ravel(), 256) for weights in WEIGHTS]
-    return (*weighted, _histogram(saturation), _histogram(value))
+    weights = saturation.astype(np.float32)
+    points = [cv2.multiply(cv2.LUT(hue, wave), weights, scale=1 / 255) for wave in WAVES]
+    sums = [(cv2.sumElems(axis)[0], cv2.norm(axis, cv2.NORM_L2SQR)) for axis in points]
+    return np.array(sums), _histogram(saturation), _histogram(value)
 
 
-def _describe_hue(
-    size: int, first: np.ndarray, second: np.ndarray, saturation: np.ndarray, value: np.ndarray
-) -> np.ndarray:
+def _describe_hue(size: int, points: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Hue as a point on the circle weighted by saturation; moments of saturation and value; quantiles of value."""
-    columns: list[np.ndarray] = []
-    for wave in WAVES:
-        mean = first @ wave / size
-        columns += [mean, np.sqrt(np.maximum(second @ wave**2 / size - mean**2, 0))]
+    mean, square = np.moveaxis(points, 2, 0) / size
+    hue = np.stack([mean, np.sqrt(np.maximum(square - mean**2, 0))], axis=2)  # of both axes
+    columns: list[np.ndarray] = list(hue.reshape(len(hue), -1).T)
     for counts in (saturation, value):
         columns += _moments(LEVELS, counts)
     cumulative = np.cumsum(value, axis=1) / size
@@ -156,26 +162,25 @@ def _describe_hue(
 
 
 def _measure_channels(picture: Picture) -> Measured:
-    image = picture.image
-    height, width = image.shape[:2]
-    counts = np.stack([cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel() for channel in range(3)])
-    mean = counts @ ROUNDED_LEVELS / (height * width)
-    # row by row: three numbers at a time would be subtracted three times as slowly
-    pixels = image.reshape(height, -1) * np.float32(1 / 255)
-    pixels -= np.tile(mean.astype(np.float32), width)
-    pixels = pixels.reshape(-1, 3)
-    return counts, mean, (pixels.T @ pixels) / len(pixels)
+    channels = cv2.split(picture.image)
+    apart = [cv2.norm(channels[a], channels[b], cv2.NORM_L2SQR) for a, b in PAIRS]
+    return np.stack([_histogram(channel) for channel in channels]), np.array(apart)
 
 
-def _describe_channels(size: int, counts: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+def _describe_channels(size: int, counts: np.ndarray, apart: np.ndarray) -> np.ndarray:
     """Means, deviations and correlations of the channels; levels in use; shares near black and near white."""
-    deviation = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 1e-8))
-    correlation = covariance / (deviation[:, :, None] * deviation[:, None, :])
+    levels = np.arange(256.0)
+    mean, square = counts @ levels / size, counts @ levels**2 / size
+    variance = np.maximum(square - mean**2, 0)
+    one, other = np.array(PAIRS).T
+    # 2 a b = a**2 + b**2 - (a - b)**2: sums of whole numbers, which are exact
+    covariance = (square[:, one] + square[:, other] - apart / size) / 2 - mean[:, one] * mean[:, other]
+    deviation = np.sqrt(np.maximum(variance / 255**2, 1e-8))
     shares = [(counts > 0).mean(2), counts[:, :, :4].sum(2) / size, counts[:, :, -4:].sum(2) / size]
     return np.concatenate(
         [
-            np.stack([mean, deviation], axis=2).reshape(len(mean), -1),
-            correlation[:, [0, 0, 1], [1, 2, 2]],
+            np.stack([mean / 255, deviation], axis=2).reshape(len(mean), -1),
+            covariance / 255**2 / (deviation[:, one] * deviation[:, other]),
             *(np.log(share + 1e-3) for share in shares),
         ],
         axis=1,
@@ -201,7 +206,7 @@ def _describe_steps(size: int, counts: np.ndarray, means: np.ndarray, none: np.n
 def _measure_spectrum(picture: Picture) -> Measured:
     window, ring = _fourier_plane(picture.gray.shape)
     plane = picture.gray.astype(np.float32)
-    waves = np.fft.rfft2((plane - plane.mean()) * window)
+    waves = rfft2(cv2.multiply(plane - np.float32(cv2.mean(plane)[0]), window))
     power = waves.real**2 + waves.imag**2
     return (np.bincount(ring, power.ravel(), RINGS),)
 
@@ -223,7 +228,7 @@ def _fourier_plane(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 def _measure_directions(picture: Picture) -> Measured:
     x, y = cv2.spatialGradient(picture.gray)
     magnitude, angle = cv2.cartToPolar(x.astype(np.float32), y.astype(np.float32))
-    sector = (angle * (DIRECTIONS / np.pi)).astype(np.intp)  # of a whole turn, and one more where it is complete
+    sector = (angle * np.float32(DIRECTIONS / np.pi)).astype(np.uint8)  # of a turn; one more where it is complete
     return (np.bincount(sector.ravel(), magnitude.ravel(), 2 * DIRECTIONS + 1),)
 
 
@@ -257,14 +262,15 @@ def _describe_blocks(size: int, *jumps: np.ndarray) -> np.ndarray:
 
 def _measure_noise(picture: Picture) -> Measured:
     luma, red, blue = cv2.split(cv2.cvtColor(picture.image, cv2.COLOR_RGB2YCrCb))
-    response = cv2.filter2D(luma, cv2.CV_32F, NOISE_KERNEL)
-    chroma = [cv2.norm(cv2.filter2D(plane, cv2.CV_16S, NOISE_KERNEL), cv2.NORM_L1) for plane in (red, blue)]
+    response, *others = (cv2.sepFilter2D(p, cv2.CV_16S, NOISE_KERNEL, NOISE_KERNEL) for p in (luma, red, blue))
+    chroma = [cv2.norm(plane, cv2.NORM_L1) for plane in others]
     smooth = cv2.medianBlur(luma, 3)
-    tone = (smooth // np.uint8(256 // TONES)).ravel()
-    sums = np.bincount(tone, np.abs(response).ravel(), TONES)
+    # sums over the pixels from a tone on; those of a tone are differences of whole numbers
+    masks = (cv2.threshold(smooth, tone * 256 // TONES - 1, 255, cv2.THRESH_BINARY)[1] for tone in range(1, TONES))
+    from_tone = [cv2.norm(response, cv2.NORM_L1), *(cv2.norm(cv2.copyTo(response, m), cv2.NORM_L1) for m in masks), 0.0]
     steps = cv2.subtract(luma, smooth), cv2.subtract(smooth, luma)
     lone = [cv2.countNonZero(cv2.threshold(step, LONE, 255, cv2.THRESH_BINARY)[1]) for step in steps]
-    return sums, _histogram(smooth), np.array(chroma), np.array(lone)
+    return -np.diff(from_tone), _histogram(smooth), np.array(chroma), np.array(lone)
 
 
 def _describe_noise(

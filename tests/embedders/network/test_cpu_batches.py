@@ -1,12 +1,20 @@
 from __future__ import annotations
 
-from threading import Barrier, get_ident
+from threading import Barrier, Event, get_ident
+from time import sleep
 
 import pytest
 import torch
 from torch import nn
 
-from probing_core.embedders.network.cpu_batches import CPU_BATCH, DEVICE_BATCH, FEW, FINE_CPU_BATCH, BatchWorkers
+from probing_core.embedders.network.cpu_batches import (
+    CPU_BATCH,
+    DEVICE_BATCH,
+    FEW,
+    FINE_CPU_BATCH,
+    WAITING,
+    BatchWorkers,
+)
 
 CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")
 
@@ -16,30 +24,27 @@ def workers():
     return BatchWorkers(CPU, 2)
 
 
-def batches(workers, count, most):
-    """Sizes of the batches in which ``count`` images go."""
-    images, sizes = list(range(count)), []
-    while images:
-        following = workers.next_batches(images, most)
-        assert [i for batch in following for i in batch] == images[: sum(map(len, following))]
-        images = images[sum(map(len, following)) :]
-        sizes.append([len(batch) for batch in following])
-    return sizes
+def sizes(workers, count, most):
+    """Of the batches in which ``count`` images go."""
+    images = list(range(count))
+    batches = list(workers.batches(images, most))
+    assert [i for batch in batches for i in batch] == images
+    return [len(batch) for batch in batches]
 
 
-def test_batches_go_side_by_side_and_end_even(workers):
-    assert batches(workers, 0, 16) == []
-    assert batches(workers, FEW, 16) == [[FEW]]  # not worth dividing
-    assert batches(workers, 3, 2) == [[2, 1]]  # unless it may not be larger
-    assert batches(workers, 16, 16) == [[8, 8]]
-    assert batches(workers, 17, 16) == [[9, 8]]
-    assert batches(workers, 50, 16) == [[16, 16], [9, 9]]
+def test_batches_end_even(workers):
+    assert sizes(workers, 0, 16) == []
+    assert sizes(workers, FEW, 16) == [FEW]  # not worth dividing
+    assert sizes(workers, 3, 2) == [2, 1]  # unless it may not be larger
+    assert sizes(workers, 16, 16) == [8, 8]
+    assert sizes(workers, 17, 16) == [9, 8]
+    assert sizes(workers, 50, 16) == [16, 16, 9, 9]
 
 
 def test_elsewhere_batches_take_turns():
     workers = BatchWorkers(ELSEWHERE, 2)
-    assert batches(workers, 150, 64) == [[64], [64], [22]]
-    assert workers.run(lambda _: get_ident(), [0, 1]) == [get_ident()] * 2
+    assert sizes(workers, 150, 64) == [64, 64, 22]
+    assert list(workers.run(lambda _: get_ident(), [0, 1])) == [get_ident()] * 2
 
 
 def test_batches_are_small_where_maps_are_large():
@@ -58,14 +63,32 @@ def test_batches_run_at_the_same_time_on_one_core_each(workers):
         return torch.get_num_threads()
 
     before = torch.get_num_threads()
-    assert workers.run(cores, [0, 1]) == [1, 1]
+    assert list(workers.run(cores, [0, 1])) == [1, 1]
     assert torch.get_num_threads() == before
 
 
-def test_a_batch_alone_takes_the_same_thread_each_time(workers):
-    first, second = workers.run(lambda _: get_ident(), [0, 1])
-    assert first != second
-    assert [workers.run(lambda _: get_ident(), [0]) for _ in range(10)] == [[first]] * 10
+def test_a_free_thread_takes_the_next_batch(workers):
+    third = Event()
+
+    def first_waits_for_third(position):
+        if position == 0:
+            assert third.wait(timeout=20)
+        if position == 2:
+            third.set()
+        return get_ident()
+
+    slow, *others = workers.run(first_waits_for_third, range(3))
+    assert slow not in others
+
+
+def test_callers_take_turns(workers):
+    """One with many batches leaves others a place soon."""
+    ended = []
+    many = workers.run(ended.append, range(100))
+    next(many)
+    assert list(workers.run(lambda i: i, ["other"])) == ["other"]
+    assert len(ended) <= WAITING * 2 + 1
+    many.close()
 
 
 def test_threads_that_start_later_keep_the_callers_number(workers):
@@ -76,7 +99,23 @@ def test_threads_that_start_later_keep_the_callers_number(workers):
 
 
 def test_errors_and_order_come_through(workers):
-    assert workers.run(lambda x: 2 * x, [1, 2, 3]) == [2, 4, 6]
+    assert list(workers.run(lambda x: 2 * x, range(20))) == list(range(0, 40, 2))
     assert list(workers.each_picture(lambda x: None, range(3))) == [None] * 3
     with pytest.raises(ZeroDivisionError):
-        workers.run(lambda x: 1 // x, [1, 0])
+        list(workers.run(lambda x: 1 // x, [1, 0]))
+
+
+def test_nothing_is_under_way_after_an_error(workers):
+    begun, ended = [], []
+
+    def fail_first(position):
+        begun.append(position)
+        if position == 0:
+            raise ZeroDivisionError
+        sleep(0.05)
+        ended.append(position)
+
+    with pytest.raises(ZeroDivisionError):
+        list(workers.run(fail_first, range(10)))
+    assert sorted(begun[1:]) == sorted(ended)
+    assert len(ended) < 9

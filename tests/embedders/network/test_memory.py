@@ -27,9 +27,9 @@ from probing_core.embedders.network.cpu_batches import BatchWorkers
 MAP, COUNT = 19 * 2**20, 40
 workers = BatchWorkers(torch.device("cpu"), 2)
 layers = lambda _: [torch.ones(MAP // 4) for _ in range(3)] and None
-workers.run(layers, range(COUNT))
+list(workers.run(layers, range(COUNT)))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-workers.run(layers, range(COUNT))
+list(workers.run(layers, range(COUNT)))
 faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 kept = psutil.Process().memory_info().rss
 workers.release()
