@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import signal
 import subprocess
@@ -27,7 +26,7 @@ PLAIN = tuple(OBJECTIVES)
 """Recipes that are called like their objective: one for each."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _save_often(monkeypatch):
     monkeypatch.setattr(loop, "SAVE_EVERY", 2)
 
@@ -48,6 +47,7 @@ def outcome(folder: Path) -> tuple[str, bytes]:
     return (folder / "log.jsonl").read_text(), (folder / "encoder.safetensors").read_bytes()
 
 
+@pytest.mark.usefixtures("_save_often")
 @pytest.mark.parametrize("name", PLAIN)
 def test_same_seed_same_losses_even_after_a_stop(name: str, sixteen, tmp_path: Path) -> None:
     pretrain(name, sixteen, tmp_path / "a", steps=4)
@@ -65,6 +65,7 @@ def test_another_seed_gives_other_losses(drawn, tmp_path: Path) -> None:
     assert read_log(tmp_path / "0")[0]["loss"] != read_log(tmp_path / "1")[0]["loss"]
 
 
+@pytest.mark.usefixtures("_save_often")
 def test_a_killed_training_goes_on(drawn, tmp_path: Path) -> None:
     """CAN has everything that could be lost: noise, masks, views, batch statistics, the optimizer's moments."""
     script = f"""
@@ -182,18 +183,12 @@ def test_two_views_cost_twice_and_masks_save(sixteen, pictures) -> None:
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_without_steps_the_budget_decides(name: str, drawn, tmp_path: Path, monkeypatch) -> None:
-    flops = pretrain_flops(name, drawn, tmp_path / "one")
-    monkeypatch.setattr(loop, "FLOP_BUDGET", 2.4 * flops)
-    pretrain(name, drawn, tmp_path / "two")
-    facts = read_facts(tmp_path / "two")
+def test_without_steps_the_budget_decides(name: str, sixteen, pictures, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(loop, "FLOP_BUDGET", 2.4 * 16 * flops_of(name, sixteen, pictures))
+    pretrain(name, sixteen, tmp_path)
+    facts = read_facts(tmp_path)
     assert facts.steps == 2
     assert facts.images_seen == 32
-
-
-def pretrain_flops(name: str, corpus, folder: Path) -> int:
-    pretrain(name, corpus, folder, steps=1)
-    return json.loads((folder / "training.json").read_text())["flops_per_step"]
 
 
 # Steps of the overfit, and the share of the starting loss below which it must end. A loss that does not fall, or

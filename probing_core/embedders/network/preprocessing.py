@@ -34,14 +34,13 @@ def crop_fraction(size: int, resized: int) -> float:
 
 
 @lru_cache(maxsize=32)
-def value_table(preprocessing: Preprocessing) -> np.ndarray:
+def value_table(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
     """(1, 256, 3) ``float32``: what each ``uint8`` value of each channel becomes.
 
     In ``float32`` step by step, as ``ToTensor`` and ``Normalize`` compute it. Read only: it is made once.
     """
     values = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
-    mean, std = np.array(preprocessing.mean, np.float32), np.array(preprocessing.std, np.float32)
-    table = ((values - mean) / std)[None]
+    table = ((values - np.array(mean, np.float32)) / np.array(std, np.float32))[None]
     table.flags.writeable = False
     return table
 
@@ -73,7 +72,7 @@ def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map
     Raises:
         ValueError: ``resize`` is "none" and the pictures differ in size.
     """
-    table = value_table(preprocessing)
+    table = value_table(tuple(preprocessing.mean), tuple(preprocessing.std))
     if preprocessing.resize == "none":
         height, width = images[0].shape[:2]
     else:
