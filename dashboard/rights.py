@@ -124,11 +124,22 @@ def has_password() -> bool:
 
 
 def is_signed_in() -> bool:
-    """Whether the visitor has signed in, with an address that the secrets list if they list any."""
+    """Whether the visitor has signed in, with a verified address that the secrets list if they list any."""
     if st.user.get("is_logged_in") is not True:
         return False
     listed = st.secrets.get("probing", {}).get("allowed")
-    return listed is None or (st.user.get("email") in listed and st.user.get("email_verified") is not False)
+    if listed is None:
+        return True
+    # Some providers write truth as text; one that does not state it is trusted, as is one that signs nobody else in.
+    verified = str(st.user.get("email_verified", True)).lower() == "true"
+    return verified and st.user.get("email") in ([listed] if isinstance(listed, str) else listed)
+
+
+def account() -> str:
+    """The name under which the visitor has signed in, allowed or not; empty if they have not."""
+    if st.user.get("is_logged_in") is not True:
+        return ""
+    return str(st.user.get("email") or st.user.get("name") or st.user.get("sub") or "an account without a name")
 
 
 def ways() -> Ways:
@@ -137,6 +148,11 @@ def ways() -> Ways:
 
 def refusal(what: str) -> str:
     """What a visitor without rights reads who asks for ``what``, as in `require`."""
+    if account():
+        return (
+            f"{what} is not open to the account with which you are signed in: whoever runs this dashboard lists the "
+            "addresses that may, and its provider must have verified yours."
+        )
     asked = "which the pages New run and Scan ask for"
     match ways():
         case (True, True):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.errors import StreamlitAuthError
 
 from dashboard import rights
+from dashboard.text import plain
 
 
 def show_status() -> None:
@@ -12,14 +14,17 @@ def show_status() -> None:
     if rights.on_this_machine():
         return
     with st.sidebar:
+        who = plain(rights.account())
         if rights.is_signed_in():
-            st.caption(":material/lock_open: You are signed in: everything is open to you.")
-            st.button("Sign out", on_click=st.logout, type="tertiary", icon=":material/logout:")
+            st.caption(f":material/lock_open: You are signed in as {who}: everything is open to you.")
         elif rights.has_password():
             st.caption(":material/lock_open: The password is entered: everything is open in this tab.")
             st.button("Lock", on_click=rights.lock, type="tertiary", icon=":material/lock:")
         elif not rights.allowed():
-            st.caption(":material/lock: You may look and drop pictures in; runs and scans are locked.")
+            signed = f"You are signed in as {who}. " if who else ""
+            st.caption(f":material/lock: {signed}You may look and drop pictures in; runs and scans are locked.")
+        if who:
+            st.button("Sign out", on_click=st.logout, type="tertiary", icon=":material/logout:")
 
 
 def ask(what: str) -> bool:
@@ -40,5 +45,13 @@ def ask(what: str) -> bool:
                     st.rerun()
                 st.error(problem, icon=":material/error:")
     if ways.sign_in:
-        st.button("Sign in", on_click=st.login, icon=":material/login:")
+        st.button("Sign in", on_click=_sign_in, icon=":material/login:")
     return False
+
+
+def _sign_in() -> None:
+    """Sends the browser to the provider, which asks for the account anew."""
+    try:
+        st.login()
+    except StreamlitAuthError as error:
+        st.error(f"Nobody can sign in on this server as it is set up. {plain(str(error))}", icon=":material/error:")

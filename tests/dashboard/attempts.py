@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import TypeVar
 
 Test = TypeVar("Test", bound=Callable[..., None])
 
-ROWS: list[tuple[str, str]] = []
+ROWS: list[tuple[str, str, str]] = []
+"""The module of the test, what it tries, and what comes back."""
 
 
 def attempt(tried: str, came_back: str) -> Callable[[Test], Test]:
     """Notes what a test tries, and what it asserts to come back."""
 
     def note(test: Test) -> Test:
-        ROWS.append((tried, came_back))
+        ROWS.append((test.__module__, tried, came_back))
         return test
 
     return note
 
 
 def table() -> str:
-    """As Markdown."""
-    return "\n".join(["| tried | came back |", "| --- | --- |", *(f"| {a} | {b} |" for a, b in ROWS)])
+    """As Markdown, in the order of the modules' names and within each of its lines."""
+    rows = sorted(ROWS, key=itemgetter(0))
+    return "\n".join(["| tried | came back |", "| --- | --- |", *(f"| {a} | {b} |" for _, a, b in rows)])

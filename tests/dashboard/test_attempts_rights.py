@@ -60,7 +60,8 @@ def sign_in(made_run, tmp_path_factory) -> Iterator[str]:
 def is_locked(visitor: Visitor, page: str = "new-run") -> bool:
     """Whether ``page`` shows this visitor neither its form nor what it has found, but the way to rights."""
     words = visitor.visit(page)
-    locked = any(why in words for why in ("needs the password", "needs a sign-in", "no password is set"))
+    whys = ("needs the password", "needs a sign-in", "no password is set", "is not open to the account")
+    locked = any(why in words for why in whys)
     assert locked != ("Start" in visitor.widgets)
     return locked
 

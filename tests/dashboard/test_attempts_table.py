@@ -7,10 +7,10 @@ from pathlib import Path
 from dashboard.middleware import A_VISITOR, BYTES_A_SECOND, PATIENCE_S, THE_SERVER
 from dashboard.widgets import upload
 from probing_core.images import MAX_BYTES, MAX_PIXELS
-from tests.dashboard import attempts, test_attempts_rights, test_attempts_uploads
+from tests.dashboard import attempts, test_attempts_rights, test_attempts_uploads, test_browser_sign_in
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
-TESTS = (test_attempts_rights, test_attempts_uploads)
+TESTS = (test_attempts_rights, test_attempts_uploads, test_browser_sign_in)
 """Whose import has noted the attempts."""
 
 

@@ -146,6 +146,12 @@ def signed_in(user: dict, secrets: dict, monkeypatch) -> bool:
         ({"is_logged_in": True, "email": "b@x.org"}, LISTED, False),
         ({"is_logged_in": True}, LISTED, False),
         ({"is_logged_in": True, "email": "a@x.org", "email_verified": False}, LISTED, False),
+        ({"is_logged_in": True, "email": "a@x.org", "email_verified": "false"}, LISTED, False),
+        ({"is_logged_in": True, "email": "a@x.org", "email_verified": None}, LISTED, False),
+        ({"is_logged_in": True, "email": "a@x.org", "email_verified": "true"}, LISTED, True),
+        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": {"allowed": "a@x.org"}}, True),
+        ({"is_logged_in": True, "email": "x.org"}, {"probing": {"allowed": "a@x.org"}}, False),
+        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": {"allowed": []}}, False),
         ({"is_logged_in": "True"}, {}, False),
     ],
 )  # fmt: skip
