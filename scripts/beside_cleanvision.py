@@ -22,11 +22,11 @@ import pandas as pd
 
 from probing_core import Predictor
 from probing_core.corpora import open_corpus
-from probing_core.errors import ProbingError
 from probing_core.images import encode_png
 from probing_core.prediction.scan import scan
 from probing_core.prediction.verdicts import STRANGE, UNTOUCHED
 from probing_core.transforms.base import Image
+from scripts._command import errors_in_a_line
 from scripts.detector_scores import publish
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,7 +102,8 @@ def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
+@errors_in_a_line
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("corpus", metavar="CORPUS", help="with photographs of the split test")
@@ -111,15 +112,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         folder, out = Path(place) / "pictures", Path(place) / "scan"
         folder.mkdir()
-        try:
-            make_folder(options.corpus, folder)
-            scan(folder, out, options.run)
-            text = table(pd.read_parquet(out / "verdicts.parquet"), issues_of(folder))
-            publish(Predictor(options.run), "beside_cleanvision", text, options.write)
-        except (ProbingError, OSError, subprocess.CalledProcessError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-    return 0
+        make_folder(options.corpus, folder)
+        scan(folder, out, options.run)
+        text = table(pd.read_parquet(out / "verdicts.parquet"), issues_of(folder))
+        publish(Predictor(options.run), "beside_cleanvision", text, options.write)
 
 
 if __name__ == "__main__":

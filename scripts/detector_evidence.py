@@ -14,12 +14,12 @@ from pathlib import Path
 import pandas as pd
 
 from probing_core import Predictor
-from probing_core.errors import ProbingError
 from probing_core.measures.intervals import Interval
 from probing_core.pipeline.verdicts.scoring import AS_IT_IS
 from probing_core.prediction.calibration import Calibration, calibration_of
 from probing_core.prediction.power import power_of, with_p_values
 from probing_core.runs.layout import DETECTOR, scored_views_path
+from scripts._command import errors_in_a_line
 from scripts.detector_scores import publish, share
 
 LEVELS = (0.05, 0.01)
@@ -73,19 +73,15 @@ def _percent(share: Interval) -> str:
     return f"{share.value:.1%} ({max(share.low, 0):.1%} to {min(share.high, 1):.1%})"
 
 
-def main() -> int:
+@errors_in_a_line
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--write", action="store_true", help="into docs/detector.md")
     options = parser.parse_args()
-    try:
-        predictor = Predictor(options.run)
-        rows = predictor.store.read_table(scored_views_path(DETECTOR))
-    except (ProbingError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    predictor = Predictor(options.run)
+    rows = predictor.store.read_table(scored_views_path(DETECTOR))
     publish(predictor, "detector_evidence", tables(rows), options.write)
-    return 0
 
 
 def tables(rows: pd.DataFrame) -> str:

@@ -22,13 +22,13 @@ import pandas as pd
 
 from probing_core import Predictor
 from probing_core.corpora import open_corpus
-from probing_core.errors import ProbingError
 from probing_core.prediction.parallel import cores, in_chunks, one_core_threads
 from probing_core.prediction.score import has_no_color
 from probing_core.prediction.tiles import cut
 from probing_core.prediction.verdicts import ALTERED, STRANGE, UNTOUCHED
 from probing_core.runs.layout import DETECTOR
 from probing_core.transforms.base import Image
+from scripts._command import errors_in_a_line
 from scripts.detector_scores import publish, share
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,7 +112,8 @@ def table(rows: pd.DataFrame) -> str:
     return "\n".join([head, "", *lines])
 
 
-def main() -> int:
+@errors_in_a_line
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--view", metavar="CORPUS", help="photographs that are altered at the view's size")
@@ -122,23 +123,18 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="into docs/detector.md")
     options = parser.parse_args()
     parts = []
-    try:
-        predictor = Predictor(options.run)
-        for library in options.library or LIBRARIES:
-            for size, name in (("view", options.view), ("large", options.large)):
-                if not name:
-                    continue
-                view = predictor.recipe.view if size == "view" else None
-                batches = photographs(name, view, options.photographs)
-                rows = pd.concat([judged(predictor, altered(library, batch), size) for batch in batches])
-                at = f"at {view} px" if view else "at their own size"
-                parts.append(f"#### {library}, photographs {at}\n\n{table(rows)}")
-                print(parts[-1], file=sys.stderr, flush=True)
-        publish(predictor, "detector_foreign", "\n\n".join(parts), options.write)
-    except (ProbingError, OSError, subprocess.CalledProcessError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    predictor = Predictor(options.run)
+    for library in options.library or LIBRARIES:
+        for size, name in (("view", options.view), ("large", options.large)):
+            if not name:
+                continue
+            view = predictor.recipe.view if size == "view" else None
+            batches = photographs(name, view, options.photographs)
+            rows = pd.concat([judged(predictor, altered(library, batch), size) for batch in batches])
+            at = f"at {view} px" if view else "at their own size"
+            parts.append(f"#### {library}, photographs {at}\n\n{table(rows)}")
+            print(parts[-1], file=sys.stderr, flush=True)
+    publish(predictor, "detector_foreign", "\n\n".join(parts), options.write)
 
 
 if __name__ == "__main__":

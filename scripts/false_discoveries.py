@@ -20,7 +20,6 @@ import pandas as pd
 from probing_core import Predictor
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.errors import ProbingError
 from probing_core.pipeline.verdicts.scoring import plan_alterations
 from probing_core.prediction.calibration import p_values
 from probing_core.prediction.detector import Detector
@@ -31,6 +30,7 @@ from probing_core.prediction.training_mix import make_views
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms
 from probing_core.transforms.base import Image, Transform
+from scripts._command import errors_in_a_line
 from scripts.detector_scores import measured, publish
 
 CLEAN, UNTOUCHED, ALTERED, REDRAWS, RATE = 500, 2000, 100, 200, 0.1
@@ -96,7 +96,8 @@ def simulate(table: pd.DataFrame, redraws: int = REDRAWS, seed: int = 0) -> pd.D
     return pd.DataFrame(found, columns=["rate", "power"])
 
 
-def main() -> int:
+@errors_in_a_line
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("corpora", nargs="+", metavar="CORPUS")
@@ -105,20 +106,15 @@ def main() -> int:
     options = parser.parse_args()
     lines = ["| photographs | untouched ones | false among finds, mean | altered found, mean | 5th to 95th |"]
     lines.append("| --- | --- | --- | --- | --- |")
-    try:
-        predictor = Predictor(options.run)
-        for name in options.corpora:
-            table = scores_of(predictor.detector(), predictor.recipe, open_corpus(name), options.cache)
-            photographs = table.loc[table["group"] == "identity", "base_id"].nunique()
-            drawn = simulate(table)
-            low, high = drawn["power"].quantile([0.05, 0.95])
-            cells = [f"`{Path(name).name}`", f"{photographs:,}", f"{drawn['rate'].mean():.1%}"]
-            lines.append(f"| {' | '.join(cells)} | {drawn['power'].mean():.1%} | {low:.0%} to {high:.0%} |")
-        publish(predictor, "false_discoveries", "\n".join(lines), options.write)
-    except (ProbingError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    predictor = Predictor(options.run)
+    for name in options.corpora:
+        table = scores_of(predictor.detector(), predictor.recipe, open_corpus(name), options.cache)
+        photographs = table.loc[table["group"] == "identity", "base_id"].nunique()
+        drawn = simulate(table)
+        low, high = drawn["power"].quantile([0.05, 0.95])
+        cells = [f"`{Path(name).name}`", f"{photographs:,}", f"{drawn['rate'].mean():.1%}"]
+        lines.append(f"| {' | '.join(cells)} | {drawn['power'].mean():.1%} | {low:.0%} to {high:.0%} |")
+    publish(predictor, "false_discoveries", "\n".join(lines), options.write)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ import pandas as pd
 
 from probing_core import Predictor
 from probing_core.corpora.photos import photographs
-from probing_core.errors import ProbingError
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.intervals import Interval, interval
 from probing_core.prediction.tiles import cut
+from scripts._command import errors_in_a_line
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = {
@@ -85,16 +85,13 @@ def _mean_of_groups(rows: pd.DataFrame) -> Interval:
     return interval(balanced_accuracy(truth, said, rows["photograph"].to_numpy()), low=0, high=1)
 
 
-def main() -> int:
+@errors_in_a_line
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--library", choices=LIBRARIES, default="albumentations")
     options = parser.parse_args()
-    try:
-        told = predict(Predictor(options.run), pictures(options.library))
-    except (ProbingError, subprocess.CalledProcessError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    told = predict(Predictor(options.run), pictures(options.library))
     table = hit_rates(told)
     columns = [name for name in table if name not in ("from", "to")]
     print(f"| model | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}")
@@ -104,7 +101,6 @@ def main() -> int:
         print(f"| `{model}` | {' | '.join(cells)} |")
     worst = told.assign(hit=told["said"] == told["group"]).groupby(["model", "operation"])["hit"].mean().unstack()
     print("\nBy operation, in percent:\n\n" + (worst * 100).round(0).to_string(), file=sys.stderr)
-    return 0
 
 
 if __name__ == "__main__":

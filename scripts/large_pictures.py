@@ -21,7 +21,6 @@ import pandas as pd
 from probing_core import Predictor
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
-from probing_core.errors import ProbingError
 from probing_core.measures.outlier_scores import auroc
 from probing_core.pipeline.verdicts.photographs import ROLES
 from probing_core.pipeline.verdicts.scoring import views_of
@@ -34,6 +33,7 @@ from probing_core.runs.layout import DETECTOR, scored_views_path
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms
 from probing_core.transforms.base import Image
+from scripts._command import errors_in_a_line
 from scripts.detector_scores import Measured, measured, publish
 
 SPLITS = ("val", "calibrate", "test")
@@ -110,7 +110,8 @@ def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataF
     return "\n".join(lines)
 
 
-def main() -> int:
+@errors_in_a_line
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("corpus", metavar="CORPUS", help="of large photographs, as parquet:FILE")
@@ -118,14 +119,10 @@ def main() -> int:
     parser.add_argument("--report", metavar="WAY", help="calibrate this way and report on the test photographs, once")
     parser.add_argument("--write", action="store_true", help="into docs/detector.md")
     options = parser.parse_args()
-    try:
-        predictor = Predictor(options.run)
-        X, table = crops_of(predictor.recipe, open_corpus(options.corpus), options.cache)
-        scores = dict(ways(predictor.detector(), X, table))
-        at_view = predictor.store.read_table(scored_views_path(DETECTOR))
-    except (ProbingError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    predictor = Predictor(options.run)
+    X, table = crops_of(predictor.recipe, open_corpus(options.corpus), options.cache)
+    scores = dict(ways(predictor.detector(), X, table))
+    at_view = predictor.store.read_table(scored_views_path(DETECTOR))
     val = pd.DataFrame({way: separation(table, score) for way, score in scores.items()}).T
     val.insert(0, "mean", val.mean(axis=1))
     val = val.sort_values("mean", ascending=False)
@@ -136,7 +133,6 @@ def main() -> int:
     if options.report:
         text += f"\n\nOn test:\n\n{report(table, scores, at_view, options.report)}"
     publish(predictor, "large_pictures", text, options.write)
-    return 0
 
 
 if __name__ == "__main__":

@@ -111,16 +111,8 @@ def _results(out: Path) -> None:
             table = table.drop(columns="q")
         tables.show_table(table.sort_values("p", na_position="last"), f"scan-table-{out.name}", height=500)
         page_file = out / "index.html"
-        st.download_button(
-            "The page with thumbnails",
-            page_file.read_bytes,
-            file_name=f"{out.name}.html",
-            mime="text/html",
-            key=f"scan-page-{out.name}",
-            type="tertiary",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        label, name = "The page with thumbnails", f"{out.name}.html"
+        tables.download_file(page_file.read_bytes, f"scan-page-{out.name}", label, name, "text/html")
 
 
 def _status(report: Report | None) -> str:

@@ -87,11 +87,20 @@ def chart(
 
 def download(table: Table, key: str, label: str = "Data as CSV", name: str = "") -> None:
     """A button that downloads ``table`` as ``NAME.csv``, or ``KEY.csv``; it becomes CSV only then."""
+
+    def csv() -> str:
+        return (table() if callable(table) else table).to_csv(index=False)
+
+    download_file(csv, key, label, f"{name or key}.csv", "text/csv")
+
+
+def download_file(content: Callable[[], str | bytes], key: str, label: str, name: str, mime: str) -> None:
+    """A button that downloads ``content``, which is made only then; the page does not run again."""
     st.download_button(
         label,
-        lambda: (table() if callable(table) else table).to_csv(index=False),
-        file_name=f"{name or key}.csv",
-        mime="text/csv",
+        content,
+        file_name=name,
+        mime=mime,
         key=f"download-{key}",
         type="tertiary",
         icon=":material/download:",

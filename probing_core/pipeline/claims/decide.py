@@ -167,12 +167,13 @@ def of_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -
 
 
 def _rank_correlation(scores: np.ndarray) -> np.ndarray:
-    """Spearman's (B,) of the two rows of (2, roles, B) ``scores``."""
+    """Spearman's (B,) of the two rows of (2, roles, B) ``scores``; not a number where all roles of a row are alike."""
     from scipy.stats import rankdata
 
     ranks = rankdata(scores, axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
-    return (ranks[0] * ranks[1]).sum(0) / np.sqrt((ranks[0] ** 2).sum(0) * (ranks[1] ** 2).sum(0))
+    spread = np.sqrt((ranks**2).sum(axis=1).prod(axis=0))
+    return (ranks[0] * ranks[1]).sum(0) / np.where(spread > 0, spread, np.nan)
 
 
 def _correlation_of_each_training(scores: Sequence[Sequence[Trainings]]) -> list[float]:

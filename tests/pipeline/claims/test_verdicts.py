@@ -186,6 +186,7 @@ def test_content_and_style_that_rise_together_do_not_trade_off():
     opposite = {m: [accuracy(0.9 - 0.12 * i, i, 600)] for i, m in enumerate(ROLES)}
     assert decide.of_ranks(style, style)[0] == HOLDS
     assert decide.of_ranks(style, opposite)[0] == FAILS
+    assert decide.of_ranks(style, dict.fromkeys(ROLES, style[MAE]))[0] == OPEN  # no ranks, so nothing to correlate
     verdict, said = decide.of_ranks(style, {MAE: style[MAE]})
     assert verdict == OPEN
     assert "takes 4 encoders with both accuracies; the run has MAE." in said
