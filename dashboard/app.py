@@ -144,7 +144,7 @@ def pick_run() -> None:
     if missing and shown == instead and missing not in names:
         st.warning(
             f"There is no run '{plain(missing)}' on this computer, or it is not complete; shown is '{plain(shown)}'. "
-            "`streamlit run dashboard/app.py -- --run DIR` opens one from elsewhere.",
+            "`probing demo --run DIR` opens one from elsewhere.",
             icon=":material/error:",
         )
 

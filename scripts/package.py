@@ -11,21 +11,17 @@ Nothing is uploaded.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-import venv
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from probing_core.runs.progress import duration
+from scripts.fresh import SERVED_S, install
 
 ROOT = Path(__file__).resolve().parents[1]
 DIST_MB, DATA_MB = 100, 90
@@ -33,8 +29,6 @@ DIST_MB, DATA_MB = 100, 90
 
 PREFIXES = ("probing_core/", "dashboard/")
 """What may stand at the root of the wheel, beside its metadata."""
-
-SERVED_S = 180
 
 
 def main() -> None:
@@ -80,70 +74,33 @@ def check_contents(wheel: Path) -> None:
 
 def try_wheel(wheel: Path, folder: Path) -> None:
     """Installs ``wheel`` into a fresh environment within ``folder`` and calls its commands from an empty folder."""
-    venv.create(folder / "venv", with_pip=True)
-    scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    python, probing = str(scripts / "python"), str(scripts / "probing")
     started = time.monotonic()
-    subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", str(wheel)], check=True)
+    fresh = install(wheel, folder)
     taken = sum(path.stat().st_size for path in (folder / "venv").rglob("*") if path.is_file())
     print(f"installed in {duration(time.monotonic() - started)}; the environment takes {taken / 1e6:,.0f} MB of disk")
-    home, empty = folder / "home", folder / "empty"
-    home.mkdir()
-    empty.mkdir()
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "XDG_", "STREAMLIT_"))}
-    env |= {"HOME": str(home), "USERPROFILE": str(home), "APPDATA": str(home), "LOCALAPPDATA": str(home)}
 
     def call(*arguments: str) -> str:
         began = time.monotonic()
-        done = subprocess.run(arguments, cwd=empty, env=env, capture_output=True, text=True, check=False)
-        words = " ".join(arguments[1:])
-        expect(done.returncode == 0, f"`probing {words}` ends well ({time.monotonic() - began:.1f} s)", done.stderr)
+        done = fresh.call(*arguments)
+        words = " ".join(arguments)
+        expect(done.returncode == 0, f"`{words}` ends well ({time.monotonic() - began:.1f} s)", done.stderr)
         return done.stdout
 
     version = re.search(r'__version__ = "(.+)"', (ROOT / "probing_core" / "__init__.py").read_text(encoding="utf-8"))
-    expect(version is not None and version[1] in call(probing, "--version"), "the version is that of the source")
-    expect("zoo/mae" in call(probing, "models"), "the zoo is listed")
-    where = call(python, "-c", "import probing_core.paths as p; print(p.data_dir() / 'reference')").strip()
+    expect(version is not None and version[1] in call("probing", "--version"), "the version is that of the source")
+    expect("zoo/mae" in call("probing", "models"), "the zoo is listed")
+    where = call("python", "-c", "import probing_core.paths as p; print(p.data_dir() / 'reference')").strip()
     expect(str(folder) in where, "the data are those of the environment")
-    call(probing, "verify", "--run", where)
-    call(python, "-c", "import skimage.data, skimage.io; skimage.io.imsave('cat.png', skimage.data.chelsea())")
-    rows = call(probing, "predict", "cat.png", "--run", where, "--models", "zoo/mae", "--json")
+    call("probing", "verify", "--run", where)
+    call("python", "-c", "import skimage.data, skimage.io; skimage.io.imsave('cat.png', skimage.data.chelsea())")
+    rows = call("probing", "predict", "cat.png", "--run", where, "--models", "zoo/mae", "--json")
     expect('"probability"' in rows, "a picture is predicted")
-    with served(probing, empty, env) as address:
+    with fresh.demo() as address:
         page = urllib.request.urlopen(address, timeout=10).read().decode()
         expect("<html" in page.lower(), f"the dashboard answers at {address}")
         open_page(address)
-    expect([p.name for p in empty.iterdir()] == ["cat.png"], "nothing was written into the folder of the caller")
-    expect(any(home.rglob("run.toml")), "the demo run lies where the system keeps a user's data")
-
-
-@contextlib.contextmanager
-def served(probing: str, empty: Path, env: dict[str, str]) -> Iterator[str]:
-    """``probing demo``; its worker is ended as well."""
-    import psutil
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen([probing, "demo", "--port", str(port)], cwd=empty, env=env)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(SERVED_S):
-            expect(server.poll() is None, "`probing demo` goes on")
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
-                break
-            time.sleep(1)
-        else:
-            raise SystemExit(f"error: nothing answers at {address} after {SERVED_S} s.")
-        yield address
-    finally:
-        workers = psutil.Process(server.pid).children(recursive=True)
-        server.terminate()
-        server.wait(30)
-        for worker in workers:
-            with contextlib.suppress(psutil.Error):
-                worker.kill()
-                worker.wait(30)
+    expect([p.name for p in fresh.empty.iterdir()] == ["cat.png"], "nothing was written into the folder of the caller")
+    expect(any(fresh.home.rglob("run.toml")), "the demo run lies where the system keeps a user's data")
 
 
 def open_page(address: str) -> None:

@@ -20,7 +20,8 @@ from tests.dashboard.browser import ADDRESSES, WAIT_MS, browser, served, settle 
 DRAWN_MS = 2500
 DRAWN = """!document.querySelector('[data-testid=stSkeleton]') && [...document.querySelectorAll('.probing-plot')]
   .filter((plot) => plot.getBoundingClientRect().top < innerHeight && plot.clientWidth)
-  .every((plot) => plot.querySelector('.main-svg'))"""
+  .every((plot) => plot.querySelector('.main-svg'))
+  && [...document.querySelectorAll('.probing-map')].every((map) => map.dataset.points)"""
 
 
 def main() -> None:

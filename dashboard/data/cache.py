@@ -83,7 +83,7 @@ def current_run() -> Run:
     if place is None:
         raise NoRun(
             "There are no results to show yet: `probing demo` (in a clone `make demo`) computes the demo run, New run "
-            "starts another, and `streamlit run dashboard/app.py -- --run DIR` opens one from elsewhere."
+            "starts another, and `probing demo --run DIR` opens one from elsewhere."
         )
     return open_run(place.path)
 

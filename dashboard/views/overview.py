@@ -114,7 +114,7 @@ def _change_of_corpus(run: Run) -> None:
     if source is None:
         messages.empty(
             "The probes of this run come from another run, which is not here to be compared with; "
-            "`streamlit run dashboard/app.py -- --run DIR` brings it here."
+            "`probing demo --run DIR` brings it here."
         )
         return
     table = change_of_corpus(run, source)

@@ -25,6 +25,9 @@ def add(commands: Any) -> None:
         "serve the dashboard over the reference run, and compute the demo run meanwhile",
         "probing demo --port 8502",
     )
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="open this run first; the reference run stays beside it"
+    )
     parser.add_argument("--port", type=natural, default=8501, metavar="N", help="default 8501")
     parser.add_argument(
         "--host", metavar="H", help=f"the address to listen on (default {THIS_MACHINE}: this machine alone)"
@@ -45,6 +48,10 @@ def demo(options: argparse.Namespace) -> int:
     if options.password_file:
         read_password(options.password_file)  # now, while its absence can be mended
         os.environ[PASSWORD_FILE] = str(options.password_file.absolute())
+    if options.run:
+        from probing_core.results import Run
+
+        Run.open(options.run)  # now, while a wrong name can be mended
     app = _app()
     code = _run("dashboard.jobs.demo")
     if code:
@@ -56,7 +63,8 @@ def demo(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     address = EVERY_ADDRESS if options.share else options.host or THIS_MACHINE
-    return _run("streamlit", "run", str(app), "--server.address", address, "--server.port", str(options.port))
+    shown = ("--", "--run", str(options.run.absolute())) if options.run else ()
+    return _run("streamlit", "run", str(app), "--server.address", address, "--server.port", str(options.port), *shown)
 
 
 def _run(module: str, *arguments: str) -> int:

@@ -10,6 +10,13 @@ from typing import Any
 from probing_core.cli.arguments import add_command, name_list
 from probing_core.cli.output import fail, print_rows
 from probing_core.errors import ProbingError
+from probing_core.measures.notation import decimal
+
+SHOWN = 3
+"""Classes of each picture and model that people see, most probable first."""
+
+VERDICTS = {"verdict": "verdict", "group": "verdict_group", "p": "p", "n": "n"}
+"""Their columns for people, and in JSON."""
 
 
 def add(commands: Any) -> None:
@@ -45,17 +52,26 @@ def predict(options: argparse.Namespace) -> int:
         rows = predictor.similarity(images, options.text, models=options.models, names=names)
     else:
         rows = predictor.predict(images, task=options.task, models=options.models, names=names)
-    print_rows(rows if options.json else _shorten(rows), options.json)
+    print_rows(rows if options.json else _for_people(rows), options.json)
     return bad
 
 
-def _shorten(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For people: the three most probable classes of each picture and model."""
-    seen: dict[tuple, int] = {}
-    short = []
+def _for_people(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a picture and model: the most probable classes, whether the picture is known, and calibrated verdicts."""
+    from probing_core.prediction.verdicts import NOT_CALIBRATED
+
+    if not rows or "similarity" in rows[0]:
+        return list(rows)
+    answers: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        key = (row["image"], row["model"])
-        seen[key] = seen.get(key, 0) + 1
-        if "similarity" in row or seen[key] <= 3:
-            short.append(row)
+        answers.setdefault((row["image"], row["model"]), []).append(row)
+    calibrated = any(row["verdict"] != NOT_CALIBRATED for row in rows)
+    short = []
+    for (image, model), classes in answers.items():
+        first = classes[0]
+        probable = ", ".join(f"{row['class']} {decimal(100 * row['probability'], 2)} %" for row in classes[:SHOWN])
+        of_verdicts = {name: first[column] for name, column in VERDICTS.items()} if calibrated else {}
+        short.append(
+            {"image": image, "model": model, **of_verdicts, "most probable": probable, "known": first["known"]}
+        )
     return short

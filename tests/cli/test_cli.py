@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from probing_core import cli
-from probing_core.cli import build_parser
+from probing_core.cli import build_parser, predict
 from probing_core.cli.stages import run_options
 from probing_core.images import encode_png, read_image
 from probing_core.transforms import CATALOG
@@ -182,6 +182,32 @@ def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, 
     code, out, _ = call(capsys, "predict", paths[0], "--run", trained, "--task", "group")
     assert code == 0
     assert "identity" in out or "tone" in out or "blur" in out
+    head, *lines = out.splitlines()
+    assert head.split("  ")[0] == "image"
+    assert "verdict" not in head, "nothing is calibrated"
+    assert len(lines) == 2, "one line a model"
+    assert all(line.count(" %") == 3 for line in lines)
+
+
+def test_verdicts_are_shown_where_they_are_calibrated():
+    common = {"image": "a.png", "known": True, "verdict_group": "blur", "p": 0.004, "n": 512}
+    rows = [
+        {"model": model, "class": name, "probability": probability, "verdict": verdict} | common
+        for model, verdict in (("detector", "altered"), ("zoo/mae", "not calibrated"))
+        for name, probability in (("gaussian-blur", 0.987), ("defocus-blur", 0.0123))
+    ]
+    first, second = predict._for_people(rows)
+    assert first == {
+        "image": "a.png",
+        "model": "detector",
+        "verdict": "altered",
+        "group": "blur",
+        "p": 0.004,
+        "n": 512,
+        "most probable": "gaussian-blur 99 %, defocus-blur 1.2 %",
+        "known": True,
+    }
+    assert second["verdict"] == "not calibrated"
 
 
 def test_a_training_of_a_few_steps_ends_with_weights(capsys, tmp_path, few_scenes):

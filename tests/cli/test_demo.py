@@ -10,6 +10,7 @@ import pytest
 import dashboard
 from probing_core import cli
 from probing_core.cli import demo
+from probing_core.paths import reference_run
 
 
 @pytest.fixture
@@ -31,6 +32,19 @@ def test_the_demo_run_is_prepared_and_the_dashboard_served(started, options, add
     assert served[:2] == ("streamlit", "run")
     assert Path(served[2]) == Path(dashboard.__file__).parent / "app.py"
     assert served[3:] == ("--server.address", address, "--server.port", "8765")
+
+
+def test_a_run_of_ones_own_is_opened(started, monkeypatch):
+    run = reference_run()
+    monkeypatch.chdir(run.parent)
+    assert cli.main(["demo", "--run", run.name]) == 0
+    assert started[1][-3:] == ("--", "--run", str(run))
+
+
+def test_a_run_that_is_none_is_refused(started, tmp_path, capsys):
+    assert cli.main(["demo", "--run", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not started
 
 
 def test_nothing_is_served_where_the_demo_run_cannot_be_prepared(monkeypatch):

@@ -1,0 +1,89 @@
+"""The installed package from outside: a fresh virtual environment, an empty folder and a home of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SERVED_S = 180
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Where a newcomer types.
+
+    Attributes:
+        programs: the folder of the environment's commands.
+        empty: the folder in which they are called.
+        home: the user's.
+        env: the variables that they see: none of this process's Python, of its Streamlit or of its data.
+    """
+
+    programs: Path
+    empty: Path
+    home: Path
+    env: dict[str, str]
+
+    def call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """What a command of the environment printed, and how it ended."""
+        command = [str(self.programs / program), *arguments]
+        return subprocess.run(command, cwd=self.empty, env=self.env, capture_output=True, text=True, check=False)
+
+    @contextlib.contextmanager
+    def demo(self) -> Iterator[str]:
+        """The address at which ``probing demo`` answers; its worker is ended as well.
+
+        Raises:
+            RuntimeError: it ended, or nothing answers.
+        """
+        import psutil
+
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [str(self.programs / "probing"), "demo", "--port", str(port)]
+        server = subprocess.Popen(command, cwd=self.empty, env=self.env, stdout=sys.stderr)
+        try:
+            _wait_for(f"http://127.0.0.1:{port}", server)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            workers = psutil.Process(server.pid).children(recursive=True) if server.poll() is None else []
+            server.terminate()
+            server.wait(30)
+            for worker in workers:
+                with contextlib.suppress(psutil.Error):
+                    worker.kill()
+                    worker.wait(30)
+
+
+def install(wheel: Path, folder: Path) -> Fresh:
+    """Installs ``wheel`` into a new environment within ``folder``."""
+    venv.create(folder / "venv", with_pip=True)
+    programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    pip = [str(programs / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*pip, str(wheel.resolve())], check=True)
+    home, empty = folder / "home", folder / "empty"
+    home.mkdir()
+    empty.mkdir()
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "XDG_", "STREAMLIT_"))}
+    env |= dict.fromkeys(("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"), str(home))
+    return Fresh(programs, empty, home, env)
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(SERVED_S * 4):
+        if server.poll() is not None:
+            raise RuntimeError(f"`probing demo` ended with {server.returncode}.")
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
+            return
+        time.sleep(0.25)
+    raise RuntimeError(f"Nothing answers at {address} after {SERVED_S} s.")

@@ -1,0 +1,27 @@
+"""What ``python -m scripts.newcomer`` types exists; the walk itself takes minutes and is no test."""
+
+from __future__ import annotations
+
+from subprocess import CompletedProcess
+
+import pytest
+
+from probing_core import cli
+from scripts import newcomer
+from scripts.fresh import Fresh
+
+
+@pytest.mark.parametrize("arguments", newcomer.TYPED.values(), ids=newcomer.TYPED)
+def test_what_a_newcomer_types_is_a_command(arguments):
+    assert callable(cli.build_parser().parse_args(arguments).command)
+
+
+def test_a_step_that_fails_says_why_in_its_row(tmp_path, monkeypatch, capsys):
+    ended = CompletedProcess([], 2, "", "Loading\nerror: There is no picture.\n")
+    monkeypatch.setattr(Fresh, "call", lambda self, *arguments: ended)
+    with newcomer.step("own picture", "probing predict cat.jpg"):
+        newcomer.call(Fresh(tmp_path, tmp_path, tmp_path, {}), ("predict", "cat.jpg"))
+    row = capsys.readouterr().out.strip().splitlines()[-1]
+    what, seconds, busy, how = [cell.strip() for cell in row.strip("|").split("|")]
+    assert (what, how) == ("own picture", "probing predict cat.jpg: exit 2, error: There is no picture.")
+    assert float(seconds) >= float(busy) == 0
