@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ import psutil
 from dashboard import rights
 from probing_core.errors import BadRun
 from probing_core.runs.layout import LOG, PROGRESS, WORKER_OUTPUT
+from probing_core.runs.options import ENGINES, LOCAL
 from probing_core.runs.progress import Report
 from probing_core.runs.store import write_atomically
 
@@ -41,6 +43,11 @@ def report_of(run: Path) -> Report | None:
     if report.state == "running" and _process(report) is None:
         return replace(report, state="cancelled")
     return report
+
+
+def engines() -> tuple[str, ...]:
+    """What can embed here, see `Options.engine`."""
+    return ENGINES if find_spec("ray") else (LOCAL,)
 
 
 def start(run: Path, arguments: Sequence[str]) -> None:

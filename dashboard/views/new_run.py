@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+from dataclasses import fields
 
 import streamlit as st
 
@@ -17,7 +19,7 @@ from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
 from probing_core.results import RunPlace
 from probing_core.runs import layout
-from probing_core.runs.options import Options
+from probing_core.runs.options import LOCAL, RAY, Options
 from probing_core.runs.progress import Report, duration
 from probing_core.runs.recipe import VIEW
 from probing_core.runs.samples import FEW_PHOTOGRAPHS
@@ -44,6 +46,9 @@ def show() -> None:
     estimated = _estimate(arguments) if arguments["models"] and wanted else None
     if problem:
         st.caption(f":material/edit: {problem}")
+    st.caption("The same from a terminal:")
+    command = ["probing", "run", "--out", str(runs_dir() / name) if name else "DIR", *_command(arguments)]
+    st.code(shlex.join(command), language=None, wrap_lines=True)
     if st.button("Start", type="primary", disabled=bool(problem) or estimated is None, icon=":material/play_arrow:"):
         worker.start(runs_dir() / name, _command(arguments))
         banner.watch(name)
@@ -80,7 +85,9 @@ def _form() -> tuple[str, dict, str, bool]:
             VIEWS,
             help="The square that models receive.",
         )
+    engine, address = _engine()
     arguments = {"corpus": corpus, "models": models, "view": view, "limit": int(limit), "groups": groups}
+    arguments |= {"engine": engine, "address": address}
     problem = _problem(name, models, wanted, known)
     return name, arguments, problem, wanted and known
 
@@ -153,6 +160,23 @@ def _models() -> tuple[list[str], bool]:
     return [*chosen, *(name.strip() for name in further.split(",") if name.strip())], wanted
 
 
+def _engine() -> tuple[str, str | None]:
+    """What embeds, and the address of a cluster. That is not part of a link: pictures go where somebody here says."""
+    about = {option.name: option.metadata["help"] for option in fields(Options)}
+    engines = worker.engines()
+    if RAY not in engines:
+        return LOCAL, None
+    left, right = st.columns(2)
+    engine = pickers.segments("Engine", "new-engine", engines, help=about["engine"], where=left)
+    if engine != RAY:
+        return engine, None
+    address = right.text_input(
+        "Address of the Ray cluster", key="new-address", placeholder="HOST:PORT, or auto", help=about["address"]
+    )
+    st.caption("Pictures, models and the folder of runs must have the same addresses on every machine of the cluster.")
+    return engine, address.strip() or None
+
+
 def _view_of(models: list[str]) -> int:
     """The view that is offered for ``models``: published encoders were trained on larger ones."""
     return cache.published_view() if "published" in models else VIEW
@@ -180,6 +204,8 @@ def _command(arguments: dict) -> list[str]:
         view=arguments["view"],
         limit=arguments["limit"] or None,
         transforms=members if arguments["groups"] else None,
+        engine=arguments["engine"],
+        address=arguments["address"],
     )
     return options.arguments()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from dataclasses import asdict
 from types import SimpleNamespace
@@ -10,6 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from probing_core.cli import build_parser
+from probing_core.cli.stages import run_options
 from probing_core.embedders import bundled
 from probing_core.images import encode_png
 from probing_core.runs.layout import PROGRESS
@@ -83,6 +86,39 @@ def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(
     linked = open_app("New run", new_models="published", new_name="mine")
     assert linked.select_slider(key="new-view").value == 224
     assert open_app("New run", new_models="zoo").select_slider(key="new-view").value == 128
+
+
+def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monkeypatch):
+    started = []
+    monkeypatch.setattr("dashboard.jobs.worker.start", lambda run, arguments: started.append((run, arguments)))
+    monkeypatch.setattr("dashboard.jobs.worker.find_spec", lambda name: object() if name == "ray" else None)
+    app = open_app("New run", new_name="mine", new_address="theirs:6379")
+    assert app.segmented_control(key="new-engine").value == "local"
+    assert "Address of the Ray cluster" not in [field.label for field in app.text_input]
+    app.segmented_control(key="new-engine").set_value("ray").run()
+    address_field = label(app, "text_input", "Address of the Ray cluster")
+    assert address_field.value == "", "no link chooses where pictures are sent"
+    address_field.set_value(" 10.0.0.7:6379 ").run()
+    assert not app.exception
+    assert address(app, "new-engine") == "ray"
+    assert "new-address" not in app.query_params
+    label(app, "button", "Start").click().run()
+    ((run, arguments),) = started
+    assert arguments[arguments.index("--engine") :] == ["--engine", "ray", "--address", "10.0.0.7:6379"]
+    (shown,) = [code.value for code in app.code]
+    assert shlex.split(shown) == ["probing", "run", "--out", str(run), *arguments]
+    options = run_options(build_parser().parse_args(shlex.split(shown)[1:]))
+    assert (options.engine, options.address) == ("ray", "10.0.0.7:6379")
+    app.segmented_control(key="new-engine").set_value("local").run()
+    assert "--engine" not in app.code[0].value
+
+
+def test_without_ray_there_is_no_choice_of_an_engine(open_app, monkeypatch):
+    monkeypatch.setattr("dashboard.jobs.worker.find_spec", lambda name: None)
+    app = open_app("New run", new_name="mine", new_engine="ray")
+    assert not app.segmented_control
+    assert "ray" not in app.code[0].value
+    assert app.code[0].value.startswith("probing run --out ")
 
 
 @pytest.mark.parametrize("corpus", ["torchvision:CIFAR10", " torchvision:CIFAR10", "folder:/", "theirs:x"])
