@@ -1,7 +1,8 @@
 """Many visitors at once: ``python scripts/sessions.py --run DIR [--sessions 20]`` prints one JSON object.
 
 Each session below the browser speaks Streamlit's own protocol over a websocket: it opens the dashboard, walks all
-pages, uploads five pictures on Try your images and waits for the answers; one real browser does the same meanwhile.
+pages, fetches the points of a large map, uploads five pictures on Try your images and waits for the answers; one real
+browser, with WebGL in software, does the same meanwhile. ``scripts/large_run.py`` makes a run with a large map.
 Reported are the errors, the page changes as median and 95th percentile in seconds, and the memory of the server before,
 at its highest, and after everybody has gone.
 """
@@ -31,6 +32,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the browser's helpers live with the tests
 
+from scripts.large_run import DRAWN, WEBGL  # noqa: E402
 from tests.dashboard.browser import ADDRESSES, WAIT_MS, browser, served, settle  # noqa: E402
 
 UPLOADS = 5
@@ -132,6 +134,7 @@ async def _walk(address: str, tally: Tally, name: str) -> None:
         for page, path in ADDRESSES.items():
             started = time.perf_counter()
             await visitor.rerun(path.partition("?")[0], path.partition("?")[2])
+            await visitor.fetch_points()
             tally.changes.append(time.perf_counter() - started)
             if page == "try-your-images":
                 await visitor.upload([_picture(i) for i in range(UPLOADS)])
@@ -153,6 +156,7 @@ class Visitor:
         self.page, self.query = "", ""
         self.errors: list[str] = []
         self.words: list[str] = []
+        self.points: list[str] = []
 
     async def rerun(self, path: str, query: str, widgets: Any = None) -> None:
         """Opens the page at ``path``, or runs it again with the states of ``widgets``."""
@@ -195,6 +199,18 @@ class Visitor:
             self.uploader = element.file_uploader.id
         elif kind == "markdown":
             self.words.append(element.markdown.body)
+        elif kind == "bidi_component" and element.bidi_component.component_name.endswith("point_map"):
+            message = json.loads(element.bidi_component.bytes)
+            self.points += [
+                f"{self.address}/{panel['address']}/{which}"
+                for panel in message["panels"]
+                for which in ("positions", message["coloring"])
+            ]
+
+    async def fetch_points(self) -> None:
+        """What a browser fetches of the maps that came, if any: positions and colors of all points."""
+        addresses, self.points = self.points, []
+        await asyncio.gather(*(asyncio.to_thread(_get, address) for address in addresses))
 
     async def upload(self, pictures: list[bytes]) -> None:
         """Uploads ``pictures`` into the page's field and waits for what the page says of them."""
@@ -214,6 +230,11 @@ class Visitor:
         await self.rerun(self.page, self.query, states)
         told = "\n".join(self.words)
         self.errors += [f"no answer for {info.name}" for info in infos if info.name not in told]
+
+
+def _get(url: str) -> None:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
+        answer.read()
 
 
 def _put(url: str, name: str, content: bytes) -> None:
@@ -251,7 +272,7 @@ def _picture(seed: int) -> bytes:
 
 def _browse(address: str, tally: Tally) -> None:
     try:
-        with browser() as chromium:
+        with browser(WEBGL) as chromium:
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
             page.on("pageerror", lambda error: tally.errors.append(f"browser: {error}"))
             for name, path in ADDRESSES.items():
@@ -259,6 +280,8 @@ def _browse(address: str, tally: Tally) -> None:
                 page.goto(f"{address}/{path}", timeout=WAIT_MS)
                 page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
                 settle(page)
+                if page.locator(".probing-map").count():
+                    page.wait_for_function(DRAWN, timeout=WAIT_MS)
                 tally.changes.append(time.perf_counter() - started)
                 if name == "try-your-images":
                     files = [
