@@ -10,6 +10,7 @@ import pytest
 
 from dashboard.data.point_cloud import point_cloud
 from probing_core.results import Run
+from tests.dashboard.accessibility import violations_of
 from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
 from tests.dashboard.drawing import draw_on_points, lasso
 from tests.made_run import make_run
@@ -76,15 +77,17 @@ BOX = """([panel, least]) => {
 }"""
 """The edges of what is drawn on a map, as shares of its sides."""
 
+FOCUSED = "(({ className, ariaLabel, innerText }) => [className, ariaLabel, innerText])(document.activeElement)"
+
 NO_WEBGL = """const before = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
   return kind.includes('webgl') ? null : before.call(this, kind, ...rest);
 };"""
 
 
-def open_large(page, address):
+def open_large(page, address, further=""):
     page.set_default_timeout(WAIT_MS)
-    page.goto(f"{address}/map?models=zoo/mae,baseline/pixels&color=group")
+    page.goto(f"{address}/map?models=zoo/mae,baseline/pixels&color=group{further}")
     page.get_by_text(f"{SAMPLES} of {SAMPLES} samples shown in each of 2 maps").wait_for()
     page.wait_for_selector('.probing-map[data-points="10240,10240"]')
     settle(page)
@@ -170,4 +173,42 @@ def test_a_large_map_shows_what_is_under_the_pointer_and_follows_keys(large):
     page.keyboard.press("0")
     page.wait_for_timeout(1500)
     assert page.evaluate(BOX, [0, 60]) == pytest.approx(before, abs=0.01)
+    page.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_violation_on_a_large_map(large, theme):
+    """With a selection, arrows and a group that is hidden; in the dark, where only colors differ, of contrasts."""
+    address, chromium, _ = large
+    context = chromium.new_context(color_scheme=theme, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    open_large(page, address, "&selected=3.7.11&arrows=True")
+    page.locator(".probing-map .legend button").first.click()
+    page.wait_for_selector(".probing-map .legend button[aria-pressed=false]")
+    page.wait_for_timeout(500)
+    violations, passes = violations_of(page, ["color-contrast"] if theme == "dark" else None)
+    context.close()
+    assert violations == []
+    assert passes >= (1 if theme == "dark" else 10)
+
+
+def test_a_large_map_is_used_with_the_keyboard_alone(large):
+    """Tools, fields and the legend are reached by Tab, have names, and do by Enter what a click does."""
+    address, chromium, _ = large
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    open_large(page, address)
+    page.locator(".probing-map .tools button").first.focus()
+    reached = []
+    for _ in range(30):
+        reached.append(page.evaluate(FOCUSED))
+        page.keyboard.press("Tab")
+    named = [label or text for kind, label, text in reached]
+    assert {"Move", "Lasso", "Box", "Zoom in", "Show all"} <= set(named)
+    assert sum(kind == "field" for kind, *_ in reached) == 2
+    assert {"blur", "noise"} <= set(named)
+    assert all(named)
+    entry = page.locator(".probing-map .legend button", has_text="blur")
+    entry.focus()
+    page.keyboard.press("Enter")
+    assert entry.get_attribute("aria-pressed") == "false"
     page.close()
