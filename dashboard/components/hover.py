@@ -63,7 +63,7 @@ def routes() -> list[Route]:
     async def serve(request: Request) -> Response:
         run, sample, which = (request.path_params[name] for name in ("run", "sample", "which"))
         shown = _runs.get(run)
-        if shown is None or sample >= len(shown.samples) or which not in WHICH:
+        if shown is None or sample >= shown.sample_count or which not in WHICH:
             return Response("There is no such picture.", 404)
         try:
             jpeg = await run_in_threadpool(cache.picture, shown, sample, before=which == WHICH[0])

@@ -24,6 +24,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
+from probing_core.results.ranking import FACTS
 from probing_core.runs.manifest import stamp
 
 Keys = ParamSpec("Keys")
@@ -36,7 +37,7 @@ RUNS = 4
 TABLES = 64
 PREDICTIONS = 24
 PICTURES = 4096
-"""Most that are in memory; predictions of a million samples take 40 MB, pictures about 6 kB each."""
+"""Most that are in memory; predictions of a million samples take 30 MB, pictures about 6 kB each."""
 
 HOVER = ("transform", "strength", "label", "image_id")
 """Columns of a sample that stand beside it under the pointer."""
@@ -105,8 +106,14 @@ def table(run: Run, name: str) -> pd.DataFrame:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=PREDICTIONS)
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
-    """`Run.tested`: texts are categories."""
-    return run.tested(model, task)
+    """`Run.tested` with what scores need of a sample; `described` adds the rest to those that are shown."""
+    return run.tested(model, task, FACTS)
+
+
+def described(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
+    """``rows``, which have a column ``sample``, with all that is known of their samples. Not shared."""
+    facts = run.sample_rows(rows["sample"].to_numpy()).drop(columns="sample").set_axis(rows.index)
+    return pd.concat([rows.drop(columns=[c for c in rows if c in facts]), facts], axis=1)
 
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=TABLES)
@@ -136,7 +143,7 @@ def placed_samples(run: Run, model: str, most: int) -> pd.DataFrame:
 
 def hover_text(run: Run, sample: int) -> str:
     """The text of one sample under the pointer."""
-    row = run.sample_columns(*HOVER).iloc[sample]
+    row = run.sample_rows(np.array([sample])).iloc[0]
     return _hover_text(*(row[c] for c in HOVER))
 
 
@@ -219,11 +226,6 @@ def corpus(name: str) -> Corpus:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def corpus_image(name: str, image_id: str) -> np.ndarray:
     return corpus(name).load(image_id)
-
-
-@st.cache_resource(hash_funcs=BY_DIGEST, max_entries=4, show_spinner="Reading embeddings")
-def embeddings(run: Run, model: str) -> np.ndarray | None:
-    return run.embeddings(model)
 
 
 def model_catalog() -> list[dict]:

@@ -22,7 +22,7 @@ from probing_core.embedders.hub import no_downloads
 from probing_core.errors import ProbingError
 from probing_core.prediction.predictor import Prediction, Predictor
 from probing_core.prediction.tiles import PictureCrops, cut
-from probing_core.results import Run, nearest
+from probing_core.results import Run, mean_of, nearest
 from probing_core.runs.layout import DETECTOR
 
 PREDICTIONS = 4096
@@ -184,9 +184,16 @@ def neighbors(run: Run, image: np.ndarray, model: str, count: int) -> tuple[np.n
 
     The run must have embeddings of ``model``.
     """
-    stored = cache.embeddings(run, model)
+    stored = run.lazy_embeddings(model)
     assert stored is not None
-    return nearest(stored, predict_crops(run, image, model)[1].embedding, count)
+    query = predict_crops(run, image, model)[1].embedding
+    return nearest(stored, query, count, cache.computed(run, _mean_embedding, model))
+
+
+def _mean_embedding(run: Run, model: str) -> np.ndarray:
+    stored = run.lazy_embeddings(model)
+    assert stored is not None
+    return mean_of(stored)
 
 
 def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.DataFrame:

@@ -174,7 +174,7 @@ def _cell_pictures(
         return
     rows = rows.sort_values("p_predicted", ascending=False)
     gallery.show(run, rows, "cell-gallery", lambda row: _caption(row, models))
-    tables.download(rows, "cell", "Samples of the cell as CSV")
+    tables.download(lambda: cache.described(run, rows), "cell", "Samples of the cell as CSV")
 
 
 def _caption(row, models: tuple[str, str]) -> str:

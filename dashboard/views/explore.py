@@ -81,7 +81,7 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
         with column:
             found, similarity = predictions.neighbors(run, image, model, NEIGHBORS)
             st.markdown(f"**{name.capitalize()}**")
-            rows = run.sample_rows(found).assign(similarity=similarity)
+            rows = pd.DataFrame({"sample": found, "similarity": similarity})
             gallery.show(run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: {r.similarity:.2f}")
 
 
@@ -123,28 +123,30 @@ def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
 
 def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
     """Without a sweep of strengths: the tested samples of the run, in fifths of their drawn strengths."""
-    curves = []
-    for model in models:
-        tested = cache.predictions(run, model, "fine")
-        rows = tested if tested.empty else tested[tested["transform"] == transform.name]
-        if rows.empty:
-            continue
-        fifth = pd.qcut(rows["strength"].rank(method="first"), min(5, len(rows)), labels=False)
-        curves.append(
-            rows.groupby(fifth)
-            .agg(strength=("strength", "mean"), right=("correct", "mean"), samples=("correct", "size"))
-            .assign(model=model)
-        )
-    if not curves:
+    curves = [cache.computed(run, _curve_of_fifths, model, transform.name) for model in models]
+    curve = pd.concat(curves, ignore_index=True)
+    if curve.empty:
         messages.empty("The chosen models have no predictions of this transformation in this run; choose others.")
         return
-    curve = pd.concat(curves, ignore_index=True)
     figure = strength_chart(curve, "right", cache.theme(), "recognized (share)", _axis(transform, strength))
     tables.chart(figure, "by-strength", curve, f"Share of {transform.name} samples recognized, by drawn strength.")
     st.caption(
         f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "
         f"{int(curve['samples'].max())} samples a point; no interval, since a fifth has few photographs. "
         f"A series of strengths of its own takes its place where there is one. {tables.why_none(run, trains=False)}"
+    )
+
+
+def _curve_of_fifths(run: Run, model: str, transform: str) -> pd.DataFrame:
+    """``strength``, ``right``, ``samples`` and ``model`` of each fifth; of no other sample the prediction is read."""
+    rows = run.tested(model, "fine", ("strength",), {"truth": [transform]})
+    if rows.empty:
+        return rows
+    fifth = pd.qcut(rows["strength"].rank(method="first"), min(5, len(rows)), labels=False)
+    return (
+        rows.groupby(fifth)
+        .agg(strength=("strength", "mean"), right=("correct", "mean"), samples=("correct", "size"))
+        .assign(model=model)
     )
 
 

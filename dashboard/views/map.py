@@ -27,7 +27,6 @@ from dashboard.widgets import gallery, image_finder, messages, pickers, tables
 from dashboard.widgets.missing_maps import draw_missing
 from probing_core.charts import map_chart
 from probing_core.results import Run
-from probing_core.results.run import FACTS
 from probing_core.runs.samples import sample_key
 
 MOST_ARROWS = 160
@@ -147,7 +146,7 @@ def _find_image(run: Run, models: list[str], selected: np.ndarray) -> np.ndarray
     left, middle, right = st.columns([3, 2, 1], vertical_alignment="bottom")
     image = image_finder.pick(run, models, where=left)
     if image and st.session_state.get("_found") != image:
-        selected = np.flatnonzero(run.sample_columns("image_id")["image_id"] == image)
+        selected = run.samples_of([image])
         _select(run, selected)
     st.session_state["_found"] = image
     with middle:
@@ -175,11 +174,9 @@ def _wants_arrows(selected: np.ndarray) -> bool:
 
 def _arrows(run: Run, models: list[str], selected: np.ndarray) -> pd.DataFrame:
     """From the clean version of each selected sample to it, on every map that holds both."""
-    facts = run.sample_columns("image_id", "repetition", "group", "draw")
-    image, group = facts["image_id"].cat.codes, facts["group"]
-    of_images = np.flatnonzero(image.isin(image.iloc[selected].unique()))
-    rows = facts.iloc[of_images].assign(sample=of_images)
-    is_clean = group.iloc[of_images] == "identity"
+    of_images = run.samples_of(run.sample_rows(selected)["image_id"].unique())
+    rows = run.sample_rows(of_images)
+    is_clean = rows["group"] == "identity"
     clean = rows[is_clean & (rows["draw"] == 0)]
     moved = rows[~is_clean & rows["sample"].isin(selected)]
     pairs = moved.merge(clean, on=["image_id", "repetition"], suffixes=("_to", ""))[["sample", "sample_to"]]
@@ -209,12 +206,12 @@ def _selection(run: Run, selected: np.ndarray, models: list[str]) -> None:
     if not len(selected):
         messages.empty("Nothing is selected. Click a point, draw a lasso or a box, or find an image by its id.")
         return
-    rows = run.sample_columns("sample", *FACTS).take(selected)
+    rows = pd.DataFrame({"sample": selected})
     pictures, composition = st.columns([3, 2])
     with composition:
         st.subheader(f"{len(rows):,} of {run.sample_count:,} samples")
-        _composition(run, rows)
-        _name_and_export(run, rows)
+        _composition(run, selected)
+        _name_and_export(run, selected)
     with pictures:
         tested = cache.predictions(run, models[0], "fine")
         if not tested.empty:
@@ -231,7 +228,8 @@ def _caption(row) -> str:
     return f"{words} ✓" if predicted == row.transform else f"{words} → {predicted}"
 
 
-def _composition(run: Run, rows: pd.DataFrame) -> None:
+def _composition(run: Run, selected: np.ndarray) -> None:
+    rows = run.sample_columns("group", "transform").take(selected)
     counts = rows.groupby(["group", "transform"], observed=True).size().rename("samples").reset_index()
     counts = counts.astype({"group": "str", "transform": "str"})
     everywhere = run.sample_columns("transform")["transform"].value_counts(normalize=True).to_dict()
@@ -251,7 +249,7 @@ def _composition(run: Run, rows: pd.DataFrame) -> None:
     )
 
 
-def _name_and_export(run: Run, rows: pd.DataFrame) -> None:
+def _name_and_export(run: Run, selected: np.ndarray) -> None:
     stored: dict[str, dict[str, str]] = st.session_state.setdefault("_selections", {})
     named = stored.setdefault(_stands_for(run), {})
     name = state.choice(
@@ -264,13 +262,13 @@ def _name_and_export(run: Run, rows: pd.DataFrame) -> None:
     )
     save, export = st.columns(2)
     if save.button("Save it", disabled=not name, help="For this visit; the address holds it for longer."):
-        named[name] = selection.encode(rows["sample"].tolist())
+        named[name] = selection.encode(selected)
     with export:
         file = "".join(c if c.isalnum() else "-" for c in name) or "selection"
-        tables.download(rows, "selection-export", "Export as CSV", file)
+        tables.download(lambda: run.sample_rows(selected), "selection-export", "Export as CSV", file)
     if named:
         again = st.selectbox("Saved selections", list(named), index=None, key="selection-again")
-        if again and named[again] != selection.encode(rows["sample"].tolist()) and st.button(f"Open '{again}'"):
+        if again and named[again] != selection.encode(selected) and st.button(f"Open '{again}'"):
             _select(run, selection.decode(named[again], run.sample_count))
             st.rerun()
 

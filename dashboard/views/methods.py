@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -18,6 +19,7 @@ from probing_core.probes import DEFINITIONS
 from probing_core.results import Run, command_of, corpus_is_named
 from probing_core.results.report.methods import ORIGIN, PROTOCOL, about_fits, how_judged
 from probing_core.runs import layout
+from probing_core.runs.columns import RowGroups
 
 PAPER = "arXiv 2307.05610"
 SHOWN = 200
@@ -130,11 +132,11 @@ def _export(run: Run) -> None:
         on_click="ignore",
     )
     name = pickers.select("Show a table", "table", names)
-    table = run.table(name)  # whatever its size, and seldom: not cached
-    shown = table.head(SHOWN)
-    st.caption(f"{len(shown):,} of {len(table):,} rows shown; the download has all.")
+    rows = RowGroups(run.store, name)
+    shown = rows.take(np.arange(min(SHOWN, len(rows))))
+    st.caption(f"{len(shown):,} of {len(rows):,} rows shown; the download has all.")
     st.dataframe(shown, hide_index=True, key="any-table")
-    tables.download(table, name.replace("/", "-").removesuffix(layout.PARQUET))
+    tables.download(lambda: run.table(name), name.replace("/", "-").removesuffix(layout.PARQUET))
 
 
 def _zip(run: Run, names: list[str]) -> bytes:

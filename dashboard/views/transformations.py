@@ -126,12 +126,12 @@ def _survival() -> None:
 def _median_distances() -> dict[str, float]:
     """Of the chosen run's samples; without a run there are none."""
     try:
-        samples = cache.current_run().samples
+        samples = cache.current_run().sample_columns("transform", "distance")
     except BadRun:
         return {}
     if samples.empty:
         return {}
-    return {str(name): float(d) for name, d in samples.groupby("transform")["distance"].median().items()}
+    return {str(name): float(d) for name, d in samples.groupby("transform", observed=True)["distance"].median().items()}
 
 
 show()

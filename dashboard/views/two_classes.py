@@ -96,7 +96,7 @@ def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str,
     order = (~swapped).astype(int).to_frame("else").assign(p=-wrong["p_predicted"]).sort_values(["else", "p"]).index
     rows = wrong.loc[order]
     gallery.show(run, rows, "wrong", _caption)
-    tables.download(rows, "wrong-pictures", "These samples as CSV")
+    tables.download(lambda: cache.described(run, rows), "wrong-pictures", "These samples as CSV")
 
 
 def _caption(row) -> str:

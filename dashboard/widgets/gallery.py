@@ -41,7 +41,7 @@ def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) 
     """Shows pictures of samples, a page at a time, with how many there are.
 
     Args:
-        rows: rows of the run's samples.
+        rows: a column ``sample``, and what else the captions need; what the run knows of those shown is read here.
         caption: row (a named tuple) -> the text beneath its picture.
     """
     total = len(rows)
@@ -55,7 +55,7 @@ def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) 
         page = st.number_input("Page", 1, pages, key=f"{key}-page", width=160)
         state.publish(f"{key}-page", page)
     first = (page - 1) * PAGE
-    shown = rows.iloc[first : first + PAGE]
+    shown = cache.described(run, rows.iloc[first : first + PAGE])
     place = f"{first + 1:,} to {first + len(shown):,} of {total:,}"
     try:
         pictures = [cache.picture(run, int(s)) for s in shown["sample"]]

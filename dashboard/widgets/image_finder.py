@@ -17,14 +17,16 @@ MOST_LISTED = 2000
 def pick(run: Run, models: list[str], where: DeltaGenerator) -> str | None:
     """The id of an image that is on the maps of ``models``; None until somebody chooses one."""
     label, key = "Find an image in all maps", "find-image"
-    column = run.sample_columns("image_id")["image_id"]
-    known, codes = column.cat.categories, column.cat.codes.to_numpy()
-    if len(known) > MOST_LISTED:
+    used = run.images.loc[run.images["used"], "image_id"]
+    if len(used) > MOST_LISTED:
         image = where.text_input(label, key=key, placeholder="its id")
-        if image and image not in known:
+        known = bool((used == image).any())
+        if image and not known:
             st.caption(f"No image of this run has the id '{plain(image)}'.")
-        return image if image in known else None
+        return image if known else None
+    column = run.sample_columns("image_id")["image_id"]
+    names, codes = column.cat.categories, column.cat.codes.to_numpy()
     there = [np.unique(codes[cache.existing_map(run, model)["sample"]]) for model in models]
-    on_maps = set(known[np.unique(np.concatenate(there))])
+    on_maps = set(names[np.unique(np.concatenate(there))])
     ids = [image for image in run.images["image_id"] if image in on_maps]
     return where.selectbox(label, ids, index=None, placeholder="its id", key=key)

@@ -24,12 +24,19 @@ from probing_core.runs.model_samples import read_probe
 from probing_core.runs.models import model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
+from probing_core.runs.sample_table import SampleTable
 from probing_core.runs.samples import load_transforms
 from probing_core.runs.store import Store, digest
-from probing_core.runs.tasks import CONTENT, codes, make_task, task_names
+from probing_core.runs.tasks import CONTENT, classes_of, codes, task_names
 from probing_core.transforms import FAR_CONTROL
 
 LINEAR = "linear"
+
+PREDICTED = ("sample", "probe", "truth", "predicted", "p_truth", "p_predicted", "p_calibrated", "seen")
+"""Columns of predictions that scores are made of, of which a table may lack some."""
+
+FACTS = ("image_id", "base_id", "transform", "group", "repetition", "visible")
+"""What scores need of a sample. Texts are categories: a million predictions take 40 MB."""
 
 Score = tuple[str, str, np.ndarray, ClusterSums, float]
 """Subset, measure, rows that it is of (positions or a mask), their sums, chance."""
@@ -49,7 +56,7 @@ class _ProbeScores:
 def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
     """Makes ``tables/scores.parquet`` and ``tables/fits.parquet`` from every model's predictions."""
     transforms = load_transforms(recipe)
-    samples, images = store.read_table(layout.SAMPLES), store.read_table(layout.IMAGES)
+    samples, images = SampleTable(store), store.read_table(layout.IMAGES)
     names = (*task_names(transforms, images), ORACLE, OTHER_PROBES)
     entries = model_entries(store)
     files = [p(e["name"], n) for e in entries for n in names for p in (predictions_path, fits_path)]
@@ -78,7 +85,7 @@ def _probes(
     recipe: Recipe,
     model: str,
     names: Iterable[str],
-    samples: pd.DataFrame,
+    samples: SampleTable,
     images: pd.DataFrame,
 ) -> Iterator[_ProbeScores]:
     transforms = load_transforms(recipe)
@@ -86,13 +93,13 @@ def _probes(
     for name in names:
         if not store.has(predictions_path(model, name)):
             continue
-        table = store.read_table(predictions_path(model, name)).merge(samples, on="sample", validate="many_to_one")
+        table = samples.joined(predictions_path(model, name), PREDICTED, FACTS, once=False)
         task = {ORACLE: CONTENT, OTHER_PROBES: "fine"}.get(name, name)
         # A probe of another run chooses among all that it learned, even if this run has fewer.
         if recipe.probes_from and store.has(probe_path(model, task)):
             classes = read_probe(store, model, task).classes
         else:
-            classes = make_task(task, samples, transforms, images).classes
+            classes = classes_of(task, transforms, images)
         fits = store.read_table(fits_path(model, task if name == ORACLE else name))
         if name == ORACLE:
             for transform, rows in table.groupby("transform", sort=False):
@@ -190,7 +197,7 @@ class _Columns:
     def __init__(self, table: pd.DataFrame, classes: tuple[str, ...]) -> None:
         self.table = table
         self.truth, self.predicted = codes(table["truth"], classes), codes(table["predicted"], classes)
-        self.clusters = np.unique(table["base_id"].to_numpy(str), return_inverse=True)[1]  # numbers sort faster
+        self.clusters = pd.factorize(table["base_id"], sort=True)[0]  # numbers sort faster
         self.right = self.truth == self.predicted
         self.seen = table["seen"].to_numpy()
         # Identity is invisible by nature: left in, or the visible subset would be another problem.

@@ -9,7 +9,7 @@ from probing_core.results.claims import Verdicts, verdict_in_words, verdicts_by_
 from probing_core.results.command import command_of, corpus_is_named
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.corpus_shift import change_of_corpus, source_of
-from probing_core.results.neighbors import nearest, place
+from probing_core.results.neighbors import mean_of, nearest, place
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import leaderboard, rankable
 from probing_core.results.run import Run
@@ -27,6 +27,7 @@ __all__ = [
     "corpus_is_named",
     "find_runs",
     "leaderboard",
+    "mean_of",
     "nearest",
     "place",
     "rankable",

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from probing_core.measures import nearest as search
+from probing_core.runs.embeddings import LazyRows
 
 
-def nearest(embeddings: np.ndarray, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    embeddings: np.ndarray | LazyRows, query: np.ndarray, k: int, mean: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The rows of ``embeddings`` (N, D) most similar to ``query`` (D,): indices (k,) and similarities (k,).
 
-    Cosine after the mean embedding is taken off both, as on the maps.
+    Cosine after the mean embedding is taken off both, as on the maps. Of lazy rows, a block is in memory.
+
+    Args:
+        mean: (D,) from `mean_of`, where it is known.
     """
-    mean, dtype = embeddings.mean(axis=0), embeddings.dtype
-    known, moved = search.unit(embeddings - mean, dtype), search.unit(query[None] - mean, dtype)
-    indices, cosines = search.nearest(known, moved, k)
-    return indices[0], cosines[0]
+    if mean is None:
+        mean = mean_of(embeddings)
+    indices, cosines = np.empty(0, np.int64), np.empty(0, mean.dtype)
+    start = 0
+    for block in _blocks(embeddings):
+        known, moved = search.unit(block - mean, mean.dtype), search.unit(query[None] - mean, mean.dtype)
+        near, cosine = search.nearest(known, moved, k)
+        indices, cosines = np.append(indices, near[0] + start), np.append(cosines, cosine[0])
+        best = np.argsort(-cosines, kind="stable")[:k]
+        indices, cosines = indices[best], cosines[best]
+        start += len(block)
+    return indices, cosines
+
+
+def mean_of(embeddings: np.ndarray | LazyRows) -> np.ndarray:
+    """The mean embedding (D,), of the type of ``embeddings``; of lazy rows, a block is in memory."""
+    total = sum(block.sum(axis=0, dtype=np.float64) for block in _blocks(embeddings))
+    dtype = embeddings.dtype if isinstance(embeddings, np.ndarray) else np.float32
+    return np.asarray(total / len(embeddings), dtype)
+
+
+def _blocks(embeddings: np.ndarray | LazyRows) -> Iterable[np.ndarray]:
+    return [embeddings] if isinstance(embeddings, np.ndarray) else embeddings.blocks()
 
 
 def place(points: pd.DataFrame, samples: np.ndarray, similarities: np.ndarray) -> tuple[float, float] | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 
+import numpy as np
 import pandas as pd
 
 from probing_core.corpora.base import Corpus
@@ -24,11 +26,11 @@ class Pictures:
 
     Args:
         recipe: of the run.
-        samples: ``image_id``, ``split``, ``transform``, ``repetition`` and ``draw`` of its samples.
+        rows: numbers of samples -> their rows, with ``image_id``, ``split``, ``transform``, ``repetition``, ``draw``.
     """
 
-    def __init__(self, recipe: Recipe, samples: pd.DataFrame) -> None:
-        self.recipe, self.samples = recipe, samples
+    def __init__(self, recipe: Recipe, rows: Callable[[np.ndarray], pd.DataFrame]) -> None:
+        self.recipe, self._rows = recipe, rows
         self._source = lru_cache(SOURCES_KEPT)(self._prepare)
 
     @cached_property
@@ -56,7 +58,7 @@ class Pictures:
         from probing_core.runs.samples import make_pair
         from probing_core.transforms import resolve
 
-        row = self.samples.iloc[sample]
+        row = self._rows(np.array([sample])).iloc[0]
         transform = resolve(row["transform"]).for_split(row["split"])
         source = self.source(row["image_id"])
         return make_pair(source, self.recipe, transform, row["image_id"], int(row["repetition"]), int(row["draw"]))

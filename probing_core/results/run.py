@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,20 +14,15 @@ from probing_core.errors import BadRun
 from probing_core.paths import refuse_address
 from probing_core.results.pictures import Pictures
 from probing_core.runs import layout
-from probing_core.runs.columns import count_rows, read_columns
-from probing_core.runs.embeddings import has_embeddings, read_embeddings
+from probing_core.runs.columns import Where
+from probing_core.runs.embeddings import LazyRows, has_embeddings, lazy_embeddings
 from probing_core.runs.layout import map_path
 from probing_core.runs.manifest import digest_of_files
 from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.recipe import Recipe, read_recipe
+from probing_core.runs.sample_table import FACTS, SampleTable
 from probing_core.runs.store import Store
 from probing_core.transforms.base import GROUPS, Image
-
-FACTS = (
-    "image_id", "base_id", "label", "split", "transform", "group", "repetition", "draw", "strength", "ssim",
-    "difference", "distance", "visible",
-)  # fmt: skip
-"""Columns of `Run.samples` beside the number."""
 
 PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen")
 """Columns of a table of predictions."""
@@ -104,31 +99,23 @@ class Run:
     @cached_property
     def sample_count(self) -> int:
         """Rows of `samples`, none of which is read."""
-        return count_rows(self.store, layout.SAMPLES)
+        return self._samples.count
 
     def sample_columns(self, *names: str) -> pd.DataFrame:
         """These columns of `samples`, texts as categories; no others are read. Shared: not to be changed."""
-        missing = [name for name in names if name not in self._columns]
-        if missing and self.store.has(layout.SAMPLES):
-            read = read_columns(self.store, layout.SAMPLES, missing)
-            self._columns.update((name, read[name]) for name in missing if name in read)
-        return pd.DataFrame({name: self._columns[name] for name in names if name in self._columns}, copy=False)
+        return self._samples.columns(*names)
 
     def sample_rows(self, rows: np.ndarray) -> pd.DataFrame:
-        """Those rows of `samples`, with every column."""
-        table = self.sample_columns("sample", *FACTS).take(rows).reset_index(drop=True)
-        return table.astype(dict.fromkeys(table.select_dtypes("category"), "str"))
+        """Those rows of `samples`, with every column; no row group without any of them is read."""
+        return self._samples.rows(rows)
+
+    def samples_of(self, images: Collection[str]) -> np.ndarray:
+        """Rows of the samples of these images, in order."""
+        return self._samples.of_images(images)
 
     @cached_property
-    def _columns(self) -> dict[str, pd.Series]:
-        return {}
-
-    @cached_property
-    def _numbers(self) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of the samples in order, and the row of each. Plain arrays, since threads share them."""
-        numbers = self.sample_columns("sample").to_numpy().ravel()
-        order = np.argsort(numbers, kind="stable")
-        return numbers[order], order
+    def _samples(self) -> SampleTable:
+        return SampleTable(self.store)
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -163,17 +150,21 @@ class Run:
         Raises:
             BadRun: a sample is unknown, or is there twice.
         """
-        table = self.table(layout.predictions_path(model, task))
+        name = layout.predictions_path(model, task)
+        table = self.table(name)
         if table.empty:
             return table
-        rows = self._rows_of(table["sample"].to_numpy(), model, task)
+        rows = self._samples.positions(table["sample"].to_numpy(), name)
         known = self.samples.drop(columns="sample") if facts is None else self.samples[list(facts)]
         joined = pd.concat([table, known.take(rows).reset_index(drop=True)], axis=1)
         return joined.assign(correct=joined["truth"] == joined["predicted"])
 
-    def tested(self, model: str, task: str, facts: Sequence[str] = FACTS) -> pd.DataFrame:
+    def tested(self, model: str, task: str, facts: Sequence[str] = FACTS, where: Where | None = None) -> pd.DataFrame:
         """`predictions`, of millions of samples too: no other column is read, and texts are categories, in order;
         ``truth`` and ``predicted`` share theirs.
+
+        Args:
+            where: column of the predictions -> the values of it that are wanted; all samples, if not given.
 
         Raises:
             BadRun: a sample is unknown, or is there twice.
@@ -181,36 +172,11 @@ class Run:
         name = layout.predictions_path(model, task)
         if not self.store.has(name):
             return pd.DataFrame()
-        table = read_columns(self.store, name, PREDICTED)
+        table = self._samples.joined(name, PREDICTED, facts, where)
         classes = sorted({*table["truth"].cat.categories, *table["predicted"].cat.categories})
         for column in ("truth", "predicted"):
             table[column] = table[column].cat.set_categories(classes)
-        rows = self._rows_of(table["sample"].to_numpy(), model, task)
-        known = self.sample_columns(*facts).take(rows).set_axis(table.index)
-        return pd.concat([table, known], axis=1).assign(correct=table["truth"] == table["predicted"])
-
-    def _rows_of(self, numbers: np.ndarray, model: str, task: str) -> np.ndarray:
-        """The rows in `samples` of these ``numbers``, those that ``model`` was tested on.
-
-        The last result is cached: all models are tested on the same samples.
-        """
-        before = self._last_rows.get("last")
-        if before is not None and np.array_equal(before[0], numbers):
-            return before[1]
-        known, order = self._numbers
-        at = np.searchsorted(known, numbers).clip(max=max(len(order) - 1, 0))
-        there = known[at] == numbers if len(order) else np.zeros(len(numbers), bool)
-        if not there.all() or np.bincount(at, minlength=1).max() > 1:
-            raise BadRun(
-                f"The predictions of '{model}' for '{task}' do not fit the samples of '{self.path}'; "
-                f"`probing verify --run {self.path}` lists what is damaged."
-            )
-        self._last_rows["last"] = numbers, order[at]
-        return order[at]
-
-    @cached_property
-    def _last_rows(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        return {}
+        return table.assign(correct=table["truth"] == table["predicted"])
 
     def map(self, model: str) -> pd.DataFrame | None:
         """``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made."""
@@ -225,7 +191,12 @@ class Run:
 
     def embeddings(self, model: str) -> np.ndarray | None:
         """(N, D) ``float32`` in the order of `samples`, or None where the run ships none."""
-        return read_embeddings(self.store, model) if self.has_embeddings(model) else None
+        lazy = self.lazy_embeddings(model)
+        return None if lazy is None else lazy[:]
+
+    def lazy_embeddings(self, model: str) -> LazyRows | None:
+        """The same, read where they are asked for."""
+        return lazy_embeddings(self.store, model) if self.has_embeddings(model) else None
 
     # what there is
 
@@ -261,7 +232,7 @@ class Run:
 
     @cached_property
     def pictures(self) -> Pictures:
-        return Pictures(self.recipe, self.sample_columns("image_id", "split", "transform", "repetition", "draw"))
+        return Pictures(self.recipe, self.sample_rows)
 
     def picture(self, sample: int) -> tuple[Image, Image]:
         """The view of one sample before and after its transform, made again from the corpus.

@@ -17,7 +17,8 @@ MAPPED = {"F32": "<f4", "F16": "<f2"}
 """Types of safetensors that NumPy can map."""
 
 GROUP_ROWS = 2**16
-"""Rows of a table that is written piece by piece that are in memory together, and in one row group."""
+"""Rows of a table in one row group, which readers read whole; of a table that is written piece by piece, those in
+memory together."""
 
 
 def table_bytes(table: pd.DataFrame) -> bytes:
@@ -40,7 +41,7 @@ def table_pieces(tables: Iterable[pd.DataFrame]) -> Iterator[bytes]:
                 use_dictionary=[column for column in group if column not in whole],
                 column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
             )
-        writer.write_table(table.cast(writer.schema))
+        writer.write_table(table.cast(writer.schema), row_group_size=GROUP_ROWS)
         yield sink.drain()
     if writer is not None:
         writer.close()

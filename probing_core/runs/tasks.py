@@ -81,25 +81,38 @@ def make_task(
     Raises:
         UnknownName: there is no such task.
     """
+    classes = classes_of(name, transforms, images)
     if name == "fine":
-        return _fine(samples, transforms)
-    if name.startswith("group-") and name[6:].isdigit() and int(name[6:]) in ROTATIONS:
-        return _group(samples, transforms, int(name[6:]))
+        return _fine(samples, classes)
+    if name == CONTENT:
+        return _content(samples, classes)
+    return _group(samples, transforms, _rotation(name), classes)
+
+
+def classes_of(name: str, transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
+    """The classes of the task called ``name``, whatever the samples; arguments and errors as in `make_task`."""
+    if name == "fine":
+        return tuple(t.name for t in transforms if not t.far)
+    if (rotation := _rotation(name)) in ROTATIONS:
+        return _groups(transforms, rotation)
     names = task_names(transforms, images)
     if name == CONTENT and images is not None and CONTENT in names:
-        return _content(samples, content_labels(images))
+        return content_labels(images)
     raise UnknownName(f"There is no task called '{name}'. There are: {', '.join(names)}.")
 
 
-def _fine(samples: pd.DataFrame, transforms: Sequence[Transform]) -> Task:
-    classes = tuple(t.name for t in transforms if not t.far)
+def _rotation(name: str) -> int:
+    """Of a group task; -1 of others."""
+    return int(name[6:]) if name.startswith("group-") and name[6:].isdigit() else -1
+
+
+def _fine(samples: pd.DataFrame, classes: tuple[str, ...]) -> Task:
     truth = codes(samples["transform"], classes)
     truth[samples["draw"].to_numpy() > 0] = -1  # every class is drawn once, so that classes are paired
     return Task("fine", classes, truth, np.ones(len(samples), bool))
 
 
-def _group(samples: pd.DataFrame, transforms: Sequence[Transform], rotation: int) -> Task:
-    groups = _groups(transforms, rotation)
+def _group(samples: pd.DataFrame, transforms: Sequence[Transform], rotation: int, groups: tuple[str, ...]) -> Task:
     truth = codes(samples["group"], groups)
     learned = {t.name for t in transforms if not t.far and t.unseen_in != rotation}
     return Task(f"group-{rotation}", groups, truth, samples["transform"].isin(learned).to_numpy())

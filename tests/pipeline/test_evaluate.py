@@ -12,7 +12,9 @@ from probing_core.measures import MEASURES, Measure
 from probing_core.measures.cluster_sums import mean
 from probing_core.pipeline.evaluate import evaluate
 from probing_core.results import Run
+from probing_core.runs import layout
 from probing_core.runs.progress import SILENT
+from probing_core.runs.sample_table import SampleTable
 from probing_core.runs.store import Store
 
 
@@ -26,6 +28,21 @@ def test_readers_see_linear_probes_unless_they_ask(run):
     assert set(run.probe_scores["probe"]) == {"linear", "mlp", "mlp-0", "mlp-1", "mlp-2", "knn-5", "knn-20", "knn-50"}
     assert len(run.scores) == (run.probe_scores["probe"] == "linear").sum()
     assert not run.scores.duplicated(["model", "task", "subset", "measure"]).any()
+
+
+def test_scores_are_those_of_whole_tables(run, tmp_path, monkeypatch):
+    """As versions read them that did not read by column: to the last byte."""
+
+    def whole(self, predictions, columns, facts, **settings):
+        return store.read_table(predictions).merge(store.read_table(layout.SAMPLES), on="sample")
+
+    shutil.copytree(run.path, tmp_path / "run")
+    store = Store(tmp_path / "run")
+    before = [store.checksum(name) for name in (layout.SCORES, layout.FITS)]
+    store.remove(layout.SCORES)
+    monkeypatch.setattr(SampleTable, "joined", whole)
+    evaluate(store, run.recipe, SILENT)
+    assert [store.checksum(name) for name in (layout.SCORES, layout.FITS)] == before
 
 
 def test_the_mlp_is_the_mean_of_its_seeds(run):

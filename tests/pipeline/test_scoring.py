@@ -46,6 +46,20 @@ def test_the_fine_task_agrees_with_scikit_learn(told):
     assert found["group:weather", "recall"] == pytest.approx(np.mean(members))
 
 
+@pytest.mark.parametrize("task", ["fine", "group-0"])
+def test_categories_are_scored_as_the_texts_that_they_stand_for(told, task):
+    """In the same order, to the last bit."""
+    rows = told[told["transform"] != "rain"]  # a category without rows
+    texts = ["base_id", "transform", "truth", "group", "predicted"]
+    known = {name: pd.CategoricalDtype(sorted(told[name].unique())) for name in texts}
+    for a, b in zip(
+        scores_of(task, rows, CLASSES, {"jpeg"}), scores_of(task, rows.astype(known), CLASSES, {"jpeg"}), strict=True
+    ):
+        assert (a[0], a[1], a[4]) == (b[0], b[1], b[4])
+        np.testing.assert_array_equal(a[2], b[2])
+        np.testing.assert_array_equal(a[3].sums, b[3].sums)
+
+
 def test_visible_keeps_every_identity(told):
     rows = told[told["visible"] | (told["transform"] == "identity")]
     found = values(scores_of("fine", told, CLASSES, set()))["visible", "balanced-accuracy"]

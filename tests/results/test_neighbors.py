@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
-from probing_core.results import nearest, place
+from probing_core.results import mean_of, nearest, place
+from probing_core.runs.embeddings import LazyRows
 
 
 def test_nearest_against_scikit_learn():
@@ -16,6 +17,19 @@ def test_nearest_against_scikit_learn():
     distances, indices = other.kneighbors((query - mean)[None])
     np.testing.assert_array_equal(found, indices[0])
     np.testing.assert_allclose(similarity, 1 - distances[0])
+
+
+def test_rows_that_are_read_block_by_block_have_the_same_neighbors(monkeypatch):
+    rng = np.random.default_rng(1)
+    rows = rng.normal(2, 1, (500, 8)).astype(np.float32)
+    monkeypatch.setattr("probing_core.runs.embeddings.BLOCK", 64)
+    lazy = LazyRows((rows[:200], rows[200:]))
+    for query, k in ((rows[40] + 0.01, 7), (rows[7], 1), (rng.normal(2, 1, 8), 600)):
+        mine, theirs = nearest(lazy, query, k), nearest(rows, query, k)
+        np.testing.assert_array_equal(mine[0], theirs[0])
+        np.testing.assert_allclose(mine[1], theirs[1], atol=1e-6)
+        assert len(mine[0]) == min(k, 500)
+        assert nearest(lazy, query, k, mean_of(rows))[0].tolist() == mine[0].tolist()
 
 
 def test_a_picture_of_the_run_lies_where_it_is():

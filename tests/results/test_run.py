@@ -80,9 +80,9 @@ def test_predictions_of_other_samples_are_refused(made_run, tmp_path, damage):
         samples = samples[:0]
     store.write_table("samples.parquet", samples, "key")
     store.write_table(name, told, "key")
-    with pytest.raises(BadRun, match=r"predictions of 'baseline/pixels' for 'fine' do not fit the samples"):
+    with pytest.raises(BadRun, match=rf"predictions in '{name}' do not fit the samples"):
         Run.open(tmp_path / "run").predictions("baseline/pixels", "fine")
-    with pytest.raises(BadRun, match=r"predictions of 'baseline/pixels' for 'fine' do not fit the samples"):
+    with pytest.raises(BadRun, match=rf"predictions in '{name}' do not fit the samples"):
         Run.open(tmp_path / "run").tested("baseline/pixels", "fine")
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from probing_core.paths import data_dir
-from probing_core.results import Run, summaries
+from probing_core.results import Run, confusion_matrix, summaries
 from probing_core.results.ranking import of_subset
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
@@ -123,6 +123,27 @@ def test_confusions_are_shares_of_the_truth(made):
     mine = told[told["truth"] == first["truth"]]
     assert first["share"] == pytest.approx((mine["predicted"] == first["predicted"]).mean())
     assert first["truth"] != first["predicted"]
+
+
+def test_confusions_of_categories_are_those_of_texts(made):
+    """As the report reads them: of the tested samples whose transforms were learned, without what else is known."""
+    told = made.predictions("baseline/pixels", "group-1")
+    told = told[told["seen"]]
+    tested = made.tested("baseline/pixels", "group-1", (), {"seen": [True]})
+    assert len(tested) == len(told) < len(made.tested("baseline/pixels", "group-1", ()))
+    texts = summaries.confusions(tested).astype({"truth": "str", "predicted": "str"})
+    pd.testing.assert_frame_equal(texts.reset_index(drop=True), summaries.confusions(told).reset_index(drop=True))
+    classes = made.classes("group-1")
+    pd.testing.assert_frame_equal(confusion_matrix(tested, classes), confusion_matrix(told, classes))
+
+
+def test_what_unseen_transforms_are_taken_for_is_that_of_all_predictions(made):
+    told = made.predictions("baseline/pixels", "group-1")
+    unseen = of_subset(told, "unseen", made.far)
+    landed, count = summaries.landing(made, "baseline/pixels", "group-1")
+    expected = confusion_matrix(unseen, made.classes("group"), "row", truth="transform") * 100
+    assert count == len(unseen) > 0
+    pd.testing.assert_frame_equal(landed.sort_index(), expected.sort_index())
 
 
 def test_without_a_mistake_there_are_no_confusions(made):

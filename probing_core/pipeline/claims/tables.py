@@ -18,6 +18,7 @@ from probing_core.runs import layout, revisions
 from probing_core.runs.layout import predictions_path
 from probing_core.runs.models import model_entries
 from probing_core.runs.recipe import Recipe
+from probing_core.runs.sample_table import SampleTable
 from probing_core.runs.samples import evaluation_mode, load_transforms
 from probing_core.runs.store import Store, digest
 from probing_core.runs.tasks import CONTENT, ROTATIONS
@@ -88,11 +89,10 @@ class Results:
 
 
 def _read_results(store: Store, models: Sequence[str], far: set[str]) -> Results:
-    samples = store.read_table(layout.SAMPLES, ["sample", "base_id", "transform"])
-    fine = {m: rows for m in models if len(rows := _predictions(store, m, (FINE,), samples))}
-    groups = {m: _predictions(store, m, GROUPS, samples) for m in models}
-    styles = {m: far_rows for m, rows in groups.items() if len(far_rows := rows[rows["transform"].isin(far)])}
-    content = {m: _predictions(store, m, (CONTENT,), samples) for m in fine}
+    samples = SampleTable(store)
+    fine = {m: rows for m in models if len(rows := _predictions(store, m, FINE, samples))}
+    styles = {m: rows for m in models if len(rows := _styles(store, m, samples, far))}
+    content = {m: _predictions(store, m, CONTENT, samples) for m in fine}
     content = {m: clean for m, rows in content.items() if len(clean := rows[rows["transform"] == "identity"])}
     return Results(
         fine,
@@ -136,12 +136,18 @@ def _by_role(cast: Cast, values: Mapping) -> dict[str, list]:
     return {role: each for role, each in found.items() if each}
 
 
-def _predictions(store: Store, model: str, tasks: Sequence[str], samples: pd.DataFrame) -> pd.DataFrame:
-    names = [predictions_path(model, t) for t in tasks]
-    tables = [store.read_table(n, ["sample", "truth", "predicted", "seen"]) for n in names if store.has(n)]
-    if not tables:
+def _predictions(store: Store, model: str, task: str, samples: SampleTable) -> pd.DataFrame:
+    """Texts are categories."""
+    name = predictions_path(model, task)
+    if not store.has(name):
         return pd.DataFrame(columns=["truth", "predicted", "base_id", "transform"])
-    return pd.concat(tables, ignore_index=True).merge(samples, on="sample")
+    return samples.joined(name, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
+
+
+def _styles(store: Store, model: str, samples: SampleTable, far: set[str]) -> pd.DataFrame:
+    """The predictions of the group tasks for samples of the transforms ``far``, which are few."""
+    tables = (_predictions(store, model, task, samples) for task in GROUPS)
+    return pd.concat([t[t["transform"].isin(far)].astype("str") for t in tables], ignore_index=True)
 
 
 def _balanced(rows: pd.DataFrame) -> ClusterSums:

@@ -106,7 +106,8 @@ def _transforms(run: Run) -> list:
         }
         for t in map(resolve, run.transforms["transform"])
     ]
-    changed = run.samples[run.samples["group"] != "identity"]
+    samples = run.sample_columns("group", "visible")
+    changed = samples[samples["group"] != "identity"]
     invisible = int((~changed["visible"]).sum())
     return [
         Text(

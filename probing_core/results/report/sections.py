@@ -31,7 +31,6 @@ from probing_core.results import (
 )
 from probing_core.results.claims import BEFORE_SETS
 from probing_core.results.finding import finding
-from probing_core.results.ranking import of_subset
 from probing_core.results.report.methods import methods
 from probing_core.results.report.page import Chart, More, Section, Table, Text
 from probing_core.runs import layout
@@ -92,7 +91,7 @@ def _overview(run: Run, board: pd.DataFrame) -> list:
             ("models", len(run.models)),
             ("photographs", used["base_id"].nunique()),
             ("images cut from them", len(used)),
-            ("transformed samples", len(run.samples)),
+            ("transformed samples", run.sample_count),
             ("transformations, identity counted", len(run.classes("fine"))),
         ],
         columns=["what", "how many"],
@@ -163,10 +162,9 @@ def _confusion(run: Run, models: list[str]) -> Iterator[object]:
         "Rows are the truth, columns the predictions of the linear probe in percent of each row; one matrix a model."
     )
     for model in models:
-        predictions = run.predictions(model, "fine")
+        predictions = run.tested(model, "fine", (), {"seen": [True]})
         if predictions.empty:
             continue
-        predictions = of_subset(predictions, "seen")
         matrix = confusion_matrix(predictions, run.classes("fine")) * 100
         worst = summaries.confusions(predictions)
         worst = worst.rename(columns={"predicted": "taken for", "share": "of the truth %"})

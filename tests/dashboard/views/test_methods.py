@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
+import pandas as pd
+
 from probing_core.results import Run, command_of
 from probing_core.runs.store import Store
 from tests.dashboard.app_reading import label, texts
@@ -16,6 +18,16 @@ def test_methods_verifies_and_exports(open_app):
     assert len(app.success) == 1
     label(app, "selectbox", "Show a table").select("tables/fits.parquet").run()
     assert not app.exception
+
+
+def test_of_a_table_the_first_rows_are_shown(open_app, made_run):
+    app = open_app("Methods and data")
+    label(app, "selectbox", "Show a table").select("samples.parquet").run()
+    assert not app.exception
+    run = Run.open(made_run)
+    shown = next(d.value for d in app.dataframe if "image_id" in d.value and "ssim" in d.value)
+    pd.testing.assert_frame_equal(shown, run.samples[:200], check_dtype=False)
+    assert f"200 of {run.sample_count:,} rows shown" in texts(app)
 
 
 def test_methods_of_a_run_that_is_described_and_has_adopted_probes(open_app, shipped_run, tmp_path):
