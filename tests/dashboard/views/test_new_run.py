@@ -101,7 +101,7 @@ def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monke
     address_field.set_value(" 10.0.0.7:6379 ").run()
     assert not app.exception
     assert address(app, "new-engine") == "ray"
-    assert "new-address" not in app.query_params
+    assert address(app, "new-address") == "theirs:6379", "what is typed is no part of a link either"
     label(app, "button", "Start").click().run()
     ((run, arguments),) = started
     assert arguments[arguments.index("--engine") :] == ["--engine", "ray", "--address", "10.0.0.7:6379"]
@@ -117,7 +117,7 @@ def test_without_ray_there_is_no_choice_of_an_engine(open_app, monkeypatch):
     monkeypatch.setattr("dashboard.jobs.worker.find_spec", lambda name: None)
     app = open_app("New run", new_name="mine", new_engine="ray")
     assert not app.segmented_control
-    assert "ray" not in app.code[0].value
+    assert "--engine" not in app.code[0].value
     assert app.code[0].value.startswith("probing run --out ")
 
 
