@@ -55,7 +55,8 @@ def test_categories_are_scored_as_the_texts_that_they_stand_for(told, task):
     for a, b in zip(
         scores_of(task, rows, CLASSES, {"jpeg"}), scores_of(task, rows.astype(known), CLASSES, {"jpeg"}), strict=True
     ):
-        assert (a[0], a[1], a[4]) == (b[0], b[1], b[4])
+        assert a[:2] == b[:2]
+        np.testing.assert_equal(a[4], b[4])  # the chance, which some have not
         np.testing.assert_array_equal(a[2], b[2])
         np.testing.assert_array_equal(a[3].sums, b[3].sums)
 
