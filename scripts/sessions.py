@@ -156,7 +156,7 @@ class Visitor:
         self.page, self.query = "", ""
         self.errors: list[str] = []
         self.words: list[str] = []
-        self.points: list[str] = []
+        self.points: set[str] = set()
 
     async def rerun(self, path: str, query: str, widgets: Any = None) -> None:
         """Opens the page at ``path``, or runs it again with the states of ``widgets``."""
@@ -201,15 +201,15 @@ class Visitor:
             self.words.append(element.markdown.body)
         elif kind == "bidi_component" and element.bidi_component.component_name.endswith("point_map"):
             message = json.loads(element.bidi_component.bytes)
-            self.points += [
+            self.points |= {
                 f"{self.address}/{panel['address']}/{which}"
                 for panel in message["panels"]
                 for which in ("positions", message["coloring"])
-            ]
+            }
 
     async def fetch_points(self) -> None:
         """What a browser fetches of the maps that came, if any: positions and colors of all points."""
-        addresses, self.points = self.points, []
+        addresses, self.points = self.points, set()
         await asyncio.gather(*(asyncio.to_thread(_get, address) for address in addresses))
 
     async def upload(self, pictures: list[bytes]) -> None:
