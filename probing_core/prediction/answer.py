@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from probing_core.prediction.fusion import FusionRule
+from probing_core.prediction.tiles import PictureCrops
 from probing_core.transforms.base import GROUPS
 
 
@@ -44,3 +47,30 @@ class Prediction:
             for group in GROUPS
             if group in self.groups
         }
+
+
+def fuse_crops(
+    model: str,
+    classes: tuple[str, ...],
+    groups: tuple[str, ...],
+    fusion: FusionRule,
+    crops: Sequence[PictureCrops],
+    probabilities: np.ndarray,
+    embeddings: np.ndarray,
+    distance: Callable[[np.ndarray], np.ndarray],
+) -> list[Prediction]:
+    """One prediction a picture.
+
+    Args:
+        classes, groups: (K,), as in `Prediction`.
+        probabilities, embeddings: (P, K) and (P, D) of all crops, picture after picture, the whole before its tiles.
+        distance: embeddings (N, D) of wholes -> (N,), as in `Prediction`.
+    """
+    starts = np.cumsum([0, *(len(picture.pictures) for picture in crops)])[:-1]
+    predictions = []
+    for picture, start, far in zip(crops, starts, distance(embeddings[starts]), strict=True):
+        each = probabilities[start : start + len(picture.pictures)]
+        fused = fusion.fuse(each[0], each[1:]) if picture.tiles else each[0]
+        fused = fused / fused.sum()
+        predictions.append(Prediction(model, classes, groups, fused, picture.kind, each, embeddings[start], float(far)))
+    return predictions

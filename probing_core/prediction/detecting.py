@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from probing_core.prediction.answer import Prediction
+from probing_core.prediction.answer import Prediction, fuse_crops
 from probing_core.prediction.detector import Detector
 from probing_core.prediction.features import features
 from probing_core.prediction.fusion import starting_rule
@@ -18,23 +18,5 @@ def detect(detector: Detector, crops: Sequence[PictureCrops]) -> list[Prediction
     """One prediction a picture; their crops are all of one size."""
     X = features([crop for picture in crops for crop in picture.pictures])
     probabilities = np.exp(detector.log_probabilities(X).astype(np.float64))
-    starts = np.cumsum([0, *(len(picture.pictures) for picture in crops)])[:-1]
-    distances = detector.distance(X[starts])
-    fusion = starting_rule(detector.groups)
-    predictions = []
-    for picture, start, distance in zip(crops, starts, distances, strict=True):
-        each = probabilities[start : start + len(picture.pictures)]
-        fused = fusion.fuse(each[0], each[1:]) if picture.tiles else each[0]
-        predictions.append(
-            Prediction(
-                DETECTOR,
-                detector.classes,
-                detector.groups,
-                fused / fused.sum(),
-                picture.kind,
-                each,
-                X[start],
-                float(distance),
-            )
-        )
-    return predictions
+    rule = starting_rule(detector.groups)
+    return fuse_crops(DETECTOR, detector.classes, detector.groups, rule, crops, probabilities, X, detector.distance)

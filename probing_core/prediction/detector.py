@@ -6,7 +6,6 @@ its score (`score`) becomes an answer through untouched photographs that it neve
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,9 @@ import numpy as np
 from probing_core.errors import BadRun
 from probing_core.prediction.novelty import Novelty, fit_novelty
 from probing_core.prediction.training_mix import sample_weights
+from probing_core.probes import array_file
+from probing_core.probes.base import forward
+from probing_core.runs.layout import DETECTOR
 
 WIDTH = 256
 SEEDS = (0, 1)
@@ -44,8 +46,7 @@ class Detector:
     def log_probabilities(self, X: np.ndarray) -> np.ndarray:
         """(N, K) of features ``X`` (N, D); each row is normalized."""
         rows = self._standardized(X)
-        mean = np.mean([_log_softmax(_forward(rows, layers)) for layers in self.layers], axis=0)
-        return mean - np.logaddexp.reduce(mean, axis=1, keepdims=True)
+        return _log_softmax(np.mean([_log_softmax(forward(rows, layers)) for layers in self.layers], axis=0))
 
     def distance(self, X: np.ndarray) -> np.ndarray:
         """(N,) from what was learned; 1 is the distance that 99 % of held-out views stay within."""
@@ -56,17 +57,12 @@ class Detector:
 
     def to_bytes(self) -> bytes:
         """As a safetensors file; the same gives the same bytes."""
-        from safetensors.numpy import save
-
         arrays = {"mean": self.mean, "scale": self.scale, "novelty": np.frombuffer(self.novelty.to_bytes(), np.uint8)}
         for seed, layers in enumerate(self.layers):
             for depth, (weight, bias) in enumerate(layers):
                 arrays |= {f"{seed}.{depth}.weight": weight, f"{seed}.{depth}.bias": bias}
         about = {"classes": self.classes, "groups": self.groups, "seeds": len(self.layers)}
-        return save(
-            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-            metadata={"detector": json.dumps(about, sort_keys=True)},
-        )
+        return array_file.to_bytes(arrays, DETECTOR, about)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Detector:
@@ -75,13 +71,8 @@ class Detector:
         Raises:
             BadRun: the bytes are damaged or something else.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
         try:
-            arrays = load(data)
-            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-            about = json.loads(header["__metadata__"]["detector"])
+            arrays, about = array_file.from_bytes(data, DETECTOR)
             layers = tuple(
                 tuple((arrays[f"{seed}.{depth}.weight"], arrays[f"{seed}.{depth}.bias"]) for depth in range(3))
                 for seed in range(about["seeds"])
@@ -90,7 +81,7 @@ class Detector:
             return cls(
                 tuple(about["classes"]), tuple(about["groups"]), arrays["mean"], arrays["scale"], layers, novelty
             )
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise BadRun(
                 "A detector (safetensors with mean, scale, novelty and layers) was expected, but the file is damaged "
                 "or something else; make it again with `probing train`."
@@ -158,13 +149,6 @@ def _undo_standardization(
 def _lifted(rows: np.ndarray) -> np.ndarray:
     """``rows`` with a constant behind them: `Novelty` brings rows to length 1, and how long they were must count."""
     return np.hstack([rows, np.full((len(rows), 1), np.sqrt(rows.shape[1]), np.float32)])
-
-
-def _forward(rows: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    for weight, bias in layers[:-1]:
-        rows = np.maximum(rows @ weight + bias, 0)
-    weight, bias = layers[-1]
-    return rows @ weight + bias
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.probes import array_file
+from probing_core.probes.base import softmax
 from probing_core.transforms.base import ERASED_BY_REDUCTION
 
 PRIOR_STRENGTH = 0.02
@@ -36,10 +37,8 @@ class FusionRule:
 
     def fuse(self, whole: np.ndarray, tiles: np.ndarray) -> np.ndarray:
         """Probabilities (K,) of one picture from those of its whole (K,) and of its tiles (T, K)."""
-        return _softmax(self._logits(np.log(_floor(whole)), np.log(_floor(tiles)).mean(axis=0)) / self.temperature)
-
-    def _logits(self, whole: np.ndarray, tiles: np.ndarray) -> np.ndarray:
-        return self.whole * whole + self.tiles * tiles + self.bias
+        log_whole, log_tiles = np.log(_floor(whole)), np.log(_floor(tiles)).mean(axis=0)
+        return softmax((self.whole * log_whole + self.tiles * log_tiles + self.bias) / self.temperature)
 
     def to_bytes(self) -> bytes:
         arrays = {name: getattr(self, name) for name in ("whole", "tiles", "bias")}
@@ -85,7 +84,7 @@ def fit_rule(whole: np.ndarray, tiles: np.ndarray, truth: np.ndarray, groups: Se
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         by_group = flat.reshape(3, -1)
         a, b, c = by_group @ member
-        probabilities = _softmax(a * log_whole + b * log_tiles + c)
+        probabilities = softmax(a * log_whole + b * log_tiles + c)
         value = -(weight * np.log(_floor(probabilities[rows, truth]))).sum()
         slope = probabilities
         slope[rows, truth] -= 1
@@ -101,8 +100,3 @@ def fit_rule(whole: np.ndarray, tiles: np.ndarray, truth: np.ndarray, groups: Se
 
 def _floor(probabilities: np.ndarray) -> np.ndarray:
     return np.maximum(np.asarray(probabilities, np.float64), 1e-6)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)

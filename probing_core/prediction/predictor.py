@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import psutil
 from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.measures.nearest import unit
 from probing_core.paths import reference_run
-from probing_core.prediction.answer import Prediction
+from probing_core.prediction.answer import Prediction, fuse_crops
 from probing_core.prediction.calibration import LEVEL
 from probing_core.prediction.detecting import detect
 from probing_core.prediction.detector import Detector
@@ -122,7 +123,7 @@ class Predictor:
             no_color = has_no_color(crops[i].whole)
             for model in chosen:
                 prediction = by_model[model][i]
-                verdict = self.judge(model).verdict(prediction, no_color).as_row()
+                verdict = self.judge(model).verdict(prediction, no_color)
                 scored = (
                     [(g, g, p) for g, p in prediction.by_group.items()]
                     if task == "group"
@@ -138,7 +139,7 @@ class Predictor:
                         "probability": float(p),
                         "look": prediction.kind,
                         "known": prediction.known,
-                        **verdict,
+                        **asdict(verdict),
                     }
                     for cls, group, p in sorted(scored, key=lambda row: -row[2])
                 ]
@@ -151,25 +152,9 @@ class Predictor:
         probe = self._probe(model)
         embeddings = self._embed(model, [crop for picture in crops for crop in picture.pictures])
         probabilities = probe.linear.probabilities(embeddings).astype(np.float64)
-        starts = np.cumsum([0, *(len(picture.pictures) for picture in crops)])[:-1]
-        distances = probe.novelty.distance(embeddings[starts]) if probe.novelty else np.full(len(crops), np.nan)
-        predictions = []
-        for picture, start, distance in zip(crops, starts, distances, strict=True):
-            each = probabilities[start : start + len(picture.pictures)]
-            fused = probe.fusion.fuse(each[0], each[1:]) if picture.tiles else each[0]
-            predictions.append(
-                Prediction(
-                    model,
-                    probe.linear.classes,
-                    probe.groups,
-                    fused / fused.sum(),
-                    picture.kind,
-                    each,
-                    embeddings[start],
-                    float(distance),
-                )
-            )
-        return predictions
+        distance = probe.novelty.distance if probe.novelty else lambda wholes: np.full(len(wholes), np.nan)
+        classes = probe.linear.classes
+        return fuse_crops(model, classes, probe.groups, probe.fusion, crops, probabilities, embeddings, distance)
 
     def detector(self) -> Detector:
         """The run's detector of alterations.
@@ -241,10 +226,9 @@ class Predictor:
         for model in able:
             embedded = self._embed(model, [cut(image, self.recipe.view).whole for image in images])
             words = self._load(model).embed_text([text])[0]
-            cosine = embedded @ words / np.maximum(np.linalg.norm(embedded, axis=1) * np.linalg.norm(words), 1e-12)
             rows += [
-                {"image": name, "model": model, "text": text, "similarity": float(value)}
-                for name, value in zip(names, cosine, strict=True)
+                {"image": name, "model": model, "text": text, "similarity": float(cosine)}
+                for name, cosine in zip(names, unit(embedded) @ unit(words), strict=True)
             ]
         return rows
 

@@ -7,14 +7,13 @@ either scale, as outside pictures have both: in proportion to the picture, or as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 
 from probing_core.corpora.base import Corpus
-from probing_core.prediction.tiles import DIRECT_UP_TO, PictureCrops, cut
+from probing_core.prediction.tiles import DIRECT_UP_TO, PictureCrops, central_square, cut
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import evaluation_mode, load_transforms
 from probing_core.transforms.base import Image, Transform, generator
@@ -80,13 +79,9 @@ def mean_log_probabilities(probabilities: np.ndarray, crops: pd.DataFrame) -> tu
     return whole, np.exp(np.stack(tiles))
 
 
-def groups_of(classes: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
-    by_name = {t.name: t.group for t in load_transforms(recipe)}
-    return tuple(by_name[name] for name in classes)
-
-
 def _large_versions(recipe: Recipe, image: Image, image_id: str, split: str) -> list[tuple[str, str, PictureCrops]]:
-    square = _central_square(image, LARGEST * recipe.view)
+    square = central_square(image)
+    square = resize(square, min(len(square), LARGEST * recipe.view))
     return [
         (image_id, t.name, _large_crops(recipe, square, t.for_split(split), image_id))
         for t in load_transforms(recipe)
@@ -96,9 +91,8 @@ def _large_versions(recipe: Recipe, image: Image, image_id: str, split: str) -> 
 
 def _large_crops(recipe: Recipe, square: Image, transform: Transform, image_id: str) -> PictureCrops:
     rng = generator(recipe.seed, image_id, f"{transform.name} at its own size")
-    if transform.name == "identity":
-        return cut(square, recipe.view, TILES)
-    return cut(apply_at_own_size(square, recipe.view, transform, rng), recipe.view, TILES)
+    made = square if transform.name == "identity" else apply_at_own_size(square, recipe.view, transform, rng)
+    return cut(made, recipe.view, TILES)
 
 
 def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.random.Generator) -> Image:
@@ -107,9 +101,3 @@ def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.ran
     if transform.is_length and rng.random() < 0.5:
         strength *= view / min(image.shape[:2])
     return transform.apply(image, strength, rng)
-
-
-def _central_square(image: Image, most: int) -> Image:
-    side = min(image.shape[:2])
-    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    return resize(image[top : top + side, left : left + side], min(side, most))

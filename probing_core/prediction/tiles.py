@@ -43,10 +43,8 @@ class PictureCrops:
 def cut(image: Image, view: int, most_tiles: int = MOST_TILES) -> PictureCrops:
     """The whole and the tiles of ``image`` for probes of ``view`` pixels."""
     height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    whole = resize(image[top : top + side, left : left + side], view)
-    if side <= DIRECT_UP_TO * view:
+    whole = resize(central_square(image), view)
+    if min(height, width) <= DIRECT_UP_TO * view:
         return PictureCrops("direct", whole)
     rows, columns = _grid(height, width, view, most_tiles)
     tiles = tuple(
@@ -55,6 +53,14 @@ def cut(image: Image, view: int, most_tiles: int = MOST_TILES) -> PictureCrops:
         for x in _starts(width, view, columns)
     )
     return PictureCrops("combined", whole, tiles)
+
+
+def central_square(image: Image) -> Image:
+    """The largest square in the middle of ``image``, in the same memory."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
 
 
 def _grid(height: int, width: int, view: int, most: int) -> tuple[int, int]:

@@ -19,7 +19,7 @@ import pandas as pd
 from probing_core.measures.temperature import at_temperature, fit_temperature
 from probing_core.prediction.fusion import FusionRule, fit_rule
 from probing_core.prediction.novelty import fit_novelty
-from probing_core.prediction.tile_samples import groups_of, mean_log_probabilities
+from probing_core.prediction.tile_samples import mean_log_probabilities
 from probing_core.probes.base import LinearProbe, square_root
 from probing_core.probes.linear import fit
 from probing_core.probes.penalty import GRID
@@ -36,6 +36,7 @@ from probing_core.runs.layout import (
 )
 from probing_core.runs.model_samples import ModelSamples, predict, whole_images
 from probing_core.runs.tasks import Task
+from probing_core.transforms import resolve
 
 MOST_FOR_NOVELTY = 16_000
 """Samples that novelty is fitted on at most."""
@@ -153,7 +154,7 @@ def save_deployment(
         large, crops: the same of large pictures (P, K), and which of them belong together; may be empty.
     """
     temperature = fit_temperature(*held_out)
-    prior = group_prior(groups_of(task.classes, data.recipe))
+    prior = group_prior([resolve(name).group for name in task.classes])
     deployed = probe.with_temperature(temperature).with_prior(prior)
     data.store.write_bytes(probe_path(data.model, DEPLOYMENT), deployed.to_bytes(), key)
     if len(crops):
@@ -204,7 +205,7 @@ def read_crops(data: ModelSamples) -> tuple[np.ndarray, pd.DataFrame] | None:
 def _fusion_rule(data: ModelSamples, task: Task, probabilities: np.ndarray, crops: pd.DataFrame) -> FusionRule:
     whole, tiles = mean_log_probabilities(probabilities, crops)
     truth = np.array([task.classes.index(name) for name in crops["transform"]])
-    groups = groups_of(task.classes, data.recipe)
+    groups = [resolve(name).group for name in task.classes]
     rule = fit_rule(whole, tiles, truth, groups)
     # Its temperature is fitted on answers of rules that did not learn from the photograph.
     _, photograph = np.unique(crops["base_id"], return_inverse=True)

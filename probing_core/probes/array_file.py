@@ -10,12 +10,19 @@ import numpy as np
 
 
 def to_bytes(arrays: Mapping[str, np.ndarray], entry: str, about: Mapping[str, Any]) -> bytes:
-    """``arrays`` as ``float32`` and ``about`` as JSON under the name ``entry``; the same input gives the same bytes."""
+    """``arrays`` and ``about``, as JSON under the name ``entry``; the same input gives the same bytes.
+
+    Numbers are written as ``float32``; arrays of ``uint8``, which are another file's bytes, as they are.
+    """
     from safetensors.numpy import save
 
     # One metadata entry: safetensors writes several in no fixed order.
     metadata = {entry: json.dumps(about, sort_keys=True)}
-    return save({name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}, metadata=metadata)
+    stored = {
+        name: np.ascontiguousarray(array, np.uint8 if array.dtype == np.uint8 else np.float32)
+        for name, array in arrays.items()
+    }
+    return save(stored, metadata=metadata)
 
 
 def from_bytes(data: bytes, entry: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

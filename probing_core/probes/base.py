@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Protocol
 
@@ -158,6 +159,14 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities of ``logits`` over the last axis, in their own precision."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def forward(rows: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Outputs (N, K) of a network with ReLUs, whose ``layers`` are pairs of weight (in, out) and bias (out,)."""
+    for weight, bias in layers[:-1]:
+        rows = np.maximum(rows @ weight + bias, 0)
+    weight, bias = layers[-1]
+    return rows @ weight + bias
 
 
 def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> float:

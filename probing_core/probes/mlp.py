@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from probing_core.probes import rows as reading
-from probing_core.probes.base import FitFacts, softmax
+from probing_core.probes.base import FitFacts, forward, softmax
 
 WIDTH = 512
 WEIGHT_DECAY = 1e-2
@@ -41,11 +41,7 @@ class MLPProbe:
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
         """Probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
-        hidden = (np.asarray(X, np.float32) - self.mean) / self.scale
-        for weight, bias in self.layers[:-1]:
-            hidden = np.maximum(hidden @ weight + bias, 0)
-        weight, bias = self.layers[-1]
-        return softmax(hidden @ weight + bias)
+        return softmax(forward((np.asarray(X, np.float32) - self.mean) / self.scale, self.layers))
 
 
 def fit_seeds(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -52,7 +52,7 @@ def test_too_few_photographs_do_not_calibrate():
     few = judge(99).verdict(BLURRED, False)
     assert (few.verdict, few.n, few.verdict_class) == ("not calibrated", 99, None)
     assert few.p == pytest.approx(1 / 100)
-    assert Judge(None, None).verdict(BLURRED, False).as_row() == {
+    assert asdict(Judge(None, None).verdict(BLURRED, False)) == {
         "verdict": "not calibrated",
         "verdict_group": None,
         "verdict_class": None,

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadConfig
-from probing_core.prediction.calibration import LEVEL, Calibration
+from probing_core.prediction.calibration import FEWEST_BEYOND, LEVEL, Calibration
 from probing_core.prediction.parallel import cores, in_chunks, one_core_threads
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.scan.chunks import Chunks
@@ -119,9 +119,10 @@ def _write(out: Path, folder: Path, chunks: Chunks, judge: Judge, trusting: bool
 
 def _promise(judge: Judge, n: int, trusting: bool) -> str:
     if not trusting:
+        enough = f"{FEWEST_BEYOND / judge.level:.0f} or more"
         return (
             f"Calibrated on {n:,} untouched photographs of the run, not on pictures of your source: no error rate is "
-            f"promised. Give untouched pictures of your own with --clean FOLDER, {5 / judge.level:.0f} or more."
+            f"promised. Give untouched pictures of your own with --clean FOLDER, {enough}."
         )
     rate = f"about {judge.level:.0%} of untouched pictures of their source are called altered"
     more = "" if n >= FEWEST_FOR_Q else f" For q, the false discovery rate, give {FEWEST_FOR_Q} or more."

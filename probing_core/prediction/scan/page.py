@@ -62,7 +62,7 @@ def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:
 
 
 def _or(value: float, other: float) -> float:
-    return other if value is None or np.isnan(value) else float(value)
+    return other if np.isnan(value) else float(value)
 
 
 def _row(row: dict, here: str) -> str:
@@ -72,13 +72,9 @@ def _row(row: dict, here: str) -> str:
     image = f'<img loading="lazy" alt="" src="data:image/webp;base64,{picture}">' if picture else ""
     done = f"{row['class']} ({row['group']})" if row["class"] else ""
     kind = {UNTOUCHED: "fine", UNREADABLE: "bad"}.get(verdict, "found")
-    numbers = "".join(f'<td data-sort="{_or(row[k], 2.0)!r}">{_number(row[k])}</td>' for k in ("p", "q"))
-    remark = escape(row["error"] or row["flags"] or "")
+    numbers = "".join(f'<td data-sort="{_or(row[k], 2.0)!r}">{decimal(row[k])}</td>' for k in ("p", "q"))
+    remark = escape(row["error"] or row["flags"])
     return (
         f'<tr data-verdict="{escape(verdict)}"><td>{image}</td><td><a href="{escape(address)}">{name}</a></td>'
         f'<td class="{kind}">{escape(verdict)}</td><td>{escape(done)}</td>{numbers}<td>{remark}</td></tr>'
     )
-
-
-def _number(value: float) -> str:
-    return "" if value is None or np.isnan(value) else decimal(value)

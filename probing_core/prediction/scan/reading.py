@@ -58,7 +58,7 @@ def find_files(folder: Path, apart: Path) -> list[File]:
                 continue
             if path.is_symlink() and not path.resolve().is_relative_to(root):
                 continue
-            status = path.lstat()
+            status = path.stat() if path.exists() else path.lstat()  # what a link leads to, unless it is broken
             shown = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
             found.append(File(str(path), shown, (status.st_size, status.st_mtime_ns)))
     if not found:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from probing_core.errors import BadConfig
-from probing_core.prediction.calibration import Calibration, is_enough
+from probing_core.prediction.calibration import FEWEST_BEYOND, Calibration, is_enough
 from probing_core.prediction.scan.reading import File, Finding
 from probing_core.prediction.verdicts import Judge, score_of
 
@@ -21,26 +21,25 @@ def rows_of_findings(files: Sequence[File], findings: Sequence[Finding], judge: 
 
 
 def _row(file: File, finding: Finding, judge: Judge) -> dict:
+    row = {
+        "path": file.name,
+        "verdict": UNREADABLE,
+        "group": "",
+        "class": "",
+        **dict.fromkeys(("p", "group_probability", "class_probability"), float("nan")),
+        "n": 0,
+        "no_color": finding.no_color,
+        "width": finding.width,
+        "height": finding.height,
+        "flags": "",
+        "error": finding.error,
+        "thumbnail": finding.thumbnail,
+    }
     if finding.prediction is None:
-        nothing = dict.fromkeys(("p", "group_probability", "class_probability"), float("nan"))
-        return {
-            "path": file.name,
-            "verdict": UNREADABLE,
-            "group": "",
-            "class": "",
-            **nothing,
-            "n": 0,
-            "no_color": False,
-            "width": 0,
-            "height": 0,
-            "flags": "",
-            "error": finding.error,
-            "thumbnail": b"",
-        }
+        return row
     verdict = judge.verdict(finding.prediction, finding.no_color)
     flags = [*(["no color"] if finding.no_color else []), *(["large"] if finding.prediction.kind == "combined" else [])]
-    return {
-        "path": file.name,
+    return row | {
         "verdict": verdict.verdict,
         "group": verdict.verdict_group or "",
         "class": verdict.verdict_class or "",
@@ -48,12 +47,7 @@ def _row(file: File, finding: Finding, judge: Judge) -> dict:
         "group_probability": _number(verdict.verdict_group_probability),
         "class_probability": _number(verdict.verdict_class_probability),
         "n": verdict.n,
-        "no_color": verdict.no_color,
-        "width": finding.width,
-        "height": finding.height,
         "flags": "; ".join([*flags, *finding.notes]),
-        "error": "",
-        "thumbnail": finding.thumbnail,
     }
 
 
@@ -89,8 +83,8 @@ def calibration_of_rows(chunks: Iterable[pd.DataFrame], level: float) -> Calibra
     large = color.loc[color["large"].astype(bool), "fused"].to_numpy()
     if not is_enough(len(color), level):
         raise BadConfig(
-            f"{len(color)} clean pictures with color cannot calibrate a level of {level:.0%}; give {5 / level:.0f} or "
-            f"more, or a larger --level."
+            f"{len(color)} clean pictures with color cannot calibrate a level of {level:.0%}; give "
+            f"{FEWEST_BEYOND / level:.0f} or more, or a larger --level."
         )
     return Calibration(
         color["whole"].to_numpy(), rows["gray"].to_numpy(), large if is_enough(len(large), level) else large[:0]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from probing_core.prediction.scan.chunks import Chunks
-from probing_core.runs.layout import TEMPORARY
+from probing_core.runs.atomic import written_atomically
 
 TABLE = "verdicts.parquet"
 PROMISE = b"promise"
@@ -54,16 +54,19 @@ def promise_of(out: Path) -> str:
 
 
 def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) -> None:
-    """``verdicts.csv`` and ``verdicts.parquet``; each is written aside and renamed. ``promise`` stands in the second's
-    metadata."""
+    """``verdicts.csv`` and ``verdicts.parquet``; ``promise`` stands in the second's metadata.
+
+    Raises:
+        BadRun: the disk is full or not writable.
+    """
     schema = pa.schema(list(COLUMNS.items()), metadata={PROMISE: promise.encode()})
-    csv, parquet = out / "verdicts.csv", out / TABLE
-    beside = {path: path.with_name(path.name + TEMPORARY) for path in (csv, parquet)}
     columns = [name for name in COLUMNS if name != "q"]
-    with beside[csv].open("w", newline="", encoding="utf-8") as text, pq.ParquetWriter(beside[parquet], schema) as file:
+    with (
+        written_atomically(out / TABLE) as parquet,
+        pq.ParquetWriter(parquet, schema) as file,
+        written_atomically(out / "verdicts.csv") as csv,
+    ):
         for i, rows in enumerate(rows_with_q(chunks, q, columns)):
             ordered = rows[list(COLUMNS)]
-            ordered.to_csv(text, index=False, header=i == 0, lineterminator="\n")
+            csv.write(ordered.to_csv(index=False, header=i == 0, lineterminator="\n").encode())
             file.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
-    for path, temporary in beside.items():
-        temporary.replace(path)

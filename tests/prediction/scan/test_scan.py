@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 from collections import Counter
@@ -296,6 +297,35 @@ def test_results_inside_the_folder_are_not_scanned_and_links_out_of_it_neither(f
     names = [file.name for file in find_files(mine, apart=mine / "scan")]
     assert len(names) == 102
     assert "link.png" not in names
+
+
+def test_a_link_counts_as_changed_when_its_picture_is(folder, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    picture = mine / "picture.bin"
+    picture.write_bytes((folder / "a" / "001.png").read_bytes())
+    (mine / "link.png").symlink_to(picture)
+    (mine / "lost.png").symlink_to(mine / "nowhere.bin")
+    before = {file.name: file.stamp for file in find_files(mine, apart=tmp_path)}
+    picture.write_bytes((folder / "a" / "002.png").read_bytes() + b" ")
+    after = {file.name: file.stamp for file in find_files(mine, apart=tmp_path)}
+    assert before.keys() == after.keys() == {"link.png", "lost.png"}
+    assert before["link.png"] != after["link.png"]
+    assert before["lost.png"] == after["lost.png"]
+
+
+def test_a_full_disk_leaves_the_tables_of_before_and_one_sentence(scanned, folder, made, tmp_path, monkeypatch):
+    out = tmp_path / "scan"
+    shutil.copytree(scanned[0], out)
+    before = contents(out)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    with pytest.raises(BadRun, match="No space left on device"):
+        scan(folder, out, made, threads=1)
+    assert contents(out) == before
 
 
 def test_the_command(made, folder, tmp_path, capsys):
