@@ -23,6 +23,7 @@ from sklearn.neighbors import NearestNeighbors
 from probing_core.measures.nearest import nearest, unit
 from probing_core.pipeline import maps
 from probing_core.results import Run
+from probing_core.runs.model_samples import whole_images
 
 QUERIES = 2000
 NEAR, WIDER = 15, 150
@@ -45,7 +46,7 @@ def main() -> None:
     near = _without_own(nearest(rows, rows[queries], NEAR + 1)[0], queries)
     result = {"model": model, "samples": len(images), "queries": len(queries)}
     for share in (1.0, *map(float, options.shares.split(","))):
-        landmarks = maps.thin(images, max(NEAR, int(share * len(images))))
+        landmarks = whole_images(images, max(NEAR, int(share * len(images))))
         points = maps.umap_points(embeddings[landmarks], run.recipe.seed)
         points = maps.place_others(embeddings, landmarks, points)
         scores = _scores(points, queries, near, transforms)

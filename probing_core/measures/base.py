@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -80,3 +81,7 @@ class Measure:
         if self.higher_is_better is None:
             return self.definition
         return f"{self.definition} {'Higher' if self.higher_is_better else 'Lower'} is better."
+
+
+fraction = partial(Measure, unit="fraction", low=0.0, high=1.0)
+"""A measure whose values lie between 0 and 1."""

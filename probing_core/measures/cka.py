@@ -83,7 +83,7 @@ def cka_of(a: Space, b: Space) -> Interval:
         return Interval(value, value, value, "jackknife", count)
     both = _hsic_without(a.kernel, b.kernel, a.starts)
     z = np.arctanh(np.clip(both / np.sqrt(a.own * b.own), -1 + 1e-9, 1 - 1e-9))
-    half = t_quantile(count) * np.sqrt((count - 1) / count * ((z - z.mean()) ** 2).sum())
+    half = t_quantile(count - 1) * np.sqrt((count - 1) / count * ((z - z.mean()) ** 2).sum())
     center = np.arctanh(np.clip(value, -1 + 1e-9, 1 - 1e-9))
     return Interval(value, float(np.tanh(center - half)), float(np.tanh(center + half)), "jackknife", count)
 

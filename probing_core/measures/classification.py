@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from probing_core.measures.base import Measure, Predictions
+from probing_core.measures.base import Measure, Predictions, fraction
 from probing_core.measures.cluster_sums import ClusterSums, mean, mean_ratio, sums_by
 
 ECE_BINS = 15
@@ -99,45 +99,33 @@ def _calibration(predictions: Predictions, confidence: np.ndarray | None) -> Clu
 
 
 MEASURES = (
-    Measure(
+    fraction(
         name="balanced-accuracy",
         title="balanced accuracy",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=True,
         definition="Mean over classes of the share of a class's images that the probe classifies correctly.",
         formula="1/K · Σₖ TPₖ / (TPₖ + FNₖ)",
         source="Brodersen et al. 2010",
     ),
-    Measure(
+    fraction(
         name="recall",
         title="recall",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=True,
         definition="Share of a class's images that the probe classifies correctly; for a group its members' mean.",
         formula="TP / (TP + FN)",
         source="definition",
     ),
-    Measure(
+    fraction(
         name="group-hit-rate",
         title="in-group hit rate",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=True,
         definition="Mean over groups, identity left out, of the share of images whose group the probe gets right.",
         formula="1/G · Σ_g hits_g / images_g, over the groups but identity",
         source="the group task of the protocol",
     ),
-    Measure(
+    fraction(
         name="called-identity",
         title="called untouched",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=False,
         definition="Share of transformed images that the probe calls identity, that is untouched.",
         formula="images called identity / transformed images",
@@ -154,12 +142,9 @@ MEASURES = (
         formula="group-hit-rate(seen) − group-hit-rate(unseen)",
         source="the group task of the protocol",
     ),
-    Measure(
+    fraction(
         name="macro-f1",
         title="macro F1",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=True,
         definition="Mean over classes of the harmonic mean of precision and recall.",
         formula="1/K · Σₖ 2 TPₖ / (2 TPₖ + FPₖ + FNₖ)",
@@ -193,12 +178,9 @@ MEASURES = (
         score=lambda p: mean(-np.log(np.maximum(p.p_truth, TINY)), p.clusters),
         chance=lambda classes: float(-np.log(1 / classes)),
     ),
-    Measure(
+    fraction(
         name="calibration-error",
         title="expected calibration error",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=False,
         definition="Mean gap between how sure the probe was and how often it was right, over 15 bins of equal mass; "
         "without an interval, since noise makes it larger in every redrawn sample.",
@@ -207,12 +189,9 @@ MEASURES = (
         has_interval=False,
         score=lambda p: _calibration(p, p.p_predicted),
     ),
-    Measure(
+    fraction(
         name="calibration-error-tempered",
         title="calibration error, tempered",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=False,
         definition="The same after dividing the logits by a temperature that was fitted on other photographs.",
         formula="the same with p = softmax(logits / T)",

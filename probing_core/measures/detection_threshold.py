@@ -75,13 +75,13 @@ def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray
 
 def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) -> np.ndarray:
     """Thresholds (B,) of hit counts (B, S) and alarm counts (B,), each of ``images``."""
-    from scipy.stats import norm
+    from scipy.special import ndtr, ndtri
 
     span = levels[-1] - levels[0]
     a = np.linspace(levels[0] - span / 2, levels[-1] + span / 2, 121)
     b = span * np.geomspace(0.02, 2, 20)
     a, b, lapse = (g.ravel() for g in np.meshgrid(a, b, [0, 0.03, 0.1], indexing="ij"))
-    curve = norm.cdf((levels[:, None] - a) / b)
+    curve = ndtr((levels[:, None] - a) / b)
     found = np.empty(len(hits))
     for count in np.unique(alarms):
         rows = alarms == count
@@ -91,9 +91,9 @@ def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) 
         rate = np.clip(false + room * curve, 1e-6, 1 - 1e-6)
         likelihood = hits[rows] @ np.log(rate) + (images - hits[rows]) @ np.log1p(-rate)
         best = likelihood.argmax(1)
-        target = norm.cdf(norm.ppf(false) + SENSITIVITY)
+        target = ndtr(ndtri(false) + SENSITIVITY)
         share = np.clip((target - false) / room[best], 1e-6, 1 - 1e-6)
-        found[rows] = a[best] + b[best] * norm.ppf(share)
+        found[rows] = a[best] + b[best] * ndtri(share)
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.measures.base import Measure
+from probing_core.measures.base import Measure, fraction
 from probing_core.measures.nearest import unit
 
 RIDGES = 10.0 ** np.arange(-4.0, 5.0)
@@ -178,12 +178,9 @@ MEASURES = (
         formula="1 − Σ ‖z′ − (W z + b)‖² / Σ ‖z′ − m‖²",
         source="after Bhardwaj et al., arXiv 2302.11349",
     ),
-    Measure(
+    fraction(
         name="equivariance-rank",
         title="reciprocal rank",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=True,
         definition="Mean of 1 / rank of an image's own transformed embedding among those nearest to its predicted one.",
         formula="mean of 1 / rank of z′ᵢ among all z′, by the cosine to W zᵢ + b",

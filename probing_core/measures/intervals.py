@@ -39,7 +39,7 @@ class Interval:
     clusters: int
 
 
-def interval(sums: ClusterSums, *, low: float | None = None, high: float | None = None, seed: int = 0) -> Interval:
+def interval(sums: ClusterSums, *, low: float | None = None, high: float | None = None) -> Interval:
     """The interval that the number of clusters allows.
 
     From 20 clusters up the percentile bootstrap over clusters (Efron & Tibshirani 1993, B = 2000); from 6 a t
@@ -55,10 +55,10 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
         return without_interval(sums)
     if clusters < FEWEST_FOR_BOOTSTRAP:
         spread = float(np.std(sums.score(sums.sums), ddof=1)) / np.sqrt(clusters)
-        half = t_quantile(clusters) * spread
+        half = t_quantile(clusters - 1) * spread
         bottom, top, method = sums.value - half, sums.value + half, "t"
     else:
-        drawn = bootstrap(sums, seed)
+        drawn = bootstrap(sums)
         spread = float(drawn.std())
         bottom, top = np.quantile(drawn, [0.025, 0.975])
         method = "bootstrap"
@@ -66,7 +66,7 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
         share = (sums.value - low) / (high - low)
         size = _effective_size(share, spread / (high - low), clusters)
         if size * min(share, 1 - share) < FEWEST_AT_A_BOUND:
-            bottom, top = (low + (high - low) * end for end in _wilson(share, size, t_quantile(clusters)))
+            bottom, top = (low + (high - low) * end for end in _wilson(share, size, t_quantile(clusters - 1)))
             method = "wilson"
     return Interval(
         sums.value,
@@ -93,12 +93,12 @@ def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=64)
-def t_quantile(clusters: int) -> float:
-    """The 97.5 % quantile of Student's t over so many clusters."""
+def t_quantile(freedom: float) -> float:
+    """The 97.5 % quantile of Student's t with so many degrees of freedom."""
     # Not scipy.stats: to import it takes half a second, and fails while another thread imports PyTorch.
     from scipy.special import stdtrit
 
-    return float(stdtrit(clusters - 1, 0.975))
+    return float(stdtrit(freedom, 0.975))
 
 
 def without_interval(sums: ClusterSums) -> Interval:
@@ -106,15 +106,15 @@ def without_interval(sums: ClusterSums) -> Interval:
     return Interval(sums.value, float("nan"), float("nan"), "none", len(sums.sums))
 
 
-def bootstrap(sums: ClusterSums, seed: int = 0, resamples: int = RESAMPLES) -> np.ndarray:
-    """Scores (B,) of clusters drawn with replacement; the same draws for every model of one seed."""
-    return sums.score(_draws(len(sums.sums), seed, resamples) @ sums.sums)
+def bootstrap(sums: ClusterSums) -> np.ndarray:
+    """Scores (B,) of clusters drawn with replacement; the same draws for every model."""
+    return sums.score(_draws(len(sums.sums)) @ sums.sums)
 
 
 @lru_cache(maxsize=2)
-def _draws(clusters: int, seed: int, resamples: int) -> np.ndarray:
+def _draws(clusters: int) -> np.ndarray:
     """How often each cluster is drawn (B, C); cached, since every score of a run needs the same."""
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=RESAMPLES).astype(np.float64)
     drawn.flags.writeable = False
     return drawn

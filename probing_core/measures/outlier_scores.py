@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.measures.base import Measure
+from probing_core.measures.base import fraction
 from probing_core.measures.embedding_space import principal_axes
 from probing_core.measures.nearest import nearest, unit
 
@@ -68,9 +68,9 @@ def quantile(scores: np.ndarray, clusters: np.ndarray, share: float) -> float:
     return float(scores[order][min(int(np.searchsorted(weight, share)), len(scores) - 1)])
 
 
-def neighbor_distance(known: np.ndarray, X: np.ndarray, k: int = NEIGHBORS) -> np.ndarray:
-    """(N,) distance of unit-length embeddings to the k-th nearest known one (Sun et al. 2022)."""
-    _, cosine = nearest(unit(known), unit(X), k)
+def neighbor_distance(known: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """(N,) distance of embeddings, at length 1, to the `NEIGHBORS`-th nearest known one (Sun et al. 2022)."""
+    _, cosine = nearest(unit(known), unit(X), NEIGHBORS)
     return np.sqrt(2 - 2 * cosine[:, -1])
 
 
@@ -89,23 +89,17 @@ def fpr95(known: np.ndarray, outliers: np.ndarray) -> float:
 
 
 MEASURES = (
-    Measure(
+    fraction(
         name="auroc",
         title="AUROC",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=True,
         definition="The chance that a transformed image lies farther from the clean ones than a clean one does.",
         formula="P(d(transformed) > d(clean)) + ½ P(d(transformed) = d(clean))",
         source="Mann & Whitney 1947",
     ),
-    Measure(
+    fraction(
         name="fpr95",
         title="FPR95",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=False,
         definition="Share of transformed images taken for clean where 95 % of the clean ones do.",
         formula="share of transformed images with d ≤ the 95 % quantile of d(clean)",

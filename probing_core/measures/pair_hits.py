@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probing_core.measures.base import Measure
+from probing_core.measures.base import fraction
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,34 +31,25 @@ def pair_hits(scores: np.ndarray, first: np.ndarray, last: np.ndarray) -> PairHi
 
 
 MEASURES = (
-    Measure(
+    fraction(
         name="composition-first",
         title="first of two found",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=True,
         definition="Share of doubly transformed images whose first transformation is among the two top scores.",
         formula="images with the first transformation among the two top scores / images",
         source="protocol",
     ),
-    Measure(
+    fraction(
         name="composition-last",
         title="last of two found",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=True,
         definition="Share of doubly transformed images whose last transformation is among the two top scores.",
         formula="images with the last transformation among the two top scores / images",
         source="protocol",
     ),
-    Measure(
+    fraction(
         name="composition-both",
         title="both of two found",
-        unit="fraction",
-        low=0.0,
-        high=1.0,
         higher_is_better=True,
         definition="Share of doubly transformed images whose two transformations are the two top scores.",
         formula="images whose two transformations are the two top scores / images",

@@ -1,10 +1,12 @@
-"""Several trainings of one kind, each with a seed of its own: what their spread tells, from three of them on."""
+"""Several trainings of one kind, each with a seed of its own: what their spread shows, from three of them on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+
+from probing_core.measures.intervals import t_quantile
 
 FEWEST_SEEDS = 3
 """With fewer trainings than this no interval over them is given."""
@@ -14,7 +16,7 @@ def seeds_interval(scores: Sequence[float]) -> tuple[float, float]:
     """The 95 % t interval (low, high) of the mean of ``scores``, one a training; NaN for fewer than three."""
     if len(scores) < FEWEST_SEEDS:
         return float("nan"), float("nan")
-    half = _quantile(len(scores) - 1) * float(np.std(scores, ddof=1)) / np.sqrt(len(scores))
+    half = t_quantile(len(scores) - 1) * float(np.std(scores, ddof=1)) / np.sqrt(len(scores))
     mean = float(np.mean(scores))
     return mean - half, mean + half
 
@@ -32,15 +34,8 @@ def seeds_difference(first: Sequence[float], second: Sequence[float]) -> tuple[f
     if error == 0:  # trainings that all score alike
         return effect, effect, float(effect == 0)
     freedom = error**4 / sum(p**2 / (len(s) - 1) for p, s in zip(parts, (first, second), strict=True))
-    half = _quantile(freedom) * error
+    half = t_quantile(freedom) * error
     # As in `measures.intervals`: scipy.stats takes half a second to import.
     from scipy.special import stdtr
 
     return effect - half, effect + half, float(2 * stdtr(freedom, -abs(effect) / error))
-
-
-def _quantile(freedom: float) -> float:
-    """The 97.5 % quantile of Student's t with so many degrees of freedom."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, 0.975))

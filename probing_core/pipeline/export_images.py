@@ -22,6 +22,7 @@ from probing_core.embedders.providers.precomputed import LISTED
 from probing_core.errors import BadConfig
 from probing_core.images import encode_png
 from probing_core.pipeline.batches import plan_batches, read_images
+from probing_core.prediction.parallel import in_chunks
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import Unit, sample_key
@@ -66,13 +67,9 @@ def write_export(store: Store, recipe: Recipe, corpus: Corpus, out: Path, progre
         def make(unit: Unit) -> tuple[list[np.ndarray], pd.DataFrame]:
             return main.make(corpus, main.rows(unit), makers)
 
-        upcoming = ahead.submit(make, todo[0]) if todo else None
-        for position, unit in enumerate(todo):
-            done = len(main.units) - len(todo) + position
+        made = in_chunks(ahead, make, ([unit] for unit in todo))
+        for done, ((unit,), ((pictures, measured),)) in enumerate(made, len(main.units) - len(todo)):
             progress.update("export", done, len(main.units), "Writing transformed images")
-            assert upcoming is not None
-            pictures, measured = upcoming.result()
-            upcoming = ahead.submit(make, todo[position + 1]) if position + 1 < len(todo) else None
             rows = listed.iloc[unit.start : unit.stop].assign(strength=measured["strength"])
             list(writers.map(lambda pair: _write_picture(out, *pair), zip(rows["file"], pictures, strict=True)))
             _write_parquet(_unit_path(out, unit), rows)

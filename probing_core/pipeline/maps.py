@@ -16,6 +16,7 @@ from probing_core.measures.nearest import between, nearest, unit
 from probing_core.runs import layout
 from probing_core.runs.embeddings import LazyRows, lazy_embeddings
 from probing_core.runs.layout import map_path
+from probing_core.runs.model_samples import whole_images
 from probing_core.runs.models import model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
@@ -48,7 +49,7 @@ def project(store: Store, recipe: Recipe, which: str | Sequence[str], progress: 
     """
     samples = store.read_table(layout.SAMPLES, ["sample", "image_id"])
     entries = _chosen(model_entries(store), which)
-    landmarks = thin(samples["image_id"].to_numpy(), LANDMARKS)
+    landmarks = whole_images(samples["image_id"].to_numpy(), LANDMARKS)
     for done, entry in enumerate(entries):
         message = f"Drawing the map of {entry['name']}"
         progress.update("project", done, len(entries), message)
@@ -81,16 +82,6 @@ def _chosen(entries: list[dict], which: str | Sequence[str]) -> list[dict]:
         there = ", ".join(e["name"] for e in entries)
         raise UnknownName(f"The run has no model '{unknown[0]}' to draw a map of. It has: {there}.")
     return [e for e in entries if e["name"] in which or e["request"] in which]
-
-
-def thin(image_ids: np.ndarray, most: int) -> np.ndarray:
-    """Indices of the samples of as many whole images, evenly spaced, as ``most`` points allow."""
-    if len(image_ids) <= most:
-        return np.arange(len(image_ids))
-    images = list(dict.fromkeys(image_ids))
-    count = max(1, int(most / (len(image_ids) / len(images))))
-    chosen = {images[i] for i in np.linspace(0, len(images) - 1, count).round().astype(int)}
-    return np.flatnonzero([i in chosen for i in image_ids])
 
 
 def place_others(embeddings: LazyRows | np.ndarray, landmarks: np.ndarray, points: np.ndarray) -> np.ndarray:

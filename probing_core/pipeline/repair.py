@@ -15,8 +15,6 @@ from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store
 
-MAP = f"/map{layout.PARQUET}"
-
 
 def repair(out: Path, progress: Progress = SILENT) -> tuple[list[str], list[str]]:
     """Removes every damaged file of the run in ``out`` and does the stages that the run has had.
@@ -41,16 +39,16 @@ def repair(out: Path, progress: Progress = SILENT) -> tuple[list[str], list[str]
             maps = [entry["name"] for entry in model_entries(store) if map_path(entry["name"]) in names]
     if not damaged:
         return [], store.damage()
-    run(out, Options(maps=maps), _stages(names), progress)
+    run(out, Options(maps=maps), _stages(names, maps), progress)
     after = Store(out)
     lost = [f"'{name}' was damaged and removed, and no stage made it again." for name in damaged if not after.has(name)]
     return list(damaged), lost + after.damage()
 
 
-def _stages(names: list[str]) -> tuple[str, ...]:
-    """Those that the run with these files has had, each with those before it."""
+def _stages(names: list[str], maps: list[str]) -> tuple[str, ...]:
+    """Those that the run with these files and maps has had, each with those before it."""
     done = {
-        "project": any(name.endswith(MAP) for name in names),
+        "project": bool(maps),
         "evaluate": layout.SCORES in names,
         "train": any("/predictions/" in name for name in names),
     }

@@ -159,28 +159,17 @@ def _require_probes(source: Store, models: Sequence[str]) -> None:
         )
 
 
-def withdraw_model(store: Store, recipe: Recipe, request: str) -> bool:
-    """Takes a model that cannot join out of the recipe, or the run could never be completed.
-
-    Returns:
-        False where nothing was done: the model has joined already, or it is the only one.
-    """
-    joined = {entry["request"] for entry in model_entries(store)}
-    others = replace(recipe, models=tuple(name for name in recipe.models if name != request))
-    if request in joined or not others.models:
-        return False
-    write_recipe(store, others)
-    return True
-
-
 @contextmanager
 def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
-    """An error that is raised inside takes the model of ``request`` out of the run, where it can, and mentions it."""
+    """An error that is raised inside takes the model of ``request`` out of the recipe, or the run could never be
+    completed; not where the model has joined already, or is the only one."""
     try:
         yield
     except ProbingError as error:
-        if not withdraw_model(store, recipe, request):
+        others = tuple(name for name in recipe.models if name != request)
+        if not others or request in {entry["request"] for entry in model_entries(store)}:
             raise
+        write_recipe(store, replace(recipe, models=others))
         raise type(error)(f"{error} It has left the run, which can go on without it.") from error
 
 
@@ -190,13 +179,7 @@ def open_same_corpus(recipe: Recipe) -> Corpus:
     Raises:
         BadRun: it has changed.
     """
-    corpus = open_corpus(recipe.corpus)
-    if corpus.fingerprint != recipe.fingerprint:
-        raise BadRun(
-            f"The corpus '{recipe.corpus}' is no longer the one that the run was begun with (its pictures or labels "
-            f"changed); make a new run."
-        )
-    return corpus
+    return _open_same(recipe.corpus, recipe.fingerprint)
 
 
 def open_calibrating(recipe: Recipe) -> list[Corpus]:
@@ -205,14 +188,17 @@ def open_calibrating(recipe: Recipe) -> list[Corpus]:
     Raises:
         BadRun: one of them has changed.
     """
-    opened = [open_corpus(name) for name in recipe.calibrate_on]
-    for name, other, fingerprint in zip(recipe.calibrate_on, opened, recipe.calibrate_fingerprints, strict=True):
-        if other.fingerprint != fingerprint:
-            raise BadRun(
-                f"The corpus '{name}' is no longer the one that the run was begun with (its pictures or labels "
-                f"changed); make a new run."
-            )
-    return opened
+    return [_open_same(*one) for one in zip(recipe.calibrate_on, recipe.calibrate_fingerprints, strict=True)]
+
+
+def _open_same(name: str, fingerprint: str) -> Corpus:
+    corpus = open_corpus(name)
+    if corpus.fingerprint != fingerprint:
+        raise BadRun(
+            f"The corpus '{name}' is no longer the one that the run was begun with (its pictures or labels changed); "
+            f"make a new run."
+        )
+    return corpus
 
 
 def refuse_other_folder(store: Store) -> None:

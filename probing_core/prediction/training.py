@@ -35,7 +35,7 @@ from probing_core.runs.layout import (
     series_table,
 )
 from probing_core.runs.model_samples import ModelSamples, predict, whole_images
-from probing_core.runs.tasks import Task
+from probing_core.runs.tasks import Task, codes
 from probing_core.transforms import resolve
 
 MOST_FOR_NOVELTY = 16_000
@@ -81,7 +81,7 @@ def fit_deployment(
         return Deployment(_as_chosen(fitted, probe), probe, (predict(probe, data.X.at(val)), task.truth[val]))
     table = data.store.read_table(series_table(RENDERING), ["transform", "split"])
     rendered = read_embeddings(data.store, data.model, series=RENDERING)
-    truth = table["transform"].map(task.classes.index).to_numpy(np.int64)
+    truth = codes(table["transform"], task.classes)
     held = (table["split"] == "val").to_numpy()
     first = data.samples["repetition"].to_numpy() == 0
     train, both = train[first[train]], both[first[both]]
@@ -185,8 +185,13 @@ def save_novelty(
     """
     class_of = np.full(len(data.samples), -1)
     class_of[rows] = classes
-    thinned = [(whole_images(data, learned, MOST_FOR_NOVELTY), held) for learned, held in folds]
-    novelty = fit_novelty(data.X, class_of, whole_images(data, rows, MOST_FOR_NOVELTY), thinned, data.photographs)
+    image_ids = data.samples["image_id"].to_numpy()
+
+    def thinned(rows: np.ndarray) -> np.ndarray:
+        return rows[whole_images(image_ids[rows], MOST_FOR_NOVELTY)]
+
+    folds = [(thinned(learned), held) for learned, held in folds]
+    novelty = fit_novelty(data.X, class_of, thinned(rows), folds, data.photographs)
     data.store.write_bytes(novelty_path(data.model), novelty.to_bytes(), key)
 
 
@@ -204,7 +209,7 @@ def read_crops(data: ModelSamples) -> tuple[np.ndarray, pd.DataFrame] | None:
 
 def _fusion_rule(data: ModelSamples, task: Task, probabilities: np.ndarray, crops: pd.DataFrame) -> FusionRule:
     whole, tiles = mean_log_probabilities(probabilities, crops)
-    truth = np.array([task.classes.index(name) for name in crops["transform"]])
+    truth = codes(crops["transform"], task.classes)
     groups = [resolve(name).group for name in task.classes]
     rule = fit_rule(whole, tiles, truth, groups)
     # Its temperature is fitted on answers of rules that did not learn from the photograph.

@@ -28,6 +28,9 @@ TOLERANCE = 1e-6
 """A fit has converged when the objective can still fall by this share of itself, by its Newton decrement in the
 metric that L-BFGS has learned. Validation losses are then those of an exact minimum to about 1e-4 of themselves."""
 
+LIMIT = 300
+"""Iterations at most."""
+
 MEMORY = 5
 """Pairs of steps and gradient changes that L-BFGS remembers; more save no iterations here."""
 
@@ -94,7 +97,6 @@ def minimize(
     inverses: Sequence[Tensor],
     *,
     tolerance: float = TOLERANCE,
-    limit: int = 300,
 ) -> Solution:
     """All fits' minima.
 
@@ -104,21 +106,20 @@ def minimize(
         ridge: (D, F); 0 in the row of the bias.
         inverses: F of (D, D), from `metric_inverse`.
         tolerance: see `TOLERANCE`.
-        limit: iterations at most.
     """
     solution = Solution(
         start.clone(), torch.zeros(start.shape[1], dtype=torch.bool), torch.zeros(start.shape[1], dtype=torch.int64)
     )
     state = _State(blocks, start, ridge, inverses)
     going = torch.arange(start.shape[1])
-    for iteration in range(limit + 1):
+    for iteration in range(LIMIT + 1):
         step, slope = state.direction()
         unfinished = -slope / 2 > tolerance * state.objective
         finished = going[~unfinished]
         solution.V[:, finished] = state.V[:, ~unfinished]
         solution.converged[finished] = True
         solution.iterations[going] = iteration
-        if iteration == limit or not unfinished.any():
+        if iteration == LIMIT or not unfinished.any():
             break
         if len(finished):  # nothing more is computed for them
             going, step, slope = going[unfinished], step[:, unfinished], slope[unfinished]

@@ -38,10 +38,15 @@ def written_atomically(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(handle.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise BadRun(
-            f"'{path}' could not be written: {error.strerror or one_line(error)}; "
-            f"what was complete stays, so mend that and start again."
-        ) from error
+        raise not_written(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def not_written(path: Path, error: OSError) -> BadRun:
+    """What is raised where ``path`` cannot be written."""
+    return BadRun(
+        f"'{path}' could not be written: {error.strerror or one_line(error)}; "
+        f"what was complete stays, so mend that and start again."
+    )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.errors import BadRun, one_line
-from probing_core.runs.atomic import write_atomically
+from probing_core.runs.atomic import not_written, write_atomically
 from probing_core.runs.layout import JOURNAL, MANIFEST
 from probing_core.runs.revisions import SCHEMA
 
@@ -60,10 +60,7 @@ class Manifest:
                 handle.flush()
                 os.fsync(handle.fileno())
         except OSError as error:
-            raise BadRun(
-                f"'{path}' could not be written: {error.strerror or one_line(error)}; "
-                f"what was complete stays, so mend that and start again."
-            ) from error
+            raise not_written(path, error) from error
         self._apply(entries)
 
     def _apply(self, entries: Iterable[tuple[str, Entry | None]]) -> None:

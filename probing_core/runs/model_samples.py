@@ -103,12 +103,15 @@ def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndar
     return rows[chosen[photograph]]
 
 
-def whole_images(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:
-    """``rows`` of as many images, evenly spaced, as ``most`` samples allow."""
-    if len(rows) <= most:
-        return rows
-    ids = data.samples["image_id"].to_numpy()[rows]
-    names = pd.unique(ids)
-    count = max(1, most * len(names) // len(rows))
+def whole_images(image_ids: np.ndarray, most: int) -> np.ndarray:
+    """Positions of the samples of as many whole images, evenly spaced, as ``most`` samples allow; at least one image.
+
+    Args:
+        image_ids: (N,) of the samples; no more than ``most`` are all taken.
+    """
+    if len(image_ids) <= most:
+        return np.arange(len(image_ids))
+    names = pd.unique(image_ids)
+    count = max(1, most * len(names) // len(image_ids))
     chosen = names[np.linspace(0, len(names) - 1, count).round().astype(int)]
-    return rows[np.isin(ids, chosen)]
+    return np.flatnonzero(np.isin(image_ids, chosen))

@@ -21,7 +21,6 @@ from probing_core.runs.store import write_atomically
 INTERVAL = 0.5
 """Seconds between two reports: often enough to watch, rare enough to cost nothing."""
 
-
 EXACT_S = 600
 """From so long a duration on, seconds are not worth reading."""
 
@@ -64,6 +63,7 @@ class Progress:
 
     def __init__(self, stream: TextIO | None = None, file: Path | None = None) -> None:
         self.stream, self.file = stream, file
+        self._on_terminal = stream is not None and stream.isatty()
         self._me = {"pid": os.getpid(), "born": psutil.Process().create_time()} if file is not None else {}
         self._took_before, self._began = _took(file), time.monotonic()
         self._stage, self._started, self._last = "", 0.0, 0.0
@@ -86,22 +86,26 @@ class Progress:
         self._report(Report(stage, done, total, left, message or stage, **self._me))
 
     def note(self, sentence: str) -> None:
-        """Writes a sentence to the terminal; nothing where it is empty."""
-        if sentence and self.stream is not None:
-            self.stream.write(f"{sentence}\n")
+        """Writes a sentence to the terminal, in place of the line of progress; nothing where it is empty."""
+        if sentence:
+            self._write(f"{sentence}\n")
 
     def finish(self, state: str, error: str = "") -> None:
         """The last report: ``done``, ``failed`` or ``cancelled``."""
-        if self.stream is not None and self.stream.isatty():
+        if self.stream is not None and self._on_terminal:
             self.stream.write("\n")
         self._save(Report(self._stage, 1, 1, 0.0, state, state, error=error, **self._me))
 
     def _report(self, report: Report) -> None:
         self._save(report)
+        left = "" if report.left_s is None else f", {duration(report.left_s)} left"
+        line = f"{report.message}: {report.done} of {report.total}{left}"
+        self._write(line if self._on_terminal else f"{line}\n")
+
+    def _write(self, text: str) -> None:
+        """On a terminal, over the line that stands there."""
         if self.stream is not None:
-            left = "" if report.left_s is None else f", {duration(report.left_s)} left"
-            line = f"{report.message}: {report.done} of {report.total}{left}"
-            self.stream.write(f"\r\x1b[K{line}" if self.stream.isatty() else f"{line}\n")
+            self.stream.write(f"\r\x1b[K{text}" if self._on_terminal else text)
             self.stream.flush()
 
     def _save(self, report: Report) -> None:

@@ -134,5 +134,4 @@ def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
 
 def codes(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
     """(N,) positions in ``classes``; -1 for what is not among them."""
-    position = {name: i for i, name in enumerate(classes)}
-    return values.map(lambda name: position.get(name, -1)).to_numpy(np.int64, copy=True)
+    return pd.Index(classes).get_indexer(values).astype(np.int64)

@@ -6,9 +6,10 @@ from sklearn.neighbors import NearestNeighbors
 
 from probing_core.errors import UnknownName
 from probing_core.pipeline import maps
-from probing_core.pipeline.maps import nearest_neighbors, place_others, project, thin, umap_points
+from probing_core.pipeline.maps import nearest_neighbors, place_others, project, umap_points
 from probing_core.runs import layout
 from probing_core.runs.layout import map_path
+from probing_core.runs.model_samples import whole_images
 from probing_core.runs.progress import SILENT
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import sample_key
@@ -52,8 +53,8 @@ def test_a_map_keeps_clusters_together_and_a_seed_keeps_the_map(clusters):
 
 def test_thinning_keeps_whole_images_and_says_no_more_than_asked():
     ids = np.repeat([f"i{k}" for k in range(100)], 10)
-    assert len(thin(ids, 1000)) == 1000
-    kept = thin(ids, 250)
+    assert len(whole_images(ids, 1000)) == 1000
+    kept = whole_images(ids, 250)
     assert len(kept) == 250
     assert set(np.unique(ids[kept], return_counts=True)[1]) == {10}
 

@@ -87,6 +87,21 @@ def test_what_a_reader_should_know_is_a_line_of_its_own():
     SILENT.note("nobody hears it")
 
 
+def test_on_a_terminal_a_note_takes_the_place_of_the_line_of_progress():
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    told = Progress(stream)
+    told.update("embed", 0, 2, "Embedding")
+    told.note("A file was damaged.")
+    told.update("embed", 2, 2, "Embedding")
+    first, second = (line.rpartition("\x1b[K")[2] for line in stream.getvalue().split("\n"))
+    assert first == "A file was damaged."
+    assert second.startswith("Embedding: 2 of 2")
+
+
 @pytest.mark.parametrize(
     ("error", "state", "words"),
     [(None, "done", ""), (BadRun("No space."), "failed", "No space."), (KeyboardInterrupt(), "cancelled", ""),

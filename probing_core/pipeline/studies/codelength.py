@@ -12,9 +12,6 @@ from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import ModelData, fit_probe, measured
 from probing_core.probes.base import FitFacts
 
-ORDER = 0
-"""Seed of the order of images: that of the corpus may be by label, and then a block is unlike the one before."""
-
 
 def codelength_table(data: ModelData) -> pd.DataFrame:
     """The online code of the fine task over the images that the studies learn from (Voita & Titov 2020).
@@ -33,7 +30,7 @@ def codelength_table(data: ModelData) -> pd.DataFrame:
         cost[coded] = nats / np.log(2)
         return float(nats.sum())
 
-    bits = codelength(surprise, learned.rows["image_id"].to_numpy(), len(classes), seed=ORDER)
+    bits = codelength(surprise, learned.rows["image_id"].to_numpy(), len(classes))
     per_sample = mean(cost, learned.bases).sums
     guessing = float(np.log2(len(classes)))
     sums = ClusterSums(per_sample, lambda t: t[..., 1] * guessing / np.maximum(t[..., 0], 1e-12))

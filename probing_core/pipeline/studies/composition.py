@@ -15,6 +15,7 @@ from probing_core.pipeline.studies.model_data import EmbeddedRows, ModelData, me
 from probing_core.probes import sigmoid
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.layout import COMPOSITION, series_table
+from probing_core.runs.tasks import codes
 
 FOUND = {"first": "composition-first", "second": "composition-last", "both": "composition-both"}
 
@@ -48,8 +49,7 @@ COLUMNS = (
 
 def pair_table(rows: pd.DataFrame, scores: np.ndarray, singles: tuple[str, ...]) -> pd.DataFrame:
     """The hits of every pair, from ``scores`` (n, K) of the single transformations for the series' ``rows``."""
-    place = {name: i for i, name in enumerate(singles)}
-    hits = pair_hits(scores, rows["first"].map(place).to_numpy(), rows["second"].map(place).to_numpy())
+    hits = pair_hits(scores, codes(rows["first"], singles), codes(rows["second"], singles))
     hit = {"first": hits.first, "second": hits.last, "both": hits.both}
     table = []
     indices: dict[Any, Any] = rows.groupby(["first", "second"], sort=False).indices

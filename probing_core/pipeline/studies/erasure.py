@@ -16,7 +16,7 @@ from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import ModelData, fit_probe, measured
 from probing_core.probes import knn
 from probing_core.probes.base import FitFacts, Probe
-from probing_core.runs.tasks import CONTENT, content_labels
+from probing_core.runs.tasks import CONTENT, codes, content_labels
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -90,9 +90,8 @@ def _results(data: ModelData, change: Change, unchanged: bool) -> Iterator[Probe
     labels = content_labels(data.images)
     if not labels:
         return
-    place = {label: i for i, label in enumerate(labels)}
     clean = data.clean.where(data.clean.rows["label"].isin(labels))
-    truth = clean.rows["label"].map(place).to_numpy(np.int64)
+    truth = codes(clean.rows["label"], labels)
     split, Z = clean.rows["split"].to_numpy(), change(clean.X)
     train, val, test = (split == name for name in ("train", "val", "test"))
     content = fit_probe(Z[train], truth[train], Z[val], truth[val], labels)

@@ -13,7 +13,7 @@ from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import ModelData, fit_probe, measured, predict
 from probing_core.runs.embeddings import read_blocks
 from probing_core.runs.layout import LAYERS, series_table
-from probing_core.runs.tasks import CONTENT, content_labels
+from probing_core.runs.tasks import CONTENT, codes, content_labels
 
 
 def layers_table(data: ModelData) -> pd.DataFrame:
@@ -54,16 +54,13 @@ def layers_table(data: ModelData) -> pd.DataFrame:
 
 def _tasks(data: ModelData, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
     """Task -> class of each row, -1 where the task leaves it out, and the classes."""
-    place = {name: i for i, name in enumerate(data.classes)}
     versions = rows.groupby("image_id")["transform"].transform("size")
     # Images that are there for their content alone have one version; classes are paired.
-    fine = np.where(versions > 1, rows["transform"].map(place), -1).astype(np.int64)
+    fine = np.where(versions > 1, codes(rows["transform"], data.classes), -1)
     tasks: dict[str, tuple[np.ndarray, Sequence[str]]] = {"fine": (fine, data.classes)}
     # Labels of which enough was drawn: of a large corpus, not all its images are here.
     if labels := content_labels(data.images[data.images["image_id"].isin(rows["image_id"])]):
-        index = {label: i for i, label in enumerate(labels)}
-        truth = rows["label"].map(index).where(rows["transform"] == "identity").fillna(-1)
-        tasks[CONTENT] = (truth.to_numpy(np.int64), labels)
+        tasks[CONTENT] = (np.where(rows["transform"] == "identity", codes(rows["label"], labels), -1), labels)
     return tasks
 
 

@@ -125,18 +125,19 @@ class ModelData:
     @cached_property
     def learned(self) -> EmbeddedRows:
         """The fine task's samples of `FIT_IMAGES` of the train split."""
-        whole = self.of_split("train")
-        chosen = chosen_images(self.images, "train", FIT_IMAGES)
-        return whole.where(whole.rows["image_id"].isin(chosen) & (whole.y >= 0))
+        whole = self._fine_task("train")
+        return whole.where(whole.rows["image_id"].isin(chosen_images(self.images, "train", FIT_IMAGES)))
 
     @cached_property
     def validated(self) -> EmbeddedRows:
-        whole = self.of_split("val")
-        return whole.where(whole.y >= 0)
+        return self._fine_task("val")
 
     @cached_property
     def tested(self) -> EmbeddedRows:
-        whole = self.of_split("test")
+        return self._fine_task("test")
+
+    def _fine_task(self, split: str) -> EmbeddedRows:
+        whole = self.of_split(split)
         return whole.where(whole.y >= 0)
 
     @cached_property

@@ -13,6 +13,7 @@ from probing_core.probes.base import LinearProbe
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.layout import STRENGTH, series_table
 from probing_core.runs.store import Store
+from probing_core.runs.tasks import codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +47,8 @@ def sweep_of(
     rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe
 ) -> Sweep:
     """The sweep of embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same images untouched."""
-    position = {name: i for i, name in enumerate(probe.classes)}
-    identity = position["identity"]
-    truth = rows["transform"].map(position).to_numpy()
+    identity = probe.classes.index("identity")
+    truth = codes(rows["transform"], probe.classes)
     logits = probe.logits(X)
     own = logits[np.arange(len(logits)), truth]
     first = np.flatnonzero((clean_rows["draw"] == 0) & (clean_rows["repetition"] == 0))

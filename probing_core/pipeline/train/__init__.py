@@ -28,20 +28,17 @@ from probing_core.runs.layout import (
     DEPLOYMENT,
     FUSION,
     NOVELTY,
-    ORACLE,
     OTHER_PROBES,
     RENDERING,
     crops_path,
     embeddings_folder,
     fits_path,
-    fusion_path,
-    novelty_path,
     predictions_path,
     probe_path,
     series_table,
 )
-from probing_core.runs.model_samples import ModelSamples, most_to_learn, read_probe
-from probing_core.runs.models import differences, model_entries, require_same_model
+from probing_core.runs.model_samples import ModelSamples, most_to_learn
+from probing_core.runs.models import model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import evaluation_mode, load_transforms
@@ -49,23 +46,7 @@ from probing_core.runs.store import Store, digest
 from probing_core.runs.tasks import CONTENT, task_names
 from probing_core.transforms.base import Transform
 
-__all__ = [
-    "DEPLOYMENT",
-    "FUSION",
-    "NOVELTY",
-    "ORACLE",
-    "OTHER_PROBES",
-    "differences",
-    "fits_path",
-    "fusion_path",
-    "novelty_path",
-    "predictions_path",
-    "probe_path",
-    "read_probe",
-    "require_same_model",
-    "task_key",
-    "train",
-]
+__all__ = ["task_key", "train"]
 
 
 def train(store: Store, recipe: Recipe, progress: Progress, source: Store | None = None) -> None:

@@ -23,8 +23,8 @@ def train_others(data: ModelSamples, key: str) -> None:
     task = data.task("fine")
     first = data.samples["repetition"].to_numpy() == 0
     train, val, test = (rows[first[rows]] for rows in split_rows(data, task))
-    learned = whole_images(data, train, MOST_TO_LEARN)
-    chosen = whole_images(data, val, MOST_TO_LEARN)
+    image_ids = data.samples["image_id"].to_numpy()
+    learned, chosen = (rows[whole_images(image_ids[rows], MOST_TO_LEARN)] for rows in (train, val))
     X, y = data.X[learned], task.truth[learned]
     validation = data.X[chosen], task.truth[chosen]
     Xt = data.X.at(test)
@@ -45,14 +45,11 @@ def train_others(data: ModelSamples, key: str) -> None:
     blocks = [knn.votes(X, y, block, sizes, len(task.classes)) for block in Xt.blocks()]
     tested = {k: np.concatenate([block[k] for block in blocks]) for k in sizes}
     for k in sizes:
-        facts = FitFacts(
-            float(k), False, True, 0, log_loss(held[k], validation[1])
-        )  # none is chosen: every k is reported
-        add(f"knn-{k}", facts, tested[k])
+        # None is chosen: every k is reported.
+        add(f"knn-{k}", FitFacts(float(k), False, True, 0, log_loss(held[k], validation[1])), tested[k])
     notes = [learned_note(data, task, "train")]
     if len(learned) < len(train):
-        images = data.samples["image_id"].iloc[learned].nunique()
-        notes.append(f"learned from {images} images, evenly spaced")
+        notes.append(f"learned from {len(np.unique(image_ids[learned]))} images, evenly spaced")
     if not first.all():
         notes.append("first repetition alone")
     save_fits(data, "fine", fits, key, [probe for probe, _ in fits], joined(*notes), OTHER_PROBES)

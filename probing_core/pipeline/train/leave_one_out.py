@@ -13,6 +13,7 @@ from probing_core.prediction.training import read_crops, save_deployment, save_n
 from probing_core.probes.leave_one_out import fit_leave_one_out
 from probing_core.runs.layout import predictions_path, probe_path
 from probing_core.runs.model_samples import ModelSamples
+from probing_core.runs.tasks import codes
 
 FEWEST = 3
 
@@ -35,10 +36,10 @@ def train_few(data: ModelSamples, name: str, key: str) -> None:
     large = read_crops(data) if name == "fine" else None
     extra, crops = large if large is not None else (data.X[:0], pd.DataFrame(columns=list(COLUMNS)))
     sizes = crops["stop"] - crops["start"]
-    truth = np.repeat([task.classes.index(transform) for transform in crops["transform"]], sizes)
+    truth = np.repeat(codes(crops["transform"], task.classes), sizes)
     result = fit_leave_one_out(
         np.concatenate([data.X[rows], extra]),
-        np.concatenate([task.truth[rows], truth.astype(np.int64)]),
+        np.concatenate([task.truth[rows], truth]),
         np.concatenate([photographs, np.repeat(crops["base_id"], sizes)]),
         classes=task.classes,
         trainable=np.concatenate([task.seen[rows], np.zeros(len(extra), bool)]),

@@ -17,7 +17,7 @@ from probing_core.prediction.features import features
 from probing_core.prediction.parallel import in_chunks, one_core_threads
 from probing_core.prediction.tiles import DIRECT_UP_TO
 from probing_core.prediction.training_mix import make_views, plan_views
-from probing_core.runs.layout import DETECTOR_FILE, verdict_unit_path, verdict_units_folder
+from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, verdict_unit_path, verdict_units_folder
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms
@@ -30,8 +30,6 @@ FEWEST = {LEARN: 20, CHOOSE: 5}
 PHOTOGRAPHS = 20
 """In a unit."""
 
-FOLDER = "detector"
-
 
 def learn_detector(
     store: Store, recipe: Recipe, corpora: Sequence[Corpus], photographs: pd.DataFrame, key: str, progress: Progress
@@ -43,7 +41,7 @@ def learn_detector(
         return
     _measure(store, recipe, corpora, rows, key, progress)
     units = range(-(-len(rows) // PHOTOGRAPHS))
-    arrays = [store.read_arrays(verdict_unit_path(FOLDER, unit)) for unit in units]
+    arrays = [store.read_arrays(verdict_unit_path(DETECTOR, unit)) for unit in units]
     X, y, photograph = (np.concatenate([a[name] for a in arrays]) for name in ("features", "classes", "photographs"))
     bases = rows["base_id"].to_numpy()[photograph]
     learned = (rows["role"] == LEARN).to_numpy()[photograph]
@@ -58,7 +56,7 @@ def learn_detector(
         groups=[t.group for t in transforms],
     )
     store.write_bytes(DETECTOR_FILE, detector.to_bytes(), key)
-    store.remove(*store.names(verdict_units_folder(FOLDER)))
+    store.remove(*store.names(verdict_units_folder(DETECTOR)))
 
 
 def _measure(
@@ -69,7 +67,7 @@ def _measure(
     names = [t.name for t in transforms]
     records = list(rows.reset_index(drop=True).itertuples())
     units = [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
-    waiting = [i for i in range(len(units)) if not store.has(verdict_unit_path(FOLDER, i), key)]
+    waiting = [i for i in range(len(units)) if not store.has(verdict_unit_path(DETECTOR, i), key)]
 
     def measure(row: Any) -> tuple[np.ndarray, np.ndarray]:
         planned = plan_views(names[1:], row.image_id, recipe.seed)
@@ -91,7 +89,7 @@ def _measure(
                 "classes": np.concatenate([y for _, y in found]),
                 "photographs": np.repeat([row.Index for row in unit], [len(y) for _, y in found]),
             }
-            store.write_arrays(verdict_unit_path(FOLDER, i), arrays, key)
+            store.write_arrays(verdict_unit_path(DETECTOR, i), arrays, key)
 
 
 def _transforms(recipe: Recipe) -> list:
