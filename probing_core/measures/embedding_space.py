@@ -67,7 +67,10 @@ def held_out(clean: np.ndarray, transformed: np.ndarray, train: np.ndarray, basi
     _check_pairs(clean, transformed)
     train = np.asarray(train, bool)
     if train.sum() < 2 or (~train).sum() < 2:
-        raise BadArray("Equivariance needs two images to learn from and two held out at least; give more.")
+        raise BadArray(
+            f"Equivariance needs two images to learn from and two held out at least, but got {train.sum()} and "
+            f"{(~train).sum()}; give more."
+        )
     X, Y = np.asarray(clean[train], np.float64), np.asarray(transformed[train], np.float64)
     Xt, Yt = np.asarray(clean[~train], np.float64), np.asarray(transformed[~train], np.float64)
 

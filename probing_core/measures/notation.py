@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 LARGEST, SMALLEST = 1e15, 1e-6
-"""Beyond these, digits would be zeros that nobody counts."""
+"""Beyond these, most digits would be zeros: the number has an exponent."""
 
 
 def decimal(value: float, digits: int = 3) -> str:

@@ -22,7 +22,8 @@ class Prediction:
         kind: ``direct`` or ``combined``, as in `PictureCrops`.
         crop_probabilities: (1 + T, K) of the whole picture, and of each of its tiles.
         embedding: (D,) of the whole picture at the view's size.
-        distance: of that from all that the probe learned from; above 1 it is strange. NaN in runs of before.
+        distance: of that from all that the probe learned from; above 1 it is strange. NaN where the run has no
+            `Novelty` of the model.
     """
 
     model: str

@@ -1,7 +1,7 @@
 """The stem and the first blocks of EfficientNet-Lite0 (Tan & Le 2019; TensorFlow's Lite variant), in plain PyTorch.
 
 As in timm's ``tf_efficientnet_lite0``, with which a test compares them; but timm takes two seconds to import, and
-whoever drops the first picture waits for it.
+the first picture on a page waits for it.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ from probing_core.runs.layout import (
     scored_views_path,
 )
 from probing_core.runs.models import differences, embeds_pictures, model_entries
-from probing_core.runs.recipe import Recipe
+from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store, without_none
 from probing_core.transforms import resolve
 from probing_core.transforms.base import Image
@@ -73,7 +73,7 @@ class Predictor:
         if not self.store.has(layout.RECIPE):
             raise BadRun(f"'{self.store.root}' is not a run; `probing run --out DIR` makes one.")
         self.device, self.precision, self.level = device, precision, level
-        self.recipe = Recipe.from_toml(self.store.read_toml(layout.RECIPE))
+        self.recipe = read_recipe(self.store)
         self._entries = {
             e["name"]: e
             for e in model_entries(self.store)

@@ -30,7 +30,7 @@ class View:
     Attributes:
         maker: ``bank``, ``clean``, ``wider`` or ``alternative``.
         transform: its name; ``identity`` in untouched views.
-        draw: tells views of one maker and transform apart.
+        draw: separates views of one maker and transform.
     """
 
     maker: str

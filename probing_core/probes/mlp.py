@@ -95,12 +95,12 @@ def fit_seeds(
     return tuple(
         MLPProbe(
             tuple(classes),
-            tuple((w.numpy(), b[0].numpy()) for w, b in zip(kept[::2], kept[1::2], strict=True)),
+            tuple((w.numpy(), b[0].numpy()) for w, b in zip(chosen[::2], chosen[1::2], strict=True)),
             mean.astype(np.float32),
             scale.astype(np.float32),
             FitFacts(WEIGHT_DECAY, False, epoch < EPOCHS, epoch, loss, tuple(path)),
         )
-        for (loss, epoch, kept), path in zip(best, paths, strict=True)
+        for (loss, epoch, chosen), path in zip(best, paths, strict=True)
     )
 
 

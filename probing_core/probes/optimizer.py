@@ -148,32 +148,32 @@ class _State:
         self.pairs: list[tuple[Tensor, Tensor, Tensor]] = []
         self.scale = torch.ones(start.shape[1])
 
-    def keep(self, kept: Tensor) -> None:
-        """Forgets all fits but those where ``kept`` (F,) is True."""
-        position = torch.cumsum(kept, 0) - 1
-        stay = [i for i, block in enumerate(self.blocks) if kept[block.fits].any()]
-        mine = [kept[self.blocks[i].fits] for i in stay]
+    def keep(self, unfinished: Tensor) -> None:
+        """Forgets all fits but those where ``unfinished`` (F,)."""
+        position = torch.cumsum(unfinished, 0) - 1
+        stay = [i for i, block in enumerate(self.blocks) if unfinished[block.fits].any()]
+        mine = [unfinished[self.blocks[i].fits] for i in stay]
         self.logits = [self.logits[i][:, fits] for i, fits in zip(stay, mine, strict=True)]
         self.errors = [self.errors[i][:, fits] for i, fits in zip(stay, mine, strict=True)]
         self.blocks = [
             replace(self.blocks[i], fits=position[self.blocks[i].fits[fits]])
             for i, fits in zip(stay, mine, strict=True)
         ]
-        self.inverses = [inverse for inverse, fit_stays in zip(self.inverses, kept, strict=True) if fit_stays]
-        self.V, self.ridge, self.gradient = (a[:, kept].contiguous() for a in (self.V, self.ridge, self.gradient))
-        self.total, self.objective, self.scale = (a[kept] for a in (self.total, self.objective, self.scale))
-        self.pairs = [(s[:, kept], y[:, kept], rho[kept]) for s, y, rho in self.pairs]
+        self.inverses = [inverse for inverse, stays in zip(self.inverses, unfinished, strict=True) if stays]
+        self.V, self.ridge, self.gradient = (a[:, unfinished].contiguous() for a in (self.V, self.ridge, self.gradient))
+        self.total, self.objective, self.scale = (a[unfinished] for a in (self.total, self.objective, self.scale))
+        self.pairs = [(s[:, unfinished], y[:, unfinished], rho[unfinished]) for s, y, rho in self.pairs]
 
     def direction(self) -> tuple[Tensor, Tensor]:
         """-H gradient (D, F, K), by the two loops of L-BFGS around the metric, and the slope (F,) along it."""
         q = self.gradient.clone()
-        kept = []
+        alphas = []
         for s, y, rho in reversed(self.pairs):
             alpha = rho * _dot(s, q)
             q.addcmul_(y, alpha[:, None], value=-1)
-            kept.append(alpha)
+            alphas.append(alpha)
         step = self._metric(q).mul_(-self.scale[:, None])
-        for (s, y, rho), alpha in zip(self.pairs, reversed(kept), strict=True):
+        for (s, y, rho), alpha in zip(self.pairs, reversed(alphas), strict=True):
             step.addcmul_(s, (rho * _dot(y, step) + alpha)[:, None], value=-1)
         return step, _dot(self.gradient, step)
 

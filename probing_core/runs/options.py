@@ -126,7 +126,7 @@ class Options:
         metadata=_about(
             "WHICH",
             "which maps to draw: all (default), or first, that of the first model; the dashboard has the others drawn "
-            "when somebody opens them",
+            "when they are opened",
         ),
     )
 

@@ -31,6 +31,9 @@ TRAINING = 7
 VERDICTS = 2
 """Of the detector of alterations, and of the scores by which verdicts are calibrated."""
 
+SCAN = 1
+"""Of what a scan finds in a file: in the key of every chunk of one."""
+
 SCORING = 6
 """Of the tables of scores and fits."""
 

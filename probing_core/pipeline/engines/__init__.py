@@ -23,7 +23,7 @@ class Engine(Protocol):
         """As `Worker.load`."""
 
     def unload(self) -> None:
-        """Gives the models' memory back."""
+        """Closes the models, so that their memory is free."""
 
     def work(self, units: Sequence[Sequence[Task]]) -> Iterator[tuple[Sequence[Task], Written]]:
         """Does the tasks, each element being those of one unit; what was done and written, in any order."""

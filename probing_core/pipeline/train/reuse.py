@@ -40,7 +40,10 @@ def adopt(data: ModelSamples, source: Store, name: str, key: str) -> None:
     task = data.task(name)
     missing = sorted(set(task.classes) - set(probe.classes))
     if missing:
-        raise BadRun(f"The run that the probes are taken from never learned: {', '.join(missing)}.")
+        raise BadRun(
+            f"The run that the probes are taken from never learned: {', '.join(missing)}; make a run "
+            f"whose --transforms leave them out."
+        )
     position = np.array([probe.classes.index(cls) for cls in task.classes])
     adopted = Task(name, probe.classes, np.where(task.takes_part, position[task.truth], -1), task.seen)
     known, of_known = _known_photographs(data, source)

@@ -29,7 +29,7 @@ LARGEST_ODDS = 28.0
 
 
 def task_key(recipe: Recipe, entry: dict[str, Any], task: str) -> str:
-    # None is no part of keys, which are those of runs made before there was a choice.
+    # None is left out: runs made before there was a choice have their keys.
     stated = [recipe.train_samples] if recipe.train_samples is not None else []
     return digest([sample_key(recipe), recipe.probes_from, entry["recipe"], task, revisions.TRAINING, *stated])
 

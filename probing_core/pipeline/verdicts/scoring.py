@@ -145,6 +145,7 @@ def _altered_large(
 
 
 def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) -> list[View]:
+    """By the bank and by an alternative, a transform of each group; of numbers that no training mix draws."""
     rng = generator(seed, image_id, "reported alterations")
     planned = []
     for group in GROUPS[1:]:

@@ -32,12 +32,10 @@ from probing_core.prediction.scan.rows import (
 )
 from probing_core.prediction.scan.writing import rows_with_q, write_tables
 from probing_core.prediction.verdicts import Judge
+from probing_core.runs import revisions
 from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, LOG, scored_views_path
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.store import digest, write_atomically
-
-REVISION = 1
-"""Part of the key of every chunk; raised where what a scan finds changes."""
 
 MARK = "scan.txt"
 """The file by which a folder is known as a scan's."""
@@ -86,7 +84,7 @@ def scan(
     detector, view = predictor.detector(), predictor.recipe.view
     _claim(out)
     files = find_files(folder, apart=out)
-    settings = digest([REVISION, predictor.store.checksum(DETECTOR_FILE), view])
+    settings = digest([revisions.SCAN, predictor.store.checksum(DETECTOR_FILE), view])
     judge = predictor.judge(DETECTOR)
     with one_core_threads(threads or cores()) as pool:
         if clean is not None:
@@ -147,11 +145,11 @@ def _fill(
 ) -> None:
     """Makes the chunks that are missing."""
     missing = chunks.missing()
-    total = sum(map(len, chunks.parts))
-    done = total - sum(len(chunks.parts[i]) for i in missing)
+    total = sum(map(len, chunks.files))
+    done = total - sum(len(chunks.files[i]) for i in missing)
     doing = "Scanning pictures" if stage == "scan" else "Scanning the clean pictures"
     progress.update(stage, done, total, doing)
-    results = in_chunks(pool, examined, (chunks.parts[i] for i in missing))
+    results = in_chunks(pool, examined, (chunks.files[i] for i in missing))
     for i, (files, findings) in zip(missing, results, strict=True):
         chunks.write(i, rows_of(files, findings))
         done += len(files)

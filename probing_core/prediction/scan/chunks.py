@@ -31,10 +31,11 @@ class Chunks:
 
     def __init__(self, folder: Path, files: Sequence[File], settings: str) -> None:
         self.folder, self.settings = folder, settings
-        self.parts = [files[i : i + CHUNK] for i in range(0, len(files), CHUNK)]
+        self.files = [files[i : i + CHUNK] for i in range(0, len(files), CHUNK)]
+        """Those of each chunk."""
 
     def missing(self) -> list[int]:
-        return [i for i in range(len(self.parts)) if not self._has(i)]
+        return [i for i in range(len(self.files)) if not self._has(i)]
 
     def write(self, index: int, rows: pd.DataFrame) -> None:
         table = pa.Table.from_pandas(rows, preserve_index=False)
@@ -44,12 +45,12 @@ class Chunks:
 
     def read(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
         """The rows of each chunk, in order."""
-        for index in range(len(self.parts)):
+        for index in range(len(self.files)):
             yield pq.read_table(self._path(index), columns=columns, use_threads=False).to_pandas()
 
     def remove_others(self) -> None:
         """Chunks beyond the last: the folder held more files before."""
-        expected = {self._path(i).name for i in range(len(self.parts))}
+        expected = {self._path(i).name for i in range(len(self.files))}
         for path in self.folder.glob("chunk-*"):
             if path.name not in expected:
                 path.unlink()
@@ -58,7 +59,7 @@ class Chunks:
         return self.folder / f"chunk-{index:06d}.parquet"
 
     def _key(self, index: int) -> bytes:
-        return digest([self.settings, [[f.name, *f.stamp] for f in self.parts[index]]]).encode()
+        return digest([self.settings, [[f.name, *f.stamp] for f in self.files[index]]]).encode()
 
     def _has(self, index: int) -> bool:
         try:
