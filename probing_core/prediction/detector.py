@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probing_core.errors import BadRun
 from probing_core.prediction.novelty import Novelty, fit_novelty
 from probing_core.prediction.training_mix import sample_weights
 from probing_core.probes import array_file
@@ -71,7 +70,7 @@ class Detector:
         Raises:
             BadRun: the bytes are damaged or something else.
         """
-        try:
+        with array_file.expected("A detector (safetensors with mean, scale, novelty and layers)"):
             arrays, about = array_file.from_bytes(data, DETECTOR)
             layers = tuple(
                 tuple((arrays[f"{seed}.{depth}.weight"], arrays[f"{seed}.{depth}.bias"]) for depth in range(3))
@@ -81,11 +80,6 @@ class Detector:
             return cls(
                 tuple(about["classes"]), tuple(about["groups"]), arrays["mean"], arrays["scale"], layers, novelty
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadRun(
-                "A detector (safetensors with mean, scale, novelty and layers) was expected, but the file is damaged "
-                "or something else; make it again with `probing train`."
-            ) from error
 
 
 def fit_detector(

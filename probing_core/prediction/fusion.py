@@ -46,8 +46,14 @@ class FusionRule:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FusionRule:
-        arrays, about = array_file.from_bytes(data, "look")
-        return cls(arrays["whole"], arrays["tiles"], arrays["bias"], **about)
+        """What `to_bytes` wrote.
+
+        Raises:
+            BadRun: the bytes are damaged or something else.
+        """
+        with array_file.expected("A rule of fusion (safetensors with whole, tiles and bias)"):
+            arrays, about = array_file.from_bytes(data, "look")
+            return cls(arrays["whole"], arrays["tiles"], arrays["bias"], **about)
 
 
 def starting_rule(groups: Sequence[str]) -> FusionRule:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from probing_core.errors import BadArray, BadRun
+from probing_core.errors import BadArray
 from probing_core.measures.nearest import unit
 from probing_core.measures.outlier_scores import Mahalanobis, fit_mahalanobis, quantile
 from probing_core.probes import array_file
@@ -78,15 +78,10 @@ class Novelty:
         Raises:
             BadRun: the bytes are damaged or something else.
         """
-        try:
+        with array_file.expected("Novelty (safetensors with center, whitening, means, upright and a threshold)"):
             arrays, about = array_file.from_bytes(data, "familiarity")
             within = Mahalanobis(arrays["center"], arrays["whitening"], arrays["means"])
             return cls(within, arrays["upright"], float(about["rest"]), float(about["threshold"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadRun(
-                "Novelty (safetensors with center, whitening, means, upright and a threshold) was expected, "
-                "but the file is damaged or something else; train again with `probing train`."
-            ) from error
 
 
 def fit_novelty(

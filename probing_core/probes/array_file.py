@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+
+from probing_core.errors import BadArray, BadRun
 
 
 def to_bytes(arrays: Mapping[str, np.ndarray], entry: str, about: Mapping[str, Any]) -> bytes:
@@ -26,18 +29,27 @@ def to_bytes(arrays: Mapping[str, np.ndarray], entry: str, about: Mapping[str, A
 
 
 def from_bytes(data: bytes, entry: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and the JSON entry that `to_bytes` wrote.
-
-    Raises:
-        ValueError: the bytes are damaged, or hold no such entry.
-    """
-    from safetensors import SafetensorError
+    """The arrays and the JSON entry that `to_bytes` wrote; call it within `expected`."""
     from safetensors.numpy import load
 
+    arrays = load(data)
+    # `safe_open` reads metadata from files alone; the format begins with 8 bytes that state the header's length.
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return arrays, json.loads(header["__metadata__"][entry])
+
+
+@contextmanager
+def expected(what: str) -> Iterator[None]:
+    """Reading ``what`` from bytes.
+
+    Raises:
+        BadRun: they are damaged or something else.
+    """
+    from safetensors import SafetensorError
+
     try:
-        arrays = load(data)
-        # `safe_open` reads metadata from files alone; the format begins with 8 bytes that state the header's length.
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        return arrays, json.loads(header["__metadata__"][entry])
-    except (SafetensorError, KeyError, TypeError) as error:
-        raise ValueError(f"no safetensors file with the entry '{entry}'") from error
+        yield
+    except (BadArray, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise BadRun(
+            f"{what} was expected, but the file is damaged or something else; make it again with `probing train`."
+        ) from error

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from probing_core.errors import BadArray, BadRun
+from probing_core.errors import BadArray
 from probing_core.probes import array_file
 
 
@@ -129,7 +129,7 @@ class LinearProbe:
         Raises:
             BadRun: the bytes are damaged or are no linear probe.
         """
-        try:
+        with array_file.expected("A linear probe (safetensors with weight, bias, mean, scale and metadata)"):
             arrays, about = array_file.from_bytes(data, "probe")
             facts = {field.name: about["facts"][field.name] for field in fields(FitFacts)}
             facts["path"] = tuple((penalty, loss) for penalty, loss in facts["path"])
@@ -140,11 +140,6 @@ class LinearProbe:
                 root=about.get("root", False),
                 **{name: arrays[name] for name in _ARRAYS},
             )
-        except (BadArray, KeyError, TypeError, ValueError) as error:
-            raise BadRun(
-                "A linear probe (safetensors with weight, bias, mean, scale and metadata) was expected, but the "
-                "file is damaged or something else; train again with `probing train`."
-            ) from error
 
 
 _ARRAYS = ("weight", "bias", "mean", "scale")

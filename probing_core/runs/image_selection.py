@@ -53,7 +53,7 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: OnProgress) -> pd.Da
     smallest = source_side(recipe.view)
     with ThreadPoolExecutor(recipe.threads) as pool:
         find_flaws = partial(_flaws, corpus, smallest, pool)
-        if recipe.limit is None:
+        if recipe.limit is None or not fit.any():
             rows = _all(rows, fit, find_flaws, progress)
         else:
             rows = _draw(rows[fit], recipe.limit, recipe.live_images or 0, find_flaws, progress)

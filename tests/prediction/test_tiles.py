@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from probing_core.errors import BadRun
 from probing_core.prediction.fusion import FusionRule, fit_rule, starting_rule
 from probing_core.prediction.tiles import MOST_TILES, cut
 
@@ -100,3 +101,6 @@ def test_a_rule_survives_its_file():
     assert np.array_equal(again.whole, rule.whole)
     assert np.array_equal(again.tiles, rule.tiles)
     assert again.fitted_on == 5
+    for damaged in (rule.to_bytes()[:40], b"", starting_rule(GROUPS).to_bytes().replace(b"look", b"book")):
+        with pytest.raises(BadRun, match="A rule of fusion .* was expected"):
+            FusionRule.from_bytes(damaged)

@@ -33,6 +33,14 @@ def test_a_corpus_of_small_pictures_is_refused_with_the_way_out(few_scenes):
         choose_images(recipe_of(corpus, view=128), corpus, silent)
 
 
+@pytest.mark.parametrize("limit", [None, 5])
+def test_a_corpus_without_color_is_refused_for_that(few_scenes, limit):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    corpus.rows = corpus.rows.assign(color=False, why_not="near gray")
+    with pytest.raises(BadCorpus, match="most often: near gray"):
+        choose_images(replace(recipe_of(corpus), limit=limit), corpus, silent)
+
+
 @pytest.fixture(scope="module")
 def half_too_small(tmp_path_factory):
     """Sixty pictures, the odd ones too small for a view of 32 pixels."""

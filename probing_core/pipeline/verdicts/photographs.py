@@ -14,6 +14,7 @@ import pandas as pd
 
 from probing_core.corpora import assign_splits, drawn
 from probing_core.corpora.base import NOT_FOR_PROBES, Corpus
+from probing_core.errors import BadCorpus
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import evaluation_mode
 
@@ -33,14 +34,22 @@ def choose_photographs(recipe: Recipe, images: pd.DataFrame, corpus: Corpus, oth
         ``corpus`` (0 the run's own, then those to calibrate on), ``image_id``, ``base_id``, ``split``, ``role``, and
         ``first``: whether no corpus before has the same photograph. Another size of it teaches, calibrates and
         reports on what its size is for, and does not count twice.
+
+    Raises:
+        BadCorpus: no photograph could calibrate verdicts, or report on them.
     """
     tables = [_own(recipe, images, corpus), *(_given(other) for other in others)]
     rows = pd.concat([table.assign(corpus=i) for i, table in enumerate(tables)], ignore_index=True)
+    if not rows["role"].isin((CALIBRATE, REPORT)).any():
+        raise BadCorpus(
+            f"Verdicts need photographs without splits, or of the splits 'calibrate' or 'test', and --calibrate-on "
+            f"{','.join(recipe.calibrate_on)} has none; name another corpus."
+        )
     limited = []
     for role, most in MOST.items():
-        for _, part in rows[rows["role"] == role].groupby("corpus"):
-            order = drawn(part.assign(split=""))  # base images take turns
-            limited.append(part.loc[order[:most]])
+        for _, candidates in rows[rows["role"] == role].groupby("corpus"):
+            order = drawn(candidates.assign(split=""))  # base images take turns
+            limited.append(candidates.loc[order[:most]])
     rows = pd.concat(limited, ignore_index=True).sort_values(["corpus", "role", "image_id"], ignore_index=True)
     rows["first"] = ~rows.duplicated(["base_id", "role"])
     return rows[list(COLUMNS)]

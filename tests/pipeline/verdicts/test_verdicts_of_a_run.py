@@ -11,7 +11,7 @@ import pytest
 
 from probing_core.cli import main
 from probing_core.corpora import open_corpus
-from probing_core.errors import BadConfig, BadRun, ProbingError
+from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
 from probing_core.pipeline import Options, run
 from probing_core.pipeline.verdicts import is_complete
@@ -84,6 +84,16 @@ def test_tested_photographs_beyond_the_limit_calibrate(many_scenes):
     assert roles["calibrate"] == set(corpus.rows["base_id"]) - set(images["base_id"])
     assert roles["calibrate"]
     assert roles["report"] == set(images.loc[images["split"] == "test", "base_id"])
+
+
+def test_corpora_that_can_only_be_learned_from_calibrate_nothing(many_scenes, few_scenes):
+    few, other = (open_corpus(f"folder:{folder}") for folder in (few_scenes, many_scenes))
+    images = few.rows.assign(split="train", used=True)
+    recipe = Recipe(corpus=few.name, fingerprint="", transforms=("identity", "gamma"), models=(MODEL,), view=32)
+    assert set(choose_photographs(recipe, images, few, [other])["role"]) == {"calibrate"}
+    other.rows = other.rows.assign(split="train")
+    with pytest.raises(BadCorpus, match="'calibrate' or 'test'.* has none"):
+        choose_photographs(recipe, images, few, [other])
 
 
 def test_every_model_has_scores_of_the_same_views(made):
