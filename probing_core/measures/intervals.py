@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,12 @@ class Interval:
     high: float
     method: str
     clusters: int
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """``value``, ``low``, ``high``, ``interval``, ``bases``: the columns of a table of scores."""
+        about = {"value": self.value, "low": self.low, "high": self.high}
+        return about | {"interval": self.method, "bases": self.clusters}
 
 
 def interval(sums: ClusterSums, *, low: float | None = None, high: float | None = None) -> Interval:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from probing_core.runs.series import alter_elsewhere
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.alternatives.wider_clean import wider_clean
 from probing_core.transforms.base import Image, Transform, generator
@@ -86,7 +87,7 @@ def make_views(
         elif one.maker == "wider":
             yield wider_clean(piece, view, rng)
         else:
-            yield _by_others(clean(piece, view, rng), transform, rng)
+            yield alter_elsewhere(clean(piece, view, rng), transform, rng)
 
 
 def square_of(picture: Image, side: int, rng: np.random.Generator | None = None) -> Image:
@@ -96,15 +97,6 @@ def square_of(picture: Image, side: int, rng: np.random.Generator | None = None)
         (length - side) // 2 if rng is None else int(rng.integers(length - side + 1)) for length in picture.shape[:2]
     )
     return np.ascontiguousarray(picture[top : top + side, left : left + side])
-
-
-def _by_others(view: Image, transform: Transform, rng: np.random.Generator) -> Image:
-    """``view`` as another program alters it; by the bank's own transform where none does."""
-    if transform.name == "identity":
-        return view
-    if transform.alternative is not None:
-        return np.ascontiguousarray(transform.alternative(view, rng))
-    return transform.apply(view, transform.draw_strength(rng), rng)
 
 
 def sample_weights(untouched: np.ndarray) -> np.ndarray:

@@ -22,13 +22,14 @@ Kind = Literal["text", "number", "names", "folder"]
 """How a value is written on a command line."""
 
 
-def _about(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False) -> dict[str, Any]:
-    """
+def _option(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False, default: Any = None) -> Any:
+    """A field of `Options`.
+
     Args:
         metavar, help: on the command line.
         entry: whether the value enters a recipe as it is.
     """
-    return {"metavar": metavar, "help": help, "kind": kind, "entry": entry}
+    return field(default=default, metadata={"metavar": metavar, "help": help, "kind": kind, "entry": entry})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,88 +47,54 @@ class Options:
         maps: which maps the stage ``project`` draws: ``all``, ``first`` or names of models of the run.
     """
 
-    corpus: str | None = field(
-        default=None,
-        metadata=_about(
-            "C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, webdataset:ADDRESS, torchvision:NAME"
-        ),
+    corpus: str | None = _option(
+        "C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, webdataset:ADDRESS, torchvision:NAME"
     )
-    view: int | None = field(
-        default=None, metadata=_about("N", f"pixels of the side of the views (default {VIEW})", "number", entry=True)
+    view: int | None = _option("N", f"pixels of the side of the views (default {VIEW})", "number", entry=True)
+    models: Sequence[str] | None = _option(
+        "a,b",
+        "default: bundled, the models that come with the product; zoo, baselines and published (those of the six "
+        "that were published, at a view of 224) stand for several as well",
+        "names",
     )
-    models: Sequence[str] | None = field(
-        default=None,
-        metadata=_about(
-            "a,b",
-            "default: bundled, the models that come with the product; zoo, baselines and published (those of the six "
-            "that were published, at a view of 224) stand for several as well",
-            "names",
-        ),
+    transforms: Sequence[str] | None = _option(
+        "a,b", "default: bank, all of it; far-styles adds styles that no probe learns from", "names"
     )
-    transforms: Sequence[str] | None = field(
-        default=None,
-        metadata=_about("a,b", "default: bank, all of it; far-styles adds styles that no probe learns from", "names"),
+    limit: int | None = _option(
+        "N", "number of usable images before transforms, drawn evenly over photographs", "number", entry=True
     )
-    limit: int | None = field(
-        default=None,
-        metadata=_about(
-            "N", "number of usable images before transforms, drawn evenly over photographs", "number", entry=True
-        ),
+    live_images: int | None = _option(
+        "N",
+        "number of images, beyond the limit too, that live predictions learn from (default: of the run, 500 at most)",
+        "number",
+        entry=True,
     )
-    live_images: int | None = field(
-        default=None,
-        metadata=_about(
-            "N",
-            "number of images, beyond the limit too, that live predictions learn from (default: of the run, 500 at "
-            "most)",
-            "number",
-            entry=True,
-        ),
+    seed: int | None = _option("N", "of every random draw (default 0)", "number", entry=True)
+    repetitions: int | None = _option("N", "draws per image and transform (default 1)", "number", entry=True)
+    train_samples: int | None = _option(
+        "N",
+        "samples that a probe learns from at most, photographs whole (default: as a quarter of memory holds)",
+        "number",
+        entry=True,
     )
-    seed: int | None = field(
-        default=None, metadata=_about("N", "of every random draw (default 0)", "number", entry=True)
+    probes_from: Path | None = _option("RUN", "train nothing: take that run's probes", "folder")  # noqa: RUF009
+    calibrate_on: Sequence[str] | None = _option(
+        "C,D", "corpora of untouched photographs: a detector of alterations and calibrated verdicts", "names"
     )
-    repetitions: int | None = field(
-        default=None, metadata=_about("N", "draws per image and transform (default 1)", "number", entry=True)
+    embeddings: str | None = _option(
+        "TYPE", "type in which embeddings are written: float32 (default), float16", entry=True
     )
-    train_samples: int | None = field(
-        default=None,
-        metadata=_about(
-            "N",
-            "samples that a probe learns from at most, photographs whole (default: as a quarter of memory holds)",
-            "number",
-            entry=True,
-        ),
+    device: str = _option("DEVICE", "auto (default), cpu, cuda, cuda:1, mps", default="auto")
+    precision: str = _option("PRECISION", "auto (default), float32, bfloat16, float16", default="auto")
+    engine: str = _option("ENGINE", "what embeds: local (default), ray: workers of a Ray cluster", default=LOCAL)
+    address: str | None = _option(
+        "HOST:PORT", "with --engine ray: a cluster that exists, or auto (default: this machine alone)"
     )
-    probes_from: Path | None = field(
-        default=None, metadata=_about("RUN", "train nothing: take that run's probes", "folder")
-    )
-    calibrate_on: Sequence[str] | None = field(
-        default=None,
-        metadata=_about(
-            "C,D", "corpora of untouched photographs: a detector of alterations and calibrated verdicts", "names"
-        ),
-    )
-    embeddings: str | None = field(
-        default=None,
-        metadata=_about("TYPE", "type in which embeddings are written: float32 (default), float16", entry=True),
-    )
-    device: str = field(default="auto", metadata=_about("DEVICE", "auto (default), cpu, cuda, cuda:1, mps"))
-    precision: str = field(default="auto", metadata=_about("PRECISION", "auto (default), float32, bfloat16, float16"))
-    engine: str = field(
-        default=LOCAL, metadata=_about("ENGINE", "what embeds: local (default), ray: workers of a Ray cluster")
-    )
-    address: str | None = field(
-        default=None,
-        metadata=_about("HOST:PORT", "with --engine ray: a cluster that exists, or auto (default: this machine alone)"),
-    )
-    maps: str | Sequence[str] = field(
+    maps: str | Sequence[str] = _option(
+        "WHICH",
+        "which maps to draw: all (default), or first, that of the first model; the dashboard has the others drawn "
+        "when they are opened",
         default="all",
-        metadata=_about(
-            "WHICH",
-            "which maps to draw: all (default), or first, that of the first model; the dashboard has the others drawn "
-            "when they are opened",
-        ),
     )
 
     def entries(self) -> dict[str, Any]:

@@ -216,12 +216,16 @@ def _rendered(
     name = row["transform"]
     rng = generator(recipe.seed, row["image_id"], f"{name} by another hand")  # these words seed the draw: they stay
     before = clean(picture, recipe.view, rng)
-    if name == "identity":
-        return before, before, {}
-    transform = transforms[name].for_split(row["split"])
+    return before, alter_elsewhere(before, transforms[name].for_split(row["split"]), rng), {}
+
+
+def alter_elsewhere(view: Image, transform: Transform, rng: np.random.Generator) -> Image:
+    """``view`` as another program alters it; by the bank's own transform where no other implementation is known."""
+    if transform.name == "identity":
+        return view
     if transform.alternative is not None:
-        return before, np.ascontiguousarray(transform.alternative(before, rng)), {}
-    return before, transform.apply(before, transform.draw_strength(rng), rng), {}
+        return np.ascontiguousarray(transform.alternative(view, rng))
+    return transform.apply(view, transform.draw_strength(rng), rng)
 
 
 MAKERS = {STRENGTH: _at_strength, COMPOSITION: _composed, RENDERING: _rendered, LAYERS: _as_sampled}

@@ -180,11 +180,4 @@ def predict(probe: LinearProbe, X: np.ndarray) -> np.ndarray:
 def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
     """``value``, ``low``, ``high``, ``interval``, ``bases``: the columns that every score has."""
     bounds = MEASURES.get(measure)
-    found = interval(sums, low=bounds.low, high=bounds.high)
-    return {
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "interval": found.method,
-        "bases": found.clusters,
-    }
+    return interval(sums, low=bounds.low, high=bounds.high).columns

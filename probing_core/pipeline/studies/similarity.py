@@ -32,8 +32,7 @@ def cka_table(clean: Mapping[str, np.ndarray], bases: np.ndarray, progress: Prog
         progress.update("likeness", i, len(names), f"Likeness of {a} to the others")
         for b in names[i:]:
             found = cka_of(spaces[a], spaces[b])
-            row = {"value": found.value, "low": found.low, "high": found.high, "interval": found.method}
-            row |= {"bases": found.clusters, "images": images, "note": joined(too_few(found.clusters), few)}
+            row = found.columns | {"images": images, "note": joined(too_few(found.clusters), few)}
             for one, other in dict.fromkeys(((a, b), (b, a))):
                 table.append({"model_a": one, "model_b": other} | row)
     progress.update("likeness", len(names), len(names), "Likeness of the models' spaces")
