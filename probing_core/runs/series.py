@@ -14,7 +14,7 @@ A run has them where it evaluates by split. They are made and embedded in units 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,6 +31,11 @@ from probing_core.runs.samples import evaluation_mode, load_transforms, make_pai
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.view import cut_pair, prepare_source
+
+Transforms = dict[str, Transform]
+Columns = dict[str, Any]
+Made = tuple[Image, Image, Columns]
+"""The view without the transformation and with it, and what was drawn for it."""
 
 SERIES_IMAGES = 150
 """Tested images that get the series; they then cost about what the main samples of a thousand images do."""
@@ -163,10 +168,9 @@ def make_series(
     name: str, recipe: Recipe, corpus: Corpus, planned: pd.DataFrame, pool: ThreadPoolExecutor
 ) -> tuple[list[Image], pd.DataFrame]:
     """The pictures of ``planned`` (one unit), and its rows with the columns that are measured on them."""
-    make: Callable[..., tuple[Image, Image, dict[str, Any]]] = MAKERS[name]
-    by_name = {t.name: t for t in load_transforms(recipe)}
+    make, by_name = MAKERS[name], {t.name: t for t in load_transforms(recipe)}
 
-    def versions(rows: pd.DataFrame) -> list[tuple[Image, dict[str, Any]]]:
+    def versions(rows: pd.DataFrame) -> list[tuple[Image, Columns]]:
         picture = corpus.load(rows["image_id"].iloc[0])
         source = picture if name == RENDERING else prepare_source(picture, recipe.view)
         made = (make(source, recipe, by_name, row) for row in rows.to_dict("records"))
@@ -178,25 +182,19 @@ def make_series(
     return [picture for picture, _ in made], pd.concat([planned, measured], axis=1)
 
 
-def _at_strength(
-    source: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
-) -> tuple[Image, Image, dict[str, Any]]:
+def _at_strength(source: Image, recipe: Recipe, transforms: Transforms, row: Columns) -> Made:
     rng = generator(recipe.seed, row["image_id"], f"{row['transform']} at every strength")
     transform = transforms[row["transform"]].for_split(row["split"])
     return *cut_pair(source, recipe.view, transform, float(row["strength"]), rng), {}
 
 
-def _as_sampled(
-    source: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
-) -> tuple[Image, Image, dict[str, Any]]:
+def _as_sampled(source: Image, recipe: Recipe, transforms: Transforms, row: Columns) -> Made:
     transform = transforms[row["transform"]].for_split(row["split"])
     before, after, strength = make_pair(source, recipe, transform, row["image_id"], repetition=0, draw=0)
     return before, after, {"strength": np.float32(strength)}
 
 
-def _composed(
-    source: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
-) -> tuple[Image, Image, dict[str, Any]]:
+def _composed(source: Image, recipe: Recipe, transforms: Transforms, row: Columns) -> Made:
     image_id = row["image_id"]
     first, second = (transforms[row[k]].for_split(row["split"]) for k in ("first", "second"))
     # A transformation has one strength in all pairs of an image, so that two orders differ by their order alone.
@@ -209,9 +207,7 @@ def _composed(
     return before, second.apply(once, strengths[1], rng), drawn
 
 
-def _rendered(
-    picture: Image, recipe: Recipe, transforms: dict[str, Transform], row: dict[str, Any]
-) -> tuple[Image, Image, dict[str, Any]]:
+def _rendered(picture: Image, recipe: Recipe, transforms: Transforms, row: Columns) -> Made:
     """``picture`` comes as the corpus has it: other programs know nothing of our warp."""
     name = row["transform"]
     rng = generator(recipe.seed, row["image_id"], f"{name} by another hand")  # these words seed the draw: they stay
