@@ -319,7 +319,7 @@ def test_a_full_disk_leaves_the_tables_of_before_and_one_sentence(scanned, folde
     shutil.copytree(scanned[0], out)
     before = contents(out)
 
-    def full(*_):
+    def full(*_, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
