@@ -92,17 +92,14 @@ class Store:
         try:
             return path.read_bytes()
         except OSError as error:
-            raise BadRun(f"'{name}' of the run cannot be read: {one_line(error)}.") from error
+            raise _unreadable(name, error) from error
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         path = self.readable(name)
         try:
             return pd.read_parquet(path, columns=columns)
         except Exception as error:  # pyarrow raises many kinds; each means that the file is not whole
-            raise BadRun(
-                f"'{name}' of the run cannot be read ({one_line(error)}); "
-                f"`probing verify` lists what is damaged, `probing run` makes it again."
-            ) from error
+            raise _unreadable(name, error) from error
 
     def read_arrays(self, name: str) -> dict[str, np.ndarray]:
         from safetensors.numpy import load_file
@@ -131,7 +128,9 @@ class Store:
         try:
             return tomllib.loads(self.read_bytes(name).decode())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadRun(f"'{name}' of the run is not valid TOML: {one_line(error)}.") from error
+            raise BadRun(
+                f"'{name}' of the run is not valid TOML: {one_line(error)}; mend it, or make the run in another folder."
+            ) from error
 
     # writing
 
@@ -271,6 +270,13 @@ def write_file(root: Path, name: str, content: Iterable[bytes], key: str) -> tup
             sha.update(piece)
             size += len(piece)
     return name, {"bytes": size, "key": key, "sha256": sha.hexdigest()}
+
+
+def _unreadable(name: str, error: Exception) -> BadRun:
+    return BadRun(
+        f"'{name}' of the run cannot be read ({one_line(error)}); `probing verify` lists what is damaged, "
+        f"`probing run` makes it again."
+    )
 
 
 def _sha256(path: Path) -> str:
