@@ -12,8 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from probing_core.errors import BadRun, one_line
-from probing_core.runs.store import Store
+from probing_core.runs.store import Store, unreadable
 
 Where = Mapping[str, Collection[Any]]
 """Column -> the values of it that are wanted."""
@@ -104,10 +103,7 @@ def _in_one_sentence(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise BadRun(
-            f"'{name}' of the run cannot be read ({one_line(error)}); `probing verify` lists what is damaged, "
-            "`probing run` makes it again."
-        ) from error
+        raise unreadable(name, error) from error
 
 
 def _texts(schema: pa.Schema) -> list[str]:

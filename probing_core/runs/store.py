@@ -92,14 +92,14 @@ class Store:
         try:
             return path.read_bytes()
         except OSError as error:
-            raise _unreadable(name, error) from error
+            raise unreadable(name, error) from error
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         path = self.readable(name)
         try:
             return pd.read_parquet(path, columns=columns)
         except Exception as error:  # pyarrow raises many kinds; each means that the file is not whole
-            raise _unreadable(name, error) from error
+            raise unreadable(name, error) from error
 
     def read_arrays(self, name: str) -> dict[str, np.ndarray]:
         from safetensors.numpy import load_file
@@ -272,7 +272,8 @@ def write_file(root: Path, name: str, content: Iterable[bytes], key: str) -> tup
     return name, {"bytes": size, "key": key, "sha256": sha.hexdigest()}
 
 
-def _unreadable(name: str, error: Exception) -> BadRun:
+def unreadable(name: str, error: Exception) -> BadRun:
+    """What is raised where the file ``name`` of a run cannot be read."""
     return BadRun(
         f"'{name}' of the run cannot be read ({one_line(error)}); `probing verify` lists what is damaged, "
         f"`probing run` makes it again."

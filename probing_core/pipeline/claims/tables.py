@@ -21,7 +21,7 @@ from probing_core.runs.recipe import Recipe
 from probing_core.runs.sample_table import SampleTable
 from probing_core.runs.samples import evaluation_mode, load_transforms
 from probing_core.runs.store import Store, digest
-from probing_core.runs.tasks import CONTENT, ROTATIONS
+from probing_core.runs.tasks import CONTENT, ROTATIONS, codes
 from probing_core.transforms import FAR_CONTROL
 
 Cast = Mapping[str, Sequence[str]]
@@ -152,8 +152,8 @@ def _styles(store: Store, model: str, samples: SampleTable, far: set[str]) -> pd
 
 def _balanced(rows: pd.DataFrame) -> ClusterSums:
     classes = sorted(rows["truth"].unique())
-    codes = [pd.Categorical(rows[c], classes).codes.astype(np.int64) for c in ("truth", "predicted")]
-    return balanced_accuracy(codes[0], codes[1], rows["base_id"].to_numpy())
+    truth, predicted = (codes(rows[column], classes) for column in ("truth", "predicted"))
+    return balanced_accuracy(truth, predicted, rows["base_id"].to_numpy())
 
 
 def _among(sums: ClusterSums, mine: pd.Series, everyone: pd.Series) -> ClusterSums:
