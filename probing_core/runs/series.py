@@ -14,7 +14,7 @@ A run has them where it evaluates by split. They are made and embedded in units 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -168,7 +168,8 @@ def make_series(
     name: str, recipe: Recipe, corpus: Corpus, planned: pd.DataFrame, pool: ThreadPoolExecutor
 ) -> tuple[list[Image], pd.DataFrame]:
     """The pictures of ``planned`` (one unit), and its rows with the columns that are measured on them."""
-    make, by_name = MAKERS[name], {t.name: t for t in load_transforms(recipe)}
+    make: Callable[..., Made] = MAKERS[name]
+    by_name = {t.name: t for t in load_transforms(recipe)}
 
     def versions(rows: pd.DataFrame) -> list[tuple[Image, Columns]]:
         picture = corpus.load(rows["image_id"].iloc[0])

@@ -134,4 +134,4 @@ def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
 
 def codes(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
     """(N,) positions in ``classes``; -1 for what is not among them."""
-    return pd.Index(classes).get_indexer(values).astype(np.int64)
+    return pd.Index(classes).get_indexer(pd.Index(values)).astype(np.int64)
