@@ -17,12 +17,12 @@ from PIL import Image
 
 from dashboard.components.tour import COOKIE
 from probing_core.paths import reference_run
-from tests.dashboard.browser import WAIT_MS, browser, served, settle
+from scripts.screenshots import drawn
+from tests.dashboard.browser import WAIT_MS, browser, served
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = {"width": 1280, "height": 800}
 SHOWN = (960, 600)
-DRAWN_MS = 2500
 LIMIT_MB = 3
 
 
@@ -45,7 +45,7 @@ def scroll(page: Any) -> Iterator[None]:
     for _ in range(2):
         page.mouse.move(SIZE["width"] * 0.6, SIZE["height"] * 0.6)
         page.mouse.wheel(0, SIZE["height"] * 0.55)
-        page.wait_for_timeout(DRAWN_MS)
+        drawn(page)
         yield
 
 
@@ -55,7 +55,7 @@ def strengths(page: Any) -> Iterator[None]:
     slider = page.get_by_role("slider", name=re.compile("^Strength")).first
     for key in ("Home", *["PageUp"] * 3, "End"):
         slider.press(key)
-        page.wait_for_timeout(DRAWN_MS)
+        drawn(page)
         yield
 
 
@@ -107,8 +107,7 @@ def opened(context: Any, address: str) -> Any:
     page = context.new_page()
     page.goto(address)
     page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
-    settle(page)
-    page.wait_for_timeout(DRAWN_MS)
+    drawn(page)
     return page
 
 

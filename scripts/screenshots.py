@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the browser's helpers live with the tests
@@ -42,13 +43,18 @@ def main() -> None:
                 page = context.new_page()
                 page.goto(f"{address}/{path}")
                 page.get_by_role("heading", level=1).first.wait_for()
-                settle(page)
-                page.wait_for_timeout(DRAWN_MS)  # elements come in turns
-                page.wait_for_function(DRAWN, timeout=WAIT_MS)
+                drawn(page)
                 file = options.out / f"{name}-{theme}.png"
                 page.screenshot(path=file)
                 print(file)
                 page.close()
+
+
+def drawn(page: Any) -> None:
+    """Waits until all charts and maps in sight are there."""
+    settle(page)
+    page.wait_for_timeout(DRAWN_MS)  # elements come in turns
+    page.wait_for_function(DRAWN, timeout=WAIT_MS)
 
 
 if __name__ == "__main__":
