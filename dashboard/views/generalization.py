@@ -16,6 +16,9 @@ from probing_core.results import Run, summaries
 SHARE = ["value", "low", "high"]
 """Columns of a share and its interval."""
 
+SCORE = ["model", "rotation"]
+"""Columns that name a score of a model."""
+
 
 @page("Generalization", hint("unseen"))
 def show() -> None:
@@ -47,26 +50,18 @@ def _seen_against_unseen(run: Run) -> None:
         f"groups that it never saw. One symbol a rotation; bars are 95 % intervals. {hint('rotation')}"
     )
     tables.notes(rows)
-    gaps = cache.computed(run, summaries.rotations, "generalization-gap")[
-        ["model", "rotation", *SHARE, "interval", "bases"]
-    ]
-    untouched = cache.computed(run, summaries.rotations, "called-identity")
-    untouched = untouched[untouched["subset"] == "unseen"][["model", "rotation", "value"]]
-    table = gaps.merge(untouched.rename(columns={"value": "called untouched"}), on=["model", "rotation"], how="left")
-    table[[*SHARE, "called untouched"]] *= 100
-    table = table.sort_values("model", key=lambda c: c.map(order), kind="stable")
-    number = st.column_config.NumberColumn
+    gaps = cache.computed(run, summaries.rotations, "generalization-gap")
+    untouched = summaries.pick(cache.computed(run, summaries.rotations, "called-identity"), subset="unseen")
+    untouched = untouched[[*SCORE, "value"]].rename(columns={"value": "called untouched"})
+    table = gaps[[*SCORE, *SHARE, "interval", "bases"]].merge(untouched, on=SCORE, how="left")
     tables.show_table(
-        table.rename(columns={"value": "gap"}),
+        table.rename(columns={"value": "gap"}).sort_values("model", key=lambda c: c.map(order), kind="stable"),
         "gaps",
-        column_config={
-            "gap": number("gap (points)", format="%.1f", help=MEASURES.get("generalization-gap").definition),
-            "low": number("gap, from", format="%.1f", help="Lower end of the 95 % interval."),
-            "high": number("gap, to", format="%.1f", help="Upper end of the 95 % interval."),
-            "rotation": number(help=hint("rotation")),
-            "called untouched": number(
-                "unseen called untouched (%)", format="%.1f", help=MEASURES.get("called-identity").definition
-            ),
+        percent={
+            "gap": ("gap (points)", MEASURES.get("generalization-gap").definition),
+            "low": ("gap, from", hint("interval")),
+            "high": ("gap, to", hint("interval")),
+            "called untouched": ("unseen called untouched (%)", MEASURES.get("called-identity").definition),
         },
     )
 
@@ -116,22 +111,19 @@ def _far(run: Run) -> None:
 
 def _far_control(rows: pd.DataFrame) -> None:
     """What the network that paints most far styles leaves behind by itself, beside the far styles."""
-    control = rows.loc[rows["subset"] == "far-control", ["model", "rotation", *SHARE]]
+    control = rows.loc[rows["subset"] == "far-control", [*SCORE, *SHARE]]
     if control.empty:
         return
-    far = rows.loc[rows["subset"] == "far", ["model", "rotation", "value"]].rename(columns={"value": "far"})
-    table = control.merge(far, on=["model", "rotation"], how="left")[["model", "rotation", "far", *SHARE]]
-    table[["far", *SHARE]] *= 100
-    number = st.column_config.NumberColumn
+    far = rows.loc[rows["subset"] == "far", [*SCORE, "value"]].rename(columns={"value": "far"})
+    table = far.merge(control.rename(columns={"value": "control"}), on=SCORE, how="right")
     tables.show_table(
-        table.rename(columns={"value": "control"}),
+        table,
         "far-control",
-        column_config={
-            "rotation": number(help=hint("rotation")),
-            "far": number("far styles (%)", format="%.1f", help="Share of far-unseen styles that are called style."),
-            "control": number("control (%)", format="%.1f", help="Share of the control that is called style."),
-            "low": number("control, from", format="%.1f", help="Lower end of the 95 % interval."),
-            "high": number("control, to", format="%.1f", help="Upper end of the 95 % interval."),
+        percent={
+            "far": ("far styles (%)", "Share of far-unseen styles that are called style."),
+            "control": ("control (%)", "Share of the control that is called style."),
+            "low": ("control, from", hint("interval")),
+            "high": ("control, to", hint("interval")),
         },
     )
     st.caption(

@@ -71,16 +71,18 @@ def _equivariance(run: Run, model: str) -> None:
         return
     chosen = rows[rows["model"] == model]
     wide = chosen.pivot(index="transform", columns="measure", values="value").reindex(chosen["transform"].unique())
-    columns = tables.measure_columns(list(EQUIVARIANCE))
+    columns = {
+        name: st.column_config.NumberColumn(measure.title, format="%.2f", help=measure.hint)
+        for name, measure in ((name, MEASURES.get(name)) for name in EQUIVARIANCE)
+    }
     tables.show_table(wide[list(EQUIVARIANCE)].reset_index(), "equivariance", column_config=columns)
     tables.download(chosen, "equivariance-intervals", "With intervals, as CSV")
 
 
 def _cka(run: Run) -> None:
     st.subheader("Likeness of the models' spaces", help=hint("cka"))
-    table = cache.table(run, layout.table_path("cka"))
+    table = tables.study(run, "cka", trains=False)
     if table.empty:
-        messages.empty(tables.why_none(run, trains=False))
         return
     matrix = table.pivot(index="model_a", columns="model_b", values="value")
     order = [m for m in run.models["name"] if m in matrix.index]
@@ -117,51 +119,40 @@ def _layers(run: Run) -> None:
             "model": best["base"],
             "task": best["task"].map(LAYER_TASKS),
             "layer": [f"{layer} of {layers}" for layer, layers in zip(best["layer"], best["layers"], strict=True)],
-            **{title: best[name] * 100 for name, title in (("value", "score (%)"), ("low", "from"), ("high", "to"))},
+            **best[["value", "low", "high"]],
         }
     )
-    number = st.column_config.NumberColumn
-    columns = {
-        "score (%)": number(format="%.1f", help=MEASURES.get("balanced-accuracy").definition),
-        "from": number(format="%.1f", help="End of the 95 % interval."),
-        "to": number(format="%.1f", help="End of the 95 % interval."),
-    }
-    tables.show_table(named, "best-layers", column_config=columns)
+    tables.show_table(
+        named,
+        "best-layers",
+        percent={
+            "value": ("score (%)", MEASURES.get("balanced-accuracy").definition),
+            "low": ("from", hint("interval")),
+            "high": ("to", hint("interval")),
+        },
+    )
     tables.notes(rows)
 
 
 def _composition(run: Run, model: str) -> None:
     st.subheader("Two transformations at once", help=hint("composition"))
-    table = cache.table(run, layout.table_path("composition"))
+    table = tables.study(run, "composition")
     if table.empty:
-        messages.empty(tables.why_none(run))
         return
     rows = table[table["model"] == model].sort_values("both_hit", ascending=False)
-    names = {"first_hit": "composition-first", "second_hit": "composition-last", "both_hit": "composition-both"}
-    shares = [*names, "both_low", "both_high"]
-    tables.show_table(
-        rows[["first", "second", *shares, "images"]].assign(**{c: rows[c] * 100 for c in shares}),
-        "composition-table",
-        column_config={
-            column: st.column_config.NumberColumn(
-                f"{MEASURES.get(name).title} (%)", format="%.1f", help=MEASURES.get(name).definition
-            )
-            for column, name in names.items()
-        }
-        | {
-            "both_low": st.column_config.NumberColumn("both, from", format="%.1f", help="End of the 95 % interval."),
-            "both_high": st.column_config.NumberColumn("both, to", format="%.1f", help="End of the 95 % interval."),
-        },
-    )
+    found = {"first_hit": "composition-first", "second_hit": "composition-last", "both_hit": "composition-both"}
+    measures = {column: MEASURES.get(name) for column, name in found.items()}
+    percent = {column: (f"{measure.title} (%)", measure.definition) for column, measure in measures.items()}
+    percent |= {"both_low": ("both, from", hint("interval")), "both_high": ("both, to", hint("interval"))}
+    tables.show_table(rows[["first", "second", *percent, "images"]], "composition-table", percent=percent)
     tables.notes(rows)
 
 
 def _dimension(run: Run) -> None:
     st.subheader("Accuracy against dimension", help="How well the transformation is recognized from the first "
                  "principal components of the embedding alone, so that models are compared at equal size.")  # fmt: skip
-    table = cache.table(run, layout.table_path("dimension"))
+    table = tables.study(run, "dimension")
     if table.empty:
-        messages.empty(tables.why_none(run))
         return
     figure = dimension_chart(table, cache.theme())
     tables.chart(figure, "dimension", table, "Balanced accuracy as the number of principal components grows.")
@@ -172,24 +163,18 @@ def _dimension(run: Run) -> None:
 def _erasure(run: Run) -> None:
     st.subheader("Erasing the transformation", help="The linear subspace that separates the transformations is "
                  "projected out of the embedding, and accuracy is measured again.")  # fmt: skip
-    table = cache.table(run, layout.table_path("erasure"))
+    table = tables.study(run, "erasure")
     if table.empty:
-        messages.empty(tables.why_none(run))
         return
-    wide = table.assign(value=table["value"] * 100).pivot(
-        index=["model", "task", "probe"], columns="erased", values="value"
-    )
+    wide = table.pivot(index=["model", "task", "probe"], columns="erased", values="value")
     wide = wide.reindex(list(run.models["name"]), level="model").reset_index()
     erased = {
         "nothing": "Accuracy with nothing erased.",
         "transformation": "With the subspace of the transformations erased.",
         "random": "With as many directions erased that have nothing to do with the transformations.",
     }
-    columns = {
-        name: st.column_config.NumberColumn(f"{name} erased (%)", format="%.1f", help=text)
-        for name, text in erased.items()
-    }
-    tables.show_table(wide[["model", "task", "probe", *erased]], "erasure", column_config=columns)
+    percent = {name: (f"{name} erased (%)", text) for name, text in erased.items()}
+    tables.show_table(wide[["model", "task", "probe", *erased]], "erasure", percent=percent)
     tables.download(table, "erasure-intervals", "With intervals, as CSV")
     tables.notes(table)
 
@@ -197,9 +182,8 @@ def _erasure(run: Run) -> None:
 def _outliers(run: Run, model: str) -> None:
     st.subheader("Outside of clean embeddings", help="How well the distance from clean training embeddings separates "
                  "transformed images from clean ones; nothing is tuned on transformed images.")  # fmt: skip
-    table = cache.table(run, layout.table_path("ood"))
+    table = tables.study(run, "ood")
     if table.empty:
-        messages.empty(tables.why_none(run))
         return
     chosen = table[table["model"] == model].assign(column=lambda t: t["measure"] + ", " + t["method"])
     wide = chosen.pivot(index="transform", columns="column", values="value").reindex(chosen["transform"].unique())
@@ -218,10 +202,7 @@ def _outlier_column(measure: str, method: str) -> Any:
 def _information(run: Run) -> None:
     st.subheader("In the embedding, or learned by the probe?", help="A probe that learns easily and generalizes finds "
                  "what the embedding holds; one that needs many examples learns it by itself.")  # fmt: skip
-    selectivity, codelength = (
-        cache.table(run, layout.table_path("selectivity")),
-        cache.table(run, layout.table_path("codelength")),
-    )
+    selectivity, codelength = (cache.table(run, layout.table_path(n)) for n in ("selectivity", "codelength"))
     if selectivity.empty or codelength.empty:
         messages.empty(tables.why_none(run))
         return

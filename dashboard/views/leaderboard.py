@@ -106,10 +106,10 @@ def _board_table(board: pd.DataFrame, definition: str, key: str) -> None:
         {
             **({"run": board["run"]} if board["run"].nunique() > 1 else {}),
             "model": board["model"],
-            "score %": board["value"] * 100,
+            "score %": board["value"],
             "95 % interval": [_interval(r) for r in board.itertuples()],
             "against the best": ["best", *(_standing(r) for r in board.iloc[1:].itertuples())],
-            "chance %": board["chance"] * 100,
+            "chance %": board["chance"],
             "objective": board["objective"],
             "note": board["note"],
         }
@@ -118,12 +118,11 @@ def _board_table(board: pd.DataFrame, definition: str, key: str) -> None:
         table,
         key,
         column_config={
-            "score %": st.column_config.NumberColumn(format="%.1f", help=definition),
             "95 % interval": st.column_config.TextColumn(help=hint("interval")),
-            "chance %": st.column_config.NumberColumn(format="%.1f", help=hint("chance")),
             "objective": st.column_config.TextColumn(help=hint("objective")),
             "against the best": st.column_config.TextColumn(help=hint("not distinguished")),
         },
+        percent={"score %": ("score %", definition), "chance %": ("chance %", hint("chance"))},
     )
 
 

@@ -64,32 +64,29 @@ def _question() -> None:
 def _beside(run: Run, models: list[str]) -> None:
     """What stands behind the scores of the fine task: other probes, probabilities, repetitions."""
     percent = {
-        "value": st.column_config.NumberColumn("score %", format="%.1f", help=hint("balanced accuracy")),
-        "low": st.column_config.NumberColumn("from %", format="%.1f", help=hint("interval")),
-        "high": st.column_config.NumberColumn("to %", format="%.1f", help=hint("interval")),
+        "value": ("score %", hint("balanced accuracy")),
+        "low": ("from %", hint("interval")),
+        "high": ("to %", hint("interval")),
     }
-    behind = {
-        "Other probes": (
-            cache.computed(run, summaries.other_probes, tuple(models)),
+    for title, compute, caption in (
+        (
+            "Other probes",
+            summaries.other_probes,
             "The linear probe, an MLP (three seeds, and all of them together) and nearest neighbors.",
         ),
-        "Repetitions": (
-            cache.computed(run, summaries.repetitions, tuple(models)),
+        (
+            "Repetitions",
+            summaries.repetitions,
             "The fine task in each repetition, whose strengths and noise were drawn anew.",
         ),
-    }
-    for title, (table, caption) in behind.items():
-        if not table.empty:
-            name = title.lower().replace(" ", "-")
-            if box := pickers.fold(f"{title} at the task fine", f"show-{name}"):
-                with box:
-                    st.caption(caption)
-                    shown = table.assign(**{c: table[c] * 100 for c in percent})
-                    tables.show_table(shown, name, column_config=percent)
-    sure = cache.computed(run, summaries.certainty, tuple(models))
-    if not sure.empty and (
-        box := pickers.fold("How far the probabilities of the task fine can be trusted", "show-sure")
     ):
+        table, name = cache.computed(run, compute, tuple(models)), title.lower().replace(" ", "-")
+        if len(table) and (box := pickers.fold(f"{title} at the task fine", f"show-{name}")):
+            with box:
+                st.caption(caption)
+                tables.show_table(table, name, percent=percent)
+    sure = cache.computed(run, summaries.certainty, tuple(models))
+    if len(sure) and (box := pickers.fold("How far the probabilities of the task fine can be trusted", "show-sure")):
         with box:
             _certainty(sure, models)
 
@@ -118,18 +115,17 @@ def _change_of_corpus(run: Run) -> None:
         )
         return
     table = change_of_corpus(run, source)
-    numbers = {c: table[c] * 100 for c in ("there", "here", "difference", "low", "high")}
-    point = st.column_config.NumberColumn
     tables.show_table(
-        table.assign(task=table["task"].map(pickers.TASK_NAMES), **numbers),
+        table.assign(task=table["task"].map(pickers.TASK_NAMES)),
         "change-of-corpus",
-        column_config={
-            "there": point("there %", format="%.1f"),
-            "here": point("here %", format="%.1f"),
-            "difference": point("here less there", format="%+.1f", help="In points."),
-            "low": point("from", format="%+.1f", help=hint("interval")),
-            "high": point("to", format="%+.1f", help=hint("interval")),
+        percent={
+            "there": ("there %", "Where the probes learned."),
+            "here": ("here %", "In this run."),
+            "difference": ("here less there", "In points."),
+            "low": ("from", hint("interval")),
+            "high": ("to", hint("interval")),
         },
+        signed=("difference", "low", "high"),
     )
     st.caption(
         f"The same probes on the photographs of '{plain(source.name)}' that they never saw (there) and on those of "
@@ -182,20 +178,10 @@ def _content_by_transform(run: Run) -> None:
         "moved in the embedding and is not lost."
     )
     table = cache.computed(run, summaries.content_by_transform)
-    ends = {
-        f"{c}_{end}": f"{c} {word}"
-        for c in ("transformed", "oracle")
-        for end, word in (("low", "from"), ("high", "to"))
-    }
-    shares = {c: c for c in ("clean", "transformed", "oracle")} | ends
-    tables.show_table(
-        table.assign(**{c: table[c] * 100 for c in shares}),
-        "content-by-transform",
-        column_config={
-            c: st.column_config.NumberColumn(f"{words} %", format="%.1f", help=hint("content"))
-            for c, words in shares.items()
-        },
-    )
+    shares = table.columns.drop(["model", "transform"])
+    titles = shares.str.replace("_low", " from").str.replace("_high", " to") + " %"
+    percent = {share: (title, hint("content")) for share, title in zip(shares, titles, strict=True)}
+    tables.show_table(table, "content-by-transform", percent=percent)
 
 
 show()

@@ -29,7 +29,8 @@ def show(run: Run) -> None:
     subset = pickers.pick_subset(run, task, where=columns[3])
     board = cache.computed(run, board_of, task, subset, first, second)
     if board.empty:
-        messages.empty(f"No tested sample of this choice is {first} or {second}; choose other samples or classes.")
+        neither = f"{plain(first)} or {plain(second)}"
+        messages.empty(f"No tested sample of this choice is {neither}; choose other samples or classes.")
         return
     _name_best(board, first, second)
     _ranking(board, first, second, len(classes))
@@ -51,25 +52,19 @@ def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
 
 
 def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None:
-    st.header(f"Which model distinguishes {first} from {second}?", help=hint("not distinguished"))
+    st.header(f"Which model distinguishes {plain(first)} from {plain(second)}?", help=hint("not distinguished"))
     figure = leaderboard_chart(
         board.assign(chance=1 / classes, note=""), cache.theme(), f"{first} and {second} named rightly (%)"
     )
     tables.chart(figure, "tell-apart", board, f"How well each model distinguishes {first} from {second}, best first.")
-    shares = ["value", "first", "second", "first_as_second", "second_as_first"]
-    table = board[["model", *shares, "samples"]].assign(**{c: board[c] * 100 for c in shares})
-    percent = st.column_config.NumberColumn
-    tables.show_table(
-        table,
-        "tell-apart-table",
-        column_config={
-            "value": percent("both right %", format="%.1f", help="The mean of the two recalls."),
-            "first": percent(f"{first} right %", format="%.1f", help=hint("recall")),
-            "second": percent(f"{second} right %", format="%.1f", help=hint("recall")),
-            "first_as_second": percent(f"{first} → {second} %", format="%.1f", help=f"{first} taken for {second}."),
-            "second_as_first": percent(f"{second} → {first} %", format="%.1f", help=f"{second} taken for {first}."),
-        },
-    )
+    percent = {
+        "value": ("both right %", "The mean of the two recalls."),
+        "first": (f"{first} right %", hint("recall")),
+        "second": (f"{second} right %", hint("recall")),
+        "first_as_second": (f"{first} → {second} %", f"{plain(first)} taken for {plain(second)}."),
+        "second_as_first": (f"{second} → {first} %", f"{plain(second)} taken for {plain(first)}."),
+    }
+    tables.show_table(board[["model", *percent, "samples"]], "tell-apart-table", percent=percent)
 
 
 def _whose(board: pd.DataFrame, first: str, second: str) -> str:

@@ -63,20 +63,14 @@ def _ablations(run: Run) -> None:
 
 def _contrast_table(table: pd.DataFrame, key: str, names: dict[str, str]) -> None:
     """Differences in points with their intervals, after the columns ``names`` that name the two."""
-    trained = ["seeds_low", "seeds_high"] if "seeds_low" in table and table["seeds_low"].notna().any() else []
-    shown = table.assign(**{c: table[c] * 100 for c in ("effect", "low", "high", *trained)})
-    point = st.column_config.NumberColumn
-    over = "Over trainings with seeds of their own: 95 % t interval."
-    tables.show_table(
-        shown[[*names, "score", "effect", "low", "high", *trained, "p_holm"]],
-        key,
-        column_config=names
-        | {
-            "effect": point("difference", format="%+.1f", help="In points."),
-            "low": point("from", format="%+.1f", help=hint("interval")),
-            "high": point("to", format="%+.1f", help=hint("interval")),
-            "seeds_low": point("seeds from", format="%+.1f", help=over),
-            "seeds_high": point("seeds to", format="%+.1f", help=over),
-            "p_holm": point("p", format="%.2g", help="Paired sign flips by photograph, Holm-corrected over the list."),
-        },
-    )
+    points = {
+        "effect": ("difference", "In points."),
+        "low": ("from", hint("interval")),
+        "high": ("to", hint("interval")),
+    }
+    if "seeds_low" in table and table["seeds_low"].notna().any():
+        over = "Over trainings with seeds of their own: 95 % t interval."
+        points |= {"seeds_low": ("seeds from", over), "seeds_high": ("seeds to", over)}
+    about_p = "Paired sign flips by photograph, Holm-corrected over the list."
+    columns = names | {"p_holm": st.column_config.NumberColumn("p", format="%.2g", help=about_p)}
+    tables.show_table(table[[*names, "score", *points, "p_holm"]], key, columns, percent=points, signed=points)

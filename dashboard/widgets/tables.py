@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,10 +10,12 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.plot import plot
+from dashboard.data import cache
 from dashboard.text import hint, plain
+from dashboard.widgets.messages import empty
 from probing_core.charts import Figure
-from probing_core.measures import MEASURES
 from probing_core.results import Run
+from probing_core.runs import layout
 from probing_core.runs.samples import FEW_PHOTOGRAPHS, evaluation_mode
 
 Table = pd.DataFrame | Callable[[], pd.DataFrame]
@@ -32,6 +34,7 @@ COLUMNS: dict[str, Any] = {
     "images": _number(help="Images that were measured."),
     "samples": _number(help="Transformed images that were measured."),
     "chance": _number(help=hint("chance"), format="%.3g"),
+    "rotation": _number(help=hint("rotation")),
     "base_id": _text("photograph"),
     "image_id": _text("image"),
     "p_truth": _number("p of truth", help="Probability that the probe gave to the true class.", format="%.2f"),
@@ -59,15 +62,6 @@ COLUMNS: dict[str, Any] = {
 def columns_of(names: Iterable[str]) -> dict[str, Any]:
     """Streamlit's column settings of those ``names`` that are known."""
     return {name: COLUMNS[name] for name in names if name in COLUMNS}
-
-
-def measure_columns(names: Iterable[str]) -> dict[str, Any]:
-    """Streamlit's settings of columns named after measures, titled and explained by the catalog."""
-    return {
-        name: st.column_config.NumberColumn(measure.title, format="%.2f", help=measure.hint)
-        for name in names
-        for measure in [MEASURES.get(name)]
-    }
 
 
 def chart(
@@ -108,14 +102,44 @@ def download_file(content: Callable[[], str | bytes], key: str, label: str, name
     )
 
 
-def show_table(table: pd.DataFrame, key: str, **options: Any) -> Any:
-    """A table with its data to download; one of up to `WHOLE_TABLE` rows is shown whole, and empty notes are not."""
+def show_table(
+    table: pd.DataFrame,
+    key: str,
+    column_config: Mapping[str, Any] | None = None,
+    percent: Mapping[str, tuple[str, str]] | None = None,
+    signed: Collection[str] = (),
+    height: int | None = None,
+) -> None:
+    """A table with its data to download; one of up to `WHOLE_TABLE` rows is shown whole, and empty notes are not.
+
+    Args:
+        column_config: Streamlit's, of columns that `COLUMNS` does not know or that mean something else here.
+        percent: columns of fractions that are shown and downloaded in percent -> title and explanation.
+        signed: those of ``percent`` that are differences.
+        height: in pixels.
+    """
+    percent = percent or {}
+    table = table.assign(**{column: table[column] * 100 for column in percent})
     shown = table.drop(columns="note") if "note" in table and not table["note"].any() else table
-    settings = columns_of(shown.columns) | options.pop("column_config", {})
-    height = options.pop("height", "content" if len(shown) <= WHOLE_TABLE else "auto")
-    result = st.dataframe(shown, hide_index=True, key=key, column_config=settings, height=height, **options)
+    settings = columns_of(shown.columns)
+    for column, (title, about) in percent.items():
+        settings[column] = _number(title, help=about, format="%+.1f" if column in signed else "%.1f")
+    settings |= column_config or {}
+    whole = "content" if len(shown) <= WHOLE_TABLE else "auto"
+    st.dataframe(shown, hide_index=True, key=key, column_config=settings, height=height or whole)
     download(table, key)
-    return result
+
+
+def study(run: Run, name: str, trains: bool = True) -> pd.DataFrame:
+    """The table that the study called ``name`` left; where the run has none, it is empty, and the page shows why.
+
+    Args:
+        trains: as in `why_none`.
+    """
+    table = cache.table(run, layout.table_path(name))
+    if table.empty:
+        empty(why_none(run, trains))
+    return table
 
 
 def notes(table: pd.DataFrame) -> None:

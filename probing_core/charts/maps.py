@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from probing_core.charts.figure import Figure, escape, escape_all
+from probing_core.charts.figure import Figure, escape
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import SYMBOLS, Theme
 
 Styles = dict[str, tuple[str, str]]
 """Category -> (color, symbol)."""
+
+HEIGHT = 560
+"""Pixels of a figure with one row of panels."""
 
 FADED = 0.08
 """Opacity of what is not selected."""
@@ -32,7 +35,6 @@ def map_chart(
     selected: ArrayLike = (),
     arrows: pd.DataFrame | None = None,
     marks: pd.DataFrame | None = None,
-    height: int = 560,
     revision: str = "",
 ) -> Figure:
     """Points of each model in a panel of its own; each carries its sample in customdata.
@@ -43,8 +45,8 @@ def map_chart(
         unit: what ``amount`` is, for the color bar.
         selected: samples to emphasize; all others fade.
         arrows: ``model``, ``x``, ``y``, ``to_x``, ``to_y``: from clean to transformed.
-        revision: what the points are of; zoom and tool stay as they are as long as it and the models do.
         marks: ``model``, ``x``, ``y``, ``name``: pictures that are not of the run, drawn as stars.
+        revision: what the points are of; zoom and tool stay as they are as long as it and the models do.
     """
     columns = 1 if len(maps) == 1 else 2
     chosen = np.asarray(selected)
@@ -54,7 +56,7 @@ def map_chart(
         theme,
         list(maps),
         columns,
-        height if rows == 1 else 2 * height - 160,
+        HEIGHT if rows == 1 else 2 * HEIGHT - 160,
         (0.03, 0.06),
         bare,
         bare,
@@ -123,7 +125,7 @@ def _columns(points: pd.DataFrame) -> dict[str, np.ndarray]:
         "x": points["x"].to_numpy(np.float32).round(3),  # a map is tens wide: less than a pixel, in half the digits
         "y": points["y"].to_numpy(np.float32).round(3),
         "customdata": points["sample"].to_numpy(np.int32),
-        "text": escape_all(points["hover"].to_numpy(object)),
+        "text": np.array([escape(text) for text in points["hover"]], object),
     }
 
 
