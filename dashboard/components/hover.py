@@ -7,7 +7,6 @@ browser caches them. Clicking a point shows them without any of this.
 
 from __future__ import annotations
 
-from pathlib import Path
 from weakref import WeakValueDictionary
 
 import streamlit as st
@@ -16,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard.components.serving import route
+from dashboard.components.serving import route, source
 from dashboard.data import cache
 from probing_core.errors import ProbingError
 from probing_core.results import Run
@@ -42,7 +41,7 @@ _component = st.components.v2.component(
     "probing_hover",
     html='<div class="probing-hover" popover="manual" aria-hidden="true"></div>',
     css=_CSS,
-    js=Path(__file__).with_name("hover.js").read_text("utf-8"),
+    js=source("hover.js"),
 )
 
 

@@ -7,18 +7,14 @@ the reader loses the zoom and the tool in hand. Plotly itself is what the packag
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard.components.serving import route
+from dashboard.components.serving import script_route, source
 from probing_core.charts import Figure, to_json
 
 NAME = f"plotly-{get_plotlyjs_version()}.min.js"
@@ -30,14 +26,11 @@ _CSS = """
 .probing-plot:fullscreen { background: var(--st-background-color); }
 """
 
-_SCRIPTS = ("margins", "narrow", "picture", "plot")
-"""One after the other they are a module."""
-
 _component = st.components.v2.component(
     "probing_plot",
     html='<div class="probing-plot stPlotlyChart" data-testid="stPlotlyChart" role="figure"></div>',
     css=_CSS,
-    js="".join(Path(__file__).with_name(f"{name}.js").read_text("utf-8") for name in _SCRIPTS),
+    js=source("margins.js", "narrow.js", "picture.js", "plot.js"),  # together they are a module
     isolate_styles=False,
 )
 
@@ -69,13 +62,4 @@ def plot(
 def routes() -> list[Route]:
     """What the server has to serve for `plot`, beside the pages."""
     # The comment has browsers compile all of it beside the page's own work, instead of bit by bit while it starts.
-    plain = b"//# allFunctionsCalledOnLoad\n" + get_plotlyjs().encode()
-    packed = gzip.compress(plain, 6, mtime=0)  # once: the server would do it for everyone who asks
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
-
-    async def serve(request: Request) -> Response:
-        if "gzip" not in request.headers.get("accept-encoding", ""):
-            return Response(plain, media_type="text/javascript", headers=headers)
-        return Response(packed, media_type="text/javascript", headers=headers | {"Content-Encoding": "gzip"})
-
-    return [route(NAME, serve)]
+    return [script_route(NAME, b"//# allFunctionsCalledOnLoad\n" + get_plotlyjs().encode())]

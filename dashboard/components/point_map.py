@@ -8,7 +8,6 @@ script runs for them.
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import math
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dashboard.components.serving import route
+from dashboard.components.serving import route, script_route, source
 from dashboard.data.map_points import COLORINGS, Palette
 from dashboard.data.point_cloud import FOLDER, MOST_CORNERS, PointCloud, find_cloud
 from probing_core.charts import to_json
@@ -35,13 +34,11 @@ RENDERER = f"regl-scatterplot-{hashlib.sha256(_BUNDLE).hexdigest()[:8]}.min.js"
 HEIGHT, HEIGHT_OF_SEVERAL = 560, 400
 """Pixels of a map, and of each of several."""
 
-_SCRIPTS = ("point_layers.js", "point_view.js", "point_map.js")
-
 _component = st.components.v2.component(
     "probing_point_map",
     html='<div class="probing-map" role="figure" data-testid="stPointMap"></div>',
-    css=Path(__file__).with_name("point_map.css").read_text("utf-8"),
-    js="".join(Path(__file__).with_name(name).read_text("utf-8") for name in _SCRIPTS),
+    css=source("point_map.css"),
+    js=source("point_layers.js", "point_view.js", "point_map.js"),
     isolate_styles=False,
 )
 
@@ -137,14 +134,7 @@ def found_in(clouds: Sequence[PointCloud], sent: Any) -> np.ndarray | None:
 
 def routes() -> list[Route]:
     """What the server has to serve for `point_map`, beside the pages."""
-    packed = gzip.compress(_BUNDLE, 6, mtime=0)
     private = {"Cache-Control": "private, max-age=3600"}
-
-    async def renderer(request: Request) -> Response:
-        headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
-        if "gzip" not in request.headers.get("accept-encoding", ""):
-            return Response(_BUNDLE, media_type="text/javascript", headers=headers)
-        return Response(packed, media_type="text/javascript", headers=headers | {"Content-Encoding": "gzip"})
 
     async def array(request: Request) -> Response:
         cloud, which = find_cloud(request.path_params["name"]), request.path_params["which"]
@@ -172,7 +162,7 @@ def routes() -> list[Route]:
         return JSONResponse({"sample": int(cloud.samples[position]), "text": cloud.text(position), "at": place})
 
     return [
-        route(RENDERER, renderer),
+        script_route(RENDERER, _BUNDLE),
         route(f"{FOLDER}/{{name}}/nearest", nearest),
         route(f"{FOLDER}/{{name}}/{{which}}", array),
     ]

@@ -1,8 +1,10 @@
-"""What the server gives out beside the pages. No script runs for it, so nothing that a visitor does has to wait."""
+"""What the server answers beside the pages. No script of a page runs for it, so no visitor waits for it."""
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import streamlit as st
 from starlette.requests import Request
@@ -14,3 +16,21 @@ def route(path: str, serve: Callable[[Request], Awaitable[Response]]) -> Route:
     """Serves ``path``, which begins with no slash, beside the pages, whatever folder they are in."""
     base = st.get_option("server.baseUrlPath").strip("/")
     return Route(f"/{base}/{path}" if base else f"/{path}", serve)
+
+
+def script_route(name: str, script: bytes) -> Route:
+    """Serves ``script``; browsers cache it for good, so another version must have another ``name``."""
+    packed = gzip.compress(script, 6, mtime=0)  # once: the server would do it for everyone who asks
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+
+    async def serve(request: Request) -> Response:
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(script, media_type="text/javascript", headers=headers)
+        return Response(packed, media_type="text/javascript", headers=headers | {"Content-Encoding": "gzip"})
+
+    return route(name, serve)
+
+
+def source(*files: str) -> str:
+    """The text of ``files`` of this folder, one after the other."""
+    return "".join(Path(__file__).with_name(file).read_text("utf-8") for file in files)

@@ -6,7 +6,7 @@ that the pictures follow the slider without asking the server; Python gets the s
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
@@ -15,12 +15,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dashboard import state
-from dashboard.components.serving import route
+from dashboard.components.serving import route, source
 from dashboard.data.pictures import Chosen
 from dashboard.data.previews import FOLDER, Step, find_preview, preview
 from dashboard.text import hint
 from probing_core.charts import to_json
 from probing_core.transforms import Transform
+
+STRENGTH = "strength"
+"""The choice that holds the step."""
 
 HINTS = {
     "SSIM": hint("ssim"),
@@ -66,20 +69,16 @@ dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
 """
 
 
-_slider = st.components.v2.component(
-    "probing_strength", html=_HTML, css=_CSS, js=Path(__file__).with_name("strength_slider.js").read_text("utf-8")
-)
+_slider = st.components.v2.component("probing_strength", html=_HTML, css=_CSS, js=source("strength_slider.js"))
 
 
-def strength_slider(picture: Chosen, view: int, transform: Transform, key: str = "strength") -> Step:
+def strength_slider(picture: Chosen, view: int, transform: Transform) -> Step:
     """The slider with its preview; returns the step that it stands at, whose number goes into the address."""
     shown = preview(picture, view, transform)
-    last = len(shown.strengths) - 1
     # Another one after somebody went back: the component has a state of its own, which would win over the address.
-    slider = f"{key}-{state.visits()}"
-    stored = state.chosen(key)
-    wanted = st.session_state.get(slider, {}).get("index", int(stored) if stored.isdecimal() else last // 2)
-    index = max(0, min(int(wanted), last))
+    slider = f"{STRENGTH}-{state.visits()}"
+    wanted = st.session_state.get(slider, {}).get("index", state.chosen(STRENGTH))
+    index = _step_of(wanted, len(shown.strengths))
     _slider(
         key=slider,
         data={
@@ -93,8 +92,16 @@ def strength_slider(picture: Chosen, view: int, transform: Transform, key: str =
         on_index_change=lambda: None,
         height="content",
     )
-    state.publish(key, index)
+    state.publish(STRENGTH, index)
     return shown.step(index)
+
+
+def _step_of(wanted: Any, steps: int) -> int:
+    """The step that a browser or an address asks for; the middle one where that is no number."""
+    try:
+        return max(0, min(int(wanted), steps - 1))
+    except (TypeError, ValueError, OverflowError):
+        return (steps - 1) // 2
 
 
 def routes() -> list[Route]:

@@ -62,5 +62,5 @@ def data_url(image: np.ndarray, lossless: bool = True) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def chosen(name: str, image: np.ndarray, notes: tuple[str, ...] = ()) -> Chosen:
-    return Chosen(name, image, hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest(), notes)
+def chosen(name: str, image: np.ndarray) -> Chosen:
+    return Chosen(name, image, hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest())

@@ -116,17 +116,13 @@ def find_preview(name: str) -> Preview | None:
     return _previews.get(name)
 
 
-def draw(
-    image: np.ndarray, view: int, transform: Transform, strength: float, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """The view of ``image`` without and with ``transform``; the same ``seed`` draws alike at every strength."""
-    return _cut(prepare_source(image, view), view, transform, strength, seed)
+def draw(image: np.ndarray, view: int, transform: Transform, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    """The view of ``image`` without and with ``transform``, drawn alike at every strength."""
+    return _cut(prepare_source(image, view), view, transform, strength)
 
 
-def _cut(
-    source: np.ndarray, view: int, transform: Transform, strength: float, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    rng = generator(seed, "preview", transform.name)
+def _cut(source: np.ndarray, view: int, transform: Transform, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    rng = generator(0, "preview", transform.name)
     return cut_pair(source, view, transform.for_split(SHARED_SPLIT), strength, rng)
 
 

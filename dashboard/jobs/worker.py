@@ -1,6 +1,7 @@
 """The worker process: starting, watching and cancelling a computation that outlives the page.
 
-All but watching needs rights, see `dashboard.rights`.
+All but watching raises `NotAllowed` where the visitor has no rights, see `dashboard.rights`; what starts a process
+raises `BadRun` where nothing can be written to the run.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def report_of(run: Path) -> Report | None:
         report = Report(**json.loads((run / PROGRESS).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
+    if not _is_sound(report):
+        return None
     if report.state == "running" and _process(report) is None:
         return replace(report, state="cancelled")
     return report
@@ -51,12 +54,7 @@ def engines() -> tuple[str, ...]:
 
 
 def start(run: Path, arguments: Sequence[str]) -> None:
-    """Starts (or resumes) ``probing run --out run ARGUMENTS`` in a process of its own.
-
-    Raises:
-        BadRun: nothing can be written to ``run``.
-        NotAllowed: the visitor has no rights.
-    """
+    """Starts (or resumes) ``probing run --out run ARGUMENTS`` in a process of its own."""
     rights.require("Starting a run")
     _work(run, ["run", "--out", str(run), *arguments])
 
@@ -67,10 +65,6 @@ def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
     Args:
         run: whose detector is used.
         clean: a folder of untouched pictures, if there is one.
-
-    Raises:
-        BadRun: nothing can be written to ``out``.
-        NotAllowed: the visitor has no rights.
     """
     rights.require("Scanning a folder")
     trusted = ["--clean", str(clean)] if clean else []
@@ -78,12 +72,7 @@ def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
 
 
 def draw_maps(run: Path, models: Sequence[str]) -> None:
-    """Has the maps of ``models`` drawn by a process of its own.
-
-    Raises:
-        BadRun: nothing can be written to ``run``.
-        NotAllowed: the visitor has no rights.
-    """
+    """Has the maps of ``models`` drawn by a process of its own."""
     rights.require("Drawing a map")
     _work(run, ["project", "--run", str(run), "--models", ",".join(models)])
 
@@ -116,11 +105,7 @@ def _work(run: Path, command: Sequence[str]) -> None:
 
 
 def cancel(run: Path) -> bool:
-    """Asks the worker of ``run`` to end; whether there was one. What is complete stays.
-
-    Raises:
-        NotAllowed: the visitor has no rights.
-    """
+    """Asks the worker of ``run`` to end; whether there was one. What is complete stays."""
     rights.require("Cancelling a computation")
     report = report_of(run)
     process = _process(report) if report is not None and report.state == "running" else None
@@ -134,13 +119,20 @@ def cancel(run: Path) -> bool:
 
 
 def remove(run: Path) -> None:
-    """Removes the folder of a run of which nothing was computed.
-
-    Raises:
-        NotAllowed: the visitor has no rights.
-    """
+    """Removes the folder of a run of which nothing was computed."""
     rights.require("Removing a run")
     shutil.rmtree(run)
+
+
+def _is_sound(report: Report) -> bool:
+    """Whether its values have the types that pages compute with: the file may be damaged, or come with a run."""
+    numbers = (report.done, report.total, report.left_s or 0, report.born, report.took_s)
+    texts = (report.message, report.state, report.error)
+    return (
+        isinstance(report.pid, int)
+        and all(isinstance(number, int | float) for number in numbers)
+        and all(isinstance(text, str) for text in texts)
+    )
 
 
 def _process(report: Report) -> psutil.Process | None:

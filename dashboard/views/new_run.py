@@ -307,8 +307,7 @@ def _status(complete: bool, report, begun: bool) -> str:
     if report is None:
         return "complete" if complete else "begun, not complete"
     if report.state == "running":
-        left = "" if report.left_s is None else f", {duration(report.left_s)} left"
-        return f"{report.message}: {report.done:,} of {report.total:,}{left}"
+        return plain(report.so_far)
     if report.state == "failed":
         return f"stopped: {plain(report.error)}"
     if report.state == "cancelled":

@@ -13,12 +13,12 @@ from dashboard.jobs import worker
 from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import access, messages, pickers, tables
-from probing_core.errors import ProbingError
-from probing_core.paths import runs_dir
+from probing_core.errors import BadConfig, ProbingError
+from probing_core.paths import runs_dir, user_path
 from probing_core.prediction.scan.writing import TABLE, promise_of
 from probing_core.results import RunPlace
 from probing_core.runs.layout import DETECTOR_FILE, PROGRESS
-from probing_core.runs.progress import Report, duration
+from probing_core.runs.progress import Report
 
 SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")  # columns of a scan's table
 
@@ -40,7 +40,7 @@ def show() -> None:
 
 
 def scans_dir() -> Path:
-    """Where the scans lie that are started here."""
+    """Where scans that are started here are written."""
     return runs_dir().parent / "scans"
 
 
@@ -66,9 +66,12 @@ def _form(able: list[RunPlace]) -> None:
 def _problem(folder: str, clean: str, name: str) -> str:
     if not folder:
         return "Name the folder."
-    for text in filter(None, (folder, clean)):
-        if not _path(text).is_dir():
-            return f"There is no folder '{plain(text)}' on this computer."
+    try:
+        missing = [text for text in (folder, clean) if text and not _path(text).is_dir()]
+    except BadConfig as error:
+        return plain(str(error))
+    if missing:
+        return f"There is no folder '{plain(missing[0])}' on this computer."
     if not worker.NAME.fullmatch(name):
         return "Give the scan a name of letters, digits, dots, dashes and underscores."
     return f"There is a scan '{name}' already; choose another name." if (scans_dir() / name).exists() else ""
@@ -76,7 +79,7 @@ def _problem(folder: str, clean: str, name: str) -> str:
 
 def _path(text: str) -> Path:
     rights.require("Naming a folder")
-    return Path(text).expanduser().absolute()
+    return user_path(text).absolute()
 
 
 @st.fragment(run_every=2.0)
@@ -119,8 +122,7 @@ def _status(report: Report | None) -> str:
     if report is None:
         return "not begun"
     if report.state == "running":
-        left = "" if report.left_s is None else f", {duration(report.left_s)} left"
-        return f"{report.message}: {report.done:,} of {report.total:,}{left}"
+        return plain(report.so_far)
     if report.state == "failed":
         return f"stopped: {plain(report.error)}"
     return "complete" if report.state == "done" else report.state

@@ -12,7 +12,7 @@ from dashboard.data.contact_sheet import VIEW, contact_sheet
 from dashboard.data.pictures import Chosen
 from dashboard.data.resize_loss import survival
 from dashboard.page import fragment, page
-from dashboard.text import hint
+from dashboard.text import hint, plain
 from dashboard.widgets import pickers, tables, upload
 from probing_core.errors import BadRun
 from probing_core.measures.notation import decimal
@@ -118,9 +118,9 @@ def _survival() -> None:
         for way, models in ways.items():
             lost = table[table[way] < LOST]["transform"]
             if len(lost):
-                st.markdown(f"Hardly anything reaches {upload.plain(', '.join(models))} of: **{', '.join(lost)}**.")
+                st.markdown(f"Hardly anything reaches {plain(', '.join(models))} of: **{', '.join(lost)}**.")
     if without:
-        st.caption(f"State no resize of their own: {upload.plain(', '.join(without))}.")
+        st.caption(f"State no resize of their own: {plain(', '.join(without))}.")
 
 
 def _median_distances() -> dict[str, float]:

@@ -9,7 +9,7 @@ from dashboard.jobs import worker
 from dashboard.text import plain
 from dashboard.widgets import messages
 from probing_core.results import RunPlace, find_runs
-from probing_core.runs.progress import Report, duration
+from probing_core.runs.progress import Report
 
 BUSY_S = 3.0
 IDLE_S = 30.0
@@ -40,13 +40,11 @@ def _show_progress(busy: bool) -> None:
     for place, report in reports:
         if report.state == "running":
             watched.add(place.name)
-            left = "" if report.left_s is None else f", {duration(report.left_s)} left"
-            text = f"Computing the run '{place.name}': {report.message}, {report.done:,} of {report.total:,}{left}"
-            st.progress(min(1.0, report.done / max(1, report.total)), text=text)
+            st.progress(report.share, text=plain(f"Computing the run '{place.name}'. {report.so_far}"))
         elif place.name in watched and report.state == "done":
             _offer(place.name, watched)
         elif place.name in watched and report.state == "failed":
-            st.warning(f"The run '{place.name}' stopped: {plain(report.error)}", icon=":material/error:")
+            st.warning(f"The run '{plain(place.name)}' stopped: {plain(report.error)}", icon=":material/error:")
 
 
 def _reports() -> list[tuple[RunPlace, Report]]:
@@ -59,7 +57,7 @@ def _offer(name: str, watched: set[str]) -> None:
         watched.discard(name)
         return
     words, button = st.columns([5, 1], vertical_alignment="center")
-    words.success(f"The run '{name}' is complete.", icon=":material/check_circle:")
+    words.success(f"The run '{plain(name)}' is complete.", icon=":material/check_circle:")
     if button.button("Open it", key=f"open-{name}", type="primary"):
         state.choose("run", name)
         watched.discard(name)

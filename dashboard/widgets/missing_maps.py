@@ -11,7 +11,6 @@ from dashboard.text import plain
 from dashboard.widgets import messages
 from probing_core.errors import ProbingError
 from probing_core.results import Run
-from probing_core.runs.progress import duration
 
 POLL_S = 1.0
 
@@ -33,8 +32,7 @@ def draw_missing(run: Run, models: list[str]) -> None:
         st.rerun()
     report = worker.report_of(run.path)
     if report is not None and report.state == "running":
-        left = "" if report.left_s is None else f", {duration(report.left_s)} left"
-        st.progress(min(1.0, report.done / max(1, report.total)), text=f"{report.message}{left}")
+        st.progress(report.share, text=plain(report.so_far))
         return
     if not rights.allowed():
         messages.empty(rights.refusal("Drawing a map that is missing"))
@@ -49,7 +47,7 @@ def draw_missing(run: Run, models: list[str]) -> None:
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
     else:
-        st.progress(0.0, text=f"Drawing the map of {', '.join(fresh)}")
+        st.progress(0.0, text=f"Drawing the map of {plain(', '.join(fresh))}")
     started.update((str(run.path), m) for m in fresh)
 
 

@@ -49,7 +49,6 @@ def segments(
     label: str,
     name: str,
     options: Sequence[str],
-    default: str | None = None,
     names: dict | None = None,
     help: str | None = None,
     where: Any = st,
@@ -59,7 +58,7 @@ def segments(
         where.segmented_control,
         label,
         name,
-        default or options[0],
+        options[0],
         options,
         help=help,
         required=True,
@@ -68,13 +67,13 @@ def segments(
     )
 
 
-def toggle(label: str, name: str, default: bool = False, help: str | None = None, where: Any = st) -> bool:
-    return state.choice(where.toggle, label, name, default, help=help)
+def toggle(label: str, name: str, help: str | None = None) -> bool:
+    return state.choice(st.toggle, label, name, False, help=help)
 
 
-def several(label: str, name: str, options: Sequence[str], placeholder: str, where: Any = st) -> list[str]:
+def several(label: str, name: str, options: Sequence[str], placeholder: str) -> list[str]:
     """Some of the options; none chosen means all of them."""
-    return state.choice(where.multiselect, label, name, [], options, placeholder=placeholder) or list(options)
+    return state.choice(st.multiselect, label, name, [], options, placeholder=placeholder) or list(options)
 
 
 def pick_model(run: Run, where: Any = st) -> str:
@@ -88,12 +87,7 @@ def pick_model(run: Run, where: Any = st) -> str:
 
 
 def pick_models(
-    run: Run,
-    limit: int | None = None,
-    where: Any = st,
-    name: str = "models",
-    default: int = 2,
-    prefer: Callable[[str], bool] = lambda model: True,
+    run: Run, limit: int | None = None, default: int = 2, prefer: Callable[[str], bool] = lambda model: True
 ) -> list[str]:
     """Several models; none only where the run has none. A page that shows one shows one of them.
 
@@ -106,33 +100,33 @@ def pick_models(
     models = list(run.models["name"])
     known = [m for m in (*state.chosen_of("model", models), *models) if prefer(m)]
     first = list(dict.fromkeys(known))[:default] or models[:1]
-    state.remember(name, models, first)
-    st.session_state[name] = st.session_state[name] or first
-    most = None if limit is None else max(limit, len(st.session_state[name]))
-    value = where.multiselect("Models", models, key=name, max_selections=most, wrap=True)
-    state.publish(name, value)
+    state.remember("models", models, first)
+    st.session_state["models"] = st.session_state["models"] or first
+    most = None if limit is None else max(limit, len(st.session_state["models"]))
+    value = st.multiselect("Models", models, key="models", max_selections=most, wrap=True)
+    state.publish("models", value)
     if value and state.chosen("model") not in value:
         state.choose("model", value[0])
     if limit is not None and len(value) > limit:
-        where.caption(f"Shown are the first {limit} of the {len(value)} models chosen.")
+        st.caption(f"Shown are the first {limit} of the {len(value)} models chosen.")
     return value[:limit] or models[:1]
 
 
-def pick_task(run: Run, where: Any = st, name: str = "task") -> str:
-    return select("Task", name, run.tasks, "fine", TASK_NAMES, help=f"{hint('fine')} {hint('group')}", where=where)
+def pick_task(run: Run, where: Any = st) -> str:
+    return select("Task", "task", run.tasks, "fine", TASK_NAMES, help=f"{hint('fine')} {hint('group')}", where=where)
 
 
-def pick_subset(run: Run, task: str, where: Any = st, name: str = "subset") -> str:
+def pick_subset(run: Run, task: str, where: Any = st) -> str:
     """Which samples of the task count; those that the run has scores for."""
     scored = cache.computed(run, summaries.scored, task)
     there = [s for s in SUBSETS if (s, measure_of(s)) in scored]
-    return select("Samples", name, there or ["seen"], "seen", SUBSETS, help=hint("visible"), where=where)
+    return select("Samples", "subset", there or ["seen"], "seen", SUBSETS, help=hint("visible"), where=where)
 
 
-def pick_transform(run: Run, where: Any = st, name: str = "transform") -> str:
+def pick_transform(run: Run, where: Any) -> str:
     table = run.transforms[run.transforms["group"] != "identity"]
     names = {t: f"{g} · {t}" for t, g in zip(table["transform"], table["group"], strict=True)}
-    return select("Transformation", name, list(table["transform"]), names=names, where=where)
+    return select("Transformation", "transform", list(table["transform"]), names=names, where=where)
 
 
 def fold(label: str, name: str) -> Any:

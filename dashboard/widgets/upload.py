@@ -19,7 +19,6 @@ from probing_core.images import READABLE, inspect
 from probing_core.images.headers import printable
 from probing_core.images.quality import flaws
 
-SUFFIXES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"]
 MOST_UPLOADS = 20
 MEGABYTES = 50
 
@@ -94,10 +93,9 @@ def _flaws(key: str, _image: np.ndarray) -> list[str]:
 
 
 def upload(label: str, key: str, several: bool = True) -> list[Chosen]:
-    """An upload field and what was read from it."""
+    """An upload field and what was read from it: the decoder decides by content, whatever the name ends in."""
     files = st.file_uploader(
         label,
-        type=None,  # the decoder decides by content; a wrong extension is no reason to refuse
         accept_multiple_files=several,
         key=key,
         max_upload_size=MEGABYTES,

@@ -52,6 +52,17 @@ class Report:
     born: float = 0.0
     took_s: float = 0.0
 
+    @property
+    def so_far(self) -> str:
+        """``Transforming: 120 of 4,000, 3 min left``."""
+        left = "" if self.left_s is None else f", {duration(self.left_s)} left"
+        return f"{self.message}: {self.done:,} of {self.total:,}{left}"
+
+    @property
+    def share(self) -> float:
+        """How much of the stage is done, from 0 to 1."""
+        return min(1.0, self.done / max(1, self.total))
+
 
 class Progress:
     """Reports how far the work is to a terminal, a file, both or neither.
@@ -98,9 +109,7 @@ class Progress:
 
     def _report(self, report: Report) -> None:
         self._save(report)
-        left = "" if report.left_s is None else f", {duration(report.left_s)} left"
-        line = f"{report.message}: {report.done} of {report.total}{left}"
-        self._write(line if self._on_terminal else f"{line}\n")
+        self._write(report.so_far if self._on_terminal else f"{report.so_far}\n")
 
     def _write(self, text: str) -> None:
         """On a terminal, over the line that stands there."""

@@ -83,3 +83,11 @@ def test_some_pixels_stand_for_all(shape):
     assert np.array_equal(_sampled(changed), 255 - _sampled(image))
     difference = color_difference(_sampled(image), _sampled(changed))
     assert difference == pytest.approx(color_difference(image, changed), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "step"),
+    [(3, 3), ("3", 3), (99, 12), (-1, 0), ("", 6), ("x", 6), (None, 6), ([], 6), (float("inf"), 6), ("9" * 5000, 6)],
+)
+def test_a_step_that_makes_no_sense_is_the_middle_one(wanted, step):
+    assert strength_slider._step_of(wanted, 13) == step

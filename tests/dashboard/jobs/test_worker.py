@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from dashboard.jobs import worker
+from dashboard.text import plain
 from dashboard.widgets import banner
 from probing_core.results import Run
 from probing_core.runs.layout import PROGRESS, map_path
@@ -39,6 +40,13 @@ def test_report(tmp_path):
     assert worker.report_of(write_garbage(tmp_path)) is None
     report = write(tmp_path)
     assert worker.report_of(tmp_path) == report
+
+
+@pytest.mark.parametrize("wrong", [{"pid": "1"}, {"done": "3"}, {"left_s": []}, {"message": 5}, {"error": None}])
+def test_a_report_of_other_types_is_none(tmp_path, wrong):
+    report = write(tmp_path)
+    (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | wrong))
+    assert worker.report_of(tmp_path) is None
 
 
 def write_garbage(run):
@@ -102,7 +110,7 @@ def test_the_banner_tells_every_page(open_app, data_folder, made_run, state):
     app = open_app("Map")
     assert not app.exception
     shown = [bar.proto.text for bar in app.get("progress")]
-    assert shown == ["Computing the run 'demo': Transforming, 3 of 10, 20 s left"]
+    assert shown == [plain("Computing the run 'demo'. Transforming: 3 of 10, 20 s left")]
     if state != "running":
         write(run, state=state, error="The disk is full.")
         app.run()

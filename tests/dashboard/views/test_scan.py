@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from probing_core.prediction.scan.writing import COLUMNS, PROMISE, TABLE
+from probing_core.runs.layout import DETECTOR_FILE, RECIPE
 from tests.dashboard.app_reading import unescaped
 
 
@@ -43,6 +44,19 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert "no rate is promised" in unescaped(app)
     assert "q" not in app.dataframe[0].value  # none without clean pictures
     assert list(app.dataframe[0].value["path"]) == ["b.png", "a.png", "c.png"]
+
+
+@pytest.mark.parametrize("folder", ["~nobody-of-this-name/pictures", "x" * 5000])
+def test_a_folder_that_cannot_be_one_is_refused_in_a_sentence(open_app, data_folder, folder):
+    run = data_folder / "runs" / "able"
+    for file in (RECIPE, DETECTOR_FILE):
+        (run / file).parent.mkdir(parents=True, exist_ok=True)
+        (run / file).write_text("")
+    app = open_app("Scan")
+    app.text_input(key="scan-folder").set_value(folder).run()
+    assert not app.exception
+    assert "cannot be used as a path" in unescaped(app)
+    assert app.button(key="scan-start").disabled
 
 
 def test_a_scan_that_failed_says_why(open_app, holiday):
