@@ -4,54 +4,38 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from probing_core.catalog import Catalog
 from probing_core.cli.arguments import add_command
 from probing_core.cli.output import print_rows
 
+Listed = tuple[Sequence[str], list[dict[str, Any]]]
+"""What is wrong with entries of other packages, and a row for each entry."""
+
 
 def add(commands: Any) -> None:
-    for name, function, catalog, help in (
-        ("models", list_models, _models, "list the embedders: what is here, what needs the network, and why"),
-        ("transforms", list_transforms, _transforms, "list the transformations with their strengths"),
-        ("corpora", list_corpora, _corpora, "list the kinds of corpora"),
+    for name, entries, help in (
+        ("models", list_models, "list the embedders: what is here, what needs the network, and why"),
+        ("transforms", list_transforms, "list the transformations with their strengths"),
+        ("corpora", list_corpora, "list the kinds of corpora"),
     ):
-        parser = add_command(commands, name, partial(_list, function, catalog), help, f"probing {name} --json")
+        parser = add_command(commands, name, partial(_list, entries), help, f"probing {name} --json")
         parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
 
 
-def _list(
-    function: Callable[[], list[dict[str, Any]]], catalog: Callable[[], Catalog], options: argparse.Namespace
-) -> int:
-    for problem in catalog().problems:
+def _list(entries: Callable[[], Listed], options: argparse.Namespace) -> int:
+    problems, rows = entries()
+    for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
-    return print_rows(function(), options.json)
+    print_rows(rows, options.json)
+    return 0
 
 
-def _models() -> Catalog:
-    from probing_core.embedders import CATALOG
-
-    return CATALOG
-
-
-def _transforms() -> Catalog:
-    from probing_core.transforms import CATALOG
-
-    return CATALOG
-
-
-def _corpora() -> Catalog:
-    from probing_core.corpora import KINDS
-
-    return KINDS
-
-
-def list_models() -> list[dict[str, Any]]:
-    """One row a model that can be named."""
-    from probing_core.embedders import bundled, list_specs
+def list_models() -> Listed:
+    """The models that can be named."""
+    from probing_core.embedders import CATALOG, bundled, list_specs
 
     ours = bundled()
     rows = []
@@ -72,14 +56,14 @@ def list_models() -> list[dict[str, Any]]:
                 "why_not": state.why_not,
             }
         )
-    return rows
+    return CATALOG.problems, rows
 
 
-def list_transforms() -> list[dict[str, Any]]:
-    """One row a transform of the catalog, the bank first."""
+def list_transforms() -> Listed:
+    """The transforms of the catalog, the bank first."""
     from probing_core.transforms import CATALOG
 
-    return [
+    rows = [
         {
             "name": t.name,
             "group": t.group,
@@ -92,12 +76,11 @@ def list_transforms() -> list[dict[str, Any]]:
         }
         for t in CATALOG
     ]
+    return CATALOG.problems, rows
 
 
-def list_corpora() -> list[dict[str, Any]]:
-    """One row a kind of corpus."""
-    from probing_core import corpora
+def list_corpora() -> Listed:
+    """The kinds of corpora."""
+    from probing_core.corpora import KINDS
 
-    return [
-        {"name": kind.name, "usage": kind.usage, "description": kind.description} for kind in corpora.list_corpora()
-    ]
+    return KINDS.problems, [{"name": k.name, "usage": k.usage, "description": k.description} for k in KINDS]

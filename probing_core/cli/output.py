@@ -11,18 +11,17 @@ from probing_core.errors import ProbingError, one_line
 from probing_core.measures.notation import decimal
 
 
-def print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> int:
+def print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=1))
-        return 0
+        return
     if not rows:
-        return 0
+        return
     columns = list(rows[0])
     cells = [[_cell(row[c]) for c in columns] for row in rows]
     widths = [max(len(c), *(len(r[i]) for r in cells)) for i, c in enumerate(columns)]
     for line in (columns, *cells):
         print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-    return 0
 
 
 def _cell(value: Any) -> str:

@@ -23,7 +23,8 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
         return "No model of this run has been scored yet."
     best, level = board.iloc[0], list(board.loc[board.index[1:], "model"][~board["apart"].iloc[1:].astype(bool)])
     name, count = shown(str(best["model"])), len(board)
-    score = f"{100 * best['value']:.1f} % of the test images ({_interval(best)}), where guessing gives {_chance(best)}"
+    chance = f"where guessing gives {100 * best['chance']:.1f} %"
+    score = f"{100 * best['value']:.1f} % of the test images ({_interval(best)}), {chance}"
     naming = f"names which of {classes - 1} transformations was applied, if any, in {score}"
     if not best["low"] > best["chance"]:
         among = f" of {name}" if count == 1 else f" of {name}, the first of {count} models,"
@@ -46,10 +47,6 @@ def _interval(row: pd.Series) -> str:
     if not np.isfinite(row["low"]):
         return "no interval: too few photographs"
     return f"95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f}"
-
-
-def _chance(row: pd.Series) -> str:
-    return f"{100 * row['chance']:.1f} %"
 
 
 def _named(level: Sequence[str], count: int, shown: Callable[[str], str]) -> str:

@@ -30,9 +30,9 @@ def scored(run: Run, task: str) -> frozenset[tuple[str, str]]:
     return frozenset(zip(rows["subset"], rows["measure"], strict=True)) if len(rows) else frozenset()
 
 
-def by_group(run: Run, models: Sequence[str], task: str = "fine", measure: str = "recall") -> pd.DataFrame:
-    """A score of each group with a column ``group``, models in the order given."""
-    rows = pick(run.scores, task=task, measure=measure)
+def by_group(run: Run, models: Sequence[str]) -> pd.DataFrame:
+    """The recall of each group at the fine task, with a column ``group``; models in the order given."""
+    rows = pick(run.scores, task="fine", measure="recall")
     if rows.empty:
         return rows
     rows = rows[rows["subset"].str.startswith("group:") & rows["model"].isin(models)]
@@ -141,7 +141,8 @@ def other_probes(run: Run, models: Sequence[str]) -> pd.DataFrame:
     pairs = zip(rows["model"], rows["probe"], rows["note"], strict=True)
     notes = [(note, CHOSEN if (model, probe) in chosen else "") for model, probe, note in pairs]
     rows = rows.assign(note=["; ".join(filter(None, both)) for both in notes])
-    return _in_order(rows, models)[["model", "probe", *COLUMNS, *_noted(rows)]]
+    noted = ["note"] if rows["note"].any() else []
+    return _in_order(rows, models)[["model", "probe", *COLUMNS, *noted]]
 
 
 def _neighbors_chosen(fits: pd.DataFrame) -> set[tuple[str, str]]:
@@ -185,10 +186,6 @@ def repetitions(run: Run, models: Sequence[str]) -> pd.DataFrame:
     rows = rows[rows["subset"].str.startswith("repetition:")]
     rows = rows.assign(repetition=rows["subset"].str.removeprefix("repetition:"))
     return _in_order(rows, models)[["model", "repetition", *COLUMNS]]
-
-
-def _noted(rows: pd.DataFrame) -> list[str]:
-    return ["note"] if rows["note"].any() else []
 
 
 def _in_order(rows: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:

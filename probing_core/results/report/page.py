@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -49,11 +49,15 @@ class Chart:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; numbers stand right, percentages are written in ``percent`` columns (given as fractions)."""
+    """A table; numbers stand right.
+
+    Attributes:
+        percent: columns of fractions that are written in percent -> their titles.
+    """
 
     frame: pd.DataFrame
     caption: str = ""
-    percent: Sequence[str] = ()
+    percent: Mapping[str, str] = field(default_factory=dict)
 
     kind = "table"
 
@@ -116,7 +120,8 @@ def _cells(table: Table) -> dict[str, Any]:
         [_cell(value, name in table.percent) for name, value in zip(frame.columns, row, strict=True)]
         for row in frame.itertuples(index=False, name=None)
     ]
-    return {"head": list(map(str, frame.columns)), "rows": rows, "left_out": len(table.frame) - len(frame)}
+    head = [table.percent.get(name, str(name)) for name in frame.columns]
+    return {"head": head, "rows": rows, "left_out": len(table.frame) - len(frame)}
 
 
 def _cell(value: Any, percent: bool) -> tuple[str, bool]:

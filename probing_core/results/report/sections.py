@@ -118,21 +118,20 @@ def _notes(run: Run) -> list[tuple[str, str]]:
 def _leaderboard(run: Run, board: pd.DataFrame) -> list:
     standing = ["best", *(_standing(r) for r in board.iloc[1:].itertuples())]
     table = board[["model", "objective", "dim", "value", "low", "high", "chance"]].assign(standing=standing)
-    table = table.rename(columns={"value": "score %", "low": "from %", "high": "to %", "chance": "chance %"})
     if board["note"].any():
         table = table.assign(note=board["note"])
     measure = MEASURES.get("balanced-accuracy")
     figure = _both(
-        lambda theme: leaderboard_chart(board, theme),
+        partial(leaderboard_chart, board),
         f"Balanced accuracy of {len(board)} models with intervals, best {board['model'].iloc[0]}.",
         f"{measure.definition} Bars are 95 % intervals; hollow marks are not distinguished from the best (paired "
         "sign-flip test by photograph, Holm's correction); gray squares are baselines.",
     )
-    blocks: list = [figure, Table(table, percent=("score %", "from %", "to %", "chance %"))]
-    others = summaries.other_probes(run, list(board["model"])).rename(columns=SCORE)
+    blocks: list = [figure, Table(table, percent=SCORE | {"chance": "chance %"})]
+    others = summaries.other_probes(run, list(board["model"]))
     if not others.empty:
         caption = "The same task by other probes; the MLP's interval holds its three seeds together."
-        blocks.append(More("Other probes", [Table(others, caption, list(SCORE.values()))]))
+        blocks.append(More("Other probes", [Table(others, caption, SCORE)]))
     return blocks
 
 
@@ -148,11 +147,10 @@ def _groups(run: Run, models: list[str]) -> list:
     if rows.empty:
         return []
     caption = "Share of a group's samples whose exact transformation is named, in percent."
-    table = rows[["model", "group", "value", "low", "high"]]
-    table = table.rename(columns={"value": "recall %", "low": "from %", "high": "to %"})
+    table = Table(rows[["model", "group", "value", "low", "high"]], percent=SCORE | {"value": "recall %"})
     return [
-        _both(lambda theme: profile_chart(rows, theme), "Recall of each group by each model.", caption),
-        More("As a table", [Table(table, percent=("recall %", "from %", "to %"))]),
+        _both(partial(profile_chart, rows), "Recall of each group by each model.", caption),
+        More("As a table", [table]),
     ]
 
 
@@ -167,7 +165,7 @@ def _confusion(run: Run, models: list[str]) -> Iterator[object]:
             continue
         matrix = confusion_matrix(predictions, run.classes("fine")) * 100
         worst = summaries.confusions(predictions)
-        worst = worst.rename(columns={"predicted": "taken for", "share": "of the truth %"})
+        worst = worst.rename(columns={"predicted": "taken for"})
         yield More(
             model,
             [
@@ -176,7 +174,7 @@ def _confusion(run: Run, models: list[str]) -> Iterator[object]:
                     f"Confusion matrix of {model}.",
                     f"{len(predictions):,} tested samples.",
                 ),
-                Table(worst, "What is most often taken for something else.", ("of the truth %",)),
+                Table(worst, "What is most often taken for something else.", {"share": "of the truth %"}),
             ],
         )
 
@@ -198,12 +196,10 @@ def _generalization(run: Run, models: list[str]) -> Iterator[object]:
         untouched = summaries.pick(summaries.rotations(run, "called-identity"), subset="unseen")
         called = untouched[["model", "rotation", "value"]].rename(columns={"value": "untouched"})
         table = gaps[["model", "rotation", "value", "low", "high"]].merge(called, on=["model", "rotation"], how="left")
-        names = {"value": "gap", "low": "from", "high": "to", "untouched": "unseen called untouched"}
-        names = {column: f"{name} %" for column, name in names.items()}
         yield Table(
-            table.rename(columns=names),
+            table,
             "Seen less unseen hit rate, in points, and how often an unseen transformation is called untouched.",
-            list(names.values()),
+            SCORE | {"value": "gap %", "untouched": "unseen called untouched %"},
         )
     for model in models:
         points = summaries.members(run, model)
@@ -226,17 +222,16 @@ def _content(run: Run) -> Iterator[object]:
     if points.empty:
         return
     yield _both(
-        lambda theme: substance_chart(points, theme),
+        partial(substance_chart, points),
         "Content accuracy against transformation accuracy of each model.",
         f"{summaries.content_classes(run)} Transformation: the fine task.",
     )
     numbers = ["content", "content_low", "content_high", "style", "style_low", "style_high"]
     titles = tuple(f"{what} {part}%" for what in ("content", "transformation") for part in ("", "from ", "to "))
-    named = points[["model", *numbers]].rename(columns=dict(zip(numbers, titles, strict=True)))
-    yield More("As a table", [Table(named, percent=titles)])
+    yield More("As a table", [Table(points[["model", *numbers]], percent=dict(zip(numbers, titles, strict=True)))])
     by_transform = summaries.content_by_transform(run)
     means = by_transform.groupby("model", sort=False)[["clean", "transformed", "oracle"]].mean().reset_index()
-    shares = ("clean", "transformed", "oracle")
+    shares = {share: share for share in ("clean", "transformed", "oracle")}
     yield Table(
         means,
         "Content accuracy in percent: of untouched images; of transformed ones by the same probe; by an oracle that "
@@ -244,8 +239,8 @@ def _content(run: Run) -> Iterator[object]:
         "holds, the content has moved in the embedding and is not lost.",
         shares,
     )
-    ends = [f"{share}_{end}" for share in shares[1:] for end in ("low", "high")]
-    yield More("By transformation", [Table(by_transform, percent=(*shares, *ends))])
+    columns = by_transform.columns.drop(["model", "transform"])
+    yield More("By transformation", [Table(by_transform, percent={c: c for c in columns})])
 
 
 def _certainty(run: Run, models: list[str]) -> Iterator[object]:
@@ -261,7 +256,7 @@ def _certainty(run: Run, models: list[str]) -> Iterator[object]:
     repeated = summaries.repetitions(run, models)
     if not repeated.empty:
         caption = "The fine task in each repetition, whose strengths and noise were drawn anew."
-        yield Table(repeated.rename(columns=SCORE), caption, list(SCORE.values()))
+        yield Table(repeated, caption, SCORE)
 
 
 def _studies(run: Run, models: list[str]) -> Iterator[object]:
@@ -304,7 +299,7 @@ def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Chart]
     points = summaries.shifts(run, models[0])
     if len(points):
         yield _both(
-            lambda theme: shift_chart(points, theme),
+            partial(shift_chart, points),
             f"Shift and recall of each transformation in {models[0]}.",
             f"{models[0]}: right and low is a large move that the probe cannot name.",
         )
@@ -315,7 +310,7 @@ def _likeness(table: pd.DataFrame, models: list[str]) -> Chart:
     order = [m for m in models if m in matrix.index and m in matrix.columns]
     matrix = matrix.reindex(index=order, columns=order) * 100
     return _both(
-        lambda theme: confusion_chart(matrix, theme, axes=("model", "model")),
+        partial(confusion_chart, matrix, axes=("model", "model")),
         "CKA between every two models.",
         "Debiased linear CKA, in percent.",
     )
