@@ -228,34 +228,6 @@ def corpus_image(name: str, image_id: str) -> np.ndarray:
     return corpus(name).load(image_id)
 
 
-def model_catalog() -> list[dict]:
-    """Every model that can be named: ``name``, ``available``, ``why_not``."""
-    from probing_core.embedders import list_specs
-
-    checked = [(spec.name, spec.check()) for spec in list_specs()]
-    return [{"name": name, "available": c.available, "why_not": c.why_not} for name, c in checked]
-
-
-def catalog_problems() -> tuple[str, ...]:
-    """What is wrong with models that other packages list."""
-    from probing_core.embedders import CATALOG
-
-    return CATALOG.problems
-
-
-def bundled_models() -> list[str]:
-    from probing_core.embedders import bundled
-
-    return list(bundled())
-
-
-def model_sets() -> list[str]:
-    """Names that stand for several models."""
-    from probing_core.embedders import MODEL_SETS
-
-    return list(MODEL_SETS)
-
-
 def dimensions(names: Sequence[str]) -> dict[str, int | None]:
     """Model -> numbers in its embedding, of every model that ``names`` stand for; sets of models are looked up nowhere.
 
@@ -267,20 +239,6 @@ def dimensions(names: Sequence[str]) -> dict[str, int | None]:
     several = expand(name for name in names if name in MODEL_SETS)
     single = {name: dimension(name) for name in names if name not in MODEL_SETS}
     return {name: CATALOG.get(name).dim for name in several} | single
-
-
-def download_summary(names: Sequence[str]) -> str:
-    """What has to be downloaded for the models that ``names`` stand for; empty for nothing."""
-    from probing_core.embedders import download_summary, expand
-
-    return download_summary(expand(names))
-
-
-def published_view() -> int:
-    """Pixels of the view that the set ``published`` is made for."""
-    from probing_core.embedders import PUBLISHED_VIEW
-
-    return PUBLISHED_VIEW
 
 
 def dimension(model: str) -> int | None:

@@ -47,7 +47,8 @@ def show() -> None:
     model, other, task, subset, normalize = _controls(run)
     first = cache.predictions(run, model, task)
     if first.empty:
-        messages.empty(f"'{model}' has no predictions for the task {task}; `probing evaluate --run DIR` makes them.")
+        why = f"'{plain(model)}' has no predictions for the task {task}"
+        messages.empty(f"{why}; `probing evaluate --run DIR` makes them.")
         return
     first = of_subset(first, subset, run.far)
     there = {*first["truth"].unique(), *first["predicted"].unique()}
@@ -58,13 +59,14 @@ def show() -> None:
         second = cache.predictions(run, other, task)
         if second.empty:
             messages.empty(
-                f"'{other}' has no predictions for the task {task} yet, so the matrix is that of {model} alone; "
+                f"'{plain(other)}' has no predictions for the task {task} yet, so the first model stands alone; "
                 "`probing evaluate --run DIR` makes them."
             )
             other, second = NO_OTHER, None
     if second is not None:
         second = of_subset(second, subset, run.far)
         matrix = matrix - _matrix(second, classes, normalize)
+    mine, theirs = plain(model), plain(other)
     cell = _cell(classes, matrix)
     figure = confusion_chart(
         matrix,
@@ -85,7 +87,7 @@ def show() -> None:
     )
     st.caption(
         f"{len(first):,} tested samples. Rows are the truth, columns the prediction; cells are {UNITS[normalize]}"
-        + (f", {model} minus {other}. Blue: {model} more often, orange: {other}." if other != NO_OTHER else ".")
+        + (f", {mine} minus {theirs}. Blue: {mine} more often, orange: {theirs}." if other != NO_OTHER else ".")
         + " Lines separate the groups. Click a cell to see its pictures below."
     )
     _cell_pictures(run, (model, other), task, first, second, cell)
@@ -152,7 +154,7 @@ def _cell_pictures(
         st.rerun()
     state.publish("cell", f"{truth}{MARK}{predicted}")
     if truth != predicted and st.button(
-        f"Which model is best at distinguishing {truth} from {predicted}?", icon=":material/leaderboard:"
+        f"Which model is best at distinguishing {plain(truth)} from {plain(predicted)}?", icon=":material/leaderboard:"
     ):
         for name, value in (("tell", truth), ("from", predicted), ("compare", TWO)):
             state.choose(name, value)

@@ -12,7 +12,7 @@ from dashboard.components.tour import tour
 from dashboard.data import cache, predictions
 from dashboard.data.previews import Step, preview
 from dashboard.page import page
-from dashboard.text import hint
+from dashboard.text import hint, plain
 from dashboard.widgets import gallery, messages, pickers, tables, upload
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.errors import ProbingError
@@ -55,7 +55,7 @@ def _live(run: Run, picture: upload.Chosen, transform: Transform, step: Step, mo
         shown = preview(picture, run.recipe.view, transform)
         curve = predictions.strength_curve(run, shown, able)
     except ProbingError as error:
-        messages.empty(str(error))
+        messages.empty(plain(str(error)))
         return
     axis = _axis(transform, step.strength)
     left, right = st.columns(2)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.page import fragment, page
-from dashboard.text import hint
+from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import confusion_chart, members_chart, seen_unseen_chart
 from probing_core.measures import MEASURES
@@ -70,7 +70,7 @@ def _members(run: Run, model: str) -> None:
     st.header("The thirty, one by one", help="Each transformation is unseen in one rotation and seen in the other two.")
     points = cache.computed(run, summaries.members, model)
     if points.empty:
-        messages.empty(f"'{model}' has no scores of single transformations in this run; choose another model.")
+        messages.empty(f"'{plain(model)}' has no scores of single transformations in this run; choose another model.")
         return
     figure = members_chart(points, list(dict.fromkeys(points["transform"])), cache.theme())
     tables.chart(figure, "members", points, f"Share of each transformation's samples whose group {model} recognizes.")
@@ -83,7 +83,7 @@ def _where_unseen_land(run: Run, model: str, rotations: list[str]) -> None:
     task = pickers.select("Rotation", "rotation", rotations, names=pickers.TASK_NAMES, help=hint("rotation"))
     matrix, samples = cache.computed(run, summaries.landing, model, task)
     if matrix.empty:
-        messages.empty(f"'{model}' has no predictions of unseen transformations in this rotation; choose another one.")
+        messages.empty(f"'{plain(model)}' has no predictions of unseen transformations here; choose another rotation.")
         return
     figure = confusion_chart(matrix, cache.theme(), axes=("unseen transformation", "taken for"))
     tables.chart(

@@ -97,7 +97,8 @@ def _further_runs(run: Run, where: Any) -> list[Run]:
     fair = [other for other in chosen if not rankable([run, other])]
     for other in chosen:
         if differs := rankable([run, other]):
-            st.warning(f"'{other.name}' is not ranked with '{run.name}', because they differ in {'; '.join(differs)}.")
+            why = f"'{other.name}' is not ranked with '{run.name}', because they differ in {'; '.join(differs)}."
+            st.warning(plain(why))
     return fair
 
 

@@ -22,7 +22,7 @@ from dashboard.data.map_points import (
 )
 from dashboard.data.point_cloud import PointCloud, point_cloud, table_of
 from dashboard.page import page
-from dashboard.text import hint, with_strength
+from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, image_finder, messages, pickers, tables
 from dashboard.widgets.missing_maps import draw_missing
 from probing_core.charts import map_chart
@@ -268,7 +268,7 @@ def _name_and_export(run: Run, selected: np.ndarray) -> None:
         tables.download(lambda: run.sample_rows(selected), "selection-export", "Export as CSV", file)
     if named:
         again = st.selectbox("Saved selections", list(named), index=None, key="selection-again")
-        if again and named[again] != selection.encode(selected) and st.button(f"Open '{again}'"):
+        if again and named[again] != selection.encode(selected) and st.button(f"Open '{plain(again)}'"):
             _select(run, selection.decode(named[again], run.sample_count))
             st.rerun()
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import TERMS
+from dashboard.text import TERMS, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.measures import MEASURES
 from probing_core.probes import DEFINITIONS
@@ -65,7 +65,7 @@ def _models(run: Run) -> None:
     tables.show_table(table, "models")
     if box := pickers.fold("Preprocessing, pooling and weights of each, as recorded", "show-recipes"):
         for name, recipe in zip(run.models["name"], run.models["recipe"], strict=True):
-            box.markdown(f"**{name}**")
+            box.markdown(f"**{plain(name)}**")
             box.json(json.dumps(recipe, default=str), expanded=False)
 
 
@@ -102,7 +102,7 @@ def _checks(run: Run) -> None:
     if st.button("Verify every file against its checksum", help="As `probing verify`."):
         damage = run.store.damage()
         for sentence in damage:
-            st.error(sentence)
+            st.error(plain(sentence))
         if not damage:
             st.success(
                 f"All {len(run.store.names()):,} files have the checksums of the manifest, and there are no others."

@@ -15,6 +15,7 @@ from dashboard.jobs.estimate import Estimate, Pace, estimate, most_alike, paces
 from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import access, banner, messages, pickers
+from probing_core import embedders
 from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
 from probing_core.results import RunPlace
@@ -115,9 +116,9 @@ def _corpus() -> tuple[str, bool]:
 
 def _models() -> tuple[list[str], bool]:
     """The chosen models, and whether somebody here wants them looked up: those of a link alone are not."""
-    catalog = cache.model_catalog()
-    available = [row["name"] for row in catalog if row["available"]]
-    sets = cache.model_sets()
+    checked = {spec.name: spec.check() for spec in embedders.list_specs()}
+    available = [name for name, found in checked.items() if found.available]
+    sets = list(embedders.MODEL_SETS)
 
     def fit_view() -> None:
         if st.session_state.get("new-view") == VIEW:
@@ -127,13 +128,13 @@ def _models() -> tuple[list[str], bool]:
         st.multiselect,
         "Models",
         "new-models",
-        cache.bundled_models(),
+        list(embedders.bundled()),
         [*sets, *available],
         on_change=fit_view,
         help=f"Those that can be used here, and names of sets: {', '.join(sets)}. To choose the published encoders is "
         "consent to download them.",
     )
-    if downloads := cache.download_summary(chosen):
+    if downloads := embedders.download_summary(embedders.expand(chosen)):
         st.caption(f":material/download: {plain(downloads)}")
 
     def want() -> None:
@@ -151,12 +152,12 @@ def _models() -> tuple[list[str], bool]:
     wanted = not further.strip() or st.session_state.get("_wanted-further") == further
     if not wanted:
         st.button("Look up these models", key="open-further", on_click=want, help="They came by a link.")
-    for problem in cache.catalog_problems():
+    for problem in embedders.CATALOG.problems:
         st.warning(plain(problem), icon=":material/error:")
-    missing = [row for row in catalog if not row["available"]]
+    missing = {name: found.why_not for name, found in checked.items() if not found.available}
     if missing and (box := pickers.fold(f"{len(missing)} models that cannot be used here, and why", "show-missing")):
-        for row in missing:
-            box.markdown(f"**{plain(row['name'])}**: {plain(row['why_not'])}")
+        for name, why_not in missing.items():
+            box.markdown(f"**{plain(name)}**: {plain(why_not)}")
     return [*chosen, *(name.strip() for name in further.split(",") if name.strip())], wanted
 
 
@@ -179,7 +180,7 @@ def _engine() -> tuple[str, str | None]:
 
 def _view_of(models: list[str]) -> int:
     """The view that is offered for ``models``: published encoders were trained on larger ones."""
-    return cache.published_view() if "published" in models else VIEW
+    return embedders.PUBLISHED_VIEW if "published" in models else VIEW
 
 
 def _problem(name: str, models: list[str], wanted: bool, known: bool) -> str:
@@ -240,7 +241,7 @@ def _show_estimate(images: int, estimated: Estimate, pace: Pace | None) -> None:
     note = UNKNOWN_NOTE
     if pace is not None:
         note = (
-            f"As the run '{pace.run}' took {duration(pace.took_s)} here for {pace.samples:,} samples and "
+            f"As the run '{plain(pace.run)}' took {duration(pace.took_s)} here for {pace.samples:,} samples and "
             f"{len(pace.models)} models, probes and maps included. Larger models take longer; once the run is under "
             "way, its time left is measured."
         )

@@ -72,7 +72,7 @@ def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) 
 
 def pictures_missing(run: Run, error: PicturesMissing, key: str) -> None:
     """Says why there are no pictures, and offers a run that has them."""
-    empty(str(error))
+    empty(plain(str(error)))
     _offer(run, cache.has_pictures, "pictures", key)
 
 
@@ -88,6 +88,6 @@ def _offer(run: Run, able: Callable[[Run], bool], what: str, key: str) -> None:
     other = cache.another_run(run, able)
     if not other:
         st.caption(f"`probing demo` computes a run that has {what}; New run computes one of pictures of your own.")
-    elif st.button(f"Open the run '{other}', which has {what}", key=f"{key}-other-run"):
+    elif st.button(f"Open the run '{plain(other)}', which has {what}", key=f"{key}-other-run"):
         state.choose("run", other)
         st.rerun()

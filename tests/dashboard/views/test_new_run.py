@@ -168,7 +168,7 @@ def test_what_cannot_be_a_path_or_a_name_is_one_sentence(open_app):
 
 
 def test_new_run_shows_what_is_wrong_with_other_packages(open_app, monkeypatch):
-    monkeypatch.setattr("dashboard.data.cache.catalog_problems", lambda: ("The entry point 'theirs' is broken.",))
+    monkeypatch.setattr("probing_core.catalog.Catalog.problems", ("The entry point 'theirs' is broken.",))
     assert [w.value for w in open_app("New run").warning] == ["The entry point 'theirs' is broken."]
 
 
