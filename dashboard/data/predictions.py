@@ -197,7 +197,7 @@ def _mean_embedding(run: Run, model: str) -> np.ndarray:
 
 
 def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.DataFrame:
-    """How every model answers as the strength grows.
+    """How every model answers as the strength grows; as in `predict`, a model that cannot be asked has no rows.
 
     Returns:
         ``model``, ``strength``, ``probability`` of the transform's own class (NaN if the probe has none),
@@ -206,22 +206,21 @@ def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.Data
     predictor, name = predictor_of(run), preview.transform.name
     steps = preview.steps()
     pictures = [PictureCrops("direct", image) for step in steps for image in (step.before, step.after)]
-    rows = []
-    with st.spinner("Asking the models", show_time=True), _TURN:
-        for model in models:
-            predictions = predictor.predict_crops(model, pictures)
-            for step, a, b in zip(steps, predictions[::2], predictions[1::2], strict=True):
-                own = dict(zip(b.classes, b.probabilities, strict=True)).get(name, np.nan)
-                rows.append(
-                    {
-                        "model": model,
-                        "strength": step.strength,
-                        "probability": float(own),
-                        "says": b.classes[int(np.argmax(b.probabilities))],
-                        "shift": 1 - _cosine(a.embedding, b.embedding),
-                    }
-                )
-    return pd.DataFrame(rows)
+
+    def ask(model: str) -> list[dict[str, Any]]:
+        predictions = predictor.predict_crops(model, pictures)
+        return [
+            {
+                "model": model,
+                "strength": step.strength,
+                "probability": float(dict(zip(b.classes, b.probabilities, strict=True)).get(name, np.nan)),
+                "says": b.classes[int(np.argmax(b.probabilities))],
+                "shift": 1 - _cosine(a.embedding, b.embedding),
+            }
+            for step, a, b in zip(steps, predictions[::2], predictions[1::2], strict=True)
+        ]
+
+    return _ask_each(models, ask)
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from dashboard.text import hint, plain
 from dashboard.widgets import gallery, messages, pickers, tables, upload
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.errors import ProbingError
-from probing_core.results import Run
+from probing_core.results import Run, summaries
 from probing_core.runs import layout
 from probing_core.transforms import Transform, resolve
 
@@ -57,6 +57,8 @@ def _live(run: Run, picture: upload.Chosen, transform: Transform, step: Step, mo
     except ProbingError as error:
         messages.empty(plain(str(error)))
         return
+    if curve.empty:
+        return
     axis = _axis(transform, step.strength)
     left, right = st.columns(2)
     with left:
@@ -87,8 +89,7 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
 
 def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
     st.header("Measured over many pictures", help=f"{hint('recall')} {hint('shift')}")
-    table = cache.table(run, layout.table_path("strength"))
-    rows = table if table.empty else table[(table["transform"] == transform.name) & table["model"].isin(models)]
+    rows = summaries.pick(cache.table(run, layout.table_path("strength")), transform=transform.name, model=models)
     if rows.empty:
         _by_drawn_strength(run, transform, strength, models)
         return
@@ -116,8 +117,7 @@ def _axis(transform: Transform, strength: float) -> StrengthAxis:
 
 def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
     """Model -> its detection threshold, where that lies among the strengths that were tried."""
-    table = cache.table(run, layout.table_path("thresholds"))
-    rows = table if table.empty else table[(table["transform"] == transform.name) & (table["censored"] == "")]
+    rows = summaries.pick(cache.table(run, layout.table_path("thresholds")), transform=transform.name, censored="")
     return {} if rows.empty else dict(zip(rows["model"], rows["threshold"], strict=True))
 
 
@@ -152,11 +152,12 @@ def _curve_of_fifths(run: Run, model: str, transform: str) -> pd.DataFrame:
 
 def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
     st.header("Detection thresholds", help=hint("detection threshold"))
-    table = cache.table(run, layout.table_path("thresholds"))
-    rows = table if table.empty else table[(table["transform"] == transform.name) & table["model"].isin(models)]
+    table = tables.study(run, "thresholds", trains=False)
+    if table.empty:
+        return
+    rows = summaries.pick(table, transform=transform.name, model=models)
     if rows.empty:
-        reason = f"{transform.name} has too few strengths for a threshold, or the chosen models have none."
-        messages.empty(tables.why_none(run, trains=False) if table.empty else reason)
+        messages.empty(f"{transform.name} has too few strengths for a threshold, or the chosen models have none.")
         return
     stronger = transform.strongest >= transform.weakest
     order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images", "note"]
@@ -166,8 +167,6 @@ def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
         "thresholds",
         column_config={
             "threshold": number(format="%.3g", help=hint("detection threshold")),
-            "low": number(format="%.3g", help="Lower end of the 95 % interval."),
-            "high": number(format="%.3g", help="Upper end of the 95 % interval."),
             "censored": st.column_config.TextColumn(
                 help="below: seen even at the faintest strength that was tried; above: not even at the strongest. The "
                 "threshold is then that strength."

@@ -64,8 +64,7 @@ def _shift(run: Run, model: str) -> None:
 
 def _equivariance(run: Run, model: str) -> None:
     st.subheader("Equivariance", help=hint("equivariance"))
-    table = cache.table(run, layout.table_path("geometry"))
-    rows = table if table.empty else table[table["measure"].isin(EQUIVARIANCE)]
+    rows = summaries.pick(cache.table(run, layout.table_path("geometry")), measure=EQUIVARIANCE)
     if rows.empty:
         messages.empty(tables.why_none(run))
         return

@@ -47,13 +47,14 @@ def show() -> None:
         messages.empty("No picture yet: upload some, take one with the camera, or choose packaged photographs.")
         predictions.prepare(run, models)
         return
-    names = _unique([c.name for c in chosen])
-    rows = predictions.predict(run, [c.image for c in chosen], names, predictions.with_detector(run, models), task)
+    pictures = _named(chosen)
+    images, names = [picture.image for picture in chosen], list(pictures)
+    rows = predictions.predict(run, images, names, predictions.with_detector(run, models), task)
     if rows.empty:
         messages.empty("None of the chosen models could be asked; choose others.")
         return
     models = [m for m in models if m in set(rows["model"])]
-    for index, (name, picture) in enumerate(zip(names, chosen, strict=True)):
+    for index, (name, picture) in enumerate(pictures.items()):
         with st.container(border=True, key=f"answer-{index}"):
             mine = rows[rows["image"] == name]
             _answers(run, index, name, picture, mine, run.classes(task))
@@ -61,9 +62,9 @@ def show() -> None:
                 again = any(picture.key == before.key for before in chosen[:index])
                 _whole_and_tiles(run, picture, f"{picture.key}-{index}" if again else picture.key, models, task)
     tables.download(rows, "predictions", "All predictions as CSV")
-    _change(run, chosen, models, task)
-    _neighbors(run, chosen, models)
-    _text(run, chosen)
+    _change(run, pictures, models, task)
+    _neighbors(run, pictures, models)
+    _text(run, pictures)
 
 
 def _choose_pictures() -> list[Chosen]:
@@ -177,15 +178,14 @@ def _sentence(row: Any) -> str:
 
 
 @fragment
-def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> None:
+def _change(run: Run, pictures: dict[str, Chosen], models: list[str], task: str) -> None:
     st.header("Change a picture and watch", help=hint("strength"))
     left, right = st.columns(2)
-    names = _unique([c.name for c in chosen])
-    which = names.index(pickers.select("Picture", "change-picture", names, where=left))
+    picture = pictures[pickers.select("Picture", "change-picture", list(pictures), where=left)]
     entries = {t.name: t for t in bank() if t.group != "identity"}
     labels = {t.name: f"{t.group} · {t.name}" for t in entries.values()}
     transform = entries[pickers.select("Transformation", "transform", list(entries), names=labels, where=right)]
-    step = strength_slider(chosen[which], run.recipe.view, transform)
+    step = strength_slider(picture, run.recipe.view, transform)
     rows = predictions.predict(run, [step.before, step.after], ["before", "after"], models, task)
     st.markdown(
         f"**Before**, and **after {with_strength(transform.name, step.strength, 3)} {transform.unit}**, seen as the "
@@ -203,7 +203,7 @@ def _change(run: Run, chosen: list[Chosen], models: list[str], task: str) -> Non
 
 
 @fragment
-def _neighbors(run: Run, chosen: list[Chosen], models: list[str]) -> None:
+def _neighbors(run: Run, pictures: dict[str, Chosen], models: list[str]) -> None:
     st.header(
         "Neighbors in the run",
         help="The pictures of the run whose embeddings are nearest to that of yours, and where yours belongs on the "
@@ -215,15 +215,14 @@ def _neighbors(run: Run, chosen: list[Chosen], models: list[str]) -> None:
     if not able:
         gallery.embeddings_missing(run, "neighbors")
         return
-    names = _unique([c.name for c in chosen])
     near = {
-        (m, n): predictions.neighbors(run, c.image, m, NEIGHBORS)
-        for m in able
-        for n, c in zip(names, chosen, strict=True)
+        (model, name): predictions.neighbors(run, picture.image, model, NEIGHBORS)
+        for model in able
+        for name, picture in pictures.items()
     }
     _on_the_maps(run, [m for m in able if run.has_map(m)][:MOST_MAPS], near)
     left, right = st.columns(2)
-    which = pickers.select("Of the picture", "neighbors-picture", names, where=left)
+    which = pickers.select("Of the picture", "neighbors-picture", list(pictures), where=left)
     model = pickers.select("To the model", "neighbors-model", able, where=right)
     found, similarity = near[model, which]
     rows = run.sample_rows(found).assign(similarity=similarity)
@@ -249,7 +248,7 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
 
 
-def _text(run: Run, chosen: list[Chosen]) -> None:
+def _text(run: Run, pictures: dict[str, Chosen]) -> None:
     reads = run.models.loc[run.models["text"].fillna(False).astype(bool), "name"]
     with_text = [model for model in reads if model in run.live_models]
     if not with_text:
@@ -264,19 +263,22 @@ def _text(run: Run, chosen: list[Chosen]) -> None:
     )
     if not text:
         return
-    rows = predictions.similarity(run, [c.image for c in chosen], _unique([c.name for c in chosen]), with_text, text)
+    images = [picture.image for picture in pictures.values()]
+    rows = predictions.similarity(run, images, list(pictures), with_text, text)
     if not rows.empty:
         tables.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")
 
 
-def _unique(names: list[str]) -> list[str]:
-    """Two uploads may share a name; the second is shown as ``name (2)``."""
-    seen: dict[str, int] = {}
-    result = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return result
+def _named(chosen: list[Chosen]) -> dict[str, Chosen]:
+    """The pictures by name: of two uploads that share one, the second is shown as ``name (2)``."""
+    named: dict[str, Chosen] = {}
+    for picture in chosen:
+        name, number = picture.name, 1
+        while name in named:
+            number += 1
+            name = f"{picture.name} ({number})"
+        named[name] = picture
+    return named
 
 
 show()

@@ -17,10 +17,11 @@ COLUMNS = ["value", "low", "high"]
 CHOSEN = "chosen on validation"
 
 
-def pick(scores: pd.DataFrame, **wanted: str) -> pd.DataFrame:
-    """The rows whose columns have the ``wanted`` values; an empty table stays one."""
-    for column, value in wanted.items():
-        scores = scores if scores.empty else scores[scores[column] == value]
+def pick(scores: pd.DataFrame, **wanted: str | Sequence[str]) -> pd.DataFrame:
+    """The rows whose columns have the ``wanted`` value, or one of several; an empty table stays one."""
+    for column, values in wanted.items():
+        if not scores.empty:
+            scores = scores[scores[column].isin([values] if isinstance(values, str) else values)]
     return scores
 
 
@@ -171,10 +172,10 @@ def certainty(run: Run, models: Sequence[str]) -> pd.DataFrame:
 
     The measures are ``nll`` (nats), ``calibration-error`` and ``calibration-error-tempered`` (fractions).
     """
-    rows = pick(run.scores, task="fine", subset="seen")
+    measures = ["nll", "calibration-error", "calibration-error-tempered"]
+    rows = pick(run.scores, task="fine", subset="seen", measure=measures)
     if rows.empty:
         return rows
-    rows = rows[rows["measure"].isin(["nll", "calibration-error", "calibration-error-tempered"])]
     return _in_order(rows, models)[["model", "measure", *COLUMNS]]
 
 

@@ -20,7 +20,7 @@ from probing_core.results import Run
 from probing_core.runs.layout import DEPLOYMENT, novelty_path, probe_path
 from probing_core.runs.store import Store
 from tests.conftest import scene
-from tests.dashboard.app_reading import address, figures, label, texts
+from tests.dashboard.app_reading import address, figures, label, texts, unescaped
 from tests.images.test_images import BAD
 
 
@@ -91,6 +91,10 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     assert not app.exception
     assert any("handcrafted could not be asked" in w.value.replace("\\", "") for w in app.warning)
     assert "baseline/pixels: **" in texts(app)
+    app = open_app("Explore", run=run, ask="True", models="baseline/pixels,baseline/handcrafted", transform="fog")
+    assert not app.exception
+    assert any("handcrafted could not be asked" in w.value.replace("\\", "") for w in app.warning)
+    assert "Probability of the right class" in [s.value for s in app.subheader]
 
 
 def test_words_that_a_model_cannot_compare_are_one_sentence_and_stay_in_the_address(
@@ -164,6 +168,16 @@ def _upload_two(open_app) -> tuple[int, list[str]]:
     files.run()
     assert not app.exception
     return texts(app).count("baseline/pixels: **"), [error.value.replace("\\", "") for error in app.error]
+
+
+def test_uploads_of_one_name_have_numbers(open_app):
+    app = open_app("Try your images", models="baseline/pixels")
+    files = app.file_uploader(key="try-upload")
+    for seed, name in enumerate(("a.png", "a.png (2)", "a.png")):
+        files = files.upload(name, encode_png(scene(seed, 96)), "image/png")
+    files.run()
+    assert not app.exception
+    assert all(unescaped(app).count(f"{name}, 96 ×") == 1 for name in ("a.png", "a.png (2)", "a.png (3)"))
 
 
 def test_uploads_of_a_visit_have_a_sum(open_app, monkeypatch):
