@@ -201,25 +201,22 @@ class Chart {
     this.shown = this.received = null; // the next message tries again
     this.remove();
     console.error(error);
-    this.alert(`This chart could not be drawn: ${error.message}. Reload the page to try again.`);
+    this.write('alert', `This chart could not be drawn: ${error.message}. Reload the page to try again.`);
   }
 
   /** A sentence over the chart, for some seconds. */
   note(text) {
-    this.place.querySelector('[role=status]')?.remove();
-    const words = document.createElement('p');
-    words.setAttribute('role', 'status');
-    words.textContent = text;
-    this.place.append(words);
+    const words = this.write('status', text);
     setTimeout(() => words.remove(), SHOWN_MS);
   }
 
-  alert(text) {
-    if (this.place.querySelector('[role=alert]')) return;
+  write(role, text) {
+    this.place.querySelector(`[role=${role}]`)?.remove();
     const words = document.createElement('p');
-    words.setAttribute('role', 'alert');
+    words.setAttribute('role', role);
     words.textContent = text;
-    this.place.prepend(words);
+    this.place.append(words);
+    return words;
   }
 
   remove() {

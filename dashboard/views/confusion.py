@@ -43,52 +43,53 @@ def show() -> None:
     )
     if compare == TWO:
         two_classes.show(run)
-        return
+    else:
+        _all_classes(run)
+
+
+def _all_classes(run: Run) -> None:
     model, other, task, subset, normalize = _controls(run)
     first = cache.predictions(run, model, task)
     if first.empty:
         why = f"'{plain(model)}' has no predictions for the task {task}"
         messages.empty(f"{why}; `probing evaluate --run DIR` makes them.")
         return
+    second = None if other == NO_OTHER else cache.predictions(run, other, task)
+    if second is not None and second.empty:
+        messages.empty(
+            f"'{plain(other)}' has no predictions for the task {task} yet, so the first model stands alone; "
+            "`probing evaluate --run DIR` makes them."
+        )
+        other, second = NO_OTHER, None
     first = of_subset(first, subset, run.far)
     there = {*first["truth"].unique(), *first["predicted"].unique()}
     classes = [c for c in run.classes(task) if c in there]
     matrix = _matrix(first, classes, normalize)
-    second = None
-    if other != NO_OTHER:
-        second = cache.predictions(run, other, task)
-        if second.empty:
-            messages.empty(
-                f"'{plain(other)}' has no predictions for the task {task} yet, so the first model stands alone; "
-                "`probing evaluate --run DIR` makes them."
-            )
-            other, second = NO_OTHER, None
     if second is not None:
         second = of_subset(second, subset, run.far)
         matrix = matrix - _matrix(second, classes, normalize)
-    mine, theirs = plain(model), plain(other)
     cell = _cell(classes, matrix)
+    groups = dict(zip(run.transforms["transform"], run.transforms["group"], strict=True))
     figure = confusion_chart(
         matrix,
         cache.theme(),
-        group_of=dict(zip(run.transforms["transform"], run.transforms["group"], strict=True))
-        if task == "fine"
-        else None,
+        group_of=groups if task == "fine" else None,
         unit="" if normalize == "none" else "%",
-        difference=other != NO_OTHER,
+        difference=second is not None,
         chosen=cell,
     )
     tables.chart(
         figure,
         CHART,
         lambda: matrix.reset_index().melt("truth", value_name="value"),
-        f"Confusion matrix of {model}" + (f" minus that of {other}" if other != NO_OTHER else "") + f", task {task}.",
+        f"Confusion matrix of {model}{'' if second is None else f' minus that of {other}'}, task {task}.",
         on_pick=lambda cells: _take_cell(classes, cells),
     )
+    mine, theirs = plain(model), plain(other)
+    less = "" if second is None else f", {mine} minus {theirs}. Blue: {mine} more often, orange: {theirs}"
     st.caption(
         f"{len(first):,} tested samples. Rows are the truth, columns the prediction; cells are {UNITS[normalize]}"
-        + (f", {mine} minus {theirs}. Blue: {mine} more often, orange: {theirs}." if other != NO_OTHER else ".")
-        + " Lines separate the groups. Click a cell to see its pictures below."
+        f"{less}. Lines separate the groups. Click a cell to see its pictures below."
     )
     _cell_pictures(run, (model, other), task, first, second, cell)
 
