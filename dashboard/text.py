@@ -44,7 +44,6 @@ TERMS = {
     "d' = 1; fainter strengths than probes learn from are tried too.",
     "equivariance": "How well a linear map predicts the embedding of the transformed picture from the clean one "
     "(held-out R2; 1 is perfect).",
-    "retrieval": "Mean reciprocal rank of the right transformed embedding among all, from that prediction.",
     "cka": "Debiased linear centered kernel alignment of two models' embeddings: 1 means the same geometry.",
     "composition": "A probe trained on single transformations is shown pictures with two, one after the other.",
     "objective": "What the model was trained to do: name labels (supervised), fill in hidden parts (MAE, CAN), "

@@ -2,7 +2,7 @@
 
 `st.plotly_chart` knows a chart by its content: with another color, the browser takes the chart down and sets up a new
 one. For a map that is 0.6 to 0.7 s in a browser without graphics card, where the change alone takes 0.1 to 0.2 s, and
-the reader loses the zoom and the tool in hand. Plotly itself is what the package `plotly` brings, served by `routes`.
+the reader loses the zoom and the selected tool. Plotly itself is what the package `plotly` brings, served by `routes`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ function drawn(name, attributes) {
 }
 
 class View {
-  /** `owner` has the tool in hand, and hears `enclosed`, `clicked` and `pointed`. */
+  /** `owner` has the selected `tool`, and is called with what was `enclosed`, `clicked` or `pointed` at. */
   constructor(owner, index) {
     Object.assign(this, { owner, index, arrows: [], corners: [] });
     this.canvas = element('canvas', { 'aria-hidden': 'true' });
@@ -171,7 +171,7 @@ class View {
     acts[event.key]();
   }
 
-  /** What lies over the points: the line in hand, arrows, a ring around the point under the pointer. */
+  /** Draws over the points: the line of a lasso or box, arrows, a ring around the point under the pointer. */
   trace() {
     const path = (points) => points.map((point) => point.map((c) => c.toFixed(1)).join(' ')).join(' L ');
     const over = this.arrows.map(([x, y, toX, toY]) => {

@@ -188,19 +188,6 @@ def _pair(run: Run, sample: int) -> tuple[bytes, bytes]:
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
 
 
-def has_pictures(run: Run) -> bool:
-    """Whether pictures of its samples can be shown; to find out may take a second, once."""
-    return not run.pictures.why_not
-
-
-def another_run(besides: Run, able: Callable[[Run], bool]) -> str:
-    """The name of another run that is ``able``, or an empty string."""
-    for place, run in other_runs(besides):
-        if able(run):
-            return place.name
-    return ""
-
-
 def complete_runs() -> list[tuple[RunPlace, Run]]:
     """Every run that is complete and can be read; an error is shown where one that cannot is opened."""
     found = []

@@ -6,11 +6,11 @@ import numpy as np
 import streamlit as st
 
 from dashboard.data.pictures import Chosen
-from dashboard.data.previews import draw
+from dashboard.data.previews import versions
 from probing_core.images import encode_jpeg
-from probing_core.transforms import Transform, bank
+from probing_core.transforms import Transform, bank, prepare_source
+from probing_core.transforms.contact_sheet import STRENGTHS
 
-FRACTIONS = (0.0, 0.5, 1.0)
 VIEW = 128
 GAP = 4
 """Gray pixels between two strengths."""
@@ -19,10 +19,11 @@ GAP = 4
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Chosen: lambda picture: picture.key})
 def contact_sheet(picture: Chosen) -> dict[str, bytes]:
     """Transform -> three strengths side by side, as JPEG."""
-    return {t.name: encode_jpeg(_strip(picture, t), quality=92) for t in bank()}
+    source = prepare_source(picture.image, VIEW)
+    return {t.name: encode_jpeg(_strip(source, t), quality=92) for t in bank()}
 
 
-def _strip(picture: Chosen, transform: Transform) -> np.ndarray:
-    versions = [draw(picture.image, VIEW, transform, transform.strength_at(f))[1] for f in FRACTIONS]
+def _strip(source: np.ndarray, transform: Transform) -> np.ndarray:
+    weak, middle, strong = (versions(source, VIEW, transform, transform.strength_at(s))[1] for s in STRENGTHS)
     gap = np.full((VIEW, GAP, 3), 128, np.uint8)
-    return np.hstack([versions[0], gap, versions[1], gap, versions[2]])
+    return np.hstack([weak, gap, middle, gap, strong])

@@ -29,7 +29,6 @@ MOST_POINTS = 12_000
 MOST_ON_SEVERAL = 6_000
 """That it draws over all of several maps: a panel for each has less room, and costs more to draw."""
 
-
 STRONGEST = 254
 """The code of the strongest strength of a transformation; the weakest has 0."""
 
@@ -65,8 +64,8 @@ def _positions(run: Run, rows: pd.DataFrame) -> np.ndarray:
 
 
 def is_small(run: Run, models: Sequence[str]) -> bool:
-    """Whether Plotly draws the maps of ``models``: its symbols tell groups apart without colors (`point_map` has none),
-    and up to so many points they are large enough to be seen and a lasso is quick."""
+    """Whether Plotly draws the maps of ``models``: its symbols distinguish groups without colors (`point_map` has
+    none), and up to so many points they are large enough to be seen and a lasso is quick."""
     return all(len(cache.existing_map(run, model)) <= most_samples(len(models)) for model in models)
 
 
@@ -95,7 +94,6 @@ def codes_of(run: Run, model: str, coloring: str) -> tuple[tuple[str, ...], np.n
     column = run.sample_columns(coloring)[coloring]
     if coloring == "label":
         column = most_frequent(column.astype("str"))
-    if coloring == "label":
         names = sorted(set(column), key=lambda name: (name == OTHERS, name))
     else:
         names = list(dict.fromkeys(run.transforms[coloring]))

@@ -79,7 +79,7 @@ class Preview:
     def step(self, index: int) -> Step:
         if index not in self._steps:
             strength = self.strengths[index]
-            self._steps[index] = Step(strength, *_cut(self._source, self._view, self.transform, strength))
+            self._steps[index] = Step(strength, *versions(self._source, self._view, self.transform, strength))
         return self._steps[index]
 
     def steps(self) -> list[Step]:
@@ -116,12 +116,12 @@ def find_preview(name: str) -> Preview | None:
     return _previews.get(name)
 
 
-def draw(image: np.ndarray, view: int, transform: Transform, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """The view of ``image`` without and with ``transform``, drawn alike at every strength."""
-    return _cut(prepare_source(image, view), view, transform, strength)
+def versions(source: np.ndarray, view: int, transform: Transform, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    """The view of a source without and with ``transform``, which draws alike at every strength.
 
-
-def _cut(source: np.ndarray, view: int, transform: Transform, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    Args:
+        source: of `prepare_source`.
+    """
     rng = generator(0, "preview", transform.name)
     return cut_pair(source, view, transform.for_split(SHARED_SPLIT), strength, rng)
 

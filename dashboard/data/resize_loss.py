@@ -9,11 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.data import cache
-from dashboard.data.previews import draw
+from dashboard.data.previews import versions
 from probing_core.embedders.base import Preprocessing
 from probing_core.embedders.network.preprocessing import surviving_share
 from probing_core.results import Run
-from probing_core.transforms import bank
+from probing_core.transforms import bank, prepare_source
 
 PICTURES = 6
 """Packaged photographs that are transformed at the middle of each range."""
@@ -60,7 +60,7 @@ def _pictures(view: int) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]
     """Transformation -> photographs without and with it."""
     rows = cache.corpus(cache.PACKAGED).rows
     chosen = rows.drop_duplicates("base_id")["image_id"].head(PICTURES)
-    images = [cache.corpus_image(cache.PACKAGED, image_id) for image_id in chosen]
+    sources = [prepare_source(cache.corpus_image(cache.PACKAGED, image_id), view) for image_id in chosen]
     changed = [t for t in bank() if t.group != "identity"]
-    pairs = {t.name: [draw(image, view, t, t.strength_at(0.5)) for image in images] for t in changed}
+    pairs = {t.name: [versions(source, view, t, t.strength_at(0.5)) for source in sources] for t in changed}
     return {name: ([a for a, _ in drawn], [b for _, b in drawn]) for name, drawn in pairs.items()}

@@ -73,7 +73,7 @@ def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) 
 def pictures_missing(run: Run, error: PicturesMissing, key: str) -> None:
     """Says why there are no pictures, and offers a run that has them."""
     empty(plain(str(error)))
-    _offer(run, cache.has_pictures, "pictures", key)
+    _offer(run, lambda other: not other.pictures.why_not, "pictures", key)
 
 
 def embeddings_missing(run: Run, key: str) -> None:
@@ -85,8 +85,8 @@ def embeddings_missing(run: Run, key: str) -> None:
 
 
 def _offer(run: Run, able: Callable[[Run], bool], what: str, key: str) -> None:
-    other = cache.another_run(run, able)
-    if not other:
+    other = next((place.name for place, other in cache.other_runs(run) if able(other)), None)
+    if other is None:
         st.caption(f"`probing demo` computes a run that has {what}; New run computes one of pictures of your own.")
     elif st.button(f"Open the run '{plain(other)}', which has {what}", key=f"{key}-other-run"):
         state.choose("run", other)

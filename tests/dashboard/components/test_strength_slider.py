@@ -10,10 +10,10 @@ import pytest
 
 from dashboard.components import strength_slider
 from dashboard.data import previews
-from dashboard.data.previews import EVERY, Preview, _sampled, draw
+from dashboard.data.previews import EVERY, Preview, _sampled, versions
 from dashboard.widgets import upload
 from probing_core.images import read_image
-from probing_core.transforms import CATALOG
+from probing_core.transforms import CATALOG, prepare_source
 from probing_core.transforms.distance import color_difference
 from tests.dashboard.serving import answer
 from tests.transforms.pictures import photograph
@@ -41,8 +41,7 @@ def test_a_preview_sends_every_step_and_each_clean_picture_once(name):
 
 def test_a_step_is_made_once_and_only_when_it_is_asked_for(monkeypatch):
     made = []
-    cut = previews._cut
-    monkeypatch.setattr(previews, "_cut", lambda *asked: made.append(asked[3]) or cut(*asked))
+    monkeypatch.setattr(previews, "versions", lambda *asked: made.append(asked[3]) or versions(*asked))
     picture = upload.chosen("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
     shown = Preview(picture, VIEW, CATALOG.get("fog"))
     assert shown.message([3])["frames"][0]["step"] == 3
@@ -50,7 +49,7 @@ def test_a_step_is_made_once_and_only_when_it_is_asked_for(monkeypatch):
     assert made == [shown.strengths[3]]
     shown.steps()
     assert sorted(made) == sorted(shown.strengths)
-    again = draw(picture.image, VIEW, CATALOG.get("fog"), shown.strengths[3])
+    again = versions(prepare_source(picture.image, VIEW), VIEW, CATALOG.get("fog"), shown.strengths[3])
     assert np.array_equal(shown.step(3).after, again[1])
 
 
