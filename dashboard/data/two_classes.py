@@ -30,6 +30,5 @@ def most_mistaken(run: Run, task: str) -> tuple[str, str]:
     if wrong.empty:
         classes = run.classes(task)
         return classes[0], classes[-1]
-    mistakes = wrong.groupby(["truth", "predicted"], observed=True).size().reset_index(name="samples")
-    worst = mistakes.sort_values("samples", ascending=False, kind="stable")
-    return str(worst["truth"].iloc[0]), str(worst["predicted"].iloc[0])
+    truth, predicted = wrong.groupby(["truth", "predicted"], observed=True).size().idxmax()
+    return str(truth), str(predicted)

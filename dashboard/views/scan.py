@@ -13,7 +13,7 @@ from dashboard.jobs import worker
 from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import access, messages, pickers, tables
-from probing_core.errors import BadConfig, ProbingError
+from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.paths import runs_dir, user_path
 from probing_core.prediction.scan.writing import TABLE, promise_of
 from probing_core.results import RunPlace
@@ -106,7 +106,10 @@ def _results(out: Path) -> None:
         try:
             table, promise = pd.read_parquet(out / TABLE, columns=list(SHOWN)), promise_of(out)
         except (OSError, ValueError) as error:  # damaged Parquet is a ValueError
-            raise ProbingError(f"The results of the scan '{out.name}' cannot be read; scan again.") from error
+            raise ProbingError(
+                f"The results of the scan '{out.name}' cannot be read ({one_line(error)}); remove its folder, "
+                f"'{out}', and scan again."
+            ) from error
         counts = table["verdict"].value_counts()
         st.markdown(", ".join(f"{count:,} {plain(str(verdict))}" for verdict, count in counts.items()))
         st.caption(plain(promise))

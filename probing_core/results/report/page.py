@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from probing_core.charts import Figure, to_json
@@ -93,20 +93,11 @@ def render(title: str, sections: Sequence[Section]) -> str:
     environment.filters |= {"figure_data": _figure_data, "cells": _cells}
     environment.globals["next_id"] = lambda: f"figure-{next(numbers)}"
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    from markupsafe import Markup
-
-    return page.render(title=title, sections=[s for s in sections if s.blocks], plotly=Markup(_plotly()))
-
-
-@cache
-def _plotly() -> str:
-    return get_plotlyjs()
+    return page.render(title=title, sections=[s for s in sections if s.blocks], plotly=Markup(get_plotlyjs()))
 
 
 def _figure_data(figure: Figure) -> Any:
     """The figure as JSON that may stand inside a script element."""
-    from markupsafe import Markup
-
     text = to_json(figure).decode()
     # As JSON allows: no label can then end the element or begin another.
     text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
