@@ -7,7 +7,6 @@ import json
 import zipfile
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from dashboard.data import cache
@@ -17,7 +16,15 @@ from dashboard.widgets import messages, pickers, tables
 from probing_core.measures import MEASURES
 from probing_core.probes import DEFINITIONS
 from probing_core.results import Run, command_of, corpus_is_named
-from probing_core.results.report.methods import ORIGIN, PROTOCOL, about_fits, how_judged
+from probing_core.results.report.methods import (
+    ORIGIN,
+    PROTOCOL,
+    about_fits,
+    about_images,
+    about_visibility,
+    how_judged,
+    recipe_table,
+)
 from probing_core.runs import layout
 from probing_core.runs.columns import RowGroups
 
@@ -42,9 +49,7 @@ def show() -> None:
 
 def _recipe(run: Run) -> None:
     st.header("Recipe", help="Everything that decides what the run computes; the same recipe gives the same bytes.")
-    recipe = run.recipe.to_toml()
-    rows = [(k, ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for k, v in recipe.items()]
-    tables.show_table(pd.DataFrame(rows, columns=["entry", "value"]), "recipe")
+    tables.show_table(recipe_table(run), "recipe")
     st.markdown("The command that makes it again:")
     st.code(command_of(run.recipe), language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
@@ -71,29 +76,19 @@ def _models(run: Run) -> None:
 
 def _data(run: Run) -> None:
     st.header("Photographs and licenses")
-    used = run.images[run.images["used"]]
-    left_out = len(run.images) - len(used)
-    st.markdown(
-        f"Corpus `{run.recipe.corpus}`, fingerprint `{run.recipe.fingerprint}`: {len(used):,} images of "
-        f"{used['base_id'].nunique():,} photographs are used, {left_out:,} are left out."
-    )
-    by_base = used.groupby(["base_id", "license", "split"]).size().rename("images").reset_index()
+    st.markdown(plain(about_images(run)))
+    used = run.images["used"]
+    by_base = run.images[used].groupby(["base_id", "license", "split"]).size().rename("images").reset_index()
     tables.show_table(by_base, "photographs")
-    if left_out:
+    if not used.all():
         st.markdown("Left out, and why:")
-        tables.show_table(run.images.loc[~run.images["used"], ["image_id", "why_not"]], "left-out")
+        tables.show_table(run.images.loc[~used, ["image_id", "why_not"]], "left-out")
 
 
 def _checks(run: Run) -> None:
     st.header("Checks")
     if run.sample_count:
-        samples = run.sample_columns("group", "visible")
-        changed = samples[samples["group"] != "identity"]
-        invisible = int((~changed["visible"]).sum())
-        st.markdown(
-            f"{invisible:,} of {len(changed):,} transformed samples are marked as invisible (SSIM above 0.99 or a mean "
-            "difference below 2 of 255); scores are given with and without them."
-        )
+        st.markdown(about_visibility(run))
     if run.fits.empty:
         messages.empty("This run has no probes yet; `probing train --run DIR` makes them.")
     else:

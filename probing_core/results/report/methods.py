@@ -48,7 +48,7 @@ def methods(run: Run) -> list[Section]:
         Section("Models", _models(run)),
         Section("Transformations", _transforms(run)),
         Section("Images and their provenance", _images(run)),
-        Section("Recipe", _recipe(run)),
+        Section("Recipe", [Table(recipe_table(run))]),
     ]
 
 
@@ -61,6 +61,33 @@ def about_fits(run: Run) -> str:
         f"{len(fits)} {what}; {int(fits['at_edge'].sum())} have a penalty at the edge of the grid, "
         f"{int((~fits['converged']).sum())} did not converge."
     )
+
+
+def about_visibility(run: Run) -> str:
+    """How many transformed samples show no change."""
+    samples = run.sample_columns("group", "visible")
+    changed = samples[samples["group"] != "identity"]
+    invisible = int((~changed["visible"]).sum())
+    return (
+        f"{invisible:,} of {len(changed):,} transformed samples are marked as invisible (SSIM above 0.99 or a mean "
+        "difference below 2 of 255); scores with the subset “visible” leave them out."
+    )
+
+
+def about_images(run: Run) -> str:
+    """Which corpus the run used, and how much of it."""
+    used = run.images[run.images["used"]]
+    return (
+        f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint}: {len(used):,} images of "
+        f"{used['base_id'].nunique():,} photographs are used, {len(run.images) - len(used):,} are left out."
+    )
+
+
+def recipe_table(run: Run) -> pd.DataFrame:
+    """``entry`` and ``value`` of the recipe."""
+    entries = run.recipe.to_toml().items()
+    rows = [(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)) for name, value in entries]
+    return pd.DataFrame(rows, columns=["entry", "value"])
 
 
 def _protocol(run: Run) -> list:
@@ -106,16 +133,7 @@ def _transforms(run: Run) -> list:
         }
         for t in map(resolve, run.transforms["transform"])
     ]
-    samples = run.sample_columns("group", "visible")
-    changed = samples[samples["group"] != "identity"]
-    invisible = int((~changed["visible"]).sum())
-    return [
-        Text(
-            f"{invisible:,} of {len(changed):,} transformed samples are marked as invisible (SSIM above 0.99 or a mean "
-            "difference below 2 of 255); scores with the subset “visible” leave them out."
-        ),
-        Table(pd.DataFrame(rows)),
-    ]
+    return [Text(about_visibility(run)), Table(pd.DataFrame(rows))]
 
 
 def _images(run: Run) -> list:
@@ -123,22 +141,8 @@ def _images(run: Run) -> list:
     left_out = run.images[~run.images["used"]]
     parts = used.groupby(["license", "split"], dropna=False)
     table = pd.DataFrame({"photographs": parts["base_id"].nunique(), "images": parts.size()}).reset_index()
-    blocks: list = [
-        Text(
-            f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint}: {len(used):,} images of "
-            f"{used['base_id'].nunique():,} photographs are used, {len(left_out):,} are left out."
-        ),
-        Table(table),
-    ]
+    blocks: list = [Text(about_images(run)), Table(table)]
     if len(left_out):
         reasons = left_out["why_not"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
         blocks.append(More("Left out, and why", [Table(reasons.rename_axis("why").rename("images").reset_index())]))
     return blocks
-
-
-def _recipe(run: Run) -> list:
-    entries = [
-        (name, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
-        for name, value in run.recipe.to_toml().items()
-    ]
-    return [Table(pd.DataFrame(entries, columns=["entry", "value"]))]
