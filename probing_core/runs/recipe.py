@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from probing_core.errors import BadConfig
+from probing_core.errors import BadConfig, BadRun
 from probing_core.runs.layout import RECIPE
 from probing_core.runs.store import Store, digest
 
@@ -128,10 +128,16 @@ def read_recipe(store: Store) -> Recipe:
     """The recipe of a run.
 
     Raises:
-        BadConfig: it has unknown entries, or lacks some.
-        BadRun: its file cannot be read.
+        BadRun: it cannot be read, has unknown entries, or lacks some.
     """
-    return Recipe.from_toml(store.read_toml(RECIPE))
+    content = store.read_toml(RECIPE)
+    try:
+        return Recipe.from_toml(content)
+    except BadConfig as error:
+        raise BadRun(
+            f"The run '{store.root}' cannot be opened by this version, since its {RECIPE} was changed or is of another "
+            f"version: {error}"
+        ) from error
 
 
 def write_recipe(store: Store, recipe: Recipe) -> None:

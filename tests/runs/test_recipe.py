@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 import tomli_w
 
-from probing_core.errors import BadConfig
-from probing_core.runs.recipe import Recipe
+from probing_core.errors import BadConfig, BadRun
+from probing_core.runs import layout
+from probing_core.runs.recipe import Recipe, read_recipe
+from probing_core.runs.store import Store
 
 RECIPE = Recipe(corpus="photos", fingerprint="f", transforms=("identity", "fog"), models=("baseline/pixels",))
 
@@ -45,6 +47,12 @@ def test_unknown_and_missing_entries_are_named():
         Recipe.from_toml({**RECIPE.to_toml(), "colour": 1})
     with pytest.raises(BadConfig, match="corpus"):
         Recipe.from_toml({"fingerprint": "f"})
+
+
+def test_a_run_with_a_recipe_of_another_version_is_named(tmp_path):
+    Store(tmp_path).write_toml(layout.RECIPE, {**RECIPE.to_toml(), "colour": 1}, "key")
+    with pytest.raises(BadRun, match=f"'{tmp_path}' cannot be opened.*unknown entries: colour"):
+        read_recipe(Store(tmp_path))
 
 
 def test_runs_that_differ_in_models_alone_may_be_ranked_together():
