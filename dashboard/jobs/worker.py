@@ -126,7 +126,8 @@ def remove(run: Path) -> None:
 
 def _is_sound(report: Report) -> bool:
     """Whether its values have the types that pages compute with: the file may be damaged, or come with a run."""
-    numbers = (report.done, report.total, report.left_s or 0, report.born, report.took_s)
+    left_s = 0.0 if report.left_s is None else report.left_s
+    numbers = (report.done, report.total, left_s, report.born, report.took_s)
     texts = (report.message, report.state, report.error)
     return (
         isinstance(report.pid, int)
