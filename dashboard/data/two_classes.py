@@ -30,5 +30,6 @@ def most_mistaken(run: Run, task: str) -> tuple[str, str]:
     if wrong.empty:
         classes = run.classes(task)
         return classes[0], classes[-1]
-    truth, predicted = wrong.groupby(["truth", "predicted"], observed=True).size().idxmax()
+    mistakes = wrong.groupby(["truth", "predicted"], observed=True).size()
+    truth, predicted = mistakes.index[int(mistakes.argmax())]
     return str(truth), str(predicted)

@@ -186,7 +186,7 @@ def _outliers(run: Run, model: str) -> None:
         return
     chosen = table[table["model"] == model].assign(column=lambda t: t["measure"] + ", " + t["method"])
     wide = chosen.pivot(index="transform", columns="column", values="value").reindex(chosen["transform"].unique())
-    columns = {name: _outlier_column(*str(name).split(", ")) for name in wide}
+    columns = {str(name): _outlier_column(*str(name).split(", ")) for name in wide}
     tables.show_table(wide.reset_index(), "outliers", column_config=columns)
     tables.download(chosen.drop(columns="column"), "outliers-intervals", "With intervals, as CSV")
 

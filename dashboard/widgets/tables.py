@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -125,7 +125,7 @@ def show_table(
     for column, (title, about) in percent.items():
         settings[column] = _number(title, help=about, format="%+.1f" if column in signed else "%.1f")
     settings |= column_config or {}
-    whole = "content" if len(shown) <= WHOLE_TABLE else "auto"
+    whole: Literal["content", "auto"] = "content" if len(shown) <= WHOLE_TABLE else "auto"
     st.dataframe(shown, hide_index=True, key=key, column_config=settings, height=height or whole)
     download(table, key)
 
