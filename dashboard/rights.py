@@ -130,7 +130,7 @@ def is_signed_in() -> bool:
     listed = st.secrets.get("probing", {}).get("allowed")
     if listed is None:
         return True
-    # Some providers write truth as text; one that does not state it is trusted, as is one that signs nobody else in.
+    # Some providers write a text in place of a truth value. A provider that does not state it is trusted.
     verified = str(st.user.get("email_verified", True)).lower() == "true"
     return verified and st.user.get("email") in ([listed] if isinstance(listed, str) else listed)
 

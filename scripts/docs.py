@@ -75,15 +75,15 @@ def headline(run: Store) -> str:
     best, supervised = objectives.iloc[0], rows.loc["zoo/supervised"]
     published, statistics = rows.loc["timm:tf_efficientnet_lite0"], rows.loc["baseline/handcrafted"]
 
-    def told(row: pd.Series) -> str:
+    def with_interval(row: pd.Series) -> str:
         return f"{100 * row['value']:.1f} % (95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f})"
 
     return (
         f"Of {len(objectives)} small encoders that differ in their objective alone, `{objectives.index[0]}` holds "
         f"most: from its embedding a linear probe names which of thirty transformations was applied, if any, in "
-        f"{told(best)} of the test images, from that of `zoo/supervised` in {told(supervised)}. Chance is "
-        f"{100 * best['chance']:.0f} %; a published EfficientNet-Lite0 reaches {told(published)}, handmade statistics "
-        f"of the pixels {told(statistics)}."
+        f"{with_interval(best)} of the test images, from that of `zoo/supervised` in {with_interval(supervised)}. "
+        f"Chance is {100 * best['chance']:.0f} %; a published EfficientNet-Lite0 reaches {with_interval(published)}, "
+        f"handcrafted statistics of the pixels {with_interval(statistics)}."
     )
 
 
@@ -120,8 +120,8 @@ def score_table(run: Store) -> str:
         for model in sorted(cells, key=order.__getitem__)
     ]
     table = "\n".join([head, *lines, f"| chance | {' | '.join(chances.values())} |"])
-    told = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in marks.items()]
-    return "\n\n".join([table, *told])
+    notes = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in marks.items()]
+    return "\n\n".join([table, *notes])
 
 
 def claims_list(run: Store) -> str:
@@ -153,11 +153,11 @@ def layers_list(run: Run) -> str:
     cells: dict[str, list[str]] = {}
     for best in summaries.best_layers(rows.reset_index()).itertuples():
         last = rows.loc[(best.base, best.task, best.layers)]
-        told = [f"{100 * r.value:.0f} % ({100 * r.low:.0f} to {100 * r.high:.0f})" for r in (best, last)]
-        told[0] = f"{best.layer} of {best.layers}: {told[0]}"
-        cells.setdefault(str(best.base), []).extend(told)
+        scores = [f"{100 * r.value:.0f} % ({100 * r.low:.0f} to {100 * r.high:.0f})" for r in (best, last)]
+        scores[0] = f"{best.layer} of {best.layers}: {scores[0]}"
+        cells.setdefault(str(best.base), []).extend(scores)
     titles = [title for name in LAYER_TASKS.values() for title in (f"{name}, chosen layer", "last layer")]
-    lines = [f"| `{base}` | {' | '.join(told)} |" for base, told in cells.items()]
+    lines = [f"| `{base}` | {' | '.join(scores)} |" for base, scores in cells.items()]
     head = [f"| model | {' | '.join(titles)} |", f"|{' --- |' * (len(titles) + 1)}"]
     said = "What the blocks of each network tell, by probes of 200 photographs; the layer is chosen by its loss on val:"
     return "\n".join([said, "", *head, *lines])

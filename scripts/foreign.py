@@ -65,17 +65,18 @@ def predict(predictor: Predictor, made: dict[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "photograph", "operation", "group", "said", "known"])
 
 
-def hit_rates(told: pd.DataFrame) -> pd.DataFrame:
+def hit_rates(answers: pd.DataFrame) -> pd.DataFrame:
     """In percent, one row a model: by group, their mean without identity with its 95 % interval over photographs, and
     ``known``."""
-    hits = told.assign(hit=told["said"] == told["group"]).groupby(["model", "group"])["hit"].mean().unstack() * 100
+    hit = answers["said"] == answers["group"]
+    hits = answers.assign(hit=hit).groupby(["model", "group"])["hit"].mean().unstack() * 100
     changed = [group for group in hits if group != "identity"]
     hits = hits[[*changed, "identity"]].rename(columns={"identity": "untouched"})
     hits.insert(0, "mean of groups", hits[changed].mean(axis=1))
-    means = {model: _mean_of_groups(rows) for model, rows in told[told["group"] != "identity"].groupby("model")}
+    means = {model: _mean_of_groups(rows) for model, rows in answers[answers["group"] != "identity"].groupby("model")}
     hits.insert(1, "from", pd.Series({model: 100 * mean.low for model, mean in means.items()}))
     hits.insert(2, "to", pd.Series({model: 100 * mean.high for model, mean in means.items()}))
-    hits["known"] = told.groupby("model")["known"].mean() * 100
+    hits["known"] = answers.groupby("model")["known"].mean() * 100
     return hits.sort_values("mean of groups", ascending=False)
 
 
@@ -91,15 +92,16 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--library", choices=LIBRARIES, default="albumentations")
     options = parser.parse_args()
-    told = predict(Predictor(options.run), pictures(options.library))
-    table = hit_rates(told)
+    answers = predict(Predictor(options.run), pictures(options.library))
+    table = hit_rates(answers)
     columns = [name for name in table if name not in ("from", "to")]
     print(f"| model | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}")
     for model, row in table.iterrows():
         cells = [f"{row[name]:.0f} %" for name in columns]
         cells[0] += f" ({row['from']:.0f} to {row['to']:.0f})"
         print(f"| `{model}` | {' | '.join(cells)} |")
-    worst = told.assign(hit=told["said"] == told["group"]).groupby(["model", "operation"])["hit"].mean().unstack()
+    hit = answers["said"] == answers["group"]
+    worst = answers.assign(hit=hit).groupby(["model", "operation"])["hit"].mean().unstack()
     print("\nBy operation, in percent:\n\n" + (worst * 100).round(0).to_string(), file=sys.stderr)
 
 

@@ -24,7 +24,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs
-from probing_core.results.ranking import FACTS
+from probing_core.results.ranking import SCORING_FACTS
 from probing_core.runs.manifest import stamp
 
 Keys = ParamSpec("Keys")
@@ -107,7 +107,7 @@ def table(run: Run, name: str) -> pd.DataFrame:
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=PREDICTIONS)
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
     """`Run.tested` with what scores need of a sample; `described` adds the rest to those that are shown."""
-    return run.tested(model, task, FACTS)
+    return run.tested(model, task, SCORING_FACTS)
 
 
 def described(run: Run, rows: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from probing_core.results.finding import finding
 from probing_core.results.ranking import is_baseline, measure_of, scores_of
 
 BASELINES = (
-    "Baselines have learned nothing from pictures: handmade statistics of the pixels, the pixels themselves, and "
+    "Baselines have learned nothing from pictures: handcrafted statistics of the pixels, the pixels themselves, and "
     "networks with random weights. They show how much of a task needs no learned embedding."
 )
 

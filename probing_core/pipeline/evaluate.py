@@ -32,10 +32,10 @@ from probing_core.transforms import FAR_CONTROL
 
 LINEAR = "linear"
 
-PREDICTED = ("sample", "probe", "truth", "predicted", "p_truth", "p_predicted", "p_calibrated", "seen")
+SCORED_COLUMNS = ("sample", "probe", "truth", "predicted", "p_truth", "p_predicted", "p_calibrated", "seen")
 """Columns of predictions that scores are made of, of which a table may lack some."""
 
-FACTS = ("image_id", "base_id", "transform", "group", "repetition", "visible")
+SCORING_FACTS = ("image_id", "base_id", "transform", "group", "repetition", "visible")
 """What scores need of a sample. Texts are categories: a million predictions take 40 MB."""
 
 Score = tuple[str, str, np.ndarray, ClusterSums, float]
@@ -93,7 +93,7 @@ def _probes(
     for name in names:
         if not store.has(predictions_path(model, name)):
             continue
-        table = samples.joined(predictions_path(model, name), PREDICTED, FACTS, once=False)
+        table = samples.joined(predictions_path(model, name), SCORED_COLUMNS, SCORING_FACTS, once=False)
         task = {ORACLE: CONTENT, OTHER_PROBES: "fine"}.get(name, name)
         # A probe of another run chooses among all that it learned, even if this run has fewer.
         if recipe.probes_from and store.has(probe_path(model, task)):

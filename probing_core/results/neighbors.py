@@ -24,10 +24,10 @@ def nearest(
     if mean is None:
         mean = mean_of(embeddings)
     indices, cosines = np.empty(0, np.int64), np.empty(0, mean.dtype)
+    centered = search.unit(query[None] - mean, mean.dtype)
     start = 0
     for block in _blocks(embeddings):
-        known, moved = search.unit(block - mean, mean.dtype), search.unit(query[None] - mean, mean.dtype)
-        near, cosine = search.nearest(known, moved, k)
+        near, cosine = search.nearest(search.unit(block - mean, mean.dtype), centered, k)
         indices, cosines = np.append(indices, near[0] + start), np.append(cosines, cosine[0])
         best = np.argsort(-cosines, kind="stable")[:k]
         indices, cosines = indices[best], cosines[best]

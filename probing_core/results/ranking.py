@@ -20,7 +20,7 @@ GENERALIZING = ("unseen", "far")
 
 SIGNIFICANCE = 0.05
 
-FACTS = ("base_id", "transform", "visible")
+SCORING_FACTS = ("base_id", "transform", "visible")
 """What a score needs to know of a sample."""
 
 FLIPS = 10_000
@@ -103,7 +103,7 @@ def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
 
 
 def _accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
-    predictions = run.tested(model, task, FACTS)
+    predictions = run.tested(model, task, SCORING_FACTS)
     if predictions.empty:
         return AccuracySums(np.empty(0, str), None)
     return accuracy_of(of_subset(predictions, subset, run.far))

@@ -14,7 +14,7 @@ GROUPS = {"identity": "identity", "fog": "weather", "rain": "weather", "jpeg": "
 
 
 @pytest.fixture(scope="module")
-def told() -> pd.DataFrame:
+def tested() -> pd.DataFrame:
     rng = np.random.default_rng(0)
     rows = [(f"p{i}", r, c) for i in range(24) for r in range(2) for c in CLASSES]
     table = pd.DataFrame(rows, columns=["base_id", "repetition", "transform"])
@@ -31,27 +31,27 @@ def values(scores) -> dict[tuple[str, str], float]:
     return {(subset, measure): sums.value for subset, measure, _, sums, _ in scores}
 
 
-def test_the_fine_task_agrees_with_scikit_learn(told):
-    found = values(scores_of("fine", told, CLASSES, set()))
-    truth, predicted = told["truth"], told["predicted"]
+def test_the_fine_task_agrees_with_scikit_learn(tested):
+    found = values(scores_of("fine", tested, CLASSES, set()))
+    truth, predicted = tested["truth"], tested["predicted"]
     assert found["all", "balanced-accuracy"] == pytest.approx(balanced_accuracy_score(truth, predicted))
     counts = confusion_matrix(truth, predicted, labels=list(CLASSES))
     false = (counts.sum(0) - np.diag(counts)) / (len(truth) - counts.sum(1))
     informed = np.mean(np.diag(counts) / counts.sum(1) - false)
     assert found["seen", "informedness"] == pytest.approx(informed)
     assert found["seen", "macro-f1"] == pytest.approx(f1_score(truth, predicted, average="macro"))
-    both = np.stack([told["p_truth"], 1 - told["p_truth"]], 1)
-    assert found["seen", "nll"] == pytest.approx(log_loss(np.zeros(len(told)), both, labels=[0, 1]))
+    both = np.stack([tested["p_truth"], 1 - tested["p_truth"]], 1)
+    assert found["seen", "nll"] == pytest.approx(log_loss(np.zeros(len(tested)), both, labels=[0, 1]))
     members = [found["transform:fog", "recall"], found["transform:rain", "recall"]]
     assert found["group:weather", "recall"] == pytest.approx(np.mean(members))
 
 
 @pytest.mark.parametrize("task", ["fine", "group-0"])
-def test_categories_are_scored_as_the_texts_that_they_stand_for(told, task):
+def test_categories_are_scored_as_their_texts(tested, task):
     """In the same order, to the last bit."""
-    rows = told[told["transform"] != "rain"]  # a category without rows
+    rows = tested[tested["transform"] != "rain"]  # a category without rows
     texts = ["base_id", "transform", "truth", "group", "predicted"]
-    known = {name: pd.CategoricalDtype(sorted(told[name].unique())) for name in texts}
+    known = {name: pd.CategoricalDtype(sorted(tested[name].unique())) for name in texts}
     for a, b in zip(
         scores_of(task, rows, CLASSES, {"jpeg"}), scores_of(task, rows.astype(known), CLASSES, {"jpeg"}), strict=True
     ):
@@ -61,33 +61,33 @@ def test_categories_are_scored_as_the_texts_that_they_stand_for(told, task):
         np.testing.assert_array_equal(a[3].sums, b[3].sums)
 
 
-def test_visible_keeps_every_identity(told):
-    rows = told[told["visible"] | (told["transform"] == "identity")]
-    found = values(scores_of("fine", told, CLASSES, set()))["visible", "balanced-accuracy"]
+def test_visible_keeps_every_identity(tested):
+    rows = tested[tested["visible"] | (tested["transform"] == "identity")]
+    found = values(scores_of("fine", tested, CLASSES, set()))["visible", "balanced-accuracy"]
     assert found == pytest.approx(balanced_accuracy_score(rows["truth"], rows["predicted"]))
 
 
-def test_each_repetition_is_scored_where_there_are_several(told):
-    found = values(scores_of("fine", told, CLASSES, set()))
-    for repetition, rows in told.groupby("repetition"):
+def test_each_repetition_is_scored_where_there_are_several(tested):
+    found = values(scores_of("fine", tested, CLASSES, set()))
+    for repetition, rows in tested.groupby("repetition"):
         expected = balanced_accuracy_score(rows["truth"], rows["predicted"])
         assert found[f"repetition:{repetition}", "balanced-accuracy"] == pytest.approx(expected)
-    once = values(scores_of("fine", told[told["repetition"] == 0], CLASSES, set()))
+    once = values(scores_of("fine", tested[tested["repetition"] == 0], CLASSES, set()))
     assert not [subset for subset, _ in once if subset.startswith("repetition")]
 
 
-def test_the_tempered_calibration_error_takes_the_tempered_probabilities(told):
-    found = values(scores_of("fine", told, CLASSES, set()))
-    alike = values(scores_of("fine", told.assign(p_predicted=told["p_calibrated"]), CLASSES, set()))
+def test_the_tempered_calibration_error_takes_the_tempered_probabilities(tested):
+    found = values(scores_of("fine", tested, CLASSES, set()))
+    alike = values(scores_of("fine", tested.assign(p_predicted=tested["p_calibrated"]), CLASSES, set()))
     assert found["seen", "calibration-error-tempered"] == pytest.approx(alike["seen", "calibration-error"])
     assert found["seen", "calibration-error-tempered"] != pytest.approx(found["seen", "calibration-error"])
-    without = values(scores_of("fine", told.drop(columns="p_calibrated"), CLASSES, set()))
+    without = values(scores_of("fine", tested.drop(columns="p_calibrated"), CLASSES, set()))
     assert ("seen", "calibration-error-tempered") not in without
 
 
-def test_content_is_scored_clean_and_under_each_transform(told):
+def test_content_is_scored_clean_and_under_each_transform(tested):
     rng = np.random.default_rng(1)
-    content = told.assign(truth=told["label"], predicted=rng.choice(["odd", "even"], len(told)))
+    content = tested.assign(truth=tested["label"], predicted=rng.choice(["odd", "even"], len(tested)))
     content["seen"] = content["transform"] == "identity"
     found = values(scores_of("content", content, ("even", "odd"), set()))
     clean = content[content["seen"]]
@@ -102,16 +102,16 @@ def test_content_is_scored_clean_and_under_each_transform(told):
     assert ("all", "balanced-accuracy") not in found
 
 
-def test_other_probes_have_fewer_scores_and_the_same_values(told):
-    all_, fewer = values(scores_of("fine", told, CLASSES, set())), values(fewer_scores(told, CLASSES))
+def test_other_probes_have_fewer_scores_and_the_same_values(tested):
+    all_, fewer = values(scores_of("fine", tested, CLASSES, set())), values(fewer_scores(tested, CLASSES))
     assert fewer.items() <= all_.items()
     assert ("all", "balanced-accuracy") in fewer
     assert not [subset for subset, _ in fewer if subset.startswith("transform")]
 
 
-def test_every_score_says_which_rows_it_is_of(told):
-    for subset, _, rows, sums, _ in scores_of("fine", told, CLASSES, set()):
-        mine = told.iloc[np.flatnonzero(rows) if np.asarray(rows).dtype == bool else rows]
+def test_every_score_says_which_rows_it_is_of(tested):
+    for subset, _, rows, sums, _ in scores_of("fine", tested, CLASSES, set()):
+        mine = tested.iloc[np.flatnonzero(rows) if np.asarray(rows).dtype == bool else rows]
         assert len(sums.sums) == mine["base_id"].nunique()
         if subset.startswith("transform:"):
             assert set(mine["transform"]) == {subset.partition(":")[2]}
@@ -121,9 +121,9 @@ def test_the_gap_is_within_the_groups_that_have_an_unseen_member():
     """A probe that always tells codec and never weather, seen or not, has no gap."""
     rows = [(f"p{i}", t, g, g if g == "codec" else "codec", t != "rain")
             for i in range(10) for t, g in (("fog", "weather"), ("rain", "weather"), ("jpeg", "codec"))]  # fmt: skip
-    told = pd.DataFrame(rows, columns=["base_id", "transform", "truth", "predicted", "seen"])
-    told = told.assign(group=told["truth"], p_truth=0.5, p_predicted=0.5, visible=True, repetition=0)
-    found = values(scores_of("group-0", told, ("weather", "codec"), set()))
+    tested = pd.DataFrame(rows, columns=["base_id", "transform", "truth", "predicted", "seen"])
+    tested = tested.assign(group=tested["truth"], p_truth=0.5, p_predicted=0.5, visible=True, repetition=0)
+    found = values(scores_of("group-0", tested, ("weather", "codec"), set()))
     assert found["seen", "group-hit-rate"] == 0.5
     assert found["unseen", "group-hit-rate"] == 0
     assert found["all", "generalization-gap"] == 0

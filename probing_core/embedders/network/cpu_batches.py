@@ -65,14 +65,13 @@ class BatchWorkers:
 
     def batches(self, images: Sequence[T], most: int) -> Iterator[Sequence[T]]:
         """``images`` in batches of ``most`` at most; on a CPU the last ones are of even size."""
-        while images:
-            size = most
-            if self._on_cpu and len(images) > min(FEW, most):
-                size = min(most, ceil(len(images) / self._threads))
-            for _ in range(self._threads if size < len(images) else 1):
-                if images:
-                    yield images[:size]
-                images = images[size:]
+        start = 0
+        while (left := len(images) - start) > 0:
+            divided = self._on_cpu and left > min(FEW, most)
+            size = min(most, ceil(left / self._threads)) if divided else most
+            stop = start + size * (self._threads if divided else 1)
+            yield from (images[i : i + size] for i in range(start, min(stop, len(images)), size))
+            start = stop
 
     def run(self, function: Callable[[S], T], batches: Iterable[S]) -> Iterator[T]:
         """``function`` of every batch, in order. A thread takes the next one as soon as it is free.
