@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import io
+import re
 import warnings
 import zlib
+from collections.abc import Iterator
+from itertools import islice, takewhile
 
 from PIL import Image as pillow
 
@@ -15,6 +19,16 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
 MAX_PIXELS = 64_000_000
 MAX_FRAMES = 1000
+
+MAX_PARTS = 100_000
+"""Chunks of a PNG, or segments of a JPEG before its pixels. Pillow takes 10 to 20 microseconds for each, and a file of
+50 MB could hold twelve million."""
+
+MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
+"""What begins a segment of a JPEG. No scan has one inside: zeros follow its 255s, or restarts (D0 to D7)."""
+
+START_OF_SCAN, END_OF_IMAGE, TEMPORARY = 0xDA, 0xD9, 0x01
+"""Markers of a JPEG (ITU-T T.81, table B.1); the last two have no content."""
 
 READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 SAVE_AGAIN = "save it as JPEG or PNG and try again"
@@ -30,6 +44,8 @@ def open_header(data: bytes, name: str) -> pillow.Image:
     Raises:
         BadImage: it is none of `FORMATS`, or is over a limit.
     """
+    if next(islice(_parts(data), MAX_PARTS, None), None) is not None:
+        raise BadImage(f"{name} is made of more than {MAX_PARTS:,} parts; {SAVE_AGAIN}.")
     try:
         opened = pillow.open(io.BytesIO(data), formats=FORMATS)
     except pillow.DecompressionBombError:
@@ -51,23 +67,46 @@ def format_of(opened: pillow.Image) -> str:
 
 def is_damaged(opened: pillow.Image, data: bytes) -> bool:
     """Whether a file is cut off, or a PNG changed, as far as that shows without decoding."""
-    if format_of(opened) == "JPEG":  # a scan has no marker inside, so an end must follow the start of the last one
-        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    if format_of(opened) == "JPEG":
+        # An end follows the start of the last scan, or that of a film or of whatever else stands behind the picture.
+        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda") and END_OF_IMAGE not in _segments(data)
     return opened.format == "PNG" and not _checksums_hold(data)
 
 
 def _checksums_hold(png: bytes) -> bool:
     """Whether every chunk up to the last has its CRC. Pillow does not check those of the pixels."""
-    place = 8
-    while place < len(png):
-        kind = png[place + 4 : place + 8]
-        end = place + 8 + int.from_bytes(png[place : place + 4])
-        if zlib.crc32(png[place + 4 : end]) != int.from_bytes(png[end : end + 4]):
+    for chunk in _chunks(png):
+        if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
             return False
-        if kind == b"IEND":
+        if chunk[4:8] == b"IEND":
             return True
-        place = end + 4
     return False
+
+
+def _parts(data: bytes) -> Iterator[object]:
+    """What Pillow reads one by one before it decodes: chunks of a PNG, segments of a JPEG; nothing of other files."""
+    if data.startswith(b"\x89PNG"):
+        return _chunks(data)
+    return takewhile(lambda marker: marker != START_OF_SCAN, _segments(data) if data.startswith(b"\xff\xd8") else ())
+
+
+def _chunks(png: bytes) -> Iterator[memoryview]:
+    """Each chunk: length, kind, content, CRC (W3C PNG, section 5.3); the last may be cut off."""
+    rest = memoryview(png)[8:]
+    while rest:
+        yield rest[: (size := 12 + int.from_bytes(rest[:4]))]
+        rest = rest[size:]
+
+
+def _segments(jpeg: bytes) -> Iterator[int]:
+    """The markers, up to the end of the first picture."""
+    place = 2
+    while found := MARKER.search(jpeg, place):
+        marker, place = found[1][0], found.end()
+        yield marker
+        if marker == END_OF_IMAGE:
+            return
+        place += 0 if marker == TEMPORARY else int.from_bytes(jpeg[place : place + 2])
 
 
 SEVERAL = {"TIFF": "pages", "MPO": "pictures"}
@@ -139,9 +178,10 @@ def _what_arrived(data: bytes) -> str:
 
 def _is_text(start: bytes) -> bool:
     try:
-        return b"\x00" not in start and bool(start[:-4].decode("utf-8-sig") or start)
+        codecs.utf_8_decode(start)  # its last letter may be cut off
     except UnicodeDecodeError:
         return False
+    return b"\x00" not in start
 
 
 def printable(name: str) -> str:

@@ -277,6 +277,8 @@ BAD = {
     "truncated.webp": (images.encode_webp(smooth())[:500], "WebP"),
     "text.jpg": (b"These are not the pixels that you look for.\n" * 50, "text.jpg is text, not a picture"),
     "utf8.jpg": ("Bilder, die keine sind: äöü – ".encode() * 50, "text, not a picture"),
+    "cut_letter.jpg": (("ab" + "привет " * 400).encode(), "text, not a picture"),
+    "short.jpg": ("äb".encode(), "text, not a picture"),
     "huge.png": (made_png(30000, 30000, b"\0"), "limit of 64 million pixels"),
     "large.png": (made_png(8001, 8000, b"\0"), "8001 x 8000 pixels, over the limit of 64 million pixels"),
     "drawing.svg": (SVG, "SVG drawing"),
@@ -491,6 +493,24 @@ def test_what_is_cut_off_is_refused_without_decoding() -> None:
         for missing in (1, 20, len(data) // 100, len(data) // 2):
             with pytest.raises(BadImage, match=r"damaged(,| or) cut off"):
                 images.check(data[:-missing], "cut")
+
+
+def test_what_stands_behind_a_jpeg_does_not_damage_it() -> None:
+    """Phones append a film, in which any marker may occur."""
+    data = images.encode_jpeg(smooth())
+    for behind in (b"film \xff\xda film", b"\xff\xd8\xff\xda"):
+        assert np.array_equal(images.read_image(data + behind), images.read_image(data))
+        with pytest.raises(BadImage, match="damaged or cut off"):
+            images.read_image(data[:-2] + behind)
+
+
+def test_too_many_parts_are_refused_before_they_are_read() -> None:
+    jpeg, png = images.encode_jpeg(smooth()), made_png(1, 1, b"\0\x7f", 0)
+    segment, note = b"\xff\xe5\0\2", chunk(b"noTe", b"")
+    for head, part, rest in ((jpeg[:2], segment, jpeg[2:]), (png[:33], note, png[33:])):
+        images.read_image(head + 100 * part + rest)
+        with pytest.raises(BadImage, match="more than 100,000 parts"):
+            images.read_image(head + 100_000 * part + rest)
 
 
 def test_a_png_whose_pixels_were_changed_is_refused_although_it_decodes() -> None:
