@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -62,6 +63,11 @@ def user_path(text: str | Path) -> Path:
         reason = getattr(error, "strerror", None) or one_line(error).rstrip(".")  # without the path once more
         raise BadConfig(f"'{str(text)[:100]}' cannot be used as a path ({reason}).") from error
     return path
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether ``path`` is a link to what does not lie in ``folder``, which is resolved; also one to itself does not."""
+    return path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(folder)
 
 
 def read_password(file: Path) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,19 @@ def repeated_run(tmp_path_factory) -> Path:
     from tests.made_run import make_run
 
     return make_run(tmp_path_factory.mktemp("repeated") / "run", repetitions=3)
+
+
+@pytest.fixture
+def unlistable(monkeypatch) -> Callable[[Path], None]:
+    """Forbids the listing of a folder, also to root, whom permissions do not hold back."""
+    listed = os.scandir
+
+    def forbid(folder: Path) -> None:
+        def scandir(path: str) -> Any:
+            if Path(path) == folder:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return listed(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+
+    return forbid

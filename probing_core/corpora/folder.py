@@ -11,8 +11,8 @@ from probing_core.corpora.base import Corpus, CorpusKind
 from probing_core.corpora.storage import Storage, is_address
 from probing_core.corpora.table import content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, BadImage
-from probing_core.images import MAX_BYTES, Image, check, read_bytes, read_image, size_error
-from probing_core.paths import user_path
+from probing_core.images import Image, check, read_bytes, read_image, size_error
+from probing_core.paths import leads_out, user_path
 
 SPLITS = {"train", "val", "test"}
 
@@ -42,7 +42,7 @@ class PictureFiles(Corpus):
 
     @abstractmethod
     def _contents(self, image_ids: Sequence[str]) -> Iterator[bytes | BadImage]:
-        """The bytes of each file, `MAX_BYTES` at most, or why they are no picture's."""
+        """The bytes of each file, or why they are no picture's."""
 
     def _read(self, files: list[PurePosixPath]) -> dict[str, list[str]]:
         """The columns of the files; reads each file once and stores its digest."""
@@ -115,13 +115,17 @@ class FolderCorpus(PictureFiles):
 
     def _files(self) -> Iterator[PurePosixPath]:
         """Links are followed only to files inside."""
-        for folder, subfolders, names in os.walk(self._root):
+
+        def skip(error: OSError) -> None:
+            self.skipped.append((os.path.relpath(error.filename, self._root), f"cannot be listed ({error.strerror})"))
+
+        for folder, subfolders, names in os.walk(self._root, onerror=skip):
             subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
             links = {name for name in subfolders if Path(folder, name).is_symlink()}
             for name in sorted({*names, *links}):
                 path = Path(folder, name)
                 relative = PurePosixPath(path.relative_to(self._root).as_posix())
-                if name in links or (path.is_symlink() and not path.resolve().is_relative_to(self._root)):
+                if name in links or leads_out(path, self._root):
                     self.skipped.append((str(relative), "is a link to a folder or to a file outside"))
                 elif not name.startswith("."):
                     yield relative
@@ -153,15 +157,14 @@ class StorageCorpus(PictureFiles):
                 yield file
 
     def _contents(self, image_ids: Sequence[str]) -> Iterator[bytes | BadImage]:
-        fit = [image_id for image_id in image_ids if 0 < self._sizes[image_id] <= MAX_BYTES]
-        read = zip(fit, self._storage.read_all(fit), strict=True)
-        waiting = next(read, None)
+        errors = {image_id: self._size_error(image_id) for image_id in image_ids}
+        contents = self._storage.read_all(image_id for image_id in image_ids if errors[image_id] is None)
         for image_id in image_ids:
-            if waiting is not None and waiting[0] == image_id:
-                yield waiting[1]
-                waiting = next(read, None)
-            else:
-                yield size_error(self._sizes[image_id], image_id) or BadImage(f"{image_id} was not read.")
+            yield errors[image_id] or next(contents)
+
+    def _size_error(self, image_id: str) -> BadImage | None:
+        size = self._sizes[image_id]
+        return None if size is None else size_error(size, image_id)
 
 
 def _open(argument: str) -> Corpus:

@@ -70,8 +70,9 @@ class Storage:
             ) from None
         self.root = str(root).rstrip("/")
 
-    def sizes(self) -> dict[str, int]:
-        """Path relative to the root -> bytes, of every file below it; ``""`` is the address itself, if it is a file.
+    def sizes(self) -> dict[str, int | None]:
+        """Path relative to the root -> bytes, of every file below it; None where the storage does not list sizes, as
+        web servers; ``""`` is the address itself, if it is a file.
 
         Raises:
             BadCorpus: there is nothing, or it cannot be listed.
@@ -79,7 +80,7 @@ class Storage:
         found = self._call(lambda: self._files.find(self.root, detail=True), "be listed")
         if not found:
             raise BadCorpus(f"{self.address} holds no file; check the bucket and the folder.")
-        return {path[len(self.root) :].lstrip("/"): int(facts.get("size") or 0) for path, facts in found.items()}
+        return {path[len(self.root) :].lstrip("/"): facts.get("size") for path, facts in found.items()}
 
     def read(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
         """The bytes of the file at ``path``, relative to the root; safe to call from several threads.
@@ -147,7 +148,10 @@ def _sentence(address: str, what: str, error: Exception, took_s: float) -> str:
 
 
 def _refuse_credentials(address: str) -> None:
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # whose text quotes the address
+        raise BadCorpus("An address was given that cannot be parsed; write one as s3://bucket/folder.") from None
     if parts.scheme != "file" and ("@" in parts.netloc or parts.query):
         raise BadCorpus(
             f"An address of '{parts.scheme}' with a user, password or query was given; addresses stand in recipes and "

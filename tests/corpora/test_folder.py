@@ -89,11 +89,19 @@ def test_links_are_followed_to_files_inside_alone(tmp_path: Path) -> None:
     (root / "folder").symlink_to(outside)
     (root / "loop").symlink_to(root)
     (root / "broken.png").symlink_to(root / "gone.png")
+    (root / "itself.png").symlink_to("itself.png")
     corpus = FolderCorpus(root)
     assert corpus.rows["image_id"].tolist() == ["a/one.png", "inside.png"]
-    assert sorted(name for name, _ in corpus.skipped) == ["broken.png", "folder", "loop", "outside.png"]
-    assert corpus.skipped_summary.startswith("4 files are left out. ")
+    assert sorted(name for name, _ in corpus.skipped) == ["broken.png", "folder", "itself.png", "loop", "outside.png"]
+    assert corpus.skipped_summary.startswith("5 files are left out. ")
     assert corpus.skipped_summary.endswith("; ...")
+
+
+def test_a_folder_that_cannot_be_listed_is_listed_as_skipped(tmp_path: Path, unlistable) -> None:
+    unlistable(fill(tmp_path, "a/one.png", "b/two.png") / "b")
+    corpus = FolderCorpus(tmp_path)
+    assert corpus.rows["image_id"].tolist() == ["a/one.png"]
+    assert corpus.skipped == [("b", "cannot be listed (Permission denied)")]
 
 
 def test_copies_share_their_base_image_and_never_stand_in_two_splits(tmp_path: Path) -> None:

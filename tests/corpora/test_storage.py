@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from probing_core.corpora import open_corpus, storage
 from probing_core.errors import BadConfig, BadCorpus, BadImage
@@ -74,6 +75,25 @@ def test_credentials_in_an_address_are_refused_and_not_shown(kind, address):
     with pytest.raises(BadCorpus, match="set credentials in the environment") as caught:
         open_corpus(f"{kind}:{address}")
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [f"folder:s3://[{SECRET}/mine", f"webdataset:s3://[{SECRET}/x.tar"])
+def test_what_is_no_address_is_refused_and_not_shown(name):
+    with pytest.raises(BadCorpus, match="cannot be parsed") as caught:
+        open_corpus(name)
+    assert SECRET not in str(caught.value)
+
+
+def test_pictures_are_read_where_a_storage_states_no_sizes(folder, monkeypatch):
+    listed = LocalFileSystem.find
+    monkeypatch.setattr(
+        LocalFileSystem,
+        "find",
+        lambda *args, **options: {path: facts | {"size": None} for path, facts in listed(*args, **options).items()},
+    )
+    here, there = open_corpus(f"folder:{folder}"), open_corpus(f"folder:file://{folder}")
+    assert there.rows.equals(here.rows)
+    assert list(there.skipped) == list(here.skipped)
 
 
 def test_a_refusal_names_the_environment_and_shows_nothing_of_it(server, folder, monkeypatch):

@@ -52,7 +52,7 @@ def write_page(
         "%ROWS%": "\n".join(_row(row, here) for row in worst),
     }
     page = re.sub("|".join(texts), lambda mark: texts[mark[0]], TEMPLATE.read_text(encoding="utf-8"))
-    write_atomically(out / "index.html", page.encode())
+    write_atomically(out / "index.html", page.encode(errors="replace"))
 
 
 def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:
@@ -67,7 +67,7 @@ def _or(value: float, other: float) -> float:
 
 def _row(row: dict, here: str) -> str:
     name, verdict = escape(row["path"]), row["verdict"]
-    address = quote(f"{here}/{row['path']}".replace(os.sep, "/"))
+    address = quote(f"{here}/{row['path']}".replace(os.sep, "/"), errors="surrogateescape")
     picture = base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else ""
     image = f'<img loading="lazy" alt="" src="data:image/webp;base64,{picture}">' if picture else ""
     done = f"{row['class']} ({row['group']})" if row["class"] else ""

@@ -11,6 +11,7 @@ import numpy as np
 
 from probing_core.errors import BadConfig, BadImage
 from probing_core.images import Image, encode_webp, inspect
+from probing_core.paths import leads_out
 from probing_core.prediction.answer import Prediction
 from probing_core.prediction.detecting import detect
 from probing_core.prediction.detector import Detector
@@ -44,19 +45,21 @@ def find_files(folder: Path, apart: Path) -> list[File]:
     """The files under ``folder`` by the order of their names; hidden ones, links out of it and ``apart`` are left out.
 
     Raises:
-        BadConfig: there is no such folder, or nothing in it to scan.
+        BadConfig: there is no such folder, nothing in it to scan, or a folder in it that cannot be listed.
     """
-    root = folder.resolve()
+
+    def refuse(error: OSError) -> None:
+        raise BadConfig(f"'{error.filename}' cannot be listed ({error.strerror}); give the right to, or move it away.")
+
+    root, apart = (Path(os.path.realpath(path)) for path in (folder, apart))
     if not root.is_dir():
         raise BadConfig(f"'{folder}' is no folder; give a folder with pictures.")
     found = []
-    for place, folders, names in os.walk(root):
-        folders[:] = sorted(n for n in folders if not n.startswith(".") and Path(place, n) != apart.resolve())
+    for place, folders, names in os.walk(root, onerror=refuse):
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and Path(place, n) != apart)
         for name in sorted(names):
             path = Path(place, name)
-            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-                continue
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
+            if name.startswith(".") or path.suffix.lower() not in SUFFIXES or leads_out(path, root):
                 continue
             status = path.stat() if path.exists() else path.lstat()  # what a link leads to, unless it is broken
             shown = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
