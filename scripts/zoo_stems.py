@@ -8,15 +8,16 @@ from functools import partial
 from typing import Any
 
 import torch
+from lightly.models.utils import get_at_index, patchify
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
 from probing_core.embedders.zoo.architectures import LINEAR_PATCH, PATCH_STEM
-from probing_core.embedders.zoo.sizes import PATCH, SIZE, TOKENS
+from probing_core.embedders.zoo.patch_stem import init_maps
+from probing_core.embedders.zoo.sizes import GRID, PATCH, TOKENS
 from probing_core.embedders.zoo.vit import build_vit
 
-GRID = SIZE // PATCH
 WIDTHS = (32, 64, 128, 192)
 GELU_GAIN = 1.7
 """Keeps the variance of what a GELU gives out (Brock et al. 2021)."""
@@ -61,16 +62,11 @@ class ConvStem(nn.Module):
         return self._inside(images, visible) if self.inside else self._across(images, visible)
 
     def _inside(self, images: Tensor, visible: Tensor | None) -> Tensor:
-        n = len(images)
-        patches = images.permute(0, 2, 3, 1).reshape(n, GRID, PATCH, GRID, PATCH, 3).transpose(2, 3)
-        x = patches.reshape(n, TOKENS, PATCH, PATCH, 3)
-        if visible is not None:
-            x = x.gather(1, visible.view(n, -1, 1, 1, 1).expand(-1, -1, *x.shape[2:]))
-        count = x.shape[1]
-        x = x.flatten(0, 1).permute(0, 3, 1, 2)
+        patches = _at(patchify(images, PATCH), visible)
+        x = patches.reshape(-1, PATCH, PATCH, 3).permute(0, 3, 1, 2)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = functional.gelu(norm(conv(x)))
-        return self.project(x.reshape(n, count, -1))
+        return self.project(x.reshape(*patches.shape[:2], -1))
 
     def _across(self, images: Tensor, visible: Tensor | None) -> Tensor:
         """Hidden patches are zero before each convolution, so that none of them reaches a visible token."""
@@ -83,8 +79,7 @@ class ConvStem(nn.Module):
                 x = x * _enlarged(mask, x).to(x.dtype)
             x = conv(x)
             x = functional.gelu(norm(x, _enlarged(mask, x)) if isinstance(norm, VisibleBatchNorm) else norm(x))
-        tokens = self.project(x.flatten(2).transpose(1, 2))
-        return tokens if visible is None else tokens.gather(1, visible[..., None].expand(-1, -1, tokens.shape[-1]))
+        return _at(self.project(x.flatten(2).transpose(1, 2)), visible)
 
 
 def _enlarged(mask: Tensor | None, x: Tensor) -> Tensor | None:
@@ -94,22 +89,9 @@ def _enlarged(mask: Tensor | None, x: Tensor) -> Tensor | None:
     return mask.repeat_interleave(times, 2).repeat_interleave(times, 3)
 
 
-@torch.no_grad()
-def _init_convs(stem: ConvStem) -> None:
-    """Filters of equal norm, half of them without a response to constants; as of the patch stem, for a GELU."""
-    for position, conv in enumerate(stem.convs):
-        weight = conv.weight
-        weight.normal_()
-        half = len(weight) // 2
-        weight[:half] -= weight[:half].mean(dim=(2, 3), keepdim=True)
-        weight /= weight.pow(2).sum(dim=(1, 2, 3), keepdim=True).sqrt()
-        if position:
-            weight *= GELU_GAIN
-        else:
-            weight[:half] *= 4.0
-            weight[half:] *= 0.5
-        if conv.bias is not None:
-            conv.bias.zero_()
+def _at(tokens: Tensor, visible: Tensor | None) -> Tensor:
+    """``tokens`` (N, 64, D) at the positions ``visible`` (N, K); all of them without."""
+    return tokens if visible is None else get_at_index(tokens, visible)
 
 
 class LinearPatch(nn.Module):
@@ -120,8 +102,7 @@ class LinearPatch(nn.Module):
         self.embed, self.num_patches = embed, TOKENS
 
     def forward(self, images: Tensor, visible: Tensor | None = None) -> Tensor:
-        tokens = self.embed(images)
-        return tokens if visible is None else tokens.gather(1, visible[..., None].expand(-1, -1, tokens.shape[-1]))
+        return _at(self.embed(images), visible)
 
 
 @dataclass(frozen=True)
@@ -147,7 +128,7 @@ def _conv(seed: int, *, inside: bool, norm: bool) -> VisionTransformer:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vit = build_vit(5, partial(ConvStem, inside=inside, norm=norm))
-        _init_convs(vit.patch_embed)
+        init_maps(vit.patch_embed.convs, GELU_GAIN)
         vit.patch_embed.project.reset_parameters()
     return vit
 

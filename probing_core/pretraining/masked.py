@@ -8,7 +8,7 @@ from timm.layers import build_sincos2d_pos_embed
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
-from probing_core.embedders.zoo.sizes import PATCH, SIZE, TOKENS, WIDTH
+from probing_core.embedders.zoo.sizes import GRID, PATCH, TOKENS, WIDTH
 
 PIXELS = 3 * PATCH**2
 """Numbers of one patch."""
@@ -20,8 +20,8 @@ def random_masks(n: int, ratio: float, generator: torch.Generator) -> tuple[Tens
     lightly's own draws from the global random state and spares the first token for a class token.
     """
     order = torch.rand(n, TOKENS, generator=generator, device=generator.device).argsort(dim=1)
-    kept = round(TOKENS * (1 - ratio))
-    return order[:, :kept], order[:, kept:]
+    visible = round(TOKENS * (1 - ratio))
+    return order[:, :visible], order[:, visible:]
 
 
 def encode_visible(encoder: VisionTransformer, images: Tensor, visible: Tensor) -> Tensor:
@@ -44,8 +44,7 @@ class Decoder(nn.Module):
         self.embed = nn.Linear(WIDTH, width)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
         nn.init.normal_(self.mask_token, std=0.02)
-        grid = [SIZE // PATCH, SIZE // PATCH]
-        positions = build_sincos2d_pos_embed(grid, width, interleave_sin_cos=False)
+        positions = build_sincos2d_pos_embed([GRID, GRID], width, interleave_sin_cos=False)
         self.register_buffer("positions", positions[None], persistent=False)
         self.blocks = nn.Sequential(*(Block(width, heads, qkv_bias=True) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)

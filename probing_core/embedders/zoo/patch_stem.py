@@ -17,7 +17,7 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from probing_core.embedders.zoo.sizes import PATCH, SIZE, WIDTH
+from probing_core.embedders.zoo.sizes import GRID, PATCH, SIZE, TOKENS, WIDTH
 from probing_core.embedders.zoo.vit import build_vit
 
 DEPTH = 4
@@ -26,8 +26,6 @@ KERNELS = (4, 2, 2)
 
 WIDTHS = (96, 128)
 """Channels between the maps; the last map gives the token."""
-
-GRID = SIZE // PATCH
 
 RECTIFIER_GAIN = math.sqrt(2 / (1 - 1 / math.pi))
 """Keeps the variance over random weights of what a rectifier gives out (Brock et al. 2021, NF-ResNets)."""
@@ -82,7 +80,7 @@ def cut_cells(images: Tensor) -> Tensor:
     rows_and_columns = (GRID, outer, middle, inner)
     x = images.permute(0, 2, 3, 1).reshape(len(images), *rows_and_columns, *rows_and_columns, 3)
     x = x.permute(0, 1, 5, 2, 6, 3, 7, 4, 8, 9)
-    return x.reshape(len(images), GRID**2, outer**2, middle**2, inner**2 * 3)
+    return x.reshape(len(images), TOKENS, outer**2, middle**2, inner**2 * 3)
 
 
 def init_patch_stem_vit(seed: int) -> VisionTransformer:
@@ -95,11 +93,14 @@ def init_patch_stem_vit(seed: int) -> VisionTransformer:
 
 
 @torch.no_grad()
-def init_maps(maps: Sequence[nn.Conv2d]) -> None:
+def init_maps(maps: Sequence[nn.Conv2d], gain: float = RECTIFIER_GAIN) -> None:
     """Random filters of equal norm, scaled so that variance stays from map to map; half of them have no constant part.
 
     A filter whose weights sum to 0 over the cell, channel by channel, does not respond to constant color: it measures
     detail. Those of a random draw nearly all measure the mean color.
+
+    Args:
+        gain: of the function between the maps.
     """
     for position, layer in enumerate(maps):
         weight = layer.weight
@@ -108,9 +109,9 @@ def init_maps(maps: Sequence[nn.Conv2d]) -> None:
         weight[:half] -= weight[:half].mean(dim=(2, 3), keepdim=True)
         weight /= weight.pow(2).sum(dim=(1, 2, 3), keepdim=True).sqrt()
         if position:
-            weight *= RECTIFIER_GAIN
+            weight *= gain
         else:
             weight[:half] *= DETAIL_GAIN
             weight[half:] *= LEVEL_GAIN
-        assert layer.bias is not None
-        layer.bias.zero_()
+        if layer.bias is not None:
+            layer.bias.zero_()

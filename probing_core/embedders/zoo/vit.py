@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from probing_core.embedders.base import Preprocessing
 from probing_core.embedders.network.embedder import Network, NetworkEmbedder
-from probing_core.embedders.zoo.sizes import DEPTH, HEADS, PATCH, SIZE, WIDTH
+from probing_core.embedders.zoo.sizes import DEPTH, GRID, HEADS, PATCH, SIZE, WIDTH
 
 if TYPE_CHECKING:
     import torch
@@ -68,8 +68,7 @@ def build_vit(depth: int, stem: Callable[..., nn.Module] | None = None) -> Visio
         fc_norm=False,  # tokens are normalized before the mean, so that decoders receive them normalized too
         embed_layer=stem or PatchEmbed,
     )
-    grid = [SIZE // PATCH, SIZE // PATCH]
-    vit.pos_embed = torch.nn.Parameter(build_sincos2d_pos_embed(grid, WIDTH, interleave_sin_cos=False)[None])
+    vit.pos_embed = torch.nn.Parameter(build_sincos2d_pos_embed([GRID, GRID], WIDTH, interleave_sin_cos=False)[None])
     return vit
 
 
