@@ -25,11 +25,18 @@ from torch import Tensor
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders.zoo.vit import ViTEmbedder, normalize
-from probing_core.pretraining.base import Objective
 from probing_core.pretraining.fine_gate import measure_fine
 from probing_core.pretraining.gate import measure
-from probing_core.pretraining.loop import count_flops, make_optimizer, schedule, step_generator
-from probing_core.pretraining.pictures import Pictures, batch_indices, gather
+from probing_core.pretraining.loop import (
+    choose_attention,
+    count_flops,
+    make_optimizer,
+    read_batch,
+    schedule,
+    step_generator,
+    take_step,
+)
+from probing_core.pretraining.pictures import Pictures, gather
 from probing_core.pretraining.recipe import PretrainingRecipe, load_recipe
 from probing_core.pretraining.run import build
 from probing_core.runs.progress import SILENT
@@ -102,43 +109,18 @@ def train(
     """The encoder after as many steps as ``flops`` allow."""
     objective = build(recipe, pictures.rows, seed)
     objective.encoder = CANDIDATES[name].init(seed)
-    for module in objective.modules():
-        if hasattr(module, "fused_attn"):
-            module.fused_attn = False  # type: ignore[assignment]
-    images, indices = read(pictures, 0, seed)
-    steps = max(1, round(flops / count_flops(objective, (images, indices))))
+    cpu = torch.device("cpu")
+    choose_attention(objective, cpu)
+    steps = max(1, round(flops / count_flops(objective, read_batch(pictures, 0, BATCH, seed, cpu))))
     optimizer = make_optimizer(objective, recipe)
     objective.train()
     began = time.perf_counter()
     for step in range(steps):
-        _step(objective, optimizer, recipe, read(pictures, step, seed), step, steps, seed)
+        rate = recipe.learning_rate * schedule(step, steps, WARM_UP)
+        data, generator = read_batch(pictures, step, BATCH, seed, cpu), step_generator(seed, step, cpu)
+        take_step(objective, optimizer, data, generator, rate, recipe.clip, "bfloat16")
     seconds = round(time.perf_counter() - began)
     return objective.encoder, {"seen": steps * BATCH, "seconds": seconds}
-
-
-def _step(
-    objective: Objective,
-    optimizer: torch.optim.Optimizer,
-    recipe: PretrainingRecipe,
-    data: tuple[Tensor, Tensor],
-    step: int,
-    steps: int,
-    seed: int,
-) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = recipe.learning_rate * schedule(step, steps, WARM_UP)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = objective(*data, step_generator(seed, step, torch.device("cpu")))["loss"]
-    optimizer.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(objective.parameters(), recipe.clip)
-    optimizer.step()
-    objective.after_step()
-
-
-def read(pictures: Pictures, step: int, seed: int) -> tuple[Tensor, Tensor]:
-    indices = batch_indices(step, len(pictures.rows), BATCH, seed)
-    return torch.from_numpy(np.ascontiguousarray(pictures.pixels[indices])), torch.from_numpy(indices)
 
 
 def whole_pictures(pictures: Pictures) -> Iterator[Tensor]:

@@ -1,4 +1,4 @@
-"""The pictures of a training: decoded once, kept on disk, read in an order that is the same for every objective."""
+"""The pictures of a training: decoded once, stored on disk, read in an order that is the same for every objective."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from probing_core.corpora.base import Corpus
 from probing_core.embedders.network.preprocessing import resize_and_crop
 from probing_core.embedders.zoo.vit import PREPROCESSING
 from probing_core.errors import BadCorpus
+from probing_core.runs.atomic import written_atomically
 from probing_core.runs.progress import Progress
-from probing_core.runs.store import TEMPORARY
 
 SIDE = 144
-"""Pixels of the side of the kept pictures: a little more than the encoder's 128, since crops cut some away."""
+"""Pixels of the side of the stored pictures: a little more than the encoder's 128, since crops cut some away."""
 
 FEWEST = 8
 
@@ -44,6 +44,7 @@ def gather(corpus: Corpus, folder: Path, progress: Progress) -> Pictures:
     Raises:
         BadCorpus: there are fewer than `FEWEST`.
         BadImage: a picture cannot be read.
+        BadRun: the disk is full.
     """
     rows = corpus.rows
     if (rows["split"] == "pretrain").any():
@@ -61,13 +62,12 @@ def gather(corpus: Corpus, folder: Path, progress: Progress) -> Pictures:
 
 def _decode(corpus: Corpus, rows: pd.DataFrame, path: Path, progress: Progress) -> None:
     square = replace(PREPROCESSING, size=(SIDE, SIDE))
-    temporary = path.with_name(path.name + TEMPORARY)
-    pixels = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(rows), 3, SIDE, SIDE))
-    for position, image_id in enumerate(rows["image_id"]):
-        pixels[position] = resize_and_crop(corpus.load(image_id), square).transpose(2, 0, 1)
-        progress.update("decode", position + 1, len(rows), "Decoding pictures")
-    pixels.flush()
-    temporary.replace(path)
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), 3, SIDE, SIDE)}
+    with written_atomically(path) as file:  # not mapped: a full disk would kill the process
+        np.lib.format.write_array_header_1_0(file, header)
+        for done, image_id in enumerate(rows["image_id"], 1):
+            file.write(resize_and_crop(corpus.load(image_id), square).transpose(2, 0, 1).tobytes())
+            progress.update("decode", done, len(rows), "Decoding pictures")
 
 
 def batch_indices(step: int, n: int, batch: int, seed: int) -> np.ndarray:

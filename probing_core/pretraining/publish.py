@@ -25,7 +25,7 @@ from probing_core.errors import BadRun, ProbingError
 from probing_core.pretraining.card import model_card
 from probing_core.pretraining.fine_gate import UNTRAINED, measure_fine
 from probing_core.pretraining.gate import Gate, measure
-from probing_core.pretraining.loop import Facts, read_facts, read_log
+from probing_core.pretraining.loop import ENCODER_FILE, Facts, read_facts, read_log
 from probing_core.runs.store import write_atomically
 
 NEEDED = {"supervised": 20.0, "clip": 20.0}
@@ -64,7 +64,7 @@ def publish(trainings: Sequence[Path], corpus: Corpus) -> dict[str, Gate]:
 
 
 def _weights(training: Path) -> Path:
-    return training / "encoder.safetensors"
+    return training / ENCODER_FILE
 
 
 def _trained(training: Path, facts: Facts) -> LoadedEmbedder:

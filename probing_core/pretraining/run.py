@@ -17,7 +17,7 @@ from probing_core.pretraining.align import ALIGN
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.can import CAN
 from probing_core.pretraining.clip import CLIP
-from probing_core.pretraining.loop import Facts, train
+from probing_core.pretraining.loop import ENCODER_FILE, Facts, train
 from probing_core.pretraining.mae import MAE
 from probing_core.pretraining.pictures import gather
 from probing_core.pretraining.recipe import PretrainingRecipe, load_recipe
@@ -51,7 +51,7 @@ def run(
     if steps is not None and steps < 1:
         raise BadConfig(f"The number of steps must be 1 or more; got {steps}.")
     where = resolve_device(device)
-    path = out / "encoder.safetensors"
+    path = out / ENCODER_FILE
     with Store(out).locked():
         pictures = gather(corpus, out, progress)
         objective = build(recipe, pictures.rows, seed)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from probing_core.errors import BadConfig, BadCorpus, ProbingError, UnknownName
+from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError, UnknownName
 from probing_core.pretraining import loop, pretrain
 from probing_core.pretraining.loop import count_flops, read_facts, read_log, schedule
 from probing_core.pretraining.pictures import batch_indices, gather
@@ -124,6 +125,29 @@ def test_a_loss_that_is_not_finite_stops_the_training(drawn, tmp_path: Path) -> 
         objective.head.weight.fill_(float("nan"))
     with pytest.raises(ProbingError, match="nan at step 0"):
         loop.train(recipe, objective, pictures, tmp_path, seed=0, steps=1, device=torch.device("cpu"), progress=SILENT)
+
+
+@pytest.mark.usefixtures("_save_often")
+def test_a_full_disk_is_one_sentence_and_the_training_goes_on_from_what_was_complete(drawn, tmp_path: Path) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    class Fill(Progress):
+        def update(self, stage: str, done: int, total: int, message: str = "") -> None:
+            if (stage, done) in (("decode", 1), ("pretrain", 3)):
+                patch.setattr(os, "fsync", full)
+
+    for file in ("npy", "checkpoint.pt"):
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            pytest.raises(BadRun, match=f"{file}' could not be written: No space"),
+        ):
+            pretrain("supervised", drawn, tmp_path / "full", steps=4, progress=Fill())
+        assert not [path for path in (tmp_path / "full").iterdir() if path.name.endswith(TEMPORARY)]
+        gather(drawn, tmp_path / "full", SILENT)
+    pretrain("supervised", drawn, tmp_path / "full", steps=4)
+    pretrain("supervised", drawn, tmp_path / "whole", steps=4)
+    assert outcome(tmp_path / "full") == outcome(tmp_path / "whole")
 
 
 def test_only_the_pretrain_split_is_read(drawn, tmp_path: Path) -> None:
