@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import urllib.error
 import urllib.request
@@ -9,6 +10,16 @@ from http.client import HTTPException
 
 PATIENCE_S = 3.0
 """Seconds within which a server must answer."""
+
+
+def hub_address() -> str:
+    """Of the Hugging Face hub, or of the mirror that the environment names."""
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+
+
+def hub_is_forbidden() -> bool:
+    """Whether the environment forbids the network to Hugging Face's libraries."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def answers(url: str, seconds: float = PATIENCE_S) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from probing_core.corpora.base import Corpus, CorpusKind
 from probing_core.corpora.storage import Storage, is_address
-from probing_core.corpora.table import content_digest, fingerprint, make_rows
+from probing_core.corpora.table import DigestedCorpus, content_digest
 from probing_core.errors import BadCorpus, BadImage
 from probing_core.images import Image, check, read_bytes, read_image, size_error
 from probing_core.paths import leads_out, user_path
@@ -17,24 +17,21 @@ from probing_core.paths import leads_out, user_path
 SPLITS = {"train", "val", "test"}
 
 
-class PictureFiles(Corpus):
+class PictureFiles(DigestedCorpus):
     """Pictures that are files below one place, by the order of their names.
 
     The first subfolder is the label (none: no label). If the subfolders are exactly train, val and test, they are
     the splits and the labels are below them. Hidden files are ignored; files that are no pictures are listed in
-    ``skipped``. Copies of a picture (same bytes) share their base image. Every file is read once for
-    the fingerprint, none is decoded: a picture that is damaged inside is refused by `load` alone.
+    ``skipped``. None is decoded: a picture that is damaged inside is refused by `load` alone.
     """
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self.skipped: list[tuple[str, str]] = []
-        self._digests: list[bytes] = []
-        self.rows = make_rows(self._read(sorted(self._files(), key=PurePosixPath.as_posix)))
+        super().__init__(name)
+        self._read(sorted(self._files(), key=PurePosixPath.as_posix))
+        labels = self._finish()
         if self.rows.empty:
             raise BadCorpus(f"{name} holds no picture that can be read. {self._first_reason()}")
-        labels = self.rows["label"][self.rows["label"] != ""].nunique()
-        self.description = f"{len(self.rows)} pictures of a folder, {labels or 'no'} labels"
+        self.description = f"{len(self.rows)} pictures of a folder, {labels}"
 
     @abstractmethod
     def _files(self) -> Iterator[PurePosixPath]:
@@ -44,35 +41,19 @@ class PictureFiles(Corpus):
     def _contents(self, image_ids: Sequence[str]) -> Iterator[bytes | BadImage]:
         """The bytes of each file, or why they are no picture's."""
 
-    def _read(self, files: list[PurePosixPath]) -> dict[str, list[str]]:
-        """The columns of the files; reads each file once and stores its digest."""
+    def _read(self, files: list[PurePosixPath]) -> None:
+        """Takes the files that are pictures; reads each of them once."""
         has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLITS
         if has_splits:
             beside = [file for file in files if len(file.parts) == 1]
             self.skipped += [(str(file), "lies beside the folders train, val and test") for file in beside]
             files = [file for file in files if len(file.parts) > 1]
         files = [file for file in files if self._is_named(file.as_posix())]
-        first_with: dict[bytes, tuple[str, str]] = {}
-        columns: dict[str, list[str]] = {"image_id": [], "base_id": [], "label": [], "split": []}
         for file, content in zip(files, self._contents([file.as_posix() for file in files]), strict=True):
-            image_id = file.as_posix()
             split, *folders = file.parts[:-1] if has_splits else ("", *file.parts[:-1])
-            digest = self._digest(image_id, content)
-            if digest is None:
-                continue
-            base_id, base_split = first_with.setdefault(digest, (image_id, split))
-            if split != base_split:
-                self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
-                continue
-            self._digests.append(digest)
-            row = (image_id, base_id, folders[0] if folders else "", split)
-            for column, value in zip(columns.values(), row, strict=True):
-                column.append(value)
-        return columns
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint(self.rows, self._digests)
+            digest = self._digest(file.as_posix(), content)
+            if digest is not None:
+                self._take(file.as_posix(), digest, folders[0] if folders else "", split)
 
     def _is_named(self, image_id: str) -> bool:
         """Whether the name is valid Unicode; if not, it is listed in ``skipped``."""

@@ -8,26 +8,24 @@ column holds pictures and which labels stands in the files' metadata. A token fo
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from probing_core.corpora.base import Corpus, CorpusKind
+from probing_core.corpora.base import CorpusKind
 from probing_core.corpora.parquet import CACHED_GROUPS, MAX_GROUP_BYTES
 from probing_core.corpora.storage import Storage
-from probing_core.corpora.table import content_digest, fingerprint, make_rows
+from probing_core.corpora.table import DigestedCorpus, content_digest
 from probing_core.errors import BadCorpus, one_line
 from probing_core.images import Image, read_image
-from probing_core.network import PATIENCE_S, answers
+from probing_core.network import PATIENCE_S, answers, hub_address, hub_is_forbidden
 
 CONVERTED = "hf://datasets/{}@refs%2Fconvert%2Fparquet"
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
@@ -43,47 +41,30 @@ class Group:
     rows: int
 
 
-class HuggingFaceCorpus(Corpus):
+class HuggingFaceCorpus(DigestedCorpus):
     """The pictures of one configuration, in the order of its files.
 
-    An image's id is its split and its number there. Copies of a picture (same bytes) share their base image; they must
-    share their split, too, or the later one is listed in ``skipped``.
+    An image's id is its split and its number there.
     """
 
     def __init__(self, name: str, storage: Storage, configuration: str = "") -> None:
-        self.name = name
-        self.skipped: list[tuple[str, str]] = []
+        super().__init__(name)
         self._storage = storage
         self._lock = threading.Lock()
-        self._cached: OrderedDict[tuple[str, int], pa.ChunkedArray] = OrderedDict()
+        self._last_read = lru_cache(CACHED_GROUPS)(lambda group: self._table(group, [self._picture]).column(0))
         self._places: dict[str, tuple[Group, int]] = {}
-        self._digests: list[bytes] = []
         files = _files_by_split(name, storage, configuration)
         self._picture, label, names = self._columns(files)
-        columns: dict[str, list[str]] = {"image_id": [], "base_id": [], "label": [], "split": []}
-        first_with: dict[bytes, tuple[str, str]] = {}
         for split, paths in files.items():
+            ours = SPLITS[split] if set(files) == set(SPLITS) else ""
             for image_id, group, row, picture, value in self._read(split, paths, label):
-                digest = content_digest(picture)
-                ours = SPLITS[split] if set(files) == set(SPLITS) else ""
-                base_id, base_split = first_with.setdefault(digest, (image_id, ours))
-                if base_split != ours:
-                    self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
-                    continue
-                self._places[image_id] = group, row
-                self._digests.append(digest)
                 text = names[value] if names and isinstance(value, int) and 0 <= value < len(names) else value
-                row_values = (image_id, base_id, "" if text is None else str(text), ours)
-                for column, each in zip(columns.values(), row_values, strict=True):
-                    column.append(each)
-        self.rows = make_rows(columns)
+                if self._take(image_id, content_digest(picture), "" if text is None else str(text), ours):
+                    self._places[image_id] = group, row
+        self._finish()
         if self.rows.empty:
             raise BadCorpus(f"{name} holds no picture.")
         self.description = f"{len(self.rows)} pictures of a data set of the Hugging Face hub"
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint(self.rows, self._digests)
 
     def load(self, image_id: str) -> Image:
         group, row = self._places[image_id]
@@ -116,14 +97,8 @@ class HuggingFaceCorpus(Corpus):
 
     def _pictures(self, group: Group) -> pa.ChunkedArray:
         """The pictures of one row group; the last few stay in memory."""
-        key = group.path, group.index
-        with self._lock:
-            if key not in self._cached:
-                self._cached[key] = self._table(group, [self._picture]).column(0)
-                while len(self._cached) > CACHED_GROUPS:
-                    self._cached.popitem(last=False)
-            self._cached.move_to_end(key)
-            return self._cached[key]
+        with self._lock:  # of several threads that ask at once, one reads
+            return self._last_read(group)
 
     def _table(self, group: Group, columns: list[str]) -> pa.Table:
         return self._storage.scan(
@@ -183,8 +158,8 @@ def _open(argument: str) -> HuggingFaceCorpus:
 
 def require_answer(argument: str) -> None:
     """Raises `BadCorpus` within seconds where the hub cannot be reached: its library tries for long."""
-    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE") or not answers(hub, PATIENCE_S):
+    hub = hub_address()
+    if hub_is_forbidden() or not answers(hub, PATIENCE_S):
         raise BadCorpus(
             f"hf:{argument} is streamed from {hub}, which does not answer (or HF_HUB_OFFLINE forbids it); use a "
             f"machine with a network, or name a folder or Parquet file."

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +43,7 @@ class ParquetCorpus(Corpus):
         self.name = f"parquet:{path}"
         self._file = _open(path)
         self._lock = threading.Lock()
-        self._groups: OrderedDict[int, pa.ChunkedArray] = OrderedDict()
+        self._last_read = lru_cache(CACHED_GROUPS)(partial(_read, self._file, self.name, ["image"]))
         _check_columns(self._file, path)
         self.rows = _rows(self._file, path)
         self._place = {image_id: number for number, image_id in enumerate(self.rows["image_id"])}
@@ -67,13 +66,8 @@ class ParquetCorpus(Corpus):
 
     def _pictures(self, group: int) -> pa.ChunkedArray:
         """The ``image`` column of one row group; the last few stay in memory."""
-        with self._lock:
-            if group not in self._groups:
-                self._groups[group] = _read(self._file, self.name, ["image"], group).column(0)
-                while len(self._groups) > CACHED_GROUPS:
-                    self._groups.popitem(last=False)
-            self._groups.move_to_end(group)
-            return self._groups[group]
+        with self._lock:  # of several threads that ask at once, one reads
+            return self._last_read(group).column(0)
 
     def _all_bytes(self) -> Iterator[bytes]:
         for group in range(self._file.num_row_groups):
@@ -168,8 +162,7 @@ def _rows(file: pq.ParquetFile, path: Path) -> pd.DataFrame:
         "geometry": ~flat,
         "why_not": ["; ".join(filter(None, row)) for row in reasons.itertuples(index=False)],
     }
-    further = {name: text[name] for name in ("style",) if name in text}
-    further |= {name: flags[name] for name in ("held_out_class",) if name in flags}
+    further = {name: column for name, column in (text | flags).items() if name in ("style", "held_out_class")}
     further |= {name: pc.fill_null(table[name], 0).to_numpy() for name in SIZES if name in present}
     return make_rows(columns | further)
 

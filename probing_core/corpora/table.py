@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from probing_core.corpora.base import COLUMNS
+from probing_core.corpora.base import COLUMNS, Corpus
 
 FLAGS = ("color", "geometry")
 
@@ -38,3 +38,37 @@ def fingerprint(rows: pd.DataFrame, digests: Iterable[bytes]) -> str:
     for one in digests:
         total.update(one)
     return total.hexdigest()
+
+
+class DigestedCorpus(Corpus):
+    """A corpus whose pictures are all read once, for rows and fingerprint.
+
+    Copies of a picture (same bytes) share their base image. They must share their split, too, or the later one is
+    listed in ``skipped``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.skipped: list[tuple[str, str]] = []
+        self._taken: list[tuple[str, str, str, str]] = []
+        self._digests: list[bytes] = []
+        self._first_with: dict[bytes, tuple[str, str]] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.rows, self._digests)
+
+    def _take(self, image_id: str, digest: bytes, label: str, split: str = "") -> bool:
+        """Adds a picture of this `content_digest`; whether it was taken."""
+        base_id, base_split = self._first_with.setdefault(digest, (image_id, split))
+        if split != base_split:
+            self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
+            return False
+        self._taken.append((image_id, base_id, label, split))
+        self._digests.append(digest)
+        return True
+
+    def _finish(self) -> str:
+        """Makes ``rows`` of what was taken; how many labels there are, in words."""
+        self.rows = make_rows(pd.DataFrame(self._taken, columns=["image_id", "base_id", "label", "split"]))
+        return f"{len(set(self.rows['label']) - {''}) or 'no'} labels"

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from probing_core.corpora.base import Corpus, CorpusKind
+from probing_core.corpora.base import CorpusKind
 from probing_core.corpora.storage import Storage, is_address
-from probing_core.corpora.table import content_digest, fingerprint, make_rows
+from probing_core.corpora.table import DigestedCorpus, content_digest
 from probing_core.errors import BadCorpus, BadImage, one_line
 from probing_core.images import Image, check, read_image, size_error
 from probing_core.paths import user_path
@@ -44,40 +44,28 @@ class Place:
     end: int
 
 
-class WebDatasetCorpus(Corpus):
+class WebDatasetCorpus(DigestedCorpus):
     """The pictures of shards, in their order.
 
     An image's id is its name without what follows the first dot; where two shards use one name, the later one is
-    listed in ``skipped``. Copies of a picture (same bytes) share their base image. No sample has a split.
+    listed in ``skipped``. No sample has a split.
     """
 
     def __init__(self, address: str) -> None:
-        self.name = f"webdataset:{address}"
-        self.skipped: list[tuple[str, str]] = []
+        super().__init__(f"webdataset:{address}")
         self._shards = _shards(address)
         self._places: dict[str, Place] = {}
-        self._digests: list[bytes] = []
-        rows: dict[str, tuple[str, str]] = {}
-        first_with: dict[bytes, str] = {}
         for number in range(len(self._shards)):
             for image_id, (place, digest, label) in self._read(number).items():
-                if image_id in rows:
+                if image_id in self._places:
                     self.skipped.append((image_id, "another shard has a picture of this name"))
-                    continue
-                self._places[image_id] = place
-                self._digests.append(digest)
-                rows[image_id] = first_with.setdefault(digest, image_id), label
-        if not rows:
+                elif self._take(image_id, digest, label):
+                    self._places[image_id] = place
+        labels = self._finish()
+        if self.rows.empty:
             reason = f"The first file that was skipped: {self.skipped[0][1]}" if self.skipped else "They are empty."
             raise BadCorpus(f"{self.name} holds no picture that can be read. {reason}")
-        bases, labels = zip(*rows.values(), strict=True)
-        self.rows = make_rows({"image_id": list(rows), "base_id": list(bases), "label": list(labels)})
-        kinds = len(set(labels) - {""}) or "no"
-        self.description = f"{len(rows)} pictures of {len(self._shards)} shards, {kinds} labels"
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint(self.rows, self._digests)
+        self.description = f"{len(self.rows)} pictures of {len(self._shards)} shards, {labels}"
 
     def load(self, image_id: str) -> Image:
         place = self._places[image_id]
@@ -157,7 +145,7 @@ def _label(kind: str, data: bytes) -> str:
     if kind == "json":
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return ""
         text = str(found.get("label", "")) if isinstance(found, dict) else ""
     return text if "\n" not in text and text.isprintable() else ""

@@ -13,11 +13,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from probing_core.embedders.base import Availability
 from probing_core.errors import ModelUnavailable, one_line
-from probing_core.network import PATIENCE_S, answers
+from probing_core.network import PATIENCE_S, answers, hub_address, hub_is_forbidden
 
 WEIGHT_FILES = (
     "model.safetensors",
@@ -58,14 +60,33 @@ def cached_url(url: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def on_disk(repo: str, size_mb: float = 0.0) -> Availability:
-    """Whether ``repo`` can be used without the network; ``size_mb`` is 0 where unknown."""
-    return Availability(True) if cached_folder(repo) else _to_download(size_mb, _host(_endpoint()), repo)
+def on_disk(source: str, size_mb: float = 0.0) -> Availability:
+    """Whether the weights at ``source`` can be used without the network.
+
+    Args:
+        source: a Hugging Face repository, or the address of a file.
+        size_mb: megabytes to download; 0 where unknown.
+    """
+    if cached_url(source) if _is_url(source) else cached_folder(source):
+        return Availability(True)
+    host, what = (_host(source), source.rsplit("/", 1)[-1]) if _is_url(source) else (_host(hub_address()), source)
+    size = f"{size_mb:.0f} MB" if size_mb else "its weights"
+    return Availability(False, f"not on disk; naming it in a run downloads {size} from {host} ({what})", host)
 
 
-def url_on_disk(url: str, size_mb: float = 0.0) -> Availability:
-    """Whether the file of ``url`` can be used without the network; ``size_mb`` is 0 where unknown."""
-    return Availability(True) if cached_url(url) else _to_download(size_mb, _host(url), url.rsplit("/", 1)[-1])
+def published_at(source: str, size_mb: float = 0.0) -> dict[str, Any]:
+    """What an `EmbedderSpec` states of weights that lie at ``source``; arguments as of `on_disk`."""
+    where = source if _is_url(source) else f"Hugging Face {source}"
+    return {"weights": where, "download_mb": size_mb, "check": partial(on_disk, source, size_mb)}
+
+
+def fetch_weights(source: str, model: str) -> Path:
+    """The file of weights at ``source`` (see `on_disk`), downloaded if it is not on disk.
+
+    Raises:
+        ModelUnavailable: as of `fetch_url`, `fetch_repository` and `find_weights`.
+    """
+    return fetch_url(source, model) if _is_url(source) else find_weights(fetch_repository(source, model), model)
 
 
 def fetch_repository(repo: str, model: str) -> Path:
@@ -147,7 +168,7 @@ def require_host(url: str, model: str) -> None:
     if not _downloads.get():
         raise ModelUnavailable(f"'{model}' is not on disk, and whoever asks for it may not download it.")
     remedy = "run it once with the network, copy the cache folder, or give a local file with @weights=PATH"
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if hub_is_forbidden():
         raise ModelUnavailable(f"'{model}' is not on disk, and HF_HUB_OFFLINE forbids the network; {remedy}.")
     if not answers(f"https://{_host(url)}", PATIENCE_S):
         raise ModelUnavailable(
@@ -168,7 +189,7 @@ def _newest(snapshots: Sequence[Path]) -> Path | None:
 
 
 def _fetch(repo: str, model: str, choose: Callable[[Sequence[str]], list[str]]) -> Path:
-    require_host(_endpoint(), model)
+    require_host(hub_address(), model)
     from huggingface_hub import HfApi, snapshot_download
 
     try:
@@ -178,13 +199,8 @@ def _fetch(repo: str, model: str, choose: Callable[[Sequence[str]], list[str]]) 
         raise ModelUnavailable(f"'{model}' could not be fetched: {_hub_reason(error, repo)}") from error
 
 
-def _to_download(size_mb: float, host: str, what: str) -> Availability:
-    size = f"{size_mb:.0f} MB" if size_mb else "its weights"
-    return Availability(False, f"not on disk; naming it in a run downloads {size} from {host} ({what})", host)
-
-
-def _endpoint() -> str:
-    return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+def _is_url(source: str) -> bool:
+    return "://" in source
 
 
 def _host(url: str) -> str:

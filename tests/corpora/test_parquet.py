@@ -79,7 +79,7 @@ def test_pictures_load_in_any_order_and_from_threads(group: int, tmp_path: Path)
     with ThreadPoolExecutor(8) as pool:
         loaded = list(pool.map(lambda n: corpus.load(f"id-{n}"), order))
     assert all(np.array_equal(image, made(n)) for image, n in zip(loaded, order, strict=True))
-    assert len(corpus._groups) <= parquet.CACHED_GROUPS
+    assert corpus._last_read.cache_info().currsize <= parquet.CACHED_GROUPS
 
 
 def test_the_fingerprint_is_of_contents_not_of_place_or_row_groups(tmp_path: Path) -> None:

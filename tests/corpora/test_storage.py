@@ -202,8 +202,9 @@ def shards(tmp_path) -> Path:
             ("bad.png", b"no picture"),
         )
     )
+    deep = ("6.png", made_png(6)), ("6.json", b"[" * 9000)
     (root / "x-01.tar").write_bytes(
-        shard(("2.png", made_png(8)), ("4.png", made_png(1)), ("4.json", b"{"), ("5.seg.png", made_png(5)))
+        shard(("2.png", made_png(8)), ("4.png", made_png(1)), ("4.json", b"{"), ("5.seg.png", made_png(5)), *deep)
     )
     return root
 
@@ -220,7 +221,7 @@ def test_shards_are_read_here_and_at_an_address(server, shards, place):
     }[place]
     corpus = open_corpus(f"webdataset:{address}")
     rows = corpus.rows.set_index("image_id")
-    assert list(rows.index) == (["a/1", "2", "3"] if place == "file" else ["a/1", "2", "3", "4"])
+    assert list(rows.index) == (["a/1", "2", "3"] if place == "file" else ["a/1", "2", "3", "4", "6"])
     assert list(rows["label"][:3]) == ["dog", "7", "cat"]
     assert np.array_equal(corpus.load("2"), made(2))
     assert np.array_equal(corpus.load("3"), made(3))
@@ -228,7 +229,7 @@ def test_shards_are_read_here_and_at_an_address(server, shards, place):
     if place == "file":
         return
     assert rows.at["4", "base_id"] == "a/1"
-    assert rows.at["4", "label"] == ""
+    assert rows.at["4", "label"] == rows.at["6", "label"] == ""
     assert ("2", "another shard has a picture of this name") in corpus.skipped
     assert corpus.fingerprint == open_corpus(f"webdataset:{shards}").fingerprint
 
