@@ -104,11 +104,11 @@ def _check(key: str, value: str, name: str) -> str:
     if key == "pool" and value not in POOLINGS:
         raise BadConfig(f"'@pool={value}' in '{name}': a pooling is one of {', '.join(POOLINGS)}.")
     if key == "layer" and value != "all":
-        if not value.isdecimal() or int(value) < 1:
+        if not value.isdecimal() or len(value) > 9 or int(value) < 1:
             raise BadConfig(f"'@layer={value}' in '{name}': a layer is a whole number from 1, or 'all'.")
         return str(int(value))
     if key == "seed":
-        if not value.isdecimal():
-            raise BadConfig(f"'@seed={value}' in '{name}': a seed is a whole number from 0.")
+        if not value.isdecimal() or len(value) > 20 or int(value) >= 2**64:
+            raise BadConfig(f"'@seed={value}' in '{name}': a seed is a whole number from 0 to 2^64 - 1.")
         return str(int(value))
     return value

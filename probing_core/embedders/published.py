@@ -25,20 +25,17 @@ def _timm(
     download_mb: float,
     role: str = "",
 ) -> EmbedderSpec:
-    repo = f"timm/{model}"
     return EmbedderSpec(
         name=f"timm:{model}",
         family=family,
         objective=objective,
         dim=dim,
         license=license,
-        weights=f"Hugging Face {repo}",
         data=data,
         input_size=input_size,
-        download_mb=download_mb,
         role=role,
         loader=timm.load,
-        check=partial(hub.on_disk, repo, download_mb),
+        **hub.published_at(f"timm/{model}", download_mb),
     )
 
 
@@ -49,14 +46,12 @@ def _open_clip(tag: str, repo: str, data: str, license: str, role: str = "") -> 
         objective="CLIP",
         dim=512,
         license=license,
-        weights=f"Hugging Face {repo}",
         data=data,
         input_size=224,
-        download_mb=599,
         text=True,
         role=role,
         loader=open_clip.load,
-        check=partial(hub.on_disk, repo, 599),
+        **hub.published_at(repo, 599),
     )
 
 
@@ -69,13 +64,11 @@ def _state_dict(
         objective=objective,
         dim=dim,
         license=license,
-        weights=checkpoints.FAMILIES[name].url or f"Hugging Face {checkpoints.FAMILIES[name].repo}",
         data=data,
         input_size=224,
-        download_mb=download_mb,
         role=role,
         loader=checkpoints.load,
-        check=checkpoints.FAMILIES[name].check,
+        **hub.published_at(checkpoints.FAMILIES[name].source, download_mb),
     )
 
 
@@ -146,12 +139,11 @@ PUBLISHED = (
         objective="I-JEPA",
         dim=1280,
         license=NON_COMMERCIAL,
-        weights="https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar",
         data=IN1K,
         input_size=224,
-        download_mb=10300,  # the encoder, its average and the optimizer's two moments: an estimate
         loader=timm.load,
-        check=partial(hub.url_on_disk, "https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar", 10300),
+        # the encoder, its average and the optimizer's two moments: an estimate
+        **hub.published_at("https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar", 10300),
     ),
     _timm("convnextv2_base.fcmae", "ConvNeXt V2-B", "FCMAE", IN1K, NON_COMMERCIAL, 224, 1024, 351),
     _timm("eva02_base_patch14_224.mim_in22k", "EVA-02-B/14", "masked image modeling", IN21K, "MIT", 224, 768, 343),

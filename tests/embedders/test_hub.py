@@ -46,6 +46,13 @@ def test_a_refusal_says_what_to_do(answers, kind, told):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("content", ["{", "[1]", "3"])
+def test_a_configuration_that_cannot_be_read_is_one_sentence(content, tmp_path):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ModelUnavailable, match=r"config\.json that cannot be read"):
+        load_embedder(f"hf:{tmp_path}")
+
+
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(huggingface, "find_spec", lambda _: None)
     with pytest.raises(

@@ -23,7 +23,7 @@ def test_a_name_has_one_canonical_spelling(name, full):
 
 @pytest.mark.parametrize(
     "name", ["", "@pool=mean", "a@pol=mean", "a@pool=max", "a@layer=0", "a@layer=-1", "a@seed=x", "a@weights=",
-             "a@pool=cls@pool=mean"],
+             "a@pool=cls@pool=mean", "a@layer=" + "9" * 5000, "a@seed=" + "9" * 5000, f"a@seed={2**64}"],
 )  # fmt: skip
 def test_bad_names_are_refused(name):
     with pytest.raises(BadConfig):

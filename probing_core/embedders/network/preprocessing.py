@@ -18,14 +18,8 @@ import PIL.Image
 from probing_core.embedders.base import Preprocessing
 from probing_core.transforms.base import Image
 
-FILTERS = {
-    "nearest": PIL.Image.Resampling.NEAREST,
-    "bilinear": PIL.Image.Resampling.BILINEAR,
-    "bicubic": PIL.Image.Resampling.BICUBIC,
-    "lanczos": PIL.Image.Resampling.LANCZOS,
-    "box": PIL.Image.Resampling.BOX,
-    "hamming": PIL.Image.Resampling.HAMMING,
-}
+FILTERS = {kind.name.lower(): kind for kind in PIL.Image.Resampling}
+"""Interpolation, as `Preprocessing` names it -> Pillow's."""
 
 
 def crop_fraction(size: int, resized: int) -> float:

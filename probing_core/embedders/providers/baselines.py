@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import cv2
@@ -45,14 +46,11 @@ class Handcrafted(LoadedEmbedder):
         return {"features": list(FEATURES), "libraries": {"cv2": cv2.__version__, "numpy": np.__version__}}
 
 
-def _load_pixels(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> Pixels:
+def _load_statistics(
+    kind: type[Pixels | Handcrafted], spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str
+) -> LoadedEmbedder:
     refuse_options(spec.name, options)
-    return Pixels(spec.name)
-
-
-def _load_handcrafted(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> Handcrafted:
-    refuse_options(spec.name, options)
-    return Handcrafted(spec.name)
+    return kind(spec.name)
 
 
 def _load_random_vit(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> LoadedEmbedder:
@@ -76,7 +74,7 @@ SPECS = (
         dim=PIXELS_SIDE * PIXELS_SIDE * 3,
         license="MIT (this project)",
         weights="none: the picture at 16 x 16 pixels",
-        loader=_load_pixels,
+        loader=partial(_load_statistics, Pixels),
     ),
     EmbedderSpec(
         name="baseline/handcrafted",
@@ -85,7 +83,7 @@ SPECS = (
         dim=len(FEATURES),
         license="MIT (this project)",
         weights="none: color, sharpness, spectrum and noise statistics",
-        loader=_load_handcrafted,
+        loader=partial(_load_statistics, Handcrafted),
     ),
     EmbedderSpec(
         name="baseline/random-vit",

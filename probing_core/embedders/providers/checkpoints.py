@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probing_core.catalog import suggest
 from probing_core.embedders import hub
-from probing_core.embedders.base import Availability, EmbedderSpec, Preprocessing
+from probing_core.embedders.base import EmbedderSpec, Preprocessing
 from probing_core.embedders.names import ModelName
 from probing_core.embedders.network.embedder import Network, NetworkEmbedder
 from probing_core.embedders.providers import timm as timm_
@@ -47,24 +46,12 @@ class Published:
     Attributes:
         build: tensors, where they come from -> the network with them in it.
         preprocessing: as in the authors' evaluation.
-        repo: a Hugging Face repository, or
-        url: a file; one of the two.
+        source: of the weights (see `hub.on_disk`).
     """
 
     build: Callable[[Mapping[str, torch.Tensor], str], Network]
     preprocessing: Preprocessing
-    repo: str = ""
-    url: str = ""
-
-    def check(self) -> Availability:
-        return hub.on_disk(self.repo) if self.repo else hub.url_on_disk(self.url)
-
-    def fetch(self, model: str) -> Path:
-        return (
-            hub.find_weights(hub.fetch_repository(self.repo, model), model)
-            if self.repo
-            else hub.fetch_url(self.url, model)
-        )
+    source: str
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
@@ -75,7 +62,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
     """
     name = ModelName(spec.name, options)
     published = FAMILIES[spec.name]
-    path = user_path(options["weights"]) if "weights" in options else published.fetch(name.base)
+    path = user_path(options["weights"]) if "weights" in options else hub.fetch_weights(published.source, name.base)
     network = published.build(read_weights(path), str(path))
     return NetworkEmbedder(name.full, network, published.preprocessing, options, device, precision)
 
@@ -91,16 +78,14 @@ def make_spec(name: ModelName) -> EmbedderSpec:
             f"There is no state dict called '{name.base}'.{suggest(name.base, FAMILIES)} "
             f"There are: {', '.join(FAMILIES)}."
         )
-    published = FAMILIES[name.base]
     return EmbedderSpec(
         name=name.base,
         family=name.provider,
         objective=name.model,
         dim=None,
         license="unknown",
-        weights=published.url or f"Hugging Face {published.repo}",
         loader=load,
-        check=published.check,
+        **hub.published_at(FAMILIES[name.base].source),
     )
 
 
@@ -132,8 +117,8 @@ def build_csd(tensors: Mapping[str, torch.Tensor], source: str) -> Network:
     import torch
 
     backbone = {name.removeprefix("backbone."): t for name, t in tensors.items() if name.startswith("backbone.")}
-    if "last_layer_style" not in tensors or "conv1.weight" not in backbone:
-        refuse_misfit(source, ["last_layer_style", "backbone.conv1.weight"], [])
+    needed = ("last_layer_style", "backbone.conv1.weight", "backbone.positional_embedding")
+    refuse_misfit(source, [name for name in needed if name not in tensors], [])
     width, _, patch, _ = backbone["conv1.weight"].shape
     grid = round((len(backbone["positional_embedding"]) - 1) ** 0.5)
     visual = open_clip.transformer.VisionTransformer(
@@ -170,16 +155,16 @@ def _slip(name: str) -> Published:
     return Published(
         lambda tensors, source: build_slip(tensors, source, width, heads),
         IMAGENET,
-        url=f"https://dl.fbaipublicfiles.com/slip/{name}.pt",
+        f"https://dl.fbaipublicfiles.com/slip/{name}.pt",
     )
 
 
 _SIMCLR = Published(
     build_simclr,
     Preprocessing(size=(224, 224), crop=0.875),  # values stay in [0, 1]: SimCLR subtracts no mean
-    repo="lightly-ai/simclrv1-imagenet1k-resnet50-1x",
+    "lightly-ai/simclrv1-imagenet1k-resnet50-1x",
 )
-_CSD = Published(build_csd, OPENAI, repo="tomg-group-umd/CSD-ViT-L")
+_CSD = Published(build_csd, OPENAI, "tomg-group-umd/CSD-ViT-L")
 
 FAMILIES: dict[str, Published] = {
     "simclr:resnet50": _SIMCLR,

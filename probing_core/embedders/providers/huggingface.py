@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL.Image import Resampling
 
 from probing_core.embedders import hub
 from probing_core.embedders.base import Availability, EmbedderSpec, Preprocessing
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 PREFIXES = ("hf",)
 """What is before the colon of these names."""
-
-FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
-"""Pillow's numbers, which processors keep under ``resample``."""
 
 NO_CODE = {"trust_remote_code": False}
 """Without it the library asks on the terminal whether the repository's own code may run."""
@@ -63,16 +61,15 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
         processor = transformers.AutoImageProcessor.from_pretrained(
             _processor_folder(folder, name), local_files_only=True, **NO_CODE
         )
+        settings = preprocessing(processor)
     except ModelUnavailable:
         raise
     except Exception as error:
         raise ModelUnavailable(
-            f"'{name.base}' has no image processor that can be read ({one_line(error)}); "
+            f"'{name.base}' has no image processor that can be read ({type(error).__name__}: {one_line(error)}); "
             f"expected a preprocessor_config.json beside its weights."
         ) from error
-    return NetworkEmbedder(
-        name.full, network(model, processor, folder), preprocessing(processor), options, device, precision
-    )
+    return NetworkEmbedder(name.full, network(model, processor, folder), settings, options, device, precision)
 
 
 def _locate(name: ModelName) -> tuple[Path, Path | None]:
@@ -169,7 +166,7 @@ def preprocessing(processor: Any) -> Preprocessing:
         size=(size["height"], size["width"]),
         resize=resize if config.get("do_resize", True) else "none",  # type: ignore[arg-type]
         crop=crop,
-        interpolation=FILTERS[int(config.get("resample", 3))],
+        interpolation=Resampling(int(config.get("resample", 3))).name.lower(),
         mean=tuple((m + offset) / factor for m in mean),  # type: ignore[arg-type]
         std=tuple(s / factor for s in std),  # type: ignore[arg-type]
     )
@@ -282,7 +279,10 @@ def _text(model: nn.Module, folder: Path) -> Callable[[Sequence[str]], torch.Ten
 def _refuse_other_libraries(folder: Path, name: ModelName) -> None:
     """Points to the right provider where a repository is of another library."""
     path = folder / "config.json"
-    config = json.loads(path.read_text()) if path.is_file() else {}
+    try:
+        config = dict(json.loads(path.read_text())) if path.is_file() else {}
+    except (TypeError, ValueError) as error:
+        raise ModelUnavailable(f"'{name.base}' has a config.json that cannot be read ({one_line(error)}).") from error
     if "model_type" in config:
         return
     provider = (

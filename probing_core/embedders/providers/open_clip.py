@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from probing_core.embedders.base import EmbedderSpec, Preprocessing
 from probing_core.embedders.names import ModelName, local_folder
 from probing_core.embedders.network.embedder import Network, NetworkEmbedder
 from probing_core.embedders.providers import timm
+from probing_core.embedders.providers.timm import HUB
 from probing_core.embedders.weights import read_weights, refuse_torch_misfit
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName, one_line
 from probing_core.paths import user_path
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 PREFIXES = ("open_clip",)
 """What is before the colon of these names."""
-
-HUB = "hf-hub:"
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
@@ -129,15 +128,9 @@ def make_spec(name: ModelName) -> EmbedderSpec:
     if folder := local_folder(name.model):
         return replace(spec, family="open_clip", weights=f"the folder {folder}")
     if name.model.startswith(HUB):
-        repo = name.model.removeprefix(HUB)
-        return replace(spec, family="open_clip", weights=f"Hugging Face {repo}", check=partial(hub.on_disk, repo))
+        return replace(spec, family="open_clip", **hub.published_at(name.model.removeprefix(HUB)))
     tag = _tag(name)
-    if not tag:
-        return spec
-    if tag.get("hf_hub"):
-        repo = _repository(tag["hf_hub"])
-        return replace(spec, weights=f"Hugging Face {repo}", check=partial(hub.on_disk, repo))
-    return replace(spec, weights=tag["url"], check=partial(hub.url_on_disk, tag["url"]))
+    return replace(spec, **hub.published_at(_repository(tag) or tag["url"])) if tag else spec
 
 
 def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
@@ -151,9 +144,9 @@ def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
     architecture = name.model.split("/")[0]
     if "weights" in name.options:
         return architecture, user_path(name.options["weights"]), tag
-    if repo := tag.get("hf_hub"):
-        snapshot = hub.fetch_repository(_repository(repo), name.base)
-        named = snapshot / repo.rsplit("/", 1)[-1]
+    if repo := _repository(tag):
+        snapshot = hub.fetch_repository(repo, name.base)
+        named = snapshot / tag["hf_hub"].rsplit("/", 1)[-1]
         return architecture, named if named.is_file() else hub.find_weights(snapshot, name.base), tag
     return architecture, hub.fetch_url(tag["url"], name.base), tag
 
@@ -185,9 +178,9 @@ def _tag(name: ModelName) -> Mapping[str, Any]:
     return open_clip.get_pretrained_cfg(architecture, tag)
 
 
-def _repository(hf_hub: str) -> str:
-    """``org/repo`` of open_clip's ``org/repo/file`` or ``org/repo/``."""
-    return hf_hub.rsplit("/", 1)[0]
+def _repository(tag: Mapping[str, Any]) -> str:
+    """``org/repo`` of open_clip's ``org/repo/file`` or ``org/repo/``; empty for weights elsewhere."""
+    return (tag.get("hf_hub") or "").rsplit("/", 1)[0]
 
 
 def _text(model: nn.Module, architecture: str) -> Callable[[Sequence[str]], torch.Tensor]:

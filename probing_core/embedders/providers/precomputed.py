@@ -128,6 +128,8 @@ def _read(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
         raise ModelUnavailable(
             f"'{path}' has the shape {matrix.shape}, but {beside.name} lists {len(keys)} rows; (N, D) is expected."
         )
+    if matrix.dtype.kind not in "biuf":
+        raise ModelUnavailable(f"'{path}' holds values of the type {matrix.dtype}; numbers are expected.")
     return keys, matrix
 
 

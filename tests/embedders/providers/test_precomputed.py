@@ -63,6 +63,10 @@ def test_bad_files_get_one_sentence(tmp_path):
     np.save(path, np.array([{"a": 1}]), allow_pickle=True)
     with pytest.raises(ModelUnavailable, match="could not be read"):
         load_embedder(f"file:{path}")
+    np.save(path, np.array([["a", "b"]] * 6))
+    KEYS.to_csv(path.with_suffix(".csv"), index=False)
+    with pytest.raises(ModelUnavailable, match="values of the type <U1; numbers are expected"):
+        load_embedder(f"file:{path}")
     with pytest.raises(ModelUnavailable, match="there is no file"):
         load_embedder(f"file:{tmp_path}/nothing.npy")
 

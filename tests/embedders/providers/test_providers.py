@@ -259,6 +259,15 @@ def test_transformers_neither_asks_nor_runs_code_of_a_repository(tmp_path, monke
     assert not mark.exists()
 
 
+def test_a_processor_whose_settings_are_of_another_kind_gets_one_sentence(tmp_path):
+    model, processor = transformers_cases()["vit"]
+    model.save_pretrained(tmp_path)
+    processor.size = {"max_height": 64, "max_width": 64}
+    processor.save_pretrained(tmp_path)
+    with pytest.raises(ModelUnavailable, match="has no image processor that can be read"):
+        load_embedder(f"hf:{tmp_path}")
+
+
 def test_a_model_without_a_text_tower_says_so(tmp_path):
     import transformers as t
 
