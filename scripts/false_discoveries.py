@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 
 from probing_core import Predictor
 from probing_core.corpora import open_corpus
@@ -23,7 +24,6 @@ from probing_core.corpora.base import Corpus
 from probing_core.pipeline.verdicts.scoring import plan_alterations
 from probing_core.prediction.calibration import p_values
 from probing_core.prediction.detector import Detector
-from probing_core.prediction.scan.rates import q_values
 from probing_core.prediction.score import alteration_score, has_no_color
 from probing_core.prediction.tiles import PictureCrops, cut
 from probing_core.prediction.training_mix import make_views
@@ -90,7 +90,7 @@ def simulate(table: pd.DataFrame, redraws: int = REDRAWS, seed: int = 0) -> pd.D
         others, altered = np.flatnonzero(untouched & mine), np.flatnonzero(~untouched & mine)
         folder = rng.choice(others, UNTOUCHED, replace=len(others) < UNTOUCHED)
         changed = rng.choice(altered, ALTERED, replace=len(altered) < ALTERED)
-        q = q_values(p_values(score[np.concatenate([folder, changed])], calibrating))
+        q = false_discovery_control(p_values(score[np.concatenate([folder, changed])], calibrating))
         finds = q <= RATE
         found.append((finds[:UNTOUCHED].sum() / max(finds.sum(), 1), finds[UNTOUCHED:].mean()))
     return pd.DataFrame(found, columns=["rate", "power"])

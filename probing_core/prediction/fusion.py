@@ -18,6 +18,9 @@ PRIOR_STRENGTH = 0.02
 """Weight of the pull towards the starting rule, per parameter and relative to the mean log-likelihood: a few hundred
 pictures outweigh it, ten do not."""
 
+FLOOR = 1e-6
+"""Smallest probability whose logarithm is taken."""
+
 
 @dataclass(frozen=True, eq=False)
 class FusionRule:
@@ -105,4 +108,4 @@ def fit_rule(whole: np.ndarray, tiles: np.ndarray, truth: np.ndarray, groups: Se
 
 
 def _floor(probabilities: np.ndarray) -> np.ndarray:
-    return np.maximum(np.asarray(probabilities, np.float64), 1e-6)
+    return np.maximum(np.asarray(probabilities, np.float64), FLOOR)

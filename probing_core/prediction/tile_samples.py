@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from probing_core.corpora.base import Corpus
-from probing_core.prediction.tiles import DIRECT_UP_TO, PictureCrops, central_square, cut
+from probing_core.prediction.fusion import FLOOR
+from probing_core.prediction.tiles import DIRECT_UP_TO, PictureCrops, cut
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import evaluation_mode, load_transforms
 from probing_core.transforms.base import Image, Transform, generator
-from probing_core.transforms.view import resize
+from probing_core.transforms.view import central_square, resize
 
 MOST_PICTURES = 60
 TILES = 2
@@ -73,7 +74,7 @@ def make_crops(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> tuple[li
 
 def mean_log_probabilities(probabilities: np.ndarray, crops: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Of (P, K) probabilities of all pictures: those of the wholes, and exp of the tiles' mean logarithm; (N, K)."""
-    logarithms = np.log(np.maximum(probabilities, 1e-6))
+    logarithms = np.log(np.maximum(probabilities, FLOOR))
     whole = probabilities[crops["start"].to_numpy()]
     tiles = [logarithms[a + 1 : b].mean(0) for a, b in zip(crops["start"], crops["stop"], strict=True)]
     return whole, np.exp(np.stack(tiles))

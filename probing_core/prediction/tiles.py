@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.transforms.base import Image
-from probing_core.transforms.view import resize
+from probing_core.transforms.view import central_square, resize
 
 DIRECT_UP_TO = 1.5
 MOST_TILES = 9
@@ -53,14 +53,6 @@ def cut(image: Image, view: int, most_tiles: int = MOST_TILES) -> PictureCrops:
         for x in _starts(width, view, columns)
     )
     return PictureCrops("combined", whole, tiles)
-
-
-def central_square(image: Image) -> Image:
-    """The largest square in the middle of ``image``, in the same memory."""
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return image[top : top + side, left : left + side]
 
 
 def _grid(height: int, width: int, view: int, most: int) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """What live predictions need, made in training: the deployment probe, its calibration, the fusion rule and novelty.
 
-A probe that is best on the bank's own samples of other photographs is not best where another program did the data.
+A probe that is best on the bank's own samples of other photographs is not best where another program altered them.
 So the penalty and the temperature of live predictions are those that predict the renderings of the val split best, by
 a probe that learned from the train split alone; then the probe of that penalty learns from both splits. All samples of
 a class weigh the same, and the bank's own are those of the first repetition: what users bring was not made by us.

@@ -29,11 +29,17 @@ def prepare_source(image: Image, view: int) -> Image:
     Returns:
         (S, S, 3) ``uint8``, S = `DENSITY` * `source_side`.
     """
-    side = min(image.shape[:2])
-    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     pixels = source_side(view)
-    source = resize(image[top : top + side, left : left + side], pixels)
+    source = resize(central_square(image), pixels)
     return cv2.resize(source, (DENSITY * pixels, DENSITY * pixels), interpolation=cv2.INTER_LANCZOS4)
+
+
+def central_square(image: Image) -> Image:
+    """The largest square in the middle of ``image``, in the same memory."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
 
 
 def resize(image: Image, side: int) -> Image:
@@ -57,7 +63,7 @@ def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray,
 
 
 def cut_view(source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator) -> Image:
-    """The view of one class: warped once out of ``source`` , then its pixel function.
+    """The view of one class: warped once out of ``source``, then its pixel function.
 
     Args:
         source: from `prepare_source` for the same ``view``.

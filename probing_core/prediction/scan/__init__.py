@@ -22,7 +22,6 @@ from probing_core.prediction.parallel import cores, in_chunks, one_core_threads
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.scan.chunks import Chunks
 from probing_core.prediction.scan.page import write_page
-from probing_core.prediction.scan.rates import FEWEST_FOR_Q, q_values
 from probing_core.prediction.scan.reading import File, Finding, examine, find_files
 from probing_core.prediction.scan.rows import (
     UNREADABLE,
@@ -39,6 +38,9 @@ from probing_core.runs.store import digest, write_atomically
 
 MARK = "scan.txt"
 """The file by which a folder is known as a scan's."""
+
+FEWEST_FOR_Q = 500
+"""Clean photographs of the user's: with fewer, the smallest p is too large for a folder with few altered pictures."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,10 @@ def _write(out: Path, folder: Path, chunks: Chunks, judge: Judge, trusting: bool
     n = 0 if judge.calibration is None else len(judge.calibration.view)
     q = None
     if trusting and n >= FEWEST_FOR_Q:
+        from scipy.stats import false_discovery_control  # Benjamini & Hochberg 1995
+
         q = np.full(len(p), np.nan)
-        q[~np.isnan(p)] = q_values(p[~np.isnan(p)])
+        q[~np.isnan(p)] = false_discovery_control(p[~np.isnan(p)])
     counts = dict(sorted(Counter(found["verdict"]).items()))
     promise = _promise(judge, n, trusting)
     write_tables(out, chunks, q, promise)

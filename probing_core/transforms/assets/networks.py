@@ -16,6 +16,7 @@ from PIL import Image as PilImage
 
 from probing_core.transforms.base import Image
 from probing_core.transforms.pixel_ops import at_most
+from probing_core.transforms.view import central_square
 
 CONTENT_SIDE, STYLE_SIDE = 384, 256
 """The fixed sizes of the arbitrary-style network and of its style encoder."""
@@ -66,9 +67,7 @@ def _paint(image: Image, style: int) -> Image:
 
 def style_vector(picture: Image) -> np.ndarray:
     """The style encoder's output for the central square of ``picture``: (1, 1, 1, 100) ``float32``."""
-    side = min(picture.shape[:2])
-    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
-    square = _resized(picture[top : top + side, left : left + side], STYLE_SIDE, STYLE_SIDE)
+    square = _resized(central_square(picture), STYLE_SIDE, STYLE_SIDE)
     network = session("arbitrary_predict")
     return network.run(None, {network.get_inputs()[0].name: _batch(square)})[0]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import false_discovery_control
 
 from probing_core.cli import main
 from probing_core.errors import BadConfig, BadRun
@@ -21,7 +22,6 @@ from probing_core.prediction import scan as scanning
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.scan import chunks, scan
 from probing_core.prediction.scan.chunks import Chunks
-from probing_core.prediction.scan.rates import q_values
 from probing_core.prediction.scan.reading import find_files
 from probing_core.prediction.scan.writing import promise_of
 from probing_core.prediction.score import turned_gray
@@ -227,7 +227,7 @@ def test_a_changed_file_is_scanned_again_and_others_are_not(made, folder, tmp_pa
     assert len(pd.read_parquet(out / "verdicts.parquet")) == 72
 
 
-def test_trusted_pictures_calibrate(made, folder, tmp_path):
+def test_trusted_pictures_calibrate(made, folder, tmp_path, monkeypatch):
     clean = tmp_path / "clean"
     clean.mkdir()
     for i in range(120):
@@ -240,18 +240,17 @@ def test_trusted_pictures_calibrate(made, folder, tmp_path):
     untouched = table["path"].str.extract(r"(\d+)\.")[0].astype(float) % 3 != 1
     same_source = table[untouched & (table["error"] == "") & ~table["no_color"] & (table["width"] == 44)]
     assert (same_source["p"] <= 0.05).mean() < 0.15
+    monkeypatch.setattr(scanning, "FEWEST_FOR_Q", 120)
+    scan(folder, tmp_path / "scan", made, clean=clean)
+    table = pd.read_parquet(tmp_path / "scan" / "verdicts.parquet")
+    assert table.loc[table["error"] != "", "q"].isna().all()
+    table = table[table["error"] == ""].sort_values("p", kind="stable")
+    rate = table["p"] * len(table) / np.arange(1, len(table) + 1)  # Benjamini and Hochberg's, at each rank
+    np.testing.assert_allclose(table["q"], [min(1, rate[i:].min()) for i in range(len(table))])
     for path in list(clean.iterdir())[:30]:
         path.unlink()
     with pytest.raises(BadConfig, match="give 100 or more"):
         scan(folder, tmp_path / "other", made, clean=clean)
-
-
-def test_q_is_benjamini_and_hochbergs():
-    from scipy.stats import false_discovery_control
-
-    rng = np.random.default_rng(0)
-    p = np.concatenate([rng.uniform(size=200), np.full(20, 1 / 501)])
-    np.testing.assert_allclose(q_values(p), false_discovery_control(p))
 
 
 def test_false_discoveries_stay_below_the_rate_meant():
@@ -262,7 +261,7 @@ def test_false_discoveries_stay_below_the_rate_meant():
     for seed in range(200):
         rng = np.random.default_rng(seed)
         scores = np.concatenate([rng.normal(size=2000), rng.normal(4, 1, 100)])
-        found = q_values(p_values(scores, rng.normal(size=500))) <= 0.1
+        found = false_discovery_control(p_values(scores, rng.normal(size=500))) <= 0.1
         rates.append(found[:2000].sum() / max(found.sum(), 1))
         powers.append(found[2000:].mean())
     assert np.mean(rates) <= 0.1
