@@ -7,15 +7,19 @@ package brings.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from probing_core.embedders import hub
-from probing_core.embedders.base import EmbedderSpec
+from probing_core.embedders.base import EmbedderSpec, LoadedEmbedder
 from probing_core.embedders.providers import checkpoints, huggingface, open_clip, timm
 
 
-def _timm(
-    model: str,
+def _published(
+    load: Callable[..., LoadedEmbedder],
+    name: str,
+    source: str,
     family: str,
     objective: str,
     data: str,
@@ -24,39 +28,7 @@ def _timm(
     dim: int,
     download_mb: float,
     role: str = "",
-) -> EmbedderSpec:
-    return EmbedderSpec(
-        name=f"timm:{model}",
-        family=family,
-        objective=objective,
-        dim=dim,
-        license=license,
-        data=data,
-        input_size=input_size,
-        role=role,
-        loader=timm.load,
-        **hub.published_at(f"timm/{model}", download_mb),
-    )
-
-
-def _open_clip(tag: str, repo: str, data: str, license: str, role: str = "") -> EmbedderSpec:
-    return EmbedderSpec(
-        name=f"open_clip:ViT-B-16/{tag}",
-        family="ViT-B/16",
-        objective="CLIP",
-        dim=512,
-        license=license,
-        data=data,
-        input_size=224,
-        text=True,
-        role=role,
-        loader=open_clip.load,
-        **hub.published_at(repo, 599),
-    )
-
-
-def _state_dict(
-    name: str, family: str, objective: str, data: str, license: str, dim: int, download_mb: float, role: str = ""
+    text: bool = False,
 ) -> EmbedderSpec:
     return EmbedderSpec(
         name=name,
@@ -65,15 +37,33 @@ def _state_dict(
         dim=dim,
         license=license,
         data=data,
-        input_size=224,
+        input_size=input_size,
+        text=text,
         role=role,
-        loader=checkpoints.load,
-        **hub.published_at(checkpoints.FAMILIES[name].source, download_mb),
+        loader=load,
+        **hub.published_at(source, download_mb),
     )
 
 
+def _timm(model: str, *facts: Any, role: str = "", source: str = "") -> EmbedderSpec:
+    return _published(timm.load, f"timm:{model}", source or f"timm/{model}", *facts, role=role)
+
+
+def _open_clip(tag: str, repo: str, data: str, license: str, role: str = "") -> EmbedderSpec:
+    name = f"open_clip:ViT-B-16/{tag}"
+    return _published(open_clip.load, name, repo, "ViT-B/16", "CLIP", data, license, 224, 512, 599, role, text=True)
+
+
+def _state_dict(name: str, *facts: Any, role: str = "") -> EmbedderSpec:
+    return _published(checkpoints.load, name, checkpoints.FAMILIES[name].source, *facts, role=role)
+
+
 IN1K, IN21K, YFCC = "ImageNet-1k", "ImageNet-21k", "YFCC15M"
+OPENAI_PAIRS = "400 M pairs, not published"
 APACHE, NON_COMMERCIAL = "Apache-2.0", "CC-BY-NC-4.0"
+SIMCLR = "hf:lightly-ai/simclrv1-imagenet1k-resnet50-1x"
+IJEPA = "https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar"
+"""The encoder, its average and the optimizer's two moments: its megabytes are an estimate."""
 
 PUBLISHED = (
     EmbedderSpec(
@@ -90,15 +80,13 @@ PUBLISHED = (
     ),
     _timm("vit_base_patch16_224.mae", "ViT-B/16", "MAE", IN1K, NON_COMMERCIAL, 224, 768, 343, role="MAE"),
     _timm("vit_large_patch16_224.mae", "ViT-L/16", "MAE", IN1K, NON_COMMERCIAL, 224, 1024, 1213),
-    _state_dict(
-        "hf:lightly-ai/simclrv1-imagenet1k-resnet50-1x", "ResNet-50", "SimCLR", IN1K, APACHE, 2048, 98, role="SimCLR"
-    ),
-    _state_dict("slip:simclr_base_25ep", "ViT-B/16", "SimCLR", YFCC, "MIT", 768, 343),
-    _state_dict("slip:clip_base_25ep", "ViT-B/16", "CLIP", YFCC, "MIT", 768, 599),
-    _open_clip("openai", "timm/vit_base_patch16_clip_224.openai", "400 M pairs, not published", "MIT", role="CLIP"),
+    _state_dict(SIMCLR, "ResNet-50", "SimCLR", IN1K, APACHE, 224, 2048, 98, role="SimCLR"),
+    _state_dict("slip:simclr_base_25ep", "ViT-B/16", "SimCLR", YFCC, "MIT", 224, 768, 343),
+    _state_dict("slip:clip_base_25ep", "ViT-B/16", "CLIP", YFCC, "MIT", 224, 768, 599),
+    _open_clip("openai", "timm/vit_base_patch16_clip_224.openai", OPENAI_PAIRS, "MIT", role="CLIP"),
     _open_clip("laion2b_s34b_b88k", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "LAION-2B", "MIT"),
     _open_clip("datacomp_xl_s13b_b90k", "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K", "DataComp-1B", "MIT"),
-    _timm("vit_base_patch16_clip_224.openai", "ViT-B/16", "CLIP", "400 M pairs, not published", APACHE, 224, 768, 345),
+    _timm("vit_base_patch16_clip_224.openai", "ViT-B/16", "CLIP", OPENAI_PAIRS, APACHE, 224, 768, 345),
     EmbedderSpec(
         name="hf:kakaobrain/align-base",
         family="EfficientNet-B7",
@@ -117,14 +105,7 @@ PUBLISHED = (
     _timm("vit_base_patch16_224.augreg_in21k", "ViT-B/16", "supervised", IN21K, APACHE, 224, 768, 410),
     _timm("deit_base_patch16_224.fb_in1k", "ViT-B/16", "supervised", IN1K, APACHE, 224, 768, 346, role="supervised"),
     _timm(
-        "tf_efficientnet_b7.ns_jft_in1k",
-        "EfficientNet-B7",
-        "supervised",
-        "JFT-300M, ImageNet-1k",
-        APACHE,
-        600,
-        2560,
-        265,
+        "tf_efficientnet_b7.ns_jft_in1k", "EfficientNet-B7", "supervised", f"JFT-300M, {IN1K}", APACHE, 600, 2560, 265
     ),
     _timm("vit_base_patch14_reg4_dinov2.lvd142m", "ViT-B/14", "DINOv2", "LVD-142M", APACHE, 518, 768, 346),
     _timm("vit_base_patch16_dinov3.lvd1689m", "ViT-B/16", "DINOv3", "LVD-1689M", "DINOv3 license", 256, 768, 343),
@@ -133,21 +114,20 @@ PUBLISHED = (
         "aimv2_large_patch14_224.apple_pt", "ViT-L/14", "AIMv2", "2 B pairs, partly DFN", "Apple ASCL", 224, 1024, 1237
     ),
     _timm("vit_pe_core_base_patch16_224.fb", "ViT-B/16", "Perception Encoder", "5.4 B pairs", APACHE, 224, 768, 375),
-    EmbedderSpec(
-        name="timm:vit_huge_patch14_gap_224.in1k_ijepa",
-        family="ViT-H/14",
-        objective="I-JEPA",
-        dim=1280,
-        license=NON_COMMERCIAL,
-        data=IN1K,
-        input_size=224,
-        loader=timm.load,
-        # the encoder, its average and the optimizer's two moments: an estimate
-        **hub.published_at("https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar", 10300),
+    _timm(
+        "vit_huge_patch14_gap_224.in1k_ijepa",
+        "ViT-H/14",
+        "I-JEPA",
+        IN1K,
+        NON_COMMERCIAL,
+        224,
+        1280,
+        10300,
+        source=IJEPA,
     ),
     _timm("convnextv2_base.fcmae", "ConvNeXt V2-B", "FCMAE", IN1K, NON_COMMERCIAL, 224, 1024, 351),
     _timm("eva02_base_patch14_224.mim_in22k", "EVA-02-B/14", "masked image modeling", IN21K, "MIT", 224, 768, 343),
-    _state_dict("hf:tomg-group-umd/CSD-ViT-L", "ViT-L/14", "style (CSD)", "LAION-Styles", "unknown", 768, 1222),
+    _state_dict("hf:tomg-group-umd/CSD-ViT-L", "ViT-L/14", "style (CSD)", "LAION-Styles", "unknown", 224, 768, 1222),
 )
 """In the order of the protocol: masked, contrastive, image-text, supervised, newer, style.
 
