@@ -54,9 +54,8 @@ def cached_folder(repo: str) -> Path | None:
 
 
 def cached_url(url: str) -> Path | None:
-    """Where torch.hub keeps the file of ``url``, if it is there."""
-    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
-    path = Path(home).expanduser() / "hub" / "checkpoints" / url.rsplit("/", 1)[-1]
+    """Where torch.hub stores the file of ``url``, if it is there; found without importing its library."""
+    path = _checkpoint(url)
     return path if path.is_file() else None
 
 
@@ -117,7 +116,7 @@ def fetch_url(url: str, model: str) -> Path:
     require_host(url, model)
     import torch
 
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    path = _checkpoint(url)
     path.parent.mkdir(parents=True, exist_ok=True)
     for part in path.parent.glob(f"{path.name}.*.partial"):
         part.unlink(missing_ok=True)  # of a process that was killed; torch never goes on with one
@@ -174,6 +173,11 @@ def require_host(url: str, model: str) -> None:
         raise ModelUnavailable(
             f"'{model}' is not on disk, and {_host(url)} did not answer within {PATIENCE_S:.0f} seconds; {remedy}."
         )
+
+
+def _checkpoint(url: str) -> Path:
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+    return Path(home).expanduser() / "hub" / "checkpoints" / url.rsplit("/", 1)[-1]
 
 
 def _snapshots(repo: str) -> list[Path]:

@@ -33,6 +33,7 @@ def alteration_score(log_probabilities: np.ndarray, groups: Sequence[str], witho
 
 
 def log_of(probabilities: np.ndarray) -> np.ndarray:
+    """Natural logarithms, ``float64``, of ``probabilities`` of any shape, none of them below `FLOOR`."""
     return np.log(np.maximum(np.asarray(probabilities, np.float64), FLOOR))
 
 
@@ -43,4 +44,5 @@ def has_no_color(image: Image) -> bool:
 
 
 def turned_gray(image: Image) -> Image:
+    """``image`` with its luma in all three channels."""
     return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)

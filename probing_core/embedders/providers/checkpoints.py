@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import torch
 
 PREFIXES = ("simclr", "slip", "csd")
-"""What is before the colon of these names."""
 
 IMAGENET = Preprocessing(
     size=(224, 224), interpolation="bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 PREFIXES = ("export",)
-"""What is before the colon of these names."""
 
 FACTS = "preprocessing.json"
 

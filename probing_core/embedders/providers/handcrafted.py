@@ -107,11 +107,6 @@ def statistics(images: Sequence[Image]) -> np.ndarray:
     return result
 
 
-def handcrafted(image: Image) -> np.ndarray:
-    """(len(FEATURES),) ``float32``: the statistics of one picture."""
-    return statistics([image])[0]
-
-
 def _statistics_of_a_size(images: Sequence[Image]) -> np.ndarray:
     pictures = [Picture(image) for image in images]
     measured = [[measure(picture) for measure, _ in FAMILIES] for picture in pictures]

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 PREFIXES = ("hf",)
-"""What is before the colon of these names."""
 
 NO_CODE = {"trust_remote_code": False}
 """Without it the library asks on the terminal whether the repository's own code may run."""

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 PREFIXES = ("open_clip",)
-"""What is before the colon of these names."""
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:

@@ -23,7 +23,6 @@ from probing_core.paths import user_path
 from probing_core.transforms.base import Image
 
 PREFIXES = ("file",)
-"""What is before the colon of these names."""
 
 KEY = ["image_id", "transform", "repetition", "draw"]
 LISTED = [*KEY, "file", "sample", "base_id", "label", "split", "group", "strength"]

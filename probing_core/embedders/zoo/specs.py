@@ -29,31 +29,21 @@ if TYPE_CHECKING:
 DATA = "13,069 pictures of Caltech-101 and PACS"
 LICENSE = "research use: trained on Caltech-101 (CC BY 4.0) and PACS, whose pictures state no license"
 
-OBJECTIVES = {
-    "supervised": "supervised",
-    "simclr": "SimCLR",
-    "mae": "MAE",
-    "can": "CAN",
-    "clip": "CLIP-style",
-    "align": "ALIGN-style",
-    "simclr-matched": "SimCLR, views of crop and flip alone",
-    "clip-plain": "CLIP-style, captions without style",
-    "align-plain": "ALIGN-style, captions without style",
+ENCODERS = {
+    "supervised": ("supervised", "supervised", False),
+    "simclr": ("SimCLR", "SimCLR", False),
+    "mae": ("MAE", "MAE", False),
+    "can": ("CAN", "CAN", False),
+    "clip": ("CLIP-style", "", True),
+    "align": ("ALIGN-style", "", True),
+    "simclr-matched": ("SimCLR, views of crop and flip alone", "", False),
+    "clip-plain": ("CLIP-style, captions without style", "CLIP", True),
+    "align-plain": ("ALIGN-style, captions without style", "ALIGN", True),
 }
-"""Name in the zoo -> what it was trained for."""
+"""Name in the zoo -> what it was trained for, its role in the claims, and whether it has a text tower. What is claimed
+of image-text models is judged on the encoders whose captions never name a style."""
 
-ROLES = {
-    "supervised": "supervised",
-    "simclr": "SimCLR",
-    "mae": "MAE",
-    "can": "CAN",
-    "clip-plain": "CLIP",
-    "align-plain": "ALIGN",
-}
-"""Name in the zoo -> its role in the claims. What is claimed of image-text models is judged on the encoders whose
-captions never name a style."""
-
-WITH_TEXT = ("clip", "align", "clip-plain", "align-plain")
+WITH_TEXT = tuple(name for name, (_, _, text) in ENCODERS.items() if text)
 
 
 def weights_path(name: str) -> Path:
@@ -131,10 +121,10 @@ SPECS = tuple(
         weights="in the project",
         data=DATA,
         input_size=SIZE,
-        text=name in WITH_TEXT,
-        role=ROLES.get(name, ""),
+        text=text,
+        role=role,
         loader=_load,
         check=partial(_check, name),
     )
-    for name, objective in OBJECTIVES.items()
+    for name, (objective, role, text) in ENCODERS.items()
 )

@@ -61,7 +61,10 @@ def find_files(folder: Path, apart: Path) -> list[File]:
             path = Path(place, name)
             if name.startswith(".") or path.suffix.lower() not in SUFFIXES or leads_out(path, root):
                 continue
-            status = path.stat() if path.exists() else path.lstat()  # what a link leads to, unless it is broken
+            try:
+                status = path.stat() if path.exists() else path.lstat()  # what a link leads to, unless it is broken
+            except FileNotFoundError:
+                continue  # it was removed meanwhile
             shown = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
             found.append(File(str(path), shown, (status.st_size, status.st_mtime_ns)))
     if not found:

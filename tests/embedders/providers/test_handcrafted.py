@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from probing_core.embedders.providers.handcrafted import FEATURES, LAGS, PERIODS, RINGS, handcrafted, statistics
+from probing_core.embedders.providers.handcrafted import FEATURES, LAGS, PERIODS, RINGS, statistics
 from tests.embedders.made import pictures
 
 
@@ -21,7 +21,7 @@ def picture() -> np.ndarray:
 
 
 def of(picture, *prefixes) -> np.ndarray:
-    found = handcrafted(picture)
+    found = statistics([picture])[0]
     return np.array([value for name, value in zip(FEATURES, found, strict=True) if name.startswith(prefixes)])
 
 
@@ -129,5 +129,5 @@ def test_structure(picture):
 
 def test_many_pictures_of_several_sizes_equal_one_at_a_time(picture):
     mixed = [*pictures(), picture, *pictures(), np.ascontiguousarray(picture.transpose(1, 0, 2))]
-    np.testing.assert_allclose(statistics(mixed), np.stack([handcrafted(one) for one in mixed]), atol=1e-6)
+    np.testing.assert_allclose(statistics(mixed), np.stack([statistics([one])[0] for one in mixed]), atol=1e-6)
     assert statistics([]).shape == (0, len(FEATURES))

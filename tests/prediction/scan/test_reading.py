@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probing_core.errors import BadConfig
+from probing_core.prediction.scan import reading
 from probing_core.prediction.scan.reading import find_files
 
 
@@ -22,6 +23,13 @@ def test_a_link_counts_as_changed_when_its_picture_is(tmp_path):
     assert before.keys() == after.keys() == {"link.png", "lost.png", "itself.png"}
     assert before["link.png"] != after["link.png"]
     assert before["lost.png"] == after["lost.png"]
+
+
+def test_a_file_that_is_removed_while_the_folder_is_listed_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "1.png").touch()
+    (tmp_path / "2.png").touch()
+    monkeypatch.setattr(reading, "leads_out", lambda path, folder: path.name == "1.png" and path.unlink())
+    assert [file.name for file in find_files(tmp_path, apart=tmp_path / "out")] == ["2.png"]
 
 
 def test_a_folder_that_cannot_be_listed_ends_the_scan_before_it_begins(tmp_path, unlistable):
