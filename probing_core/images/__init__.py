@@ -205,7 +205,7 @@ def size_error(size: int, name: str) -> BadImage | None:
 def _judge(data: bytes, name: str) -> tuple[pillow.Image, list[str]]:
     """The picture with its header read but nothing decoded, and notes on its frames."""
     opened = open_header(data, name)
-    notes = frame_notes(opened, name)
+    notes = frame_notes(opened, data, name)
     if is_damaged(opened, data):
         raise BadImage(_damaged(opened, name, "its end is missing or a checksum is wrong"))
     return opened, notes

@@ -21,8 +21,8 @@ MAX_PIXELS = 64_000_000
 MAX_FRAMES = 1000
 
 MAX_PARTS = 100_000
-"""Chunks of a PNG, or segments of a JPEG before its pixels. Pillow takes 10 to 20 microseconds for each, and a file of
-50 MB could hold twelve million."""
+"""Chunks of a PNG, blocks of a GIF, or segments of a JPEG before its pixels. Pillow takes 10 to 20 microseconds for
+each, and a file of 50 MB could hold twelve million."""
 
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 """What begins a segment of a JPEG. No scan has one inside: zeros follow its 255s, or restarts (D0 to D7)."""
@@ -84,9 +84,11 @@ def _checksums_hold(png: bytes) -> bool:
 
 
 def _parts(data: bytes) -> Iterator[object]:
-    """What Pillow reads one by one before it decodes: chunks of a PNG, segments of a JPEG; nothing of other files."""
+    """What Pillow reads one by one before it decodes: chunks of a PNG, blocks of a GIF, segments of a JPEG."""
     if data.startswith(b"\x89PNG"):
         return _chunks(data)
+    if data.startswith(b"GIF8"):
+        return _blocks(data)
     return takewhile(lambda marker: marker != START_OF_SCAN, _segments(data) if data.startswith(b"\xff\xd8") else ())
 
 
@@ -96,6 +98,23 @@ def _chunks(png: bytes) -> Iterator[memoryview]:
     while rest:
         yield rest[: (size := 12 + int.from_bytes(rest[:4]))]
         rest = rest[size:]
+
+
+def _blocks(gif: bytes) -> Iterator[int]:
+    """Where each extension and each frame begins (GIF89a, sections 20 to 26)."""
+    place = 13 + _palette(gif, 10)
+    while gif[place : place + 1] in (b"!", b","):
+        yield place
+        place += 2 if gif[place] == ord("!") else 11 + _palette(gif, place + 9)
+        while size := int.from_bytes(gif[place : place + 1]):
+            place += 1 + size
+        place += 1
+
+
+def _palette(gif: bytes, flags: int) -> int:
+    """Bytes of the palette that the byte at ``flags`` announces."""
+    packed = int.from_bytes(gif[flags : flags + 1])
+    return 3 * 2 ** (packed % 8 + 1) if packed & 0x80 else 0
 
 
 def _segments(jpeg: bytes) -> Iterator[int]:
@@ -113,12 +132,14 @@ SEVERAL = {"TIFF": "pages", "MPO": "pictures"}
 """What several pictures in one file are called; frames of an animation elsewhere."""
 
 
-def frame_notes(opened: pillow.Image, name: str) -> list[str]:
+def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:
     """Notes on a file of several pictures, of which the first is read.
 
     Raises:
         BadImage: there are more than `MAX_FRAMES`.
     """
+    if opened.format == "TIFF" and _has_page(data, MAX_FRAMES):
+        raise BadImage(f"{name} has more than {MAX_FRAMES} pages; save the one that you mean.")
     try:
         frames = getattr(opened, "n_frames", 1)
     except Exception:  # a later frame is damaged; the first one is what is read
@@ -130,6 +151,15 @@ def frame_notes(opened: pillow.Image, name: str) -> list[str]:
     if opened.format in SEVERAL:
         return [f"the first of {frames} {SEVERAL[opened.format]}"]
     return [f"animated: the first of {frames} frames"]
+
+
+def _has_page(tiff: bytes, page: int) -> bool:
+    """Whether there is a page of this number, from 0. Pillow would read them all to count them."""
+    try:
+        pillow.open(io.BytesIO(tiff), formats=("TIFF",)).seek(page)
+    except Exception:  # EOFError, or whatever a damaged page raises
+        return False
+    return True
 
 
 def _too_large() -> str:

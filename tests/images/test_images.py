@@ -344,6 +344,13 @@ def test_too_many_frames_are_refused_without_decoding_them() -> None:
     assert images.read_image(head + frame * images.MAX_FRAMES + b";").shape == (1, 1, 3)
     with pytest.raises(BadImage, match="1001 frames, over the limit of 1000"):
         images.read_image(head + frame * (images.MAX_FRAMES + 1) + b";")
+    entries = ((256, 3, 1), (257, 3, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (278, 3, 1), (279, 4, 1))
+    page = struct.pack("<H", 8) + b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    pages = b"".join(page + struct.pack("<I", 16 + (i + 1) * (len(page) + 4)) for i in range(images.MAX_FRAMES))
+    head = b"II*\0" + struct.pack("<I", 16) + b"\x7f" + bytes(7)
+    assert images.read_image(head + pages[:-4] + bytes(4)).shape == (1, 1, 3)
+    with pytest.raises(BadImage, match="more than 1000 pages"):
+        images.read_image(head + pages + page + bytes(4))
 
 
 def test_names_are_data() -> None:
@@ -506,8 +513,14 @@ def test_what_stands_behind_a_jpeg_does_not_damage_it() -> None:
 
 def test_too_many_parts_are_refused_before_they_are_read() -> None:
     jpeg, png = images.encode_jpeg(smooth()), made_png(1, 1, b"\0\x7f", 0)
-    segment, note = b"\xff\xe5\0\2", chunk(b"noTe", b"")
-    for head, part, rest in ((jpeg[:2], segment, jpeg[2:]), (png[:33], note, png[33:])):
+    gif = encoded(smooth(), "GIF")
+    start = 13 + 3 * 2 ** (gif[10] % 8 + 1)
+    segment, note, remark = b"\xff\xe5\0\2", chunk(b"noTe", b""), b"!\xfe\0"
+    for head, part, rest in (
+        (jpeg[:2], segment, jpeg[2:]),
+        (png[:33], note, png[33:]),
+        (gif[:start], remark, gif[start:]),
+    ):
         images.read_image(head + 100 * part + rest)
         with pytest.raises(BadImage, match="more than 100,000 parts"):
             images.read_image(head + 100_000 * part + rest)
