@@ -54,7 +54,7 @@ class HuggingFaceCorpus(DigestedCorpus):
         self._last_read = lru_cache(CACHED_GROUPS)(lambda group: self._table(group, [self._picture]).column(0))
         self._places: dict[str, tuple[Group, int]] = {}
         files = _files_by_split(name, storage, configuration)
-        self._picture, label, names = self._columns(files)
+        self._picture, label, names = self._find_columns(files)
         for split, paths in files.items():
             ours = SPLITS[split] if set(files) == set(SPLITS) else ""
             for image_id, group, row, picture, value in self._read(split, paths, label):
@@ -70,7 +70,7 @@ class HuggingFaceCorpus(DigestedCorpus):
         group, row = self._places[image_id]
         return read_image(_bytes(self._pictures(group)[row]), image_id)
 
-    def _columns(self, files: dict[str, list[str]]) -> tuple[str, str, list[str]]:
+    def _find_columns(self, files: dict[str, list[str]]) -> tuple[str, str, list[str]]:
         """The column of pictures, that of labels (or none), and the names of the labels' numbers."""
         path = next(iter(files.values()))[0]
         schema = self._storage.scan(path, lambda file: _parquet(file, self.name).schema_arrow)

@@ -50,7 +50,7 @@ class DigestedCorpus(Corpus):
     def __init__(self, name: str) -> None:
         self.name = name
         self.skipped: list[tuple[str, str]] = []
-        self._taken: list[tuple[str, str, str, str]] = []
+        self._columns: dict[str, list[str]] = {"image_id": [], "base_id": [], "label": [], "split": []}
         self._digests: list[bytes] = []
         self._first_with: dict[bytes, tuple[str, str]] = {}
 
@@ -64,11 +64,12 @@ class DigestedCorpus(Corpus):
         if split != base_split:
             self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
             return False
-        self._taken.append((image_id, base_id, label, split))
+        for column, value in zip(self._columns.values(), (image_id, base_id, label, split), strict=True):
+            column.append(value)
         self._digests.append(digest)
         return True
 
     def _finish(self) -> str:
         """Makes ``rows`` of what was taken; how many labels there are, in words."""
-        self.rows = make_rows(pd.DataFrame(self._taken, columns=["image_id", "base_id", "label", "split"]))
+        self.rows = make_rows(self._columns)
         return f"{len(set(self.rows['label']) - {''}) or 'no'} labels"

@@ -27,6 +27,7 @@ def _published(
     input_size: int,
     dim: int,
     download_mb: float,
+    *,
     role: str = "",
     text: bool = False,
 ) -> EmbedderSpec:
@@ -51,7 +52,8 @@ def _timm(model: str, *facts: Any, role: str = "", source: str = "") -> Embedder
 
 def _open_clip(tag: str, repo: str, data: str, license: str, role: str = "") -> EmbedderSpec:
     name = f"open_clip:ViT-B-16/{tag}"
-    return _published(open_clip.load, name, repo, "ViT-B/16", "CLIP", data, license, 224, 512, 599, role, text=True)
+    facts = (data, license, 224, 512, 599)
+    return _published(open_clip.load, name, repo, "ViT-B/16", "CLIP", *facts, role=role, text=True)
 
 
 def _state_dict(name: str, *facts: Any, role: str = "") -> EmbedderSpec:
