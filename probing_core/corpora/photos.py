@@ -40,7 +40,7 @@ class Photograph:
     Attributes:
         name: its base id.
         package: the import name of the package that ships it.
-        path: inside the package, in parts.
+        path: of its file, inside the package.
         split: fixed here, so that a photograph that is missing does not move the others.
         author, license, source: for the credits.
     """

@@ -113,13 +113,13 @@ def _open_parts(published: Published, folder: Path) -> dict[str, Any]:
     if not folder.exists():
         _require_answer(published, folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part = folder.with_name(f"{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
+        unfinished = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
         try:
-            _build(published, part, download=True)
-            os.replace(part, folder)
+            _build(published, unfinished, download=True)
+            os.replace(unfinished, folder)
         finally:
-            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
     return _build(published, folder, download=False)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 ROLES = ("supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN")
-"""The parts that encoders play in the five claims: the objectives of the six embeddings of arXiv 2307.05610."""
+"""The roles of encoders in the five claims: the objectives of the six embeddings of arXiv 2307.05610."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Pretraining of the zoo: six objectives, one encoder, one loop, everything else equal.
 
-`pretrain` is all that a caller needs. An *objective* (one file each) is a loss and the parts that are thrown away
+`pretrain` is all that a caller needs. An *objective* (one file each) is a loss and the modules thrown away
 after training; a *recipe* (``recipes/*.toml``) is one objective with its settings; *views* are what is drawn from a
 picture at each step. Trainings get the same floating-point operations, not the same number of pictures.
 

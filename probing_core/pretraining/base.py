@@ -1,4 +1,4 @@
-"""What an objective is: an encoder, the parts that are thrown away after training, and a loss."""
+"""What an objective is: an encoder, the modules that are thrown away after training, and a loss."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ class Objective(nn.Module, ABC):
         return {}
 
     def extra_facts(self) -> dict[str, Any]:
-        """What the shipped file must say for those weights to be used, in JSON types."""
+        """What the shipped file must state for those weights to be used, in JSON types."""
         return {}

@@ -11,7 +11,7 @@ STYLES = {
     "sketch": "a pencil sketch of",
 }
 PLAIN = "a picture of"
-"""Says nothing about the style; also what a style without words of its own gets."""
+"""Names no style; also for a style without words of its own."""
 
 
 def captions(rows: pd.DataFrame, *, name_style: bool) -> list[str]:

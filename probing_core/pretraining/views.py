@@ -18,7 +18,7 @@ from probing_core.embedders.zoo.sizes import SIZE
 LUMA = (0.299, 0.587, 0.114)
 ASPECT = (3 / 4, 4 / 3)
 BLUR_SIGMA = (0.1, 2.0)
-"""Pixels; of SimCLR (Chen et al. 2020) for 224 px, kept for 128 as its small-image recipes do."""
+"""Pixels; of SimCLR (Chen et al. 2020) for 224 px, used for 128 as in its recipes for small images."""
 
 # Hue turns the color plane of YIQ about its gray axis: a matrix, where hue in HSV is not linear.
 _YIQ = torch.tensor([LUMA, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)])

@@ -88,7 +88,7 @@ class ViTEmbedder(NetworkEmbedder):
         name: the full name, options included.
         vit: from `init_vit` or `patch_stem.init_patch_stem_vit`, with whatever weights.
         options: ``layer`` (from 1: the mean of the tokens that block gives out, before the last
-            normalization; ``all``: each of them from one pass); ``pool`` may say ``mean``, which is all there is.
+            normalization; ``all``: each of them from one pass); ``pool`` may be ``mean`` alone.
         device, precision: as of `NetworkEmbedder`.
         text: the words and the network of the text tower, or None.
         weights: digest of the weights, where it is not that of their bytes.
