@@ -33,7 +33,7 @@ SPLITS = {"train": "train", "validation": "val", "test": "test"}
 
 
 @dataclass(frozen=True)
-class Group:
+class RowGroup:
     """Row group ``index`` of the file at ``path``, and how many ``rows`` it has."""
 
     path: str
@@ -52,7 +52,7 @@ class HuggingFaceCorpus(DigestedCorpus):
         self._storage = storage
         self._lock = threading.Lock()
         self._last_read = lru_cache(CACHED_GROUPS)(lambda group: self._table(group, [self._picture]).column(0))
-        self._places: dict[str, tuple[Group, int]] = {}
+        self._places: dict[str, tuple[RowGroup, int]] = {}
         files = _files_by_split(name, storage, configuration)
         self._picture, label, names = self._find_columns(files)
         for split, paths in files.items():
@@ -84,7 +84,7 @@ class HuggingFaceCorpus(DigestedCorpus):
         label = "label" if "label" in schema.names else labels[0] if labels else ""
         return pictures[0], label, list(features.get(label, {}).get("names", [])) if label in labels else []
 
-    def _read(self, split: str, paths: list[str], label: str) -> Iterator[tuple[str, Group, int, bytes, Any]]:
+    def _read(self, split: str, paths: list[str], label: str) -> Iterator[tuple[str, RowGroup, int, bytes, Any]]:
         """Of each picture of a split: its id, where it lies, its bytes and its label, one row group in memory."""
         number = 0
         for path in paths:
@@ -95,12 +95,12 @@ class HuggingFaceCorpus(DigestedCorpus):
                     yield f"{split}/{number:07d}", group, row, _bytes(picture), value
                     number += 1
 
-    def _pictures(self, group: Group) -> pa.ChunkedArray:
+    def _pictures(self, group: RowGroup) -> pa.ChunkedArray:
         """The pictures of one row group; the last few stay in memory."""
         with self._lock:  # of several threads that ask at once, one reads
             return self._last_read(group)
 
-    def _table(self, group: Group, columns: list[str]) -> pa.Table:
+    def _table(self, group: RowGroup, columns: list[str]) -> pa.Table:
         return self._storage.scan(
             group.path, lambda file: _parquet(file, self.name).read_row_group(group.index, columns, use_threads=False)
         )
@@ -129,7 +129,7 @@ def _parquet(file: Any, name: str) -> pq.ParquetFile:
         raise BadCorpus(f"{name} has a file that is no Parquet ({one_line(error)}).") from None
 
 
-def _groups(file: Any, path: str, name: str) -> list[Group]:
+def _groups(file: Any, path: str, name: str) -> list[RowGroup]:
     about = _parquet(file, name).metadata
     sizes = [about.row_group(index).total_byte_size for index in range(about.num_row_groups)]
     if max(sizes, default=0) > MAX_GROUP_BYTES:
@@ -137,7 +137,7 @@ def _groups(file: Any, path: str, name: str) -> list[Group]:
             f"{name} has a row group of {max(sizes) / 1e9:.1f} GB, which would be in memory whole; at most "
             f"{MAX_GROUP_BYTES / 1e9:.0f} GB are read."
         )
-    return [Group(path, index, about.row_group(index).num_rows) for index in range(about.num_row_groups)]
+    return [RowGroup(path, index, about.row_group(index).num_rows) for index in range(about.num_row_groups)]
 
 
 def _bytes(picture: pa.Scalar) -> bytes:

@@ -39,7 +39,7 @@ SLIP_WIDTHS = {"small": (384, 12), "base": (768, 12), "large": (1024, 16)}
 
 
 @dataclass(frozen=True)
-class Published:
+class Family:
     """One family of state dicts.
 
     Attributes:
@@ -60,10 +60,10 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
         ModelUnavailable: the weights are missing, cannot be read or do not fit.
     """
     name = ModelName(spec.name, options)
-    published = FAMILIES[spec.name]
-    path = user_path(options["weights"]) if "weights" in options else hub.fetch_weights(published.source, name.base)
-    network = published.build(read_weights(path), str(path))
-    return NetworkEmbedder(name.full, network, published.preprocessing, options, device, precision)
+    family = FAMILIES[spec.name]
+    path = user_path(options["weights"]) if "weights" in options else hub.fetch_weights(family.source, name.base)
+    network = family.build(read_weights(path), str(path))
+    return NetworkEmbedder(name.full, network, family.preprocessing, options, device, precision)
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
@@ -149,23 +149,23 @@ def build_csd(tensors: Mapping[str, torch.Tensor], source: str) -> Network:
     )
 
 
-def _slip(name: str) -> Published:
+def _slip(name: str) -> Family:
     width, heads = SLIP_WIDTHS[name.split("_")[1]]
-    return Published(
+    return Family(
         lambda tensors, source: build_slip(tensors, source, width, heads),
         IMAGENET,
         f"https://dl.fbaipublicfiles.com/slip/{name}.pt",
     )
 
 
-_SIMCLR = Published(
+_SIMCLR = Family(
     build_simclr,
     Preprocessing(size=(224, 224), crop=0.875),  # values stay in [0, 1]: SimCLR subtracts no mean
     "lightly-ai/simclrv1-imagenet1k-resnet50-1x",
 )
-_CSD = Published(build_csd, OPENAI, "tomg-group-umd/CSD-ViT-L")
+_CSD = Family(build_csd, OPENAI, "tomg-group-umd/CSD-ViT-L")
 
-FAMILIES: dict[str, Published] = {
+FAMILIES: dict[str, Family] = {
     "simclr:resnet50": _SIMCLR,
     "hf:lightly-ai/simclrv1-imagenet1k-resnet50-1x": _SIMCLR,
     **{
