@@ -145,7 +145,9 @@ class StorageCorpus(PictureFiles):
 
     def _size_error(self, image_id: str) -> BadImage | None:
         size = self._sizes[image_id]
-        return None if size is None else size_error(size, image_id)
+        if size is None:
+            return BadImage(f"{image_id} has a size that its server does not state; copy the folder to this machine.")
+        return size_error(size, image_id)
 
 
 def _open(argument: str) -> Corpus:

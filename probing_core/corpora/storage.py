@@ -71,8 +71,8 @@ class Storage:
         self.root = str(root).rstrip("/")
 
     def sizes(self) -> dict[str, int | None]:
-        """Path relative to the root -> bytes, of every file below it; None where the storage does not list sizes, as
-        web servers; ``""`` is the address itself, if it is a file.
+        """Path relative to the root -> bytes, of every file below it, None where the storage states none; ``""`` is the
+        address itself, if it is a file.
 
         Raises:
             BadCorpus: there is nothing, or it cannot be listed.
@@ -80,7 +80,12 @@ class Storage:
         found = self._call(lambda: self._files.find(self.root, detail=True), "be listed")
         if not found:
             raise BadCorpus(f"{self.address} holds no file; check the bucket and the folder.")
-        return {path[len(self.root) :].lstrip("/"): facts.get("size") for path, facts in found.items()}
+        return {path[len(self.root) :].lstrip("/"): self._size(path, facts) for path, facts in found.items()}
+
+    def _size(self, path: str, facts: dict[str, Any]) -> int | None:
+        if facts.get("size") is None:  # web servers list no sizes, but state that of each file
+            facts = self._call(lambda: self._files.info(path), f"describe '{path}'")
+        return facts.get("size")
 
     def read(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
         """The bytes of the file at ``path``, relative to the root; safe to call from several threads.

@@ -84,8 +84,8 @@ def test_what_is_no_address_is_refused_and_not_shown(name):
     assert SECRET not in str(caught.value)
 
 
-def test_pictures_are_read_where_a_storage_states_no_sizes(folder, monkeypatch):
-    listed = LocalFileSystem.find
+def test_pictures_are_read_where_a_storage_lists_no_sizes(folder, monkeypatch):
+    listed, described = LocalFileSystem.find, LocalFileSystem.info
     monkeypatch.setattr(
         LocalFileSystem,
         "find",
@@ -94,6 +94,9 @@ def test_pictures_are_read_where_a_storage_states_no_sizes(folder, monkeypatch):
     here, there = open_corpus(f"folder:{folder}"), open_corpus(f"folder:file://{folder}")
     assert there.rows.equals(here.rows)
     assert list(there.skipped) == list(here.skipped)
+    monkeypatch.setattr(LocalFileSystem, "info", lambda *args, **options: described(*args, **options) | {"size": None})
+    with pytest.raises(BadCorpus, match="cat/deep/c.png has a size that its server does not state"):
+        open_corpus(f"folder:file://{folder}")
 
 
 def test_a_refusal_names_the_environment_and_shows_nothing_of_it(server, folder, monkeypatch):
