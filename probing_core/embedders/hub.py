@@ -133,8 +133,9 @@ def find_weights(folder: Path, model: str) -> Path:
     Raises:
         ModelUnavailable: there is none, or there are several and none has a usual name.
     """
-    if path := _weights_in(folder):
-        return path
+    files = _files(folder)
+    if len(files) == 1 and files[0].parent == folder and files[0].is_file():
+        return files[0]
     raise ModelUnavailable(
         f"'{model}': the folder {folder} has no single file of weights; expected one of {', '.join(WEIGHT_FILES)}."
     )
@@ -146,17 +147,15 @@ def weight_files(folder: Path, model: str) -> list[Path]:
     Raises:
         ModelUnavailable: there is none, a listed one is missing, or the index points elsewhere.
     """
-    parts = _parts(folder)
-    if not parts or _usual(folder):
-        return [find_weights(folder, model)]
-    if any(part.parent != folder for part in parts):
+    files = _files(folder)
+    if any(file.parent != folder for file in files):
         raise ModelUnavailable(f"'{model}': the index of weights in {folder} lists files that are not beside it.")
-    if lost := [part.name for part in parts if not part.is_file()]:
+    if lost := [file.name for file in files if not file.is_file()]:
         raise ModelUnavailable(
             f"'{model}': the folder {folder} lacks {', '.join(lost)}, which its index of weights lists; "
             f"fetch the repository again."
         )
-    return parts
+    return files or [find_weights(folder, model)]
 
 
 def require_host(url: str, model: str) -> None:
@@ -218,32 +217,25 @@ def _needed(files: Sequence[str], weights: bool = True) -> list[str]:
     return [f for f in files if "/" not in f and f.endswith(wanted)]
 
 
-def _usual(folder: Path) -> Path | None:
-    return next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
-
-
-def _weights_in(folder: Path) -> Path | None:
-    if path := _usual(folder):
-        return path
-    others = [p for p in sorted(folder.iterdir()) if p.suffix in (".safetensors", ".bin", ".pth", ".pt")]
-    return others[0] if len(others) == 1 else None
-
-
-def _parts(folder: Path) -> list[Path]:
-    """Files that the index of ``folder`` lists, there or not; empty where it has no index that can be read."""
+def _files(folder: Path) -> list[Path]:
+    """Files of weights in ``folder``: the one of a usual name; else those that its index lists, there or not; else the
+    only one that there is."""
+    if usual := [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]:
+        return usual[:1]
     for name in INDEXES:
         try:
             listed = json.loads((folder / name).read_text())["weight_map"].values()
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             continue
         return [folder / part for part in sorted(set(map(str, listed)))]
-    return []
+    others = [path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin", ".pth", ".pt")]
+    return others if len(others) == 1 else []
 
 
 def _complete(folder: Path) -> bool:
-    """Whether ``folder`` has a file of weights, or every one that its index lists."""
-    parts = _parts(folder)
-    return bool(_usual(folder)) or (all(p.is_file() for p in parts) if parts else bool(_weights_in(folder)))
+    """Whether ``folder`` has all of its files of weights."""
+    files = _files(folder)
+    return bool(files) and all(file.is_file() for file in files)
 
 
 def _hub_reason(error: BaseException, repo: str) -> str:
