@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,6 @@ import pytest
 from hypothesis import settings
 
 from probing_core.images import encode_png
-
-# As in the command line: with a test on each core, threads that wait busily take the other's time. It holds from the
-# import of torch on, and in the processes that tests start.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 settings.register_profile("project", deadline=None)  # a busy machine is no failure
 settings.load_profile("project")
@@ -41,6 +38,27 @@ def write_scenes(folder: Path, count: int, side: int) -> Path:
         label.mkdir(parents=True, exist_ok=True)
         (label / f"{i:02d}.png").write_bytes(encode_png(scene(i, side)))
     return folder
+
+
+@contextmanager
+def on_two_threads() -> Iterator[None]:
+    """Two threads, where tests take one: for PyTorch, and for a run that begins on as many cores."""
+    import torch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "2")
+        before = torch.get_num_threads()
+        torch.set_num_threads(2)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    with on_two_threads():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,10 @@ AHEAD = 2
 
 
 def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Those that this process may use; fewer where ``OMP_NUM_THREADS`` limits numerical libraries to fewer."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(int(limit), there) if limit.isdecimal() and int(limit) else there
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from probing_core.runs import model_samples
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
+from tests.conftest import on_two_threads
 from tests.pipeline.test_embed import files
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,8 @@ def split_run(tmp_path_factory, many_scenes):
 def few_run(tmp_path_factory, few_scenes):
     out = tmp_path_factory.mktemp("runs") / "few"
     options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/handcrafted",))
-    run(out, options, COMPUTING)
+    with on_two_threads():
+        run(out, options, COMPUTING)
     return out, options
 
 
@@ -122,7 +124,8 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
 
 def test_the_same_command_gives_the_same_bytes(few_run, tmp_path):
     out, options = few_run
-    run(tmp_path / "again", options, COMPUTING)
+    with on_two_threads():
+        run(tmp_path / "again", options, COMPUTING)
     ours, theirs = files(out), files(tmp_path / "again")
     assert {n for n in ours if not n.startswith("log/")} == {n for n in theirs if not n.startswith("log/")}
     assert [n for n in ours if not n.startswith("log/") and ours[n] != theirs[n]] == []

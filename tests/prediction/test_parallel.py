@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from probing_core.prediction.parallel import AHEAD, cores, in_chunks, one_core_threads
@@ -22,9 +23,18 @@ def test_chunks_come_in_order_and_few_are_under_way():
     assert len(begun) == 20
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_each_thread_computes_on_one_core_and_the_caller_on_as_many_as_before():
     before = torch.get_num_threads()
     with one_core_threads(3) as pool:
         assert list(pool.map(lambda _: torch.get_num_threads(), range(6))) == [1] * 6
     assert torch.get_num_threads() == before
-    assert cores() >= 1
+
+
+def test_the_variable_of_numerical_libraries_limits_the_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    there = cores()
+    assert there >= 1
+    for limit, expected in (("1", 1), (str(there + 1), there), ("0", there), ("many", there)):
+        monkeypatch.setenv("OMP_NUM_THREADS", limit)
+        assert cores() == expected

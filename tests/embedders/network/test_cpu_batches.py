@@ -55,6 +55,7 @@ def test_batches_are_small_where_maps_are_large():
     assert {elsewhere.batch_size(network) for network in (fine, patches)} == {DEVICE_BATCH}
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_batches_run_at_the_same_time_on_one_core_each(workers):
     meet = Barrier(2)
 
@@ -91,6 +92,7 @@ def test_callers_take_turns(workers):
     many.close()
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_threads_that_start_later_keep_the_callers_number(workers):
     from concurrent.futures import ThreadPoolExecutor
 

@@ -133,6 +133,7 @@ def test_what_it_does_not_have_is_refused(options, told) -> None:
         ViTEmbedder("x", init_vit(0), options)
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_out_of_memory_halves_the_batch(images, monkeypatch) -> None:
     vit = init_vit(0)
     embedder = ViTEmbedder("x", vit)
