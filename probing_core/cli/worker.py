@@ -13,7 +13,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from probing_core.cli import build_parser, run_options
 from probing_core.errors import ProbingError, RunBusy, one_line
@@ -35,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def cancel(signum: int, frame: object) -> None:
         try:
             progress.finish("cancelled")
+            _kill_children()
         finally:
             os._exit(1)  # as after a kill, which every file survives: an exception could be caught on its way
 
@@ -59,6 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     finish("done")
     return 0
+
+
+def _kill_children() -> None:
+    """A Ray cluster that this process started, some of whose processes would go on for a minute."""
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
 
 
 if __name__ == "__main__":
