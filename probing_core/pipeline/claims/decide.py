@@ -56,9 +56,10 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
     """Of the test predictions (``truth``, ``predicted``, ``base_id``) of one role, a table a training, all of the same
     samples; recalls are means over the trainings."""
     classes = sorted(trainings[0]["truth"].unique())
+    bases = [np.unique(rows["base_id"], return_inverse=True)[1] for rows in trainings]  # numbers sort sooner than names
     sure = perhaps = informed = 0
     for name in (name for name in classes if name != "identity"):
-        parts = [_recall_and_informedness(rows, name) for rows in trainings]
+        parts = [_recall_and_informedness(rows, base, name) for rows, base in zip(trainings, bases, strict=True)]
         recall = interval(pooled([r for r, _ in parts]), low=0, high=1)
         sure += recall.low > 1 / len(classes)
         perhaps += not recall.high <= 1 / len(classes)  # where there is no interval, perhaps
@@ -68,8 +69,7 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
     return Identified(sure, perhaps, informed, len(classes) - ("identity" in classes), seeds)
 
 
-def _recall_and_informedness(rows: pd.DataFrame, name: str) -> tuple[ClusterSums, ClusterSums]:
-    base = rows["base_id"].to_numpy()
+def _recall_and_informedness(rows: pd.DataFrame, base: np.ndarray, name: str) -> tuple[ClusterSums, ClusterSums]:
     is_it, called = ((rows[c] == name).to_numpy() for c in ("truth", "predicted"))
     # With two classes, this one and the rest, the mean informedness is that of either.
     return mean(called[is_it], base[is_it]), informedness(is_it.astype(np.int64), called.astype(np.int64), base)
