@@ -50,12 +50,13 @@ def outcome(folder: Path) -> tuple[str, bytes]:
 
 @pytest.mark.usefixtures("_save_often")
 @pytest.mark.parametrize("name", PLAIN)
-def test_same_seed_same_losses_even_after_a_stop(name: str, sixteen, tmp_path: Path) -> None:
-    pretrain(name, sixteen, tmp_path / "a", steps=4)
+def test_same_seed_same_losses_even_after_a_stop(name: str, drawn, tmp_path: Path) -> None:
+    eight = type(drawn)(per_split=8)
+    pretrain(name, eight, tmp_path / "a", steps=4)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(name, sixteen, tmp_path / "b", steps=4, progress=Stop(3))
+        pretrain(name, eight, tmp_path / "b", steps=4, progress=Stop(3))
     assert len(read_log(tmp_path / "b")) == 3
-    pretrain(name, sixteen, tmp_path / "b", steps=4)
+    pretrain(name, eight, tmp_path / "b", steps=4)
     assert outcome(tmp_path / "a") == outcome(tmp_path / "b")
     assert [line["step"] for line in read_log(tmp_path / "a")] == [0, 1, 2, 3]
 

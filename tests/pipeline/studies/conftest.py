@@ -10,7 +10,7 @@ from probing_core.runs.store import Store
 from tests.pipeline.studies.made import made_store, subject_of
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Recipe]:
     """The made run with all its tables."""
     with pytest.MonkeyPatch.context() as patch:
@@ -19,6 +19,6 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Recipe]:
     return store, recipe
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def data(studied: tuple[Store, Recipe]) -> ModelData:
     return subject_of(*studied)
