@@ -7,6 +7,8 @@ contrasts are checked.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from probing_core.paths import data_dir
@@ -21,6 +23,8 @@ DRAWN_MS = 500
 
 AXE_DRAWN_MS = 1500
 FITS_MS = 20_000
+AT_ONCE = 3
+"""Pages that are open together: while one waits for the server, another draws."""
 
 
 @pytest.fixture(scope="module")
@@ -45,40 +49,65 @@ def shown(request):
 )
 def test_every_page_opens_without_a_complaint(shown, serve, chromium, theme, widths, rules):
     """In each window, and made narrower or wider while it is open."""
-    from playwright.sync_api import TimeoutError as TooLate
-
     which, path = shown
     context = chromium.new_context(color_scheme=theme)
     context.set_default_timeout(WAIT_MS)
     found, passed = {}, 0
-    for name, view in (ADDRESSES | ASKED).items():
-        page = context.new_page()
-        complaints: list = complaints_of(page)
-        page.set_viewport_size({"width": widths[0], "height": 900})
-        page.goto(f"{serve(path)}/{view}")
-        page.get_by_role("heading", level=1).first.wait_for()
+    views = list((ADDRESSES | ASKED).items())
+    for start in range(0, len(views), AT_ONCE):
+        opened = open_together(context, serve(path), dict(views[start : start + AT_ONCE]), widths[0])
         for width in widths:
-            page.set_viewport_size({"width": width, "height": 900})
-            settle(page)
             with_axe = which == "made" and width == WIDE
-            page.wait_for_timeout(AXE_DRAWN_MS if with_axe else DRAWN_MS)
-            try:  # charts shrink some time after their window
-                page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=FITS_MS)
-            except TooLate:
-                complaints.append(f"wider than a window of {width} pixels")
-            if with_axe:
-                violations, passes = violations_of(page, rules)
-                complaints += violations
-                passed += passes
-        if page.get_by_test_id("stException").count():
-            complaints.append(page.get_by_test_id("stException").first.inner_text())
-        if complaints:
-            found[name] = complaints
-        page.close()
+            draw(opened, width, AXE_DRAWN_MS if with_axe else DRAWN_MS)
+            for page, complaints in opened.values():
+                complaints.extend(wider_than_its_window(page, width))
+                if with_axe:
+                    violations, passes = violations_of(page, rules)
+                    complaints.extend(violations)
+                    passed += passes
+        for name, (page, complaints) in opened.items():
+            if page.get_by_test_id("stException").count():
+                complaints.append(page.get_by_test_id("stException").first.inner_text())
+            if complaints:
+                found[name] = complaints
+            page.close()
     context.close()
     assert found == {}
     if which == "made":
         assert passed >= len(ADDRESSES | ASKED) * (1 if rules else 10)  # axe did run
+
+
+def open_together(context, address: str, views: dict[str, str], width: int) -> dict[str, tuple[Any, list]]:
+    """Name -> its page, at rest, and what that complains about from its opening on."""
+    opened = {}
+    for name, view in views.items():
+        page = context.new_page()
+        opened[name] = page, complaints_of(page)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{address}/{view}", wait_until="commit")
+    for page, _ in opened.values():
+        page.get_by_role("heading", level=1).first.wait_for()
+        settle(page)
+    return opened
+
+
+def draw(opened: dict[str, tuple[Any, list]], width: int, drawn_ms: int) -> None:
+    """Makes the windows ``width`` pixels wide and waits until the pages have drawn."""
+    for page, _ in opened.values():
+        page.set_viewport_size({"width": width, "height": 900})
+    for page, _ in opened.values():
+        settle(page)
+    page.wait_for_timeout(drawn_ms)
+
+
+def wider_than_its_window(page, width: int) -> list[str]:
+    from playwright.sync_api import TimeoutError as TooLate
+
+    try:  # charts shrink some time after their window
+        page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=FITS_MS)
+    except TooLate:
+        return [f"wider than a window of {width} pixels"]
+    return []
 
 
 def test_it_finds_what_is_wrong(chromium):
