@@ -14,6 +14,7 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +32,10 @@ LONGEST_DELAY_S = 600.0
 
 FORWARDED = ("x-", "cf-", "forwarded", "via", "true-client-ip", "tailscale-", "fly-", "fastly-")
 """How headers begin that proxies and tunnels add, and that no browser sends with a websocket."""
+
+EVERYONE = "everyone"
+ALLOWED = f'the list of addresses that have rights, or "{EVERYONE}" for all accounts that the provider signs in'
+"""What the key ``allowed`` of the secrets may be."""
 
 _GRANT = "_grant"
 
@@ -124,15 +129,31 @@ def has_password() -> bool:
 
 
 def is_signed_in() -> bool:
-    """Whether the visitor has signed in, with a verified address that the secrets list if they list any."""
-    if st.user.get("is_logged_in") is not True:
+    """Whether the visitor has signed in, and the secrets give rights to their verified address or to everyone."""
+    if st.user.get("is_logged_in") is not True or sign_in_problem():
         return False
-    listed = st.secrets.get("probing", {}).get("allowed")
-    if listed is None:
+    listed = st.secrets["probing"]["allowed"]
+    if listed == EVERYONE:
         return True
     # Some providers write a text in place of a truth value. A provider that does not state it is trusted.
     verified = str(st.user.get("email_verified", True)).lower() == "true"
     return verified and st.user.get("email") in ([listed] if isinstance(listed, str) else listed)
+
+
+def sign_in_problem() -> str:
+    """Why nobody gets rights by signing in on this server, in a sentence; empty if those who are listed do."""
+    section = st.secrets.get("probing", {})
+    nobody = "Nobody gets rights here by signing in:"
+    if not isinstance(section, Mapping):
+        return f"{nobody} in secrets.toml, probing is to be a section, [probing], with the key allowed, {ALLOWED}."
+    if unknown := sorted(map(str, section.keys() - {"allowed"})):
+        return f"{nobody} [probing] in secrets.toml has '{unknown[0]}'; the only key is allowed, {ALLOWED}."
+    if "allowed" not in section:
+        return f"{nobody} [probing] in secrets.toml lacks the key allowed, {ALLOWED}."
+    listed = section["allowed"]
+    if isinstance(listed, str) or (isinstance(listed, list) and all(isinstance(address, str) for address in listed)):
+        return ""
+    return f"{nobody} allowed in [probing] of secrets.toml is to be {ALLOWED}; it is of another type."
 
 
 def account() -> str:
@@ -149,6 +170,11 @@ def ways() -> Ways:
 def refusal(what: str) -> str:
     """What a visitor without rights reads who asks for ``what``, as in `require`."""
     if account():
+        if sign_in_problem():
+            return (
+                f"{what} is not open to the account with which you are signed in, nor to any other: the secrets of "
+                "this dashboard do not state who may."
+            )
         return (
             f"{what} is not open to the account with which you are signed in: whoever runs this dashboard lists the "
             "addresses that may, and its provider must have verified yours."

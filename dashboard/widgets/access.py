@@ -44,7 +44,9 @@ def ask(what: str) -> bool:
                 if not (problem := rights.unlock(password)):
                     st.rerun()
                 st.error(problem, icon=":material/error:")
-    if ways.sign_in:
+    if ways.sign_in and (problem := rights.sign_in_problem()):
+        st.error(plain(problem), icon=":material/error:")
+    elif ways.sign_in:
         st.button("Sign in", on_click=_sign_in, icon=":material/login:")
     return False
 

@@ -7,6 +7,8 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -47,14 +49,31 @@ allowed = ["ana@example.org"]
 """
 
 
+@contextmanager
+def signing_in(run: Path, home: Path, secrets: str) -> Iterator[str]:
+    """A dashboard whose visitors may sign in."""
+    (home / ".streamlit").mkdir()
+    (home / ".streamlit" / "secrets.toml").write_text(secrets)
+    with served(["--run", str(run)], env={"HOME": str(home), PASSWORD_FILE: ""}) as where:
+        yield where
+
+
 @pytest.fixture(scope="module")
 def sign_in(made_run, tmp_path_factory) -> Iterator[str]:
-    """A dashboard whose visitors may sign in."""
-    home = tmp_path_factory.mktemp("home")
-    (home / ".streamlit").mkdir()
-    (home / ".streamlit" / "secrets.toml").write_text(SIGN_IN)
-    with served(["--run", str(made_run)], env={"HOME": str(home), PASSWORD_FILE: ""}) as where:
+    with signing_in(made_run, tmp_path_factory.mktemp("home"), SIGN_IN) as where:
         yield where
+
+
+@contextmanager
+def signed_in(address: str, email: str, secret: str = "known to the server alone") -> Iterator[Visitor]:
+    """A visitor who comes through a proxy with the cookie that signing in sets; without one if there is no e-mail."""
+    fields = xsrf(address)
+    cookie = fields["Cookie"]
+    if email:
+        claims = json.dumps({"origin": address, "is_logged_in": True, "email": email})
+        cookie += f"; _streamlit_user={create_signed_value(secret, '_streamlit_user', claims).decode()}"
+    with visiting(address, PROXIED | {"Cookie": cookie}, origin=address, token=fields["X-Xsrftoken"]) as visitor:
+        yield visitor
 
 
 def is_locked(visitor: Visitor, page: str = "new-run") -> bool:
@@ -167,17 +186,23 @@ def test_a_forged_grant(address):
     ],
 )
 def test_signing_in(sign_in, email, secret, locked):
-    fields = xsrf(sign_in)
-    cookie = fields["Cookie"]
-    if email:
-        claims = json.dumps({"origin": sign_in, "is_logged_in": True, "email": email})
-        signed = create_signed_value(secret, "_streamlit_user", claims).decode()
-        cookie += f"; _streamlit_user={signed}"
-    headers = PROXIED | {"Cookie": cookie}
-    with visiting(sign_in, headers, origin=sign_in, token=fields["X-Xsrftoken"]) as visitor:
+    with signed_in(sign_in, email, secret) as visitor:
         assert is_locked(visitor) is locked
         assert ("Sign in" in visitor.widgets) is locked
         assert "Password" not in visitor.widgets
+
+
+@attempt(
+    "signing in where the secrets do not state who may: `allowed` is missing, misspelled or not alone",
+    "a visitor without rights, who reads what is missing",
+)
+def test_signing_in_where_nobody_is_named(made_run, tmp_path):
+    with signing_in(made_run, tmp_path, SIGN_IN.replace("allowed", "alowed")) as address:
+        for email in ("ana@example.org", ""):
+            with signed_in(address, email) as visitor:
+                assert is_locked(visitor)
+                assert "has 'alowed'; the only key is allowed" in visitor.visit("new-run").replace("\\", "")
+                assert "Sign in" not in visitor.widgets
 
 
 @attempt(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import streamlit as st
 from streamlit.runtime.context import StreamlitHeaders
+from streamlit.runtime.secrets import AttrDict
 from streamlit.testing.v1 import AppTest
 
 from dashboard import rights
@@ -24,6 +26,7 @@ LOCAL = [("Host", "127.0.0.1:8501"), ("Origin", "http://127.0.0.1:8501"), ("User
 
 
 LISTED = {"probing": {"allowed": ["a@x.org"]}}
+EVERYONE = {"probing": {"allowed": "everyone"}}
 
 
 @pytest.fixture
@@ -141,7 +144,15 @@ def signed_in(user: dict, secrets: dict, monkeypatch) -> bool:
     [
         ({}, {}, False),
         ({"is_logged_in": False}, {}, False),
-        ({"is_logged_in": True, "email": "a@x.org"}, {}, True),
+        ({"is_logged_in": True, "email": "a@x.org"}, {}, False),
+        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": {}}, False),
+        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": {"alowed": ["a@x.org"]}}, False),
+        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": {"allowed": ["a@x.org"], "more": 1}}, False),
+        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": {"allowed": True}}, False),
+        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": "everyone"}, False),
+        ({"is_logged_in": True, "email": "a@x.org"}, EVERYONE, True),
+        ({"is_logged_in": True}, EVERYONE, True),
+        ({"is_logged_in": False, "email": "a@x.org"}, EVERYONE, False),
         ({"is_logged_in": True, "email": "a@x.org"}, LISTED, True),
         ({"is_logged_in": True, "email": "b@x.org"}, LISTED, False),
         ({"is_logged_in": True}, LISTED, False),
@@ -157,6 +168,30 @@ def signed_in(user: dict, secrets: dict, monkeypatch) -> bool:
 )  # fmt: skip
 def test_who_has_signed_in(user, secrets, expected, monkeypatch):
     assert signed_in(user, secrets, monkeypatch) is expected
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("", "lacks the key allowed"),
+        ("[probing]", "lacks the key allowed"),
+        ("[probing]\nalowed = ['a@x.org']", "has 'alowed'; the only key is allowed"),
+        ("[probing]\nallowed = ['a@x.org']\nmore = 1", "has 'more'; the only key is allowed"),
+        ("[probing]\nallowed = [1]", "it is of another type"),
+        ("probing = 'everyone'", "is to be a section"),
+        ("[probing]\nallowed = ['a@x.org']", ""),
+        ("[probing]\nallowed = 'everyone'", ""),
+    ],
+)
+def test_secrets_that_do_not_state_who_may_give_nobody_rights(monkeypatch, written, words):
+    monkeypatch.setattr(st, "secrets", AttrDict(tomllib.loads(written)))
+    monkeypatch.setattr(st, "user", {"is_logged_in": True, "email": "a@x.org"})
+    problem = rights.sign_in_problem()
+    assert words in problem
+    assert bool(problem) is bool(words)
+    assert rights.is_signed_in() is not bool(words)
+    assert problem.startswith("Nobody gets rights here by signing in") or not problem
+    assert ("nor to any other" in rights.refusal("Starting a run")) is bool(words)
 
 
 def test_no_message_makes_a_grant(asked):
