@@ -188,6 +188,16 @@ def _pair(run: Run, sample: int) -> tuple[bytes, bytes]:
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
 
 
+def damage_of(run: Run) -> list[str]:
+    """A sentence for each file of the run that is not as its manifest has it; reads every one, which may take minutes.
+
+    Raises:
+        NotAllowed: the visitor has no rights.
+    """
+    rights.require("Verifying every file of a run")
+    return run.store.damage()
+
+
 def complete_runs() -> list[tuple[RunPlace, Run]]:
     """Every run that is complete and can be read; an error is shown where one that cannot is opened."""
     found = []

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import streamlit as st
 
+from dashboard import rights
 from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import TERMS, plain
@@ -94,8 +95,10 @@ def _checks(run: Run) -> None:
     else:
         st.markdown(about_fits(run))
         tables.show_table(run.fits, "fits")
-    if st.button("Verify every file against its checksum", help="As `probing verify`."):
-        damage = run.store.damage()
+    if not rights.allowed():
+        st.caption(f":material/lock: {rights.refusal('Verifying every file of this run')}")
+    elif st.button("Verify every file against its checksum", help="As `probing verify`."):
+        damage = cache.damage_of(run)
         for sentence in damage:
             st.error(plain(sentence))
         if not damage:

@@ -21,6 +21,7 @@ from dashboard.rights import Attempts, NotAllowed
 from probing_core.embedders import hub
 from probing_core.errors import ModelUnavailable
 from probing_core.paths import PASSWORD_FILE
+from probing_core.runs.store import Store
 
 LOCAL = [("Host", "127.0.0.1:8501"), ("Origin", "http://127.0.0.1:8501"), ("User-Agent", "a browser")]
 
@@ -88,6 +89,7 @@ def test_what_a_process_listens_on_decides_and_not_what_a_setting_names():
         worker.remove,
         lambda folder: cache.corpus_size(f"folder:{folder}"),
         lambda folder: cache.corpus_size("photos"),
+        lambda folder: cache.damage_of(SimpleNamespace(store=Store(folder))),
         lambda folder: cache.dimension(f"file:{folder}"),
     ],
 )

@@ -20,6 +20,14 @@ def test_methods_verifies_and_exports(open_app):
     assert not app.exception
 
 
+def test_a_visitor_without_rights_verifies_nothing(open_app, monkeypatch):
+    monkeypatch.setattr("dashboard.rights.allowed", lambda: False)
+    app = open_app("Methods and data")
+    assert not app.exception
+    assert not [button for button in app.button if "Verify" in button.label]
+    assert "Verifying every file of this run is open on the machine itself alone" in texts(app)
+
+
 def test_of_a_table_the_first_rows_are_shown(open_app, made_run):
     app = open_app("Methods and data")
     label(app, "selectbox", "Show a table").select("samples.parquet").run()
