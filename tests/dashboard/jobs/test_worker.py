@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 import psutil
 import pytest
@@ -99,6 +100,22 @@ def test_start_runs_the_worker_and_its_failure_is_one_sentence(tmp_path):
     assert report is not None
     assert report.state == "failed"
     assert "/no/such/folder" in report.error
+
+
+def test_a_worker_leaves_the_processor_to_the_server_where_both_want_it(tmp_path):
+    worker.start(tmp_path / "new", ["--corpus", "folder:/no/such/folder"])
+    report = worker.report_of(tmp_path / "new")
+    assert report is not None
+    process, me = psutil.Process(report.pid), psutil.Process()
+    if sys.platform == "win32":
+        assert process.nice() == psutil.BELOW_NORMAL_PRIORITY_CLASS
+    else:
+        assert process.nice() == min(19, me.nice() + worker.NICENESS)
+    autogroup = Path(f"/proc/{report.pid}/autogroup")
+    if autogroup.exists():
+        assert autogroup.read_text().split()[-1] == str(worker.NICENESS)
+    assert worker.cancel(tmp_path / "new")
+    process.wait(60)
 
 
 @pytest.mark.parametrize("state", ["running", "done", "failed"])
