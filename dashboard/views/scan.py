@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import rights
 from dashboard.data import cache
-from dashboard.jobs import worker
+from dashboard.jobs import scans, worker
 from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import access, messages, pickers, tables
@@ -60,7 +60,7 @@ def _form(able: list[RunPlace]) -> None:
     if problem := _problem(folder, clean, name):
         st.caption(f":material/edit: {problem}")
     if st.button("Start", key="scan-start", type="primary", disabled=bool(problem), icon=":material/play_arrow:"):
-        worker.scan(scans_dir() / name, _path(folder), run.path, _path(clean) if clean else None)
+        scans.start(scans_dir() / name, _path(folder), run.path, _path(clean) if clean else None)
 
 
 def _problem(folder: str, clean: str, name: str) -> str:
@@ -86,16 +86,49 @@ def _path(text: str) -> Path:
 @messages.guarded
 def _scans() -> None:
     folder = scans_dir()
-    scans = sorted(path for path in folder.iterdir() if (path / PROGRESS).is_file()) if folder.is_dir() else []
-    for out in scans:
+    begun = sorted(path for path in folder.iterdir() if (path / PROGRESS).is_file()) if folder.is_dir() else []
+    for out in begun:
         report = worker.report_of(out)
         with st.container(border=True, key=f"scan-{out.name}"):
-            st.markdown(f"**{plain(out.name)}** — {_status(report)}")
-            if report and report.state == "running":
-                if st.button("Cancel", key=f"scan-cancel-{out.name}"):
-                    worker.cancel(out)
-            elif report and report.state == "done":
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{plain(out.name)}** — {_status(report)}", width="stretch")
+                _control(out, report)
+            if st.session_state.get(_asking(out)):
+                _ask_to_remove(out)
+            if report and report.state == "done":
                 _results(out)
+
+
+def _control(out: Path, report: Report | None) -> None:
+    """What can be done to a scan as it is now."""
+    if report and report.state == "running":
+        if st.button("Cancel", key=f"scan-cancel-{out.name}"):
+            worker.cancel(out)
+        return
+    unfinished = (report is None or report.state != "done") and scans.asked_of(out)
+    if unfinished and st.button("Resume", key=f"scan-resume-{out.name}", help="Goes on from what it has found."):
+        scans.resume(out)
+    if st.button("Remove", key=f"scan-remove-{out.name}"):
+        st.session_state[_asking(out)] = True
+
+
+def _ask_to_remove(out: Path) -> None:
+    st.warning(
+        f"Remove what the scan '{plain(out.name)}' has found? The pictures that it read stay where they are.",
+        icon=":material/delete:",
+    )
+    with st.container(horizontal=True):
+        removed = st.button("Remove what it found", key=f"scan-remove-now-{out.name}", type="primary")
+        if removed:
+            scans.remove(out)
+        if st.button("Leave it", key=f"scan-leave-{out.name}") or removed:
+            st.session_state.pop(_asking(out))
+            st.rerun()
+
+
+def _asking(out: Path) -> str:
+    """Where a session notes that its visitor is asked whether to remove a scan."""
+    return f"_removing-scan-{out.name}"
 
 
 def _results(out: Path) -> None:

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import rights
 from dashboard.data import cache
-from dashboard.jobs import worker
+from dashboard.jobs import scans, worker
 from dashboard.rights import Attempts, NotAllowed
 from probing_core.embedders import hub
 from probing_core.errors import ModelUnavailable
@@ -84,6 +84,9 @@ def test_what_a_process_listens_on_decides_and_not_what_a_setting_names():
     [
         lambda folder: worker.start(folder / "run", []),
         lambda folder: worker.scan(folder / "scan", folder, folder, None),
+        lambda folder: scans.start(folder / "scan", folder, folder, None),
+        scans.resume,
+        scans.remove,
         lambda folder: worker.draw_maps(folder, ["baseline/pixels"]),
         worker.cancel,
         worker.remove,

@@ -6,9 +6,11 @@ found goes to disk a chunk at a time (`chunks`), and the results are written fro
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from probing_core.errors import BadConfig
+from probing_core.errors import BadConfig, one_line
 from probing_core.prediction.calibration import FEWEST_BEYOND, LEVEL, Calibration
 from probing_core.prediction.parallel import cores, in_chunks, one_core_threads
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.scan.chunks import Chunks
-from probing_core.prediction.scan.page import write_page
+from probing_core.prediction.scan.page import PAGE, write_page
 from probing_core.prediction.scan.reading import File, Finding, examine, find_files
 from probing_core.prediction.scan.rows import (
     UNREADABLE,
@@ -29,10 +31,10 @@ from probing_core.prediction.scan.rows import (
     rows_of_findings,
     rows_that_calibrate,
 )
-from probing_core.prediction.scan.writing import rows_with_q, write_tables
+from probing_core.prediction.scan.writing import CSV, TABLE, rows_with_q, write_tables
 from probing_core.prediction.verdicts import Judge
 from probing_core.runs import revisions
-from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, LOG, scored_views_path
+from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, LOG, TEMPORARY, scored_views_path
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.store import digest, write_atomically
 
@@ -41,6 +43,10 @@ MARK = "scan.txt"
 
 FEWEST_FOR_Q = 500
 """Clean photographs of the user's: with fewer, the smallest p is too large for a folder with few altered pictures."""
+
+CHUNKS, CLEAN_CHUNKS = "chunks", "clean"
+WRITTEN = (PAGE, TABLE, CSV, CHUNKS, CLEAN_CHUNKS, MARK, LOG)
+"""All that a scan writes into its folder."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +96,36 @@ def scan(
     judge = predictor.judge(DETECTOR)
     with one_core_threads(threads or cores()) as pool:
         if clean is not None:
-            trusted = Chunks(out / "clean", find_files(clean, apart=out), settings)
+            trusted = Chunks(out / CLEAN_CHUNKS, find_files(clean, apart=out), settings)
             measure = partial(examine, detector=detector, view=view, gray=True)
             _fill(pool, trusted, measure, rows_that_calibrate, progress, "clean")
             judge = replace(judge, calibration=calibration_of_rows(trusted.read(), level), power=None, power_large=None)
         checksum = predictor.store.checksum(scored_views_path(DETECTOR)) if clean is None else trusted.settings
         calibrated = "" if judge.calibration is None else _digest_of(judge.calibration)
-        chunks = Chunks(out / "chunks", files, digest([settings, level, checksum, calibrated]))
+        chunks = Chunks(out / CHUNKS, files, digest([settings, level, checksum, calibrated]))
         rows_of = partial(rows_of_findings, judge=judge)
         _fill(pool, chunks, partial(examine, detector=detector, view=view), rows_of, progress, "scan")
     return _write(out, folder, chunks, judge, trusting=clean is not None)
+
+
+def remove_results(out: Path) -> None:
+    """Removes what a scan has written into ``out``, and the folder if nothing else lies in it.
+
+    Raises:
+        BadConfig: ``out`` is no folder of a scan, or something in it cannot be removed.
+    """
+    _refuse_other_folder(out)
+    unfinished = [path.name for path in out.iterdir() if path.name.endswith(TEMPORARY)]
+    try:
+        for path in (out / name for name in (*unfinished, *WRITTEN)):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadConfig(f"'{out}' could not be removed ({one_line(error)}); remove it by hand.") from error
+    with suppress(OSError):  # something else lies in it, and stays
+        out.rmdir()
 
 
 def _write(out: Path, folder: Path, chunks: Chunks, judge: Judge, trusting: bool) -> Scan:
@@ -166,9 +192,13 @@ def _digest_of(calibration: Calibration) -> str:
 
 
 def _claim(out: Path) -> None:
+    _refuse_other_folder(out)
+    write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call goes on from.\n")
+
+
+def _refuse_other_folder(out: Path) -> None:
     """Raises `BadConfig` for a folder that holds something else: none of it may be lost."""
     if out.exists() and not out.is_dir():
         raise BadConfig(f"'{out}' is a file; give a folder for the results.")
     if out.is_dir() and {path.name for path in out.iterdir()} - {LOG} and not (out / MARK).exists():
         raise BadConfig(f"'{out}' holds other files; choose an empty folder, or that of a scan.")
-    write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call goes on from.\n")

@@ -19,6 +19,7 @@ from probing_core.prediction.scan.rows import UNREADABLE
 from probing_core.prediction.verdicts import UNTOUCHED
 from probing_core.runs.store import write_atomically
 
+PAGE = "index.html"
 TEMPLATE = Path(__file__).with_name("page.html")
 
 MOST = 5000
@@ -28,7 +29,7 @@ MOST = 5000
 def write_page(
     out: Path, folder: Path, chunks: Iterable[pd.DataFrame], counts: dict[str, int], about: list[str]
 ) -> None:
-    """``index.html``.
+    """`PAGE`.
 
     Args:
         chunks: rows of all files, thumbnails included, a chunk at a time.
@@ -52,7 +53,7 @@ def write_page(
         "%ROWS%": "\n".join(_row(row, here) for row in worst),
     }
     page = re.sub("|".join(texts), lambda mark: texts[mark[0]], TEMPLATE.read_text(encoding="utf-8"))
-    write_atomically(out / "index.html", page.encode(errors="replace"))
+    write_atomically(out / PAGE, page.encode(errors="replace"))
 
 
 def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:

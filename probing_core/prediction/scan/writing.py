@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from probing_core.prediction.scan.chunks import Chunks
 from probing_core.runs.atomic import written_atomically
 
-TABLE = "verdicts.parquet"
+TABLE, CSV = "verdicts.parquet", "verdicts.csv"
 PROMISE = b"promise"
 
 COLUMNS = {
@@ -54,7 +54,7 @@ def promise_of(out: Path) -> str:
 
 
 def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) -> None:
-    """``verdicts.csv`` and ``verdicts.parquet``; ``promise`` stands in the second's metadata.
+    """`CSV` and `TABLE`; ``promise`` stands in the second's metadata.
 
     Raises:
         BadRun: the disk is full or not writable.
@@ -64,7 +64,7 @@ def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) 
     with (
         written_atomically(out / TABLE) as parquet,
         pq.ParquetWriter(parquet, schema) as file,
-        written_atomically(out / "verdicts.csv") as csv,
+        written_atomically(out / CSV) as csv,
     ):
         for i, rows in enumerate(rows_with_q(chunks, q, columns)):
             ordered = rows[list(COLUMNS)]

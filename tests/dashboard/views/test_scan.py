@@ -6,13 +6,17 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dashboard.jobs import scans
+from probing_core.errors import BadRun
+from probing_core.prediction.scan import MARK
 from probing_core.prediction.scan.writing import COLUMNS, PROMISE, TABLE
 from probing_core.runs.layout import DETECTOR_FILE, RECIPE
-from tests.dashboard.app_reading import unescaped
+from tests.dashboard.app_reading import label, unescaped
 
 
 @pytest.fixture
@@ -66,3 +70,74 @@ def test_a_scan_that_failed_says_why(open_app, holiday):
     app = open_app("Scan")
     assert "**holiday** — stopped: no picture" in unescaped(app)
     assert not app.dataframe
+
+
+def test_a_scan_that_was_cancelled_is_resumed_with_what_it_was_asked_for(open_app, holiday, tmp_path, monkeypatch):
+    asked = (tmp_path / "pictures", tmp_path / "run", tmp_path / "trusted")
+    work = []
+    monkeypatch.setattr("dashboard.jobs.worker._work", lambda out, command: work.append((out, command)))
+    scans.start(holiday, *asked)
+    report = json.loads((holiday / "log" / "progress.json").read_text())
+    for state, offered in (("done", []), ("failed", ["Resume"]), ("cancelled", ["Resume"])):
+        (holiday / "log" / "progress.json").write_text(json.dumps(report | {"state": state}))
+        app = open_app("Scan")
+        assert [button.label for button in app.button if button.label == "Resume"] == offered
+    label(app, "button", "Resume").click().run()
+    assert not app.exception
+    assert [out for out, _ in work] == [holiday, holiday]
+    assert work[0] == work[1], "the same folder goes on with the same command"
+    assert {str(path) for path in asked} <= set(work[1][1])
+
+
+def test_a_scan_that_no_page_has_started_is_not_resumed_by_one(open_app, holiday):
+    report = json.loads((holiday / "log" / "progress.json").read_text())
+    (holiday / "log" / "progress.json").write_text(json.dumps(report | {"state": "cancelled"}))
+    for note in (
+        None,
+        "{",
+        "[]",
+        '{"folder": 1, "run": "r"}',
+        '{"folder": "f"}',
+        '{"folder": "f", "run": "r", "x": 1}',
+    ):
+        if note is not None:
+            (holiday / scans.ASKED).write_text(note)
+        assert scans.asked_of(holiday) is None
+    app = open_app("Scan")
+    assert not app.exception
+    assert "Resume" not in [button.label for button in app.button]
+    with pytest.raises(BadRun, match="goes on with it"):
+        scans.resume(holiday)
+
+
+@pytest.mark.parametrize("state", ["cancelled", "done"])
+def test_a_scan_is_removed_after_a_question_and_its_pictures_stay(open_app, holiday, tmp_path, state):
+    picture = tmp_path / "pictures" / "a.png"
+    picture.parent.mkdir()
+    picture.write_bytes(b"mine")
+    (holiday / scans.ASKED).write_text(json.dumps({"folder": str(picture.parent), "run": str(tmp_path / "run")}))
+    (holiday / MARK).touch()
+    report = json.loads((holiday / "log" / "progress.json").read_text())
+    (holiday / "log" / "progress.json").write_text(json.dumps(report | {"state": state}))
+    app = open_app("Scan")
+    label(app, "button", "Remove").click().run()
+    assert "Remove what the scan 'holiday' has found? The pictures that it read stay" in unescaped(app)
+    label(app, "button", "Leave it").click().run()
+    assert holiday.is_dir()
+    assert not app.warning
+    label(app, "button", "Remove").click().run()
+    label(app, "button", "Remove what it found").click().run()
+    assert not app.exception
+    assert not holiday.exists()
+    assert picture.read_bytes() == b"mine"
+    assert "holiday" not in unescaped(app)
+
+
+def test_a_scan_under_way_is_not_removed(holiday):
+    report = json.loads((holiday / "log" / "progress.json").read_text())
+    me = psutil.Process()
+    now = {"state": "running", "pid": me.pid, "born": me.create_time()}
+    (holiday / "log" / "progress.json").write_text(json.dumps(report | now))
+    with pytest.raises(BadRun, match="is under way"):
+        scans.remove(holiday)
+    assert holiday.is_dir()

@@ -329,3 +329,38 @@ def test_the_command(made, folder, tmp_path, capsys):
     assert errors.count("error:") == 2
     assert "index.html" in errors
     assert all((out / name).stat().st_size for name in RESULTS)
+
+
+def test_removing_a_scan_removes_what_it_wrote_and_nothing_else(tmp_path):
+    out, mine = tmp_path / "out", tmp_path / "mine.png"
+    mine.write_bytes(b"mine")
+
+    def made(*others: str) -> None:
+        for name in (*scanning.WRITTEN, "verdicts.csv.0a1b2c3d.probing.tmp", *others):
+            if name in ("chunks", "clean", "log"):
+                (out / name).mkdir(parents=True)
+                (out / name / "file").touch()
+            else:
+                (out / name).touch()
+
+    out.mkdir()
+    made()
+    scanning.remove_results(out)
+    assert not out.exists()
+    out.mkdir()
+    made("holiday.png")
+    (out / "linked").symlink_to(tmp_path)
+    scanning.remove_results(out)
+    assert sorted(path.name for path in out.iterdir()) == ["holiday.png", "linked"]
+    with pytest.raises(BadConfig, match="holds other files"):
+        scanning.remove_results(out)
+    (out / "scan.txt").touch()
+    (out / "chunks").symlink_to(tmp_path)
+    with pytest.raises(BadConfig, match="could not be removed"):
+        scanning.remove_results(out)
+    assert mine.read_bytes() == b"mine"
+    assert (out / "holiday.png").is_file()
+
+
+def test_all_that_a_scan_writes_is_known(scanned):
+    assert {path.name for path in scanned[0].iterdir()} <= set(scanning.WRITTEN)
