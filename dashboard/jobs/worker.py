@@ -21,6 +21,7 @@ import psutil
 
 from dashboard import rights
 from probing_core.errors import BadRun
+from probing_core.runs.last_engine import last_engine
 from probing_core.runs.layout import LOG, PROGRESS, WORKER_OUTPUT
 from probing_core.runs.options import ENGINES, LOCAL
 from probing_core.runs.progress import Report
@@ -59,9 +60,14 @@ def engines() -> tuple[str, ...]:
 
 
 def start(run: Path, arguments: Sequence[str]) -> None:
-    """Starts (or resumes) ``probing run --out run ARGUMENTS`` in a process of its own."""
+    """Starts ``probing run --out run ARGUMENTS`` in a process of its own."""
     rights.require("Starting a run")
     _work(run, ["run", "--out", str(run), *arguments])
+
+
+def resume(run: Path) -> None:
+    """Goes on with a run that was begun, on the engine that it had."""
+    start(run, last_engine(run).arguments())
 
 
 def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:

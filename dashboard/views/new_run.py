@@ -20,6 +20,7 @@ from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
 from probing_core.results import RunPlace
 from probing_core.runs import layout
+from probing_core.runs.last_engine import last_engine
 from probing_core.runs.options import LOCAL, RAY, Options
 from probing_core.runs.progress import Report, duration
 from probing_core.runs.recipe import VIEW
@@ -283,9 +284,12 @@ def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
         if st.button("Remove", key=f"remove-{place.name}", help="Nothing of it has been computed."):
             worker.remove(place.path)
             st.rerun()
-    elif _unfinished(place.complete, report) and st.button("Resume", key=f"resume-{place.name}"):
-        worker.start(place.path, [])
-        banner.watch(place.name)
+    elif _unfinished(place.complete, report):
+        had = last_engine(place.path)
+        where = f" at {plain(had.address)}" if had.address else ""
+        if st.button("Resume", key=f"resume-{place.name}", help=f"On the engine that it had: {had.engine}{where}."):
+            worker.resume(place.path)
+            banner.watch(place.name)
 
 
 def _only_begun() -> list[RunPlace]:

@@ -26,6 +26,9 @@ LOCK = f"{LOG}/lock"
 PROGRESS = f"{LOG}/progress.json"
 """The latest report of whoever works on the run."""
 
+ENGINE = f"{LOG}/engine.json"
+"""Engine and address of who embedded last."""
+
 WORKER_OUTPUT = f"{LOG}/worker.txt"
 """What a worker process printed."""
 
