@@ -23,6 +23,7 @@ import pandas as pd
 from probing_core import Predictor
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
+from probing_core.measures.notation import in_percent
 from probing_core.prediction.scan import scan
 from probing_core.prediction.verdicts import STRANGE, UNTOUCHED
 from probing_core.transforms.base import Image
@@ -90,15 +91,17 @@ def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
     lines.append("| --- | --- | --- | --- | --- |")
     untouched = rows[rows["way"] == "untouched"]
     flagged, altered = untouched["issues"].map(len) > 0, untouched["verdict"] != UNTOUCHED
-    lines.append(f"| none | | {flagged.mean():.0%} (any of the four) | {altered.mean():.0%} | |")
+    lines.append(f"| none | | {in_percent(flagged.mean())} (any of the four) | {in_percent(altered.mean())} | |")
     for way, (_, strengths, unit, issue, group) in WAYS.items():
         for strength in strengths:
             mine = rows[(rows["way"] == way) & (rows["strength"] == str(strength))]
             found = mine["issues"].map(lambda names, issue=issue: issue in names)
             named = mine[~mine["verdict"].isin((UNTOUCHED, STRANGE))]
-            right = f"{(named['group'] == group).mean():.0%}" if len(named) else ""
+            right = in_percent((named["group"] == group).mean()) if len(named) else ""
             share = (mine["verdict"] != UNTOUCHED).mean()
-            lines.append(f"| {way} | {unit.format(strength)} | {found.mean():.0%} | {share:.0%} | {right} |")
+            lines.append(
+                f"| {way} | {unit.format(strength)} | {in_percent(found.mean())} | {in_percent(share)} | {right} |"
+            )
     return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from probing_core import Predictor
 from probing_core.measures.intervals import Interval
+from probing_core.measures.notation import in_percent
 from probing_core.pipeline.verdicts.scoring import AS_IT_IS
 from probing_core.prediction.calibration import Calibration, calibration_of
 from probing_core.prediction.power import power_of, with_p_values
@@ -70,7 +71,7 @@ def powers(rows: pd.DataFrame, calibration: Calibration) -> list[str]:
 
 
 def _percent(share: Interval) -> str:
-    return f"{share.value:.1%} ({max(share.low, 0):.1%} to {min(share.high, 1):.1%})"
+    return f"{in_percent(share.value, 1)} ({in_percent(max(share.low, 0), 1)} to {in_percent(min(share.high, 1), 1)})"
 
 
 @errors_in_a_line
@@ -90,7 +91,7 @@ def tables(rows: pd.DataFrame) -> str:
     by_tiles = f"{counts['large']:,} large ones, by whole and tiles"
     large = by_tiles if counts["large"] else "large ones are judged by their whole alone"
     calibrated = f"Calibrated on {counts['view']:,} photographs; on {counts['gray']:,} turned gray; {large}."
-    head = "| photographs | size | number | " + " | ".join(f"{level:.0%} meant" for level in LEVELS) + " |"
+    head = "| photographs | size | number | " + " | ".join(f"{in_percent(level)} meant" for level in LEVELS) + " |"
     by_size = [line for size in ("view", "large") for line in errors(rows, calibration, size)]
     realized = [head, "| --- |" + " --- |" * (2 + len(LEVELS)), *by_size]
     return "\n".join([calibrated, "", *realized, "", *powers(rows, calibration)])

@@ -22,6 +22,7 @@ import pandas as pd
 
 from probing_core import Predictor
 from probing_core.corpora import open_corpus
+from probing_core.measures.notation import in_percent
 from probing_core.prediction.parallel import cores, in_chunks, one_core_threads
 from probing_core.prediction.score import has_no_color
 from probing_core.prediction.tiles import cut
@@ -103,11 +104,12 @@ def table(rows: pd.DataFrame) -> str:
         found = mine["verdict"].isin((ALTERED, STRANGE))
         named = mine[mine["verdict"] == ALTERED]
         shares.append(float(found.mean()))
-        right_group = f"{(named['found'] == group).mean():.0%}" if len(named) else ""
-        lines.append(f"| {operation} | {group} | {found.mean():.0%} | {right_group} |")
+        right_group = in_percent((named["found"] == group).mean()) if len(named) else ""
+        lines.append(f"| {operation} | {group} | {in_percent(found.mean())} | {right_group} |")
     named = changed[changed["verdict"] == ALTERED]
-    lines.append(f"| **mean** | | **{np.mean(shares):.0%}** | **{(named['found'] == named['group']).mean():.0%}** |")
-    interval = f"{clean.value:.0%} ({clean.low:.0%} to {clean.high:.0%})"
+    right_of_named = in_percent((named["found"] == named["group"]).mean())
+    lines.append(f"| **mean** | | **{in_percent(np.mean(shares))}** | **{right_of_named}** |")
+    interval = f"{in_percent(clean.value)} ({in_percent(clean.low)} to {in_percent(clean.high)})"
     head = f"Untouched called untouched: {right.sum()} of {len(right)}, {interval}."
     return "\n".join([head, "", *lines])
 

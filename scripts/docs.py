@@ -15,6 +15,7 @@ import pandas as pd
 
 from probing_core.charts import LAYER_TASKS
 from probing_core.embedders import ZOO_ORDER
+from probing_core.measures.notation import in_percent
 from probing_core.results import Run, change_of_corpus, summaries, verdict_in_words, verdicts_by_set
 from probing_core.runs import layout
 from probing_core.runs.store import Store
@@ -76,13 +77,13 @@ def headline(run: Store) -> str:
     published, statistics = rows.loc["timm:tf_efficientnet_lite0"], rows.loc["baseline/handcrafted"]
 
     def with_interval(row: pd.Series) -> str:
-        return f"{100 * row['value']:.1f} % (95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f})"
+        return f"{in_percent(row['value'], 1)} (95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f})"
 
     return (
         f"Of {len(objectives)} small encoders that differ in their objective alone, `{objectives.index[0]}` holds "
         f"most: from its embedding a linear probe names which of thirty transformations was applied, if any, in "
         f"{with_interval(best)} of the test images, from that of `zoo/supervised` in {with_interval(supervised)}. "
-        f"Chance is {100 * best['chance']:.0f} %; a published EfficientNet-Lite0 reaches {with_interval(published)}, "
+        f"Chance is {in_percent(best['chance'])}; a published EfficientNet-Lite0 reaches {with_interval(published)}, "
         f"handcrafted statistics of the pixels {with_interval(statistics)}."
     )
 
@@ -91,7 +92,7 @@ def change_table(here: Run, there: Run) -> str:
     """A Markdown table of the fine task on both corpora, under the same probes."""
     rows = change_of_corpus(here, there).query("task == 'fine'").sort_values("there", ascending=False)
     lines = [
-        f"| `{r.model}` | {100 * r.there:.0f} % | {100 * r.here:.0f} % | {100 * r.difference:+.1f} points "
+        f"| `{r.model}` | {in_percent(r.there)} | {in_percent(r.here)} | {100 * r.difference:+.1f} points "
         f"({100 * r.low:.1f} to {100 * r.high:.1f}) |"
         for r in rows.itertuples()
     ]
@@ -110,10 +111,10 @@ def score_table(run: Store) -> str:
         rows = scores[(scores[["task", "subset", "measure"]] == [task, subset, measure]).all(axis=1)]
         for row in rows.itertuples():
             order.setdefault(str(row.model), -row.value)
-            interval = f"{100 * row.value:.0f} % ({100 * row.low:.0f} to {100 * row.high:.0f})"
+            interval = f"{in_percent(row.value)} ({100 * row.low:.0f} to {100 * row.high:.0f})"
             mark = marks.setdefault(str(row.note), f"<sup>{len(marks) + 1}</sup>") if row.note else ""
             cells.setdefault(str(row.model), {})[title] = interval + mark
-            chances[title] = f"{100 * row.chance:.0f} %"
+            chances[title] = in_percent(row.chance)
     head = f"| model | {' | '.join(chances)} |\n|{' --- |' * (len(chances) + 1)}"
     lines = [
         f"| `{model}` | {' | '.join(cells[model].get(title, '') for title in chances)} |"
@@ -153,7 +154,7 @@ def layers_list(run: Run) -> str:
     cells: dict[str, list[str]] = {}
     for best in summaries.best_layers(rows.reset_index()).itertuples():
         last = rows.loc[(best.base, best.task, best.layers)]
-        scores = [f"{100 * r.value:.0f} % ({100 * r.low:.0f} to {100 * r.high:.0f})" for r in (best, last)]
+        scores = [f"{in_percent(r.value)} ({100 * r.low:.0f} to {100 * r.high:.0f})" for r in (best, last)]
         scores[0] = f"{best.layer} of {best.layers}: {scores[0]}"
         cells.setdefault(str(best.base), []).extend(scores)
     titles = [title for name in LAYER_TASKS.values() for title in (f"{name}, chosen layer", "last layer")]

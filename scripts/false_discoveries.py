@@ -21,6 +21,7 @@ from scipy.stats import false_discovery_control
 from probing_core import Predictor
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
+from probing_core.measures.notation import in_percent
 from probing_core.pipeline.verdicts.scoring import plan_alterations
 from probing_core.prediction.calibration import p_values
 from probing_core.prediction.detector import Detector
@@ -112,8 +113,9 @@ def main() -> None:
         photographs = table.loc[table["group"] == "identity", "base_id"].nunique()
         drawn = simulate(table)
         low, high = drawn["power"].quantile([0.05, 0.95])
-        cells = [f"`{Path(name).name}`", f"{photographs:,}", f"{drawn['rate'].mean():.1%}"]
-        lines.append(f"| {' | '.join(cells)} | {drawn['power'].mean():.1%} | {low:.0%} to {high:.0%} |")
+        cells = [f"`{Path(name).name}`", f"{photographs:,}", in_percent(drawn["rate"].mean(), 1)]
+        cells += [in_percent(drawn["power"].mean(), 1), f"{in_percent(low)} to {in_percent(high)}"]
+        lines.append(f"| {' | '.join(cells)} |")
     publish(predictor, "false_discoveries", "\n".join(lines), options.write)
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 from probing_core import Predictor
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
+from probing_core.measures.notation import in_percent
 from probing_core.measures.outlier_scores import auroc
 from probing_core.pipeline.verdicts.photographs import ROLES
 from probing_core.pipeline.verdicts.scoring import views_of
@@ -103,8 +104,9 @@ def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataF
         calibration = replace(by_view, large=calibrated)
         power = power_of(table.assign(score=score, whole_score=scores["whole alone"]), calibration, LEVEL, "large")
         assert power is not None
-        groups = ", ".join(f"{group} {share.value:.0%}" for group, share in power.by_group.items())
-        overall = f"{power.overall.value:.1%} ({power.overall.low:.1%} to {power.overall.high:.1%})"
+        groups = ", ".join(f"{group} {in_percent(share.value)}" for group, share in power.by_group.items())
+        value, low, high = (in_percent(x, 1) for x in (power.overall.value, power.overall.low, power.overall.high))
+        overall = f"{value} ({low} to {high})"
         cells = [name, f"{(p <= LEVEL).sum()} of {len(p)}", str(len(calibrated)), holds, overall, groups]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

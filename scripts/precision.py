@@ -22,6 +22,7 @@ from probing_core.corpora import open_corpus
 from probing_core.embedders import bundled, find_spec, load_embedder
 from probing_core.measures import Interval, interval
 from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.notation import in_percent
 from probing_core.probes.leave_one_out import fit_leave_one_out
 from probing_core.runs.image_selection import choose_images
 from probing_core.runs.recipe import Recipe
@@ -102,7 +103,7 @@ def _accuracy(X: np.ndarray, samples: pd.DataFrame) -> Interval:
 
 
 def _cell(found: Interval) -> str:
-    return f"{100 * found.value:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
+    return f"{in_percent(found.value, 1)} ({100 * found.low:.1f} to {100 * found.high:.1f})"
 
 
 if __name__ == "__main__":

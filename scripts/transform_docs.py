@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from probing_core.corpora import open_corpus
+from probing_core.measures.notation import in_percent
 from probing_core.transforms import Image, Transform, bank, cut_pair, far_style, generator, prepare_source
 from probing_core.transforms.distance import describe
 
@@ -42,7 +43,7 @@ def _table(transforms: tuple[Transform, ...]) -> str:
     rows = [header, "|" + " --- |" * (header.count("|") - 1)]
     for transform in transforms:
         distance, visible = measured(transform)
-        rows.append("| " + " | ".join([*cells(transform), f"{distance:.2f}", f"{visible:.0%}"]) + " |")
+        rows.append("| " + " | ".join([*cells(transform), f"{distance:.2f}", in_percent(visible)]) + " |")
     return "\n".join(rows)
 
 

@@ -110,3 +110,20 @@ def test_functions_can_be_seen_whole():
         if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= MOST_FUNCTION_LINES
     }
     assert long <= LONG_FUNCTIONS
+
+
+PERCENT_OF_PYTHON = re.compile(r"\.\d+%\}")
+"""How an f-string would write a share: without the space."""
+
+
+def test_shares_are_written_by_one_function():
+    """`probing_core.measures.notation.in_percent`, so that pages, commands and documents write 17 % alike."""
+    found = [name_of(path) for path in sources(*CODE) if PERCENT_OF_PYTHON.search(path.read_text())]
+    assert not found
+    assert PERCENT_OF_PYTHON.search("{share:" + ".0%}")
+
+
+def test_documents_write_a_space_before_the_percent_sign():
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").rglob("*.md")]
+    assert len(pages) > 20
+    assert not [name_of(page) for page in pages if re.search(r"\d%", page.read_text(encoding="utf-8"))]

@@ -17,6 +17,7 @@ from dashboard.text import hint, plain, with_strength
 from dashboard.views import two_classes
 from dashboard.widgets import gallery, messages, pickers, tables
 from probing_core.charts import confusion_chart
+from probing_core.measures.notation import in_percent
 from probing_core.results import Run, confusion_matrix
 from probing_core.results.confusion import Normalization
 from probing_core.results.ranking import of_subset
@@ -190,8 +191,8 @@ def _caption(row, models: tuple[str, str]) -> str:
 
 
 def _answer(predicted: str, p_predicted: float, truth: str, p_truth: float) -> str:
-    words = f"{predicted} {p_predicted:.0%}"
-    return words if predicted == truth else f"{words}, {truth} {p_truth:.0%}"
+    words = f"{predicted} {in_percent(p_predicted)}"
+    return words if predicted == truth else f"{words}, {truth} {in_percent(p_truth)}"
 
 
 show()

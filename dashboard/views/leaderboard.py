@@ -14,6 +14,7 @@ from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import leaderboard_chart
 from probing_core.measures import MEASURES
+from probing_core.measures.notation import in_percent
 from probing_core.results import Run, rankable
 from probing_core.results.finding import finding
 from probing_core.results.ranking import is_baseline, measure_of, scores_of
@@ -71,7 +72,9 @@ def show_leaderboard(run: Run) -> None:
 
 
 def _beside_baselines(best: pd.Series) -> str:
-    return f"Baselines, which learned nothing from pictures: {plain(best['model'])} reaches {100 * best['value']:.1f} %"
+    return (
+        f"Baselines, which learned nothing from pictures: {plain(best['model'])} reaches {in_percent(best['value'], 1)}"
+    )
 
 
 def _ranking(board: pd.DataFrame, subset: str, key: str) -> None:

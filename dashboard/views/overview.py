@@ -16,6 +16,7 @@ from dashboard.widgets import messages, pickers, tables
 from dashboard.widgets.claims import show_claims
 from probing_core.charts import profile_chart, substance_chart
 from probing_core.measures import MEASURES
+from probing_core.measures.notation import in_percent
 from probing_core.results import Run, change_of_corpus, source_of, summaries
 
 INTRODUCTION = (
@@ -163,7 +164,7 @@ def _substance(run: Run) -> None:
     chance = seen.groupby("task")["chance"].first()
     st.caption(
         "Right: knows what is in an untouched picture. Up: knows which transformation was applied. Bars are 95 % "
-        f"intervals; guessing gives {100 * chance['content']:.0f} % and {100 * chance['fine']:.0f} %. Gray: baselines."
+        f"intervals; guessing gives {in_percent(chance['content'])} and {in_percent(chance['fine'])}. Gray: baselines."
         f" Hollow: variants of the model of the same color. {cache.computed(run, summaries.content_classes)}"
     )
     if box := pickers.fold("Content under each transformation", "show-content"):

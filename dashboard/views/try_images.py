@@ -19,6 +19,7 @@ from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import PANELS, Figure, answers_chart, map_chart, predictions_chart
 from probing_core.errors import ProbingError
+from probing_core.measures.notation import in_percent
 from probing_core.results import Run, place
 from probing_core.runs.layout import DETECTOR
 from probing_core.transforms import bank
@@ -140,7 +141,9 @@ def _whole_and_tiles(run: Run, picture: Chosen, tag: str, models: list[str], tas
         model = pickers.select("Model", f"tiles-model-{tag}", models)
         crops, probabilities = predictions.crop_table(run, picture.image, model, task)
         names = ["whole, reduced", *(f"tile {i}" for i in range(1, len(crops)))]
-        words = [f"{name}: {probabilities[i].idxmax()} {probabilities[i].max():.0%}" for i, name in enumerate(names)]
+        words = [
+            f"{name}: {probabilities[i].idxmax()} {in_percent(probabilities[i].max())}" for i, name in enumerate(names)
+        ]
         pictures = [data_url(crop) for crop in crops]
         st.image(pictures, caption=[plain(text) for text in words], width=gallery.THUMBNAIL, alt=words)
         st.caption(
@@ -170,10 +173,10 @@ def _answers_figure(rows: pd.DataFrame, classes: list[str], columns: int = PANEL
 def _sentence(row: Any) -> str:
     """The prediction of one model, or that the picture is too far from what it learned."""
     if row.known:
-        return f"{plain(row.model)}: **{row.cls}** {row.probability:.0%}"
+        return f"{plain(row.model)}: **{row.cls}** {in_percent(row.probability)}"
     return (
         f":material/help: {plain(row.model)}: **far from what this model knows**, so its answer means little "
-        f"({row.cls} {row.probability:.0%})"
+        f"({row.cls} {in_percent(row.probability)})"
     )
 
 

@@ -11,6 +11,7 @@ from dashboard.data.two_classes import board_of, most_mistaken, predictions_of
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables
 from probing_core.charts import leaderboard_chart
+from probing_core.measures.notation import in_percent
 from probing_core.results import Run
 from probing_core.results.ranking import SIGNIFICANCE
 
@@ -40,14 +41,16 @@ def show(run: Run) -> None:
 
 def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
     best = board.iloc[0]
-    interval = "" if pd.isna(best["low"]) else f" (95 % interval {best['low']:.0%} to {best['high']:.0%})"
+    interval = (
+        "" if pd.isna(best["low"]) else f" (95 % interval {in_percent(best['low'])} to {in_percent(best['high'])})"
+    )
     level = list(board.loc[board.index[1:], "model"][board["p"].iloc[1:] >= SIGNIFICANCE])
     beside = f" Not distinguished from it: {plain(', '.join(level))}." if level else ""
     if len(level) > MOST_NAMED:
         beside = f" {len(level)} of the {len(board) - 1} others are not distinguished from it: the hollow marks below."
     st.markdown(
         f"**{plain(best['model'])}** is best at distinguishing {plain(first)} from {plain(second)}: it names "
-        f"**{best['value']:.0%}** of them rightly{interval}.{beside}"
+        f"**{in_percent(best['value'])}** of them rightly{interval}.{beside}"
     )
 
 
@@ -95,4 +98,4 @@ def _wrong_pictures(run: Run, model: str, predictions: pd.DataFrame, first: str,
 
 
 def _caption(row) -> str:
-    return f"{with_strength(row.transform, row.strength)} → {row.predicted} {row.p_predicted:.0%}"
+    return f"{with_strength(row.transform, row.strength)} → {row.predicted} {in_percent(row.p_predicted)}"

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.text import plain
+from probing_core.measures.notation import in_percent
 from probing_core.runs.layout import DETECTOR
 
 DECIDED = ("untouched", "altered", "strange", "cannot detect")
@@ -40,22 +41,23 @@ def show_answer(rows: pd.DataFrame, hardly_detected: Sequence[str]) -> None:
 
 def answer(row: Any, hardly_detected: Sequence[str]) -> str:
     """One line of Markdown; ``row`` of the detector."""
-    rate = f"{row['p']:.1%} of {row['n']:,} untouched photographs seem as altered as this picture"
+    rate = f"{in_percent(row['p'], 1)} of {row['n']:,} untouched photographs seem as altered as this picture"
     gray = " It has no color, so color was not judged." if row["no_color"] else ""
     if row["verdict"] == "untouched":
         unseen = f" Of {', '.join(hardly_detected)} it finds less than half." if hardly_detected else ""
         return f"**Untouched**, as far as the detector can see: {rate}.{unseen}{gray}"
     if row["verdict"] == "altered":
-        share = f"{row['verdict_group_probability']:.0%}"
+        share = in_percent(row["verdict_group_probability"])
         return (
             f"**Altered: {plain(row['verdict_group'])}** ({share}), most likely {plain(row['verdict_class'])} "
-            f"({row['verdict_class_probability']:.0%}). Only {rate}.{gray}"
+            f"({in_percent(row['verdict_class_probability'])}). Only {rate}.{gray}"
         )
     if row["verdict"] == "strange":
         return (
             f"**Strange**: unlike untouched photographs ({rate}), and unlike every alteration that was learned.{gray}"
         )
-    return f"**No answer**: the detector of this run finds next to nothing ({row['power']:.0%} of altered pictures)."
+    found = in_percent(row["power"])
+    return f"**No answer**: the detector of this run finds next to nothing ({found} of altered pictures)."
 
 
 def differing(rows: pd.DataFrame) -> str:

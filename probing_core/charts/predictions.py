@@ -21,6 +21,7 @@ from probing_core.charts.figure import (
 )
 from probing_core.charts.panels import MENU, axes_of, paneled_figure
 from probing_core.charts.theme import Theme
+from probing_core.measures.notation import in_percent
 
 PANELS = 3
 """Models side by side, unless a caller has less room; of more models than that a table is easier to read."""
@@ -64,7 +65,7 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: i
                 "y": [escape(c) for c in best["class"]],
                 "orientation": "h",
                 "marker": {"color": [theme.group(g) for g in best["group"]]},
-                "text": [f"{p:.0%}" for p in best["probability"]],
+                "text": [in_percent(p) for p in best["probability"]],
                 "textposition": "outside",
                 "cliponaxis": False,
                 "hovertemplate": "%{y}: %{x:.1f} %<extra></extra>",

@@ -50,7 +50,7 @@ def flaws(image: np.ndarray) -> list[str]:
     if chroma(small) < COLORLESS:
         found.append("has no color")
     if (share := border(small)) > BORDER:
-        found.append(f"has a border of one color ({share:.0%} of its height or width)")
+        found.append(f"has a border of one color ({100 * share:.0f} % of its height or width)")
     return found
 
 

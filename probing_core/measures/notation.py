@@ -1,4 +1,4 @@
-"""Numbers as people write them: 240, 0.012 and 12,400, and no exponent where a few more digits do."""
+"""Numbers as people write them: 240, 0.012, 12,400 and 17 %, and no exponent where a few more digits do."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def decimal(value: float, digits: int = 3) -> str:
     text = f"{value:,.{places}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
+
+
+def in_percent(share: float, places: int = 0) -> str:
+    """``17 %`` of 0.17; rounded to ``places`` after the point."""
+    return f"{100 * share:.{places}f} %"

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 
+from probing_core.measures.notation import in_percent
 from probing_core.pretraining.gate import NEIGHBORS, Gate
 from probing_core.pretraining.loop import FLOP_BUDGET, Facts
 
@@ -73,7 +74,7 @@ def model_card(
 ({facts.flops_per_step / facts.batch / 1e9:.2f} GFLOP a picture; the zoo's budget is {FLOP_BUDGET:.1e}) |
 | objective | {options} |
 | views | {views} |
-| optimizer | AdamW, rate {recipe["learning_rate"]:g} (warm-up {recipe["warm_up"]:.0%}, then cosine to 0), \
+| optimizer | AdamW, rate {recipe["learning_rate"]:g} (warm-up {in_percent(recipe["warm_up"])}, then cosine to 0), \
 weight decay {recipe["weight_decay"]:g}, betas {recipe["betas"][0]} and {recipe["betas"][1]}, \
 gradient clipped at {recipe["clip"]:g} |
 | seed, precision | {facts.seed}, {facts.precision} on {facts.device}, torch {facts.torch} |
@@ -118,9 +119,9 @@ def _fine(gate: Gate) -> str:
     seeds = ", ".join(f"{100 * value:.1f}" for value in fine.untrained)
     return (
         f"Fine task ({fine.classes} classes), balanced accuracy on {fine.trained.clusters} photographs of `val`: "
-        f"{100 * fine.trained.value:.1f} % ({100 * fine.trained.low:.1f} to {100 * fine.trained.high:.1f}); the same "
-        f"network untrained, {len(fine.untrained)} seeds: {seeds} %. The gate asks for the whole interval above their "
-        f"mean, {100 * fine.reference:.1f} %: **{_verdict(fine.passed)}**."
+        f"{in_percent(fine.trained.value, 1)} ({100 * fine.trained.low:.1f} to {100 * fine.trained.high:.1f}); the "
+        f"same network untrained, {len(fine.untrained)} seeds: {seeds} %. The gate asks for the whole interval above "
+        f"their mean, {in_percent(fine.reference, 1)}: **{_verdict(fine.passed)}**."
     )
 
 

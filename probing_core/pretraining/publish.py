@@ -22,6 +22,7 @@ from probing_core.embedders.zoo.architectures import Architecture, architecture_
 from probing_core.embedders.zoo.specs import LICENSE, WITH_TEXT, load_zoo, next_weights_path
 from probing_core.embedders.zoo.vit import ViTEmbedder
 from probing_core.errors import BadRun, ProbingError
+from probing_core.measures.notation import in_percent
 from probing_core.pretraining.card import model_card
 from probing_core.pretraining.fine_gate import UNTRAINED, measure_fine
 from probing_core.pretraining.gate import Gate, measure
@@ -108,8 +109,8 @@ def _line(gate: Gate) -> str:
     fine = gate.fine.trained
     return (
         f"gate {'passed' if gate.passed else 'NOT passed'}; content {gate.margin:+.1f} points (needs {gate.needed:g}); "
-        f"fine {100 * fine.value:.1f} % ({100 * fine.low:.1f} to {100 * fine.high:.1f}), "
-        f"untrained {100 * gate.fine.reference:.1f} %"
+        f"fine {in_percent(fine.value, 1)} ({100 * fine.low:.1f} to {100 * fine.high:.1f}), "
+        f"untrained {in_percent(gate.fine.reference, 1)}"
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from probing_core.measures.notation import in_percent
+
 MOST_NAMED = 3
 """Models that the sentence names beside the first; of more it gives the number."""
 
@@ -23,8 +25,8 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
         return "No model of this run has been scored yet."
     best, level = board.iloc[0], list(board.loc[board.index[1:], "model"][~board["apart"].iloc[1:].astype(bool)])
     name, count = shown(str(best["model"])), len(board)
-    chance = f"where guessing gives {100 * best['chance']:.1f} %"
-    score = f"{100 * best['value']:.1f} % of the test images ({_interval(best)}), {chance}"
+    chance = f"where guessing gives {in_percent(best['chance'], 1)}"
+    score = f"{in_percent(best['value'], 1)} of the test images ({_interval(best)}), {chance}"
     naming = f"names which of {classes - 1} transformations was applied, if any, in {score}"
     if not best["low"] > best["chance"]:
         among = f" of {name}" if count == 1 else f" of {name}, the first of {count} models,"

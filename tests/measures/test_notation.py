@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probing_core.measures.notation import decimal
+from probing_core.measures.notation import decimal, in_percent
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,18 @@ def test_they_round_as_the_general_format_does(value, digits):
     assert "e" not in text
     near = float(f"{value:.{digits}g}") if value < 10**digits else round(value)
     assert float(text.replace(",", "")) == pytest.approx(near, rel=2 * 10.0**-digits)
+
+
+@pytest.mark.parametrize(
+    ("share", "places", "text"),
+    [
+        (0.17, 0, "17 %"),
+        (0.689, 1, "68.9 %"),
+        (1, 0, "100 %"),
+        (0.0004, 1, "0.0 %"),
+        (-0.05, 0, "-5 %"),
+        (12.5, 0, "1250 %"),
+    ],
+)
+def test_shares_have_a_space_before_the_sign(share, places, text):
+    assert in_percent(share, places) == text

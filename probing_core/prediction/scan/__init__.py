@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadConfig, one_line
+from probing_core.measures.notation import in_percent
 from probing_core.prediction.calibration import FEWEST_BEYOND, LEVEL, Calibration
 from probing_core.prediction.parallel import cores, in_chunks, one_core_threads
 from probing_core.prediction.predictor import Predictor
@@ -152,7 +153,7 @@ def _promise(judge: Judge, n: int, trusting: bool) -> str:
             f"Calibrated on {n:,} untouched photographs of the run, not on pictures of your source: no error rate is "
             f"promised. Give untouched pictures of your own with --clean FOLDER, {enough}."
         )
-    rate = f"about {judge.level:.0%} of untouched pictures of their source are called altered"
+    rate = f"about {in_percent(judge.level)} of untouched pictures of their source are called altered"
     more = "" if n >= FEWEST_FOR_Q else f" For q, the false discovery rate, give {FEWEST_FOR_Q} or more."
     return f"Calibrated on {n:,} pictures that you trust: {rate}.{more}"
 
@@ -161,7 +162,9 @@ def _power(judge: Judge) -> list[str]:
     if judge.power is None:
         return []
     hard = ", ".join(judge.power.hardly_detected)
-    seen = f"On the run's own photographs the detector found {judge.power.overall.value:.0%} of altered pictures"
+    seen = (
+        f"On the run's own photographs the detector found {in_percent(judge.power.overall.value)} of altered pictures"
+    )
     return [f"{seen}; less than half of: {hard}." if hard else f"{seen}."]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from probing_core.errors import BadConfig
+from probing_core.measures.notation import in_percent
 from probing_core.prediction.calibration import FEWEST_BEYOND, Calibration, is_enough
 from probing_core.prediction.scan.reading import File, Finding
 from probing_core.prediction.verdicts import Judge, score_of
@@ -83,7 +84,7 @@ def calibration_of_rows(chunks: Iterable[pd.DataFrame], level: float) -> Calibra
     large = color.loc[color["large"].astype(bool), "fused"].to_numpy()
     if not is_enough(len(color), level):
         raise BadConfig(
-            f"{len(color)} clean pictures with color cannot calibrate a level of {level:.0%}; give "
+            f"{len(color)} clean pictures with color cannot calibrate a level of {in_percent(level)}; give "
             f"{FEWEST_BEYOND / level:.0f} or more, or a larger --level."
         )
     return Calibration(

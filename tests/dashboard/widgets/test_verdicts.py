@@ -43,21 +43,21 @@ def line(verdict: str, hardly: tuple[str, ...] = (), **changes: object) -> str:
 def test_an_untouched_picture_reads_as_untouched_and_names_what_cannot_be_seen():
     text = line("untouched", ("geometry", "weather"))
     assert text.startswith("**Untouched**")
-    assert "42.0% of 1,234 untouched photographs" in text
+    assert "42.0 % of 1,234 untouched photographs" in text
     assert "Of geometry, weather it finds less than half." in text
     assert "less than half" not in line("untouched")
 
 
 def test_an_altered_picture_reads_as_what_was_done():
     text = line("altered")
-    assert text.startswith("**Altered: blur** (90%), most likely gaussian\\-blur (61%).")
-    assert "0.1% of 1,234" in text
+    assert text.startswith("**Altered: blur** (90 %), most likely gaussian\\-blur (61 %).")
+    assert "0.1 % of 1,234" in text
 
 
 def test_pictures_without_color_strange_ones_and_blind_detectors():
     assert "no color" in line("untouched", no_color=True)
     assert line("strange").startswith("**Strange**")
-    assert "80%" in line("cannot detect")
+    assert "80 %" in line("cannot detect")
 
 
 @pytest.mark.parametrize(("verdict", "expected"), [("untouched", True), ("altered", True), ("not calibrated", False)])
