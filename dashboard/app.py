@@ -56,8 +56,8 @@ button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT
 /* Tables and charts of a phone take its whole width. */
 @media (max-width: 480px) {
   [data-testid=stMainBlockContainer] { padding-inline: 0.8rem; }
-  .st-key-profile, .st-key-land { overflow-x: auto; }
-  .st-key-profile .probing-plot, .st-key-land .probing-plot { min-width: 640px; }
+  .st-key-profile, .st-key-land, .st-key-shift-recall { overflow-x: auto; }
+  :is(.st-key-profile, .st-key-land, .st-key-shift-recall) .probing-plot { min-width: 640px; }
   [data-testid=stMetricValue] { font-size: 1.5rem; }
   [data-testid=stHorizontalBlock]:has([data-testid=stMetric]) > [data-testid=stColumn] { min-width: 45%; }
 }

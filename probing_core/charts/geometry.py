@@ -27,7 +27,10 @@ def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
     """
     styles = theme.members(list(points["transform"]), list(points["group"]))
     names = list(points["transform"])
-    places = dict(zip(names, place_labels(points["value"], points["value_recall"], names), strict=True))
+    labels = place_labels(
+        points["value"], points["value_recall"], names, x_range=(0.0, points["value"].max()), y_range=(0.0, 1.0)
+    )
+    places = dict(zip(names, labels, strict=True))
     traces = [
         {
             "type": "scatter",

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-PLOT = (780, 330)
-"""Pixels that a figure's plot is taken to have; labels are placed before anyone knows how wide the page is."""
+PLOT = (520, 320)
+"""Pixels between the outermost points of a chart that is 640 wide, the narrowest that pages draw. Labels are placed
+before anyone knows how wide the page is, and what does not overlap there does not on a wider one."""
 
 CHARACTER, LINE, GAP, EDGE = 6.0, 14.0, 9.0, 20.0
 """Pixels: of a letter, of a line, from a point to its label, and from the outermost point to the plot's right edge."""
@@ -17,14 +18,21 @@ POSITIONS = ("top right", "top left", "bottom right", "bottom left")
 """Beside error bars, which run straight up and along."""
 
 
-def place_labels(x: pd.Series, y: pd.Series, texts: Sequence[str]) -> list[tuple[str, str]]:
+def place_labels(
+    x: pd.Series,
+    y: pd.Series,
+    texts: Sequence[str],
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+) -> list[tuple[str, str]]:
     """For each point its text and Plotly's ``textposition``; the text is empty where it would cover another.
 
     Args:
         x, y: of the points, in the units of their axes.
         texts: what would stand beside each.
+        x_range, y_range: what the axes show, if that is more than the points.
     """
-    at = np.column_stack([_pixels(x, PLOT[0]), _pixels(y, PLOT[1])])
+    at = np.column_stack([_pixels(x, PLOT[0], x_range), _pixels(y, PLOT[1], y_range)])
     taken = [(px - GAP, py - GAP, px + GAP, py + GAP) for px, py in at]  # by the points themselves
     placed = []
     for i, text in enumerate(texts):
@@ -38,10 +46,10 @@ def place_labels(x: pd.Series, y: pd.Series, texts: Sequence[str]) -> list[tuple
     return placed
 
 
-def _pixels(values: pd.Series, length: int) -> np.ndarray:
+def _pixels(values: pd.Series, length: int, shown: tuple[float, float] | None) -> np.ndarray:
     numbers = values.to_numpy(float)
-    span = float(np.ptp(numbers)) if len(numbers) else 0.0
-    return (numbers - numbers.min(initial=np.inf)) / (span or 1.0) * length
+    low, high = shown or (numbers.min(initial=np.inf), numbers.max(initial=-np.inf))
+    return (numbers - low) / (high - low or 1.0) * length
 
 
 def _box(point: np.ndarray, text: str, position: str) -> tuple[float, float, float, float]:

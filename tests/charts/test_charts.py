@@ -126,6 +126,25 @@ def test_labels_never_cover_each_other_and_are_left_out_where_there_is_no_room()
     assert not _overlap(boxes[0], boxes[1])
 
 
+def test_labels_of_shifts_do_not_cover_each_other_where_the_chart_is_narrow():
+    """As in the reference run: its axes show more than the points span."""
+    shifts = {"gamma": (0.263, 0.60), "border": (0.336, 0.61), "fog": (0.3, 0.58), "emboss": (0.532, 0.74)}
+    shifts |= {
+        "desaturate": (0.512, 0.72),
+        "style-16": (0.678, 0.98),
+        "style-19": (0.7, 0.97),
+        "hue-shift": (0.697, 0.7),
+    }
+    rows = [{"transform": name, "group": "tone", "value": x, "value_recall": y} for name, (x, y) in shifts.items()]
+    (trace,) = drawn.shift_chart(pd.DataFrame(rows), THEMES[0]).data
+    width, height = 640 - 100, 500 - 180  # axis, legend and the last tick take the rest
+    labels = zip(trace.x, trace.y, trace.text, trace.textposition, strict=True)
+    at = [(np.array([x / max(trace.x) * width, y / 106 * height]), text, where) for x, y, text, where in labels if text]
+    assert len(at) >= 6
+    pairs = itertools.combinations([_box(*label) for label in at], 2)
+    assert not [pair for pair in pairs if _overlap(*pair)]
+
+
 def test_many_answers_stand_in_one_table_in_the_order_of_the_classes():
     names = [f"m{i}" for i in range(13)]
     told = pd.DataFrame(
