@@ -147,6 +147,17 @@ def test_stopped_as_pages_do_it_the_cluster_that_was_started_ends_too(local, few
     assert content(out) == local
 
 
+def test_a_cluster_that_does_not_start_is_one_sentence(few_scenes, tmp_path, capsys, monkeypatch):
+    import ray
+
+    def start(**options):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", start)
+    assert main(command(tmp_path / "run", few_scenes, "--engine", "ray")[3:]) == 2
+    assert "error: No Ray cluster answers at 'local' (The current node timed out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("further", "sentence"),
     [
