@@ -42,7 +42,7 @@ def test_errors_are_shown_by_source_and_small_sources_pooled():
     )
     calibration = Calibration(np.linspace(-1, 1, 199), np.linspace(-1, 1, 199), np.array([]))
     lines = cells("\n".join(detector_evidence.errors(table, calibration, "view")))
-    found = {line[0]: (line[2], line[3].split()[0]) for line in lines}
+    found = {line[0]: (line[2], line[3].split(" (")[0]) for line in lines}
     assert found["large"] == ("100", "20.0 %")
     assert found["other sources"] == ("80", "5.0 %")
     assert found["all, with color"] == ("180", "13.3 %")
