@@ -34,8 +34,8 @@ SAME_S = 1.0
 """Two readings of when a process began differ by less; the number of a process is not used again so soon."""
 
 
-NICENESS = 10
-"""By how much a worker steps back behind the server: of two that compute at once, it gets about a tenth."""
+NICENESS = 5
+"""By how much a worker steps back behind the server: of two that compute at once, it gets about a quarter."""
 
 
 def report_of(run: Path) -> Report | None:
