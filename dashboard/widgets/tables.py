@@ -148,7 +148,7 @@ def notes(table: pd.DataFrame) -> None:
     if len(counts):
         texts = [str(note) for note in counts.index]
         sentences = (
-            f"{plain(t[0].upper() + t[1:])} ({n} of {len(table)})." for t, n in zip(texts, counts, strict=True)
+            f"{plain(t[0].upper() + t[1:])} ({n:,} of {len(table):,} rows)." for t, n in zip(texts, counts, strict=True)
         )
         st.caption(" ".join(sentences))
 

@@ -10,9 +10,10 @@ import streamlit as st
 
 from dashboard.text import plain
 from probing_core.measures.notation import in_percent
+from probing_core.prediction.verdicts import CANNOT_DETECT
 from probing_core.runs.layout import DETECTOR
 
-DECIDED = ("untouched", "altered", "strange", "cannot detect")
+DECIDED = ("untouched", "altered", "strange", CANNOT_DETECT)
 """Verdicts that answer the question; ``not calibrated`` does not."""
 
 
@@ -61,15 +62,21 @@ def answer(row: Any, hardly_detected: Sequence[str]) -> str:
 
 
 def differing(rows: pd.DataFrame) -> str:
-    """Calibrated verdicts of models that differ from the detector's; an empty string where none does."""
+    """Calibrated verdicts that differ from the detector's, and models that give none; empty where there are neither."""
     first = rows.drop_duplicates("model").set_index("model")
     mine = _word(first.loc[DETECTOR])
     others = first.drop(DETECTOR)
-    others = others[others["verdict"].isin(DECIDED)]
-    words = {model: _word(row) for model, row in others.iterrows() if _word(row) != mine}
-    if not words:
-        return ""
-    return "Other answers: " + "; ".join(f"{plain(str(model))} {plain(word)}" for model, word in words.items()) + "."
+    weak = list(others.index[others["verdict"] == CANNOT_DETECT])
+    others = others[others["verdict"].isin(DECIDED) & ~others.index.isin(weak)]
+    words = [f"{plain(str(model))} {plain(_word(row))}" for model, row in others.iterrows() if _word(row) != mine]
+    return " ".join(
+        sentence
+        for sentence in (
+            f"Other answers: {'; '.join(words)}." if words else "",
+            f"Find next to nothing, so no answer: {plain(', '.join(map(str, weak)))}." if weak else "",
+        )
+        if sentence
+    )
 
 
 def _word(row: Any) -> str:

@@ -70,3 +70,10 @@ def test_models_that_differ_are_named_and_others_are_not():
     table = rows(detector="untouched", a="untouched", b="altered", c="not calibrated")
     assert differing(table) == "Other answers: b altered \\(blur\\)."
     assert differing(rows(detector="altered", a="altered")) == ""
+
+
+def test_models_that_find_next_to_nothing_are_named_apart():
+    weak = "Find next to nothing, so no answer: a, c."
+    assert differing(rows(detector="untouched", a="cannot detect", c="cannot detect")) == weak
+    table = rows(detector="untouched", a="cannot detect", b="altered", c="cannot detect")
+    assert differing(table) == f"Other answers: b altered \\(blur\\). {weak}"
