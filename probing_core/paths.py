@@ -66,7 +66,7 @@ def user_path(text: str | Path) -> Path:
 
 
 def leads_out(path: Path, folder: Path) -> bool:
-    """Whether ``path`` is a link to what does not lie in ``folder``, which is resolved; also one to itself does not."""
+    """Whether ``path`` is a link out of ``folder``, which is resolved. A link to itself does not lead out."""
     return path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(folder)
 
 

@@ -33,7 +33,6 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 SAME_S = 1.0
 """Two readings of when a process began differ by less; the number of a process is not used again so soon."""
 
-
 NICENESS = 5
 """By how much a worker steps back behind the server: of two that compute at once, it gets about a quarter."""
 

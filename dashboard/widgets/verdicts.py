@@ -66,17 +66,13 @@ def differing(rows: pd.DataFrame) -> str:
     first = rows.drop_duplicates("model").set_index("model")
     mine = _word(first.loc[DETECTOR])
     others = first.drop(DETECTOR)
-    weak = list(others.index[others["verdict"] == CANNOT_DETECT])
-    others = others[others["verdict"].isin(DECIDED) & ~others.index.isin(weak)]
-    words = [f"{plain(str(model))} {plain(_word(row))}" for model, row in others.iterrows() if _word(row) != mine]
-    return " ".join(
-        sentence
-        for sentence in (
-            f"Other answers: {'; '.join(words)}." if words else "",
-            f"Find next to nothing, so no answer: {plain(', '.join(map(str, weak)))}." if weak else "",
-        )
-        if sentence
-    )
+    weak = others["verdict"] == CANNOT_DETECT
+    answers = others[others["verdict"].isin(DECIDED) & ~weak]
+    words = [f"{plain(str(model))} {plain(_word(row))}" for model, row in answers.iterrows() if _word(row) != mine]
+    sentences = [f"Other answers: {'; '.join(words)}."] if words else []
+    if weak.any():
+        sentences.append(f"Find next to nothing, so no answer: {plain(', '.join(others.index[weak]))}.")
+    return " ".join(sentences)
 
 
 def _word(row: Any) -> str:
