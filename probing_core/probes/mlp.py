@@ -52,16 +52,18 @@ def fit_seeds(
     validation: tuple[np.ndarray, np.ndarray],
     seeds: Sequence[int],
     width: int = WIDTH,
+    dropout: float = 0.0,
     weights: np.ndarray | None = None,
     validation_weights: np.ndarray | None = None,
 ) -> tuple[MLPProbe, ...]:
     """One probe a seed, all trained at once; arguments as in `probing_core.probes.linear.fit`.
 
-    A seed draws the first weights and the order of the rows. AdamW (Loshchilov & Hutter 2019) with a cosine to 0;
-    of `EPOCHS` epochs each seed keeps the one with the lowest loss on ``validation``.
+    A seed draws the first weights, the order of the rows and the units that are dropped. AdamW (Loshchilov & Hutter
+    2019) with a cosine to 0; of `EPOCHS` epochs each seed keeps the one with the lowest loss on ``validation``.
 
     Args:
         width: of the hidden layers.
+        dropout: share of the hidden units that are dropped in each step (Srivastava et al. 2014).
         weights, validation_weights: of the rows in both losses, 1 on average; equal if not given.
     """
     k = len(classes)
@@ -85,7 +87,8 @@ def fit_seeds(
         order = torch.stack([torch.randperm(len(truth), generator=g) for g in generators])
         for batch in order.split(BATCH, dim=1):
             optimizer.zero_grad()
-            _batch_loss(layers, rows[batch], truth[batch], weight[batch]).backward()
+            kept = _kept_units(layers, batch.shape[1], dropout, generators) if dropout else ()
+            _batch_loss(layers, rows[batch], truth[batch], weight[batch], kept).backward()
             optimizer.step()
             schedule.step()
         for s, validation_loss in enumerate(_losses(layers, held, held_truth, held_weight)):
@@ -113,21 +116,34 @@ def _first_layers(sizes: Sequence[int], generators: Sequence[torch.Generator]) -
     return layers
 
 
-def _forward(layers: Sequence[Tensor], rows: Tensor) -> Tensor:
-    """Logits (S, n, K) of rows (S, n, D)."""
+def _forward(layers: Sequence[Tensor], rows: Tensor, kept: Sequence[Tensor] = ()) -> Tensor:
+    """Logits (S, n, K) of rows (S, n, D); hidden units are multiplied by ``kept``, if given."""
     hidden = rows
-    for weight, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
+    for depth, (weight, bias) in enumerate(zip(layers[:-2:2], layers[1:-2:2], strict=True)):
         hidden = torch.baddbmm(bias, hidden, weight).relu()
+        if kept:
+            hidden = hidden * kept[depth]
     return torch.baddbmm(layers[-1], hidden, layers[-2])
+
+
+def _kept_units(
+    layers: Sequence[Tensor], count: int, dropout: float, generators: Sequence[torch.Generator]
+) -> list[Tensor]:
+    """For each hidden layer (S, count, width): 0 for a dropped unit, and for others what keeps the mean."""
+    widths = [bias.shape[2] for bias in layers[1:-2:2]]
+    draws = [torch.stack([torch.rand(count, width, generator=g) for g in generators]) for width in widths]
+    return [(draw >= dropout) / (1 - dropout) for draw in draws]
 
 
 def _weights_of(weights: np.ndarray | None, count: int) -> Tensor:
     return torch.ones(count) if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
 
 
-def _batch_loss(layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+def _batch_loss(
+    layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor, kept: Sequence[Tensor]
+) -> Tensor:
     """Weighted mean loss on rows (S, n, D), summed over the seeds, which share no weights."""
-    losses = F.cross_entropy(_forward(layers, rows).flatten(0, 1), truth.flatten(), reduction="none")
+    losses = F.cross_entropy(_forward(layers, rows, kept).flatten(0, 1), truth.flatten(), reduction="none")
     return (losses * weight.flatten()).sum() / rows.shape[1]
 
 

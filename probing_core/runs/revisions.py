@@ -28,7 +28,7 @@ SERIES = {STRENGTH: 2, COMPOSITION: 2, RENDERING: 3, LAYERS: 1}
 TRAINING = 7
 """Of probes and their predictions."""
 
-VERDICTS = 2
+VERDICTS = 3
 """Of the detector of alterations, and of the scores by which verdicts are calibrated."""
 
 SCAN = 1

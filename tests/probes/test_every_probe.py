@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 from probing_core.errors import BadArray
@@ -50,12 +51,24 @@ def test_neighbors_are_scikit_learns():
     np.testing.assert_allclose(probe.probabilities(Xt), (5 * theirs + 1 / len(CLASSES)) / 6, atol=1e-5)
 
 
-def test_seeds_trained_together_are_those_trained_alone():
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_seeds_trained_together_are_those_trained_alone(dropout):
     (X, y), validation = made(300, 1), made(100, 2)
-    together = mlp.fit_seeds(X, y, classes=CLASSES, validation=validation, seeds=(0, 1))
-    alone = mlp.fit_seeds(X, y, classes=CLASSES, validation=validation, seeds=(1,))[0]
+    together = mlp.fit_seeds(X, y, classes=CLASSES, validation=validation, seeds=(0, 1), dropout=dropout)
+    alone = mlp.fit_seeds(X, y, classes=CLASSES, validation=validation, seeds=(1,), dropout=dropout)[0]
     np.testing.assert_allclose(together[1].probabilities(X), alone.probabilities(X), atol=1e-3)
     assert np.abs(together[0].probabilities(X) - alone.probabilities(X)).max() > 0.01
+
+
+def test_dropped_units_keep_the_mean_and_differ_between_layers():
+    generators = [torch.Generator().manual_seed(seed) for seed in (0, 1)]
+    layers = mlp._first_layers((5, 400, 400, 3), generators)
+    kept = mlp._kept_units(layers, 50, 0.3, generators)
+    assert [tuple(k.shape) for k in kept] == [(2, 50, 400)] * 2
+    for k in kept:
+        assert k.unique().tolist() == pytest.approx([0, 1 / 0.7])
+        assert float(k.mean()) == pytest.approx(1, abs=0.02)
+    assert not torch.equal(*kept)
 
 
 def test_listing_probes_loads_no_framework():

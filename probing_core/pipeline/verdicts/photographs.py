@@ -1,8 +1,8 @@
 """Which photographs the detector learns from, which it chooses on, which calibrate verdicts and which report on them.
 
-The four share no base photograph. Of the run's own corpus, the splits of its probes serve as they are, and tested
-photographs beyond the run's limit calibrate. Corpora that were given to calibrate on have splits of their own, or
-calibrate with all that they have.
+The four share no base photograph. Of the run's own corpus, the splits of its probes serve as they are; of what lies
+beyond the run's limit, photographs of the test split calibrate, and those of the others serve as within it. Corpora
+that were given to calibrate on have splits of their own, or calibrate with all that they have.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from probing_core.runs.samples import evaluation_mode
 
 LEARN, CHOOSE, CALIBRATE, REPORT = "learn", "choose", "calibrate", "report"
 ROLES = {"train": LEARN, "val": CHOOSE, "calibrate": CALIBRATE, "test": REPORT}
+BEYOND_LIMIT = ROLES | {"test": CALIBRATE}
+"""Of photographs of the run's own corpus that its limit leaves out: nothing else is measured on them."""
 
 MOST = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
 """Photographs of one corpus."""
@@ -59,15 +61,14 @@ def _own(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
     columns = ["image_id", "base_id", "split"]
     if evaluation_mode(images) != "split":
         return pd.DataFrame(columns=[*columns, "role"])  # every photograph serves the probes
-    used = images.loc[images["used"], columns]
+    used = images[images["used"]]
     rows = corpus.rows[~corpus.rows["split"].isin(NOT_FOR_PROBES)].reset_index(drop=True)
     if (rows["split"] == "").any():
         rows = rows.assign(split=assign_splits(rows["base_id"].tolist(), recipe.seed))
-    rest = rows[(rows["split"] == "test") & rows["color"] & rows["geometry"]]
-    rest = rest[~rest["base_id"].isin(images.loc[images["used"], "base_id"])]
+    rest = rows[rows["color"] & rows["geometry"] & ~rows["base_id"].isin(used["base_id"])]
     given = corpus.rows[corpus.rows["split"] == "calibrate"]
-    used = used.assign(role=used["split"].map(ROLES))
-    return pd.concat([used, rest[columns].assign(role=CALIBRATE), given[columns].assign(role=CALIBRATE)])
+    tables = [(used, ROLES), (rest, BEYOND_LIMIT), (given, ROLES)]
+    return pd.concat([table[columns].assign(role=table["split"].map(roles)) for table, roles in tables])
 
 
 def _given(corpus: Corpus) -> pd.DataFrame:

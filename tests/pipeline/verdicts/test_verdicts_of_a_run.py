@@ -71,19 +71,25 @@ def test_photographs_have_one_role_and_count_once(made):
     assert rows.groupby("corpus")["first"].all().to_dict() == {0: True, 1: True, 2: False}
 
 
-def test_tested_photographs_beyond_the_limit_calibrate(many_scenes):
+def test_photographs_beyond_the_limit_teach_and_calibrate(many_scenes):
     corpus = open_corpus(f"folder:{many_scenes}")
     recipe = Recipe(corpus=corpus.name, fingerprint="", transforms=("identity", "gamma"), models=(MODEL,), view=32)
     from probing_core.corpora import assign_splits
 
     images = corpus.rows.assign(split=assign_splits(corpus.rows["base_id"].tolist(), 0), used=True)
-    images = images[(images["split"] != "test") | (np.arange(len(images)) % 2 == 0)]
-    assert images["base_id"].nunique() >= 30
+    everything = {split: set(part["base_id"]) for split, part in images.groupby("split")}
+    images = images[np.arange(len(images)) % 4 != 0]
+    used = set(images["base_id"])
+    assert len(used) >= 30
     rows = choose_photographs(recipe, images, corpus, [])
     roles = {role: set(part["base_id"]) for role, part in rows.groupby("role")}
-    assert roles["calibrate"] == set(corpus.rows["base_id"]) - set(images["base_id"])
-    assert roles["calibrate"]
-    assert roles["report"] == set(images.loc[images["split"] == "test", "base_id"])
+    assert roles == {
+        "learn": everything["train"],
+        "choose": everything["val"],
+        "calibrate": everything["test"] - used,
+        "report": everything["test"] & used,
+    }
+    assert all(roles.values())
 
 
 def test_corpora_that_can_only_be_learned_from_calibrate_nothing(many_scenes, few_scenes):
