@@ -37,7 +37,7 @@ from probing_core.runs.layout import (
     probe_path,
     scored_views_path,
 )
-from probing_core.runs.models import differences, embeds_pictures, model_entries
+from probing_core.runs.models import differences, embeds_pictures, how_to_restore, model_entries
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store, without_none
 from probing_core.transforms import resolve
@@ -276,7 +276,7 @@ class Predictor:
         if meant:
             raise BadRun(
                 f"'{model}' is not what it was when its probe was trained ({', '.join(meant)} differ); "
-                f"restore that, or make the run again."
+                f"{how_to_restore(entry['recipe'])}."
             )
         self._loaded[request] = embedder
         return embedder

@@ -19,6 +19,12 @@ ENGINE_ENTRIES = ("engine", "batch_size")
 """Entries that may change while a run is made: engines agree within 1e-5 of an embedding's length, and each has its
 own batch size."""
 
+FIRST_ZOO = "ViT 128 px, patch 16, width 192, depth 6, 3 heads"
+"""Architecture of the encoders that the zoo had first, and of the untrained network beside them."""
+
+FIRST_ZOO_COMMIT = "81dcb86c8796"
+"""The last commit of this project whose ``data/zoo`` holds their weights."""
+
 
 def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
     """Whether the model of ``entry`` (its ``model.toml``, or a row of the models) embeds any picture.
@@ -51,8 +57,15 @@ def require_joined(entry: dict[str, Any], store: Store) -> None:
     if changed:
         raise BadRun(
             f"'{entry['name']}' is not what it was when it joined the run ({', '.join(changed)} differ); "
-            f"make a new run, or name the old weights with @weights=PATH."
+            f"{how_to_restore(joined)}."
         )
+
+
+def how_to_restore(recipe: Mapping[str, Any]) -> str:
+    """How a model is had again that a run has with ``recipe``, and this version has not."""
+    if recipe.get("architecture") == FIRST_ZOO:
+        return f"it is of the first zoo: `git checkout {FIRST_ZOO_COMMIT}` in this project's repository brings it back"
+    return "name the old weights with @weights=PATH, or make a new run"
 
 
 def require_same_model(entry: dict[str, Any], source: Store) -> list[str]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from probing_core.corpora import open_corpus
+from probing_core.embedders.zoo import vit
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.paths import data_dir
 from probing_core.prediction.fusion import FusionRule
@@ -14,6 +15,7 @@ from probing_core.prediction.tiles import PictureCrops, cut
 from probing_core.probes.base import LinearProbe
 from probing_core.results import Run
 from probing_core.runs.layout import fusion_path, novelty_path, probe_path
+from probing_core.runs.models import FIRST_ZOO_COMMIT
 from probing_core.runs.store import Store
 from tests.conftest import scene
 from tests.pipeline.test_stages import few_run, split_run  # noqa: F401 - fixtures
@@ -163,5 +165,9 @@ def test_other_weights_are_refused_and_other_versions_are_not(split_run, tmp_pat
     assert Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])
     entry["recipe"]["size"] = 8
     store.write_toml(path, entry, "key")
-    with pytest.raises(BadRun, match=r"\(size differ\)"):
+    with pytest.raises(BadRun, match=r"\(size differ\); name the old weights with @weights=PATH"):
+        Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])
+    entry["recipe"]["architecture"] = vit.DESCRIPTION
+    store.write_toml(path, entry, "key")
+    with pytest.raises(BadRun, match=f"first zoo: `git checkout {FIRST_ZOO_COMMIT}`"):
         Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])
