@@ -21,7 +21,7 @@ import psutil
 
 from dashboard import rights
 from probing_core.errors import BadRun
-from probing_core.runs.last_engine import last_engine
+from probing_core.runs.last_options import last_options
 from probing_core.runs.layout import LOG, PROGRESS, WORKER_OUTPUT
 from probing_core.runs.options import ENGINES, LOCAL
 from probing_core.runs.progress import Report
@@ -65,8 +65,8 @@ def start(run: Path, arguments: Sequence[str]) -> None:
 
 
 def resume(run: Path) -> None:
-    """Goes on with a run that was begun, on the engine that it had."""
-    start(run, last_engine(run).arguments())
+    """Goes on with a run that was begun, with the options that it had."""
+    start(run, last_options(run).arguments())
 
 
 def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:

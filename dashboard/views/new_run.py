@@ -20,7 +20,7 @@ from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
 from probing_core.results import RunPlace
 from probing_core.runs import layout
-from probing_core.runs.last_engine import last_engine
+from probing_core.runs.last_options import last_options
 from probing_core.runs.options import LOCAL, RAY, Options
 from probing_core.runs.progress import Report, duration
 from probing_core.runs.recipe import VIEW
@@ -285,9 +285,8 @@ def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
             worker.remove(place.path)
             st.rerun()
     elif _unfinished(place.complete, report):
-        had = last_engine(place.path)
-        where = f" at {plain(had.address)}" if had.address else ""
-        if st.button("Resume", key=f"resume-{place.name}", help=f"On the engine that it had: {had.engine}{where}."):
+        had = " ".join(last_options(place.path).arguments())
+        if st.button("Resume", key=f"resume-{place.name}", help=f"As before: {plain(had)}" if had else None):
             worker.resume(place.path)
             banner.watch(place.name)
 

@@ -20,7 +20,7 @@ from probing_core.pipeline.setup import (
     open_same_corpus,
     refuse_other_folder,
 )
-from probing_core.runs.last_engine import note_engine
+from probing_core.runs.last_options import note_options
 from probing_core.runs.layout import RECIPE, UNITS
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
@@ -47,7 +47,7 @@ def run(
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
     with _opened(store, options, progress) as (recipe, corpus):
         if "embed" in stages:
-            note_engine(store.root, options)
+            note_options(store.root, options)
         mended: set[str] = set()
         while True:
             try:

@@ -26,7 +26,7 @@ LOCK = f"{LOG}/lock"
 PROGRESS = f"{LOG}/progress.json"
 """The latest report of whoever works on the run."""
 
-ENGINE = f"{LOG}/engine.json"
+LAST_OPTIONS = f"{LOG}/options.json"
 """Engine and address of who embedded last."""
 
 WORKER_OUTPUT = f"{LOG}/worker.txt"

@@ -11,7 +11,7 @@ from probing_core.measures import MEASURES
 from probing_core.pipeline import STAGES, Options, maps, run, train, worker
 from probing_core.runs import model_samples
 from probing_core.runs.embeddings import read_embeddings
-from probing_core.runs.last_engine import last_engine
+from probing_core.runs.last_options import last_options
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 from tests.conftest import on_two_threads
@@ -337,14 +337,15 @@ def test_probes_of_another_run_bring_their_view_and_their_bundled_models(split_r
     assert not (tmp_path / "other" / "run.toml").exists()
 
 
-def test_the_engine_of_a_run_is_noted_beside_its_recipe(few_scenes, tmp_path, monkeypatch):
+def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path, monkeypatch):
     """Whatever begins the run: a page resumes it there, and the recipe has the same bytes."""
     monkeypatch.setattr("probing_core.pipeline.stages._stage", lambda *a: None)
     asked = {"corpus": f"folder:{few_scenes}", "view": 32, "models": ["baseline/pixels"], "transforms": ["brighten"]}
-    on_ray = Options(**asked, engine="ray", address="10.0.0.7:6379")
+    on_ray = Options(**asked, engine="ray", address="10.0.0.7:6379", precision="float32", maps="first")
     run(tmp_path / "ray", on_ray)
     run(tmp_path / "local", Options(**asked))
     assert (tmp_path / "ray" / "run.toml").read_bytes() == (tmp_path / "local" / "run.toml").read_bytes()
     run(tmp_path / "ray", Options(), stages=("project",))
-    assert last_engine(tmp_path / "ray") == Options(engine="ray", address="10.0.0.7:6379"), "maps have no engine"
-    assert last_engine(tmp_path / "local") == Options()
+    had = Options(engine="ray", address="10.0.0.7:6379", precision="float32", maps="first")
+    assert last_options(tmp_path / "ray") == had, "drawing maps embeds nothing"
+    assert last_options(tmp_path / "local") == Options()

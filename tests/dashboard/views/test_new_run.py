@@ -15,7 +15,7 @@ from probing_core.cli import build_parser
 from probing_core.cli.stages import run_options
 from probing_core.embedders import bundled
 from probing_core.images import encode_png
-from probing_core.runs.last_engine import note_engine
+from probing_core.runs.last_options import note_options
 from probing_core.runs.layout import PROGRESS
 from probing_core.runs.options import Options
 from probing_core.runs.progress import Report
@@ -199,19 +199,20 @@ def test_a_run_whose_studies_were_cut_off_can_be_resumed(open_app, data_folder, 
     assert [b.key for b in app.button if b.label == "Resume"] == ["resume-mine"] * offered
 
 
-def test_a_run_is_resumed_on_the_engine_that_it_had(open_app, data_folder, made_run, monkeypatch):
+def test_a_run_is_resumed_with_the_options_that_it_had(open_app, data_folder, made_run, monkeypatch):
     started = []
     monkeypatch.setattr("dashboard.jobs.worker._work", lambda run, command: started.append(command))
     run = data_folder / "runs" / "mine"
     shutil.copytree(made_run, run)
     (run / "log").mkdir(exist_ok=True)
     (run / PROGRESS).write_text(json.dumps(asdict(Report("embed", 1, 9, None, "", state="cancelled"))))
-    for options, engine in (
+    for options, had in (
         (Options(engine="ray", address="10.0.0.7:6379"), ["--engine", "ray", "--address", "10.0.0.7:6379"]),
+        (Options(precision="float32", maps="first"), ["--precision", "float32", "--maps", "first"]),
         (Options(), []),
     ):
-        note_engine(run, options)
+        note_options(run, options)
         app = open_app("New run", new_engine="ray", new_address="theirs:6379")
         label(app, "button", "Resume").click().run()
         assert not app.exception
-        assert started.pop() == ["run", "--out", str(run), *engine], "no link chooses where pictures are sent"
+        assert started.pop() == ["run", "--out", str(run), *had], "no link chooses where pictures are sent"

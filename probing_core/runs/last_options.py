@@ -1,0 +1,34 @@
+"""How a run was worked on last, so that whoever goes on with it does it in the same way.
+
+It stands in ``log/``: the recipe holds only what is asked of a run, and neither an engine nor a device is.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from probing_core.runs.layout import LAST_OPTIONS
+from probing_core.runs.options import DEFAULTS, ENGINES, Options
+from probing_core.runs.store import write_atomically
+
+NOTED = ("device", "precision", "engine", "address", "maps")
+"""Options of which a recipe has no trace."""
+
+
+def note_options(run: Path, options: Options) -> None:
+    """Notes those of ``options`` in the folder of a run that no recipe holds."""
+    noted = {name: getattr(options, name) for name in NOTED}
+    write_atomically(run / LAST_OPTIONS, json.dumps(noted).encode())
+
+
+def last_options(run: Path) -> Options:
+    """The options that `note_options` noted; the defaults where they are unknown."""
+    try:
+        noted = json.loads((run / LAST_OPTIONS).read_bytes())
+        options = Options(**{name: noted[name] for name in NOTED})
+    except (OSError, ValueError, KeyError, TypeError):
+        return DEFAULTS
+    texts = (options.device, options.precision, options.address or "", options.maps)
+    sound = options.engine in ENGINES and all(isinstance(text, str) for text in texts)
+    return options if sound else DEFAULTS
