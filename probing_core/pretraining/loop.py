@@ -7,6 +7,8 @@ import hashlib
 import io
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from probing_core.embedders.network.devices import resolve_precision
 from probing_core.embedders.zoo.architectures import PRETRAINED
-from probing_core.errors import BadConfig, ProbingError
+from probing_core.errors import BadConfig, BadRun, ProbingError, one_line
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.pictures import Pictures, batch_indices
 from probing_core.pretraining.recipe import PretrainingRecipe
@@ -194,12 +196,35 @@ def step_generator(seed: int, step: int, device: torch.device) -> torch.Generato
 
 
 def read_log(out: Path) -> list[dict[str, float]]:
-    """The lines of ``log.jsonl``, one a step."""
-    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    """The lines of ``log.jsonl``, one a step.
+
+    Raises:
+        BadRun: it is missing or damaged.
+    """
+    with _readable(out / "log.jsonl") as text:
+        return [json.loads(line) for line in text.splitlines()]
 
 
 def read_facts(out: Path) -> Facts:
-    return Facts(**json.loads((out / "training.json").read_text()))
+    """What the training in ``out`` is.
+
+    Raises:
+        BadRun: its ``training.json`` is missing or damaged.
+    """
+    with _readable(out / "training.json") as text:
+        return Facts(**json.loads(text))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[str]:
+    """The text of ``path``, for a reader that fails where it is not what a training wrote."""
+    try:
+        yield path.read_text(encoding="utf-8")
+    except (OSError, ValueError, TypeError) as error:
+        raise BadRun(
+            f"'{path}' cannot be read as a file of a training ({one_line(error)}); `probing pretrain` into another "
+            f"folder makes it again."
+        ) from error
 
 
 def read_batch(pictures: Pictures, step: int, batch: int, seed: int, device: torch.device) -> tuple[Tensor, Tensor]:

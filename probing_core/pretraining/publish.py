@@ -44,10 +44,12 @@ def publish(trainings: Sequence[Path], corpus: Corpus) -> dict[str, Gate]:
     Transformed pictures are made once for all of them.
 
     Raises:
-        BadRun: a training is not finished, its weights are larger than the zoo allows, or architectures differ.
+        BadRun: a training is not finished or damaged, its weights are larger than the zoo allows, or architectures
+            differ.
         BadCorpus: the corpus lacks a split that the gate needs.
     """
     facts = {path: _check(path) for path in trainings}
+    logs = {path: read_log(path) for path in trainings}
     architectures = {f.architecture for f in facts.values()}
     if len(architectures) != 1:
         raise BadRun(
@@ -60,7 +62,7 @@ def publish(trainings: Sequence[Path], corpus: Corpus) -> dict[str, Gate]:
     for path, fact in facts.items():
         name, needed = fact.recipe["name"], NEEDED.get(fact.recipe["objective"], NEEDED_ELSE)
         gates[name] = measure(trained[name], _untrained(architecture, fact.seed), corpus, needed, fine[name])
-        _write(path, fact, gates[name], architecture)
+        _write(path, fact, logs[path], gates[name], architecture)
     return gates
 
 
@@ -89,11 +91,11 @@ def _check(training: Path) -> Facts:
     return facts
 
 
-def _write(training: Path, facts: Facts, gate: Gate, architecture: Architecture) -> None:
+def _write(training: Path, facts: Facts, log: list[dict[str, float]], gate: Gate, architecture: Architecture) -> None:
     content = _weights(training).read_bytes()
     card = model_card(
         facts,
-        read_log(training),
+        log,
         gate,
         network=architecture.description,
         sha256=hashlib.sha256(content).hexdigest(),

@@ -62,6 +62,12 @@ def test_published_files_are_of_the_training_and_the_same_again(drawn, tmp_path:
     assert publish(trainings[:1], drawn) == {"clip": gates["clip"]}
     assert (tmp_path / "data/zoo/next/clip.md").read_text() == cards["clip"]
     assert not (tmp_path / "data/zoo/clip.safetensors").exists()
+    for name in ("training.json", "log.jsonl"):
+        whole = (trainings[0] / name).read_bytes()
+        (trainings[0] / name).write_bytes(whole[:-9])
+        with pytest.raises(BadRun, match=f"{name}' cannot be read as a file of a training"):
+            publish(trainings[:1], drawn)
+        (trainings[0] / name).write_bytes(whole)
 
 
 def test_gate_tells_knowledge_from_none(drawn) -> None:
