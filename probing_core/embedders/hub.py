@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from probing_core.embedders.base import Availability
 from probing_core.errors import ModelUnavailable, one_line
 from probing_core.network import PATIENCE_S, answers, hub_address, hub_is_forbidden
@@ -118,12 +120,15 @@ def fetch_url(url: str, model: str) -> Path:
 
     path = _checkpoint(url)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for part in path.parent.glob(f"{path.name}.*.partial"):
-        part.unlink(missing_ok=True)  # of a process that was killed; torch never goes on with one
-    try:
-        torch.hub.download_url_to_file(url, str(path), progress=sys.stderr.isatty())
-    except Exception as error:
-        raise ModelUnavailable(f"'{model}' could not be downloaded from {url} ({one_line(error)}).") from error
+    with FileLock(f"{path}.lock"):  # workers of one machine ask for the same file at once
+        if path.is_file():
+            return path
+        for part in path.parent.glob(f"{path.name}.*.partial"):
+            part.unlink(missing_ok=True)  # of a process that was killed; torch never goes on with one
+        try:
+            torch.hub.download_url_to_file(url, str(path), progress=sys.stderr.isatty())
+        except Exception as error:
+            raise ModelUnavailable(f"'{model}' could not be downloaded from {url} ({one_line(error)}).") from error
     return path
 
 

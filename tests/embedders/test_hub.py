@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
+import torch
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
 from probing_core.embedders import hub, load_embedder
@@ -51,6 +55,26 @@ def test_a_configuration_that_cannot_be_read_is_one_sentence(content, tmp_path):
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(ModelUnavailable, match=r"config\.json that cannot be read"):
         load_embedder(f"hf:{tmp_path}")
+
+
+def test_whoever_asks_for_one_file_at_once_shares_a_download(tmp_path, monkeypatch):
+    asked = []
+
+    def download(url: str, path: str, **_: object) -> None:
+        """As torch's: into a partial file, which becomes the file at the end."""
+        asked.append(url)
+        partial = Path(f"{path}.{len(asked)}.partial")
+        partial.write_bytes(b"weights")
+        time.sleep(0.2)
+        partial.rename(path)
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(hub, "require_host", lambda *_: None)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    with ThreadPoolExecutor(3) as pool:
+        paths = list(pool.map(lambda _: hub.fetch_url("https://host/weights.pth", "model"), range(3)))
+    assert [path.read_bytes() for path in paths] == [b"weights"] * 3
+    assert asked == ["https://host/weights.pth"]
 
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
