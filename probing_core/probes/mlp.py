@@ -70,12 +70,8 @@ def fit_seeds(
     reading.check(X, y, k)
     reading.check(*validation, k)
     mean, scale = reading.moments(X, np.ones(len(y)))
-    rows = reading.standardized(X, slice(0, len(y)), mean, scale)[:, :-1]
-    truth = torch.from_numpy(np.asarray(y, np.int64))
-    held = reading.standardized(validation[0], slice(0, len(validation[1])), mean, scale)[:, :-1]
-    held_truth = torch.from_numpy(np.asarray(validation[1], np.int64))
-    weight = _weights_of(weights, len(truth))
-    held_weight = _weights_of(validation_weights, len(held_truth))
+    rows, truth, weight = _tensors(X, y, weights, mean, scale)
+    held = _tensors(*validation, validation_weights, mean, scale)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     layers = _first_layers((rows.shape[1], width, width, k), generators)
     optimizer = torch.optim.AdamW(layers, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
@@ -91,7 +87,7 @@ def fit_seeds(
             _batch_loss(layers, rows[batch], truth[batch], weight[batch], kept).backward()
             optimizer.step()
             schedule.step()
-        for s, validation_loss in enumerate(_losses(layers, held, held_truth, held_weight)):
+        for s, validation_loss in enumerate(_losses(layers, *held)):
             paths[s].append((float(epoch), validation_loss))
             if validation_loss < best[s][0]:
                 best[s] = (validation_loss, epoch, [layer.detach()[s].clone() for layer in layers])
@@ -135,8 +131,13 @@ def _kept_units(
     return [(draw >= dropout) / (1 - dropout) for draw in draws]
 
 
-def _weights_of(weights: np.ndarray | None, count: int) -> Tensor:
-    return torch.ones(count) if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
+def _tensors(
+    X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, mean: np.ndarray, scale: np.ndarray
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Standardized rows (n, D), classes (n,) and weights (n,)."""
+    rows = reading.standardized(X, slice(0, len(y)), mean, scale)[:, :-1]
+    weight = torch.ones(len(y)) if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
+    return rows, torch.from_numpy(np.asarray(y, np.int64)), weight
 
 
 def _batch_loss(
