@@ -46,7 +46,7 @@ def run(
     if not store.has(RECIPE) and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
     with _opened(store, options, progress) as (recipe, corpus):
-        if "embed" in stages:
+        if "embed" in stages and not everything_embedded(store, recipe):
             note_options(store.root, options)
         mended: set[str] = set()
         while True:
