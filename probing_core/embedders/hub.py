@@ -119,16 +119,16 @@ def fetch_url(url: str, model: str) -> Path:
     import torch
 
     path = _checkpoint(url)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):  # workers of one machine ask for the same file at once
-        if path.is_file():
-            return path
-        for part in path.parent.glob(f"{path.name}.*.partial"):
-            part.unlink(missing_ok=True)  # of a process that was killed; torch never goes on with one
-        try:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):  # workers of one machine ask for the same file at once
+            if path.is_file():
+                return path
+            for part in path.parent.glob(f"{path.name}.*.partial"):
+                part.unlink(missing_ok=True)  # of a process that was killed; torch never goes on with one
             torch.hub.download_url_to_file(url, str(path), progress=sys.stderr.isatty())
-        except Exception as error:
-            raise ModelUnavailable(f"'{model}' could not be downloaded from {url} ({one_line(error)}).") from error
+    except Exception as error:
+        raise ModelUnavailable(f"'{model}' could not be downloaded from {url} ({one_line(error)}).") from error
     return path
 
 

@@ -77,6 +77,14 @@ def test_whoever_asks_for_one_file_at_once_shares_a_download(tmp_path, monkeypat
     assert asked == ["https://host/weights.pth"]
 
 
+def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "hub").write_text("a file where the folder of the cache would be")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(hub, "require_host", lambda *_: None)
+    with pytest.raises(ModelUnavailable, match=r"'model' could not be downloaded from https://host/weights\.pth \("):
+        hub.fetch_url("https://host/weights.pth", "model")
+
+
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(huggingface, "find_spec", lambda _: None)
     with pytest.raises(
