@@ -46,8 +46,6 @@ def run(
     if not store.has(RECIPE) and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
     with _opened(store, options, progress) as (recipe, corpus):
-        if "embed" in stages and not everything_embedded(store, recipe):
-            note_options(store.root, options)
         mended: set[str] = set()
         while True:
             try:
@@ -99,6 +97,7 @@ def _stage(
             corpus = corpus or open_same_corpus(recipe)
             source = find_probe_source(recipe, options)
             progress.note(download_summary(recipe.models))
+            note_options(store.root, options)
             embed(store, recipe, corpus, progress, options, source)
         store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
         shutil.rmtree(store.path(UNITS), ignore_errors=True)  # what a worker wrote that outlived a killed driver

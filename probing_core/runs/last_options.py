@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from probing_core.runs.layout import LAST_OPTIONS
-from probing_core.runs.options import DEFAULTS, ENGINES, Options
+from probing_core.runs.options import DEFAULTS, ENGINES, LOCAL, Options
 from probing_core.runs.store import write_atomically
 
 NOTED = ("device", "precision", "engine", "address", "maps")
@@ -31,4 +31,6 @@ def last_options(run: Path) -> Options:
         return DEFAULTS
     texts = (options.device, options.precision, options.address or "", options.maps)
     sound = options.engine in ENGINES and all(isinstance(text, str) for text in texts)
-    return options if sound else DEFAULTS
+    if not sound or (options.engine == LOCAL and options.address):
+        return DEFAULTS
+    return options

@@ -339,11 +339,12 @@ def test_probes_of_another_run_bring_their_view_and_their_bundled_models(split_r
 
 def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path, monkeypatch):
     """Whatever begins the run: a page resumes it there, and the recipe has the same bytes."""
-    monkeypatch.setattr("probing_core.pipeline.stages._stage", lambda *a: None)
+    monkeypatch.setattr("probing_core.pipeline.stages.embed", lambda *a: None)
+    monkeypatch.setattr("probing_core.pipeline.maps.project", lambda *a: None)
     asked = {"corpus": f"folder:{few_scenes}", "view": 32, "models": ["baseline/pixels"], "transforms": ["brighten"]}
     on_ray = Options(**asked, engine="ray", address="10.0.0.7:6379", precision="float32", maps="first")
-    run(tmp_path / "ray", on_ray)
-    run(tmp_path / "local", Options(**asked))
+    run(tmp_path / "ray", on_ray, ("embed",))
+    run(tmp_path / "local", Options(**asked), ("embed",))
     assert (tmp_path / "ray" / "run.toml").read_bytes() == (tmp_path / "local" / "run.toml").read_bytes()
     run(tmp_path / "ray", Options(), stages=("project",))
     had = Options(engine="ray", address="10.0.0.7:6379", precision="float32", maps="first")

@@ -40,6 +40,7 @@ def test_how_a_run_was_worked_on_last_is_known(tmp_path, options, arguments):
         *(json.dumps(SOUND | {name: 5}) for name in SOUND),
         json.dumps(SOUND | {"engine": ["ray"]}),
         json.dumps(SOUND | {"engine": "none"}),
+        json.dumps(SOUND | {"engine": "local"}),
         json.dumps(SOUND | {"maps": ["zoo/mae"]}),
         json.dumps(SOUND | {"device": None}),
     ],
