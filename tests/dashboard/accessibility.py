@@ -15,6 +15,9 @@ def violations_of(page: Any, rules: list[str] | None = None) -> tuple[list[tuple
     """Serious violations on ``page``, as (rule, element), and how many of ``rules`` (all, if not given) it passes."""
     from axe_playwright_python.sync_playwright import Axe
 
+    # A tooltip that fades out has little contrast for a moment.
+    page.mouse.move(0, 0)
+    page.wait_for_function("!document.querySelector('[role=tooltip], [data-testid=stTooltipContent]')")
     options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
     response = Axe().run(page, options=options).response
     found = []
