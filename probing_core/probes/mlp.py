@@ -53,6 +53,7 @@ def fit_seeds(
     seeds: Sequence[int],
     width: int = WIDTH,
     dropout: float = 0.0,
+    smoothing: float = 0.0,
     weights: np.ndarray | None = None,
     validation_weights: np.ndarray | None = None,
 ) -> tuple[MLPProbe, ...]:
@@ -64,6 +65,7 @@ def fit_seeds(
     Args:
         width: of the hidden layers.
         dropout: share of the hidden units that are dropped in each step (Srivastava et al. 2014).
+        smoothing: share of the truth that is spread over all classes in training (Szegedy et al. 2016).
         weights, validation_weights: of the rows in both losses, 1 on average; equal if not given.
     """
     k = len(classes)
@@ -84,7 +86,7 @@ def fit_seeds(
         for batch in order.split(BATCH, dim=1):
             optimizer.zero_grad()
             kept = _kept_units(layers, batch.shape[1], dropout, generators) if dropout else ()
-            _batch_loss(layers, rows[batch], truth[batch], weight[batch], kept).backward()
+            _batch_loss(layers, rows[batch], truth[batch], weight[batch], kept, smoothing).backward()
             optimizer.step()
             schedule.step()
         for s, validation_loss in enumerate(_losses(layers, *held)):
@@ -141,10 +143,11 @@ def _tensors(
 
 
 def _batch_loss(
-    layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor, kept: Sequence[Tensor]
+    layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor, kept: Sequence[Tensor], smoothing: float
 ) -> Tensor:
     """Weighted mean loss on rows (S, n, D), summed over the seeds, which share no weights."""
-    losses = F.cross_entropy(_forward(layers, rows, kept).flatten(0, 1), truth.flatten(), reduction="none")
+    logits = _forward(layers, rows, kept).flatten(0, 1)
+    losses = F.cross_entropy(logits, truth.flatten(), reduction="none", label_smoothing=smoothing)
     return (losses * weight.flatten()).sum() / rows.shape[1]
 
 

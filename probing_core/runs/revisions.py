@@ -29,7 +29,10 @@ TRAINING = 7
 """Of probes and their predictions."""
 
 VERDICTS = 3
-"""Of the detector of alterations, and of the scores by which verdicts are calibrated."""
+"""Of the photographs that verdicts need, of what is measured on them, and of the scores that calibrate verdicts."""
+
+DETECTOR = 2
+"""Of how the detector of alterations learns from what was measured."""
 
 SCAN = 1
 """Of what a scan finds in a file: in the key of every chunk of one."""

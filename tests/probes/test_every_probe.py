@@ -60,6 +60,18 @@ def test_seeds_trained_together_are_those_trained_alone(dropout):
     assert np.abs(together[0].probabilities(X) - alone.probabilities(X)).max() > 0.01
 
 
+def test_smoothed_labels_are_learned_less_surely_and_chosen_by_the_plain_loss():
+    (X, y), validation = made(300, 1), made(100, 2)
+    fitted = [
+        mlp.fit_seeds(X, y, classes=CLASSES, validation=validation, seeds=(0,), smoothing=smoothing)[0]
+        for smoothing in (0.0, 0.2)
+    ]
+    plain, smooth = (probe.probabilities(X).max(1).mean() for probe in fitted)
+    assert smooth < plain - 0.02
+    held = -np.log(fitted[1].probabilities(validation[0])[np.arange(100), validation[1]]).mean()
+    assert fitted[1].facts.validation_loss == pytest.approx(held, rel=1e-4)
+
+
 def test_dropped_units_keep_the_mean_and_differ_between_layers():
     generators = [torch.Generator().manual_seed(seed) for seed in (0, 1)]
     layers = mlp._first_layers((5, 400, 400, 3), generators)

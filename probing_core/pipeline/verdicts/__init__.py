@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from probing_core.corpora.base import Corpus
-from probing_core.pipeline.verdicts.learning import learn_detector
+from probing_core.pipeline.verdicts.learning import can_learn, detector_key, learn_detector
 from probing_core.pipeline.verdicts.photographs import choose_photographs
 from probing_core.pipeline.verdicts.scoring import score_views
 from probing_core.prediction.predictor import Predictor
@@ -45,15 +45,20 @@ def make_verdicts(
 
 
 def is_complete(store: Store, recipe: Recipe) -> bool:
-    """Whether nothing is missing; reads the manifest alone."""
-    keys = scored_keys(store, recipe)
-    return bool(keys) and all(store.has(scored_views_path(model), key) for model, key in keys.items())
+    """Whether nothing is missing."""
+    key, keys = verdict_key(recipe), scored_keys(store, recipe)
+    if not (keys and store.has(layout.VERDICT_PHOTOGRAPHS, key)):
+        return False
+    if DETECTOR not in keys and can_learn(store.read_table(layout.VERDICT_PHOTOGRAPHS)):
+        return False
+    return all(store.has(scored_views_path(model), key) for model, key in keys.items())
 
 
 def scored_keys(store: Store, recipe: Recipe) -> dict[str, str]:
     """Key of the scored views of the detector and of each model that predicts live."""
     key = verdict_key(recipe)
-    keys = {DETECTOR: digest([key, store.checksum(DETECTOR_FILE)])} if store.has(DETECTOR_FILE, key) else {}
+    learned = store.has(DETECTOR_FILE, detector_key(key))
+    keys = {DETECTOR: digest([key, store.checksum(DETECTOR_FILE)])} if learned else {}
     for entry in model_entries(store):
         probe = probe_path(entry["name"], DEPLOYMENT)
         if embeds_pictures(entry) and store.has(probe):

@@ -17,11 +17,12 @@ from probing_core.prediction.features import features
 from probing_core.prediction.parallel import in_chunks, one_core_threads
 from probing_core.prediction.tiles import DIRECT_UP_TO
 from probing_core.prediction.training_mix import make_views, plan_views
+from probing_core.runs import revisions
 from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, verdict_unit_path, verdict_units_folder
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms
-from probing_core.runs.store import Store
+from probing_core.runs.store import Store, digest
 from probing_core.transforms.base import Image
 
 FEWEST = {LEARN: 20, CHOOSE: 5}
@@ -31,14 +32,28 @@ PHOTOGRAPHS = 20
 """In a unit."""
 
 
+def detector_key(key: str) -> str:
+    """Of the detector that is learned from what was measured under ``key``."""
+    return digest([key, revisions.DETECTOR])
+
+
+def can_learn(photographs: pd.DataFrame) -> bool:
+    """Whether there are photographs enough for a detector."""
+    counts = photographs.groupby("role")["base_id"].nunique()
+    return all(counts.get(role, 0) >= fewest for role, fewest in FEWEST.items())
+
+
 def learn_detector(
     store: Store, recipe: Recipe, corpora: Sequence[Corpus], photographs: pd.DataFrame, key: str, progress: Progress
 ) -> None:
-    """Writes the detector, where there are photographs enough."""
-    rows = photographs[photographs["role"].isin(FEWEST)]
-    counts = rows.groupby("role")["base_id"].nunique()
-    if store.has(DETECTOR_FILE, key) or any(counts.get(role, 0) < fewest for role, fewest in FEWEST.items()):
+    """Writes the detector, where there are photographs enough.
+
+    Args:
+        key: of the photographs and of what is measured on them.
+    """
+    if store.has(DETECTOR_FILE, detector_key(key)) or not can_learn(photographs):
         return
+    rows = photographs[photographs["role"].isin(FEWEST)]
     _measure(store, recipe, corpora, rows, key, progress)
     units = range(-(-len(rows) // PHOTOGRAPHS))
     arrays = [store.read_arrays(verdict_unit_path(DETECTOR, unit)) for unit in units]
@@ -55,7 +70,7 @@ def learn_detector(
         classes=[t.name for t in transforms],
         groups=[t.group for t in transforms],
     )
-    store.write_bytes(DETECTOR_FILE, detector.to_bytes(), key)
+    store.write_bytes(DETECTOR_FILE, detector.to_bytes(), detector_key(key))
     store.remove(*store.names(verdict_units_folder(DETECTOR)))
 
 

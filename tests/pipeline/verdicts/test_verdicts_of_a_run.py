@@ -20,7 +20,8 @@ from probing_core.prediction.calibration import calibration_of, p_values
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.score import alteration_score, log_of
 from probing_core.prediction.tiles import cut
-from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path
+from probing_core.runs import revisions
+from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path, verdict_units_folder
 from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.samples import sample_key
 from probing_core.runs.store import Store
@@ -206,6 +207,23 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
     assert len(written) == len(set(written)) > 6  # nothing was made twice
     after = Store(copy.root)
     assert {name: after.checksum(name) for name in before} == before
+
+
+def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, options, tmp_path, monkeypatch):
+    copy = Store(shutil.copytree(made.root, tmp_path / "run"))
+    monkeypatch.setattr(revisions, "DETECTOR", revisions.DETECTOR + 1)
+    monkeypatch.setattr("probing_core.prediction.detector.WIDTH", 32)
+    assert not is_complete(copy, read_recipe(copy))
+    written = []
+    plain = Store.write_bytes
+    monkeypatch.setattr(Store, "write_bytes", lambda *args: (written.append(args[1]), plain(*args)))
+    run(copy.root, options, ("train",))
+    after = Store(copy.root)
+    assert is_complete(after, read_recipe(after))
+    assert after.checksum(DETECTOR_FILE) != made.checksum(DETECTOR_FILE)
+    assert after.checksum(scored_views_path(DETECTOR)) != made.checksum(scored_views_path(DETECTOR))
+    assert scored_views_path(MODEL) not in written
+    assert not [name for name in written if name.startswith(verdict_units_folder(MODEL))]
 
 
 def test_runs_that_take_probes_take_verdicts(made, few_scenes, tmp_path):
