@@ -37,6 +37,9 @@ LIBRARIES = {
     "albumentations": ("albumentations==1.4.24", "opencv-python-headless"),
     "imagecorruptions": ("imagecorruptions-imaug", "opencv-python-headless", "setuptools<81"),
 }
+GRAY = "gray"
+"""The operation after which a picture is one without color: that is flagged, and cannot be told from another one."""
+
 BATCH = 20
 """Photographs altered by one call of the other library."""
 
@@ -99,16 +102,19 @@ def table(rows: pd.DataFrame) -> str:
     right = (untouched["verdict"] == UNTOUCHED).to_numpy()
     clean = share(right, untouched["photograph"].to_numpy())
     changed = rows[rows["group"] != "identity"]
-    shares = []
+    shares = {}
     for (group, operation), mine in changed.groupby(["group", "operation"], sort=True):
         found = mine["verdict"].isin((ALTERED, STRANGE))
         named = mine[mine["verdict"] == ALTERED]
-        shares.append(float(found.mean()))
+        shares[operation] = float(found.mean())
         right_group = in_percent((named["found"] == group).mean()) if len(named) else ""
         lines.append(f"| {operation} | {group} | {in_percent(found.mean())} | {right_group} |")
     named = changed[changed["verdict"] == ALTERED]
     right_of_named = in_percent((named["found"] == named["group"]).mean())
-    lines.append(f"| **mean** | | **{in_percent(np.mean(shares))}** | **{right_of_named}** |")
+    lines.append(f"| **mean** | | **{in_percent(np.mean(list(shares.values())))}** | **{right_of_named}** |")
+    if GRAY in shares:
+        without = np.mean([value for operation, value in shares.items() if operation != GRAY])
+        lines.append(f"| **mean without {GRAY}** | | **{in_percent(without)}** | |")
     interval = f"{in_percent(clean.value)} ({in_percent(clean.low)} to {in_percent(clean.high)})"
     head = f"Untouched called untouched: {right.sum()} of {len(right)}, {interval}."
     return "\n".join([head, "", *lines])

@@ -33,9 +33,12 @@ SHIPPED = (layout.IMAGES, layout.SAMPLES, layout.TABLES, layout.MODELS, layout.S
 
 MOST_BYTES = 60_000_000
 
+MAP_STEP = 1 / 1024
+"""Positions on maps are rounded to this, less than a pixel of any screen: that halves their files."""
+
 
 def ship(run: Store, description: str, calibrated_on: Sequence[str], licenses: Mapping[str, str], out: Path) -> int:
-    """Writes ``out`` anew from ``run``; returns its bytes.
+    """Writes ``out`` anew from ``run``; returns the bytes of what is shipped.
 
     Args:
         description, calibrated_on: what its corpus is, and what each of those is that calibrate its verdicts.
@@ -56,17 +59,27 @@ def ship(run: Store, description: str, calibrated_on: Sequence[str], licenses: M
     total = sum(run.path(name).stat().st_size for name in names)
     if total > MOST_BYTES:
         raise ProbingError(f"The shipped part of '{run.root}' has {total:,} bytes; {MOST_BYTES:,} are allowed.")
+    maps = {layout.map_path(model) for model in recipe.models}
     shutil.rmtree(out, ignore_errors=True)
     shipped = Store(out)
     recipe = replace(recipe, corpus=description, calibrate_on=tuple(calibrated_on))
     with shipped.locked():
         shipped.write_toml(layout.RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
         for name in names:
-            shipped.adopt(name, run, digest([name, run.checksum(name)]))
+            if name in maps:
+                positions = rounded(run.read_table(name))
+                shipped.write_table(name, positions, digest([name, run.checksum(name), MAP_STEP]))
+            else:
+                shipped.adopt(name, run, digest([name, run.checksum(name)]))
         images = licensed(shipped.read_table(layout.IMAGES), licenses)
         shipped.write_table(layout.IMAGES, images, digest([run.checksum(layout.IMAGES), dict(licenses)]))
     shutil.rmtree(out / layout.LOG)
-    return total
+    return sum(shipped.path(name).stat().st_size for name in names)
+
+
+def rounded(positions: pd.DataFrame) -> pd.DataFrame:
+    """Positions on a map (columns x, y), to `MAP_STEP`."""
+    return positions.assign(**{axis: (positions[axis] / MAP_STEP).round() * MAP_STEP for axis in "xy"})
 
 
 def licensed(images: pd.DataFrame, licenses: Mapping[str, str]) -> pd.DataFrame:

@@ -46,9 +46,10 @@ def show() -> None:
 
 def _facts(run: Run) -> str:
     used = run.images[run.images["used"]]
+    photographs = used["base_id"].nunique()
+    cut = f" images, cut from {photographs:,}" if photographs != len(used) else ""
     return (
-        f"Here: {len(run.models):,} models, {run.sample_count:,} transformed samples of {len(used):,} images, which "
-        f"were cut from {used['base_id'].nunique():,} photographs."
+        f"Here: {len(run.models):,} models, {run.sample_count:,} transformed samples of {len(used):,}{cut} photographs."
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from probing_core.embedders.zoo.architectures import PRETRAINED
+from probing_core.embedders.zoo.architectures import CURRENT
 from probing_core.pretraining.views import Views
 
 
@@ -29,7 +29,7 @@ class Objective(nn.Module, ABC):
     def __init__(self, rows: pd.DataFrame, views: Views, seed: int) -> None:
         super().__init__()
         self.views = views
-        self.encoder = PRETRAINED.init(seed)
+        self.encoder = CURRENT.init(seed)
 
     @abstractmethod
     def forward(self, pictures: Tensor, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from probing_core.embedders.network.devices import resolve_precision
-from probing_core.embedders.zoo.architectures import PRETRAINED
+from probing_core.embedders.zoo.architectures import CURRENT
 from probing_core.errors import BadConfig, BadRun, ProbingError, one_line
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.pictures import Pictures, batch_indices
@@ -91,7 +91,7 @@ def train(
     flops = count_flops(objective, read_batch(pictures, 0, batch, seed, device))
     facts = Facts(
         recipe=recipe.to_json(),
-        architecture=PRETRAINED.name,
+        architecture=CURRENT.name,
         seed=seed,
         steps=steps or max(1, round(FLOP_BUDGET / flops)),
         batch=batch,

@@ -55,15 +55,15 @@ def _load_statistics(
 
 def _load_random_vit(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> LoadedEmbedder:
     from probing_core.embedders.weights import signs_digest
-    from probing_core.embedders.zoo.architectures import SHIPPED
+    from probing_core.embedders.zoo.architectures import CURRENT
     from probing_core.embedders.zoo.vit import ViTEmbedder
 
     refuse_options(spec.name, options, allowed=("pool", "layer", "seed"))
-    vit = SHIPPED.init(int(options.get("seed", "0")))
+    vit = CURRENT.init(int(options.get("seed", "0")))
     others = {key: value for key, value in options.items() if key != "seed"}
     name = ModelName(spec.name, options).full
     digest = signs_digest(vit)
-    return ViTEmbedder(name, vit, others, device, precision, weights=digest, architecture=SHIPPED.description)
+    return ViTEmbedder(name, vit, others, device, precision, weights=digest, architecture=CURRENT.description)
 
 
 SPECS = (

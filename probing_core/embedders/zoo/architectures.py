@@ -42,11 +42,8 @@ PATCH_STEM = Architecture(
 )
 ARCHITECTURES = {architecture.name: architecture for architecture in (LINEAR_PATCH, PATCH_STEM)}
 
-SHIPPED = LINEAR_PATCH
-"""Of the encoders in ``data/zoo`` and of ``baseline/random-vit``."""
-
-PRETRAINED = PATCH_STEM
-"""Of the encoders that `probing pretrain` trains."""
+CURRENT = PATCH_STEM
+"""Of the encoders in ``data/zoo``, of those that `probing pretrain` trains, and of ``baseline/random-vit``."""
 
 
 def architecture_of(facts: Mapping[str, Any]) -> Architecture:

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from probing_core.embedders import load_embedder
 from probing_core.embedders.zoo.architectures import (
     ARCHITECTURES,
+    CURRENT,
     LINEAR_PATCH,
     PATCH_STEM,
-    SHIPPED,
     Architecture,
     architecture_of,
 )
@@ -66,8 +66,8 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
 
 def test_the_untrained_baseline_is_of_the_shipped_architecture() -> None:
     embedder = load_embedder("baseline/random-vit@seed=2", precision="float32")
-    assert embedder.recipe()["architecture"] == SHIPPED.description
+    assert embedder.recipe()["architecture"] == CURRENT.description
     with torch.no_grad():
-        expected = SHIPPED.init(2).eval().forward_features(embedder.prepare(IMAGES)).mean(1).numpy()
+        expected = CURRENT.init(2).eval().forward_features(embedder.prepare(IMAGES)).mean(1).numpy()
     assert np.allclose(embedder.embed(IMAGES), expected, atol=1e-4)
     assert LINEAR_PATCH.description == "ViT 128 px, patch 16, width 192, depth 6, 3 heads"  # in the keys of old runs

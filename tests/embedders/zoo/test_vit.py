@@ -41,9 +41,9 @@ def test_a_seed_names_the_same_network_on_every_processor() -> None:
     """Other vector units give other last bits; the baseline's identity must not name the machine."""
     # No forward pass: PyTorch cannot make one on a processor with matrix units (AMX) that is told to do without them.
     code = (
-        f"from {architectures.__name__} import SHIPPED\n"
+        f"from {architectures.__name__} import CURRENT\n"
         f"from {signs_digest.__module__} import signs_digest\n"
-        "for seed in (0, 1): print(signs_digest(SHIPPED.init(seed)))"
+        "for seed in (0, 1): print(signs_digest(CURRENT.init(seed)))"
     )
     told = {"".join(f"{load_embedder(f'baseline/random-vit@seed={seed}').recipe()['weights']}\n" for seed in (0, 1))}
     for units in ({}, {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}):
