@@ -16,6 +16,7 @@ from probing_core import Predictor
 from probing_core.corpora.base import Corpus
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.intervals import Interval, interval
+from probing_core.paths import reference_run
 from probing_core.prediction.features import features
 from probing_core.prediction.parallel import cores, in_chunks, one_core_threads
 from probing_core.prediction.tiles import PictureCrops
@@ -97,5 +98,6 @@ def about(predictor: Predictor) -> str:
     photographs = predictor.store.read_table(VERDICT_PHOTOGRAPHS)
     counts = photographs[photographs["first"]].groupby("role")["base_id"].nunique()
     parts = [f"{does} {counts.get(role, 0):,}".strip() for role, does in DOES.items()]
-    key = digest(predictor.recipe.to_toml())[:8]
-    return f"Of a run (recipe {key}) whose detector learned from {', '.join(parts)} photographs."
+    is_reference = predictor.store.root.resolve() == reference_run().resolve()
+    run = "the reference run," if is_reference else f"a run (recipe {digest(predictor.recipe.to_toml())[:8]})"
+    return f"Of {run} whose detector learned from {', '.join(parts)} photographs."

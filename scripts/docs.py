@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from probing_core.charts import LAYER_TASKS
-from probing_core.embedders import ZOO_ORDER
+from probing_core.embedders import cast_of
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run, change_of_corpus, summaries, verdict_in_words, verdicts_by_set
 from probing_core.runs import layout
@@ -72,7 +72,8 @@ def headline(run: Store) -> str:
     rows = scores[
         (scores[["probe", "task", "subset", "measure"]] == ["linear", "fine", "all", "balanced-accuracy"]).all(axis=1)
     ].set_index("model")
-    objectives = rows.loc[[name for name in ZOO_ORDER if name in rows.index]].sort_values("value", ascending=False)
+    cast = [name for names in cast_of("zoo").values() for name in names if name in rows.index]
+    objectives = rows.loc[cast].sort_values("value", ascending=False)
     best, least = objectives.iloc[0], objectives.iloc[-1]
     untrained, published, statistics = (
         rows.loc[name] for name in ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline/handcrafted")

@@ -20,6 +20,8 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
+from probing_core.embedders import MODEL_SETS
+from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path
 from probing_core.runs.progress import duration
 from scripts.fresh import SERVED_S, install
 
@@ -62,8 +64,10 @@ def check_contents(wheel: Path) -> None:
     expect(data <= DATA_MB * 10**6, f"zoo and reference run take at most {DATA_MB} MB ({data / 1e6:.1f})")
     for name in (
         "probing_core/data/LICENSE-weights.md",
-        "probing_core/data/zoo/mae.safetensors",
+        *(f"probing_core/data/{name}.safetensors" for name in MODEL_SETS["zoo"]()),
         "probing_core/data/reference/run.toml",
+        f"probing_core/data/reference/{DETECTOR_FILE}",
+        f"probing_core/data/reference/{scored_views_path(DETECTOR)}",
         "dashboard/app.py",
         "dashboard/components/plot.js",
         "dashboard/.streamlit/config.toml",

@@ -24,6 +24,7 @@ import pandas as pd
 
 from probing_core.errors import ProbingError
 from probing_core.paths import reference_run
+from probing_core.pipeline.verdicts import is_complete
 from probing_core.runs import layout
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store, digest
@@ -31,7 +32,7 @@ from probing_core.runs.store import Store, digest
 SHIPPED = (layout.IMAGES, layout.SAMPLES, layout.TABLES, layout.MODELS, layout.SERIES, layout.VERDICTS)
 """Embeddings of these folders stay behind: they are large, and whoever has the corpus makes them again."""
 
-MOST_BYTES = 60_000_000
+MOST_BYTES = 55_000_000
 
 MAP_STEP = 1 / 1024
 """Positions on maps are rounded to this, less than a pixel of any screen: that halves their files."""
@@ -55,10 +56,9 @@ def ship(run: Store, description: str, calibrated_on: Sequence[str], licenses: M
             f"Verdicts of '{run.root}' are calibrated on {len(recipe.calibrate_on)} corpora; describe each with "
             f"--calibrated-on, {len(calibrated_on)} are described."
         )
+    if recipe.calibrate_on and not is_complete(run, recipe):
+        raise ProbingError(f"'{run.root}' lacks some of its verdicts; `probing run --out {run.root}` completes it.")
     names = [name for name in run.names() if name.startswith(SHIPPED) and not layout.is_embeddings_path(name)]
-    total = sum(run.path(name).stat().st_size for name in names)
-    if total > MOST_BYTES:
-        raise ProbingError(f"The shipped part of '{run.root}' has {total:,} bytes; {MOST_BYTES:,} are allowed.")
     maps = {layout.map_path(model) for model in recipe.models}
     shutil.rmtree(out, ignore_errors=True)
     shipped = Store(out)
@@ -74,7 +74,10 @@ def ship(run: Store, description: str, calibrated_on: Sequence[str], licenses: M
         images = licensed(shipped.read_table(layout.IMAGES), licenses)
         shipped.write_table(layout.IMAGES, images, digest([run.checksum(layout.IMAGES), dict(licenses)]))
     shutil.rmtree(out / layout.LOG)
-    return sum(shipped.path(name).stat().st_size for name in names)
+    total = sum(shipped.path(name).stat().st_size for name in names)
+    if total > MOST_BYTES:
+        raise ProbingError(f"'{out}' has {total:,} bytes; {MOST_BYTES:,} are allowed.")
+    return total
 
 
 def rounded(positions: pd.DataFrame) -> pd.DataFrame:

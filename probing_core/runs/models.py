@@ -23,7 +23,7 @@ FIRST_ZOO = "ViT 128 px, patch 16, width 192, depth 6, 3 heads"
 """Architecture of the encoders that the zoo had first, and of the untrained network beside them."""
 
 FIRST_ZOO_COMMIT = "81dcb86c8796"
-"""The last commit of this project whose ``data/zoo`` holds their weights."""
+"""A commit of this project whose ``data/zoo`` holds their weights, and whose code reads them."""
 
 
 def embeds_pictures(entry: Mapping[Any, Any]) -> bool:

@@ -18,7 +18,13 @@ from probing_core.prediction.parallel import in_chunks, one_core_threads
 from probing_core.prediction.tiles import DIRECT_UP_TO
 from probing_core.prediction.training_mix import make_views, plan_views
 from probing_core.runs import revisions
-from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, verdict_unit_path, verdict_units_folder
+from probing_core.runs.layout import (
+    DETECTOR,
+    DETECTOR_FILE,
+    scored_views_path,
+    verdict_unit_path,
+    verdict_units_folder,
+)
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms
@@ -70,6 +76,8 @@ def learn_detector(
         classes=[t.name for t in transforms],
         groups=[t.group for t in transforms],
     )
+    # Scores of another detector would calibrate this one until its own are there.
+    store.remove(*store.names(scored_views_path(DETECTOR)))
     store.write_bytes(DETECTOR_FILE, detector.to_bytes(), detector_key(key))
     store.remove(*store.names(verdict_units_folder(DETECTOR)))
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from probing_core.cli import main
@@ -21,7 +22,7 @@ from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.score import alteration_score, log_of
 from probing_core.prediction.tiles import cut
 from probing_core.runs import revisions
-from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path, verdict_units_folder
+from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, map_path, scored_views_path, verdict_units_folder
 from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.samples import sample_key
 from probing_core.runs.store import Store
@@ -216,8 +217,15 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     assert not is_complete(copy, read_recipe(copy))
     written = []
     plain = Store.write_bytes
-    monkeypatch.setattr(Store, "write_bytes", lambda *args: (written.append(args[1]), plain(*args)))
+
+    def watched(self, name, content, key):
+        assert not (name == DETECTOR_FILE and self.has(scored_views_path(DETECTOR))), "scores of another detector"
+        plain(self, name, content, key)
+        written.append(name)
+
+    monkeypatch.setattr(Store, "write_bytes", watched)
     run(copy.root, options, ("train",))
+    assert DETECTOR_FILE in written
     after = Store(copy.root)
     assert is_complete(after, read_recipe(after))
     assert after.checksum(DETECTOR_FILE) != made.checksum(DETECTOR_FILE)
@@ -243,10 +251,22 @@ def test_what_ships_has_the_detector_and_no_path(made, options, clean_scenes, tm
     whole = Store(whole.root)
     with pytest.raises(ProbingError, match="2 corpora"):
         ship(whole, "scenes", ["small ones"], {}, tmp_path / "reference")
+    with whole.locked():
+        rng = np.random.default_rng(0)
+        drawn = pd.DataFrame({"sample": range(50), **{axis: rng.normal(0, 9, 50).astype(np.float32) for axis in "xy"}})
+        whole.write_table(map_path(MODEL), drawn, "drawn")
     ship(whole, "scenes", ["small ones", "large ones"], {}, tmp_path / "reference")
     shipped = Store(tmp_path / "reference")
     assert read_recipe(shipped).calibrate_on == ("small ones", "large ones")
     assert str(clean_scenes).encode() not in shipped.read_bytes("run.toml")
+    positions = shipped.read_table(map_path(MODEL))
+    assert np.abs(positions[["x", "y"]] - drawn[["x", "y"]]).to_numpy().max() <= 1 / 2048
+    assert (positions[["x", "y"]] * 1024 % 1 == 0).all(axis=None)
+    assert not positions["x"].equals(drawn["x"])
+    with whole.locked():
+        whole.remove(scored_views_path(DETECTOR))
+    with pytest.raises(ProbingError, match="lacks some of its verdicts"):
+        ship(whole, "scenes", ["small ones", "large ones"], {}, tmp_path / "reference")
     dark = resolve("gamma").apply(scene(5000, 40), 3.5, np.random.default_rng(0))
     first, second = (Predictor(root).verdicts(DETECTOR, [cut(dark, 32)])[0] for root in (made.root, shipped.root))
     assert first == second
