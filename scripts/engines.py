@@ -25,6 +25,7 @@ from benchmarks._models import random_vit
 from probing_core.embedders import load_embedder
 from probing_core.embedders.network import compiled
 from probing_core.embedders.network.embedder import NetworkEmbedder
+from probing_core.measures.notation import decimal
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "engines.md"
 BEGIN, END = "<!-- generated: python -m scripts.engines -->", "<!-- end of generated part -->"
@@ -90,7 +91,7 @@ def _row(name: str, precision: str, count: int) -> str:
             if run is not None:
                 best[position] = min(best[position], _processor_seconds(run))
     speeds = [CORES * count / seconds for seconds in best]
-    cells = [f"{speed:.3g} ({speed / speeds[0]:.2f})" if speed else "not in it" for speed in speeds]
+    cells = [f"{decimal(speed)} ({speed / speeds[0]:.2f})" if speed else "not in it" for speed in speeds]
     return " | ".join(cells)
 
 
