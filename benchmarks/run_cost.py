@@ -7,7 +7,6 @@ larger pictures that are cut into crops, and no series.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from benchmarks._memory import peak_mb
 from benchmarks._models import random_vit
 from probing_core import pipeline
 from probing_core.corpora import open_corpus
@@ -174,8 +174,7 @@ def _measure(corpus: str, images: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as out:
         seconds = _seconds(lambda: _embed(Path(out), corpus, loaded, images))
         samples = len(Store(Path(out)).read_table(SAMPLES))
-    scale = 2**20 if sys.platform == "darwin" else 2**10
-    return {"s": seconds / samples, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale}
+    return {"s": seconds / samples, "mb": peak_mb()}
 
 
 def _seconds(function: Callable[[], object]) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from benchmarks._memory import peak_mb
 from probing_core.images import encode_png
 from probing_core.runs.layout import embeddings_path
 from probing_core.runs.manifest import Manifest
@@ -194,9 +194,7 @@ def _measure(what: str, corpus: str) -> None:
     start = time.process_time()
     _embed(corpus, "local")
     seconds = time.process_time() - start
-    scale = 2**20 if sys.platform == "darwin" else 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
-    print(json.dumps({"s": seconds / samples, "mb": round(peak)}))
+    print(json.dumps({"s": seconds / samples, "mb": round(peak_mb())}))
 
 
 def main() -> None:
