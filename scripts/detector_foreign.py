@@ -38,7 +38,7 @@ LIBRARIES = {
     "imagecorruptions": ("imagecorruptions-imaug", "opencv-python-headless", "setuptools<81"),
 }
 GRAY = "gray"
-"""The operation after which a picture is one without color: that is flagged, and cannot be told from another one."""
+"""The operation that removes all color: such a picture gets the flag `no color` and is not called altered for it."""
 
 BATCH = 20
 """Photographs altered by one call of the other library."""

@@ -60,8 +60,9 @@ def ship(run: Store, description: str, calibrated_on: Sequence[str], licenses: M
         raise ProbingError(f"'{run.root}' lacks some of its verdicts; `probing run --out {run.root}` completes it.")
     names = [name for name in run.names() if name.startswith(SHIPPED) and not layout.is_embeddings_path(name)]
     maps = {layout.map_path(model) for model in recipe.models}
-    shutil.rmtree(out, ignore_errors=True)
-    shipped = Store(out)
+    beside = out.with_name(f"{out.name}.new")  # what ships stays until the new one is whole and small enough
+    shutil.rmtree(beside, ignore_errors=True)
+    shipped = Store(beside)
     recipe = replace(recipe, corpus=description, calibrate_on=tuple(calibrated_on))
     with shipped.locked():
         shipped.write_toml(layout.RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
@@ -73,10 +74,12 @@ def ship(run: Store, description: str, calibrated_on: Sequence[str], licenses: M
                 shipped.adopt(name, run, digest([name, run.checksum(name)]))
         images = licensed(shipped.read_table(layout.IMAGES), licenses)
         shipped.write_table(layout.IMAGES, images, digest([run.checksum(layout.IMAGES), dict(licenses)]))
-    shutil.rmtree(out / layout.LOG)
+    shutil.rmtree(beside / layout.LOG)
     total = sum(shipped.path(name).stat().st_size for name in names)
     if total > MOST_BYTES:
-        raise ProbingError(f"'{out}' has {total:,} bytes; {MOST_BYTES:,} are allowed.")
+        raise ProbingError(f"'{beside}' has {total:,} bytes; {MOST_BYTES:,} are allowed.")
+    shutil.rmtree(out, ignore_errors=True)
+    beside.rename(out)
     return total
 
 

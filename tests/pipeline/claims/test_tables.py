@@ -9,7 +9,7 @@ import pytest
 from probing_core.embedders import ROLES, cast_of
 from probing_core.embedders.published import PUBLISHED
 from probing_core.paths import reference_run
-from probing_core.pipeline.claims import CLAIMS, judge
+from probing_core.pipeline.claims import CLAIMS, OPEN, judge
 from probing_core.pipeline.claims.tables import cast_in
 from probing_core.results import verdict_in_words, verdicts_by_set
 from probing_core.results.claims import BEFORE_SETS
@@ -53,6 +53,8 @@ def test_the_shipped_verdicts_are_those_of_the_shipped_predictions(judged):
     shipped, again = tables(Store(reference_run())), tables(judged, "zoo")
     for name in SHIPPED:
         pd.testing.assert_frame_equal(again[name], shipped[name])
+    assert set(again["claims"]["encoders"].str.lower()) == {BEFORE_SETS["encoders"].lower()}
+    assert set(again["claims"]["missing"]) == {""}
 
 
 @pytest.mark.slow
@@ -66,6 +68,9 @@ def test_published_encoders_are_judged_apart_and_without_what_is_missing(judged)
     assert contrasts.loc[involved, numbers].isna().all(axis=None)
     assert contrasts.loc[~involved, numbers].equals(zoo["contrasts"].loc[~involved, numbers])
     assert not contrasts[["first", "second"]].apply(lambda c: c.str.startswith("zoo/")).any(axis=None)
+    assert published["claims"]["verdict"][2] == zoo["claims"]["verdict"][2] != OPEN
+    assert verdict_in_words(published["claims"].iloc[2]) == "Does not hold here, judged without CAN."
+    assert verdict_in_words(zoo["claims"].iloc[2]) == "Does not hold here."
     titles = [judged_set.title for judged_set in verdicts_by_set(tables(judged)["claims"])]
     assert [title.split(",")[0] for title in titles] == ["Judged on the zoo", "Judged on published encoders"]
     for of_zoo, of_published in zip(zoo["claims"].itertuples(), published["claims"].itertuples(), strict=True):
@@ -78,6 +83,7 @@ def test_a_table_of_before_is_about_the_zoo():
     (verdicts,) = verdicts_by_set(shipped.drop(columns=list(BEFORE_SETS)))
     assert verdicts.title.startswith("Judged on the zoo")
     assert verdicts.encoders == shipped["encoders"][0]
+    assert verdicts.encoders.endswith("CLIP: zoo/clip-plain; ALIGN: zoo/align-plain")
     assert len(verdicts.claims) == len(CLAIMS)
 
 
