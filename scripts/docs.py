@@ -24,6 +24,7 @@ from scripts import idea_pictures, notebook, transform_docs
 ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS = "README.md", "docs/results.md"
 BEGIN, END = "<!-- generated: make docs -->", "<!-- end of generated part -->"
+STYLES_MARK = "<!-- generated: make docs, what styles are called -->"
 CHANGE = "<!-- generated: make docs, from data/runs/demo -->"
 """Where the page of results says what a change of corpus costs: the demo run, under the reference run's probes."""
 
@@ -35,6 +36,16 @@ SHOWN = (
     ("content", "seen", "balanced-accuracy", "content"),
 )
 """Columns of the table of scores: task, subset, measure, title; those that the run does not have are left out."""
+
+STYLES = {
+    "learned from": (r"style-(3|16|19)", True),
+    "the third of the bank, unseen": (r"style-(3|16|19)", False),
+    "five further ones of the same network": (r"style-(8|12|14|15|23)", False),
+    "ten of another network": (r"style-arbitrary-\d+", False),
+}
+"""Title -> names of the transforms, and whether the probe of the rotation had seen them."""
+
+BESIDE_THE_SIX = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline/handcrafted")
 
 
 def main() -> None:
@@ -51,6 +62,8 @@ def main() -> None:
     results = (ROOT / RESULTS).read_text(encoding="utf-8")
     results = put(results, BEGIN, "\n\n".join(parts))
     reference, demo = runs
+    if reference.has(layout.SCORES):
+        results = put(results, STYLES_MARK, style_table(reference))
     if all(run.has(layout.SCORES) for run in runs):
         results = put(results, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
     (ROOT / RESULTS).write_text(results, encoding="utf-8")
@@ -90,6 +103,22 @@ def headline(run: Store) -> str:
         f"{with_interval(untrained)}, a published EfficientNet-Lite0 {with_interval(published)}, handcrafted "
         f"statistics of the pixels {with_interval(statistics)}."
     )
+
+
+def style_table(run: Store) -> str:
+    """A Markdown table of what groups styles are called, over the three rotations, as `STYLES` divides them."""
+    transforms = run.read_table(layout.SAMPLES, columns=["sample", "transform"]).set_index("sample")["transform"]
+    six = [name for names in cast_of("zoo").values() for name in names]
+    lines = ["| styles | models | called style | called noise |", "| --- | --- | --- | --- |"]
+    shown = {"the six": six} | {f"`{name}`": [name] for name in BESIDE_THE_SIX}
+    for title, models in shown.items():
+        paths = [layout.predictions_path(model, f"group-{rotation}") for model in models for rotation in range(3)]
+        rows = pd.concat([run.read_table(path) for path in paths]).join(transforms, on="sample")
+        for styles, (pattern, seen) in STYLES.items():
+            mine = rows[rows["transform"].str.fullmatch(pattern) & (rows["seen"] == seen)]["predicted"]
+            called = " | ".join(in_percent((mine == group).mean()) for group in ("style", "noise"))
+            lines.append(f"| {styles} | {title} | {called} |")
+    return "\n".join(lines)
 
 
 def change_table(here: Run, there: Run) -> str:
