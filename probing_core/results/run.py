@@ -17,7 +17,6 @@ from probing_core.runs import layout
 from probing_core.runs.columns import Where
 from probing_core.runs.embeddings import LazyRows, has_embeddings, lazy_embeddings
 from probing_core.runs.layout import map_path
-from probing_core.runs.manifest import digest_of_files
 from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.sample_table import FACTS, SampleTable
@@ -68,8 +67,12 @@ class Run:
 
     @cached_property
     def digest(self) -> str:
-        """Changes whenever a file of the run does: the key of everything that is cached about it."""
-        return digest_of_files(self.path)
+        """Differs wherever a file of the run does: the key of everything that is cached about it.
+
+        It stands for the files as this object knows them, not for those that a worker has entered since: else what was
+        read of the old ones would be shown for the new.
+        """
+        return self.store.state()
 
     # tables
 

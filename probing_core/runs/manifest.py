@@ -46,6 +46,11 @@ class Manifest:
         self.files = _read_manifest(self.root)
         self._apply(lines)
 
+    def digest(self) -> str:
+        """Sixteen hex digits that differ wherever a file does, of what was read: what lies on the disk may have changed
+        since."""
+        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:16]
+
     def enter(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
         """Enters files that are complete, or (None) are no more; once this returns, no kill undoes it."""
         entries = list(entries)
@@ -108,13 +113,6 @@ def stamp(root: Path) -> str:
     if not any(found):
         raise BadRun(f"'{root}' is not a run: it has no {MANIFEST}.")
     return "/".join(found)
-
-
-def digest_of_files(root: Path) -> str:
-    """Sixteen hex digits that change whenever a file of the run ``root`` does."""
-    paths = (root / name for name in (MANIFEST, JOURNAL))
-    content = b"".join(path.read_bytes() for path in paths if path.exists())
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _read_manifest(root: Path) -> dict[str, Entry]:

@@ -66,6 +66,10 @@ class Store:
         """Every file of the manifest under ``prefix``, sorted."""
         return sorted(name for name in self._manifest.files if name.startswith(prefix))
 
+    def state(self) -> str:
+        """Sixteen hex digits that differ wherever a file of the manifest, as this store knows it, does."""
+        return self._manifest.digest()
+
     def size(self, name: str) -> int:
         """Bytes of a file."""
         return self._manifest.files[name]["bytes"]

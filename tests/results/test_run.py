@@ -142,9 +142,12 @@ def test_no_run(tmp_path):
 def test_the_digest_changes_with_the_run(made_run, tmp_path):
     store = Store(tmp_path)
     store.write_toml("run.toml", Store(made_run).read_toml("run.toml"), "key")
-    before = Run.open(tmp_path).digest
+    before = Run.open(tmp_path)
     store.write_bytes("tables/more.parquet", b"x", "key")
-    assert Run.open(tmp_path).digest != before
+    after = Run.open(tmp_path)
+    assert before.digest != after.digest, "also where it is asked for only now: this run does not know the table"
+    store.write_bytes("tables/more.parquet", b"y", "key")
+    assert Run.open(tmp_path).digest not in (before.digest, after.digest)
 
 
 def test_reading_needs_no_deep_learning_framework(made_run):

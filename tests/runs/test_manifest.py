@@ -7,7 +7,7 @@ import json
 import pytest
 
 from probing_core.runs.layout import JOURNAL, MANIFEST
-from probing_core.runs.manifest import Manifest, digest_of_files, stamp
+from probing_core.runs.manifest import Manifest, stamp
 from probing_core.runs.store import Store
 
 
@@ -119,10 +119,12 @@ def test_the_lock_folds_what_a_killed_process_had_entered(tmp_path):
 
 def test_readers_see_at_once_that_something_was_entered(tmp_path):
     store = Store(tmp_path / "run")
-    seen = []
+    stamps, digests = [], []
     for name in "ab":
-        store.write_bytes(name, b"1", "k")
-        seen += [(stamp(store.root), digest_of_files(store.root))]
-        store.fold()
-        seen += [(stamp(store.root), digest_of_files(store.root))]
-    assert len(set(seen)) == 4
+        for change in (lambda name=name: store.write_bytes(name, b"1", "k"), store.fold):
+            change()
+            stamps.append(stamp(store.root))
+            digests.append(Manifest(store.root).digest())
+    assert len(set(stamps)) == 4
+    assert len(set(digests)) == 2, "folding changes no file"
+    assert digests[0] == digests[1]
