@@ -16,6 +16,7 @@ from probing_core.cli.stages import run_options
 from probing_core.images import encode_png, read_image
 from probing_core.transforms import CATALOG
 from tests.conftest import scene
+from tests.forked import Forked
 from tests.pipeline.test_embed import files
 
 PROBING = [sys.executable, "-m", "probing_core.cli"]
@@ -260,19 +261,21 @@ def test_a_run_that_is_killed_in_every_stage_ends_with_the_same_bytes(tmp_path, 
         "Drawing the map",
     )
 
-    def start(out: Path) -> subprocess.Popen[str]:
-        return subprocess.Popen([*PROBING, "run", "--out", str(out), *arguments], stderr=subprocess.PIPE, text=True)
+    def command(out: Path) -> list[str]:
+        return ["run", "--out", str(out), *arguments]
+
+    def start(out: Path) -> Forked:
+        return Forked(command(out))
 
     def artefacts(out: Path) -> dict[str, bytes]:
         return {name: content for name, content in files(out).items() if not name.startswith("log/")}
 
-    def reached(process: subprocess.Popen[str], moment: str) -> bool:
-        return any(moment in line for line in process.stderr or ())
+    def reached(process: Forked, moment: str) -> bool:
+        return any(moment in line for line in process.stderr)
 
-    alone = start(tmp_path / "alone")
-    told = alone.communicate()[1]
-    assert alone.returncode == 0, told
-    assert [moment for moment in moments if moment not in told] == []
+    alone = subprocess.run([*PROBING, *command(tmp_path / "alone")], capture_output=True, text=True, check=False)
+    assert alone.returncode == 0, alone.stderr
+    assert [moment for moment in moments if moment not in alone.stderr] == []
 
     killed = []
     for moment, seconds in zip(moments, itertools.cycle((0.0, 0.4))):
