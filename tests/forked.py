@@ -28,13 +28,18 @@ SERVER.set_forkserver_preload(LIBRARIES)
 
 
 class Forked:
-    """As `subprocess.Popen` of ``probing ARGUMENTS``, with ``stderr=subprocess.PIPE`` and ``text=True``."""
+    """As `subprocess.Popen` of ``probing ARGUMENTS``, with ``text=True``.
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    Args:
+        heard: whether ``stderr`` is read, which must then happen: else the process waits. Otherwise it goes where that
+            of the tests does.
+    """
+
+    def __init__(self, arguments: Sequence[str], heard: bool = True) -> None:
         read, write = os.pipe()
         self.stderr = open(read, encoding="utf-8")  # noqa: SIM115
         with Connection(write, readable=False) as writer:
-            self._process = SERVER.Process(target=_call, args=(list(arguments), writer))
+            self._process = SERVER.Process(target=_call, args=(list(arguments), writer if heard else None))
             self._process.start()
 
     @property
@@ -65,9 +70,10 @@ class Forked:
         self._process.kill()
 
 
-def _call(arguments: list[str], stderr: Connection) -> None:
+def _call(arguments: list[str], stderr: Connection | None) -> None:
     from probing_core.cli import main
 
-    os.dup2(stderr.fileno(), sys.stderr.fileno())
-    stderr.close()
+    if stderr is not None:
+        os.dup2(stderr.fileno(), sys.stderr.fileno())
+        stderr.close()
     sys.exit(main(arguments))

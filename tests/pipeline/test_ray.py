@@ -18,6 +18,7 @@ from probing_core.cli import main
 from probing_core.runs.layout import JOURNAL, MANIFEST, PROGRESS
 from probing_core.runs.shards import embeddings_files
 from probing_core.runs.store import Store
+from tests.forked import Forked
 from tests.pipeline.test_embed import files
 
 pytest.importorskip("ray", reason="Ray is not installed; `pip install 'probing-core[ray]'` installs it")
@@ -40,17 +41,18 @@ def cluster() -> Iterator[str]:
 
 
 def command(out: Path, scenes: Path, *further: str) -> list[str]:
-    """Four units of two models. The recipe asks for one thread, as tests do, so that two cores are two workers."""
+    """Arguments: four units of two models. The recipe asks for one thread, as tests do, so that two cores are two
+    workers."""
     transforms = "brighten,contrast,gaussian-blur,hue-shift"
     models = "baseline/pixels,baseline/random-vit"
     asked = ["--corpus", f"folder:{scenes}", "--view", "32", "--transforms", transforms, "--models", models]
-    arguments = ["embed", "--run", str(out), *asked, "--repetitions", "40", "--device", "cpu", *further]
-    return [sys.executable, "-m", "probing_core.cli", *arguments]
+    return ["embed", "--run", str(out), *asked, "--repetitions", "40", "--device", "cpu", *further]
 
 
 def finish(words: list[str]) -> None:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    done = Forked(words)
+    told = done.communicate()[1]
+    assert done.returncode == 0, told[-2000:]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ def entered(out: Path) -> int:
     return sum((out / name).stat().st_size for name in (JOURNAL, MANIFEST) if (out / name).exists())
 
 
-def wait_for(condition, driver: subprocess.Popen) -> bool:
+def wait_for(condition, driver: subprocess.Popen | Forked) -> bool:
     """Whether it came true before the driver ended."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -91,7 +93,7 @@ def workers() -> list[psutil.Process]:
 
 def test_two_workers_give_the_bytes_of_one_process(local, few_scenes, cluster, tmp_path):
     out = tmp_path / "run"
-    driver = subprocess.Popen(command(out, few_scenes, "--engine", "ray", "--address", cluster))
+    driver = Forked(command(out, few_scenes, "--engine", "ray", "--address", cluster), heard=False)
     assert wait_for(lambda: len(workers()) == 2, driver)
     assert driver.wait(PATIENCE) == 0
     assert content(out) == local
@@ -99,7 +101,7 @@ def test_two_workers_give_the_bytes_of_one_process(local, few_scenes, cluster, t
 
 def test_a_worker_that_is_killed_is_started_again(local, few_scenes, cluster, tmp_path):
     out = tmp_path / "run"
-    driver = subprocess.Popen(command(out, few_scenes, "--engine", "ray", "--address", cluster))
+    driver = Forked(command(out, few_scenes, "--engine", "ray", "--address", cluster), heard=False)
     assert wait_for(lambda: "units/models" in journal(out), driver)
     victim = workers()[0]
     victim.kill()
@@ -119,7 +121,7 @@ def test_a_driver_that_is_killed_again_and_again_ends_with_the_same_bytes(local,
         if kills == 4:
             break
         before = entered(out)
-        driver = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        driver = Forked(words, heard=False)
         grown = wait_for(lambda least=before + further: entered(out) >= least, driver)
         if grown and driver.poll() is None:
             os.kill(driver.pid, signal.SIGKILL)
@@ -134,7 +136,7 @@ def test_a_driver_that_is_killed_again_and_again_ends_with_the_same_bytes(local,
 def test_stopped_as_pages_do_it_the_cluster_that_was_started_ends_too(local, few_scenes, cluster, tmp_path):
     out = tmp_path / "run"
     words = command(out, few_scenes, "--engine", "ray")
-    as_pages_start_it = [*words[:2], "probing_core.cli.worker", *words[3:]]
+    as_pages_start_it = [sys.executable, "-m", "probing_core.cli.worker", *words]
     driver = subprocess.Popen(as_pages_start_it, stderr=subprocess.DEVNULL)
     assert wait_for(lambda: "units/models" in journal(out), driver)
     started = psutil.Process(driver.pid).children(recursive=True)
@@ -154,7 +156,7 @@ def test_a_cluster_that_does_not_start_is_one_sentence(few_scenes, tmp_path, cap
         raise Exception("The current node timed out during startup.")
 
     monkeypatch.setattr(ray, "init", start)
-    assert main(command(tmp_path / "run", few_scenes, "--engine", "ray")[3:]) == 2
+    assert main(command(tmp_path / "run", few_scenes, "--engine", "ray")) == 2
     assert "error: No Ray cluster answers at 'local' (The current node timed out" in capsys.readouterr().err
 
 
@@ -167,7 +169,7 @@ def test_a_cluster_that_does_not_start_is_one_sentence(few_scenes, tmp_path, cap
     ],
 )
 def test_an_engine_that_cannot_be_is_one_sentence(few_scenes, tmp_path, capsys, further, sentence):
-    words = command(tmp_path / "run", few_scenes, *further)[3:]
+    words = command(tmp_path / "run", few_scenes, *further)
     assert main(words) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
