@@ -17,7 +17,7 @@ demo: .venv/runtime
 	$(BIN)/probing demo --port $(PORT)
 
 test: .venv/dev browser
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 quick: .venv/dev
 	$(BIN)/pytest -q -n 2 --dist loadfile -m 'not slow and not browser and not network'

@@ -20,6 +20,12 @@ settings.register_profile("project", deadline=None)  # a busy machine is no fail
 settings.load_profile("project")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first: with one of them at the end, all but one process would wait for it."""
+    long = {item.path for item in items for mark in ("slow", "browser") if item.get_closest_marker(mark)}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def scene(seed: int, side: int) -> np.ndarray:
     """A colored picture with smooth areas, edges and texture: every transform shows on it."""
     rng = np.random.default_rng(seed)
