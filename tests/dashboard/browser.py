@@ -128,6 +128,19 @@ def browser(flags: Sequence[str] = ()) -> Iterator[Any]:
         started.close()
 
 
+@contextlib.contextmanager
+def remembering(chromium: Any, folder: Path, **settings: Any) -> Iterator[Any]:
+    """A context with a profile in ``folder``, whose pages share what the browser has compiled: in those of
+    ``new_context``, each compiles every script anew, which takes longer than most else."""
+    wide = {"viewport": {"width": 1280, "height": 900}}
+    context = chromium.browser_type.launch_persistent_context(
+        folder, executable_path=CHROMIUM or None, args=FLAGS, timeout=WAIT_MS, **wide | settings
+    )
+    context.set_default_timeout(WAIT_MS)
+    yield context
+    context.close()
+
+
 def settle(page: Any) -> None:
     """Waits until the script has run to its end."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=WAIT_MS)

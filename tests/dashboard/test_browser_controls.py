@@ -12,7 +12,7 @@ import pytest
 from probing_core.images import encode_png, read_image
 from probing_core.paths import runs_dir
 from tests.conftest import scene
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
+from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, remembering, settle
 
 pytestmark = IN_BROWSER
 
@@ -20,13 +20,18 @@ NAME = "made-by-a-browser-test"
 IMAGES = 48
 
 
+@pytest.fixture(scope="module")
+def context(chromium, tmp_path_factory):
+    with remembering(chromium, tmp_path_factory.mktemp("profile"), permissions=["camera"]) as context:
+        yield context
+
+
 @pytest.fixture
-def visit(made_run, serve, chromium):
-    """Opens an address of the dashboard; nothing may have complained when the test ends."""
+def visit(made_run, serve, context):
+    """Opens an address of the dashboard as a new visitor; nothing may have complained when the test ends."""
     address = serve(made_run)
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, permissions=["camera"])
+    context.clear_cookies()
     page = context.new_page()
-    page.set_default_timeout(WAIT_MS)
     complaints = complaints_of(page)
 
     def open_page(where: str):
@@ -37,7 +42,7 @@ def visit(made_run, serve, chromium):
 
     yield open_page
     exceptions = page.get_by_test_id("stException").count()
-    context.close()
+    page.close()
     assert exceptions == 0
     assert complaints == []
 

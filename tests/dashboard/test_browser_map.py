@@ -11,7 +11,7 @@ import pytest
 from dashboard.data.point_cloud import point_cloud
 from probing_core.results import Run
 from tests.dashboard.accessibility import violations_of
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
+from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, remembering, settle
 from tests.dashboard.drawing import draw_on_points, lasso
 from tests.made_run import make_run
 
@@ -21,14 +21,15 @@ SAMPLES = "10,240"
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory, serve, chromium):
-    """The served dashboard over a made run of 10,240 samples, and the browser."""
+    """The served dashboard over a made run of 10,240 samples, and a context of the browser."""
     run = make_run(tmp_path_factory.mktemp("large") / "large", views=20, repetitions=2)
-    return serve(run), chromium, Run.open(run)
+    with remembering(chromium, tmp_path_factory.mktemp("profile")) as context:
+        yield serve(run), context, Run.open(run)
 
 
 def test_a_lasso_collects_points_into_the_gallery(large):
-    address, chromium, _ = large
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    address, context, _ = large
+    page = context.new_page()
     page.set_default_timeout(WAIT_MS)
     page.goto(f"{address}/map?models=zoo/mae&color=group")
     page.get_by_text(f"{SAMPLES} of {SAMPLES} samples shown").wait_for()
@@ -49,7 +50,7 @@ def test_a_lasso_collects_points_into_the_gallery(large):
     # What was selected in one map is selected in another, and the receiver of the link sees the same.
     link = page.url
     page.close()
-    other = chromium.new_page()
+    other = context.new_page()
     other.set_default_timeout(WAIT_MS)
     other.goto(link.replace("models=zoo%2Fmae", "models=baseline%2Fpixels"))
     other.get_by_role("heading", name=heading_text(selected)).wait_for(timeout=WAIT_MS)
@@ -106,8 +107,8 @@ def expected_box(run, group: str, field) -> list[float]:
 
 @pytest.mark.parametrize("kind", ["webgl", "raster"])
 def test_every_point_of_a_large_map_is_drawn_where_it_is(large, kind):
-    address, chromium, run = large
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    address, context, run = large
+    page = context.new_page()
     complaints = complaints_of(page)
     if kind == "raster":
         page.add_init_script(NO_WEBGL)
@@ -125,8 +126,8 @@ def test_every_point_of_a_large_map_is_drawn_where_it_is(large, kind):
 
 
 def test_a_lasso_on_a_large_map_is_answered_by_the_server(large):
-    address, chromium, run = large
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    address, context, run = large
+    page = context.new_page()
     open_large(page, address)
     draw_on_points(page, "map")
     page.mouse.up()
@@ -146,8 +147,8 @@ def test_a_lasso_on_a_large_map_is_answered_by_the_server(large):
 
 
 def test_a_large_map_shows_what_is_under_the_pointer_and_follows_keys(large):
-    address, chromium, run = large
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    address, context, run = large
+    page = context.new_page()
     open_large(page, address)
     field = page.locator(".probing-map .field").first
     field.scroll_into_view_if_needed()
@@ -179,23 +180,23 @@ def test_a_large_map_shows_what_is_under_the_pointer_and_follows_keys(large):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_serious_violation_on_a_large_map(large, theme):
     """With a selection, arrows and a group that is hidden; in the dark, where only colors differ, of contrasts."""
-    address, chromium, _ = large
-    context = chromium.new_context(color_scheme=theme, viewport={"width": 1280, "height": 900})
+    address, context, _ = large
     page = context.new_page()
+    page.emulate_media(color_scheme=theme)
     open_large(page, address, "&selected=3.7.11&arrows=True")
     page.locator(".probing-map .legend button").first.click()
     page.wait_for_selector(".probing-map .legend button[aria-pressed=false]")
     page.wait_for_timeout(500)
     violations, passes = violations_of(page, ["color-contrast"] if theme == "dark" else None)
-    context.close()
+    page.close()
     assert violations == []
     assert passes >= (1 if theme == "dark" else 10)
 
 
 def test_a_large_map_is_used_with_the_keyboard_alone(large):
     """Tools, fields and the legend are reached by Tab, have names, and do by Enter what a click does."""
-    address, chromium, _ = large
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    address, context, _ = large
+    page = context.new_page()
     open_large(page, address)
     page.locator(".probing-map .tools button").first.focus()
     reached = []

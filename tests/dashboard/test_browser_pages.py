@@ -15,7 +15,7 @@ import pytest
 from probing_core.paths import data_dir
 from probing_core.pipeline import Options, run
 from tests.dashboard.accessibility import violations_of
-from tests.dashboard.browser import ADDRESSES, ASKED, IN_BROWSER, WAIT_MS, complaints_of, settle
+from tests.dashboard.browser import ADDRESSES, ASKED, IN_BROWSER, complaints_of, remembering, settle
 
 pytestmark = IN_BROWSER
 WIDE, NARROW, PHONE = 1280, 800, 390
@@ -24,7 +24,7 @@ DRAWN_MS = 500
 
 AXE_DRAWN_MS = 1500
 FITS_MS = 20_000
-AT_ONCE = 6
+AT_ONCE = 3
 """Pages that are open together: while one waits for the server, another draws."""
 
 APP = "document.querySelector('[data-testid=stApp]')"
@@ -41,6 +41,12 @@ def demo_run(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo") / "demo"
     run(out, Options(probes_from=data_dir() / "reference", models=("baseline/handcrafted",), limit=10, device="cpu"))
     return out
+
+
+@pytest.fixture(scope="module")
+def context(chromium, tmp_path_factory):
+    with remembering(chromium, tmp_path_factory.mktemp("profile")) as context:
+        yield context
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +68,15 @@ LIGHT, DARK = Look("light", (WIDE, NARROW, PHONE)), Look("dark", (PHONE, WIDE), 
 @pytest.mark.parametrize(
     ("which", "looks"), [("made", (LIGHT, DARK)), ("reference", (DARK, LIGHT)), ("demo", (LIGHT, DARK))]
 )
-def test_every_page_opens_without_a_complaint(which, looks, request, serve, chromium):
+def test_every_page_opens_without_a_complaint(which, looks, request, serve, context):
     """In the first theme and window, and in all others while it is open."""
     path = request.getfixturevalue(f"{which}_run")
     assert (path / "run.toml").is_file()  # pages without a run have little to complain about
-    context = chromium.new_context(color_scheme=looks[0].theme)
-    context.set_default_timeout(WAIT_MS)
     found: dict[str, list] = {}
     passed: Counter[str] = Counter()
     views = list((ADDRESSES | ASKED).items())
     for start in range(0, len(views), AT_ONCE):
-        opened = open_together(context, serve(path), dict(views[start : start + AT_ONCE]), looks[0].widths[0])
+        opened = open_together(context, serve(path), dict(views[start : start + AT_ONCE]), looks[0])
         for look in looks:
             if look is not looks[0]:
                 change_theme(opened, look)
@@ -91,20 +95,20 @@ def test_every_page_opens_without_a_complaint(which, looks, request, serve, chro
             if complaints:
                 found[name] = complaints
             page.close()
-    context.close()
     assert found == {}
     if which == "made":  # axe did run
         assert passed["light"] >= len(views) * 10
         assert passed["dark"] >= len(views)
 
 
-def open_together(context, address: str, views: dict[str, str], width: int) -> dict[str, tuple[Any, list]]:
+def open_together(context, address: str, views: dict[str, str], look: Look) -> dict[str, tuple[Any, list]]:
     """Name -> its page, at rest, and what that complains about from its opening on."""
     opened = {}
     for name, view in views.items():
         page = context.new_page()
         opened[name] = page, complaints_of(page)
-        page.set_viewport_size({"width": width, "height": 900})
+        page.set_viewport_size({"width": look.widths[0], "height": 900})
+        page.emulate_media(color_scheme=look.theme)
         page.goto(f"{address}/{view}", wait_until="commit")
     for page, _ in opened.values():
         page.get_by_role("heading", level=1).first.wait_for()
