@@ -167,6 +167,7 @@ def test_a_run_that_this_visitor_started_is_shown_however_soon_it_ends(open_app,
     assert "The corpus is empty" in app.run().warning[0].value
 
 
+@pytest.mark.slow
 def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
     """By a real worker: the page starts it, with its progress, and shows the map once it is there."""
     run = tmp_path / "made"
