@@ -1,6 +1,5 @@
-"""The command line in a process of its own that begins at once: forked from one that has the libraries in memory.
-
-Where a test starts many, loading those would be most of its work.
+"""The command line in a process of its own that begins at once, on Linux: forked from one that has the libraries in
+memory. Where a test starts many, loading those would be most of its work.
 """
 
 from __future__ import annotations
@@ -23,23 +22,30 @@ LIBRARIES = [
 ]
 """Modules that take seconds to load, and start nothing that would not survive a fork."""
 
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(LIBRARIES)
 
-
-class Forked:
-    """As `subprocess.Popen` of ``probing ARGUMENTS``, with ``text=True``.
+def begin(arguments: Sequence[str], heard: bool = True) -> Forked | subprocess.Popen[str]:
+    """Starts ``probing ARGUMENTS``.
 
     Args:
         heard: whether ``stderr`` is read, which must then happen: else the process waits. Otherwise it goes where that
             of the tests does.
     """
+    if sys.platform == "linux":
+        return Forked(arguments, heard)
+    command = [sys.executable, "-m", "probing_core.cli", *arguments]  # elsewhere, these libraries survive no fork
+    return subprocess.Popen(command, stderr=subprocess.PIPE if heard else None, text=True)
 
-    def __init__(self, arguments: Sequence[str], heard: bool = True) -> None:
+
+class Forked:
+    """What `begin` has started, as `subprocess.Popen` with ``text=True``."""
+
+    def __init__(self, arguments: Sequence[str], heard: bool) -> None:
+        server = multiprocessing.get_context("forkserver")
+        server.set_forkserver_preload(LIBRARIES)
         read, write = os.pipe()
         self.stderr = open(read, encoding="utf-8")  # noqa: SIM115
         with Connection(write, readable=False) as writer:
-            self._process = SERVER.Process(target=_call, args=(list(arguments), writer if heard else None))
+            self._process = server.Process(target=_call, args=(list(arguments), writer if heard else None))
             self._process.start()
 
     @property

@@ -16,7 +16,7 @@ from probing_core.cli.stages import run_options
 from probing_core.images import encode_png, read_image
 from probing_core.transforms import CATALOG
 from tests.conftest import scene
-from tests.forked import Forked
+from tests.forked import begin
 from tests.pipeline.test_embed import files
 
 PROBING = [sys.executable, "-m", "probing_core.cli"]
@@ -264,13 +264,13 @@ def test_a_run_that_is_killed_in_every_stage_ends_with_the_same_bytes(tmp_path, 
     def command(out: Path) -> list[str]:
         return ["run", "--out", str(out), *arguments]
 
-    def start(out: Path) -> Forked:
-        return Forked(command(out))
+    def start(out: Path):
+        return begin(command(out))
 
     def artefacts(out: Path) -> dict[str, bytes]:
         return {name: content for name, content in files(out).items() if not name.startswith("log/")}
 
-    def reached(process: Forked, moment: str) -> bool:
+    def reached(process, moment: str) -> bool:
         return any(moment in line for line in process.stderr)
 
     alone = subprocess.run([*PROBING, *command(tmp_path / "alone")], capture_output=True, text=True, check=False)

@@ -18,7 +18,7 @@ from probing_core.cli import main
 from probing_core.runs.layout import JOURNAL, MANIFEST, PROGRESS
 from probing_core.runs.shards import embeddings_files
 from probing_core.runs.store import Store
-from tests.forked import Forked
+from tests.forked import begin
 from tests.pipeline.test_embed import files
 
 pytest.importorskip("ray", reason="Ray is not installed; `pip install 'probing-core[ray]'` installs it")
@@ -50,7 +50,7 @@ def command(out: Path, scenes: Path, *further: str) -> list[str]:
 
 
 def finish(words: list[str]) -> None:
-    done = Forked(words)
+    done = begin(words)
     told = done.communicate()[1]
     assert done.returncode == 0, told[-2000:]
 
@@ -74,7 +74,7 @@ def entered(out: Path) -> int:
     return sum((out / name).stat().st_size for name in (JOURNAL, MANIFEST) if (out / name).exists())
 
 
-def wait_for(condition, driver: subprocess.Popen | Forked) -> bool:
+def wait_for(condition, driver) -> bool:
     """Whether it came true before the driver ended."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -93,7 +93,7 @@ def workers() -> list[psutil.Process]:
 
 def test_two_workers_give_the_bytes_of_one_process(local, few_scenes, cluster, tmp_path):
     out = tmp_path / "run"
-    driver = Forked(command(out, few_scenes, "--engine", "ray", "--address", cluster), heard=False)
+    driver = begin(command(out, few_scenes, "--engine", "ray", "--address", cluster), heard=False)
     assert wait_for(lambda: len(workers()) == 2, driver)
     assert driver.wait(PATIENCE) == 0
     assert content(out) == local
@@ -101,7 +101,7 @@ def test_two_workers_give_the_bytes_of_one_process(local, few_scenes, cluster, t
 
 def test_a_worker_that_is_killed_is_started_again(local, few_scenes, cluster, tmp_path):
     out = tmp_path / "run"
-    driver = Forked(command(out, few_scenes, "--engine", "ray", "--address", cluster), heard=False)
+    driver = begin(command(out, few_scenes, "--engine", "ray", "--address", cluster), heard=False)
     assert wait_for(lambda: "units/models" in journal(out), driver)
     victim = workers()[0]
     victim.kill()
@@ -121,7 +121,7 @@ def test_a_driver_that_is_killed_again_and_again_ends_with_the_same_bytes(local,
         if kills == 4:
             break
         before = entered(out)
-        driver = Forked(words, heard=False)
+        driver = begin(words, heard=False)
         grown = wait_for(lambda least=before + further: entered(out) >= least, driver)
         if grown and driver.poll() is None:
             os.kill(driver.pid, signal.SIGKILL)
