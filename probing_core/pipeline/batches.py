@@ -18,16 +18,7 @@ from probing_core.runs.image_selection import choose_images
 from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import (
-    Unit,
-    compact,
-    cut_units,
-    load_transforms,
-    make_samples,
-    named,
-    plan_compactly,
-    sample_key,
-)
+from probing_core.runs.samples import SamplePlan, Unit, cut_units, load_transforms, make_samples, sample_key
 from probing_core.runs.series import make_series, plan_series, series_names
 from probing_core.runs.shards import gathered_units
 from probing_core.runs.store import Store, digest
@@ -46,15 +37,14 @@ class Batch:
     Attributes:
         series: its name; empty for the main samples. Embeddings made elsewhere cover the main samples alone.
         key: of everything they depend on, models apart.
-        planned: their rows, without the columns that are measured on the pictures; names are categories, which take a
-            tenth of the memory.
+        plan: their rows from one to before another, without the columns that are measured on the pictures.
         units: how they are cut.
         make: makes the pictures of one unit.
     """
 
     series: str
     key: str
-    planned: pd.DataFrame
+    plan: Callable[[int, int], pd.DataFrame]
     units: Sequence[Unit]
     make: Make
 
@@ -77,8 +67,7 @@ class Batch:
 
     def rows(self, unit: Unit | None = None) -> pd.DataFrame:
         """The planned rows of one unit, or all of them."""
-        rows = self.planned if unit is None else self.planned.iloc[unit.start : unit.stop]
-        return named(rows)
+        return self.plan(0, self.units[-1].stop) if unit is None else self.plan(unit.start, unit.stop)
 
     def covers(self, entry: Mapping[str, Any]) -> bool:
         """Whether the model of ``entry`` (its ``model.toml``) has embeddings of these samples."""
@@ -106,13 +95,13 @@ def read_images(store: Store, recipe: Recipe, corpus: Corpus, progress: Progress
 def plan_batches(recipe: Recipe, images: pd.DataFrame) -> list[Batch]:
     """What a run embeds: the main samples, first, and its series."""
     key = sample_key(recipe)
-    planned = plan_compactly(recipe, images)
+    plan = SamplePlan(recipe, images)
     transforms = load_transforms(recipe)
 
     def make(corpus: Corpus, rows: pd.DataFrame, pool: ThreadPoolExecutor) -> tuple[list[np.ndarray], pd.DataFrame]:
         return make_samples(recipe, corpus, transforms, rows, pool)
 
-    main = Batch("", key, planned, cut_units(recipe, planned), make)
+    main = Batch("", key, plan.rows, plan.units, make)
     return [main, *(_series_batch(name, recipe, images, key) for name in series_names(recipe, images))]
 
 
@@ -120,7 +109,11 @@ def _series_batch(name: str, recipe: Recipe, images: pd.DataFrame, key: str) -> 
     planned = plan_series(name, recipe, images)
     which = planned.drop(columns=["sample", "base_id", "label", "split"]).astype(str)
     key = digest([key, name, revisions.SERIES[name], which.to_numpy().tolist()])
-    return Batch(name, key, compact(planned), cut_units(recipe, planned), partial(make_series, name, recipe))
+
+    def plan(start: int, stop: int) -> pd.DataFrame:
+        return planned.iloc[start:stop]
+
+    return Batch(name, key, plan, cut_units(recipe, planned), partial(make_series, name, recipe))
 
 
 def is_embedded(store: Store, request: str, batches: Sequence[Batch]) -> bool:

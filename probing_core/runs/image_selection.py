@@ -28,6 +28,9 @@ LEARNED = ("train", "val")
 FEWEST_AT_ONCE = 16
 """Images that are read together, even if fewer are wanted: threads share them."""
 
+SUBMITTED = 1024
+"""Images that wait for threads: each takes kilobytes, and a corpus may have millions."""
+
 OnProgress = Callable[[int, int], None]
 """(done, total)."""
 
@@ -70,10 +73,11 @@ def choose_images(recipe: Recipe, corpus: Corpus, progress: OnProgress) -> pd.Da
 
 
 def _all(rows: pd.DataFrame, fit: pd.Series, find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
-    candidates = rows.index[fit]
-    for done, (i, reason) in enumerate(zip(candidates, find_flaws(rows[fit]), strict=True), 1):
-        rows.at[i, "why_not"] = reason
-        progress(done, len(candidates))
+    reasons, count = [], int(fit.sum())
+    for reason in find_flaws(rows[fit]):
+        reasons.append(reason)
+        progress(len(reasons), count)
+    rows.loc[fit, "why_not"] = reasons
     return rows
 
 
@@ -121,7 +125,9 @@ def _usable(rows: pd.DataFrame, wanted: dict[str, int], find_flaws: FindFlaws, p
 
 
 def _flaws(corpus: Corpus, smallest: int, pool: ThreadPoolExecutor, rows: pd.DataFrame) -> Iterator[str]:
-    return pool.map(lambda image_id: _flaw(corpus, image_id, smallest), rows["image_id"].astype(str))
+    for start in range(0, len(rows), SUBMITTED):
+        some = rows["image_id"].iloc[start : start + SUBMITTED].astype(str)
+        yield from pool.map(lambda image_id: _flaw(corpus, image_id, smallest), some)
 
 
 def _flaw(corpus: Corpus, image_id: str, smallest: int) -> str:

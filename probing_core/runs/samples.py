@@ -74,17 +74,44 @@ def evaluation_mode(images: pd.DataFrame) -> str:
     return "leave-one-out" if images.loc[images["used"], "base_id"].nunique() < FEW_PHOTOGRAPHS else "split"
 
 
-def plan_samples(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
-    """The samples of a run, without the columns that are measured on the pictures.
+class SamplePlan:
+    """Which samples a run has, without the columns that are measured on the pictures.
 
     Every image gets every transform, save those of the far tier: no probe learns from them, and the networks that
-    make them are slow, so `FAR_IMAGES` images that are tested get them, in the first repetition.
+    make them are slow, so `FAR_IMAGES` images that are tested get them, in the first repetition. Rows are made as they
+    are asked for, so that the plan takes the memory of its images and not of their samples.
     """
-    return named(plan_compactly(recipe, images))
+
+    def __init__(self, recipe: Recipe, images: pd.DataFrame) -> None:
+        self._images = images.loc[images["used"], ["image_id", "base_id", "label", "split"]].reset_index(drop=True)
+        self._versions = _versions(recipe)
+        self._far = np.zeros(len(self._images), dtype=bool)
+        if self._versions["far"].any():
+            tested = self._images
+            if evaluation_mode(images) != "leave-one-out":
+                tested = tested[tested["split"] == "test"].reset_index(drop=True)
+            self._far = self._images["image_id"].isin(limit_rows(tested, FAR_IMAGES)["image_id"]).to_numpy()
+        of_all = int((~self._versions["far"]).sum())
+        self._ends = np.cumsum(np.where(self._far, len(self._versions), of_all))
+        self.units = _cut(recipe, self._ends)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def rows(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
+        """The samples from ``start`` on, before ``stop``."""
+        stop = len(self) if stop is None else stop
+        first, last = np.searchsorted(self._ends, [start, stop - 1], side="right")
+        images = self._images.iloc[first : last + 1].assign(gets_far=self._far[first : last + 1])
+        rows = images.merge(self._versions, how="cross")
+        rows = rows[~rows["far"] | rows["gets_far"]].drop(columns=["far", "gets_far"])
+        begin = int(self._ends[first - 1]) if first else 0
+        rows.insert(0, "sample", np.arange(begin, int(self._ends[last]), dtype=np.int32))
+        return rows.iloc[start - begin : stop - begin].set_axis(range(start, stop))
 
 
-def plan_compactly(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
-    """As `plan_samples`, with names as categories: in an eighth of the memory."""
+def _versions(recipe: Recipe) -> pd.DataFrame:
+    """What is made of an image that gets everything."""
     versions = pd.DataFrame(
         [
             (t.name, t.group, t.far, repetition, draw)
@@ -95,41 +122,31 @@ def plan_compactly(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
         ],
         columns=["transform", "group", "far", "repetition", "draw"],
     )
-    used = images.loc[images["used"], ["image_id", "base_id", "label", "split"]]
-    samples = compact(used).merge(compact(versions), how="cross")
-    if versions["far"].any():
-        tested = used if evaluation_mode(images) == "leave-one-out" else used[used["split"] == "test"]
-        with_far = limit_rows(tested.reset_index(drop=True), FAR_IMAGES)["image_id"]
-        samples = samples[~samples["far"] | samples["image_id"].isin(with_far)].reset_index(drop=True)
-    samples = samples.drop(columns="far")
     counted = np.int8 if recipe.repetitions <= np.iinfo(np.int8).max else np.int16
-    samples = samples.astype({"repetition": counted, "draw": np.int8})
-    samples.insert(0, "sample", np.arange(len(samples), dtype=np.int32))
-    return samples
+    return versions.astype({"repetition": counted, "draw": np.int8})
 
 
-def compact(rows: pd.DataFrame) -> pd.DataFrame:
-    """``rows`` with names as categories."""
-    return rows.astype({name: "category" for name, kind in rows.dtypes.items() if kind in ("str", "object")})
-
-
-def named(rows: pd.DataFrame) -> pd.DataFrame:
-    """``rows`` with categories as the names that they stand for."""
-    return rows.astype({name: "str" for name, kind in rows.dtypes.items() if kind == "category"})
+def plan_samples(recipe: Recipe, images: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the `SamplePlan` of a run, all of them."""
+    return SamplePlan(recipe, images).rows()
 
 
 def cut_units(recipe: Recipe, samples: pd.DataFrame) -> list[Unit]:
     """Blocks of whole images, about `UNIT_SAMPLES` samples each; they fix the batches of every model."""
-    affordable = min(UNIT_SAMPLES, UNIT_BYTES // (recipe.view**2 * 3))
     ids = samples["image_id"].astype("category").cat.codes.to_numpy()
-    ends = [*(np.flatnonzero(ids[1:] != ids[:-1]) + 1), len(ids)]  # of each image's samples
+    return _cut(recipe, np.append(np.flatnonzero(ids[1:] != ids[:-1]) + 1, len(ids)))
+
+
+def _cut(recipe: Recipe, ends: np.ndarray) -> list[Unit]:
+    """As `cut_units`; ``ends`` (images,) tells behind which sample each image ends."""
+    affordable = min(UNIT_SAMPLES, UNIT_BYTES // (recipe.view**2 * 3))
     units: list[Unit] = []
     start = stop = 0
-    for end in ends:
+    for end in map(int, ends):
         if stop > start and end - start > affordable:
             units.append(Unit(len(units), start, stop))
             start = stop
-        stop = int(end)
+        stop = end
     return [*units, Unit(len(units), start, stop)]
 
 

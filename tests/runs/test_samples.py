@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from probing_core.corpora import open_corpus
@@ -10,7 +12,7 @@ from probing_core.images import encode_png
 from probing_core.runs import revisions, samples
 from probing_core.runs.image_selection import choose_images
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import cut_units, load_transforms, make_samples, plan_samples, sample_key
+from probing_core.runs.samples import SamplePlan, cut_units, load_transforms, make_samples, plan_samples, sample_key
 
 
 def recipe_of(corpus, **changes):
@@ -57,6 +59,21 @@ def test_units_are_whole_images_and_cover_everything(few_scenes):
         for unit in units:
             inside = planned.iloc[unit.start : unit.stop]["image_id"]
             assert len(inside) == 4 * inside.nunique()
+
+
+@pytest.mark.parametrize("names", [("identity", "brighten"), ("identity", "brighten", "style-8")])
+def test_a_plan_makes_the_rows_of_a_unit_as_they_stand_among_all(names, few_scenes, many_scenes, monkeypatch):
+    monkeypatch.setattr(samples, "FAR_IMAGES", 3)
+    for folder in (few_scenes, many_scenes):
+        corpus = open_corpus(f"folder:{folder}")
+        recipe = recipe_of(corpus, transforms=names, repetitions=2, view=1024)
+        images = choose_images(replace(recipe, view=32), corpus, silent)
+        plan, rows = SamplePlan(recipe, images), plan_samples(recipe, images)
+        assert len(plan) == len(rows) == plan.units[-1].stop
+        assert len(plan.units) > 1
+        assert plan.units == cut_units(recipe, rows)
+        for start, stop in [*((u.start, u.stop) for u in plan.units), (1, 2), (3, len(plan) - 1)]:
+            pd.testing.assert_frame_equal(plan.rows(start, stop), rows.iloc[start:stop])
 
 
 def test_pictures_do_not_depend_on_threads_order_or_neighbors(few_scenes):

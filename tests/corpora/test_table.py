@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from probing_core.corpora import table
+from probing_core.corpora.table import content_digest, fingerprint, make_rows
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 8, 9])
+def test_the_fingerprint_digests_rows_in_pieces_as_if_at_once(count, monkeypatch):
+    monkeypatch.setattr(table, "ROWS", 4)
+    columns = {"image_id": [f'"{i}", [é]' for i in range(count)], "label": ["a"] * count, "width": range(count)}
+    rows = make_rows(columns)
+    digests = [content_digest(bytes([i])) for i in range(count)]
+    whole = hashlib.blake2b(digest_size=16)
+    whole.update(json.dumps([list(rows.columns), rows.astype(object).values.tolist()]).encode())
+    whole.update(b"".join(digests))
+    assert fingerprint(rows, digests) == whole.hexdigest()
