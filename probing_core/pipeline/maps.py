@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -142,4 +143,14 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
         n_jobs=1,
         precomputed_knn=(*knn, None),
     )
+    _compile_once()
     return reducer.fit_transform(centered).astype(np.float32)
+
+
+@cache  # once a process
+def _compile_once() -> None:
+    """Has Numba store what UMAP would have it compile again in every process: 5 of the 10 s of a small map."""
+    from umap.umap_ import compute_membership_strengths, smooth_knn_dist
+
+    for function in (smooth_knn_dist, compute_membership_strengths):
+        function.enable_caching()
