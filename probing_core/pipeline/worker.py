@@ -21,6 +21,7 @@ from probing_core.embedders import find_spec, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.network.devices import resolve_device
 from probing_core.embedders.network.memory import free_memory, out_of_memory
+from probing_core.embedders.network.shared import SharedPictures
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline.batches import plan_batches
 from probing_core.prediction.tile_samples import make_crops
@@ -103,6 +104,8 @@ class Worker:
     def work(self, tasks: Sequence[Task], upcoming: Sequence[Task] = ()) -> Written:
         """Does the tasks of one unit, and begins to make the pictures of those that come next."""
         pictures, rows = self._made(tasks)
+        requests = {task.request for task in tasks if task.model}
+        pictures = SharedPictures(pictures, [self._model(request) for request in requests])
         if upcoming:
             self._upcoming = upcoming, self._ahead.submit(self._make, upcoming)
         batch, index = self._batches[tasks[0].series], tasks[0].unit

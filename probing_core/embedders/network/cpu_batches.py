@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from math import ceil
@@ -63,8 +63,8 @@ class BatchWorkers:
         stem = next((module for module in network.modules() if isinstance(module, Conv2d)), None)
         return FINE_CPU_BATCH if stem is not None and max(stem.stride) < FINE_STRIDE else CPU_BATCH
 
-    def batches(self, images: Sequence[T], most: int) -> Iterator[Sequence[T]]:
-        """``images`` in batches of ``most`` at most; on a CPU the last ones are of even size."""
+    def batches(self, images: range, most: int) -> Iterator[range]:
+        """Positions of ``images`` in batches of ``most`` at most; on a CPU the last ones are of even size."""
         start = 0
         while (left := len(images) - start) > 0:
             divided = self._on_cpu and left > min(FEW, most)

@@ -21,6 +21,7 @@ from probing_core.embedders.network.forward import Forward
 from probing_core.embedders.network.memory import free_memory, out_of_memory
 from probing_core.embedders.network.preprocessing import make_batch
 from probing_core.embedders.network.readouts import Network
+from probing_core.embedders.network.shared import SharedPictures
 from probing_core.embedders.weights import weights_digest
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.transforms.base import Image
@@ -180,9 +181,9 @@ class NetworkEmbedder(LoadedEmbedder):
         done: list[list[np.ndarray]] = []
         position = 0
         while position < len(images):
-            batches = self._workers.batches(images[position:], self.batch_size)
+            batches = self._workers.batches(range(position, len(images)), self.batch_size)
             try:
-                for outputs in self._workers.run(lambda batch: forward(self.prepare(batch)), batches):
+                for outputs in self._workers.run(lambda batch: forward(self._batch(images, batch)), batches):
                     done.append(outputs)
                     position += len(outputs[0])
             except (MemoryError, RuntimeError) as error:
@@ -196,6 +197,17 @@ class NetworkEmbedder(LoadedEmbedder):
                 self._halve_batch()
         self._workers.release()
         return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]
+
+    def _batch(self, images: Sequence[Image], positions: range) -> torch.Tensor:
+        """`prepare` of the pictures at ``positions``, or what another network prepared of them."""
+
+        def make() -> torch.Tensor:
+            return self.prepare(images[positions.start : positions.stop])
+
+        # In PyTorch a network might write into its batch.
+        if isinstance(images, SharedPictures) and self._forward.compiled and self._network.prepare is None:
+            return images.batch(self.preprocessing, positions, make)
+        return make()
 
     def _halve_batch(self) -> None:
         import torch

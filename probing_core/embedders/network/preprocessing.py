@@ -66,7 +66,7 @@ def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map
     Raises:
         ValueError: ``resize`` is "none" and the pictures differ in size.
     """
-    table = value_table(tuple(preprocessing.mean), tuple(preprocessing.std))
+    table = value_table(preprocessing.mean, preprocessing.std)
     if preprocessing.resize == "none":
         height, width = images[0].shape[:2]
     else:

@@ -26,9 +26,8 @@ def workers():
 
 def sizes(workers, count, most):
     """Of the batches in which ``count`` images go."""
-    images = list(range(count))
-    batches = list(workers.batches(images, most))
-    assert [i for batch in batches for i in batch] == images
+    batches = list(workers.batches(range(count), most))
+    assert [i for batch in batches for i in batch] == list(range(count))
     return [len(batch) for batch in batches]
 
 

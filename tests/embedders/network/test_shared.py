@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from probing_core.embedders.base import Preprocessing
+from probing_core.embedders.network import compiled, shared
+from probing_core.embedders.network.embedder import Network, NetworkEmbedder
+from probing_core.embedders.network.shared import SharedPictures
+from tests.embedders.made import pictures
+from tests.embedders.network.test_embedder import SMALL, small_net
+
+pytestmark = pytest.mark.skipif(not compiled.installed_version(), reason="batches are shared by compiled networks")
+
+
+class Counting(NetworkEmbedder):
+    """Counts the pictures that it prepares."""
+
+    prepared = 0
+
+    def prepare(self, images):
+        self.prepared += len(images)
+        return super().prepare(images)
+
+
+def made(preprocessing: Preprocessing) -> Counting:
+    net = small_net()
+    embedder = Counting("mine/net", Network(module=net, embed=net, pooling="own"), preprocessing, {}, "cpu", "float32")
+    embedder.prepared = 0  # without those of the comparison with PyTorch
+    return embedder
+
+
+def prepared(*embedders: Counting) -> list[int]:
+    """How many pictures each prepares of the same three; their embeddings are those of each by itself."""
+    together = SharedPictures(pictures(), embedders)
+    embeddings = [embedder.embed(together) for embedder in embedders]
+    counts = [embedder.prepared for embedder in embedders]
+    for embedder, ours in zip(embedders, embeddings, strict=True):
+        np.testing.assert_array_equal(ours, embedder.embed(pictures()))
+    return counts
+
+
+def test_what_one_prepared_serves_the_others_of_equal_preprocessing():
+    assert prepared(made(SMALL), made(replace(SMALL, mean=(0.1, 0.1, 0.1))), made(SMALL)) == [3, 3, 0]
+
+
+def test_in_pytorch_each_prepares_its_own():
+    first, second = made(SMALL), made(SMALL)
+    second.run_in_pytorch()
+    assert prepared(first, second) == [3, 3]
+
+
+def test_batches_that_are_too_large_are_not_held(monkeypatch):
+    monkeypatch.setattr(shared, "MOST_BYTES", 3 * 32 * 32 * 3 * 4 - 1)
+    assert prepared(made(SMALL), made(SMALL)) == [3, 3]
