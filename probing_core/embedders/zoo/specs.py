@@ -62,6 +62,7 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
     Raises:
         ModelUnavailable: the file is missing, damaged, or not of the zoo.
     """
+    import torch
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -69,8 +70,9 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
             facts = json.loads((file.metadata() or {})["facts"])
             weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118, not a dict
         architecture = architecture_of(facts)
-        vit = architecture.init(0)
-        vit.load_state_dict(_under("encoder.", weights))
+        with torch.device("meta"):  # no weights are drawn, since the file has all of them
+            vit = architecture.init(0)
+        vit.load_state_dict(_under("encoder.", weights), assign=True)
         text = _text_tower(facts, weights)
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError, BadConfig) as error:
         raise ModelUnavailable(f"'{path}' holds no encoder of the zoo that can be read: {one_line(error)}.") from error
@@ -84,11 +86,14 @@ def _under(prefix: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.
 def _text_tower(facts: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> tuple[Vocabulary, TextTower] | None:
     if "words" not in facts:
         return None
+    import torch
+
     from probing_core.embedders.zoo.text_tower import TextTower, Vocabulary
 
     vocabulary = Vocabulary(tuple(facts["words"]))
-    tower = TextTower(len(vocabulary.words))
-    tower.load_state_dict(_under("text.", weights))
+    with torch.device("meta"):
+        tower = TextTower(len(vocabulary.words))
+    tower.load_state_dict(_under("text.", weights), assign=True)
     return vocabulary, tower
 
 
