@@ -69,7 +69,7 @@ def two_threads() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    """A headless browser, one for all tests of this process; each test opens a context of its own."""
+    """A headless browser, one for all tests of this process; a test, or a file, opens a context of its own."""
     from tests.dashboard.browser import browser
 
     with browser() as started:

@@ -24,7 +24,7 @@ LIBRARIES = [
 
 
 def begin(arguments: Sequence[str], heard: bool = True) -> Forked | subprocess.Popen[str]:
-    """Starts ``probing ARGUMENTS``.
+    """Starts ``probing ARGUMENTS``; on Linux in the environment and folder of the first call in this process.
 
     Args:
         heard: whether ``stderr`` is read, which must then happen: else the process waits. Otherwise it goes where that
@@ -45,7 +45,9 @@ class Forked:
         read, write = os.pipe()
         self.stderr = open(read, encoding="utf-8")  # noqa: SIM115
         with Connection(write, readable=False) as writer:
-            self._process = server.Process(target=_call, args=(list(arguments), writer if heard else None))
+            arguments = list(arguments), writer if heard else None
+            # A daemon, so that a test that fails leaves none to wait for at the end.
+            self._process = server.Process(target=_call, daemon=True, args=arguments)
             self._process.start()
 
     @property

@@ -139,6 +139,11 @@ class LoadedEmbedder(ABC):
         return dict.fromkeys(self.recipes(), self.dim)
 
     @property
+    def shared_preprocessing(self) -> Preprocessing | None:
+        """What its batches follow from, where other models with the same may take them; None if they are its own."""
+        return None
+
+    @property
     def blocks(self) -> tuple[str, ...]:
         """What `embed_blocks` gives, first block to last: ``"1.cls"``, ``"1.mean"``, ... Empty for models that are no
         network, that were asked for layers by ``@layer=``, or whose blocks give what cannot be pooled."""

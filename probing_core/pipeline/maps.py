@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 
 import numpy as np
@@ -150,7 +151,8 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
 @cache  # once a process
 def _compile_once() -> None:
     """Has Numba store what UMAP would have it compile again in every process: 5 of the 10 s of a small map."""
-    from umap.umap_ import compute_membership_strengths, smooth_knn_dist
+    from umap import umap_
 
-    for function in (smooth_knn_dist, compute_membership_strengths):
-        function.enable_caching()
+    for name in ("smooth_knn_dist", "compute_membership_strengths"):
+        with suppress(AttributeError):  # another UMAP, or Numba is told not to compile: slower, no worse
+            getattr(umap_, name).enable_caching()

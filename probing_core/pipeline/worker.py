@@ -104,7 +104,7 @@ class Worker:
     def work(self, tasks: Sequence[Task], upcoming: Sequence[Task] = ()) -> Written:
         """Does the tasks of one unit, and begins to make the pictures of those that come next."""
         pictures, rows = self._made(tasks)
-        requests = {task.request for task in tasks if task.model}
+        requests = dict.fromkeys(task.request for task in tasks if task.model)
         pictures = SharedPictures(pictures, [self._model(request) for request in requests])
         if upcoming:
             self._upcoming = upcoming, self._ahead.submit(self._make, upcoming)
@@ -127,7 +127,9 @@ class Worker:
         """Embeds the large pictures from which fusion of a whole picture and its tiles is learned."""
         pictures, crops = make_crops(self._recipe, self._images, self._corpus)
         written = [write_file(self.root, CROPS, [table_bytes(crops)], key)]
-        made = {request: self._model(request).embed_layers(pictures) for request in {t.request for t in tasks}}
+        models = {request: self._model(request) for request in dict.fromkeys(t.request for t in tasks)}
+        shared = SharedPictures(pictures, models.values())
+        made = {request: model.embed_layers(shared) for request, model in models.items()}
         for task in tasks:
             arrays = {"embeddings": np.asarray(made[task.request][task.model], np.float32)}
             written.append(write_file(self.root, crops_path(task.model), [array_bytes(arrays)], task.key))

@@ -75,7 +75,7 @@ def evaluation_mode(images: pd.DataFrame) -> str:
 
 
 class SamplePlan:
-    """Which samples a run has, without the columns that are measured on the pictures.
+    """Which samples a run of at least one image has, without the columns that are measured on the pictures.
 
     Every image gets every transform, save those of the far tier: no probe learns from them, and the networks that
     make them are slow, so `FAR_IMAGES` images that are tested get them, in the first repetition. Rows are made as they
@@ -99,7 +99,7 @@ class SamplePlan:
         return int(self._ends[-1])
 
     def rows(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
-        """The samples from ``start`` on, before ``stop``."""
+        """The samples from ``start`` on, before ``stop``, which is at most their number."""
         stop = len(self) if stop is None else stop
         first, last = np.searchsorted(self._ends, [start, stop - 1], side="right")
         images = self._images.iloc[first : last + 1].assign(gets_far=self._far[first : last + 1])

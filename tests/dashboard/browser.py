@@ -136,9 +136,11 @@ def remembering(chromium: Any, folder: Path, **settings: Any) -> Iterator[Any]:
     context = chromium.browser_type.launch_persistent_context(
         folder, executable_path=CHROMIUM or None, args=FLAGS, timeout=WAIT_MS, **wide | settings
     )
-    context.set_default_timeout(WAIT_MS)
-    yield context
-    context.close()
+    try:
+        context.set_default_timeout(WAIT_MS)
+        yield context
+    finally:
+        context.close()
 
 
 def settle(page: Any) -> None:

@@ -28,7 +28,7 @@ def context(chromium, tmp_path_factory):
 
 @pytest.fixture
 def visit(made_run, serve, context):
-    """Opens an address of the dashboard as a new visitor; nothing may have complained when the test ends."""
+    """Opens an address of the dashboard without cookies; nothing may have complained when the test ends."""
     address = serve(made_run)
     context.clear_cookies()
     page = context.new_page()

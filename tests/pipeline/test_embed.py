@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
 from probing_core.embedders.network import compiled
+from probing_core.embedders.network.embedder import NetworkEmbedder
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline import Options, batches, worker
 from probing_core.pipeline.batches import is_embedded, plan_batches
@@ -95,6 +97,23 @@ def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(
     embed(store, recipe, corpus, SILENT, CPU)
     assert made == [8]
     assert files(store.root) == before
+
+
+@pytest.mark.skipif(not compiled.installed_version(), reason="batches are shared by compiled networks")
+def test_models_of_equal_preprocessing_share_what_is_prepared(tmp_path, few_scenes, monkeypatch):
+    prepared = Counter()
+    plain = NetworkEmbedder.prepare
+
+    def counting(self, images):
+        prepared[self.name] += len(images) > 2  # two are those that engines are compared on
+        return plain(self, images)
+
+    monkeypatch.setattr(NetworkEmbedder, "prepare", counting)
+    models = ("baseline/random-vit", "baseline/random-vit@seed=1")
+    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=models)
+    embed(store, recipe, corpus, SILENT, CPU)
+    assert prepared[models[0]] > 0
+    assert prepared[models[1]] == 0
 
 
 def test_a_model_that_joins_changes_nothing_of_the_others(run):

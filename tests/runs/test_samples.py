@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.corpora import open_corpus
+from probing_core.corpora import limit_rows, open_corpus
 from probing_core.images import encode_png
 from probing_core.runs import revisions, samples
 from probing_core.runs.image_selection import choose_images
@@ -61,6 +61,24 @@ def test_units_are_whole_images_and_cover_everything(few_scenes):
             assert len(inside) == 4 * inside.nunique()
 
 
+def all_at_once(recipe, images):
+    """The rows of a plan by one join and one filter: the few tested images that get the far tier are told by it."""
+    versions = [
+        (t.name, t.group, repetition, draw, t.far)
+        for repetition in range(recipe.repetitions)
+        for t in load_transforms(recipe)
+        for draw in range(2 if t.name == "identity" else 1)
+        if not (t.far and repetition)
+    ]
+    columns = ["transform", "group", "repetition", "draw", "far"]
+    rows = images[["image_id", "base_id", "label", "split"]].merge(pd.DataFrame(versions, columns=columns), how="cross")
+    tested = images if images["base_id"].nunique() < 30 else images[images["split"] == "test"]
+    given = limit_rows(tested.reset_index(drop=True), samples.FAR_IMAGES)["image_id"]
+    rows = rows[~rows.pop("far") | rows["image_id"].isin(given)].reset_index(drop=True)
+    rows.insert(0, "sample", np.arange(len(rows), dtype=np.int32))
+    return rows.astype({"repetition": np.int8, "draw": np.int8})
+
+
 @pytest.mark.parametrize("names", [("identity", "brighten"), ("identity", "brighten", "style-8")])
 def test_a_plan_makes_the_rows_of_a_unit_as_they_stand_among_all(names, few_scenes, many_scenes, monkeypatch):
     monkeypatch.setattr(samples, "FAR_IMAGES", 3)
@@ -68,7 +86,8 @@ def test_a_plan_makes_the_rows_of_a_unit_as_they_stand_among_all(names, few_scen
         corpus = open_corpus(f"folder:{folder}")
         recipe = recipe_of(corpus, transforms=names, repetitions=2, view=1024)
         images = choose_images(replace(recipe, view=32), corpus, silent)
-        plan, rows = SamplePlan(recipe, images), plan_samples(recipe, images)
+        plan, rows = SamplePlan(recipe, images), all_at_once(recipe, images)
+        pd.testing.assert_frame_equal(plan_samples(recipe, images), rows)
         assert len(plan) == len(rows) == plan.units[-1].stop
         assert len(plan.units) > 1
         assert plan.units == cut_units(recipe, rows)

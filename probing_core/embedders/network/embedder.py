@@ -164,6 +164,11 @@ class NetworkEmbedder(LoadedEmbedder):
         return list(self._workers.run(self.forward, batches))
 
     @property
+    def shared_preprocessing(self) -> Preprocessing | None:
+        """That of compiled networks: what PyTorch works on is copied, which sharing would not be worth."""
+        return self.preprocessing if self._forward.compiled and self._network.prepare is None else None
+
+    @property
     def _readouts(self) -> Any:
         return self._forward.readouts
 
@@ -194,6 +199,8 @@ class NetworkEmbedder(LoadedEmbedder):
                         f"'{self.name}' runs out of memory on {self.device} with a single picture; "
                         f"free some, or take another device or precision."
                     ) from error
+                if isinstance(images, SharedPictures):
+                    images.forget()
                 self._halve_batch()
         self._workers.release()
         return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]
@@ -204,10 +211,10 @@ class NetworkEmbedder(LoadedEmbedder):
         def make() -> torch.Tensor:
             return self.prepare(images[positions.start : positions.stop])
 
-        # In PyTorch a network might write into its batch.
-        if isinstance(images, SharedPictures) and self._forward.compiled and self._network.prepare is None:
-            return images.batch(self.preprocessing, positions, make)
-        return make()
+        shared = self.shared_preprocessing
+        if shared is None or not isinstance(images, SharedPictures):
+            return make()
+        return images.batch(shared, positions, make)
 
     def _halve_batch(self) -> None:
         import torch

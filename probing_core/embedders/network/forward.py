@@ -166,7 +166,7 @@ class Forward:
                     _compute_in_float32(self._network.module.get_submodule(name), self._device.split(":")[0])
                 self._rounds_all = False
         with self.inference():
-            return _arrays(read(batch.to(self._device)))
+            return _arrays(read(batch.to(self._device, copy=True)))  # a network may write into its input
 
 
 def _arrays(outputs: Sequence[torch.Tensor]) -> list[np.ndarray]:

@@ -21,25 +21,33 @@ PIXEL_BYTES = 3 * 4
 class SharedPictures(list[Image]):
     """Pictures with the batches that were made of them, for networks that embed them one after another.
 
+    A batch is held until the last of the embedders that share it has taken it.
+
     Args:
         pictures: in their order.
-        embedders: who embeds them; batches are held where two or more have the same preprocessing.
+        embedders: who embeds them; those share that have the same `LoadedEmbedder.shared_preprocessing`.
     """
 
     def __init__(self, pictures: Sequence[Image], embedders: Iterable[LoadedEmbedder]) -> None:
         super().__init__(pictures)
-        counts = Counter(p for e in embedders if (p := getattr(e, "preprocessing", None)) is not None)
-        self._shared = {p for p, count in counts.items() if count > 1 and self._bytes(p) <= MOST_BYTES}
-        self._batches: dict[tuple[Preprocessing, range], torch.Tensor] = {}
+        counts = Counter(p for e in embedders if (p := e.shared_preprocessing) is not None)
+        self._sharers = {p: n for p, n in counts.items() if n > 1 and self._bytes(p) <= MOST_BYTES}
+        self._batches: dict[tuple[Preprocessing, range], tuple[torch.Tensor, int]] = {}
 
     def batch(self, preprocessing: Preprocessing, positions: range, make: Callable[[], torch.Tensor]) -> torch.Tensor:
         """The batch of the pictures at ``positions``: as it was made before, or by ``make``. Nobody may change it."""
-        if preprocessing not in self._shared:
+        sharers = self._sharers.get(preprocessing, 0)
+        if not sharers:
             return make()
         key = preprocessing, positions
-        if key not in self._batches:
-            self._batches[key] = make()
-        return self._batches[key]
+        batch, left = self._batches.pop(key) if key in self._batches else (make(), sharers)
+        if left > 1:
+            self._batches[preprocessing, positions] = batch, left - 1
+        return batch
+
+    def forget(self) -> None:
+        """Frees what is held, and holds no more: memory ran short."""
+        self._sharers, self._batches = {}, {}
 
     def _bytes(self, preprocessing: Preprocessing) -> int:
         height, width = preprocessing.size

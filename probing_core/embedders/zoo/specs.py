@@ -68,7 +68,7 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {})["facts"])
-            weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118, not a dict
+            weights = {key: file.get_tensor(key).to(torch.float32, copy=True) for key in file.keys()}  # noqa: SIM118, not a dict
         architecture = architecture_of(facts)
         with torch.device("meta"):  # no weights are drawn, since the file has all of them
             vit = architecture.init(0)

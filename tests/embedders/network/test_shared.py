@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 from probing_core.embedders.base import Preprocessing
 from probing_core.embedders.network import compiled, shared
@@ -50,6 +52,42 @@ def test_in_pytorch_each_prepares_its_own():
     first, second = made(SMALL), made(SMALL)
     second.run_in_pytorch()
     assert prepared(first, second) == [3, 3]
+
+
+class Overwriting(torch.nn.Module):
+    """Writes into its input."""
+
+    def forward(self, batch):
+        return batch.mul_(0).flatten(1)[:, :4] + 1
+
+
+def test_what_a_network_writes_into_its_input_reaches_no_other():
+    first, second = made(SMALL), made(SMALL)
+    first._forward._own = partial(first._forward._in_pytorch, lambda batch: [Overwriting()(batch)])
+    images = SharedPictures(pictures(), [second, made(SMALL)])
+    batch = images.batch(SMALL, range(3), lambda: second.prepare(pictures()))
+    before = batch.clone()
+    assert (first._forward.own(batch)[0] == 1).all()
+    assert torch.equal(batch, before)
+
+
+def test_a_batch_is_held_until_the_last_has_taken_it_and_not_once_memory_ran_short():
+    embedders = [made(SMALL) for _ in range(3)]
+    images = SharedPictures(pictures(), embedders)
+    made_of, calls = object(), []
+
+    def take(positions=range(2)):
+        return images.batch(SMALL, positions, lambda: calls.append(positions) or made_of)
+
+    assert [take() for _ in range(3)] == [made_of] * 3
+    assert len(calls) == 1
+    assert not images._batches
+    take()
+    images.forget()
+    assert not images._batches
+    assert take() is made_of
+    assert len(calls) == 3
+    assert not images._batches
 
 
 def test_batches_that_are_too_large_are_not_held(monkeypatch):
