@@ -42,6 +42,9 @@ PER_IMAGE = 2 + len(TRANSFORMS)
 PHOTOGRAPHS = 20
 """So few that a run has no series, whose number is the same for all sizes."""
 
+ROW_GROUP = 100
+"""Pictures in a row group: a reader holds two whole, and the smallest corpus has several, too."""
+
 FEW, MANY, WHOLE = 10_000, 100_000, 1_000_000
 """Samples."""
 
@@ -143,7 +146,7 @@ def _corpus(folder: Path, samples: int) -> str:
             "image_id": [f"picture {i:06d}" for i in range(count)],
             "base_id": [f"photograph {i * PHOTOGRAPHS // count:02d}" for i in range(count)],
         }
-        pd.DataFrame(columns).to_parquet(path, row_group_size=1000)
+        pd.DataFrame(columns).to_parquet(path, row_group_size=ROW_GROUP)
     return f"parquet:{path}"
 
 

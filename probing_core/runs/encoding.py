@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 MAPPED = {"F32": "<f4", "F16": "<f2"}
 """Types of safetensors that NumPy can map."""
 
-GROUP_ROWS = 2**16
+GROUP_ROWS = 2**14
 """Rows of a table in one row group, which readers read whole; of a table that is written piece by piece, those in
 memory together."""
 

@@ -332,3 +332,11 @@ def test_a_full_disk_and_a_reader_that_went_away_are_told_or_are_none(tmp_path):
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_command_line_reads_tables_into_the_systems_memory():
+    """Arrow's own allocator would keep what it read with; it is chosen before anything loads Arrow."""
+    script = "import probing_core.cli, pyarrow; print(pyarrow.default_memory_pool().backend_name)"
+    environment = {name: value for name, value in os.environ.items() if name != "ARROW_DEFAULT_MEMORY_POOL"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "system"
