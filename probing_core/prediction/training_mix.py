@@ -1,4 +1,4 @@
-"""What the detector learns from of each photograph: untouched views of three kinds, altered ones of two.
+"""What the detector learns from of each photograph: untouched views of three kinds, altered ones of three.
 
 Every photograph, whatever its corpus, appears untouched and altered in the same proportions, so that where it comes
 from never predicts the class. A larger size of a photograph teaches what tiles show: a piece of it at its own scale.
@@ -13,6 +13,7 @@ import numpy as np
 
 from probing_core.runs.series import alter_elsewhere
 from probing_core.transforms.alternatives import clean
+from probing_core.transforms.alternatives.wider_altered import WIDER_ALTERED
 from probing_core.transforms.alternatives.wider_clean import wider_clean
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.view import cut_view, prepare_source, source_side
@@ -21,7 +22,7 @@ CLEAN, WIDER_CLEAN = 3, 4
 """Untouched views a photograph, beside one identity of the bank."""
 
 BY_BANK, BY_ALTERNATIVES = 9, 8
-"""Altered views a photograph."""
+"""Altered views a photograph, beside one of `WIDER_ALTERED`."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
     """The views of one photograph.
 
     Args:
-        names: of the transforms, identity left out; each is as likely as the others.
+        names: of the transforms, identity left out; each is as likely as the others to the bank and to alternatives.
     """
     rng = generator(seed, image_id, "training mix")
     views = [View("bank", "identity")]
@@ -53,6 +54,8 @@ def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
         # Without repetition while there are names left.
         order = np.concatenate([rng.permutation(len(names)) for _ in range(-(-count // len(names)))])[:count]
         views += [View(maker, names[i], draw) for draw, i in enumerate(order)]
+    if wider := [name for name in WIDER_ALTERED if name in names]:
+        views.append(View("wider", str(rng.choice(wider))))
     return views
 
 
@@ -84,8 +87,10 @@ def make_views(
             source = prepare_source(picture, view) if source is None else source
             strength = float("nan") if one.transform == "identity" else transform.draw_strength(rng)
             yield cut_view(source, view, transform, strength, rng)
-        elif one.maker == "wider":
+        elif one.maker == "wider" and one.transform == "identity":
             yield wider_clean(piece, view, rng)
+        elif one.maker == "wider":
+            yield WIDER_ALTERED[one.transform](clean(piece, view, rng), rng)
         else:
             yield alter_elsewhere(clean(piece, view, rng), transform, rng)
 

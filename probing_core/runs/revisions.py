@@ -29,10 +29,10 @@ TRAINING = 7
 """Of probes and their predictions."""
 
 VERDICTS = 3
-"""Of the photographs that verdicts need, of what is measured on them, and of the scores that calibrate verdicts."""
+"""Of the photographs that verdicts need, and of the scores that calibrate verdicts."""
 
-DETECTOR = 2
-"""Of how the detector of alterations learns from what was measured."""
+DETECTOR = 3
+"""Of what the detector of alterations learns from, and how."""
 
 SCAN = 1
 """Of what a scan finds in a file: in the key of every chunk of one."""

@@ -7,6 +7,7 @@ import pytest
 
 from probing_core.prediction.training_mix import make_views, plan_views, sample_weights
 from probing_core.transforms import bank
+from probing_core.transforms.alternatives.wider_altered import WIDER_ALTERED
 from tests.conftest import scene
 
 NAMES = [t.name for t in bank() if t.group != "identity"]
@@ -18,13 +19,18 @@ def test_every_photograph_is_untouched_and_altered_in_the_same_proportions():
         untouched = Counter(v.maker for v in views if v.transform == "identity")
         altered = Counter(v.maker for v in views if v.transform != "identity")
         assert untouched == {"bank": 1, "clean": 3, "wider": 4}
-        assert altered == {"bank": 9, "alternative": 8}
-        assert len({(v.maker, v.transform) for v in views if v.transform != "identity"}) == 17  # none twice
-    assert len(plan_views(["gamma"], "a", 0)) == 25
+        assert altered == {"bank": 9, "alternative": 8, "wider": 1}
+        assert len({(v.maker, v.transform) for v in views if v.transform != "identity"}) == 18  # none twice
+    assert len(plan_views(["gamma"], "a", 0)) == 26
+    assert len(plan_views(["rotate"], "a", 0)) == 25
 
 
-def test_all_transforms_are_as_likely():
-    counts = Counter(v.transform for i in range(300) for v in plan_views(NAMES, str(i), seed=0))
+def test_all_transforms_are_as_likely_to_the_bank_and_to_alternatives_and_the_wider_ones_to_each_other():
+    views = [v for i in range(300) for v in plan_views(NAMES, str(i), seed=0)]
+    wider = Counter(v.transform for v in views if v.maker == "wider" and v.transform != "identity")
+    assert set(wider) == set(WIDER_ALTERED)
+    assert all(abs(count - 150) < 5 * np.sqrt(75) for count in wider.values())
+    counts = Counter(v.transform for v in views if v.maker != "wider" or v.transform == "identity")
     expected = 300 * 17 / 30
     assert set(counts) == {"identity", *NAMES}
     assert all(abs(counts[name] - expected) < 5 * np.sqrt(expected) for name in NAMES)

@@ -6,10 +6,12 @@ import pytest
 
 from probing_core.transforms import bank
 from probing_core.transforms.alternatives import clean
+from probing_core.transforms.alternatives.wider_altered import WIDER_ALTERED
 from probing_core.transforms.distance import describe
 from tests.conftest import scene
 
 RENDERINGS = {t.name: t.alternative for t in bank() if t.alternative}
+RENDERINGS |= {f"{name}, wider": altered for name, altered in WIDER_ALTERED.items()}
 
 
 def draws(name, side=96):
@@ -38,7 +40,7 @@ def test_a_rendering_follows_from_its_seed_and_varies_with_it(name):
 @pytest.mark.parametrize("name", RENDERINGS)
 def test_a_rendering_lies_as_far_from_its_picture_as_the_bank_does(name):
     """Within a factor of a few of the bank's own distance, at whatever size."""
-    transform = next(t for t in bank() if t.name == name)
+    transform = next(t for t in bank() if t.name == name.removesuffix(", wider"))
     for side in (64, 192):
         picture, made = draws(name, side)
         rngs = [np.random.default_rng(seed) for seed in range(8)]

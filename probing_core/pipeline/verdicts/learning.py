@@ -39,7 +39,7 @@ PHOTOGRAPHS = 20
 
 
 def detector_key(key: str) -> str:
-    """Of the detector that is learned from what was measured under ``key``."""
+    """Of the detector, and of what is measured for it, by the key of its photographs."""
     return digest([key, revisions.DETECTOR])
 
 
@@ -55,9 +55,10 @@ def learn_detector(
     """Writes the detector, where there are photographs enough.
 
     Args:
-        key: of the photographs and of what is measured on them.
+        key: of the photographs.
     """
-    if store.has(DETECTOR_FILE, detector_key(key)) or not can_learn(photographs):
+    key = detector_key(key)
+    if store.has(DETECTOR_FILE, key) or not can_learn(photographs):
         return
     rows = photographs[photographs["role"].isin(FEWEST)]
     _measure(store, recipe, corpora, rows, key, progress)
@@ -78,7 +79,7 @@ def learn_detector(
     )
     # Scores of another detector would calibrate this one until its own are there.
     store.remove(*store.names(scored_views_path(DETECTOR)))
-    store.write_bytes(DETECTOR_FILE, detector.to_bytes(), detector_key(key))
+    store.write_bytes(DETECTOR_FILE, detector.to_bytes(), key)
     store.remove(*store.names(verdict_units_folder(DETECTOR)))
 
 
