@@ -46,7 +46,9 @@ class ParquetCorpus(Corpus):
         self._last_read = lru_cache(CACHED_GROUPS)(partial(_read, self._file, self.name, ["image"]))
         _check_columns(self._file, path)
         self.rows = _rows(self._file, path)
-        self._place = {image_id: number for number, image_id in enumerate(self.rows["image_id"])}
+        ids = np.array([image_id.encode() for image_id in self.rows["image_id"]])
+        self._order = np.argsort(ids)
+        self._sorted = ids[self._order]  # a dictionary of the ids would take ten times the memory
         sizes = [self._file.metadata.row_group(g).num_rows for g in range(self._file.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
         self.description = f"{len(self.rows)} pictures of a Parquet file"
@@ -60,9 +62,17 @@ class ParquetCorpus(Corpus):
 
     def read_bytes(self, image_id: str) -> bytes:
         """The encoded picture; safe to call from several threads."""
-        place = self._place[image_id]
+        place = self._place(image_id)
         group = int(np.searchsorted(self._starts, place, side="right")) - 1
         return self._pictures(group)[place - int(self._starts[group])].as_py() or b""
+
+    def _place(self, image_id: str) -> int:
+        """The number of the row of ``image_id``."""
+        key = image_id.encode()
+        at = int(np.searchsorted(self._sorted, key))
+        if at == len(self._sorted) or self._sorted[at] != key:
+            raise KeyError(image_id)
+        return int(self._order[at])
 
     def _pictures(self, group: int) -> pa.ChunkedArray:
         """The ``image`` column of one row group; the last few stay in memory."""
@@ -182,6 +192,8 @@ def _check_ids(image_id: np.ndarray, path: Path) -> None:
         )
     if "" in ids:
         raise BadCorpus(f"{path.name} has a row without an image_id; fill it, or leave the column out.")
+    if any("\0" in one for one in image_id):  # NumPy's text would end there
+        raise BadCorpus(f"{path.name} has an image_id with a NUL character; write it without.")
 
 
 def _check_splits(split: np.ndarray, base_id: np.ndarray, path: Path) -> None:

@@ -35,6 +35,16 @@ def full(count: int = 7) -> dict[str, object]:
     }
 
 
+def test_pictures_are_found_by_ids_in_any_order_and_alphabet(tmp_path: Path) -> None:
+    columns = full() | {"image_id": ["b", "ä", "a", "图", "aa", "Z", "id"]}
+    corpus = ParquetCorpus(written(tmp_path / "x.parquet", columns, row_group_size=2))
+    for image_id, content in zip(columns["image_id"], columns["image"], strict=True):
+        assert corpus.read_bytes(image_id) == content
+    for unknown in ("", "A", "zz", "龍"):
+        with pytest.raises(KeyError):
+            corpus.read_bytes(unknown)
+
+
 def test_all_columns(tmp_path: Path) -> None:
     rows = ParquetCorpus(written(tmp_path / "x.parquet", full())).rows
     assert rows["image_id"].tolist() == [f"id-{n}" for n in range(7)]
@@ -114,6 +124,7 @@ def test_a_fingerprint_decodes_nothing(tmp_path: Path) -> None:
         ({"width": [1.5] * 7}, "column width of x.parquet holds double; expected whole numbers"),
         ({"image_id": ["same", "same", *"abcde"]}, "2 rows that share an image_id, 'same' for one"),
         ({"image_id": ["", *"abcdef"]}, "row without an image_id"),
+        ({"image_id": ["a\0", *"bcdefg"]}, "image_id with a NUL character"),
         ({"split": ["training"] * 7}, "split 'training'; expected train, val, test, pretrain or calibrate"),
         ({"base_id": ["one"] * 7}, "1 base images in more than one split, 'one' for one"),
     ],
