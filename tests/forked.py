@@ -70,9 +70,9 @@ class Forked:
 
     def communicate(self) -> tuple[None, str]:
         with self.stderr:
-            told = self.stderr.read()
+            text = self.stderr.read()
         self.wait()
-        return None, told
+        return None, text
 
     def kill(self) -> None:
         self._process.kill()

@@ -154,5 +154,5 @@ def _compile_once() -> None:
     from umap import umap_
 
     for name in ("smooth_knn_dist", "compute_membership_strengths"):
-        with suppress(AttributeError):  # another UMAP, or Numba is told not to compile: slower, no worse
+        with suppress(AttributeError):  # another UMAP, or a Numba that does not compile
             getattr(umap_, name).enable_caching()

@@ -62,7 +62,7 @@ def test_units_are_whole_images_and_cover_everything(few_scenes):
 
 
 def all_at_once(recipe, images):
-    """The rows of a plan by one join and one filter: the few tested images that get the far tier are told by it."""
+    """The rows of a plan by one join and one filter; it drops the far tier of all but a few tested images."""
     versions = [
         (t.name, t.group, repetition, draw, t.far)
         for repetition in range(recipe.repetitions)
