@@ -42,7 +42,7 @@ class SharedPictures(list[Image]):
         key = preprocessing, positions
         batch, left = self._batches.pop(key) if key in self._batches else (make(), sharers)
         if left > 1:
-            self._batches[preprocessing, positions] = batch, left - 1
+            self._batches[key] = batch, left - 1
         return batch
 
     def forget(self) -> None:
