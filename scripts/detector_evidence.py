@@ -1,8 +1,8 @@
 """What a run's own photographs show of its detector: ``python -m scripts.detector_evidence RUN``, as Markdown.
 
 Realized against meant error on untouched photographs that nothing was learned from, chosen on or calibrated on, by
-source (the first part of their ids), at the view's size and at their own; and the power by group. Sources of fewer than
-90 photographs are pooled.
+source (the first part of their ids), at the view's size and at their own, calibrated on all sources together and on
+each source alone; and the power by group. Sources of fewer than 90 photographs are pooled.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from probing_core import Predictor
 from probing_core.measures.intervals import Interval
 from probing_core.measures.notation import in_percent
 from probing_core.pipeline.verdicts.scoring import AS_IT_IS
-from probing_core.prediction.calibration import Calibration, calibration_of
+from probing_core.prediction.calibration import Calibration, calibration_of, is_enough, p_values
 from probing_core.prediction.power import power_of, with_p_values
 from probing_core.runs.layout import DETECTOR, scored_views_path
 from scripts._command import errors_in_a_line
@@ -34,26 +34,49 @@ POOLED = "other sources"
 
 def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[str]:
     """Lines of the table of realized errors."""
-    untouched = rows[(rows["role"] == "report") & (rows["transform"] == "identity") & (rows["maker"] == AS_IT_IS)]
-    untouched = untouched[untouched["size"] == size]
+    untouched = _as_they_are(rows[rows["role"] == "report"], size)
     if untouched.empty:
         return []
     untouched = with_p_values(untouched, calibration)
     color = untouched[~untouched["no_color"]]
-    source = color["image_id"].str.partition("/")[0]
-    few = source.map(source.value_counts()) < FEWEST
-    color = color.assign(source=source.where(~few, POOLED))
-    sets = [*color.groupby("source", sort=True), ("all, with color", color)]
+    sets = [*color.groupby(_sources(color), sort=True), ("all, with color", color)]
     sets.append(("all, without color", untouched[untouched["no_color"]]))
     lines = []
     for name, mine in sets:
         if mine["base_id"].nunique() < FEWEST_FOR_INTERVAL:
             continue
-        cells = [name, "view" if size == "view" else "own size", f"{mine['base_id'].nunique():,}"]
-        for level in LEVELS:
-            cells.append(_percent(share((mine["p"] <= level).to_numpy(), mine["base_id"].to_numpy())))
+        cells = [name, "view" if size == "view" else "own size", f"{mine['base_id'].nunique():,}", *_realized(mine)]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def errors_by_own(rows: pd.DataFrame) -> list[str]:
+    """Lines of the table of realized errors at 5 % where a source's own photographs calibrate, as with ``--clean``."""
+    color = _as_they_are(rows[~rows["no_color"]], "view")
+    lines = []
+    for name, mine in color.groupby(color["image_id"].str.partition("/")[0], sort=True):
+        calibrating, reported = mine[mine["role"] == "calibrate"], mine[mine["role"] == "report"]
+        if len(reported) >= FEWEST and is_enough(len(calibrating), LEVELS[0]):
+            p = p_values(reported["score"].to_numpy(), calibrating["score"].to_numpy())
+            cells = [str(name), f"{len(calibrating):,}", f"{len(reported):,}", _realized(reported.assign(p=p))[0]]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _as_they_are(rows: pd.DataFrame, size: str) -> pd.DataFrame:
+    return rows[(rows["transform"] == "identity") & (rows["maker"] == AS_IT_IS) & (rows["size"] == size)]
+
+
+def _sources(rows: pd.DataFrame) -> pd.Series:
+    """(N,) the source of each photograph; small ones are pooled."""
+    source = rows["image_id"].str.partition("/")[0]
+    return source.where(source.map(source.value_counts()) >= FEWEST, POOLED)
+
+
+def _realized(rows: pd.DataFrame) -> list[str]:
+    """A cell for each level."""
+    photographs = rows["base_id"].to_numpy()
+    return [_percent(share((rows["p"] <= level).to_numpy(), photographs)) for level in LEVELS]
 
 
 def powers(rows: pd.DataFrame, calibration: Calibration) -> list[str]:
@@ -94,7 +117,12 @@ def tables(rows: pd.DataFrame) -> str:
     head = "| photographs | size | number | " + " | ".join(f"{in_percent(level)} meant" for level in LEVELS) + " |"
     by_size = [line for size in ("view", "large") for line in errors(rows, calibration, size)]
     realized = [head, "| --- |" + " --- |" * (2 + len(LEVELS)), *by_size]
-    return "\n".join([calibrated, "", *realized, "", *powers(rows, calibration)])
+    own_head = [
+        f"| source | calibrated on | reported on | {in_percent(LEVELS[0])} meant |",
+        "| --- |" + " --- |" * 3,
+    ]
+    own = ["The same, where each source's own photographs calibrate:", "", *own_head, *errors_by_own(rows)]
+    return "\n".join([calibrated, "", *realized, "", *own, "", *powers(rows, calibration)])
 
 
 if __name__ == "__main__":

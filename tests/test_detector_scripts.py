@@ -48,6 +48,25 @@ def test_errors_are_shown_by_source_and_small_sources_pooled():
     assert found["all, with color"] == ("180", "13.3 %")
 
 
+def test_errors_are_shown_where_a_source_calibrates_itself():
+    def rows(source: str, role: str, count: int, shift: float) -> pd.DataFrame:
+        names = [f"{source}/{role}{i}" for i in range(count)]
+        score = np.arange(count) / count + shift
+        return pd.DataFrame({"image_id": names, "base_id": names, "score": score, "role": role})
+
+    parts = [rows("harmless", role, 200, 0.0) for role in ("calibrate", "report")]
+    parts += [rows("alarming", role, 200, 5.0) for role in ("calibrate", "report")]
+    parts += [rows("too few calibrate", "calibrate", 99, 0.0), rows("too few calibrate", "report", 200, 0.0)]
+    parts += [rows("too few reported", "calibrate", 200, 0.0), rows("too few reported", "report", 89, 0.0)]
+    table = pd.concat(parts).assign(transform="identity", maker="as it is", size="view", no_color=False)
+    lines = {line[0]: line[1:] for line in cells("\n".join(detector_evidence.errors_by_own(table)))}
+    assert {name: line[:2] for name, line in lines.items()} == {
+        "harmless": ["200", "200"],
+        "alarming": ["200", "200"],
+    }
+    assert all(line[2].startswith("4.5 % (") for line in lines.values())  # itself among those as high
+
+
 def test_operations_of_a_foreign_library_have_their_shares():
     rows = [("p", "blur", "blur", "view", verdict, "blur", False) for verdict in ("altered", "untouched")]
     rows += [("p", "fog", "weather", "view", verdict, "tone", False) for verdict in ("altered", "strange")]
