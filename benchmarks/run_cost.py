@@ -39,14 +39,15 @@ from probing_core.transforms.base import Image, generator
 from probing_core.transforms.view import cut_view, prepare_source, source_side
 
 VIEW = 128
-VIT_IMAGES, BUNDLED_IMAGES = 6, 64
+VIT_IMAGES, BUNDLED_IMAGES = 6, 96
 """Images before transforms; each gives 32 samples. ViT-B/16 takes a tenth of a second for one; all others together a
 hundredth, so that of fewer images the start, a third of a second, would weigh more than in any run."""
 
 FEW, MANY = 16, 157
 """Images that give about 500 and 5,000 samples."""
 
-ROUNDS = 2
+ROUNDS = 3
+"""Of which the fastest count: a machine that is busy for some seconds slows one of them."""
 
 
 def run() -> dict[str, dict[str, float]]:

@@ -6,9 +6,10 @@ What a worker writes belongs to the run once whoever holds the run has entered i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,18 +111,17 @@ class Worker:
             self._upcoming = upcoming, self._ahead.submit(self._make, upcoming)
         batch, index = self._batches[tasks[0].series], tasks[0].unit
         unit = batch.units[index]
-        written: Written = []
+        written: list[Future[tuple[str, Entry]]] = []  # beside the next model: the processor does not wait for the disk
         made: dict[str, Mapping[str, Mapping[str, np.ndarray]]] = {}
         for task in tasks:
             if not task.model:
-                written.append(write_file(self.root, batch.rows_path(unit), [table_bytes(rows)], task.key))
+                written.append(self._write(batch.rows_path(unit), partial(table_bytes, rows), task.key))
                 continue
             if task.request not in made:
                 made[task.request] = batch.embed(self._model(task.request), pictures, rows)
             arrays = _finite(task.model, self._rounded(made[task.request][task.model]))
-            path = batch.unit_path(task.model, unit)
-            written.append(write_file(self.root, path, [array_bytes(arrays)], task.key))
-        return written
+            written.append(self._write(batch.unit_path(task.model, unit), partial(array_bytes, arrays), task.key))
+        return [file.result() for file in written]
 
     def embed_crops(self, tasks: Sequence[Task], key: str) -> Written:
         """Embeds the large pictures from which fusion of a whole picture and its tiles is learned."""
@@ -161,6 +161,9 @@ class Worker:
         if any(not task.model or self._model(task.request).embeds_pictures for task in tasks):
             return batch.make(self._corpus, rows, self._makers)
         return [], rows
+
+    def _write(self, path: str, content: Callable[[], bytes], key: str) -> Future[tuple[str, Entry]]:
+        return self._makers.submit(lambda: write_file(self.root, path, [content()], key))
 
     def _rounded(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """``arrays`` in the type in which the run has embeddings."""

@@ -45,11 +45,15 @@ def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:
         return image
     height, width = preprocessing.size
     scaled = _scaled_size(image.shape[:2], preprocessing)
-    if scaled != image.shape[:2]:
-        picture = PIL.Image.fromarray(image)
-        image = np.asarray(picture.resize(scaled[::-1], FILTERS[preprocessing.interpolation]))
     # round() of Python, half to even, as torchvision's CenterCrop
     top, left = round((scaled[0] - height) / 2), round((scaled[1] - width) / 2)
+    if scaled != image.shape[:2]:
+        picture, interpolation = PIL.Image.fromarray(image), FILTERS[preprocessing.interpolation]
+        down, right = image.shape[0] / scaled[0], image.shape[1] / scaled[1]
+        box = left * right, top * down, (left + width) * right, (top + height) * down
+        if min(top, left) >= 0 and all(edge.is_integer() for edge in box):  # the same bits, and less to compute
+            return np.asarray(picture.resize((width, height), interpolation, box))
+        image = np.asarray(picture.resize(scaled[::-1], interpolation))
     return image[top : top + height, left : left + width]
 
 

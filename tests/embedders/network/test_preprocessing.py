@@ -4,10 +4,17 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from probing_core.embedders.base import Preprocessing
-from probing_core.embedders.network.preprocessing import crop_fraction, make_batch, surviving_share
+from probing_core.embedders.network.preprocessing import (
+    FILTERS,
+    crop_fraction,
+    make_batch,
+    resize_and_crop,
+    surviving_share,
+)
 from tests.embedders.made import pictures, pillow
 
 
@@ -28,6 +35,17 @@ def test_equals_timms_own_transform_bit_for_bit(size, crop, resize, interpolatio
     with ThreadPoolExecutor(2) as executor:
         batch = make_batch(pictures(), Preprocessing(size, resize, crop, interpolation, mean, std), executor.map)
     np.testing.assert_array_equal(batch, expected)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "nearest"])
+@pytest.mark.parametrize(("side", "size"), [(128, 224), (512, 224), (64, 112), (192, 112), (160, 140), (200, 140)])
+def test_a_crop_on_whole_pixels_is_that_of_the_whole_picture(side, size, interpolation):
+    preprocessing = Preprocessing((size, size), "shorter", 0.875, interpolation)
+    image = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    scaled, first = round(size / 0.875), round((size / 0.875 - size) / 2)
+    picture = PIL.Image.fromarray(image).resize((scaled, scaled), FILTERS[interpolation])
+    crop = np.asarray(picture)[first : first + size, first : first + size]
+    np.testing.assert_array_equal(resize_and_crop(image, preprocessing), crop)
 
 
 def test_crop_fraction_is_exact_for_every_usual_size():
