@@ -40,11 +40,15 @@ def cluster() -> Iterator[str]:
     started.shutdown()
 
 
-def command(out: Path, scenes: Path, *further: str) -> list[str]:
+NETWORK = "baseline/pixels,baseline/random-vit"
+NO_NETWORK = "baseline/pixels,baseline/handcrafted"
+"""Two models of which no process has to load PyTorch's networks."""
+
+
+def command(out: Path, scenes: Path, *further: str, models: str = NO_NETWORK) -> list[str]:
     """Arguments: four units of two models. The recipe asks for one thread, as tests do, so that two cores are two
     workers."""
     transforms = "brighten,contrast,gaussian-blur,hue-shift"
-    models = "baseline/pixels,baseline/random-vit"
     asked = ["--corpus", f"folder:{scenes}", "--view", "32", "--transforms", transforms, "--models", models]
     return ["embed", "--run", str(out), *asked, "--repetitions", "40", "--device", "cpu", *further]
 
@@ -56,8 +60,11 @@ def finish(words: list[str]) -> None:
 @pytest.fixture(scope="module")
 def local(tmp_path_factory, few_scenes) -> dict[str, bytes]:
     """What one process makes."""
-    out = tmp_path_factory.mktemp("local") / "run"
-    finish(command(out, few_scenes))
+    return made_by_one(tmp_path_factory.mktemp("local") / "run", few_scenes, NO_NETWORK)
+
+
+def made_by_one(out: Path, scenes: Path, models: str) -> dict[str, bytes]:
+    finish(command(out, scenes, models=models))
     assert len(Store(out).read_table("samples.parquet")) > 3 * 512
     assert len(embeddings_files(Store(out), "baseline/pixels")) == 1
     return content(out)
@@ -89,20 +96,12 @@ def workers() -> list[psutil.Process]:
     return [process for process in named if process.info["cmdline"][0].startswith("ray::RemoteWorker")]
 
 
-def test_two_workers_give_the_bytes_of_one_process(local, few_scenes, cluster, tmp_path):
-    out = tmp_path / "run"
-    driver = begin(command(out, few_scenes, "--engine", "ray", "--address", cluster), heard=False)
+def test_two_workers_of_which_one_is_killed_give_the_bytes_of_one_process(few_scenes, cluster, tmp_path):
+    local, out = made_by_one(tmp_path / "local", few_scenes, NETWORK), tmp_path / "run"
+    driver = begin(command(out, few_scenes, "--engine", "ray", "--address", cluster, models=NETWORK), heard=False)
     assert wait_for(lambda: len(workers()) == 2, driver)
-    assert driver.wait(PATIENCE) == 0
-    assert content(out) == local
-
-
-def test_a_worker_that_is_killed_is_started_again(local, few_scenes, cluster, tmp_path):
-    out = tmp_path / "run"
-    driver = begin(command(out, few_scenes, "--engine", "ray", "--address", cluster), heard=False)
     assert wait_for(lambda: "units/models" in journal(out), driver)
-    victim = workers()[0]
-    victim.kill()
+    workers()[0].kill()  # it is started again
     assert driver.wait(PATIENCE) == 0
     assert content(out) == local
 
