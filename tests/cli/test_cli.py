@@ -19,8 +19,6 @@ from tests.conftest import scene
 from tests.forked import begin
 from tests.pipeline.test_embed import files
 
-PROBING = [sys.executable, "-m", "probing_core.cli"]
-
 
 def call(capsys, *arguments):
     """Exit code, stdout, stderr of one command."""
@@ -273,9 +271,10 @@ def test_a_run_that_is_killed_in_every_stage_ends_with_the_same_bytes(tmp_path, 
     def reached(process, moment: str) -> bool:
         return any(moment in line for line in process.stderr)
 
-    alone = subprocess.run([*PROBING, *command(tmp_path / "alone")], capture_output=True, text=True, check=False)
-    assert alone.returncode == 0, alone.stderr
-    assert [moment for moment in moments if moment not in alone.stderr] == []
+    alone = start(tmp_path / "alone")
+    told = alone.communicate()[1]
+    assert alone.returncode == 0, told
+    assert [moment for moment in moments if moment not in told] == []
 
     killed = []
     for moment, seconds in zip(moments, itertools.cycle((0.0, 0.4))):
