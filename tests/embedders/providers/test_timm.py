@@ -19,14 +19,25 @@ pytestmark = pytest.mark.slow
 MODELS = ["test_vit", "test_vit2", "test_vit3", "test_resnet", "test_efficientnet", "test_convnext", "test_mambaout"]
 
 
-def make(model, tmp_path, classes=7):
+def make(model, tmp_path, classes=7, **arguments):
     """A timm model with random weights, the file they are saved in, and its transformed pictures."""
     torch.manual_seed(0)
-    module = timm.create_model(model, num_classes=classes).eval()
+    module = timm.create_model(model, num_classes=classes, **arguments).eval()
     path = tmp_path / f"{model}.safetensors"
     save_file(module.state_dict(), path)
     transform = create_transform(**resolve_model_data_config(module))
     return module, path, torch.stack([transform(picture) for picture in pillow(pictures())])
+
+
+def as_folder(module, path, **further):
+    """The folder of the model whose weights are in ``path``, with what else its ``config.json`` is to say."""
+    folder = path.parent / "mine"
+    folder.mkdir()
+    path.rename(folder / "model.safetensors")
+    known = module.pretrained_cfg
+    config = {"architecture": path.stem, "num_classes": 7, "pretrained_cfg": known | {"num_classes": 7}}
+    (folder / "config.json").write_text(json.dumps(config | further))
+    return folder
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -79,14 +90,15 @@ def test_blocks_are_pooled_in_every_way_there_is(model, poolings, tmp_path):
 @pytest.mark.parametrize("model", ["xcit_nano_12_p16_224", "cait_xxs24_224", "convit_tiny"])
 def test_a_class_token_that_joins_after_the_blocks_is_not_looked_for_in_them(model, tmp_path, monkeypatch):
     """Taken for one, the first patch would be pooled as the class, and left out of the mean."""
-    if model != "convit_tiny":  # compiling every block takes ten seconds a model
+    if model != "convit_tiny":  # compiling every block takes seconds a model
         monkeypatch.setattr(compiled, "installed_version", lambda: "")
-    module, path, batch = make(model, tmp_path)
-    name = f"timm:{model}@weights={path}"
+    arguments = {"depth": 4} | ({"local_up_to_layer": 3} if model == "convit_tiny" else {})
+    module, path, batch = make(model, tmp_path, **arguments)
+    name = f"timm:{as_folder(module, path, model_args=arguments)}"
     embedder = load_embedder(name, precision="float32")
     assert "3.mean" in embedder.blocks
     assert "3.cls" not in embedder.blocks
-    assert ("12.cls" in embedder.blocks) == (model == "convit_tiny")  # where it joins before the eleventh
+    assert ("4.cls" in embedder.blocks) == (model == "convit_tiny")  # where it joins before the fourth
     outputs = []
     module.blocks[2].register_forward_hook(lambda _, args, output: outputs.append(output))
     with torch.inference_mode():
@@ -115,15 +127,7 @@ def test_class_token_and_pooling_by_name(tmp_path):
 
 def test_a_folder_is_a_model(tmp_path):
     module, path, batch = make("test_resnet", tmp_path)
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    path.rename(folder / "model.safetensors")
-    config = {
-        "architecture": "test_resnet",
-        "num_classes": 7,
-        "pretrained_cfg": module.pretrained_cfg | {"num_classes": 7},
-    }
-    (folder / "config.json").write_text(json.dumps(config))
+    folder = as_folder(module, path)
     module.reset_classifier(0)
     expected = call(module.to(memory_format=torch.channels_last), batch)
     embedder = in_pytorch(load_embedder(f"timm:{folder}", precision="float32"))
