@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from probing_core.embedders.providers import baselines
 from probing_core.errors import BadConfig, BadRun, ProbingError
 from probing_core.measures import MEASURES
 from probing_core.pipeline import STAGES, Options, maps, run, train, worker
@@ -28,6 +29,14 @@ OPTIONS = Options(
 )
 COMPUTING = ("embed", "train", "evaluate")
 """All stages but the map, which takes longer than the rest on so few samples; it is tested with a stand-in."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_pixels():
+    """48 values a picture, not 768: most of a run would be the probes on them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(baselines, "PIXELS_SIDE", 4)
+        yield
 
 
 @pytest.fixture(scope="module")
