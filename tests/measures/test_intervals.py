@@ -41,7 +41,7 @@ SCORES = {
 
 
 @pytest.mark.parametrize(
-    ("clusters", "method", "worlds"), [(12, "t", 1000), (50, "bootstrap", 400), (1500, "bootstrap", 250)]
+    ("clusters", "method", "worlds"), [(12, "t", 1000), (50, "bootstrap", 400), (600, "bootstrap", 250)]
 )
 def test_intervals_cover_the_truth(clusters, method, worlds):
     covered = dict.fromkeys(SCORES, 0.0)
