@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -21,9 +22,12 @@ from probing_core.runs.store import Store
 from tests.forked import begin
 from tests.pipeline.test_embed import files
 
-pytest.importorskip("ray", reason="Ray is not installed; `pip install 'probing-core[ray]'` installs it")
-
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(  # not imported, which every process of the tests would do
+        find_spec("ray") is None, reason="Ray is not installed; `pip install 'probing-core[ray]'` installs it"
+    ),
+]
 
 PATIENCE = 240
 """Seconds that anything may take on a busy machine."""
