@@ -45,6 +45,7 @@ FLAGS = [
 """Headless, without a network, with a camera that shows a test picture."""
 
 WAIT_MS = 120_000
+POLL_MS = 50
 ADDRESSES = {
     "overview": "",
     "explore": "explore?transform=fog",
@@ -146,6 +147,30 @@ def remembering(chromium: Any, folder: Path, **settings: Any) -> Iterator[Any]:
 def settle(page: Any) -> None:
     """Waits until the script has run to its end."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=WAIT_MS)
+
+
+AT_REST = """() => {
+  const find = (selector) => [...document.querySelectorAll(selector)];
+  const fits = (drawing, place) => drawing?._fullLayout?.width === place.clientWidth;
+  return document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
+    && !document.querySelector('[data-testid=stSkeleton]')
+    && find('.probing-plot').every((place) => !place.clientWidth || place.querySelector('[role=alert]')
+      || (place.querySelector('.main-svg') && fits(place.querySelector('.js-plotly-plot'), place)))
+    && find('.probing-map').every((map) => map.dataset.points || map.querySelector('[role=alert]'))
+    && find('img').every((image) => image.complete)
+    && document.fonts.status === 'loaded'
+    && !document.getAnimations().some((each) => each.playState === 'running'
+      && Number.isFinite(each.effect.getComputedTiming().endTime));
+}"""
+"""The script has run; what can be seen is there, every chart as wide as its place; no color is on its way to another.
+
+What turns for ever, as a sign that something is computed, is no hindrance.
+"""
+
+
+def rest(page: Any) -> None:
+    """Waits until the page shows what its script made, and changes no more by itself."""
+    page.wait_for_function(AT_REST, polling=POLL_MS, timeout=WAIT_MS)
 
 
 def complaints_of(page: Any) -> list[str]:
