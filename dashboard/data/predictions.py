@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard import rights
 from dashboard.data import cache
@@ -56,8 +57,9 @@ class CachingPredictor(Predictor):
         return [found[key] for key in keys]
 
     def _load(self, model: str) -> LoadedEmbedder:
-        """For visitors without rights, what is on disk alone."""
-        with nullcontext() if rights.allowed() else no_downloads():
+        """For visitors without rights, and for the thread of `prepare`, what is on disk alone."""
+        of_a_visitor = get_script_run_ctx(suppress_warning=True) is not None
+        with nullcontext() if of_a_visitor and rights.allowed() else no_downloads():
             return super()._load(model)
 
 
@@ -102,16 +104,20 @@ def hardly_detected(run: Run, large: bool) -> tuple[str, ...]:
 def prepare(run: Run, models: Sequence[str]) -> None:
     """Begins what the first prediction would wait for: imports, the detector and ``models``; whoever asks meanwhile
     joins."""
+    try:
+        asked = predictor_of(run), with_detector(run, models)
+    except ProbingError:
+        return  # the page shows it with the first prediction
     # No daemon: a process that ends while PyTorch is being imported would be aborted.
-    threading.Thread(target=_prepare, args=(run, models), name="prepare").start()
+    threading.Thread(target=_prepare, args=asked, name="prepare").start()
 
 
-def _prepare(run: Run, models: Sequence[str]) -> None:
-    with suppress(ProbingError):  # the page shows it with the first prediction
+def _prepare(predictor: Predictor, models: Sequence[str]) -> None:
+    """Runs in a thread that has no visitor: nothing here may ask Streamlit for one."""
+    with suppress(ProbingError):  # the page shows it, too
         import torch  # noqa: F401
 
-        predictor = predictor_of(run)
-        for model in with_detector(run, models):
+        for model in models:
             with _TURN:
                 predictor.prepare(model)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+
 import numpy as np
 import pytest
 
+from dashboard.data import predictions
 from dashboard.data.predictions import CachingPredictor
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.tiles import PictureCrops
@@ -45,6 +49,29 @@ def test_it_predicts_what_the_predictor_does_and_runs_only_what_is_new(made_run,
     for cached, known in zip([*first, again[0]], plain, strict=True):
         np.testing.assert_allclose(cached.probabilities, known.probabilities, rtol=1e-5)
         np.testing.assert_allclose(cached.embedding, known.embedding, rtol=1e-5)
+
+
+def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run):
+    logged: list[str] = []
+    factory = logging.getLogRecordFactory()
+
+    def counting(*args, **kwargs):
+        record = factory(*args, **kwargs)
+        if record.threadName == "prepare":
+            logged.append(record.getMessage())
+        return record
+
+    run = Run.open(made_run)
+    logging.setLogRecordFactory(counting)
+    try:
+        predictions.prepare(run, [MODEL])
+        for thread in threading.enumerate():
+            if thread.name == "prepare":
+                thread.join(120)
+    finally:
+        logging.setLogRecordFactory(factory)
+    assert MODEL in predictions.predictor_of(run)._loaded
+    assert logged == []  # Streamlit warns where it is asked for the visitor of a thread that has none
 
 
 def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
