@@ -10,6 +10,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from types import ModuleType
+
+import pytest
 
 LIBRARIES = [
     "probing_core.cli.stages",
@@ -48,7 +51,10 @@ class Forked:
             arguments = list(arguments), writer if heard else None
             # A daemon, so that a test that fails leaves none to wait for at the end.
             self._process = server.Process(target=_call, daemon=True, args=arguments)
-            self._process.start()
+            with pytest.MonkeyPatch.context() as patch:
+                # A page that an earlier test opened has left its script there, which the process would run first.
+                patch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+                self._process.start()
 
     @property
     def returncode(self) -> int | None:

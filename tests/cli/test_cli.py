@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -239,6 +240,16 @@ def test_verify_finds_damage(capsys, trained):
     finally:
         victim.write_bytes(content)
         (trained / "stranger").unlink()
+
+
+@pytest.mark.slow
+def test_a_forked_command_does_not_run_what_a_page_has_left(monkeypatch, tmp_path):
+    script = tmp_path / "page.py"
+    script.write_text("raise SystemExit(3)")
+    left = ModuleType("__main__")
+    left.__file__ = str(script)
+    monkeypatch.setitem(sys.modules, "__main__", left)  # as streamlit.testing does
+    assert begin(["--version"], heard=False).wait(240) == 0
 
 
 @pytest.mark.slow
