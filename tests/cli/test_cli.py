@@ -283,9 +283,9 @@ def test_a_run_that_is_killed_in_every_stage_ends_with_the_same_bytes(tmp_path, 
         return any(moment in line for line in process.stderr)
 
     alone = start(tmp_path / "alone")
-    told = alone.communicate()[1]
-    assert alone.returncode == 0, told
-    assert [moment for moment in moments if moment not in told] == []
+    stderr = alone.communicate()[1]
+    assert alone.returncode == 0, stderr
+    assert [moment for moment in moments if moment not in stderr] == []
 
     killed = []
     for moment, seconds in zip(moments, itertools.cycle((0.0, 0.4))):

@@ -100,6 +100,14 @@ def workers() -> list[psutil.Process]:
     return [process for process in named if process.info["cmdline"][0].startswith("ray::RemoteWorker")]
 
 
+def test_two_workers_give_the_bytes_of_one_process(local, few_scenes, cluster, tmp_path):
+    out = tmp_path / "run"
+    driver = begin(command(out, few_scenes, "--engine", "ray", "--address", cluster), heard=False)
+    assert wait_for(lambda: len(workers()) == 2, driver)
+    assert driver.wait(PATIENCE) == 0
+    assert content(out) == local
+
+
 def test_two_workers_of_which_one_is_killed_give_the_bytes_of_one_process(few_scenes, cluster, tmp_path):
     local, out = made_by_one(tmp_path / "local", few_scenes, NETWORK), tmp_path / "run"
     driver = begin(command(out, few_scenes, "--engine", "ray", "--address", cluster, models=NETWORK), heard=False)

@@ -32,20 +32,6 @@ def _save_often(monkeypatch):
     monkeypatch.setattr(loop, "SAVE_EVERY", 2)
 
 
-@pytest.fixture(autouse=True)
-def _count_once(monkeypatch):
-    """Several trainings of one objective in a test: its operations are counted by the first."""
-    counted: dict[tuple, int] = {}
-
-    def count(objective, data):
-        what = type(objective), data[0].shape
-        if what not in counted:
-            counted[what] = count_flops(objective, data)
-        return counted[what]
-
-    monkeypatch.setattr(loop, "count_flops", count)
-
-
 class Stop(Progress):
     """Interrupts a training after some steps, as Ctrl-C does."""
 

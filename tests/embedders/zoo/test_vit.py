@@ -45,14 +45,14 @@ def test_a_seed_names_the_same_network_on_every_processor() -> None:
         f"from {signs_digest.__module__} import signs_digest\n"
         "for seed in (0, 1): print(signs_digest(CURRENT.init(seed)))"
     )
-    told = {"".join(f"{load_embedder(f'baseline/random-vit@seed={seed}').recipe()['weights']}\n" for seed in (0, 1))}
+    digests = {"".join(f"{load_embedder(f'baseline/random-vit@seed={seed}').recipe()['weights']}\n" for seed in (0, 1))}
     units = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}  # this process has what there is
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | units, capture_output=True, text=True, check=True
     )
-    told.add(done.stdout)
-    assert len(told) == 1
-    assert len(set(told.pop().split())) == 2
+    digests.add(done.stdout)
+    assert len(digests) == 1
+    assert len(set(digests.pop().split())) == 2
     one_bit_off = init_vit(0)
     with torch.no_grad():
         for parameter in one_bit_off.parameters():
