@@ -25,6 +25,9 @@ class Some(Corpus):
     def load(self, image_id: str) -> np.ndarray:
         return self._corpus.load(image_id)
 
+    def first(self, count: int) -> Some:
+        return Some(self._corpus, self.rows[:count])
+
 
 class Drawn(Corpus):
     """Pictures of stripes whose color and direction are their label; split into pretrain, train and val."""

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from probing_core.pretraining.recipe import load_recipe, recipe_names
 from probing_core.pretraining.run import OBJECTIVES, build
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.store import TEMPORARY
+from tests.pretraining.conftest import Drawn
 
 pytestmark = pytest.mark.slow
 
@@ -44,31 +47,48 @@ class Stop(Progress):
             raise KeyboardInterrupt
 
 
+@pytest.fixture(scope="module")
+def eight() -> Drawn:
+    """As few drawn pictures as a training takes."""
+    return Drawn(per_split=8)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(eight, tmp_path_factory) -> Callable[[str], Path]:
+    """The folder of four steps of a recipe on ``eight`` that nothing stopped."""
+
+    @cache
+    def train(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name)
+        pretrain(name, eight, folder, steps=4)
+        return folder
+
+    return train
+
+
 def outcome(folder: Path) -> tuple[str, bytes]:
     return (folder / "log.jsonl").read_text(), (folder / "encoder.safetensors").read_bytes()
 
 
 @pytest.mark.usefixtures("_save_often")
 @pytest.mark.parametrize("name", PLAIN)
-def test_same_seed_same_losses_even_after_a_stop(name: str, drawn, tmp_path: Path) -> None:
-    eight = type(drawn)(per_split=8)
-    pretrain(name, eight, tmp_path / "a", steps=4)
+def test_same_seed_same_losses_even_after_a_stop(name: str, eight, undisturbed, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        pretrain(name, eight, tmp_path / "b", steps=4, progress=Stop(3))
-    assert len(read_log(tmp_path / "b")) == 3
-    pretrain(name, eight, tmp_path / "b", steps=4)
-    assert outcome(tmp_path / "a") == outcome(tmp_path / "b")
-    assert [line["step"] for line in read_log(tmp_path / "a")] == [0, 1, 2, 3]
+        pretrain(name, eight, tmp_path, steps=4, progress=Stop(3))
+    assert len(read_log(tmp_path)) == 3
+    pretrain(name, eight, tmp_path, steps=4)
+    assert outcome(undisturbed(name)) == outcome(tmp_path)
+    assert [line["step"] for line in read_log(undisturbed(name))] == [0, 1, 2, 3]
 
 
-def test_another_seed_gives_other_losses(drawn, tmp_path: Path) -> None:
+def test_another_seed_gives_other_losses(eight, tmp_path: Path) -> None:
     for seed in (0, 1):
-        pretrain("supervised", drawn, tmp_path / str(seed), seed=seed, steps=1)
+        pretrain("supervised", eight, tmp_path / str(seed), seed=seed, steps=1)
     assert read_log(tmp_path / "0")[0]["loss"] != read_log(tmp_path / "1")[0]["loss"]
 
 
 @pytest.mark.usefixtures("_save_often")
-def test_a_killed_training_goes_on(drawn, tmp_path: Path) -> None:
+def test_a_killed_training_goes_on(eight, undisturbed, tmp_path: Path) -> None:
     """CAN has everything that could be lost: noise, masks, views, batch statistics, the optimizer's moments."""
     script = f"""
 import os, signal
@@ -91,25 +111,23 @@ pretrain("can", Drawn(per_split=8), Path({str(tmp_path / "killed")!r}), steps=4,
     (tmp_path / "killed" / f"checkpoint.pt{TEMPORARY}").write_bytes(b"half")
     with (tmp_path / "killed" / "log.jsonl").open("a") as log:
         log.write('{"step": 3, "lo')
-    eight = type(drawn)(per_split=8)
     pretrain("can", eight, tmp_path / "killed", steps=4)
-    pretrain("can", eight, tmp_path / "whole", steps=4)
-    assert outcome(tmp_path / "whole") == outcome(tmp_path / "killed")
+    assert outcome(undisturbed("can")) == outcome(tmp_path / "killed")
 
 
-def test_a_finished_training_is_not_done_again(drawn, tmp_path: Path) -> None:
-    pretrain("supervised", drawn, tmp_path, steps=2)
+def test_a_finished_training_is_not_done_again(eight, tmp_path: Path) -> None:
+    pretrain("supervised", eight, tmp_path, steps=2)
     before = outcome(tmp_path)
-    pretrain("supervised", drawn, tmp_path, steps=2, progress=Stop(1))
+    pretrain("supervised", eight, tmp_path, steps=2, progress=Stop(1))
     assert outcome(tmp_path) == before
 
 
-def test_another_training_is_refused_in_the_same_folder(drawn, tmp_path: Path) -> None:
-    pretrain("supervised", drawn, tmp_path, steps=1)
+def test_another_training_is_refused_in_the_same_folder(eight, tmp_path: Path) -> None:
+    pretrain("supervised", eight, tmp_path, steps=1)
     with pytest.raises(BadConfig, match="differs in steps"):
-        pretrain("supervised", drawn, tmp_path, steps=2)
+        pretrain("supervised", eight, tmp_path, steps=2)
     with pytest.raises(BadConfig, match="recipe"):
-        pretrain("mae", drawn, tmp_path, steps=1)
+        pretrain("mae", eight, tmp_path, steps=1)
 
 
 def test_bad_input_is_told(drawn, tmp_path: Path) -> None:
@@ -119,9 +137,9 @@ def test_bad_input_is_told(drawn, tmp_path: Path) -> None:
         pretrain("mae", drawn, tmp_path, steps=0)
 
 
-def test_a_loss_that_is_not_finite_stops_the_training(drawn, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_training(eight, tmp_path: Path) -> None:
     recipe = load_recipe("supervised")
-    pictures = gather(drawn, tmp_path, SILENT)
+    pictures = gather(eight, tmp_path, SILENT)
     objective = build(recipe, pictures.rows, 0)
     with torch.no_grad():
         objective.head.weight.fill_(float("nan"))
@@ -130,7 +148,9 @@ def test_a_loss_that_is_not_finite_stops_the_training(drawn, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("_save_often")
-def test_a_full_disk_is_one_sentence_and_the_training_goes_on_from_what_was_complete(drawn, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_sentence_and_the_training_goes_on_from_what_was_complete(
+    eight, undisturbed, tmp_path: Path
+) -> None:
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -144,12 +164,11 @@ def test_a_full_disk_is_one_sentence_and_the_training_goes_on_from_what_was_comp
             pytest.MonkeyPatch.context() as patch,
             pytest.raises(BadRun, match=f"{file}' could not be written: No space"),
         ):
-            pretrain("supervised", drawn, tmp_path / "full", steps=4, progress=Fill())
+            pretrain("supervised", eight, tmp_path / "full", steps=4, progress=Fill())
         assert not [path for path in (tmp_path / "full").iterdir() if path.name.endswith(TEMPORARY)]
-        gather(drawn, tmp_path / "full", SILENT)
-    pretrain("supervised", drawn, tmp_path / "full", steps=4)
-    pretrain("supervised", drawn, tmp_path / "whole", steps=4)
-    assert outcome(tmp_path / "full") == outcome(tmp_path / "whole")
+        gather(eight, tmp_path / "full", SILENT)
+    pretrain("supervised", eight, tmp_path / "full", steps=4)
+    assert outcome(tmp_path / "full") == outcome(undisturbed("supervised"))
 
 
 def test_only_the_pretrain_split_is_read(drawn, tmp_path: Path) -> None:
@@ -187,8 +206,9 @@ def test_schedule_rises_then_falls() -> None:
 
 
 def flops_of(name: str, sixteen, pictures) -> float:
+    """Of one picture, in a batch of eight."""
     objective = build(load_recipe(name), sixteen.rows, 0)
-    return count_flops(objective, (pictures, torch.arange(16))) / 16
+    return count_flops(objective, (pictures[:8], torch.arange(8))) / 8
 
 
 def test_flops_are_those_of_the_formula(sixteen, pictures) -> None:
@@ -210,28 +230,29 @@ def test_two_views_cost_twice_and_masks_save(sixteen, pictures) -> None:
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_without_steps_the_budget_decides(name: str, sixteen, pictures, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(loop, "FLOP_BUDGET", 2.4 * 16 * flops_of(name, sixteen, pictures))
-    pretrain(name, sixteen, tmp_path)
+    monkeypatch.setattr(loop, "FLOP_BUDGET", 2.4 * 8 * flops_of(name, sixteen, pictures))
+    pretrain(name, sixteen.first(8), tmp_path)
     facts = read_facts(tmp_path)
     assert facts.steps == 2
-    assert facts.images_seen == 32
+    assert facts.images_seen == 16
 
 
-# Steps of the overfit, and the share of the starting loss below which it must end. A loss that does not fall, or
-# falls only by the part that a constant prediction explains, stays above.
+# Pictures and steps of the overfit, and the share of the starting loss below which it must end. A loss that does not
+# fall, or falls only by the part that a constant prediction explains, stays above: in the masked objectives, encoders
+# that told nothing of the picture ended at 0.73 (MAE) and 0.80 (CAN).
 OVERFIT = {
-    "supervised": (10, 0.8),
-    "mae": (40, 0.8),
-    "simclr": (25, 0.8),
-    "can": (56, 0.8),
-    "clip": (15, 0.8),
-    "align": (20, 0.8),
+    "supervised": (8, 8, 0.8),
+    "mae": (8, 32, 0.69),
+    "simclr": (16, 25, 0.8),
+    "can": (8, 40, 0.76),
+    "clip": (8, 12, 0.8),
+    "align": (8, 24, 0.8),
 }
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_sixteen_pictures_are_learned(name: str, sixteen, tmp_path: Path) -> None:
-    steps, share = OVERFIT[name]
-    pretrain(name, sixteen, tmp_path, steps=steps)
+def test_few_pictures_are_learned(name: str, sixteen, tmp_path: Path) -> None:
+    count, steps, share = OVERFIT[name]
+    pretrain(name, sixteen.first(count), tmp_path, steps=steps)
     losses = [line["loss"] for line in read_log(tmp_path)]
     assert np.mean(losses[-8:]) < share * np.mean(losses[:3])
