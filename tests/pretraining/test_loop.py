@@ -243,7 +243,7 @@ def test_without_steps_the_budget_decides(name: str, sixteen, pictures, tmp_path
 OVERFIT = {
     "supervised": (8, 8, 0.8),
     "mae": (8, 32, 0.69),
-    "simclr": (16, 25, 0.8),
+    "simclr": (16, 20, 0.8),
     "can": (8, 40, 0.76),
     "clip": (8, 12, 0.8),
     "align": (8, 24, 0.8),

@@ -39,12 +39,13 @@ def _few_transforms(monkeypatch) -> None:
 
 def test_published_files_are_of_the_training_and_the_same_again(drawn, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(specs, "data_dir", lambda: tmp_path / "data")
+    eight = type(drawn)(per_split=8)
     trainings = [tmp_path / "clip", tmp_path / "can"]
     with pytest.raises(BadRun, match="no finished training"):
-        publish(trainings, drawn)
+        publish(trainings, eight)
     for training in trainings:
-        pretrain(training.name, drawn, training, steps=2)
-    gates = publish(trainings, drawn)
+        pretrain(training.name, eight, training, steps=2)
+    gates = publish(trainings, eight)
     assert list(gates) == ["clip", "can"]
     cards = {}
     for name, gate in gates.items():
@@ -56,17 +57,17 @@ def test_published_files_are_of_the_training_and_the_same_again(drawn, tmp_path:
         assert f"{100 * gate.fine.trained.value:.1f} % ({100 * gate.fine.trained.low:.1f}" in cards[name]
         assert cards[name].count("**passed**") == gate.content_passed + gate.fine.passed
         assert PATCH_STEM.description in cards[name]
-        assert "32 pictures seen, 2 times each" in cards[name]
+        assert "16 pictures seen, 2 times each" in cards[name]
     assert "noise term ended at" in cards["can"]
     assert "noise term" not in cards["clip"]
-    assert publish(trainings[:1], drawn) == {"clip": gates["clip"]}
+    assert publish(trainings[:1], eight) == {"clip": gates["clip"]}
     assert (tmp_path / "data/zoo/next/clip.md").read_text() == cards["clip"]
     assert not (tmp_path / "data/zoo/clip.safetensors").exists()
     for name in ("training.json", "log.jsonl"):
         whole = (trainings[0] / name).read_bytes()
         (trainings[0] / name).write_bytes(whole[:-9])
         with pytest.raises(BadRun, match=f"{name}' cannot be read as a file of a training"):
-            publish(trainings[:1], drawn)
+            publish(trainings[:1], eight)
         (trainings[0] / name).write_bytes(whole)
 
 
