@@ -43,6 +43,24 @@ def assert_alike(one, other) -> None:
     assert (np.abs(one - other).max(1) <= 1e-5 * np.linalg.norm(other, axis=1)).all()
 
 
+def few_blocks(patch) -> None:
+    """torchvision makes its ResNets and ViTs under their own names, but of few and narrow blocks: drawing the weights
+    of large ones takes longer than what is tested."""
+    from torchvision.models import resnet, vision_transformer
+
+    residual, transformer = resnet.ResNet, vision_transformer.VisionTransformer
+
+    def small_resnet(block, layers, **settings):
+        narrow = {"width_per_group": 16} if block is resnet.Bottleneck else {}  # the basic block has one width
+        return residual(block, [1] * len(layers), **settings, **narrow)
+
+    def small_vit(**settings):
+        return transformer(**settings | {"num_layers": 2, "num_heads": 3, "hidden_dim": 96, "mlp_dim": 192})
+
+    patch.setattr(resnet, "ResNet", small_resnet)
+    patch.setattr(vision_transformer, "VisionTransformer", small_vit)
+
+
 def call(function, batch) -> np.ndarray:
     """``function`` on ``batch`` (N, 3, H, W) as `NetworkEmbedder` calls it: channels last, no gradients, one core."""
     import torch

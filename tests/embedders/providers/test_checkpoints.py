@@ -8,14 +8,15 @@ import torch
 
 from probing_core.embedders import load_embedder
 from probing_core.errors import ModelUnavailable, UnknownName
-from tests.embedders.made import call, in_pytorch, outputs_of, pictures, pillow, spoil
+from tests.embedders.made import call, few_blocks, in_pytorch, outputs_of, pictures, pillow, spoil
 
 pytestmark = pytest.mark.slow
 
 
-def test_simclr_is_resnet50_on_plain_values(tmp_path):
+def test_simclr_is_resnet50_on_plain_values(tmp_path, monkeypatch):
     import torchvision
 
+    few_blocks(monkeypatch)
     torch.manual_seed(0)
     model = torchvision.models.resnet50(weights=None).eval()
     torch.save({"state_dict": model.state_dict()}, tmp_path / "resnet50-1x.pth")

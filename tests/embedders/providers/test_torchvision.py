@@ -8,9 +8,14 @@ import torch
 
 from probing_core.embedders import load_embedder
 from probing_core.errors import ModelUnavailable, UnknownName
-from tests.embedders.made import call, in_pytorch, outputs_of, pictures, pillow, spoil
+from tests.embedders.made import call, few_blocks, in_pytorch, outputs_of, pictures, pillow, spoil
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _few_blocks(monkeypatch):
+    few_blocks(monkeypatch)
 
 
 @pytest.mark.parametrize("model", ["resnet18", "squeezenet1_1", "mobilenet_v3_small"])
