@@ -52,7 +52,7 @@ def few_blocks(patch) -> None:
 
     def small_resnet(block, layers, **settings):
         narrow = {"width_per_group": 16} if block is resnet.Bottleneck else {}  # the basic block has one width
-        return residual(block, [1] * len(layers), **settings, **narrow)
+        return residual(block, [max(1, count // 3) for count in layers], **settings, **narrow)
 
     def small_vit(**settings):
         return transformer(**settings | {"num_layers": 2, "num_heads": 3, "hidden_dim": 96, "mlp_dim": 192})
