@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 TIMM = (
-    *("resnet10t", "mobilenetv3_small_100", "mixer_s32_224"),
-    *("test_vit", "test_convnext", "test_resnet", "test_byobnet", "test_efficientnet"),
+    *("mixer_s32_224", "test_vit", "test_vit2", "test_convnext"),
+    *("test_resnet", "test_mambaout", "test_byobnet", "test_efficientnet"),
 )
 TORCHVISION = ("shufflenet_v2_x0_5", "squeezenet1_1", "mnasnet0_5")
 WIDTHS = (640, 768, 704, 832)
@@ -59,11 +59,11 @@ sizes.clear()
 gc.collect()
 gc.freeze()  # what is there by now is of libraries: `close` need not look through it forty times
 memory = [psutil.Process().memory_info().rss]
-for _ in range(2):
-    for name in names:
+for part in ([name for name in names if name not in warm], names):
+    for name in part:
         once(name)
     memory.append(psutil.Process().memory_info().rss)
-print(json.dumps([memory, sum(sizes) / 2]))
+print(json.dumps([memory, sum(sizes[-len(names):])]))
 """
 
 
@@ -118,14 +118,14 @@ def test_twenty_different_models_one_after_another_leave_memory_where_it_was(nam
     assert len(set(names)) == 20
     providers = {name.split(":")[0].split("@")[0]: name for name in names}
     assert len(providers) >= 5
-    # What a library keeps for itself at first use is no model: one of each is loaded before.
+    # What a library keeps for itself at first use is no model: one of each is loaded before, and left out at first.
     task = json.dumps([[*providers.values()], names])
     done = subprocess.run([sys.executable, "-c", SCRIPT, task], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (before, after, again), size = json.loads(done.stdout.splitlines()[-1])
     assert size > 0.2 * before  # models that were kept would be seen
     # The first time, oneDNN and OpenVINO keep the code that they made for the shapes of new networks: about 40 MiB.
-    # Then -1 to 8 MiB in three tries; a tenth of the size is 36.
+    # Then -1 to 8 MiB in three tries; a tenth of the size is 34.
     assert after - before < 0.4 * size, f"{before / 2**20:.0f} MiB before, {after / 2**20:.0f} MiB after"
     assert again - after < 0.1 * size, f"{after / 2**20:.0f} MiB before, {again / 2**20:.0f} MiB after the same again"
 
