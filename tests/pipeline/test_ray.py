@@ -16,7 +16,9 @@ import psutil
 import pytest
 
 from probing_core.cli import main
-from probing_core.runs.layout import JOURNAL, MANIFEST, PROGRESS
+from probing_core.runs.layout import IMAGES, JOURNAL, MANIFEST, PROGRESS, RECIPE
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import SamplePlan
 from probing_core.runs.shards import embeddings_files
 from probing_core.runs.store import Store
 from tests.forked import begin
@@ -39,7 +41,8 @@ def cluster() -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    needless = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2} | needless)
     yield started.address
     started.shutdown()
 
@@ -50,11 +53,12 @@ NO_NETWORK = "baseline/pixels,baseline/handcrafted"
 
 
 def command(out: Path, scenes: Path, *further: str, models: str = NO_NETWORK) -> list[str]:
-    """Arguments: four units of two models. The recipe asks for one thread, as tests do, so that two cores are two
-    workers."""
+    """Arguments: four units of two models, three where one is a network. The recipe asks for one thread, as tests do,
+    so that two cores are two workers."""
     transforms = "brighten,contrast,gaussian-blur,hue-shift"
     asked = ["--corpus", f"folder:{scenes}", "--view", "32", "--transforms", transforms, "--models", models]
-    return ["embed", "--run", str(out), *asked, "--repetitions", "40", "--device", "cpu", *further]
+    repetitions = "29" if models == NO_NETWORK else "22"
+    return ["embed", "--run", str(out), *asked, "--repetitions", repetitions, "--device", "cpu", *further]
 
 
 def finish(words: list[str]) -> None:
@@ -64,13 +68,14 @@ def finish(words: list[str]) -> None:
 @pytest.fixture(scope="module")
 def local(tmp_path_factory, few_scenes) -> dict[str, bytes]:
     """What one process makes."""
-    return made_by_one(tmp_path_factory.mktemp("local") / "run", few_scenes, NO_NETWORK)
+    return made_by_one(tmp_path_factory.mktemp("local") / "run", few_scenes, NO_NETWORK, units=4)
 
 
-def made_by_one(out: Path, scenes: Path, models: str) -> dict[str, bytes]:
+def made_by_one(out: Path, scenes: Path, models: str, units: int) -> dict[str, bytes]:
     finish(command(out, scenes, models=models))
-    assert len(Store(out).read_table("samples.parquet")) > 3 * 512
-    assert len(embeddings_files(Store(out), "baseline/pixels")) == 1
+    store = Store(out)
+    assert len(SamplePlan(Recipe.from_toml(store.read_toml(RECIPE)), store.read_table(IMAGES)).units) == units
+    assert len(embeddings_files(store, "baseline/pixels")) == 1
     return content(out)
 
 
@@ -83,7 +88,7 @@ def entered(out: Path) -> int:
     return sum((out / name).stat().st_size for name in (JOURNAL, MANIFEST) if (out / name).exists())
 
 
-def wait_for(condition, driver) -> bool:
+def wait_for(condition, driver, every_s: float = 0.02) -> bool:
     """Whether it came true before the driver ended."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -91,7 +96,7 @@ def wait_for(condition, driver) -> bool:
             return True
         if driver.poll() is not None:
             return False
-        time.sleep(0.02)
+        time.sleep(every_s)
     pytest.fail("it took too long")
 
 
@@ -100,18 +105,23 @@ def workers() -> list[psutil.Process]:
     return [process for process in named if process.info["cmdline"][0].startswith("ray::RemoteWorker")]
 
 
-def test_two_workers_give_the_bytes_of_one_process(local, few_scenes, cluster, tmp_path):
-    out = tmp_path / "run"
-    driver = begin(command(out, few_scenes, "--engine", "ray", "--address", cluster), heard=False)
-    assert wait_for(lambda: len(workers()) == 2, driver)
+def two_work(driver) -> bool:
+    """Whether two workers began before the driver ended. All processes are looked through, so not all the time."""
+    return wait_for(lambda: len(workers()) == 2, driver, every_s=0.1)
+
+
+def test_two_workers_give_the_bytes_of_one_process(few_scenes, cluster, tmp_path):
+    local, out = made_by_one(tmp_path / "local", few_scenes, NETWORK, units=3), tmp_path / "run"
+    driver = begin(command(out, few_scenes, "--engine", "ray", "--address", cluster, models=NETWORK), heard=False)
+    assert two_work(driver)
     assert driver.wait(PATIENCE) == 0
     assert content(out) == local
 
 
-def test_two_workers_of_which_one_is_killed_give_the_bytes_of_one_process(few_scenes, cluster, tmp_path):
-    local, out = made_by_one(tmp_path / "local", few_scenes, NETWORK), tmp_path / "run"
-    driver = begin(command(out, few_scenes, "--engine", "ray", "--address", cluster, models=NETWORK), heard=False)
-    assert wait_for(lambda: len(workers()) == 2, driver)
+def test_two_workers_of_which_one_is_killed_give_the_bytes_of_one_process(local, few_scenes, cluster, tmp_path):
+    out = tmp_path / "run"
+    driver = begin(command(out, few_scenes, "--engine", "ray", "--address", cluster), heard=False)
+    assert two_work(driver)
     assert wait_for(lambda: "units/models" in journal(out), driver)
     workers()[0].kill()  # it is started again
     assert driver.wait(PATIENCE) == 0
@@ -142,7 +152,7 @@ def test_a_driver_that_is_killed_again_and_again_ends_with_the_same_bytes(local,
     assert Store(out).damage() == []
 
 
-def test_stopped_as_pages_do_it_the_cluster_that_was_started_ends_too(local, few_scenes, cluster, tmp_path):
+def test_stopped_as_pages_do_it_the_cluster_that_was_started_ends_too(local, few_scenes, tmp_path):
     out = tmp_path / "run"
     words = command(out, few_scenes, "--engine", "ray")
     as_pages_start_it = [sys.executable, "-m", "probing_core.cli.worker", *words]
@@ -154,7 +164,7 @@ def test_stopped_as_pages_do_it_the_cluster_that_was_started_ends_too(local, few
     driver.wait(PATIENCE)
     assert json.loads((out / PROGRESS).read_text())["state"] == "cancelled"
     assert not psutil.wait_procs(started, timeout=PATIENCE)[1]
-    finish([*words, "--address", cluster])
+    finish(command(out, few_scenes))  # one process goes on with what workers began
     assert content(out) == local
 
 
