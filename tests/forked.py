@@ -26,15 +26,19 @@ LIBRARIES = [
 """Modules that take seconds to load, and start nothing that would not survive a fork."""
 
 
-def begin(arguments: Sequence[str], heard: bool = True) -> Forked | subprocess.Popen[str]:
-    """Starts ``probing ARGUMENTS``; on Linux in the environment and folder of the first call in this process.
+def begin(
+    arguments: Sequence[str], heard: bool = True, libraries: Sequence[str] = LIBRARIES
+) -> Forked | subprocess.Popen[str]:
+    """Starts ``probing ARGUMENTS``; on Linux in the environment and folder, and with the libraries, of the first call
+    in this process.
 
     Args:
         heard: whether ``stderr`` is read, which must then happen: else the process waits. Otherwise it goes where that
             of the tests does.
+        libraries: modules that it finds in memory.
     """
     if sys.platform == "linux":
-        return Forked(arguments, heard)
+        return Forked(arguments, heard, libraries)
     command = [sys.executable, "-m", "probing_core.cli", *arguments]  # elsewhere, these libraries survive no fork
     return subprocess.Popen(command, stderr=subprocess.PIPE if heard else None, text=True)
 
@@ -42,9 +46,9 @@ def begin(arguments: Sequence[str], heard: bool = True) -> Forked | subprocess.P
 class Forked:
     """What `begin` has started, as `subprocess.Popen` with ``text=True``."""
 
-    def __init__(self, arguments: Sequence[str], heard: bool) -> None:
+    def __init__(self, arguments: Sequence[str], heard: bool, libraries: Sequence[str]) -> None:
         server = multiprocessing.get_context("forkserver")
-        server.set_forkserver_preload(LIBRARIES)
+        server.set_forkserver_preload(list(libraries))
         read, write = os.pipe()
         self.stderr = open(read, encoding="utf-8")  # noqa: SIM115
         with Connection(write, readable=False) as writer:
