@@ -119,7 +119,7 @@ def copy(tmp_path_factory) -> Path:
     """The packages with the additions."""
     root = tmp_path_factory.mktemp("copy")
     for package in ("probing_core", "dashboard"):
-        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, root / package)  # what is compiled, too
     append(root / "probing_core" / "transforms" / "bank" / "tone.py", TRANSFORM)
     append(root / "probing_core" / "measures" / "classification.py", MEASURE)
     (root / "probing_core" / "embedders" / "providers" / "mine.py").write_text(PROVIDER)

@@ -24,7 +24,8 @@ def contents(store: Store) -> dict[str, bytes]:
 
 
 def test_a_run_from_a_server_that_fails_is_the_run_from_disk(tmp_path, few_scenes, monkeypatch):
-    options = replace(OPTIONS, models=("baseline/handcrafted",), corpus=f"folder:{few_scenes}")
+    few = ("identity", "brighten", "gaussian-blur")
+    options = replace(OPTIONS, models=("baseline/handcrafted",), transforms=few, corpus=f"folder:{few_scenes}")
     run(tmp_path / "disk", options, COMPUTING)
     with s3_server() as server:
         server.upload(few_scenes, "few")

@@ -18,7 +18,7 @@ from probing_core.runs.layout import fusion_path, novelty_path, probe_path
 from probing_core.runs.models import FIRST_ZOO_COMMIT
 from probing_core.runs.store import Store
 from tests.conftest import scene
-from tests.pipeline.test_stages import few_run, split_run  # noqa: F401 - fixtures
+from tests.pipeline.test_stages import _few_pixels, few_run, split_run  # noqa: F401 - fixtures
 from tests.runs.test_samples import make_all
 
 pytestmark = pytest.mark.slow

@@ -93,22 +93,22 @@ def test_what_a_study_read_is_its_key_and_models_join(tmp_path, monkeypatch):
 
 def test_killed_between_two_studies_it_goes_on(studied, tmp_path, monkeypatch):
     store, recipe = made_store(tmp_path / "run", monkeypatch)
-    at = len(STUDIES) // 2
+    middle = len(STUDIES) // 2
+    before, at, after = three = STUDIES[middle - 1 : middle + 2]
 
     def killed(data):
         raise KeyboardInterrupt
 
-    stopped = tuple(replace(s, make=killed) if i == at else s for i, s in enumerate(STUDIES))
-    monkeypatch.setattr(studies, "STUDIES", stopped)
+    monkeypatch.setattr(studies, "STUDIES", (before, replace(at, make=killed), after))
     with pytest.raises(KeyboardInterrupt):
         study(store, recipe, SILENT)
-    monkeypatch.setattr(studies, "STUDIES", STUDIES)
+    monkeypatch.setattr(studies, "STUDIES", three)
     again = Store(store.root)
-    assert again.has(study_path(WIDE, STUDIES[at - 1].name))
+    assert again.has(study_path(WIDE, before.name))
     study(again, recipe, SILENT)
-    whole = studied[0]
-    assert again.names("tables/") == whole.names("tables/")
-    assert all(again.read_bytes(name) == whole.read_bytes(name) for name in whole.names("tables/"))
+    whole, tables = studied[0], again.names("tables/")
+    assert tables == sorted(f"tables/{name}.parquet" for name in ("cka", *(s.name for s in three)))
+    assert all(again.read_bytes(name) == whole.read_bytes(name) for name in tables)
 
 
 def test_a_run_under_probes_of_another_gets_what_needs_no_training(tmp_path, monkeypatch):
