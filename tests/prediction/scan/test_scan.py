@@ -28,6 +28,7 @@ from probing_core.prediction.score import turned_gray
 from probing_core.prediction.tiles import cut
 from probing_core.transforms import resolve
 from tests.conftest import scene
+from tests.pipeline.test_stages import _few_pixels  # noqa: F401 - a fixture
 
 CHUNK = 16  # so that a hundred files make several
 
