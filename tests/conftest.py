@@ -85,12 +85,18 @@ def two_threads() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A headless browser, one for all tests of this process; a test, or a file, opens a context of its own."""
-    from tests.dashboard.browser import browser
+def tab(tmp_path_factory) -> Iterator[Any]:
+    """A headless browser's tab (see `tests.dashboard.browser.Tab`), one for all tests of this process."""
+    from tests.dashboard.browser import Tab, window
 
-    with browser() as started:
-        yield started
+    with window(tmp_path_factory.mktemp("profile")) as context:
+        yield Tab(context)
+
+
+@pytest.fixture(scope="session")
+def chromium(tab) -> Any:
+    """The browser itself, for tests that need contexts of their own."""
+    return tab.context.browser
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """A served dashboard and a headless Chromium, for tests and screenshots.
 
-Tests take both from the fixtures ``serve`` and ``chromium``, one of each for all tests of a process.
+Tests take both from the fixtures ``server`` and ``tab``, one of each for all tests of a process: to start them, and
+to compile scripts for every tab anew, takes longer than most else.
 """
 
 from __future__ import annotations
@@ -41,8 +42,11 @@ FLAGS = [
     "--disable-sync",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
 """Headless, without a network, with a camera that shows a test picture."""
+
+WINDOW = {"width": 1280, "height": 900}
 
 WAIT_MS = 120_000
 POLL_MS = 50
@@ -130,18 +134,45 @@ def browser(flags: Sequence[str] = ()) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def remembering(chromium: Any, folder: Path, **settings: Any) -> Iterator[Any]:
-    """A context with a profile in ``folder``, whose pages share what the browser has compiled: in those of
-    ``new_context``, each compiles every script anew, which takes longer than most else."""
-    wide = {"viewport": {"width": 1280, "height": 900}}
-    context = chromium.browser_type.launch_persistent_context(
-        folder, executable_path=CHROMIUM or None, args=FLAGS, timeout=WAIT_MS, **wide | settings
-    )
-    try:
+def window(profile: Path) -> Iterator[Any]:
+    """A context of headless Chromium that keeps in the folder ``profile`` what it has compiled.
+
+    Contexts of its ``browser`` begin with nothing: there, a page takes three times as long.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=CHROMIUM or None, args=FLAGS, timeout=WAIT_MS, viewport=WINDOW
+        )
         context.set_default_timeout(WAIT_MS)
         yield context
-    finally:
         context.close()
+
+
+class Tab:
+    """The tab of a window, for one visitor after another: a page in a new one takes twice as long."""
+
+    def __init__(self, context: Any) -> None:
+        self.context = context
+        self.page = context.pages[0]
+        self.complaints = complaints_of(self.page)
+
+    @contextlib.contextmanager
+    def visitor(self) -> Iterator[tuple[Any, list[str]]]:
+        """The page, without anything that is left of an earlier visitor, and what it complains about meanwhile."""
+        assert self.page.url == "about:blank", "one visitor at a time"
+        self.page.set_viewport_size(WINDOW)
+        self.page.emulate_media(color_scheme="light", media="screen")
+        self.page.mouse.move(0, 0)
+        self.complaints.clear()
+        try:
+            yield self.page, self.complaints
+        finally:
+            self.page.unroute_all(behavior="ignoreErrors")
+            self.page.goto("about:blank")  # nothing goes on beside other tests
+            self.context.clear_permissions()
+            self.context.set_storage_state({"cookies": [], "origins": []})
 
 
 def settle(page: Any) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,6 +35,9 @@ ADDRESSED_OTHERWISE = ("Try your images", "New run")
 """Pages whose address is not the name of their file: `AppTest` finds them after another page alone."""
 
 
+LATER = ("detecting", "demo", "large")
+
+
 @pytest.fixture(scope="session")
 def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(tmp_path_factory.mktemp("runs") / "made")
@@ -55,10 +56,15 @@ def shipped_run(made_run: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def serve() -> Iterator[Callable[[Path], str]]:
-    """``serve(DIR)`` is the address of a dashboard over that run, one for all tests of this process."""
-    with ExitStack() as servers:
-        yield cache(lambda run: servers.enter_context(served(["--run", str(run)])))
+def server(made_run: Path) -> Iterator[str]:
+    """The address of a dashboard, one for all tests of this process.
+
+    It shows the made run, or what ``?run=NAME`` names: the reference run, and what a test makes beside the made run
+    under one of the names `LATER`.
+    """
+    runs = [made_run, *(made_run.parent / name for name in LATER)]
+    with served([word for run in runs for word in ("--run", str(run))]) as address:
+        yield address
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ PAGES = {"methods": "Methods and data", "transformations": "Transformations", "t
 
 
 @pytest.fixture(scope="module")
-def address(made_run, serve) -> str:
-    return serve(made_run)
+def address(server) -> str:
+    return server
 
 
 def is_one_sentence(text: str) -> bool:

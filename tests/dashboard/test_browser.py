@@ -8,7 +8,7 @@ import pytest
 
 from probing_core.images import encode_png
 from probing_core.results import Run, tell_apart
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
+from tests.dashboard.browser import IN_BROWSER, settle
 from tests.dashboard.drawing import listened
 from tests.made_run import MODELS
 
@@ -16,15 +16,11 @@ pytestmark = IN_BROWSER
 
 
 @pytest.fixture(scope="module")
-def visit(made_run, serve, chromium):
+def visit(server, tab):
     """A page of the browser on the served dashboard, and what its console complained about."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(WAIT_MS)
-    page = context.new_page()
-    complaints = complaints_of(page)
-    page.goto(serve(made_run))
-    yield page, complaints
-    context.close()
+    with tab.visitor() as (page, complaints):
+        page.goto(server)
+        yield page, complaints
 
 
 TITLES = {"Overview": "What does your image embedding know?"}
@@ -34,6 +30,13 @@ def go(page, name: str) -> None:
     page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
     page.get_by_role("heading", name=TITLES.get(name, name), exact=True, level=1).wait_for()
     settle(page)
+
+
+def open_as_receiver(page, link: str) -> None:
+    """As somebody whom the dashboard does not know."""
+    page.goto("about:blank")
+    page.context.clear_cookies()
+    page.goto(link)
 
 
 def choose(page, label: str, option: str) -> None:
@@ -102,13 +105,8 @@ def test_journey(visit, tmp_path):
     assert "selected=" in page.url
 
     # The same link shows the same to whoever receives it.
-    link = page.url
-    receiver = page.context.browser.new_context()
-    other = receiver.new_page()
-    other.set_default_timeout(WAIT_MS)
-    other.goto(link)
-    other.get_by_role("heading", name="1 of 512 samples").wait_for(timeout=WAIT_MS)
-    receiver.close()
+    open_as_receiver(page, page.url)
+    page.get_by_role("heading", name="1 of 512 samples").wait_for()
 
     # Upload a picture and read the predictions; a broken one gets its sentence and stops nothing.
     picture = np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8)
@@ -180,9 +178,6 @@ def test_what_is_unfolded_can_be_sent_and_a_page_is_two_steps_back(visit):
     recipes.click()
     page.wait_for_function("!location.search.includes('show-recipes')")
 
-    other = page.context.browser.new_page()
-    other.set_default_timeout(WAIT_MS)
-    other.goto(link)
-    other.locator(".st-key-show-recipes").get_by_text("baseline/pixels", exact=True).wait_for()
-    other.close()
+    open_as_receiver(page, link)
+    inside.get_by_text("baseline/pixels", exact=True).wait_for()
     assert not complaints

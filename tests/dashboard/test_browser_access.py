@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from probing_core.paths import PASSWORD_FILE
 from tests.dashboard.accessibility import violations_of
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, served, settle
+from tests.dashboard.browser import IN_BROWSER, rest, served, settle
 
 pytestmark = IN_BROWSER
 
@@ -20,16 +22,20 @@ def shared(made_run, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
-def test_the_password_opens_what_is_locked(shared, chromium, theme, width):
-    context = chromium.new_context(color_scheme=theme, viewport={"width": width, "height": 900})
-    context.set_default_timeout(WAIT_MS)
-    page = context.new_page()
-    complaints = complaints_of(page)
+def test_the_password_opens_what_is_locked(shared, tab, theme, width):
+    with tab.visitor() as (page, complaints):
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": width, "height": 900})
+        look_enter_and_lock(shared, page, width)
+        assert not complaints
+
+
+def look_enter_and_lock(shared: str, page: Any, width: int) -> None:
     page.goto(f"{shared}/scan")
     page.get_by_text("Scanning a folder, or reading what a scan has found, needs the password").wait_for()
     page.goto(f"{shared}/new-run")
     page.get_by_text("Starting a run needs the password of this dashboard").wait_for()
-    settle(page)
+    rest(page)
     assert not page.get_by_role("button", name="Start").count()
     assert not page.get_by_role("button", name="Resume").count()
     assert not violations_of(page)[0]
@@ -50,5 +56,3 @@ def test_the_password_opens_what_is_locked(shared, chromium, theme, width):
         page.get_by_text("Starting a run needs the password of this dashboard").wait_for()
     page.reload()
     page.get_by_text("Starting a run needs the password of this dashboard").wait_for()
-    assert not complaints
-    context.close()

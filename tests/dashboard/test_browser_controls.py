@@ -12,7 +12,7 @@ import pytest
 from probing_core.images import encode_png, read_image
 from probing_core.paths import runs_dir
 from tests.conftest import scene
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, remembering, settle
+from tests.dashboard.browser import IN_BROWSER, WAIT_MS, settle
 
 pytestmark = IN_BROWSER
 
@@ -20,31 +20,20 @@ NAME = "made-by-a-browser-test"
 IMAGES = 48
 
 
-@pytest.fixture(scope="module")
-def context(chromium, tmp_path_factory):
-    with remembering(chromium, tmp_path_factory.mktemp("profile"), permissions=["camera"]) as context:
-        yield context
-
-
 @pytest.fixture
-def visit(made_run, serve, context):
-    """Opens an address of the dashboard without cookies; nothing may have complained when the test ends."""
-    address = serve(made_run)
-    context.clear_cookies()
-    page = context.new_page()
-    complaints = complaints_of(page)
+def visit(server, tab):
+    """Opens an address of the dashboard as a new visitor; nothing may have complained when the test ends."""
+    with tab.visitor() as (page, complaints):
 
-    def open_page(where: str):
-        page.goto(f"{address}/{where}")
-        page.get_by_role("heading", level=1).first.wait_for()
-        settle(page)
-        return page
+        def open_page(where: str):
+            page.goto(f"{server}/{where}")
+            page.get_by_role("heading", level=1).first.wait_for()
+            settle(page)
+            return page
 
-    yield open_page
-    exceptions = page.get_by_test_id("stException").count()
-    page.close()
-    assert exceptions == 0
-    assert complaints == []
+        yield open_page
+        assert page.get_by_test_id("stException").count() == 0
+        assert complaints == []
 
 
 def test_a_closed_tour_stays_away_from_the_next_visit_until_it_is_called(visit):
@@ -76,7 +65,8 @@ def test_a_chart_is_downloaded_as_data_and_as_a_picture(visit, tmp_path):
     assert min(height, width) > 600
 
 
-def test_a_picture_of_the_camera_is_predicted(visit):
+def test_a_picture_of_the_camera_is_predicted(visit, tab):
+    tab.context.grant_permissions(["camera"])
     page = visit("try")
     page.get_by_text("Use the camera").click()
     for _ in range(2):  # the camera shows something, which it begins to do twice

@@ -4,6 +4,7 @@ there, and a lasso collects them into the gallery."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from dashboard.data.point_cloud import point_cloud
 from probing_core.results import Run
 from tests.dashboard.accessibility import violations_of
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, remembering, settle
+from tests.dashboard.browser import IN_BROWSER, complaints_of, rest, settle
 from tests.dashboard.drawing import draw_on_points, lasso
 from tests.made_run import make_run
 
@@ -20,18 +21,24 @@ SAMPLES = "10,240"
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory, serve, chromium):
-    """The served dashboard over a made run of 10,240 samples, and a context of the browser."""
-    run = make_run(tmp_path_factory.mktemp("large") / "large", views=20, repetitions=2)
-    with remembering(chromium, tmp_path_factory.mktemp("profile")) as context:
-        yield serve(run), context, Run.open(run)
+def large(made_run):
+    """A made run of 10,240 samples."""
+    return Run.open(make_run(made_run.parent / "large", views=20, repetitions=2))
 
 
-def test_a_lasso_collects_points_into_the_gallery(large):
-    address, context, _ = large
-    page = context.new_page()
-    page.set_default_timeout(WAIT_MS)
-    page.goto(f"{address}/map?models=zoo/mae&color=group")
+@pytest.fixture
+def address(large, server):
+    return f"{server}/map?run={large.path.name}"
+
+
+@pytest.fixture
+def page(tab):
+    with tab.visitor() as (page, _):
+        yield page
+
+
+def test_a_lasso_collects_points_into_the_gallery(address, page):
+    page.goto(f"{address}&models=zoo/mae&color=group")
     page.get_by_text(f"{SAMPLES} of {SAMPLES} samples shown").wait_for()
     settle(page)
     lasso(page, "map")
@@ -48,13 +55,11 @@ def test_a_lasso_collects_points_into_the_gallery(large):
     assert page.get_by_test_id("stException").count() == 0
 
     # What was selected in one map is selected in another, and the receiver of the link sees the same.
-    link = page.url
-    page.close()
-    other = context.new_page()
-    other.set_default_timeout(WAIT_MS)
-    other.goto(link.replace("models=zoo%2Fmae", "models=baseline%2Fpixels"))
-    other.get_by_role("heading", name=heading_text(selected)).wait_for(timeout=WAIT_MS)
-    other.close()
+    link = page.url.replace("models=zoo%2Fmae", "models=baseline%2Fpixels")
+    assert link != page.url
+    page.goto("about:blank")
+    page.goto(link)
+    page.get_by_role("heading", name=heading_text(selected)).wait_for()
 
 
 def heading_text(selected: int) -> str:
@@ -87,11 +92,10 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
 
 
 def open_large(page, address, further=""):
-    page.set_default_timeout(WAIT_MS)
-    page.goto(f"{address}/map?models=zoo/mae,baseline/pixels&color=group{further}")
+    page.goto(f"{address}&models=zoo/mae,baseline/pixels&color=group{further}")
     page.get_by_text(f"{SAMPLES} of {SAMPLES} samples shown in each of 2 maps").wait_for()
     page.wait_for_selector('.probing-map[data-points="10240,10240"]')
-    settle(page)
+    rest(page)
 
 
 def expected_box(run, group: str, field) -> list[float]:
@@ -105,29 +109,36 @@ def expected_box(run, group: str, field) -> list[float]:
     return [(1 + edge) / 2 for edge in (*low, *high)]
 
 
+def box_once(page, right: Callable[[list[float]], bool]) -> list[float]:
+    """The edges of what is drawn on the first map once they are ``right``: it is drawn some time after a click."""
+    for _ in range(50):
+        box = page.evaluate(BOX, [0, 60])
+        if right(box):
+            break
+        page.wait_for_timeout(200)
+    return box
+
+
 @pytest.mark.parametrize("kind", ["webgl", "raster"])
-def test_every_point_of_a_large_map_is_drawn_where_it_is(large, kind):
-    address, context, run = large
-    page = context.new_page()
-    complaints = complaints_of(page)
+def test_every_point_of_a_large_map_is_drawn_where_it_is(address, page, tab, large, kind):
+    complaints = tab.complaints
     if kind == "raster":
+        page = tab.context.new_page()
         page.add_init_script(NO_WEBGL)
+        complaints = complaints_of(page)
     open_large(page, address)
     assert page.locator(".probing-map").get_attribute("data-drawn-with") == kind
     page.locator(".probing-map .legend button", has_text="blur").dblclick()  # alone
-    page.wait_for_timeout(1500)  # it is drawn again once the double-click is over
+    expected = pytest.approx(expected_box(large, "blur", page.locator(".probing-map .field").first), abs=0.02)
+    assert box_once(page, lambda box: box == expected) == expected
     pressed = page.locator('.probing-map .legend button[aria-pressed="true"]')
     assert pressed.all_inner_texts() == ["blur"]
-    drawn = page.evaluate(BOX, [0, 60])
-    expected = expected_box(run, "blur", page.locator(".probing-map .field").first)
-    assert drawn == pytest.approx(expected, abs=0.02)
     assert not complaints
-    page.close()
+    if kind == "raster":
+        page.close()
 
 
-def test_a_lasso_on_a_large_map_is_answered_by_the_server(large):
-    address, context, run = large
-    page = context.new_page()
+def test_a_lasso_on_a_large_map_is_answered_by_the_server(address, page, large):
     open_large(page, address)
     draw_on_points(page, "map")
     page.mouse.up()
@@ -137,22 +148,19 @@ def test_a_lasso_on_a_large_map_is_answered_by_the_server(large):
     selected = int(heading.inner_text().split()[0].replace(",", ""))
     box = page.locator(".probing-map .field").first.bounding_box()
     half = max(1.0, box["height"] / box["width"])
-    x, y = point_cloud(run, "zoo/mae", tuple(run.classes("group"))).points.T
+    x, y = point_cloud(large, "zoo/mae", tuple(large.classes("group"))).points.T
     inside = (abs(x) < half / 2 * box["width"] / box["height"]) & (abs(y) < half / 2)
     assert selected == pytest.approx(inside.sum(), rel=0.02)
     page.get_by_text(f"Pictures 1 to 24 of {selected:,}").wait_for()
     page.get_by_role("button", name="Clear", exact=True).click()
     page.get_by_text("Nothing is selected.").wait_for()
-    page.close()
 
 
-def test_a_large_map_shows_what_is_under_the_pointer_and_follows_keys(large):
-    address, context, run = large
-    page = context.new_page()
+def test_a_large_map_shows_what_is_under_the_pointer_and_follows_keys(address, page, large):
     open_large(page, address)
     field = page.locator(".probing-map .field").first
     field.scroll_into_view_if_needed()
-    cloud = point_cloud(run, "zoo/mae", tuple(run.classes("group")))
+    cloud = point_cloud(large, "zoo/mae", tuple(large.classes("group")))
     box = field.bounding_box()
     half = max(1.0, box["height"] / box["width"])
     x, y = cloud.points[100].tolist()
@@ -169,34 +177,28 @@ def test_a_large_map_shows_what_is_under_the_pointer_and_follows_keys(large):
     field.focus()
     for _ in range(3):
         page.keyboard.press("ArrowLeft")
-    page.wait_for_timeout(1500)
-    assert page.evaluate(BOX, [0, 60])[0] > before[0] + 0.1  # everything moves to the right
+    left = before[0] + 0.1
+    assert box_once(page, lambda box: box[0] > left)[0] > left  # everything moves to the right
     page.keyboard.press("0")
-    page.wait_for_timeout(1500)
-    assert page.evaluate(BOX, [0, 60]) == pytest.approx(before, abs=0.01)
-    page.close()
+    expected = pytest.approx(before, abs=0.01)
+    assert box_once(page, lambda box: box == expected) == expected
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_no_serious_violation_on_a_large_map(large, theme):
+def test_axe_finds_no_serious_violation_on_a_large_map(address, page, theme):
     """With a selection, arrows and a group that is hidden; in the dark, where only colors differ, of contrasts."""
-    address, context, _ = large
-    page = context.new_page()
     page.emulate_media(color_scheme=theme)
     open_large(page, address, "&selected=3.7.11&arrows=True")
     page.locator(".probing-map .legend button").first.click()
     page.wait_for_selector(".probing-map .legend button[aria-pressed=false]")
-    page.wait_for_timeout(500)
+    rest(page)
     violations, passes = violations_of(page, ["color-contrast"] if theme == "dark" else None)
-    page.close()
     assert violations == []
     assert passes >= (1 if theme == "dark" else 10)
 
 
-def test_a_large_map_is_used_with_the_keyboard_alone(large):
+def test_a_large_map_is_used_with_the_keyboard_alone(address, page):
     """Tools, fields and the legend are reached by Tab, have names, and do by Enter what a click does."""
-    address, context, _ = large
-    page = context.new_page()
     open_large(page, address)
     page.locator(".probing-map .tools button").first.focus()
     reached = []
@@ -212,4 +214,3 @@ def test_a_large_map_is_used_with_the_keyboard_alone(large):
     entry.focus()
     page.keyboard.press("Enter")
     assert entry.get_attribute("aria-pressed") == "false"
-    page.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
+from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, rest
 
 pytestmark = IN_BROWSER
 
@@ -23,26 +23,35 @@ COPIED = """async () => {
 }"""
 
 
+def open_view(page: Any, address: str) -> None:
+    page.goto(address)
+    page.get_by_role("heading", level=1).first.wait_for()
+    rest(page)
+
+
 @pytest.fixture
-def visit(made_run, serve, chromium) -> Iterator[Any]:
-    """``visit(VIEW, **CONTEXT)`` opens a page in a context of its own; nothing may have complained when a test ends."""
-    contexts, complaints = [], []
+def visit(server, tab) -> Iterator[Any]:
+    """``visit(VIEW)`` opens a page as a new visitor; nothing may have complained when a test ends."""
+    with tab.visitor() as (page, complaints):
 
-    def open_page(view: str, **settings: Any) -> Any:
-        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | settings)
-        contexts.append(context)
-        context.set_default_timeout(WAIT_MS)
-        page = context.new_page()
-        complaints.append(complaints_of(page))
-        page.goto(f"{serve(made_run)}/{view}")
-        page.get_by_role("heading", level=1).first.wait_for()
-        settle(page)
-        return page
+        def open_page(view: str) -> Any:
+            open_view(page, f"{server}/{view}")
+            return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not any(complaints)
+        yield open_page
+        assert not complaints
+
+
+@pytest.fixture
+def phone(chromium) -> Iterator[Any]:
+    """A page of a browser that is used with a finger; nothing may have complained when a test ends."""
+    context = chromium.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    complaints = complaints_of(page)
+    yield page
+    context.close()
+    assert not complaints
 
 
 def layout_of(page: Any, chart: str, field: str) -> Any:
@@ -50,8 +59,9 @@ def layout_of(page: Any, chart: str, field: str) -> Any:
     return page.evaluate(f"document.querySelector('.st-key-chart-{chart} .js-plotly-plot')._fullLayout.{field}")
 
 
-def test_a_phone_shows_the_finding_first_and_its_finger_scrolls(visit):
-    page = visit("", viewport=PHONE, has_touch=True, is_mobile=True)
+def test_a_phone_shows_the_finding_first_and_its_finger_scrolls(phone, server):
+    page = phone
+    open_view(page, server)
     found, chart = page.locator(".st-key-finding"), page.locator(".st-key-chart-leaderboard")
     assert "knows most about how a picture was changed" in found.inner_text()
     end = found.bounding_box()["y"] + found.bounding_box()["height"]
@@ -63,8 +73,9 @@ def test_a_phone_shows_the_finding_first_and_its_finger_scrolls(visit):
     page.get_by_role("heading", name="Map", exact=True, level=1).wait_for()
 
 
-def test_panels_stand_one_below_the_other_on_a_phone_and_side_by_side_when_it_is_wide(visit):
-    page = visit("map?models=zoo/mae,baseline/pixels&color=group", viewport=PHONE)
+def test_panels_stand_one_below_the_other_on_a_phone_and_side_by_side_when_it_is_wide(visit, tab):
+    tab.page.set_viewport_size(PHONE)
+    page = visit("map?models=zoo/mae,baseline/pixels&color=group")
     assert layout_of(page, "map", "xaxis2.domain") == [0, 1]
     upper, lower = layout_of(page, "map", "yaxis.domain"), layout_of(page, "map", "yaxis2.domain")
     assert lower[1] < upper[0]
@@ -78,8 +89,9 @@ def test_panels_stand_one_below_the_other_on_a_phone_and_side_by_side_when_it_is
     assert layout_of(page, "map", "height") < tall
 
 
-def test_a_chart_is_copied_by_keyboard_and_where_that_is_not_permitted_a_sentence_names_the_other_way(visit):
-    page = visit("confusion?models=baseline/pixels", permissions=["clipboard-read", "clipboard-write"])
+def test_a_chart_is_copied_by_keyboard_and_where_that_is_not_permitted_a_sentence_names_the_other_way(visit, tab):
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = visit("confusion?models=baseline/pixels")
     page.wait_for_selector(COPY)
     page.locator(".st-key-chart-confusion .modebar-btn").first.focus()
     for _ in range(10):  # the arrows go through the menu

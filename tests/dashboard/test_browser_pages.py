@@ -17,7 +17,7 @@ from probing_core.charts import Theme
 from probing_core.paths import data_dir
 from probing_core.pipeline import Options, maps, run
 from tests.dashboard.accessibility import violations_of
-from tests.dashboard.browser import ADDRESSES, ASKED, IN_BROWSER, complaints_of, remembering, rest
+from tests.dashboard.browser import ADDRESSES, ASKED, IN_BROWSER, rest
 
 pytestmark = IN_BROWSER
 WIDE, NARROW, PHONE = 1280, 800, 390
@@ -29,20 +29,14 @@ STYLED = "(accent) => [...document.querySelectorAll('style')].some((e) => e.text
 
 
 @pytest.fixture(scope="module")
-def demo_run(tmp_path_factory):
+def demo_run(made_run):
     """As `make demo` computes it, with one small model, ten views, and on its map what takes no time."""
-    out = tmp_path_factory.mktemp("demo") / "demo"
+    out = made_run.parent / "demo"
     options = Options(probes_from=data_dir() / "reference", models=("baseline/handcrafted",), limit=10, device="cpu")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
         run(out, options)
     return out
-
-
-@pytest.fixture(scope="module")
-def context(chromium, tmp_path_factory):
-    with remembering(chromium, tmp_path_factory.mktemp("profile")) as context:
-        yield context
 
 
 @pytest.fixture(scope="module")
@@ -73,38 +67,47 @@ every window. What the third has, one model with the reference's probes and name
 
 
 @pytest.mark.parametrize("which", LOOKS)
-def test_every_page_opens_without_a_complaint(which, request, serve, context):
+def test_every_page_opens_without_a_complaint(which, request, server, tab):
     """By its address, in the first look, and then changed to the others."""
     path = request.getfixturevalue(f"{which}_run")
     assert (path / "run.toml").is_file()  # pages without a run have little to complain about
     found: dict[str, list] = {}
     passed: Counter[str] = Counter()
-    page = context.new_page()
-    logged = complaints_of(page)
-    for name, view in (ADDRESSES | ASKED).items():
-        complaints: list = []
-        for position, look in enumerate(LOOKS[which]):
-            page.set_viewport_size({"width": look.width, "height": 900})
-            if position == 0:
-                open_page(page, f"{serve(path)}/{view}", look.theme)
-            elif look.theme != LOOKS[which][position - 1].theme:
-                change_theme(page, look.theme)
-            rest(page)
-            complaints += page.get_by_test_id("stException").all_inner_texts()[:1]
-            complaints += wider_than_its_window(page, look.width)
-            if look.rules is not None:
-                violations, passes = violations_of(page, look.rules)
-                complaints += violations
-                passed[look.theme] += passes
-        complaints += logged
-        logged.clear()
-        if complaints:
-            found[name] = complaints
-    page.close()
+    with tab.visitor() as (page, logged):
+        for name, view in (ADDRESSES | ASKED).items():
+            address = f"{server}/{view}{'&' if '?' in view else '?'}run={path.name}"
+            complaints, passes = look_at(page, address, LOOKS[which])
+            passed.update(passes)
+            complaints += logged
+            logged.clear()
+            if complaints:
+                found[name] = complaints
     assert found == {}
     if which == "made":  # axe did run
         assert passed["light"] >= len(ADDRESSES | ASKED) * 10
         assert passed["dark"] >= len(ADDRESSES | ASKED)
+
+
+def look_at(page, address: str, looks: list[Look]) -> tuple[list, Counter[str]]:
+    """What there is to complain about on the page at ``address``, and how many rules of axe it passes, by theme."""
+    complaints: list = []
+    passed: Counter[str] = Counter()
+    shown = ""
+    for look in looks:
+        page.set_viewport_size({"width": look.width, "height": 900})
+        if not shown:
+            open_page(page, address, look.theme)
+        elif look.theme != shown:
+            change_theme(page, look.theme)
+        shown = look.theme
+        rest(page)
+        complaints += page.get_by_test_id("stException").all_inner_texts()[:1]
+        complaints += wider_than_its_window(page, look.width)
+        if look.rules is not None:
+            violations, passes = violations_of(page, look.rules)
+            complaints += violations
+            passed[look.theme] += passes
+    return complaints, passed
 
 
 def open_page(page, address: str, theme: str) -> None:
@@ -134,24 +137,23 @@ def wider_than_its_window(page, width: int) -> list[str]:
     return []
 
 
-def test_it_finds_what_is_wrong(chromium):
+def test_it_finds_what_is_wrong(tab):
     """The check can fail: an error of a script and one in the console; Streamlit's own miss is none."""
-    page = chromium.new_page()
-    complaints = complaints_of(page)
-    page.set_content(
-        "<script>console.error('404 /_stcore/health'); console.error('logged'); throw new Error('thrown')</script>"
-    )
-    page.wait_for_timeout(100)
-    page.close()
-    assert len(complaints) == 2
-    assert any("logged" in c for c in complaints)
-    assert any("thrown" in c for c in complaints)
+    with tab.visitor() as (page, complaints):
+        page.set_content(
+            "<script>console.error('404 /_stcore/health'); console.error('logged'); throw new Error('thrown')</script>"
+        )
+        page.wait_for_timeout(100)
+        assert len(complaints) == 2
+        assert any("logged" in c for c in complaints)
+        assert any("thrown" in c for c in complaints)
 
 
-def test_axe_finds_what_is_wrong(chromium):
+def test_axe_finds_what_is_wrong(tab):
     """This check can fail, too: a picture without words, and pale text."""
-    page = chromium.new_page()
-    page.set_content("<html lang=en><title>x</title><img src='data:,'><p style='color:#ccc;background:#fff'>pale</p>")
-    violations, _ = violations_of(page)
-    page.close()
+    with tab.visitor() as (page, _):
+        page.set_content(
+            "<html lang=en><title>x</title><img src='data:,'><p style='color:#ccc;background:#fff'>pale</p>"
+        )
+        violations, _ = violations_of(page)
     assert {"image-alt", "color-contrast"} <= {rule for rule, _ in violations}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +18,7 @@ import pytest
 from probing_core.paths import PASSWORD_FILE
 from tests.dashboard.accessibility import violations_of
 from tests.dashboard.attempts import attempt
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, served, settle
+from tests.dashboard.browser import IN_BROWSER, Tab, rest, served, settle
 
 pytestmark = IN_BROWSER
 
@@ -67,18 +66,14 @@ def shared(made_run, tmp_path_factory) -> Iterator[Shared]:
             yield Shared(address, provider, secrets)
 
 
-@contextmanager
-def somebody(shared: Shared, chromium: Any) -> Iterator[Any]:
+@pytest.fixture
+def somebody(shared: Shared, tab: Tab) -> Iterator[Any]:
     """A page of a new visitor, on New run."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(WAIT_MS)
-    context.route("https://**", lambda route: route.abort())  # the provider's pages ask for a style from elsewhere
-    page = context.new_page()
-    page.goto(f"{shared.address}/new-run")
-    page.get_by_text("Starting a run needs a sign-in").wait_for()
-    assert not may_start(page)
-    yield page
-    context.close()
+    with tab.visitor() as (page, _):
+        page.goto(f"{shared.address}/new-run")
+        page.get_by_text("Starting a run needs a sign-in").wait_for()
+        assert not may_start(page)
+        yield page
 
 
 def sign_in(page: Any, who: str) -> None:
@@ -94,26 +89,27 @@ def may_start(page: Any) -> bool:
     return page.get_by_role("button", name="Start", exact=True).count() == 1
 
 
-def test_a_listed_visitor_has_rights_until_they_sign_out(shared, chromium, few_scenes):
-    with somebody(shared, chromium) as page:
-        page.goto(f"{shared.address}/scan")
-        page.get_by_text("Scanning a folder, or reading what a scan has found, needs a sign-in").wait_for()
-        sign_in(page, "ana")
-        page.get_by_text("You are signed in as ana@example.org").wait_for()
-        complaints = complaints_of(page)
-        page.goto(f"{shared.address}/new-run?new-corpus=folder:{few_scenes}")
-        page.get_by_role("button", name="Open this corpus").click()
-        page.get_by_test_id("stMetric").filter(has_text="Images").get_by_text("8", exact=True).wait_for()
-        assert may_start(page)
-        assert not violations_of(page)[0]
-        assert not complaints
-        page.get_by_role("button", name="Sign out", exact=True).click()
-        page.get_by_role("button", name="End session").click()
-        page.get_by_role("heading", level=1, name="What does your image embedding know?").wait_for()
-        page.get_by_text("You may look and drop pictures in").wait_for()
-        page.goto(f"{shared.address}/new-run?new-corpus=folder:{few_scenes}")
-        page.get_by_text("Starting a run needs a sign-in").wait_for()
-        assert not may_start(page)
+def test_a_listed_visitor_has_rights_until_they_sign_out(shared, somebody, few_scenes, tab):
+    page = somebody
+    page.goto(f"{shared.address}/scan")
+    page.get_by_text("Scanning a folder, or reading what a scan has found, needs a sign-in").wait_for()
+    sign_in(page, "ana")
+    page.get_by_text("You are signed in as ana@example.org").wait_for()
+    tab.complaints.clear()  # the provider has no icon
+    page.goto(f"{shared.address}/new-run?new-corpus=folder:{few_scenes}")
+    page.get_by_role("button", name="Open this corpus").click()
+    page.get_by_test_id("stMetric").filter(has_text="Images").get_by_text("8", exact=True).wait_for()
+    assert may_start(page)
+    rest(page)
+    assert not violations_of(page)[0]
+    assert not tab.complaints
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.get_by_role("button", name="End session").click()
+    page.get_by_role("heading", level=1, name="What does your image embedding know?").wait_for()
+    page.get_by_text("You may look and drop pictures in").wait_for()
+    page.goto(f"{shared.address}/new-run?new-corpus=folder:{few_scenes}")
+    page.get_by_text("Starting a run needs a sign-in").wait_for()
+    assert not may_start(page)
 
 
 @attempt(
@@ -121,52 +117,52 @@ def test_a_listed_visitor_has_rights_until_they_sign_out(shared, chromium, few_s
     "a visitor without rights, who reads why and can sign out",
 )
 @pytest.mark.parametrize("who", ["eve", "ben"])
-def test_who_is_not_listed_or_not_verified_stays_a_visitor(shared, chromium, who):
-    with somebody(shared, chromium) as page:
-        sign_in(page, who)
-        page.get_by_text(f"You are signed in as {USERS[who]['email']}. You may look").wait_for()
-        page.goto(f"{shared.address}/new-run")
-        page.get_by_text("Starting a run is not open to the account with which you are signed in").wait_for()
-        assert not may_start(page)
-        page.get_by_role("button", name="Sign out", exact=True).wait_for()
+def test_who_is_not_listed_or_not_verified_stays_a_visitor(shared, somebody, who):
+    page = somebody
+    sign_in(page, who)
+    page.get_by_text(f"You are signed in as {USERS[who]['email']}. You may look").wait_for()
+    page.goto(f"{shared.address}/new-run")
+    page.get_by_text("Starting a run is not open to the account with which you are signed in").wait_for()
+    assert not may_start(page)
+    page.get_by_role("button", name="Sign out", exact=True).wait_for()
 
 
 @attempt(
     "signing in, and having the own address taken from the list meanwhile",
     "no rights from then on, once Streamlit has read the file",
 )
-def test_who_is_taken_from_the_list_loses_the_rights(shared, chromium):
-    with somebody(shared, chromium) as page:
-        sign_in(page, "ana")
-        page.goto(f"{shared.address}/new-run")
-        page.get_by_role("button", name="Start", exact=True).wait_for()
-        try:
-            shared.list(LISTED[1:])
-            refused = page.get_by_text("Starting a run is not open to the account with which you are signed in")
-            for _ in range(60):  # Streamlit looks at the file every few seconds
-                page.get_by_role("link", name="New run").click()
-                settle(page)
-                if refused.count():
-                    break
-                page.wait_for_timeout(500)
-            assert not may_start(page)
-        finally:
-            shared.list(LISTED)
+def test_who_is_taken_from_the_list_loses_the_rights(shared, somebody):
+    page = somebody
+    sign_in(page, "ana")
+    page.goto(f"{shared.address}/new-run")
+    page.get_by_role("button", name="Start", exact=True).wait_for()
+    try:
+        shared.list(LISTED[1:])
+        refused = page.get_by_text("Starting a run is not open to the account with which you are signed in")
+        for _ in range(60):  # Streamlit looks at the file every few seconds
+            page.get_by_role("link", name="New run").click()
+            settle(page)
+            if refused.count():
+                break
+            page.wait_for_timeout(500)
+        assert not may_start(page)
+    finally:
+        shared.list(LISTED)
 
 
 @attempt("refusing at the provider, or coming back from it with a code or a state that is made up", "no rights")
-def test_a_sign_in_that_is_refused_or_made_up(shared, chromium):
-    with somebody(shared, chromium) as page:
-        page.get_by_role("button", name="Sign in", exact=True).click()
-        page.get_by_role("button", name="Deny").click()
+def test_a_sign_in_that_is_refused_or_made_up(shared, somebody):
+    page = somebody
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("button", name="Deny").click()
+    page.get_by_text("You may look and drop pictures in").wait_for()
+    page.goto(f"{shared.address}/new-run")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("button", name="Deny").wait_for()
+    state = parse_qs(urlsplit(page.url).query)["state"][0]
+    for made_up in ("guessed", state):
+        page.goto(f"{shared.address}/oauth2callback?code=guessed&state={made_up}")
         page.get_by_text("You may look and drop pictures in").wait_for()
-        page.goto(f"{shared.address}/new-run")
-        page.get_by_role("button", name="Sign in", exact=True).click()
-        page.get_by_role("button", name="Deny").wait_for()
-        state = parse_qs(urlsplit(page.url).query)["state"][0]
-        for made_up in ("guessed", state):
-            page.goto(f"{shared.address}/oauth2callback?code=guessed&state={made_up}")
-            page.get_by_text("You may look and drop pictures in").wait_for()
-        page.goto(f"{shared.address}/new-run")
-        page.get_by_text("Starting a run needs a sign-in").wait_for()
-        assert not may_start(page)
+    page.goto(f"{shared.address}/new-run")
+    page.get_by_text("Starting a run needs a sign-in").wait_for()
+    assert not may_start(page)

@@ -17,7 +17,7 @@ from dashboard.views.scan import scans_dir
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
 from probing_core.transforms import resolve
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
+from tests.dashboard.browser import IN_BROWSER, settle
 
 pytestmark = IN_BROWSER
 
@@ -44,17 +44,13 @@ def scan_name() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(detecting_run, serve, chromium):
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(WAIT_MS)
-    page = context.new_page()
-    complaints = complaints_of(page)
-    page.goto(f"{serve(detecting_run)}/try?models=baseline/pixels")
-    page.get_by_role("heading", name="Try your images", exact=True, level=1).wait_for()
-    settle(page)
-    yield page
-    context.close()
-    assert complaints == []
+def page(detecting_run, server, tab):
+    with tab.visitor() as (page, complaints):
+        page.goto(f"{server}/try?models=baseline/pixels&run={detecting_run.name}")
+        page.get_by_role("heading", name="Try your images", exact=True, level=1).wait_for()
+        settle(page)
+        yield page
+        assert complaints == []
 
 
 def answer(page, index: int):

@@ -10,7 +10,7 @@ from dashboard.page import fragment
 from dashboard.page import page as made_page
 from probing_core.errors import ProbingError
 from probing_core.results import Run, command_of
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
+from tests.dashboard.browser import IN_BROWSER, settle
 
 
 def fails(error: Exception):
@@ -61,24 +61,25 @@ class TestInTheBrowser:
     pytestmark = IN_BROWSER
 
     @pytest.fixture
-    def visit(self, made_run, serve, chromium):
+    def visit(self, server, tab):
         """Opens a view: its page, and the kinds of messages that arrive for it."""
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(WAIT_MS)
-        complaints, kinds = complaints_of(page), []
-        page.on(
-            "websocket", lambda socket: socket.on("framereceived", lambda b: kinds.append(ForwardMsg.FromString(b)))
-        )
+        kinds: list[ForwardMsg] = []
 
-        def open(view: str):
-            page.goto(f"{serve(made_run)}/{view}")
-            page.get_by_role("heading", level=1).first.wait_for()
-            settle(page)
-            return page, kinds
+        def listen(socket) -> None:
+            socket.on("framereceived", lambda b: kinds.append(ForwardMsg.FromString(b)))
 
-        yield open
-        page.close()
-        assert complaints == []
+        with tab.visitor() as (page, complaints):
+
+            def open(view: str):
+                page.goto(f"{server}/{view}")
+                page.get_by_role("heading", level=1).first.wait_for()
+                settle(page)
+                return page, kinds
+
+            page.on("websocket", listen)
+            yield open
+            page.remove_listener("websocket", listen)
+            assert complaints == []
 
     def test_a_change_leaves_what_is_around_the_page(self, visit):
         page, messages = visit("map?models=zoo/mae")

@@ -9,7 +9,7 @@ from plotly.offline import get_plotlyjs
 
 from dashboard.components import plot
 from probing_core.images import read_image
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
+from tests.dashboard.browser import IN_BROWSER, settle
 from tests.dashboard.drawing import choose_tool, draw
 from tests.dashboard.serving import answer
 
@@ -26,19 +26,15 @@ def test_plotly_is_served_whole(accepted):
 
 
 @pytest.fixture(scope="module")
-def opened(made_run, serve, chromium):
+def opened(server, tab):
     """The map in a browser, without a complaint in its console."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(WAIT_MS)
-    page = context.new_page()
-    complaints = complaints_of(page)
-    page.goto(f"{serve(made_run)}/map?models=zoo/mae&color=group")
-    page.locator(".st-key-chart-map .main-svg").first.wait_for()
-    settle(page)
-    yield page
-    context.close()
-    # Pictures of a selection that is dropped while they are on their way are not there any more.
-    assert [words for words in complaints if "/media/" not in words] == []
+    with tab.visitor() as (page, complaints):
+        page.goto(f"{server}/map?models=zoo/mae&color=group")
+        page.locator(".st-key-chart-map .main-svg").first.wait_for()
+        settle(page)
+        yield page
+        # Pictures of a selection that is dropped while they are on their way are not there any more.
+        assert [words for words in complaints if "/media/" not in words] == []
 
 
 CHART = "document.querySelector('.st-key-chart-map .js-plotly-plot')"
@@ -167,8 +163,7 @@ class TestInTheBrowser:
         assert not [title for title in titles if "hare" in title or "loud" in title or "dit" in title]
 
     def test_a_chart_that_cannot_be_drawn_shows_it_and_is_tried_again(self, opened):
-        other = opened.context.browser.new_page()
-        other.set_default_timeout(WAIT_MS)
+        other = opened.context.new_page()
         other.route(f"**/{plot.NAME}", lambda route: route.abort())
         other.goto(opened.url)
         other.get_by_role("alert").filter(has_text="This chart could not be drawn").first.wait_for()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probing_core.paths import data_dir
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, settle
+from tests.dashboard.browser import IN_BROWSER, settle
 
 pytestmark = IN_BROWSER
 
@@ -24,33 +23,33 @@ MARGINS = """
 
 
 @pytest.fixture
-def address(serve):
-    return serve(data_dir() / "reference")
+def page(tab):
+    with tab.visitor() as (page, complaints):
+        yield page
+        assert complaints == []
 
 
-@pytest.fixture
-def page(chromium):
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(WAIT_MS)
-    complaints = complaints_of(page)
-    yield page
-    page.close()
-    assert complaints == []
-
-
-def test_what_is_out_of_sight_is_drawn_when_the_page_is_at_rest(address, page):
-    page.goto(f"{address}/generalization")
+def test_what_is_out_of_sight_is_drawn_when_the_page_is_at_rest(server, page):
+    page.goto(f"{server}/generalization?run=reference")
     page.wait_for_function("document.querySelector('.probing-plot .main-svg')")
     place = "document.querySelector('.probing-plot:has(.main-svg)').getBoundingClientRect()"
     assert page.evaluate(f"{place}.top < window.innerHeight")
     page.wait_for_function(f"{SHOWN}.length > 3 && {DRAWN}")
 
 
-@pytest.mark.parametrize("view", ["", "map?color=strength", "explore", "confusion", "geometry?whose=all"])
-def test_labels_have_the_room_that_was_estimated(address, serve, made_run, page, view):
+@pytest.mark.parametrize(
+    "view",
+    [
+        "?run=reference",
+        "map?color=strength",  # Plotly draws no map as large as the reference's
+        "explore?run=reference",
+        "confusion?run=reference",
+        "geometry?whose=all&run=reference",
+    ],
+)
+def test_labels_have_the_room_that_was_estimated(server, page, view):
     """Else Plotly draws the chart twice; and none has much more."""
-    small = serve(made_run) if view.startswith("map") else address  # Plotly draws no map as large as the reference's
-    page.goto(f"{small}/{view}")
+    page.goto(f"{server}/{view}")
     page.get_by_role("heading", level=1).first.wait_for()
     settle(page)
     page.wait_for_function(DRAWN)
