@@ -19,7 +19,9 @@ def violations_of(page: Any, rules: list[str] | None = None) -> tuple[list[tuple
     page.mouse.move(0, 0)
     page.wait_for_function("!document.querySelector('[role=tooltip], [data-testid=stTooltipContent]')")
     options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
-    response = Axe().run(page, options=options).response
+    if not page.evaluate("'axe' in window"):  # a page stays when its theme changes
+        page.evaluate(Axe().axe_script)
+    response = page.evaluate("(options) => axe.run(options)", options)
     found = []
     for violation in response["violations"]:
         if violation["impact"] in ("serious", "critical"):

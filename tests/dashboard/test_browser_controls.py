@@ -17,7 +17,7 @@ from tests.dashboard.browser import IN_BROWSER, WAIT_MS, settle
 pytestmark = IN_BROWSER
 
 NAME = "made-by-a-browser-test"
-IMAGES = 48
+IMAGES = 16
 
 
 @pytest.fixture
