@@ -17,7 +17,8 @@ from tests.dashboard.browser import IN_BROWSER, WAIT_MS, settle
 pytestmark = IN_BROWSER
 
 NAME = "made-by-a-browser-test"
-IMAGES = 16
+IMAGES = 8
+"""Enough for some seconds: it is cancelled meanwhile."""
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def test_a_run_is_started_cancelled_resumed_and_opened(visit, tmp_path):
         page.get_by_role("textbox", name="Name of the run").fill(NAME)
         page.get_by_role("textbox", name="Corpus", exact=True).fill(f"folder:{folder}")
         page.keyboard.press("Enter")
-        page.get_by_test_id("stMetric").filter(has_text=f"{IMAGES}").first.wait_for()
+        page.get_by_test_id("stMetric").filter(has_text="Images").get_by_text(f"{IMAGES}", exact=True).wait_for()
         page.get_by_role("button", name="Start").click()
         row = page.locator(f".st-key-run-{NAME}")
         for _ in range(1200):  # before it has a recipe, there is nothing to go on with
