@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first: with one of them at the end, all but one process would wait for it."""
     long = {item.path for item in items for mark in ("slow", "browser") if item.get_closest_marker(mark)}
     items.sort(key=lambda item: item.path not in long)
+
+
+IN_ONE_PROCESS = re.compile(
+    r"dashboard/(test_browser(?!_pages)|test_page\.|test_attempts_up|components/test_plot)|test_report\."
+)
+"""Files whose tests share a browser or a dashboard that is served: to start them takes longer than most of the tests.
+Those of all pages take as long as all of these, and are in another process."""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file goes to one process, as by ``--dist loadfile``, and those `IN_ONE_PROCESS` to the same."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "in a browser" if IN_ONE_PROCESS.search(file) else file
+
+    return Scheduling(config, log)
 
 
 def pytest_collection_finish() -> None:
