@@ -11,10 +11,13 @@ import pytest
 
 from probing_core.runs.series import strengths_of
 from probing_core.transforms import CATALOG, GROUPS, SPLITS, Transform, bank, cut_pair, far_style, generator
+from probing_core.transforms.assets import networks
 from probing_core.transforms.distance import describe
 from tests.transforms.pictures import noise, photograph, sources, views
 
 SLOW_NETWORK = "style-arbitrary"
+"""Transforms that share one network, which paints a picture of 384 px whatever the size: the first of them stands for
+all where pictures of several sizes are painted."""
 SIZES = ((32, 32), (33, 47), (32, 700), (700, 32), (128, 128))
 
 
@@ -28,7 +31,10 @@ def _apply(transform: Transform, image: np.ndarray, fraction: float = 0.5, draw:
 
 @pytest.mark.parametrize("transform", _entries())
 def test_keeps_size_and_type_and_leaves_its_input(transform: Transform) -> None:
-    for height, width in SIZES if not transform.name.startswith(SLOW_NETWORK) else SIZES[:3]:
+    sizes = SIZES
+    if transform.name.startswith(SLOW_NETWORK):
+        sizes = SIZES[:3] if transform.name == f"{SLOW_NETWORK}-1" else SIZES[1:2]
+    for height, width in sizes:
         image = noise(height, width)
         before = image.copy()
         result = _apply(transform, image, fraction=1)
@@ -39,7 +45,10 @@ def test_keeps_size_and_type_and_leaves_its_input(transform: Transform) -> None:
 
 
 @pytest.mark.parametrize("transform", _entries(arbitrary=False))
-def test_large_pictures(transform: Transform) -> None:
+def test_large_pictures(transform: Transform, monkeypatch: pytest.MonkeyPatch) -> None:
+    if transform.group == "style" and transform.name != "style-3":
+        # Styles of one network differ by weights: one paints as large a picture as it ever sees.
+        monkeypatch.setattr(networks, "LARGEST_SIDE", 128)
     image = np.repeat(np.repeat(photograph()[:300, :400], 10, axis=0), 10, axis=1)
     assert _apply(transform, image).shape == (3000, 4000, 3)
 
@@ -47,15 +56,14 @@ def test_large_pictures(transform: Transform) -> None:
 @pytest.mark.parametrize("transform", _entries())
 def test_same_bytes_for_the_same_seed(transform: Transform) -> None:
     image = photograph()[:128, 200:328]
-    first, second = _apply(transform, image), _apply(transform, image)
-    assert (first == second).all()
-    other = _apply(transform, image, draw=1)
+    first = _apply(transform, image)
     if transform.draws:
+        assert (first == _apply(transform, image)).all()
         # Two draws may agree, where only a sign is drawn; eight do not.
-        draws = [_apply(transform, image, draw=draw) for draw in range(1, 9)]
-        assert any((first != other).any() for other in draws)
+        assert any((first != _apply(transform, image, draw=draw)).any() for draw in range(1, 9))
     else:
-        assert (first == other).all()
+        # For any seed, and so for the same one.
+        assert (first == _apply(transform, image, draw=1)).all()
 
 
 @pytest.mark.parametrize("transform", _entries(arbitrary=False))
