@@ -50,14 +50,15 @@ def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0,
     for other in others:
         gap = other.sums - first.sums
         differs = gap.any(0)  # how often a class was there does not
-        pairs.append((other.score, other.sums.sum(0), differs, gap[:, differs], abs(value - other.value)))
+        pairs.append((other.score, other.sums.sum(0), differs, _narrow(gap[:, differs]), abs(value - other.value)))
     exact = clusters <= EXACT
     reached, tried = np.zeros(len(pairs)), 0
     for swaps in _assignments(clusters) if exact else _draws(clusters, seed, flips):
         tried += len(swaps)
+        swapped = {kind: swaps.astype(kind) for kind in {gap.dtype for _, _, _, gap, _ in pairs}}
         for i, (score, other_total, differs, gap, observed) in enumerate(pairs):
             moved = np.zeros((len(swaps), len(total)))
-            moved[:, differs] = swaps @ gap
+            moved[:, differs] = swapped[gap.dtype] @ gap
             differences = np.abs(first.score(total + moved) - score(other_total - moved))
             reached[i] += (differences >= observed - 1e-12).sum()
     return reached / tried if exact else (reached + 1) / (tried + 1)
@@ -79,15 +80,21 @@ def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np
     return adjusted
 
 
+def _narrow(gap: np.ndarray) -> np.ndarray:
+    """``gap`` in ``float32``, whose products take half the time, where it holds counts: their sums are exact."""
+    whole = (gap == np.rint(gap)).all() and (np.abs(gap).sum(0) < 2**24).all()
+    return gap.astype(np.float32) if whole else gap
+
+
 def _assignments(clusters: int) -> Iterator[np.ndarray]:
     """All 2^C subsets, as rows of 0 and 1."""
     for start in range(0, 2**clusters, CHUNK):
         numbers = np.arange(start, min(start + CHUNK, 2**clusters))
-        yield (numbers[:, None] >> np.arange(clusters) & 1).astype(np.float64)
+        yield (numbers[:, None] >> np.arange(clusters) & 1).astype(np.uint8)
 
 
 def _draws(clusters: int, seed: int, flips: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(seed)
     for start in range(0, flips, CHUNK):
         bits = rng.integers(0, 256, (min(CHUNK, flips - start), -(-clusters // 8)), np.uint8)
-        yield np.unpackbits(bits, axis=1, count=clusters).astype(np.float64)
+        yield np.unpackbits(bits, axis=1, count=clusters)
