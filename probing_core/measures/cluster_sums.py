@@ -35,8 +35,9 @@ class ClusterSums:
 
 def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
     """Plain mean of ``values`` (N,): a rate for booleans, the NLL for -log p(truth)."""
-    zero = np.zeros(len(values), np.int64)
-    sums = np.hstack([sums_by(clusters, zero, 1, values), sums_by(clusters, zero, 1, np.ones(len(values)))])
+    ids, row = np.unique(clusters, return_inverse=True)
+    weights = (np.asarray(values, np.float64), np.ones(len(values)))
+    sums = np.stack([np.bincount(row, weights=each, minlength=len(ids)) for each in weights], axis=1)
     return ClusterSums(sums, lambda totals: mean_ratio(totals[..., :1], totals[..., 1:]))
 
 

@@ -56,7 +56,8 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
     """Of the test predictions (``truth``, ``predicted``, ``base_id``) of one role, a table a training, all of the same
     samples; recalls are means over the trainings."""
     classes = sorted(trainings[0]["truth"].unique())
-    bases = [np.unique(rows["base_id"], return_inverse=True)[1] for rows in trainings]  # numbers sort sooner than names
+    # Numbers in the order of the names sort sooner than these.
+    bases = [pd.factorize(rows["base_id"].to_numpy(), sort=True)[0] for rows in trainings]
     sure = perhaps = informed = 0
     for name in (name for name in classes if name != "identity"):
         parts = [_recall_and_informedness(rows, base, name) for rows, base in zip(trainings, bases, strict=True)]
