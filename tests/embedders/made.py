@@ -37,6 +37,20 @@ def in_pytorch(embedder):
     return embedder
 
 
+def loaded_in_pytorch(name):
+    """The embedder called ``name`` in float32, none of which is compiled: for what it reads of a network."""
+    import pytest
+
+    from probing_core.embedders import load_embedder
+    from probing_core.embedders.network import compiled
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "installed_version", lambda: "")
+        embedder = load_embedder(name, precision="float32")
+    embedder.run_in_pytorch()  # not to compile what it has not read yet
+    return embedder
+
+
 def assert_alike(one, other) -> None:
     """Embeddings of the same pictures differ by at most 1e-5 of their lengths."""
     assert one.shape == other.shape

@@ -12,7 +12,7 @@ from timm.data import create_transform, resolve_model_data_config
 from probing_core.embedders import load_embedder
 from probing_core.embedders.network import compiled
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
-from tests.embedders.made import call, in_pytorch, pictures, pillow
+from tests.embedders.made import call, in_pytorch, loaded_in_pytorch, pictures, pillow
 
 pytestmark = pytest.mark.slow
 
@@ -68,22 +68,25 @@ def test_layers_equal_timms_intermediates_from_one_pass(model, tmp_path):
             np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
     assert next(reversed(layers.values())).shape == expected[-1].shape
     last = list(layers)[-1]
-    alone = in_pytorch(load_embedder(last, precision="float32"))
-    np.testing.assert_array_equal(alone.embed(pictures()), layers[last])
+    np.testing.assert_array_equal(loaded_in_pytorch(last).embed(pictures()), layers[last])
+
+
+def test_class_tokens_of_layers_are_compiled_too(tmp_path):
+    _, path, _ = make("test_vit", tmp_path)
+    in_pytorch(load_embedder(f"timm:test_vit@weights={path}@layer=all@pool=cls", precision="float32"))
 
 
 @pytest.mark.parametrize(("model", "poolings"), [("test_vit", ("cls", "mean")), ("test_convnext", ("mean",))])
 def test_blocks_are_pooled_in_every_way_there_is(model, poolings, tmp_path):
     _, path, _ = make(model, tmp_path)
     name = f"timm:{model}@weights={path}"
-    blocks = in_pytorch(load_embedder(name, precision="float32")).embed_blocks(pictures())
+    blocks = loaded_in_pytorch(name).embed_blocks(pictures())
     assert {block.split(".")[1] for block in blocks} == set(poolings)
     for pooling in poolings:
-        each = in_pytorch(load_embedder(f"{name}@layer=all@pool={pooling}", precision="float32"))
-        layers = each.embed_layers(pictures())
+        layers = loaded_in_pytorch(f"{name}@layer=all@pool={pooling}").embed_layers(pictures())
         mine = [array for block, array in blocks.items() if block.endswith(pooling)]
         assert all(np.array_equal(a, b) for a, b in zip(mine, layers.values(), strict=True))
-    only = load_embedder(f"{name}@pool=mean", precision="float32")
+    only = loaded_in_pytorch(f"{name}@pool=mean")
     assert {block.split(".")[1] for block in only.blocks} == {"mean"}
 
 
@@ -92,7 +95,9 @@ def test_a_class_token_that_joins_after_the_blocks_is_not_looked_for_in_them(mod
     """Taken for one, the first patch would be pooled as the class, and left out of the mean."""
     if model != "convit_tiny":  # compiling every block takes seconds a model
         monkeypatch.setattr(compiled, "installed_version", lambda: "")
-    arguments = {"depth": 4} | ({"local_up_to_layer": 3} if model == "convit_tiny" else {})
+    arguments = {"depth": 4, "num_heads": 1, "embed_dim": 48}
+    if model == "convit_tiny":
+        arguments["local_up_to_layer"] = 3
     module, path, batch = make(model, tmp_path, **arguments)
     name = f"timm:{as_folder(module, path, model_args=arguments)}"
     embedder = load_embedder(name, precision="float32")
@@ -104,9 +109,9 @@ def test_a_class_token_that_joins_after_the_blocks_is_not_looked_for_in_them(mod
     with torch.inference_mode():
         module(batch)
     assert outputs[0].shape[1] == 14 * 14  # every patch, and nothing else
-    layer = load_embedder(f"{name}@layer=3", precision="float32")
+    layer = loaded_in_pytorch(f"{name}@layer=3")
     np.testing.assert_allclose(layer.embed(pictures()), outputs[0].mean(1).numpy(), atol=1e-5)
-    here, there = in_pytorch(embedder).embed_blocks(pictures())["3.mean"], in_pytorch(layer).embed(pictures())
+    here, there = in_pytorch(embedder).embed_blocks(pictures())["3.mean"], layer.embed(pictures())
     np.testing.assert_array_equal(here, there)
     assert layer.recipe()["pooling"] == "mean"
     with pytest.raises(BadConfig, match=r"class token of this model joins after layer 3; its poolings there are: mean"):
@@ -119,7 +124,7 @@ def test_class_token_and_pooling_by_name(tmp_path):
     name = f"timm:test_vit@weights={path}"
     mean = load_embedder(f"{name}@pool=mean", precision="float32").embed(pictures())
     np.testing.assert_allclose(mean, tokens[:, 1:].mean(1).numpy(), atol=1e-6)
-    assert load_embedder(name).recipe()["pooling"] == "cls"
+    assert loaded_in_pytorch(name).recipe()["pooling"] == "cls"
     for bad in ("@layer=99", "@seed=3"):
         with pytest.raises(BadConfig):
             load_embedder(name + bad)
@@ -130,8 +135,7 @@ def test_a_folder_is_a_model(tmp_path):
     folder = as_folder(module, path)
     module.reset_classifier(0)
     expected = call(module.to(memory_format=torch.channels_last), batch)
-    embedder = in_pytorch(load_embedder(f"timm:{folder}", precision="float32"))
-    np.testing.assert_array_equal(embedder.embed(pictures()), expected)
+    np.testing.assert_array_equal(loaded_in_pytorch(f"timm:{folder}").embed(pictures()), expected)
 
 
 def test_half_fitting_checkpoints_are_refused_by_tensor(tmp_path):
@@ -151,15 +155,22 @@ def test_unknown_names_are_answered_with_close_ones():
         load_embedder("timm:vit_base_patch16_224.mea")
 
 
-def test_packaged_network_recognizes_photographs():
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory):
+    """The packaged network in float32, which is compiled once for the tests of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        return load_embedder("timm:tf_efficientnet_lite0", precision="float32")
+
+
+def test_packaged_network_recognizes_photographs(packaged):
     from skimage import data
 
     import probing_core.embedders.providers.timm as provider
 
     model = timm.create_model("tf_efficientnet_lite0")
     model.load_state_dict(provider.packaged_weights())
-    embedder = load_embedder("timm:tf_efficientnet_lite0", precision="float32")
-    embeddings = torch.from_numpy(embedder.embed([data.chelsea(), data.coffee(), data.rocket()]))
+    embeddings = torch.from_numpy(packaged.embed([data.chelsea(), data.coffee(), data.rocket()]))
     with torch.inference_mode():
         best = model.eval().classifier(embeddings).topk(5).indices.tolist()
     cats, cups, rockets = {281, 282, 283, 284, 285}, {504, 967, 968}, {657, 744, 812}
@@ -167,13 +178,11 @@ def test_packaged_network_recognizes_photographs():
         assert classes & set(top[:2])
 
 
-def test_bfloat16_agrees_with_float32_on_the_packaged_network():
+def test_bfloat16_agrees_with_float32_on_the_packaged_network(packaged):
     from skimage import data
 
     whole = [data.chelsea(), data.coffee(), data.rocket(), data.astronaut()]
     photos = [*whole, *(photo[:128, :128] for photo in whole), *(photo[100:228, 100:228] for photo in whole)]
-    one, other = (
-        load_embedder("timm:tf_efficientnet_lite0", precision=p).embed(photos) for p in ("float32", "bfloat16")
-    )
+    one, other = (embedder.embed(photos) for embedder in (packaged, load_embedder(packaged.name, precision="bfloat16")))
     cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
     assert cosine.mean() >= 0.999
