@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from probing_core.corpora.base import Corpus, CorpusKind
@@ -252,8 +253,9 @@ def _places(room: int, side: int) -> np.ndarray:
 
 def _has_content(image: Image, squares: np.ndarray) -> np.ndarray:
     """(n,) whether each square has color, and contrast in each of its quarters."""
-    chroma = _sums(image.max(axis=2) - image.min(axis=2))
-    gray = image.mean(axis=2, dtype=np.float32)
+    red, green, blue = cv2.split(image)
+    chroma = _sums(cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue))
+    gray = (red.astype(np.float32) + green + blue) / np.float32(3)
     values, squared = _sums(gray), _sums(gray**2)
     top, left, side = squares.T
     half = side // 2
@@ -266,7 +268,7 @@ def _has_content(image: Image, squares: np.ndarray) -> np.ndarray:
 
 def _sums(values: np.ndarray) -> np.ndarray:
     """(H + 1, W + 1) the sum of ``values`` (H, W) above and left of every corner."""
-    return np.pad(values.cumsum(axis=0, dtype=np.float64).cumsum(axis=1), ((1, 0), (1, 0)))
+    return cv2.integral(values, sdepth=cv2.CV_64F)
 
 
 def _means(sums: np.ndarray, squares: np.ndarray) -> np.ndarray:
