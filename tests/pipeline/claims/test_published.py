@@ -23,7 +23,9 @@ def run(tmp_path_factory, many_scenes) -> Run:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "1")
         put_on_disk(folder / "hub", patch)
-        patch.setattr("probing_core.pipeline.studies.study", lambda *_: None)  # verdicts need none
+        # Verdicts need neither series nor studies.
+        patch.setattr("probing_core.pipeline.batches.series_names", lambda *_: ())
+        patch.setattr("probing_core.pipeline.studies.study", lambda *_: None)
         few = [
             "--view",
             "32",
