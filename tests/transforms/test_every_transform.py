@@ -31,7 +31,7 @@ def _apply(transform: Transform, image: np.ndarray, fraction: float = 0.5, draw:
 
 @pytest.mark.parametrize("transform", _entries())
 def test_keeps_size_and_type_and_leaves_its_input(transform: Transform) -> None:
-    sizes = SIZES
+    sizes: tuple[tuple[int, int], ...] = SIZES
     if transform.name.startswith(SLOW_NETWORK):
         sizes = SIZES[:3] if transform.name == f"{SLOW_NETWORK}-1" else SIZES[1:2]
     for height, width in sizes:
@@ -42,7 +42,7 @@ def test_keeps_size_and_type_and_leaves_its_input(transform: Transform) -> None:
         assert result.dtype == np.uint8
         assert (image == before).all()
         assert not np.shares_memory(result, image)
-    if transform.name.startswith(SLOW_NETWORK):  # the claim of the test after the next, of the picture at hand
+    if transform.name.startswith(SLOW_NETWORK):  # here, where it has painted one picture already
         assert not transform.draws
         assert (result == _apply(transform, image, fraction=1, draw=1)).all()
 
