@@ -6,6 +6,7 @@ import errno
 import gc
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,9 +34,11 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first: with one of them at the end, all but one process would wait for it."""
+    """Files that take long come first, then those of many tests: with one of them at the end, all but one process
+    would wait for it."""
     long = {item.path for item in items for mark in ("slow", "browser") if item.get_closest_marker(mark)}
-    items.sort(key=lambda item: item.path not in long)
+    count = Counter(item.path for item in items)
+    items.sort(key=lambda item: -len(items) if item.path in long else -count[item.path])
 
 
 IN_ONE_PROCESS = re.compile(
