@@ -7,12 +7,19 @@ import socket
 import pytest
 
 
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory):
+    """Compiled networks of all these tests: the same are loaded again and again."""
+    return tmp_path_factory.mktemp("caches")
+
+
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch, tmp_path):
+def no_network(monkeypatch, tmp_path, caches):
     def refuse(*args, **kwargs):
         raise OSError("the network is off in tests")
 
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    for variable in ("HF_HOME", "XDG_CACHE_HOME", "TORCH_HOME"):
+    for variable in ("HF_HOME", "TORCH_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(caches))

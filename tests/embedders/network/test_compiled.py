@@ -22,6 +22,11 @@ SMALL = Preprocessing((32, 32), "squash", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0
 pytestmark = pytest.mark.skipif(not compiled.installed_version(), reason="there is no OpenVINO for this platform")
 
 
+@pytest.fixture(autouse=True)
+def _empty_cache(no_network, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def small_net(seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     return nn.Sequential(

@@ -155,12 +155,10 @@ def test_unknown_names_are_answered_with_close_ones():
         load_embedder("timm:vit_base_patch16_224.mea")
 
 
-@pytest.fixture(scope="module")
-def packaged(tmp_path_factory):
-    """The packaged network in float32, which is compiled once for the tests of it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        return load_embedder("timm:tf_efficientnet_lite0", precision="float32")
+@pytest.fixture
+def packaged():
+    """The packaged network in float32."""
+    return load_embedder("timm:tf_efficientnet_lite0", precision="float32")
 
 
 def test_packaged_network_recognizes_photographs(packaged):
