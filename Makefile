@@ -16,6 +16,9 @@ BIN := .venv/bin
 demo: .venv/runtime
 	$(BIN)/probing demo --port $(PORT)
 
+# Tests start dozens of processes: without compiled files, each would compile the sources anew.
+test quick: export PYTHONDONTWRITEBYTECODE =
+
 test: .venv/dev browser
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
