@@ -21,6 +21,8 @@ from tests.dashboard.attempts import attempt
 from tests.dashboard.browser import BY_UVICORN, served
 from tests.dashboard.visitor import Visitor, clicked, request, typed, visiting, xsrf
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "open sesame"
 PROXIED = {"X-Forwarded-For": "127.0.0.1"}
 """What a proxy on this machine adds."""

@@ -22,6 +22,8 @@ from tests.conftest import scene
 from tests.dashboard.attempts import attempt
 from tests.dashboard.visitor import Answer, Visitor, dropped, multipart, request, upload, visiting, xsrf
 
+pytestmark = pytest.mark.slow
+
 PICTURE = encode_png(scene(1, 96))
 MANY = 200
 PAGES = {"methods": "Methods and data", "transformations": "Transformations", "try": "Try your images"}

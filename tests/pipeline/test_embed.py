@@ -25,6 +25,8 @@ from probing_core.runs.store import Store, digest, without_none
 from tests.embedders.made import assert_alike
 from tests.runs.test_samples import make_all, recipe_of
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("baseline/pixels", "baseline/handcrafted")
 CPU = Options(device="cpu", precision="float32")
 

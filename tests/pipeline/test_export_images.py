@@ -16,6 +16,8 @@ from probing_core.runs.store import Store
 from tests.pipeline.test_embed import files
 from tests.runs.test_samples import make_all
 
+pytestmark = pytest.mark.slow
+
 BEGIN = ("--view", "32", "--transforms", "brighten,contrast,gaussian-blur,motion-blur", "--models", "baseline/pixels")
 
 

@@ -19,6 +19,8 @@ from probing_core.pretraining.masked import patches
 from probing_core.pretraining.recipe import load_recipe, recipe_names
 from probing_core.pretraining.run import build
 
+pytestmark = pytest.mark.slow
+
 INDICES = torch.arange(16)
 
 

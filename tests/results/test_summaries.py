@@ -16,6 +16,8 @@ from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 from tests.made_studies import add_studies
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(made_run) -> Run:

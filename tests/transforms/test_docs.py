@@ -7,6 +7,8 @@ import pytest
 from probing_core.transforms import CATALOG, Transform
 from scripts.transform_docs import BEGIN, END, PAGE, cells, measured
 
+pytestmark = pytest.mark.slow
+
 MEASURED = [t for t in CATALOG.own if not t.name.startswith("style-arbitrary") or t.name == "style-arbitrary-1"]
 """One of the eleven that share the slow network stands for them."""
 

@@ -14,6 +14,8 @@ from probing_core.embedders import load_embedder
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 from tests.embedders.made import call, in_pytorch, pictures, pillow
 
+pytestmark = pytest.mark.slow
+
 VIT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 VISION = VIT | {"image_size": 32, "patch_size": 8}
 TEXT = VIT | {"vocab_size": 100}

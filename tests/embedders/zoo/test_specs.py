@@ -21,6 +21,8 @@ from probing_core.pretraining.publish import LARGEST, LARGEST_WITH_TEXT
 from probing_core.pretraining.recipe import load_recipe, recipe_names
 from probing_core.pretraining.run import build, export
 
+pytestmark = pytest.mark.slow
+
 ROWS = pd.DataFrame({"label": ["horse", "dog"] * 4, "style": ["photo", "sketch"] * 4})
 IMAGES = [np.full((140, 160, 3), value, np.uint8) for value in (10, 200)]
 

@@ -20,6 +20,8 @@ from probing_core.embedders.zoo.vit import ViTEmbedder, init_vit, normalize
 from probing_core.errors import BadConfig
 from tests.embedders.made import in_pytorch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def images() -> list[np.ndarray]:

@@ -6,6 +6,8 @@ import pytest
 from probing_core.pipeline.studies import erasure
 from probing_core.pipeline.studies.erasure import SEEDS
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_transformation_goes_and_the_content_stays(studied):
     table = studied[0].read_table("tables/erasure.parquet")

@@ -17,6 +17,8 @@ from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.runs.series import position_of
 from probing_core.transforms import resolve
 
+pytestmark = pytest.mark.slow
+
 FACTS = FitFacts(0.1, False, True, 1, 0.0)
 IMAGES = 150
 LEVELS = (-2.0, -1.0, -0.5, 0.0, 0.5)

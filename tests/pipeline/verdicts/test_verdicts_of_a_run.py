@@ -30,6 +30,8 @@ from probing_core.transforms import resolve
 from scripts.reference import ship
 from tests.conftest import scene, write_scenes
 
+pytestmark = pytest.mark.slow
+
 MODEL = "baseline/handcrafted"
 TRANSFORMS = ("gamma", "gaussian-blur", "jpeg")
 OPTIONS = {"view": 32, "models": (MODEL,), "transforms": TRANSFORMS}

@@ -30,6 +30,8 @@ from probing_core.transforms import resolve
 from tests.conftest import scene
 from tests.pipeline.test_stages import _few_pixels  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.slow
+
 CHUNK = 16  # so that a hundred files make several
 
 
