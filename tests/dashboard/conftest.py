@@ -38,6 +38,7 @@ ADDRESSED_OTHERWISE = ("Try your images", "New run")
 
 
 LATER = ("detecting", "demo", "large")
+"""Names of runs that tests make beside the made run once it is served."""
 
 
 @pytest.fixture(scope="session", autouse=True)

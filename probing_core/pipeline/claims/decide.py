@@ -52,12 +52,16 @@ class Identified:
         return self.perhaps < DOZENS and not self.seeds[1] >= DOZENS
 
 
+def photographs(rows: pd.DataFrame) -> np.ndarray:
+    """The photograph of each row, as a number in the order of their names: numbers sort sooner."""
+    return pd.factorize(rows["base_id"].to_numpy(), sort=True)[0]
+
+
 def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
     """Of the test predictions (``truth``, ``predicted``, ``base_id``) of one role, a table a training, all of the same
     samples; recalls are means over the trainings."""
     classes = sorted(trainings[0]["truth"].unique())
-    # Numbers in the order of the names sort sooner than these.
-    bases = [pd.factorize(rows["base_id"].to_numpy(), sort=True)[0] for rows in trainings]
+    bases = [photographs(rows) for rows in trainings]
     sure = perhaps = informed = 0
     for name in (name for name in classes if name != "identity"):
         parts = [_recall_and_informedness(rows, base, name) for rows, base in zip(trainings, bases, strict=True)]

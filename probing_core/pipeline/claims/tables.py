@@ -153,7 +153,7 @@ def _styles(store: Store, model: str, samples: SampleTable, far: set[str]) -> pd
 def _balanced(rows: pd.DataFrame) -> ClusterSums:
     classes = sorted(rows["truth"].unique())
     truth, predicted = (codes(rows[column], classes) for column in ("truth", "predicted"))
-    return balanced_accuracy(truth, predicted, _photographs(rows))
+    return balanced_accuracy(truth, predicted, decide.photographs(rows))
 
 
 def _among(sums: ClusterSums, mine: pd.Series, everyone: pd.Series) -> ClusterSums:
@@ -166,9 +166,4 @@ def _among(sums: ClusterSums, mine: pd.Series, everyone: pd.Series) -> ClusterSu
 
 
 def _hits(rows: pd.DataFrame) -> ClusterSums:
-    return mean((rows["truth"] == rows["predicted"]).to_numpy(), _photographs(rows))
-
-
-def _photographs(rows: pd.DataFrame) -> np.ndarray:
-    """The photograph of each row, as a number in the order of their names: numbers sort sooner."""
-    return pd.factorize(rows["base_id"].to_numpy(), sort=True)[0]
+    return mean((rows["truth"] == rows["predicted"]).to_numpy(), decide.photographs(rows))
