@@ -9,8 +9,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,11 @@ import pytest
 from hypothesis import settings
 
 from probing_core.images import encode_png
+
+if TYPE_CHECKING:
+    from probing_core.pipeline import Options
+
+TWO_MODELS = ("baseline/pixels", "baseline/handcrafted")
 
 settings.register_profile("project", deadline=None)  # a busy machine is no failure
 settings.load_profile("project")
@@ -41,21 +47,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -len(items) if item.path in long else -count[item.path])
 
 
-IN_ONE_PROCESS = re.compile(
-    r"dashboard/(test_browser(?!_pages)|test_page\.|test_attempts_up|components/test_plot)|test_report\."
-)
-"""Files whose tests share a browser or a dashboard that is served: to start them takes longer than most of the tests.
-Those of all pages take as long as all of these, and are in another process."""
+TOGETHER = {
+    "a browser and a served dashboard": (
+        r"dashboard/(test_browser(?!_pages)|test_page\.|test_attempts_up|components/test_plot)|test_report\."
+    ),
+    "runs over made pictures": (
+        r"pipeline/(test_(stages|repair|evaluate|repetitions)\.|train/)|prediction/(test_(predictor|training)\.|scan/)"
+    ),
+    "studies": r"pipeline/studies/",
+}
+"""Files that share what takes longer to make than most of their tests: by it, a pattern of their names. The browser
+tests of all pages take as long as the other ones together, and are apart from them."""
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Each file goes to one process, as by ``--dist loadfile``, and those `IN_ONE_PROCESS` to the same."""
+    """Each file goes to one process, as by ``--dist loadfile``, and those `TOGETHER` to the same."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "in a browser" if IN_ONE_PROCESS.search(file) else file
+            return next((shared for shared, files in TOGETHER.items() if re.search(files, file)), file)
 
     return Scheduling(config, log)
 
@@ -134,23 +146,69 @@ def many_scenes(tmp_path_factory) -> Path:
     return write_scenes(tmp_path_factory.mktemp("many"), 40, 64)
 
 
-@pytest.fixture(scope="session")
-def trained_run(tmp_path_factory, many_scenes) -> Path:
-    """A run of 40 pictures with labels, three repetitions, one model: probes of every kind, and scores."""
-    from probing_core.pipeline import Options, run
+def few_transforms(corpus: Path, *models: str) -> Options:
+    """What a run over the pictures in the folder ``corpus`` is asked for, so that it takes seconds."""
+    from probing_core.pipeline import Options
 
-    out = tmp_path_factory.mktemp("trained") / "run"
-    options = Options(
-        corpus=f"folder:{many_scenes}",
+    return Options(
+        corpus=f"folder:{corpus}",
         view=32,
-        repetitions=3,
         transforms=("identity", "brighten", "contrast", "gaussian-blur", "motion-blur"),
-        models=("baseline/handcrafted",),
+        models=models,
         device="cpu",
         precision="float32",
     )
-    run(out, options, ("embed", "train", "evaluate"))
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory, many_scenes) -> Path:
+    """A run of 40 pictures with labels, three repetitions, one model: probes of every kind, and scores."""
+    from probing_core.pipeline import run
+
+    out = tmp_path_factory.mktemp("trained") / "run"
+    run(
+        out, replace(few_transforms(many_scenes, "baseline/handcrafted"), repetitions=3), ("embed", "train", "evaluate")
+    )
     return out
+
+
+@contextmanager
+def in_few_pixels() -> Iterator[None]:
+    """`baseline/pixels` has 48 values, not 768: most of a run would be the probes on them."""
+    from probing_core.embedders.providers import baselines
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(baselines, "PIXELS_SIDE", 4)
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_pixels() -> Iterator[None]:
+    with in_few_pixels():
+        yield
+
+
+@pytest.fixture(scope="session")
+def split_run(tmp_path_factory, many_scenes) -> tuple[Path, Options]:
+    """A run of 40 pictures, two models `in_few_pixels`, and its options: all stages, with a stand-in for the map."""
+    from probing_core.pipeline import maps, run
+
+    out, options = tmp_path_factory.mktemp("split") / "run", few_transforms(many_scenes, *TWO_MODELS)
+    with pytest.MonkeyPatch.context() as patch, in_few_pixels():
+        patch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
+        run(out, options)
+    return out, options
+
+
+@pytest.fixture(scope="session")
+def few_run(tmp_path_factory, few_scenes) -> tuple[Path, Options]:
+    """A run of 8 pictures, which are too few to be split, one model, on two threads; and its options."""
+    from probing_core.pipeline import run
+
+    out, options = tmp_path_factory.mktemp("few") / "run", few_transforms(few_scenes, "baseline/handcrafted")
+    with on_two_threads():
+        run(out, options, ("embed", "train", "evaluate"))
+    return out, options
 
 
 @pytest.fixture(scope="session")

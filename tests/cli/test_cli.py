@@ -14,7 +14,6 @@ import pytest
 from probing_core import cli
 from probing_core.cli import build_parser, predict
 from probing_core.cli.stages import run_options
-from probing_core.embedders.providers import baselines
 from probing_core.images import encode_png, read_image
 from probing_core.transforms import CATALOG
 from tests.conftest import scene
@@ -33,11 +32,9 @@ def call(capsys, *arguments):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, many_scenes):
-    """A small run with trained probes, made by the command; 48 values a picture, not 768, as `baseline/pixels`."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baselines, "PIXELS_SIDE", 4)
-        yield make_trained(tmp_path_factory.mktemp("cli") / "run", many_scenes)
+def trained(tmp_path_factory, many_scenes, few_pixels):
+    """A small run with trained probes, made by the command."""
+    return make_trained(tmp_path_factory.mktemp("cli") / "run", many_scenes)
 
 
 def make_trained(out: Path, scenes: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from probing_core.errors import BadRun, DamagedFile
 from probing_core.pipeline import run
 from probing_core.runs.store import Store
 from tests.pipeline.test_embed import files
-from tests.pipeline.test_stages import COMPUTING, OPTIONS
 
 pytestmark = pytest.mark.slow
 
@@ -30,17 +28,9 @@ EVERY_KIND = (
 )
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory, few_scenes):
-    out = tmp_path_factory.mktemp("runs") / "whole"
-    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/handcrafted",))
-    run(out, options, COMPUTING)
-    return out, options
-
-
 @pytest.fixture
-def copy(whole, tmp_path) -> Path:
-    return Path(shutil.copytree(whole[0], tmp_path / "run"))
+def copy(few_run, tmp_path) -> Path:
+    return Path(shutil.copytree(few_run[0], tmp_path / "run"))
 
 
 def content(out: Path) -> dict[str, bytes]:
@@ -73,12 +63,12 @@ def test_a_whole_run_is_left_as_it_is(copy):
     assert content(copy) == before
 
 
-def test_a_run_that_stumbles_on_damage_makes_it_again(copy, whole):
+def test_a_run_that_stumbles_on_damage_makes_it_again(copy, few_run):
     """A probe was lost; the embeddings that it would learn from are not what was written."""
     before = content(copy)
     flip(copy / EVERY_KIND[3])
     (copy / EVERY_KIND[4]).unlink()
-    run(copy, whole[1], ("train",))
+    run(copy, few_run[1], ("train",))
     assert content(copy) == before
 
 
@@ -92,7 +82,7 @@ def test_foreign_files_stay_and_are_named(copy, capsys):
     assert main(["verify", "--run", str(copy)]) == 0
 
 
-def test_what_cannot_be_made_again_is_not_removed(copy, whole, monkeypatch, capsys):
+def test_what_cannot_be_made_again_is_not_removed(copy, monkeypatch, capsys):
     flip(copy / EVERY_KIND[0])
     held = content(copy)
     monkeypatch.setattr("probing_core.pipeline.repair.open_same_corpus", lambda recipe: refuse())

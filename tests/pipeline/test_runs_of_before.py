@@ -10,7 +10,6 @@ import pytest
 
 from probing_core import Predictor, Run
 from probing_core.cli import main
-from probing_core.embedders.providers import baselines
 from probing_core.images import read_image
 from probing_core.runs.store import Store
 
@@ -56,8 +55,8 @@ def test_opening_and_predicting_write_nothing_and_give_what_they_gave(run):
     assert content(run) == before
 
 
-def test_a_further_model_joins(run, monkeypatch):
-    monkeypatch.setattr(baselines, "PIXELS_SIDE", 4)  # 48 values a picture, not 768: most would be the probes on them
+@pytest.mark.usefixtures("few_pixels")
+def test_a_further_model_joins(run):
     before = content(run)
     assert main([*COMMAND.replace("baseline/handcrafted", "baseline/pixels").split()]) == 0
     after = content(run)

@@ -11,11 +11,11 @@ from probing_core.errors import BadConfig, BadRun, ProbingError, UnknownName
 from probing_core.pipeline import Options, run, setup
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
-from tests.pipeline.test_stages import COMPUTING, OPTIONS
+from tests.conftest import few_transforms
 
 
 def test_a_wrong_model_leaves_no_trace(tmp_path, few_scenes):
-    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixel",))
+    options = few_transforms(few_scenes, "baseline/pixel")
     with pytest.raises(UnknownName, match="Did you mean 'baseline/pixels'"):
         run(tmp_path / "run", options)
     assert not (tmp_path / "run" / "run.toml").exists()
@@ -24,22 +24,22 @@ def test_a_wrong_model_leaves_no_trace(tmp_path, few_scenes):
 def test_a_wrong_transform_is_told_before_the_corpus_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(setup, "open_corpus", lambda name: pytest.fail(f"{name} was opened"))
     with pytest.raises(UnknownName, match="noise"):
-        run(tmp_path / "run", replace(OPTIONS, transforms=("identity", "brighten", "noise")))
+        run(tmp_path / "run", Options(transforms=("identity", "brighten", "noise")))
     assert Store(tmp_path / "run").names() == []
 
 
 def test_a_first_attempt_that_is_refused_does_not_bind_the_next(tmp_path, few_scenes):
-    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
+    options = few_transforms(few_scenes, "baseline/pixels")
     with pytest.raises(ProbingError, match="leaves no image"):
         run(tmp_path / "run", replace(options, view=256))
-    run(tmp_path / "run", options, COMPUTING[:1])
+    run(tmp_path / "run", options, ("embed",))
     with pytest.raises(BadRun, match="another recipe"):
         run(tmp_path / "run", replace(options, view=64))
     assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).view == 32
 
 
 def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_path, few_scenes):
-    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
+    options = few_transforms(few_scenes, "baseline/pixels")
     store = Store(tmp_path / "run")
     with store.locked():
         setup.open_or_start(store, options)
@@ -50,19 +50,19 @@ def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_pat
 
 def test_what_no_probe_learns_is_no_run_by_itself(few_scenes, tmp_path):
     with pytest.raises(BadConfig, match="try --transforms bank,far-styles"):
-        run(tmp_path / "run", replace(OPTIONS, corpus=f"folder:{few_scenes}", transforms=("style-8",)))
+        run(tmp_path / "run", replace(few_transforms(few_scenes), transforms=("style-8",)))
     assert not (tmp_path / "run" / "run.toml").exists()
 
 
 def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
-    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
+    options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "run", options, ("embed",))
     with pytest.raises(BadRun, match="no predictions to score yet; `probing train --run"):
         run(tmp_path / "run", options, ("evaluate",))
 
 
 def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
-    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/pixels",))
+    options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "run", options, ("embed",))
     store = Store(tmp_path / "run")
     with store.locked():
@@ -74,7 +74,7 @@ def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
 def test_a_changed_corpus_is_noticed(tmp_path, few_scenes, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(few_scenes, copy)
-    options = replace(OPTIONS, corpus=f"folder:{copy}", models=("baseline/pixels",))
+    options = few_transforms(copy, "baseline/pixels")
     run(tmp_path / "run", options, ("embed",))
     next(copy.rglob("*.png")).unlink()
     run(tmp_path / "run", options, ("embed",))  # nothing is missing, so nobody needs the pictures

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from probing_core.embedders.providers import baselines
 from probing_core.errors import BadConfig, BadRun, ProbingError
 from probing_core.measures import MEASURES
-from probing_core.pipeline import STAGES, Options, maps, run, train, worker
+from probing_core.pipeline import STAGES, Options, run, train, worker
 from probing_core.runs import model_samples
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.last_options import last_options
@@ -18,44 +17,10 @@ from probing_core.runs.store import Store
 from tests.conftest import on_two_threads
 from tests.pipeline.test_embed import files
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_pixels")]
 
-OPTIONS = Options(
-    view=32,
-    transforms=("identity", "brighten", "contrast", "gaussian-blur", "motion-blur"),
-    models=("baseline/pixels", "baseline/handcrafted"),
-    device="cpu",
-    precision="float32",
-)
 COMPUTING = ("embed", "train", "evaluate")
 """All stages but the map, which takes longer than the rest on so few samples; it is tested with a stand-in."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_pixels():
-    """48 values a picture, not 768: most of a run would be the probes on them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baselines, "PIXELS_SIDE", 4)
-        yield
-
-
-@pytest.fixture(scope="module")
-def split_run(tmp_path_factory, many_scenes):
-    out = tmp_path_factory.mktemp("runs") / "split"
-    options = replace(OPTIONS, corpus=f"folder:{many_scenes}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
-        run(out, options)
-    return out, options
-
-
-@pytest.fixture(scope="module")
-def few_run(tmp_path_factory, few_scenes):
-    out = tmp_path_factory.mktemp("runs") / "few"
-    options = replace(OPTIONS, corpus=f"folder:{few_scenes}", models=("baseline/handcrafted",))
-    with on_two_threads():
-        run(out, options, COMPUTING)
-    return out, options
 
 
 def test_a_run_is_whole_and_holds_what_its_format_says(split_run):
@@ -74,7 +39,7 @@ def test_only_the_test_split_is_predicted(split_run):
     samples = store.read_table("samples.parquet").set_index("sample")
     predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
     assert set(samples.loc[predictions["sample"], "split"]) == {"test"}
-    assert set(predictions["truth"]) == set(OPTIONS.transforms)
+    assert set(predictions["truth"]) == set(split_run[1].transforms)
     assert predictions["p_truth"].between(0, 1).all()
     assert (predictions["p_predicted"] >= predictions["p_truth"] - 1e-6).all()
 
@@ -173,7 +138,7 @@ def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_p
         name = f"models/baseline-pixels/probes/{task}.safetensors"
         assert store.read_bytes(name) == Store(source).read_bytes(name)
     predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
-    assert len(predictions) == 8 * len(OPTIONS.transforms)
+    assert len(predictions) == 8 * len(options.transforms)
     again = replace(options, corpus=f"folder:{few_scenes}")
     run(tmp_path / "run", again, ("embed",))  # its own models, of which nothing is missing: nobody needs the probes
     with pytest.raises(BadRun, match="name it again with --probes-from"):
@@ -204,7 +169,7 @@ def test_photographs_that_are_only_called_like_known_ones_are_tested_and_told(sp
     run(tmp_path / "run", replace(options, corpus=f"folder:{other}", probes_from=source), COMPUTING)
     store = Store(tmp_path / "run")
     predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
-    assert len(predictions) == store.read_table("images.parquet")["used"].sum() * len(OPTIONS.transforms)
+    assert len(predictions) == store.read_table("images.parquet")["used"].sum() * len(options.transforms)
     assert store.read_table("tables/scores.parquet")["note"].str.contains("are called like ones that").all()
 
 
@@ -290,7 +255,7 @@ def test_probes_of_another_run_bring_their_transforms(split_run, few_scenes, tmp
         corpus=f"folder:{few_scenes}", probes_from=split_run[0], models=("baseline/pixels",), device="cpu"
     )
     run(tmp_path / "run", options, ("embed", "train"))
-    assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).transforms == OPTIONS.transforms
+    assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).transforms == split_run[1].transforms
 
 
 def test_probes_of_a_run_of_the_project_are_found_again(split_run, few_scenes, tmp_path, monkeypatch):

@@ -12,8 +12,8 @@ from probing_core.errors import BadCorpus
 from probing_core.pipeline import run
 from probing_core.results import Run, command_of
 from probing_core.runs.store import Store
+from tests.conftest import few_transforms
 from tests.corpora.storage_server import BUCKET, SECRET, s3_server
-from tests.pipeline.test_stages import COMPUTING, OPTIONS
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +25,8 @@ def contents(store: Store) -> dict[str, bytes]:
 
 def test_a_run_from_a_server_that_fails_is_the_run_from_disk(tmp_path, few_scenes, monkeypatch):
     few = ("identity", "brighten", "gaussian-blur")
-    options = replace(OPTIONS, models=("baseline/handcrafted",), transforms=few, corpus=f"folder:{few_scenes}")
-    run(tmp_path / "disk", options, COMPUTING)
+    options = replace(few_transforms(few_scenes, "baseline/handcrafted"), transforms=few)
+    run(tmp_path / "disk", options, ("embed", "train", "evaluate"))
     with s3_server() as server:
         server.upload(few_scenes, "few")
         remote = replace(options, corpus=f"folder:s3://{BUCKET}/few")
@@ -43,11 +43,11 @@ def test_a_run_from_a_server_that_fails_is_the_run_from_disk(tmp_path, few_scene
 
         monkeypatch.setattr(storage.Storage, "read", failing)
         with pytest.raises(BadCorpus, match="the same command goes on from there"):
-            run(tmp_path / "remote", remote, COMPUTING)
+            run(tmp_path / "remote", remote, ("embed", "train", "evaluate"))
         broken = Store(tmp_path / "remote")
         assert broken.damage() == []
         monkeypatch.setattr(storage.Storage, "read", read)
-        run(tmp_path / "remote", remote, COMPUTING)
+        run(tmp_path / "remote", remote, ("embed", "train", "evaluate"))
     here, there = Store(tmp_path / "disk"), Store(tmp_path / "remote")
     assert contents(there) == contents(here)
     assert there.damage() == []

@@ -18,20 +18,19 @@ from probing_core.runs.layout import fusion_path, novelty_path, probe_path
 from probing_core.runs.models import FIRST_ZOO_COMMIT
 from probing_core.runs.store import Store
 from tests.conftest import scene
-from tests.pipeline.test_stages import _few_pixels, few_run, split_run  # noqa: F401 - fixtures
 from tests.runs.test_samples import make_all
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_pixels")]
 
 MODEL = "baseline/handcrafted"
 
 
 @pytest.fixture(scope="module")
-def predictor(split_run):  # noqa: F811
+def predictor(split_run):
     return Predictor(split_run[0])
 
 
-def test_a_view_of_the_run_gets_what_its_deployment_probe_says(predictor, split_run):  # noqa: F811
+def test_a_view_of_the_run_gets_what_its_deployment_probe_says(predictor, split_run):
     store = Store(split_run[0])
     pictures, _ = make_all(predictor.recipe, open_corpus(predictor.recipe.corpus))
     embeddings = store.read_arrays(f"models/baseline-handcrafted/embeddings/{'unit-00000'}.safetensors")["embeddings"]
@@ -105,7 +104,7 @@ def test_what_cannot_be_asked_is_told(predictor, tmp_path):
         Predictor(tmp_path)
 
 
-def test_a_run_without_probes_says_what_completes_it(split_run, tmp_path):  # noqa: F811
+def test_a_run_without_probes_says_what_completes_it(split_run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(split_run[0], copy)
     store = Store(copy)
@@ -137,7 +136,7 @@ def test_what_the_probe_knows_is_known_and_noise_is_strange(predictor):
     assert {r["image"]: r["known"] for r in rows} == {"0": False, "1": told[0].known}
 
 
-def test_a_run_without_familiarity_knows_everything(split_run, tmp_path):  # noqa: F811
+def test_a_run_without_familiarity_knows_everything(split_run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(split_run[0], copy)
     Store(copy).remove(novelty_path(MODEL))
@@ -147,7 +146,7 @@ def test_a_run_without_familiarity_knows_everything(split_run, tmp_path):  # noq
 
 
 @pytest.mark.parametrize("side", [32, 100])
-def test_probabilities_at_the_fitted_temperatures_sum_to_one(predictor, split_run, side):  # noqa: F811
+def test_probabilities_at_the_fitted_temperatures_sum_to_one(predictor, split_run, side):
     store = Store(split_run[0])
     assert LinearProbe.from_bytes(store.read_bytes(probe_path(MODEL, "deployment"))).temperature != 1
     assert FusionRule.from_bytes(store.read_bytes(fusion_path(MODEL))).temperature != 1
@@ -155,7 +154,7 @@ def test_probabilities_at_the_fitted_temperatures_sum_to_one(predictor, split_ru
     assert sum(r["probability"] for r in rows) == pytest.approx(1)
 
 
-def test_other_weights_are_refused_and_other_versions_are_not(split_run, tmp_path):  # noqa: F811
+def test_other_weights_are_refused_and_other_versions_are_not(split_run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(split_run[0], copy)
     store, path = Store(copy), "models/baseline-pixels/model.toml"

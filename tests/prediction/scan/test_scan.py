@@ -28,9 +28,8 @@ from probing_core.prediction.score import turned_gray
 from probing_core.prediction.tiles import cut
 from probing_core.transforms import resolve
 from tests.conftest import scene
-from tests.pipeline.test_stages import _few_pixels  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_pixels")]
 
 CHUNK = 16  # so that a hundred files make several
 
