@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probing_core.embedders.network import compiled_cache
+from probing_core.embedders.network.cpu_batches import AHEAD
 from probing_core.errors import one_line
 
 if TYPE_CHECKING:
@@ -70,13 +71,14 @@ class CompiledReadout:
 
     Args:
         model: OpenVINO's compiled model; its input is (N, H, W, 3), N pictures a pass.
-        threads: how many passes run side by side, each on one core. Further callers wait.
+        requests: how many passes are asked for at a time; those that no core is free for wait in OpenVINO, which goes
+            from one to the next at once. Further callers wait.
     """
 
-    def __init__(self, model: Any, threads: int) -> None:
+    def __init__(self, model: Any, requests: int) -> None:
         self._shape = tuple(model.input(0).shape)
         self._free: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(threads):
+        for _ in range(requests):
             self._free.put(model.create_infer_request())
 
     def fits(self, batch: torch.Tensor) -> bool:
@@ -147,7 +149,7 @@ def compile_readout(
     settings = _settings(precision, threads)
     if (stored := compiled_cache.read(key, expected)) is not None:
         with suppress(RuntimeError, NotCompiled):
-            readout = CompiledReadout(core.import_model(io.BytesIO(stored), "CPU", settings), threads)
+            readout = CompiledReadout(core.import_model(io.BytesIO(stored), "CPU", settings), AHEAD * threads)
             _compare(readout(batch), expected, precision)
             return readout
         compiled_cache.remove(key)  # of another build of OpenVINO, or damaged: it is made anew
@@ -158,7 +160,7 @@ def compile_readout(
             _compare(CompiledReadout(full, 1)(batch), expected, "float32")
             model = _with_exact_modules(core, model) if exact else model
         compiled = core.compile_model(model, "CPU", settings)
-    readout = CompiledReadout(compiled, threads)
+    readout = CompiledReadout(compiled, AHEAD * threads)
     _compare(readout(batch), expected, precision)
     compiled_cache.write(key, expected, _exported(compiled))
     return readout

@@ -15,7 +15,7 @@ import numpy as np
 from probing_core.embedders.base import LoadedEmbedder, Preprocessing
 from probing_core.embedders.names import refuse_options, with_layer
 from probing_core.embedders.network import compiled
-from probing_core.embedders.network.cpu_batches import BatchWorkers
+from probing_core.embedders.network.cpu_batches import AHEAD, BatchWorkers
 from probing_core.embedders.network.devices import resolve_device, resolve_precision
 from probing_core.embedders.network.forward import Forward
 from probing_core.embedders.network.memory import free_memory, out_of_memory
@@ -161,12 +161,16 @@ class NetworkEmbedder(LoadedEmbedder):
 
     def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
         """`forward` of several batches from `prepare`, side by side where that pays; nothing else is done."""
-        return list(self._workers.run(self.forward, batches))
+        return list(self._workers.run(self.forward, batches, self._of_each_core))
 
     @property
     def shared_preprocessing(self) -> Preprocessing | None:
         """That of compiled networks: what PyTorch works on is copied, which sharing would not be worth."""
         return self.preprocessing if self._forward.compiled and self._network.prepare is None else None
+
+    @property
+    def _of_each_core(self) -> int:
+        return AHEAD if self._forward.compiled else 1
 
     @property
     def _readouts(self) -> Any:
@@ -183,12 +187,16 @@ class NetworkEmbedder(LoadedEmbedder):
         """All that ``forward`` gives of a batch, each for all ``images``."""
         if not images:
             return [output[:0] for output in forward(self.prepare(_two_pictures(self.preprocessing)))]
+
+        def embed(batch: range) -> list[np.ndarray]:
+            return forward(self._batch(images, batch))
+
         done: list[list[np.ndarray]] = []
         position = 0
         while position < len(images):
             batches = self._workers.batches(range(position, len(images)), self.batch_size)
             try:
-                for outputs in self._workers.run(lambda batch: forward(self._batch(images, batch)), batches):
+                for outputs in self._workers.run(embed, batches, self._of_each_core):
                     done.append(outputs)
                     position += len(outputs[0])
             except (MemoryError, RuntimeError) as error:

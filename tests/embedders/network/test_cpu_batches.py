@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from probing_core.embedders.network.cpu_batches import (
+    AHEAD,
     CPU_BATCH,
     DEVICE_BATCH,
     FEW,
@@ -55,15 +56,19 @@ def test_batches_are_small_where_maps_are_large():
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_batches_run_at_the_same_time_on_one_core_each(workers):
-    meet = Barrier(2)
+@pytest.mark.parametrize("of_each_core", [1, AHEAD])
+def test_batches_run_at_the_same_time_on_one_core_each(workers, of_each_core):
+    threads = 2 * of_each_core
+    meet = Barrier(threads)
 
     def cores(_):
-        meet.wait(timeout=20)  # passes only if both are under way
-        return torch.get_num_threads()
+        meet.wait(timeout=20)  # passes only if all are under way
+        return get_ident(), torch.get_num_threads()
 
     before = torch.get_num_threads()
-    assert list(workers.run(cores, [0, 1])) == [1, 1]
+    used, cores_of_each = zip(*workers.run(cores, range(2 * threads), of_each_core), strict=True)
+    assert len(set(used)) == threads
+    assert set(cores_of_each) == {1}
     assert torch.get_num_threads() == before
 
 
