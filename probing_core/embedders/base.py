@@ -107,6 +107,7 @@ class LoadedEmbedder(ABC):
         device, precision: what it really runs on and in ("cpu", "bfloat16").
         batch_size: images of one forward pass; units are cut into batches of this size.
         embeds_pictures: whether it embeds any picture; precomputed embeddings cover the samples of a run alone.
+        on_one_thread: whether it computes on the caller's thread alone, so that a network can compute beside it.
     """
 
     name: str
@@ -115,6 +116,7 @@ class LoadedEmbedder(ABC):
     precision: str = "float32"
     batch_size: int = 64
     embeds_pictures: bool = True
+    on_one_thread: bool = False
 
     @abstractmethod
     def embed(self, images: Sequence[Image]) -> np.ndarray:

@@ -24,7 +24,7 @@ from probing_core.embedders.network.devices import resolve_device
 from probing_core.embedders.network.memory import free_memory, out_of_memory
 from probing_core.embedders.network.shared import SharedPictures
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.pipeline.batches import plan_batches
+from probing_core.pipeline.batches import Arrays, plan_batches
 from probing_core.prediction.tile_samples import make_crops
 from probing_core.runs.encoding import array_bytes, table_bytes
 from probing_core.runs.layout import CROPS, crops_path
@@ -112,13 +112,15 @@ class Worker:
         batch, index = self._batches[tasks[0].series], tasks[0].unit
         unit = batch.units[index]
         written: list[Future[tuple[str, Entry]]] = []  # beside the next model: the processor does not wait for the disk
-        made: dict[str, Mapping[str, Mapping[str, np.ndarray]]] = {}
+        embed = {request: partial(batch.embed, self._model(request), pictures, rows) for request in requests}
+        beside, made = self._beside_networks(embed), dict[str, Arrays]()
         for task in tasks:
             if not task.model:
                 written.append(self._write(batch.rows_path(unit), partial(table_bytes, rows), task.key))
                 continue
             if task.request not in made:
-                made[task.request] = batch.embed(self._model(task.request), pictures, rows)
+                own = beside.get(task.request)
+                made[task.request] = own.result() if own else embed[task.request]()
             arrays = _finite(task.model, self._rounded(made[task.request][task.model]))
             written.append(self._write(batch.unit_path(task.model, unit), partial(array_bytes, arrays), task.key))
         return [file.result() for file in written]
@@ -161,6 +163,12 @@ class Worker:
         if any(not task.model or self._model(task.request).embeds_pictures for task in tasks):
             return batch.make(self._corpus, rows, self._makers)
         return [], rows
+
+    def _beside_networks(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
+        """Begins what takes one thread, behind the pictures of the next unit, which take the interpreter, too. Where
+        no network computes meanwhile, nothing is begun: pictures and embeddings are made at the same time."""
+        single = [request for request in embed if self._model(request).on_one_thread]
+        return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
     def _write(self, path: str, content: Callable[[], bytes], key: str) -> Future[tuple[str, Entry]]:
         return self._makers.submit(lambda: write_file(self.root, path, [content()], key))

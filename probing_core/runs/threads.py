@@ -8,14 +8,18 @@ from contextlib import contextmanager
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Numerical libraries on ``count`` threads."""
+    """Numerical libraries on ``count`` threads, and OpenCV on the caller's: where threads work on a picture each, its
+    own only wait for each other, and keep a processor busy while they do."""
+    import cv2
     import torch
     from threadpoolctl import threadpool_limits
 
-    before = torch.get_num_threads()
+    before = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(count)
+    cv2.setNumThreads(1)
     try:
         with threadpool_limits(count):
             yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])

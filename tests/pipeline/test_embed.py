@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from threading import current_thread, main_thread
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
 from probing_core.embedders.network import compiled
 from probing_core.embedders.network.embedder import NetworkEmbedder
+from probing_core.embedders.providers import baselines
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline import Options, batches, worker
 from probing_core.pipeline.batches import is_embedded, plan_batches
@@ -64,6 +66,23 @@ def test_embeddings_are_those_of_the_pictures_in_order(run):
         embeddings = read_embeddings(store, name)
         assert embeddings.dtype == np.float32
         assert np.array_equal(embeddings, load_embedder(name).embed(pictures))
+
+
+@pytest.mark.parametrize(("other", "beside"), [("baseline/pixels", False), ("baseline/random-vit", True)])
+def test_statistics_are_computed_beside_a_network(tmp_path, few_scenes, small_units, monkeypatch, other, beside):
+    threads, plain = set(), baselines.Handcrafted.embed
+
+    def noted(self, images):
+        threads.add(current_thread())
+        return plain(self, images)
+
+    monkeypatch.setattr(baselines.Handcrafted, "embed", noted)
+    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=("baseline/handcrafted", other))
+    embed(store, recipe, corpus, SILENT, CPU)
+    assert (threads != {main_thread()}) == beside
+    pictures, _ = make_all(recipe, corpus)
+    for model in recipe.models:
+        assert_alike(read_embeddings(store, model), load_embedder(model, precision="float32").embed(pictures))
 
 
 def test_samples_are_gathered_and_units_cleaned_away(run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import pytest
 import torch
 
@@ -25,10 +26,11 @@ def test_chunks_come_in_order_and_few_are_under_way():
 
 @pytest.mark.usefixtures("two_threads")
 def test_each_thread_computes_on_one_core_and_the_caller_on_as_many_as_before():
-    before = torch.get_num_threads()
+    before = torch.get_num_threads(), cv2.getNumThreads()
     with one_core_threads(3) as pool:
-        assert list(pool.map(lambda _: torch.get_num_threads(), range(6))) == [1] * 6
-    assert torch.get_num_threads() == before
+        each = list(pool.map(lambda _: (torch.get_num_threads(), cv2.getNumThreads()), range(6)))
+    assert each == [(1, 1)] * 6
+    assert (torch.get_num_threads(), cv2.getNumThreads()) == before
 
 
 def test_the_variable_of_numerical_libraries_limits_the_cores(monkeypatch):

@@ -20,6 +20,8 @@ PIXELS_SIDE = 16
 class Pixels(LoadedEmbedder):
     """The picture at 16 x 16 pixels, area-averaged: 768 values in [0, 1]."""
 
+    on_one_thread = True
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.dim = PIXELS_SIDE * PIXELS_SIDE * 3
@@ -34,6 +36,8 @@ class Pixels(LoadedEmbedder):
 
 class Handcrafted(LoadedEmbedder):
     """The statistics of `probing_core.embedders.providers.handcrafted`."""
+
+    on_one_thread = True
 
     def __init__(self, name: str) -> None:
         self.name = name
