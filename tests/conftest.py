@@ -54,14 +54,14 @@ TOGETHER = {
     "runs over made pictures": (
         r"pipeline/(test_(stages|repair|evaluate|repetitions)\.|train/)|prediction/(test_(predictor|training)\.|scan/)"
     ),
-    "studies": r"pipeline/studies/",
+    "the studies of a made run": r"pipeline/studies/",
 }
-"""Files that share what takes longer to make than most of their tests: by it, a pattern of their names. The browser
-tests of all pages take as long as the other ones together, and are apart from them."""
+"""What takes longer to make than most tests -> a pattern of the files that share it: the files of one entry run in one
+process. The browser tests of all pages take as long as the other ones together, and are apart from them."""
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Each file goes to one process, as by ``--dist loadfile``, and those `TOGETHER` to the same."""
+    """Each file goes to one process, as by ``--dist loadfile``, and those of one entry of `TOGETHER` to the same."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):

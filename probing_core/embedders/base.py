@@ -107,7 +107,8 @@ class LoadedEmbedder(ABC):
         device, precision: what it really runs on and in ("cpu", "bfloat16").
         batch_size: images of one forward pass; units are cut into batches of this size.
         embeds_pictures: whether it embeds any picture; precomputed embeddings cover the samples of a run alone.
-        on_one_thread: whether it computes on the caller's thread alone, so that a network can compute beside it.
+        on_one_thread: whether it computes on the caller's thread alone. A run then calls it in a thread other than the
+            one that loaded it, while it embeds with other models and makes pictures.
     """
 
     name: str

@@ -113,14 +113,14 @@ class Worker:
         unit = batch.units[index]
         written: list[Future[tuple[str, Entry]]] = []  # beside the next model: the processor does not wait for the disk
         embed = {request: partial(batch.embed, self._model(request), pictures, rows) for request in requests}
-        beside, made = self._beside_networks(embed), dict[str, Arrays]()
-        for task in tasks:
+        beside, made = self._begin_beside(embed), dict[str, Arrays]()
+        for task in sorted(tasks, key=lambda task: task.request in beside):
             if not task.model:
                 written.append(self._write(batch.rows_path(unit), partial(table_bytes, rows), task.key))
                 continue
             if task.request not in made:
                 own = beside.get(task.request)
-                made[task.request] = own.result() if own else embed[task.request]()
+                made[task.request] = embed[task.request]() if own is None or own.cancel() else own.result()
             arrays = _finite(task.model, self._rounded(made[task.request][task.model]))
             written.append(self._write(batch.unit_path(task.model, unit), partial(array_bytes, arrays), task.key))
         return [file.result() for file in written]
@@ -138,9 +138,9 @@ class Worker:
         return written
 
     def close(self) -> None:
+        self._ahead.shutdown(cancel_futures=True)
         self.unload()
-        for pool in (self._ahead, self._makers):
-            pool.shutdown()
+        self._makers.shutdown()
 
     def _model(self, request: str) -> LoadedEmbedder:
         if request not in self._models:  # on a worker beside the first, or one that began anew
@@ -164,9 +164,9 @@ class Worker:
             return batch.make(self._corpus, rows, self._makers)
         return [], rows
 
-    def _beside_networks(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
-        """Begins what takes one thread, behind the pictures of the next unit, which take the interpreter, too. Where
-        no network computes meanwhile, nothing is begun: pictures and embeddings are made at the same time."""
+    def _begin_beside(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
+        """Has a thread begin the models that take one, while others are embedded: behind the pictures of the next unit,
+        since either takes the interpreter. What it has not begun when the others are done is computed by the caller."""
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 

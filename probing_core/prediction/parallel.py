@@ -24,7 +24,8 @@ def cores() -> int:
 
 @contextmanager
 def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """``count`` threads in each of which PyTorch and OpenCV compute on one core: a picture gains nothing by more."""
+    """``count`` threads in each of which PyTorch and OpenCV compute on one core: a picture gains nothing by more.
+    OpenCV does so in the whole process."""
     import cv2
     import torch
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Numerical libraries on ``count`` threads, and OpenCV on the caller's: where threads work on a picture each, its
-    own only wait for each other, and keep a processor busy while they do."""
+    """Numerical libraries on ``count`` threads, and OpenCV in the thread that calls it: pictures are made by several
+    threads, and OpenCV's own would compete with them. Both hold for the whole process."""
     import cv2
     import torch
     from threadpoolctl import threadpool_limits

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from threading import current_thread, main_thread
+from threading import Event, current_thread, main_thread
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline import Options, batches, worker
 from probing_core.pipeline.batches import is_embedded, plan_batches
 from probing_core.pipeline.embed import embed
+from probing_core.pipeline.engines.ray_engine import RemoteWorker
 from probing_core.runs import samples, shards
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.models import differences, model_entries
@@ -68,8 +70,31 @@ def test_embeddings_are_those_of_the_pictures_in_order(run):
         assert np.array_equal(embeddings, load_embedder(name).embed(pictures))
 
 
-@pytest.mark.parametrize(("other", "beside"), [("baseline/pixels", False), ("baseline/random-vit", True)])
-def test_statistics_are_computed_beside_a_network(tmp_path, few_scenes, small_units, monkeypatch, other, beside):
+@pytest.mark.parametrize("order", [1, -1])
+def test_statistics_are_computed_while_a_network_is(tmp_path, few_scenes, small_units, monkeypatch, order):
+    begun, statistics, network = Event(), baselines.Handcrafted.embed, NetworkEmbedder.embed_layers
+
+    def noted(self, images):
+        if images and current_thread() is not main_thread():
+            begun.set()
+        return statistics(self, images)
+
+    def waiting(self, images):
+        assert not images or begun.wait(timeout=60)
+        return network(self, images)
+
+    monkeypatch.setattr(baselines.Handcrafted, "embed", noted)
+    monkeypatch.setattr(NetworkEmbedder, "embed_layers", waiting)
+    models = ("baseline/handcrafted", "baseline/random-vit")[::order]
+    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=models)
+    embed(store, recipe, corpus, SILENT, CPU)
+    pictures, _ = make_all(recipe, corpus)
+    for model in models:
+        assert_alike(read_embeddings(store, model), load_embedder(model, precision="float32").embed(pictures))
+
+
+def test_without_a_network_statistics_are_computed_here_while_pictures_are_made(run, monkeypatch):
+    store, recipe, corpus = run
     threads, plain = set(), baselines.Handcrafted.embed
 
     def noted(self, images):
@@ -77,12 +102,19 @@ def test_statistics_are_computed_beside_a_network(tmp_path, few_scenes, small_un
         return plain(self, images)
 
     monkeypatch.setattr(baselines.Handcrafted, "embed", noted)
-    store, recipe, corpus = start(tmp_path / "run", few_scenes, models=("baseline/handcrafted", other))
+    for name in store.names("models/baseline-handcrafted/embeddings/"):
+        store.remove(name)
     embed(store, recipe, corpus, SILENT, CPU)
-    assert (threads != {main_thread()}) == beside
-    pictures, _ = make_all(recipe, corpus)
-    for model in recipe.models:
-        assert_alike(read_embeddings(store, model), load_embedder(model, precision="float32").embed(pictures))
+    assert threads == {main_thread()}
+
+
+def test_a_worker_of_a_cluster_keeps_the_threads_of_the_recipe(run):
+    store, recipe, _ = run
+    before = torch.get_num_threads()
+    remote = RemoteWorker(str(store.root), os.getcwd(), replace(recipe, threads=before + 1), "cpu", "float32", 1, 0.6)
+    assert torch.get_num_threads() == before + 1
+    remote._limits.close()
+    assert torch.get_num_threads() == before
 
 
 def test_samples_are_gathered_and_units_cleaned_away(run):

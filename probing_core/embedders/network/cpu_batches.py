@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from math import ceil
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from probing_core.embedders.network import memory
@@ -32,17 +32,17 @@ them on two threads, and 59 on one."""
 
 
 WAITING = 2
-"""Batches a thread that are under way or wait for a thread."""
+"""Batches for each core that are under way or wait for a thread."""
 
 AHEAD = 2
-"""Batches of a compiled network that are under way for each core: OpenVINO computes in threads of its own, and a core
-would idle while it waits for the next batch. EfficientNet-Lite0 embeds 331 images/s on two cores so, and 312 with one.
-PyTorch computes in the thread that makes the batch: with two for each core the zoo's ViT loses a sixth, since every
-thread has memory of its own, and the caches hold less of it."""
+"""Batches of a compiled network that are under way for each core, at most `WAITING`: OpenVINO computes in threads of
+its own, and a core would idle while it waits for the next batch. EfficientNet-Lite0 embeds 331 images/s on two cores
+so, and 312 with one. PyTorch computes in the thread that makes the batch: with two for each core the zoo's ViT loses a
+sixth, since every thread has memory of its own, and the caches hold less of it."""
 
 
 class BatchWorkers:
-    """On a CPU, as many batches side by side as there are threads, each on one core; elsewhere one after another.
+    """On a CPU, as many batches side by side as there are cores, or `AHEAD` times as many; elsewhere one by one.
 
     Cutting one large batch into pieces for two cores, as PyTorch does, keeps both waiting for each other after every
     layer. Measured in bfloat16, milliseconds an image: batches of 64 on two cores take 10.9 for EfficientNet-Lite0 and
@@ -50,7 +50,7 @@ class BatchWorkers:
 
     Args:
         device: where the network is.
-        threads: how many batches are under way on a CPU; elsewhere how many pictures are prepared at a time.
+        threads: how many cores of a CPU are taken; elsewhere how many pictures are prepared at a time.
     """
 
     def __init__(self, device: torch.device, threads: int) -> None:
@@ -79,7 +79,7 @@ class BatchWorkers:
             start = stop
 
     def run(self, function: Callable[[S], T], batches: Iterable[S], of_each_core: int = 1) -> Iterator[T]:
-        """``function`` of every batch, in order. A thread takes the next one as soon as it is free.
+        """``function`` of every batch, in order.
 
         Few wait at a time, so that the batches of several callers take turns. None is under way once the iterator ends,
         by an error as well.
@@ -90,7 +90,8 @@ class BatchWorkers:
         if not self._on_cpu:
             yield from map(function, batches)
             return
-        workers = _one_core_each(of_each_core * self._threads)
+        with _STARTING:
+            workers = _one_core_each(of_each_core * self._threads)
         under_way: deque[Future[T]] = deque()
         try:
             for batch in batches:
@@ -117,6 +118,10 @@ class BatchWorkers:
 @cache
 def _threads(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
+
+
+_STARTING = Lock()
+"""Threads are started by one caller at a time: PyTorch's common number changes for a moment."""
 
 
 @cache  # for all models of the process: every thread keeps memory of its own

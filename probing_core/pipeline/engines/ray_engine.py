@@ -40,7 +40,8 @@ class RemoteWorker:
     ) -> None:
         if Path(folder).is_dir():
             os.chdir(folder)  # corpora and weights may be named relative to it
-        ExitStack().enter_context(threads(recipe.threads))  # for good
+        self._limits = ExitStack()  # held, since it ends with the last reference
+        self._limits.enter_context(threads(recipe.threads))
         corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
         self._worker = Worker(Path(root), recipe, corpus, images, device, precision, makers, memory_share)
 
