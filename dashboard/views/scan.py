@@ -82,26 +82,52 @@ def _path(text: str) -> Path:
     return user_path(text).absolute()
 
 
-@st.fragment(run_every=2.0)
-@messages.guarded
 def _scans() -> None:
+    """Those that run are drawn again and again, the others once: what a new drawing replaces cannot be downloaded."""
+    reports = _reports()
+    ended = {out: report for out, report in reports.items() if not _is_running(report)}
+    _under_way(ended)
+    for out, report in ended.items():
+        _scan(out, report)
+
+
+@st.fragment(run_every=2.0)
+def _under_way(ended: dict[Path, Report | None]) -> None:
+    """The scans that run; where others have ``ended`` than the page shows, it runs again."""
+    reports = _reports()
+    if {out: report for out, report in reports.items() if not _is_running(report)} != ended:
+        st.rerun()
+    for out, report in reports.items():
+        if _is_running(report):
+            _scan(out, report)
+
+
+def _reports() -> dict[Path, Report | None]:
+    """The folder of each scan -> how far it is."""
     folder = scans_dir()
     begun = sorted(path for path in folder.iterdir() if (path / PROGRESS).is_file()) if folder.is_dir() else []
-    for out in begun:
-        report = worker.report_of(out)
-        with st.container(border=True, key=f"scan-{out.name}"):
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"**{plain(out.name)}** — {_status(report)}", width="stretch")
-                _control(out, report)
-            if st.session_state.get(_asking(out)):
-                _ask_to_remove(out)
-            if report and report.state == "done":
-                _results(out)
+    return {out: worker.report_of(out) for out in begun}
+
+
+def _is_running(report: Report | None) -> bool:
+    return report is not None and report.state == "running"
+
+
+@messages.guarded
+def _scan(out: Path, report: Report | None) -> None:
+    with st.container(border=True, key=f"scan-{out.name}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{plain(out.name)}** — {_status(report)}", width="stretch")
+            _control(out, report)
+        if st.session_state.get(_asking(out)):
+            _ask_to_remove(out)
+        if report and report.state == "done":
+            _results(out)
 
 
 def _control(out: Path, report: Report | None) -> None:
     """What can be done to a scan as it is now."""
-    if report and report.state == "running":
+    if _is_running(report):
         if st.button("Cancel", key=f"scan-cancel-{out.name}"):
             worker.cancel(out)
         return
