@@ -53,6 +53,7 @@ TOGETHER = {
     ),
     "runs over made pictures": (
         r"pipeline/(test_(stages|repair|evaluate|repetitions)\.|train/)|prediction/(test_(predictor|training)\.|scan/)"
+        r"|results/test_summaries\.|dashboard/data/test_cache\."
     ),
     "the studies of a made run": r"pipeline/studies/",
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from probing_core.measures.base import Measure, Predictions, fraction
-from probing_core.measures.cluster_sums import ClusterSums, mean, mean_ratio, sums_by
+from probing_core.measures.cluster_sums import ClusterSums, mean, mean_ratio, numbered, sums_by
 
 ECE_BINS = 15
 
@@ -24,7 +24,7 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.nda
         truth, predicted: (N,) class indices; only classes of ``truth`` count.
         clusters: (N,) cluster ids.
     """
-    classes, row = np.unique(truth, return_inverse=True)
+    classes, row = numbered(truth)
     k = len(classes)
     sums = np.hstack(_hits_and_counts(truth, predicted, clusters, row, k))
     return ClusterSums(sums, lambda totals: mean_ratio(totals[..., :k], totals[..., k:]))
@@ -75,7 +75,7 @@ def _from_counts(
     score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
 ) -> ClusterSums:
     """A score of, for each class of ``truth``, how often it was predicted correctly, was there, and was predicted."""
-    classes, row = np.unique(truth, return_inverse=True)
+    classes, row = numbered(truth)
     k = len(classes)
     position = np.searchsorted(classes, np.clip(predicted, classes[0], classes[-1]))
     known = classes[position] == predicted

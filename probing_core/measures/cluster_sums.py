@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 ScoreOfTotals = Callable[[np.ndarray], np.ndarray]
 """Totals (..., P) -> score (...)."""
@@ -33,9 +34,18 @@ class ClusterSums:
         return float(self.score(self.sums.sum(axis=0)))
 
 
+def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct ``values`` in order, and where each of ``values`` (N,) stands among them.
+
+    As `numpy.unique` gives it, which sorts them all; this sorts the distinct ones.
+    """
+    row, distinct = pd.factorize(np.asarray(values), sort=True)
+    return distinct, row
+
+
 def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
     """Plain mean of ``values`` (N,): a rate for booleans, the NLL for -log p(truth)."""
-    ids, row = np.unique(clusters, return_inverse=True)
+    ids, row = numbered(clusters)
     weights = (np.asarray(values, np.float64), np.ones(len(values)))
     sums = np.stack([np.bincount(row, weights=each, minlength=len(ids)) for each in weights], axis=1)
     return ClusterSums(sums, lambda totals: mean_ratio(totals[..., :1], totals[..., 1:]))
@@ -63,7 +73,7 @@ def average(parts: Sequence[ClusterSums]) -> ClusterSums:
 
 def sums_by(clusters: np.ndarray, column: np.ndarray, columns: int, values: np.ndarray) -> np.ndarray:
     """(C, columns): values summed by cluster and column."""
-    ids, row = np.unique(clusters, return_inverse=True)
+    ids, row = numbered(clusters)
     flat = np.bincount(row * columns + column, weights=np.asarray(values, np.float64), minlength=len(ids) * columns)
     return flat.reshape(len(ids), columns)
 

@@ -13,7 +13,7 @@ FLIPS = 100_000
 EXACT = 16
 """Up to this many clusters every assignment is tried."""
 
-CHUNK = 4096
+CHUNK = 1024
 
 
 def sign_flip(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int = FLIPS) -> float:

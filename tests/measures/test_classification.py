@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from probing_core.measures import MEASURES
 from probing_core.measures.classification import balanced_accuracy, calibration_error, informedness, macro_f1
-from probing_core.measures.cluster_sums import average, mean
+from probing_core.measures.cluster_sums import average, mean, numbered
 
 
 def made(n: int = 500, classes: int = 5, clusters: int = 30):
@@ -72,3 +72,9 @@ def test_the_average_of_scores_is_that_of_their_values_in_every_draw():
     drawn = np.random.default_rng(0).integers(0, 3, (20, len(whole.sums)))
     expected = np.mean([part.score(drawn @ part.sums) for part in parts], axis=0)
     np.testing.assert_allclose(whole.score(drawn @ whole.sums), expected)
+
+
+@pytest.mark.parametrize("values", [[3, 1, 3, 2], [True, False, True], ["b", "a", "b"], [-1, 7, -1, 0]])
+def test_values_are_numbered_as_numpy_does_it(values):
+    for ours, numpys in zip(numbered(np.array(values)), np.unique(values, return_inverse=True), strict=True):
+        np.testing.assert_array_equal(ours, numpys)
