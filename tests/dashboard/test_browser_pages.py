@@ -59,10 +59,10 @@ ALL: list[str] = []
 CONTRAST = ["color-contrast"]
 LOOKS = {
     "made": [Look("light", WIDE, ALL), Look("dark", WIDE, CONTRAST), Look("dark", NARROW), Look("dark", PHONE)],
-    "reference": [Look("dark", PHONE), Look("light", NARROW), Look("light", WIDE)],
-    "demo": [Look("light", NARROW), Look("dark", PHONE)],
+    "reference": [Look("dark", PHONE), Look("dark", NARROW), Look("dark", WIDE)],
+    "demo": [Look("light", NARROW), Look("light", PHONE)],
 }
-"""Every page of every run in both themes. A theme changes colors alone, so each width needs one of them.
+"""Every page in both themes. A theme changes colors alone, so each width needs one of them, and so does each other run.
 
 The made run has everything that pages can show, the reference run the longest tables and names: these are looked at in
 every window. What the third has, one model with the reference's probes and names, is as wide as there, or less.

@@ -22,7 +22,6 @@ def run(tmp_path_factory, many_scenes) -> Run:
     folder = tmp_path_factory.mktemp("published")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "1")
-        patch.setenv("XDG_CACHE_HOME", str(folder / "caches"))  # compiled, they are as large as a user's whole cache
         put_on_disk(folder / "hub", patch)
         # Verdicts need neither series nor studies.
         patch.setattr("probing_core.pipeline.batches.series_names", lambda *_: ())
