@@ -33,6 +33,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 SAME_S = 1.0
 """Two readings of when a process began differ by less; the number of a process is not used again so soon."""
 
+LARGEST = 1e15
+"""No number of a report reaches it; JSON may also hold NaN and infinity."""
+
 NICENESS = 5
 """By how much a worker steps back behind the server: of two that compute at once, it gets about a quarter."""
 
@@ -149,13 +152,13 @@ def remove(run: Path) -> None:
 
 
 def _is_sound(report: Report) -> bool:
-    """Whether its values have the types that pages compute with: the file may be damaged, or come with a run."""
+    """Whether pages can compute with its values: the file may be damaged, or come with a run."""
     left_s = 0.0 if report.left_s is None else report.left_s
     numbers = (report.done, report.total, left_s, report.born, report.took_s)
     texts = (report.message, report.state, report.error)
     return (
         isinstance(report.pid, int)
-        and all(isinstance(number, int | float) for number in numbers)
+        and all(isinstance(number, int | float) and abs(number) < LARGEST for number in numbers)
         and all(isinstance(text, str) for text in texts)
     )
 

@@ -86,16 +86,16 @@ def _scans() -> None:
     """Those that run are drawn again and again, the others once: what a new drawing replaces cannot be downloaded."""
     reports = _reports()
     ended = {out: report for out, report in reports.items() if not _is_running(report)}
-    _under_way(ended)
+    _under_way({out: _status(report) for out, report in ended.items()})
     for out, report in ended.items():
         _scan(out, report)
 
 
 @st.fragment(run_every=2.0)
-def _under_way(ended: dict[Path, Report | None]) -> None:
-    """The scans that run; where others have ``ended`` than the page shows, it runs again."""
+def _under_way(ended: dict[Path, str]) -> None:
+    """The scans that run. Where the others are not those that have ``ended``, each with its status, the page reruns."""
     reports = _reports()
-    if {out: report for out, report in reports.items() if not _is_running(report)} != ended:
+    if {out: _status(report) for out, report in reports.items() if not _is_running(report)} != ended:
         st.rerun()
     for out, report in reports.items():
         if _is_running(report):

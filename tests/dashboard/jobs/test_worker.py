@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -43,8 +44,14 @@ def test_report(tmp_path):
     assert worker.report_of(tmp_path) == report
 
 
-@pytest.mark.parametrize("wrong", [{"pid": "1"}, {"done": "3"}, {"left_s": []}, {"message": 5}, {"error": None}])
-def test_a_report_of_other_types_is_none(tmp_path, wrong):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"pid": "1"}, {"done": "3"}, {"left_s": []}, {"message": 5}, {"error": None}),
+        *({"left_s": math.nan}, {"total": math.inf}, {"done": 10**400}),
+    ],
+)
+def test_a_report_with_which_pages_cannot_compute_is_none(tmp_path, wrong):
     report = write(tmp_path)
     (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | wrong))
     assert worker.report_of(tmp_path) is None
