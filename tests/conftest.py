@@ -23,8 +23,6 @@ from probing_core.images import encode_png
 if TYPE_CHECKING:
     from probing_core.pipeline import Options
 
-TWO_MODELS = ("baseline/pixels", "baseline/handcrafted")
-
 settings.register_profile("project", deadline=None)  # a busy machine is no failure
 settings.load_profile("project")
 
@@ -194,7 +192,8 @@ def split_run(tmp_path_factory, many_scenes) -> tuple[Path, Options]:
     """A run of 40 pictures, two models `in_few_pixels`, and its options: all stages, with a stand-in for the map."""
     from probing_core.pipeline import maps, run
 
-    out, options = tmp_path_factory.mktemp("split") / "run", few_transforms(many_scenes, *TWO_MODELS)
+    out = tmp_path_factory.mktemp("split") / "run"
+    options = few_transforms(many_scenes, "baseline/pixels", "baseline/handcrafted")
     with pytest.MonkeyPatch.context() as patch, in_few_pixels():
         patch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
         run(out, options)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from probing_core.errors import BadRun
+from probing_core.errors import BadConfig, BadRun
 from probing_core.runs.layout import MODELS, RECIPE, is_model_path, model_path
+from probing_core.runs.recipe import read_recipe, require_type
 from probing_core.runs.store import Store
 
 PRECOMPUTED = "precomputed"
@@ -18,6 +19,11 @@ ROUNDING_ENTRIES = ("precision", "float32_modules", "device", "engine", "librari
 ENGINE_ENTRIES = ("engine", "batch_size")
 """Entries that may change while a run is made: engines agree within 1e-5 of an embedding's length, and each has its
 own batch size."""
+
+NEEDED = {"name": str, "family": str, "recipe": dict}
+TYPES = NEEDED | {"request": str, "position": int, "objective": str, "dim": int}
+"""Entries of ``model.toml`` that pages and stages compute with -> their type. Another version may leave out those that
+are not `NEEDED`."""
 
 FIRST_ZOO = "ViT 128 px, patch 16, width 192, depth 6, 3 heads"
 """Architecture of the encoders that the zoo had first, and of the untrained network beside them."""
@@ -35,14 +41,28 @@ def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
 
 
 def model_entries(store: Store) -> list[dict[str, Any]]:
-    """The content of ``model.toml`` of every model of the run, in the order of the recipe's requests."""
-    entries = [
-        {"position": 0, **entry, "request": entry.get("request", entry["name"])}
-        for entry in (store.read_toml(path) for path in store.names(MODELS) if is_model_path(path))
-    ]
-    requests = store.read_toml(RECIPE)["models"] if store.has(RECIPE) else []
+    """The content of ``model.toml`` of every model of the run, in the order of the recipe's requests.
+
+    Raises:
+        BadRun: one of them, or the recipe, cannot be read, or has entries that the project does not write so.
+    """
+    entries = [_entry(store, path) for path in store.names(MODELS) if is_model_path(path)]
+    requests = read_recipe(store).models if store.has(RECIPE) else ()
     order = {name: i for i, name in enumerate(requests)}
     return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
+
+
+def _entry(store: Store, path: str) -> dict[str, Any]:
+    entry = store.read_toml(path)
+    try:
+        for name, kind in TYPES.items():
+            if name in NEEDED or name in entry:
+                require_type(f"its '{name}'", entry.get(name), kind)
+    except BadConfig as error:
+        raise BadRun(
+            f"'{store.root / path}' was changed, or is of another version: {error} Bring back the file as it was."
+        ) from error
+    return {"position": 0, "request": entry["name"]} | entry
 
 
 def require_joined(entry: dict[str, Any], store: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, get_type_hints
 
 from probing_core.errors import BadConfig, BadRun
 from probing_core.runs.layout import RECIPE
@@ -99,6 +99,9 @@ class Recipe:
         unknown = sorted(set(content) - known)
         if unknown:
             raise BadConfig(f"The recipe has unknown entries: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+        hints = get_type_hints(cls)
+        for name, value in content.items():
+            require_type(f"The recipe's '{name}'", value, hints[name])
         try:
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
             return cls(**values)
@@ -124,11 +127,32 @@ class Recipe:
         return digest(self.without_models())
 
 
+TYPES = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "a list of texts"}
+"""Of entries of TOML files -> how an error names them."""
+
+
+def require_type(what: str, value: Any, hint: Any) -> None:
+    """
+    Args:
+        hint: one of `TYPES`, or such a one beside None, which TOML has not.
+
+    Raises:
+        BadConfig: ``value``, from a TOML file, is of another type.
+    """
+    (kind,) = [one for one in TYPES if hint in (one, one | None)]
+    if kind == tuple[str, ...]:
+        fits = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    else:
+        fits = isinstance(value, kind) and not isinstance(value, bool)
+    if not fits:
+        raise BadConfig(f"{what} must be {TYPES[kind]}; {'it is missing' if value is None else f'got {value!r:.80}'}.")
+
+
 def read_recipe(store: Store) -> Recipe:
     """The recipe of a run.
 
     Raises:
-        BadRun: it cannot be read, has unknown entries, or lacks some.
+        BadRun: it cannot be read, has unknown entries or such of other types, or lacks some.
     """
     content = store.read_toml(RECIPE)
     try:

@@ -30,11 +30,6 @@ PAGES = {"methods": "Methods and data", "transformations": "Transformations", "t
 """Of another visitor meanwhile, with their titles."""
 
 
-@pytest.fixture(scope="module")
-def address(server) -> str:
-    return server
-
-
 def is_one_sentence(text: str) -> bool:
     return text.endswith(".") and "\n" not in text and "Traceback" not in text and 0 < len(text) < 200
 
@@ -51,45 +46,45 @@ def png(width: int, height: int, *chunks: bytes) -> bytes:
 
 
 @attempt("another visitor's upload, by the name of its file in a forged message", "nothing: it is not in this visit")
-def test_anothers_upload(address):
+def test_anothers_upload(server):
     file = str(uuid.uuid4())
-    with visiting(address) as a, visiting(address) as b:
+    with visiting(server) as a, visiting(server) as b:
         for visitor in (a, b):
             visitor.visit("try")
-        assert upload(address, a.session, PICTURE, file).status == 204
+        assert upload(server, a.session, PICTURE, file).status == 204
         assert "96 × 96 pixels" in a.visit("try", dropped(a.widgets["Your pictures"], file))
         assert "No picture yet" in b.visit("try", dropped(b.widgets["Your pictures"], file))
 
 
 @attempt("another visitor's upload, by reading its address", "the page itself")
-def test_reading_an_upload(address):
+def test_reading_an_upload(server):
     file = str(uuid.uuid4())
-    with visiting(address) as a:
-        assert upload(address, a.session, PICTURE, file).status == 204
-        answer = request(address, f"/_stcore/upload_file/{a.session}/{file}")
-        assert answer.text == request(address, "/").text
+    with visiting(server) as a:
+        assert upload(server, a.session, PICTURE, file).status == 204
+        answer = request(server, f"/_stcore/upload_file/{a.session}/{file}")
+        assert answer.text == request(server, "/").text
 
 
 @attempt(
     "the address of a picture that a visitor sees: guessed from the same picture",
     "none: uploads and their crops travel in the page's own messages; previews lie under 128 random bits",
 )
-def test_addresses_of_pictures(address):
+def test_addresses_of_pictures(server):
     file = str(uuid.uuid4())
-    with visiting(address) as a:
+    with visiting(server) as a:
         a.visit("try")
-        upload(address, a.session, PICTURE, file)
+        upload(server, a.session, PICTURE, file)
         a.visit("try", dropped(a.widgets["Your pictures"], file))
         assert a.pictures
         assert all(url.startswith("data:image/") for url in a.pictures)
-    assert request(address, f"/previews/{'A' * 22}").status == 404
+    assert request(server, f"/previews/{'A' * 22}").status == 404
 
 
 @attempt("an upload to a visit that does not exist, or without the token of a page (XSRF)", "400, 403")
-def test_an_upload_from_elsewhere(address):
-    assert upload(address, str(uuid.uuid4()), PICTURE).status == 400
-    with visiting(address) as a:
-        assert upload(address, a.session, PICTURE, headers={}).status == 403
+def test_an_upload_from_elsewhere(server):
+    assert upload(server, str(uuid.uuid4()), PICTURE).status == 400
+    with visiting(server) as a:
+        assert upload(server, a.session, PICTURE, headers={}).status == 403
 
 
 def at_once(address: str, sessions: list[str], other: Visitor) -> tuple[list[Answer], list[str]]:
@@ -106,10 +101,10 @@ def at_once(address: str, sessions: list[str], other: Visitor) -> tuple[list[Ans
     "each is taken (204) or refused with one sentence (429); another visitor's pages go on meanwhile",
 )
 @pytest.mark.parametrize("visitors", [1, 20])
-def test_many_uploads_at_once(address, visitors):
-    with ExitStack() as visits, visiting(address) as other:
-        sessions = [visits.enter_context(visiting(address)).session for _ in range(visitors)]
-        answers, pages = at_once(address, sessions, other)
+def test_many_uploads_at_once(server, visitors):
+    with ExitStack() as visits, visiting(server) as other:
+        sessions = [visits.enter_context(visiting(server)).session for _ in range(visitors)]
+        answers, pages = at_once(server, sessions, other)
     counts = Counter(answer.status for answer in answers)
     assert set(counts) <= {204, 429}
     assert 1 <= counts[204] <= A_VISITOR.a_minute * visitors
@@ -122,7 +117,7 @@ def test_many_uploads_at_once(address, visitors):
 
 @attempt(f"an upload over {MEGABYTES} MB, of stated length or not", "413, or the connection is closed")
 @pytest.mark.parametrize("stated", [True, False])
-def test_too_large(address, stated):
+def test_too_large(server, stated):
     empty, kind = multipart(b"")
 
     def body() -> Iterator[bytes]:
@@ -130,12 +125,12 @@ def test_too_large(address, stated):
         for _ in range(MEGABYTES + 10):
             yield bytes(2**20)
 
-    with visiting(address) as a:
+    with visiting(server) as a:
         path = f"/_stcore/upload_file/{a.session}/{uuid.uuid4()}"
         length = {"Content-Length": str((MEGABYTES + 10) * 2**20)} if stated else {"Transfer-Encoding": "chunked"}
         with suppress(OSError):  # closed while the body was still being sent
-            assert request(address, path, "PUT", body(), xsrf(address) | kind | length).status == 413
-        assert upload(address, a.session, PICTURE).status == 204, "a picture of usual size still arrives"
+            assert request(server, path, "PUT", body(), xsrf(server) | kind | length).status == 413
+        assert upload(server, a.session, PICTURE).status == 204, "a picture of usual size still arrives"
 
 
 @attempt(
@@ -143,7 +138,7 @@ def test_too_large(address, stated):
     "in a comment or a color profile",
     "one sentence each, nothing decoded; the page goes on",
 )
-def test_decompression_bombs(address):
+def test_decompression_bombs(server):
     packed = zlib.compress(bytes(200 * 2**20), 9)
     bombs = [
         png(60_000, 60_000),
@@ -151,10 +146,10 @@ def test_decompression_bombs(address):
         png(100, 100, chunk(b"zTXt", b"Comment\0\0" + packed)),
         png(100, 100, chunk(b"iCCP", b"profile\0\0" + packed)),
     ]
-    with visiting(address) as a:
+    with visiting(server) as a:
         files = [str(uuid.uuid4()) for _ in bombs]
         for file, bomb in zip(files, bombs, strict=True):
-            assert upload(address, a.session, bomb, file).status == 204
+            assert upload(server, a.session, bomb, file).status == 204
         a.visit("try")
         words = a.visit("try", dropped(a.widgets["Your pictures"], *files))
         assert not a.exceptions
@@ -165,11 +160,11 @@ def test_decompression_bombs(address):
 
 
 @attempt("a picture whose name is markup", "the name, as text")
-def test_a_file_name_with_markup(address):
+def test_a_file_name_with_markup(server):
     file, name = str(uuid.uuid4()), "<img src=x onerror=alert(1)>**a**.png"
-    with visiting(address) as a:
+    with visiting(server) as a:
         a.visit("try")
-        upload(address, a.session, PICTURE, file, name=name)
+        upload(server, a.session, PICTURE, file, name=name)
         words = a.visit("try", dropped(a.widgets["Your pictures"], file, name=name))
         assert not a.exceptions
         assert "\\<img src=x onerror=alert\\(1\\)\\>\\*\\*a\\*\\*.png" in words
@@ -180,12 +175,12 @@ def test_a_file_name_with_markup(address):
     "100 slow clients: 80 send half a header, 20 half an upload",
     "other visitors' pages go on; an upload has 20 s and what its size takes at 200 kB/s, then 408",
 )
-def test_slow_clients(address):
-    where = urlsplit(address)
-    with ExitStack() as held, visiting(address) as other:
-        sessions = [held.enter_context(visiting(address)).session for _ in range(4)]
+def test_slow_clients(server):
+    where = urlsplit(server)
+    with ExitStack() as held, visiting(server) as other:
+        sessions = [held.enter_context(visiting(server)).session for _ in range(4)]
         body, kind = multipart(PICTURE)
-        fields = xsrf(address) | kind | {"Host": "x", "Content-Length": str(len(body))}
+        fields = xsrf(server) | kind | {"Host": "x", "Content-Length": str(len(body))}
         header = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         for i in range(100):
             client = held.enter_context(socket.create_connection((where.hostname, where.port), timeout=60))
@@ -195,7 +190,7 @@ def test_slow_clients(address):
                 line = f"PUT /_stcore/upload_file/{sessions[i % 4]}/{uuid.uuid4()} HTTP/1.1\r\n"
                 client.sendall(f"{line}{header}\r\n".encode() + body[:100])
         assert all(title in other.visit(page) for page, title in PAGES.items())
-        assert upload(address, other.session, PICTURE).status == 204
+        assert upload(server, other.session, PICTURE).status == 204
         client.settimeout(60)
         answer = b"".join(iter(lambda: client.recv(10_000), b""))  # the server closes what it answered
         assert b" 408 " in answer
@@ -204,8 +199,8 @@ def test_slow_clients(address):
 
 @attempt("messages of the websocket that are none: text, bytes in order, bytes alike", "the connection is closed")
 @pytest.mark.parametrize("message", ["text", bytes(range(256)) * 4, b"\xff" * 1000])
-def test_garbage(address, message):
-    with visiting(address) as a, visiting(address) as other:
+def test_garbage(server, message):
+    with visiting(server) as a, visiting(server) as other:
         a.socket.send(message)
         with pytest.raises(ConnectionClosed):
             a.read_to_the_end()

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from probing_core.runs.layout import model_path
 from probing_core.runs.store import Store
 from tests.dashboard.app_reading import address, label, texts, unescaped
 from tests.dashboard.conftest import PAGES
@@ -46,6 +47,17 @@ def test_tables_that_are_missing_are_explained(open_app, made_run, tmp_path, pag
     assert not app.exception
     assert len(app.title) == 1
     assert not [box.value for box in app.info if not NEXT.search(box.value)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_model_that_was_changed_by_hand_is_one_sentence(open_app, made_run, tmp_path, page):
+    run = shutil.copytree(made_run, tmp_path / "changed")
+    entry = Store(run).read_toml(model_path("baseline/pixels")) | {"name": ["baseline/pixels"]}
+    Store(run).write_toml(model_path("baseline/pixels"), entry, "key")
+    app = open_app(page, run=run)
+    assert not app.exception
+    if page not in WITHOUT_A_RUN:
+        assert "its 'name' must be text; got ['baseline/pixels']. Bring back the file" in unescaped(app)
 
 
 CHOICES = {

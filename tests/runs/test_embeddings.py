@@ -7,7 +7,6 @@ import pytest
 
 from probing_core.errors import BadRun
 from probing_core.runs.embeddings import has_embeddings, read_blocks, read_embeddings
-from probing_core.runs.models import model_entries
 from probing_core.runs.store import Store
 
 MODEL = "zoo/mae"
@@ -52,11 +51,3 @@ def test_blocks_come_first_to_last_by_number(store):
     read = list(read_blocks(store, MODEL))
     assert [name for name, _ in read] == ["1.mean", "2.mean", "9.mean", "10.mean"]
     assert all(np.array_equal(embeddings, blocks[name]) for name, embeddings in read)
-
-
-def test_models_are_in_the_order_in_which_they_were_asked_for(store):
-    store.write_toml("run.toml", {"models": ["b", "a@layer=all"]}, "key")
-    for name, request, position in [("a@layer=2", "a@layer=all", 1), ("a@layer=1", "a@layer=all", 0), ("b", "b", 0)]:
-        entry = {"name": name, "request": request, "position": position}
-        store.write_toml(f"models/{name.replace('@', '-').replace('=', '-')}/model.toml", entry, "key")
-    assert [e["name"] for e in model_entries(store)] == ["b", "a@layer=1", "a@layer=2"]

@@ -49,6 +49,22 @@ def test_unknown_and_missing_entries_are_named():
         Recipe.from_toml({"fingerprint": "f"})
 
 
+@pytest.mark.parametrize(
+    ("entry", "value", "kind"),
+    [
+        ("corpus", 5, "text"),
+        ("models", "zoo/mae", "a list of texts"),
+        ("models", [1], "a list of texts"),
+        ("limit", float("nan"), "a whole number"),
+        ("view", True, "a whole number"),
+        ("calibrate_on", {"a": "b"}, "a list of texts"),
+    ],
+)
+def test_an_entry_of_another_type_is_named(entry, value, kind):
+    with pytest.raises(BadConfig, match=f"The recipe's '{entry}' must be {kind}; got "):
+        Recipe.from_toml({**RECIPE.to_toml(), entry: value})
+
+
 def test_a_run_with_a_recipe_of_another_version_is_named(tmp_path):
     Store(tmp_path).write_toml(layout.RECIPE, {**RECIPE.to_toml(), "colour": 1}, "key")
     with pytest.raises(BadRun, match=f"'{tmp_path}' cannot be opened.*unknown entries: colour"):

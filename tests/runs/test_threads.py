@@ -15,8 +15,12 @@ def numbers() -> tuple[int, int, set[int]]:
 
 @pytest.mark.usefixtures("two_threads")
 def test_libraries_have_the_number_inside_and_their_own_again_behind():
+    here = cv2.getNumThreads()
     cv2.setNumThreads(2)
-    before = numbers()
-    with threads(1):
-        assert numbers() == (1, 1, {1})
-    assert numbers() == before
+    try:
+        before = numbers()
+        with threads(1):
+            assert numbers() == (1, 1, {1})
+        assert numbers() == before
+    finally:
+        cv2.setNumThreads(here)
