@@ -62,7 +62,7 @@ def _entry(store: Store, path: str) -> dict[str, Any]:
         raise BadRun(
             f"'{store.root / path}' was changed, or is of another version: {error} Bring back the file as it was."
         ) from error
-    return {"position": 0, "request": entry["name"]} | entry
+    return {"position": 0, **entry, "request": entry.get("request", entry["name"])}
 
 
 def require_joined(entry: dict[str, Any], store: Store) -> None:

@@ -127,25 +127,25 @@ class Recipe:
         return digest(self.without_models())
 
 
-TYPES = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "a list of texts"}
+KINDS = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "a list of texts"}
 """Of entries of TOML files -> how an error names them."""
 
 
 def require_type(what: str, value: Any, hint: Any) -> None:
     """
     Args:
-        hint: one of `TYPES`, or such a one beside None, which TOML has not.
+        hint: one of `KINDS`, or one of them or None; TOML has no None.
 
     Raises:
         BadConfig: ``value``, from a TOML file, is of another type.
     """
-    (kind,) = [one for one in TYPES if hint in (one, one | None)]
+    (kind,) = [one for one in KINDS if hint in (one, one | None)]
     if kind == tuple[str, ...]:
         fits = isinstance(value, list) and all(isinstance(one, str) for one in value)
     else:
         fits = isinstance(value, kind) and not isinstance(value, bool)
     if not fits:
-        raise BadConfig(f"{what} must be {TYPES[kind]}; {'it is missing' if value is None else f'got {value!r:.80}'}.")
+        raise BadConfig(f"{what} must be {KINDS[kind]}; {'it is missing' if value is None else f'got {value!r:.80}'}.")
 
 
 def read_recipe(store: Store) -> Recipe:
