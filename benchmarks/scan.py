@@ -23,6 +23,7 @@ from probing_core.prediction.scan.reading import small
 from probing_core.prediction.tiles import cut
 from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path
 from probing_core.runs.store import Store
+from probing_core.runs.threads import opencv_on_one_thread
 from probing_core.transforms import bank
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,17 +77,13 @@ def _parts(folder: Path, detector: Detector) -> dict[str, float]:
         seconds[name] += time.process_time() - begun
         return result
 
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
+    with opencv_on_one_thread():
         for path in sorted(folder.iterdir()):
             picture = timed("decode", lambda path=path: inspect(path, path.name)).image
             crops = timed("cut", lambda picture=picture: cut(picture, VIEW))
             X = timed("measure", lambda crops=crops: features(crops.pictures))
             timed("judge", lambda X=X: (detector.log_probabilities(X), detector.distance(X[:1])))
             timed("thumbnail", lambda picture=picture: encode_webp(small(picture), 60))
-    finally:
-        cv2.setNumThreads(threads)
     return seconds
 
 

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from probing_core.runs.threads import opencv_on_one_thread
 from probing_core.transforms import CATALOG, Image, Transform, bank, cut_view, generator, prepare_source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,13 +56,8 @@ SLOW = ("stylization",)
 
 def run() -> dict[str, float]:
     """Milliseconds an image of the bank at 128 px, and images/s over the peer's at 224 px."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with threadpool_limits(1):
-            return {**_bank_times(), **_against_peer()}
-    finally:
-        cv2.setNumThreads(threads)
+    with threadpool_limits(1), opencv_on_one_thread():
+        return {**_bank_times(), **_against_peer()}
 
 
 def _bank_times() -> dict[str, float]:

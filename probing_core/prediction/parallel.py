@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from probing_core.runs.threads import opencv_on_one_thread
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -24,24 +26,21 @@ def cores() -> int:
 
 @contextmanager
 def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """``count`` threads in each of which PyTorch and OpenCV compute on one core: a picture gains nothing by more.
-    OpenCV does so in the whole process."""
-    import cv2
+    """``count`` threads in each of which PyTorch computes on one core, and `opencv_on_one_thread`: a picture gains
+    nothing by more."""
     import torch
 
-    before = torch.get_num_threads(), cv2.getNumThreads()
+    before = torch.get_num_threads()
 
     def begin() -> None:
         torch.get_num_threads()  # the number is set for a thread once it has been looked up there
         torch.set_num_threads(1)
 
-    cv2.setNumThreads(1)
     try:
-        with ThreadPoolExecutor(count, initializer=begin) as pool:
+        with opencv_on_one_thread(), ThreadPoolExecutor(count, initializer=begin) as pool:
             yield pool
     finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
+        torch.set_num_threads(before)
 
 
 def in_chunks(

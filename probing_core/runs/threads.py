@@ -8,18 +8,28 @@ from contextlib import contextmanager
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Numerical libraries on ``count`` threads, and OpenCV in the thread that calls it: pictures are made by several
-    threads, and OpenCV's own would compete with them. Both hold for the whole process."""
-    import cv2
+    """Numerical libraries on ``count`` threads, and `opencv_on_one_thread`; it holds for the whole process."""
     import torch
     from threadpoolctl import threadpool_limits
 
-    before = torch.get_num_threads(), cv2.getNumThreads()
+    before = torch.get_num_threads()
     torch.set_num_threads(count)
-    cv2.setNumThreads(1)
     try:
-        with threadpool_limits(count):
+        with threadpool_limits(count), opencv_on_one_thread():
             yield
     finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def opencv_on_one_thread() -> Iterator[None]:
+    """OpenCV in the thread that calls it, in the whole process: several threads have pictures of their own, and
+    OpenCV's would compete with them."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
