@@ -23,6 +23,13 @@ def add(commands: Any) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     parser.add_argument("--seed", type=natural, default=0, metavar="N", help="default 0")
     parser.add_argument("--steps", type=natural, metavar="N", help="default: what the zoo's compute budget allows")
+    parser.add_argument(
+        "--keep",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="keep the encoder of N steps, each half of the next, in DIR/kept; default 0",
+    )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda")
 
 
@@ -37,6 +44,7 @@ def pretrain(options: argparse.Namespace) -> int:
         options.out,
         seed=options.seed,
         steps=options.steps,
+        keep=options.keep,
         device=options.device,
         progress=terminal(),
     )

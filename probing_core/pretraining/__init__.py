@@ -23,10 +23,11 @@ def pretrain(
     *,
     seed: int = 0,
     steps: int | None = None,
+    keep: int = 0,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> Path:
-    """Trains one encoder, or goes on where an earlier call was stopped; returns the file of its weights.
+    """Train one encoder, or go on where an earlier call was stopped; return the file of its weights.
 
     Args:
         recipe: one of the recipes, ``supervised`` or ``clip-plain``.
@@ -34,11 +35,13 @@ def pretrain(
         out: a folder for the checkpoint, the log, the decoded pictures and, at the end, ``encoder.safetensors``.
         seed: of the initial weights, the order of the pictures and everything that is drawn.
         steps: how many; without it, as many as the zoo's budget of floating-point operations allows.
+        keep: how many encoders of earlier steps stay in ``out/kept``: the last one, that of half the steps, of a
+            quarter and so on, as files that ``zoo/<recipe>@weights=FILE`` embeds with.
         device: ``cpu``, ``cuda`` or ``auto``.
 
     Raises:
         UnknownName: there is no such recipe.
-        BadConfig: ``out`` holds another training, ``steps`` is below 1, or lightly is not installed.
+        BadConfig: ``out`` holds another training, ``steps`` is below 1, ``keep`` below 0, or lightly is not installed.
         BadCorpus: it holds too few pictures.
         BadRun: another process trains in ``out``, or the disk is full.
     """
@@ -50,4 +53,4 @@ def pretrain(
         raise BadConfig(
             "Pretraining needs lightly, which is not installed; `pip install 'probing-core[pretrain]'`."
         ) from error
-    return run(recipe, corpus, Path(out), seed=seed, steps=steps, device=device, progress=progress)
+    return run(recipe, corpus, Path(out), seed=seed, steps=steps, keep=keep, device=device, progress=progress)

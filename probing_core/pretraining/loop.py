@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -37,13 +38,19 @@ Objectives that see two views or few patches take fewer or more pictures for the
 ENCODER_FILE = "encoder.safetensors"
 """What a finished training leaves in its folder."""
 
+KEPT_FOLDER = "kept"
+"""Where a training keeps the encoder as it was at earlier steps."""
+
 SAVE_EVERY = 20
 """Steps between two checkpoints: about a minute on one core."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a training is, as it is written to ``training.json``; a training is resumed only with equal facts."""
+    """What a training is, as it is written to ``training.json``; a training is resumed only with equal facts.
+
+    ``kept`` has the numbers of steps after which the encoder is kept, in rising order.
+    """
 
     recipe: dict[str, Any]
     architecture: str
@@ -57,6 +64,7 @@ class Facts:
     pictures: int
     pictures_digest: str
     torch: str
+    kept: tuple[int, ...] = ()
 
     @property
     def images_seen(self) -> int:
@@ -71,13 +79,15 @@ def train(
     *,
     seed: int,
     steps: int | None,
+    keep: int,
     device: torch.device,
     progress: Progress,
 ) -> Facts:
-    """Trains ``objective`` in ``out``, from its last checkpoint if there is one.
+    """Train ``objective`` in ``out``, from its last checkpoint if there is one.
 
-    Writes ``training.json``, ``checkpoint.pt`` and ``log.jsonl`` (one JSON object a step). Everything random in a
-    step follows from (seed, step), so that a checkpoint holds weights and the optimizer's state alone.
+    Writes ``training.json``, ``checkpoint.pt``, ``log.jsonl`` (one JSON object a step) and one file of `kept_path`
+    for each of `kept_steps`. Everything random in a step follows from (seed, step), so that a checkpoint holds
+    weights and the optimizer's state alone, and a step that is done again writes the same kept file.
 
     Raises:
         BadConfig: ``out`` holds another training.
@@ -89,11 +99,12 @@ def train(
     objective.to(device)
     choose_attention(objective, device)
     flops = count_flops(objective, read_batch(pictures, 0, batch, seed, device))
+    steps = steps or max(1, round(FLOP_BUDGET / flops))
     facts = Facts(
         recipe=recipe.to_json(),
         architecture=CURRENT.name,
         seed=seed,
-        steps=steps or max(1, round(FLOP_BUDGET / flops)),
+        steps=steps,
         batch=batch,
         flops_per_step=flops,
         precision=precision,
@@ -102,6 +113,7 @@ def train(
         pictures=len(pictures.rows),
         pictures_digest=pictures.digest,
         torch=torch.__version__,
+        kept=kept_steps(steps, keep),
     )
     _agree(facts, out / "training.json")
     optimizer = make_optimizer(objective, recipe)
@@ -119,6 +131,8 @@ def train(
                 raise ProbingError(f"The loss of '{recipe.name}' is {values['loss']} at step {step}; lower its rate.")
             lines.write(json.dumps({"step": step, **values, "rate": rate}) + "\n")
             lines.flush()
+            if step + 1 in facts.kept:
+                write_atomically(kept_path(out, step + 1), export(objective, facts, step + 1))
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == facts.steps:
                 _save(out / "checkpoint.pt", step + 1, objective, optimizer)
             progress.update("pretrain", step + 1, facts.steps, f"Training {recipe.name}, loss {values['loss']:.3f}")
@@ -195,6 +209,40 @@ def step_generator(seed: int, step: int, device: torch.device) -> torch.Generato
     return torch.Generator(device).manual_seed(int.from_bytes(key, "little"))
 
 
+def kept_steps(steps: int, keep: int) -> tuple[int, ...]:
+    """Return the steps after which the encoder is kept: the last one, its half, its quarter and so on, rising.
+
+    Args:
+        steps: of the whole training.
+        keep: how many; fewer where ``steps`` cannot be halved so often.
+    """
+    return tuple(sorted({round(steps / 2**halvings) for halvings in range(keep)} - {0}))
+
+
+def kept_path(out: Path, step: int) -> Path:
+    """Return where the training in ``out`` keeps the encoder of ``step``; the names sort by step."""
+    return out / KEPT_FOLDER / f"step-{step:06d}.safetensors"
+
+
+def export(objective: Objective, facts: Facts, step: int | None = None) -> bytes:
+    """Return the encoder as a file of weights in half precision, with the facts of the training as metadata.
+
+    Args:
+        step: of a kept encoder, which is then stated beside the facts; its text tower is left out. Without it, the
+            encoder of a finished training, with the text tower where there is one.
+    """
+    weights = {f"encoder.{name}": tensor for name, tensor in objective.encoder.state_dict().items()}
+    stated: dict[str, Any] = asdict(facts)
+    if step is None:
+        weights |= objective.extra_weights()
+        stated |= objective.extra_facts()
+    else:
+        stated |= {"step": step}
+    half = {name: tensor.detach().half().cpu().contiguous() for name, tensor in weights.items()}
+    # One entry alone: safetensors writes several in an order that changes from call to call.
+    return save(half, {"facts": json.dumps(stated, sort_keys=True)})
+
+
 def read_log(out: Path) -> list[dict[str, float]]:
     """The lines of ``log.jsonl``, one a step.
 
@@ -212,7 +260,8 @@ def read_facts(out: Path) -> Facts:
         BadRun: its ``training.json`` is missing or damaged.
     """
     with _readable(out / "training.json") as text:
-        return Facts(**json.loads(text))
+        stated = json.loads(text)
+        return Facts(**{**stated, "kept": tuple(stated.get("kept", ()))})
 
 
 @contextmanager

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import save
 
 from probing_core.corpora.base import Corpus
 from probing_core.embedders.network.devices import resolve_device
@@ -17,7 +14,7 @@ from probing_core.pretraining.align import ALIGN
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.can import CAN
 from probing_core.pretraining.clip import CLIP
-from probing_core.pretraining.loop import ENCODER_FILE, Facts, train
+from probing_core.pretraining.loop import ENCODER_FILE, export, train
 from probing_core.pretraining.mae import MAE
 from probing_core.pretraining.pictures import gather
 from probing_core.pretraining.recipe import PretrainingRecipe, load_recipe
@@ -43,6 +40,7 @@ def run(
     *,
     seed: int,
     steps: int | None,
+    keep: int,
     device: str,
     progress: Progress,
 ) -> Path:
@@ -50,12 +48,16 @@ def run(
     recipe = load_recipe(name)
     if steps is not None and steps < 1:
         raise BadConfig(f"The number of steps must be 1 or more; got {steps}.")
+    if keep < 0:
+        raise BadConfig(f"The number of kept encoders must be 0 or more; got {keep}.")
     where = resolve_device(device)
     path = out / ENCODER_FILE
     with Store(out).locked():
         pictures = gather(corpus, out, progress)
         objective = build(recipe, pictures.rows, seed)
-        facts = train(recipe, objective, pictures, out, seed=seed, steps=steps, device=where, progress=progress)
+        facts = train(
+            recipe, objective, pictures, out, seed=seed, steps=steps, keep=keep, device=where, progress=progress
+        )
         write_atomically(path, export(objective, facts))
     return path
 
@@ -69,12 +71,3 @@ def build(recipe: PretrainingRecipe, rows: pd.DataFrame, seed: int) -> Objective
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return OBJECTIVES[recipe.objective](rows, recipe.views, seed, **recipe.options)
-
-
-def export(objective: Objective, facts: Facts) -> bytes:
-    """The encoder, and the text tower where there is one, in half precision; facts of the training as metadata."""
-    weights = {f"encoder.{name}": tensor for name, tensor in objective.encoder.state_dict().items()}
-    weights |= objective.extra_weights()
-    half = {name: tensor.detach().half().cpu().contiguous() for name, tensor in weights.items()}
-    # One entry alone: safetensors writes several in an order that changes from call to call.
-    return save(half, {"facts": json.dumps({**asdict(facts), **objective.extra_facts()}, sort_keys=True)})

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 
+from probing_core.embedders import load_embedder
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError, UnknownName
 from probing_core.pretraining import loop, pretrain
-from probing_core.pretraining.loop import count_flops, read_facts, read_log, schedule
+from probing_core.pretraining.loop import count_flops, kept_steps, read_facts, read_log, schedule
 from probing_core.pretraining.pictures import batch_indices, gather
 from probing_core.pretraining.recipe import load_recipe, recipe_names
 from probing_core.pretraining.run import OBJECTIVES, build
@@ -60,25 +61,47 @@ def undisturbed(eight, tmp_path_factory) -> Callable[[str], Path]:
     @cache
     def train(name: str) -> Path:
         folder = tmp_path_factory.mktemp(name)
-        pretrain(name, eight, folder, steps=4)
+        pretrain(name, eight, folder, steps=4, keep=10)
         return folder
 
     return train
 
 
-def outcome(folder: Path) -> tuple[str, bytes]:
-    return (folder / "log.jsonl").read_text(), (folder / "encoder.safetensors").read_bytes()
+def outcome(folder: Path) -> tuple[str, dict[str, bytes]]:
+    """The log, and the content of every file of weights by its path."""
+    weights = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.safetensors"))}
+    return (folder / "log.jsonl").read_text(), weights
 
 
 @pytest.mark.usefixtures("_save_often")
 @pytest.mark.parametrize("name", PLAIN)
 def test_same_seed_same_losses_even_after_a_stop(name: str, eight, undisturbed, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        pretrain(name, eight, tmp_path, steps=4, progress=Stop(3))
+        pretrain(name, eight, tmp_path, steps=4, keep=10, progress=Stop(3))
     assert len(read_log(tmp_path)) == 3
-    pretrain(name, eight, tmp_path, steps=4)
+    pretrain(name, eight, tmp_path, steps=4, keep=10)
     assert outcome(undisturbed(name)) == outcome(tmp_path)
     assert [line["step"] for line in read_log(undisturbed(name))] == [0, 1, 2, 3]
+
+
+def test_kept_steps_are_halves_of_the_next() -> None:
+    assert kept_steps(1839, 4) == (230, 460, 920, 1839)
+    assert len(kept_steps(1839, 10)) == 10
+    assert kept_steps(3, 10) == (1, 2, 3)
+    assert kept_steps(100, 0) == ()
+
+
+@pytest.mark.parametrize("name", ["supervised", "clip"])
+def test_kept_encoders_are_those_of_their_steps(name: str, eight, undisturbed) -> None:
+    """The last one embeds as the encoder of the finished training; earlier ones differ from it and from each other."""
+    folder = undisturbed(name)
+    files = [loop.kept_path(folder, step) for step in (1, 2, 4)]
+    assert sorted((folder / "kept").iterdir()) == files
+    picture = [eight.load("000")]
+    finished = load_embedder(f"zoo/{name}@weights={folder / 'encoder.safetensors'}").embed(picture)
+    kept = [load_embedder(f"zoo/{name}@weights={file}").embed(picture) for file in files]
+    np.testing.assert_array_equal(kept[2], finished)
+    assert len({embedding.tobytes() for embedding in kept}) == 3
 
 
 def test_another_seed_gives_other_losses(eight, tmp_path: Path) -> None:
@@ -101,7 +124,7 @@ class Kill(Progress):
     def update(self, stage, done, total, message=""):
         if stage == "pretrain" and done == 3:
             os.kill(os.getpid(), signal.SIGKILL)
-pretrain("can", Drawn(per_split=8), Path({str(tmp_path / "killed")!r}), steps=4, progress=Kill())
+pretrain("can", Drawn(per_split=8), Path({str(tmp_path / "killed")!r}), steps=4, keep=10, progress=Kill())
 """
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
@@ -111,7 +134,7 @@ pretrain("can", Drawn(per_split=8), Path({str(tmp_path / "killed")!r}), steps=4,
     (tmp_path / "killed" / f"checkpoint.pt{TEMPORARY}").write_bytes(b"half")
     with (tmp_path / "killed" / "log.jsonl").open("a") as log:
         log.write('{"step": 3, "lo')
-    pretrain("can", eight, tmp_path / "killed", steps=4)
+    pretrain("can", eight, tmp_path / "killed", steps=4, keep=10)
     assert outcome(undisturbed("can")) == outcome(tmp_path / "killed")
 
 
@@ -128,6 +151,8 @@ def test_another_training_is_refused_in_the_same_folder(eight, tmp_path: Path) -
         pretrain("supervised", eight, tmp_path, steps=2)
     with pytest.raises(BadConfig, match="recipe"):
         pretrain("mae", eight, tmp_path, steps=1)
+    with pytest.raises(BadConfig, match="differs in kept"):
+        pretrain("supervised", eight, tmp_path, steps=1, keep=1)
 
 
 def test_bad_input_is_told(drawn, tmp_path: Path) -> None:
@@ -135,6 +160,8 @@ def test_bad_input_is_told(drawn, tmp_path: Path) -> None:
         pretrain("simclrr", drawn, tmp_path)
     with pytest.raises(BadConfig, match="1 or more"):
         pretrain("mae", drawn, tmp_path, steps=0)
+    with pytest.raises(BadConfig, match="0 or more"):
+        pretrain("mae", drawn, tmp_path, keep=-1)
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(eight, tmp_path: Path) -> None:
@@ -144,7 +171,9 @@ def test_a_loss_that_is_not_finite_stops_the_training(eight, tmp_path: Path) -> 
     with torch.no_grad():
         objective.head.weight.fill_(float("nan"))
     with pytest.raises(ProbingError, match="nan at step 0"):
-        loop.train(recipe, objective, pictures, tmp_path, seed=0, steps=1, device=torch.device("cpu"), progress=SILENT)
+        loop.train(
+            recipe, objective, pictures, tmp_path, seed=0, steps=1, keep=0, device=torch.device("cpu"), progress=SILENT
+        )
 
 
 @pytest.mark.usefixtures("_save_often")
@@ -159,15 +188,15 @@ def test_a_full_disk_is_one_sentence_and_the_training_goes_on_from_what_was_comp
             if (stage, done) in (("decode", 1), ("pretrain", 3)):
                 patch.setattr(os, "fsync", full)
 
-    for file in ("npy", "checkpoint.pt"):
+    for file in ("npy", "step-000004.safetensors"):
         with (
             pytest.MonkeyPatch.context() as patch,
             pytest.raises(BadRun, match=f"{file}' could not be written: No space"),
         ):
-            pretrain("supervised", eight, tmp_path / "full", steps=4, progress=Fill())
+            pretrain("supervised", eight, tmp_path / "full", steps=4, keep=10, progress=Fill())
         assert not [path for path in (tmp_path / "full").iterdir() if path.name.endswith(TEMPORARY)]
         gather(eight, tmp_path / "full", SILENT)
-    pretrain("supervised", eight, tmp_path / "full", steps=4)
+    pretrain("supervised", eight, tmp_path / "full", steps=4, keep=10)
     assert outcome(tmp_path / "full") == outcome(undisturbed("supervised"))
 
 

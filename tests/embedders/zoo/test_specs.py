@@ -16,10 +16,10 @@ from probing_core.embedders.zoo.specs import SPECS, WITH_TEXT, load_zoo, weights
 from probing_core.embedders.zoo.text_tower import LENGTH, Vocabulary
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.pretraining.base import Objective
-from probing_core.pretraining.loop import Facts
+from probing_core.pretraining.loop import Facts, export
 from probing_core.pretraining.publish import LARGEST, LARGEST_WITH_TEXT
 from probing_core.pretraining.recipe import load_recipe, recipe_names
-from probing_core.pretraining.run import build, export
+from probing_core.pretraining.run import build
 
 pytestmark = pytest.mark.slow
 
