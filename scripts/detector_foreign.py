@@ -75,7 +75,7 @@ def judged(predictor: Predictor, made: dict[str, Image], size: str) -> pd.DataFr
         crops = [cut(made[name], predictor.recipe.view) for name in mine]
         verdicts = predictor.verdicts(DETECTOR, crops)
         return [
-            (*name.split("|"), size, verdict.verdict, verdict.verdict_group, has_no_color(picture.whole))
+            (*name.split("|"), size, verdict.answer, verdict.group, has_no_color(picture.whole))
             for name, verdict, picture in zip(mine, verdicts, crops, strict=True)
         ]
 

@@ -29,6 +29,9 @@ from probing_core.runs.layout import DETECTOR
 PREDICTIONS = 4096
 """Most that are in memory: of a picture and a model, about 10 kB each."""
 
+Row = dict[str, Any]
+"""What one model answers about one picture, as `Predictor.predict` gives it."""
+
 _TURN = threading.Lock()
 """Models are shared by all visitors: they predict one at a time."""
 
@@ -124,8 +127,8 @@ def _prepare(predictor: Predictor, models: Sequence[str]) -> None:
 
 def predict(
     run: Run, images: Sequence[np.ndarray], names: Sequence[str], models: Sequence[str], task: str
-) -> pd.DataFrame:
-    """Rows of `Predictor.predict`; with progress, since a model may have to be loaded first.
+) -> list[Row]:
+    """Return rows of `Predictor.predict`; with progress, since a model may have to be loaded first.
 
     A model that cannot predict has no rows, and the page states why.
     """
@@ -136,20 +139,39 @@ def predict(
 def similarity(
     run: Run, images: Sequence[np.ndarray], names: Sequence[str], models: Sequence[str], text: str
 ) -> pd.DataFrame:
-    """Rows of `Predictor.similarity`; as in `predict`, a model that cannot be asked has none; the page states why."""
+    """Return rows of `Predictor.similarity`; a model that cannot be asked has none, and the page states why."""
     predictor = predictor_of(run)
-    return _ask_each(models, lambda model: predictor.similarity(images, text, models=[model], names=names))
+    found = _ask_each(models, lambda model: predictor.similarity(images, text, models=[model], names=names))
+    return pd.DataFrame(found)
 
 
-def _ask_each(models: Sequence[str], ask: Callable[[str], list[dict[str, Any]]]) -> pd.DataFrame:
-    rows = []
+def class_table(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return one row a class of each of the ``rows`` of `predict`, most probable first within an image and model."""
+    return pd.DataFrame(
+        [
+            {name: row[name] for name in ("image", "model", "task")}
+            | one
+            | {
+                "crops": row["crops"],
+                "known": row["known"],
+                "verdict": row["verdict"]["answer"],
+                "p": row["verdict"]["p"],
+            }
+            for row in rows
+            for one in row["classes"]
+        ]
+    )
+
+
+def _ask_each(models: Sequence[str], ask: Callable[[str], list[Row]]) -> list[Row]:
+    rows: list[Row] = []
     with st.spinner("Asking the models", show_time=True), _TURN:
         for model in models:
             try:
                 rows += ask(model)
             except ProbingError as error:  # the others go on
                 st.warning(f"{plain(model)} could not be asked: {plain(str(error))}", icon=":material/error:")
-    return pd.DataFrame(rows)
+    return rows
 
 
 def predict_crops(run: Run, image: np.ndarray, model: str) -> tuple[PictureCrops, Prediction]:
@@ -213,7 +235,7 @@ def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.Data
     steps = preview.steps()
     pictures = [PictureCrops("direct", image) for step in steps for image in (step.before, step.after)]
 
-    def ask(model: str) -> list[dict[str, Any]]:
+    def ask(model: str) -> list[Row]:
         predictions = predictor.predict_crops(model, pictures)
         return [
             {
@@ -226,7 +248,7 @@ def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.Data
             for step, a, b in zip(steps, predictions[::2], predictions[1::2], strict=True)
         ]
 
-    return _ask_each(models, ask)
+    return pd.DataFrame(_ask_each(models, ask))
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -88,18 +88,16 @@ def _cka(run: Run) -> None:
     matrix = matrix.reindex(index=order, columns=order) * 100
     figure = confusion_chart(matrix, cache.theme(), axes=("model", "model"))
     tables.chart(figure, "cka", table, "CKA between every two models, in percent.")
-    half = f" The 95 % intervals, in the data, reach {reach}." if (reach := _reach(table)) else ""
+    others = table[table["model_a"] != table["model_b"]].dropna(subset=["low", "high"])
+    halves = (others["high"] - others["low"]) / 2 * 100
+    half = (
+        f" The 95 % intervals, in the data, reach {halves.median():.1f} points to either side in the median and "
+        f"{halves.max():.1f} at most."
+        if len(halves)
+        else ""
+    )
     note = f" {table['note'].iloc[0].capitalize()}." if table["note"].iloc[0] else ""
     st.caption(f"In percent: 100 is the same geometry, 0 what unrelated spaces have in the mean.{half}{note}")
-
-
-def _reach(table: pd.DataFrame) -> str:
-    """How far intervals reach to either side; empty where there are none, as in runs of the first version."""
-    others = table[table["model_a"] != table["model_b"]].reindex(columns=["low", "high"]).dropna()
-    if others.empty:
-        return ""
-    half = (others["high"] - others["low"]) / 2 * 100
-    return f"{half.median():.1f} points to either side in the median and {half.max():.1f} at most"
 
 
 def _layers(run: Run) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -14,6 +12,7 @@ from dashboard.components.tour import tour
 from dashboard.data import cache, predictions
 from dashboard.data.map_points import panels, points_of, styles_of
 from dashboard.data.pictures import Chosen, data_url
+from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
@@ -51,18 +50,18 @@ def show() -> None:
     pictures = _named(chosen)
     images, names = [picture.image for picture in chosen], list(pictures)
     rows = predictions.predict(run, images, names, predictions.with_detector(run, models), task)
-    if rows.empty:
+    if not rows:
         messages.empty("None of the chosen models could be asked; choose others.")
         return
-    models = [m for m in models if m in set(rows["model"])]
+    models = [m for m in models if any(row["model"] == m for row in rows)]
     for index, (name, picture) in enumerate(pictures.items()):
         with st.container(border=True, key=f"answer-{index}"):
-            mine = rows[rows["image"] == name]
+            mine = [row for row in rows if row["image"] == name]
             _answers(run, index, name, picture, mine, run.classes(task))
-            if mine["look"].iloc[0] == "combined":
+            if mine[0]["crops"] == "combined":
                 again = any(picture.key == before.key for before in chosen[:index])
                 _whole_and_tiles(run, picture, f"{picture.key}-{index}" if again else picture.key, models, task)
-    tables.download(rows, "predictions", "All predictions as CSV")
+    tables.download(predictions.class_table(rows), "predictions", "All predictions as CSV")
     _change(run, pictures, models, task)
     _neighbors(run, pictures, models)
     _text(run, pictures)
@@ -104,27 +103,27 @@ def _controls(run: Run) -> tuple[list[str], str]:
     return with_probe, task
 
 
-def _answers(run: Run, index: int, name: str, picture: Chosen, rows: pd.DataFrame, classes: list[str]) -> None:
+def _answers(run: Run, index: int, name: str, picture: Chosen, rows: list[Row], classes: list[str]) -> None:
     left, right = st.columns([1, 4])
     with left:
         st.image(data_url(picture.shown, lossless=False), width="stretch", alt=name)
         height, width = picture.image.shape[:2]
-        st.caption(f"{plain(name)}, {width} × {height} pixels. Crops: {rows['look'].iloc[0]}", help=hint("crops"))
+        st.caption(f"{plain(name)}, {width} × {height} pixels. Crops: {rows[0]['crops']}", help=hint("crops"))
         upload.flags(picture)
     with right:
         if not verdicts.has_answer(rows):
             _predictions(index, name, rows, classes)
             return
-        verdicts.show_answer(rows, predictions.hardly_detected(run, rows["look"].iloc[0] == "combined"))
+        verdicts.show_answer(rows, predictions.hardly_detected(run, rows[0]["crops"] == "combined"))
         if box := pickers.fold("What each model predicts", f"show-predictions-{index}"):
             with box:
-                _predictions(index, name, rows[rows["model"] != DETECTOR], classes)
+                _predictions(index, name, [row for row in rows if row["model"] != DETECTOR], classes)
 
 
-def _predictions(index: int, name: str, rows: pd.DataFrame, classes: list[str]) -> None:
-    best = rows.groupby("model", sort=False).head(1).rename(columns={"class": "cls"})
-    st.markdown("  \n".join(_sentence(row) for row in best.itertuples()))
-    tables.chart(_answers_figure(rows, classes), f"answers-{index}", rows, f"Predictions for {name}.")
+def _predictions(index: int, name: str, rows: list[Row], classes: list[str]) -> None:
+    st.markdown("  \n".join(map(_sentence, rows)))
+    table = predictions.class_table(rows)
+    tables.chart(_answers_figure(table, classes), f"answers-{index}", table, f"Predictions for {name}.")
 
 
 @messages.guarded
@@ -170,13 +169,14 @@ def _answers_figure(rows: pd.DataFrame, classes: list[str], columns: int = PANEL
     return predictions_chart(rows, cache.theme(), columns=columns)
 
 
-def _sentence(row: Any) -> str:
-    """The prediction of one model, or that the picture is too far from what it learned."""
-    if row.known:
-        return f"{plain(row.model)}: **{row.cls}** {in_percent(row.probability)}"
+def _sentence(row: Row) -> str:
+    """Return the prediction of one model, or that the picture is too far from what it learned."""
+    model, best = plain(row["model"]), row["classes"][0]
+    if row["known"]:
+        return f"{model}: **{best['class']}** {in_percent(best['probability'])}"
     return (
-        f":material/help: {plain(row.model)}: **far from what this model knows**, so its answer means little "
-        f"({row.cls} {in_percent(row.probability)})"
+        f":material/help: {model}: **far from what this model knows**, so its answer means little "
+        f"({best['class']} {in_percent(best['probability'])})"
     )
 
 
@@ -189,7 +189,10 @@ def _change(run: Run, pictures: dict[str, Chosen], models: list[str], task: str)
     labels = {t.name: f"{t.group} · {t.name}" for t in entries.values()}
     transform = entries[pickers.select("Transformation", "transform", list(entries), names=labels, where=right)]
     step = strength_slider(picture, run.recipe.view, transform)
-    rows = predictions.predict(run, [step.before, step.after], ["before", "after"], models, task)
+    asked = predictions.predict(run, [step.before, step.after], ["before", "after"], models, task)
+    if not asked:
+        return  # why stands on the page
+    rows = predictions.class_table(asked)
     st.markdown(
         f"**Before**, and **after {with_strength(transform.name, step.strength, 3)} {transform.unit}**, seen as the "
         "models see it:"

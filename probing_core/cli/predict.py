@@ -15,8 +15,8 @@ from probing_core.measures.notation import decimal
 SHOWN = 3
 """Classes of each picture and model that people see, most probable first."""
 
-VERDICTS = {"verdict": "verdict", "group": "verdict_group", "p": "p", "n": "n"}
-"""Their columns for people, and in JSON."""
+VERDICTS = {"verdict": "answer", "group": "group", "p": "p", "n": "n"}
+"""Columns that people see of a verdict -> its fields."""
 
 
 def add(commands: Any) -> None:
@@ -57,21 +57,16 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def _for_people(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a picture and model: the most probable classes, whether the picture is known, and calibrated verdicts."""
+    """Return what people see of each row: the most probable classes, and the verdict where any is calibrated."""
     from probing_core.prediction.verdicts import NOT_CALIBRATED
 
     if not rows or "similarity" in rows[0]:
         return list(rows)
-    answers: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in rows:
-        answers.setdefault((row["image"], row["model"]), []).append(row)
-    calibrated = any(row["verdict"] != NOT_CALIBRATED for row in rows)
+    calibrated = any(row["verdict"]["answer"] != NOT_CALIBRATED for row in rows)
     short = []
-    for (image, model), classes in answers.items():
-        first = classes[0]
-        probable = ", ".join(f"{row['class']} {decimal(100 * row['probability'], 2)} %" for row in classes[:SHOWN])
-        of_verdicts = {name: first[column] for name, column in VERDICTS.items()} if calibrated else {}
-        short.append(
-            {"image": image, "model": model, **of_verdicts, "most probable": probable, "known": first["known"]}
-        )
+    for row in rows:
+        classes = [f"{one['class']} {decimal(100 * one['probability'], 2)} %" for one in row["classes"][:SHOWN]]
+        verdict = {name: row["verdict"][field] for name, field in VERDICTS.items()} if calibrated else {}
+        about = {"image": row["image"], "model": row["model"], **verdict}
+        short.append(about | {"most probable": ", ".join(classes), "known": row["known"]})
     return short

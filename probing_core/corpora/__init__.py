@@ -20,12 +20,12 @@ __all__ = [
     "COLUMNS",
     "Corpus",
     "CorpusKind",
+    "absolute_name",
     "assign_splits",
     "drawn",
     "limit_rows",
     "list_corpora",
     "open_corpus",
-    "same_name",
     "shares",
 ]
 
@@ -57,10 +57,9 @@ def open_corpus(name: str) -> Corpus:
     return kind.open(argument)
 
 
-def same_name(a: str, b: str) -> bool:
-    """Whether ``a`` and ``b`` name one corpus: a path may be written in several ways."""
-    (kind_a, _, argument_a), (kind_b, _, argument_b) = a.partition(":"), b.partition(":")
-    if not (argument_a and argument_b):
-        return a == b
-    one, other = (os.path.abspath(os.path.expanduser(argument)) for argument in (argument_a, argument_b))
-    return kind_a == kind_b and one == other
+def absolute_name(name: str) -> str:
+    """Return ``name`` with its path, if it has one, made absolute: it then means the same in every working folder."""
+    kind, _, argument = name.partition(":")
+    path = os.path.expanduser(argument)
+    is_path = argument and kind in ("folder", "parquet", "webdataset") and os.path.exists(path)
+    return f"{kind}:{os.path.abspath(path)}" if is_path else name

@@ -12,6 +12,9 @@ from probing_core.corpora.base import COLUMNS, Corpus
 
 FLAGS = ("color", "geometry")
 
+PROSE = ("license", "why_not", "source")
+"""Columns that say something of a picture and change nothing that is made of it: no part of a fingerprint."""
+
 ROWS = 4096
 """Rows that are digested together."""
 
@@ -35,7 +38,8 @@ def content_digest(content: bytes) -> bytes:
 
 
 def fingerprint(rows: pd.DataFrame, digests: Iterable[bytes]) -> str:
-    """Hex digest of ``rows`` and of the digests of their sources (`content_digest`), in order; nothing is decoded."""
+    """Return a hex digest of ``rows``, less `PROSE`, and of their sources' `content_digest`; nothing is decoded."""
+    rows = rows.drop(columns=list(PROSE), errors="ignore")
     total = hashlib.blake2b(digest_size=16)
     total.update(f"[{json.dumps(list(rows.columns))}, [".encode())
     for start in range(0, len(rows), ROWS):  # as objects, all of them would take a kilobyte each

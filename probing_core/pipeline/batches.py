@@ -19,7 +19,7 @@ from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import SamplePlan, Unit, cut_units, load_transforms, make_samples, sample_key
-from probing_core.runs.series import make_series, plan_series, series_names
+from probing_core.runs.series import make_series, plan_series, rendered, series_names
 from probing_core.runs.shards import gathered_units
 from probing_core.runs.store import Store, digest
 
@@ -108,7 +108,8 @@ def plan_batches(recipe: Recipe, images: pd.DataFrame) -> list[Batch]:
 def _series_batch(name: str, recipe: Recipe, images: pd.DataFrame, key: str) -> Batch:
     planned = plan_series(name, recipe, images)
     which = planned.drop(columns=["sample", "base_id", "label", "split"]).astype(str)
-    key = digest([key, name, revisions.SERIES[name], which.to_numpy().tolist()])
+    elsewhere = [t.alternative_key for t in rendered(recipe)] if name == layout.RENDERING else []
+    key = digest([key, name, revisions.SERIES[name], elsewhere, which.to_numpy().tolist()])
 
     def plan(start: int, stop: int) -> pd.DataFrame:
         return planned.iloc[start:stop]
@@ -119,6 +120,8 @@ def _series_batch(name: str, recipe: Recipe, images: pd.DataFrame, key: str) -> 
 def is_embedded(store: Store, request: str, batches: Sequence[Batch]) -> bool:
     """Whether every unit of the model that was asked for as ``request`` is there, for all its layers."""
     entries = [e for e in model_entries(store) if e["request"] == request]
+    if any(embeds_pictures(e) for e in entries) and not store.has(layout.CROPS, batches[0].key):
+        return False
     return bool(entries) and all(
         all(
             len(gathered_units(store, e["name"], batch.series, digest([batch.key, e["recipe"]]))) == len(batch.units)

@@ -17,7 +17,7 @@ from probing_core.pipeline.batches import Batch, is_embedded, is_needed, plan_ba
 from probing_core.pipeline.engines import Engine, opened_engine
 from probing_core.pipeline.setup import withdrawn_on_error
 from probing_core.pipeline.worker import Task
-from probing_core.runs.layout import crops_path, model_path, unit_rows_folder
+from probing_core.runs.layout import CROPS, crops_path, model_path, unit_rows_folder
 from probing_core.runs.models import embeds_pictures, model_entries, require_joined, require_same_model
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import Progress
@@ -144,8 +144,8 @@ def _embed_crops(store: Store, entries: Sequence[dict[str, Any]], key: str, engi
     """Embeds the large pictures, of models that lack them."""
     keys = {entry["name"]: digest([key, entry["recipe"]]) for entry in entries if embeds_pictures(entry)}
     missing = [name for name, k in keys.items() if not store.has(crops_path(name), k)]
-    if missing:
-        progress.update("looks", 0, len(missing), "Embedding large pictures, whole and as tiles")
+    if missing or (keys and not store.has(CROPS, key)):
+        progress.update("crops", 0, len(missing), "Embedding large pictures, whole and as tiles")
         requests = {entry["name"]: entry["request"] for entry in entries}
         tasks = [Task("", 0, name, requests[name], keys[name]) for name in missing]
         store.enter(engine.embed_crops(tasks, key))

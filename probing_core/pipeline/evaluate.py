@@ -65,8 +65,8 @@ def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
             f"The run '{store.root}' has no predictions to score yet; `probing train --run {store.root}` makes them."
         )
     read = [layout.SAMPLES, layout.IMAGES, *files]
-    further = [m.name for m in MEASURES if m.score is not None and m.name not in revisions.SCORED]
-    key = digest([revisions.SCORING, [[f, store.checksum(f)] for f in read if store.has(f)], *further])
+    measures = [measure.name for measure in MEASURES if measure.score is not None]
+    key = digest([revisions.SCORING, measures, [[f, store.checksum(f)] for f in read if store.has(f)]])
     if store.has(layout.SCORES, key) and store.has(layout.FITS, key):
         return
     rows: list[dict[str, Any]] = []

@@ -29,10 +29,6 @@ NEIGHBORS = 15
 LANDMARKS = 50_000
 """Samples that UMAP places, whole images of them."""
 
-ONCE_THINNED = 10_000
-"""Maps of larger runs were once thinned to so many samples. It stays in the keys of smaller ones, and such maps stay
-valid."""
-
 BLOCK = 8192
 """Embeddings in memory at once while they are placed, beside those of the landmarks."""
 
@@ -55,8 +51,8 @@ def project(store: Store, recipe: Recipe, which: str | Sequence[str], progress: 
     for done, entry in enumerate(entries):
         message = f"Drawing the map of {entry['name']}"
         progress.update("project", done, len(entries), message)
-        keys = _keys(recipe, entry, len(samples))
-        if any(store.has(map_path(entry["name"]), key) for key in keys):
+        key = digest([sample_key(recipe), entry["recipe"], NEIGHBORS, LANDMARKS])
+        if store.has(map_path(entry["name"]), key):
             continue
         points = umap_points(lazy_embeddings(store, entry["name"])[landmarks], recipe.seed)
         if len(landmarks) < len(samples):
@@ -65,14 +61,8 @@ def project(store: Store, recipe: Recipe, which: str | Sequence[str], progress: 
             )
             points = place_others(lazy_embeddings(store, entry["name"]), landmarks, points)
         table = samples[["sample"]].assign(x=points[:, 0], y=points[:, 1])
-        store.write_table(map_path(entry["name"]), table, keys[0])
+        store.write_table(map_path(entry["name"]), table, key)
     progress.update("project", len(entries), len(entries), "Drawing maps")
-
-
-def _keys(recipe: Recipe, entry: dict, count: int) -> list[str]:
-    """The key of the map of ``count`` samples, and after it those of maps that need not be drawn again."""
-    most = [ONCE_THINNED] if count <= ONCE_THINNED else [LANDMARKS, ONCE_THINNED]
-    return [digest([sample_key(recipe), entry["recipe"], NEIGHBORS, points]) for points in most]
 
 
 def _chosen(entries: list[dict], which: str | Sequence[str]) -> list[dict]:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from probing_core.corpora import open_corpus, same_name
+from probing_core.corpora import absolute_name, open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import PUBLISHED_VIEW, bundled, find_spec, parse
 from probing_core.embedders import expand as expand_models
-from probing_core.errors import BadConfig, BadRun, ProbingError
+from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError, UnknownName
 from probing_core.paths import refuse_address
 from probing_core.prediction.parallel import cores
 from probing_core.results.run_places import find_runs
@@ -25,7 +25,10 @@ from probing_core.transforms import bank, expand, resolve
 
 
 def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None]:
-    """The recipe of the run, further models joined; and the corpus, where a new run had to open it.
+    """Return the recipe of the run, further models joined; and the corpus, where it had to be opened.
+
+    A corpus is its fingerprint: one that lies elsewhere now, named by ``--corpus``, is noted in the recipe, and the run
+    goes on with it.
 
     Raises:
         BadRun: the run was made by another recipe; the sentence names what differs.
@@ -42,38 +45,53 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
         recipe = _new_recipe(options, corpus, models)
         write_recipe(store, recipe)
         return recipe, corpus
-    recipe = read_recipe(store)
-    differences = recipe.differences(replace(recipe, **_requested_entries(options, recipe)))
+    made = recipe = read_recipe(store)
+    corpus = _named_again(options.corpus, recipe.corpus)
+    calibrating = _named_again_each(options.calibrate_on or (), recipe.calibrate_on)
+    requested = _requested_entries(options)
+    if corpus:
+        requested["fingerprint"] = corpus.fingerprint
+    if calibrating:
+        requested["calibrate_fingerprints"] = tuple(one.fingerprint for one in calibrating)
+    differences = recipe.differences(replace(recipe, **requested))
+    if corpus and corpus.fingerprint != recipe.fingerprint:
+        differences = [f"corpus: {recipe.corpus} / {corpus.name}", *differences[1:]]
     if differences:
         raise BadRun(
             f"The run '{store.root}' was made by another recipe ({'; '.join(differences)}, there / here); "
             f"only models may join it. Choose another --out."
         )
+    if corpus:
+        recipe = replace(recipe, corpus=absolute_name(corpus.name))
+    if calibrating:
+        recipe = replace(recipe, calibrate_on=tuple(absolute_name(one.name) for one in calibrating))
     joining = [name for name in models or () if name not in recipe.models]
     if joining and (source := find_probe_source(recipe, options)):
         _require_probes(source, joining)
     joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
-    if joined != recipe:
+    if joined != made:
         write_recipe(store, joined)
-    return joined, None
+    return joined, corpus
 
 
-def _requested_entries(options: Options, recipe: Recipe) -> dict[str, Any]:
-    """Entries of the recipe that the options ask for, models apart."""
+def _named_again(name: str | None, known: str) -> Corpus | None:
+    """Return the corpus ``name`` where it is another name than the ``known`` one; it may be the same corpus."""
+    return open_corpus(name) if name and absolute_name(name) != known else None
+
+
+def _named_again_each(names: Sequence[str], known: Sequence[str]) -> list[Corpus]:
+    """Return all the corpora ``names`` where one of them is not named as in ``known``."""
+    return [open_corpus(name) for name in names] if names and [absolute_name(n) for n in names] != list(known) else []
+
+
+def _requested_entries(options: Options) -> dict[str, Any]:
+    """Return the entries of a recipe that the options ask for, models and corpora apart."""
     entries = options.entries()
-    if options.corpus and not same_name(options.corpus, recipe.corpus):
-        entries["corpus"] = options.corpus
     if options.transforms:
         entries["transforms"] = _with_identity(options.transforms)
     if options.probes_from:
         entries["probes_from"] = _probe_digest(options.probes_from)
-    if options.calibrate_on and not _same_names(options.calibrate_on, recipe.calibrate_on):
-        entries["calibrate_on"] = tuple(options.calibrate_on)
     return entries
-
-
-def _same_names(some: Sequence[str], others: Sequence[str]) -> bool:
-    return len(some) == len(others) and all(map(same_name, some, others))
 
 
 def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None) -> Recipe:
@@ -99,7 +117,7 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None
                 "A run that takes its probes from another takes its verdicts too; leave --calibrate-on out."
             )
         calibrating = [open_corpus(name) for name in options.calibrate_on]
-        entries["calibrate_on"] = tuple(other.name for other in calibrating)
+        entries["calibrate_on"] = tuple(absolute_name(other.name) for other in calibrating)
         entries["calibrate_fingerprints"] = tuple(other.fingerprint for other in calibrating)
     transforms = _with_identity(options.transforms) or learned
     if all(resolve(name).far for name in transforms if name != "identity"):
@@ -108,7 +126,7 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None
             "try --transforms bank,far-styles."
         )
     return Recipe(
-        corpus=corpus.name,
+        corpus=absolute_name(corpus.name),
         fingerprint=corpus.fingerprint,
         transforms=transforms,
         models=models or bundled(),
@@ -170,7 +188,8 @@ def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[N
         if not others or request in {entry["request"] for entry in model_entries(store)}:
             raise
         write_recipe(store, replace(recipe, models=others))
-        raise type(error)(f"{error} It has left the run, which can go on without it.") from error
+        error.args = (f"{error} It has left the run, which can go on without it.",)
+        raise
 
 
 def open_same_corpus(recipe: Recipe) -> Corpus:
@@ -192,11 +211,14 @@ def open_calibrating(recipe: Recipe) -> list[Corpus]:
 
 
 def _open_same(name: str, fingerprint: str) -> Corpus:
-    corpus = open_corpus(name)
+    try:
+        corpus = open_corpus(name)
+    except (BadCorpus, UnknownName) as error:
+        raise BadRun(f"{error} If the corpus of the run lies elsewhere now, name it with --corpus.") from error
     if corpus.fingerprint != fingerprint:
         raise BadRun(
             f"The corpus '{name}' is no longer the one that the run was begun with (its pictures or labels changed); "
-            f"make a new run."
+            f"name the one that it was with --corpus, or make a new run."
         )
     return corpus
 
@@ -216,11 +238,11 @@ def refuse_other_folder(store: Store) -> None:
 
 
 @contextmanager
-def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
-    """A run that is ``new`` and refused before anything was made leaves no recipe, which would bind the next try."""
+def cleared_on_error(store: Store) -> Iterator[None]:
+    """Remove the recipe of a run that is refused before anything was made: it would bind the next try."""
     try:
         yield
     except ProbingError:
-        if new and store.names() == [RECIPE]:
+        if store.names() == [RECIPE]:
             store.clear()
         raise

@@ -85,7 +85,7 @@ def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tupl
     with store.locked():
         recipe, corpus = open_or_start(store, options)
         progress.note("" if corpus is None else corpus.skipped_summary)
-        with threads(recipe.threads), cleared_on_error(store, new=corpus is not None):
+        with threads(recipe.threads), cleared_on_error(store):
             yield recipe, corpus
 
 

@@ -175,7 +175,7 @@ class Worker:
 
     def _rounded(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """``arrays`` in the type in which the run has embeddings."""
-        if self._recipe.embeddings is None:
+        if self._recipe.embeddings == "float32":
             return arrays
         with np.errstate(over="ignore"):  # what is too large for the type is found by `_finite`
             return {name: array.astype(self._recipe.embeddings) for name, array in arrays.items()}

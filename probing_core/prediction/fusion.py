@@ -45,7 +45,7 @@ class FusionRule:
 
     def to_bytes(self) -> bytes:
         arrays = {name: getattr(self, name) for name in ("whole", "tiles", "bias")}
-        return array_file.to_bytes(arrays, "look", {"fitted_on": self.fitted_on, "temperature": self.temperature})
+        return array_file.to_bytes(arrays, "fusion", {"fitted_on": self.fitted_on, "temperature": self.temperature})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FusionRule:
@@ -55,7 +55,7 @@ class FusionRule:
             BadRun: the bytes are damaged or something else.
         """
         with array_file.expected("A rule of fusion (safetensors with whole, tiles and bias)"):
-            arrays, about = array_file.from_bytes(data, "look")
+            arrays, about = array_file.from_bytes(data, "fusion")
             return cls(arrays["whole"], arrays["tiles"], arrays["bias"], **about)
 
 

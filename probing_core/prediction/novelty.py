@@ -69,7 +69,7 @@ class Novelty:
         """As a safetensors file; the same gives the same bytes."""
         arrays = {name: getattr(self.within, name) for name in ("center", "whitening", "means")}
         about = {"rest": self.rest, "threshold": self.threshold}
-        return array_file.to_bytes(arrays | {"upright": self.upright}, "familiarity", about)
+        return array_file.to_bytes(arrays | {"upright": self.upright}, "novelty", about)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Novelty:
@@ -79,7 +79,7 @@ class Novelty:
             BadRun: the bytes are damaged or something else.
         """
         with array_file.expected("Novelty (safetensors with center, whitening, means, upright and a threshold)"):
-            arrays, about = array_file.from_bytes(data, "familiarity")
+            arrays, about = array_file.from_bytes(data, "novelty")
             within = Mahalanobis(arrays["center"], arrays["whitening"], arrays["means"])
             return cls(within, arrays["upright"], float(about["rest"]), float(about["threshold"]))
 

@@ -37,7 +37,7 @@ from probing_core.runs.layout import (
     probe_path,
     scored_views_path,
 )
-from probing_core.runs.models import differences, embeds_pictures, how_to_restore, model_entries
+from probing_core.runs.models import HOW_TO_RESTORE, differences, embeds_pictures, model_entries
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store, without_none
 from probing_core.transforms import resolve
@@ -104,7 +104,12 @@ class Predictor:
         models: Sequence[str] | None = None,
         names: Sequence[str] | None = None,
     ) -> list[dict[str, Any]]:
-        """The rows of ``probing predict --json``: one a class, most probable first within an image and model.
+        """Return one row an image and model, as ``probing predict --json`` prints them.
+
+        A row has ``image``, ``model``, ``task``, ``crops`` (``direct``: the picture as it is; ``combined``: reduced,
+        and as tiles), ``known`` (whether it lies among what the probe has learned from), ``verdict`` (the fields of
+        `Verdict`) and ``classes``: a list of ``class``, ``group`` and ``probability``, most probable first, whose
+        probabilities sum to 1.
 
         Args:
             images: of any sizes.
@@ -129,20 +134,20 @@ class Predictor:
                     if task == "group"
                     else list(zip(prediction.classes, prediction.groups, prediction.probabilities, strict=True))
                 )
-                rows += [
+                rows.append(
                     {
                         "image": name,
                         "model": model,
                         "task": task,
-                        "class": cls,
-                        "group": group,
-                        "probability": float(p),
-                        "look": prediction.kind,
+                        "crops": prediction.kind,
                         "known": prediction.known,
-                        **asdict(verdict),
+                        "verdict": asdict(verdict),
+                        "classes": [
+                            {"class": cls, "group": group, "probability": float(p)}
+                            for cls, group, p in sorted(scored, key=lambda row: -row[2])
+                        ],
                     }
-                    for cls, group, p in sorted(scored, key=lambda row: -row[2])
-                ]
+                )
         return rows
 
     def predict_crops(self, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:
@@ -276,7 +281,7 @@ class Predictor:
         if meant:
             raise BadRun(
                 f"'{model}' is not what it was when its probe was trained ({', '.join(meant)} differ); "
-                f"{how_to_restore(entry['recipe'])}."
+                f"{HOW_TO_RESTORE}."
             )
         self._loaded[request] = embedder
         return embedder

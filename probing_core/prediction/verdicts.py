@@ -21,24 +21,24 @@ CANNOT_DETECT = "cannot detect"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is answered about one picture; the keys of ``probing predict --json``.
+    """What is answered about one picture: ``verdict`` in a row of ``probing predict --json``.
 
     Attributes:
-        verdict: ``untouched`` where p is above the level; ``strange`` where it is not and the picture lies farther
+        answer: ``untouched`` where p is above the level; ``strange`` where it is not and the picture lies farther
             from all that was learned than 99 % of held-out pictures; else ``altered``. ``not calibrated`` with too few
             untouched photographs for the level, ``cannot detect`` where the model detects next to nothing.
-        verdict_group, verdict_class: what was done, if ``altered``; with their probabilities given that it was.
+        group, transform: what was done, if ``altered``; with their probabilities given that it was.
         p: share of untouched photographs that seem as altered; None without any.
         n: how many photographs p rests on.
         no_color: whether the picture has no color, so that the color group was left out.
         power: share of altered pictures that the model detects at the level; None if not measured.
     """
 
-    verdict: str
-    verdict_group: str | None
-    verdict_class: str | None
-    verdict_group_probability: float | None
-    verdict_class_probability: float | None
+    answer: str
+    group: str | None
+    transform: str | None
+    group_probability: float | None
+    transform_probability: float | None
     p: float | None
     n: int
     no_color: bool

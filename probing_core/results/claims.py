@@ -11,14 +11,6 @@ TITLES = {
     "published": "Judged on published encoders, which differ in network, data and budget as well",
 }
 
-BEFORE_SETS = {
-    "set": "zoo",
-    "encoders": "supervised: zoo/supervised; SimCLR: zoo/simclr; MAE: zoo/mae; CAN: zoo/can; CLIP: zoo/clip-plain; "
-    "ALIGN: zoo/align-plain",
-    "missing": "",
-}
-"""What a table of claims meant that was made before it had these columns."""
-
 
 @dataclass(frozen=True)
 class Verdicts:
@@ -37,10 +29,9 @@ class Verdicts:
 
 def verdicts_by_set(claims: pd.DataFrame) -> list[Verdicts]:
     """The table of claims of a run, set by set."""
-    table = claims.assign(**{c: value for c, value in BEFORE_SETS.items() if c not in claims})
     return [
         Verdicts(TITLES.get(str(of_set), str(of_set)), str(rows["encoders"].iloc[0]), rows)
-        for of_set, rows in table.groupby("set", sort=False)
+        for of_set, rows in claims.groupby("set", sort=False)
     ]
 
 

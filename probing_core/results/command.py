@@ -8,7 +8,7 @@ from pathlib import Path
 
 from probing_core.corpora import list_corpora
 from probing_core.runs.options import Options
-from probing_core.runs.recipe import Recipe
+from probing_core.runs.recipe import EMBEDDING_TYPES, Recipe
 from probing_core.transforms import TIERS
 
 
@@ -37,7 +37,7 @@ def command_of(recipe: Recipe) -> str:
         seed=recipe.seed,
         repetitions=recipe.repetitions,
         train_samples=recipe.train_samples,
-        embeddings=recipe.embeddings,
+        embeddings=None if recipe.embeddings == EMBEDDING_TYPES[0] else recipe.embeddings,
         probes_from=Path("RUN") if recipe.probes_from else None,
         calibrate_on=[name if _is_named(name) else "CORPUS" for name in recipe.calibrate_on] or None,
     )

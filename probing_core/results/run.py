@@ -129,8 +129,7 @@ class Run:
     @cached_property
     def probe_scores(self) -> pd.DataFrame:
         """The scores of every kind of probe: ``linear``, ``mlp``, ``mlp-0`` ..., ``knn-5`` ...; column ``probe``."""
-        scores = self.table(layout.SCORES)
-        return scores if scores.empty or "probe" in scores else scores.assign(probe="linear")
+        return self.table(layout.SCORES)
 
     @cached_property
     def fits(self) -> pd.DataFrame:

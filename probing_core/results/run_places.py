@@ -35,11 +35,10 @@ def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunP
     Args:
         extra: run directories from the command line.
         data: a folder that holds ``reference``, what else ships, and ``runs``. If not given, the project's own, with
-            the runs of `probing_core.paths.runs_dir`, and those that earlier versions made beside an installed package.
+            the runs of `probing_core.paths.runs_dir`.
     """
     shipped = _folders(data or paths.data_dir(), REFERENCE)
-    folders = [data / "runs"] if data else dict.fromkeys([paths.runs_dir(), paths.data_dir() / "runs"])
-    made = [path for folder in folders for path in _folders(folder, DEMO)]
+    made = _folders(data / "runs" if data else paths.runs_dir(), DEMO)
     places: dict[str, RunPlace] = {}
     known: set[Path] = set()
     for path in [*extra, *shipped, *made]:

@@ -16,7 +16,7 @@ JOURNAL = "journal.jsonl"
 
 IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
-CROPS = "looks.parquet"
+CROPS = "crops.parquet"
 """Which of the large pictures belong together: the whole and the tiles of one transformed image."""
 
 LOG = "log"
@@ -44,8 +44,8 @@ DEPLOYMENT = "deployment"
 CALIBRATED = "fine-calibrated"
 """The probe of the fine task at its temperature, for runs that adopt it; live predictions have one of their own."""
 
-FUSION = "look"
-NOVELTY = "familiarity"
+FUSION = "fusion"
+NOVELTY = "novelty"
 ORACLE = "content-oracle"
 """Predictions of the content by probes that learned from images transformed alike."""
 
@@ -162,13 +162,13 @@ def units_at(path: str) -> tuple[int, int]:
 
 def crops_path(model: str) -> str:
     """Embeddings of the large pictures."""
-    return f"{model_folder(model)}looks.safetensors"
+    return f"{model_folder(model)}crops.safetensors"
 
 
 def is_embeddings_path(path: str) -> bool:
     """Whether embeddings lie at ``path``: they are large, and made again where the corpus is."""
     inner = path.removeprefix(MODELS).partition("/")[2]
-    return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES, "looks."))
+    return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES, "crops."))
 
 
 def probe_path(model: str, task: str) -> str:

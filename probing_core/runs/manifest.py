@@ -18,7 +18,7 @@ from typing import Any
 from probing_core.errors import BadRun, one_line
 from probing_core.runs.atomic import not_written, write_atomically
 from probing_core.runs.layout import JOURNAL, MANIFEST
-from probing_core.runs.revisions import SCHEMA
+from probing_core.runs.revisions import FORMAT
 
 Entry = dict[str, Any]
 """Of one file: ``bytes``, ``key``, ``sha256``."""
@@ -84,7 +84,7 @@ class Manifest:
         if not journal.exists():
             return
         self.read()
-        text = json.dumps({"schema": SCHEMA, "files": self.files}, sort_keys=True, indent=1)
+        text = json.dumps({"format": FORMAT, "files": self.files}, sort_keys=True, indent=1)
         write_atomically(self.root / MANIFEST, text.encode())
         journal.unlink()
 

@@ -13,23 +13,11 @@ from probing_core.runs.store import Store
 PRECOMPUTED = "precomputed"
 """Family of models whose embeddings were read from a file."""
 
-ROUNDING_ENTRIES = ("precision", "float32_modules", "device", "engine", "libraries")
+ROUNDING_ENTRIES = ("precision", "float32_modules", "device", "engine", "libraries", "batch_size")
 """Entries of a model's recipe that move its embeddings by rounding alone."""
 
-ENGINE_ENTRIES = ("engine", "batch_size")
-"""Entries that may change while a run is made: engines agree within 1e-5 of an embedding's length, and each has its
-own batch size."""
-
-NEEDED = {"name": str, "family": str, "recipe": dict}
-TYPES = NEEDED | {"request": str, "position": int, "objective": str, "dim": int}
-"""Entries of ``model.toml`` that pages and stages compute with -> their type. Another version may leave out those that
-are not `NEEDED`."""
-
-FIRST_ZOO = "ViT 128 px, patch 16, width 192, depth 6, 3 heads"
-"""Architecture of the encoders that the zoo had first, and of the untrained network beside them."""
-
-FIRST_ZOO_COMMIT = "81dcb86c8796"
-"""A commit of this project whose ``data/zoo`` holds their weights, and whose code reads them."""
+TYPES = {"name": str, "family": str, "recipe": dict, "request": str, "position": int, "objective": str, "dim": int}
+"""Entries of ``model.toml`` that pages and stages compute with -> their type."""
 
 
 def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
@@ -56,36 +44,34 @@ def _entry(store: Store, path: str) -> dict[str, Any]:
     entry = store.read_toml(path)
     try:
         for name, kind in TYPES.items():
-            if name in NEEDED or name in entry:
-                require_type(f"its '{name}'", entry.get(name), kind)
+            require_type(f"its '{name}'", entry.get(name), kind)
     except BadConfig as error:
         raise BadRun(
             f"'{store.root / path}' was changed, or is of another version: {error} Bring back the file as it was."
         ) from error
-    return {"position": 0, **entry, "request": entry.get("request", entry["name"])}
+    return entry
 
 
 def require_joined(entry: dict[str, Any], store: Store) -> None:
-    """Checks that the model of ``entry`` (its ``model.toml``) is the one that joined the run.
+    """Check that the model of ``entry`` (its ``model.toml``) is the one that joined the run.
+
+    `ROUNDING_ENTRIES` may differ: an updated library, another precision or device ends no run that is being made.
 
     Raises:
-        BadRun: it embeds differently now, or here.
+        BadRun: its embeddings mean something else now.
     """
-    recipe, joined = entry["recipe"], store.read_toml(model_path(entry["name"]))["recipe"]
-    lasting = (joined.keys() | recipe.keys()) - set(ENGINE_ENTRIES)
-    changed = sorted(k for k in lasting if joined.get(k) != recipe.get(k))
+    joined = store.read_toml(model_path(entry["name"]))["recipe"]
+    changed, _ = differences(joined, entry["recipe"])
+    changed = sorted({*changed, *(joined.keys() ^ entry["recipe"].keys()) - set(ROUNDING_ENTRIES)})
     if changed:
         raise BadRun(
             f"'{entry['name']}' is not what it was when it joined the run ({', '.join(changed)} differ); "
-            f"{how_to_restore(joined)}."
+            f"{HOW_TO_RESTORE}."
         )
 
 
-def how_to_restore(recipe: Mapping[str, Any]) -> str:
-    """How a model is had again that a run has with ``recipe``, and this version has not."""
-    if recipe.get("architecture") == FIRST_ZOO:
-        return f"it is of the first zoo: `git checkout {FIRST_ZOO_COMMIT}` in this project's repository brings it back"
-    return "name the old weights with @weights=PATH, or make a new run"
+HOW_TO_RESTORE = "name the old weights with @weights=PATH, or make a new run"
+"""How a model is had again that embeds differently now."""
 
 
 def require_same_model(entry: dict[str, Any], source: Store) -> list[str]:
@@ -113,9 +99,8 @@ def require_same_model(entry: dict[str, Any], source: Store) -> list[str]:
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Entries in which two recipes of a model differ: those that change what an embedding means, and the others.
 
-    Entries that only one of them has do not count: another version of the project records other things. Nor does the
-    size of a batch, which moves the last bits alone.
+    Entries that only one of them has do not count: another version of the project records other things.
     """
-    both = theirs.keys() & ours.keys() - {"batch_size"}
+    both = theirs.keys() & ours.keys()
     found = sorted(k for k in both if theirs[k] != ours[k])
     return [k for k in found if k not in ROUNDING_ENTRIES], [k for k in found if k in ROUNDING_ENTRIES]

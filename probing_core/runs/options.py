@@ -16,8 +16,6 @@ from probing_core.runs.recipe import VIEW
 LOCAL, RAY = "local", "ray"
 ENGINES = (LOCAL, RAY)
 
-FLOAT32 = "float32"
-
 Kind = Literal["text", "number", "names", "folder"]
 """How a value is written on a command line."""
 
@@ -100,10 +98,7 @@ class Options:
     def entries(self) -> dict[str, Any]:
         """The values that enter a recipe as they are, of those that were asked for."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["entry"]}
-        entries = {name: value for name, value in values.items() if value is not None}
-        if entries.get("embeddings") == FLOAT32:
-            entries["embeddings"] = None  # as in the recipes of all runs before there was a choice
-        return entries
+        return {name: value for name, value in values.items() if value is not None}
 
     def arguments(self) -> list[str]:
         """Arguments of ``probing run``, of every option that differs from its default."""

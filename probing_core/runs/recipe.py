@@ -7,13 +7,17 @@ from typing import Any, get_type_hints
 
 from probing_core.errors import BadConfig, BadRun
 from probing_core.runs.layout import RECIPE
+from probing_core.runs.revisions import FORMAT
 from probing_core.runs.store import Store, digest
 
 VIEW = 128
 """Pixels of the side of a view, unless something else is asked for."""
 
-HALF = ("float16",)
-"""Types of embeddings beside ``float32``, in which a recipe leaves the entry out."""
+EMBEDDING_TYPES = ("float32", "float16")
+"""Types in which embeddings of samples are written, the default first."""
+
+HINTS = ("corpus", "calibrate_on", "threads")
+"""Entries that are recorded and not compared: two runs, or a run and a command, may differ in them."""
 
 SMALLEST_VIEW, LARGEST_VIEW = 32, 1024
 
@@ -23,8 +27,9 @@ class Recipe:
     """Everything that decides what a run computes; runs are ranked together only if they differ in models alone.
 
     Attributes:
-        corpus: as in commands, ``photos``.
-        fingerprint: digest of the corpus's pictures and rows.
+        corpus: as in commands, ``photos``, a path being absolute: where the corpus was last seen. ``--corpus`` replaces
+            it where the fingerprint is the same.
+        fingerprint: digest of the corpus's pictures and rows: what the corpus is.
         view: pixels of the side of the views.
         transforms: names, identity first.
         models: names; further ones may join a run later.
@@ -34,11 +39,11 @@ class Recipe:
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
         probes_from: digest of the recipe of the run whose probes are used; empty if the run trains its own.
-        embeddings: type in which embeddings of samples are written, ``float16``; None for ``float32``.
+        embeddings: type in which embeddings of samples are written, one of `EMBEDDING_TYPES`.
         train_samples: number of samples that a probe learns from, and is chosen on, at most; None for what a quarter of
             the machine's memory holds.
         calibrate_on, calibrate_fingerprints: names and digests of the corpora whose untouched photographs calibrate
-            verdicts; in no file if there are none.
+            verdicts; the names are hints as ``corpus`` is.
         threads: of the numerical libraries; a different number may change the last bits.
     """
 
@@ -53,7 +58,7 @@ class Recipe:
     repetitions: int = 1
     probes_from: str = ""
     threads: int = 2
-    embeddings: str | None = None
+    embeddings: str = EMBEDDING_TYPES[0]
     train_samples: int | None = None
     calibrate_on: tuple[str, ...] = ()
     calibrate_fingerprints: tuple[str, ...] = ()
@@ -77,7 +82,7 @@ class Recipe:
             raise BadConfig(f"Repetitions must be 1 or more; got {self.repetitions}.")
         if not 0 <= self.seed < 2**32:
             raise BadConfig(f"The seed must be 0 or more, and less than 2^32; got {self.seed}.")
-        if self.embeddings not in (None, *HALF):
+        if self.embeddings not in EMBEDDING_TYPES:
             raise BadConfig(f"Embeddings are written as float32 (default) or float16; got '{self.embeddings}'.")
         if "identity" not in self.transforms or len(self.transforms) < 2:
             raise BadConfig(
@@ -89,12 +94,16 @@ class Recipe:
                 raise BadConfig(f"Each {what} may be named once; named twice: {', '.join(twice)}.")
 
     def to_toml(self) -> dict[str, Any]:
-        """TOML has no null: what is None is left out. So are empty lists: runs made before some entries were known
-        have the keys that they had."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v not in (None, ())}
+        """Return the content of ``run.toml``; TOML has no null, so what is None is left out, and what is empty."""
+        entries = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return {"format": FORMAT} | {k: v for k, v in entries.items() if v not in (None, [], "")}
 
     @classmethod
     def from_toml(cls, content: dict[str, Any]) -> Recipe:
+        content = dict(content)
+        if (made := content.pop("format", None)) != FORMAT:
+            stated = f"of format {made!r:.20}" if made is not None else "states no format"
+            raise BadConfig(f"It {stated}, and this version reads format {FORMAT}; make the run again in a new folder.")
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(content) - known)
         if unknown:
@@ -109,8 +118,12 @@ class Recipe:
             raise BadConfig(f"The recipe is incomplete: {error}.") from error
 
     def without_models(self) -> dict[str, Any]:
-        """The recipe less its models: what two runs must share to be ranked in one table."""
-        return {k: v for k, v in self.to_toml().items() if k != "models"}
+        """Return the entries that two runs must share to be ranked in one table.
+
+        Models apart, these are all but `HINTS`: where a corpus lies is no part of what it is, and the number of
+        threads moves the last bits alone.
+        """
+        return {k: v for k, v in self.to_toml().items() if k != "models" and k not in HINTS}
 
     def differences(self, other: Recipe) -> list[str]:
         """What differs apart from the models, as ``name: this / that``."""
@@ -159,8 +172,7 @@ def read_recipe(store: Store) -> Recipe:
         return Recipe.from_toml(content)
     except BadConfig as error:
         raise BadRun(
-            f"The run '{store.root}' cannot be opened by this version, since its {RECIPE} was changed or is of another "
-            f"version: {error}"
+            f"The run '{store.root}' cannot be opened, since its {RECIPE} was changed or is of another version: {error}"
         ) from error
 
 

@@ -8,19 +8,11 @@ from __future__ import annotations
 
 from probing_core.runs.layout import COMPOSITION, LAYERS, RENDERING, STRENGTH
 
-SCHEMA = 1
-"""Of everything that a run holds; it is in every key."""
-
-FIRST_RELEASE = "0.1.0"
-"""Keys of samples and studies held the package's version up to 0.1.0. It stays there as a constant, so that runs made
-by that version keep their keys."""
+FORMAT = 1
+"""Of what a run is on disk: ``run.toml`` states it, and it is in every key. A run of another format is refused."""
 
 SAMPLES = 2
 """Of the main samples: which images, and what is drawn for them."""
-
-PAINTED = 2
-"""Of pictures that the arbitrary-style network paints: part of the key of runs that have any, the others keep theirs.
-At 1, they depended on the processor."""
 
 SERIES = {STRENGTH: 2, COMPOSITION: 2, RENDERING: 3, LAYERS: 1}
 """Of each series of samples."""
@@ -39,10 +31,6 @@ SCAN = 1
 
 SCORING = 6
 """Of the tables of scores and fits."""
-
-SCORED = ("macro-f1", "informedness", "nll", "calibration-error", "calibration-error-tempered")
-"""Scores of the catalog of measures at that revision. Further ones enter the key: with a new one, runs are scored
-again."""
 
 STUDIES = 4
 """Of every study."""

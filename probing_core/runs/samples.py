@@ -35,9 +35,6 @@ IDENTITY_DRAWS = 2
 FAR_IMAGES = 400
 """Images that get the far tier: painting takes two tenths of a second a style."""
 
-PAINTED = ("style-arbitrary-", "style:")
-"""How the names of transforms begin that the arbitrary-style network paints."""
-
 UNIT_SAMPLES = 512
 UNIT_BYTES = 64 * 2**20
 """A unit holds about this many samples, fewer where views are large: it is in memory whole."""
@@ -61,12 +58,10 @@ def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
 
 
 def sample_key(recipe: Recipe) -> str:
-    """Key of everything that the samples of a run depend on, models apart."""
-    laws = [[t.name, t.law, t.weakest, t.strongest, t.definition] for t in load_transforms(recipe)]
-    elsewhere = ("probes_from", "train_samples", "calibrate_on", "calibrate_fingerprints")
-    content = {k: v for k, v in recipe.without_models().items() if k not in elsewhere}
-    painted = [revisions.PAINTED] if any(t.name.startswith(PAINTED) for t in load_transforms(recipe)) else []
-    return digest([content, laws, revisions.FIRST_RELEASE, revisions.SAMPLES, *painted])
+    """Return the key of everything that the samples of a run depend on, models apart."""
+    images = [recipe.fingerprint, recipe.view, recipe.limit, recipe.live_images, recipe.seed, bool(recipe.probes_from)]
+    versions = [transform.key for transform in load_transforms(recipe)]
+    return digest([images, versions, recipe.repetitions, revisions.SAMPLES])
 
 
 def evaluation_mode(images: pd.DataFrame) -> str:

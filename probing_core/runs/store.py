@@ -23,14 +23,14 @@ from probing_core.runs.atomic import write_atomically, written_atomically
 from probing_core.runs.encoding import array_bytes, joined_arrays, map_array, table_bytes, table_pieces
 from probing_core.runs.layout import JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY
 from probing_core.runs.manifest import Entry, Manifest
-from probing_core.runs.revisions import SCHEMA
+from probing_core.runs.revisions import FORMAT
 
 __all__ = ["TEMPORARY", "Store", "digest", "without_none", "write_atomically", "write_file"]
 
 
 def digest(recipe: Any) -> str:
-    """Sixteen hex digits over ``recipe`` (JSON types) and the schema version: the key of an artefact."""
-    text = json.dumps([SCHEMA, recipe], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """Sixteen hex digits over ``recipe`` (JSON types) and the format of runs: the key of an artefact."""
+    text = json.dumps([FORMAT, recipe], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -38,6 +38,7 @@ IDENTITY = Transform(
     unit="none",
     weakest=0.0,
     strongest=0.0,
+    revision=1,
     definition="The picture as it is.",
     library="NumPy",
     source="none",

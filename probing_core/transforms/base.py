@@ -9,9 +9,10 @@ geometric ones are warped by their own map alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from functools import cache, partial
+from typing import Any, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -58,6 +59,9 @@ UNSEEN_IN: dict[Member, int] = {"C": 0, "A": 1, "B": 2}
 
 SPLITS = ("train", "val", "test")
 
+ALTERNATIVE_DRAWS = 8
+"""Draws of an alternative without a revision that its key asks for: it draws its strength itself."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Transform:
@@ -73,6 +77,8 @@ class Transform:
             None where no strength does. Only series of strengths go there, to find from where on an effect is seen.
         law: how strengths are drawn between them: ``linear`` (uniform), ``log`` (uniform in the logarithm) or
             ``integer`` (uniform over whole numbers).
+        revision: of what the pixels become; raised where the function changes, and then samples are made again. None
+            for a transform of another package that states none: `Transform.key` asks the function itself.
         definition: one sentence that defines the effect.
         library: what does the pixel work.
         source: where the definition comes from.
@@ -84,6 +90,7 @@ class Transform:
         is_length: whether the strength is a length in pixels of a 128 px view, so that it scales with the picture.
         alternative: the same effect as other programs make it (`probing_core.transforms.alternatives`); None where
             every program makes it in one way, or no other does.
+        alternative_revision: of the alternative, as ``revision`` is of the transform.
         followed_by: (place among all pairs, name of the transform that is applied to this one's result) for each pair
             of the composition series that this transform begins (`probing_core.runs.series.pairs_among`).
     """
@@ -97,6 +104,7 @@ class Transform:
     strongest: float
     neutral: float | None = None
     law: Literal["linear", "log", "integer"] = "linear"
+    revision: int | str | None = None
     definition: str
     library: str
     source: str
@@ -107,6 +115,7 @@ class Transform:
     art: Callable[[str], PixelFunction] | None = None
     is_length: bool = False
     alternative: Alternative | None = None
+    alternative_revision: int | None = None
     followed_by: tuple[tuple[int, str], ...] = ()
 
     @property
@@ -124,6 +133,21 @@ class Transform:
                 f"{self.name}: `neutral` lies beyond the weakest strength, away from the strongest, but got "
                 f"{self.neutral} for a range from {self.weakest} to {self.strongest}"
             )
+
+    @property
+    def key(self) -> list[Any]:
+        """All that decides what the transform's samples are, as JSON types: no prose, and no code but by its revision.
+
+        A transform without a revision is keyed by its answers (`digest_answers`) at both ends of its range.
+        """
+        return [self.name, self.group, self.member, self.far, self.law, self.weakest, self.strongest, _revision(self)]
+
+    @property
+    def alternative_key(self) -> list[Any]:
+        """All that decides what the alternative makes, as `key`; of the transform itself where it has none."""
+        if self.alternative is None:
+            return self.key
+        return [self.name, self.group, _alternative_revision(self)]
 
     @property
     def unseen_in(self) -> int | None:
@@ -175,6 +199,44 @@ class Transform:
     def for_split(self, split: str) -> Transform:
         """This transform with the art (fonts, words, icons) of one split; itself where it has none."""
         return self if self.art is None else replace(self, pixels=self.art(split))
+
+
+@cache
+def _revision(transform: Transform) -> int | str:
+    if transform.revision is not None:
+        return transform.revision
+    asked = [
+        partial(transform.for_split(split).apply, strength=strength)
+        for split in (SPLITS if transform.art else ("train",))
+        for strength in (transform.weakest, transform.strongest)
+    ]
+    return digest_answers([lambda image, rng, one=one: one(image, rng=rng) for one in asked])
+
+
+@cache
+def _alternative_revision(transform: Transform) -> int | str:
+    assert transform.alternative is not None
+    if transform.alternative_revision is not None:
+        return transform.alternative_revision
+    return digest_answers([transform.alternative] * ALTERNATIVE_DRAWS)
+
+
+def digest_answers(functions: Sequence[Alternative]) -> str:
+    """Return a digest of what ``functions`` make of two fixed pictures, one of noise and one smooth.
+
+    Of each answer the mean and the deviation of blocks of 16 px enter, rounded to two levels of 255, since another
+    processor may round a pixel in another way; whole levels, which flat blocks have, lie far from where it changes. The functions draw from generators of their own, seeded by their place.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    down, across = np.meshgrid(np.arange(128), np.arange(128, 256), indexing="ij")
+    smooth = np.stack([down, across, np.full_like(down, 90)], axis=-1)
+    total = hashlib.sha256()
+    for number, function in enumerate(functions):
+        for picture in (noise, smooth.astype(np.uint8)):
+            blocks = function(picture, np.random.default_rng([number, len(functions)])).reshape(8, 16, 8, 16, 3)
+            for measured in (blocks.mean((1, 3)), blocks.std((1, 3))):
+                total.update(np.floor(measured / 2 + 0.75).astype(np.int16).tobytes())
+    return total.hexdigest()[:16]
 
 
 def grid(shape: tuple[int, int]) -> Coordinates:

@@ -171,17 +171,13 @@ def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, 
     assert len(err.splitlines()) == 1
     assert "bad.jpg" in err
     rows = json.loads(out)
-    sums: dict[tuple, float] = {}
+    assert len(rows) == 4, "one row a picture and model"
     for row in rows:
-        assert set(row) >= {"image", "model", "task", "class", "group", "probability", "look"}
-        key = (row["image"], row["model"])
-        sums[key] = sums.get(key, 0) + row["probability"]
-    assert len(sums) == 4
-    assert all(abs(total - 1) < 1e-5 for total in sums.values())
-    looks = {Path(row["image"]).name: row["look"] for row in rows}
-    assert looks == {"good.png": "direct", "large.png": "combined"}
-    first = [row["probability"] for row in rows[:5]]
-    assert first == sorted(first, reverse=True)
+        assert set(row) == {"image", "model", "task", "crops", "known", "verdict", "classes"}
+        probabilities = [one["probability"] for one in row["classes"]]
+        assert abs(sum(probabilities) - 1) < 1e-5
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert row["crops"] == {"good.png": "direct", "large.png": "combined"}[Path(row["image"]).name]
     code, out, _ = call(capsys, "predict", paths[0], "--run", trained, "--task", "group")
     assert code == 0
     assert "identity" in out or "tone" in out or "blur" in out
@@ -193,11 +189,11 @@ def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, 
 
 
 def test_verdicts_are_shown_where_they_are_calibrated():
-    common = {"image": "a.png", "known": True, "verdict_group": "blur", "p": 0.004, "n": 512}
+    named = (("gaussian-blur", 0.987), ("defocus-blur", 0.0123))
+    common = {"image": "a.png", "known": True, "classes": [{"class": c, "probability": p} for c, p in named]}
     rows = [
-        {"model": model, "class": name, "probability": probability, "verdict": verdict} | common
-        for model, verdict in (("detector", "altered"), ("zoo/mae", "not calibrated"))
-        for name, probability in (("gaussian-blur", 0.987), ("defocus-blur", 0.0123))
+        common | {"model": model, "verdict": {"answer": answer, "group": "blur", "p": 0.004, "n": 512}}
+        for model, answer in (("detector", "altered"), ("zoo/mae", "not calibrated"))
     ]
     first, second = predict._for_people(rows)
     assert first == {

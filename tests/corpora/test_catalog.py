@@ -21,10 +21,10 @@ from probing_core.corpora import (
     KINDS,
     Corpus,
     CorpusKind,
+    absolute_name,
     huggingface,
     list_corpora,
     open_corpus,
-    same_name,
     torchvision_,
 )
 from probing_core.corpora.base import SPLITS
@@ -144,13 +144,13 @@ def test_third_parties_join_through_the_entry_point(monkeypatch: pytest.MonkeyPa
     assert list_corpora()[-1].name == "one"
 
 
-def test_a_path_may_be_written_in_several_ways(tmp_path, monkeypatch):
+def test_a_path_becomes_absolute_and_other_names_stay(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for other in ("folder:a/", "folder:./a", f"folder:{tmp_path}/a", "folder:b/../a"):
-        assert same_name("folder:a", other), other
-    for other in ("folder:b", "parquet:a", "folder:", "photos"):
-        assert not same_name("folder:a", other), other
-    assert same_name("photos", "photos")
-    assert not same_name("photos", "photos:.")
+    (tmp_path / "a").mkdir()
+    for name in ("folder:a", "folder:a/", "folder:./a", f"folder:{tmp_path}/a", "folder:b/../a"):
+        (tmp_path / "b").mkdir(exist_ok=True)
+        assert absolute_name(name) == f"folder:{tmp_path}/a", name
+    for name in ("folder:nowhere", "folder:s3://bucket/a", "hf:a", "torchvision:a", "photos", "folder:"):
+        assert absolute_name(name) == name
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert same_name("folder:a", "folder:~/a")
+    assert absolute_name("parquet:~/a") == f"parquet:{tmp_path}/a"

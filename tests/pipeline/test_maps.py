@@ -12,8 +12,7 @@ from probing_core.runs.layout import map_path
 from probing_core.runs.model_samples import whole_images
 from probing_core.runs.progress import SILENT
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import sample_key
-from probing_core.runs.store import Store, digest
+from probing_core.runs.store import Store
 from tests.made_run import MODELS, make_run
 
 
@@ -116,7 +115,6 @@ def test_a_run_of_more_samples_than_landmarks_has_all_of_them_on_its_map(mapless
         maps, "umap_points", lambda embeddings, seed: (asked.append(len(embeddings)), embeddings[:, :2])[1]
     )
     monkeypatch.setattr(maps, "LANDMARKS", 64)
-    monkeypatch.setattr(maps, "ONCE_THINNED", 100)
     recipe, name = Recipe.from_toml(mapless.read_toml("run.toml")), next(iter(MODELS))
     mapless.remove(map_path(name))
     project(mapless, recipe, [name], SILENT)
@@ -126,16 +124,3 @@ def test_a_run_of_more_samples_than_landmarks_has_all_of_them_on_its_map(mapless
     assert table["sample"].tolist() == samples["sample"].tolist()
     assert np.isfinite(table[["x", "y"]]).all(axis=None)
     assert asked == [64]  # two whole images
-
-
-def test_maps_made_before_stay_valid(mapless, monkeypatch):
-    monkeypatch.setattr(maps, "umap_points", lambda embeddings, seed: pytest.fail("drawn again"))
-    recipe, name = Recipe.from_toml(mapless.read_toml("run.toml")), next(iter(MODELS))
-    entry = mapless.read_toml(layout.model_path(name))
-    before = digest([sample_key(recipe), entry["recipe"], 15, 10_000])
-    table = mapless.read_table(layout.SAMPLES, ["sample"]).assign(x=np.float32(0), y=np.float32(0))
-    mapless.write_table(map_path(name), table, before)
-    project(mapless, recipe, [name], SILENT)  # a small run: the key of today is the one of before
-    mapless.write_table(map_path(name), table[::7], digest([sample_key(recipe), entry["recipe"], 15, 100]))
-    monkeypatch.setattr(maps, "ONCE_THINNED", 100)  # a large one, whose map was thinned
-    project(mapless, recipe, [name], SILENT)

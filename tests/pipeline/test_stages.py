@@ -9,11 +9,13 @@ import pytest
 from probing_core.errors import BadConfig, BadRun, ProbingError
 from probing_core.measures import MEASURES
 from probing_core.pipeline import STAGES, Options, run, train, worker
+from probing_core.results import Run
 from probing_core.runs import model_samples
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.last_options import last_options
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
+from probing_core.transforms import resolve
 from tests.conftest import on_two_threads
 from tests.pipeline.test_embed import files
 
@@ -188,13 +190,13 @@ def test_probes_that_were_trained_again_are_taken_again(split_run, few_scenes, t
     store = Store(source)
     with store.locked():
         store.write_bytes(probe, store.read_bytes("models/baseline-pixels/probes/fine.safetensors"), "again")
-        store.remove("models/baseline-pixels/probes/familiarity.safetensors")
+        store.remove("models/baseline-pixels/probes/novelty.safetensors")
     run(tmp_path / "run", taken, COMPUTING)
     assert Store(tmp_path / "run").read_bytes(probe) == store.read_bytes(probe)
-    assert not Store(tmp_path / "run").has("models/baseline-pixels/probes/familiarity.safetensors")
+    assert not Store(tmp_path / "run").has("models/baseline-pixels/probes/novelty.safetensors")
 
 
-@pytest.mark.parametrize("lost", ["deployment", "fine", "familiarity", "group-1"])
+@pytest.mark.parametrize("lost", ["deployment", "fine", "novelty", "group-1"])
 def test_a_probe_that_was_lost_is_made_again(split_run, tmp_path, lost):
     shutil.copytree(split_run[0], tmp_path / "run")
     path = tmp_path / "run" / f"models/baseline-pixels/probes/{lost}.safetensors"
@@ -324,3 +326,71 @@ def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path,
     had = Options(engine="ray", address="10.0.0.7:6379", precision="float32", maps="first")
     assert last_options(tmp_path / "ray") == had, "drawing maps embeds nothing"
     assert last_options(tmp_path / "local") == Options()
+
+
+def test_a_crops_table_that_was_lost_is_made_again_and_nothing_else(split_run, tmp_path):
+    shutil.copytree(split_run[0], tmp_path / "run")
+    before = files(tmp_path / "run")
+    (tmp_path / "run" / "crops.parquet").unlink()
+    run(tmp_path / "run", split_run[1], ("embed", "train"))
+    assert files(tmp_path / "run") == before
+
+
+def test_a_run_goes_on_with_its_corpus_elsewhere_and_from_another_folder(few_scenes, tmp_path, monkeypatch):
+    shutil.copytree(few_scenes, tmp_path / "pictures")
+    monkeypatch.chdir(tmp_path)
+    asked = {"transforms": ("brighten",), "models": ("baseline/pixels",), "view": 32}
+    run(tmp_path / "run", Options(corpus="folder:pictures", **asked), ("embed",))
+
+    monkeypatch.chdir("/")  # a relative path would now lead nowhere
+    run(tmp_path / "run", Options(models=("baseline/handcrafted",)), ("embed",))
+    (tmp_path / "pictures").rename(tmp_path / "moved")
+    joining = Options(models=("baseline/random-vit",))
+    with pytest.raises(BadRun, match="If the corpus of the run lies elsewhere now, name it with --corpus"):
+        run(tmp_path / "run", joining, ("embed",))
+    assert "cannot be opened here" in Run.open(tmp_path / "run").pictures.why_not
+
+    before = Run.open(tmp_path / "run").samples
+    run(tmp_path / "run", replace(joining, corpus=f"folder:{tmp_path}/moved"), ("embed",))
+    made = Run.open(tmp_path / "run")
+    assert list(made.models["name"]) == ["baseline/pixels", "baseline/handcrafted", "baseline/random-vit"]
+    assert made.recipe.corpus == f"folder:{tmp_path}/moved"
+    assert made.samples.equals(before)
+    assert made.picture(0)[1].shape == (32, 32, 3)
+
+    (next((tmp_path / "moved").rglob("*.png"))).unlink()
+    for corpus in ("photos", f"folder:{tmp_path}/moved/."):
+        with pytest.raises(BadRun, match=r"was made by another recipe \(corpus: folder:.*moved / "):
+            run(tmp_path / "run", Options(corpus=corpus), ("embed",))
+
+
+def test_a_changed_plug_in_makes_its_samples_again(few_scenes, tmp_path, monkeypatch):
+    """A transform of another package that states no revision is keyed by what it answers, not by its prose."""
+    made = []
+
+    def entry(pixels, definition):
+        mine = replace(resolve("brighten"), name="mine", member=None, revision=None, pixels=pixels)
+        return replace(mine, alternative=None, alternative_revision=None, definition=definition)
+
+    def run_with(transform):
+        monkeypatch.setattr(
+            "probing_core.transforms.CATALOG.get", lambda name: {"mine": transform}.get(name) or known[name]
+        )
+        made.clear()
+        run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", **asked), ("embed",))
+        return Store(tmp_path / "run").checksum("samples.parquet"), len(made)
+
+    known = {"identity": resolve("identity")}
+    asked = {"transforms": ("mine",), "models": ("baseline/pixels",), "view": 32}
+    plain = worker.Worker.work
+    monkeypatch.setattr(worker.Worker, "work", lambda self, *tasks: (made.append(tasks), plain(self, *tasks))[1])
+
+    def half(image, strength, rng):
+        return image // 2
+
+    first, units = run_with(entry(half, "Half as bright."))
+    assert units
+    assert run_with(entry(half, "Half as bright, in other words.")) == (first, 0)
+    second, units = run_with(entry(lambda image, strength, rng: image // 3, "Half as bright."))
+    assert units
+    assert second != first

@@ -32,30 +32,30 @@ def fitted() -> Novelty:
 
 
 def test_strangers_lie_beyond_and_the_familiar_within():
-    familiarity = fitted()
-    known = familiarity.distance(made(3)[0]) <= 1
+    novelty = fitted()
+    known = novelty.distance(made(3)[0]) <= 1
     assert known.mean() > 1 - 5 * STRANGE
-    assert (familiarity.distance(made(3, away=3)[0]) > 1).mean() > 0.95
+    assert (novelty.distance(made(3, away=3)[0]) > 1).mean() > 0.95
 
 
 def test_every_photograph_held_out_counts_for_the_threshold():
     X, classes, photograph = made(2)
     rows = np.arange(len(X))
     folds = [(rows[photograph % 4 != f], rows[photograph % 4 == f]) for f in range(4)]
-    familiarity = fit_novelty(X, classes, rows, folds, photograph)
+    novelty = fit_novelty(X, classes, rows, folds, photograph)
     scores = np.concatenate([fit_novelty(X, classes, a, [(a, b)], photograph).score(X[b]) for a, b in folds])
-    assert np.mean(scores <= familiarity.threshold) == pytest.approx(1 - STRANGE, abs=0.005)
+    assert np.mean(scores <= novelty.threshold) == pytest.approx(1 - STRANGE, abs=0.005)
 
 
 def test_the_rest_is_what_principal_components_leave():
     X, _, photograph = made(2)
     train = np.flatnonzero(photograph < 60)
-    familiarity = fitted()
-    components = PCA(familiarity.upright.shape[0]).fit(np.float64(unit(X[train])))
+    novelty = fitted()
+    components = PCA(novelty.upright.shape[0]).fit(np.float64(unit(X[train])))
     queries = unit(made(3)[0])
     left = ((queries - components.inverse_transform(components.transform(queries))) ** 2).sum(1)
-    expected = familiarity.within.score(queries) + left / familiarity.rest
-    np.testing.assert_allclose(familiarity.score(made(3)[0]), expected, rtol=1e-5)
+    expected = novelty.within.score(queries) + left / novelty.rest
+    np.testing.assert_allclose(novelty.score(made(3)[0]), expected, rtol=1e-5)
 
 
 def test_axes_that_hold_everything_leave_no_rest():
@@ -74,15 +74,15 @@ def test_wide_embeddings_take_240_bytes_a_dimension():
 
 
 def test_bytes_round_trip_and_repeat():
-    familiarity, X = fitted(), made(3)[0]
-    read = Novelty.from_bytes(familiarity.to_bytes())
-    assert read.to_bytes() == familiarity.to_bytes()
-    np.testing.assert_allclose(read.distance(X), familiarity.distance(X), rtol=1e-3)
+    novelty, X = fitted(), made(3)[0]
+    read = Novelty.from_bytes(novelty.to_bytes())
+    assert read.to_bytes() == novelty.to_bytes()
+    np.testing.assert_allclose(read.distance(X), novelty.distance(X), rtol=1e-3)
 
 
 def test_other_embeddings_and_damage_are_refused():
     with pytest.raises(BadArray, match="96 dimensions"):
         fitted().distance(np.zeros((2, 5)))
-    for data in (b"", fitted().to_bytes()[:50], fitted().to_bytes().replace(b"familiarity", b"familiarize")):
+    for data in (b"", fitted().to_bytes()[:50], fitted().to_bytes().replace(b"novelty", b"novelta")):
         with pytest.raises(BadRun, match="train again"):
             Novelty.from_bytes(data)

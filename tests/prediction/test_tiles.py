@@ -101,6 +101,6 @@ def test_a_rule_survives_its_file():
     assert np.array_equal(again.whole, rule.whole)
     assert np.array_equal(again.tiles, rule.tiles)
     assert again.fitted_on == 5
-    for damaged in (rule.to_bytes()[:40], b"", starting_rule(GROUPS).to_bytes().replace(b"look", b"book")):
+    for damaged in (rule.to_bytes()[:40], b"", starting_rule(GROUPS).to_bytes().replace(b"fusion", b"fusiom")):
         with pytest.raises(BadRun, match="A rule of fusion .* was expected"):
             FusionRule.from_bytes(damaged)

@@ -37,27 +37,27 @@ CLEAN = prediction(0.97, 0.01, 0.01, 0.01)
 
 def test_untouched_altered_and_strange():
     untouched, altered = judge().verdict(CLEAN, False), judge().verdict(BLURRED, False)
-    assert (untouched.verdict, untouched.verdict_group) == ("untouched", None)
+    assert (untouched.answer, untouched.group) == ("untouched", None)
     assert untouched.p > 0.05
-    assert (altered.verdict, altered.verdict_group, altered.verdict_class) == ("altered", "blur", "gaussian-blur")
+    assert (altered.answer, altered.group, altered.transform) == ("altered", "blur", "gaussian-blur")
     assert altered.p == pytest.approx(1 / 200)
-    assert altered.verdict_group_probability == pytest.approx(0.95 / 0.99)
-    assert altered.verdict_class_probability == pytest.approx(0.5 / 0.99)
+    assert altered.group_probability == pytest.approx(0.95 / 0.99)
+    assert altered.transform_probability == pytest.approx(0.5 / 0.99)
     strange = judge().verdict(replace(BLURRED, distance=1.5), False)
-    assert (strange.verdict, strange.verdict_group) == ("strange", None)
-    assert judge().verdict(replace(CLEAN, distance=1.5), False).verdict == "untouched"
+    assert (strange.answer, strange.group) == ("strange", None)
+    assert judge().verdict(replace(CLEAN, distance=1.5), False).answer == "untouched"
 
 
 def test_too_few_photographs_do_not_calibrate():
     few = judge(99).verdict(BLURRED, False)
-    assert (few.verdict, few.n, few.verdict_class) == ("not calibrated", 99, None)
+    assert (few.answer, few.n, few.transform) == ("not calibrated", 99, None)
     assert few.p == pytest.approx(1 / 100)
     assert asdict(Judge(None, None).verdict(BLURRED, False)) == {
-        "verdict": "not calibrated",
-        "verdict_group": None,
-        "verdict_class": None,
-        "verdict_group_probability": None,
-        "verdict_class_probability": None,
+        "answer": "not calibrated",
+        "group": None,
+        "transform": None,
+        "group_probability": None,
+        "transform_probability": None,
         "p": None,
         "n": 0,
         "no_color": False,
@@ -67,21 +67,21 @@ def test_too_few_photographs_do_not_calibrate():
 
 def test_pictures_without_color_are_judged_among_gray_ones_and_never_called_color():
     sepia = prediction(0.1, 0.85, 0.03, 0.02)
-    assert judge().verdict(sepia, False).verdict_group == "color"
+    assert judge().verdict(sepia, False).group == "color"
     gray = judge().verdict(sepia, True)
     score = np.log(0.03 / 0.1)  # the color group is left out
     assert gray.p == pytest.approx((1 + (np.linspace(-15, -5, 199) >= score).sum()) / 200)
-    assert (gray.no_color, gray.verdict_group) == (True, "blur")
+    assert (gray.no_color, gray.group) == (True, "blur")
     assert what_was_done(sepia, True)[:2] == ("blur", "gaussian-blur")
 
 
 def test_tiles_decide_only_where_large_pictures_calibrate_them():
     large = prediction(0.01, 0.04, 0.5, 0.45, whole=(0.97, 0.01, 0.01, 0.01))
-    assert judge().verdict(large, False).verdict == "untouched"  # by the whole alone
+    assert judge().verdict(large, False).answer == "untouched"  # by the whole alone
     fused = judge(large=np.linspace(-10, 0, 150)).verdict(large, False)
     assert (fused.verdict, fused.n) == ("altered", 150)
     by_whole = prediction(0.97, 0.01, 0.01, 0.01, whole=(0.01, 0.04, 0.5, 0.45))
-    assert judge().verdict(by_whole, False).verdict == "altered"
+    assert judge().verdict(by_whole, False).answer == "altered"
 
 
 def scored(detected: dict[str, float], photographs: int = 60) -> pd.DataFrame:
@@ -147,5 +147,5 @@ def test_power_on_large_pictures_stands_beside_verdicts_by_tiles_alone():
 
 def test_a_model_that_detects_next_to_nothing_gives_no_verdict():
     rows = scored({"blur": 0.1, "geometry": 0.1})
-    assert Judge.from_rows(rows).verdict(BLURRED, False).verdict == "cannot detect"
-    assert Judge.from_rows(scored({"blur": 0.4, "geometry": 0.1})).verdict(BLURRED, False).verdict == "altered"
+    assert Judge.from_rows(rows).verdict(BLURRED, False).answer == "cannot detect"
+    assert Judge.from_rows(scored({"blur": 0.4, "geometry": 0.1})).verdict(BLURRED, False).answer == "altered"

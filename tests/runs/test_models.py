@@ -9,12 +9,12 @@ import pytest
 
 from probing_core.errors import BadRun
 from probing_core.runs.layout import model_path
-from probing_core.runs.models import model_entries
+from probing_core.runs.models import model_entries, require_joined
 from probing_core.runs.recipe import write_recipe
 from probing_core.runs.store import Store
 from tests.runs.test_recipe import RECIPE
 
-ENTRY = {"family": "ViT", "objective": "MAE", "dim": 192, "recipe": {}}
+ENTRY = {"family": "ViT", "objective": "MAE", "dim": 192, "recipe": {}, "position": 0}
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def write(store: Store, name: str, **entries: object) -> None:
-    entry = ENTRY | {"name": name} | entries
+    entry = ENTRY | {"name": name, "request": name} | entries
     store.write_toml(model_path(name), {key: value for key, value in entry.items() if value is not None}, "key")
 
 
@@ -35,12 +35,6 @@ def test_models_are_in_the_order_in_which_they_were_asked_for(tmp_path):
     for name, request, position in [("a@layer=2", "a@layer=all", 1), ("a@layer=1", "a@layer=all", 0), ("b", "b", 0)]:
         write(store, name, request=request, position=position)
     assert [e["name"] for e in model_entries(store)] == ["b", "a@layer=1", "a@layer=2"]
-
-
-def test_runs_of_before_name_no_request(store):
-    write(store, "zoo/mae")
-    (entry,) = model_entries(store)
-    assert (entry["request"], entry["position"]) == ("zoo/mae", 0)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +52,13 @@ def test_an_entry_of_another_kind_is_named(store, change, sentence):
     with pytest.raises(BadRun, match=sentence) as refused:
         model_entries(store)
     assert "model.toml' was changed, or is of another version" in str(refused.value)
+
+
+def test_a_model_that_joined_goes_on_after_an_update_and_not_with_other_weights(store):
+    joined = {"weights": "a", "libraries": {"torch": "2.1"}, "device": "cpu", "precision": "float32", "batch_size": 8}
+    write(store, "zoo/mae", recipe=joined)
+    updated = joined | {"libraries": {"torch": "3.0"}, "device": "cuda", "precision": "bfloat16", "batch_size": 16}
+    require_joined({"name": "zoo/mae", "recipe": updated}, store)
+    for other, differs in ((joined | {"weights": "b"}, "weights"), (joined | {"layer": 2}, "layer")):
+        with pytest.raises(BadRun, match=rf"not what it was when it joined the run \({differs} differ\)"):
+            require_joined({"name": "zoo/mae", "recipe": other}, store)

@@ -46,7 +46,17 @@ def test_unknown_and_missing_entries_are_named():
     with pytest.raises(BadConfig, match="unknown entries: colour"):
         Recipe.from_toml({**RECIPE.to_toml(), "colour": 1})
     with pytest.raises(BadConfig, match="corpus"):
-        Recipe.from_toml({"fingerprint": "f"})
+        Recipe.from_toml({"format": 1, "fingerprint": "f"})
+
+
+@pytest.mark.parametrize(
+    ("made", "words"), [(None, "states no format"), (7, "of format 7"), ("x" * 99, "of format 'xx")]
+)
+def test_a_run_of_another_format_is_one_sentence(made, words, tmp_path):
+    content = {name: value for name, value in RECIPE.to_toml().items() if name != "format"}
+    Store(tmp_path).write_toml(layout.RECIPE, content | ({} if made is None else {"format": made}), "key")
+    with pytest.raises(BadRun, match=f"{words}.*this version reads format 1; make the run again in a new folder"):
+        read_recipe(Store(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -73,4 +83,5 @@ def test_a_run_with_a_recipe_of_another_version_is_named(tmp_path):
 
 def test_runs_that_differ_in_models_alone_may_be_ranked_together():
     assert RECIPE.differences(replace(RECIPE, models=("zoo/mae",))) == []
+    assert RECIPE.differences(replace(RECIPE, corpus="folder:/elsewhere", threads=64)) == []
     assert RECIPE.differences(replace(RECIPE, seed=1, limit=4)) == ["limit: None / 4", "seed: 0 / 1"]

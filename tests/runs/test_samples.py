@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from probing_core.corpora import limit_rows, open_corpus
-from probing_core.images import encode_png
-from probing_core.runs import revisions, samples
+from probing_core.runs import samples
 from probing_core.runs.image_selection import choose_images
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import SamplePlan, cut_units, load_transforms, make_samples, plan_samples, sample_key
@@ -141,15 +140,23 @@ def test_the_far_tier_is_made_of_a_few_tested_images_once(few_scenes, many_scene
         assert sum(map(len, whole)) == planned["image_id"].nunique()
 
 
-@pytest.mark.parametrize(
-    ("transform", "changes"),
-    [("style-3", False), ("style-8", False), ("style-arbitrary-2", True), ("style:PICTURE", True)],
-)
-def test_a_revision_of_paintings_concerns_runs_that_have_any(transform, changes, monkeypatch, tmp_path):
-    picture = tmp_path / "style.png"
-    picture.write_bytes(encode_png(np.zeros((32, 32, 3), np.uint8)))
-    names = ("identity", "brighten", transform.replace("PICTURE", str(picture)))
+def test_the_key_holds_what_changes_the_samples_and_no_prose(monkeypatch):
+    names = ("identity", "brighten", "fog")
     recipe = Recipe(corpus="photos", fingerprint="x", transforms=names, models=("baseline/pixels",))
-    before = sample_key(recipe)
-    monkeypatch.setattr(revisions, "PAINTED", 99)
-    assert (sample_key(recipe) != before) == changes
+    before, transforms = sample_key(recipe), load_transforms(recipe)
+    same = {"corpus": "folder:/elsewhere", "threads": 64, "models": ("zoo/mae",), "embeddings": "float16"}
+    same |= {"train_samples": 9, "calibrate_on": ("photos",), "calibrate_fingerprints": ("y",)}
+    for entry, value in same.items():
+        assert sample_key(replace(recipe, **{entry: value})) == before, entry
+    other = {"fingerprint": "y", "view": 64, "limit": 9, "live_images": 9, "seed": 1, "repetitions": 2}
+    for entry, value in (other | {"probes_from": "z", "transforms": names[:2]}).items():
+        assert sample_key(replace(recipe, **{entry: value})) != before, entry
+    for change, changes in (
+        ({"definition": "In other words.", "library": "Another.", "source": "A book."}, False),
+        ({"alternative_revision": 2}, False),
+        ({"revision": 2}, True),
+        ({"strongest": 9.0}, True),
+    ):
+        fog = replace(transforms[2], **change)
+        monkeypatch.setattr(samples, "load_transforms", lambda r, fog=fog: (*transforms[:2], fog))
+        assert (sample_key(recipe) != before) == changes, change

@@ -326,15 +326,6 @@ def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_pa
         np.testing.assert_allclose(blocks[f"{layer}.mean"], alone, rtol=1e-4, atol=1e-5)
     store.remove(store.names("models/baseline-random-vit/series/layers/")[0])
     assert not is_embedded(store, network, batches)
-    # What an earlier version entered says nothing of blocks; its run goes on.
-    name = "models/baseline-random-vit/model.toml"
-    entry = store.read_toml(name)
-    assert entry.pop("blocks") == [f"{layer}.mean" for layer in range(1, 5)]
-    store.write_toml(name, entry, "old")
-    for path in (*store.names("models/baseline-random-vit/series/layers/"), "series/layers.parquet"):
-        store.remove(path)
-    assert is_embedded(store, network, batches)
-    assert not is_needed(store, batches[-1])
 
 
 def test_a_run_without_a_network_has_no_layers(tmp_path, many_scenes, planned):

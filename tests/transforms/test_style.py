@@ -80,7 +80,7 @@ def pattern(side: int, step: int) -> np.ndarray:
 def test_every_processor_paints_the_same() -> None:
     """The bytes of a processor with VNNI and AVX-512, and of a Haswell, which has neither, as QEMU emulates it.
 
-    Should another release of onnxruntime paint others, `probing_core.runs.revisions.PAINTED` has to be raised.
+    Should another release of onnxruntime paint others, `probing_core.transforms.bank.style.PAINTING` has to be raised.
     """
     vector = style_vector(pattern(256, 3))
     painted = in_style(pattern(128, 2), vector)

@@ -80,7 +80,7 @@ def _key(store: Store, recipe: Recipe, model: str, one: Study) -> str:
         read.append(probe_path(model, "fine"))
     if not all(store.has(name) for name in read):
         return ""
-    how = [revisions.STUDIES, revisions.FIRST_RELEASE, IMAGES, FIT_IMAGES, PENALTIES, recipe.seed]
+    how = [revisions.STUDIES, IMAGES, FIT_IMAGES, PENALTIES, recipe.seed]
     return digest([one.name, how, [store.checksum(name) for name in read]])
 
 
@@ -101,7 +101,7 @@ def _join(store: Store, models: list[str], name: str) -> None:
 def _compare_spaces(store: Store, models: list[str], samples: pd.DataFrame, progress: Progress) -> None:
     """The table of CKA, the one study that looks at all models at once."""
     read = [name for model in models for name in _embeddings(store, model)]
-    key = digest(["cka", revisions.STUDIES, revisions.FIRST_RELEASE, [[name, store.checksum(name)] for name in read]])
+    key = digest(["cka", revisions.STUDIES, [[name, store.checksum(name)] for name in read]])
     if store.has(CKA, key):
         return
     images = store.read_table(layout.IMAGES)

@@ -13,11 +13,11 @@ from probing_core.pipeline.verdicts.photographs import choose_photographs
 from probing_core.pipeline.verdicts.scoring import score_views
 from probing_core.prediction.predictor import Predictor
 from probing_core.runs import layout, revisions
-from probing_core.runs.layout import DEPLOYMENT, DETECTOR, DETECTOR_FILE, probe_path, scored_views_path
+from probing_core.runs.layout import DEPLOYMENT, DETECTOR, DETECTOR_FILE, fusion_path, probe_path, scored_views_path
 from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import sample_key
+from probing_core.runs.samples import load_transforms, sample_key
 from probing_core.runs.store import Store, digest
 
 
@@ -62,12 +62,16 @@ def scored_keys(store: Store, recipe: Recipe) -> dict[str, str]:
     for entry in model_entries(store):
         probe = probe_path(entry["name"], DEPLOYMENT)
         if embeds_pictures(entry) and store.has(probe):
-            keys[entry["name"]] = digest([key, entry["recipe"], store.checksum(probe)])
+            fusion = fusion_path(entry["name"])
+            rule = store.checksum(fusion) if store.has(fusion) else ""
+            keys[entry["name"]] = digest([key, entry["recipe"], store.checksum(probe), rule])
     return keys
 
 
 def verdict_key(recipe: Recipe) -> str:
-    return digest([sample_key(recipe), recipe.calibrate_on, recipe.calibrate_fingerprints, revisions.VERDICTS])
+    """Return the key of the photographs of verdicts, and of everything that is altered for them."""
+    alternatives = [transform.alternative_key for transform in load_transforms(recipe) if not transform.far]
+    return digest([sample_key(recipe), recipe.calibrate_fingerprints, alternatives, revisions.VERDICTS])
 
 
 def adopt_verdicts(store: Store, source: Store) -> None:

@@ -41,12 +41,12 @@ def _row(file: File, finding: Finding, judge: Judge) -> dict:
     verdict = judge.verdict(finding.prediction, finding.no_color)
     flags = [*(["no color"] if finding.no_color else []), *(["large"] if finding.prediction.kind == "combined" else [])]
     return row | {
-        "verdict": verdict.verdict,
-        "group": verdict.verdict_group or "",
-        "class": verdict.verdict_class or "",
+        "verdict": verdict.answer,
+        "group": verdict.group or "",
+        "class": verdict.transform or "",
         "p": _number(verdict.p),
-        "group_probability": _number(verdict.verdict_group_probability),
-        "class_probability": _number(verdict.verdict_class_probability),
+        "group_probability": _number(verdict.group_probability),
+        "class_probability": _number(verdict.transform_probability),
         "n": verdict.n,
         "flags": "; ".join([*flags, *finding.notes]),
     }

