@@ -15,6 +15,10 @@ PACKAGE = Path(__file__).resolve().parent
 PASSWORD_FILE = "PROBING_PASSWORD_FILE"
 """The environment variable that names the file of the dashboard's password; `probing demo --password-file` sets it."""
 
+PHOTOGRAPHS = "photographs.parquet"
+PHOTOGRAPHS_LICENSE = "LICENSE-photographs.md"
+"""The photographs that ship, and their license: they lie in the folder of the reference run."""
+
 
 def data_dir() -> Path:
     """What ships with the project, the zoo's weights and the reference run: in the package, or in the checkout."""

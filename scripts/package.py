@@ -21,13 +21,13 @@ import zipfile
 from pathlib import Path
 
 from probing_core.embedders import MODEL_SETS
-from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path
+from probing_core.runs.layout import BESIDE, DETECTOR, DETECTOR_FILE, scored_views_path
 from probing_core.runs.progress import duration
 from scripts.fresh import SERVED_S, install
 
 ROOT = Path(__file__).resolve().parents[1]
-DIST_MB, DATA_MB = 100, 90
-"""At most: either file, and the zoo and the reference run together (as they lie on disk)."""
+DIST_MB, DATA_MB = 100, 105
+"""At most: either file, and the zoo, the reference run and its photographs together (as they lie on disk)."""
 
 PREFIXES = ("probing_core/", "dashboard/")
 """What may stand at the root of the wheel, beside its metadata."""
@@ -61,11 +61,12 @@ def check_contents(wheel: Path) -> None:
         metadata = next(archive.read(name).decode() for name in sizes if name.endswith(".dist-info/METADATA"))
     expect(all(name.startswith(PREFIXES) or ".dist-info/" in name for name in sizes), "two packages, and nothing else")
     data = sum(size for name, size in sizes.items() if name.startswith("probing_core/data/"))
-    expect(data <= DATA_MB * 10**6, f"zoo and reference run take at most {DATA_MB} MB ({data / 1e6:.1f})")
+    expect(data <= DATA_MB * 10**6, f"zoo, reference run and photographs take at most {DATA_MB} MB ({data / 1e6:.1f})")
     for name in (
         "probing_core/data/LICENSE-weights.md",
         *(f"probing_core/data/{name}.safetensors" for name in MODEL_SETS["zoo"]()),
         "probing_core/data/reference/run.toml",
+        *(f"probing_core/data/reference/{name}" for name in BESIDE),
         f"probing_core/data/reference/{DETECTOR_FILE}",
         f"probing_core/data/reference/{scored_views_path(DETECTOR)}",
         "dashboard/app.py",
@@ -73,7 +74,9 @@ def check_contents(wheel: Path) -> None:
         "dashboard/.streamlit/config.toml",
     ):
         expect(name in sizes, f"{name} is in the wheel")
-    expect("License-Expression: MIT AND LicenseRef-Research-Use" in metadata, "the metadata state the terms")
+    expect(
+        "License-Expression: MIT AND CC-BY-4.0 AND LicenseRef-Research-Use" in metadata, "the metadata state the terms"
+    )
 
 
 def try_wheel(wheel: Path, folder: Path) -> None:

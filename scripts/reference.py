@@ -1,4 +1,6 @@
-"""Ships a run as ``data/reference``: its tables, linear probes, maps and detector; no pictures, no embeddings, no path.
+"""Ships a run as ``data/reference``: its tables, linear probes, maps and detector; no embeddings, no path.
+
+The photographs beside it (`scripts.shipped_photographs`) stay where they are.
 
     python -m scripts.reference RUN --describe "what the corpus is" \\
         --calibrated-on "what the first corpus of --calibrate-on is" --calibrated-on "what the second is" \\
@@ -78,6 +80,9 @@ def ship(run: Store, description: str, calibrated_on: Sequence[str], licenses: M
     total = sum(shipped.path(name).stat().st_size for name in names)
     if total > MOST_BYTES:
         raise ProbingError(f"'{beside}' has {total:,} bytes; {MOST_BYTES:,} are allowed.")
+    for name in layout.BESIDE:
+        if (out / name).is_file():
+            shutil.copy2(out / name, beside / name)
     shutil.rmtree(out, ignore_errors=True)
     beside.rename(out)
     return total

@@ -27,7 +27,8 @@ from probing_core import cli
 from probing_core.corpora import open_corpus
 from probing_core.embedders import parse
 from probing_core.measures import MEASURES
-from scripts import docs, notebook, site_pages
+from probing_core.paths import PHOTOGRAPHS_LICENSE
+from scripts import docs, notebook, shipped_photographs, site_pages
 from tests.conftest import scene
 from tests.transforms.test_third_party import EXAMPLE
 
@@ -205,6 +206,26 @@ def test_the_citation_names_the_software_and_the_paper():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert {"cff-version", "message", "title", "authors"} <= set(cited)
     assert cited["references"][0]["url"].endswith("2307.05610")
+
+
+def test_the_license_of_the_photographs_ships_and_gives_their_numbers():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "CC-BY-4.0" in project["license"].split(" AND ")
+    notice = f"data/reference/{PHOTOGRAPHS_LICENSE}"
+    assert notice in project["license-files"]
+    rows = open_corpus("reference").rows
+    text = (ROOT / notice).read_text(encoding="utf-8")
+    for address in rows["source"].str.split().str[-1].iloc[0], rows["license"].str.split().str[-1].iloc[0]:
+        assert f"<{address}>" in text
+    assert f"holds {len(rows)} pictures of {rows['label'].nunique()} classes" in text
+    left = sum(map(len, shipped_photographs.EXCLUDED.values()))
+    assert f"Of the {len(rows) + left} that remained, {left} were left out" in text
+    for ids in filter(None, shipped_photographs.EXCLUDED.values()):
+        assert f" {len(ids)} " in text
+    splits = rows["split"].value_counts()[["train", "val", "test"]]
+    assert "splits of {}, {} and {}".format(*splits) in (ROOT / "docs/how-to/images.md").read_text(encoding="utf-8")
+    for page in ("README.md", "data/LICENSE-weights.md", "docs/how-to/images.md", "CHANGELOG.md"):
+        assert f"{len(rows)} " in (ROOT / page).read_text(encoding="utf-8"), page
 
 
 def test_weights_for_research_use_say_so_beside_them():

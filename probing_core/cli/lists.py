@@ -83,4 +83,5 @@ def list_corpora() -> Listed:
     """The kinds of corpora."""
     from probing_core.corpora import KINDS
 
-    return KINDS.problems, [{"name": k.name, "usage": k.usage, "description": k.description} for k in KINDS]
+    rows = [{"name": k.name, "usage": k.usage, "description": k.description, "license": k.license} for k in KINDS]
+    return KINDS.problems, rows

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE
+
 RECIPE = "run.toml"
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
@@ -18,6 +20,9 @@ IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
 CROPS = "crops.parquet"
 """Which of the large pictures belong together: the whole and the tiles of one transformed image."""
+
+BESIDE = (PHOTOGRAPHS, PHOTOGRAPHS_LICENSE)
+"""Files that may lie in the folder of a run and belong to none: the photographs that ship, beside the reference run."""
 
 LOG = "log"
 """The only folder whose files may differ between two equal runs."""

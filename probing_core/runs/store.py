@@ -21,7 +21,7 @@ import pandas as pd
 from probing_core.errors import BadRun, DamagedFile, RunBusy, one_line
 from probing_core.runs.atomic import write_atomically, written_atomically
 from probing_core.runs.encoding import array_bytes, joined_arrays, map_array, table_bytes, table_pieces
-from probing_core.runs.layout import JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY
+from probing_core.runs.layout import BESIDE, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY
 from probing_core.runs.manifest import Entry, Manifest
 from probing_core.runs.revisions import FORMAT
 
@@ -201,7 +201,7 @@ class Store:
     def foreign(self) -> list[str]:
         """Files that lie in the run's folder and are unknown to the manifest."""
         there = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
-        ours = {MANIFEST, JOURNAL, *self._manifest.files}
+        ours = {MANIFEST, JOURNAL, *BESIDE, *self._manifest.files}
         return sorted(name for name in there if name not in ours and not name.startswith(f"{LOG}/"))
 
     def damage(self) -> list[str]:

@@ -52,6 +52,7 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return {
         "photos": "photos",
+        "reference": "reference",
         "folder": f"folder:{tmp_path / 'folder'}",
         "parquet": f"parquet:{tmp_path / 'x.parquet'}",
         "webdataset": f"webdataset:{tmp_path / 'x.tar'}",
@@ -88,7 +89,7 @@ def test_every_corpus_keeps_the_contract(kind: CorpusKind, examples: dict[str, s
 
 def test_listing_opens_nothing_and_imports_no_framework() -> None:
     assert [kind.usage for kind in list_corpora()] == [
-        "photos", "folder:PATH", "parquet:FILE", "webdataset:ADDRESS", "hf:OWNER/NAME", "torchvision:NAME",
+        "photos", "reference", "folder:PATH", "parquet:FILE", "webdataset:ADDRESS", "hf:OWNER/NAME", "torchvision:NAME",
     ]  # fmt: skip
     script = (
         "import sys; from probing_core.corpora import list_corpora; list_corpora()\n"
@@ -102,6 +103,7 @@ def test_listing_opens_nothing_and_imports_no_framework() -> None:
     [
         ("phtos", UnknownName, "Did you mean 'photos'"),
         ("photos:x", BadCorpus, "takes nothing after its name"),
+        ("reference:x", BadCorpus, "takes nothing after its name"),
         ("folder", BadCorpus, "write 'folder:PATH'"),
         ("folder:", BadCorpus, "write 'folder:PATH'"),
         ("parquet:/nowhere.parquet", BadCorpus, "does not exist"),

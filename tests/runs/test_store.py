@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from probing_core.errors import BadRun
-from probing_core.runs import encoding
+from probing_core.runs import encoding, layout
 from probing_core.runs.layout import slug
 from probing_core.runs.manifest import Manifest
 from probing_core.runs.store import TEMPORARY, Store, digest, write_atomically
@@ -133,6 +133,17 @@ def test_damage_names_what_is_missing_changed_and_foreign(store):
     sentences = store.damage()
     assert len(sentences) == 3
     assert [s.split("'")[1] for s in sentences] == ["changed", "gone", "stranger"]
+
+
+def test_the_photographs_that_ship_may_lie_beside_a_run(store):
+    """In the folder itself: files of the same names further down are foreign."""
+    store.write_bytes("fine", b"123", "k")
+    for name in layout.BESIDE:
+        store.path(name).write_bytes(b"?")
+    assert store.damage() == []
+    store.path("verdicts").mkdir()
+    store.path(f"verdicts/{layout.BESIDE[0]}").write_bytes(b"?")
+    assert store.foreign() == [f"verdicts/{layout.BESIDE[0]}"]
 
 
 def test_a_full_disk_keeps_the_old_file_and_says_so(store, monkeypatch):

@@ -22,7 +22,7 @@ from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.score import alteration_score, log_of
 from probing_core.prediction.tiles import cut
 from probing_core.runs import revisions
-from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, map_path, scored_views_path, verdict_units_folder
+from probing_core.runs.layout import BESIDE, DETECTOR, DETECTOR_FILE, map_path, scored_views_path, verdict_units_folder
 from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.store import Store
 from probing_core.transforms import resolve
@@ -261,8 +261,13 @@ def test_what_ships_has_the_detector_and_no_path(made, options, clean_scenes, tm
         rng = np.random.default_rng(0)
         drawn = pd.DataFrame({"sample": range(50), **{axis: rng.normal(0, 9, 50).astype(np.float32) for axis in "xy"}})
         whole.write_table(map_path(MODEL), drawn, "drawn")
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference" / BESIDE[0]).write_bytes(b"photographs")
+    (tmp_path / "reference" / "of-an-earlier-run").write_bytes(b"?")
     ship(whole, "scenes", ["small ones", "large ones"], {}, tmp_path / "reference")
     shipped = Store(tmp_path / "reference")
+    assert shipped.path(BESIDE[0]).read_bytes() == b"photographs"
+    assert shipped.damage() == []
     assert read_recipe(shipped).calibrate_on == ("small ones", "large ones")
     assert str(clean_scenes).encode() not in shipped.read_bytes("run.toml")
     positions = shipped.read_table(map_path(MODEL))

@@ -1,0 +1,100 @@
+"""The photographs that ship: what they are, that they can be used whole, and what is said where they are missing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from probing_core.cli import main
+from probing_core.corpora import open_corpus
+from probing_core.corpora.base import Corpus
+from probing_core.corpora.reference import KIND, ReferenceCorpus
+from probing_core.errors import BadCorpus
+from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE, reference_run
+from probing_core.runs.image_selection import NEAR_GRAY
+from scripts import shipped_photographs
+
+SMALLEST = 176
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return open_corpus("reference")
+
+
+def test_the_splits_have_their_sizes(corpus):
+    assert corpus.rows["split"].value_counts().to_dict() == {"train": 465, "test": 333, "val": 125}
+    assert corpus.rows["label"].nunique() == 21
+    assert (corpus.rows.groupby(["label", "split"]).size().unstack() > 0).all(axis=None)  # every class in every split
+    assert corpus.description.startswith("923 color photographs of 21 classes")
+
+
+def test_no_encoder_learned_from_them(corpus):
+    """Their classes are apart from those of pretraining; the cards of the zoo say of what the encoders learned."""
+    assert corpus.rows["held_out_class"].all()
+    assert not corpus.rows["split"].isin(["pretrain", "calibrate", ""]).any()
+
+
+def test_each_states_source_and_license(corpus):
+    assert corpus.rows["license"].str.match(r"CC BY 4\.0, https://data\.caltech\.edu/records/\S+$").all()
+    assert corpus.rows["source"].str.contains("Caltech 101").all()
+    assert corpus.rows["source"].str.endswith("https://doi.org/10.22002/D1.20086").all()
+    assert PHOTOGRAPHS_LICENSE in KIND.license
+    assert (reference_run() / PHOTOGRAPHS_LICENSE).is_file()
+
+
+def test_nobody_and_nothing_that_was_left_out_is_there(corpus):
+    rows = corpus.rows
+    assert not rows["label"].isin([*shipped_photographs.PEOPLE, *shipped_photographs.TRADEMARKS]).any()
+    left = [image_id for ids in shipped_photographs.EXCLUDED.values() for image_id in ids]
+    assert len(left) == len(set(left))
+    assert not rows["image_id"].isin(left).any()
+    assert rows["image_id"].is_unique
+    assert rows["image_id"].str.fullmatch(r"caltech101/[0-9a-f]{12}").all()
+
+
+def test_every_picture_can_be_used_at_the_default_view(corpus):
+    seen = set()
+    for row in corpus.rows.itertuples():
+        image = corpus.load(row.image_id)
+        assert image.shape == (row.height, row.width, 3), row.image_id
+        assert min(image.shape[:2]) >= SMALLEST, row.image_id
+        chroma = (image.max(2).astype(int) - image.min(2)).mean()
+        assert chroma >= NEAR_GRAY, row.image_id
+        seen.add(image.tobytes())
+    assert len(seen) == len(corpus.rows)
+    assert corpus.rows["color"].all()
+    assert corpus.rows["geometry"].all()
+
+
+def test_two_openings_are_one_corpus_wherever_the_file_lies(corpus, tmp_path, monkeypatch):
+    (tmp_path / PHOTOGRAPHS).write_bytes((reference_run() / PHOTOGRAPHS).read_bytes())
+    monkeypatch.setattr("probing_core.corpora.reference.reference_run", lambda: tmp_path)
+    moved = ReferenceCorpus()
+    assert moved.fingerprint == corpus.fingerprint
+    assert np.array_equal(moved.load(moved.rows["image_id"][7]), corpus.load(corpus.rows["image_id"][7]))
+
+
+def test_it_is_read_at_once(corpus):
+    file = pq.ParquetFile(reference_run() / PHOTOGRAPHS)
+    assert file.num_row_groups == 1
+    assert file.metadata.row_group(0).total_byte_size < 20e6
+
+
+def test_a_missing_file_is_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("probing_core.corpora.reference.reference_run", lambda: tmp_path)
+    with pytest.raises(BadCorpus, match=re.escape(f"expected the file {tmp_path / PHOTOGRAPHS}")):
+        open_corpus("reference")
+    assert main(["run", "--out", str(tmp_path / "run"), "--corpus", "reference", "--models", "baseline/pixels"]) == 2
+    printed = capsys.readouterr().err
+    assert [line for line in printed.splitlines() if line.startswith("error:")] == printed.splitlines()
+    assert "The photographs that ship are missing" in printed
+
+
+def test_the_reference_run_is_whole_beside_them(capsys):
+    assert Path(reference_run() / PHOTOGRAPHS).is_file()
+    assert main(["verify", "--run", str(reference_run())]) == 0
