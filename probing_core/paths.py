@@ -1,4 +1,4 @@
-"""Where the shipped data, a user's runs and the dashboard's password lie, and what a user names a path."""
+"""Where the shipped data and a user's runs lie, and what a user names a path."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from platformdirs import user_data_path
 from probing_core.errors import BadConfig, one_line
 
 PACKAGE = Path(__file__).resolve().parent
-
-PASSWORD_FILE = "PROBING_PASSWORD_FILE"
-"""The environment variable that names the file of the dashboard's password; `probing demo --password-file` sets it."""
 
 PHOTOGRAPHS = "photographs.parquet"
 PHOTOGRAPHS_LICENSE = "LICENSE-photographs.md"
@@ -72,18 +69,3 @@ def user_path(text: str | Path) -> Path:
 def leads_out(path: Path, folder: Path) -> bool:
     """Whether ``path`` is a link out of ``folder``, which is resolved. A link to itself does not lead out."""
     return path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(folder)
-
-
-def read_password(file: Path) -> str:
-    """The text of ``file`` without the end of its line.
-
-    Raises:
-        BadConfig: it cannot be read, or is empty.
-    """
-    try:
-        password = file.read_text("utf-8").rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        raise BadConfig(f"The file of the password, '{file}', cannot be read ({one_line(error)}).") from error
-    if not password:
-        raise BadConfig(f"The file of the password, '{file}', is empty; write the password into it.")
-    return password

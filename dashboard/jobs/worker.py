@@ -133,7 +133,7 @@ def _step_back(process: psutil.Process) -> None:
 
 def cancel(run: Path) -> bool:
     """Asks the worker of ``run`` to end; whether there was one. What is complete stays."""
-    rights.require("Cancelling a computation")
+    rights.require("Canceling a computation")
     report = report_of(run)
     process = _process(report) if report is not None and report.state == "running" else None
     if process is None:

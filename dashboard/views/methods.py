@@ -96,7 +96,7 @@ def _checks(run: Run) -> None:
         st.markdown(about_fits(run))
         tables.show_table(run.fits, "fits")
     if not rights.allowed():
-        st.caption(f":material/lock: {rights.refusal('Verifying every file of this run')}")
+        st.caption(f":material/lock: {rights.refusal('Verifying every file of a run')}")
     elif st.button("Verify every file against its checksum", help="As `probing verify`."):
         damage = cache.damage_of(run)
         for sentence in damage:

@@ -29,7 +29,7 @@ def show() -> None:
         "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is read where the "
         "dashboard runs, and nothing in it is changed."
     )
-    if not access.ask("Scanning a folder, or reading what a scan has found,"):
+    if not access.ask("Scanning a folder"):
         return
     able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
     if able:

@@ -35,7 +35,7 @@ def draw_missing(run: Run, models: list[str]) -> None:
         st.progress(report.share, text=plain(report.so_far))
         return
     if not rights.allowed():
-        messages.empty(rights.refusal("Drawing a map that is missing"))
+        messages.empty(rights.refusal("Drawing a map"))
         return
     started: set[tuple[str, str]] = st.session_state.setdefault("_maps_asked", set())
     fresh = [m for m in able if (str(run.path), m) not in started]

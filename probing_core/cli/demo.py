@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import runpy
 import sys
 from importlib.util import find_spec
@@ -12,7 +11,6 @@ from typing import Any
 
 from probing_core.cli.arguments import add_command, natural
 from probing_core.errors import BadConfig
-from probing_core.paths import PASSWORD_FILE, read_password
 
 THIS_MACHINE, EVERY_ADDRESS = "127.0.0.1", "0.0.0.0"
 
@@ -32,12 +30,10 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--host", metavar="H", help=f"the address to listen on (default {THIS_MACHINE}: this machine alone)"
     )
-    parser.add_argument("--share", action="store_true", help="listen on every address of this machine")
     parser.add_argument(
-        "--password-file",
-        type=Path,
-        metavar="F",
-        help="who knows the password in this file may start runs and scans from elsewhere; without one nobody may",
+        "--share",
+        action="store_true",
+        help="listen on every address of this machine; visitors may look and drop pictures in",
     )
 
 
@@ -45,9 +41,6 @@ def demo(options: argparse.Namespace) -> int:
     """Prepares the demo run, then serves until Ctrl+C."""
     if options.share and options.host:
         raise BadConfig("--share listens on every address and --host on one; give one of them.")
-    if options.password_file:
-        read_password(options.password_file)  # now, while its absence can be mended
-        os.environ[PASSWORD_FILE] = str(options.password_file.absolute())
     if options.run:
         from probing_core.results import Run
 
@@ -56,13 +49,13 @@ def demo(options: argparse.Namespace) -> int:
     code = _run("dashboard.jobs.demo")
     if code:
         return code
-    if (options.share or options.host) and not os.environ.get(PASSWORD_FILE):
+    address = EVERY_ADDRESS if options.share else options.host or THIS_MACHINE
+    if address not in (THIS_MACHINE, "localhost", "::1"):
         print(
-            "Visitors may look and drop pictures in; nobody may start runs or scans from elsewhere, since no "
-            "--password-file is given.",
+            "Everybody may look and drop pictures in. Runs and scans need a sign-in, on this machine too; without "
+            "--share and --host they are open to a browser on this machine, and through an SSH tunnel to it.",
             file=sys.stderr,
         )
-    address = EVERY_ADDRESS if options.share else options.host or THIS_MACHINE
     shown = ("--", "--run", str(options.run.absolute())) if options.run else ()
     return _run("streamlit", "run", str(app), "--server.address", address, "--server.port", str(options.port), *shown)
 

@@ -225,7 +225,8 @@ def digest_answers(functions: Sequence[Alternative]) -> str:
     """Return a digest of what ``functions`` make of two fixed pictures, one of noise and one smooth.
 
     Of each answer the mean and the deviation of blocks of 16 px enter, rounded to two levels of 255, since another
-    processor may round a pixel in another way; whole levels, which flat blocks have, lie far from where it changes. The functions draw from generators of their own, seeded by their place.
+    processor may round a pixel in another way; whole levels, which flat blocks have, lie far from where it changes. The
+    functions draw from generators of their own, seeded by their place.
     """
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     down, across = np.meshgrid(np.arange(128), np.arange(128, 256), indexing="ij")

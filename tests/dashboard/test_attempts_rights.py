@@ -5,36 +5,31 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from websockets.exceptions import InvalidStatus
 
-from probing_core.paths import PASSWORD_FILE, runs_dir
+from probing_core.paths import runs_dir
 from tests.dashboard.attempts import attempt
 from tests.dashboard.browser import BY_UVICORN, served
 from tests.dashboard.visitor import Visitor, clicked, request, typed, visiting, xsrf
 
 pytestmark = pytest.mark.slow
 
-PASSWORD = "open sesame"
 PROXIED = {"X-Forwarded-For": "127.0.0.1"}
 """What a proxy on this machine adds."""
 
 
 @pytest.fixture(scope="module")
 def address(made_run, tmp_path_factory) -> Iterator[str]:
-    """A dashboard on the loopback device, with a password, over a run whose name is markup."""
-    folder = tmp_path_factory.mktemp("secret")
-    (folder / "password.txt").write_text(f"{PASSWORD}\n")
-    marked = shutil.copytree(made_run, folder / "<img src=x onerror=alert(1)> **bold**")
-    with served(["--run", str(marked)], env={PASSWORD_FILE: str(folder / "password.txt")}) as where:
+    """A dashboard on the loopback device over a run whose name is markup."""
+    marked = shutil.copytree(made_run, tmp_path_factory.mktemp("marked") / "<img src=x onerror=alert(1)> **bold**")
+    with served(["--run", str(marked)]) as where:
         yield where
 
 
@@ -56,7 +51,7 @@ def signing_in(run: Path, home: Path, secrets: str) -> Iterator[str]:
     """A dashboard whose visitors may sign in."""
     (home / ".streamlit").mkdir()
     (home / ".streamlit" / "secrets.toml").write_text(secrets)
-    with served(["--run", str(run)], env={"HOME": str(home), PASSWORD_FILE: ""}) as where:
+    with served(["--run", str(run)], env={"HOME": str(home)}) as where:
         yield where
 
 
@@ -81,7 +76,7 @@ def signed_in(address: str, email: str, secret: str = "known to the server alone
 def is_locked(visitor: Visitor, page: str = "new-run") -> bool:
     """Whether ``page`` shows this visitor neither its form nor what it has found, but the way to rights."""
     words = visitor.visit(page)
-    whys = ("needs the password", "needs a sign-in", "no password is set", "is not open to the account")
+    whys = ("is not open to visitors", "needs a sign-in", "is not open to the account")
     locked = any(why in words for why in whys)
     assert locked != ("Start" in visitor.widgets)
     return locked
@@ -94,6 +89,16 @@ def is_locked(visitor: Visitor, page: str = "new-run") -> bool:
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
 def test_the_machine_itself(address, host):
     with visiting(address, {"Host": f"{host}:{address.rsplit(':', 1)[1]}"}) as visitor:
+        assert not is_locked(visitor)
+
+
+@attempt(
+    "the same through an SSH tunnel, which has another port there and adds no header",
+    "the form: who may log in on the machine has all rights",
+)
+def test_a_tunnel(address):
+    tunnel = "localhost:9000"
+    with visiting(address, {"Host": tunnel}, origin=f"http://{tunnel}") as visitor:
         assert not is_locked(visitor)
 
 
@@ -133,16 +138,15 @@ def test_another_site(address):
 
 @attempt(
     "New run from this machine, where the server listens on every address, started by Streamlit or by uvicorn",
-    "a visitor without rights, who reads that no password is set",
+    "a visitor without rights, who reads how to get them",
 )
 @pytest.mark.parametrize("by", ["streamlit", "uvicorn"])
-def test_a_server_that_listens_elsewhere(by, monkeypatch):
-    monkeypatch.delenv(PASSWORD_FILE, raising=False)
+def test_a_server_that_listens_elsewhere(by):
     with served(host="0.0.0.0", **({"by": BY_UVICORN} if by == "uvicorn" else {})) as where:  # noqa: SIM117
         with visiting(where) as visitor:
             assert is_locked(visitor)
-            assert "no password is set" in visitor.visit("new-run")
-            assert "Password" not in visitor.widgets
+            assert "started with --share takes everybody for a visitor" in visitor.visit("new-run")
+            assert "Sign in" not in visitor.widgets
 
 
 @attempt(
@@ -159,19 +163,6 @@ def test_a_forged_click(address):
         assert "has been started" not in words
         assert is_locked(visitor)
     assert (set(runs_dir().iterdir()) if runs_dir().is_dir() else set()) == before
-
-
-@attempt("a forged message that sets the session's own note of the password", "no rights; the forger's own page fails")
-def test_a_forged_grant(address):
-    with visiting(address, PROXIED) as visitor:
-        for state in (
-            WidgetState(id="_grant", bool_value=True),
-            WidgetState(id="_grant", json_value="{}"),
-            WidgetState(id="$$ID-0-_grant", string_value="Grant()"),
-        ):
-            words = visitor.visit("new-run", state) + visitor.visit("new-run")
-            assert "needs the password" in words or visitor.exceptions
-            assert "Start" not in visitor.widgets
 
 
 @attempt(
@@ -191,7 +182,6 @@ def test_signing_in(sign_in, email, secret, locked):
     with signed_in(sign_in, email, secret) as visitor:
         assert is_locked(visitor) is locked
         assert ("Sign in" in visitor.widgets) is locked
-        assert "Password" not in visitor.widgets
 
 
 @attempt(
@@ -199,23 +189,24 @@ def test_signing_in(sign_in, email, secret, locked):
     "a visitor without rights, who reads what is missing",
 )
 def test_signing_in_where_nobody_is_named(made_run, tmp_path):
-    with signing_in(made_run, tmp_path, SIGN_IN.replace("allowed", "alowed")) as address:
+    with signing_in(made_run, tmp_path, SIGN_IN.replace("allowed", '"al*owed*"')) as address:
         for email in ("ana@example.org", ""):
             with signed_in(address, email) as visitor:
                 assert is_locked(visitor)
-                assert "has 'alowed'; the only key is allowed" in visitor.visit("new-run").replace("\\", "")
-                assert "Sign in" not in visitor.widgets
+                words = visitor.visit("new-run")
+                assert "it has al\\*owed\\* \\(list\\)" in words, "what is missing; a key is data, and no markup"
+                assert "Sign in" not in visitor.widgets, "nobody is sent to the provider for nothing"
 
 
 @attempt(
     "a folder, a corpus and a model as a path in the address of New run",
-    "nothing is read: the page asks for the password first",
+    "nothing is read: the page has no form for a visitor without rights",
 )
 def test_a_path_in_a_link(address):
     query = "new-name=x&new-corpus=folder:/etc&new-further=hf:../../etc/passwd,file:/etc/passwd&run=../../etc"
     with visiting(address, PROXIED, query=query) as visitor:
         words = visitor.visit("new-run")
-        assert "needs the password" in words
+        assert "is not open to visitors" in words
         assert "/etc" not in words.replace("There is no run '../../etc'", "")
         assert "Corpus" not in visitor.widgets
 
@@ -252,44 +243,14 @@ def test_a_run_name_with_markup(address):
         assert "<img" not in words.replace("\\<img", "")
 
 
-def enter(visitor: Visitor, password: str) -> str:
-    """What the page shows to a visitor who enters this password."""
-    visitor.visit("new-run")
-    return visitor.visit("new-run", typed(visitor.widgets["Password"], password), clicked(visitor.widgets["Unlock"]))
-
-
 @attempt("a forged message that clears the caches of all visitors, and with them the sender's session", "it is dropped")
 def test_clearing_the_caches(address):
-    with visiting(address, PROXIED) as visitor:
-        enter(visitor, PASSWORD)
-        visitor.socket.send(BackMsg(clear_cache=True).SerializeToString())
-        assert not is_locked(visitor)
-
-
-@attempt(
-    "30 wrong passwords by three visitors at once, then the right one",
-    "five cost nothing; then the wait doubles with each wrong one, and what comes sooner, the right one too, is "
-    "refused unread",
-)
-def test_guessing_the_password(address):
-    answers: list[str] = []
-    with visiting(address, PROXIED) as a, visiting(address, PROXIED) as b, visiting(address, PROXIED) as c:
-        begun = time.monotonic()
-        for guess in range(10):
-            answers += [enter(visitor, f"guess {guess}") for visitor in (a, b, c)]
-        compared = sum("This is not the password." in answer for answer in answers)
-        assert sum("Too many wrong passwords" in answer for answer in answers) == len(answers) - compared
-        # Of five that cost nothing, and then one after 2 s, 4 s, 8 s, ...
-        assert 6 <= compared <= 6 + (time.monotonic() - begun) // 2
-        answer = enter(a, PASSWORD)
-        while "Too many" in answer:
-            assert is_locked(a)
-            time.sleep(0.5)
-            answer = enter(a, PASSWORD)
-        assert not is_locked(a), "the right one, once it is compared"
-        assert is_locked(b), "in this visit alone"
-        a.visit("new-run", clicked(a.widgets["Lock"]))
-        assert is_locked(a)
+    with visiting(address) as owner:
+        owner.visit("scan")
+        typed_in = "There is no folder '/none' on this computer"
+        assert typed_in in owner.visit("scan", typed(owner.widgets["Folder"], "/none")).replace("\\", "")
+        owner.socket.send(BackMsg(clear_cache=True).SerializeToString())
+        assert typed_in in owner.visit("scan").replace("\\", ""), "the session goes on"
 
 
 @attempt(

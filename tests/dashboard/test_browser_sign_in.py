@@ -15,7 +15,6 @@ from urllib.parse import parse_qs, urlsplit
 import oidc_provider_mock
 import pytest
 
-from probing_core.paths import PASSWORD_FILE
 from tests.dashboard.accessibility import violations_of
 from tests.dashboard.attempts import attempt
 from tests.dashboard.browser import IN_BROWSER, Tab, rest, served, settle
@@ -61,7 +60,7 @@ def shared(made_run, tmp_path_factory) -> Iterator[Shared]:
     with oidc_provider_mock.run_server_in_thread(user_claims=users, require_nonce=True) as server:
         provider = f"http://localhost:{server.server_port}"
         Shared("", provider, secrets).list(LISTED)
-        env = {"HOME": str(home), "USERPROFILE": str(home), PASSWORD_FILE: ""}
+        env = {"HOME": str(home), "USERPROFILE": str(home)}
         with served(["--run", str(made_run)], host="0.0.0.0", env=env) as address:
             yield Shared(address, provider, secrets)
 
@@ -92,7 +91,7 @@ def may_start(page: Any) -> bool:
 def test_a_listed_visitor_has_rights_until_they_sign_out(shared, somebody, few_scenes, tab):
     page = somebody
     page.goto(f"{shared.address}/scan")
-    page.get_by_text("Scanning a folder, or reading what a scan has found, needs a sign-in").wait_for()
+    page.get_by_text("Scanning a folder needs a sign-in").wait_for()
     sign_in(page, "ana")
     page.get_by_text("You are signed in as ana@example.org").wait_for()
     tab.complaints.clear()  # the provider has no icon

@@ -2,70 +2,132 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import tomllib
-from itertools import pairwise
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, get_args
 
 import pytest
 import streamlit as st
 from streamlit.runtime.context import StreamlitHeaders
 from streamlit.runtime.secrets import AttrDict
-from streamlit.testing.v1 import AppTest
 
 from dashboard import rights
 from dashboard.data import cache
 from dashboard.jobs import scans, worker
-from dashboard.rights import Attempts, NotAllowed
+from dashboard.rights import NotAllowed
+from dashboard.views import scan as scan_page
 from probing_core.embedders import hub
 from probing_core.errors import ModelUnavailable
-from probing_core.paths import PASSWORD_FILE
 from probing_core.runs.store import Store
 
 LOCAL = [("Host", "127.0.0.1:8501"), ("Origin", "http://127.0.0.1:8501"), ("User-Agent", "a browser")]
+ELSEWHERE = [*LOCAL, ("X-Forwarded-For", "127.0.0.1")]
+ANA = {"is_logged_in": True, "email": "a@x.org"}
+LISTED, EVERYONE = "[probing]\nallowed = ['a@x.org']", "[probing]\nallowed = 'everyone'"
+
+VISITOR = "is not open to visitors. Open this dashboard on the machine that runs it, or through an SSH tunnel"
+MAY_SIGN_IN = "needs a sign-in, which the pages New run and Scan ask for"
+NOT_LISTED = "is not open to the account with which you are signed in"
 
 
-LISTED = {"probing": {"allowed": ["a@x.org"]}}
-EVERYONE = {"probing": {"allowed": "everyone"}}
+@dataclass(frozen=True)
+class Case:
+    """Who asks, and what comes of it.
+
+    Attributes:
+        reads: words of the refusal; empty if they have rights.
+        headers: of the request.
+        here: whether the server listens on this machine alone.
+        user: what the sign-in states of them; empty where nobody can sign in.
+        secrets: of the server, as TOML.
+        problem: words of what is said to be wrong with the secrets; empty if nothing is, None if nobody asks.
+    """
+
+    reads: str
+    headers: list[tuple[str, str]] = field(default_factory=ELSEWHERE.copy)
+    here: bool = True
+    user: dict[str, Any] = field(default_factory=dict)
+    secrets: str = ""
+    problem: str | None = None
+
+
+ON_THIS_MACHINE = [
+    Case("", LOCAL),
+    Case("", LOCAL[:1]),
+    Case("", [("Host", "[::1]:8501")]),
+    Case("", [("host", "localhost")]),
+    Case("", [("Host", "127.0.0.1:x")]),
+    Case("", [("Host", "localhost:9000"), ("Origin", "http://localhost:9000")]),  # an SSH tunnel from another port
+    Case(VISITOR, LOCAL, here=False),
+    Case(VISITOR, []),  # of a visitor who has just left
+    Case(VISITOR, [*LOCAL, LOCAL[0]]),
+    Case(VISITOR, [("Host", "127.0.0.1@evil.example")]),
+    Case(VISITOR, [("Host", "")]),
+    Case(VISITOR, [("Host", "0.0.0.0:8501")]),
+    Case(VISITOR, [("Host", "2130706433")]),
+    Case(VISITOR, [LOCAL[0], ("Origin", "http://evil.example")]),
+    Case(VISITOR, [LOCAL[0], ("Origin", "null")]),
+    *(Case(VISITOR, [*LOCAL, (name, "::1")]) for name in ("X-Forwarded-For", "forwarded", "VIA", "Fly-Client-IP")),
+]
+SIGNED_IN = [
+    Case(MAY_SIGN_IN, user={"is_logged_in": False}),
+    Case(MAY_SIGN_IN, user={"is_logged_in": False, "email": "a@x.org"}, secrets=EVERYONE),
+    Case(MAY_SIGN_IN, user={"is_logged_in": "True"}, secrets=EVERYONE),
+    Case("", user=ANA, secrets=EVERYONE, problem=""),
+    Case("", user={"is_logged_in": True}, secrets=EVERYONE),
+    Case("", user=ANA, secrets=LISTED, problem=""),
+    Case("", LOCAL, here=False, user=ANA, secrets=LISTED),
+    Case("", user=ANA, secrets="[probing]\nallowed = 'a@x.org'", problem=""),
+    Case("", user=ANA | {"email_verified": "true"}, secrets=LISTED),
+    Case(NOT_LISTED, user={"is_logged_in": True, "email": "b@x.org"}, secrets=LISTED),
+    Case(NOT_LISTED, user={"is_logged_in": True, "email": "x.org"}, secrets="[probing]\nallowed = 'a@x.org'"),
+    Case(NOT_LISTED, user={"is_logged_in": True}, secrets=LISTED),
+    Case(NOT_LISTED, user={"is_logged_in": True, "email": "everyone"}, secrets=LISTED),
+    *(Case(NOT_LISTED, user=ANA | {"email_verified": text}, secrets=LISTED) for text in (False, "false", None)),
+    Case(NOT_LISTED, user=ANA, secrets="[probing]\nallowed = []", problem=""),
+    Case(NOT_LISTED, user=ANA, secrets="", problem="it has no key"),
+    Case(NOT_LISTED, user=ANA, secrets="[probing]", problem="it has no key"),
+    Case(NOT_LISTED, user=ANA, secrets="probing = 'everyone'", problem="it has no key"),
+    Case(NOT_LISTED, user=ANA, secrets="[probing]\nalowed = ['a@x.org']", problem="it has alowed (list)"),
+    Case(NOT_LISTED, user=ANA, secrets=f"{LISTED}\nmore = 1", problem="it has allowed (list), more (int)"),
+    Case(NOT_LISTED, user=ANA, secrets=f"{EVERYONE}\nmore = 1", problem="it has allowed (str), more (int)"),
+    Case(NOT_LISTED, user=ANA, secrets="[probing]\nallowed = true", problem="it has allowed (bool)"),
+    Case(NOT_LISTED, user=ANA, secrets="[probing]\nallowed = [1]", problem="it has allowed (list)"),
+]
 
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Makes this process a server that listens here alone, asked by a client with these headers."""
+    """Makes this process a server that is asked as a case says."""
 
-    def ask(headers: list[tuple[str, str]], here: bool = True) -> None:
-        monkeypatch.setattr(rights, "_listens_here_alone", lambda: here)
-        monkeypatch.setattr(st, "context", SimpleNamespace(headers=StreamlitHeaders(headers)))
+    def ask(case: Case) -> None:
+        monkeypatch.setattr(rights, "_listens_here_alone", lambda: case.here)
+        monkeypatch.setattr(st, "context", SimpleNamespace(headers=StreamlitHeaders(case.headers)))
+        monkeypatch.setattr(st, "user", case.user)
+        monkeypatch.setattr(st, "secrets", AttrDict(tomllib.loads(case.secrets)))
         monkeypatch.setattr(rights._served, "is_set", lambda: True)
 
-    monkeypatch.delenv(PASSWORD_FILE, raising=False)
     return ask
 
 
-@pytest.mark.parametrize(
-    ("headers", "here", "expected"),
-    [
-        (LOCAL, True, True),
-        (LOCAL[:1], True, True),
-        ([("Host", "[::1]:8501")], True, True),
-        ([("host", "localhost")], True, True),
-        (LOCAL, False, False),
-        ([], True, False),  # of a visitor who has just left
-        ([*LOCAL, LOCAL[0]], True, False),
-        ([("Host", "127.0.0.1@evil.example")], True, False),
-        ([("Host", "")], True, False),
-        ([("Host", "0.0.0.0:8501")], True, False),
-        ([("Host", "2130706433")], True, False),
-        ([("Host", "127.0.0.1:x")], True, True),
-        ([LOCAL[0], ("Origin", "http://evil.example")], True, False),
-        ([LOCAL[0], ("Origin", "null")], True, False),
-        *(([*LOCAL, (name, "::1")], True, False) for name in ("X-Forwarded-For", "forwarded", "VIA", "Fly-Client-IP")),
-    ],
-)  # fmt: skip
-def test_who_is_on_this_machine(asked, headers, here, expected):
-    asked(headers, here)
-    assert rights.on_this_machine() is expected
+@pytest.mark.parametrize("case", [*ON_THIS_MACHINE, *SIGNED_IN])
+def test_who_has_rights_and_what_the_others_read(asked, case):
+    asked(case)
+    assert rights.allowed() is not bool(case.reads)
+    assert rights.on_this_machine() is (case in ON_THIS_MACHINE and not case.reads)
+    if case.reads:
+        with pytest.raises(NotAllowed, match=f"^Starting a run {re.escape(case.reads)}"):
+            rights.require("Starting a run")
+    else:
+        rights.require("Starting a run")
+    if case.problem is not None:
+        problem = rights.sign_in_problem()
+        assert problem.endswith(f"{case.problem}." if case.problem else "")
+        assert problem.startswith("Nobody gets rights here by signing in") is bool(case.problem)
 
 
 def test_what_a_process_listens_on_decides_and_not_what_a_setting_names():
@@ -79,30 +141,37 @@ def test_what_a_process_listens_on_decides_and_not_what_a_setting_names():
     assert (here, everywhere) == (True, False)
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda folder: worker.start(folder / "run", []),
-        lambda folder: worker.scan(folder / "scan", folder, folder, None),
-        lambda folder: scans.start(folder / "scan", folder, folder, None),
-        scans.resume,
-        scans.remove,
-        lambda folder: worker.draw_maps(folder, ["baseline/pixels"]),
-        worker.cancel,
-        worker.remove,
-        lambda folder: cache.corpus_size(f"folder:{folder}"),
-        lambda folder: cache.corpus_size("photos"),
-        lambda folder: cache.damage_of(SimpleNamespace(store=Store(folder))),
-        lambda folder: cache.dimension(f"file:{folder}"),
-    ],
-)
-def test_what_starts_a_job_or_reads_a_folder_refuses_a_visitor(asked, tmp_path: Path, act, monkeypatch):
+ACTS = [
+    ("Starting a run", lambda folder: worker.start(folder / "run", [])),
+    ("Starting a run", worker.resume),
+    ("Scanning a folder", lambda folder: worker.scan(folder / "scan", folder, folder, None)),
+    ("Scanning a folder", lambda folder: scans.start(folder / "scan", folder, folder, None)),
+    ("Scanning a folder", scans.resume),
+    ("Removing a scan", scans.remove),
+    ("Drawing a map", lambda folder: worker.draw_maps(folder, ["baseline/pixels"])),
+    ("Canceling a computation", worker.cancel),
+    ("Removing a run", worker.remove),
+    ("Opening a corpus", lambda folder: cache.corpus_size(f"folder:{folder}")),
+    ("Opening a corpus", lambda folder: cache.corpus_size("photos")),
+    ("Verifying every file of a run", lambda folder: cache.damage_of(SimpleNamespace(store=Store(folder)))),
+    ("Naming a model", lambda folder: cache.dimension(f"file:{folder}")),
+    ("Naming a folder", lambda folder: scan_page._path(str(folder))),
+    ("Reading what a scan has found", scan_page._results),
+]
+
+
+@pytest.mark.parametrize(("what", "act"), ACTS)
+def test_what_starts_a_job_or_reads_a_folder_refuses_a_visitor(asked, tmp_path: Path, what, act, monkeypatch):
     monkeypatch.setattr(worker.subprocess, "Popen", lambda *a, **k: pytest.fail("a process was started"))
-    asked([*LOCAL, ("X-Forwarded-For", "127.0.0.1")])
-    with pytest.raises(NotAllowed, match="is open on the machine itself alone, since no password is set"):
+    asked(Case(VISITOR))
+    with pytest.raises(NotAllowed, match=f"^{what} {re.escape(VISITOR)}"):
         act(tmp_path)
     assert tmp_path.is_dir()
     assert not list(tmp_path.iterdir())
+
+
+def test_everything_that_needs_rights_is_tried():
+    assert {what for what, _ in ACTS} == set(get_args(rights.Guarded))
 
 
 def test_a_visitor_downloads_no_model(monkeypatch):
@@ -113,97 +182,3 @@ def test_a_visitor_downloads_no_model(monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     with pytest.raises(ModelUnavailable, match="did not answer"):
         hub.fetch_repository("some/repo", "hf:some/repo")
-
-
-def test_wrong_passwords_wait_twice_as_long_each_time(monkeypatch):
-    now = 0.0
-    monkeypatch.setattr(rights.time, "monotonic", lambda: now)
-    attempts, waits = Attempts(), []
-    for _ in range(rights.FREE_ATTEMPTS + 12):
-        while "Too many" in (answer := attempts.check("wrong", "right")):
-            now += 1.0
-        assert answer == "This is not the password."
-        waits.append(now)
-    gaps = [b - a for a, b in pairwise(waits)]
-    assert gaps[: rights.FREE_ATTEMPTS] == [0.0] * rights.FREE_ATTEMPTS
-    assert gaps[rights.FREE_ATTEMPTS :] == [min(2.0**n, rights.LONGEST_DELAY_S) for n in range(1, 12)]
-    assert "Too many" in attempts.check("right", "right"), "nothing is compared meanwhile"
-    now += rights.LONGEST_DELAY_S
-    assert attempts.check("right", "right") == ""
-    assert attempts.check("wrong", "right") == "This is not the password."
-
-
-@pytest.mark.parametrize(("given", "same"), [("pässword ✓", True), ("passwort", False), ("", False), ("\ud800", False)])
-def test_passwords_are_compared(given, same):
-    assert (Attempts().check(given, "pässword ✓") == "") is same
-
-
-def signed_in(user: dict, secrets: dict, monkeypatch) -> bool:
-    monkeypatch.setattr(st, "user", user)
-    monkeypatch.setattr(st, "secrets", secrets)
-    return rights.is_signed_in()
-
-
-@pytest.mark.parametrize(
-    ("user", "secrets", "expected"),
-    [
-        ({}, {}, False),
-        ({"is_logged_in": False}, {}, False),
-        ({"is_logged_in": True, "email": "a@x.org"}, {}, False),
-        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": {}}, False),
-        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": {"alowed": ["a@x.org"]}}, False),
-        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": {"allowed": ["a@x.org"], "more": 1}}, False),
-        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": {"allowed": True}}, False),
-        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": "everyone"}, False),
-        ({"is_logged_in": True, "email": "a@x.org"}, EVERYONE, True),
-        ({"is_logged_in": True}, EVERYONE, True),
-        ({"is_logged_in": False, "email": "a@x.org"}, EVERYONE, False),
-        ({"is_logged_in": True, "email": "a@x.org"}, LISTED, True),
-        ({"is_logged_in": True, "email": "b@x.org"}, LISTED, False),
-        ({"is_logged_in": True}, LISTED, False),
-        ({"is_logged_in": True, "email": "a@x.org", "email_verified": False}, LISTED, False),
-        ({"is_logged_in": True, "email": "a@x.org", "email_verified": "false"}, LISTED, False),
-        ({"is_logged_in": True, "email": "a@x.org", "email_verified": None}, LISTED, False),
-        ({"is_logged_in": True, "email": "a@x.org", "email_verified": "true"}, LISTED, True),
-        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": {"allowed": "a@x.org"}}, True),
-        ({"is_logged_in": True, "email": "x.org"}, {"probing": {"allowed": "a@x.org"}}, False),
-        ({"is_logged_in": True, "email": "a@x.org"}, {"probing": {"allowed": []}}, False),
-        ({"is_logged_in": "True"}, {}, False),
-    ],
-)  # fmt: skip
-def test_who_has_signed_in(user, secrets, expected, monkeypatch):
-    assert signed_in(user, secrets, monkeypatch) is expected
-
-
-@pytest.mark.parametrize(
-    ("written", "words"),
-    [
-        ("", "lacks the key allowed"),
-        ("[probing]", "lacks the key allowed"),
-        ("[probing]\nalowed = ['a@x.org']", "has 'alowed'; the only key is allowed"),
-        ("[probing]\nallowed = ['a@x.org']\nmore = 1", "has 'more'; the only key is allowed"),
-        ("[probing]\nallowed = [1]", "it is of another type"),
-        ("probing = 'everyone'", "is to be a section"),
-        ("[probing]\nallowed = ['a@x.org']", ""),
-        ("[probing]\nallowed = 'everyone'", ""),
-    ],
-)
-def test_secrets_that_do_not_state_who_may_give_nobody_rights(monkeypatch, written, words):
-    monkeypatch.setattr(st, "secrets", AttrDict(tomllib.loads(written)))
-    monkeypatch.setattr(st, "user", {"is_logged_in": True, "email": "a@x.org"})
-    problem = rights.sign_in_problem()
-    assert words in problem
-    assert bool(problem) is bool(words)
-    assert rights.is_signed_in() is not bool(words)
-    assert problem.startswith("Nobody gets rights here by signing in") or not problem
-    assert ("nor to any other" in rights.refusal("Starting a run")) is bool(words)
-
-
-def test_no_message_makes_a_grant(asked):
-    """Whatever a browser sends is text, a number or a list."""
-    app = AppTest.from_string("import streamlit as st\nfrom dashboard import rights\nst.text(rights.has_password())")
-    for forged in (True, "Grant", {"_grant": True}, b"x"):
-        app.session_state["_grant"] = forged
-        assert app.run().text[0].value == "False"
-    app.session_state["_grant"] = rights.Grant()
-    assert app.run().text[0].value == "True"

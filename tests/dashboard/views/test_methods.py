@@ -25,7 +25,7 @@ def test_a_visitor_without_rights_verifies_nothing(open_app, monkeypatch):
     app = open_app("Methods and data")
     assert not app.exception
     assert not [button for button in app.button if "Verify" in button.label]
-    assert "Verifying every file of this run is open on the machine itself alone" in texts(app)
+    assert "Verifying every file of a run is not open to visitors" in texts(app)
 
 
 def test_of_a_table_the_first_rows_are_shown(open_app, made_run):

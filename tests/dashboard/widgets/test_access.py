@@ -15,7 +15,7 @@ def test_a_sign_in_that_is_not_set_up_is_one_sentence(monkeypatch):
 
     monkeypatch.setattr(st, "login", login)
     monkeypatch.setattr(rights, "allowed", lambda: False)
-    monkeypatch.setattr(rights, "ways", lambda: rights.Ways(password=False, sign_in=True))
+    monkeypatch.setattr(rights, "can_sign_in", lambda: True)
     monkeypatch.setattr(rights, "sign_in_problem", lambda: "")
     app = AppTest.from_string("from dashboard.widgets import access\naccess.ask('Starting a run')").run()
     assert "Starting a run needs a sign-in" in app.info[0].value
@@ -23,14 +23,3 @@ def test_a_sign_in_that_is_not_set_up_is_one_sentence(monkeypatch):
     assert not app.exception
     assert app.error[0].value.startswith("Nobody can sign in on this server as it is set up.")
     assert "Authlib" in app.error[0].value
-
-
-def test_where_nobody_would_get_rights_by_signing_in_the_page_shows_why(monkeypatch):
-    monkeypatch.setattr(rights, "allowed", lambda: False)
-    monkeypatch.setattr(rights, "ways", lambda: rights.Ways(password=False, sign_in=True))
-    monkeypatch.setattr(st, "secrets", {"probing": {"al*owed*": []}})
-    app = AppTest.from_string("from dashboard.widgets import access\naccess.ask('Starting a run')").run()
-    assert not app.exception
-    assert not app.button, "nobody is sent to the provider for nothing"
-    assert "has 'al*owed*'; the only key is allowed" in app.error[0].value.replace("\\", "")
-    assert "al*" not in app.error[0].value, "a key is data, and no markup"
