@@ -46,23 +46,24 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
         write_recipe(store, recipe)
         return recipe, corpus
     made = recipe = read_recipe(store)
-    corpus = _named_again(options.corpus, recipe.corpus)
+    elsewhere = _named_again(options.corpus, recipe.corpus)
     calibrating = _named_again_each(options.calibrate_on or (), recipe.calibrate_on)
     requested = _requested_entries(options)
-    if corpus:
-        requested["fingerprint"] = corpus.fingerprint
+    if elsewhere:
+        requested["fingerprint"] = elsewhere.fingerprint
     if calibrating:
         requested["calibrate_fingerprints"] = tuple(one.fingerprint for one in calibrating)
     differences = recipe.differences(replace(recipe, **requested))
-    if corpus and corpus.fingerprint != recipe.fingerprint:
-        differences = [f"corpus: {recipe.corpus} / {corpus.name}", *differences[1:]]
+    if elsewhere and elsewhere.fingerprint != recipe.fingerprint:
+        named = [one for one in differences if not one.startswith("fingerprint: ")]
+        differences = [f"corpus: {recipe.corpus} / {elsewhere.name}", *named]
     if differences:
         raise BadRun(
             f"The run '{store.root}' was made by another recipe ({'; '.join(differences)}, there / here); "
             f"only models may join it. Choose another --out."
         )
-    if corpus:
-        recipe = replace(recipe, corpus=absolute_name(corpus.name))
+    if elsewhere:
+        recipe = replace(recipe, corpus=absolute_name(elsewhere.name))
     if calibrating:
         recipe = replace(recipe, calibrate_on=tuple(absolute_name(one.name) for one in calibrating))
     joining = [name for name in models or () if name not in recipe.models]
@@ -71,7 +72,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
     joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
     if joined != made:
         write_recipe(store, joined)
-    return joined, corpus
+    return joined, elsewhere
 
 
 def _named_again(name: str | None, known: str) -> Corpus | None:

@@ -99,8 +99,9 @@ def require_same_model(entry: dict[str, Any], source: Store) -> list[str]:
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Entries in which two recipes of a model differ: those that change what an embedding means, and the others.
 
-    Entries that only one of them has do not count: another version of the project records other things.
+    Entries that only one of them has do not count: another version of the project records other things. Nor does the
+    size of a batch, which moves the last bits alone.
     """
-    both = theirs.keys() & ours.keys()
+    both = theirs.keys() & ours.keys() - {"batch_size"}
     found = sorted(k for k in both if theirs[k] != ours[k])
     return [k for k in found if k not in ROUNDING_ENTRIES], [k for k in found if k in ROUNDING_ENTRIES]

@@ -205,12 +205,17 @@ class Transform:
 def _revision(transform: Transform) -> int | str:
     if transform.revision is not None:
         return transform.revision
-    asked = [
-        partial(transform.for_split(split).apply, strength=strength)
-        for split in (SPLITS if transform.art else ("train",))
-        for strength in (transform.weakest, transform.strongest)
-    ]
-    return digest_answers([lambda image, rng, one=one: one(image, rng=rng) for one in asked])
+    return digest_answers(
+        [
+            partial(_at_strength, transform.for_split(split), strength)
+            for split in (SPLITS if transform.art else ("train",))
+            for strength in (transform.weakest, transform.strongest)
+        ]
+    )
+
+
+def _at_strength(transform: Transform, strength: float, image: Image, rng: np.random.Generator) -> Image:
+    return transform.apply(image, strength, rng)
 
 
 @cache

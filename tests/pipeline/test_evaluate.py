@@ -86,14 +86,6 @@ def test_notes_are_those_of_the_probe_that_made_the_score(run):
         assert ("edge of its grid" in note) == fits.at[fold, "at_edge"]
 
 
-def test_old_tables_without_the_column_are_linear(trained_run, tmp_path):
-    store, old = Store(trained_run), Store(tmp_path)
-    old.write_toml("run.toml", store.read_toml("run.toml"), "key")
-    table = store.read_table("tables/scores.parquet").query("probe == 'linear'").drop(columns="probe")
-    old.write_table("tables/scores.parquet", table, "key")
-    assert len(Run.open(tmp_path).scores) == len(table)
-
-
 def test_a_new_measure_of_the_catalog_joins_the_scores_and_changes_no_other(run, trained_run, tmp_path, monkeypatch):
     store = Store(shutil.copytree(trained_run, tmp_path / "run"))
     errors = Measure(

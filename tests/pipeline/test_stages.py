@@ -358,10 +358,11 @@ def test_a_run_goes_on_with_its_corpus_elsewhere_and_from_another_folder(few_sce
     assert made.samples.equals(before)
     assert made.picture(0)[1].shape == (32, 32, 3)
 
-    (next((tmp_path / "moved").rglob("*.png"))).unlink()
-    for corpus in ("photos", f"folder:{tmp_path}/moved/."):
-        with pytest.raises(BadRun, match=r"was made by another recipe \(corpus: folder:.*moved / "):
-            run(tmp_path / "run", Options(corpus=corpus), ("embed",))
+    with pytest.raises(BadRun, match=r"was made by another recipe \(corpus: folder:.*moved / photos, there / here\)"):
+        run(tmp_path / "run", Options(corpus="photos"), ("embed",))
+    next((tmp_path / "moved").rglob("*.png")).unlink()
+    with pytest.raises(BadRun, match="no longer the one that the run was begun with"):
+        run(tmp_path / "run", Options(models=("baseline/random-vit@seed=1",)), ("embed",))
 
 
 def test_a_changed_plug_in_makes_its_samples_again(few_scenes, tmp_path, monkeypatch):
@@ -369,7 +370,7 @@ def test_a_changed_plug_in_makes_its_samples_again(few_scenes, tmp_path, monkeyp
     made = []
 
     def entry(pixels, definition):
-        mine = replace(resolve("brighten"), name="mine", member=None, revision=None, pixels=pixels)
+        mine = replace(brighten, name="mine", member=None, revision=None, pixels=pixels)
         return replace(mine, alternative=None, alternative_revision=None, definition=definition)
 
     def run_with(transform):
@@ -380,7 +381,7 @@ def test_a_changed_plug_in_makes_its_samples_again(few_scenes, tmp_path, monkeyp
         run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", **asked), ("embed",))
         return Store(tmp_path / "run").checksum("samples.parquet"), len(made)
 
-    known = {"identity": resolve("identity")}
+    known, brighten = {"identity": resolve("identity")}, resolve("brighten")
     asked = {"transforms": ("mine",), "models": ("baseline/pixels",), "view": 32}
     plain = worker.Worker.work
     monkeypatch.setattr(worker.Worker, "work", lambda self, *tasks: (made.append(tasks), plain(self, *tasks))[1])

@@ -151,8 +151,8 @@ def test_probabilities_at_the_fitted_temperatures_sum_to_one(predictor, split_ru
     store = Store(split_run[0])
     assert LinearProbe.from_bytes(store.read_bytes(probe_path(MODEL, "deployment"))).temperature != 1
     assert FusionRule.from_bytes(store.read_bytes(fusion_path(MODEL))).temperature != 1
-    rows = predictor.predict([scene(3, side)], models=[MODEL])
-    assert sum(r["probability"] for r in rows) == pytest.approx(1)
+    (row,) = predictor.predict([scene(3, side)], models=[MODEL])
+    assert sum(one["probability"] for one in row["classes"]) == pytest.approx(1)
 
 
 def test_other_weights_are_refused_and_other_versions_are_not(split_run, tmp_path):

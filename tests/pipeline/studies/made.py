@@ -57,7 +57,8 @@ def made_store(root: Path, monkeypatch, adopted: bool = False) -> tuple[Store, R
 
 
 def add_model(store: Store, recipe: Recipe, model: str, samples: pd.DataFrame, tables: dict, seed: int) -> None:
-    entry = {"name": model, "request": model, "position": 0, "family": "made", "recipe": {}}
+    entry = {"name": model, "request": model, "position": 0, "family": "made", "objective": "none", "dim": 12}
+    entry["recipe"] = {}
     store.write_toml(f"models/{slug(model)}/model.toml", entry, "made")
     rng, d = np.random.default_rng(seed), DIMENSIONS.get(model, 12)
     lengths = np.where(samples["transform"] == "identity", 0, 1.8)
