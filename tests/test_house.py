@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("probing_core", "dashboard")
 CODE = (*PACKAGES, "scripts", "benchmarks")
 
-MOST_ENTRIES = 18
-MOST_LINES = 350
+MOST_ENTRIES = 20
+MOST_LINES = 600
 MOST_FUNCTION_LINES = 60
 
 OF_A_RUN = re.compile(
@@ -61,7 +61,7 @@ def test_every_module_has_a_layer(package):
     layers = {name.strip() for layer in contract["layers"] for name in layer.split("|")}
     modules = {p.stem for p in (ROOT / package).iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()}
     assert modules - {"__init__"} == layers
-    assert len(contract["layers"]) <= 10
+    assert len(contract["layers"]) <= 12
 
 
 def strings(tree: ast.Module) -> Iterator[ast.Constant]:

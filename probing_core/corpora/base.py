@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
@@ -66,12 +68,14 @@ class Corpus(ABC):
         description: one sentence on what it is, free of paths.
         rows: a table with `COLUMNS`, in a fixed order; a kind may add columns behind them.
         skipped: (name, reason) of every source that was left out.
+        recipe: entries of a run's recipe that hold over this corpus where the user asks for nothing else.
     """
 
     name: str
     description: str
     rows: pd.DataFrame
     skipped: Sequence[tuple[str, str]] = ()
+    recipe: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def skipped_summary(self) -> str:

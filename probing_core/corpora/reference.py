@@ -11,6 +11,7 @@ from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE, reference_run
 class ReferenceCorpus(ParquetCorpus):
     """The shipped photographs of Caltech-101.
 
+    A run over it has the transformations and repetitions of the run that ships, so that its scores are comparable.
     ``rows`` gains ``source``, who published the picture and where. The pictures are one row group, which stays in
     memory (13 MB) once one of them is read.
 
@@ -27,6 +28,7 @@ class ReferenceCorpus(ParquetCorpus):
             )
         super().__init__(path)
         self.name = "reference"
+        self.recipe = {"transforms": ("bank", "far-styles"), "repetitions": 3}
         self.rows["source"] = self._file.read(["source"])["source"].to_numpy()
         self.description = (
             f"{len(self.rows)} color photographs of {self.rows['label'].nunique()} classes of Caltech-101 that no "

@@ -106,6 +106,7 @@ class LoadedEmbedder(ABC):
         dim: length of an embedding.
         device, precision: what it really runs on and in ("cpu", "bfloat16").
         batch_size: images of one forward pass; units are cut into batches of this size.
+        batch_halved: whether that became less since memory ran out; the last bits of embeddings may then differ.
         embeds_pictures: whether it embeds any picture; precomputed embeddings cover the samples of a run alone.
         on_one_thread: whether it computes on the caller's thread alone. A run then calls it in a thread other than the
             one that loaded it, while it embeds with other models and makes pictures.
@@ -116,6 +117,7 @@ class LoadedEmbedder(ABC):
     device: str = "cpu"
     precision: str = "float32"
     batch_size: int = 64
+    batch_halved: bool = False
     embeds_pictures: bool = True
     on_one_thread: bool = False
 

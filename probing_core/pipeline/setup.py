@@ -21,7 +21,7 @@ from probing_core.runs.models import model_entries
 from probing_core.runs.options import Options
 from probing_core.runs.recipe import Recipe, read_recipe, write_recipe
 from probing_core.runs.store import Store
-from probing_core.transforms import bank, expand, resolve
+from probing_core.transforms import expand, resolve
 
 
 def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None]:
@@ -54,10 +54,8 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
     if calibrating:
         requested["calibrate_fingerprints"] = tuple(one.fingerprint for one in calibrating)
     differences = recipe.differences(replace(recipe, **requested))
-    if elsewhere and elsewhere.fingerprint != recipe.fingerprint:
-        named = [one for one in differences if not one.startswith("fingerprint: ")]
-        differences = [f"corpus: {recipe.corpus} / {elsewhere.name}", *named]
     if differences:
+        differences = [_by_name(one, recipe, elsewhere, calibrating) for one in differences]
         raise BadRun(
             f"The run '{store.root}' was made by another recipe ({'; '.join(differences)}, there / here); "
             f"only models may join it. Choose another --out."
@@ -73,6 +71,15 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
     if joined != made:
         write_recipe(store, joined)
     return joined, elsewhere
+
+
+def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating: Sequence[Corpus]) -> str:
+    """Return ``difference`` of two recipes with the names of corpora in place of their fingerprints."""
+    if corpus and difference.startswith("fingerprint: "):
+        return f"corpus: {recipe.corpus} / {corpus.name}"
+    if difference.startswith("calibrate_fingerprints: "):
+        return f"calibrate_on: {', '.join(recipe.calibrate_on)} / {', '.join(one.name for one in calibrating)}"
+    return difference
 
 
 def _named_again(name: str | None, known: str) -> Corpus | None:
@@ -96,8 +103,9 @@ def _requested_entries(options: Options) -> dict[str, Any]:
 
 
 def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None) -> Recipe:
-    learned = tuple(transform.name for transform in bank())
-    entries = options.entries()
+    usual = dict(corpus.recipe) if options.probes_from is None else {}
+    learned = _with_identity(usual.pop("transforms", ("bank",)))
+    entries = usual | options.entries()
     if options.view is None and "published" in (options.models or ()):
         entries["view"] = PUBLISHED_VIEW
     if options.probes_from is not None:

@@ -31,7 +31,7 @@ from probing_core.runs.layout import CROPS, crops_path
 from probing_core.runs.manifest import Entry
 from probing_core.runs.models import require_joined
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.store import Store, without_none, write_file
+from probing_core.runs.store import Store, note_event, without_none, write_file
 
 MEMORY_SHARE = 0.6
 """Models are loaded side by side until a process takes this share of the machine's memory."""
@@ -85,6 +85,7 @@ class Worker:
         self._batches = {batch.series: batch for batch in plan_batches(recipe, images)}
         self._models: dict[str, LoadedEmbedder] = {}
         self._makers, self._ahead = ThreadPoolExecutor(makers), ThreadPoolExecutor(1)
+        self._noted: dict[str, int] = {}
         self._upcoming: tuple[Sequence[Task], Future] | None = None
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
@@ -123,6 +124,8 @@ class Worker:
                 made[task.request] = embed[task.request]() if own is None or own.cancel() else own.result()
             arrays = _finite(task.model, self._rounded(made[task.request][task.model]))
             written.append(self._write(batch.unit_path(task.model, unit), partial(array_bytes, arrays), task.key))
+        for request in requests:
+            self._note_halved(request)
         return [file.result() for file in written]
 
     def embed_crops(self, tasks: Sequence[Task], key: str) -> Written:
@@ -136,6 +139,13 @@ class Worker:
             arrays = {"embeddings": np.asarray(made[task.request][task.model], np.float32)}
             written.append(write_file(self.root, crops_path(task.model), [array_bytes(arrays)], task.key))
         return written
+
+    def _note_halved(self, request: str) -> None:
+        """Write into the run's log that the batches of a model became smaller, once for each size."""
+        model = self._model(request)
+        if model.batch_halved and self._noted.get(request) != model.batch_size:
+            self._noted[request] = model.batch_size
+            note_event(self.root, event="batch halved", model=request, batch_size=model.batch_size)
 
     def close(self) -> None:
         self._ahead.shutdown(cancel_futures=True)

@@ -27,6 +27,9 @@ BESIDE = (PHOTOGRAPHS, PHOTOGRAPHS_LICENSE)
 LOG = "log"
 """The only folder whose files may differ between two equal runs."""
 
+EVENTS = f"{LOG}/events.jsonl"
+"""What happened while the run was made and may explain its last bits, one JSON object a line."""
+
 LOCK = f"{LOG}/lock"
 PROGRESS = f"{LOG}/progress.json"
 """The latest report of whoever works on the run."""

@@ -12,6 +12,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,20 @@ import pandas as pd
 from probing_core.errors import BadRun, DamagedFile, RunBusy, one_line
 from probing_core.runs.atomic import write_atomically, written_atomically
 from probing_core.runs.encoding import array_bytes, joined_arrays, map_array, table_bytes, table_pieces
-from probing_core.runs.layout import BESIDE, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY
+from probing_core.runs.layout import BESIDE, EVENTS, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY
 from probing_core.runs.manifest import Entry, Manifest
 from probing_core.runs.revisions import FORMAT
 
-__all__ = ["TEMPORARY", "Store", "digest", "without_none", "write_atomically", "write_file"]
+__all__ = ["TEMPORARY", "Store", "digest", "note_event", "without_none", "write_atomically", "write_file"]
+
+
+def note_event(root: Path, **event: Any) -> None:
+    """Append ``event`` (JSON types) with its date to the log of the run ``root``; failing to write it stops no run."""
+    line = json.dumps({"date": datetime.now(UTC).isoformat(timespec="seconds"), **event})
+    with suppress(OSError):
+        (root / LOG).mkdir(exist_ok=True)
+        with (root / EVENTS).open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
 
 
 def digest(recipe: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,10 @@ from probing_core.corpora.base import Corpus
 from probing_core.corpora.reference import KIND, ReferenceCorpus
 from probing_core.errors import BadCorpus
 from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE, reference_run
+from probing_core.pipeline import Options
+from probing_core.pipeline.setup import open_or_start
 from probing_core.runs.image_selection import NEAR_GRAY
+from probing_core.runs.store import Store
 from scripts import shipped_photographs
 
 SMALLEST = 176
@@ -98,3 +102,13 @@ def test_a_missing_file_is_one_sentence(tmp_path, monkeypatch, capsys):
 def test_the_reference_run_is_whole_beside_them(capsys):
     assert Path(reference_run() / PHOTOGRAPHS).is_file()
     assert main(["verify", "--run", str(reference_run())]) == 0
+
+
+def test_a_run_over_it_is_that_of_the_reference_unless_asked_otherwise(tmp_path) -> None:
+    for number, (options, repetitions, far) in enumerate(
+        ((Options(), 3, True), (Options(repetitions=1, transforms=("fog",)), 1, False))
+    ):
+        recipe, _ = open_or_start(Store(tmp_path / str(number)), replace(options, corpus="reference"))
+        assert recipe.repetitions == repetitions
+        assert ("style-arbitrary-1" in recipe.transforms) == far
+        assert recipe.transforms[0] == "identity"

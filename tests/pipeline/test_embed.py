@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from dataclasses import replace
@@ -20,7 +21,7 @@ from probing_core.pipeline import Options, batches, worker
 from probing_core.pipeline.batches import is_embedded, plan_batches
 from probing_core.pipeline.embed import embed
 from probing_core.pipeline.engines.ray_engine import RemoteWorker
-from probing_core.runs import samples, shards
+from probing_core.runs import layout, samples, shards
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.models import differences, model_entries
 from probing_core.runs.progress import SILENT
@@ -257,6 +258,28 @@ def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch
         embed(nothing, recipe, corpus, SILENT, CPU)
 
 
+def test_a_halved_batch_is_noted_in_the_log_once(run, few_scenes, monkeypatch, tmp_path):
+    store, _, _ = run
+
+    def hungry(name, **_):
+        embedder = load_embedder(name)
+        monkeypatch.setattr(embedder, "batch_size", 32, raising=False)
+        monkeypatch.setattr(embedder, "batch_halved", True, raising=False)
+        return embedder
+
+    monkeypatch.setattr(worker, "load_embedder", hungry)
+    other, recipe, corpus = start(tmp_path / "small", few_scenes, models=("baseline/pixels",))
+    embed(other, recipe, corpus, SILENT, CPU)
+    (event,) = map(json.loads, (other.root / layout.EVENTS).read_text().splitlines())
+    assert {k: v for k, v in event.items() if k != "date"} == {
+        "event": "batch halved",
+        "model": "baseline/pixels",
+        "batch_size": 32,
+    }
+    assert not (store.root / layout.EVENTS).exists()
+    assert other.damage() == []
+
+
 def test_laws_are_part_of_the_key(run, monkeypatch):
     _, recipe, _ = run
     before = sample_key(recipe)
@@ -270,7 +293,7 @@ def test_half_precision_takes_half_the_bytes_and_is_stated(run, tmp_path, few_sc
     half, small, corpus = start(tmp_path / "half", few_scenes, embeddings="float16")
     embed(half, small, corpus, SILENT, CPU)
     assert half.read_toml("run.toml")["embeddings"] == "float16"
-    assert "embeddings" not in store.read_toml("run.toml")
+    assert store.read_toml("run.toml")["embeddings"] == "float32"
     for name in MODELS:
         single, rounded = read_embeddings(store, name), read_embeddings(half, name)
         assert rounded.dtype == np.float32

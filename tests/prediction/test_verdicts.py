@@ -79,7 +79,7 @@ def test_tiles_decide_only_where_large_pictures_calibrate_them():
     large = prediction(0.01, 0.04, 0.5, 0.45, whole=(0.97, 0.01, 0.01, 0.01))
     assert judge().verdict(large, False).answer == "untouched"  # by the whole alone
     fused = judge(large=np.linspace(-10, 0, 150)).verdict(large, False)
-    assert (fused.verdict, fused.n) == ("altered", 150)
+    assert (fused.answer, fused.n) == ("altered", 150)
     by_whole = prediction(0.97, 0.01, 0.01, 0.01, whole=(0.01, 0.04, 0.5, 0.45))
     assert judge().verdict(by_whole, False).answer == "altered"
 

@@ -64,7 +64,6 @@ class NetworkEmbedder(LoadedEmbedder):
         refuse_options(name, options, allowed=("pool", "layer", "weights"))
         self.name = name
         self.preprocessing = preprocessing
-        self.batch_halved = False
         target = resolve_device(device)
         self.device, self.precision = str(target), resolve_precision(precision, target)
         self._network = network
