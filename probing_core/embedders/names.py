@@ -15,7 +15,7 @@ OPTIONS = {
     "pool": "how tokens or a feature map become one vector: cls or mean; without it, as the checkpoint does",
     "layer": "the block whose output is pooled, counted from 1, or 'all'; without it, the model's own embedding",
     "weights": "a local file or folder of weights",
-    "seed": "the seed of an untrained network",
+    "seed": "the seed of an untrained network, or of a further training of a zoo encoder",
 }
 """Every option a name can carry, in canonical order. Which of them a model takes, its provider decides."""
 

@@ -60,7 +60,7 @@ def model_card(
     terms = [name for name in log[-1] if name not in reserved]
     last = f" Last values of its terms: {', '.join(f'{n} {log[-1][n]:.3f}' for n in terms)}." if terms else ""
     return (
-        f"""# zoo/{recipe["name"]}
+        f"""# zoo/{recipe["name"]}{f"@seed={facts.seed}" if facts.seed else ""}
 
 {recipe["summary"][0].upper()}{recipe["summary"][1:]}.
 

@@ -2,9 +2,9 @@
 
     python -m probing_core.pretraining.publish TRAINING... --corpus parquet:FILE
 
-Each TRAINING is a folder that `probing pretrain` has finished. The files go to ``data/zoo/next``, which no list of
-models shows. The command may be given again: it writes the same files. The corpus must be the one of the trainings,
-with the splits pretrain, train and val.
+Each TRAINING is a folder that `probing pretrain` has finished. The files of seed 0 go to ``data/zoo/next``, those of
+other seeds to ``data/zoo/seeds`` (``zoo/mae@seed=1``); no list of models shows either. The command may be given again:
+it writes the same files. The corpus must be the one of the trainings, with the splits pretrain, train and val.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LARGEST, LARGEST_WITH_TEXT = 6_500_000, 9_000_000
 
 
 def publish(trainings: Sequence[Path], corpus: Corpus) -> dict[str, Gate]:
-    """Writes ``data/zoo/next/<name>.safetensors`` and ``.md`` for each of ``trainings``; returns the gates by name.
+    """Write the weights and the card of each of ``trainings``; return the gates by full name.
 
     Transformed pictures are made once for all of them.
 
@@ -56,14 +56,18 @@ def publish(trainings: Sequence[Path], corpus: Corpus) -> dict[str, Gate]:
             f"One call publishes encoders of one architecture; these have: {', '.join(sorted(architectures))}."
         )
     architecture = architecture_of({"architecture": architectures.pop()})
-    trained = {fact.recipe["name"]: _trained(path, fact) for path, fact in facts.items()}
+    trained = {_name(fact): _trained(path, fact) for path, fact in facts.items()}
     fine = measure_fine(trained, [_untrained(architecture, seed) for seed in range(UNTRAINED)], corpus)
     gates = {}
     for path, fact in facts.items():
-        name, needed = fact.recipe["name"], NEEDED.get(fact.recipe["objective"], NEEDED_ELSE)
+        name, needed = _name(fact), NEEDED.get(fact.recipe["objective"], NEEDED_ELSE)
         gates[name] = measure(trained[name], _untrained(architecture, fact.seed), corpus, needed, fine[name])
         _write(path, fact, logs[path], gates[name], architecture)
     return gates
+
+
+def _name(facts: Facts) -> str:
+    return facts.recipe["name"] + (f"@seed={facts.seed}" if facts.seed else "")
 
 
 def _weights(training: Path) -> Path:
@@ -71,7 +75,7 @@ def _weights(training: Path) -> Path:
 
 
 def _trained(training: Path, facts: Facts) -> LoadedEmbedder:
-    return load_zoo(_weights(training), f"zoo/{facts.recipe['name']}", {}, "auto", "auto")
+    return load_zoo(_weights(training), f"zoo/{_name(facts)}", {}, "auto", "auto")
 
 
 def _untrained(architecture: Architecture, seed: int) -> LoadedEmbedder:
@@ -102,7 +106,7 @@ def _write(training: Path, facts: Facts, log: list[dict[str, float]], gate: Gate
         size=len(content),
         license_line=LICENSE,
     )
-    path = next_weights_path(facts.recipe["name"])
+    path = next_weights_path(facts.recipe["name"], facts.seed)
     write_atomically(path, content)
     write_atomically(path.with_suffix(".md"), card.encode())
 

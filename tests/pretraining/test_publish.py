@@ -63,6 +63,12 @@ def test_published_files_are_of_the_training_and_the_same_again(drawn, tmp_path:
     assert publish(trainings[:1], eight) == {"clip": gates["clip"]}
     assert (tmp_path / "data/zoo/next/clip.md").read_text() == cards["clip"]
     assert not (tmp_path / "data/zoo/clip.safetensors").exists()
+    pretrain("clip", eight, tmp_path / "again", seed=1, steps=2)
+    assert list(publish([tmp_path / "again"], eight)) == ["clip@seed=1"]
+    assert (tmp_path / "data/zoo/seeds/clip-seed-1.md").read_text().startswith("# zoo/clip@seed=1\n")
+    assert (tmp_path / "data/zoo/seeds/clip-seed-1.safetensors").read_bytes() != (
+        tmp_path / "data/zoo/next/clip.safetensors"
+    ).read_bytes()
     for name in ("training.json", "log.jsonl"):
         whole = (trainings[0] / name).read_bytes()
         (trainings[0] / name).write_bytes(whole[:-9])

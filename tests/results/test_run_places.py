@@ -41,10 +41,9 @@ def test_an_installed_package_keeps_a_users_runs_where_the_system_does(tmp_path,
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(paths, "PACKAGE", tmp_path / "site-packages" / "probing_core")
     shipped = begin(tmp_path / "site-packages" / "probing_core" / "data" / "reference", True)
-    of_before = begin(shipped.parent / "runs" / "old", True)
     mine = begin(paths.runs_dir() / "mine", True)
     assert not mine.is_relative_to(tmp_path / "site-packages")
-    assert [p.path for p in find_runs()] == [shipped, mine, of_before]
+    assert [p.path for p in find_runs()] == [shipped, mine]
 
 
 def test_a_checkout_keeps_runs_in_its_data_folder(tmp_path, monkeypatch):

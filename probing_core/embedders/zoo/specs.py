@@ -2,7 +2,9 @@
 
 Weights lie in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md`` beside each. A training's own
 ``encoder.safetensors`` has the same form: ``zoo/mae@weights=PATH`` embeds with it. The facts in a file name its
-architecture. ``data/zoo/next`` holds encoders that are published and not yet listed.
+architecture. ``data/zoo/seeds`` holds further trainings, ``zoo/mae@seed=1``, alike in everything but the seed of
+weights, order and views; they are in the repository and not in the package. ``data/zoo/next`` holds encoders that are published
+and not yet listed.
 """
 
 from __future__ import annotations
@@ -46,14 +48,20 @@ of image-text models is judged on the encoders whose captions never name a style
 WITH_TEXT = tuple(name for name, (_, _, text) in ENCODERS.items() if text)
 
 
-def weights_path(name: str) -> Path:
-    """Where the weights of the zoo's ``name`` lie, whether they are there or not."""
+def weights_path(name: str, seed: int = 0) -> Path:
+    """Return where the weights of the zoo's ``name`` lie, whether they are there or not.
+
+    Args:
+        seed: of the training; 0 is the one that ships.
+    """
+    if seed:
+        return data_dir() / "zoo" / "seeds" / f"{name}-seed-{seed}.safetensors"
     return data_dir() / "zoo" / f"{name}.safetensors"
 
 
-def next_weights_path(name: str) -> Path:
-    """Where the weights of ``name`` lie that are to replace those of `weights_path`."""
-    return data_dir() / "zoo" / "next" / f"{name}.safetensors"
+def next_weights_path(name: str, seed: int = 0) -> Path:
+    """Return where the weights of a training are published: those of seed 0 are to replace those of `weights_path`."""
+    return weights_path(name, seed) if seed else data_dir() / "zoo" / "next" / f"{name}.safetensors"
 
 
 def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
@@ -98,11 +106,17 @@ def _text_tower(facts: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -
 
 
 def _load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
-    if "seed" in options:
-        raise BadConfig(f"{spec.name} is trained and takes no '@seed='; baseline/random-vit does.")
-    short = spec.name.removeprefix("zoo/")
-    path = user_path(options["weights"]) if "weights" in options else weights_path(short)
-    return load_zoo(path, ModelName(spec.name, options).full, options, device, precision)
+    short, seed = spec.name.removeprefix("zoo/"), int(options.get("seed", 0))
+    if "weights" in options and "seed" in options:
+        raise BadConfig(f"'{spec.name}' takes '@weights=' or '@seed=', not both: a file of weights is one training.")
+    path = user_path(options["weights"]) if "weights" in options else weights_path(short, seed)
+    if seed and not path.is_file():
+        raise ModelUnavailable(
+            f"There is no training of '{spec.name}' with seed {seed}: '{path}' is missing; a clone of the repository "
+            f"holds the second trainings that there are, and an installed package does not."
+        )
+    others = {name: value for name, value in options.items() if name != "seed"}
+    return load_zoo(path, ModelName(spec.name, options).full, others, device, precision)
 
 
 def _check(name: str) -> Availability:

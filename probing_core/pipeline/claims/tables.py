@@ -64,10 +64,10 @@ def judge(store: Store, recipe: Recipe) -> None:
 
 def cast_in(of_set: str, models: Sequence[str]) -> dict[str, list[str]]:
     """Role -> those of ``models`` that play it in the set ``of_set``, each as its checkpoint embeds: by name, or with
-    other weights (``@weights=``), which are a further training; another layer or pooling is none."""
+    other weights (``@weights=``, ``@seed=``), which are a further training; another layer or pooling is none."""
     plain = {name: parse(name) for name in models}
     cast = {
-        role: [m for m, name in plain.items() if name.base in names and set(name.options) <= {"weights"}]
+        role: [m for m, name in plain.items() if name.base in names and set(name.options) <= {"weights", "seed"}]
         for role, names in cast_of(of_set).items()
     }
     return {role: found for role, found in cast.items() if found}

@@ -86,8 +86,23 @@ def test_a_file_of_ones_own_can_be_named(tmp_path: Path) -> None:
     embedder = spec.loader(spec, parse(name).options, "cpu", "float32")
     assert embedder.name == name
     assert embedder.embed(IMAGES).shape == (2, 192)
-    with pytest.raises(BadConfig, match="takes no '@seed='"):
+    with pytest.raises(BadConfig, match="'@weights=' or '@seed=', not both"):
+        spec.loader(spec, {"seed": "1", "weights": f"{tmp_path}/mine.safetensors"}, "cpu", "float32")
+
+
+def test_a_further_training_is_named_by_its_seed(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(specs, "data_dir", lambda: tmp_path)
+    (tmp_path / "zoo" / "seeds").mkdir(parents=True)
+    save("mae", weights_path("mae"))
+    spec = next(spec for spec in SPECS if spec.name == "zoo/mae")
+    with pytest.raises(
+        ModelUnavailable, match="no training of 'zoo/mae' with seed 1: .*mae-seed-1.safetensors' is missing"
+    ):
         spec.loader(spec, {"seed": "1"}, "cpu", "float32")
+    save("can", weights_path("mae", 1))
+    first, second = (spec.loader(spec, options, "cpu", "float32") for options in ({}, {"seed": "1"}))
+    assert (first.name, second.name) == ("zoo/mae", "zoo/mae@seed=1")
+    assert np.array_equal(first.embed(IMAGES), second.embed(IMAGES)), "both were saved from the same start"
 
 
 @pytest.mark.parametrize("content", [b"", b"junk" * 100])
