@@ -38,7 +38,7 @@ docs: .venv/dev
 	$(BIN)/python -m scripts.docs
 
 site: .venv/dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --clean
 
 package: .venv/dev
 	$(BIN)/python -m scripts.package
@@ -62,4 +62,4 @@ browser:
 	@touch $@
 
 clean:
-	rm -rf .venv build dist .bench-venv .foreign-venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

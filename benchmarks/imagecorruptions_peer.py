@@ -1,4 +1,8 @@
-"""Times imagecorruptions-imaug in its own virtual environment; `benchmarks.transforms` starts it.
+# /// script
+# requires-python = "==3.11.*"
+# dependencies = ["imagecorruptions-imaug", "setuptools<81"]
+# ///
+"""Times imagecorruptions-imaug, which pulls opencv-python; `benchmarks.transforms` starts it by ``uv run``.
 
 Reads a JSON object {"picture": path of a .npy, "operations": {name: severity}, "seconds": budget for each} from the
 command line and prints {name: seconds an image}.
@@ -7,8 +11,11 @@ command line and prints {name: seconds an image}.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before the libraries are loaded
 
 import cv2
 import numpy as np

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from devtools.made_run import KEY, make_run
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_jpeg, encode_webp, inspect
 from probing_core.prediction.detector import Detector, fit_detector
@@ -26,7 +26,6 @@ from probing_core.runs.store import Store
 from probing_core.runs.threads import opencv_on_one_thread
 from probing_core.transforms import bank
 
-ROOT = Path(__file__).resolve().parent.parent
 VIEW = 128
 PICTURES = 32
 WIDTH, HEIGHT = 4000, 3000
@@ -99,10 +98,7 @@ def _folder(folder: Path) -> Path:
 
 
 def _run(out: Path) -> Path:
-    """The tests' made run, with a detector: what it answers does not matter here."""
-    sys.path.insert(0, str(ROOT))
-    from tests.made_run import KEY, make_run
-
+    """A made run, with a detector: what it answers does not matter here."""
     store = Store(make_run(out))
     store.write_bytes(DETECTOR_FILE, _detector().to_bytes(), KEY)
     scores = np.random.default_rng(0).normal(size=200)

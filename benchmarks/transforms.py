@@ -1,29 +1,28 @@
 """The bank's speed on one thread, alone and against imagecorruptions-imaug on the operations that both have.
 
-The peer lives in a virtual environment of its own (`.bench-venv`, made on demand): it pulls `opencv-python`, which
-would overwrite the headless build in ours. Without a package index its keys are absent, with a line on stderr.
+The peer runs in an environment of its own, which uv makes: it pulls `opencv-python`, which would overwrite the headless
+build in ours. Without uv or a package index its keys are absent, with a line on stderr.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 
 import cv2
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from devtools.environments import uv_run
+from probing_core.errors import ProbingError
 from probing_core.runs.threads import opencv_on_one_thread
 from probing_core.transforms import CATALOG, Image, Transform, bank, cut_view, generator, prepare_source
 
-ROOT = Path(__file__).resolve().parent.parent
 PEER = "imagecorruptions-imaug"
 PEER_SIDE = 224
 
@@ -71,15 +70,14 @@ def _bank_times() -> dict[str, float]:
 
 
 def _against_peer() -> dict[str, float]:
-    try:
-        python = _peer_python()
-    except (OSError, subprocess.SubprocessError) as error:
-        print(f"{PEER} could not be installed into .bench-venv ({error}); its ratios are left out.", file=sys.stderr)
-        return {}
     picture = _picture(PEER_SIDE)
     # Ours, theirs, theirs, ours: what else the machine does at the time falls on both.
     ours = [_our_times(picture)]
-    theirs = [_their_times(python, picture) for _ in range(2)]
+    try:
+        theirs = [_their_times(picture) for _ in range(2)]
+    except (ProbingError, subprocess.CalledProcessError) as error:
+        print(f"{PEER} cannot be timed ({error}); its ratios are left out.", file=sys.stderr)
+        return {}
     ours.append(_our_times(picture))
     ratios = {
         name: min(times[peer] for times in theirs) / min(times[name] for times in ours)
@@ -104,31 +102,13 @@ def _our_times(picture: Image) -> dict[str, float]:
     }
 
 
-def _their_times(python: Path, picture: Image) -> dict[str, float]:
+def _their_times(picture: Image) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.npy"
         np.save(path, picture)
         operations = {peer: severity for peer, severity, _ in SHARED.values()}
         task = json.dumps({"picture": str(path), "operations": operations, "seconds": 0.3})
-        script = Path(__file__).with_name("imagecorruptions_peer.py")
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        done = subprocess.run(
-            [python, script, task], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-        )
-    return json.loads(done.stdout)
-
-
-def _peer_python() -> Path:
-    """The peer's interpreter; makes its environment where there is none yet."""
-    python = ROOT / ".bench-venv" / "bin" / "python"
-    if not python.exists():
-        venv.create(ROOT / ".bench-venv", with_pip=True)
-    if subprocess.run([python, "-c", "import imagecorruptions"], stderr=subprocess.DEVNULL, check=False).returncode:
-        print(f"installing {PEER} into .bench-venv", file=sys.stderr)
-        subprocess.run(
-            [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", PEER], check=True, stdout=sys.stderr
-        )
-    return python
+        return json.loads(uv_run(Path(__file__).with_name("imagecorruptions_peer.py"), task))
 
 
 def _picture(side: int) -> Image:

@@ -3,27 +3,37 @@
 The table of transforms comes from the catalog; the tables and verdicts of docs/results.md, and the result that the
 README names, come from the reference run, or, where none ships, from the demo run (``make demo`` makes it). What a
 change of corpus costs needs both; without them, that table stays as it is. The pictures of docs/ideas.md and the
-outputs of the notebook are made again, too.
+outputs of the notebooks are made again, too.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
 from pathlib import Path
 
+import nbformat
 import pandas as pd
+from nbclient import NotebookClient
+from nbformat import NotebookNode
 
+from devtools.pages import put
 from probing_core.charts import LAYER_TASKS
 from probing_core.embedders import cast_of
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run, change_of_corpus, summaries, verdict_in_words, verdicts_by_set
 from probing_core.runs import layout
 from probing_core.runs.store import Store
-from scripts import idea_pictures, notebook, transform_docs
+from scripts import idea_pictures, transform_docs
 
 ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS = "README.md", "docs/results.md"
-BEGIN, END = "<!-- generated: make docs -->", "<!-- end of generated part -->"
+NOTEBOOKS = [ROOT / "docs" / "how-to" / name for name in ("folder.ipynb", "scan-folder.ipynb")]
+TIMEOUT_S = 300
+"""For a cell of a notebook."""
+
+BEGIN = "<!-- generated: make docs -->"
 STYLES_MARK = "<!-- generated: make docs, what styles are called -->"
 CHANGE = "<!-- generated: make docs, from data/runs/demo -->"
 """Where the page of results says what a change of corpus costs: the demo run, under the reference run's probes."""
@@ -69,14 +79,26 @@ def main() -> None:
     (ROOT / RESULTS).write_text(results, encoding="utf-8")
     readme = (ROOT / README).read_text(encoding="utf-8")
     idea_pictures.main()
-    notebook.main()
+    for path in NOTEBOOKS:
+        path.write_text(json.dumps(executed(path), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (ROOT / README).write_text(put(readme, BEGIN, headline(run)), encoding="utf-8")
 
 
-def put(page: str, begin: str, text: str) -> str:
-    """``page`` with ``text`` between the mark ``begin`` and the next `END`."""
-    before, rest = page.split(begin)
-    return f"{before}{begin}\n\n{text}\n\n{END}{rest.split(END, 1)[1]}"
+def executed(path: Path) -> NotebookNode:
+    """Return the notebook with the outputs of all its cells, run in an empty folder.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell failed.
+    """
+    content = nbformat.read(path, as_version=4)
+    with tempfile.TemporaryDirectory() as folder:
+        NotebookClient(content, timeout=TIMEOUT_S, resources={"metadata": {"path": folder}}).execute()
+    content.metadata = {"kernelspec": content.metadata["kernelspec"], "language_info": {"name": "python"}}
+    for cell in content.cells:
+        cell.metadata = {}  # when and how long it ran
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    return content
 
 
 def headline(run: Store) -> str:

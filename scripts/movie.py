@@ -15,13 +15,12 @@ from typing import Any
 
 from PIL import Image
 
-from dashboard.components.tour import COOKIE
+from devtools.browser import browser, rest, served
 from probing_core.paths import reference_run
-from scripts.screenshots import drawn
-from tests.dashboard.browser import WAIT_MS, browser, served
+from scripts.screenshots import opened, without_tour
 
 ROOT = Path(__file__).resolve().parents[1]
-SIZE = {"width": 1280, "height": 800}
+WIDTH, HEIGHT = 1280, 800
 SHOWN = (960, 600)
 LIMIT_MB = 3
 
@@ -43,9 +42,9 @@ def scroll(page: Any) -> Iterator[None]:
     """The page, and then what is below."""
     yield
     for _ in range(2):
-        page.mouse.move(SIZE["width"] * 0.6, SIZE["height"] * 0.6)
-        page.mouse.wheel(0, SIZE["height"] * 0.55)
-        drawn(page)
+        page.mouse.move(WIDTH * 0.6, HEIGHT * 0.6)
+        page.mouse.wheel(0, HEIGHT * 0.55)
+        rest(page)
         yield
 
 
@@ -55,7 +54,7 @@ def strengths(page: Any) -> Iterator[None]:
     slider = page.get_by_role("slider", name=re.compile("^Strength")).first
     for key in ("Home", *["PageUp"] * 3, "End"):
         slider.press(key)
-        drawn(page)
+        rest(page)
         yield
 
 
@@ -77,38 +76,21 @@ def main() -> None:
     options = parser.parse_args()
     pictures, durations = [], []
     with served(["--run", str(options.run)]) as address, browser() as chromium:
-        context = chromium.new_context(viewport=SIZE, color_scheme="light")
-        context.add_cookies([{"name": COOKIE, "value": "closed", "url": address}])
+        context = without_tour(chromium, address, "light", WIDTH, HEIGHT)
         for shot in SHOTS:
-            page = opened(context, f"{address}/{shot.path}")
-            for _ in shot.act(page):
-                pictures.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize(SHOWN, Image.LANCZOS))
-                durations.append(round(1000 * shot.seconds))
-            page.close()
+            with opened(context, f"{address}/{shot.path}") as page:
+                for _ in shot.act(page):
+                    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+                    pictures.append(picture.resize(SHOWN, Image.Resampling.LANCZOS))
+                    durations.append(round(1000 * shot.seconds))
     for quality in (80, 65, 50, 35):
-        pictures[0].save(
-            options.out,
-            save_all=True,
-            append_images=pictures[1:],
-            duration=durations,
-            loop=0,
-            quality=quality,
-            method=6,
-        )
+        moving = {"save_all": True, "append_images": pictures[1:], "duration": durations, "loop": 0}
+        pictures[0].save(options.out, **moving, quality=quality, method=6)
         megabytes = options.out.stat().st_size / 10**6
         if megabytes < LIMIT_MB:
             print(f"{options.out}: {len(pictures)} pictures, {sum(durations) / 1000:.0f} s, {megabytes:.2f} MB")
             return
     raise SystemExit(f"error: {options.out} is over {LIMIT_MB} MB; show fewer pages.")
-
-
-def opened(context: Any, address: str) -> Any:
-    """The page at ``address``, drawn, without the tour."""
-    page = context.new_page()
-    page.goto(address)
-    page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
-    drawn(page)
-    return page
 
 
 if __name__ == "__main__":

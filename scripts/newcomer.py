@@ -21,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from devtools.browser import browser
 from probing_core.runs import layout
 from scripts.fresh import SERVED_S, Fresh, install
 from scripts.package import ROOT, build
@@ -104,8 +105,6 @@ def prepare(fresh: Fresh) -> None:
 
 def on_the_page(fresh: Fresh) -> None:
     """The demo in a browser: served, the first sentence, a picture dropped in, the demo run complete."""
-    from tests.dashboard.browser import browser
-
     began = time.monotonic()
     with ExitStack() as serving:
         with step("the demo answers", "probing demo"):

@@ -20,6 +20,7 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
+from devtools.browser import CHROMIUM, browser
 from probing_core.embedders import MODEL_SETS
 from probing_core.runs.layout import BESIDE, DETECTOR, DETECTOR_FILE, scored_views_path
 from probing_core.runs.progress import duration
@@ -112,8 +113,6 @@ def try_wheel(wheel: Path, folder: Path) -> None:
 
 def open_page(address: str) -> None:
     """Opens the first page in a browser, where there is one, and waits for its heading."""
-    from tests.dashboard.browser import CHROMIUM, browser
-
     if not CHROMIUM:
         print("no Chromium here: the first page was not opened in a browser")
         return

@@ -1,4 +1,4 @@
-"""How long visitors wait: ``python scripts/page_speed.py --run DIR [--tries 50]`` prints one JSON object.
+"""How long visitors wait: ``python -m scripts.page_speed --run DIR [--tries 50]`` prints one JSON object.
 
 Times are seconds in headless Chromium on this machine, as median and 95th percentile over the tries:
 
@@ -8,9 +8,6 @@ Times are seconds in headless Chromium on this machine, as median and 95th perce
 - ``control``: from the click on a choice until the page shows what follows from it; one of each page's in turn.
 - ``upload``: from handing a photograph to Try your images, all models of the run chosen and loaded, until every one of
   them has answered. The page has been open for two seconds: nobody finds a picture sooner.
-- ``first_drop``: from handing two photographs to Try your images as a new visitor finds it, two seconds after it opens,
-  until both are answered; others have been there before, so the models are loaded.
-- ``first_drop_unloaded``: the same by the first visitor of a fresh server.
 - ``selection``: from the end of a lasso on a map of 10,240 points (a made run) until its pictures are there.
 
 A page is there when its heading is and the script has ended; ``first_charts`` waits for charts, too, and a control
@@ -24,28 +21,24 @@ import itertools
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # the browser's helpers and the made run live with the tests
-
-from dashboard.data.map_points import COLORING_NAMES  # noqa: E402
-from dashboard.data.two_classes import ALL, TWO  # noqa: E402
-from dashboard.widgets.pickers import TASK_NAMES  # noqa: E402
-from probing_core.corpora import open_corpus  # noqa: E402
-from probing_core.images import encode_png  # noqa: E402
-from probing_core.results import Run, find_runs  # noqa: E402
-from tests.dashboard.browser import WAIT_MS, browser, served, settle  # noqa: E402
-from tests.dashboard.drawing import choose_tool, draw  # noqa: E402
-from tests.made_run import make_run  # noqa: E402
+from dashboard.data.map_points import COLORING_NAMES
+from dashboard.data.two_classes import ALL, TWO
+from dashboard.widgets.pickers import TASK_NAMES
+from devtools.browser import WAIT_MS, browser, served, settle
+from devtools.drawing import choose_tool, draw
+from devtools.made_run import make_run
+from devtools.waits import median_and_p95
+from probing_core.corpora import open_corpus
+from probing_core.images import encode_png
+from probing_core.results import Run, find_runs
 
 HEADINGS = {
     "Explore": "Explore",
@@ -115,13 +108,10 @@ def main() -> None:
 
 
 def _summary(times: list[tuple[str, float]]) -> dict[str, Any]:
-    seconds = sorted(s for _, s in times)
-    rank = max(0, -(-95 * len(seconds) // 100) - 1)  # the smallest time that 95 % of the tries do not exceed
     names = dict.fromkeys(name for name, _ in times)
     return {
-        "tries": len(seconds),
-        "median_s": round(statistics.median(seconds), 3),
-        "p95_s": round(seconds[rank], 3),
+        "tries": len(times),
+        **median_and_p95([s for _, s in times]),
         "medians": {n: round(statistics.median(s for name, s in times if name == n), 3) for n in names},
         "slowest": {n: round(max(s for name, s in times if name == n), 3) for n in names},
     }
@@ -223,39 +213,6 @@ def _uploads(arguments: list[str]) -> Iterator[tuple[str, float]]:
                 yield image_id, seconds
 
 
-def _first_drops(arguments: list[str], loaded: bool = True) -> Iterator[tuple[str, float]]:
-    photographs = open_corpus("photos")
-    ids = itertools.cycle(photographs.rows["image_id"])
-    with browser() as chromium, ExitStack() as servers:
-        address = servers.enter_context(served(arguments)) if loaded else ""
-        for i in itertools.count():
-            with ExitStack() as own:
-                page = chromium.new_page(viewport={"width": 1280, "height": 900})
-                own.callback(page.close)
-                page.goto(f"{address or own.enter_context(served(arguments))}/try")
-                page.get_by_role("heading", name=HEADINGS["Try your images"], level=1).wait_for(timeout=WAIT_MS)
-                settle(page)
-                page.wait_for_timeout(2000)
-                # Another border each time: the same picture would be remembered.
-                files = [
-                    {
-                        "name": f"mine{i}-{j}.png",
-                        "mimeType": "image/png",
-                        "buffer": encode_png(photographs.load(next(ids))[i % 100 :]),
-                    }
-                    for j in range(2)
-                ]
-                field = page.locator("input[type=file]").first
-
-                def there(page: Any = page, i: int = i) -> None:
-                    for j in range(2):
-                        page.get_by_text(f"mine{i}-{j}.png, ").wait_for(timeout=WAIT_MS)
-
-                seconds = _timed(lambda field=field, files=files: field.set_input_files(files), there)  # type: ignore[misc]
-                if i or not loaded:  # the first visitor of a server loads the models
-                    yield "two photographs", seconds
-
-
 def _selections(_: list[str]) -> Iterator[tuple[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(folder) / "large", views=20, repetitions=2)
@@ -282,8 +239,6 @@ KINDS: dict[str, Callable[[list[str]], Iterator[tuple[str, float]]]] = {
     "page_change": _page_changes,
     "control": _controls,
     "upload": _uploads,
-    "first_drop": _first_drops,
-    "first_drop_unloaded": partial(_first_drops, loaded=False),
     "selection": _selections,
 }
 

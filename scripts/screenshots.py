@@ -1,4 +1,4 @@
-"""Pictures of every page for the documentation: ``python scripts/screenshots.py [--run DIR] [--out docs/screenshots]``.
+"""Pictures of every page: ``python -m scripts.screenshots [--run DIR] [--out docs/screenshots]``.
 
 Serves the dashboard, opens every page in headless Chromium and writes one PNG each: by default of the reference run, in
 light, without the tour, as the documentation shows them. `--themes light,dark --width 390` takes those of a phone, too.
@@ -7,22 +7,16 @@ light, without the tour, as the documentation shows them. `--themes light,dark -
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dashboard.components.tour import COOKIE
+from devtools.browser import ADDRESSES, WAIT_MS, browser, rest, served
+from probing_core.paths import reference_run
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # the browser's helpers live with the tests
-
-from dashboard.components.tour import COOKIE  # noqa: E402
-from probing_core.paths import reference_run  # noqa: E402
-from tests.dashboard.browser import ADDRESSES, WAIT_MS, browser, served, settle  # noqa: E402
-
-DRAWN_MS = 2500
-DRAWN = """!document.querySelector('[data-testid=stSkeleton]') && [...document.querySelectorAll('.probing-plot')]
-  .filter((plot) => plot.getBoundingClientRect().top < innerHeight && plot.clientWidth)
-  .every((plot) => plot.querySelector('.main-svg'))
-  && [...document.querySelectorAll('.probing-map')].every((map) => map.dataset.points)"""
 
 
 def main() -> None:
@@ -36,25 +30,30 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     with served(["--run", str(options.run)]) as address, browser() as chromium:
         for theme in options.themes.split(","):
-            size = {"width": options.width, "height": options.height}
-            context = chromium.new_context(viewport=size, color_scheme=theme)
-            context.add_cookies([{"name": COOKIE, "value": "closed", "url": address}])
+            context = without_tour(chromium, address, theme, options.width, options.height)
             for name, path in ADDRESSES.items():
-                page = context.new_page()
-                page.goto(f"{address}/{path}")
-                page.get_by_role("heading", level=1).first.wait_for()
-                drawn(page)
-                file = options.out / f"{name}-{theme}.png"
-                page.screenshot(path=file)
-                print(file)
-                page.close()
+                with opened(context, f"{address}/{path}") as page:
+                    file = options.out / f"{name}-{theme}.png"
+                    page.screenshot(path=file)
+                    print(file)
 
 
-def drawn(page: Any) -> None:
-    """Waits until all charts and maps in sight are there."""
-    settle(page)
-    page.wait_for_timeout(DRAWN_MS)  # elements come in turns
-    page.wait_for_function(DRAWN, timeout=WAIT_MS)
+def without_tour(chromium: Any, address: str, theme: str, width: int, height: int) -> Any:
+    """Return a new context of the browser for a visitor of ``address`` who has closed the tour."""
+    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
+    context.add_cookies([{"name": COOKIE, "value": "closed", "url": address}])
+    return context
+
+
+@contextmanager
+def opened(context: Any, address: str) -> Iterator[Any]:
+    """Open the page at ``address``, with all that is in sight drawn, for as long as the context lasts."""
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
+    rest(page)
+    yield page
+    page.close()
 
 
 if __name__ == "__main__":

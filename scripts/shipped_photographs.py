@@ -21,13 +21,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from devtools.command import errors_in_a_line
 from probing_core.corpora.base import NOT_FOR_PROBES
 from probing_core.corpora.parquet import ParquetCorpus
 from probing_core.errors import BadCorpus
 from probing_core.paths import PHOTOGRAPHS, reference_run
 from probing_core.runs.atomic import write_atomically
 from probing_core.transforms.view import source_side
-from scripts._command import errors_in_a_line
 
 COLLECTION = "caltech101"
 """The value of the column ``source`` of Caltech-101 in the corpus, and the first part of its ids."""

@@ -1,4 +1,5 @@
-"""The pages of the site that are made when it is built (a hook of MkDocs): commands, measures, cards, notebooks.
+"""The pages of the site that are made when it is built, by mkdocs-gen-files: commands, measures, cards, notebooks, and
+what lies outside ``docs/``.
 
 Commands come from their own help, measures from the catalog, so that neither can be out of date.
 """
@@ -6,65 +7,46 @@ Commands come from their own help, measures from the catalog, so that neither ca
 from __future__ import annotations
 
 import argparse
-import base64
-import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from probing_core import cli
 from probing_core.measures import MEASURES
 
 ROOT = Path(__file__).resolve().parents[1]
-ZOO = ROOT / "data" / "zoo"
-NOTEBOOKS = tuple(sorted((ROOT / "docs" / "how-to").glob("*.ipynb")))
+DOCS, ZOO = ROOT / "docs", ROOT / "data" / "zoo"
 WIDTH = "100"
 """Columns of the help."""
 
-
-def on_files(files: Any, config: Any) -> Any:
-    """Adds the pages that are made here to those that lie in ``docs/``."""
-    from mkdocs.structure.files import File
-
-    for path, text in pages().items():
-        files.append(File.generated(config, path, content=text))
-    for path in NOTEBOOKS:
-        notebook = files.get_file_from_path(f"how-to/{path.name}")
-        if notebook is not None:
-            files.remove(notebook)  # its page stands for it
-    return files
-
-
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Links to files outside ``docs/`` lead to their pages."""
-    return link_to_pages(markdown)
-
-
-def link_to_pages(markdown: str) -> str:
-    markdown = re.sub(r"\]\(\.\./data/zoo\)", "](zoo/index.md)", markdown)
-    markdown = re.sub(r"\]\(\.\./data/zoo/", "](zoo/", markdown)
-    return re.sub(r"\]\(([\w./-]+)\.ipynb\)", r"](\1.md)", markdown)
+SHOWN = {
+    "NbConvertBase": {"display_data_priority": ["image/png", "text/plain"]},
+    "ExtractOutputPreprocessor": {"extract_output_types": {"image/png"}},
+}
+"""Of the outputs of a notebook."""
 
 
 def pages() -> dict[str, str]:
-    """Path within the site -> Markdown."""
+    """Return path within the site -> Markdown."""
     made = {
         "reference/commands.md": commands(),
         "reference/measures.md": measures(),
         "zoo/index.md": cards(),
-        "contributing.md": (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("](docs/", "]("),
-        "changelog.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
     }
-    for path in NOTEBOOKS:
-        made[f"how-to/{path.stem}.md"] = notebook(json.loads(path.read_text(encoding="utf-8")))
-    for card in ZOO.glob("*.md"):
-        made[f"zoo/{card.name}"] = card.read_text(encoding="utf-8")
-    return made
+    made |= {f"{name.lower()}.md": (ROOT / f"{name}.md").read_text("utf-8") for name in ("CONTRIBUTING", "CHANGELOG")}
+    made |= {f"zoo/{card.name}": card.read_text("utf-8") for card in ZOO.glob("*.md")}
+    made |= {page.relative_to(DOCS).as_posix(): page.read_text("utf-8") for page in DOCS.rglob("*.md")}
+    return {path: link_to_pages(text) for path, text in made.items()}
+
+
+def link_to_pages(markdown: str) -> str:
+    """Return ``markdown`` with the links that lead elsewhere in the repository leading to pages of the site."""
+    markdown = markdown.replace("](docs/", "](").replace("](../data/zoo)", "](zoo/index.md)")
+    return re.sub(r"\]\(([\w./-]+)\.ipynb\)", r"](\1.md)", markdown.replace("](../data/zoo/", "](zoo/"))
 
 
 def commands() -> str:
-    """Every command with its own help."""
+    """Return every command with its own help."""
     before = os.environ.get("COLUMNS"), os.environ.get("NO_COLOR")
     os.environ |= {"COLUMNS": WIDTH, "NO_COLOR": "1"}
     try:
@@ -84,7 +66,7 @@ def commands() -> str:
 
 
 def measures() -> str:
-    """Every measure of the catalog: unit, bounds, direction, definition, formula, source."""
+    """Return every measure of the catalog: unit, bounds, direction, definition, formula, source."""
     better = {True: "higher", False: "lower", None: "neither"}
     sections = [
         "# Measures",
@@ -104,7 +86,7 @@ def measures() -> str:
 
 
 def cards() -> str:
-    """The list of the zoo's cards."""
+    """Return the list of the zoo's cards."""
     rows = []
     for card in sorted(ZOO.glob("*.md")):
         title, _, what, *_ = card.read_text(encoding="utf-8").split("\n")
@@ -117,21 +99,31 @@ def cards() -> str:
     return "\n".join([intro, "", "| encoder | objective |", "| --- | --- |", *rows])
 
 
-def notebook(content: dict[str, Any]) -> str:
-    """A notebook as Markdown, with the outputs that are saved in it."""
-    blocks = []
-    for cell in content["cells"]:
-        source = "".join(cell["source"])
-        blocks.append(f"```python\n{source}\n```" if cell["cell_type"] == "code" else source)
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if "image/png" in data:
-                blocks.append(f"![Output of the cell above](data:image/png;base64,{_base64(data['image/png'])})")
-            elif text := "".join(output.get("text", data.get("text/plain", ""))).rstrip():
-                blocks.append(f"```text\n{text}\n```")
-    return "\n\n".join(blocks)
+def notebook(path: Path) -> tuple[str, dict[str, bytes]]:
+    """Return a notebook as Markdown with the outputs that are saved in it, and their pictures by name."""
+    from nbconvert import MarkdownExporter
+    from traitlets.config import Config
+
+    text, resources = MarkdownExporter(config=Config(SHOWN)).from_filename(
+        str(path), resources={"unique_key": path.stem}
+    )
+    return text, resources["outputs"]
 
 
-def _base64(text: str | list[str]) -> str:
-    png = base64.b64decode("".join(text))
-    return base64.b64encode(png).decode()
+def write() -> None:
+    """Put the pages, notebooks among them, into the site that is being built."""
+    import mkdocs_gen_files
+
+    for path, text in pages().items():
+        with mkdocs_gen_files.open(path, "w", encoding="utf-8") as page:
+            page.write(text)
+    for source in DOCS.rglob("*.ipynb"):
+        at = source.relative_to(DOCS)
+        text, pictures = notebook(source)
+        for name, content in {at.with_suffix(".md").name: text.encode(), **pictures}.items():
+            with mkdocs_gen_files.open(at.with_name(name).as_posix(), "wb") as file:
+                file.write(content)
+
+
+if __name__ == "<run_path>":  # mkdocs-gen-files runs this file while the site is built
+    write()

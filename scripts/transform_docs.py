@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from devtools.pages import put
 from probing_core.corpora import open_corpus
 from probing_core.measures.notation import in_percent
 from probing_core.transforms import Image, Transform, bank, cut_pair, far_style, generator, prepare_source
@@ -21,18 +22,12 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "transforms.md"
 EVERY = 5
 """Every fifth packaged image: four of each of ten photographs."""
 
-BEGIN, END = "<!-- generated: python -m scripts.transform_docs -->", "<!-- end of generated part -->"
+BEGIN = "<!-- generated: python -m scripts.transform_docs -->"
 
 
 def main() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    PAGE.write_text(before + generated() + rest.split(END)[1], encoding="utf-8")
-
-
-def generated() -> str:
-    """The generated part of the page, its marks included."""
-    return f"{BEGIN}\n\n{_table(bank())}\n\n### Far-unseen style tier\n\n{_table(far_style())}\n\n{END}"
+    tables = f"{_table(bank())}\n\n### Far-unseen style tier\n\n{_table(far_style())}"
+    PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, tables), encoding="utf-8")
 
 
 def _table(transforms: tuple[Transform, ...]) -> str:

@@ -120,8 +120,8 @@ def two_threads() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tab(tmp_path_factory) -> Iterator[Any]:
-    """A headless browser's tab (see `tests.dashboard.browser.Tab`), one for all tests of this process."""
-    from tests.dashboard.browser import Tab, window
+    """A headless browser's tab (see `devtools.browser.Tab`), one for all tests of this process."""
+    from devtools.browser import Tab, window
 
     with window(tmp_path_factory.mktemp("profile")) as context:
         yield Tab(context)
@@ -213,8 +213,8 @@ def few_run(tmp_path_factory, few_scenes) -> tuple[Path, Options]:
 
 @pytest.fixture(scope="session")
 def repeated_run(tmp_path_factory) -> Path:
-    """The made run (see `tests.made_run`) with three repetitions."""
-    from tests.made_run import make_run
+    """The made run (see `devtools.made_run`) with three repetitions."""
+    from devtools.made_run import make_run
 
     return make_run(tmp_path_factory.mktemp("repeated") / "run", repetitions=3)
 

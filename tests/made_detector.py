@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from devtools.made_run import KEY
 from probing_core.corpora import open_corpus
 from probing_core.pipeline.verdicts.scoring import AS_IT_IS, TURNED_GRAY
 from probing_core.prediction.detecting import detect
@@ -26,7 +27,6 @@ from probing_core.runs.store import Store
 from probing_core.transforms import bank
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import Image, generator
-from tests.made_run import KEY
 
 VIEW = 128
 LEARNED, CHOSEN, CALIBRATED, DRAWS = 30, 10, 40, 3

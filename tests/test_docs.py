@@ -28,7 +28,7 @@ from probing_core.corpora import open_corpus
 from probing_core.embedders import parse
 from probing_core.measures import MEASURES
 from probing_core.paths import PHOTOGRAPHS_LICENSE
-from scripts import docs, notebook, shipped_photographs, site_pages
+from scripts import docs, shipped_photographs, site_pages
 from tests.conftest import scene
 from tests.transforms.test_third_party import EXAMPLE
 
@@ -113,17 +113,52 @@ def test_the_code_of_a_page_runs(page, folder, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("path", "shown"),
-    [(notebook.NOTEBOOK, ("zoo/mae", "image/png")), (notebook.SCAN_NOTEBOOK, ("verdict", "untouched", "sepia"))],
+    list(zip(docs.NOTEBOOKS, [("zoo/mae", "image/png"), ("verdict", "untouched", "sepia")], strict=True)),
     ids=lambda value: getattr(value, "stem", ""),
 )
 def test_the_notebooks_run_and_show_what_they_give(path, shown):
     saved = json.loads(path.read_text(encoding="utf-8"))
-    ran = notebook.executed(path)
+    ran = docs.executed(path)
     assert [len(cell.get("outputs", [])) for cell in ran["cells"]] == [
         len(cell.get("outputs", [])) for cell in saved["cells"]
     ]
     text = "".join(str(output) for cell in ran["cells"] for output in cell.get("outputs", []))
     assert all(words in text for words in shown)
+
+
+def test_a_notebook_is_a_page_with_its_outputs():
+    text, pictures = site_pages.notebook(docs.NOTEBOOKS[0])
+    assert text.startswith("# From a folder of pictures")
+    assert "```python\n" in text
+    (name,) = pictures
+    assert f"]({name})" in text
+    assert pictures[name].startswith(b"\x89PNG")
+
+
+OF_THE_PROJECT = re.compile(
+    r"python -m ((?:evidence|scripts|benchmarks)\.[a-z_]+)([^`\n]*)|uv run ([\w./]+\.py)([^`\n]*)"
+)
+"""Commands for whoever works on the project: a module or a file, and its arguments."""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_of_the_project_exist(page):
+    for module, of_module, file, of_file in OF_THE_PROJECT.findall((ROOT / page).read_text(encoding="utf-8")):
+        path = ROOT / (file or f"{module.replace('.', '/')}.py")
+        source = path.read_text(encoding="utf-8")
+        for option in re.findall(r"--[a-z-]+", of_module + of_file):
+            assert f'"{option}"' in source, f"{page}: {path.name} has no {option}"
+
+
+def test_every_measuring_module_has_its_command_in_the_documentation():
+    text = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
+    named = {found[0] for found in OF_THE_PROJECT.findall(text)}
+    runnable = {
+        f"evidence.{path.stem}"
+        for path in (ROOT / "evidence").glob("*.py")
+        if "argparse" in (source := path.read_text(encoding="utf-8")) or "sys.argv[1:]" in source
+    }
+    assert runnable - {"evidence.foreign_pictures"} <= named  # the one that others start
 
 
 def test_every_command_is_documented():

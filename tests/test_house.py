@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("probing_core", "dashboard")
-CODE = (*PACKAGES, "scripts", "benchmarks")
+CODE = (*PACKAGES, "devtools", "scripts", "evidence", "benchmarks")
 
 MOST_ENTRIES = 20
 MOST_LINES = 600

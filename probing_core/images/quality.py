@@ -1,7 +1,7 @@
 """What degrades a picture before anything is done to it, judged by its pixels alone.
 
 A flaw is noted where about one color photograph in a hundred has as much of it (1,500 of Caltech-101 and PACS); those
-with a border really had one. ``python -m scripts.flaws CORPUS`` measures this on another corpus, and on the transforms
+with a border really had one. ``python -m evidence.flaws CORPUS`` measures this on another corpus, and on the transforms
 of the bank.
 """
 

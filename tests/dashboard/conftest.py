@@ -11,10 +11,10 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from devtools.browser import served
+from devtools.made_run import make_run, ship
 from probing_core.paths import data_dir
-from tests.dashboard.browser import served
 from tests.made_detector import with_detector
-from tests.made_run import make_run, ship
 
 REFERENCE = data_dir() / "reference"
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"

@@ -17,10 +17,10 @@ from websockets.exceptions import ConnectionClosed
 
 from dashboard.middleware import A_VISITOR
 from dashboard.widgets.upload import MEGABYTES
+from devtools.visitor import Answer, Visitor, dropped, multipart, request, upload, visiting, xsrf
 from probing_core.images import encode_png
 from tests.conftest import scene
 from tests.dashboard.attempts import attempt
-from tests.dashboard.visitor import Answer, Visitor, dropped, multipart, request, upload, visiting, xsrf
 
 pytestmark = pytest.mark.slow
 

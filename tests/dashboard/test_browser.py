@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from devtools.browser import IN_BROWSER, settle
+from devtools.drawing import listened
+from devtools.made_run import MODELS
 from probing_core.images import encode_png
 from probing_core.results import Run, tell_apart
-from tests.dashboard.browser import IN_BROWSER, settle
-from tests.dashboard.drawing import listened
-from tests.made_run import MODELS
 
 pytestmark = IN_BROWSER
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from devtools.browser import IN_BROWSER, rest, served
 from tests.dashboard.accessibility import violations_of
-from tests.dashboard.browser import IN_BROWSER, rest, served
 
 pytestmark = IN_BROWSER
 

@@ -9,10 +9,10 @@ from io import StringIO
 import pandas as pd
 import pytest
 
+from devtools.browser import IN_BROWSER, WAIT_MS, settle
 from probing_core.images import encode_png, read_image
 from probing_core.paths import runs_dir
 from tests.conftest import scene
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, settle
 
 pytestmark = IN_BROWSER
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from dashboard.data.point_cloud import point_cloud
+from devtools.browser import IN_BROWSER, complaints_of, rest, settle
+from devtools.drawing import draw_on_points, lasso
+from devtools.made_run import make_run
 from probing_core.results import Run
 from tests.dashboard.accessibility import violations_of
-from tests.dashboard.browser import IN_BROWSER, complaints_of, rest, settle
-from tests.dashboard.drawing import draw_on_points, lasso
-from tests.made_run import make_run
 
 pytestmark = IN_BROWSER
 SAMPLES = "10,240"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.dashboard.browser import IN_BROWSER, WAIT_MS, complaints_of, rest
+from devtools.browser import IN_BROWSER, WAIT_MS, complaints_of, rest
 
 pytestmark = IN_BROWSER
 

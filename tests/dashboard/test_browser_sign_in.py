@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 import oidc_provider_mock
 import pytest
 
+from devtools.browser import IN_BROWSER, Tab, rest, served, settle
 from tests.dashboard.accessibility import violations_of
 from tests.dashboard.attempts import attempt
-from tests.dashboard.browser import IN_BROWSER, Tab, rest, served, settle
 
 pytestmark = IN_BROWSER
 

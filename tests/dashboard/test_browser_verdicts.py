@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 from dashboard.views.scan import scans_dir
+from devtools.browser import IN_BROWSER, rest, settle
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
 from probing_core.transforms import resolve
-from tests.dashboard.browser import IN_BROWSER, rest, settle
 
 pytestmark = IN_BROWSER
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
+from devtools.made_run import MODELS, make_run
 from probing_core.errors import UnknownName
 from probing_core.pipeline import maps
 from probing_core.pipeline.maps import nearest_neighbors, place_others, project, umap_points
@@ -13,7 +14,6 @@ from probing_core.runs.model_samples import whole_images
 from probing_core.runs.progress import SILENT
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
-from tests.made_run import MODELS, make_run
 
 
 @pytest.fixture(scope="module")

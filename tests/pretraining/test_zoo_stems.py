@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from evidence import zoo_encoder
+from evidence.zoo_stems import CANDIDATES, VisibleBatchNorm, estimate_statistics
 from probing_core.embedders.zoo.vit import normalize
 from probing_core.pretraining import fine_gate
 from probing_core.pretraining.masked import encode_visible, random_masks
 from probing_core.pretraining.pictures import gather
 from probing_core.runs.progress import SILENT
-from scripts import zoo_encoder
-from scripts.zoo_stems import CANDIDATES, VisibleBatchNorm, estimate_statistics
 
 
 def generator(seed: int = 0) -> torch.Generator:

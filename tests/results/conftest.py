@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.made_run import make_run
+from devtools.made_run import make_run
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from dashboard.components import plot
+from devtools.browser import IN_BROWSER, settle
+from devtools.drawing import choose_tool, draw
 from probing_core.images import read_image
-from tests.dashboard.browser import IN_BROWSER, settle
-from tests.dashboard.drawing import choose_tool, draw
 from tests.dashboard.serving import answer
 
 

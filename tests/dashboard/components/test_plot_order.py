@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dashboard.browser import IN_BROWSER, settle
+from devtools.browser import IN_BROWSER, settle
 
 pytestmark = IN_BROWSER
 

@@ -12,6 +12,8 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from devtools.browser import CHROMIUM, WAIT_MS
+from devtools.made_run import make_run
 from probing_core.errors import BadConfig, BadRun
 from probing_core.results import Run, leaderboard
 from probing_core.results.finding import finding
@@ -19,8 +21,6 @@ from probing_core.results.report import write_report
 from probing_core.results.report.page import MOST_ROWS, Chart, More, Section, Table, Text, render
 from probing_core.results.report.sections import sections
 from probing_core.runs.store import Store
-from tests.dashboard.browser import CHROMIUM, WAIT_MS
-from tests.made_run import make_run
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,163 @@
+"""A small made run: the schema of docs/run-format.md with invented predictions over the packaged photographs,
+scored by the project's own evaluation.
+
+It lets the read side and the dashboard be tested in seconds, without embedding anything. Pictures are real: they are
+made again from the corpus, as in any run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from probing_core.corpora import open_corpus
+from probing_core.pipeline.evaluate import evaluate
+from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.runs import layout
+from probing_core.runs.image_selection import choose_images
+from probing_core.runs.progress import SILENT
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import load_transforms, plan_samples
+from probing_core.runs.store import Store
+from probing_core.runs.tasks import make_task, task_names
+from probing_core.transforms import bank
+
+MODELS = {
+    # name: (family, objective, dimension, skill between 0 and 1)
+    "zoo/mae": ("ViT", "MAE", 192, 0.75),
+    "timm:tf_efficientnet_lite0": ("EfficientNet", "supervised", 1280, 0.74),
+    "baseline/handcrafted": ("baseline", "none", 64, 0.6),
+    "baseline/pixels": ("baseline", "none", 768, 0.2),
+}
+PHOTOGRAPHS = 8
+VIEWS = 2
+LIVE = ("baseline/pixels",)
+"""Models with a deployment probe (of random weights), so that live predictions can be tested without a network."""
+
+KEY = "made"
+
+
+def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int = VIEWS, repetitions: int = 1) -> Path:
+    """Writes the run into ``root`` and returns it: 256 samples a view and repetition."""
+    corpus = open_corpus(corpus_name)
+    recipe = Recipe(
+        corpus=corpus_name,
+        fingerprint=corpus.fingerprint,
+        transforms=tuple(t.name for t in bank()),
+        models=tuple(MODELS),
+        limit=PHOTOGRAPHS * views,
+        seed=seed,
+        repetitions=repetitions,
+    )
+    store = Store(root)
+    store.write_toml(layout.RECIPE, recipe.to_toml(), KEY)
+    images = choose_images(recipe, corpus, lambda done, total: None)
+    store.write_table(layout.IMAGES, images, KEY)
+    samples = complete(plan_samples(recipe, images), seed)
+    store.write_table(layout.SAMPLES, samples, KEY)
+    for position, (name, (family, objective, dim, skill)) in enumerate(MODELS.items()):
+        entry = {
+            "name": name,
+            "request": name,
+            "position": 0,
+            "family": family,
+            "objective": objective,
+            "dim": dim,
+            "license": "MIT",
+            "weights": "invented for the tests",
+            "text": False,
+            "recipe": {"pooling": "mean", "precision": "float32"},
+        }
+        store.write_toml(layout.model_path(name), entry, KEY)
+        rng = np.random.default_rng([seed, position])
+        for task in task_names(load_transforms(recipe)):
+            predictions = _predict(samples, recipe, task, skill, rng)
+            store.write_table(layout.predictions_path(name, task), predictions, KEY)
+            store.write_table(layout.fits_path(name, task), _fits(name, task), KEY)
+        store.write_table(layout.map_path(name), map_of(samples, rng), KEY)
+        if name in LIVE:
+            store.write_bytes(
+                layout.probe_path(name, layout.DEPLOYMENT), _probe(recipe.transforms, dim, rng).to_bytes(), KEY
+            )
+            embeddings = rng.normal(0.5, 0.3, (len(samples), dim)).astype(np.float32)
+            store.write_arrays(layout.embeddings_path(name, 0), {"embeddings": embeddings}, KEY)
+    evaluate(store, recipe, SILENT)
+    return root
+
+
+def ship(whole: Path, root: Path) -> Path:
+    """Writes into ``root`` what is shipped of the run ``whole``: no embeddings, and of a corpus that is not here."""
+    store, source = Store(root), Store(whole)
+    for name in source.names():
+        if not layout.is_embeddings_path(name):
+            store.adopt(name, source, KEY)
+    store.write_toml(
+        layout.RECIPE, source.read_toml(layout.RECIPE) | {"corpus": "parquet:photos-elsewhere.parquet"}, KEY
+    )
+    return root
+
+
+def complete(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """``samples`` with invented columns of what is measured on pictures."""
+    rng = np.random.default_rng(seed)
+    n, identity = len(samples), (samples["transform"] == "identity").to_numpy()
+    ssim = np.where(identity, 1.0, rng.uniform(0.3, 1.0, n))
+    return samples.assign(
+        strength=np.where(identity, np.nan, rng.uniform(0.1, 1.0, n)).astype(np.float32),
+        ssim=ssim.astype(np.float32),
+        difference=np.where(identity, 0.0, rng.uniform(1, 60, n)).astype(np.float32),
+        distance=np.where(identity, 0.0, rng.uniform(0.1, 1.0, n)).astype(np.float32),
+        visible=~identity & (ssim < 0.99),
+    )
+
+
+def _predict(
+    samples: pd.DataFrame, recipe: Recipe, task_name: str, skill: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Right with the probability ``skill`` (less where unseen); else a neighbor in the list of classes."""
+    task = make_task(task_name, samples, load_transforms(recipe))
+    rows = np.flatnonzero(task.takes_part)
+    truth, seen = task.truth[rows], task.seen[rows]
+    right = rng.random(len(rows)) < np.where(seen, skill, skill * 0.6)
+    predicted = np.where(right, truth, (truth + rng.choice([-1, 1, 2], len(rows))) % len(task.classes))
+    p = rng.uniform(0.4, 0.99, len(rows)).astype(np.float32)
+    classes = np.array(task.classes)
+    return pd.DataFrame(
+        {
+            "sample": rows.astype(np.int32),
+            "truth": classes[truth],
+            "predicted": classes[predicted],
+            "p_truth": np.where(right, p, 0.9 * (1 - p)).astype(np.float32),
+            "p_predicted": p,
+            "seen": seen,
+        }
+    )
+
+
+def map_of(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """An invented map: a cluster for each transformation."""
+    names = sorted(samples["transform"].unique())
+    centers = rng.normal(0, 6, (len(names), 2))
+    points = centers[pd.Categorical(samples["transform"], names).codes] + rng.normal(0, 0.8, (len(samples), 2))
+    return pd.DataFrame({"sample": samples["sample"], "x": points[:, 0], "y": points[:, 1]}).astype(
+        {"x": np.float32, "y": np.float32}
+    )
+
+
+def _fits(model: str, task: str) -> pd.DataFrame:
+    fits = {"model": model, "task": task, "fold": ["chelsea", "coffee"], "penalty": 0.01, "at_edge": [False, True]}
+    return pd.DataFrame(fits | {"converged": True, "iterations": 40, "validation_loss": 1.2})
+
+
+def _probe(classes: tuple[str, ...], dim: int, rng: np.random.Generator) -> LinearProbe:
+    """A probe that answers at random, and always the same."""
+    return LinearProbe(
+        classes=classes,
+        weight=rng.normal(0, 0.1, (len(classes), dim)).astype(np.float32),
+        bias=np.zeros(len(classes), np.float32),
+        mean=np.full(dim, 0.5, np.float32),
+        scale=np.full(dim, 0.3, np.float32),
+        facts=FitFacts(0.01, False, True, 40, 1.2),
+    )
