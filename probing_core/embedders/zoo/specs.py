@@ -3,8 +3,8 @@
 Weights lie in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md`` beside each. A training's own
 ``encoder.safetensors`` has the same form: ``zoo/mae@weights=PATH`` embeds with it. The facts in a file name its
 architecture. ``data/zoo/seeds`` holds further trainings, ``zoo/mae@seed=1``, alike in everything but the seed of
-weights, order and views; they are in the repository and not in the package. ``data/zoo/next`` holds encoders that are published
-and not yet listed.
+weights, order and views; they are in the repository and not in the package. ``data/zoo/next`` holds encoders that are
+published and not yet listed.
 """
 
 from __future__ import annotations
