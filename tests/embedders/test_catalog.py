@@ -11,6 +11,7 @@ from probing_core.embedders import CATALOG, bundled, find_spec, hub, list_specs,
 from probing_core.embedders.providers.handcrafted import FEATURES, statistics
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 from tests.embedders.made import pictures
+from tests.embedders.published import put_snapshot
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +94,7 @@ def test_a_silent_network_is_given_up_in_time(monkeypatch):
         raise TimeoutError
 
     monkeypatch.setattr("urllib.request.urlopen", silent)
-    monkeypatch.setattr(hub, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(hub, "TIMEOUT_S", 0.2)
     with pytest.raises(ModelUnavailable, match="did not answer"):
         load_embedder("hf:nobody/nothing")
 
@@ -106,9 +107,8 @@ def test_offline_is_obeyed_at_once(monkeypatch):
 
 
 def test_weights_on_disk_need_no_network(monkeypatch, tmp_path):
-    snapshot = tmp_path / "models--timm--vit_base_patch16_224.mae" / "snapshots" / "abc"
-    snapshot.mkdir(parents=True)
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    snapshot = put_snapshot(tmp_path, "timm/vit_base_patch16_224.mae")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert not CATALOG.get("timm:vit_base_patch16_224.mae").check().available
     (snapshot / "model.safetensors").write_bytes(b"broken")
     assert CATALOG.get("timm:vit_base_patch16_224.mae").check().available

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.errors import BadConfig, BadRun, one_line
-from probing_core.network import PATIENCE_S
+from probing_core.online import TIMEOUT_S
 from probing_core.pipeline.setup import open_same_corpus
 from probing_core.pipeline.worker import MEMORY_SHARE, Task, Worker, Written
 from probing_core.runs.layout import IMAGES
@@ -145,7 +145,7 @@ def _connect(ray: Any, address: str | None) -> None:
             asked = {"address": address}
             if ":" in address:  # Ray itself takes a minute to give up
                 host, _, port = address.rpartition(":")
-                socket.create_connection((host, int(port)), PATIENCE_S).close()
+                socket.create_connection((host, int(port)), TIMEOUT_S).close()
         on_termination = signal.getsignal(signal.SIGTERM)
         ray.init(logging_level="error", log_to_driver=False, **asked)
         if threading.current_thread() is threading.main_thread():
