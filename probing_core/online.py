@@ -1,4 +1,4 @@
-"""Whether a server on the internet answers, within seconds: libraries that download try for up to a minute before they give up."""
+"""Whether a server on the internet answers, within seconds: libraries that download try for up to a minute."""
 
 from __future__ import annotations
 

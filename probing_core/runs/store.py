@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from probing_core.errors import BadRun, DamagedFile, RunBusy, one_line
 from probing_core.runs.atomic import write_atomically, written_atomically
@@ -234,26 +235,26 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the run for writing; a second writer is refused in one sentence."""
+        """Hold the run for writing; a killed process holds it no longer.
+
+        Raises:
+            RunBusy: another process, or another store of this one, holds it.
+            BadRun: the run's folder cannot be written to.
+        """
+        lock = FileLock(self.path(LOCK), timeout=0, thread_local=False)
         try:
             self.path(LOG).mkdir(parents=True, exist_ok=True)
-            lock = self.path(LOCK).open("w")
+            held = lock.acquire()
+        except Timeout as error:
+            raise RunBusy(
+                f"Another process is writing to the run '{self.root}'; wait until it ends, or stop it first."
+            ) from error
         except OSError as error:
             raise BadRun(
                 f"Nothing can be written to '{self.root}' ({error.strerror or one_line(error)}); "
                 f"make it writable, or choose another folder."
             ) from error
-        with lock as handle:
-            try:
-                import fcntl
-
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except ImportError:  # Windows has no flock; there, two writers are the user's to avoid
-                pass
-            except OSError as error:
-                raise RunBusy(
-                    f"Another process is writing to the run '{self.root}'; wait until it ends, or stop it first."
-                ) from error
+        with held:
             self._manifest.read()
             self.fold()  # what a killed process had entered
             self.clean()

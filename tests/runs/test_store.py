@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.errors import BadRun
+from probing_core.errors import BadRun, RunBusy
 from probing_core.runs import encoding, layout
 from probing_core.runs.layout import slug
 from probing_core.runs.manifest import Manifest
@@ -192,6 +192,30 @@ def test_a_second_writer_is_refused_while_the_first_works(store):
     assert told.startswith("RunBusy Another process is writing")
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert told == "entered\n"
+
+
+def test_a_killed_writer_holds_the_run_no_longer(store):
+    script = f"""
+        from probing_core.runs.store import Store
+        with Store({str(store.root)!r}).locked():
+            print("entered", flush=True)
+            input()
+        """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "entered\n"
+        with pytest.raises(RunBusy, match="Another process is writing"), store.locked():
+            pass
+        writer.kill()
+    with store.locked():
+        store.write_bytes("x", b"1", "k")
+
+
+def test_a_second_writer_of_one_process_is_refused_and_the_first_lets_go(store):
+    with store.locked(), pytest.raises(RunBusy), Store(store.root).locked():
+        pass
+    with Store(store.root).locked(), pytest.raises(RunBusy), store.locked():
+        pass
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema": 1}'])
