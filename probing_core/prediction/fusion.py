@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probing_core.probes import array_file
+from probing_core import array_file
 from probing_core.probes.base import softmax
 from probing_core.transforms.base import ERASED_BY_REDUCTION
 

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from probing_core import array_file
 from probing_core.errors import BadArray
-from probing_core.probes import array_file
 
 
 @dataclass(frozen=True)

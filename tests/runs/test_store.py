@@ -96,6 +96,20 @@ def test_tables_that_are_joined_are_the_table_of_their_rows(store, monkeypatch, 
     assert (store.checksum("joined.parquet") == store.checksum("whole.parquet")) == (rows != 1000)
 
 
+def test_arrays_that_are_joined_are_what_the_library_writes_of_all_rows(store):
+    rng = np.random.default_rng(0)
+    whole = {"b": rng.normal(size=(9, 5)).astype(np.float16), "a": rng.normal(size=(9, 3)).astype(np.float32)}
+    cuts = [0, 4, 5, 9]
+    parts = [f"units/{i}.safetensors" for i in range(len(cuts) - 1)]
+    for name, start, stop in zip(parts, cuts, cuts[1:], strict=False):
+        store.write_arrays(name, {array: rows[start:stop] for array, rows in whole.items()}, "k")
+    store.join_arrays("joined.safetensors", parts, "k")
+    read = store.read_arrays("joined.safetensors")
+    assert {name: rows.tolist() for name, rows in read.items()} == {n: rows.tolist() for n, rows in whole.items()}
+    assert store.map_array("joined.safetensors", "a").tolist() == whole["a"].tolist()
+    assert store.damage() == []
+
+
 def test_the_same_content_gives_the_same_bytes(tmp_path):
     stores = [Store(tmp_path / name) for name in "ab"]
     for s in stores:

@@ -196,15 +196,15 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
         pass
 
     written = []
-    plain = Store.write_bytes
+    plain = Store.enter
 
-    def dying(self, name, content, key):
-        plain(self, name, content, key)
-        written.append(name)
+    def dying(self, files):
+        plain(self, files)
+        written.extend(name for name, _ in files)
         if len(written) % 3 == 0:
             raise Killed
 
-    monkeypatch.setattr(Store, "write_bytes", dying)
+    monkeypatch.setattr(Store, "enter", dying)
     for _ in range(40):
         try:
             run(copy.root, options, ("train",))
@@ -222,14 +222,15 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     monkeypatch.setattr("probing_core.prediction.detector.WIDTH", 32)
     assert not is_complete(copy, read_recipe(copy))
     written = []
-    plain = Store.write_bytes
+    plain = Store.enter
 
-    def watched(self, name, content, key):
-        assert not (name == DETECTOR_FILE and self.has(scored_views_path(DETECTOR))), "scores of another detector"
-        plain(self, name, content, key)
-        written.append(name)
+    def watched(self, files):
+        names = [name for name, _ in files]
+        assert not (DETECTOR_FILE in names and self.has(scored_views_path(DETECTOR))), "scores of another detector"
+        plain(self, files)
+        written.extend(names)
 
-    monkeypatch.setattr(Store, "write_bytes", watched)
+    monkeypatch.setattr(Store, "enter", watched)
     run(copy.root, options, ("train",))
     assert DETECTOR_FILE in written
     after = Store(copy.root)
