@@ -15,7 +15,6 @@ from typing import IO, Any
 
 import numpy as np
 import pandas as pd
-import psutil
 
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import find_spec, load_embedder
@@ -26,15 +25,13 @@ from probing_core.embedders.network.shared import SharedPictures
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline.batches import Arrays, plan_batches
 from probing_core.prediction.tile_samples import make_crops
+from probing_core.runs import memory
 from probing_core.runs.encoding import write_arrays, write_tables
 from probing_core.runs.layout import CROPS, crops_path
 from probing_core.runs.manifest import Entry
 from probing_core.runs.models import require_joined
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store, note_event, without_none, write_file
-
-MEMORY_SHARE = 0.6
-"""Models are loaded side by side until a process takes this share of the machine's memory."""
 
 Written = list[tuple[str, Entry]]
 """Files that were written, to be entered."""
@@ -78,7 +75,7 @@ class Worker:
         device: str,
         precision: str,
         makers: int,
-        memory_share: float = MEMORY_SHARE,
+        memory_share: float = memory.MODELS,
     ) -> None:
         self.root, self._recipe, self._corpus, self._images = root, recipe, corpus, images
         self._device, self._precision, self._memory_share = device, precision, memory_share
@@ -90,7 +87,7 @@ class Worker:
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
         """What ``model.toml`` holds of a model, for each layer; None where memory does not hold it beside others."""
-        if self._models and psutil.Process().memory_info().rss > psutil.virtual_memory().total * self._memory_share:
+        if self._models and memory.is_taken(self._memory_share):
             return None
         embedder = load_if_it_fits(request, self._device, self._precision)
         if embedder is None:

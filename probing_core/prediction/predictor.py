@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
@@ -27,7 +26,7 @@ from probing_core.prediction.score import has_no_color
 from probing_core.prediction.tiles import PictureCrops, cut
 from probing_core.prediction.verdicts import Judge, Verdict
 from probing_core.probes.base import LinearProbe
-from probing_core.runs import layout
+from probing_core.runs import layout, memory
 from probing_core.runs.layout import (
     DEPLOYMENT,
     DETECTOR,
@@ -42,9 +41,6 @@ from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store, without_none
 from probing_core.transforms import resolve
 from probing_core.transforms.base import Image
-
-MEMORY_SHARE = 0.5
-"""Loaded models are closed, the least recently used first, above this share of the machine's memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,7 +270,7 @@ class Predictor:
         if request in self._loaded:
             self._loaded.move_to_end(request)
             return self._loaded[request]
-        while self._loaded and psutil.Process().memory_info().rss > MEMORY_SHARE * psutil.virtual_memory().total:
+        while self._loaded and memory.is_taken(memory.LIVE_MODELS):
             self._loaded.popitem(last=False)[1].close()
         embedder = load_embedder(request, device=self.device, precision=self.precision)
         meant, _ = differences(entry["recipe"], without_none(embedder.recipes()[model]))

@@ -21,7 +21,8 @@ from typing import Any
 from probing_core.errors import BadConfig, BadRun, one_line
 from probing_core.online import TIMEOUT_S
 from probing_core.pipeline.setup import open_same_corpus
-from probing_core.pipeline.worker import MEMORY_SHARE, Task, Worker, Written
+from probing_core.pipeline.worker import Task, Worker, Written
+from probing_core.runs import memory
 from probing_core.runs.layout import IMAGES
 from probing_core.runs.options import Options
 from probing_core.runs.recipe import Recipe
@@ -177,6 +178,6 @@ def _start(ray: Any, store: Store, recipe: Recipe, options: Options) -> list[Any
         scheduling_strategy="SPREAD",
     )
     nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
-    share = MEMORY_SHARE / -(-count // nodes)
+    share = memory.MODELS / -(-count // nodes)
     folder, root = os.getcwd(), str(store.root.resolve())
     return [actor.remote(root, folder, recipe, options.device, options.precision, makers, share) for _ in range(count)]
