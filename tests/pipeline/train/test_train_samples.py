@@ -13,6 +13,7 @@ from probing_core.pipeline import run
 from probing_core.pipeline.batches import everything_embedded
 from probing_core.pipeline.train.with_splits import learned_note, split_rows
 from probing_core.probes.linear import fit_in_span
+from probing_core.runs import memory
 from probing_core.runs.layout import fits_path, predictions_path
 from probing_core.runs.model_samples import ModelSamples, draw_photographs, read_probe
 from probing_core.runs.models import model_entries
