@@ -150,7 +150,7 @@ def test_scores_are_those_of_the_live_answer(made, clean_scenes):
 
 def test_rows_have_verdicts_and_the_detector_comes_first(made):
     predictor = Predictor(made.root)
-    clean, dark = scene(5000, 40), resolve("gamma").apply(scene(5000, 40), 3.5, np.random.default_rng(0))
+    clean, dark = scene(5000, 40), resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))
     rows = predictor.predict([clean, dark], names=["clean", "dark"])
     assert list(dict.fromkeys(row["model"] for row in rows)) == [DETECTOR, MODEL]
     for model in (DETECTOR, MODEL):
@@ -279,7 +279,7 @@ def test_what_ships_has_the_detector_and_no_path(made, options, clean_scenes, tm
         whole.remove(scored_views_path(DETECTOR))
     with pytest.raises(ProbingError, match="lacks some of its verdicts"):
         ship(whole, "scenes", ["small ones", "large ones"], {}, tmp_path / "reference")
-    dark = resolve("gamma").apply(scene(5000, 40), 3.5, np.random.default_rng(0))
+    dark = resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))
     first, second = (Predictor(root).verdicts(DETECTOR, [cut(dark, 32)])[0] for root in (made.root, shipped.root))
     assert first == second
     assert first.n == 110
