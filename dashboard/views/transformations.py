@@ -18,6 +18,9 @@ from probing_core.errors import BadRun
 from probing_core.measures.notation import decimal
 from probing_core.transforms import GROUPS, bank
 
+IN_A_ROW = 3
+"""Transformations of a group beside each other."""
+
 LOST = 20
 """Percent of a transformation's change below which a model can hardly know of it."""
 
@@ -51,8 +54,9 @@ def _sheet(picture: Chosen) -> None:
     for group in GROUPS:
         members = [t for t in bank() if t.group == group]
         st.subheader(group)
-        for column, transform in zip(st.columns(3), members, strict=False):
-            with column:
+        columns = st.columns(IN_A_ROW)
+        for i, transform in enumerate(members):
+            with columns[i % IN_A_ROW]:
                 st.image(strips[transform.name], width="stretch", alt=f"{transform.name} at three strengths")
                 text = (
                     f"{transform.name}: {decimal(transform.weakest)} to {decimal(transform.strongest)} {transform.unit}"

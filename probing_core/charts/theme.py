@@ -43,8 +43,8 @@ _SERIES_LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08900", "#111827
 _SERIES_DARK = ("#56b4e9", "#ff8a3d", "#2fd3a2", "#f0a3cb", "#f0d542", "#f5f7fa", "#b7a6f5", "#a4abb5")
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x", "cross", "star", "triangle-down", "pentagon", "hexagram")
-MEMBER_SHADES = (0.0, 0.28, -0.22)
-"""How much lighter (or darker) the members of a group are than its color."""
+MEMBER_SHADES = (0.0, 0.28, -0.22, 0.5, -0.4)
+"""How much lighter (or darker) the members of a group are than its color; the bank has three in each."""
 
 MODEL_COLORS = 7
 """The eighth color of a series is a gray, which belongs to the baselines."""

@@ -49,12 +49,6 @@ def transform(options: argparse.Namespace) -> int:
     else:
         entry = resolve(options.name)
         strength = entry.strength_at(0.5) if options.strength is None else options.strength
-        low, high = sorted((entry.weakest, entry.strongest))
-        if entry.name != "identity" and not low <= strength <= high:
-            raise BadConfig(
-                f"The {entry.parameter} of '{entry.name}' is {entry.weakest:g} (weakest) to {entry.strongest:g} "
-                f"(strongest) {entry.unit}; got {strength:g}."
-            )
         # The strength is not in the key, so that all strengths share one draw.
         rng = generator(options.seed, "picture", entry.name)
         result = entry.apply(image, strength, rng)

@@ -25,7 +25,7 @@ from probing_core.corpora.storage import Storage
 from probing_core.corpora.table import DigestedCorpus, content_digest
 from probing_core.errors import BadCorpus, one_line
 from probing_core.images import Image, read_image
-from probing_core.network import PATIENCE_S, answers, hub_address, hub_is_forbidden
+from probing_core.online import TIMEOUT_S, answers, hub_address, hub_is_forbidden
 
 CONVERTED = "hf://datasets/{}@refs%2Fconvert%2Fparquet"
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
@@ -159,7 +159,7 @@ def _open(argument: str) -> HuggingFaceCorpus:
 def require_answer(argument: str) -> None:
     """Raises `BadCorpus` within seconds where the hub cannot be reached: its library tries for long."""
     hub = hub_address()
-    if hub_is_forbidden() or not answers(hub, PATIENCE_S):
+    if hub_is_forbidden() or not answers(hub, TIMEOUT_S):
         raise BadCorpus(
             f"hf:{argument} is streamed from {hub}, which does not answer (or HF_HUB_OFFLINE forbids it); use a "
             f"machine with a network, or name a folder or Parquet file."

@@ -19,6 +19,7 @@ from probing_core.corpora.base import Corpus, CorpusKind
 from probing_core.corpora.table import content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, BadImage
 from probing_core.images import Image, read_image
+from probing_core.images.quality import NEAR_GRAY
 
 SMALLEST_SIDE = 176
 """Pixels of the smallest view: the default view of 128 with room for geometry."""
@@ -29,9 +30,6 @@ side and the smallest view. What a size cannot give passes on to the next."""
 
 MIN_CONTRAST = 7.0
 """Standard deviation of gray values, 0 to 255, below which a quarter of a view is empty: sky, wall, black."""
-
-MIN_CHROMA = 8.0
-"""Mean of the largest minus the smallest channel, below which a view is near gray (the protocol's bound)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +257,7 @@ def _has_content(image: Image, squares: np.ndarray) -> np.ndarray:
     values, squared = _sums(gray), _sums(gray**2)
     top, left, side = squares.T
     half = side // 2
-    content = _means(chroma, squares) >= MIN_CHROMA
+    content = _means(chroma, squares) >= NEAR_GRAY
     for down, right in ((0, 0), (0, half), (half, 0), (half, half)):
         quarter = np.stack([top + down, left + right, half], axis=1)
         content &= _means(squared, quarter) - _means(values, quarter) ** 2 >= MIN_CONTRAST**2

@@ -18,7 +18,7 @@ from probing_core.corpora.base import Corpus, CorpusKind
 from probing_core.corpora.table import content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, one_line
 from probing_core.images import Image, read_bytes, read_image
-from probing_core.network import PATIENCE_S, answers
+from probing_core.online import TIMEOUT_S, answers
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _build(published: Published, folder: Path, download: bool) -> dict[str, Any]
 
 def _require_answer(published: Published, folder: Path) -> None:
     """Raises `BadCorpus` within seconds where the server cannot be reached."""
-    if not answers(published.server, PATIENCE_S):
+    if not answers(published.server, TIMEOUT_S):
         raise BadCorpus(
             f"torchvision:{published.name} has to be downloaded once ({published.size}), and {published.server} does "
             f"not answer; use a machine with a network, copy {folder} from one, or name a folder or Parquet file."

@@ -123,7 +123,11 @@ class LoadedEmbedder(ABC):
 
     @abstractmethod
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        """Embeddings (N, D) ``float32`` of ``images`` of any sizes, in their order."""
+        """Return embeddings (N, D) ``float32`` of ``images`` of any sizes, in their order.
+
+        Raises:
+            BadImage: one of them is neither (H, W, 3) nor (H, W) ``uint8``.
+        """
 
     @abstractmethod
     def recipe(self) -> dict[str, Any]:

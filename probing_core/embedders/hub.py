@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from probing_core.embedders.base import Availability
 from probing_core.errors import ModelUnavailable, one_line
-from probing_core.network import PATIENCE_S, answers, hub_address, hub_is_forbidden
+from probing_core.online import TIMEOUT_S, answers, hub_address, hub_is_forbidden
 
 WEIGHT_FILES = (
     "model.safetensors",
@@ -51,8 +51,10 @@ def no_downloads() -> Iterator[None]:
 
 
 def cached_folder(repo: str) -> Path | None:
-    """The newest snapshot of a Hugging Face repository on disk, found without importing its library."""
-    return _newest([path for path in _snapshots(repo) if _complete(path)])
+    """Return the snapshot on disk of a Hugging Face repository's main branch, or None if its weights are not all
+    there."""
+    folder = _snapshot(repo)
+    return folder if folder and _complete(folder) else None
 
 
 def cached_url(url: str) -> Path | None:
@@ -103,8 +105,10 @@ def fetch_repository(repo: str, model: str) -> Path:
 def fetch_configuration(repo: str, model: str) -> Path:
     """A folder with the configuration of a Hugging Face repository, with or without its weights; as
     `fetch_repository`."""
-    snapshots = [path for path in _snapshots(repo) if (path / "config.json").is_file()]
-    return _newest(snapshots) or _fetch(repo, model, lambda files: _needed(files, weights=False))
+    folder = _snapshot(repo)
+    if folder and (folder / "config.json").is_file():
+        return folder
+    return _fetch(repo, model, lambda files: _needed(files, weights=False))
 
 
 def fetch_url(url: str, model: str) -> Path:
@@ -164,7 +168,7 @@ def weight_files(folder: Path, model: str) -> list[Path]:
 
 
 def require_host(url: str, model: str) -> None:
-    """Raises `ModelUnavailable` at once if the user forbade the network, or after `PATIENCE_S` without an answer.
+    """Raises `ModelUnavailable` at once if the user forbade the network, or after `TIMEOUT_S` without an answer.
 
     Every download begins with it.
     """
@@ -173,9 +177,9 @@ def require_host(url: str, model: str) -> None:
     remedy = "run it once with the network, copy the cache folder, or give a local file with @weights=PATH"
     if hub_is_forbidden():
         raise ModelUnavailable(f"'{model}' is not on disk, and HF_HUB_OFFLINE forbids the network; {remedy}.")
-    if not answers(f"https://{_host(url)}", PATIENCE_S):
+    if not answers(f"https://{_host(url)}", TIMEOUT_S):
         raise ModelUnavailable(
-            f"'{model}' is not on disk, and {_host(url)} did not answer within {PATIENCE_S:.0f} seconds; {remedy}."
+            f"'{model}' is not on disk, and {_host(url)} did not answer within {TIMEOUT_S:.0f} seconds; {remedy}."
         )
 
 
@@ -184,16 +188,16 @@ def _checkpoint(url: str) -> Path:
     return Path(home).expanduser() / "hub" / "checkpoints" / url.rsplit("/", 1)[-1]
 
 
-def _snapshots(repo: str) -> list[Path]:
-    """Snapshots of a repository on disk, whole or not."""
-    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
-    folder = cache / f"models--{repo.replace('/', '--')}" / "snapshots"
-    return list(folder.iterdir()) if folder.is_dir() else []
+def _snapshot(repo: str) -> Path | None:
+    """Return the snapshot of a repository's main branch on disk, whole or not; None if there is none."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
-
-def _newest(snapshots: Sequence[Path]) -> Path | None:
-    return max(snapshots, key=lambda p: p.stat().st_mtime, default=None)
+    try:
+        # No pattern: the library would miss what is never downloaded; `_complete` knows what a model needs.
+        return Path(snapshot_download(repo, local_files_only=True, allow_patterns=[]))
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
 
 
 def _fetch(repo: str, model: str, choose: Callable[[Sequence[str]], list[str]]) -> Path:

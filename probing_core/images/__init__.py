@@ -39,6 +39,7 @@ __all__ = [
     "MAX_PIXELS",
     "Image",
     "Picture",
+    "as_image",
     "check",
     "encode_jpeg",
     "encode_png",
@@ -124,6 +125,28 @@ def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
     if min(image.shape[:2]) < SMALL_SIDE:
         notes.append(f"small: {image.shape[1]} x {image.shape[0]} pixels")
     return Picture(name, image, format_of(opened), len(data), quality, tuple(notes))
+
+
+def as_image(array: object) -> Image:
+    """Return ``array`` as an `Image`: as it is, or in RGB where it is gray, (H, W) ``uint8``.
+
+    Raises:
+        BadImage: it has another shape or type.
+    """
+    found = np.asarray(array)
+    if found.dtype == np.uint8 and found.ndim == 2 and found.size:
+        return np.repeat(found[..., None], 3, axis=2)
+    if found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3 and found.size:
+        return found
+    mend = "make it (height, width, 3)"
+    if found.dtype.kind == "f":
+        mend = "where 1 is white, give (255 * image).round().clip(0, 255).astype('uint8')"
+    elif found.ndim == 3 and found.shape[2] == 4:
+        mend = "leave out what is transparent: image[..., :3]"
+    raise BadImage(
+        f"A picture as an array is uint8 of the shape (height, width, 3), or (height, width) if it is gray; got "
+        f"{found.dtype} of the shape {found.shape}; {mend}."
+    )
 
 
 def check(data: bytes, name: str) -> None:

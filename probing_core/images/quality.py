@@ -29,6 +29,11 @@ FADED = 100.0
 COLORLESS = 4.0
 """Difference between the channels, in values of 255, that 99 % of the pixels stay below."""
 
+NEAR_GRAY = 8.0
+"""Mean difference between the largest and the smallest channel, in values of 255, below which a picture has too little
+color for changes of color to show. Users measure it at different sizes, as numbers of runs stand on that: samples use
+single pixels, the packaged photographs means of squares, live answers 64 pixels."""
+
 BORDER = 0.04
 """Share of the height, or of the width, that lies in one color along both edges."""
 

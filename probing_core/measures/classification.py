@@ -8,11 +8,9 @@ import numpy as np
 
 from probing_core.measures.base import Measure, Predictions, fraction
 from probing_core.measures.cluster_sums import ClusterSums, mean, mean_ratio, numbered, sums_by
+from probing_core.measures.probabilities import MIN_SCORED_PROBABILITY
 
 ECE_BINS = 15
-
-TINY = 1e-12
-"""Smallest probability whose logarithm is taken."""
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
@@ -175,7 +173,7 @@ MEASURES = (
         definition="Mean of -log of the probability that the probe gave to the right class.",
         formula="−1/N · Σᵢ ln p(yᵢ | xᵢ)",
         source="definition",
-        score=lambda p: mean(-np.log(np.maximum(p.p_truth, TINY)), p.clusters),
+        score=lambda p: mean(-np.log(np.maximum(p.p_truth, MIN_SCORED_PROBABILITY)), p.clusters),
         chance=lambda classes: float(-np.log(1 / classes)),
     ),
     fraction(

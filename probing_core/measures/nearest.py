@@ -1,4 +1,7 @@
-"""Exact nearest neighbors by the cosine."""
+"""Exact nearest neighbors by the cosine.
+
+scikit-learn's brute search takes longer, and promises no order of equal neighbors.
+"""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from probing_core.errors import BadArray
+from probing_core.measures.probabilities import MIN_PROBABILITY, softmax
 
 COOLEST, HOTTEST = 0.05, 20.0
-TINY = 1e-30
 
 
 def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
@@ -26,7 +26,7 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
 
     if len(truth) == 0:
         raise BadArray("A temperature is fitted on held-out samples, but there are none; give some.")
-    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), TINY))
+    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_PROBABILITY))
     right = logs[np.arange(len(truth)), truth]
 
     def loss(log_t: float) -> float:
@@ -40,6 +40,4 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
 
 def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """``probabilities`` (N, K) with their logits divided by ``temperature``."""
-    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), TINY)) / temperature
-    scaled = np.exp(logs - logs.max(1, keepdims=True))
-    return scaled / scaled.sum(1, keepdims=True)
+    return softmax(np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_PROBABILITY)) / temperature)

@@ -12,7 +12,7 @@ from probing_core.corpora import absolute_name, open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import PUBLISHED_VIEW, bundled, find_spec, parse
 from probing_core.embedders import expand as expand_models
-from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError, UnknownName
+from probing_core.errors import BadConfig, BadCorpus, BadRun, DamagedFile, ProbingError, UnknownName
 from probing_core.paths import refuse_address
 from probing_core.prediction.parallel import cores
 from probing_core.results.run_places import find_runs
@@ -192,6 +192,8 @@ def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[N
     completed; not where the model has joined already, or is the only one."""
     try:
         yield
+    except DamagedFile:
+        raise  # nothing is wrong with the model: the file is made again, and the run goes on
     except ProbingError as error:
         others = tuple(name for name in recipe.models if name != request)
         if not others or request in {entry["request"] for entry in model_entries(store)}:
@@ -247,11 +249,11 @@ def refuse_other_folder(store: Store) -> None:
 
 
 @contextmanager
-def cleared_on_error(store: Store) -> Iterator[None]:
-    """Remove the recipe of a run that is refused before anything was made: it would bind the next try."""
+def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
+    """Remove the recipe of a ``new`` run that is refused before anything was made: it would bind the next try."""
     try:
         yield
     except ProbingError:
-        if store.names() == [RECIPE]:
+        if new and store.names() == [RECIPE]:
             store.clear()
         raise

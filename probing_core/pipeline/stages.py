@@ -83,9 +83,10 @@ def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tupl
     """The recipe of a run that is held for writing, and the corpus where it had to be opened for a new run."""
     refuse_other_folder(store)
     with store.locked():
+        new = not store.has(RECIPE)
         recipe, corpus = open_or_start(store, options)
         progress.note("" if corpus is None else corpus.skipped_summary)
-        with threads(recipe.threads), cleared_on_error(store):
+        with threads(recipe.threads), cleared_on_error(store, new):
             yield recipe, corpus
 
 

@@ -11,11 +11,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
-import psutil
 
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import find_spec, load_embedder
@@ -26,15 +25,13 @@ from probing_core.embedders.network.shared import SharedPictures
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline.batches import Arrays, plan_batches
 from probing_core.prediction.tile_samples import make_crops
-from probing_core.runs.encoding import array_bytes, table_bytes
+from probing_core.runs import memory
+from probing_core.runs.encoding import write_arrays, write_tables
 from probing_core.runs.layout import CROPS, crops_path
 from probing_core.runs.manifest import Entry
 from probing_core.runs.models import require_joined
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store, note_event, without_none, write_file
-
-MEMORY_SHARE = 0.6
-"""Models are loaded side by side until a process takes this share of the machine's memory."""
 
 Written = list[tuple[str, Entry]]
 """Files that were written, to be entered."""
@@ -78,7 +75,7 @@ class Worker:
         device: str,
         precision: str,
         makers: int,
-        memory_share: float = MEMORY_SHARE,
+        memory_share: float = memory.MODELS,
     ) -> None:
         self.root, self._recipe, self._corpus, self._images = root, recipe, corpus, images
         self._device, self._precision, self._memory_share = device, precision, memory_share
@@ -90,7 +87,7 @@ class Worker:
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
         """What ``model.toml`` holds of a model, for each layer; None where memory does not hold it beside others."""
-        if self._models and psutil.Process().memory_info().rss > psutil.virtual_memory().total * self._memory_share:
+        if self._models and memory.is_taken(self._memory_share):
             return None
         embedder = load_if_it_fits(request, self._device, self._precision)
         if embedder is None:
@@ -117,13 +114,13 @@ class Worker:
         beside, made = self._begin_beside(embed), dict[str, Arrays]()
         for task in sorted(tasks, key=lambda task: task.request in beside):
             if not task.model:
-                written.append(self._write(batch.rows_path(unit), partial(table_bytes, rows), task.key))
+                written.append(self._write(batch.rows_path(unit), partial(write_tables, [rows]), task.key))
                 continue
             if task.request not in made:
                 own = beside.get(task.request)
                 made[task.request] = embed[task.request]() if own is None or own.cancel() else own.result()
             arrays = _finite(task.model, self._rounded(made[task.request][task.model]))
-            written.append(self._write(batch.unit_path(task.model, unit), partial(array_bytes, arrays), task.key))
+            written.append(self._write(batch.unit_path(task.model, unit), partial(write_arrays, arrays), task.key))
         for request in requests:
             self._note_halved(request)
         return [file.result() for file in written]
@@ -131,13 +128,13 @@ class Worker:
     def embed_crops(self, tasks: Sequence[Task], key: str) -> Written:
         """Embeds the large pictures from which fusion of a whole picture and its tiles is learned."""
         pictures, crops = make_crops(self._recipe, self._images, self._corpus)
-        written = [write_file(self.root, CROPS, [table_bytes(crops)], key)]
+        written = [write_file(self.root, CROPS, partial(write_tables, [crops]), key)]
         models = {request: self._model(request) for request in dict.fromkeys(t.request for t in tasks)}
         shared = SharedPictures(pictures, models.values())
         made = {request: model.embed_layers(shared) for request, model in models.items()}
         for task in tasks:
             arrays = {"embeddings": np.asarray(made[task.request][task.model], np.float32)}
-            written.append(write_file(self.root, crops_path(task.model), [array_bytes(arrays)], task.key))
+            written.append(write_file(self.root, crops_path(task.model), partial(write_arrays, arrays), task.key))
         return written
 
     def _note_halved(self, request: str) -> None:
@@ -180,8 +177,8 @@ class Worker:
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
-    def _write(self, path: str, content: Callable[[], bytes], key: str) -> Future[tuple[str, Entry]]:
-        return self._makers.submit(lambda: write_file(self.root, path, [content()], key))
+    def _write(self, path: str, write: Callable[[IO[bytes]], None], key: str) -> Future[tuple[str, Entry]]:
+        return self._makers.submit(write_file, self.root, path, write, key)
 
     def _rounded(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """``arrays`` in the type in which the run has embeddings."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from probing_core import array_file
 from probing_core.prediction.novelty import Novelty, fit_novelty
 from probing_core.prediction.training_mix import sample_weights
-from probing_core.probes import array_file
 from probing_core.probes.base import forward
 from probing_core.runs.layout import DETECTOR
 

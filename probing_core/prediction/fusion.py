@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probing_core.probes import array_file
-from probing_core.probes.base import softmax
+from probing_core import array_file
+from probing_core.measures.probabilities import softmax
 from probing_core.transforms.base import ERASED_BY_REDUCTION
 
 PRIOR_STRENGTH = 0.02
@@ -19,7 +19,7 @@ PRIOR_STRENGTH = 0.02
 pictures outweigh it, ten do not."""
 
 FLOOR = 1e-6
-"""Smallest probability whose logarithm is taken."""
+"""Smallest probability that enters the rule: no crop outweighs the others by being sure alone."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from probing_core import array_file
 from probing_core.errors import BadArray
 from probing_core.measures.nearest import unit
 from probing_core.measures.outlier_scores import Mahalanobis, fit_mahalanobis, quantile
-from probing_core.probes import array_file
 from probing_core.runs.embeddings import BLOCK, LazyRows
 
 AXES = 64

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from probing_core.embedders.network.cpu_batches import start_one_core_threads
 from probing_core.runs.threads import opencv_on_one_thread
 
 T = TypeVar("T")
@@ -28,19 +29,8 @@ def cores() -> int:
 def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
     """``count`` threads in each of which PyTorch computes on one core, and `opencv_on_one_thread`: a picture gains
     nothing by more."""
-    import torch
-
-    before = torch.get_num_threads()
-
-    def begin() -> None:
-        torch.get_num_threads()  # the number is set for a thread once it has been looked up there
-        torch.set_num_threads(1)
-
-    try:
-        with opencv_on_one_thread(), ThreadPoolExecutor(count, initializer=begin) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(before)
+    with opencv_on_one_thread(), start_one_core_threads(count) as pool:
+        yield pool
 
 
 def in_chunks(

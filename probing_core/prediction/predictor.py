@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.images import as_image
 from probing_core.measures.nearest import unit
 from probing_core.paths import reference_run
 from probing_core.prediction.answer import Prediction, fuse_crops
@@ -27,7 +27,7 @@ from probing_core.prediction.score import has_no_color
 from probing_core.prediction.tiles import PictureCrops, cut
 from probing_core.prediction.verdicts import Judge, Verdict
 from probing_core.probes.base import LinearProbe
-from probing_core.runs import layout
+from probing_core.runs import layout, memory
 from probing_core.runs.layout import (
     DEPLOYMENT,
     DETECTOR,
@@ -42,9 +42,6 @@ from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store, without_none
 from probing_core.transforms import resolve
 from probing_core.transforms.base import Image
-
-MEMORY_SHARE = 0.5
-"""Loaded models are closed, the least recently used first, above this share of the machine's memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +109,7 @@ class Predictor:
         probabilities sum to 1.
 
         Args:
-            images: of any sizes.
+            images: of any sizes, (H, W, 3) ``uint8``, or (H, W) if they are gray.
             task: ``fine`` or ``group``.
             models: names; the detector and all models of the run if not given.
             names: of the images; their positions if not given.
@@ -121,7 +118,7 @@ class Predictor:
             raise BadConfig(f"Live predictions answer the task 'fine' or 'group'; got '{task}'.")
         names = [str(i) for i in range(len(images))] if names is None else list(names)
         chosen = self._answering(models)
-        crops = [cut(image, self.recipe.view) for image in images]
+        crops = [cut(as_image(image), self.recipe.view) for image in images]
         by_model = {model: self.predict_crops(model, crops) for model in chosen}
         rows = []
         for i, name in enumerate(names):
@@ -229,7 +226,7 @@ class Predictor:
             )
         rows = []
         for model in able:
-            embedded = self._embed(model, [cut(image, self.recipe.view).whole for image in images])
+            embedded = self._embed(model, [cut(as_image(image), self.recipe.view).whole for image in images])
             words = self._load(model).embed_text([text])[0]
             rows += [
                 {"image": name, "model": model, "text": text, "similarity": float(cosine)}
@@ -239,12 +236,14 @@ class Predictor:
 
     def _answering(self, models: Sequence[str] | None) -> tuple[str, ...]:
         """The detector, where there is one and it was not left out, before the models."""
+        models = _several(models)
         named = DETECTOR in (models or ())
         others = tuple(model for model in models or () if model != DETECTOR)
         first = (DETECTOR,) if named or (not models and self.has_detector) else ()
         return (*first, *(self._chosen(others) if others or not named else ()))
 
     def _chosen(self, models: Sequence[str] | None) -> tuple[str, ...]:
+        models = _several(models)
         unknown = [m for m in models or () if m not in self._entries]
         if unknown:
             raise UnknownName(f"The run has no model '{unknown[0]}' to predict with. It has: {', '.join(self.models)}.")
@@ -274,7 +273,7 @@ class Predictor:
         if request in self._loaded:
             self._loaded.move_to_end(request)
             return self._loaded[request]
-        while self._loaded and psutil.Process().memory_info().rss > MEMORY_SHARE * psutil.virtual_memory().total:
+        while self._loaded and memory.is_taken(memory.LIVE_MODELS):
             self._loaded.popitem(last=False)[1].close()
         embedder = load_embedder(request, device=self.device, precision=self.precision)
         meant, _ = differences(entry["recipe"], without_none(embedder.recipes()[model]))
@@ -285,3 +284,8 @@ class Predictor:
             )
         self._loaded[request] = embedder
         return embedder
+
+
+def _several(names: Sequence[str] | None) -> Sequence[str] | None:
+    """Return ``names``; a name alone is one name, and not its letters."""
+    return (names,) if isinstance(names, str) else names

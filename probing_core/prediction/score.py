@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from probing_core.runs.image_selection import NEAR_GRAY
+from probing_core.images.quality import NEAR_GRAY
+from probing_core.measures.probabilities import MIN_SCORED_PROBABILITY
 from probing_core.transforms.base import Image
-
-FLOOR = 1e-12
 
 GRAY_SIDE = 64
 """Pixels at which the spread of the channels is measured: noise of single pixels has averaged out."""
@@ -33,8 +32,8 @@ def alteration_score(log_probabilities: np.ndarray, groups: Sequence[str], witho
 
 
 def log_of(probabilities: np.ndarray) -> np.ndarray:
-    """Natural logarithms, ``float64``, of ``probabilities`` of any shape, none of them below `FLOOR`."""
-    return np.log(np.maximum(np.asarray(probabilities, np.float64), FLOOR))
+    """Return natural logarithms, ``float64``, of ``probabilities``, none below `MIN_SCORED_PROBABILITY`."""
+    return np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_SCORED_PROBABILITY))
 
 
 def has_no_color(image: Image) -> bool:

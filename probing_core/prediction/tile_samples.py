@@ -101,4 +101,4 @@ def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.ran
     strength = transform.draw_strength(rng)
     if transform.is_length and rng.random() < 0.5:
         strength *= view / min(image.shape[:2])
-    return transform.apply(image, strength, rng)
+    return transform.apply_unchecked(image, strength, rng)

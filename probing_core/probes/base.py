@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
+from probing_core import array_file
 from probing_core.errors import BadArray
-from probing_core.probes import array_file
+from probing_core.measures.probabilities import MIN_PROBABILITY, softmax
 
 
 @dataclass(frozen=True)
@@ -150,12 +151,6 @@ def square_root(X: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(X, 0), dtype=np.float32)
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of ``logits`` over the last axis, in their own precision."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
-
-
 def forward(rows: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Outputs (N, K) of a network with ReLUs, whose ``layers`` are pairs of weight (in, out) and bias (out,)."""
     for weight, bias in layers[:-1]:
@@ -167,4 +162,4 @@ def forward(rows: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -
 def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> float:
     """Mean of -log p(truth) in nats, of ``probabilities`` (N, K) and positions ``truth`` (N,)."""
     right = np.float64(probabilities[np.arange(len(truth)), truth])
-    return float(-np.log(np.maximum(right, 1e-30)).mean())
+    return float(-np.log(np.maximum(right, MIN_PROBABILITY)).mean())

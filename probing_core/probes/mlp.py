@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from probing_core.measures.probabilities import softmax
 from probing_core.probes import rows as reading
-from probing_core.probes.base import FitFacts, forward, softmax
+from probing_core.probes.base import FitFacts, forward
 
 WIDTH = 512
 WEIGHT_DECAY = 1e-2

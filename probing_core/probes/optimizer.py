@@ -24,6 +24,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from probing_core.measures.probabilities import MIN_PROBABILITY
+
 TOLERANCE = 1e-6
 """A fit has converged when the objective can still fall by this share of itself, by its Newton decrement in the
 metric that L-BFGS has learned. Validation losses are then those of an exact minimum to about 1e-4 of themselves."""
@@ -225,7 +227,7 @@ class _State:
         right = errors.gather(2, truth)
         errors.scatter_(2, truth, right - 1)
         errors *= share[:, :, None]
-        return -(share * right[:, :, 0].clamp_min(1e-30).log()).sum(0)
+        return -(share * right[:, :, 0].clamp_min(MIN_PROBABILITY).log()).sum(0)
 
     def _gradient(self) -> Tensor:
         gradient = self.ridge * self.V

@@ -6,8 +6,8 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedRandom
 from pathlib import Path
-from typing import IO
 
 from probing_core.errors import BadRun, one_line
 from probing_core.runs.layout import TEMPORARY
@@ -24,15 +24,15 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def written_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """As `write_atomically`, for content that is written piece by piece.
+def written_atomically(path: Path) -> Iterator[BufferedRandom]:
+    """As `write_atomically`, for content that is written piece by piece, and may be read before it is whole.
 
     The temporary name is never the same twice: two machines may write the same file of a run at once.
     """
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{TEMPORARY}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as handle:
+        with temporary.open("w+b") as handle:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())

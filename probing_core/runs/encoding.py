@@ -1,17 +1,18 @@
-"""Tables and arrays as the bytes of files; the same content gives the same bytes."""
+"""Tables and arrays as files; the same content gives the same bytes."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from probing_core.array_file import read_header
 
 MAPPED = {"F32": "<f4", "F16": "<f2"}
 """Types of safetensors that NumPy can map."""
@@ -21,31 +22,24 @@ GROUP_ROWS = 2**14
 memory together."""
 
 
-def table_bytes(table: pd.DataFrame) -> bytes:
-    """``table`` as Parquet."""
-    return b"".join(table_pieces([table]))
-
-
-def table_pieces(tables: Iterable[pd.DataFrame]) -> Iterator[bytes]:
-    """The bytes of one Parquet file with the rows of all ``tables``, of which `GROUP_ROWS` are in memory."""
-    writer, sink = None, _Sink()
+def write_tables(tables: Iterable[pd.DataFrame], file: IO[bytes]) -> None:
+    """Write the rows of all ``tables`` as one Parquet file, with `GROUP_ROWS` rows in memory at a time."""
+    writer = None
     for group in _groups(tables):
         table = pa.Table.from_pandas(group, preserve_index=False)
         if writer is None:
             # Whole numbers mostly count up: their differences take a tenth of what a dictionary of them does.
             whole = [column for column, kind in group.dtypes.items() if kind.kind in "iu"]
             writer = pq.ParquetWriter(
-                sink,
+                file,
                 table.schema,
                 compression="zstd",
                 use_dictionary=[column for column in group if column not in whole],
                 column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
             )
         writer.write_table(table.cast(writer.schema), row_group_size=GROUP_ROWS)
-        yield sink.drain()
     if writer is not None:
         writer.close()
-    yield sink.drain()
 
 
 def _groups(tables: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -59,36 +53,11 @@ def _groups(tables: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         yield pd.concat(waiting, ignore_index=True) if len(waiting) > 1 else waiting[0]
 
 
-class _Sink(io.RawIOBase):
-    """Takes what is written, until somebody takes it from there."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._position = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def write(self, piece: Any) -> int:
-        content = bytes(piece)
-        self._pieces.append(content)
-        self._position += len(content)
-        return len(content)
-
-    def drain(self) -> bytes:
-        content = b"".join(self._pieces)
-        self._pieces.clear()
-        return content
-
-
-def array_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """``arrays`` as safetensors."""
+def write_arrays(arrays: Mapping[str, np.ndarray], file: IO[bytes]) -> None:
+    """Write ``arrays`` as safetensors."""
     from safetensors.numpy import save
 
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    file.write(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def map_array(path: Path, array: str) -> np.ndarray | None:
@@ -101,9 +70,12 @@ def map_array(path: Path, array: str) -> np.ndarray | None:
     return np.memmap(path, MAPPED[entry["dtype"]], "r", start + entry["data_offsets"][0], tuple(entry["shape"]))
 
 
-def joined_arrays(paths: Sequence[Path]) -> Iterator[bytes]:
-    """The bytes of a file of safetensors whose arrays are those of ``paths``, rows after rows; one array of one file
-    is in memory."""
+def write_joined_arrays(paths: Sequence[Path], file: IO[bytes]) -> None:
+    """Write the arrays of the files ``paths``, rows after rows, as one file of safetensors.
+
+    The library writes only what is in memory whole, so the header is put together here; one array of one file is in
+    memory at a time.
+    """
     headers = [_header(path) for path in paths]
     names = sorted(name for name in headers[0][0] if name != "__metadata__")
     joined, end = {}, 0
@@ -114,19 +86,17 @@ def joined_arrays(paths: Sequence[Path]) -> Iterator[bytes]:
         joined[name] = {"dtype": headers[0][0][name]["dtype"], "shape": shape, "data_offsets": [begin, end]}
     text = json.dumps(joined, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # data begin at a multiple of 8 bytes, as the format recommends
-    yield len(text).to_bytes(8, "little") + text
+    file.write(len(text).to_bytes(8, "little") + text)
     for name in names:
         for path, (header, start) in zip(paths, headers, strict=True):
-            with path.open("rb") as file:
-                file.seek(start + header[name]["data_offsets"][0])
-                yield file.read(_size(header[name]))
+            with path.open("rb") as part:
+                part.seek(start + header[name]["data_offsets"][0])
+                file.write(part.read(_size(header[name])))
 
 
-def _header(path: Path) -> tuple[dict, int]:
-    """The header of a file of safetensors, and where its data begin."""
+def _header(path: Path) -> tuple[dict[str, Any], int]:
     with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        return json.loads(file.read(size)), 8 + size
+        return read_header(file)
 
 
 def _size(entry: dict) -> int:

@@ -12,12 +12,10 @@ import pandas as pd
 from probing_core.corpora import assign_splits, drawn, shares
 from probing_core.corpora.base import NOT_FOR_PROBES, Corpus
 from probing_core.errors import BadCorpus, BadImage
+from probing_core.images.quality import NEAR_GRAY
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms
 from probing_core.transforms.view import source_side
-
-NEAR_GRAY = 8.0
-"""Mean of (max - min channel) below which a picture has too little color for the color group to show."""
 
 LIVE_ONLY = "beyond the limit: live predictions alone learn from it"
 """Why an image is left out of everything else."""

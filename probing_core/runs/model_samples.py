@@ -10,19 +10,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 
 from probing_core.errors import BadRun
 from probing_core.probes.base import LinearProbe, Probe
+from probing_core.runs import memory
 from probing_core.runs.embeddings import LazyRows, lazy_embeddings
 from probing_core.runs.layout import probe_path
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 from probing_core.runs.tasks import Task, make_task
 from probing_core.transforms.base import Transform
-
-MEMORY_SHARE = 0.25
-"""Of the machine's memory, for the embeddings that a probe learns from where the recipe states no number of samples."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +79,10 @@ def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
 
 
 def most_to_learn(data: ModelSamples) -> int:
-    """Samples that a probe learns from at most: as many as the recipe states, or as `MEMORY_SHARE` holds."""
+    """Samples that a probe learns from at most: as many as the recipe states, or as `memory.TRAINING` holds."""
     if data.recipe.train_samples is not None:
         return data.recipe.train_samples
-    return int(psutil.virtual_memory().total * MEMORY_SHARE / (4 * (data.entry["dim"] + 1)))
+    return int(memory.bytes_of(memory.TRAINING) / (4 * (data.entry["dim"] + 1)))
 
 
 def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:

@@ -34,6 +34,8 @@ def _option(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False
 class Options:
     """What a user asked for; None leaves it to the run that exists, or to the default.
 
+    One name may stand where several can: ``models="zoo/mae"``.
+
     Attributes:
         corpus, view, models, transforms, limit, live_images, seed, repetitions, train_samples: see `Recipe`.
         probes_from: directory of the run whose probes are used.
@@ -94,6 +96,11 @@ class Options:
         "when they are opened",
         default="all",
     )
+
+    def __post_init__(self) -> None:
+        for option in fields(self):  # a name alone is one name, and not its letters
+            if option.metadata["kind"] == "names" and isinstance(value := getattr(self, option.name), str):
+                object.__setattr__(self, option.name, (value,))
 
     def entries(self) -> dict[str, Any]:
         """The values that enter a recipe as they are, of those that were asked for."""

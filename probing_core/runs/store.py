@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from probing_core.errors import BadRun, DamagedFile, RunBusy, one_line
 from probing_core.runs.atomic import write_atomically, written_atomically
-from probing_core.runs.encoding import array_bytes, joined_arrays, map_array, table_bytes, table_pieces
+from probing_core.runs.encoding import map_array, write_arrays, write_joined_arrays, write_tables
 from probing_core.runs.layout import BESIDE, EVENTS, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY
 from probing_core.runs.manifest import Entry, Manifest
 from probing_core.runs.revisions import FORMAT
@@ -149,23 +152,26 @@ class Store:
     # writing
 
     def write_bytes(self, name: str, content: bytes, key: str) -> None:
-        self.enter([write_file(self.root, name, [content], key)])
+        self._write(name, lambda file: file.write(content), key)
 
     def write_table(self, name: str, table: pd.DataFrame, key: str) -> None:
-        self.write_bytes(name, table_bytes(table), key)
+        self._write(name, partial(write_tables, [table]), key)
 
     def join_tables(self, name: str, parts: Sequence[str], key: str) -> None:
         """Writes the rows of the tables ``parts`` as one table, of which a row group is in memory."""
         tables = (self.read_table(part) for part in parts)
-        self.enter([write_file(self.root, name, table_pieces(tables), key)])
+        self._write(name, partial(write_tables, tables), key)
 
     def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray], key: str) -> None:
-        self.write_bytes(name, array_bytes(arrays), key)
+        self._write(name, partial(write_arrays, arrays), key)
 
     def join_arrays(self, name: str, parts: Sequence[str], key: str) -> None:
         """Writes the arrays of ``parts``, rows after rows, as one file; it is never in memory whole."""
         paths = [self.readable(part) for part in parts]
-        self.enter([write_file(self.root, name, joined_arrays(paths), key)])
+        self._write(name, partial(write_joined_arrays, paths), key)
+
+    def _write(self, name: str, write: Callable[[IO[bytes]], object], key: str) -> None:
+        self.enter([write_file(self.root, name, write, key)])
 
     def move(self, name: str, to: str) -> None:
         """Gives a file another path."""
@@ -234,26 +240,26 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the run for writing; a second writer is refused in one sentence."""
+        """Hold the run for writing; a killed process holds it no longer.
+
+        Raises:
+            RunBusy: another process, or another store of this one, holds it.
+            BadRun: the run's folder cannot be written to.
+        """
+        lock = FileLock(self.path(LOCK), timeout=0, thread_local=False)
         try:
             self.path(LOG).mkdir(parents=True, exist_ok=True)
-            lock = self.path(LOCK).open("w")
+            held = lock.acquire()
+        except Timeout as error:
+            raise RunBusy(
+                f"Another process is writing to the run '{self.root}'; wait until it ends, or stop it first."
+            ) from error
         except OSError as error:
             raise BadRun(
                 f"Nothing can be written to '{self.root}' ({error.strerror or one_line(error)}); "
                 f"make it writable, or choose another folder."
             ) from error
-        with lock as handle:
-            try:
-                import fcntl
-
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except ImportError:  # Windows has no flock; there, two writers are the user's to avoid
-                pass
-            except OSError as error:
-                raise RunBusy(
-                    f"Another process is writing to the run '{self.root}'; wait until it ends, or stop it first."
-                ) from error
+        with held:
             self._manifest.read()
             self.fold()  # what a killed process had entered
             self.clean()
@@ -270,20 +276,19 @@ class Store:
         self._manifest.fold()
 
 
-def write_file(root: Path, name: str, content: Iterable[bytes], key: str) -> tuple[str, Entry]:
-    """Writes a file of the run in ``root``; it belongs to the run once what is returned has been entered.
+def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key: str) -> tuple[str, Entry]:
+    """Write a file of the run in ``root``; it belongs to the run once what is returned has been entered.
 
     Args:
-        content: its bytes, piece by piece.
+        write: writes its content.
         key: of its recipe.
     """
-    sha, size = hashlib.sha256(), 0
-    with written_atomically(root / name) as handle:
-        for piece in content:
-            handle.write(piece)
-            sha.update(piece)
-            size += len(piece)
-    return name, {"bytes": size, "key": key, "sha256": sha.hexdigest()}
+    with written_atomically(root / name) as file:
+        write(file)
+        file.seek(0)
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.seek(0, os.SEEK_END)
+    return name, {"bytes": size, "key": key, "sha256": checksum}
 
 
 def unreadable(name: str, error: Exception) -> BadRun:

@@ -17,7 +17,8 @@ from typing import Any, Literal, TypeAlias
 import cv2
 import numpy as np
 
-from probing_core.images import Image
+from probing_core.errors import BadConfig
+from probing_core.images import Image, as_image
 
 MARGIN = 1.375
 """A source's side over the view's (176 px for 128): room to rotate by 30 degrees without any fill."""
@@ -176,7 +177,28 @@ class Transform:
         return self.strength_at(rng.random())
 
     def apply(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
-        """``image``, a lone picture of any size, transformed; same size and dtype.
+        """Return ``image``, a lone picture of any size, transformed; of the same size.
+
+        Args:
+            image: (H, W, 3) ``uint8``, or gray (H, W).
+            strength: from `weakest` to `strongest`, in `unit`.
+            rng: of what it draws (see `generator`).
+
+        Raises:
+            BadConfig: the strength lies outside of that range.
+            BadImage: the image is of another type or shape.
+        """
+        low, high = sorted((self.weakest, self.strongest))
+        slack = 1e-9 * max(abs(low), abs(high))  # `strength_at(1)` is rounded
+        if self.group != "identity" and not low - slack <= strength <= high + slack:
+            raise BadConfig(
+                f"The {self.parameter} of '{self.name}' is {self.weakest:g} (weakest) to {self.strongest:g} "
+                f"(strongest) {self.unit}; got {strength:g}."
+            )
+        return self.apply_unchecked(as_image(image), strength, rng)
+
+    def apply_unchecked(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
+        """As `apply`, at any strength: a length may be in proportion to a picture larger than a view.
 
         A geometric transform has nothing to read beyond the edges of a lone picture. It is therefore magnified by
         `MARGIN`, or by more where the map reaches farther (long pictures), in the same single warp.

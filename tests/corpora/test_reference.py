@@ -15,10 +15,10 @@ from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.corpora.reference import KIND, ReferenceCorpus
 from probing_core.errors import BadCorpus
+from probing_core.images.quality import NEAR_GRAY
 from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE, reference_run
 from probing_core.pipeline import Options
 from probing_core.pipeline.setup import open_or_start
-from probing_core.runs.image_selection import NEAR_GRAY
 from probing_core.runs.store import Store
 from scripts import shipped_photographs
 

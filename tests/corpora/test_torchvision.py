@@ -121,7 +121,7 @@ def test_a_damaged_cache_says_what_to_remove(tmp_path: Path) -> None:
 
 def test_without_a_network_it_says_so_within_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(torchvision_, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(torchvision_, "TIMEOUT_S", 0.3)
 
     release, waited = threading.Event(), threading.Event()
 
@@ -139,7 +139,7 @@ def test_without_a_network_it_says_so_within_seconds(tmp_path: Path, monkeypatch
 
 
 def test_a_server_that_answers_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torchvision_, "PATIENCE_S", 60)
+    monkeypatch.setattr(torchvision_, "TIMEOUT_S", 60)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:

@@ -22,4 +22,5 @@ def no_network(monkeypatch, tmp_path, caches):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     for variable in ("HF_HOME", "TORCH_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache" / "hub"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(caches))

@@ -12,20 +12,25 @@ def put_on_disk(cache: Path, patch: pytest.MonkeyPatch) -> None:
     """Fills the hub's cache in the folder ``cache`` with a stand-in of every model of the set ``published``."""
     import torch
 
-    patch.setenv("HF_HUB_CACHE", str(cache))
+    patch.setenv("HF_HUB_CACHE", str(cache))  # for processes that a test starts
+    patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
     torch.manual_seed(0)
     for name, repo in (
         ("deit_base_patch16_224", "timm/deit_base_patch16_224.fb_in1k"),
         ("vit_base_patch16_224", "timm/vit_base_patch16_224.mae"),
     ):
-        _put_timm(_snapshot(cache, repo), name, patch)
-    _put_simclr(_snapshot(cache, "lightly-ai/simclrv1-imagenet1k-resnet50-1x"), patch)
-    _put_clip(_snapshot(cache, "timm/vit_base_patch16_clip_224.openai"), patch)
-    _put_align(_snapshot(cache, "kakaobrain/align-base"))
+        _put_timm(put_snapshot(cache, repo), name, patch)
+    _put_simclr(put_snapshot(cache, "lightly-ai/simclrv1-imagenet1k-resnet50-1x"), patch)
+    _put_clip(put_snapshot(cache, "timm/vit_base_patch16_clip_224.openai"), patch)
+    _put_align(put_snapshot(cache, "kakaobrain/align-base"))
 
 
-def _snapshot(cache: Path, repo: str) -> Path:
-    folder = cache / f"models--{repo.replace('/', '--')}" / "snapshots" / "0"
+def put_snapshot(cache: Path, repo: str, commit: str = "0") -> Path:
+    """Return the empty folder of a snapshot in the hub's cache, to which the main branch points."""
+    home = cache / f"models--{repo.replace('/', '--')}"
+    (home / "refs").mkdir(parents=True, exist_ok=True)
+    (home / "refs" / "main").write_text(commit)
+    folder = home / "snapshots" / commit
     folder.mkdir(parents=True)
     return folder
 

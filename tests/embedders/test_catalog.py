@@ -7,10 +7,11 @@ import time
 import numpy as np
 import pytest
 
-from probing_core.embedders import CATALOG, bundled, find_spec, hub, list_specs, load_embedder
+from probing_core.embedders import CATALOG, bundled, find_spec, from_callable, hub, list_specs, load_embedder, register
 from probing_core.embedders.providers.handcrafted import FEATURES, statistics
-from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
+from probing_core.errors import BadConfig, BadImage, ModelUnavailable, UnknownName
 from tests.embedders.made import pictures
+from tests.embedders.published import put_snapshot
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +94,7 @@ def test_a_silent_network_is_given_up_in_time(monkeypatch):
         raise TimeoutError
 
     monkeypatch.setattr("urllib.request.urlopen", silent)
-    monkeypatch.setattr(hub, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(hub, "TIMEOUT_S", 0.2)
     with pytest.raises(ModelUnavailable, match="did not answer"):
         load_embedder("hf:nobody/nothing")
 
@@ -106,9 +107,8 @@ def test_offline_is_obeyed_at_once(monkeypatch):
 
 
 def test_weights_on_disk_need_no_network(monkeypatch, tmp_path):
-    snapshot = tmp_path / "models--timm--vit_base_patch16_224.mae" / "snapshots" / "abc"
-    snapshot.mkdir(parents=True)
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    snapshot = put_snapshot(tmp_path, "timm/vit_base_patch16_224.mae")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert not CATALOG.get("timm:vit_base_patch16_224.mae").check().available
     (snapshot / "model.safetensors").write_bytes(b"broken")
     assert CATALOG.get("timm:vit_base_patch16_224.mae").check().available
@@ -152,3 +152,14 @@ def test_seeds_give_different_random_encoders_and_the_same_twice():
     )
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).max() > 0.1
+
+
+@pytest.mark.parametrize("name", ["baseline/pixels", "baseline/handcrafted", "mine/mean", "zoo/mae"])
+def test_arrays_that_are_no_pictures_are_refused_and_gray_ones_become_rgb(name):
+    register(from_callable("mine/mean", lambda images: np.array([image.mean((0, 1)) for image in images]), 3))
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    embedder = load_embedder(name)
+    with pytest.raises(BadImage, match="float64"):
+        embedder.embed([image, image / 255])
+    gray = image[..., 0]
+    np.testing.assert_array_equal(embedder.embed([gray]), embedder.embed([np.dstack([gray] * 3)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 from probing_core.embedders import hub, load_embedder
 from probing_core.embedders.providers import huggingface
 from probing_core.errors import ModelUnavailable
+from tests.embedders.published import put_snapshot
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def answers(monkeypatch, tmp_path):
 
         monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", refuse)
 
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(hub, "require_host", lambda *_: None)
     return give
 
@@ -91,3 +93,34 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch):
         ModelUnavailable, match=r"needs transformers, which is not installed; `pip install 'probing-core\[hf\]'`"
     ):
         load_embedder("hf:org/model")
+
+
+def test_weights_are_those_that_the_main_branch_points_to_whatever_was_touched_last(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    for commit in ("of-a-tag", "of-main"):
+        folder = put_snapshot(tmp_path, "org/model", commit)
+        for name in ("config.json", "model.safetensors"):
+            (folder / name).write_text("{}")
+    os.utime(tmp_path / "models--org--model/snapshots/of-main", (1, 1))
+    folders = hub.cached_folder("org/model"), hub.fetch_configuration("org/model", "hf:org/model")
+    assert {folder.name for folder in folders} == {"of-main"}
+    assert hub.on_disk("org/model").available
+    (folders[0] / "model.safetensors").unlink()  # other commits' weights are another model's
+    assert hub.cached_folder("org/model") is None
+    assert hub.fetch_configuration("org/model", "hf:org/model") == folders[1]
+
+
+def test_what_was_never_downloaded_of_a_repository_is_not_missed(tmp_path, monkeypatch):
+    """Newer libraries note a repository's files; a model needs its weights once, not in every format."""
+    notes = pytest.importorskip("huggingface_hub._tree_cache")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    commit = "0" * 40
+    (put_snapshot(tmp_path, "org/model", commit) / "model.safetensors").touch()
+    files = {name: notes.TreeCacheEntry(0, "", None, None, None) for name in ("model.safetensors", "pytorch_model.bin")}
+    notes.write_tree_cache(str(tmp_path / "models--org--model"), commit, files)
+    assert hub.cached_folder("org/model").name == commit
+
+
+@pytest.mark.parametrize("name", ["org/model", "a/b/c", "no name", ""])
+def test_what_is_not_in_the_cache_is_not_on_disk(name):
+    assert not hub.on_disk(name).available

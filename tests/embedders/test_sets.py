@@ -10,6 +10,7 @@ from probing_core.corpora import open_corpus
 from probing_core.embedders import CATALOG, MODEL_SETS, bundled, download_summary, expand
 from probing_core.pipeline.setup import _new_recipe
 from probing_core.runs.options import Options
+from tests.embedders.published import put_snapshot
 
 PUBLISHED = expand(["published"])
 
@@ -36,9 +37,8 @@ def test_the_size_of_what_is_not_on_disk_is_stated(tmp_path, monkeypatch):
     said = download_summary([*PUBLISHED, "zoo/mae", f"{PUBLISHED[0]}@layer=3"])
     assert all(f"{name} {CATALOG.get(name).download_mb:,.0f} MB" in said for name in PUBLISHED if name[:3] != "hf:")
     assert said.count(PUBLISHED[0]) == 1
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    snapshot = tmp_path / "models--timm--vit_base_patch16_224.mae" / "snapshots" / "0"
-    snapshot.mkdir(parents=True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    snapshot = put_snapshot(tmp_path, "timm/vit_base_patch16_224.mae")
     (snapshot / "model.safetensors").touch()
     less = download_summary(PUBLISHED)
     assert "patch16_224.mae" not in less

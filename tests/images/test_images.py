@@ -244,6 +244,30 @@ def test_a_profile_that_cannot_be_used_is_said(mode: str) -> None:
     assert difference(picture.image, smooth()) < 6
 
 
+# --- arrays ---------------------------------------------------------------------------------------------------
+
+
+def test_arrays_are_images_or_one_sentence_that_says_how_to_mend_them() -> None:
+    image = smooth()
+    assert images.as_image(image) is image
+    gray = image[..., 0]
+    assert np.array_equal(images.as_image(gray), np.dstack([gray] * 3))
+    assert np.array_equal(images.as_image(pillow.fromarray(image)), image)
+    for wrong, mend in (
+        (image / 255, r"float64 of the shape \(150, 200, 3\); .*astype\('uint8'\)"),
+        (gray.astype(np.float32), "astype"),
+        (np.dstack([image, gray]), r"image\[..., :3\]"),
+        (image.transpose(2, 0, 1), r"make it \(height, width, 3\)"),
+        (image.astype(np.int64), "int64"),
+        (image[None], r"\(1, 150, 200, 3\)"),
+        (image[:0], r"\(0, 200, 3\)"),
+        ("cat.jpg", r"shape \(\)"),
+    ):
+        with pytest.raises(BadImage, match=mend) as caught:
+            images.as_image(wrong)
+        assert str(caught.value).startswith("A picture as an array is uint8 of the shape (height, width, 3)")
+
+
 # --- what already degrades a picture --------------------------------------------------------------------------
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from probing_core.errors import BadConfig, BadRun, ProbingError, UnknownName
+from probing_core.errors import BadConfig, BadRun, DamagedFile, ModelUnavailable, ProbingError, UnknownName
 from probing_core.pipeline import Options, run, setup
-from probing_core.runs.recipe import Recipe
+from probing_core.runs.recipe import Recipe, read_recipe, write_recipe
 from probing_core.runs.store import Store
 from tests.conftest import few_transforms
 
@@ -85,3 +85,29 @@ def test_a_changed_corpus_is_noticed(tmp_path, few_scenes, monkeypatch):
 def test_a_stage_without_a_run_says_how_to_begin(tmp_path):
     with pytest.raises(ProbingError, match="is not a run yet"):
         run(tmp_path / "none", stages=("train",))
+
+
+@pytest.mark.parametrize("error", [BadRun("The model is odd."), ModelUnavailable("The model is odd.")])
+def test_a_model_that_fails_leaves_the_run_and_its_error_says_so(tmp_path, error):
+    store, recipe = two_models(tmp_path)
+    told = r"^The model is odd\. It has left the run, which can go on without it\.$"
+    with pytest.raises(type(error), match=told), setup.withdrawn_on_error(store, recipe, "zoo/mae"):
+        raise error
+    assert read_recipe(store).models == ("zoo/can",)
+
+
+def test_a_damaged_file_takes_no_model_out_of_the_run(tmp_path):
+    store, recipe = two_models(tmp_path)
+    told = r"'units/x' of the run is missing; .* made again\.$"
+    with pytest.raises(DamagedFile, match=told) as caught, setup.withdrawn_on_error(store, recipe, "zoo/mae"):
+        raise DamagedFile("units/x", "is missing")
+    assert caught.value.name == "units/x"
+    assert read_recipe(store).models == ("zoo/mae", "zoo/can")
+
+
+def two_models(folder):
+    recipe = Recipe(
+        corpus="photos", fingerprint="f", transforms=("identity", "brighten"), models=("zoo/mae", "zoo/can")
+    )
+    write_recipe(store := Store(folder), recipe)
+    return store, recipe

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from probing_core.corpora import open_corpus
-from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.errors import BadConfig, BadImage, BadRun, UnknownName
 from probing_core.paths import data_dir
 from probing_core.prediction.fusion import FusionRule
 from probing_core.prediction.predictor import Predictor
@@ -167,3 +167,12 @@ def test_other_weights_are_refused_and_other_versions_are_not(split_run, tmp_pat
     store.write_toml(path, entry, "key")
     with pytest.raises(BadRun, match=r"\(size differ\); name the old weights with @weights=PATH"):
         Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])
+
+
+def test_one_model_is_named_without_a_list_and_arrays_are_pictures_or_refused(predictor):
+    image = scene(0, 32)
+    assert predictor.predict([image], models=MODEL) == predictor.predict([image], models=[MODEL])
+    with pytest.raises(BadImage, match="float64"):
+        predictor.predict([image / 255], models=MODEL)
+    gray = image[..., 0]
+    assert predictor.predict([gray], models=MODEL) == predictor.predict([np.dstack([gray] * 3)], models=MODEL)

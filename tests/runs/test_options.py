@@ -33,3 +33,11 @@ def test_entries_are_those_of_a_recipe():
     entered = {f.name for f in fields(Options) if f.metadata["entry"]}
     assert entered <= {f.name for f in fields(Recipe)}
     assert Options(seed=0, limit=5, corpus="photos").entries() == {"seed": 0, "limit": 5}
+
+
+@pytest.mark.parametrize("name", ["models", "transforms", "calibrate_on"])
+def test_a_name_alone_is_one_name_and_not_its_letters(name):
+    asked = Options(**{name: "zoo/mae"})
+    assert getattr(asked, name) == ("zoo/mae",)
+    assert asked == Options(**{name: ("zoo/mae",)})
+    assert asked.arguments() == ["--" + name.replace("_", "-"), "zoo/mae"]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.errors import BadRun
+from probing_core.errors import BadRun, RunBusy
 from probing_core.runs import encoding, layout
 from probing_core.runs.layout import slug
 from probing_core.runs.manifest import Manifest
@@ -94,6 +94,20 @@ def test_tables_that_are_joined_are_the_table_of_their_rows(store, monkeypatch, 
     pd.testing.assert_frame_equal(store.read_table("joined.parquet"), whole)
     store.write_table("whole.parquet", whole, "k")
     assert (store.checksum("joined.parquet") == store.checksum("whole.parquet")) == (rows != 1000)
+
+
+def test_arrays_that_are_joined_are_what_the_library_writes_of_all_rows(store):
+    rng = np.random.default_rng(0)
+    whole = {"b": rng.normal(size=(9, 5)).astype(np.float16), "a": rng.normal(size=(9, 3)).astype(np.float32)}
+    cuts = [0, 4, 5, 9]
+    parts = [f"units/{i}.safetensors" for i in range(len(cuts) - 1)]
+    for name, start, stop in zip(parts, cuts, cuts[1:], strict=False):
+        store.write_arrays(name, {array: rows[start:stop] for array, rows in whole.items()}, "k")
+    store.join_arrays("joined.safetensors", parts, "k")
+    read = store.read_arrays("joined.safetensors")
+    assert {name: rows.tolist() for name, rows in read.items()} == {n: rows.tolist() for n, rows in whole.items()}
+    assert store.map_array("joined.safetensors", "a").tolist() == whole["a"].tolist()
+    assert store.damage() == []
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path):
@@ -192,6 +206,30 @@ def test_a_second_writer_is_refused_while_the_first_works(store):
     assert told.startswith("RunBusy Another process is writing")
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert told == "entered\n"
+
+
+def test_a_killed_writer_holds_the_run_no_longer(store):
+    script = f"""
+        from probing_core.runs.store import Store
+        with Store({str(store.root)!r}).locked():
+            print("entered", flush=True)
+            input()
+        """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "entered\n"
+        with pytest.raises(RunBusy, match="Another process is writing"), store.locked():
+            pass
+        writer.kill()
+    with store.locked():
+        store.write_bytes("x", b"1", "k")
+
+
+def test_a_second_writer_of_one_process_is_refused_and_the_first_lets_go(store):
+    with store.locked(), pytest.raises(RunBusy), Store(store.root).locked():
+        pass
+    with Store(store.root).locked(), pytest.raises(RunBusy), store.locked():
+        pass
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema": 1}'])

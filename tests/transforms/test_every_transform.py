@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from probing_core.errors import BadConfig, BadImage
 from probing_core.runs.series import strengths_of
 from probing_core.transforms import CATALOG, GROUPS, SPLITS, Transform, bank, cut_pair, far_style, generator
 from probing_core.transforms.assets import networks
@@ -161,3 +162,20 @@ def test_strengths_follow_their_law() -> None:
 def test_views_differ_between_draws() -> None:
     identity = bank()[0]
     assert any((a != b).any() for a, b in zip(views(identity, 0), views(identity, 0, draw=1), strict=True))
+
+
+@pytest.mark.parametrize("transform", [pytest.param(t, id=t.name) for t in bank()[1:]])
+def test_a_strength_out_of_its_range_is_refused(transform: Transform) -> None:
+    step = 0.01 * (transform.strongest - transform.weakest)
+    for strength in (transform.weakest - step, transform.strongest + step, float("nan")):
+        with pytest.raises(BadConfig, match=f"The {transform.parameter} of '{transform.name}' is .*; got"):
+            transform.apply(noise(32, 32), strength, generator(0, "x", transform.name))
+
+
+def test_arrays_that_are_no_pictures_are_refused_and_gray_ones_become_rgb() -> None:
+    transform, rng = bank()[1], generator(0, "x", "y")
+    with pytest.raises(BadImage, match="float64"):
+        transform.apply(noise(32, 32) / 255, transform.weakest, rng)
+    gray = noise(32, 32)[..., 0]
+    expected = transform.apply(np.dstack([gray] * 3), transform.weakest, rng)
+    assert (transform.apply(gray, transform.weakest, rng) == expected).all()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from math import ceil
-from threading import Barrier, Lock
+from threading import Barrier, RLock
 from typing import TYPE_CHECKING, TypeVar
 
 from probing_core.embedders.network import memory
@@ -91,7 +91,7 @@ class BatchWorkers:
             yield from map(function, batches)
             return
         with _STARTING:
-            workers = _one_core_each(of_each_core * self._threads)
+            workers = _shared(of_each_core * self._threads)
         under_way: deque[Future[T]] = deque()
         try:
             for batch in batches:
@@ -120,28 +120,33 @@ def _threads(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
 
 
-_STARTING = Lock()
+_STARTING = RLock()
 """Threads are started by one caller at a time: PyTorch's common number changes for a moment."""
 
 
-@cache  # for all models of the process: every thread keeps memory of its own
-def _one_core_each(count: int) -> ThreadPoolExecutor:
-    """Threads in which PyTorch computes on one core.
+@cache
+def _shared(count: int) -> ThreadPoolExecutor:
+    """Return threads for all models of the process: every thread keeps memory of its own."""
+    return start_one_core_threads(count)
+
+
+def start_one_core_threads(count: int) -> ThreadPoolExecutor:
+    """Return ``count`` threads, in each of which PyTorch computes on one core.
 
     `torch.set_num_threads` holds for the thread that calls it and for those that start later: each thread calls it for
     itself, after PyTorch has looked up the common number there, and the caller's is set again once all have.
     """
     import torch
 
-    before = torch.get_num_threads()
-
     def begin() -> None:
         torch.get_num_threads()
         torch.set_num_threads(1)
 
-    workers = ThreadPoolExecutor(count, initializer=begin)
-    all_have_begun = Barrier(count)
-    for _ in workers.map(lambda _: all_have_begun.wait(), range(count)):
-        pass
-    torch.set_num_threads(before)
+    with _STARTING:
+        before = torch.get_num_threads()
+        workers = ThreadPoolExecutor(count, initializer=begin)
+        all_have_begun = Barrier(count)
+        for _ in workers.map(lambda _: all_have_begun.wait(), range(count)):
+            pass
+        torch.set_num_threads(before)
     return workers

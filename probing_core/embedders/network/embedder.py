@@ -24,6 +24,7 @@ from probing_core.embedders.network.readouts import Network
 from probing_core.embedders.network.shared import SharedPictures
 from probing_core.embedders.weights import weights_digest
 from probing_core.errors import BadConfig, ModelUnavailable
+from probing_core.images import as_image
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class NetworkEmbedder(LoadedEmbedder):
     def embed(self, images: Sequence[Image]) -> np.ndarray:
         if self._readouts.all_layers:
             raise BadConfig(f"'{self.name}' has one embedding for each layer: call embed_layers, or name one layer.")
-        return self.embed_layers(images)[self._names()[0]]
+        return self.embed_layers([as_image(image) for image in images])[self._names()[0]]
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
         if not images:  # a run without large pictures has no crops: nothing is computed for their shape alone

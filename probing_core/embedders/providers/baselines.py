@@ -12,6 +12,7 @@ import numpy as np
 from probing_core.embedders.base import EmbedderSpec, LoadedEmbedder
 from probing_core.embedders.names import ModelName, refuse_options
 from probing_core.embedders.providers.handcrafted import FEATURES, statistics
+from probing_core.images import as_image
 from probing_core.transforms.base import Image
 
 PIXELS_SIDE = 16
@@ -27,7 +28,8 @@ class Pixels(LoadedEmbedder):
         self.dim = PIXELS_SIDE * PIXELS_SIDE * 3
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        rows = [cv2.resize(image, (PIXELS_SIDE, PIXELS_SIDE), interpolation=cv2.INTER_AREA) for image in images]
+        size = PIXELS_SIDE, PIXELS_SIDE
+        rows = [cv2.resize(as_image(image), size, interpolation=cv2.INTER_AREA) for image in images]
         return np.array(rows, np.float32).reshape(len(rows), self.dim) / 255
 
     def recipe(self) -> dict[str, Any]:
@@ -44,7 +46,7 @@ class Handcrafted(LoadedEmbedder):
         self.dim = len(FEATURES)
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        return statistics(images)
+        return statistics([as_image(image) for image in images])
 
     def recipe(self) -> dict[str, Any]:
         return {"features": list(FEATURES), "libraries": {"cv2": cv2.__version__, "numpy": np.__version__}}

@@ -18,6 +18,7 @@ from probing_core.embedders.base import EmbedderSpec, LoadedEmbedder, Preprocess
 from probing_core.embedders.names import ModelName, refuse_options
 from probing_core.embedders.network.embedder import Network, NetworkEmbedder
 from probing_core.errors import BadConfig
+from probing_core.images import as_image
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class CallableEmbedder(LoadedEmbedder):
         self._function = function
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
+        images = [as_image(image) for image in images]
         batches = [images[i : i + self.batch_size] for i in range(0, len(images), self.batch_size)]
         parts = [np.asarray(self._function(batch), np.float32) for batch in batches]
         result = np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)

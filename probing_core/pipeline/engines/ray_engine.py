@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.errors import BadConfig, BadRun, one_line
-from probing_core.network import PATIENCE_S
+from probing_core.online import TIMEOUT_S
 from probing_core.pipeline.setup import open_same_corpus
-from probing_core.pipeline.worker import MEMORY_SHARE, Task, Worker, Written
+from probing_core.pipeline.worker import Task, Worker, Written
+from probing_core.runs import memory
 from probing_core.runs.layout import IMAGES
 from probing_core.runs.options import Options
 from probing_core.runs.recipe import Recipe
@@ -145,7 +146,7 @@ def _connect(ray: Any, address: str | None) -> None:
             asked = {"address": address}
             if ":" in address:  # Ray itself takes a minute to give up
                 host, _, port = address.rpartition(":")
-                socket.create_connection((host, int(port)), PATIENCE_S).close()
+                socket.create_connection((host, int(port)), TIMEOUT_S).close()
         on_termination = signal.getsignal(signal.SIGTERM)
         ray.init(logging_level="error", log_to_driver=False, **asked)
         if threading.current_thread() is threading.main_thread():
@@ -177,6 +178,6 @@ def _start(ray: Any, store: Store, recipe: Recipe, options: Options) -> list[Any
         scheduling_strategy="SPREAD",
     )
     nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
-    share = MEMORY_SHARE / -(-count // nodes)
+    share = memory.MODELS / -(-count // nodes)
     folder, root = os.getcwd(), str(store.root.resolve())
     return [actor.remote(root, folder, recipe, options.device, options.precision, makers, share) for _ in range(count)]

@@ -7,6 +7,7 @@ import pandas as pd
 
 from probing_core.measures.cluster_sums import ClusterSums, mean
 from probing_core.measures.information import codelength, compression
+from probing_core.measures.probabilities import MIN_PROBABILITY
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import ModelData, fit_probe, measured
@@ -26,7 +27,7 @@ def codelength_table(data: ModelData) -> pd.DataFrame:
         probe = fit_probe(learned.X[known], learned.y[known], validated.X, validated.y, classes)
         facts.append(probe.facts)
         p = probe.probabilities(learned.X[coded])[np.arange(len(coded)), learned.y[coded]]
-        nats = -np.log(np.maximum(p.astype(np.float64), 1e-30))
+        nats = -np.log(np.maximum(p.astype(np.float64), MIN_PROBABILITY))
         cost[coded] = nats / np.log(2)
         return float(nats.sum())
 

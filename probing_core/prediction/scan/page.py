@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import heapq
 import os
-import re
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -36,23 +35,18 @@ def write_page(
         counts: verdict -> how many files.
         about: sentences that stand on top.
     """
+    from jinja2 import Environment
+
     worst = _least_likely(chunks)
     total = sum(counts.values())
     notes = [*about, f"{total:,} files; {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}."]
     if len(worst) < total:
         notes.append(f"The page shows the {len(worst):,} that are least likely to be untouched; the tables hold all.")
     here = os.path.relpath(folder.resolve(), out.resolve())
-    buttons = "".join(
-        f'<button type="button" data-verdict="{escape(verdict)}">{escape(verdict)} {count:,}</button>'
-        for verdict, count in counts.items()
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        title=f"Scan of {folder.name}", notes=notes, counts=counts, rows=[_row(row, here) for row in worst]
     )
-    texts = {
-        "%TITLE%": escape(f"Scan of {folder.name}"),
-        "%NOTES%": "".join(f"<p>{escape(note)}</p>" for note in notes),
-        "%BUTTONS%": buttons,
-        "%ROWS%": "\n".join(_row(row, here) for row in worst),
-    }
-    page = re.sub("|".join(texts), lambda mark: texts[mark[0]], TEMPLATE.read_text(encoding="utf-8"))
     write_atomically(out / PAGE, page.encode(errors="replace"))
 
 
@@ -66,16 +60,16 @@ def _or(value: float, other: float) -> float:
     return other if np.isnan(value) else float(value)
 
 
-def _row(row: dict, here: str) -> str:
-    name, verdict = escape(row["path"]), row["verdict"]
-    address = quote(f"{here}/{row['path']}".replace(os.sep, "/"), errors="surrogateescape")
-    picture = base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else ""
-    image = f'<img loading="lazy" alt="" src="data:image/webp;base64,{picture}">' if picture else ""
-    done = f"{row['class']} ({row['group']})" if row["class"] else ""
-    kind = {UNTOUCHED: "fine", UNREADABLE: "bad"}.get(verdict, "found")
-    numbers = "".join(f'<td data-sort="{_or(row[k], 2.0)!r}">{decimal(row[k])}</td>' for k in ("p", "q"))
-    remark = escape(row["error"] or row["flags"])
-    return (
-        f'<tr data-verdict="{escape(verdict)}"><td>{image}</td><td><a href="{escape(address)}">{name}</a></td>'
-        f'<td class="{kind}">{escape(verdict)}</td><td>{escape(done)}</td>{numbers}<td>{remark}</td></tr>'
-    )
+def _row(row: dict[str, Any], here: str) -> dict[str, Any]:
+    """Return what the page's template writes of a picture."""
+    address = f"{here}/{row['path']}".replace(os.sep, "/")
+    return {
+        "path": row["path"],
+        "verdict": row["verdict"],
+        "kind": {UNTOUCHED: "fine", UNREADABLE: "bad"}.get(row["verdict"], "found"),
+        "address": quote(address, errors="surrogateescape"),
+        "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",
+        "done": f"{row['class']} ({row['group']})" if row["class"] else "",
+        "numbers": [(repr(_or(row[name], 2.0)), decimal(row[name])) for name in ("p", "q")],
+        "remark": row["error"] or row["flags"],
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from dashboard.data.pictures import SHOWN
 from dashboard.widgets import upload
 from probing_core.images import encode_png
+from probing_core.transforms import bank
 from tests.dashboard.app_reading import label, texts
 from tests.dashboard.conftest import PAGES, REFERENCE
 
@@ -57,3 +60,17 @@ def test_transformations_decodes_an_upload(open_app):
     app.file_uploader(key="picture-upload").upload("small.png", encode_png(image), "image/png").run()
     assert not app.exception
     assert texts(app).replace("\\", "").count("small: 90 x 90 pixels") == 1
+
+
+def test_a_fourth_member_of_a_group_is_shown(open_app, monkeypatch):
+    from dashboard.data import contact_sheet
+
+    fourth = replace(bank()[1], name="tint", member=None, alternative=None)
+    more = (*bank()[:4], fourth, *bank()[4:])
+    monkeypatch.setattr("probing_core.transforms.bank", lambda: more)  # whence the page's script imports it
+    monkeypatch.setattr(contact_sheet, "bank", lambda: more)
+    contact_sheet.contact_sheet.clear()
+    app = open_app("Transformations")
+    assert not app.exception
+    assert app.button(key="open-tint")
+    contact_sheet.contact_sheet.clear()

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from probing_core.embedders import load_embedder
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 from tests.embedders.made import call, in_pytorch, pictures, pillow
+from tests.embedders.published import put_snapshot
 
 pytestmark = pytest.mark.slow
 
@@ -178,8 +179,8 @@ def test_weights_for_a_transformers_model_are_a_folder_or_a_file(tmp_path):
     np.testing.assert_array_equal(embed(f"hf:{tmp_path}/clip@weights={weights}"), embed(f"hf:{tmp_path}/clip-tuned"))
     (tmp_path / "tuned/preprocessor_config.json").unlink()  # as trainings leave it
     np.testing.assert_array_equal(embed(f"hf:{tmp_path}/named@weights={tmp_path}/tuned"), tuned)
-    cached = tmp_path / "cache/hub/models--nobody--nothing/snapshots/0"
-    shutil.copytree(tmp_path / "named", cached)
+    cached = put_snapshot(tmp_path / "cache/hub", "nobody/nothing")
+    shutil.copytree(tmp_path / "named", cached, dirs_exist_ok=True)
     (cached / "model.safetensors").unlink()
     np.testing.assert_array_equal(embed(f"hf:nobody/nothing@weights={tmp_path}/tuned.pth"), tuned)
 
@@ -225,14 +226,14 @@ def test_weights_in_several_files_are_one_model(tmp_path, monkeypatch):
     torch.manual_seed(0)
     model, processor = transformers_cases()["vit"]
     model.eval().save_pretrained(tmp_path / "one")
-    snapshot = tmp_path / "hub/models--org--large/snapshots/0"
+    snapshot = put_snapshot(tmp_path / "hub", "org/large")
     model.save_pretrained(snapshot, max_shard_size="20KB")
     for folder in (tmp_path / "one", snapshot):
         processor.save_pretrained(folder)
     parts = sorted(snapshot.glob("*.safetensors"))
     assert len(parts) > 1
     expected = load_embedder(f"hf:{tmp_path}/one", precision="float32").embed(pictures())
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     for name in (f"hf:{snapshot}", "hf:org/large"):
         np.testing.assert_array_equal(load_embedder(name, precision="float32").embed(pictures()), expected)
     parts[1].unlink()

@@ -13,7 +13,7 @@ from probing_core.pipeline import run
 from probing_core.pipeline.batches import everything_embedded
 from probing_core.pipeline.train.with_splits import learned_note, split_rows
 from probing_core.probes.linear import fit_in_span
-from probing_core.runs import model_samples
+from probing_core.runs import memory
 from probing_core.runs.layout import fits_path, predictions_path
 from probing_core.runs.model_samples import ModelSamples, draw_photographs, read_probe
 from probing_core.runs.models import model_entries
@@ -99,8 +99,8 @@ def test_without_a_number_memory_decides(trained_run, tmp_path, monkeypatch):
     before = Store(out).checksum(fits_path(MODEL, "fine"))
     assert before == Store(trained_run).checksum(fits_path(MODEL, "fine"))
     dim = model_entries(Store(out))[0]["dim"]
-    memory = SimpleNamespace(total=4 * (dim + 1) * MOST / model_samples.MEMORY_SHARE)
-    monkeypatch.setattr(model_samples.psutil, "virtual_memory", lambda: memory)
+    machine = SimpleNamespace(total=4 * (dim + 1) * MOST / memory.TRAINING)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: machine)
     run(out, stages=("train",))
     notes = Store(out).read_table(fits_path(MODEL, "fine"))["note"]
     assert notes.str.contains("learned from .* of .* samples").all()

@@ -150,7 +150,7 @@ def test_scores_are_those_of_the_live_answer(made, clean_scenes):
 
 def test_rows_have_verdicts_and_the_detector_comes_first(made):
     predictor = Predictor(made.root)
-    clean, dark = scene(5000, 40), resolve("gamma").apply(scene(5000, 40), 3.5, np.random.default_rng(0))
+    clean, dark = scene(5000, 40), resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))
     rows = predictor.predict([clean, dark], names=["clean", "dark"])
     assert list(dict.fromkeys(row["model"] for row in rows)) == [DETECTOR, MODEL]
     for model in (DETECTOR, MODEL):
@@ -196,15 +196,15 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
         pass
 
     written = []
-    plain = Store.write_bytes
+    plain = Store.enter
 
-    def dying(self, name, content, key):
-        plain(self, name, content, key)
-        written.append(name)
+    def dying(self, files):
+        plain(self, files)
+        written.extend(name for name, _ in files)
         if len(written) % 3 == 0:
             raise Killed
 
-    monkeypatch.setattr(Store, "write_bytes", dying)
+    monkeypatch.setattr(Store, "enter", dying)
     for _ in range(40):
         try:
             run(copy.root, options, ("train",))
@@ -222,14 +222,15 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     monkeypatch.setattr("probing_core.prediction.detector.WIDTH", 32)
     assert not is_complete(copy, read_recipe(copy))
     written = []
-    plain = Store.write_bytes
+    plain = Store.enter
 
-    def watched(self, name, content, key):
-        assert not (name == DETECTOR_FILE and self.has(scored_views_path(DETECTOR))), "scores of another detector"
-        plain(self, name, content, key)
-        written.append(name)
+    def watched(self, files):
+        names = [name for name, _ in files]
+        assert not (DETECTOR_FILE in names and self.has(scored_views_path(DETECTOR))), "scores of another detector"
+        plain(self, files)
+        written.extend(names)
 
-    monkeypatch.setattr(Store, "write_bytes", watched)
+    monkeypatch.setattr(Store, "enter", watched)
     run(copy.root, options, ("train",))
     assert DETECTOR_FILE in written
     after = Store(copy.root)
@@ -278,7 +279,7 @@ def test_what_ships_has_the_detector_and_no_path(made, options, clean_scenes, tm
         whole.remove(scored_views_path(DETECTOR))
     with pytest.raises(ProbingError, match="lacks some of its verdicts"):
         ship(whole, "scenes", ["small ones", "large ones"], {}, tmp_path / "reference")
-    dark = resolve("gamma").apply(scene(5000, 40), 3.5, np.random.default_rng(0))
+    dark = resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))
     first, second = (Predictor(root).verdicts(DETECTOR, [cut(dark, 32)])[0] for root in (made.root, shipped.root))
     assert first == second
     assert first.n == 110

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -33,9 +34,17 @@ def from_bytes(data: bytes, entry: str) -> tuple[dict[str, np.ndarray], dict[str
     from safetensors.numpy import load
 
     arrays = load(data)
-    # `safe_open` reads metadata from files alone; the format begins with 8 bytes that state the header's length.
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    header, _ = read_header(io.BytesIO(data))
     return arrays, json.loads(header["__metadata__"][entry])
+
+
+def read_header(file: IO[bytes]) -> tuple[dict[str, Any], int]:
+    """Return the header of a file of safetensors, and the position at which its data begin.
+
+    The library itself tells neither the metadata of bytes in memory nor where an array lies in a file.
+    """
+    size = int.from_bytes(file.read(8), "little")
+    return json.loads(file.read(size)), 8 + size
 
 
 @contextmanager

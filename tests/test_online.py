@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from probing_core.network import answers
+from probing_core.online import answers
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Whether a server answers, within seconds: libraries that download try for up to a minute before they give up."""
+"""Whether a server on the internet answers, within seconds: libraries that download try for up to a minute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from http.client import HTTPException
 
-PATIENCE_S = 3.0
+TIMEOUT_S = 3.0
 """Seconds within which a server must answer."""
 
 
@@ -22,7 +22,7 @@ def hub_is_forbidden() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
-def answers(url: str, seconds: float = PATIENCE_S) -> bool:
+def answers(url: str, seconds: float = TIMEOUT_S) -> bool:
     """Whether anything answers at ``url`` in time; through the proxy, if one is set."""
     answered = threading.Event()
 
