@@ -1,4 +1,4 @@
-"""Several trainings of one kind, each with a seed of its own: what their spread shows, from three of them on."""
+"""Several trainings of one kind, each with a seed of its own: what their spread shows of a difference."""
 
 from __future__ import annotations
 
@@ -8,32 +8,59 @@ import numpy as np
 
 from probing_core.measures.intervals import t_quantile
 
-FEWEST_SEEDS = 3
-"""With fewer trainings than this no interval over them is given."""
+MIN_SEEDS = 3
+"""With fewer trainings than this no interval over those of one kind alone is given."""
+
+MIN_FREEDOM = 4
+"""With fewer degrees of freedom than this the spread between trainings is not known well enough for a test."""
 
 
 def seeds_interval(scores: Sequence[float]) -> tuple[float, float]:
-    """The 95 % t interval (low, high) of the mean of ``scores``, one a training; NaN for fewer than three."""
-    if len(scores) < FEWEST_SEEDS:
+    """Return the 95 % t interval (low, high) of the mean of ``scores``, one a training; NaN for fewer than three."""
+    if len(scores) < MIN_SEEDS:
         return float("nan"), float("nan")
     half = t_quantile(len(scores) - 1) * float(np.std(scores, ddof=1)) / np.sqrt(len(scores))
     mean = float(np.mean(scores))
     return mean - half, mean + half
 
 
-def seeds_difference(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
-    """The 95 % t interval (low, high) of mean(``first``) - mean(``second``) and its two-sided p-value.
+def pooled_deviation(kinds: Sequence[Sequence[float]]) -> tuple[float, int]:
+    """Return the standard deviation between trainings of one kind, pooled over ``kinds``, and its degrees of freedom.
 
-    The trainings are not paired and may vary by different amounts (Welch 1947). NaN where either has fewer than three.
+    All kinds are taken to vary alike: the squared deviations from each kind's own mean are summed and divided by the
+    number of trainings less the number of kinds (the error mean square of a one-way analysis of variance).
+
+    Args:
+        kinds: scores of the trainings of each kind; a kind with one training adds nothing.
+
+    Returns:
+        (deviation, freedom); NaN and 0 where no kind has two trainings.
     """
-    if min(len(first), len(second)) < FEWEST_SEEDS:
+    freedom = sum(len(scores) - 1 for scores in kinds if len(scores))
+    if freedom == 0:
+        return float("nan"), 0
+    squares = sum(float(((np.asarray(scores) - np.mean(scores)) ** 2).sum()) for scores in kinds if len(scores))
+    return float(np.sqrt(squares / freedom)), freedom
+
+
+def seeds_difference(
+    first: Sequence[float], second: Sequence[float], deviation: float, freedom: int
+) -> tuple[float, float, float]:
+    """Return the 95 % t interval (low, high) of mean(``first``) - mean(``second``) and its two-sided p-value.
+
+    Args:
+        first, second: scores of the trainings of two kinds, one or more each.
+        deviation, freedom: from `pooled_deviation`.
+
+    Returns:
+        (low, high, p); NaN for fewer than `MIN_FREEDOM` degrees of freedom.
+    """
+    if freedom < MIN_FREEDOM or not (len(first) and len(second)):
         return float("nan"), float("nan"), float("nan")
     effect = float(np.mean(first) - np.mean(second))
-    parts = [float(np.var(scores, ddof=1)) / len(scores) for scores in (first, second)]
-    error = np.sqrt(sum(parts))
+    error = deviation * np.sqrt(1 / len(first) + 1 / len(second))
     if error == 0:  # trainings that all score alike
         return effect, effect, float(effect == 0)
-    freedom = error**4 / sum(p**2 / (len(s) - 1) for p, s in zip(parts, (first, second), strict=True))
     half = t_quantile(freedom) * error
     # As in `measures.intervals`: scipy.stats takes half a second to import.
     from scipy.special import stdtr

@@ -35,5 +35,5 @@ SCORING = 6
 STUDIES = 4
 """Of every study."""
 
-CLAIMS = 7
+CLAIMS = 8
 """Of the tables of claims, contrasts and ablations: how verdicts are reached."""

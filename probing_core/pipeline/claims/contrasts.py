@@ -10,7 +10,7 @@ import pandas as pd
 from probing_core.measures import interval
 from probing_core.measures.cluster_sums import ClusterSums, difference
 from probing_core.measures.paired_tests import holm, sign_flip
-from probing_core.measures.seeds import seeds_difference
+from probing_core.measures.seeds import pooled_deviation, seeds_difference
 from probing_core.pipeline.claims.named import CONTRASTS, Contrast
 
 NUMBERS = ("effect", "low", "high", "p", "seeds_low", "seeds_high", "p_seeds")
@@ -21,11 +21,11 @@ Scores = Mapping[str, Mapping[str, Sequence[ClusterSums]]]
 
 def contrast_table(scores: Scores, contrasts: Sequence[Contrast] = CONTRASTS) -> pd.DataFrame:
     """One row a contrast: ``claim``, ``first``, ``second``, ``score``, ``effect``, ``low``, ``high``, ``p`` (paired
-    sign flips by base photograph), ``seeds_low``, ``seeds_high``, ``p_seeds`` (over trainings, from three a side),
-    ``p_holm`` (over all rows that could be computed), ``bases``.
+    sign flips by base photograph), ``seeds_low``, ``seeds_high``, ``p_seeds`` (over the variance between trainings,
+    pooled within the roles of a score), ``p_holm`` (over all rows that could be computed), ``bases``.
 
     Where trainings have a p-value, the larger of the two is corrected: a difference must show over photographs and over
-    trainings.
+    trainings. docs/trainings.md states the test, which was written down before a second training was looked at.
     """
     table = pd.DataFrame([_row(contrast, scores) for contrast in contrasts])
     return table.assign(p_holm=holm(np.fmax(table["p"].to_numpy(), table["p_seeds"].to_numpy())))
@@ -38,7 +38,9 @@ def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
         return row | dict.fromkeys(NUMBERS, np.nan) | {"bases": 0}
     one, other = pooled(first), pooled(second)
     found = interval(difference(one, other), low=-1, high=1)
-    seeds = seeds_difference([sums.value for sums in first], [sums.value for sums in second])
+    trainings = {name: [sums.value for sums in of_role] for name, of_role in scores[contrast.score].items()}
+    spread = pooled_deviation(list(trainings.values()))
+    seeds = seeds_difference(trainings[contrast.first], trainings[contrast.second], *spread)
     numbers = (found.value, found.low, found.high, sign_flip(one, other), *seeds)
     return row | dict(zip(NUMBERS, numbers, strict=True)) | {"bases": found.clusters}
 

@@ -13,7 +13,7 @@ from probing_core.measures import interval
 from probing_core.measures.classification import informedness
 from probing_core.measures.cluster_sums import ClusterSums, mean
 from probing_core.measures.intervals import bootstrap
-from probing_core.measures.seeds import FEWEST_SEEDS, seeds_interval
+from probing_core.measures.seeds import MIN_SEEDS, seeds_interval
 from probing_core.pipeline.claims.contrasts import pooled
 from probing_core.pipeline.claims.named import DOZENS, FAILS, FAR, FEWEST_RANKED, HOLDS, OPEN, SIGNIFICANCE
 
@@ -69,7 +69,7 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
         sure += recall.low > 1 / len(classes)
         perhaps += not recall.high <= 1 / len(classes)  # where there is no interval, perhaps
         informed += interval(pooled([i for _, i in parts]), low=-1, high=1).low > 0
-    many = len(trainings) >= FEWEST_SEEDS
+    many = len(trainings) >= MIN_SEEDS
     seeds = seeds_interval([identified([rows]).sure for rows in trainings] if many else [])
     return Identified(sure, perhaps, informed, len(classes) - ("identity" in classes), seeds)
 

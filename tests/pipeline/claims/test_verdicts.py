@@ -79,7 +79,7 @@ def test_what_is_missing_leaves_the_rest_to_be_judged():
 
 
 def test_a_difference_must_show_over_trainings_as_well():
-    """Two trainings that say nothing of each other add photographs' evidence only; from three, their spread counts."""
+    """Their spread counts from four degrees of freedom on, pooled over the roles; below, photographs alone do."""
 
     def table(shares):
         fine = scores_of({}) | {MAE: [accuracy(s, 50 + i, 400) for i, s in enumerate(shares)]}
