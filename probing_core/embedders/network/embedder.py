@@ -94,7 +94,9 @@ class NetworkEmbedder(LoadedEmbedder):
     def embed(self, images: Sequence[Image]) -> np.ndarray:
         if self._readouts.all_layers:
             raise BadConfig(f"'{self.name}' has one embedding for each layer: call embed_layers, or name one layer.")
-        return self.embed_layers([as_image(image) for image in images])[self._names()[0]]
+        if not isinstance(images, SharedPictures):  # those are a run's own, and made
+            images = [as_image(image) for image in images]
+        return self.embed_layers(images)[self._names()[0]]
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
         if not images:  # a run without large pictures has no crops: nothing is computed for their shape alone
