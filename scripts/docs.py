@@ -1,9 +1,9 @@
 """``make docs``: writes what is generated in the documentation.
 
-The table of transforms comes from the catalog; the tables and verdicts of docs/results.md, and the result that the
-README names, come from the reference run, or, where none ships, from the demo run (``make demo`` makes it). What a
-change of corpus costs needs both; without them, that table stays as it is. The pictures of docs/ideas.md and the
-outputs of the notebooks are made again, too.
+The tables of transforms and of presets come from their catalogs; the tables and verdicts of docs/results.md, and the
+result that the README names, come from the reference run, or, where none ships, from the demo run (``make demo`` makes
+it). What a change of corpus costs needs both; without them, that table stays as it is. The pictures of docs/ideas.md
+and docs/protocols.md and the outputs of the notebooks are made again, too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from probing_core.measures.notation import in_percent
 from probing_core.results import Run, change_of_corpus, summaries, verdict_in_words, verdicts_by_set
 from probing_core.runs import layout
 from probing_core.runs.store import Store
-from scripts import idea_pictures, transform_docs
+from scripts import idea_pictures, preset_docs, transform_docs
 
 ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS = "README.md", "docs/results.md"
@@ -60,6 +60,7 @@ BESIDE_THE_SIX = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline
 
 def main() -> None:
     transform_docs.main()
+    preset_docs.main()
     runs = [Store(ROOT / "data" / name) for name in ("reference", "runs/demo")]
     run = next((run for run in runs if run.has(layout.SCORES)), None)
     if run is None:

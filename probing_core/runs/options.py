@@ -58,7 +58,10 @@ class Options:
         "names",
     )
     transforms: Sequence[str] | None = _option(
-        "a,b", "default: bank, all of it; far-styles adds styles that no probe learns from", "names"
+        "a,b",
+        "default: bank, all of it; far-styles adds styles that no probe learns from; preset:NAME is the protocol of "
+        "others (traces, imagenet-c, or a part as imagenet-c/noise)",
+        "names",
     )
     limit: int | None = _option(
         "N", "number of usable images before transforms, drawn evenly over photographs", "number", entry=True

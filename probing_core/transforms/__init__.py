@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from probing_core.catalog import Catalog
+from probing_core.errors import UnknownName
 from probing_core.images import read_image
 from probing_core.transforms.bank import artistic, blur, codec, color, geometry, noise, overlay, style, tone, weather
 from probing_core.transforms.bank.style import arbitrary_style
 from probing_core.transforms.base import GROUPS, SPLITS, Image, Transform, generator
+from probing_core.transforms.presets import PRESETS as _PRESETS
+from probing_core.transforms.presets import Preset
 from probing_core.transforms.view import cut_pair, cut_view, prepare_source, source_side
 
 __all__ = [
     "CATALOG",
     "FAR_CONTROL",
     "GROUPS",
+    "PRESET",
+    "PRESETS",
     "SPLITS",
     "Image",
+    "Preset",
     "Transform",
     "arbitrary_style",
     "bank",
@@ -72,7 +79,21 @@ def far_style() -> tuple[Transform, ...]:
     return style.FAR
 
 
-TIERS = {"bank": bank, "far-styles": far_style}
+PRESETS: Catalog[Preset] = Catalog("preset", _PRESETS)
+"""Protocols of others and their parts; their transforms are in no other catalog."""
+
+PRESET = "preset:"
+"""What the name of a preset follows where transforms are named."""
+
+_OF_PRESETS: Catalog[Transform] = Catalog(
+    "transform of a preset", dict.fromkeys(transform for preset in PRESETS for transform in preset.transforms)
+)
+
+TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {
+    "bank": bank,
+    "far-styles": far_style,
+    **{PRESET + preset.name: partial(getattr, preset, "transforms") for preset in PRESETS},
+}
 """Names that select several transforms."""
 
 
@@ -84,12 +105,17 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def resolve(name: str) -> Transform:
-    """The catalog's entry of that name, or for ``style:PATH`` a style made from the picture at that path.
+    """The catalog's entry of that name, that of a preset, or for ``style:PATH`` a style made from the picture there.
 
     Raises:
-        UnknownName: there is no such transform.
+        UnknownName: there is no such transform or preset, or the name is that of several transforms.
         BadImage: the style picture cannot be read.
     """
     if name.startswith("style:"):
         return arbitrary_style(name, read_image(Path(name.removeprefix("style:"))))
-    return CATALOG.get(name)
+    if name.startswith(PRESET):
+        several = PRESETS.get(name.removeprefix(PRESET)).transforms
+        raise UnknownName(
+            f"'{name}' stands for {len(several)} transforms; name one of them: {', '.join(t.name for t in several)}."
+        )
+    return (_OF_PRESETS if name.partition("/")[0] in PRESETS else CATALOG).get(name)

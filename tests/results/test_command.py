@@ -39,3 +39,9 @@ def test_what_cannot_be_named_is_left_to_the_reader():
     assert words[words.index("--corpus") + 1] == "CORPUS"
     assert words[words.index("--probes-from") + 1] == "RUN"
     assert "--limit" not in words
+
+
+def test_a_preset_is_named_whole():
+    recipe = replace(RECIPE, transforms=("identity", *expand(["preset:imagenet-c", "preset:traces/sharpening"])))
+    options = build_parser().parse_args(shlex.split(command_of(recipe))[1:])
+    assert set(options.transforms) == {"preset:imagenet-c", "preset:traces/sharpening", "identity"}

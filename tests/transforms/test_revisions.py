@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from probing_core.runs import revisions
-from probing_core.transforms import CATALOG
+from probing_core.transforms import CATALOG, PRESETS
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.alternatives.wider_altered import WIDER_ALTERED
 from probing_core.transforms.alternatives.wider_clean import wider_clean
@@ -30,10 +30,12 @@ PINS = Path(__file__).parents[1] / "data" / "revisions.npz"
 LEVELS = 2
 SIDE = 32
 
+OURS = (*CATALOG.own, *dict.fromkeys(transform for preset in PRESETS for transform in preset.transforms))
+
 
 def _entries() -> Iterator[tuple[str, object, Callable[[Image, np.random.Generator], Image], int]]:
     """(name, revision, function, draws) of everything that makes samples or what the detector learns from."""
-    for transform in CATALOG.own:
+    for transform in OURS:
         made = transform.for_split("train")
         for end in ("weakest", "strongest"):
             apply = partial(made.apply, strength=getattr(made, end))
@@ -56,7 +58,7 @@ def test_every_entry_is_pinned_once() -> None:
     assert len(set(names)) == len(names)
     with np.load(PINS) as pins:
         assert set(pins) == {*names, "revisions"}
-    for transform in CATALOG.own:
+    for transform in OURS:
         assert transform.revision is not None, f"{transform.name} states no revision"
         assert (transform.alternative is None) == (transform.alternative_revision is None), transform.name
 

@@ -9,15 +9,18 @@ from probing_core.transforms.alternatives import codec as alternatives
 from probing_core.transforms.base import Image, Transform
 from probing_core.transforms.pixel_ops import VALUES, lookup, scale_of
 
+SAMPLING = {"4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444}
+"""How finely JPEG stores chroma beside luma."""
+
 
 def jpeg(image: Image, quality: float, rng: np.random.Generator) -> Image:
     # The subsampling is fixed: encoders choose it by quality, and that would be a second effect.
-    options = (
-        cv2.IMWRITE_JPEG_QUALITY,
-        round(quality),
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
-    )
+    return store_as_jpeg(image, round(quality), "4:2:0")
+
+
+def store_as_jpeg(image: Image, quality: int, chroma: str) -> Image:
+    """Return ``image`` as it is read back from JPEG; ``chroma`` is one of `SAMPLING`."""
+    options = (cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SAMPLING[chroma])
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     stored = cv2.imdecode(data, cv2.IMREAD_COLOR)
     assert stored is not None  # it was encoded just now

@@ -12,7 +12,7 @@ from probing_core.transforms.base import Image, Transform
 from probing_core.transforms.pixel_ops import scale_of, to_bytes
 
 FOG_DECAY = 2.0
-"""By how much the disturbance shrinks at every halving of the plasma's step."""
+"""The decay of the plasma of fog."""
 
 FOG_SIDE = 256
 
@@ -20,16 +20,18 @@ RAINY, SNOWY = 60, 80
 """Streaks and flakes from which on the scene is as dull, and as pale, as it becomes; with fewer it is less so."""
 
 
-def fog(image: Image, thickness: float, rng: np.random.Generator) -> Image:
+def fog(image: Image, thickness: float, rng: np.random.Generator, decay: float = FOG_DECAY) -> Image:
     height, width = image.shape[:2]
-    cloud = cv2.resize(plasma(FOG_SIDE, rng), (width, height), interpolation=cv2.INTER_LINEAR)
+    cloud = cv2.resize(plasma(FOG_SIDE, rng, decay), (width, height), interpolation=cv2.INTER_LINEAR)
     brightest = np.float32(image.max())
     foggy = image + (np.float32(255 * thickness) * cloud)[..., None]
     return to_bytes(foggy * (brightest / (brightest + np.float32(255 * thickness))))
 
 
-def plasma(side: int, rng: np.random.Generator) -> np.ndarray:
+def plasma(side: int, rng: np.random.Generator, decay: float = FOG_DECAY) -> np.ndarray:
     """A cloud (side, side) ``float32`` in 0..1 by the diamond-square algorithm; ``side`` is a power of two.
+
+    ``decay`` is by how much the disturbance shrinks at every halving of the step.
 
     Fournier, Fussell & Carpenter 1982, on a torus.
     """
@@ -46,7 +48,7 @@ def plasma(side: int, rng: np.random.Generator) -> np.ndarray:
         cloud[::step, half::step] = across / 4 + noise[1]
         down = corners + np.roll(corners, -1, 0) + centers + np.roll(centers, 1, 1)
         cloud[half::step, ::step] = down / 4 + noise[2]
-        step, disturbance = half, disturbance / FOG_DECAY
+        step, disturbance = half, disturbance / decay
     cloud -= cloud.min()
     return cloud / cloud.max()
 
