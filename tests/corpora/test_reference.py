@@ -31,10 +31,10 @@ def corpus() -> Corpus:
 
 
 def test_the_splits_have_their_sizes(corpus):
-    assert corpus.rows["split"].value_counts().to_dict() == {"train": 465, "test": 333, "val": 125}
+    assert corpus.rows["split"].value_counts().to_dict() == {"train": 436, "test": 327, "val": 125}
     assert corpus.rows["label"].nunique() == 21
     assert (corpus.rows.groupby(["label", "split"]).size().unstack() > 0).all(axis=None)  # every class in every split
-    assert corpus.description.startswith("923 color photographs of 21 classes")
+    assert corpus.description.startswith("888 color photographs of 21 classes")
 
 
 def test_no_encoder_learned_from_them(corpus):
@@ -59,6 +59,21 @@ def test_nobody_and_nothing_that_was_left_out_is_there(corpus):
     assert not rows["image_id"].isin(left).any()
     assert rows["image_id"].is_unique
     assert rows["image_id"].str.fullmatch(r"caltech101/[0-9a-f]{12}").all()
+
+
+def test_what_shows_one_photograph_shares_base_and_split(corpus):
+    rows = corpus.rows.set_index("image_id")
+    assert (rows.groupby("base_id")["split"].nunique() == 1).all()
+    listed = [image_id for photograph in shipped_photographs.SAME_PHOTOGRAPH for image_id in photograph]
+    assert len(listed) == len(set(listed))
+    sharing = 0
+    for photograph in shipped_photographs.SAME_PHOTOGRAPH:
+        there = sorted(rows.index.intersection(photograph))
+        assert there, photograph  # one of them ships
+        assert rows.loc[there, "base_id"].tolist() == [there[0]] * len(there)
+        sharing += len(there) - 1
+    assert set(shipped_photographs.COPIES) <= set(listed)
+    assert rows["base_id"].nunique() == len(rows) - sharing  # every other picture is a photograph by itself
 
 
 def test_every_picture_can_be_used_at_the_default_view(corpus):

@@ -48,21 +48,29 @@ def written(path: Path, rows: dict[str, dict[str, object]]) -> Path:
 
 def test_what_the_rules_take_and_nothing_else(tmp_path):
     corpus = written(tmp_path / "x.parquet", {"a": {"split": "train"}, **NOT_TAKEN, "b": {}, "c": {"split": "val"}})
-    shipped = choose(corpus, {"by request": ("b",)})
+    shipped = choose(corpus, {"by request": ("b",)}, ())
     assert shipped.table["image_id"].to_pylist() == ["a", "c"]
     assert (shipped.chosen, shipped.excluded) == (3, {"by request": 1})
     source = ParquetCorpus(corpus)
     for image_id, image in zip(("a", "c"), shipped.table["image"].to_pylist(), strict=True):
         assert image == source.read_bytes(image_id)
-    assert set(shipped.table.column_names) == {*COLUMNS, "source", "license"}
+    assert set(shipped.table.column_names) == {*COLUMNS, "base_id", "source", "license"}
     assert shipped.table["source"].unique().to_pylist() == [SOURCE]
     assert shipped.table["license"].unique().to_pylist() == [LICENSE]
 
 
+def test_pictures_of_one_photograph_share_the_first_id_that_ships(tmp_path):
+    corpus = written(tmp_path / "x.parquet", {name: {} for name in "edcba"})
+    shipped = choose(corpus, {"a copy": ("a",)}, (("a", "b", "d"), ("c", "e")))
+    assert shipped.table["image_id"].to_pylist() == ["e", "d", "c", "b"]
+    assert shipped.table["base_id"].to_pylist() == ["c", "b", "c", "b"]
+    assert choose(corpus, {}, ()).table["base_id"].to_pylist() == ["e", "d", "c", "b", "a"]
+
+
 def test_the_same_corpus_gives_the_same_bytes(tmp_path):
     rows = {name: {} for name in "abcde"}
-    one = encoded(choose(written(tmp_path / "one.parquet", rows), {}).table)
-    again = encoded(choose(written(tmp_path / "again.parquet", rows), {}).table)
+    one = encoded(choose(written(tmp_path / "one.parquet", rows), {}, ()).table)
+    again = encoded(choose(written(tmp_path / "again.parquet", rows), {}, ()).table)
     assert one == again
     file = pq.ParquetFile(io.BytesIO(one))
     assert file.num_row_groups == 1
@@ -73,13 +81,15 @@ def test_the_same_corpus_gives_the_same_bytes(tmp_path):
 def test_portraits_and_trademarks_are_refused(tmp_path, label):
     corpus = written(tmp_path / "x.parquet", {"a": {}, "b": {"label": label}})
     with pytest.raises(BadCorpus, match=f"would give pictures of {label}"):
-        choose(corpus, {})
+        choose(corpus, {}, ())
 
 
 def test_an_id_that_is_misspelled_is_refused(tmp_path, capsys):
     corpus = written(tmp_path / "x.parquet", {"a": {}})
     with pytest.raises(BadCorpus, match="has no 'A' among what is chosen"):
-        choose(corpus, {"by request": ("A",)})
+        choose(corpus, {"by request": ("A",)}, ())
+    with pytest.raises(BadCorpus, match="has no 'B' among what is chosen"):
+        choose(corpus, {}, (("B", "a"),))
     assert write(corpus, tmp_path / "out.parquet") == 2  # none of the ids that are left out is there
     assert capsys.readouterr().err.startswith("error: x.parquet has no 'caltech101/")
     assert not (tmp_path / "out.parquet").exists()
@@ -89,13 +99,13 @@ def test_a_missing_column_is_named(tmp_path):
     table = pq.read_table(written(tmp_path / "x.parquet", {"a": {}})).drop_columns(["source"])
     pq.write_table(table, tmp_path / "y.parquet")
     with pytest.raises(BadCorpus, match="lacks source"):
-        choose(tmp_path / "y.parquet", {})
+        choose(tmp_path / "y.parquet", {}, ())
 
 
 def test_what_ships_is_written_as_the_script_writes():
     """Row order, columns and texts of the file are those that it would be given today."""
     table = pq.read_table(reference_run() / PHOTOGRAPHS)
-    assert set(table.column_names) == {*COLUMNS, "source", "license"}
+    assert set(table.column_names) == {*COLUMNS, "base_id", "source", "license"}
     assert table["source"].unique().to_pylist() == [SOURCE]
     assert table["license"].unique().to_pylist() == [LICENSE]
     assert pq.read_table(io.BytesIO(encoded(table))).equals(table)
