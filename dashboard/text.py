@@ -51,7 +51,8 @@ TERMS = {
     "crops": "direct: the picture as it is. combined: a large picture evaluated whole (reduced) and as tiles at its "
     "own scale, since reduction would erase blur, noise and compression.",
     "map": "UMAP of the embeddings: near points are alike to this model; distances between far clusters mean little.",
-    "penalty": "Strength of the probe's L2 regularization, chosen on validation photographs from a grid.",
+    "penalty": "Strength of the probe's L2 regularization, chosen on validation photographs from a grid; with "
+    "fewer than 30 photographs fixed, in proportion to the embedding's dimensions.",
 }
 
 

@@ -147,7 +147,7 @@ def map_of(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _fits(model: str, task: str) -> pd.DataFrame:
-    fits = {"model": model, "task": task, "fold": ["chelsea", "coffee"], "penalty": 0.01, "at_edge": [False, True]}
+    fits = {"model": model, "task": task, "fold": ["fold-1", "fold-2"], "penalty": 0.01, "at_edge": [False, True]}
     return pd.DataFrame(fits | {"converged": True, "iterations": 40, "validation_loss": 1.2})
 
 

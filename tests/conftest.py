@@ -135,7 +135,7 @@ def chromium(tab) -> Any:
 
 @pytest.fixture(scope="session")
 def few_scenes(tmp_path_factory) -> Path:
-    """A folder of 8 pictures, 64 pixels: fewer than 30, so evaluation leaves one out."""
+    """A folder of 8 pictures, 64 pixels: fewer than 30, so it is evaluated by cross-validation."""
     return write_scenes(tmp_path_factory.mktemp("few"), 8, 64)
 
 

@@ -81,7 +81,7 @@ def estimate(
     Args:
         dimensions: model -> numbers in its embedding, None where only loading it could find out.
         pace: of the run to judge the time by.
-        few: whether they are cut from so few photographs that one is left out at a time; such a run has no series.
+        few: whether they are cut from so few photographs that the run has no splits; such a run has no series.
     """
     drawn = images * (transforms + 2)
     samples = drawn + (0 if few else _further(images, transforms))

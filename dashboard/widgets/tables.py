@@ -16,7 +16,7 @@ from dashboard.widgets.messages import empty
 from probing_core.charts import Figure
 from probing_core.results import Run
 from probing_core.runs import layout
-from probing_core.runs.samples import FEW_PHOTOGRAPHS, evaluation_mode
+from probing_core.runs.samples import FEW_PHOTOGRAPHS, has_splits
 
 Table = pd.DataFrame | Callable[[], pd.DataFrame]
 """A function makes a table when somebody downloads it; it must not call Streamlit."""
@@ -43,7 +43,7 @@ COLUMNS: dict[str, Any] = {
     "predicted_other": _text("the other's answer", help="The prediction of the model that is subtracted."),
     "p_predicted_other": _number("its p", help="Probability that it gave to its answer.", format="%.2f"),
     "strength": _number(help=hint("strength"), format="%.3g"),
-    "fold": _text(help="The photograph that was left out, where one is at a time."),
+    "fold": _text(help="With fewer than 30 photographs, which of the groups of photographs was tested."),
     "penalty": _number(help=hint("penalty"), format="%.2g"),
     "at_edge": st.column_config.CheckboxColumn("at the edge", help="The penalty is the first or last of its grid."),
     "converged": st.column_config.CheckboxColumn(help="The fit ended by itself, not by its limit of steps."),
@@ -159,7 +159,7 @@ def why_none(run: Run, trains: bool = True) -> str:
     Args:
         trains: whether the study learns from images of the run, which one with another's probes does not.
     """
-    if evaluation_mode(run.images) != "split":
+    if not has_splits(run.images):
         return (
             f"This is measured from {FEW_PHOTOGRAPHS} photographs on, and this run has "
             f"{run.images.loc[run.images['used'], 'base_id'].nunique()}; the reference run has it."

@@ -13,7 +13,7 @@ import os
 from probing_core.catalog import Catalog
 from probing_core.corpora import folder, huggingface, parquet, photos, reference, torchvision_, webdataset
 from probing_core.corpora.base import COLUMNS, Corpus, CorpusKind
-from probing_core.corpora.selection import assign_splits, drawn, limit_rows, shares
+from probing_core.corpora.selection import assign_groups, assign_splits, drawn, limit_rows, shares
 from probing_core.errors import BadCorpus
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Corpus",
     "CorpusKind",
     "absolute_name",
+    "assign_groups",
     "assign_splits",
     "drawn",
     "limit_rows",

@@ -1,4 +1,4 @@
-"""Which rows a run takes: splits for a corpus that has none, and ``--limit``."""
+"""Which rows a run takes: splits for a corpus that has none, groups of photographs, and ``--limit``."""
 
 from __future__ import annotations
 
@@ -27,10 +27,33 @@ def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
     Returns:
         (N,) strings, ``train``, ``val`` or ``test``.
     """
-    ordered = sorted(set(base_ids), key=lambda base: hashlib.blake2b(f"{seed}|{base}".encode()).digest())
+    ordered = _ordered(base_ids, seed)
     first, second = round(TRAIN * len(ordered)), round((TRAIN + VAL) * len(ordered))
     split = {base: "train" if i < first else "val" if i < second else "test" for i, base in enumerate(ordered)}
     return np.array([split[base] for base in base_ids], dtype=object)
+
+
+def assign_groups(base_ids: Sequence[str], seed: int, most: int) -> np.ndarray:
+    """Return a group for every row, for cross-validation: all rows of one base image share it.
+
+    Base images are dealt out in the order of `assign_splits`, so that the order of rows does not matter and no group
+    has more than one base image more than another.
+
+    Args:
+        base_ids: one a row, N of them.
+        seed: the run's.
+        most: groups at most; there are no more than base images.
+
+    Returns:
+        (N,) integers from 0 up.
+    """
+    group = {base: i % most for i, base in enumerate(_ordered(base_ids, seed))}
+    return np.array([group[base] for base in base_ids])
+
+
+def _ordered(base_ids: Sequence[str], seed: int) -> list[str]:
+    """Return the base images, each once, in the order of a hash of seed and name."""
+    return sorted(set(base_ids), key=lambda base: hashlib.blake2b(f"{seed}|{base}".encode()).digest())
 
 
 def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:

@@ -56,7 +56,8 @@ def fit_mahalanobis(X: np.ndarray, labels: np.ndarray | None = None, axes: int =
     means = np.stack([z[row == c].mean(0) for c in range(row.max() + 1)])
     covariance, _ = ledoit_wolf(z - means[row], assume_centered=True)
     values, vectors = np.linalg.eigh(covariance)
-    whitening = vectors / np.sqrt(np.maximum(values, 1e-12 * values.max()))
+    # Where each class has a single row, nothing varies: distances are then huge and finite.
+    whitening = vectors / np.sqrt(np.maximum(values, 1e-12 * (values.max() or 1.0)))
     return Mahalanobis(center, directions @ whitening, means @ whitening)
 
 

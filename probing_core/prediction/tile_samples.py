@@ -16,7 +16,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.prediction.fusion import FLOOR
 from probing_core.prediction.tiles import DIRECT_UP_TO, PictureCrops, cut
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import evaluation_mode, load_transforms
+from probing_core.runs.samples import load_transforms, used_images
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.view import central_square, resize
 
@@ -37,11 +37,8 @@ def plan_crops(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> list[str
     """
     if recipe.probes_from:
         return []
-    used = images[images["used"]]
-    if evaluation_mode(images) == "split":
-        used = used[used["split"] == "val"]  # probes learn from train, reports from test
     chosen = []
-    for _, rows in used.groupby("base_id", sort=False):
+    for _, rows in used_images(images, "val").groupby("base_id", sort=False):
         sides = [min(corpus.load(i).shape[:2]) for i in rows["image_id"]]
         if max(sides) > DIRECT_UP_TO * recipe.view:
             chosen.append(rows["image_id"].iloc[int(np.argmax(sides))])

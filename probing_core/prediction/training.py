@@ -24,6 +24,7 @@ from probing_core.probes.base import LinearProbe, square_root
 from probing_core.probes.linear import fit
 from probing_core.probes.penalty import GRID
 from probing_core.runs.embeddings import LazyRows, has_embeddings, read_embeddings
+from probing_core.runs.folds import Fold
 from probing_core.runs.layout import (
     CROPS,
     DEPLOYMENT,
@@ -51,40 +52,33 @@ class Deployment:
 
     Attributes:
         probe: learned from the train and val splits; not yet calibrated.
-        choosing: learned from the train split alone, at the same penalty.
-        held_out: probabilities (n, K) by ``choosing`` and truth (n,) of samples of the val split.
+        choosing: one a fold, learned from its train samples alone, at the same penalty.
+        held_out: probabilities (n, K) by ``choosing`` and truth (n,) of samples that they did not learn from.
     """
 
     probe: LinearProbe
-    choosing: LinearProbe
+    choosing: tuple[LinearProbe, ...]
     held_out: tuple[np.ndarray, np.ndarray]
 
 
-def fit_deployment(
-    data: ModelSamples, task: Task, probe: LinearProbe, train: np.ndarray, val: np.ndarray
-) -> Deployment:
-    """The deployment probe of ``task``.
+def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]) -> Deployment:
+    """Return the deployment probe of ``task``.
 
     Args:
-        probe: of the main samples ``train``, its penalty chosen on ``val``: what a run without renderings goes by.
-        train, val: positions of the samples that may be learned from.
+        folds: of the main samples; one where the run has renderings, which only corpora with splits have.
+        probes: one a fold: what a run without renderings goes by.
     """
-    both = np.concatenate([train, val])
     if not has_embeddings(data.store, data.model, RENDERING):
-        fitted = fit(
-            data.X.at(both),
-            task.truth[both],
-            classes=task.classes,
-            validation=(data.X.at(val), task.truth[val]),
-            penalties=(probe.penalty,),
-        )
-        return Deployment(_as_chosen(fitted, probe), probe, (predict(probe, data.X.at(val)), task.truth[val]))
+        fitted = fit_train_and_val(data, task, folds[0], probes)
+        return Deployment(fitted, tuple(probes), joined(predict_held_out(data, task, folds, probes)))
+    (fold,) = folds
     table = data.store.read_table(series_table(RENDERING), ["transform", "split"])
     rendered = read_embeddings(data.store, data.model, series=RENDERING)
     truth = codes(table["transform"], task.classes)
     held = (table["split"] == "val").to_numpy()
     first = data.samples["repetition"].to_numpy() == 0
-    train, both = train[first[train]], both[first[both]]
+    both = np.concatenate([fold.train, fold.val])
+    train, both = fold.train[first[fold.train]], both[first[both]]
     validation = (rendered[held], truth[held])
 
     def learned_from(main: np.ndarray, others: np.ndarray, root: bool, penalties: Sequence[float]) -> LinearProbe:
@@ -104,12 +98,50 @@ def fit_deployment(
     candidates = [learned_from(train, ~held, root, GRID) for root in roots]
     choosing = min(candidates, key=lambda candidate: candidate.facts.validation_loss)
     fitted = learned_from(both, np.ones(len(truth), bool), choosing.root, (choosing.penalty,))
-    return Deployment(_as_chosen(fitted, choosing), choosing, (choosing.probabilities(rendered[held]), truth[held]))
+    held_out = choosing.probabilities(rendered[held]), truth[held]
+    return Deployment(_as_chosen(fitted, [choosing]), (choosing,), held_out)
 
 
-def _as_chosen(fitted: LinearProbe, choosing: LinearProbe) -> LinearProbe:
-    """``fitted`` with what is known of its penalty, which ``choosing`` found on pictures that it never saw."""
-    facts = replace(choosing.facts, converged=fitted.facts.converged, iterations=fitted.facts.iterations)
+def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequence[LinearProbe]) -> LinearProbe:
+    """Return the probe of all that may be learned from: the train and val samples of ``fold``, at the penalty of
+    ``probes``, one a fold, which learned from the train samples alone.
+    """
+    both = np.concatenate([fold.train, fold.val])
+    fitted = fit(
+        data.X.at(both),
+        task.truth[both],
+        classes=task.classes,
+        validation=(data.X.at(fold.val), task.truth[fold.val]),
+        penalties=(probes[0].penalty,),
+    )
+    return _as_chosen(fitted, probes)
+
+
+def predict_held_out(
+    data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return for each fold the probabilities (n, K) of its val samples by its probe, and their truth (n,)."""
+    return [
+        (predict(probe, data.X.at(fold.val)), task.truth[fold.val]) for fold, probe in zip(folds, probes, strict=True)
+    ]
+
+
+def joined(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities and truths of several folds (`predict_held_out`), one below the other."""
+    probabilities, truths = zip(*held_out, strict=True)
+    return np.concatenate(probabilities), np.concatenate(truths)
+
+
+def _as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearProbe:
+    """Return ``fitted`` with what ``choosing``, one a fold, found of its penalty on pictures that they never saw."""
+    loss = float(np.mean([probe.facts.validation_loss for probe in choosing]))
+    facts = replace(
+        choosing[0].facts,
+        converged=fitted.facts.converged,
+        iterations=fitted.facts.iterations,
+        validation_loss=loss,
+        path=choosing[0].facts.path if len(choosing) == 1 else ((fitted.penalty, loss),),
+    )
     return replace(fitted, facts=facts)
 
 

@@ -1,7 +1,6 @@
 """Probes: small classifiers from an embedding to a class, one file a kind.
 
-Reading and applying a linear probe (`LinearProbe`) needs NumPy alone; fitting imports PyTorch. With few photographs:
-`probing_core.probes.leave_one_out.fit_leave_one_out`.
+Reading and applying a linear probe (`LinearProbe`) needs NumPy alone; fitting imports PyTorch.
 """
 
 from __future__ import annotations

@@ -57,43 +57,47 @@ def fit(
     sample, sample_weight = _sample(blocks)
 
     def solve(penalty: float, start: Tensor, near: Tensor, tolerance: float) -> Solution:
-        ridge = ridge_of(penalty, torch.ones(d, 1))
-        curved = gram(sample, curvature(sample @ near[:, 0], sample_weight))
-        return minimize(blocks, start, ridge, [metric_inverse(curved, ridge[:, 0])], tolerance=tolerance)
+        ridge = torch.cat([torch.full((d,), penalty), torch.zeros(1)])  # none on the bias
+        curved = gram(sample, curvature(sample @ near, sample_weight))
+        return minimize(blocks, start, ridge, metric_inverse(curved, ridge), tolerance=tolerance)
 
     def loss(V: Tensor, penalty: float) -> float:
         facts = FitFacts(penalty, False, False, 0, np.nan)
-        return negative_log_likelihood(as_probe(classes, V[:, 0], mean, scale, facts), *validation)
+        return negative_log_likelihood(as_probe(classes, V, mean, scale, facts), *validation)
 
-    best, path = choose_penalty(penalties, torch.zeros(d + 1, 1, k), solve, loss)
+    best, path = choose_penalty(penalties, torch.zeros(d + 1, k), solve, loss)
     penalty, _, walked = path[best]
     solution = solve(penalty, walked.V, walked.V, FINAL_TOLERANCE)
     facts = FitFacts(
         penalty=penalty,
         at_edge=len(penalties) > 1 and best in (0, len(penalties) - 1),
-        converged=bool(solution.converged),
-        iterations=int(walked.iterations + solution.iterations),
+        converged=solution.converged,
+        iterations=walked.iterations + solution.iterations,
         validation_loss=loss(solution.V, penalty),
         path=tuple((penalty, validation_loss) for penalty, validation_loss, _ in path),
     )
-    return as_probe(classes, solution.V[:, 0], mean, scale, facts)
+    return as_probe(classes, solution.V, mean, scale, facts)
 
 
 def _blocks(X: Sliceable, y: np.ndarray, weights: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> list[Block]:
-    """All rows, for a single fit."""
+    """Return all rows, standardized."""
     return [
         Block(
             reading.block_reader(X, rows, mean, scale),
             torch.from_numpy(np.asarray(y[rows], np.int64)),
             torch.from_numpy(np.float32(weights[rows])),
-            torch.zeros(1, dtype=torch.int64),
         )
         for rows in reading.slices(len(y))
     ]
 
 
 def fit_in_span(
-    X: Sliceable, y: np.ndarray, *, classes: Sequence[str], validation: tuple[Sliceable, np.ndarray]
+    X: Sliceable,
+    y: np.ndarray,
+    *,
+    classes: Sequence[str],
+    validation: tuple[Sliceable, np.ndarray],
+    penalties: Sequence[float] = GRID,
 ) -> LinearProbe:
     """The probe that `fit` finds, in less time where rows are fewer than dimensions; arguments as there.
 
@@ -101,13 +105,14 @@ def fit_in_span(
     standardized rows span.
     """
     if len(y) >= X.shape[1]:
-        return fit(X, y, classes=classes, validation=validation)
+        return fit(X, y, classes=classes, validation=validation, penalties=penalties)
     reading.check(X, y, len(classes))
     mean, scale = reading.moments(X, np.ones(len(y)))
     rows, held = ((reading.read(a, slice(0, a.shape[0])) - mean) / scale for a in (X, validation[0]))
     _, lengths, axes = np.linalg.svd(rows, full_matrices=False)
     axes = axes[lengths > 1e-6 * lengths[0]]
-    probe = fit(rows @ axes.T, y, classes=classes, validation=(held @ axes.T, validation[1]), standardize=False)
+    validation = held @ axes.T, validation[1]
+    probe = fit(rows @ axes.T, y, classes=classes, validation=validation, penalties=penalties, standardize=False)
     return replace(
         probe,
         weight=np.ascontiguousarray(probe.weight @ axes, np.float32),
@@ -133,13 +138,8 @@ def _sample(blocks: Sequence[Block]) -> tuple[Tensor, Tensor]:
     return torch.cat([b.rows()[::stride] for b in blocks]), torch.cat([b.weight[::stride] for b in blocks])
 
 
-def ridge_of(penalty: float, squared_scale: Tensor) -> Tensor:
-    """(D + 1, F): the penalty on every weight, none on the bias."""
-    return torch.cat([penalty * squared_scale, torch.zeros(1, squared_scale.shape[1])])
-
-
 def as_probe(classes: Sequence[str], V: Tensor, mean: np.ndarray, scale: np.ndarray, facts: FitFacts) -> LinearProbe:
-    """The probe of ``V`` (D + 1, K), whose last row is the bias."""
+    """Return the probe of ``V`` (D + 1, K), whose last row is the bias."""
     return LinearProbe(
         classes=tuple(classes),
         weight=V[:-1].T.contiguous().numpy(),

@@ -27,7 +27,7 @@ from probing_core.transforms.distance import describe
 from probing_core.transforms.view import cut_pair, prepare_source
 
 FEW_PHOTOGRAPHS = 30
-"""With fewer base photographs than this, evaluation leaves one photograph out at a time."""
+"""With fewer base photographs than this, a run has no splits: it is evaluated by cross-validation."""
 
 IDENTITY_DRAWS = 2
 """Identity is drawn twice a repetition, as the group task sees two members of every other group."""
@@ -64,9 +64,21 @@ def sample_key(recipe: Recipe) -> str:
     return digest([images, versions, recipe.repetitions, revisions.SAMPLES])
 
 
-def evaluation_mode(images: pd.DataFrame) -> str:
-    """``leave-one-out`` where photographs are few, else ``split``."""
-    return "leave-one-out" if images.loc[images["used"], "base_id"].nunique() < FEW_PHOTOGRAPHS else "split"
+def has_splits(images: pd.DataFrame) -> bool:
+    """Return whether a run is evaluated by its splits; with few photographs it is by cross-validation.
+
+    Args:
+        images: the table of the run.
+    """
+    return images.loc[images["used"], "base_id"].nunique() >= FEW_PHOTOGRAPHS
+
+
+def used_images(images: pd.DataFrame, *splits: str) -> pd.DataFrame:
+    """Return the images that a run uses of ``splits``: all of them where it has none (see `has_splits`), since
+    cross-validation learns from every photograph and tests every photograph.
+    """
+    used = images[images["used"]]
+    return used[used["split"].isin(splits)] if has_splits(images) else used
 
 
 class SamplePlan:
@@ -78,13 +90,12 @@ class SamplePlan:
     """
 
     def __init__(self, recipe: Recipe, images: pd.DataFrame) -> None:
-        self._images = images.loc[images["used"], ["image_id", "base_id", "label", "split"]].reset_index(drop=True)
+        columns = ["image_id", "base_id", "label", "split"]
+        self._images = images.loc[images["used"], columns].reset_index(drop=True)
         self._versions = _versions(recipe)
         self._far = np.zeros(len(self._images), dtype=bool)
         if self._versions["far"].any():
-            tested = self._images
-            if evaluation_mode(images) != "leave-one-out":
-                tested = tested[tested["split"] == "test"].reset_index(drop=True)
+            tested = used_images(images, "test")[columns].reset_index(drop=True)
             self._far = self._images["image_id"].isin(limit_rows(tested, FAR_IMAGES)["image_id"]).to_numpy()
         of_all = int((~self._versions["far"]).sum())
         self._ends = np.cumsum(np.where(self._far, len(self._versions), of_all))

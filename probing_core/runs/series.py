@@ -9,7 +9,7 @@
 - ``layers``: some images of every split as the main samples have them, and more of them untouched, of which every block
   of a network is embedded.
 
-A run has them where it evaluates by split. They are made and embedded in units like the main samples.
+A run has them where it is evaluated by its splits. They are made and embedded in units like the main samples.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from probing_core.errors import BadConfig
 from probing_core.runs.image_selection import LEARNED, LIVE_ONLY
 from probing_core.runs.layout import COMPOSITION, LAYERS, RENDERING, STRENGTH
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import evaluation_mode, load_transforms, make_pair, measure_change
+from probing_core.runs.samples import has_splits, load_transforms, make_pair, measure_change
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.view import cut_pair, prepare_source
@@ -61,10 +61,10 @@ STRENGTHS = 7
 def series_names(recipe: Recipe, images: pd.DataFrame) -> tuple[str, ...]:
     """The series that a run has.
 
-    None with few photographs, which are evaluated one left out at a time; and of those whose probes are another run's
-    the strengths alone, since the others serve probes that learn from the train split.
+    None with few photographs, which have no splits; and of those whose probes are another run's the strengths alone,
+    since the others serve probes that learn from the train split.
     """
-    if evaluation_mode(images) != "split" or not (images["used"] & (images["split"] == "test")).any():
+    if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
         return ()
     if recipe.probes_from:
         return (STRENGTH,)

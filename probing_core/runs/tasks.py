@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import UnknownName
-from probing_core.runs.samples import evaluation_mode
+from probing_core.runs.samples import has_splits
 from probing_core.transforms.base import GROUPS, Transform
 
 ROTATIONS = (0, 1, 2)
@@ -57,7 +57,7 @@ def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
     was trained on would be no comparison. A class needs photographs to learn from and to be tested on, so that
     labels which are the photographs themselves, and corpora of few photographs, have no content task.
     """
-    if images.empty or evaluation_mode(images) == "leave-one-out":
+    if images.empty or not has_splits(images):
         return ()
     rows = labelled(images)
     counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probing_core.corpora import assign_splits, drawn, limit_rows, shares
+from probing_core.corpora import assign_groups, assign_splits, drawn, limit_rows, shares
 from probing_core.errors import BadConfig
 
 BASES = st.lists(st.sampled_from([f"photo-{n}" for n in range(40)]), min_size=1, max_size=120)
@@ -28,6 +28,17 @@ def test_splits_depend_on_seed_and_names_alone() -> None:
     assert np.array_equal(assign_splits(bases[::-1], 0), splits[::-1])
     assert not np.array_equal(assign_splits(bases, 1), splits)
     assert assign_splits(["b", "a", "c"], 7).tolist() == assign_splits(pd.Series(["b", "a", "c"]), 7).tolist()
+
+
+@given(BASES, st.integers(0, 5), st.integers(1, 6))
+def test_groups_are_by_base_image_and_of_like_sizes(bases: list[str], seed: int, most: int) -> None:
+    groups = assign_groups(bases, seed, most)
+    by_base = dict(zip(bases, groups, strict=True))
+    assert all(by_base[base] == group for base, group in zip(bases, groups, strict=True))
+    sizes = pd.Series(by_base).value_counts()
+    assert sorted(sizes.index) == list(range(min(most, len(by_base))))
+    assert sizes.max() - sizes.min() <= 1
+    assert np.array_equal(assign_groups(bases[::-1], seed, most), groups[::-1])
 
 
 @st.composite

@@ -52,7 +52,9 @@ def test_every_photograph_is_predicted_where_they_are_few(few_run):
     predictions = store.read_table("models/baseline-handcrafted/predictions/fine.parquet")
     assert predictions["sample"].tolist() == samples.loc[samples["draw"] == 0, "sample"].tolist()
     fits = store.read_table("tables/fits.parquet")
-    assert set(fits.loc[fits["task"] == "fine", "fold"]) == set(samples["base_id"])
+    folds = [f"fold-{i}" for i in range(1, 6)]
+    assert fits.loc[fits["task"] == "fine", "fold"].tolist() == [*folds, "deployment"]
+    assert fits.loc[fits["task"] == "group-1", "fold"].tolist() == folds
 
 
 @pytest.mark.parametrize(("fixture", "method"), [("split_run", "t"), ("few_run", "t")])
@@ -88,8 +90,8 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     before = files(out)
     for module, name in (
         (worker, "load_embedder"),
-        (train.with_splits, "fit_in_span"),
-        (train.with_splits, "fit_deployment"),
+        (train.linear, "fit_in_span"),
+        (train.linear, "fit_deployment"),
         (train.comparison.mlp, "fit_seeds"),
         (model_samples, "lazy_embeddings"),
     ):

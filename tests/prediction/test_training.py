@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from probing_core.measures.temperature import fit_temperature
-from probing_core.pipeline.train.with_splits import split_rows
 from probing_core.prediction.training import class_weights, fit_deployment, fit_rooted
 from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import negative_log_likelihood
 from probing_core.runs.embeddings import LazyRows, read_embeddings
+from probing_core.runs.folds import folds_of
 from probing_core.runs.layout import DEPLOYMENT, RENDERING, series_table
 from probing_core.runs.model_samples import ModelSamples, read_probe
 from probing_core.runs.models import model_entries
@@ -33,8 +33,7 @@ def work_of(store: Store) -> ModelSamples:
 
 def deployment_of(work: ModelSamples):
     task = work.task("fine")
-    train, val, _ = split_rows(work, task)
-    return fit_deployment(work, task, read_probe(work.store, MODEL, "fine"), train, val)
+    return fit_deployment(work, task, folds_of(work, task), [read_probe(work.store, MODEL, "fine")])
 
 
 @pytest.fixture(scope="module")
@@ -44,19 +43,20 @@ def work(trained_run) -> ModelSamples:
 
 def test_penalty_and_temperature_are_those_of_the_held_out_renderings(work):
     made = deployment_of(work)
+    (choosing,) = made.choosing
     table = work.store.read_table(series_table(RENDERING))
     held = (table["split"] == "val").to_numpy()
     rendered = read_embeddings(work.store, MODEL, series=RENDERING)[held]
     truth = table.loc[held, "transform"].map(made.probe.classes.index).to_numpy()
-    np.testing.assert_allclose(made.held_out[0], made.choosing.probabilities(rendered))
+    np.testing.assert_allclose(made.held_out[0], choosing.probabilities(rendered))
     assert np.array_equal(made.held_out[1], truth)
-    losses = dict(made.choosing.facts.path)
-    assert made.probe.penalty == made.choosing.penalty == min(losses, key=losses.__getitem__)
-    found = negative_log_likelihood(made.choosing, rendered, truth)
-    assert losses[made.choosing.penalty] == pytest.approx(found, rel=0.02)
+    losses = dict(choosing.facts.path)
+    assert made.probe.penalty == choosing.penalty == min(losses, key=losses.__getitem__)
+    found = negative_log_likelihood(choosing, rendered, truth)
+    assert losses[choosing.penalty] == pytest.approx(found, rel=0.02)
     stored = read_probe(work.store, MODEL, DEPLOYMENT)
     assert stored.temperature == pytest.approx(fit_temperature(*made.held_out))
-    assert stored.root == made.probe.root == made.choosing.root
+    assert stored.root == made.probe.root == choosing.root
     np.testing.assert_allclose(stored.weight, made.probe.weight, atol=1e-5)
 
 
@@ -64,7 +64,7 @@ def test_renderings_are_told_better_than_by_the_bank_alone(work):
     table = work.store.read_table(series_table(RENDERING))
     held = (table["split"] == "val").to_numpy()
     rendered = read_embeddings(work.store, MODEL, series=RENDERING)[held]
-    made, bank = deployment_of(work).choosing, read_probe(work.store, MODEL, "fine")
+    (made,), bank = deployment_of(work).choosing, read_probe(work.store, MODEL, "fine")
     truth = table.loc[held, "transform"].map(bank.classes.index).to_numpy()
     assert negative_log_likelihood(made, rendered, truth) < negative_log_likelihood(bank, rendered, truth)
 
@@ -77,7 +77,7 @@ def test_without_renderings_the_main_samples_choose(trained_run, tmp_path):
     work = work_of(store)
     made, probe = deployment_of(work), read_probe(store, MODEL, "fine")
     assert made.probe.penalty == probe.penalty
-    assert replace(made.choosing.facts, path=()) == replace(probe.facts, path=())
+    assert replace(made.choosing[0].facts, path=()) == replace(probe.facts, path=())
     assert len(made.held_out[0]) == (work.samples["split"].eq("val") & work.samples["draw"].eq(0)).sum()
 
 

@@ -100,3 +100,21 @@ def test_the_span_of_few_rows_holds_the_same_probe(n):
     assert within.penalty == whole.penalty
     assert within.facts.validation_loss == pytest.approx(whole.facts.validation_loss, rel=1e-4)
     np.testing.assert_allclose(within.probabilities(held[0]), whole.probabilities(held[0]), atol=2e-3)
+
+
+def test_a_class_without_rows_to_learn_from_is_improbable_and_breaks_nothing():
+    (X, y), (Xv, yv) = made(300, 1), made(200, 2)
+    probe = fit(X[y != 2], y[y != 2], classes=CLASSES, validation=(Xv, yv), penalties=(0.1,))
+    told = probe.probabilities(Xv)
+    assert np.isfinite(probe.facts.validation_loss)
+    np.testing.assert_allclose(told.sum(1), 1, rtol=1e-5)
+    assert told[:, 2].max() < 1 / len(CLASSES)
+
+
+def test_one_penalty_is_not_at_an_edge_and_solved_alone():
+    (X, y), validation = made(300, 1), made(200, 2)
+    for n in (300, 15):
+        probe = fit_in_span(X[:n], y[:n], classes=CLASSES, validation=validation, penalties=(0.1,))
+        assert probe.penalty == 0.1
+        assert [penalty for penalty, _ in probe.facts.path] == [0.1]
+        assert not probe.facts.at_edge

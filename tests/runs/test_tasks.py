@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from probing_core.errors import UnknownName
-from probing_core.runs.samples import evaluation_mode
+from probing_core.runs.samples import has_splits, used_images
 from probing_core.runs.tasks import ROTATIONS, content_labels, make_task, task_names
 from probing_core.transforms import bank, far_style
 from probing_core.transforms.base import GROUPS
@@ -66,11 +66,15 @@ def test_an_unknown_task_is_told_what_exists():
         make_task("group-7", samples_of(BANK), BANK)
 
 
-def test_few_photographs_are_left_out_one_at_a_time():
-    images = pd.DataFrame({"base_id": [str(i) for i in range(30)], "used": True})
-    assert evaluation_mode(images) == "split"
+def test_few_photographs_have_no_splits():
+    images = pd.DataFrame(
+        {"base_id": [str(i) for i in range(30)], "used": True, "split": ["val", "test", "train"] * 10}
+    )
+    assert has_splits(images)
+    assert set(used_images(images, "val", "test")["split"]) == {"val", "test"}
     images.loc[0, "used"] = False
-    assert evaluation_mode(images) == "leave-one-out"
+    assert not has_splits(images)
+    assert len(used_images(images, "val")) == 29
 
 
 def images_of(counts, held_out=()):
@@ -105,7 +109,7 @@ def test_content_keeps_to_classes_that_no_encoder_saw_where_the_corpus_says_so()
     [
         images_of({"owl": (9, 3, 4), "rare": (4, 2, 9)}),  # one class
         images_of({"owl": (30, 0, 4), "dog": (8, 0, 2)}),  # nothing to choose the penalty on
-        images_of({"owl": (6, 1, 2), "dog": (6, 1, 2)}),  # few photographs: they are left out one at a time
+        images_of({"owl": (6, 1, 2), "dog": (6, 1, 2)}),  # few photographs: they have no splits
         images_of({f"photograph {i}": (1, 0, 0) if i % 2 else (0, 0, 1) for i in range(40)}),  # labels are photographs
     ],
 )

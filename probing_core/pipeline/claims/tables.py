@@ -19,7 +19,7 @@ from probing_core.runs.layout import predictions_path
 from probing_core.runs.models import model_entries
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.sample_table import SampleTable
-from probing_core.runs.samples import evaluation_mode, load_transforms
+from probing_core.runs.samples import has_splits, load_transforms
 from probing_core.runs.store import Store, digest
 from probing_core.runs.tasks import CONTENT, ROTATIONS, codes
 from probing_core.transforms import FAR_CONTROL
@@ -34,9 +34,9 @@ OF_TRAININGS = ["seeds_low", "seeds_high", "p_seeds"]
 def judge(store: Store, recipe: Recipe) -> None:
     """Writes the tables where the run holds any encoder that has a role.
 
-    Runs that leave one photograph out at a time have too few photographs for a verdict.
+    Runs without splits have too few photographs for a verdict.
     """
-    if evaluation_mode(store.read_table(layout.IMAGES)) != "split":
+    if not has_splits(store.read_table(layout.IMAGES)):
         return
     models = [entry["name"] for entry in model_entries(store)]
     casts = {of_set: cast for of_set in ROLE_SETS if (cast := cast_in(of_set, models))}

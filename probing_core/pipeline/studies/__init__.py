@@ -1,7 +1,7 @@
 """Studies: tables beyond the scores, each in a file of its own, made by the evaluate stage.
 
 A study looks at one model at a time and writes ``models/<slug>/studies/<name>.parquet``, keyed by the checksums of
-what it read; ``tables/<name>.parquet`` joins those of all models. They are made where a run evaluates by split. A run
+what it read; ``tables/<name>.parquet`` joins those of all models. They are made where a run has splits. A run
 that took its probes from another has images to test alone, so it gets only what needs no training. Of a model that was
 asked for all its layers, the last one is studied: every layer would take as long as a model.
 """
@@ -24,7 +24,7 @@ from probing_core.runs.layout import embeddings_folder, probe_path, series_table
 from probing_core.runs.models import model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import evaluation_mode
+from probing_core.runs.samples import has_splits
 from probing_core.runs.store import Store, digest
 
 FEWEST_IMAGES = {"train": 3, "val": 1, "test": FEWEST_AT_ALL}
@@ -49,7 +49,7 @@ def study(store: Store, recipe: Recipe, progress: Progress) -> None:
     fewest = {"test": FEWEST_IMAGES["test"]} if recipe.probes_from else FEWEST_IMAGES
     models = list({entry["request"]: entry["name"] for entry in model_entries(store)}.values())
     if (
-        evaluation_mode(images) != "split"
+        not has_splits(images)
         or any(splits.get(split, 0) < count for split, count in fewest.items())
         or not all(has_embeddings(store, model) for model in models)  # a run that was shipped keeps its tables
     ):

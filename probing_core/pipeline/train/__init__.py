@@ -1,11 +1,10 @@
 """Tasks x models -> probes, and their predictions of images that they never learned from.
 
-Two ways, decided by the corpus: with 30 photographs or more, probes learn from the train split, choose their penalty
-on the val split and predict the test split. With fewer, each photograph is predicted by a probe that never saw it,
-and the penalty is chosen by leaving one out within the rest. Live predictions come from the deployment probe, which
-learns all transforms from all photographs of the training splits. A run that takes its probes from another learns
-nothing and tests every image that they do not know. Corpora with splits and labels also have the content task, and
-probes of other kinds.
+With 30 photographs or more, probes learn from the train split, choose their penalty on the val split and predict the
+test split. With fewer, photographs are divided into groups, and each is predicted by a probe that learned from the
+others (`probing_core.runs.folds`). Live predictions come from the deployment probe, which learns all transforms from
+all photographs of the training splits. A run that takes its probes from another learns nothing and tests every image
+that they do not know. Corpora with splits and labels also have the content task, and probes of other kinds.
 """
 
 from __future__ import annotations
@@ -17,10 +16,9 @@ import pandas as pd
 
 from probing_core.pipeline.train.comparison import train_others
 from probing_core.pipeline.train.content import train_content
-from probing_core.pipeline.train.leave_one_out import train_few
+from probing_core.pipeline.train.linear import train_linear
 from probing_core.pipeline.train.reuse import adopt, adopted_files
 from probing_core.pipeline.train.tables import task_key
-from probing_core.pipeline.train.with_splits import train_split
 from probing_core.prediction.training import has_crops
 from probing_core.runs import layout
 from probing_core.runs.layout import (
@@ -41,7 +39,7 @@ from probing_core.runs.model_samples import ModelSamples, most_to_learn
 from probing_core.runs.models import model_entries
 from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import evaluation_mode, load_transforms
+from probing_core.runs.samples import has_splits, load_transforms
 from probing_core.runs.store import Store, digest
 from probing_core.runs.tasks import CONTENT, task_names
 from probing_core.transforms.base import Transform
@@ -102,9 +100,7 @@ def _steps(
     """What is trained of every model, by the name of its predictions."""
     if source is not None:
         return {name: partial(adopt, source=source, name=name) for name in task_names(transforms)}
-    if evaluation_mode(images) == "leave-one-out":
-        return {name: partial(train_few, name=name) for name in task_names(transforms)}
-    steps: dict[str, Callable[..., None]] = {name: partial(train_split, name=name) for name in task_names(transforms)}
+    steps: dict[str, Callable[..., None]] = {name: partial(train_linear, name=name) for name in task_names(transforms)}
     if CONTENT in task_names(transforms, images):
         steps[CONTENT] = train_content
-    return steps | {OTHER_PROBES: train_others}
+    return steps | ({OTHER_PROBES: train_others} if has_splits(images) else {})

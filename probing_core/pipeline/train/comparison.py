@@ -7,9 +7,9 @@ import pandas as pd
 
 from probing_core.pipeline.caveats import joined
 from probing_core.pipeline.train.tables import prediction_table, save_fits
-from probing_core.pipeline.train.with_splits import learned_note, split_rows
 from probing_core.probes import knn, mlp
 from probing_core.probes.base import FitFacts, log_loss
+from probing_core.runs.folds import folds_of
 from probing_core.runs.layout import OTHER_PROBES, predictions_path
 from probing_core.runs.model_samples import ModelSamples, predict, whole_images
 
@@ -22,7 +22,8 @@ def train_others(data: ModelSamples, key: str) -> None:
     """Predictions of the fine task by the other probes, of the first repetition."""
     task = data.task("fine")
     first = data.samples["repetition"].to_numpy() == 0
-    train, val, test = (rows[first[rows]] for rows in split_rows(data, task))
+    (split,) = folds_of(data, task)
+    train, val, test = (rows[first[rows]] for rows in (split.train, split.val, split.test))
     image_ids = data.samples["image_id"].to_numpy()
     learned, chosen = (rows[whole_images(image_ids[rows], MOST_TO_LEARN)] for rows in (train, val))
     X, y = data.X[learned], task.truth[learned]
@@ -47,7 +48,7 @@ def train_others(data: ModelSamples, key: str) -> None:
     for k in sizes:
         # None is chosen: every k is reported.
         add(f"knn-{k}", FitFacts(float(k), False, True, 0, log_loss(held[k], validation[1])), tested[k])
-    notes = [learned_note(data, task, "train")]
+    notes = [split.note]
     if len(learned) < len(train):
         notes.append(f"learned from {len(np.unique(image_ids[learned]))} images, evenly spaced")
     if not first.all():

@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from probing_core.pipeline.train.linear import fit_fold
 from probing_core.pipeline.train.tables import prediction_table, save_fits
-from probing_core.pipeline.train.with_splits import fit_rows, learned_note, split_rows
+from probing_core.runs.folds import folds_of
 from probing_core.runs.layout import ORACLE, predictions_path, probe_path
 from probing_core.runs.model_samples import ModelSamples, predicted_blocks
 from probing_core.runs.tasks import CONTENT, Task
@@ -22,23 +23,23 @@ from probing_core.runs.tasks import CONTENT, Task
 def train_content(data: ModelSamples, key: str) -> None:
     """The probe of clean pictures, the oracles, and the predictions of both."""
     task = data.task(CONTENT)
-    train, val, test = split_rows(data, task)
-    probe = fit_rows(data, task, train, val)
-    fits = [("split", probe.facts)]
+    (split,) = folds_of(data, task)
+    probe = fit_fold(data, task, split)
+    fits = [(split.name, probe.facts)]
     tables = []
     for transform in data.transforms:
         if transform.name == "identity" or transform.far:
             continue  # of the clean ones the probe itself is the oracle; the far tier is never learned from
         alike = _only(data, task, transform.name)
-        learned, chosen, tested = split_rows(data, alike)
-        oracle = fit_rows(data, alike, learned, chosen)
+        (fold,) = folds_of(data, alike)
+        oracle = fit_fold(data, alike, fold)
         fits.append((f"oracle:{transform.name}", oracle.facts))
-        tables.append(prediction_table(data, alike, tested, predicted_blocks(oracle, data.X.at(tested))))
+        tables.append(prediction_table(data, alike, fold.test, predicted_blocks(oracle, data.X.at(fold.test))))
     data.store.write_bytes(probe_path(data.model, CONTENT), probe.to_bytes(), key)
-    save_fits(data, CONTENT, fits, key, note=learned_note(data, task, "train"))
+    save_fits(data, CONTENT, fits, key, note=split.note)
     data.store.write_table(predictions_path(data.model, ORACLE), pd.concat(tables, ignore_index=True), key)
     # Last, so that a kill before it leaves the task to be done again.
-    table = prediction_table(data, task, test, predicted_blocks(probe, data.X.at(test)))
+    table = prediction_table(data, task, split.test, predicted_blocks(probe, data.X.at(split.test)))
     data.store.write_table(predictions_path(data.model, CONTENT), table, key)
 
 

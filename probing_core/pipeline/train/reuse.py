@@ -13,7 +13,7 @@ from probing_core.runs.layout import CALIBRATED, DEPLOYMENT, FUSION, NOVELTY, pr
 from probing_core.runs.model_samples import ModelSamples, predicted_blocks, read_probe
 from probing_core.runs.models import require_same_model
 from probing_core.runs.recipe import read_recipe
-from probing_core.runs.samples import evaluation_mode
+from probing_core.runs.samples import used_images
 from probing_core.runs.store import Store
 from probing_core.runs.tasks import Task
 
@@ -54,10 +54,8 @@ def adopt(data: ModelSamples, source: Store, name: str, key: str) -> None:
             "test; take another corpus."
         )
     temperature = None
-    # Runs with few photographs, and runs of earlier versions, have one temperature for both.
-    tempered = CALIBRATED if data.store.has(probe_path(data.model, CALIBRATED)) else DEPLOYMENT
-    if name == "fine" and data.store.has(probe_path(data.model, tempered)):
-        temperature = read_probe(data.store, data.model, tempered).temperature
+    if name == "fine" and data.store.has(probe_path(data.model, CALIBRATED)):
+        temperature = read_probe(data.store, data.model, CALIBRATED).temperature
     fits = [("adopted", probe.facts)]
     if name == "fine" and data.store.has(probe_path(data.model, DEPLOYMENT)):
         fits.append((DEPLOYMENT, read_probe(data.store, data.model, DEPLOYMENT).facts))
@@ -85,10 +83,7 @@ def _known_photographs(data: ModelSamples, source: Store) -> tuple[np.ndarray, s
     tested, with a note to the reader.
     """
     images = source.read_table(layout.IMAGES)
-    learned = images[images["used"]]
-    if evaluation_mode(images) == "split":
-        learned = learned[learned["split"].isin(LEARNED)]
-    known = data.samples["base_id"].isin(learned["base_id"]).to_numpy()
+    known = data.samples["base_id"].isin(used_images(images, *LEARNED)["base_id"]).to_numpy()
     count = data.samples["base_id"][known].nunique()
     if not count:
         return known, ""

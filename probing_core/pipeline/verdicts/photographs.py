@@ -16,7 +16,7 @@ from probing_core.corpora import assign_splits, drawn
 from probing_core.corpora.base import NOT_FOR_PROBES, Corpus
 from probing_core.errors import BadCorpus
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import evaluation_mode
+from probing_core.runs.samples import has_splits
 
 LEARN, CHOOSE, CALIBRATE, REPORT = "learn", "choose", "calibrate", "report"
 ROLES = {"train": LEARN, "val": CHOOSE, "calibrate": CALIBRATE, "test": REPORT}
@@ -59,7 +59,7 @@ def choose_photographs(recipe: Recipe, images: pd.DataFrame, corpus: Corpus, oth
 
 def _own(recipe: Recipe, images: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
     columns = ["image_id", "base_id", "split"]
-    if evaluation_mode(images) != "split":
+    if not has_splits(images):
         return pd.DataFrame(columns=[*columns, "role"])  # every photograph serves the probes
     used = images[images["used"]]
     rows = corpus.rows[~corpus.rows["split"].isin(NOT_FOR_PROBES)].reset_index(drop=True)

@@ -8,7 +8,7 @@ from probing_core.measures import MEASURES
 from probing_core.measures.notation import decimal
 from probing_core.results import Run
 from probing_core.results.report.page import More, Section, Table, Text
-from probing_core.runs.samples import evaluation_mode
+from probing_core.runs.samples import has_splits
 
 ORIGIN = (
     "The idea comes from “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610). Its protocol "
@@ -28,8 +28,9 @@ PROTOCOL = (
     "photograph with Holm's correction over all pairs, since the best was found by looking.",
 )
 MODES = {
-    "leave-one-out": "There are fewer than 30 photographs, so each is predicted by a linear probe that never saw it, "
-    "and the probe's penalty is chosen by leaving one photograph out within the rest.",
+    "cross-validation": "There are fewer than 30 photographs, so they are divided into groups, at most five, and each "
+    "group is predicted by a linear probe that learned from the others. All probes of a model have the same penalty, "
+    "which is fixed beforehand, in proportion to the embedding's dimensions.",
     "split": "Linear probes learn from the train split, choose their penalty on the val split and are scored on the "
     "test split.",
     "adopted": "All probes were trained in another run and are used as they are; every image here is a test image.",
@@ -38,7 +39,9 @@ MODES = {
 
 def how_judged(run: Run) -> str:
     """How the probes of ``run`` were trained."""
-    return MODES["adopted" if run.recipe.probes_from else evaluation_mode(run.images)]
+    if run.recipe.probes_from:
+        return MODES["adopted"]
+    return MODES["split" if has_splits(run.images) else "cross-validation"]
 
 
 def methods(run: Run) -> list[Section]:

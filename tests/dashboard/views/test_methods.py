@@ -46,7 +46,7 @@ def test_methods_of_a_run_that_is_described_and_has_adopted_probes(open_app, shi
     app = open_app("Methods and data", run=run)
     assert not app.exception
     assert "All probes were trained in another run" in texts(app)
-    assert not [s for s in ("leaving one photograph out", "were fitted") if s in texts(app)]
+    assert not [s for s in ("divided into groups", "were fitted") if s in texts(app)]
     assert f"for CORPUS give a corpus with the fingerprint {recipe.fingerprint}" in texts(app)
     assert "For RUN give" in texts(app)
     assert "--probes-from RUN" in command_of(recipe)

@@ -12,7 +12,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from probing_core.errors import BadRun
 from probing_core.measures.temperature import at_temperature, fit_temperature
 from probing_core.pipeline import Options, batches, run
-from probing_core.pipeline.train.leave_one_out import calibrate_out_of_fold
 from probing_core.pipeline.train.tables import round_probabilities
 from probing_core.probes.linear import fit
 from probing_core.runs.embeddings import read_embeddings
@@ -116,18 +115,6 @@ def test_kept_probabilities_are_near_smaller_and_in_order():
     assert round_probabilities(np.append(p, [0, 1e-30, 1]))[-3:] == pytest.approx([0, 0, 1], abs=1e-12)
     votes = np.repeat([0.1, 0.25], 5000)
     assert np.array_equal(round_probabilities(votes), votes.astype(np.float32))
-
-
-def test_few_photographs_are_tempered_by_the_others():
-    rng = np.random.default_rng(0)
-    truth, photograph = rng.integers(0, 3, 300), np.repeat(np.arange(6), 50)
-    logits = rng.normal(size=(300, 3))
-    logits[np.arange(300), truth] += 1
-    logits[photograph == 5] *= 9  # one photograph of which the probe is far too sure
-    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    tempered = calibrate_out_of_fold(p, truth, photograph)
-    others = fit_temperature(p[photograph != 5], truth[photograph != 5])
-    np.testing.assert_allclose(tempered[photograph == 5], at_temperature(p[photograph == 5], others).max(1), rtol=1e-6)
 
 
 @pytest.fixture

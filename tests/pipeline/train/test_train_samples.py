@@ -11,9 +11,9 @@ import pytest
 
 from probing_core.pipeline import run
 from probing_core.pipeline.batches import everything_embedded
-from probing_core.pipeline.train.with_splits import learned_note, split_rows
 from probing_core.probes.linear import fit_in_span
 from probing_core.runs import memory
+from probing_core.runs.folds import folds_of
 from probing_core.runs.layout import fits_path, predictions_path
 from probing_core.runs.model_samples import ModelSamples, draw_photographs, read_probe
 from probing_core.runs.models import model_entries
@@ -60,7 +60,8 @@ def test_photographs_are_drawn_whole_by_the_seed(trained_run):
 def test_probes_learn_from_the_drawn_ones_alone(limited):
     data = data_of(limited)
     task = data.task("fine")
-    train, val, test = split_rows(data, task)
+    (fold,) = folds_of(data, task)
+    train, val, test = fold.train, fold.val, fold.test
     assert 0 < len(train) <= MOST
     assert 0 < len(val) <= MOST
     assert len(test) == (task.takes_part & (data.split == "test")).sum()
@@ -81,7 +82,7 @@ def test_everything_is_tested(limited, trained_run):
 
 
 def test_the_number_stands_beside_each_score(limited, trained_run):
-    note = learned_note(data_of(limited), data_of(limited).task("fine"), "train")
+    note = folds_of(data_of(limited), data_of(limited).task("fine"))[0].note
     learned, there = (int(word) for word in note.split() if word.isdigit())
     assert learned <= MOST < there
     scores = limited.read_table("tables/scores.parquet")
