@@ -1,7 +1,7 @@
 """The dashboard: ``streamlit run dashboard/app.py``, and ``-- --run DIR`` to open a run from elsewhere.
 
-The file is two things. Each visitor's session runs it as a script, from its first line to its last. The server imports
-it once, for ``app``: what is prepared before it answers, and the addresses that browsers fetch by themselves.
+The file is used in two ways. Streamlit runs it as a script in each visitor's session. The server imports it once, for
+``app``, which holds the preparation before the first answer and the addresses that browsers fetch by themselves.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ STYLE = """<style>
 [data-testid=stElementContainer] { transition: none !important; opacity: 1 !important; }
 .st-key-tour-closed { display: none; }
 .st-key-finding p { font-size: 1.25rem; line-height: 1.5; }
-/* Streamlit's own captions, chosen segments and slider values have contrasts of 2.9 to 4.0 to the page; text that
-   everybody can read has at least 4.5 (WCAG 1.4.3). */
+/* Streamlit's own captions, selected segments and slider values have less contrast to the page than the ratio of 4.5
+   that WCAG 1.4.3 demands. */
 [data-testid=stCaptionContainer] { color: inherit !important; opacity: 0.8; }
 button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT; }
 /* On a narrow screen the navigation takes less of it, controls stand in two columns, and a chart has a row of its
@@ -77,7 +77,7 @@ button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
-    """The navigation, by its headings."""
+    """Return the pages of the navigation by their headings."""
     return {
         "Results": [
             st.Page("views/overview.py", title="Overview", icon=":material/leaderboard:", default=True),
@@ -110,7 +110,7 @@ def pages() -> dict[str, list[StreamlitPage]]:
 
 
 def icon() -> Image.Image:
-    """A dot that fades to the right; named icons would be fetched from another server."""
+    """Return the icon of the browser tab as an image; a named icon would be fetched from another server."""
     y, x = np.mgrid[-1:1:32j, -1:1:32j]
     alpha = np.clip((0.8 - np.hypot(x, y)) / (0.1 + 0.5 * (x + 1)), 0, 1)
     color = np.broadcast_to([0, 114, 178], (32, 32, 3))
@@ -134,7 +134,7 @@ def pick_run() -> None:
     names = [place.name for place in cache.places() if place.complete]
     if not names:
         return
-    wanted = state.chosen("run")
+    wanted = state.stored_choice("run")
     shown = pickers.select(
         "Run", "run", names, help="One computation: its corpus, models and settings.", where=st.sidebar
     )

@@ -1,8 +1,8 @@
-"""What every request to the server passes first: security headers on answers, and limits on what visitors send.
+"""Middleware of every request to the server: security headers on answers, and limits on what visitors send.
 
-Streamlit holds uploads in memory until the visit ends, and bounds the size of each alone. Here their number, their
-sum, how many arrive at once, and how long one may take are bounded too, for a visitor and for the server. A visitor is
-a session: addresses are not asked, since a proxy has one for everybody.
+Streamlit holds uploads in memory until the visit ends, and limits the size of each alone. This module also limits their
+number, their sum, how many arrive at once, and how long one may take, for a visitor and for the server. A visitor is a
+session: client addresses are not asked, since all visitors behind a proxy share one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""Nothing is loaded from another server, or sent to one; no other page shows this one in a frame."""
+"""Content security policy: nothing is loaded from or sent to another server, and no other page may frame this one."""
 
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -56,47 +56,48 @@ HEADERS = {
 
 
 class Limits(NamedTuple):
-    """Of uploads, for one visitor or for all of them.
+    """Limits on uploads, for one visitor or for all of them.
 
     Attributes:
-        files: in memory.
-        megabytes: of them.
-        at_once: that arrive at the same time.
-        a_minute: that have begun in the last one.
+        files: number of uploads in memory.
+        megabytes: their total size.
+        at_once: number of uploads that arrive at the same time.
+        per_minute: number of uploads that have begun in the last minute.
     """
 
     files: int
     megabytes: int
     at_once: int
-    a_minute: int
+    per_minute: int
 
 
-A_VISITOR = Limits(files=100, megabytes=400, at_once=8, a_minute=60)
-THE_SERVER = Limits(files=2_000, megabytes=2_000, at_once=32, a_minute=600)
+VISITOR_LIMITS = Limits(files=100, megabytes=400, at_once=8, per_minute=60)
+SERVER_LIMITS = Limits(files=2_000, megabytes=2_000, at_once=32, per_minute=600)
 
-PATIENCE_S = 20.0
-BYTES_A_SECOND = 200_000
-"""An upload has this long, and what its size takes at this pace: a slow client must not hold a place for ever."""
+UPLOAD_TIMEOUT_S = 20.0
+MIN_UPLOAD_BYTES_PER_S = 200_000
+"""An upload must arrive within `UPLOAD_TIMEOUT_S` and the time of its size at this pace, so that slow clients do not
+block others."""
 
-UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)$")
+UPLOAD_PATH = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)$")
 
 
 @dataclass
 class Tally:
-    """Uploads of one visitor, or of all: bytes by file, those that arrive now, and when the last ones began."""
+    """Uploads of one visitor, or of all: bytes by file, files that are arriving, and times at which the last began."""
 
     sizes: dict[tuple[str, str], int] = field(default_factory=dict)
     arriving: set[tuple[str, str]] = field(default_factory=set)
     begun: deque[float] = field(default_factory=deque)
 
     def exceeds(self, limits: Limits, size: int, now: float) -> str:
-        """What one more upload of ``size`` bytes would be too much of, or an empty text."""
+        """Return which of ``limits`` one more upload of ``size`` bytes would exceed, in words; empty if none."""
         while self.begun and self.begun[0] < now - 60:
             self.begun.popleft()
         if len(self.arriving) >= limits.at_once:
             return f"{limits.at_once} uploads arrive at once"
-        if len(self.begun) >= limits.a_minute:
-            return f"{limits.a_minute} uploads have begun in a minute"
+        if len(self.begun) >= limits.per_minute:
+            return f"{limits.per_minute} uploads have begun in a minute"
         if len(self.sizes) >= limits.files:
             return f"{limits.files} uploads are in memory"
         if sum(self.sizes.values()) + size > limits.megabytes * 1e6:
@@ -115,7 +116,7 @@ class Tally:
 
 
 class SecurityHeaders:
-    """Adds `HEADERS` to every answer, and notes that the dashboard is being served."""
+    """Middleware that adds `HEADERS` to every answer, and notes that the dashboard is being served."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -135,7 +136,7 @@ class SecurityHeaders:
 
 
 class UploadLimits:
-    """Refuses uploads over the limits, each with one sentence."""
+    """Middleware that refuses uploads over the limits, each with one sentence."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -143,7 +144,7 @@ class UploadLimits:
         self.visitors: dict[str, Tally] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        upload = UPLOAD.search(scope["path"]) if scope["type"] == "http" else None
+        upload = UPLOAD_PATH.search(scope["path"]) if scope["type"] == "http" else None
         if upload is None or not get_instance().is_active_session(upload[1]):
             await self.app(scope, receive, send)  # Streamlit itself refuses an upload of no session
             return
@@ -159,10 +160,10 @@ class UploadLimits:
         largest = st.get_option("server.maxUploadSize") * 2**20
         stated = dict(scope["headers"]).get(b"content-length", b"")
         size = min(int(stated), largest) if stated.isdigit() else largest
-        patience = PATIENCE_S + size / BYTES_A_SECOND
+        timeout_s = UPLOAD_TIMEOUT_S + size / MIN_UPLOAD_BYTES_PER_S
         if why := self._refused(visitor, key, size):
             sentence = f"The picture is refused, since {why}; try again later."
-            await _refuse(429, sentence, scope, receive, send, PATIENCE_S)
+            await _refuse(429, sentence, scope, receive, send, UPLOAD_TIMEOUT_S)
             return
         status = 0
 
@@ -172,7 +173,7 @@ class UploadLimits:
             await send(message)
 
         try:
-            await asyncio.wait_for(self.app(scope, receive, watched), patience)
+            await asyncio.wait_for(self.app(scope, receive, watched), timeout_s)
         except TimeoutError:
             if not status:
                 await _refuse(408, "The picture took too long to arrive; try again.", scope, receive, send, 0)
@@ -184,15 +185,15 @@ class UploadLimits:
                 self._drop(visitor, [key])
 
     def _refused(self, visitor: str, key: tuple[str, str], size: int) -> str:
-        """Why an upload is refused; if it is not, it counts from now on."""
+        """Return why an upload is refused; if it is not, count it and return an empty text."""
         for gone in [each for each in self.visitors if not get_instance().is_active_session(each)]:
             self._drop(gone, list(self.visitors[gone].sizes))
         tally, now = self.visitors.get(visitor, Tally()), time.monotonic()
         if key in tally.arriving:
             return "it is arriving already"
-        if mine := tally.exceeds(A_VISITOR, size, now):
+        if mine := tally.exceeds(VISITOR_LIMITS, size, now):
             return f"{mine} in this visit"
-        if all_of_them := self.everybody.exceeds(THE_SERVER, size, now):
+        if all_of_them := self.everybody.exceeds(SERVER_LIMITS, size, now):
             return f"{all_of_them} on this server"
         self.visitors[visitor] = tally
         for each in (tally, self.everybody):
@@ -208,7 +209,7 @@ class UploadLimits:
 
 
 class SharedCaches:
-    """Drops the message of a browser that would clear the caches of all visitors; no page of ours offers it."""
+    """Middleware that drops browser messages that would clear the caches of all visitors; no page sends them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -231,18 +232,18 @@ def _clears_caches(message: Message) -> bool:
     return sent.WhichOneof("type") == "clear_cache"
 
 
-async def _refuse(status: int, why: str, scope: Scope, receive: Receive, send: Send, patience: float) -> None:
-    """Answers with a sentence once the body has arrived: a client that is still sending would not read it."""
+async def _refuse(status: int, why: str, scope: Scope, receive: Receive, send: Send, timeout_s: float) -> None:
+    """Answer with a sentence once the body has arrived: a client that is still sending would not read it."""
 
     async def drain() -> None:
         while (await receive()).get("more_body"):
             pass
 
     with suppress(TimeoutError):
-        await asyncio.wait_for(drain(), patience)
+        await asyncio.wait_for(drain(), timeout_s)
     await PlainTextResponse(why, status, headers={"Connection": "close"})(scope, receive, send)
 
 
 def middleware() -> list[Middleware]:
-    """For `st.App`: the first is the outermost."""
+    """Return the middleware for `st.App`, the outermost first."""
     return [Middleware(SecurityHeaders), Middleware(UploadLimits), Middleware(SharedCaches)]

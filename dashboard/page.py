@@ -1,4 +1,4 @@
-"""What all pages have in common: a title, and what is under it; fragments, which rerun alone."""
+"""The frame of every page: its title and what stands under it, and fragments, which rerun alone."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Arguments = ParamSpec("Arguments")
 
 
 def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Makes a page of the function that shows what is under its title.
+    """Return a decorator that makes a page of a function, which shows what stands under the title.
 
-    Navigation, sidebar and banner are outside of it: after a change on the page they stay as they are.
+    Navigation, sidebar and banner are outside of the page: a change on the page leaves them as they are.
     """
 
     def decorate(show: Callable[[], None]) -> Callable[[], None]:
@@ -36,7 +36,7 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
 
 
 def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Makes a fragment of a page: nothing else on the page depends on what is chosen in it."""
+    """Make ``show`` a fragment of a page, which reruns alone; nothing else on the page may depend on its choices."""
 
     @st.fragment
     @wraps(show)

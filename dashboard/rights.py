@@ -1,10 +1,10 @@
-"""Who may do what on a served dashboard. This file alone decides it.
+"""Rights of the visitors of a served dashboard. This file alone decides them.
 
 Everybody may look at the runs that are listed, and drop pictures in. `Guarded` lists what needs rights. Two kinds of
-visitors have them: who is on the machine itself (`on_this_machine`), and who has signed in with OpenID Connect and is
-listed in the secrets (`is_signed_in`). Rights never follow from a client's address, which a proxy hides.
+visitors have them: those on the machine itself (`on_this_machine`), and those who have signed in with OpenID Connect
+and are listed in the secrets (`is_signed_in`). Rights never follow from a client's address, which a proxy hides.
 
-What starts a job, reads a folder or asks a host calls `require`; pages only hide what would be refused.
+Every function that starts a job, reads a folder or asks a host calls `require`; pages only hide what would be refused.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ Guarded = Literal[
 loaded (`dashboard.data.predictions`)."""
 
 FORWARDED = ("x-", "cf-", "forwarded", "via", "true-client-ip", "tailscale-", "fly-", "fastly-")
-"""How headers begin that proxies and tunnels add, and that no browser sends with a websocket."""
+"""Prefixes of headers that proxies and tunnels add, and that no browser sends with a websocket."""
 
 EVERYONE: Final = "everyone"
-"""In place of a list of addresses in the secrets: all accounts that the provider signs in."""
+"""Value in the secrets, in place of a list of addresses, for all accounts that the provider signs in."""
 
 _served = threading.Event()
 
 
 class NotAllowed(ProbingError):
-    """A visitor without rights asked for what needs them."""
+    """Raised where a visitor without rights asks for something that needs them."""
 
 
 def serving() -> None:
-    """Note that a request has reached this process: from now on, whoever has no rights is refused.
+    """Note that a request has reached this process: from now on, visitors without rights are refused.
 
     Before, no visitor exists: a script or a test runs the pages itself, or the command line starts the demo run.
     """
@@ -59,10 +59,10 @@ def serving() -> None:
 
 
 def require(what: Guarded) -> None:
-    """Return if whoever asks has rights.
+    """Raise an error unless the visitor has rights.
 
     Raises:
-        NotAllowed: they do not.
+        NotAllowed: the visitor has no rights.
     """
     if not allowed():
         raise NotAllowed(refusal(what))
@@ -76,9 +76,9 @@ def allowed() -> bool:
 def on_this_machine() -> bool:
     """Return whether the server listens on this machine alone and the request was made here, through no proxy.
 
-    The name in ``Host`` must be local: else a page from elsewhere could have its own name point here. A request
-    without headers, as of a visitor who has just left, is of nobody. An SSH tunnel ends on this machine and adds no
-    header, so that its user counts as here.
+    The name in ``Host`` must be local: otherwise a page from elsewhere could have its own name point here. A request
+    without headers, as of a visitor who has just left, belongs to nobody. An SSH tunnel ends on this machine and adds
+    no header, so its user counts as being here.
     """
     headers = st.context.headers
     hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
@@ -103,7 +103,7 @@ def is_signed_in() -> bool:
 
 
 def account() -> str:
-    """Return the name under which the visitor has signed in, with rights or without; empty if they have not."""
+    """Return the name under which the visitor has signed in, with rights or without; empty if not signed in."""
     if st.user.get("is_logged_in") is not True:
         return ""
     return str(st.user.get("email") or st.user.get("name") or st.user.get("sub") or "an account without a name")
@@ -115,7 +115,7 @@ def can_sign_in() -> bool:
 
 
 def sign_in_problem() -> str:
-    """Return why nobody gets rights by signing in on this server, in a sentence; empty if those who are listed do."""
+    """Return why signing in gives rights to nobody on this server, as a sentence; empty if it does give rights."""
     if _listed() is not None:
         return ""
     section = st.secrets.get("probing")
@@ -128,7 +128,7 @@ def sign_in_problem() -> str:
 
 
 def refusal(what: Guarded) -> str:
-    """Return what a visitor without rights reads who asks for ``what``."""
+    """Return the sentence for a visitor without rights who asks for ``what``."""
     if account():
         return (
             f"{what} is not open to the account with which you are signed in: whoever runs this dashboard lists the "
@@ -143,7 +143,7 @@ def refusal(what: Guarded) -> str:
 
 
 def _listed() -> list[str] | Literal["everyone"] | None:
-    """Return the addresses that the secrets give rights to, or `EVERYONE`; None if they do not state it properly."""
+    """Return the addresses that the secrets give rights to, or `EVERYONE`; None if they are stated wrongly."""
     match st.secrets.get("probing"):
         case {"allowed": "everyone", **others} if not others:
             return EVERYONE
@@ -167,7 +167,7 @@ def _is_local(address: str) -> bool:
 def _listens_here_alone() -> bool:
     """Return whether every TCP port that this process listens on is of the loopback device, and there is one.
 
-    Asked of the system, since the settings do not know of another server than Streamlit's own.
+    The operating system is asked, since Streamlit's settings do not know of other servers.
     """
     try:
         sockets = psutil.Process().net_connections("tcp")

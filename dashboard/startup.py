@@ -1,8 +1,7 @@
-"""Prepares what takes the server longer than half a second, so that the first visitor does not wait for it.
+"""Prepare the slow parts of the first pages, so that the first visitor does not wait for them.
 
-In seconds on two cores that do nothing else: the ranking of the first page 0.7, that of two classes 0.7, opening the
-packaged photographs 0.8, the sheet of all transformations 0.7. The first maps, 0.1, are here since a browser needs 0.3
-more for the first of them. Everything else is computed when a page needs it.
+Prepared are the rankings of models and of two classes, the packaged photographs, the sheet of all transformations, and
+the first maps, whose drawing takes the browser time as well. Everything else is computed when a page needs it.
 """
 
 from __future__ import annotations
@@ -17,26 +16,29 @@ import streamlit as st
 from dashboard.data import cache
 from dashboard.data.contact_sheet import contact_sheet
 from dashboard.data.map_points import COLORINGS, is_small, points_of
-from dashboard.data.pictures import chosen
+from dashboard.data.pictures import VisitorPicture
 from dashboard.data.point_cloud import point_cloud
 from dashboard.data.two_classes import board_of, most_mistaken
 from probing_core.errors import ProbingError, one_line
 from probing_core.results import Run
 
 PAUSE_S = 2.0
-"""The browser is still fetching what the first page needs."""
+"""Pause before other pages are prepared, in which the browser fetches what the first page needs."""
 
 
 @asynccontextmanager
 async def before_serving(_: st.App) -> AsyncIterator[None]:
-    """Computes what the first page shows."""
+    """Compute the content of the first page before the server answers."""
     _prepare("The first page", first_page)
     yield
 
 
 @st.cache_resource(show_spinner=False)
 def after_first_page() -> threading.Thread:
-    """Begins to compute what other pages begin with, once for the server; whoever opens one meanwhile waits for it."""
+    """Start a thread, once for the server, that computes the first content of the other pages.
+
+    A visitor who opens one of them meanwhile waits for the thread's result.
+    """
     thread = threading.Timer(PAUSE_S, _prepare, ("Other pages", other_pages))
     thread.daemon = True
     thread.start()
@@ -50,7 +52,7 @@ def first_page() -> None:
 
 def other_pages() -> None:
     first = cache.corpus(cache.PACKAGED).rows["image_id"].iloc[0]
-    picture = chosen(first, cache.corpus_image(cache.PACKAGED, first))
+    picture = VisitorPicture.from_array(first, cache.corpus_image(cache.PACKAGED, first))
     if run := _first_run():
         _first_maps(run)
     if run and run.tasks:
@@ -76,7 +78,7 @@ def _first_run() -> Run | None:
 
 
 def _prepare(what: str, compute: Callable[[], None]) -> None:
-    """Whatever goes wrong here, the pages that work are served."""
+    """Call ``compute`` and log its errors instead of raising them, since the other pages work without it."""
     try:
         compute()
     except ProbingError:

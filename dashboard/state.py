@@ -1,12 +1,12 @@
-"""Choices that follow a person from page to page and live in the address, so that a view can be sent as a link.
+"""Choices that follow a visitor from page to page and live in the address, so that a view can be sent as a link.
 
 Every widget whose value matters has a name. Its value is stored in the session under that name and published to the
-query string while the widget is on the page; an address that somebody opens (a link, the browser's back button) wins
-over the session.
+query string while the widget is on the page. An address that the visitor opens (a link, the browser's back button)
+overrides the session.
 
 Streamlit's own ``bind="query-params"`` does not do this (1.67, tried in Chromium with an app of three pages): another
-page loses the choice, a list in the address as ours are (``models=a,b``) is dropped, and a choice is no step of the
-back button, which then leaves the address of one page on another.
+page loses the choice, a list in the address (``models=a,b``) is dropped, and a choice is no step of the back button,
+which then leaves the address of one page on another.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 SEPARATOR = ","
 
 FOLD = "show-"
-"""How the names of expanders begin: an address that lacks one means that it is closed."""
+"""Prefix of the names of expanders. An address without such a name means that the expander is closed."""
 
 _whole_page: ContextVar[bool] = ContextVar("whole_page", default=False)
 
 
 def adopt_address() -> None:
-    """Takes over what the address holds: on arrival, and when somebody goes back or forth. Before any widget.
+    """Store the choices of the address in the session, when the visitor arrives or goes back or forth.
 
-    At other times the address may lag behind the widgets, so it must not replace their values.
+    It must run before any widget. At other times the address may lag behind the widgets and must not replace their
+    values.
     """
     _published().clear()  # of a page that was interrupted
     context = get_script_run_ctx()
@@ -48,7 +49,7 @@ def adopt_address() -> None:
 
 
 def visits() -> int:
-    """How often this session has taken over an address."""
+    """Return how often this session has stored the choices of an address."""
     return st.session_state.get("_visits", 0)
 
 
@@ -60,12 +61,12 @@ def choice(
     options: Sequence[Any] | None = None,
     **settings: Any,
 ) -> Any:
-    """The value of a widget of Streamlit that begins with the choice ``name`` and writes it into the address.
+    """Show a Streamlit widget that begins with the choice ``name``, write its value into the address, and return it.
 
     Args:
         widget: such as ``st.selectbox``.
-        default: its value where nobody chose one of ``options``.
-        options: those of the widget, if it has any.
+        default: the value of the widget where nobody chose one of ``options``.
+        options: the options of the widget, if it has any.
     """
     remember(name, options, default)
     given = {} if options is None else {"options": options}
@@ -75,7 +76,7 @@ def choice(
 
 
 def remember(name: str, options: Sequence[Any] | None, default: Any) -> None:
-    """Gives the widget called ``name`` its stored value, if that is (still) one of ``options``."""
+    """Set the widget called ``name`` to its stored value, if that is among ``options``, and else to ``default``."""
     value = st.session_state.get(name, _decode(_choices().get(name), default))
     if isinstance(default, list):
         wanted = value if isinstance(value, list) else default
@@ -86,26 +87,26 @@ def remember(name: str, options: Sequence[Any] | None, default: Any) -> None:
 
 
 def publish(name: str, value: Any) -> None:
-    """Stores ``value`` for other pages and for the address, see `write_address`."""
+    """Store ``value`` for other pages and for the address, which `write_address` writes."""
     _choices()[name] = _published()[name] = _encode(value)
 
 
 def withdraw(name: str) -> None:
-    """Takes ``name`` out of the address."""
+    """Remove ``name`` from the address."""
     _published()[name] = None
 
 
 def forget(name: str) -> None:
-    """Takes ``name`` out of the address, and out of what other pages know."""
+    """Remove ``name`` from the address and from the stored choices."""
     _choices().pop(name, None)
     withdraw(name)
 
 
 def write_address() -> None:
-    """Writes what a page has published so far into the address, all at once.
+    """Write the choices that the page has published so far into the address, all at once.
 
-    Every change is a step of the browser's back button, and the browser then draws the charts that it has once more:
-    so once before the first chart, and after the page for what came later.
+    Every change of the address is a step of the browser's back button, after which the browser draws its charts again.
+    So pages call this once before the first chart and once at their end.
     """
     before = st.query_params.to_dict()
     after = {name: text for name, text in (before | _published()).items() if text is not None}
@@ -114,24 +115,24 @@ def write_address() -> None:
 
 
 def choose(name: str, value: Any) -> None:
-    """Sets a choice from elsewhere (a button, a click on a chart); its widget shows it in the next run."""
+    """Set a choice from elsewhere (a button, a click on a chart); its widget shows the value in the next run."""
     _choices()[name] = _encode(value)
     st.session_state.pop(name, None)
 
 
-def chosen(name: str, default: str = "") -> str:
-    """The stored text of a choice that may have no widget on this page."""
+def stored_choice(name: str, default: str = "") -> str:
+    """Return the stored text of the choice ``name``, which needs no widget on this page."""
     return _choices().get(name, default)
 
 
-def chosen_of(name: str, options: Sequence[str]) -> list[str]:
-    """Those of ``options`` that the choice ``name``, which may have no widget on this page, holds."""
-    return [each for each in chosen(name).split(SEPARATOR) if each in options]
+def stored_choices(name: str, options: Sequence[str]) -> list[str]:
+    """Return the ``options`` that the stored choice ``name`` holds; it needs no widget on this page."""
+    return [each for each in stored_choice(name).split(SEPARATOR) if each in options]
 
 
 @contextmanager
 def whole_page() -> Iterator[None]:
-    """While it lasts, the whole page is being made, and not a fragment of it alone."""
+    """Mark, as a context manager, that the whole page is being drawn and not a fragment of it alone."""
     token = _whole_page.set(True)
     try:
         yield

@@ -57,15 +57,15 @@ TERMS = {
 
 
 def hint(term: str) -> str:
-    """The sentence for ``term``, for ``help=``."""
+    """Return the sentence that explains ``term``, for the argument ``help`` of a widget."""
     return TERMS[term]
 
 
 def with_strength(transform: str, strength: float, digits: int = 2) -> str:
-    """``rain 240``; of a transform without a strength, its name."""
+    """Return the name of ``transform`` with its strength, as ``rain 240``, or alone if it has none."""
     return f"{transform} {decimal(strength, digits)}".rstrip()
 
 
 def plain(text: str) -> str:
-    """``text`` as Markdown that shows it as it stands: names of files are data, never markup."""
+    """Return ``text`` escaped for Markdown: names of files are data and must not act as markup."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)

@@ -1,1 +1,1 @@
-"""What has JavaScript of its own, or an address that the browser fetches."""
+"""Components with JavaScript of their own, or with an address that the browser fetches."""

@@ -1,8 +1,8 @@
-"""The picture under the pointer: a component that listens to a chart and fetches the pictures of one point at a time.
+"""Pictures under the pointer: a component that listens to a chart and fetches the pictures of one point at a time.
 
 It runs in the page, attaches itself to the Plotly chart inside the container ``st-key-chart-<key>``, and shows the
-pictures of the point that the pointer rests on. They are fetched by their address, so no script runs for them, and the
-browser caches them. Clicking a point shows them without any of this.
+pictures of the point under the pointer. The browser fetches them by their address, so no script runs for them, and
+caches them. Clicking a point shows the pictures without this component.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from probing_core.errors import ProbingError
 from probing_core.results import Run
 
 REST_MS = 120
-"""How long the pointer must rest on a point before its pictures are fetched."""
+"""Time in milliseconds that the pointer must rest on a point before its pictures are fetched."""
 
 FOLDER = "samples"
 WHICH = ("before", "after")
-"""The pictures of a sample, from left to right."""
+"""Names of the pictures of a sample, from left to right."""
 
 _runs: WeakValueDictionary[str, Run] = WeakValueDictionary()
-"""Those whose pictures are shown, by digest."""
+"""Runs whose pictures are shown, by digest."""
 
 _CSS = """
 .probing-hover { position: fixed; inset: auto; margin: 0; pointer-events: none; padding: 4px; border-radius: 6px;
@@ -46,8 +46,10 @@ _component = st.components.v2.component(
 
 
 def pictures_on_hover(chart: str, run: Run) -> None:
-    """Shows the pictures of the point under the pointer of the chart called ``chart``, whose points carry the sample of
-    ``run`` as customdata."""
+    """Show the pictures of the point under the pointer of the chart called ``chart``.
+
+    The points of the chart carry the sample of ``run`` as customdata.
+    """
     _runs[run.digest] = run
     _component(
         key=f"hover-{chart}",
@@ -57,7 +59,7 @@ def pictures_on_hover(chart: str, run: Run) -> None:
 
 
 def routes() -> list[Route]:
-    """What the server has to serve for `pictures_on_hover`, beside the pages."""
+    """Return the routes that serve the pictures of `pictures_on_hover`."""
 
     async def serve(request: Request) -> Response:
         run, sample, which = (request.path_params[name] for name in ("run", "sample", "which"))

@@ -1,8 +1,8 @@
-"""Charts that stay where they are: a component that draws a Plotly figure, and changes it in place when it is another.
+"""Charts that stay in place: a component that draws a Plotly figure and updates it in place when it changes.
 
-`st.plotly_chart` knows a chart by its content: with another color, the browser takes the chart down and sets up a new
-one. For a map that is 0.6 to 0.7 s in a browser without graphics card, where the change alone takes 0.1 to 0.2 s, and
-the reader loses the zoom and the selected tool. Plotly itself is what the package `plotly` brings, served by `routes`.
+`st.plotly_chart` identifies a chart by its content: when a color changes, the browser removes the chart and sets up a
+new one, which takes several times as long as the update, and the visitor loses the zoom and the selected tool. The
+script of Plotly comes from the package `plotly` and is served by `routes`.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def plot(
     on_pick: Callable[[list[Any]], None] | None = None,
     tools: bool = False,
 ) -> None:
-    """Draws ``figure``; whatever was drawn under ``key`` before becomes it.
+    """Draw ``figure`` in place of what was drawn under ``key`` before.
 
     Args:
-        figure: with a height.
-        key: known to the chart's container, as CSS class ``st-key-<key>``, and the name of pictures saved from it.
+        figure: figure with a height.
+        key: name of the chart's container, with the CSS class ``st-key-<key>``, and of pictures saved from it.
         alt: what the chart shows, for screen readers.
-        on_pick: what to do with the customdata of the points that were clicked or enclosed; without any, of none.
+        on_pick: called with the customdata of the points that were clicked or enclosed; an empty list for none.
         tools: whether points can be enclosed by a box or a lasso too.
     """
     message = {"plotly": NAME, "alt": alt, "name": key, "picks": on_pick is not None, "tools": tools, "figure": figure}
@@ -60,6 +60,6 @@ def plot(
 
 
 def routes() -> list[Route]:
-    """What the server has to serve for `plot`, beside the pages."""
-    # The comment has browsers compile all of it beside the page's own work, instead of bit by bit while it starts.
+    """Return the routes that serve the scripts of `plot`."""
+    # The comment makes browsers compile the whole script in the background instead of in parts while it starts.
     return [script_route(NAME, b"//# allFunctionsCalledOnLoad\n" + get_plotlyjs().encode())]

@@ -1,6 +1,6 @@
-"""Large maps: a component that draws every point with WebGL, and asks the server what a lasso or the pointer is on.
+"""Large maps: a component that draws every point with WebGL, and asks the server which points a lasso or click hits.
 
-Small maps are Plotly's (`plot`), see `is_small`. The renderer, regl-scatterplot, is bundled by ``scripts/renderer``; a
+Plotly (`plot`) draws small maps, see `is_small`. The renderer, regl-scatterplot, is bundled by ``scripts/renderer``; a
 browser without WebGL gets the same points as a raster. Positions and colors are typed arrays with addresses, so no
 script runs for them.
 """
@@ -24,15 +24,15 @@ from starlette.routing import Route
 
 from dashboard.components.serving import route, script_route, source
 from dashboard.data.map_points import COLORINGS, Palette
-from dashboard.data.point_cloud import FOLDER, MOST_CORNERS, PointCloud, find_cloud
+from dashboard.data.point_cloud import FOLDER, MAX_LASSO_CORNERS, PointCloud, find_cloud
 from probing_core.charts import to_json
 
 _BUNDLE = Path(__file__).with_name("regl-scatterplot.min.js").read_bytes()
 RENDERER = f"regl-scatterplot-{hashlib.sha256(_BUNDLE).hexdigest()[:8]}.min.js"
-"""Another bundle has another name, so that browsers may cache this one for good."""
+"""Name of the script with the digest of its content, so that browsers may cache it without limit."""
 
 HEIGHT, HEIGHT_OF_SEVERAL = 560, 400
-"""Pixels of a map, and of each of several."""
+"""Height in pixels of a single map, and of each of several."""
 
 _component = st.components.v2.component(
     "probing_point_map",
@@ -48,7 +48,7 @@ class Panel:
     """One map of a figure.
 
     Attributes:
-        arrows: (A, 4) from x, y to x, y, in the coordinates of ``cloud.points``.
+        arrows: (A, 4) start x, y and end x, y, in the coordinates of ``cloud.points``.
     """
 
     cloud: PointCloud
@@ -64,15 +64,15 @@ def point_map(
     background: str,
     on_select: Callable[[np.ndarray], None],
 ) -> None:
-    """Draws every point of ``panels``; tool and view of the visitor stay as long as the maps do.
+    """Draw every point of ``panels``; the visitor's tool and view stay as long as the maps do.
 
     Args:
         palette: the colors of the points.
-        key: names the saved picture.
+        key: name of the saved picture.
         alt: what the figure shows, for screen readers.
         selected: samples to emphasize; all others fade.
         background: the page's color, as #rrggbb.
-        on_select: what to do with the samples that were enclosed or clicked.
+        on_select: called with the samples that were enclosed or clicked.
     """
     message = {
         "renderer": RENDERER,
@@ -111,11 +111,10 @@ def _panel(panel: Panel, palette: Palette, selected: np.ndarray) -> dict[str, An
 
 
 def found_in(clouds: Sequence[PointCloud], sent: Any) -> np.ndarray | None:
-    """The samples that a visitor enclosed or clicked; None where a click met no point, or what the browser ``sent``
-    makes no sense.
+    """Return the samples that a visitor enclosed or clicked; None for a click on no point or an invalid message.
 
-    It sends ``panel``, ``coloring``, the codes that the legend hides as ``hidden``, and ``corners`` (K, 2) of a lasso,
-    or ``at`` (2,) and ``within`` of a click.
+    The message ``sent`` holds ``panel``, ``coloring``, the codes that the legend hides as ``hidden``, and either
+    ``corners`` (K, 2) of a lasso, or ``at`` (2,) and ``within`` of a click.
     """
     try:
         cloud, coloring = clouds[int(sent["panel"])], str(sent["coloring"])
@@ -127,13 +126,13 @@ def found_in(clouds: Sequence[PointCloud], sent: Any) -> np.ndarray | None:
         corners = np.array(sent["corners"], float).reshape(-1, 2)
     except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         return None
-    if not 3 <= len(corners) <= MOST_CORNERS or not np.isfinite(corners).all():
+    if not 3 <= len(corners) <= MAX_LASSO_CORNERS or not np.isfinite(corners).all():
         return None
     return cloud.enclosed(corners, coloring, hidden)
 
 
 def routes() -> list[Route]:
-    """What the server has to serve for `point_map`, beside the pages."""
+    """Return the routes that serve the script and the arrays of `point_map`."""
     private = {"Cache-Control": "private, max-age=3600"}
 
     async def array(request: Request) -> Response:

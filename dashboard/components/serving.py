@@ -1,4 +1,4 @@
-"""What the server answers beside the pages. No script of a page runs for it, so no visitor waits for it."""
+"""Routes that the server answers beside the pages. No script of a page runs for them, so visitors need not wait."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from starlette.routing import Route
 
 
 def route(path: str, serve: Callable[[Request], Awaitable[Response]]) -> Route:
-    """Serves ``path``, which begins with no slash, beside the pages, whatever folder they are in."""
+    """Return a route that serves ``path``, which begins with no slash, whatever folder the pages are in."""
     base = st.get_option("server.baseUrlPath").strip("/")
     return Route(f"/{base}/{path}" if base else f"/{path}", serve)
 
 
 def script_route(name: str, script: bytes) -> Route:
-    """Serves ``script``; browsers cache it for good, so another version must have another ``name``."""
-    packed = gzip.compress(script, 6, mtime=0)  # once: the server would do it for everyone who asks
+    """Return a route that serves ``script``.
+
+    Browsers cache it without limit, so another version must have another ``name``.
+    """
+    packed = gzip.compress(script, 6, mtime=0)  # once here; the server would do it for every request
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 
     async def serve(request: Request) -> Response:
@@ -32,5 +35,5 @@ def script_route(name: str, script: bytes) -> Route:
 
 
 def source(*files: str) -> str:
-    """The text of ``files`` of this folder, one after the other."""
+    """Return the text of ``files`` of this folder, one after the other."""
     return "".join(Path(__file__).with_name(file).read_text("utf-8") for file in files)

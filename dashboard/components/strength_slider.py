@@ -1,7 +1,7 @@
 """The strength slider with its preview, used wherever a page needs it.
 
-The page waits for the picture at the strength that is chosen. The browser fetches all others when it is at rest, so
-that the pictures follow the slider without asking the server; Python gets the strength when the slider is released.
+The page waits for the picture at the selected strength. The browser fetches all others when it is idle, so that the
+pictures follow the slider without asking the server; Python receives the strength when the slider is released.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from starlette.routing import Route
 
 from dashboard import state
 from dashboard.components.serving import route, source
-from dashboard.data.pictures import Chosen
+from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import FOLDER, Step, find_preview, preview
 from dashboard.text import hint
 from probing_core.charts import to_json
 from probing_core.transforms import Transform
 
 STRENGTH = "strength"
-"""The choice that holds the step."""
+"""Name of the choice that holds the step."""
 
 HINTS = {
     "SSIM": hint("ssim"),
@@ -33,7 +33,7 @@ HINTS = {
     "Perceptual distance": hint("distance"),
     "Counts as visible": hint("visible"),
 }
-"""What each number beside the pictures means."""
+"""Explanations of the numbers beside the pictures."""
 
 
 _HTML = """
@@ -72,12 +72,12 @@ dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
 _slider = st.components.v2.component("probing_strength", html=_HTML, css=_CSS, js=source("strength_slider.js"))
 
 
-def strength_slider(picture: Chosen, view: int, transform: Transform) -> Step:
-    """The slider with its preview; returns the step that it stands at, whose number goes into the address."""
+def strength_slider(picture: VisitorPicture, view: int, transform: Transform) -> Step:
+    """Show the slider with its preview, and return the selected step, whose number goes into the address."""
     shown = preview(picture, view, transform)
-    # Another one after somebody went back: the component has a state of its own, which would win over the address.
+    # A new key after the visitor went back, since the component's own state would override the address.
     slider = f"{STRENGTH}-{state.visits()}"
-    wanted = st.session_state.get(slider, {}).get("index", state.chosen(STRENGTH))
+    wanted = st.session_state.get(slider, {}).get("index", state.stored_choice(STRENGTH))
     index = _step_of(wanted, len(shown.strengths))
     _slider(
         key=slider,
@@ -97,7 +97,7 @@ def strength_slider(picture: Chosen, view: int, transform: Transform) -> Step:
 
 
 def _step_of(wanted: Any, steps: int) -> int:
-    """The step that a browser or an address asks for; the middle one where that is no number."""
+    """Return the step that a browser or an address asks for; the middle step where ``wanted`` is no number."""
     try:
         return max(0, min(int(wanted), steps - 1))
     except (TypeError, ValueError, OverflowError):
@@ -105,14 +105,14 @@ def _step_of(wanted: Any, steps: int) -> int:
 
 
 def routes() -> list[Route]:
-    """What the server has to serve for `strength_slider`, beside the pages."""
+    """Return the routes that serve the pictures of `strength_slider`."""
 
     async def serve(request: Request) -> Response:
         shown = find_preview(request.path_params["name"])
         if shown is None:
             return Response("This preview is not in memory any more.", 404)
         steps = await run_in_threadpool(shown.message, range(len(shown.strengths)))
-        # Never stored on a disk, the browser's included: it may be an upload.
+        # It may be an upload, so it must not be stored on any disk, the browser's included.
         return Response(to_json(steps), media_type="application/json", headers={"Cache-Control": "no-store"})
 
     return [route(f"{FOLDER}/{{name}}", serve)]

@@ -1,6 +1,6 @@
-"""A guided tour for the first visit: five steps to a first insight, each on the page that it is about.
+"""A guided tour for the first visit: five steps to a first insight, each shown on its own page.
 
-Once it is closed, a cookie suppresses it on later visits; that cookie holds nothing else.
+Once the visitor closes it, a cookie suppresses it on later visits; that cookie holds nothing else.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _store_closed = st.components.v2.component(
 
 
 def tour(page: str) -> None:
-    """The step that is about ``page``, until the tour is closed; a button of the first page opens it again."""
+    """Show the step for ``page`` until the tour is closed; a button of the first page opens it again."""
     first = page == STEPS[0][0]
     step = st.session_state.setdefault("_tour", None if st.context.cookies.get(COOKIE) == "closed" else 0)
-    # Away from its own step, too: somebody who left it for another page finds it again.
+    # Shown on other pages too, so that a visitor who left the page of the step finds it again.
     if first and step != 0 and st.button("Show the tour", icon=":material/explore:", type="tertiary", key="tour-again"):
         st.session_state["_tour"] = 0
         st.rerun()

@@ -1,1 +1,1 @@
-"""What pages read, cached for all visitors."""
+"""Data that pages read, cached for all visitors."""

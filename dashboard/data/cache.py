@@ -1,7 +1,7 @@
-"""What the pages read of runs and corpora, cached for all visitors.
+"""Data of runs and corpora that the pages read, cached for all visitors.
 
-A run is opened again when its manifest has changed, so that what a worker adds meanwhile is seen at once. Shared
-objects are read-only: pages copy what they change.
+A run is opened again when its manifest has changed, so that pages show at once what a worker adds. Shared objects are
+read-only: pages copy what they change.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ Keys = ParamSpec("Keys")
 T = TypeVar("T")
 
 PACKAGED = "photos"
-"""The corpus that comes with the product."""
+"""Name of the corpus that comes with the product."""
 
-RUNS = 4
-TABLES = 64
-PREDICTIONS = 24
-PICTURES = 4096
-"""Most that are in memory; predictions of a million samples take 30 MB, pictures about 6 kB each."""
+MAX_CACHED_RUNS = 4
+MAX_CACHED_TABLES = 64
+MAX_CACHED_PREDICTIONS = 24
+MAX_CACHED_PICTURES = 4096
+"""Numbers of entries that each cache holds at most."""
 
 HOVER = ("transform", "strength", "label", "image_id")
-"""Columns of a sample that stand beside it under the pointer."""
+"""Columns of a sample that are shown under the pointer."""
 
 BY_DIGEST: dict[str | type, Callable[[Any], Any]] = {Run: lambda run: run.digest}
-"""How caches know a run: whatever is read of one that changed is read again."""
+"""Hash functions of the caches: a run is hashed by its digest, so that data of a changed run is read again."""
 
 
 class NoRun(BadRun):
-    """There is nothing to show yet."""
+    """Raised where there is no run to show yet."""
 
 
 def theme() -> Theme:
-    """The visitor's colors; the models of the chosen run have the same style in all charts."""
+    """Return the visitor's colors; the models of the selected run have the same style in all charts."""
     try:
         models = tuple(current_run().models["name"])
     except BadRun:
@@ -68,19 +68,19 @@ def places() -> list[RunPlace]:
 
 
 def _named_runs(arguments: list[str]) -> list[Path]:
-    """The directories after ``--run`` in ``streamlit run dashboard/app.py -- --run DIR``."""
+    """Return the directories after ``--run`` in ``streamlit run dashboard/app.py -- --run DIR``."""
     return [Path(value) for flag, value in pairwise(arguments) if flag == "--run"]
 
 
 def current_run() -> Run:
-    """The run that the person has chosen.
+    """Return the run that the visitor has selected.
 
     Raises:
-        NoRun: there is none to show yet.
-        BadRun: it cannot be read.
+        NoRun: there is no run to show yet.
+        BadRun: the run cannot be read.
     """
     complete = {p.name: p for p in places() if p.complete}
-    place = complete.get(state.chosen("run")) or next(iter(complete.values()), None)
+    place = complete.get(state.stored_choice("run")) or next(iter(complete.values()), None)
     if place is None:
         raise NoRun(
             "There are no results to show yet: `probing demo` (in a clone `make demo`) computes the demo run, New run "
@@ -93,36 +93,36 @@ def open_run(path: Path) -> Run:
     return _open_run(str(path), stamp(path))
 
 
-@st.cache_resource(max_entries=RUNS, show_spinner=False)
+@st.cache_resource(max_entries=MAX_CACHED_RUNS, show_spinner=False)
 def _open_run(path: str, stamp: str) -> Run:
     return Run.open(path)
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=TABLES)
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
 def table(run: Run, name: str) -> pd.DataFrame:
-    """The run's table called ``name``; an empty frame where it has none."""
+    """Return the run's table called ``name``, or an empty frame where it has none."""
     return run.table(name)
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=PREDICTIONS)
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PREDICTIONS)
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
-    """`Run.tested` with what scores need of a sample; `described` adds the rest to those that are shown."""
+    """Return `Run.tested` with the columns that scores need; `described` adds the others to the rows that are shown."""
     return run.tested(model, task, SCORING_FACTS)
 
 
 def described(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
-    """``rows``, which have a column ``sample``, with all that is known of their samples. Not shared."""
+    """Return a copy of ``rows`` with all that the run knows of the samples in their column ``sample``."""
     facts = run.sample_rows(rows["sample"].to_numpy()).drop(columns="sample").set_axis(rows.index)
     return pd.concat([rows.drop(columns=[c for c in rows if c in facts]), facts], axis=1)
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=TABLES)
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
 def map_of(run: Run, model: str) -> pd.DataFrame | None:
     return run.map(model)
 
 
 def existing_map(run: Run, model: str) -> pd.DataFrame:
-    """That of a model that has one."""
+    """Return the map of ``model``, which must have one."""
     found = map_of(run, model)
     assert found is not None
     return found
@@ -130,11 +130,13 @@ def existing_map(run: Run, model: str) -> pd.DataFrame:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=16)
 def placed_samples(run: Run, model: str, most: int) -> pd.DataFrame:
-    """Up to ``most`` samples on the map of ``model``, which must have one, with ``x``, ``y``, all that the run knows of
-    them, and in ``hover`` the text under the pointer."""
+    """Return up to ``most`` samples on the map of ``model``, which must have one.
+
+    The columns are ``x``, ``y``, all that the run knows of the samples, and ``hover``, the text under the pointer.
+    """
     placed = existing_map(run, model)
     if len(placed) > most:
-        # Drawn at random, but always alike: no sample that comes every n-th (a transform) is lost as a whole.
+        # A random draw with a fixed seed: taking every n-th sample could lose a whole transform.
         placed = placed.iloc[np.sort(np.random.default_rng(0).choice(len(placed), most, replace=False))]
     rows = run.sample_rows(placed["sample"].to_numpy())
     texts = [_hover_text(*values) for values in zip(*(rows[c] for c in HOVER), strict=True)]
@@ -142,7 +144,7 @@ def placed_samples(run: Run, model: str, most: int) -> pd.DataFrame:
 
 
 def hover_text(run: Run, sample: int) -> str:
-    """The text of one sample under the pointer."""
+    """Return the text under the pointer for one sample."""
     row = run.sample_rows(np.array([sample])).iloc[0]
     return _hover_text(*(row[c] for c in HOVER))
 
@@ -152,21 +154,21 @@ def _hover_text(transform: str, strength: float, label: str, image: str) -> str:
 
 
 def computed(run: Run, compute: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:
-    """``compute(run, *arguments, **named)``, computed once for all visitors.
+    """Return ``compute(run, *arguments, **named)``, computed once for all visitors.
 
     Args:
-        compute: a function of a module, by whose name its result is known.
+        compute: a function of a module; the cache identifies the result by the function's name.
         arguments: texts, numbers, and tuples of them.
     """
     return _computed(run, f"{compute.__module__}.{compute.__qualname__}", compute, arguments, named)
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=4 * TABLES)
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=4 * MAX_CACHED_TABLES)
 def _computed(run: Run, name: str, _compute: Callable[..., Any], arguments: tuple, named: dict) -> Any:
     return _compute(run, *arguments, **named)
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=TABLES)
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
 def board(runs: tuple[Run, ...], task: str, subset: str, baselines: bool) -> pd.DataFrame:
     from probing_core.results import leaderboard
 
@@ -174,22 +176,24 @@ def board(runs: tuple[Run, ...], task: str, subset: str, baselines: bool) -> pd.
 
 
 def picture(run: Run, sample: int, before: bool = False) -> bytes:
-    """One sample (or the same view untransformed) as JPEG.
+    """Return one sample, or the same view untransformed, as JPEG.
 
     Raises:
-        PicturesMissing: the run's corpus is not here.
+        PicturesMissing: the run's corpus is not on this computer.
     """
     return _pair(run, sample)[0 if before else 1]
 
 
-@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=PICTURES)
+@st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PICTURES)
 def _pair(run: Run, sample: int) -> tuple[bytes, bytes]:
     before, after = run.picture(sample)
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
 
 
 def damage_of(run: Run) -> list[str]:
-    """A sentence for each file of the run that is not as its manifest has it; reads every one, which may take minutes.
+    """Return a sentence for each file of the run that differs from its manifest.
+
+    Every file is read, which takes long for large runs.
 
     Raises:
         NotAllowed: the visitor has no rights.
@@ -199,7 +203,7 @@ def damage_of(run: Run) -> list[str]:
 
 
 def complete_runs() -> list[tuple[RunPlace, Run]]:
-    """Every run that is complete and can be read; an error is shown where one that cannot is opened."""
+    """Return every run that is complete and readable, and show an error for each that cannot be read."""
     found = []
     for place in places():
         if place.complete:
@@ -209,7 +213,7 @@ def complete_runs() -> list[tuple[RunPlace, Run]]:
 
 
 def other_runs(besides: Run) -> list[tuple[RunPlace, Run]]:
-    """`complete_runs` without ``besides``."""
+    """Return `complete_runs` without ``besides``."""
     return [(place, run) for place, run in complete_runs() if place.path.resolve() != besides.path.resolve()]
 
 
@@ -226,7 +230,9 @@ def corpus_image(name: str, image_id: str) -> np.ndarray:
 
 
 def dimensions(names: Sequence[str]) -> dict[str, int | None]:
-    """Model -> numbers in its embedding, of every model that ``names`` stand for; sets of models are looked up nowhere.
+    """Return the dimension of the embedding by model, for every model that ``names`` stand for.
+
+    Names of sets of models are expanded without a look-up.
 
     Raises:
         ProbingError: there is no such model, or it cannot be used here.
@@ -239,11 +245,11 @@ def dimensions(names: Sequence[str]) -> dict[str, int | None]:
 
 
 def dimension(model: str) -> int | None:
-    """Numbers in an embedding of the model called ``model``; None where only loading it could find out.
+    """Return the dimension of the embedding of ``model``; None where only loading the model could tell.
 
     Raises:
         ProbingError: there is no such model, or it cannot be used here.
-        NotAllowed: the visitor has no rights: a name may be a path, and its host may be asked.
+        NotAllowed: the visitor has no rights; they are needed since a name may be a path, or make a host be asked.
     """
     rights.require("Naming a model")
     from probing_core.embedders import find_spec
@@ -252,7 +258,7 @@ def dimension(model: str) -> int | None:
 
 
 class CorpusSize(NamedTuple):
-    """Images of a corpus that probes may use, photographs that they were cut from, and what was left out, if any."""
+    """Number of images of a corpus that probes may use, number of their photographs, and a note on images left out."""
 
     images: int
     photographs: int
@@ -260,13 +266,13 @@ class CorpusSize(NamedTuple):
 
 
 def corpus_size(name: str) -> CorpusSize:
-    """What there is in the corpus called ``name``.
+    """Return the size of the corpus called ``name``.
 
     Raises:
-        ProbingError: it cannot be opened.
-        NotAllowed: the visitor has no rights: a name may be a folder's, or that of a data set to download.
+        ProbingError: the corpus cannot be opened.
+        NotAllowed: the visitor has no rights; they are needed since a name may be of a folder or of a download.
     """
-    rights.require("Opening a corpus")  # before the cache, which another visitor may have filled
+    rights.require("Opening a corpus")  # before the cache is read, which another visitor may have filled
     return _corpus_size(name)
 
 
@@ -275,7 +281,7 @@ def _corpus_size(name: str) -> CorpusSize:
     from probing_core.corpora import open_corpus
     from probing_core.corpora.base import NOT_FOR_PROBES
 
-    # A folder as it is now, and not as somebody opened it; what is packaged stays as it is.
+    # A folder may have changed since it was opened, so it is opened again; the packaged corpus does not change.
     opened = corpus(name) if name == PACKAGED else open_corpus(name)
     rows = opened.rows[~opened.rows["split"].isin(NOT_FOR_PROBES) & opened.rows["color"]]
     return CorpusSize(len(rows), rows["base_id"].nunique(), opened.skipped_summary)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dashboard.data.pictures import Chosen
+from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import versions
 from probing_core.images import encode_jpeg
 from probing_core.transforms import Transform, bank, prepare_source
@@ -13,12 +13,12 @@ from probing_core.transforms.contact_sheet import STRENGTHS
 
 VIEW = 128
 GAP = 4
-"""Gray pixels between two strengths."""
+"""Width in pixels of the gray gap between two strengths."""
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Chosen: lambda picture: picture.key})
-def contact_sheet(picture: Chosen) -> dict[str, bytes]:
-    """Transform -> three strengths side by side, as JPEG."""
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={VisitorPicture: lambda picture: picture.key})
+def contact_sheet(picture: VisitorPicture) -> dict[str, bytes]:
+    """Return a JPEG for each transformation with three strengths side by side."""
     source = prepare_source(picture.image, VIEW)
     return {t.name: encode_jpeg(_strip(source, t), quality=92) for t in bank()}
 

@@ -1,4 +1,4 @@
-"""The points of the maps as tables: where each sample lies, what colors it, and how many a figure can hold."""
+"""The points of the maps as tables: positions, colors, and how many samples a figure can hold."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ from probing_core.runs.series import positions_of
 
 COLORINGS = ("group", "transform", "label", "correct", "strength")
 COLORING_NAMES = {"transform": "transformation", "label": "content", "correct": "right or wrong"}
-"""What the page calls those whose name in the address is too short."""
+"""Names on the page of those colorings whose names in the address are too short."""
 
-MOST_LABELS, OTHERS = 7, "all others"
-"""Labels of the content that have a color each, and what the rest are called."""
+MAX_COLORED_LABELS, OTHERS = 7, "all others"
+"""Number of labels of the content with a color each, and the name of all others."""
 
-MOST_POINTS = 12_000
-"""That Plotly draws on a single map: with more, a lasso is slow."""
+MAX_POINTS_ON_ONE_MAP = 12_000
+"""Points that Plotly draws on a single map; with more, a lasso is slow."""
 
-MOST_ON_SEVERAL = 6_000
-"""That it draws over all of several maps: a panel for each has less room, and costs more to draw."""
+MAX_POINTS_ON_SEVERAL_MAPS = 6_000
+"""Points that Plotly draws on several maps together: each panel is smaller, and several cost more to draw."""
 
 STRONGEST = 254
-"""The code of the strongest strength of a transformation; the weakest has 0."""
+"""Code of the strongest strength of a transformation; the weakest has 0."""
 
 
 def points_of(run: Run, models: Sequence[str], coloring: str) -> pd.DataFrame:
-    """The points of the maps of ``models``, which must have one, `most_samples` at most of each: the columns of
-    `cache.placed_samples`, and a ``category`` or an ``amount`` by ``coloring``."""
+    """Return the points of the maps of ``models``, which must have one, up to `most_samples` of each.
+
+    The columns are those of `cache.placed_samples`, and ``category`` or ``amount`` according to ``coloring``.
+    """
     tables = []
     for model in models:
         rows = cache.placed_samples(run, model, most_samples(len(models)))
@@ -53,8 +55,10 @@ def points_of(run: Run, models: Sequence[str], coloring: str) -> pd.DataFrame:
 
 
 def _positions(run: Run, rows: pd.DataFrame) -> np.ndarray:
-    """(n,) how strong each sample is: 0 the weakest strength of its transformation, 1 the strongest, which for some is
-    the smallest number."""
+    """Return the position of each sample in the range of its transformation, (n,): 0 weakest, 1 strongest.
+
+    The strongest strength of some transformations is the smallest number.
+    """
     by_name = {t.name: t for t in load_transforms(run.recipe)}
     found = np.zeros(len(rows))
     for name, at in rows.groupby("transform").indices.items():
@@ -64,24 +68,29 @@ def _positions(run: Run, rows: pd.DataFrame) -> np.ndarray:
 
 
 def is_small(run: Run, models: Sequence[str]) -> bool:
-    """Whether Plotly draws the maps of ``models``: its symbols distinguish groups without colors (`point_map` has
-    none), and up to so many points they are large enough to be seen and a lasso is quick."""
+    """Return whether Plotly draws the maps of ``models``, rather than `point_map`.
+
+    Plotly's symbols distinguish groups without colors, which `point_map` lacks; up to `most_samples` points they are
+    large enough to be seen and a lasso is quick.
+    """
     return all(len(cache.existing_map(run, model)) <= most_samples(len(models)) for model in models)
 
 
 def most_samples(maps: int) -> int:
-    """How many samples Plotly draws on each of so many maps."""
-    return MOST_POINTS if maps == 1 else MOST_ON_SEVERAL // maps
+    """Return how many samples Plotly draws on each map of a figure with ``maps`` maps."""
+    return MAX_POINTS_ON_ONE_MAP if maps == 1 else MAX_POINTS_ON_SEVERAL_MAPS // maps
 
 
 def panels(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Model -> its points."""
+    """Return the points of each model, by its name."""
     return {str(model): rows for model, rows in points.groupby("model", sort=False)}
 
 
 def codes_of(run: Run, model: str, coloring: str) -> tuple[tuple[str, ...], np.ndarray]:
-    """The categories of ``coloring``, and (N,) ``uint8`` which of them each sample of the run has, on the map of
-    ``model``. A strength has no categories: its codes run from 0 to `STRONGEST`."""
+    """Return the categories of ``coloring``, and their codes (N,) ``uint8`` for all samples on the map of ``model``.
+
+    A strength has no categories: its codes run from 0 to `STRONGEST`.
+    """
     if coloring == "strength":
         rows = run.sample_columns("transform", "strength")
         return (), np.rint(STRONGEST * _positions(run, rows)).astype(np.uint8)
@@ -102,13 +111,13 @@ def codes_of(run: Run, model: str, coloring: str) -> tuple[tuple[str, ...], np.n
 
 @dataclass(frozen=True)
 class Palette:
-    """How the points of a large map are colored.
+    """Colors of the points of a large map.
 
     Attributes:
         coloring: one of `COLORINGS`.
-        names: of the codes; none where they are amounts.
-        colors: of the codes, as #rrggbb.
-        unit: what the amounts are.
+        names: names of the codes; empty where the codes are amounts.
+        colors: colors of the codes, as #rrggbb.
+        unit: unit of the amounts.
     """
 
     coloring: str
@@ -118,7 +127,7 @@ class Palette:
 
 
 def palette_of(run: Run, coloring: str, model: str) -> Palette:
-    """The colors of `codes_of`, which are alike for all models."""
+    """Return the colors of the codes of `codes_of`, which are the same for all models."""
     names, _ = cache.computed(run, codes_of, model, coloring)
     styles, unit = styles_of(run, coloring, names)
     if styles is None:
@@ -127,7 +136,7 @@ def palette_of(run: Run, coloring: str, model: str) -> Palette:
 
 
 def _scale(dark: bool) -> list[str]:
-    """The color of each strength from 0 to `STRONGEST`, those of `map_chart`."""
+    """Return the color of each strength from 0 to `STRONGEST`, as `map_chart` draws it."""
     from plotly.colors import get_colorscale
 
     stops = get_colorscale("Viridis" if dark else "Cividis")
@@ -138,7 +147,7 @@ def _scale(dark: bool) -> list[str]:
 
 
 def styles_of(run: Run, coloring: str, categories: Iterable[str]) -> tuple[Styles | None, str]:
-    """Styles of the categories, and the unit of the color bar, for `map_chart`."""
+    """Return the styles of the categories, and the unit of the color bar, for `map_chart`."""
     theme = cache.theme()
     if coloring == "strength":
         return None, "strength within its<br>transformation (%)"
@@ -158,6 +167,9 @@ def styles_of(run: Run, coloring: str, categories: Iterable[str]) -> tuple[Style
 
 
 def most_frequent(labels: pd.Series) -> pd.Series:
-    """``labels``, all but the `MOST_LABELS` most frequent as one: nobody can follow more colors."""
-    frequent = labels.value_counts().index[:MOST_LABELS]
-    return labels.where(labels.isin(frequent), OTHERS) if labels.nunique() > MOST_LABELS + 1 else labels
+    """Return ``labels`` with all but the `MAX_COLORED_LABELS` most frequent replaced by `OTHERS`.
+
+    A reader cannot distinguish more colors.
+    """
+    frequent = labels.value_counts().index[:MAX_COLORED_LABELS]
+    return labels.where(labels.isin(frequent), OTHERS) if labels.nunique() > MAX_COLORED_LABELS + 1 else labels

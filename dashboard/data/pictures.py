@@ -1,4 +1,4 @@
-"""Pictures that a visitor chose: uploads and packaged photographs alike."""
+"""Pictures that a visitor uploads or picks from the packaged photographs."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from PIL import Image
 from probing_core.images import encode_jpeg, encode_png
 
 SHOWN = 800
-"""Pixels of the longer side of a picture on a page."""
+"""Longer side in pixels of a picture on a page."""
 
-_in_memory: weakref.WeakSet[Chosen] = weakref.WeakSet()
+_in_memory: weakref.WeakSet[VisitorPicture] = weakref.WeakSet()
 _changing = threading.Lock()
-"""While it grows it must not be read."""
+"""Lock of `_in_memory`, which must not be read while it grows."""
 
 
 def bytes_in_memory() -> int:
-    """Of the decoded pictures of all visitors."""
+    """Return the size in bytes of the decoded pictures of all visitors."""
     with _changing:
         return sum(picture.image.nbytes for picture in _in_memory)
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
-    """A picture that somebody chose.
+class VisitorPicture:
+    """A picture that a visitor uploaded or picked.
 
     Attributes:
-        name: what the page calls it.
+        name: name on the page.
         image: (H, W, 3) ``uint8``.
-        key: digest of its pixels.
-        notes: what was changed in reading it, and what already degrades it.
+        key: digest of the pixels.
+        notes: changes made in reading the picture, and flaws that it already has.
     """
 
     name: str
@@ -44,23 +44,27 @@ class Chosen:
     key: str
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def from_array(cls, name: str, image: np.ndarray) -> VisitorPicture:
+        """Return the picture of ``image``, (H, W, 3) ``uint8``, with its key."""
+        return cls(name, image, hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest())
+
     def __post_init__(self) -> None:
         with _changing:
             _in_memory.add(self)
 
     @cached_property
     def shown(self) -> np.ndarray:
-        """The picture as a page shows it: a photograph of a camera takes a quarter of a second to send."""
+        """Return the picture at the size of a page: a camera's photograph in full size takes long to send."""
         small = Image.fromarray(self.image)
         small.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS, reducing_gap=2.0)
         return np.asarray(small)
 
 
 def data_url(image: np.ndarray, lossless: bool = True) -> str:
-    """``image`` itself as an address: one of the server's, made of its bytes, could be found by who has the same."""
+    """Return ``image`` itself as an address.
+
+    An address of the server made of the picture's bytes could be found by anybody who has the same picture.
+    """
     kind, data = ("png", encode_png(image, level=1)) if lossless else ("jpeg", encode_jpeg(image, quality=92))
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def chosen(name: str, image: np.ndarray) -> Chosen:
-    return Chosen(name, image, hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest())

@@ -1,4 +1,4 @@
-"""The points of a large map: as bytes for the browser, and what lies among them inside a lasso or under the pointer."""
+"""The points of a large map: as bytes for the browser, and the points inside a lasso or under the pointer."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from probing_core.results import Run
 
 FOLDER = "maps"
 MARGIN = 1.04
-"""Half the side of the square that a map is drawn in, over the distance of its points from the middle."""
+"""Half the side of the square that a map is drawn in, over the largest distance of its points from the middle."""
 
-CLOUDS = 12
-"""Maps in memory at most: a million points take 30 MB."""
+MAX_CACHED_MAPS = 12
+"""Number of maps in memory at most."""
 
-MOST_CORNERS = 4000
-"""Of a lasso; the page sends fewer."""
+MAX_LASSO_CORNERS = 4000
+"""Number of corners of a lasso at most; the page sends fewer."""
 
 _clouds: WeakValueDictionary[str, PointCloud] = WeakValueDictionary()
-"""Those in memory, by the last part of their address."""
+"""Clouds in memory, by the last part of their address."""
 
 
 class PointCloud:
-    """The samples of some groups on the map of one model.
+    """Samples of some groups on the map of one model.
 
     Attributes:
-        run, model: whose map it is.
+        run, model: run and model of the map.
         samples: (N,) numbers of the samples.
-        middle, half: of the square that all of that map lies in.
+        middle, half: center and half the side of the square around the whole map.
         points: (N, 2) ``float32`` in that square, whose sides are -1 and 1.
-        address: where a browser finds it. Nobody can guess it.
+        address: address for the browser, which nobody can guess.
     """
 
     def __init__(
@@ -53,31 +53,31 @@ class PointCloud:
         return len(self.samples)
 
     def scaled(self, points: np.ndarray) -> np.ndarray:
-        """(n, 2) coordinates of the map as those of `points`."""
+        """Return coordinates of the map, (n, 2), in the coordinates of `points`."""
         return ((points - self.middle) / self.half).astype(np.float32)
 
     def codes(self, coloring: str) -> np.ndarray:
-        """(N,) ``uint8``: the color of each point, see `codes_of`."""
+        """Return the color code of each point, (N,) ``uint8``, see `codes_of`."""
         return cache.computed(self.run, codes_of, self.model, coloring)[1][self.samples]
 
     def enclosed(self, corners: np.ndarray, coloring: str = "", hidden: Sequence[int] = ()) -> np.ndarray:
-        """The samples inside of a polygon, by the even-odd rule.
+        """Return the samples inside a polygon, by the even-odd rule.
 
         Args:
-            corners: (K, 2).
-            hidden: codes of ``coloring`` that are not in sight, so that their points are left out.
+            corners: (K, 2) corners of the polygon.
+            hidden: codes of ``coloring`` whose points are hidden, and so left out.
         """
         x, y = self._upward[0], self._upward[1]
         inside = np.zeros(len(self), bool)
         for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-            low, high = np.searchsorted(y, sorted((y0, y1)))  # an edge concerns the points at its height alone
+            low, high = np.searchsorted(y, sorted((y0, y1)))  # an edge crosses only the rays of points at its height
             if low < high:
                 inside[low:high] ^= x[low:high] < x0 + (y[low:high] - y0) * ((x1 - x0) / (y1 - y0))
         found = self._order[inside]
         return np.sort(self.samples[found[self._in_sight(found, coloring, hidden)]])
 
     def nearest(self, x: float, y: float, within: float, coloring: str = "", hidden: Sequence[int] = ()) -> int | None:
-        """The position of the point nearest to (x, y), or None where none is ``within`` that distance."""
+        """Return the position of the point nearest to (x, y), or None where none is ``within`` that distance."""
         low, high = np.searchsorted(self._upward[1], (y - within, y + within))
         near = self._order[low:high]
         near = near[self._in_sight(near, coloring, hidden)]
@@ -88,14 +88,14 @@ class PointCloud:
         return int(near[best]) if distances[best] <= within else None
 
     def text(self, position: int) -> str:
-        """What stands beside a point under the pointer."""
+        """Return the text that is shown beside a point under the pointer."""
         return cache.hover_text(self.run, int(self.samples[position]))
 
     def marked(self, selected: np.ndarray) -> np.ndarray:
-        """(N,) bool: which of the points are ``selected`` samples."""
-        chosen = np.zeros(self.run.sample_count, bool)
-        chosen[selected] = True
-        return chosen[self.samples]
+        """Return which of the points are ``selected`` samples, (N,) bool."""
+        is_selected = np.zeros(self.run.sample_count, bool)
+        is_selected[selected] = True
+        return is_selected[self.samples]
 
     def _in_sight(self, positions: np.ndarray, coloring: str, hidden: Sequence[int]) -> np.ndarray:
         if not len(hidden):
@@ -104,24 +104,26 @@ class PointCloud:
 
     @cached_property
     def _order(self) -> np.ndarray:
-        """(N,) positions of the points from the lowest to the highest."""
+        """Return the positions of the points from the lowest to the highest, (N,)."""
         return np.argsort(self.points[:, 1], kind="stable").astype(np.int32)
 
     @cached_property
     def _upward(self) -> np.ndarray:
-        """(2, N) their x and y in that order."""
+        """Return x and y of the points from the lowest to the highest, (2, N)."""
         return np.ascontiguousarray(self.points[self._order].T)
 
 
 def find_cloud(name: str) -> PointCloud | None:
-    """The cloud whose address ends in ``name``, while it is in memory."""
+    """Return the cloud whose address ends in ``name``, or None where it is no longer in memory."""
     return _clouds.get(name)
 
 
-@st.cache_resource(hash_funcs=cache.BY_DIGEST, show_spinner=False, max_entries=CLOUDS)
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_MAPS)
 def point_cloud(run: Run, model: str, groups: tuple[str, ...]) -> PointCloud:
-    """The map of ``model``, which must have one, without the samples of other ``groups``; all maps of a model are
-    scaled alike."""
+    """Return the points of the map of ``model``, which must have one, that belong to ``groups``.
+
+    All maps of a model have the same scale.
+    """
     placed = cache.existing_map(run, model)
     samples, points = placed["sample"].to_numpy(np.int32), placed[["x", "y"]].to_numpy(np.float32)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -131,7 +133,10 @@ def point_cloud(run: Run, model: str, groups: tuple[str, ...]) -> PointCloud:
 
 
 def table_of(cloud: PointCloud, coloring: str) -> pd.DataFrame:
-    """The points of a map to download: ``model``, ``sample``, ``x``, ``y`` and what is known of each sample."""
+    """Return the points of a map as a table to download.
+
+    The columns are ``model``, ``sample``, ``x``, ``y`` and what the run knows of each sample.
+    """
     facts = cloud.run.sample_columns("image_id", "label", "split", "transform", "group", "strength")
     x, y = (cloud.points * cloud.half + cloud.middle).T
     table = facts.iloc[cloud.samples].reset_index(drop=True).assign(x=x, y=y, sample=cloud.samples, model=cloud.model)

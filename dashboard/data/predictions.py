@@ -26,20 +26,20 @@ from probing_core.prediction.tiles import PictureCrops, cut
 from probing_core.results import Run, mean_of, nearest
 from probing_core.runs.layout import DETECTOR
 
-PREDICTIONS = 4096
-"""Most that are in memory: of a picture and a model, about 10 kB each."""
+MAX_CACHED_PREDICTIONS = 4096
+"""Predictions in memory at most, each of one picture and one model."""
 
 Row = dict[str, Any]
-"""What one model answers about one picture, as `Predictor.predict` gives it."""
+"""Answer of one model about one picture, as `Predictor.predict` returns it."""
 
 _TURN = threading.Lock()
-"""Models are shared by all visitors: they predict one at a time."""
+"""Lock of the models, which all visitors share: one prediction runs at a time."""
 
 
 class CachingPredictor(Predictor):
-    """Runs a model on a picture once: pages ask again at every change, mostly about the same pictures.
+    """Predictor that runs a model on a picture once, since pages ask again at every change.
 
-    Not a cache of Streamlit, which knows one call at a time: what is new in a call goes through the model as one batch.
+    Streamlit's cache knows one call at a time; here all new pictures of a call go through the model as one batch.
     """
 
     def __init__(self, run: Run) -> None:
@@ -55,12 +55,15 @@ class CachingPredictor(Predictor):
         for key, prediction in found.items():
             self._cached[key] = prediction
             self._cached.move_to_end(key)
-        while len(self._cached) > PREDICTIONS:
+        while len(self._cached) > MAX_CACHED_PREDICTIONS:
             self._cached.popitem(last=False)
         return [found[key] for key in keys]
 
     def _load(self, model: str) -> LoadedEmbedder:
-        """For visitors without rights, and for the thread of `prepare`, what is on disk alone."""
+        """Load ``model``, without downloads unless a visitor with rights asks.
+
+        The thread of `prepare` and visitors without rights load only what is on disk.
+        """
         of_a_visitor = get_script_run_ctx(suppress_warning=True) is not None
         with nullcontext() if of_a_visitor and rights.allowed() else no_downloads():
             return super()._load(model)
@@ -76,7 +79,7 @@ def _digest(crops: PictureCrops) -> bytes:
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner="Loading the probes")
 def predictor_of(run: Run) -> Predictor:
-    """The models of ``run``, loaded when first needed and shared by all visitors.
+    """Return the models of ``run``, loaded when first needed and shared by all visitors.
 
     Raises:
         BadRun: the run has no probes to predict with.
@@ -85,7 +88,7 @@ def predictor_of(run: Run) -> Predictor:
 
 
 def models_of(run: Run) -> tuple[str, ...]:
-    """Names of the models that can be asked; none of them is loaded for that.
+    """Return the names of the models that can predict, without loading them.
 
     Raises:
         BadRun: the run has no probes to predict with.
@@ -94,30 +97,32 @@ def models_of(run: Run) -> tuple[str, ...]:
 
 
 def with_detector(run: Run, models: Sequence[str]) -> list[str]:
-    """``models`` with the detector of alterations before them, where the run has one."""
+    """Return ``models`` with the detector of alterations before them, where the run has one."""
     return [*([DETECTOR] if predictor_of(run).has_detector else []), *models]
 
 
 def hardly_detected(run: Run, large: bool) -> tuple[str, ...]:
-    """Groups of which the run's detector finds less than half, in ``large`` pictures or in others."""
+    """Return the groups of which the run's detector finds less than half, in ``large`` pictures or in others."""
     power = predictor_of(run).judge(DETECTOR).power_at(large)
     return () if power is None else power.hardly_detected
 
 
 def prepare(run: Run, models: Sequence[str]) -> None:
-    """Begins what the first prediction would wait for: imports, the detector and ``models``; whoever asks meanwhile
-    joins."""
+    """Start in a thread the imports and the loading that the first prediction needs: the detector and ``models``.
+
+    A visitor who asks meanwhile waits for the same load.
+    """
     try:
         asked = predictor_of(run), with_detector(run, models)
     except ProbingError:
-        return  # the page shows it with the first prediction
+        return  # the page shows the error with the first prediction
     # No daemon: a process that ends while PyTorch is being imported would be aborted.
     threading.Thread(target=_prepare, args=asked, name="prepare").start()
 
 
 def _prepare(predictor: Predictor, models: Sequence[str]) -> None:
-    """Runs in a thread that has no visitor: nothing here may ask Streamlit for one."""
-    with suppress(ProbingError):  # the page shows it, too
+    """Load ``models`` in a thread that has no visitor: nothing here may ask Streamlit for one."""
+    with suppress(ProbingError):  # the page shows the error, too
         import torch  # noqa: F401
 
         for model in models:
@@ -128,7 +133,7 @@ def _prepare(predictor: Predictor, models: Sequence[str]) -> None:
 def predict(
     run: Run, images: Sequence[np.ndarray], names: Sequence[str], models: Sequence[str], task: str
 ) -> list[Row]:
-    """Return rows of `Predictor.predict`; with progress, since a model may have to be loaded first.
+    """Return the rows of `Predictor.predict`, and show progress meanwhile, since a model may have to be loaded first.
 
     A model that cannot predict has no rows, and the page states why.
     """
@@ -139,14 +144,17 @@ def predict(
 def similarity(
     run: Run, images: Sequence[np.ndarray], names: Sequence[str], models: Sequence[str], text: str
 ) -> pd.DataFrame:
-    """Return rows of `Predictor.similarity`; a model that cannot be asked has none, and the page states why."""
+    """Return the rows of `Predictor.similarity`.
+
+    A model that cannot be asked has no rows, and the page states why.
+    """
     predictor = predictor_of(run)
     found = _ask_each(models, lambda model: predictor.similarity(images, text, models=[model], names=names))
     return pd.DataFrame(found)
 
 
 def class_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return one row a class of each of the ``rows`` of `predict`, most probable first within an image and model."""
+    """Return a table of all classes of each of the ``rows`` of `predict`, most probable first by image and model."""
     return pd.DataFrame(
         [
             {name: row[name] for name in ("image", "model", "task")}
@@ -169,20 +177,20 @@ def _ask_each(models: Sequence[str], ask: Callable[[str], list[Row]]) -> list[Ro
         for model in models:
             try:
                 rows += ask(model)
-            except ProbingError as error:  # the others go on
+            except ProbingError as error:  # the other models still answer
                 st.warning(f"{plain(model)} could not be asked: {plain(str(error))}", icon=":material/error:")
     return rows
 
 
 def predict_crops(run: Run, image: np.ndarray, model: str) -> tuple[PictureCrops, Prediction]:
-    """The crops of one picture, and the prediction of one model for them."""
+    """Return the crops of one picture, and the prediction of one model for them."""
     predictor, crops = predictor_of(run), cut(image, run.recipe.view)
     with _TURN:
         return crops, predictor.predict_crops(model, [crops])[0]
 
 
 def crop_table(run: Run, image: np.ndarray, model: str, task: str) -> tuple[list[np.ndarray], pd.DataFrame]:
-    """The crops of one picture, whole first and then its tiles, and the probabilities of each.
+    """Return the crops of one picture, the whole first and then its tiles, and the probabilities of each.
 
     Returns:
         The pictures, and their probabilities: a row for each class of ``task``, a column for each picture, by its
@@ -197,7 +205,7 @@ def crop_table(run: Run, image: np.ndarray, model: str, task: str) -> tuple[list
 
 
 def rule_of(run: Run, model: str) -> str:
-    """Where the fusion rule of ``model`` comes from."""
+    """Return a sentence on where the fusion rule of ``model`` comes from."""
     if pictures := predictor_of(run).fusion_fitted_on(model):
         return f"The rule that makes one answer of them was fitted on {pictures:,} large pictures in training."
     return (
@@ -207,10 +215,9 @@ def rule_of(run: Run, model: str) -> str:
 
 
 def neighbors(run: Run, image: np.ndarray, model: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The samples of the run whose embeddings by ``model`` are the most like that of ``image``: indices and cosine
-    similarities, each (count,).
+    """Return the samples of the run whose embeddings by ``model`` are most similar to that of ``image``.
 
-    The run must have embeddings of ``model``.
+    The run must have embeddings of ``model``. Returned are indices and cosine similarities, each (count,).
     """
     stored = run.lazy_embeddings(model)
     assert stored is not None
@@ -225,7 +232,9 @@ def _mean_embedding(run: Run, model: str) -> np.ndarray:
 
 
 def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.DataFrame:
-    """How every model answers as the strength grows; as in `predict`, a model that cannot be asked has no rows.
+    """Return the answers of every model as the strength grows.
+
+    As in `predict`, a model that cannot be asked has no rows.
 
     Returns:
         ``model``, ``strength``, ``probability`` of the transform's own class (NaN if the probe has none),

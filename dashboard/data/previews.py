@@ -1,4 +1,4 @@
-"""A picture under one transform along its range: what the strength slider and the pages of transforms draw."""
+"""A picture under one transform along its range, for the strength slider and the pages of transforms."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from weakref import WeakValueDictionary
 import numpy as np
 import streamlit as st
 
-from dashboard.data.pictures import Chosen, data_url
+from dashboard.data.pictures import VisitorPicture, data_url
 from probing_core.measures.notation import decimal
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source
 from probing_core.transforms.distance import color_difference, describe, psnr
 
 THREADS = 2
-"""That draw a preview: most of its work is done outside of Python."""
+"""Threads that draw a preview; most of their work is done outside of Python."""
 
 EVERY = 2
-"""Pixels across and down, of which one has its color compared: all of them take longer than the rest of a preview."""
+"""Side in pixels of the squares of which one pixel each has its color compared; comparing all pixels is slow."""
 
 STEPS = 13
-"""Strengths along the documented range, both ends included."""
+"""Number of strengths along the documented range, both ends included."""
 
 SHARED_SPLIT = "test"
-"""Overlays on single pictures draw the art of this split."""
+"""Split whose overlays are drawn on single pictures."""
 
 FOLDER = "previews"
 
 _previews: WeakValueDictionary[str, Preview] = WeakValueDictionary()
-"""Those in memory, by the last part of their address."""
+"""Previews in memory, by the last part of their address."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,8 @@ class Step:
     """A picture at one strength of a transform.
 
     Attributes:
-        strength: in the transform's unit.
-        before, after: the view without and with it.
+        strength: strength in the transform's unit.
+        before, after: view without and with the transform.
     """
 
     strength: float
@@ -50,17 +50,17 @@ class Step:
 
 
 class Preview:
-    """A picture under one transform at every step of its range, each made when it is first needed.
+    """A picture under one transform at every step of its range, each step made when it is first needed.
 
     Attributes:
-        transform: what is done to it.
-        strengths: in the transform's unit, weakest first.
+        transform: transform of the picture.
+        strengths: strengths in the transform's unit, weakest first.
     """
 
-    def __init__(self, picture: Chosen, view: int, transform: Transform) -> None:
+    def __init__(self, picture: VisitorPicture, view: int, transform: Transform) -> None:
         self.transform = transform
         self.strengths = tuple(dict.fromkeys(transform.strength_at(i / (STEPS - 1)) for i in range(STEPS)))
-        self._source, self._view = prepare_source(picture.image, view), view  # not the picture, which may have 200 MB
+        self._source, self._view = prepare_source(picture.image, view), view  # the picture itself may be large
         self._steps: dict[int, Step] = {}
         self._frames: dict[int, dict[str, Any]] = {}
         self._name = secrets.token_urlsafe(16)
@@ -68,12 +68,12 @@ class Preview:
 
     @property
     def address(self) -> str:
-        """Where a browser finds all of it. Nobody can guess it: the picture may be an upload."""
+        """Return the address of the preview for the browser; nobody can guess it, as the picture may be an upload."""
         return f"{FOLDER}/{self._name}"
 
     @property
     def labels(self) -> list[str]:
-        """The strength of each step, in words."""
+        """Return the strength of each step in words."""
         return [f"{self.transform.parameter} {decimal(s)} {self.transform.unit}" for s in self.strengths]
 
     def step(self, index: int) -> Step:
@@ -83,12 +83,12 @@ class Preview:
         return self._steps[index]
 
     def steps(self) -> list[Step]:
-        """All of them."""
+        """Return all steps."""
         with ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(self.step, range(len(self.strengths))))
 
     def message(self, indices: Sequence[int]) -> dict[str, Any]:
-        """Some steps for the browser: each clean picture once, since most strengths share it."""
+        """Return some steps for the browser, with each clean picture once, since most strengths share it."""
         with ThreadPoolExecutor(THREADS) as threads:
             steps = list(threads.map(self.step, indices))
             frames = list(threads.map(self._frame, indices))
@@ -104,7 +104,7 @@ class Preview:
         }
 
     def _frame(self, index: int) -> dict[str, Any]:
-        """The changed picture of a step as URL, and how far it is from the clean one."""
+        """Return the changed picture of a step as URL, and its distance from the clean one."""
         if index not in self._frames:
             step = self.step(index)
             self._frames[index] = {"after": data_url(step.after), "numbers": _numbers(step.before, step.after)}
@@ -112,15 +112,15 @@ class Preview:
 
 
 def find_preview(name: str) -> Preview | None:
-    """The preview whose address ends in ``name``, while it is in memory."""
+    """Return the preview whose address ends in ``name``, or None where it is no longer in memory."""
     return _previews.get(name)
 
 
 def versions(source: np.ndarray, view: int, transform: Transform, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """The view of a source without and with ``transform``, which draws alike at every strength.
+    """Return the view of a source without and with ``transform``, whose random draws are alike at every strength.
 
     Args:
-        source: of `prepare_source`.
+        source: result of `prepare_source`.
     """
     rng = generator(0, "preview", transform.name)
     return cut_pair(source, view, transform.for_split(SHARED_SPLIT), strength, rng)
@@ -129,15 +129,15 @@ def versions(source: np.ndarray, view: int, transform: Transform, strength: floa
 @st.cache_resource(
     max_entries=24,
     show_spinner=False,
-    hash_funcs={Chosen: lambda picture: picture.key, Transform: lambda transform: transform.name},
+    hash_funcs={VisitorPicture: lambda picture: picture.key, Transform: lambda transform: transform.name},
 )
-def preview(picture: Chosen, view: int, transform: Transform) -> Preview:
-    """The preview of ``transform`` on ``picture``."""
+def preview(picture: VisitorPicture, view: int, transform: Transform) -> Preview:
+    """Return the preview of ``transform`` on ``picture``."""
     return Preview(picture, view, transform)
 
 
 def _sampled(image: np.ndarray) -> np.ndarray:
-    """(h, w, 3): one pixel of each square of `EVERY`, drawn at random, in the same places of every picture."""
+    """Return one pixel, drawn at random, of each square of `EVERY`, (h, w, 3), at the same places of every picture."""
     height, width = (side // EVERY for side in image.shape[:2])
     down, across = np.random.default_rng(0).integers(0, EVERY, (2, height, width))
     return image[EVERY * np.arange(height)[:, None] + down, EVERY * np.arange(width) + across]

@@ -1,4 +1,4 @@
-"""What reaches each model: how much of a transformation is left after a model's own resize and crop."""
+"""Share of a transformation that reaches each model after the model's own resize and crop."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from probing_core.results import Run
 from probing_core.transforms import bank, prepare_source
 
 PICTURES = 6
-"""Packaged photographs that are transformed at the middle of each range."""
+"""Number of packaged photographs that are transformed at the middle of each range."""
 
 
 def survival(run: Run) -> tuple[pd.DataFrame, dict[str, list[str]], list[str]]:
-    """Percent of each transformation's change that is left: one row a transformation, one column a way of resizing.
+    """Return the percentage of each transformation's change that is left after resizing.
+
+    There is one row a transformation and one column a way of resizing.
 
     Returns:
         The table; the models of each column; and those that receive the picture as it is or state no resize.
@@ -45,7 +47,7 @@ def _shares(way: Preprocessing, view: int) -> dict[str, float]:
 
 
 def _way(settings: Any) -> Preprocessing | None:
-    """``settings`` of a recipe as preprocessing; None where another package's embedder records something else."""
+    """Return ``settings`` of a recipe as preprocessing; None where an embedder of another package records others."""
     if not isinstance(settings, dict) or "resize" not in settings:
         return None
     lists: dict[str, Any] = {key: tuple(value) for key, value in settings.items() if isinstance(value, list)}
@@ -57,7 +59,7 @@ def _way(settings: Any) -> Preprocessing | None:
 
 @st.cache_resource(max_entries=4, show_spinner="Transforming")
 def _pictures(view: int) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
-    """Transformation -> photographs without and with it."""
+    """Return photographs without and with each transformation, by its name."""
     rows = cache.corpus(cache.PACKAGED).rows
     chosen = rows.drop_duplicates("base_id")["image_id"].head(PICTURES)
     sources = [prepare_source(cache.corpus_image(cache.PACKAGED, image_id), view) for image_id in chosen]

@@ -11,28 +11,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-LISTED = 40
-"""Up to this many samples an address lists them; more are a compressed bit for each sample of the run."""
+MAX_LISTED_SAMPLES = 40
+"""Samples that an address lists at most; larger selections are a compressed bit for each sample of the run."""
 
 
-LONGEST = 4000
-"""Characters of a selection in an address: servers and browsers refuse much longer ones."""
+MAX_ADDRESS_CHARACTERS = 4000
+"""Characters of a selection in an address at most: servers and browsers refuse much longer ones."""
 
 NOTHING = np.empty(0, np.int64)
 
 
 def encode(samples: ArrayLike) -> str:
-    """``samples`` as text for an address: about 1 kB for any selection among 6,000."""
+    """Return ``samples`` as short text for an address."""
     numbers = np.asarray(samples, np.int64)
     bits = np.zeros(numbers.max(initial=-1) + 1, bool)
     bits[numbers] = True
-    if bits.sum() <= LISTED:
+    if bits.sum() <= MAX_LISTED_SAMPLES:
         return ".".join(map(str, np.flatnonzero(bits)))
     return "z" + base64.urlsafe_b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode().rstrip("=")
 
 
 def decode(text: str, total: int) -> np.ndarray:
-    """The samples of `encode`, those below ``total``; an address that makes no sense selects nothing."""
+    """Return the samples of a text of `encode` that are below ``total``; an invalid text selects nothing."""
     try:
         if not text.startswith("z"):
             found = np.array([int(number) for number in text.split(".") if number], np.int64)
@@ -47,5 +47,5 @@ def decode(text: str, total: int) -> np.ndarray:
 
 
 def samples_of(picked: Sequence[Any], total: int) -> np.ndarray:
-    """The samples among what points of a chart carry; what is none, or none of ``total``, is left out."""
+    """Return the samples among the values that points of a chart carry, without values that are none of ``total``."""
     return np.array(sorted({s for s in picked if isinstance(s, int) and 0 <= s < total}), np.int64)

@@ -1,4 +1,4 @@
-"""Two classes side by side: which model distinguishes them best."""
+"""Data of the comparison of two classes: which model distinguishes them best."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from probing_core.results import Run, tell_apart
 from probing_core.results.ranking import of_subset
 
 ALL, TWO = "all classes", "two classes"
-"""What the page Confusion compares, under the choice ``compare``."""
+"""Values of the choice ``compare`` of the page Confusion."""
 
 
 def board_of(run: Run, task: str, subset: str, first: str, second: str) -> pd.DataFrame:
-    """`tell_apart` for all models of ``run``."""
+    """Return the table of `tell_apart` for all models of ``run``."""
     return tell_apart({m: predictions_of(run, m, task, subset) for m in run.models["name"]}, first, second)
 
 
 def predictions_of(run: Run, model: str, task: str, subset: str) -> pd.DataFrame:
-    """The predictions of ``model`` for the samples of ``subset``."""
+    """Return the predictions of ``model`` for the samples of ``subset``."""
     predictions = cache.predictions(run, model, task)
     return of_subset(predictions, subset, run.far) if len(predictions) else predictions
 
 
 def most_mistaken(run: Run, task: str) -> tuple[str, str]:
-    """The two classes that the first model most often takes for each other: the choice to begin with."""
+    """Return the two classes that the first model confuses most often, as the first choice of the page."""
     predictions = cache.predictions(run, run.models["name"].iloc[0], task)
     wrong = predictions[~predictions["correct"]] if len(predictions) else predictions
     if wrong.empty:

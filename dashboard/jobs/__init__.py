@@ -1,1 +1,1 @@
-"""What is computed beside the pages: the worker process, its estimates, the demo run."""
+"""Computations beside the pages: worker processes, estimates of a run, the demo run."""

@@ -1,6 +1,6 @@
 """``python -m dashboard.jobs.demo``: computes or completes the demo run under the reference probes.
 
-Without a reference run the demo run trains probes of its own, before anything is served.
+Without a reference run the demo run trains probes of its own, before the dashboard is served.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 
-from dashboard.jobs import worker
+from dashboard.jobs import processes
 from probing_core import paths
 from probing_core.errors import ProbingError
 from probing_core.results import Run, source_of
@@ -17,10 +17,10 @@ from probing_core.runs import layout
 from probing_core.runs.options import Options
 
 LIMIT = 100
-"""Ten views of each photograph, so that it takes minutes on slow cores too; a run that was begun has its own."""
+"""Images of a new demo run, ten views of each photograph; a run that was begun keeps its own limit."""
 
 MAPS = "first"
-"""Further ones are drawn when somebody opens them."""
+"""Maps that are drawn with the run; the others are drawn when a visitor opens them."""
 
 
 def main() -> int:
@@ -29,14 +29,14 @@ def main() -> int:
         if (reference / layout.RECIPE).is_file():
             begun = (demo / layout.RECIPE).is_file()
             if begun and source_of(Run.open(demo), [Run.open(reference)]) is None:
-                # Of another reference run, which has been replaced since, as by `git pull`.
-                worker.cancel(demo)
+                # The demo run used another reference run, which has been replaced since, as by `git pull`.
+                processes.cancel(demo)
                 shutil.rmtree(demo)
                 begun = False
-            report = worker.report_of(demo)
+            report = processes.report_of(demo)
             if report is None or report.state != "running":
                 options = Options(probes_from=reference, limit=None if begun else LIMIT, maps=MAPS)
-                worker.start(demo, options.arguments())
+                processes.start(demo, options.arguments())
             return 0
     except (ProbingError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,11 +1,11 @@
-"""What a run will take: its samples and disk by its settings, its time by what runs on this computer took."""
+"""Estimates of a run: samples and disk from its settings, time from earlier runs on this computer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dashboard.jobs import worker
+from dashboard.jobs import processes
 from probing_core.prediction.tile_samples import MOST_PICTURES, TILES
 from probing_core.results import Run
 from probing_core.runs.series import (
@@ -20,19 +20,19 @@ from probing_core.transforms import bank
 
 TYPICAL_DIMENSION = 768
 TYPICAL_BLOCKS = 12
-"""Blocks of a network that are embedded beside its output, times the ways in which they are pooled."""
+"""Blocks of a network whose embeddings are stored beside its output, times the ways of pooling them."""
 
 BYTES = 4
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What a complete run took on this computer.
+    """Time that a complete run took on this computer.
 
     Attributes:
-        run: its name.
-        models: those it embedded.
-        samples: how many it made.
+        run: name of the run.
+        models: models that it embedded.
+        samples: number of samples that it made.
         took_s: seconds from its beginning to its end, pauses left out.
     """
 
@@ -43,15 +43,15 @@ class Pace:
 
     @property
     def each_s(self) -> float:
-        """Seconds a sample and model, probes and maps included."""
+        """Return the seconds for one sample and model, probes and maps included."""
         return self.took_s / (self.samples * len(self.models))
 
 
 def paces(runs: Iterable[tuple[str, Run]]) -> list[Pace]:
-    """Of those of the (name, run) that were completed here."""
+    """Return the paces of those ``runs``, pairs of name and run, that were completed on this computer."""
     found = []
     for name, run in runs:
-        report = worker.report_of(run.path)
+        report = processes.report_of(run.path)
         models = tuple(run.models["name"])
         if report is not None and report.state == "done" and report.took_s and models and run.sample_count:
             found.append(Pace(name, models, run.sample_count, report.took_s))
@@ -59,14 +59,14 @@ def paces(runs: Iterable[tuple[str, Run]]) -> list[Pace]:
 
 
 def most_alike(known: Sequence[Pace], models: Sequence[str]) -> Pace | None:
-    """The one whose models are the most like ``models``, by what they share over all that either has."""
+    """Return the pace whose models overlap most with ``models``: those in both over those in either."""
     wanted = set(models)
     return max(known, key=lambda pace: len(wanted & set(pace.models)) / len(wanted | set(pace.models)), default=None)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take: samples, megabytes of disk, and seconds, if any run here is known to have taken some."""
+    """Expected size of a run: samples, megabytes of disk, and seconds, None where no run gives a pace."""
 
     samples: int
     megabytes: float
@@ -76,12 +76,12 @@ class Estimate:
 def estimate(
     images: int, transforms: int, dimensions: dict[str, int | None], pace: Pace | None = None, *, few: bool = False
 ) -> Estimate:
-    """For ``images`` under ``transforms`` transformations and two identities.
+    """Return the estimate of a run over ``images`` images, ``transforms`` transformations and two identities.
 
     Args:
         dimensions: model -> numbers in its embedding, None where only loading it could find out.
-        pace: of the run to judge the time by.
-        few: whether they are cut from so few photographs that the run has no splits; such a run has no series.
+        pace: pace of the run from which the time is estimated.
+        few: whether the images are cut from so few photographs that the run has no splits; such a run has no series.
     """
     drawn = images * (transforms + 2)
     samples = drawn + (0 if few else _further(images, transforms))
@@ -95,7 +95,7 @@ def estimate(
 
 
 def _further(images: int, transforms: int) -> int:
-    """Samples of the series and large pictures, of a corpus whose test and train splits have the usual shares."""
+    """Return the samples of the series and of large pictures, for a corpus with the usual test and train shares."""
     tested, learned = min(SERIES_IMAGES, images // 5), min(RENDERED_IMAGES, 4 * images // 5)
     large = min(MOST_PICTURES, images // 5) * (transforms + 1) * (1 + TILES)
     series = tested * (STRENGTHS * transforms + len(pairs_among(bank()))) + learned * (transforms + 1)
@@ -103,5 +103,5 @@ def _further(images: int, transforms: int) -> int:
 
 
 def _layer_samples(images: int, transforms: int) -> int:
-    """Samples of which every block of a network is embedded."""
+    """Return the samples of which every block of a network is embedded."""
     return min(sum(LAYER_IMAGES.values()), images) * transforms + min(sum(LAYER_CLEAN_IMAGES.values()), images)

@@ -1,7 +1,7 @@
-"""Scans that the page Scan starts, goes on with and removes.
+"""Scans that the page Scan starts, resumes and removes.
 
-What a scan was asked for stands in its folder, in `ASKED`. All but reading that raises `NotAllowed` where the visitor
-has no rights.
+The request of a scan is stored in its folder, as `REQUEST`. All functions but `read_request` raise `NotAllowed` where
+the visitor has no rights.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dashboard import rights
-from dashboard.jobs import worker
+from dashboard.jobs import processes
 from probing_core.errors import BadRun
 from probing_core.runs.layout import LOG
 from probing_core.runs.store import write_atomically
 
-ASKED = f"{LOG}/scan.json"
+REQUEST = f"{LOG}/scan.json"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a scan reads.
+class ScanRequest:
+    """Folders that a scan reads.
 
     Attributes:
-        folder: of the pictures.
-        run: whose detector is used.
+        folder: folder of the pictures.
+        run: folder of the run whose detector is used.
         clean: a folder of untouched pictures, if there is one.
     """
 
@@ -35,45 +35,45 @@ class Asked:
 
 
 def start(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
-    """As `worker.scan`; `resume` goes on with it."""
+    """Start a scan of ``folder`` into ``out`` as `processes.scan` does, and store its request for `resume`."""
     rights.require("Scanning a folder")
-    asked = Asked(str(folder.absolute()), str(run.absolute()), str(clean.absolute()) if clean else None)
-    write_atomically(out / ASKED, json.dumps(asdict(asked)).encode())
-    _work(out, asked)
+    request = ScanRequest(str(folder.absolute()), str(run.absolute()), str(clean.absolute()) if clean else None)
+    write_atomically(out / REQUEST, json.dumps(asdict(request)).encode())
+    _work(out, request)
 
 
-def asked_of(out: Path) -> Asked | None:
-    """What the scan in ``out`` was asked for; None where no page has started it, or its note is damaged."""
+def read_request(out: Path) -> ScanRequest | None:
+    """Return the request of the scan in ``out``; None where no page has started it, or its file is damaged."""
     try:
-        asked = Asked(**json.loads((out / ASKED).read_bytes()))
+        request = ScanRequest(**json.loads((out / REQUEST).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
-    sound = isinstance(asked.folder, str) and isinstance(asked.run, str) and isinstance(asked.clean, str | None)
-    return asked if sound else None
+    sound = isinstance(request.folder, str) and isinstance(request.run, str) and isinstance(request.clean, str | None)
+    return request if sound else None
 
 
 def resume(out: Path) -> None:
-    """Goes on with the scan in ``out``: what it has found stays.
+    """Resume the scan in ``out``; what it has found stays.
 
     Raises:
-        BadRun: it is not known what was to be scanned.
+        BadRun: the request is missing or damaged.
     """
     rights.require("Scanning a folder")
-    asked = asked_of(out)
-    if asked is None:
+    request = read_request(out)
+    if request is None:
         raise BadRun(f"What '{out}' was to scan is not known; `probing scan FOLDER --out {out}` goes on with it.")
-    _work(out, asked)
+    _work(out, request)
 
 
 def remove(out: Path) -> None:
-    """Removes what the scan in ``out`` has written there, and nothing else.
+    """Remove the results of the scan in ``out``, and nothing else.
 
     Raises:
-        BadRun: it is under way.
-        BadConfig: it cannot be removed.
+        BadRun: the scan is running.
+        BadConfig: the results cannot be removed.
     """
     rights.require("Removing a scan")
-    report = worker.report_of(out)
+    report = processes.report_of(out)
     if report is not None and report.state == "running":
         raise BadRun(f"The scan '{out.name}' is under way; cancel it first.")
     from probing_core.prediction.scan import remove_results
@@ -81,5 +81,5 @@ def remove(out: Path) -> None:
     remove_results(out)
 
 
-def _work(out: Path, asked: Asked) -> None:
-    worker.scan(out, Path(asked.folder), Path(asked.run), Path(asked.clean) if asked.clean else None)
+def _work(out: Path, request: ScanRequest) -> None:
+    processes.scan(out, Path(request.folder), Path(request.run), Path(request.clean) if request.clean else None)

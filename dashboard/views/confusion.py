@@ -1,4 +1,4 @@
-"""Confusion: which class is taken for which, cell by cell or two classes side by side, down to the pictures."""
+"""Confusion: which class is predicted for which, cell by cell or two classes side by side, down to the pictures."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ def _matrix(predictions: pd.DataFrame, classes: list[str], normalize: Normalizat
 
 
 def _cell(classes: list[str], matrix: pd.DataFrame) -> tuple[str, str]:
-    """The cell that is open: from the address, or the most frequent mistake."""
-    truth, _, predicted = state.chosen("cell").partition(MARK)
+    """Return the open cell: that of the address, or the most frequent mistake."""
+    truth, _, predicted = state.stored_choice("cell").partition(MARK)
     if truth not in classes or predicted not in classes:
         amounts = np.nan_to_num(np.abs(matrix.to_numpy(float)), nan=-1.0)
         np.fill_diagonal(amounts, -1.0)
@@ -125,7 +125,10 @@ def _cell(classes: list[str], matrix: pd.DataFrame) -> tuple[str, str]:
 
 
 def _take_cell(classes: list[str], cells: list[list]) -> None:
-    """By the names that a cell carries: it may be of the matrix that was in sight before."""
+    """Open the first of ``cells`` if both of its classes exist.
+
+    The class names are compared, since the cell may belong to the matrix that was shown before.
+    """
     for _, _, truth, predicted, *_ in cells[:1]:
         names = unescape(truth), unescape(predicted)
         if set(names) <= set(classes):
@@ -145,7 +148,7 @@ def _cell_pictures(
     second: pd.DataFrame | None,
     cell: tuple[str, str],
 ) -> None:
-    """The samples that either model puts into the cell, with the predictions of both."""
+    """Show the samples that either model puts into the cell, with the predictions of both."""
     st.header("Pictures of a cell")
     classes = run.classes(task)
     columns = st.columns(2)

@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
 from dashboard.data import cache, predictions
+from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import Step, preview
 from dashboard.page import page
 from dashboard.text import hint, plain
@@ -43,7 +44,7 @@ def show() -> None:
     _thresholds(run, transform, models)
 
 
-def _live(run: Run, picture: upload.Chosen, transform: Transform, step: Step, models: list[str]) -> None:
+def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str]) -> None:
     st.header("What the models predict for this picture")
     if not pickers.toggle("Ask the models", "ask", help="Loads them, which takes seconds the first time."):
         return
@@ -116,13 +117,13 @@ def _axis(transform: Transform, strength: float) -> StrengthAxis:
 
 
 def _seen_from(run: Run, transform: Transform) -> dict[str, float]:
-    """Model -> its detection threshold, where that lies among the strengths that were tried."""
+    """Return the detection threshold by model, where it lies among the strengths that were tried."""
     rows = summaries.pick(cache.table(run, layout.table_path("thresholds")), transform=transform.name, censored="")
     return {} if rows.empty else dict(zip(rows["model"], rows["threshold"], strict=True))
 
 
 def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
-    """Without a sweep of strengths: the tested samples of the run, in fifths of their drawn strengths."""
+    """Show the tested samples of the run in fifths of their drawn strengths, in place of a series of strengths."""
     curves = [cache.computed(run, _curve_of_fifths, model, transform.name) for model in models]
     curve = pd.concat(curves, ignore_index=True)
     if curve.empty:
@@ -138,7 +139,10 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
 
 
 def _curve_of_fifths(run: Run, model: str, transform: str) -> pd.DataFrame:
-    """``strength``, ``right``, ``samples`` and ``model`` of each fifth; of no other sample the prediction is read."""
+    """Return ``strength``, ``right``, ``samples`` and ``model`` of each fifth of the samples of ``transform``.
+
+    No prediction of another sample is read.
+    """
     rows = run.tested(model, "fine", ("strength",), {"truth": [transform]})
     if rows.empty:
         return rows

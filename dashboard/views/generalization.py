@@ -1,4 +1,4 @@
-"""Generalization: groups recognized by members that training never saw, and what those are taken for."""
+"""Generalization: groups recognized by members that training never saw, and the predictions for those members."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _far(run: Run) -> None:
 
 
 def _far_control(rows: pd.DataFrame) -> None:
-    """What the network that paints most far styles leaves behind by itself, beside the far styles."""
+    """Show the trace that the network of most far styles leaves by itself, beside the far styles."""
     control = rows.loc[rows["subset"] == "far-control", [*SCORE, *SHARE]]
     if control.empty:
         return

@@ -20,7 +20,7 @@ EQUIVARIANCE = ("equivariance-identity", "equivariance-offset", "equivariance-ri
 WHOSE = {"one": "one model", "all": "all models"}
 
 METHODS = {"mahalanobis": "Mahalanobis", "neighbors": "nearest neighbors"}
-"""How the distance from clean embeddings is measured."""
+"""Names of the measures of the distance from clean embeddings."""
 
 
 @page("Geometry", "How transformations move embeddings, and how alike the models' embeddings are.")

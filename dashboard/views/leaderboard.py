@@ -26,19 +26,19 @@ BASELINES = (
 
 
 def board_of(run: Run) -> pd.DataFrame:
-    """The models of ``run`` at the fine task, without baselines where there is anything else."""
+    """Return the ranking of the models of ``run`` at the fine task, without baselines where there are other models."""
     board = cache.board((run,), "fine", "seen", False)
     return cache.board((run,), "fine", "seen", True) if board.empty else board
 
 
 def show_finding(run: Run) -> None:
-    """The first sentence of the page."""
+    """Show the finding, the first sentence of the page."""
     with st.container(key="finding"):
         st.markdown(finding(board_of(run), len(run.classes("fine")), lambda name: f"**{plain(name)}**"))
 
 
 def best_first(run: Run) -> list[str]:
-    """Models of ``run`` by their score at the fine task, baselines last."""
+    """Return the models of ``run`` by their score at the fine task, baselines last."""
     scores = scores_of(run, "fine", "seen")
     if scores.empty:
         return []
@@ -91,7 +91,7 @@ def _ranking(board: pd.DataFrame, subset: str, key: str) -> None:
 
 
 def _further_runs(run: Run, where: Any) -> list[Run]:
-    """Runs to rank in the same table, as far as that is fair."""
+    """Return the runs that the visitor ranks in the same table, without those where that would be unfair."""
     others = {place.name: other for place, other in cache.other_runs(run)}
     if not others:
         return []

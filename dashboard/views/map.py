@@ -29,13 +29,13 @@ from probing_core.charts import map_chart
 from probing_core.results import Run
 from probing_core.runs.samples import sample_key
 
-MOST_ARROWS = 160
+MAX_SAMPLES_WITH_ARROWS = 160
 """One image under every transformation, in three repetitions."""
 
 CHART = "map"
 
-OF = "selected-in"
-"""The choice that holds which samples the numbers of ``selected`` count."""
+SELECTED_IN = "selected-in"
+"""Name of the choice that holds the run whose samples the choice ``selected`` counts."""
 
 
 @page("Map", hint("map"))
@@ -122,9 +122,12 @@ def _show_counts(run: Run, there: np.ndarray, groups: list[str], maps: int) -> N
 
 
 def _selected_in(run: Run) -> np.ndarray:
-    """What is selected; numbers of another run's samples are other pictures here, and are dropped."""
-    stored = state.chosen("selected")
-    if stored and state.chosen(OF, _stands_for(run)) != _stands_for(run):
+    """Return the selected samples.
+
+    A selection that was made in another run is dropped, since its numbers mean other pictures here.
+    """
+    stored = state.stored_choice("selected")
+    if stored and state.stored_choice(SELECTED_IN, _stands_for(run)) != _stands_for(run):
         state.choose("selected", "")
         st.info("The selection was made in another run and has been dropped.", icon=":material/info:")
         return selection.NOTHING
@@ -137,12 +140,12 @@ def _stands_for(run: Run) -> str:
 
 def _select(run: Run, samples: np.ndarray) -> None:
     state.choose("selected", selection.encode(samples))
-    state.choose(OF, _stands_for(run))
+    state.choose(SELECTED_IN, _stands_for(run))
     state.choose("map-gallery-page", 1)
 
 
 def _find_image(run: Run, models: list[str], selected: np.ndarray) -> np.ndarray:
-    """An image to find in all maps, of those that are there, replaces the selection by its versions."""
+    """Show a field to find an image on all maps, and return the selection, replaced by the image's versions."""
     left, middle, right = st.columns([3, 2, 1], vertical_alignment="bottom")
     image = image_finder.pick(run, models, where=left)
     if image and st.session_state.get("_found") != image:
@@ -151,29 +154,31 @@ def _find_image(run: Run, models: list[str], selected: np.ndarray) -> np.ndarray
     st.session_state["_found"] = image
     with middle:
         pickers.toggle(
-            "Arrows from clean to transformed", "arrows", help=f"For selections of up to {MOST_ARROWS} samples."
+            "Arrows from clean to transformed",
+            "arrows",
+            help=f"For selections of up to {MAX_SAMPLES_WITH_ARROWS} samples.",
         )
     if right.button("Clear", disabled=not len(selected), help="Selects nothing.", key="clear-selection"):
         state.choose("selected", "")
         selected = selection.NOTHING
     text = selection.encode(selected)
-    if len(text) > selection.LONGEST:
+    if len(text) > selection.MAX_ADDRESS_CHARACTERS:
         st.caption("This selection is too large for the address: save or export it below to have it again.")
-    if text and len(text) <= selection.LONGEST:
+    if text and len(text) <= selection.MAX_ADDRESS_CHARACTERS:
         state.publish("selected", text)
-        state.publish(OF, _stands_for(run))
+        state.publish(SELECTED_IN, _stands_for(run))
     else:
         state.withdraw("selected")
-        state.withdraw(OF)
+        state.withdraw(SELECTED_IN)
     return selected
 
 
 def _wants_arrows(selected: np.ndarray) -> bool:
-    return state.chosen("arrows") == "True" and 0 < len(selected) <= MOST_ARROWS
+    return state.stored_choice("arrows") == "True" and 0 < len(selected) <= MAX_SAMPLES_WITH_ARROWS
 
 
 def _arrows(run: Run, models: list[str], selected: np.ndarray) -> pd.DataFrame:
-    """From the clean version of each selected sample to it, on every map that holds both."""
+    """Return an arrow from the clean version of each selected sample to it, on every map that holds both."""
     of_images = run.samples_of(run.sample_rows(selected)["image_id"].unique())
     rows = run.sample_rows(of_images)
     is_clean = rows["group"] == "identity"
@@ -193,7 +198,7 @@ def _arrows(run: Run, models: list[str], selected: np.ndarray) -> pd.DataFrame:
 
 
 def _arrows_of(cloud: PointCloud, arrows: pd.DataFrame | None) -> np.ndarray:
-    """(A, 4) those on one map, in its square."""
+    """Return the arrows on one map, (A, 4), in the coordinates of its square."""
     if arrows is None:
         return np.empty((0, 4), np.float32)
     mine = arrows[arrows["model"] == cloud.model]

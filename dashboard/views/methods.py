@@ -1,4 +1,4 @@
-"""Methods and data: the recipe, where everything comes from, how to read each measure, and every table."""
+"""Methods and data: the recipe, the sources of everything, how to read each measure, and every table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from probing_core.runs.columns import RowGroups
 
 PAPER = "arXiv 2307.05610"
 SHOWN = 200
-"""Rows of any table on the page."""
+"""Number of rows of any table on the page."""
 
 
 @page("Methods and data")

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import rights, state
 from dashboard.data import cache
-from dashboard.jobs import worker
+from dashboard.jobs import processes
 from dashboard.jobs.estimate import Estimate, Pace, estimate, most_alike, paces
 from dashboard.page import page
 from dashboard.text import plain
@@ -28,7 +28,7 @@ from probing_core.runs.samples import FEW_PHOTOGRAPHS
 from probing_core.transforms import GROUPS, bank
 
 VIEWS = (96, 128, 160, 224)
-MOST_IMAGES = 1_000_000
+MAX_IMAGES = 1_000_000
 UNKNOWN_NOTE = (
     "Estimated from what runs here took, and none has been completed yet. Once the run is under way, its time left is "
     "measured."
@@ -52,7 +52,7 @@ def show() -> None:
     command = ["probing", "run", "--out", str(runs_dir() / name) if name else "DIR", *_command(arguments)]
     st.code(shlex.join(command), language=None, wrap_lines=True)
     if st.button("Start", type="primary", disabled=bool(problem) or estimated is None, icon=":material/play_arrow:"):
-        worker.start(runs_dir() / name, _command(arguments))
+        processes.start(runs_dir() / name, _command(arguments))
         banner.watch(name)
         st.success(f"The run '{name}' has been started; its progress shows on every page.")
 
@@ -64,11 +64,11 @@ def _form() -> tuple[str, dict, str, bool]:
             st.text_input, "Name of the run", "new-name", "", placeholder="for example: my-photos", max_chars=60
         )
         corpus, wanted = _corpus()
-        state.remember("new-limit", range(MOST_IMAGES + 1), 0)
+        state.remember("new-limit", range(MAX_IMAGES + 1), 0)
         limit = st.number_input(
             "Images at most (0: all)",
             0,
-            MOST_IMAGES,
+            MAX_IMAGES,
             key="new-limit",
             help="Before transformations, spread over photographs.",
         )
@@ -95,7 +95,10 @@ def _form() -> tuple[str, dict, str, bool]:
 
 
 def _corpus() -> tuple[str, bool]:
-    """What stands in the field, and whether this visitor asked to open it: a link alone reads and downloads nothing."""
+    """Show the field of the corpus, and return its text and whether this visitor asked to open it.
+
+    A link alone reads and downloads nothing.
+    """
 
     def want() -> None:
         st.session_state["_wanted-corpus"] = st.session_state["new-corpus"].strip()
@@ -116,7 +119,10 @@ def _corpus() -> tuple[str, bool]:
 
 
 def _models() -> tuple[list[str], bool]:
-    """The chosen models, and whether somebody here wants them looked up: those of a link alone are not."""
+    """Show the fields of the models; return the selected models and whether this visitor asked to look them up.
+
+    A link alone looks up nothing.
+    """
     checked = {spec.name: spec.check() for spec in embedders.list_specs()}
     available = [name for name, found in checked.items() if found.available]
     sets = list(embedders.MODEL_SETS)
@@ -163,9 +169,12 @@ def _models() -> tuple[list[str], bool]:
 
 
 def _engine() -> tuple[str, str | None]:
-    """What embeds, and the address of a cluster. That is not part of a link: pictures go where somebody here says."""
+    """Show the fields of the engine, and return the engine and the address of a cluster.
+
+    The address is not part of a link, so that only this visitor decides where pictures are sent.
+    """
     about = {option.name: option.metadata["help"] for option in fields(Options)}
-    engines = worker.engines()
+    engines = processes.engines()
     if RAY not in engines:
         return LOCAL, None
     left, right = st.columns(2)
@@ -180,7 +189,7 @@ def _engine() -> tuple[str, str | None]:
 
 
 def _view_of(models: list[str]) -> int:
-    """The view that is offered for ``models``: published encoders were trained on larger ones."""
+    """Return the view to offer for ``models``: published encoders were trained on larger views."""
     return embedders.PUBLISHED_VIEW if "published" in models else VIEW
 
 
@@ -191,7 +200,7 @@ def _problem(name: str, models: list[str], wanted: bool, known: bool) -> str:
         return "Further models came by a link: look them up if you want them."
     if not name:
         return "Give the run a name."
-    if not worker.NAME.fullmatch(name):
+    if not processes.NAME.fullmatch(name):
         return "A name has letters, digits, dots, dashes and underscores, and begins with a letter or a digit."
     if (runs_dir() / name).exists():
         return f"There is a run '{name}' already; choose another name, or resume or remove that one above."
@@ -264,7 +273,7 @@ def _runs() -> None:
     if not places:
         messages.empty("There is none yet: fill in the form below and press Start.")
     for place in places:
-        report = worker.report_of(place.path)
+        report = processes.report_of(place.path)
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):
             begun = (place.path / layout.RECIPE).is_file()
             st.markdown(f"**{plain(place.name)}** — {_status(place.complete, report, begun)}", width="stretch")
@@ -276,23 +285,23 @@ def _runs() -> None:
 
 
 def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
-    """What can be done to a run as it is now."""
+    """Show the buttons for a run in its present state."""
     if report and report.state == "running":
         if st.button("Cancel", key=f"cancel-{place.name}"):
-            worker.cancel(place.path)
+            processes.cancel(place.path)
     elif not begun:
         if st.button("Remove", key=f"remove-{place.name}", help="Nothing of it has been computed."):
-            worker.remove(place.path)
+            processes.remove(place.path)
             st.rerun()
     elif _unfinished(place.complete, report):
         had = " ".join(last_options(place.path).arguments())
         if st.button("Resume", key=f"resume-{place.name}", help=f"As before: {plain(had)}" if had else None):
-            worker.resume(place.path)
+            processes.resume(place.path)
             banner.watch(place.name)
 
 
 def _only_begun() -> list[RunPlace]:
-    """Runs that were started here and have no recipe: their corpus is being read, or was refused."""
+    """Return runs that were started here and have no recipe: their corpus is being read, or was refused."""
     folder = runs_dir()
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     return [
@@ -303,7 +312,7 @@ def _only_begun() -> list[RunPlace]:
 
 
 def _unfinished(complete: bool, report) -> bool:
-    """Whether there is anything to go on with; studies and maps come after the scores that make a run complete."""
+    """Return whether a run can be resumed; studies and maps come after the scores that make a run complete."""
     return not complete or (report is not None and report.state in ("cancelled", "failed"))
 
 

@@ -64,7 +64,7 @@ def _question() -> None:
 
 
 def _beside(run: Run, models: list[str]) -> None:
-    """What stands behind the scores of the fine task: other probes, probabilities, repetitions."""
+    """Show the further evidence on the scores of the fine task: other probes, probabilities, repetitions."""
     percent = {
         "value": ("score %", hint("balanced accuracy")),
         "low": ("from %", hint("interval")),

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import rights
 from dashboard.data import cache
-from dashboard.jobs import scans, worker
+from dashboard.jobs import processes, scans
 from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import access, messages, pickers, tables
@@ -40,7 +40,7 @@ def show() -> None:
 
 
 def scans_dir() -> Path:
-    """Where scans that are started here are written."""
+    """Return the folder of the scans that are started here."""
     return runs_dir().parent / "scans"
 
 
@@ -72,7 +72,7 @@ def _problem(folder: str, clean: str, name: str) -> str:
         return plain(str(error))
     if missing:
         return f"There is no folder '{plain(missing[0])}' on this computer."
-    if not worker.NAME.fullmatch(name):
+    if not processes.NAME.fullmatch(name):
         return "Give the scan a name of letters, digits, dots, dashes and underscores."
     return f"There is a scan '{name}' already; choose another name." if (scans_dir() / name).exists() else ""
 
@@ -83,7 +83,7 @@ def _path(text: str) -> Path:
 
 
 def _scans() -> None:
-    """Those that run are drawn again and again, the others once: what a new drawing replaces cannot be downloaded."""
+    """Show all scans; only running ones are drawn repeatedly, since a table that is redrawn cannot be downloaded."""
     reports = _reports()
     ended = {out: report for out, report in reports.items() if not _is_running(report)}
     _under_way({out: _status(report) for out, report in ended.items()})
@@ -93,7 +93,7 @@ def _scans() -> None:
 
 @st.fragment(run_every=2.0)
 def _under_way(ended: dict[Path, str]) -> None:
-    """The scans that run. Where the others are not those that have ``ended``, each with its status, the page reruns."""
+    """Show the running scans, and rerun the page when the others differ from ``ended``, statuses by folder."""
     reports = _reports()
     if {out: _status(report) for out, report in reports.items() if not _is_running(report)} != ended:
         st.rerun()
@@ -103,10 +103,10 @@ def _under_way(ended: dict[Path, str]) -> None:
 
 
 def _reports() -> dict[Path, Report | None]:
-    """The folder of each scan -> how far it is."""
+    """Return the report of each scan, by its folder."""
     folder = scans_dir()
     begun = sorted(path for path in folder.iterdir() if (path / PROGRESS).is_file()) if folder.is_dir() else []
-    return {out: worker.report_of(out) for out in begun}
+    return {out: processes.report_of(out) for out in begun}
 
 
 def _is_running(report: Report | None) -> bool:
@@ -126,12 +126,12 @@ def _scan(out: Path, report: Report | None) -> None:
 
 
 def _control(out: Path, report: Report | None) -> None:
-    """What can be done to a scan as it is now."""
+    """Show the buttons for a scan in its present state."""
     if _is_running(report):
         if st.button("Cancel", key=f"scan-cancel-{out.name}"):
-            worker.cancel(out)
+            processes.cancel(out)
         return
-    unfinished = (report is None or report.state != "done") and scans.asked_of(out)
+    unfinished = (report is None or report.state != "done") and scans.read_request(out)
     if unfinished and st.button("Resume", key=f"scan-resume-{out.name}", help="Goes on from what it has found."):
         scans.resume(out)
     if st.button("Remove", key=f"scan-remove-{out.name}"):
@@ -153,7 +153,7 @@ def _ask_to_remove(out: Path) -> None:
 
 
 def _asking(out: Path) -> str:
-    """Where a session notes that its visitor is asked whether to remove a scan."""
+    """Return the session key that is set while the visitor is asked whether to remove a scan."""
     return f"_removing-scan-{out.name}"
 
 

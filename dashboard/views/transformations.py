@@ -9,7 +9,7 @@ from dashboard import state
 from dashboard.components.strength_slider import strength_slider
 from dashboard.data import cache
 from dashboard.data.contact_sheet import VIEW, contact_sheet
-from dashboard.data.pictures import Chosen
+from dashboard.data.pictures import VisitorPicture
 from dashboard.data.resize_loss import survival
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain
@@ -19,10 +19,10 @@ from probing_core.measures.notation import decimal
 from probing_core.transforms import GROUPS, bank
 
 IN_A_ROW = 3
-"""Transformations of a group beside each other."""
+"""Number of transformations of a group beside each other."""
 
 LOST = 20
-"""Percent of a transformation's change below which a model can hardly know of it."""
+"""Percent of a transformation's change below which a model can hardly detect it."""
 
 
 @page("Transformations", "What is done to pictures: thirty transformations and identity, in ten groups.")
@@ -35,7 +35,7 @@ def show() -> None:
 
 
 @fragment
-def _one(picture: Chosen) -> None:
+def _one(picture: VisitorPicture) -> None:
     entries = {t.name: t for t in bank()}
     names = {t.name: f"{t.group} · {t.name}" for t in bank()}
     default = next(t.name for t in bank() if t.group != "identity")
@@ -46,7 +46,7 @@ def _one(picture: Chosen) -> None:
     strength_slider(picture, VIEW, transform)
 
 
-def _sheet(picture: Chosen) -> None:
+def _sheet(picture: VisitorPicture) -> None:
     st.header("All at three strengths")
     st.caption("Weakest, middle and strongest of the documented range. A button opens its transformation above.")
     with st.spinner("Transforming"):
@@ -128,7 +128,7 @@ def _survival() -> None:
 
 
 def _median_distances() -> dict[str, float]:
-    """Of the chosen run's samples; without a run there are none."""
+    """Return the median distance by transform of the samples of the selected run; empty without a run."""
     try:
         samples = cache.current_run().sample_columns("transform", "distance")
     except BadRun:

@@ -1,4 +1,4 @@
-"""Try your images: what every model predicts was done to a picture, live."""
+"""Try your images: live predictions by every model of what was done to a picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
 from dashboard.data import cache, predictions
 from dashboard.data.map_points import panels, points_of, styles_of
-from dashboard.data.pictures import Chosen, data_url
+from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
@@ -26,10 +26,10 @@ from probing_core.transforms import bank
 DEFAULT_MODELS = 3
 NEIGHBORS = 8
 SHARES = 6
-"""Classes in the table of whole and tiles, most probable first."""
+"""Number of classes in the table of whole and tiles, most probable first."""
 
 QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
-MOST_MAPS = 4
+MAX_NEIGHBOR_MAPS = 4
 
 
 @page("Try your images")
@@ -67,7 +67,7 @@ def show() -> None:
     _text(run, pictures)
 
 
-def _choose_pictures() -> list[Chosen]:
+def _choose_pictures() -> list[VisitorPicture]:
     left, right = st.columns(2)
     with left:
         found = upload.upload("Your pictures", "try-upload")
@@ -75,9 +75,9 @@ def _choose_pictures() -> list[Chosen]:
         corpus = cache.corpus(cache.PACKAGED)
         ids = list(corpus.rows["image_id"])
         names = state.choice(
-            st.multiselect, "Or packaged photographs", "samples", [], ids, max_selections=upload.MOST_UPLOADS
+            st.multiselect, "Or packaged photographs", "samples", [], ids, max_selections=upload.MAX_UPLOADS
         )
-        found += [upload.chosen(name, cache.corpus_image(cache.PACKAGED, name)) for name in names]
+        found += [VisitorPicture.from_array(name, cache.corpus_image(cache.PACKAGED, name)) for name in names]
         if st.toggle("Use the camera", key="use-camera"):
             shot = st.camera_input("Camera", key="camera")
             found += upload.read_uploads([shot] if shot else [])
@@ -103,7 +103,7 @@ def _controls(run: Run) -> tuple[list[str], str]:
     return with_probe, task
 
 
-def _answers(run: Run, index: int, name: str, picture: Chosen, rows: list[Row], classes: list[str]) -> None:
+def _answers(run: Run, index: int, name: str, picture: VisitorPicture, rows: list[Row], classes: list[str]) -> None:
     left, right = st.columns([1, 4])
     with left:
         st.image(data_url(picture.shown, lossless=False), width="stretch", alt=name)
@@ -127,11 +127,11 @@ def _predictions(index: int, name: str, rows: list[Row], classes: list[str]) -> 
 
 
 @messages.guarded
-def _whole_and_tiles(run: Run, picture: Chosen, tag: str, models: list[str], task: str) -> None:
-    """The crops of a large picture that a model receives, and its prediction for each.
+def _whole_and_tiles(run: Run, picture: VisitorPicture, tag: str, models: list[str], task: str) -> None:
+    """Show the crops of a large picture that a model receives, and its prediction for each.
 
     Args:
-        tag: of the picture, the same when another picture is removed.
+        tag: tag of the picture, which stays the same when another picture is removed.
     """
     box = pickers.fold("Whole and tiles: what a model receives, and what it predicts for each", f"show-tiles-{tag}")
     if not box:
@@ -163,14 +163,14 @@ def _whole_and_tiles(run: Run, picture: Chosen, tag: str, models: list[str], tas
 
 
 def _answers_figure(rows: pd.DataFrame, classes: list[str], columns: int = PANELS) -> Figure:
-    """Bars for a few models, one table for many."""
+    """Return bars for a few models, or one table for many."""
     if rows["model"].nunique() > PANELS:
         return answers_chart(rows, cache.theme(), classes)
     return predictions_chart(rows, cache.theme(), columns=columns)
 
 
 def _sentence(row: Row) -> str:
-    """Return the prediction of one model, or that the picture is too far from what it learned."""
+    """Return a sentence with the prediction of one model, or that the picture is too far from what it learned."""
     model, best = plain(row["model"]), row["classes"][0]
     if row["known"]:
         return f"{model}: **{best['class']}** {in_percent(best['probability'])}"
@@ -181,7 +181,7 @@ def _sentence(row: Row) -> str:
 
 
 @fragment
-def _change(run: Run, pictures: dict[str, Chosen], models: list[str], task: str) -> None:
+def _change(run: Run, pictures: dict[str, VisitorPicture], models: list[str], task: str) -> None:
     st.header("Change a picture and watch", help=hint("strength"))
     left, right = st.columns(2)
     picture = pictures[pickers.select("Picture", "change-picture", list(pictures), where=left)]
@@ -209,7 +209,7 @@ def _change(run: Run, pictures: dict[str, Chosen], models: list[str], task: str)
 
 
 @fragment
-def _neighbors(run: Run, pictures: dict[str, Chosen], models: list[str]) -> None:
+def _neighbors(run: Run, pictures: dict[str, VisitorPicture], models: list[str]) -> None:
     st.header(
         "Neighbors in the run",
         help="The pictures of the run whose embeddings are nearest to that of yours, and where yours belongs on the "
@@ -226,7 +226,7 @@ def _neighbors(run: Run, pictures: dict[str, Chosen], models: list[str]) -> None
         for model in able
         for name, picture in pictures.items()
     }
-    _on_the_maps(run, [m for m in able if run.has_map(m)][:MOST_MAPS], near)
+    _on_the_maps(run, [m for m in able if run.has_map(m)][:MAX_NEIGHBOR_MAPS], near)
     left, right = st.columns(2)
     which = pickers.select("Of the picture", "neighbors-picture", list(pictures), where=left)
     model = pickers.select("To the model", "neighbors-model", able, where=right)
@@ -254,7 +254,7 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
 
 
-def _text(run: Run, pictures: dict[str, Chosen]) -> None:
+def _text(run: Run, pictures: dict[str, VisitorPicture]) -> None:
     reads = run.models.loc[run.models["text"].fillna(False).astype(bool), "name"]
     with_text = [model for model in reads if model in run.live_models]
     if not with_text:
@@ -275,10 +275,10 @@ def _text(run: Run, pictures: dict[str, Chosen]) -> None:
         tables.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")
 
 
-def _named(chosen: list[Chosen]) -> dict[str, Chosen]:
-    """The pictures by name: of two uploads that share one, the second is shown as ``name (2)``."""
-    named: dict[str, Chosen] = {}
-    for picture in chosen:
+def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:
+    """Return the pictures by name; of two uploads that share one, the second is called ``name (2)``."""
+    named: dict[str, VisitorPicture] = {}
+    for picture in pictures:
         name, number = picture.name, 1
         while name in named:
             number += 1

@@ -15,12 +15,12 @@ from probing_core.measures.notation import in_percent
 from probing_core.results import Run
 from probing_core.results.ranking import SIGNIFICANCE
 
-MOST_NAMED = 4
-"""Models that a sentence names; of more it gives the number."""
+MAX_NAMED_MODELS = 4
+"""Number of models that a sentence names at most; of more it gives the number."""
 
 
 def show(run: Run) -> None:
-    """The whole comparison with its choices."""
+    """Show the whole comparison with its controls."""
     columns = [*st.columns(2), *st.columns(2)]
     task = pickers.pick_task(run, where=columns[2])
     classes = run.classes(task)
@@ -46,7 +46,7 @@ def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
     )
     level = list(board.loc[board.index[1:], "model"][board["p"].iloc[1:] >= SIGNIFICANCE])
     beside = f" Not distinguished from it: {plain(', '.join(level))}." if level else ""
-    if len(level) > MOST_NAMED:
+    if len(level) > MAX_NAMED_MODELS:
         beside = f" {len(level)} of the {len(board) - 1} others are not distinguished from it: the hollow marks below."
     st.markdown(
         f"**{plain(best['model'])}** is best at distinguishing {plain(first)} from {plain(second)}: it names "
@@ -71,10 +71,10 @@ def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None
 
 
 def _whose(board: pd.DataFrame, first: str, second: str) -> str:
-    """The model whose mistakes are shown: the best one, until somebody chooses another."""
+    """Return the model whose mistakes are shown: the best one, until the visitor selects another."""
     st.header("Pictures that a model gets wrong")
     models = list(board["model"])
-    if state.chosen("wrong-for") != f"{first}>{second}":  # another question: its best model again
+    if state.stored_choice("wrong-for") != f"{first}>{second}":  # other classes: select their best model
         state.choose("wrong-of", models[0])
         state.choose("wrong-page", 1)
         state.publish("wrong-for", f"{first}>{second}")

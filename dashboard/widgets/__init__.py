@@ -1,1 +1,1 @@
-"""What pages are built from: pickers, tables, galleries, uploads, messages."""
+"""Parts of pages: pickers, tables, galleries, uploads, messages."""

@@ -1,4 +1,4 @@
-"""What visitors see of their rights: in the sidebar, and in place of what needs rights that they lack."""
+"""Display of a visitor's rights: in the sidebar, and in place of what needs rights that they lack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dashboard.text import plain
 
 
 def show_status() -> None:
-    """Show in the sidebar what this visitor may do, and how they came to it. Nothing on the machine itself."""
+    """Show in the sidebar what this visitor may do and why; on the machine itself, show nothing."""
     if rights.on_this_machine():
         return
     with st.sidebar:

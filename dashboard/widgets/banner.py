@@ -1,11 +1,11 @@
-"""What the worker is doing, on every page."""
+"""Progress of the workers, shown on every page."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from dashboard import state
-from dashboard.jobs import worker
+from dashboard.jobs import processes
 from dashboard.text import plain
 from dashboard.widgets import messages
 from probing_core.results import RunPlace, find_runs
@@ -13,17 +13,17 @@ from probing_core.runs.progress import Report
 
 BUSY_S = 3.0
 IDLE_S = 30.0
-"""How often the reports are read while something is computed, and while nothing is: each time disturbs the visitor."""
+"""Seconds between two readings of the reports, while something is computed and while nothing is; each redraws."""
 
 
 def show() -> None:
-    """Progress of every computation under ``data/runs``, and an offer to open what has just been completed."""
+    """Show the progress of every computation under ``data/runs``, and offer to open a run that was completed."""
     busy = _busy(_reports())
     st.fragment(_show_progress, run_every=BUSY_S if busy else IDLE_S)(busy)
 
 
 def watch(name: str) -> None:
-    """Shows this visitor how the run called ``name`` ends, however soon."""
+    """Mark the run called ``name``, so that this visitor is shown how it ends even if it ends at once."""
     st.session_state.setdefault("_watched", set()).add(name)
 
 
@@ -48,12 +48,12 @@ def _show_progress(busy: bool) -> None:
 
 
 def _reports() -> list[tuple[RunPlace, Report]]:
-    reports = [(place, worker.report_of(place.path)) for place in find_runs()]
+    reports = [(place, processes.report_of(place.path)) for place in find_runs()]
     return [(place, report) for place, report in reports if report is not None]
 
 
 def _offer(name: str, watched: set[str]) -> None:
-    if state.chosen("run") == name:
+    if state.stored_choice("run") == name:
         watched.discard(name)
         return
     words, button = st.columns([5, 1], vertical_alignment="center")

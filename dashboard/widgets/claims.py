@@ -1,4 +1,4 @@
-"""The verdicts on the five claims, whose they are, and the contrasts that they rest on."""
+"""The verdicts on the five claims, the models that they are about, and the contrasts that they rest on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from probing_core.runs import layout
 
 
 def show_claims(run: Run) -> None:
-    """The five claims, judged or not."""
+    """Show the five claims, judged or not."""
     st.header("The five claims")
     st.markdown(
         "They are those of the abstract of *Substance or Style: What Does Your Image Embedding Know?* "
@@ -62,7 +62,7 @@ def _ablations(run: Run) -> None:
 
 
 def _contrast_table(table: pd.DataFrame, key: str, names: dict[str, str]) -> None:
-    """Differences in points with their intervals, after the columns ``names`` that name the two."""
+    """Show differences in points with their intervals, after the columns ``names`` that name the two sides."""
     points = {
         "effect": ("difference", "In points."),
         "low": ("from", hint("interval")),

@@ -1,4 +1,4 @@
-"""Pictures of samples, or why there are none."""
+"""Pictures of samples, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dashboard.widgets.tables import columns_of
 from probing_core.results import PicturesMissing, Run
 
 PAGE = 24
-"""Pictures shown at once."""
+"""Number of pictures shown at once."""
 
 THUMBNAIL = 128
-"""Pixels of a picture's side."""
+"""Side of a picture in pixels."""
 
 COLUMNS = (
     "sample",
@@ -34,15 +34,16 @@ COLUMNS = (
     "predicted_other",
     "p_predicted_other",
 )
-"""What a table lists of samples whose pictures are missing."""
+"""Columns of the table of samples whose pictures are missing."""
 
 
 def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) -> None:
-    """Shows pictures of samples, a page at a time, with how many there are.
+    """Show pictures of samples, a page at a time, with their number.
 
     Args:
-        rows: a column ``sample``, and what else the captions need; what the run knows of those shown is read here.
-        caption: row (a named tuple) -> the text beneath its picture.
+        rows: a column ``sample`` and further columns for the captions; this function adds what the run knows of the
+            samples that are shown.
+        caption: function from a row (a named tuple) to the text beneath its picture.
     """
     total = len(rows)
     if not total:
@@ -71,13 +72,13 @@ def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) 
 
 
 def pictures_missing(run: Run, error: PicturesMissing, key: str) -> None:
-    """Says why there are no pictures, and offers a run that has them."""
+    """Show why there are no pictures, and offer a run that has them."""
     empty(plain(str(error)))
     _offer(run, lambda other: not other.pictures.why_not, "pictures", key)
 
 
 def embeddings_missing(run: Run, key: str) -> None:
-    """Says that there are no embeddings to find neighbors in, and offers a run that has them."""
+    """Show that there are no embeddings to find neighbors in, and offer a run that has them."""
     empty(
         "This run ships no embeddings of the chosen models, so neighbors cannot be found; a run computed here has them."
     )

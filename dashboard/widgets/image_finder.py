@@ -1,4 +1,4 @@
-"""One image to find on maps."""
+"""Field to find one image on maps."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dashboard.data import cache
 from dashboard.text import plain
 from probing_core.results import Run
 
-MOST_LISTED = 2000
-"""Images in a list to choose from; more are found by typing."""
+MAX_LISTED_IMAGES = 2000
+"""Number of images in a list to select from at most; more are found by typing."""
 
 
 def pick(run: Run, models: list[str], where: DeltaGenerator) -> str | None:
-    """The id of an image that is on the maps of ``models``; None until somebody chooses one."""
+    """Show a field, and return the id of an image on the maps of ``models``; None until the visitor selects one."""
     label, key = "Find an image in all maps", "find-image"
     used = run.images.loc[run.images["used"], "image_id"]
-    if len(used) > MOST_LISTED:
+    if len(used) > MAX_LISTED_IMAGES:
         image = where.text_input(label, key=key, placeholder="its id")
         known = bool((used == image).any())
         if image and not known:

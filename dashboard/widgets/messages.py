@@ -1,4 +1,4 @@
-"""What a page shows in place of something that is missing or went wrong."""
+"""Messages in place of content that is missing or failed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from probing_core.errors import ProbingError
 
 
 def guarded(show: Callable[..., None]) -> Callable[..., None]:
-    """``show``, with an error of ours shown where it happened, as one sentence: the rest of the page goes on."""
+    """Return ``show`` with our errors shown where they happened, as one sentence; the rest of the page continues."""
 
     @wraps(show)
     def shown(*arguments: Any, **named: Any) -> None:
@@ -29,5 +29,5 @@ def guarded(show: Callable[..., None]) -> Callable[..., None]:
 
 
 def empty(sentence: str) -> None:
-    """Says what is missing here, why, and what makes it."""
+    """Show what is missing here, why, and how to make it."""
     st.info(sentence, icon=":material/info:")

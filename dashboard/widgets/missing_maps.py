@@ -1,4 +1,4 @@
-"""Maps that a run has not made yet: drawn by the worker as soon as somebody asks for them."""
+"""Maps that a run has not made yet; a worker draws them as soon as a visitor asks for them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import rights
 from dashboard.data import cache
-from dashboard.jobs import worker
+from dashboard.jobs import processes
 from dashboard.text import plain
 from dashboard.widgets import messages
 from probing_core.errors import ProbingError
@@ -18,7 +18,7 @@ POLL_S = 1.0
 @st.fragment(run_every=POLL_S)
 @messages.guarded
 def draw_missing(run: Run, models: list[str]) -> None:
-    """Has the worker draw the maps of ``models``, with its progress; the page shows each as soon as it is there."""
+    """Start a worker that draws the maps of ``models``, and show its progress and each map once it is complete."""
     able = [m for m in models if run.has_embeddings(m)]
     if unable := [m for m in models if m not in able]:
         messages.empty(
@@ -30,7 +30,7 @@ def draw_missing(run: Run, models: list[str]) -> None:
     now = cache.open_run(run.path)
     if any(now.has_map(m) for m in able):
         st.rerun()
-    report = worker.report_of(run.path)
+    report = processes.report_of(run.path)
     if report is not None and report.state == "running":
         st.progress(report.share, text=plain(report.so_far))
         return
@@ -43,7 +43,7 @@ def draw_missing(run: Run, models: list[str]) -> None:
         _try_again(run, able, report.error if report is not None else "")
         return
     try:
-        worker.draw_maps(run.path, fresh)
+        processes.draw_maps(run.path, fresh)
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
     else:

@@ -37,7 +37,7 @@ def select(
     help: str | None = None,
     where: Any = st,
 ) -> Any:
-    """One of ``options`` from a list that opens; ``names`` has the words for those that are not their own."""
+    """Show a drop-down list and return the selected option; ``names`` holds texts for options that need others."""
     options = list(options)
     default = default if default in options else options[0]
     return state.choice(
@@ -53,7 +53,7 @@ def segments(
     help: str | None = None,
     where: Any = st,
 ) -> str:
-    """One of a few options, all of them in sight."""
+    """Show a few options side by side and return the selected one."""
     return state.choice(
         where.segmented_control,
         label,
@@ -72,14 +72,14 @@ def toggle(label: str, name: str, help: str | None = None) -> bool:
 
 
 def several(label: str, name: str, options: Sequence[str], placeholder: str) -> list[str]:
-    """Some of the options; none chosen means all of them."""
+    """Show a list and return the selected options, or all of them if none is selected."""
     return state.choice(st.multiselect, label, name, [], options, placeholder=placeholder) or list(options)
 
 
 def pick_model(run: Run, where: Any = st) -> str:
-    """One model; a page that shows several begins with it."""
+    """Return the selected model; where another page selected several, the first of them is the default."""
     models = list(run.models["name"])
-    others = state.chosen_of("models", models)
+    others = state.stored_choices("models", models)
     value = select("Model", "model", models, others[0] if others else models[0], where=where)
     if others and value not in others:
         state.choose("models", [value, *others[:-1]])
@@ -89,23 +89,23 @@ def pick_model(run: Run, where: Any = st) -> str:
 def pick_models(
     run: Run, limit: int | None = None, default: int = 2, prefer: Callable[[str], bool] = lambda model: True
 ) -> list[str]:
-    """Several models; none only where the run has none. A page that shows one shows one of them.
+    """Return the selected models; at least one, unless the run has none.
 
-    Where more were chosen on another page than this one can show, the first are shown, and the choice stays.
+    Where more models were selected on another page than this one can show, the first are shown, and the choice stays.
 
     Args:
-        limit: how many the page can show.
-        default: how many are chosen at first, of those that ``prefer`` accepts.
+        limit: number of models that the page can show.
+        default: number of models selected at first, of those that ``prefer`` accepts.
     """
     models = list(run.models["name"])
-    known = [m for m in (*state.chosen_of("model", models), *models) if prefer(m)]
+    known = [m for m in (*state.stored_choices("model", models), *models) if prefer(m)]
     first = list(dict.fromkeys(known))[:default] or models[:1]
     state.remember("models", models, first)
     st.session_state["models"] = st.session_state["models"] or first
     most = None if limit is None else max(limit, len(st.session_state["models"]))
     value = st.multiselect("Models", models, key="models", max_selections=most, wrap=True)
     state.publish("models", value)
-    if value and state.chosen("model") not in value:
+    if value and state.stored_choice("model") not in value:
         state.choose("model", value[0])
     if limit is not None and len(value) > limit:
         st.caption(f"Shown are the first {limit} of the {len(value)} models chosen.")
@@ -117,7 +117,7 @@ def pick_task(run: Run, where: Any = st) -> str:
 
 
 def pick_subset(run: Run, task: str, where: Any = st) -> str:
-    """Which samples of the task count; those that the run has scores for."""
+    """Return the subset of the task's samples to score, among those that the run has scores for."""
     scored = cache.computed(run, summaries.scored, task)
     there = [s for s in SUBSETS if (s, measure_of(s)) in scored]
     return select("Samples", "subset", there or ["seen"], "seen", SUBSETS, help=hint("visible"), where=where)
@@ -130,18 +130,18 @@ def pick_transform(run: Run, where: Any) -> str:
 
 
 def fold(label: str, name: str) -> Any:
-    """An expander whose content is made once somebody opens it; what is open stands in the address.
+    """Show an expander whose content is made once it is opened; the address holds which are open.
 
     Args:
-        name: begins with `state.FOLD`.
+        name: name that begins with `state.FOLD`.
 
     Returns:
-        The container if it is open, else None.
+        The container if the expander is open, else None.
     """
     state.remember(name, None, False)
     box = st.expander(label, key=name, on_change="rerun")
     if box.open:
         state.publish(name, True)
         return box
-    state.forget(name)  # an address lists what is open
+    state.forget(name)  # an address lists only open expanders
     return None

@@ -1,4 +1,4 @@
-"""Tables and charts with their data to download, and what the columns of a run's tables mean."""
+"""Tables and charts with their data to download, and explanations of the columns of a run's tables."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from probing_core.runs import layout
 from probing_core.runs.samples import FEW_PHOTOGRAPHS, has_splits
 
 Table = pd.DataFrame | Callable[[], pd.DataFrame]
-"""A function makes a table when somebody downloads it; it must not call Streamlit."""
+"""A table, or a function that makes it when it is downloaded; the function must not call Streamlit."""
 
 WHOLE_TABLE = 16
-"""Rows that a table shows without scrolling."""
+"""Number of rows that a table shows without scrolling."""
 
 _number, _text = st.column_config.NumberColumn, st.column_config.TextColumn
 
@@ -60,7 +60,7 @@ COLUMNS: dict[str, Any] = {
 
 
 def columns_of(names: Iterable[str]) -> dict[str, Any]:
-    """Streamlit's column settings of those ``names`` that are known."""
+    """Return Streamlit's column settings of those ``names`` that are known."""
     return {name: COLUMNS[name] for name in names if name in COLUMNS}
 
 
@@ -72,15 +72,15 @@ def chart(
     on_pick: Callable[[list[Any]], None] | None = None,
     tools: bool = False,
 ) -> None:
-    """A figure with its data to download; its own menu saves the picture. More in `plot`."""
-    state.write_address()  # now: the browser draws the charts before it again
+    """Show a figure with its data to download, see `plot`; the figure's own menu saves the picture."""
+    state.write_address()  # before the chart, since the browser draws earlier charts again
     with st.container(key=f"chart-{key}"):
         plot(figure, key, alt, on_pick, tools)
         download(table, key)
 
 
 def download(table: Table, key: str, label: str = "Data as CSV", name: str = "") -> None:
-    """A button that downloads ``table`` as ``NAME.csv``, or ``KEY.csv``; it becomes CSV only then."""
+    """Show a button that downloads ``table`` as ``NAME.csv``, or ``KEY.csv``; the CSV is made on download."""
 
     def csv() -> str:
         return (table() if callable(table) else table).to_csv(index=False)
@@ -89,7 +89,7 @@ def download(table: Table, key: str, label: str = "Data as CSV", name: str = "")
 
 
 def download_file(content: Callable[[], str | bytes], key: str, label: str, name: str, mime: str) -> None:
-    """A button that downloads ``content``, which is made only then; the page does not run again."""
+    """Show a button that downloads ``content``, which is made only then; the page does not run again."""
     st.download_button(
         label,
         content,
@@ -110,13 +110,15 @@ def show_table(
     signed: Collection[str] = (),
     height: int | None = None,
 ) -> None:
-    """A table with its data to download; one of up to `WHOLE_TABLE` rows is shown whole, and empty notes are not.
+    """Show a table with its data to download.
+
+    A table of up to `WHOLE_TABLE` rows is shown whole; a column of empty notes is left out.
 
     Args:
-        column_config: Streamlit's, of columns that `COLUMNS` does not know or that mean something else here.
-        percent: columns of fractions that are shown and downloaded in percent -> title and explanation.
-        signed: those of ``percent`` that are differences.
-        height: in pixels.
+        column_config: Streamlit's settings of columns that `COLUMNS` lacks or that mean something else here.
+        percent: title and explanation of columns of fractions, by column; they are shown and downloaded in percent.
+        signed: columns of ``percent`` that are differences.
+        height: height in pixels.
     """
     percent = percent or {}
     table = table.assign(**{column: table[column] * 100 for column in percent})
@@ -131,7 +133,7 @@ def show_table(
 
 
 def study(run: Run, name: str, trains: bool = True) -> pd.DataFrame:
-    """The table that the study called ``name`` left; where the run has none, it is empty, and the page shows why.
+    """Return the table of the study called ``name``; where the run has none, return an empty one and show why.
 
     Args:
         trains: as in `why_none`.
@@ -143,7 +145,7 @@ def study(run: Run, name: str, trains: bool = True) -> pd.DataFrame:
 
 
 def notes(table: pd.DataFrame) -> None:
-    """What a reader must know of the numbers of ``table``: each note once, with how many rows have it."""
+    """Show each note in ``table`` once, with the number of its rows: cautions for reading the numbers."""
     counts = table.loc[table["note"] != "", "note"].astype(str).value_counts()
     if len(counts):
         texts = [str(note) for note in counts.index]
@@ -154,7 +156,7 @@ def notes(table: pd.DataFrame) -> None:
 
 
 def why_none(run: Run, trains: bool = True) -> str:
-    """Why the run lacks the table of a study, and what to do.
+    """Return why the run lacks the table of a study, and what to do about it.
 
     Args:
         trains: whether the study learns from images of the run, which one with another's probes does not.

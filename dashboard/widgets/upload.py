@@ -1,4 +1,4 @@
-"""Choosing pictures: uploads (decoded in memory, never saved), the camera, and packaged photographs."""
+"""Selection of pictures: uploads (decoded in memory, never saved), the camera, and packaged photographs."""
 
 from __future__ import annotations
 
@@ -12,78 +12,78 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
-from dashboard.data.pictures import Chosen, bytes_in_memory, chosen
+from dashboard.data.pictures import VisitorPicture, bytes_in_memory
 from dashboard.text import hint, plain
 from probing_core.errors import BadImage
 from probing_core.images import READABLE, inspect
 from probing_core.images.headers import printable
 from probing_core.images.quality import flaws
 
-MOST_UPLOADS = 20
-MEGABYTES = 50
+MAX_UPLOADS = 20
+MAX_UPLOAD_MEGABYTES = 50
 
-CACHED_BYTES = 128 * 2**20
-"""Of decoded uploads of one session: three photographs of a camera; what is beyond is decoded at every click."""
+MAX_CACHED_BYTES = 128 * 2**20
+"""Size of the decoded uploads that a session caches at most; further ones are decoded at every click."""
 
-TOGETHER_BYTES = 512 * 2**20
-"""Of the decoded uploads that a visitor sees together."""
+MAX_BYTES_ON_A_PAGE = 512 * 2**20
+"""Size of the decoded uploads that a visitor sees together at most."""
 
-EVERYBODY_BYTES = psutil.virtual_memory().total // 4
-"""Of the decoded pictures of all visitors."""
+MAX_BYTES_OF_ALL_VISITORS = psutil.virtual_memory().total // 4
+"""Size of the decoded pictures of all visitors at most."""
 
-DECODED_AT_ONCE = 2
-"""While a picture is decoded it takes several times its size; the others wait."""
+MAX_CONCURRENT_DECODES = 2
+"""Pictures decoded at once at most, since decoding takes several times the memory of a picture."""
 
-_turns = threading.BoundedSemaphore(DECODED_AT_ONCE)
+_decoding = threading.BoundedSemaphore(MAX_CONCURRENT_DECODES)
 
-TURN_S = 30.0
+DECODE_TIMEOUT_S = 30.0
 
 
-def read_uploads(files: list[Any]) -> list[Chosen]:
-    """Decodes uploads; each that cannot be read gets one sentence, and the others go on.
+def read_uploads(files: list[Any]) -> list[VisitorPicture]:
+    """Decode uploads, and show one sentence for each that cannot be read.
 
-    A page reruns at every click, so the session caches what the page has decoded, up to `CACHED_BYTES`, until a page
-    is shown that does not need it.
+    A page reruns at every click, so the session caches the pictures that the page has decoded, up to `MAX_CACHED_BYTES`,
+    until another page is shown that does not need them.
     """
-    before: dict[str, Chosen] = st.session_state.get("_decoded_before", {})
-    now: dict[str, Chosen] = st.session_state.setdefault("_decoded", {})
-    found: list[Chosen] = []
-    if len(files) > MOST_UPLOADS:
-        st.error(f"At most {MOST_UPLOADS} pictures are evaluated together; the first {MOST_UPLOADS} are shown.")
-    for file in files[:MOST_UPLOADS]:
+    before: dict[str, VisitorPicture] = st.session_state.get("_decoded_before", {})
+    now: dict[str, VisitorPicture] = st.session_state.setdefault("_decoded", {})
+    found: list[VisitorPicture] = []
+    if len(files) > MAX_UPLOADS:
+        st.error(f"At most {MAX_UPLOADS} pictures are evaluated together; the first {MAX_UPLOADS} are shown.")
+    for file in files[:MAX_UPLOADS]:
         try:
-            if sum(picture.image.nbytes for picture in found) > TOGETHER_BYTES:
+            if sum(picture.image.nbytes for picture in found) > MAX_BYTES_ON_A_PAGE:
                 raise BadImage(f"{printable(file.name)} is left out, since the others fill the memory; remove some.")
             picture = before.get(file.file_id) or _read(file)
         except BadImage as error:
             st.error(plain(str(error)), icon=":material/broken_image:")
             continue
         found.append(picture)
-        if picture.image.nbytes + sum(cached.image.nbytes for cached in now.values()) <= CACHED_BYTES:
+        if picture.image.nbytes + sum(cached.image.nbytes for cached in now.values()) <= MAX_CACHED_BYTES:
             now[file.file_id] = picture
     return found
 
 
 def begin_page() -> None:
-    """What the last page has decoded is cached for this one, and no longer if it does not need it."""
+    """Keep the pictures that the last page has decoded for this page, and drop those of the page before."""
     st.session_state["_decoded_before"] = st.session_state.pop("_decoded", {})
 
 
-def _read(file: Any) -> Chosen:
-    """Decodes an upload when it is its turn and there is memory: its header was judged, its pixels are bounded.
+def _read(file: Any) -> VisitorPicture:
+    """Decode an upload when there is a free turn and memory; its header was judged, and its size is limited.
 
     Raises:
-        BadImage: it cannot be read, or the server is busy with others.
+        BadImage: the upload cannot be read, or the server is busy with others.
     """
-    if not _turns.acquire(timeout=TURN_S):
+    if not _decoding.acquire(timeout=DECODE_TIMEOUT_S):
         raise BadImage(f"{printable(file.name)} waits for the pictures of other visitors; try again in a minute.")
     try:
-        if bytes_in_memory() > EVERYBODY_BYTES:
+        if bytes_in_memory() > MAX_BYTES_OF_ALL_VISITORS:
             raise BadImage(f"{printable(file.name)} finds the memory full of other pictures; try again in a minute.")
         picture = inspect(file.getvalue(), file.name)
-        read = chosen(picture.name, picture.image)
+        read = VisitorPicture.from_array(picture.name, picture.image)
     finally:
-        _turns.release()
+        _decoding.release()
     return replace(read, notes=(*picture.notes, *_flaws(read.key, read.image)))
 
 
@@ -92,27 +92,27 @@ def _flaws(key: str, _image: np.ndarray) -> list[str]:
     return flaws(_image)
 
 
-def upload(label: str, key: str, several: bool = True) -> list[Chosen]:
-    """An upload field and what was read from it: the decoder decides by content, whatever the name ends in."""
+def upload(label: str, key: str, several: bool = True) -> list[VisitorPicture]:
+    """Show an upload field and return its pictures; the decoder is selected by content, not by the name's ending."""
     files = st.file_uploader(
         label,
         accept_multiple_files=several,
         key=key,
-        max_upload_size=MEGABYTES,
-        help=f"{READABLE}, up to {MEGABYTES} MB each. Pictures are never saved: they are gone when the visit ends. One "
+        max_upload_size=MAX_UPLOAD_MEGABYTES,
+        help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Pictures are never saved: they are gone when the visit ends. One "
         "that the server refuses (status 429) came with too many others: drop it in again a minute later.",
     )
     return read_uploads(files if isinstance(files, list) else [files] if files else [])
 
 
-def flags(picture: Chosen) -> None:
-    """What was found in a picture before anything is done to it."""
+def flags(picture: VisitorPicture) -> None:
+    """Show the flaws of a picture, found before anything is done to it."""
     if picture.notes:
         st.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))
 
 
-def pick_one() -> Chosen:
-    """One of the packaged photographs, or an upload."""
+def pick_one() -> VisitorPicture:
+    """Show the packaged photographs and an upload field, and return the selected picture."""
     ids = list(cache.corpus(cache.PACKAGED).rows["image_id"])
     left, right = st.columns(2)
     with right:
@@ -121,4 +121,4 @@ def pick_one() -> Chosen:
             flags(uploads[0])
     with left:
         image_id = state.choice(st.selectbox, "Picture", "picture", ids[0], ids, disabled=bool(uploads))
-    return uploads[0] if uploads else chosen(image_id, cache.corpus_image(cache.PACKAGED, image_id))
+    return uploads[0] if uploads else VisitorPicture.from_array(image_id, cache.corpus_image(cache.PACKAGED, image_id))

@@ -1,4 +1,4 @@
-"""The answer to "was my picture altered?" in one line, and where the models differ."""
+"""The answer to "was my picture altered?" in one line, and the models that disagree."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def has_answer(rows: Sequence[Row]) -> bool:
 
 
 def show_answer(rows: Sequence[Row], hardly_detected: Sequence[str]) -> None:
-    """What was done to a picture, how sure that is, and what cannot be seen; then where the models differ.
+    """Show what was done to a picture, how certain that is, and what cannot be detected; then where models differ.
 
     Args:
-        rows: of one picture, of `Predictor.predict`.
+        rows: rows of `Predictor.predict` for one picture.
         hardly_detected: groups of which the detector finds less than half.
     """
     verdict = next(row["verdict"] for row in rows if row["model"] == DETECTOR)

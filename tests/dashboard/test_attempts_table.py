@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dashboard.middleware import A_VISITOR, BYTES_A_SECOND, PATIENCE_S, THE_SERVER
+from dashboard.middleware import MIN_UPLOAD_BYTES_PER_S, SERVER_LIMITS, UPLOAD_TIMEOUT_S, VISITOR_LIMITS
 from dashboard.widgets import upload
 from probing_core.images import MAX_BYTES, MAX_PIXELS
 from tests.dashboard import attempts, test_attempts_rights, test_attempts_uploads, test_browser_sign_in
@@ -24,11 +24,15 @@ def test_the_page_lists_the_limits():
         assert f"| {what} | {visit} | {server} |".replace("|  |", "| |") in PAGE
 
     row("megabytes of one picture", *[f"{MAX_BYTES // 1_000_000}"] * 2)
-    in_memory = [f"{limits.files:,}, {limits.megabytes:,}" for limits in (A_VISITOR, THE_SERVER)]
+    in_memory = [f"{limits.files:,}, {limits.megabytes:,}" for limits in (VISITOR_LIMITS, SERVER_LIMITS)]
     row("pictures in memory, and their megabytes", *in_memory)
-    row("that arrive at once", f"{A_VISITOR.at_once}", f"{THE_SERVER.at_once}")
-    row("that begin in a minute", f"{A_VISITOR.a_minute}", f"{THE_SERVER.a_minute}")
-    row("seconds for one to arrive", f"{PATIENCE_S:.0f}, and its size at {BYTES_A_SECOND // 1000} kB/s", "")
+    row("that arrive at once", f"{VISITOR_LIMITS.at_once}", f"{SERVER_LIMITS.at_once}")
+    row("that begin in a minute", f"{VISITOR_LIMITS.per_minute}", f"{SERVER_LIMITS.per_minute}")
+    row(
+        "seconds for one to arrive",
+        f"{UPLOAD_TIMEOUT_S:.0f}, and its size at {MIN_UPLOAD_BYTES_PER_S // 1000} kB/s",
+        "",
+    )
     row("pixels of one picture, judged before it is decoded", f"{MAX_PIXELS // 1_000_000} million", "")
-    row("decoded pictures in memory", f"{upload.TOGETHER_BYTES // 2**20} MB on a page", "a quarter of the memory")
-    row("decoded at once", "", f"{upload.DECODED_AT_ONCE}")
+    row("decoded pictures in memory", f"{upload.MAX_BYTES_ON_A_PAGE // 2**20} MB on a page", "a quarter of the memory")
+    row("decoded at once", "", f"{upload.MAX_CONCURRENT_DECODES}")

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from dashboard.middleware import A_VISITOR
-from dashboard.widgets.upload import MEGABYTES
+from dashboard.middleware import VISITOR_LIMITS
+from dashboard.widgets.upload import MAX_UPLOAD_MEGABYTES
 from devtools.visitor import Answer, Visitor, dropped, multipart, request, upload, visiting, xsrf
 from probing_core.images import encode_png
 from tests.conftest import scene
@@ -107,27 +107,29 @@ def test_many_uploads_at_once(server, visitors):
         answers, pages = at_once(server, sessions, other)
     counts = Counter(answer.status for answer in answers)
     assert set(counts) <= {204, 429}
-    assert 1 <= counts[204] <= A_VISITOR.a_minute * visitors
+    assert 1 <= counts[204] <= VISITOR_LIMITS.per_minute * visitors
     if visitors == 1:
-        assert counts[429] >= MANY - A_VISITOR.a_minute
+        assert counts[429] >= MANY - VISITOR_LIMITS.per_minute
     assert all(is_one_sentence(answer.text) for answer in answers if answer.status == 429)
     assert not other.exceptions
     assert all(title in page for title, page in zip(PAGES.values(), pages, strict=True))
 
 
-@attempt(f"an upload over {MEGABYTES} MB, of stated length or not", "413, or the connection is closed")
+@attempt(f"an upload over {MAX_UPLOAD_MEGABYTES} MB, of stated length or not", "413, or the connection is closed")
 @pytest.mark.parametrize("stated", [True, False])
 def test_too_large(server, stated):
     empty, kind = multipart(b"")
 
     def body() -> Iterator[bytes]:
         yield empty.rsplit(b"\r\n--", 1)[0]
-        for _ in range(MEGABYTES + 10):
+        for _ in range(MAX_UPLOAD_MEGABYTES + 10):
             yield bytes(2**20)
 
     with visiting(server) as a:
         path = f"/_stcore/upload_file/{a.session}/{uuid.uuid4()}"
-        length = {"Content-Length": str((MEGABYTES + 10) * 2**20)} if stated else {"Transfer-Encoding": "chunked"}
+        length = (
+            {"Content-Length": str((MAX_UPLOAD_MEGABYTES + 10) * 2**20)} if stated else {"Transfer-Encoding": "chunked"}
+        )
         with suppress(OSError):  # closed while the body was still being sent
             assert request(server, path, "PUT", body(), xsrf(server) | kind | length).status == 413
         assert upload(server, a.session, PICTURE).status == 204, "a picture of usual size still arrives"

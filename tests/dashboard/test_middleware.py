@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dashboard import middleware
-from dashboard.middleware import A_VISITOR, Limits, Tally, UploadLimits
+from dashboard.middleware import VISITOR_LIMITS, Limits, Tally, UploadLimits
 from tests.dashboard.serving import completed
 
 MEGABYTE = 10**6
@@ -63,16 +63,16 @@ async def one_after_the_other(server: Server, *paths: str, **named: Any) -> list
 def test_a_minute_has_its_uploads(server, monkeypatch):
     now = 0.0
     monkeypatch.setattr(middleware.time, "monotonic", lambda: now)
-    answers = completed(one_after_the_other(server, *(f"a/{i}" for i in range(A_VISITOR.a_minute + 1))))
-    assert answers == [204] * A_VISITOR.a_minute + [429]
+    answers = completed(one_after_the_other(server, *(f"a/{i}" for i in range(VISITOR_LIMITS.per_minute + 1))))
+    assert answers == [204] * VISITOR_LIMITS.per_minute + [429]
     assert completed(one_after_the_other(server, "b/1")) == [204], "of each visitor"
     now = 61.0
     assert completed(one_after_the_other(server, "a/later")) == [204]
 
 
 def test_memory_has_its_uploads_until_they_are_removed_or_the_visit_ends(server, monkeypatch):
-    monkeypatch.setattr(middleware, "A_VISITOR", Limits(files=9, megabytes=100, at_once=9, a_minute=99))
-    monkeypatch.setattr(middleware, "THE_SERVER", Limits(files=9, megabytes=140, at_once=9, a_minute=99))
+    monkeypatch.setattr(middleware, "VISITOR_LIMITS", Limits(files=9, megabytes=100, at_once=9, per_minute=99))
+    monkeypatch.setattr(middleware, "SERVER_LIMITS", Limits(files=9, megabytes=140, at_once=9, per_minute=99))
 
     async def story() -> list[int]:
         large = {"size": 45 * MEGABYTE}
@@ -86,19 +86,19 @@ def test_memory_has_its_uploads_until_they_are_removed_or_the_visit_ends(server,
 
 
 def test_files_have_a_number(server, monkeypatch):
-    monkeypatch.setattr(middleware, "A_VISITOR", Limits(files=2, megabytes=100, at_once=9, a_minute=99))
+    monkeypatch.setattr(middleware, "VISITOR_LIMITS", Limits(files=2, megabytes=100, at_once=9, per_minute=99))
     assert completed(one_after_the_other(server, "a/1", "a/2", "a/3", "b/1")) == [204, 204, 429, 204]
 
 
 def test_an_upload_of_no_stated_length_counts_as_the_largest(server, monkeypatch):
     monkeypatch.setattr(middleware.st, "get_option", {"server.maxUploadSize": 50}.__getitem__)
-    monkeypatch.setattr(middleware, "A_VISITOR", Limits(files=9, megabytes=100, at_once=9, a_minute=99))
+    monkeypatch.setattr(middleware, "VISITOR_LIMITS", Limits(files=9, megabytes=100, at_once=9, per_minute=99))
     assert completed(one_after_the_other(server, "a/1", "a/2", size=None)) == [204, 429]
 
 
 def test_what_the_server_refuses_itself_does_not_count(monkeypatch):
     server = Server(monkeypatch, status=413)
-    monkeypatch.setattr(middleware, "A_VISITOR", Limits(files=1, megabytes=100, at_once=1, a_minute=99))
+    monkeypatch.setattr(middleware, "VISITOR_LIMITS", Limits(files=1, megabytes=100, at_once=1, per_minute=99))
     assert completed(one_after_the_other(server, "a/1", "a/2", "a/3")) == [413] * 3
     assert completed(one_after_the_other(server, "none/1", "none/2")) == [413] * 2
     assert not server.limits.visitors.get("none")
@@ -106,16 +106,16 @@ def test_what_the_server_refuses_itself_does_not_count(monkeypatch):
 
 def test_some_arrive_at_once(server):
     async def story() -> list[tuple[int, str]]:
-        return await asyncio.gather(*(server.ask(f"a/{i}", wait_s=0.2) for i in range(A_VISITOR.at_once + 3)))
+        return await asyncio.gather(*(server.ask(f"a/{i}", wait_s=0.2) for i in range(VISITOR_LIMITS.at_once + 3)))
 
     answers = completed(story())
-    assert sorted(status for status, _ in answers) == [204] * A_VISITOR.at_once + [429] * 3
+    assert sorted(status for status, _ in answers) == [204] * VISITOR_LIMITS.at_once + [429] * 3
     assert "8 uploads arrive at once in this visit" in answers[-1][1]
     assert completed(one_after_the_other(server, "a/later")) == [204]
 
 
 def test_a_slow_client_loses_its_place(server, monkeypatch):
-    monkeypatch.setattr(middleware, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(middleware, "UPLOAD_TIMEOUT_S", 0.1)
     status, text = completed(server.ask("a/1", wait_s=5.0))
     assert (status, text) == (408, "The picture took too long to arrive; try again.")
     assert not server.taken

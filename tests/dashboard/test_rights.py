@@ -17,7 +17,7 @@ from streamlit.runtime.secrets import AttrDict
 
 from dashboard import rights
 from dashboard.data import cache
-from dashboard.jobs import scans, worker
+from dashboard.jobs import processes, scans
 from dashboard.rights import NotAllowed
 from dashboard.views import scan as scan_page
 from probing_core.embedders import hub
@@ -142,15 +142,15 @@ def test_what_a_process_listens_on_decides_and_not_what_a_setting_names():
 
 
 ACTS = [
-    ("Starting a run", lambda folder: worker.start(folder / "run", [])),
-    ("Starting a run", worker.resume),
-    ("Scanning a folder", lambda folder: worker.scan(folder / "scan", folder, folder, None)),
+    ("Starting a run", lambda folder: processes.start(folder / "run", [])),
+    ("Starting a run", processes.resume),
+    ("Scanning a folder", lambda folder: processes.scan(folder / "scan", folder, folder, None)),
     ("Scanning a folder", lambda folder: scans.start(folder / "scan", folder, folder, None)),
     ("Scanning a folder", scans.resume),
     ("Removing a scan", scans.remove),
-    ("Drawing a map", lambda folder: worker.draw_maps(folder, ["baseline/pixels"])),
-    ("Canceling a computation", worker.cancel),
-    ("Removing a run", worker.remove),
+    ("Drawing a map", lambda folder: processes.draw_maps(folder, ["baseline/pixels"])),
+    ("Canceling a computation", processes.cancel),
+    ("Removing a run", processes.remove),
     ("Opening a corpus", lambda folder: cache.corpus_size(f"folder:{folder}")),
     ("Opening a corpus", lambda folder: cache.corpus_size("photos")),
     ("Verifying every file of a run", lambda folder: cache.damage_of(SimpleNamespace(store=Store(folder)))),
@@ -162,7 +162,7 @@ ACTS = [
 
 @pytest.mark.parametrize(("what", "act"), ACTS)
 def test_what_starts_a_job_or_reads_a_folder_refuses_a_visitor(asked, tmp_path: Path, what, act, monkeypatch):
-    monkeypatch.setattr(worker.subprocess, "Popen", lambda *a, **k: pytest.fail("a process was started"))
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda *a, **k: pytest.fail("a process was started"))
     asked(Case(VISITOR))
     with pytest.raises(NotAllowed, match=f"^{what} {re.escape(VISITOR)}"):
         act(tmp_path)

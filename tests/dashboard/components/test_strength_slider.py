@@ -10,8 +10,8 @@ import pytest
 
 from dashboard.components import strength_slider
 from dashboard.data import previews
+from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import EVERY, Preview, _sampled, versions
-from dashboard.widgets import upload
 from probing_core.images import read_image
 from probing_core.transforms import CATALOG, prepare_source
 from probing_core.transforms.distance import color_difference
@@ -27,7 +27,7 @@ def picture_of(url: str) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["fog", "rotate", "text"])
 def test_a_preview_sends_every_step_and_each_clean_picture_once(name):
-    picture = upload.chosen("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
+    picture = VisitorPicture.from_array("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
     shown = Preview(picture, VIEW, CATALOG.get(name))
     steps = shown.steps()
     sent = shown.message(range(len(steps)))
@@ -42,7 +42,7 @@ def test_a_preview_sends_every_step_and_each_clean_picture_once(name):
 def test_a_step_is_made_once_and_only_when_it_is_asked_for(monkeypatch):
     made = []
     monkeypatch.setattr(previews, "versions", lambda *asked: made.append(asked[3]) or versions(*asked))
-    picture = upload.chosen("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
+    picture = VisitorPicture.from_array("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
     shown = Preview(picture, VIEW, CATALOG.get("fog"))
     assert shown.message([3])["frames"][0]["step"] == 3
     assert shown.step(3) is shown.step(3)
@@ -61,7 +61,7 @@ def fetched(address: str):
 
 
 def test_a_browser_fetches_all_steps_as_long_as_they_are_in_memory():
-    picture = upload.chosen("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
+    picture = VisitorPicture.from_array("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
     shown, other = (Preview(picture, VIEW, CATALOG.get("fog")) for _ in range(2))
     assert shown.address != other.address, "nobody can guess where another's picture is"
     found = fetched(shown.address)

@@ -40,7 +40,7 @@ def test_groups_differ_in_their_symbols_too(run, monkeypatch):
 def test_many_labels_become_the_most_frequent_and_the_rest(monkeypatch):
     labels = pd.Series([f"l{i:02}" for i in range(20) for _ in range(i + 1)])
     frequent = map_points.most_frequent(labels)
-    assert frequent.nunique() == map_points.MOST_LABELS + 1
+    assert frequent.nunique() == map_points.MAX_COLORED_LABELS + 1
     assert (frequent[labels == "l19"] == "l19").all()
     assert (frequent[labels == "l00"] == map_points.OTHERS).all()
     few = labels[labels > "l11"]
@@ -48,4 +48,4 @@ def test_many_labels_become_the_most_frequent_and_the_rest(monkeypatch):
     monkeypatch.setattr(map_points.cache, "theme", Theme)
     styles, _ = map_points.styles_of(None, "label", frequent)
     assert list(styles)[-1] == map_points.OTHERS
-    assert len({color for color, _ in styles.values()}) == map_points.MOST_LABELS + 1
+    assert len({color for color, _ in styles.values()}) == map_points.MAX_COLORED_LABELS + 1

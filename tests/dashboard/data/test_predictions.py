@@ -75,7 +75,7 @@ def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run):
 
 
 def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
-    monkeypatch.setattr("dashboard.data.predictions.PREDICTIONS", 1)
+    monkeypatch.setattr("dashboard.data.predictions.MAX_CACHED_PREDICTIONS", 1)
     caching = CachingPredictor(Run.open(made_run))
     first = caching.predict_crops(MODEL, crops[:2])
     assert caching.predict_crops(MODEL, crops[1:2])[0] is first[1]

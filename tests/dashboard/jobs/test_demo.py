@@ -20,7 +20,7 @@ def data(tmp_path, monkeypatch):
 @pytest.fixture
 def started(monkeypatch):
     calls = []
-    monkeypatch.setattr(demo.worker, "start", lambda run, arguments: calls.append((run, arguments)))
+    monkeypatch.setattr(demo.processes, "start", lambda run, arguments: calls.append((run, arguments)))
     return calls
 
 
@@ -36,7 +36,7 @@ def test_with_a_reference_run_a_worker_computes_the_demo_run_under_its_probes(da
 def test_a_worker_that_runs_is_left_alone(data, started, monkeypatch):
     (data / "reference").mkdir()
     (data / "reference" / "run.toml").touch()
-    monkeypatch.setattr(demo.worker, "report_of", lambda run: Report("embed", 1, 2, None, "", pid=1))
+    monkeypatch.setattr(demo.processes, "report_of", lambda run: Report("embed", 1, 2, None, "", pid=1))
     assert demo.main() == 0
     assert not started
 

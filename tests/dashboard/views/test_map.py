@@ -60,7 +60,7 @@ def test_a_map_that_holds_some_of_the_run_shows_it_and_finds_only_what_it_holds(
     images = list(dict.fromkeys(samples["image_id"]))[::2]
     held = samples.loc[samples["image_id"].isin(images), "sample"]
     Store(run).write_table(map_path("zoo/mae"), table[table["sample"].isin(held)], "made")
-    monkeypatch.setattr("dashboard.data.map_points.MOST_POINTS", 100)
+    monkeypatch.setattr("dashboard.data.map_points.MAX_POINTS_ON_ONE_MAP", 100)
     app = open_app("Map", run=run, models="zoo/mae", arrows="True")
     assert not app.exception
     assert f"{len(held)} of {len(held)} samples shown" in texts(app)
@@ -72,7 +72,7 @@ def test_a_map_that_holds_some_of_the_run_shows_it_and_finds_only_what_it_holds(
     # All versions of the image have their arrow, on a large map and on a small one.
     app.selectbox(key="find-image").select(images[0]).run()
     (panel,) = point_maps(app)[0]["panels"]
-    monkeypatch.setattr("dashboard.data.map_points.MOST_POINTS", 12_000)
+    monkeypatch.setattr("dashboard.data.map_points.MAX_POINTS_ON_ONE_MAP", 12_000)
     app.run()
     figure = figures(app)[0]
     arrows = [a for a in figure["layout"]["annotations"] if a.get("showarrow")]
@@ -82,7 +82,7 @@ def test_a_map_that_holds_some_of_the_run_shows_it_and_finds_only_what_it_holds(
 
 @pytest.mark.parametrize("coloring", ["transform", "group", "label", "correct", "strength"])
 def test_large_maps_hold_all_points_of_the_groups_in_every_coloring(open_app, made_run, monkeypatch, coloring):
-    monkeypatch.setattr("dashboard.data.map_points.MOST_ON_SEVERAL", 100)
+    monkeypatch.setattr("dashboard.data.map_points.MAX_POINTS_ON_SEVERAL_MAPS", 100)
     app = open_app("Map", color=coloring, selected="3.7.11", groups="blur,noise", models="zoo/mae,baseline/pixels")
     assert not app.exception
     samples = Run.open(made_run).samples
@@ -107,7 +107,7 @@ def test_large_maps_hold_all_points_of_the_groups_in_every_coloring(open_app, ma
 
 
 def test_a_selection_too_large_for_the_address_stays_for_the_visit(open_app, monkeypatch):
-    monkeypatch.setattr("dashboard.data.selection.LONGEST", 10)
+    monkeypatch.setattr("dashboard.data.selection.MAX_ADDRESS_CHARACTERS", 10)
     app = open_app("Map", selected="3.7.11.13.17")
     assert "too large for the address" in texts(app)
     assert "selected" not in app.query_params
@@ -115,7 +115,7 @@ def test_a_selection_too_large_for_the_address_stays_for_the_visit(open_app, mon
 
 
 def test_among_very_many_images_one_is_found_by_typing_its_id(open_app, made_run, monkeypatch):
-    monkeypatch.setattr("dashboard.widgets.image_finder.MOST_LISTED", 3)
+    monkeypatch.setattr("dashboard.widgets.image_finder.MAX_LISTED_IMAGES", 3)
     app = open_app("Map")
     image = Run.open(made_run).samples["image_id"].iloc[0]
     app.text_input(key="find-image").input("no-such-image").run()

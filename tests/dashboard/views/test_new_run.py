@@ -71,7 +71,7 @@ def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
 def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(open_app, monkeypatch):
     asked, started = [], []
     monkeypatch.setattr("dashboard.data.cache.dimension", asked.append)
-    monkeypatch.setattr("dashboard.jobs.worker.start", lambda run, arguments: started.append(arguments))
+    monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append(arguments))
     app = open_app("New run", new_name="mine")
     assert {"bundled", "zoo", "published", "baselines"} <= set(app.multiselect(key="new-models").options)
     assert "To be downloaded" not in texts(app)
@@ -92,8 +92,8 @@ def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(
 
 def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monkeypatch):
     started = []
-    monkeypatch.setattr("dashboard.jobs.worker.start", lambda run, arguments: started.append((run, arguments)))
-    monkeypatch.setattr("dashboard.jobs.worker.find_spec", lambda name: object() if name == "ray" else None)
+    monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append((run, arguments)))
+    monkeypatch.setattr("dashboard.jobs.processes.find_spec", lambda name: object() if name == "ray" else None)
     app = open_app("New run", new_name="mine", new_address="theirs:6379")
     assert app.segmented_control(key="new-engine").value == "local"
     assert "Address of the Ray cluster" not in [field.label for field in app.text_input]
@@ -116,7 +116,7 @@ def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monke
 
 
 def test_without_ray_there_is_no_choice_of_an_engine(open_app, monkeypatch):
-    monkeypatch.setattr("dashboard.jobs.worker.find_spec", lambda name: None)
+    monkeypatch.setattr("dashboard.jobs.processes.find_spec", lambda name: None)
     app = open_app("New run", new_name="mine", new_engine="ray")
     assert not app.segmented_control
     assert "--engine" not in app.code[0].value
@@ -201,7 +201,7 @@ def test_a_run_whose_studies_were_cut_off_can_be_resumed(open_app, data_folder, 
 
 def test_a_run_is_resumed_with_the_options_that_it_had(open_app, data_folder, made_run, monkeypatch):
     started = []
-    monkeypatch.setattr("dashboard.jobs.worker._work", lambda run, command: started.append(command))
+    monkeypatch.setattr("dashboard.jobs.processes._work", lambda run, command: started.append(command))
     run = data_folder / "runs" / "mine"
     shutil.copytree(made_run, run)
     (run / "log").mkdir(exist_ok=True)

@@ -75,7 +75,7 @@ def test_a_scan_that_failed_says_why(open_app, holiday):
 def test_a_scan_that_was_cancelled_is_resumed_with_what_it_was_asked_for(open_app, holiday, tmp_path, monkeypatch):
     asked = (tmp_path / "pictures", tmp_path / "run", tmp_path / "trusted")
     work = []
-    monkeypatch.setattr("dashboard.jobs.worker._work", lambda out, command: work.append((out, command)))
+    monkeypatch.setattr("dashboard.jobs.processes._work", lambda out, command: work.append((out, command)))
     scans.start(holiday, *asked)
     report = json.loads((holiday / "log" / "progress.json").read_text())
     for state, offered in (("done", []), ("failed", ["Resume"]), ("cancelled", ["Resume"])):
@@ -101,8 +101,8 @@ def test_a_scan_that_no_page_has_started_is_not_resumed_by_one(open_app, holiday
         '{"folder": "f", "run": "r", "x": 1}',
     ):
         if note is not None:
-            (holiday / scans.ASKED).write_text(note)
-        assert scans.asked_of(holiday) is None
+            (holiday / scans.REQUEST).write_text(note)
+        assert scans.read_request(holiday) is None
     app = open_app("Scan")
     assert not app.exception
     assert "Resume" not in [button.label for button in app.button]
@@ -115,7 +115,7 @@ def test_a_scan_is_removed_after_a_question_and_its_pictures_stay(open_app, holi
     picture = tmp_path / "pictures" / "a.png"
     picture.parent.mkdir()
     picture.write_bytes(b"mine")
-    (holiday / scans.ASKED).write_text(json.dumps({"folder": str(picture.parent), "run": str(tmp_path / "run")}))
+    (holiday / scans.REQUEST).write_text(json.dumps({"folder": str(picture.parent), "run": str(tmp_path / "run")}))
     (holiday / MARK).touch()
     report = json.loads((holiday / "log" / "progress.json").read_text())
     (holiday / "log" / "progress.json").write_text(json.dumps(report | {"state": state}))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dashboard.data.pictures import SHOWN
+from dashboard.data.pictures import SHOWN, VisitorPicture
 from dashboard.widgets import upload
 from probing_core.images import encode_png
 from probing_core.transforms import bank
@@ -39,7 +39,7 @@ def test_an_upload_is_decoded_once_and_dropped_with_its_page(open_app, monkeypat
     app.file_uploader(key="picture-upload").upload("mine.png", encode_png(image), "image/png").run()
     app.run()
     assert decoded == ["mine.png"]
-    monkeypatch.setattr(upload, "CACHED_BYTES", image.nbytes - 1)
+    monkeypatch.setattr(upload, "MAX_CACHED_BYTES", image.nbytes - 1)
     app.run().run()
     assert decoded == ["mine.png"] * 2, "what is too large to be cached is decoded at every run"
     app.switch_page(PAGES["Overview"]).run()
@@ -48,9 +48,9 @@ def test_an_upload_is_decoded_once_and_dropped_with_its_page(open_app, monkeypat
 
 
 def test_a_large_picture_is_shown_smaller():
-    picture = upload.chosen("mine", np.zeros((3000, 1000, 3), np.uint8))
+    picture = VisitorPicture.from_array("mine", np.zeros((3000, 1000, 3), np.uint8))
     assert picture.shown.shape == (SHOWN, 267, 3)
-    assert upload.chosen("small", np.zeros((30, 10, 3), np.uint8)).shown.shape == (30, 10, 3)
+    assert VisitorPicture.from_array("small", np.zeros((30, 10, 3), np.uint8)).shown.shape == (30, 10, 3)
 
 
 def test_transformations_decodes_an_upload(open_app):

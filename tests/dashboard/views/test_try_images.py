@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from dashboard.data import predictions
+from dashboard.data.pictures import VisitorPicture
 from dashboard.widgets import upload
 from probing_core.errors import ProbingError
 from probing_core.images import encode_png
@@ -64,7 +65,7 @@ def test_try_packaged_photographs_at_any_strength(open_app):
 def test_a_large_picture_is_shown_whole_and_as_tiles_with_the_prediction_of_each(open_app, made_run):
     large = scene(0, 640)[:600]
     small = np.random.default_rng(1).integers(0, 255, (150, 130, 3), dtype=np.uint8)
-    fold = f"show-tiles-{upload.chosen('large.png', large).key}"
+    fold = f"show-tiles-{VisitorPicture.from_array('large.png', large).key}"
     app = open_app("Try your images", question="group", models="baseline/pixels", **{fold: "True"})
     files = app.file_uploader(key="try-upload").upload("large.png", encode_png(large), "image/png")
     files.upload("small.png", encode_png(small), "image/png").run()
@@ -183,20 +184,20 @@ def test_uploads_of_one_name_have_numbers(open_app):
 
 
 def test_uploads_of_a_visit_have_a_sum(open_app, monkeypatch):
-    monkeypatch.setattr(upload, "TOGETHER_BYTES", 1000)
+    monkeypatch.setattr(upload, "MAX_BYTES_ON_A_PAGE", 1000)
     assert _upload_two(open_app) == (1, ["1.png is left out, since the others fill the memory; remove some."])
 
 
 def test_uploads_of_all_visitors_have_a_sum(open_app, monkeypatch):
-    monkeypatch.setattr(upload, "EVERYBODY_BYTES", -1)
+    monkeypatch.setattr(upload, "MAX_BYTES_OF_ALL_VISITORS", -1)
     answered, errors = _upload_two(open_app)
     assert answered == 0
     assert errors == [f"{i}.png finds the memory full of other pictures; try again in a minute." for i in (0, 1)]
 
 
 def test_an_upload_waits_for_its_turn_and_not_for_ever(open_app, monkeypatch):
-    monkeypatch.setattr(upload, "TURN_S", 0.01)
-    with upload._turns, upload._turns:
+    monkeypatch.setattr(upload, "DECODE_TIMEOUT_S", 0.01)
+    with upload._decoding, upload._decoding:
         answered, errors = _upload_two(open_app)
     assert answered == 0
     assert errors == [f"{i}.png waits for the pictures of other visitors; try again in a minute." for i in (0, 1)]

@@ -1,7 +1,7 @@
-"""The worker process: starting, watching and cancelling a computation that outlives the page.
+"""Worker processes: starts, watches and cancels computations that outlive the page.
 
-All but watching raises `NotAllowed` where the visitor has no rights, see `dashboard.rights`; what starts a process
-raises `BadRun` where nothing can be written to the run.
+All functions but those that only watch raise `NotAllowed` where the visitor has no rights, see `dashboard.rights`;
+functions that start a process raise `BadRun` where nothing can be written to the run.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from probing_core.runs.progress import Report
 from probing_core.runs.store import write_atomically
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
-"""Of the folder that a worker makes."""
+"""Allowed names of the folder that a worker makes."""
 
-SAME_S = 1.0
-"""Two readings of when a process began differ by less; the number of a process is not used again so soon."""
+START_TIME_TOLERANCE_S = 1.0
+"""Two readings of the start time of one process differ by less; process ids are not reused so soon."""
 
-LARGEST = 1e15
-"""No number of a report reaches it; JSON may also hold NaN and infinity."""
+MAX_REPORT_NUMBER = 1e15
+"""Bound of the numbers in a valid report; JSON may also hold NaN and infinity."""
 
 NICENESS = 5
-"""By how much a worker steps back behind the server: of two that compute at once, it gets about a quarter."""
+"""Niceness that is added to a worker's, so that the server comes first."""
 
 
 def report_of(run: Path) -> Report | None:
-    """How far the computation in ``run`` is; None if none was ever started, or its report cannot be read.
+    """Return the progress of the computation in ``run``; None if none was started, or the report cannot be read.
 
-    A report of the state "running" whose process is gone is returned as cancelled: the run can be resumed.
+    A report of the state "running" whose process has ended is returned as cancelled: the run can be resumed.
     """
     try:
         report = Report(**json.loads((run / PROGRESS).read_bytes()))
@@ -57,26 +57,26 @@ def report_of(run: Path) -> Report | None:
 
 
 def engines() -> tuple[str, ...]:
-    """What can embed here, see `Options.engine`."""
+    """Return the engines that can embed on this computer, see `Options.engine`."""
     return ENGINES if find_spec("ray") else (LOCAL,)
 
 
 def start(run: Path, arguments: Sequence[str]) -> None:
-    """Starts ``probing run --out run ARGUMENTS`` in a process of its own."""
+    """Start ``probing run --out run ARGUMENTS`` in a process of its own."""
     rights.require("Starting a run")
     _work(run, ["run", "--out", str(run), *arguments])
 
 
 def resume(run: Path) -> None:
-    """Goes on with a run that was begun, with the options that it had."""
+    """Resume a run that was begun, with the options that it had."""
     start(run, last_options(run).arguments())
 
 
 def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
-    """Has ``folder`` scanned into ``out`` by a process of its own.
+    """Start a process that scans ``folder`` into ``out``.
 
     Args:
-        run: whose detector is used.
+        run: run whose detector is used.
         clean: a folder of untouched pictures, if there is one.
     """
     rights.require("Scanning a folder")
@@ -85,7 +85,7 @@ def scan(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
 
 
 def draw_maps(run: Path, models: Sequence[str]) -> None:
-    """Has the maps of ``models`` drawn by a process of its own."""
+    """Start a process that draws the maps of ``models``."""
     rights.require("Drawing a map")
     _work(run, ["project", "--run", str(run), "--models", ",".join(models)])
 
@@ -108,31 +108,31 @@ def _work(run: Path, command: Sequence[str]) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # it goes on when the dashboard is closed
+            start_new_session=True,  # it outlives the dashboard
         )
     begun = psutil.Process(process.pid)
     born = begun.create_time()
-    _step_back(begun)
+    _lower_priority(begun)
     # The worker reports once it has been loaded; until then, nobody must see the report of an earlier one.
     took_s = 0.0 if report is None else report.took_s
     starting = Report("start", 0, 1, None, "Starting", pid=process.pid, born=born, took_s=took_s)
     write_atomically(run / PROGRESS, json.dumps(asdict(starting)).encode())
 
 
-def _step_back(process: psutil.Process) -> None:
-    """Lowers the priority of a process: a visitor waits for the server, and a computation can wait."""
+def _lower_priority(process: psutil.Process) -> None:
+    """Lower the priority of ``process``: a visitor waits for the server, and a computation can wait."""
     with suppress(psutil.Error):
         if sys.platform == "win32":
             process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
             process.nice(process.nice() + NICENESS)
-    # Linux may share the processor by sessions, and the worker has one of its own: within it, niceness alone is void.
+    # Linux may share the processor by sessions, and the worker has its own, within which niceness alone has no effect.
     with suppress(OSError):
         Path(f"/proc/{process.pid}/autogroup").write_text(str(NICENESS))
 
 
 def cancel(run: Path) -> bool:
-    """Asks the worker of ``run`` to end; whether there was one. What is complete stays."""
+    """Ask the worker of ``run`` to end, and return whether there was one; what is complete stays."""
     rights.require("Canceling a computation")
     report = report_of(run)
     process = _process(report) if report is not None and report.state == "running" else None
@@ -146,28 +146,28 @@ def cancel(run: Path) -> bool:
 
 
 def remove(run: Path) -> None:
-    """Removes the folder of a run of which nothing was computed."""
+    """Remove the folder of a run of which nothing was computed."""
     rights.require("Removing a run")
     shutil.rmtree(run)
 
 
 def _is_sound(report: Report) -> bool:
-    """Whether pages can compute with its values: the file may be damaged, or come with a run."""
+    """Return whether pages can compute with the values of ``report``: its file may be damaged, or come with a run."""
     left_s = 0.0 if report.left_s is None else report.left_s
     numbers = (report.done, report.total, left_s, report.born, report.took_s)
     texts = (report.message, report.state, report.error)
     return (
         isinstance(report.pid, int)
-        and all(isinstance(number, int | float) and abs(number) < LARGEST for number in numbers)
+        and all(isinstance(number, int | float) and abs(number) < MAX_REPORT_NUMBER for number in numbers)
         and all(isinstance(text, str) for text in texts)
     )
 
 
 def _process(report: Report) -> psutil.Process | None:
-    """The process that wrote ``report``, while it lives: another one may have its number by now."""
+    """Return the process that wrote ``report``, or None if it has ended; another process may have its id by now."""
     try:
         process = psutil.Process(report.pid)
-        same = abs(process.create_time() - report.born) < SAME_S
+        same = abs(process.create_time() - report.born) < START_TIME_TOLERANCE_S
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except (psutil.Error, ValueError):
         return None

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dashboard.jobs import worker
+from dashboard.jobs import processes
 from dashboard.text import plain
 from dashboard.widgets import banner
 from probing_core.results import Run
@@ -32,16 +32,16 @@ def write(run, **changed):
 
 
 def state_of(run) -> str:
-    report = worker.report_of(run)
+    report = processes.report_of(run)
     assert report is not None
     return report.state
 
 
 def test_report(tmp_path):
-    assert worker.report_of(tmp_path) is None
-    assert worker.report_of(write_garbage(tmp_path)) is None
+    assert processes.report_of(tmp_path) is None
+    assert processes.report_of(write_garbage(tmp_path)) is None
     report = write(tmp_path)
-    assert worker.report_of(tmp_path) == report
+    assert processes.report_of(tmp_path) == report
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_report(tmp_path):
 def test_a_report_with_which_pages_cannot_compute_is_none(tmp_path, wrong):
     report = write(tmp_path)
     (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | wrong))
-    assert worker.report_of(tmp_path) is None
+    assert processes.report_of(tmp_path) is None
 
 
 def write_garbage(run):
@@ -69,12 +69,12 @@ def test_a_worker_that_was_killed_is_cancelled_and_can_be_cancelled_only_while_i
     born = psutil.Process(process.pid).create_time()
     (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": born}))
     assert state_of(tmp_path) == "running"
-    assert worker.cancel(tmp_path)
+    assert processes.cancel(tmp_path)
     deadline = time.monotonic() + 20
     while state_of(tmp_path) == "running" and time.monotonic() < deadline:
         time.sleep(0.1)
     assert state_of(tmp_path) == "cancelled"
-    assert not worker.cancel(tmp_path)
+    assert not processes.cancel(tmp_path)
     process.wait()
 
 
@@ -83,7 +83,7 @@ def test_another_process_that_has_the_number_by_now_is_left_alone(tmp_path):
     report = write(tmp_path)
     (tmp_path / PROGRESS).write_text(json.dumps(asdict(report) | {"pid": process.pid, "born": 1.0}))
     assert state_of(tmp_path) == "cancelled"
-    assert not worker.cancel(tmp_path)
+    assert not processes.cancel(tmp_path)
     assert process.poll() is None
     process.kill()
     process.wait()
@@ -91,16 +91,16 @@ def test_another_process_that_has_the_number_by_now_is_left_alone(tmp_path):
 
 def test_what_is_under_way_is_not_started_twice(tmp_path):
     report = write(tmp_path)
-    worker.start(tmp_path, ["--corpus", "folder:/no/such/folder"])
-    assert worker.report_of(tmp_path) == report
+    processes.start(tmp_path, ["--corpus", "folder:/no/such/folder"])
+    assert processes.report_of(tmp_path) == report
     assert not (tmp_path / "log" / "worker.txt").exists()
 
 
 def test_start_runs_the_worker_and_its_failure_is_one_sentence(tmp_path):
-    worker.start(tmp_path / "new", ["--corpus", "folder:/no/such/folder"])
+    processes.start(tmp_path / "new", ["--corpus", "folder:/no/such/folder"])
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        report = worker.report_of(tmp_path / "new")
+        report = processes.report_of(tmp_path / "new")
         if report is not None and report.state == "failed":
             break
         time.sleep(0.2)
@@ -110,18 +110,18 @@ def test_start_runs_the_worker_and_its_failure_is_one_sentence(tmp_path):
 
 
 def test_a_worker_leaves_the_processor_to_the_server_where_both_want_it(tmp_path):
-    worker.start(tmp_path / "new", ["--corpus", "folder:/no/such/folder"])
-    report = worker.report_of(tmp_path / "new")
+    processes.start(tmp_path / "new", ["--corpus", "folder:/no/such/folder"])
+    report = processes.report_of(tmp_path / "new")
     assert report is not None
     process, me = psutil.Process(report.pid), psutil.Process()
     if sys.platform == "win32":
         assert process.nice() == psutil.BELOW_NORMAL_PRIORITY_CLASS
     else:
-        assert process.nice() == min(19, me.nice() + worker.NICENESS)
+        assert process.nice() == min(19, me.nice() + processes.NICENESS)
     autogroup = Path(f"/proc/{report.pid}/autogroup")
     if autogroup.exists():
-        assert autogroup.read_text().split()[-1] == str(worker.NICENESS)
-    assert worker.cancel(tmp_path / "new")
+        assert autogroup.read_text().split()[-1] == str(processes.NICENESS)
+    assert processes.cancel(tmp_path / "new")
     process.wait(60)
 
 
@@ -206,4 +206,4 @@ def test_a_map_that_cannot_be_drawn_is_explained(open_app, made_run, tmp_path):
     assert not app.exception
     assert "neither a map nor embeddings of zoo/mae" in app.info[0].value
     assert "512 of 512 samples shown" in "".join(c.value for c in app.caption)
-    assert worker.report_of(run) is None
+    assert processes.report_of(run) is None
