@@ -42,8 +42,8 @@ DECODE_TIMEOUT_S = 30.0
 def read_uploads(files: list[Any]) -> list[VisitorPicture]:
     """Decode uploads, and show one sentence for each that cannot be read.
 
-    A page reruns at every click, so the session caches the pictures that the page has decoded, up to `MAX_CACHED_BYTES`,
-    until another page is shown that does not need them.
+    A page reruns at every click, so the session caches the pictures that the page has decoded, up to
+    `MAX_CACHED_BYTES`, until another page is shown that does not need them.
     """
     before: dict[str, VisitorPicture] = st.session_state.get("_decoded_before", {})
     now: dict[str, VisitorPicture] = st.session_state.setdefault("_decoded", {})
@@ -99,8 +99,9 @@ def upload(label: str, key: str, several: bool = True) -> list[VisitorPicture]:
         accept_multiple_files=several,
         key=key,
         max_upload_size=MAX_UPLOAD_MEGABYTES,
-        help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Pictures are never saved: they are gone when the visit ends. One "
-        "that the server refuses (status 429) came with too many others: drop it in again a minute later.",
+        help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Pictures are never saved: they are gone when the "
+        "visit ends. One that the server refuses (status 429) came with too many others: drop it in again a minute "
+        "later.",
     )
     return read_uploads(files if isinstance(files, list) else [files] if files else [])
 
