@@ -93,7 +93,7 @@ def draw_maps(run: Path, models: Sequence[str]) -> None:
 def _work(run: Path, command: Sequence[str]) -> None:
     report = report_of(run)
     if report is not None and report.state == "running":
-        return  # somebody else has started it, and its progress shows
+        return  # it runs already, and its progress is shown
     try:
         (run / LOG).mkdir(parents=True, exist_ok=True)
         output = (run / WORKER_OUTPUT).open("ab")
@@ -140,7 +140,7 @@ def cancel(run: Path) -> bool:
         return False
     try:
         process.terminate()
-    except psutil.Error:  # it has ended, or belongs to somebody else
+    except psutil.Error:  # it has ended, or belongs to another user
         return False
     return True
 

@@ -38,7 +38,7 @@ def ask(what: rights.Guarded) -> bool:
 
 
 def _sign_in() -> None:
-    """Send the browser to the provider, which asks for the account anew."""
+    """Send the browser to the provider, which asks for the account again."""
     try:
         st.login()
     except StreamlitAuthError as error:
