@@ -24,7 +24,7 @@ E = TypeVar("E", bound=Named)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """``" Did you mean 'x'?"`` for the closest of ``known``, or an empty string."""
+    """Return ``" Did you mean 'x'?"`` for the closest of ``known``, or an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{close[0]}'?" if close else ""
 
@@ -63,7 +63,7 @@ class Catalog(Generic[E]):
         return tuple(entry.name for entry in self.all)
 
     def get(self, name: str) -> E:
-        """The entry called ``name``.
+        """Return the entry called ``name``.
 
         Raises:
             UnknownName: no entry has that name; the message lists what exists.

@@ -56,5 +56,5 @@ class RunBusy(BadRun):
 
 
 def one_line(error: BaseException) -> str:
-    """The text of ``error`` on one line, for messages that wrap another library's exception."""
+    """Return the text of ``error`` on one line, for messages that wrap another library's exception."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -13,17 +13,17 @@ TIMEOUT_S = 3.0
 
 
 def hub_address() -> str:
-    """Of the Hugging Face hub, or of the mirror that the environment names."""
+    """Return the address of the Hugging Face hub, or of the mirror that the environment names."""
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
 
 
 def hub_is_forbidden() -> bool:
-    """Whether the environment forbids the network to Hugging Face's libraries."""
+    """Return whether the environment forbids the network to Hugging Face's libraries."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def answers(url: str, seconds: float = TIMEOUT_S) -> bool:
-    """Whether anything answers at ``url`` in time; through the proxy, if one is set."""
+    """Return whether anything answers at ``url`` in time; through the proxy, if one is set."""
     answered = threading.Event()
 
     def ask() -> None:

@@ -18,18 +18,19 @@ PHOTOGRAPHS_LICENSE = "LICENSE-photographs.md"
 
 
 def data_dir() -> Path:
-    """What ships with the project, the zoo's weights and the reference run: in the package, or in the checkout."""
+    """Return the folder of the files that ship with the project, the zoo's weights and the reference run: in the
+    package, or in the checkout."""
     installed = PACKAGE / "data"
     return installed if installed.is_dir() else PACKAGE.parent / "data"
 
 
 def reference_run() -> Path:
-    """The run that ships with the project; there or not."""
+    """Return the path of the run that ships with the project, whether it is there or not."""
     return data_dir() / "reference"
 
 
 def runs_dir() -> Path:
-    """Where runs are made that name no folder of their own: ``data/runs`` of a checkout; for an installed package,
+    """Return the folder for runs that name none of their own: ``data/runs`` of a checkout; for an installed package,
     the folder that the system keeps for a user's data."""
     data = data_dir()
     return user_data_path("probing-core", appauthor=False) / "runs" if data.parent == PACKAGE else data / "runs"
@@ -40,7 +41,8 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def refuse_address(path: str | Path) -> None:
-    """
+    """Refuse an address where a folder of this machine is needed.
+
     Raises:
         BadConfig: ``path`` is an address, such as ``s3://bucket/run``, where a folder of this machine is needed.
     """
@@ -52,7 +54,7 @@ def refuse_address(path: str | Path) -> None:
 
 
 def user_path(text: str | Path) -> Path:
-    """``text``, there or not, as a path; ``~`` is resolved.
+    """Return ``text``, there or not, as a path; ``~`` is resolved.
 
     Raises:
         BadConfig: it cannot be a path on this machine, or may not be read.
@@ -67,5 +69,5 @@ def user_path(text: str | Path) -> Path:
 
 
 def leads_out(path: Path, folder: Path) -> bool:
-    """Whether ``path`` is a link out of ``folder``, which is resolved. A link to itself does not lead out."""
+    """Return whether ``path`` is a link out of ``folder``, which is resolved. A link to itself does not lead out."""
     return path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(folder)

@@ -24,7 +24,7 @@ def confusion_chart(
     chosen: tuple[str, str] | None = None,
     axes: tuple[str, str] = ("truth", "taken for"),
 ) -> Figure:
-    """Truth in rows, predictions in columns; or any table with a number for each pair of names.
+    """Draw truth in rows and predictions in columns; or any table with a number for each pair of names.
 
     Args:
         matrix: from `probing_core.results.confusion_matrix`, in the unit to show; NaN cells stay empty.
@@ -100,7 +100,7 @@ def _names_axis(names: list[str], title: str) -> dict[str, Any]:
 def _between_groups(
     rows: list[str], columns: list[str], group_of: Mapping[str, str], theme: Theme
 ) -> list[dict[str, Any]]:
-    """Lines between cells of different groups, as Plotly's shapes."""
+    """Return lines between cells of different groups, as Plotly's shapes."""
     style = {"type": "line", "line": {"color": theme.muted, "width": 1}}
     bottom, right = len(rows) - 0.5, len(columns) - 0.5
     down = [j - 0.5 for j in range(1, len(columns)) if group_of.get(columns[j]) != group_of.get(columns[j - 1])]

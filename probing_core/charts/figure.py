@@ -31,7 +31,7 @@ def base_figure(
     yaxis: dict[str, Any] | None = None,
     **layout: Any,
 ) -> Figure:
-    """A figure in the page's colors.
+    """Return a figure in the page's colors.
 
     Args:
         height: in pixels.
@@ -54,7 +54,8 @@ def base_figure(
 
 
 def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]:
-    """Set for each axis, since figures have no template: pages and reports look alike whatever else is loaded."""
+    """Return the settings of an axis, set for each, since figures have no template: pages and reports look alike
+    whatever else is loaded."""
     style: dict[str, Any] = {
         "gridcolor": theme.grid,
         "zerolinecolor": theme.grid,
@@ -71,22 +72,23 @@ def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]
 
 
 def legend_below() -> dict[str, Any]:
-    """A legend along the lower edge of the figure, however high the figure is and however many lines it takes."""
+    """Return the layout of a legend along the lower edge of the figure, for any height and any number of lines."""
     return {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
 
 
 def upright_line(x: float, color: str) -> dict[str, Any]:
-    """A dotted line at ``x`` from the lower to the upper edge, as a shape."""
+    """Return a dotted line at ``x`` from the lower to the upper edge, as a shape."""
     return upright_band(x, x) | {"type": "line", "line": {"dash": "dot", "color": color, "width": 2}}
 
 
 def upright_band(low: float, high: float) -> dict[str, Any]:
-    """What lies between ``low`` and ``high`` on the horizontal axis, from edge to edge, as a shape."""
+    """Return the band between ``low`` and ``high`` on the horizontal axis, from edge to edge, as a shape."""
     return {"type": "rect", "xref": "x", "x0": low, "x1": high, "yref": "y domain", "y0": 0, "y1": 1}
 
 
 def error_bar(value: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, **style: Any) -> dict[str, Any]:
-    """The intervals ``low`` to ``high`` around ``value``, all in the unit of the axis, as Plotly's error bars."""
+    """Return the intervals ``low`` to ``high`` around ``value``, all in the unit of the axis, as Plotly's error
+    bars."""
     return {
         "type": "data",
         "symmetric": False,
@@ -99,22 +101,22 @@ def error_bar(value: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, 
 
 
 def percent(column: pd.Series) -> np.ndarray:
-    """Fractions as percent."""
+    """Convert fractions to percent."""
     return column.to_numpy(float) * 100
 
 
 def percent_bar(rows: pd.DataFrame, color: str, **style: Any) -> dict[str, Any]:
-    """The 95 % intervals ``low`` to ``high`` around ``value`` (fractions) as `error_bar` in percent."""
+    """Return the 95 % intervals ``low`` to ``high`` around ``value`` (fractions) as `error_bar` in percent."""
     return error_bar(percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), color, **style)
 
 
 def escape(text: object) -> str:
-    """``text`` for Plotly, which reads a subset of HTML: names of files and labels are data, never markup."""
+    """Escape ``text`` for Plotly, which reads a subset of HTML: names of files and labels are data, never markup."""
     return html.escape(str(text), quote=False)
 
 
 def to_json(figure: Any) -> bytes:
-    """A figure, or whatever holds one, as JSON; what is no number becomes null.
+    """Serialize a figure, or a structure that holds one, as JSON; NaN and infinity become null.
 
     Raises:
         TypeError: it holds something that is neither JSON nor an array.
@@ -123,7 +125,7 @@ def to_json(figure: Any) -> bytes:
 
 
 def _arrays(value: Any) -> Any:
-    """What orjson does not know: arrays of texts, and those that are not in one piece."""
+    """Convert arrays that orjson does not know: those of texts, and those that are not in one piece."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     raise TypeError

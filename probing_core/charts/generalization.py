@@ -12,7 +12,7 @@ OFFSETS = (-0.22, 0.0, 0.22)
 
 
 def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """A row for each model, in it the rotations, seen filled and the others hollow.
+    """Draw a row for each model, in it the rotations, seen filled and the others hollow.
 
     Args:
         rows: ``model``, ``rotation``, ``subset``, ``value``, ``low``, ``high``, ``chance``.
@@ -58,7 +58,7 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def members_chart(points: pd.DataFrame, order: list[str], theme: Theme) -> Figure:
-    """Each transform where it was seen and where it was not, joined by a line.
+    """Draw each transform where it was seen and where it was not, joined by a line.
 
     Args:
         points: ``transform``, ``group``, ``unseen`` (bool), ``value``, ``low``, ``high``; the rotations in rows.

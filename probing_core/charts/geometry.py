@@ -20,7 +20,7 @@ LAYER_TASKS = {"fine": "which transformation", "content": "what is in the pictur
 
 
 def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
-    """Each transform by how far it moves the embedding, and how well the probe recognizes it.
+    """Draw each transform by how far it moves the embedding, and how well the probe recognizes it.
 
     Args:
         points: ``transform``, ``group``, ``value`` (normalized shift), ``value_recall`` (fraction).
@@ -62,7 +62,7 @@ def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """A panel a task, in it a line for each model over its layers, with intervals.
+    """Draw a panel a task, in it a line for each model over its layers, with intervals.
 
     Args:
         rows: ``task``, ``base`` (model without layer), ``layer``, ``value``, ``low``, ``high``, ``chance`` (fractions).
@@ -93,7 +93,7 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def dimension_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """A line for each model over the number of principal components, with intervals.
+    """Draw a line for each model over the number of principal components, with intervals.
 
     Args:
         rows: ``model``, ``dimensions``, ``value``, ``low``, ``high`` (fractions), ``chance``.
@@ -137,7 +137,7 @@ def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) 
 
 
 def _chance(rows: pd.DataFrame, theme: Theme) -> dict[str, Any]:
-    """A dotted line across a panel."""
+    """Return a dotted line across a panel, at the score of guessing."""
     height = float(rows["chance"].iloc[0]) * 100
     return {
         "type": "line",

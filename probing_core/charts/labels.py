@@ -25,7 +25,7 @@ def place_labels(
     x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
 ) -> list[tuple[str, str]]:
-    """For each point its text and Plotly's ``textposition``; the text is empty where it would cover another.
+    """Return for each point its text and Plotly's ``textposition``; the text is empty where it would cover another.
 
     Args:
         x, y: of the points, in the units of their axes.

@@ -37,7 +37,7 @@ def map_chart(
     marks: pd.DataFrame | None = None,
     revision: str = "",
 ) -> Figure:
-    """Points of each model in a panel of its own; each carries its sample in customdata.
+    """Draw the points of each model in a panel of its own; each carries its sample in customdata.
 
     Args:
         maps: model -> ``sample``, ``x``, ``y``, ``category`` (or a number ``amount``) and ``hover`` text.
@@ -109,18 +109,18 @@ def _by_amount(points: pd.DataFrame, theme: Theme, unit: str, first: bool) -> di
 
 
 def _id(model: str, category: str) -> dict[str, str]:
-    """Identifies a trace between updates of a chart: without it Plotly hides what takes the place of a hidden trace.
-    A CSS class is made of it."""
+    """Return the identity of a trace between updates of a chart: without it Plotly hides the trace that takes the place
+    of a hidden one. A CSS class is made of it."""
     return {"uid": f"t{zlib.crc32(f'{model}/{category}'.encode()):x}"}
 
 
 def _size(points: int) -> int:
-    """Pixels of a marker: smaller where many would cover each other."""
+    """Return the pixels of a marker: smaller where many would cover each other."""
     return 6 if points <= 2000 else 4
 
 
 def _columns(points: pd.DataFrame) -> dict[str, np.ndarray]:
-    """What a trace holds of each point."""
+    """Return the arrays that a trace holds of its points."""
     return {
         "x": points["x"].to_numpy(np.float32).round(3),  # a map is tens wide: less than a pixel, in half the digits
         "y": points["y"].to_numpy(np.float32).round(3),
@@ -178,5 +178,5 @@ def _arrows(arrows: pd.DataFrame, theme: Theme, axes: dict[str, str]) -> list[di
 
 
 def category_styles(categories: Sequence[str], theme: Theme) -> Styles:
-    """Styles of labels that have no group: colors repeat after eight, symbols after ten."""
+    """Return the styles of labels that have no group: colors repeat after eight, symbols after ten."""
     return {c: (theme.series(i), SYMBOLS[(i // 8 + i) % len(SYMBOLS)]) for i, c in enumerate(categories)}

@@ -13,7 +13,7 @@ MENU = 24
 
 
 def axes_of(panel: int) -> dict[str, str]:
-    """The axes of a trace in the panel with this number, from 0."""
+    """Return the axes of a trace in the panel with this number, from 0."""
     number = "" if panel == 0 else str(panel + 1)
     return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
 
@@ -29,7 +29,7 @@ def paneled_figure(
     stacked: int,
     **layout: Any,
 ) -> Figure:
-    """A figure with a panel under each of ``titles``, row by row from the upper left, and no traces yet.
+    """Return a figure with a panel under each of ``titles``, row by row from the upper left, and no traces yet.
 
     Args:
         gaps: between two columns and between two rows, as fractions of the figure's width and height.

@@ -34,7 +34,7 @@ TITLE = 44
 
 
 def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: int = PANELS) -> Figure:
-    """The most probable classes of each model side by side.
+    """Draw the most probable classes of each model side by side.
 
     Args:
         rows: ``model``, ``class``, ``group``, ``probability``, most probable first within a model.
@@ -76,7 +76,7 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: i
 
 
 def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> Figure:
-    """A table of many models: in rows the models, in columns what any of them holds for likely.
+    """Draw a table of many models: the models in rows, in columns the classes that any of them finds likely.
 
     Args:
         rows: as for `predictions_chart`.
@@ -143,7 +143,7 @@ def strength_chart(
     axis: StrengthAxis,
     bounds: tuple[str, str] | None = None,
 ) -> Figure:
-    """One line a model over the strength.
+    """Draw one line a model over the strength.
 
     Args:
         curve: ``model``, ``strength`` and the column ``value``.

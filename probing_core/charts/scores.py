@@ -26,7 +26,7 @@ HOVER = ("low", "high", "p", "apart", "note")
 
 
 def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)") -> Figure:
-    """A dot and its 95 % interval for each model, best on top, and what guessing gives.
+    """Draw a dot and its 95 % interval for each model, best on top, and the level of guessing.
 
     Args:
         board: ``model``, ``value``, ``low``, ``high``, ``chance``, ``p``, ``apart``, ``note`` from
@@ -82,7 +82,7 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
 
 
 def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
-    """Models by groups: a heatmap of recall with its number in each cell.
+    """Draw models by groups: a heatmap of recall with its number in each cell.
 
     Args:
         scores: ``model``, ``group``, ``value``, ``low``, ``high``; models and groups in the order to show.
@@ -117,7 +117,7 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
 
 
 def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
-    """What a model knows of content against what it knows of the transformation, with both intervals.
+    """Draw how well a model knows content against how well it knows the transformation, with both intervals.
 
     Args:
         points: ``model``, ``content``, ``content_low``, ``content_high``, ``style``, ``style_low``, ``style_high``.

@@ -116,12 +116,12 @@ class Theme:
         return table.get(group, self.muted)
 
     def series(self, index: int) -> str:
-        """The color of the ``index``-th model or label; they repeat after eight, symbols go on."""
+        """Return the color of the ``index``-th model or label; colors repeat after eight, symbols go on."""
         colors = _SERIES_DARK if self.dark else _SERIES_LIGHT
         return colors[index % len(colors)]
 
     def model_styles(self, models: Iterable[str]) -> dict[str, ModelStyle]:
-        """The style of each of ``models``: a symbol of its own and, up to seven of them, a color of its own.
+        """Return the style of each of ``models``: a symbol of its own and, up to seven of them, a color of its own.
 
         A variant, named after another model with a dash (``zoo/clip-plain`` after ``zoo/clip``), has that model's color
         with a hollow symbol and dashed lines. Baselines are gray, with dotted lines.
@@ -142,7 +142,8 @@ class Theme:
         return styles
 
     def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Transform -> (color, symbol): the group's color in shades, the symbol by place in the group."""
+        """Return a mapping from transform to (color, symbol): the group's color in shades, the symbol by place in the
+        group."""
         place: dict[str, int] = {}
         styles = {}
         for transform, group in zip(transforms, groups, strict=True):
@@ -156,7 +157,7 @@ class Theme:
 
 
 def shade(color: str, amount: float) -> str:
-    """``color`` (#rrggbb) moved towards white by ``amount`` in 0 to 1, towards black if negative."""
+    """Return ``color`` (#rrggbb) moved towards white by ``amount`` in 0 to 1, towards black if negative."""
     red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
     hue, light, saturation = colorsys.rgb_to_hls(red, green, blue)
     light = light + (1 - light) * amount if amount > 0 else light * (1 + amount)

@@ -38,12 +38,12 @@ KINDS: Catalog[CorpusKind] = Catalog(
 
 
 def list_corpora() -> tuple[CorpusKind, ...]:
-    """Every kind of corpus, third parties' last; opens none."""
+    """Return every kind of corpus, third parties' last; open none."""
     return KINDS.all
 
 
 def open_corpus(name: str) -> Corpus:
-    """The corpus called ``name``: a kind, and where the kind takes one, ``:`` and its argument.
+    """Open the corpus called ``name``: a kind, and where the kind takes one, ``:`` and its argument.
 
     Raises:
         UnknownName: there is no such kind.

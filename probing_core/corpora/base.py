@@ -94,7 +94,7 @@ class Corpus(ABC):
 
     @abstractmethod
     def load(self, image_id: str) -> Image:
-        """The picture, decoded by `probing_core.images`; any size.
+        """Read the picture, decoded by `probing_core.images`; any size.
 
         Raises:
             BadImage: it cannot be read.

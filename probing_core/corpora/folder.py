@@ -35,14 +35,14 @@ class PictureFiles(DigestedCorpus):
 
     @abstractmethod
     def _files(self) -> Iterator[PurePosixPath]:
-        """Files below the place, relative to it, hidden ones left out."""
+        """Return the files below the place, relative to it, hidden ones left out."""
 
     @abstractmethod
     def _contents(self, image_ids: Sequence[str]) -> Iterator[bytes | BadImage]:
-        """The bytes of each file, or why they are no picture's."""
+        """Return the bytes of each file, or the reason why they are no picture's."""
 
     def _read(self, files: list[PurePosixPath]) -> None:
-        """Takes the files that are pictures; reads each of them once."""
+        """Add the files that are pictures; read each of them once."""
         has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLITS
         if has_splits:
             beside = [file for file in files if len(file.parts) == 1]
@@ -56,7 +56,7 @@ class PictureFiles(DigestedCorpus):
                 self._take(file.as_posix(), digest, folders[0] if folders else "", split)
 
     def _is_named(self, image_id: str) -> bool:
-        """Whether the name is valid Unicode; if not, it is listed in ``skipped``."""
+        """Return whether the name is valid Unicode; if not, list it in ``skipped``."""
         try:
             image_id.encode()
         except UnicodeEncodeError:
@@ -65,7 +65,7 @@ class PictureFiles(DigestedCorpus):
         return True
 
     def _digest(self, image_id: str, content: bytes | BadImage) -> bytes | None:
-        """Digest of a file, or None if it is no picture (then listed in ``skipped``)."""
+        """Return the digest of a file, or None if it is no picture (then list it in ``skipped``)."""
         try:
             if isinstance(content, BadImage):
                 raise content
@@ -95,7 +95,7 @@ class FolderCorpus(PictureFiles):
         return read_image(self._root / image_id, image_id)
 
     def _files(self) -> Iterator[PurePosixPath]:
-        """Links are followed only to files inside."""
+        """Yield the files, hidden ones left out; follow links only to files inside."""
 
         def skip(error: OSError) -> None:
             self.skipped.append((os.path.relpath(error.filename, self._root), f"cannot be listed ({error.strerror})"))

@@ -71,7 +71,7 @@ class HuggingFaceCorpus(DigestedCorpus):
         return read_image(_bytes(self._pictures(group)[row]), image_id)
 
     def _find_columns(self, files: dict[str, list[str]]) -> tuple[str, str, list[str]]:
-        """The column of pictures, that of labels (or none), and the names of the labels' numbers."""
+        """Return the column of pictures, that of labels (or none), and the names of the labels' numbers."""
         path = next(iter(files.values()))[0]
         schema = self._storage.scan(path, lambda file: _parquet(file, self.name).schema_arrow)
         about = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
@@ -85,7 +85,8 @@ class HuggingFaceCorpus(DigestedCorpus):
         return pictures[0], label, list(features.get(label, {}).get("names", [])) if label in labels else []
 
     def _read(self, split: str, paths: list[str], label: str) -> Iterator[tuple[str, RowGroup, int, bytes, Any]]:
-        """Of each picture of a split: its id, where it lies, its bytes and its label, one row group in memory."""
+        """Yield, for each picture of a split, its id, its place, its bytes and its label; one row group is in
+        memory."""
         number = 0
         for path in paths:
             for group in self._storage.scan(path, partial(_groups, path=path, name=self.name)):
@@ -96,7 +97,7 @@ class HuggingFaceCorpus(DigestedCorpus):
                     number += 1
 
     def _pictures(self, group: RowGroup) -> pa.ChunkedArray:
-        """The pictures of one row group; the last few stay in memory."""
+        """Return the pictures of one row group; the last few stay in memory."""
         with self._lock:  # of several threads that ask at once, one reads
             return self._last_read(group)
 
@@ -107,7 +108,7 @@ class HuggingFaceCorpus(DigestedCorpus):
 
 
 def _files_by_split(name: str, storage: Storage, configuration: str) -> dict[str, list[str]]:
-    """Split -> its files in order, of the configuration that is named, or the only one."""
+    """Return a mapping from split to its files in order, for the configuration that is named, or the only one."""
     found: dict[str, dict[str, list[str]]] = {}
     for path in sorted(storage.sizes()):
         parts = PurePosixPath(path).parts
@@ -141,7 +142,7 @@ def _groups(file: Any, path: str, name: str) -> list[RowGroup]:
 
 
 def _bytes(picture: pa.Scalar) -> bytes:
-    """The encoded picture in a cell: the hub's are pairs of bytes and path."""
+    """Return the encoded picture in a cell: the hub's are pairs of bytes and path."""
     value = picture.as_py()
     value = value.get("bytes") if isinstance(value, dict) else value
     return value if isinstance(value, bytes) else b""
@@ -157,7 +158,7 @@ def _open(argument: str) -> HuggingFaceCorpus:
 
 
 def require_answer(argument: str) -> None:
-    """Raises `BadCorpus` within seconds where the hub cannot be reached: its library tries for long."""
+    """Raise `BadCorpus` within seconds where the hub cannot be reached: its library tries for long."""
     hub = hub_address()
     if hub_is_forbidden() or not answers(hub, TIMEOUT_S):
         raise BadCorpus(

@@ -61,13 +61,13 @@ class ParquetCorpus(Corpus):
         return read_image(self.read_bytes(image_id), image_id)
 
     def read_bytes(self, image_id: str) -> bytes:
-        """The encoded picture; safe to call from several threads."""
+        """Read the encoded picture; safe to call from several threads."""
         place = self._place(image_id)
         group = int(np.searchsorted(self._starts, place, side="right")) - 1
         return self._pictures(group)[place - int(self._starts[group])].as_py() or b""
 
     def _place(self, image_id: str) -> int:
-        """The number of the row of ``image_id``."""
+        """Return the number of the row of ``image_id``."""
         key = image_id.encode()
         at = int(np.searchsorted(self._sorted, key))
         if at == len(self._sorted) or self._sorted[at] != key:
@@ -75,7 +75,7 @@ class ParquetCorpus(Corpus):
         return int(self._order[at])
 
     def _pictures(self, group: int) -> pa.ChunkedArray:
-        """The ``image`` column of one row group; the last few stay in memory."""
+        """Return the ``image`` column of one row group; the last few stay in memory."""
         with self._lock:  # of several threads that ask at once, one reads
             return self._last_read(group).column(0)
 
@@ -103,7 +103,7 @@ def _open(path: Path) -> pq.ParquetFile:
 
 
 def _read(file: pq.ParquetFile, name: str, columns: list[str], group: int | None = None) -> pa.Table:
-    """Some columns of all rows or of one row group; raises `BadCorpus` where the file is damaged."""
+    """Read some columns of all rows or of one row group; raise `BadCorpus` where the file is damaged."""
     try:
         if group is not None:
             return file.read_row_group(group, columns=columns)
@@ -113,7 +113,7 @@ def _read(file: pq.ParquetFile, name: str, columns: list[str], group: int | None
 
 
 def _check_columns(file: pq.ParquetFile, path: Path) -> None:
-    """Raises `BadCorpus` for a missing column and for a type that means something else."""
+    """Raise `BadCorpus` for a missing column and for a type that means something else."""
     schema = file.schema_arrow
     missing = [column for column in ("image", "label") if column not in schema.names]
     if missing:
@@ -141,7 +141,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _rows(file: pq.ParquetFile, path: Path) -> pd.DataFrame:
-    """The table without the pictures."""
+    """Return the table without the pictures."""
     present = [name for name in (*TEXT, *FLAGS, *SIZES) if name in file.schema_arrow.names]
     table = _read(file, path.name, present)
     if not len(table):

@@ -53,7 +53,7 @@ class Photograph:
     source: str
 
     def read_bytes(self) -> bytes:
-        """The file as the package ships it. Raises `FileNotFoundError` where it does not."""
+        """Read the file as the package ships it; raise `FileNotFoundError` where it does not."""
         spec = importlib.util.find_spec(self.package)  # finds the folder without importing the package
         if spec is None or not spec.submodule_search_locations:
             raise FileNotFoundError(self.package)
@@ -205,17 +205,18 @@ class PhotosCorpus(Corpus):
         return whole[top : top + side, left : left + side].copy()
 
     def photographs(self) -> list[tuple[str, Image]]:
-        """The whole photographs, (base id, image)."""
+        """Return the whole photographs, (base id, image)."""
         return list(self._images.items())
 
 
 def photographs() -> list[tuple[str, Image]]:
-    """The packaged photographs, whole: (name, image) of each that the installed packages ship."""
+    """Return the packaged photographs, whole: (name, image) of each that the installed packages ship."""
     return PhotosCorpus().photographs()
 
 
 def spread_squares(image: Image) -> list[tuple[int, int, int]]:
-    """Twenty squares (top, left, side) of ``image`` that differ as much as they can; fewer if it has less to show.
+    """Return twenty squares (top, left, side) of ``image`` that differ as much as they can; fewer if it has less to
+    show.
 
     Greedy: of the candidates on a grid, without those that are nearly uniform or gray, the one is taken next
     whose largest overlap (intersection over union) with those already taken is smallest.
@@ -245,12 +246,12 @@ def spread_squares(image: Image) -> list[tuple[int, int, int]]:
 
 
 def _places(room: int, side: int) -> np.ndarray:
-    """Offsets along one direction, an eighth of a side apart at most."""
+    """Return offsets along one direction, an eighth of a side apart at most."""
     return np.unique(np.linspace(0, room, 1 + int(np.ceil(room / (side / 8)))).round().astype(int))
 
 
 def _has_content(image: Image, squares: np.ndarray) -> np.ndarray:
-    """(n,) whether each square has color, and contrast in each of its quarters."""
+    """Return whether each square (n,) has color, and contrast in each of its quarters."""
     red, green, blue = cv2.split(image)
     chroma = _sums(cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue))
     gray = (red.astype(np.float32) + green + blue) / np.float32(3)
@@ -265,19 +266,19 @@ def _has_content(image: Image, squares: np.ndarray) -> np.ndarray:
 
 
 def _sums(values: np.ndarray) -> np.ndarray:
-    """(H + 1, W + 1) the sum of ``values`` (H, W) above and left of every corner."""
+    """Return the sum (H + 1, W + 1) of ``values`` (H, W) above and left of every corner."""
     return cv2.integral(values, sdepth=cv2.CV_64F)
 
 
 def _means(sums: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """(n,) mean over each square, from `_sums`."""
+    """Return the mean (n,) over each square, from `_sums`."""
     top, left, side = squares.T
     bottom, right = top + side, left + side
     return (sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]) / side**2
 
 
 def _overlap(squares: np.ndarray, one: np.ndarray) -> np.ndarray:
-    """(n,) intersection over union of each square with ``one``."""
+    """Return the intersection over union (n,) of each square with ``one``."""
     low = np.maximum(squares[:, :2], one[:2])
     high = np.minimum(squares[:, :2] + squares[:, 2:], one[:2] + one[2])
     common = np.prod(np.maximum(high - low, 0), axis=1)

@@ -15,7 +15,7 @@ TRAIN, VAL = 0.6, 0.2
 
 
 def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
-    """A split for every row, 60/20/20 over base images: all rows of one base image share it.
+    """Assign a split to every row, 60/20/20 over base images: all rows of one base image share it.
 
     Base images are ordered by a hash of seed and name and cut at the shares, so that the order of rows does
     not matter and the shares are exact to one base image.
@@ -57,7 +57,7 @@ def _ordered(base_ids: Sequence[str], seed: int) -> list[str]:
 
 
 def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
-    """``limit`` of ``rows`` (all, where there are no more), in their order.
+    """Return ``limit`` of ``rows`` (all, where there are no more), in their order.
 
     Every split keeps its share (rounded by largest remainder); within a split rows are taken in the order of `drawn`.
 
@@ -80,7 +80,7 @@ def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
 
 
 def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
-    """How many of ``limit`` images each split of ``rows`` gives; all that it has, where there are no more.
+    """Return how many of ``limit`` images each split of ``rows`` gives; all that it has, where there are no more.
 
     Raises:
         BadConfig: the limit is below 1.
@@ -93,7 +93,7 @@ def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
 
 
 def drawn(rows: pd.DataFrame) -> pd.Index:
-    """The index of ``rows`` in the order in which they are taken where not all are wanted.
+    """Return the index of ``rows`` in the order in which they are taken where not all are wanted.
 
     Base images take turns: each gives its first image before one gives its second. In a turn they are ordered by a
     hash of their names, since the order of a corpus may be by label, and its first rows would be of few labels.
@@ -105,7 +105,7 @@ def drawn(rows: pd.DataFrame) -> pd.Index:
 
 
 def _largest_remainder(sizes: np.ndarray, total: int) -> np.ndarray:
-    """``total`` shared out in proportion to ``sizes``, in whole numbers."""
+    """Share ``total`` out in proportion to ``sizes``, in whole numbers."""
     exact = sizes * total / sizes.sum()
     shares = np.floor(exact).astype(int)
     largest_first = np.argsort(shares - exact, kind="stable")

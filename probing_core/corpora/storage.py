@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 def is_address(text: str) -> bool:
-    """Whether ``text`` is an address and no path."""
+    """Return whether ``text`` is an address and no path."""
     return "://" in text
 
 
@@ -48,7 +48,8 @@ class Storage:
     """
 
     def __init__(self, address: str) -> None:
-        """
+        """Open the file system of ``address``.
+
         Raises:
             BadCorpus: it carries credentials, no library can read it, or there is no such protocol.
         """
@@ -71,8 +72,8 @@ class Storage:
         self.root = str(root).rstrip("/")
 
     def sizes(self) -> dict[str, int | None]:
-        """Path relative to the root -> bytes, of every file below it, None where the storage states none; ``""`` is the
-        address itself, if it is a file.
+        """Return a mapping from path relative to the root to bytes, for every file below it, None where the storage
+        states none; ``""`` is the address itself, if it is a file.
 
         Raises:
             BadCorpus: there is nothing, or it cannot be listed.
@@ -88,7 +89,7 @@ class Storage:
         return facts.get("size")
 
     def read(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
-        """The bytes of the file at ``path``, relative to the root; safe to call from several threads.
+        """Read the file at ``path``, relative to the root; safe to call from several threads.
 
         Raises:
             BadCorpus: it is gone, or the storage does not answer.
@@ -96,14 +97,14 @@ class Storage:
         return self._call(lambda: self._files.cat_file(self._full(path), start=start, end=end), f"give '{path}'")
 
     def read_all(self, paths: Iterable[str]) -> Iterator[bytes]:
-        """The bytes of each file in order, several read at the same time; few are in memory."""
+        """Yield the bytes of each file in order; several are read at the same time, and few are in memory."""
         with ThreadPoolExecutor(READERS) as readers:
             waiting = iter(paths)
             while some := list(islice(waiting, 2 * READERS)):
                 yield from readers.map(self.read, some)
 
     def scan(self, path: str, work: Callable[[Any], T]) -> T:
-        """What ``work`` makes of the open file at ``path``, from its beginning again where reading it fails.
+        """Return the result of ``work`` on the open file at ``path``; begin again where reading it fails.
 
         Raises:
             BadCorpus: it is gone, or the storage does not answer.
@@ -119,7 +120,8 @@ class Storage:
         return f"{self.root}/{path}" if path else self.root
 
     def _call(self, attempt: Callable[[], T], what: str) -> T:
-        """
+        """Call ``attempt``, and again after each of `WAITS_S` if it fails for a reason that may pass.
+
         Args:
             what: that the storage cannot do, for the message.
         """

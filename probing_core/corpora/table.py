@@ -20,7 +20,7 @@ ROWS = 4096
 
 
 def make_rows(columns: Mapping[str, object]) -> pd.DataFrame:
-    """A table with `COLUMNS` in order, then the further ``columns``.
+    """Make a table with `COLUMNS` in order, then the further ``columns``.
 
     Every column of strings that is not given is empty, ``base_id`` is the ``image_id``, flags are True.
     """
@@ -33,7 +33,7 @@ def make_rows(columns: Mapping[str, object]) -> pd.DataFrame:
 
 
 def content_digest(content: bytes) -> bytes:
-    """Digest of one encoded picture."""
+    """Return the digest of one encoded picture."""
     return hashlib.blake2b(content, digest_size=16).digest()
 
 
@@ -70,7 +70,7 @@ class DigestedCorpus(Corpus):
         return fingerprint(self.rows, self._digests)
 
     def _take(self, image_id: str, digest: bytes, label: str, split: str = "") -> bool:
-        """Adds a picture of this `content_digest`; whether it was taken."""
+        """Add a picture of this `content_digest`; return whether it was added."""
         base_id, base_split = self._first_with.setdefault(digest, (image_id, split))
         if split != base_split:
             self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
@@ -81,6 +81,6 @@ class DigestedCorpus(Corpus):
         return True
 
     def _finish(self) -> str:
-        """Makes ``rows`` of what was taken; how many labels there are, in words."""
+        """Make ``rows`` of the pictures that were added; return how many labels there are, in words."""
         self.rows = make_rows(self._columns)
         return f"{len(set(self.rows['label']) - {''}) or 'no'} labels"

@@ -90,7 +90,7 @@ class TorchvisionCorpus(Corpus):
         return read_image(picture, image_id) if isinstance(picture, Path) else picture
 
     def _picture(self, part: str, number: int) -> Path | Image:
-        """The file of a picture, or itself where torchvision keeps the data set as one array."""
+        """Return the file of a picture, or the picture where torchvision keeps the data set as one array."""
         picture = self._parts[part][number][0]
         return picture if isinstance(picture, Path) else np.asarray(picture.convert("RGB"))
 
@@ -106,7 +106,7 @@ class TorchvisionCorpus(Corpus):
 
 
 def _open_parts(published: Published, folder: Path) -> dict[str, Any]:
-    """Every part of the data set, downloaded first where ``folder`` does not exist yet.
+    """Open every part of the data set; download them first where ``folder`` does not exist yet.
 
     A download goes into a folder of its own that is renamed at the end, so that half of one is never opened.
     """
@@ -142,7 +142,7 @@ def _build(published: Published, folder: Path, download: bool) -> dict[str, Any]
 
 
 def _require_answer(published: Published, folder: Path) -> None:
-    """Raises `BadCorpus` within seconds where the server cannot be reached."""
+    """Raise `BadCorpus` within seconds where the server cannot be reached."""
     if not answers(published.server, TIMEOUT_S):
         raise BadCorpus(
             f"torchvision:{published.name} has to be downloaded once ({published.size}), and {published.server} does "

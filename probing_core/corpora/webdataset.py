@@ -73,7 +73,7 @@ class WebDatasetCorpus(DigestedCorpus):
         return read_image(storage.read(path, place.start, place.end), image_id)
 
     def _read(self, number: int) -> dict[str, tuple[Place, bytes, str]]:
-        """image_id -> where it lies, its digest, its label."""
+        """Return a mapping from image_id to place, digest and label."""
         storage, path = self._shards[number]
         skipped: list[tuple[str, str]] = []
 
@@ -91,7 +91,8 @@ class WebDatasetCorpus(DigestedCorpus):
 
 
 def _shards(address: str) -> list[tuple[Storage, str]]:
-    """Storage and path of every shard that ``address`` names: a tar file, a folder of such, or a range in braces."""
+    """Return storage and path of every shard that ``address`` names: a tar file, a folder of such, or a range in
+    braces."""
     place = address if is_address(address) else f"file://{user_path(address).absolute()}"
     if braces := BRACES.search(place):
         first, last = braces.groups()
@@ -108,7 +109,7 @@ def _shards(address: str) -> list[tuple[Storage, str]]:
 def _index(
     file: Any, number: int, skipped: list[tuple[str, str]]
 ) -> tuple[dict[str, tuple[Place, bytes]], dict[str, str]]:
-    """Pictures and labels of one shard, by the names of samples."""
+    """Return the pictures and labels of one shard, by the names of samples."""
     pictures: dict[str, tuple[Place, bytes]] = {}
     labels: dict[str, tuple[int, str]] = {}
     with tarfile.open(fileobj=file, mode="r:") as shard:
@@ -131,7 +132,7 @@ def _index(
 
 
 def _members(shard: tarfile.TarFile) -> Iterator[tuple[str, str, tarfile.TarInfo]]:
-    """Name of the sample, kind of the file, and the file, of every regular one."""
+    """Yield the name of the sample, the kind of the file, and the file, of every regular one."""
     for member in shard:
         path = PurePosixPath(member.name)
         stem, dot, kind = path.name.partition(".")
@@ -140,7 +141,7 @@ def _members(shard: tarfile.TarFile) -> Iterator[tuple[str, str, tarfile.TarInfo
 
 
 def _label(kind: str, data: bytes) -> str:
-    """The label in a file; empty where it has none that can be used."""
+    """Return the label in a file; empty where it has none that can be used."""
     text = data.decode("utf-8", "replace").strip()
     if kind == "json":
         try:

@@ -54,19 +54,20 @@ _REGISTERED: dict[str, EmbedderSpec] = {}
 
 
 def list_specs() -> tuple[EmbedderSpec, ...]:
-    """Every model with a name of its own: zoo, published checkpoints, baselines, third parties', registered ones."""
+    """Return every model with a name of its own: zoo, published checkpoints, baselines, third parties', registered
+    ones."""
     return (*CATALOG.all, *_REGISTERED.values())
 
 
 def register(spec: EmbedderSpec) -> None:
-    """Adds a model to this process, as `from_callable` and `from_module` make them; a name may be registered anew."""
+    """Add a model to this process, as `from_callable` and `from_module` make it; a name may be registered anew."""
     if spec.name in CATALOG:
         raise BadConfig(f"The catalog has a model '{spec.name}' already; register yours under another name.")
     _REGISTERED[parse(spec.name).full] = spec
 
 
 def bundled() -> tuple[str, ...]:
-    """Names of the models that a run takes by default; all of them work with no network."""
+    """Return the names of the models that a run takes by default; all of them work with no network."""
     zoo = [name for name in ZOO_ORDER if name in CATALOG and CATALOG.get(name).check().available]
     return (
         *zoo,
@@ -82,7 +83,8 @@ ROLE_SETS = {"zoo": zoo.SPECS, "published": PUBLISHED}
 
 
 def cast_of(of_set: str) -> dict[str, tuple[str, ...]]:
-    """Role -> the encoders of the set ``of_set`` (of `ROLE_SETS`) that play it, roles that none plays left out."""
+    """Return a mapping from each role to the encoders of the set ``of_set`` (of `ROLE_SETS`) that play it; roles that
+    none plays are left out."""
     specs = ROLE_SETS[of_set]
     cast = {role: tuple(spec.name for spec in specs if spec.role == role) for role in ROLES}
     return {role: names for role, names in cast.items() if names}
@@ -101,12 +103,13 @@ PUBLISHED_VIEW = 224
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """``names``, those of `MODEL_SETS` replaced by the names of their models; none twice."""
+    """Return ``names`` with those of `MODEL_SETS` replaced by the names of their models, without duplicates."""
     return tuple(dict.fromkeys(one for name in names for one in (MODEL_SETS[name]() if name in MODEL_SETS else [name])))
 
 
 def download_summary(names: Iterable[str]) -> str:
-    """What has to be downloaded before the models called ``names`` can be used, in a sentence; empty for nothing."""
+    """Return a sentence on what has to be downloaded before the models called ``names`` can be used; empty for
+    nothing."""
     parsed = (parse(name) for name in names)
     bases = dict.fromkeys(name.base for name in parsed if "weights" not in name.options)
     absent = [spec for name in bases if name in CATALOG and (spec := CATALOG.get(name)).check().download_from]
@@ -118,7 +121,7 @@ def download_summary(names: Iterable[str]) -> str:
 
 @cache
 def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
-    """What is before the colon of a name -> what makes the spec of such a name.
+    """Return a mapping from the prefix before the colon of a name to the function that makes the spec of such a name.
 
     A provider is a module of `probing_core.embedders.providers` with ``PREFIXES`` and ``make_spec(ModelName)``.
     """
@@ -131,7 +134,7 @@ def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
 
 
 def find_spec(name: str) -> EmbedderSpec:
-    """The spec of the model called ``name``, options allowed; nothing is loaded.
+    """Return the spec of the model called ``name``, options allowed; load nothing.
 
     Raises:
         BadConfig: the options cannot be.
@@ -161,7 +164,7 @@ def find_spec(name: str) -> EmbedderSpec:
 
 
 def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -> LoadedEmbedder:
-    """Loads the model called ``name``.
+    """Load the model called ``name``.
 
     Args:
         name: ``NAME@pool=mean@layer=6@weights=PATH``.

@@ -131,20 +131,21 @@ class LoadedEmbedder(ABC):
 
     @abstractmethod
     def recipe(self) -> dict[str, Any]:
-        """Every input that changes the embeddings: weights hash, preprocessing, pooling, layer, precision, library
-        versions. JSON types only; it is hashed into the artefact key and shown on Methods and data."""
+        """Return every input that changes the embeddings: weights hash, preprocessing, pooling, layer, precision,
+        library versions. JSON types only; it is hashed into the artefact key and shown on Methods and data."""
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        """Full model name -> embeddings. One entry, unless the name asked for ``@layer=all``: then one a layer,
-        from one pass."""
+        """Return a mapping from full model name to embeddings: one entry, or one a layer, from one pass, if the name
+        asked for ``@layer=all``."""
         return {self.name: self.embed(images)}
 
     def recipes(self) -> Mapping[str, dict[str, Any]]:
-        """Full model name -> `recipe`, one entry for each that `embed_layers` gives."""
+        """Return a mapping from full model name to `recipe`, with one entry for each that `embed_layers` gives."""
         return {self.name: self.recipe()}
 
     def dims(self) -> Mapping[str, int]:
-        """Full model name -> length of its embedding, one entry for each that `embed_layers` gives."""
+        """Return a mapping from full model name to the length of its embedding, with one entry for each that
+        `embed_layers` gives."""
         return dict.fromkeys(self.recipes(), self.dim)
 
     @property
@@ -159,17 +160,17 @@ class LoadedEmbedder(ABC):
         return ()
 
     def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        """(N, D) ``float32`` for each of `blocks`, from one pass: what the blocks give out, pooled in every way that
-        the network allows."""
+        """Return (N, D) ``float32`` for each of `blocks`, from one pass: the output of the blocks, pooled in every way
+        that the network allows."""
         return {}
 
     def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
-        """What `embed_layers` gives for the samples of a run: rows of ``samples`` (image_id, transform, repetition,
-        draw) and their pictures. Only precomputed embeddings need the rows."""
+        """Return the embeddings, as `embed_layers` does, for the samples of a run: rows of ``samples`` (image_id,
+        transform, repetition, draw) and their pictures. Only precomputed embeddings need the rows."""
         return self.embed_layers(images)
 
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
-        """Embeddings (N, D) of ``texts`` in the images' space.
+        """Return the embeddings (N, D) of ``texts`` in the images' space.
 
         Raises:
             BadConfig: it has no text tower (`embeds_text`).
@@ -182,4 +183,4 @@ class LoadedEmbedder(ABC):
         return type(self).embed_text is not LoadedEmbedder.embed_text
 
     def close(self) -> None:  # noqa: B027 - most embedders hold nothing but what Python frees
-        """Gives the memory back."""
+        """Release the memory."""

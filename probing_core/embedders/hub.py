@@ -42,7 +42,7 @@ _downloads: ContextVar[bool] = ContextVar("downloads", default=True)
 
 @contextmanager
 def no_downloads() -> Iterator[None]:
-    """While it lasts, nothing is downloaded in this thread: a model that is not on disk is unavailable."""
+    """Forbid downloads in this thread while the context lasts: a model that is not on disk is unavailable."""
     token = _downloads.set(False)
     try:
         yield
@@ -58,13 +58,14 @@ def cached_folder(repo: str) -> Path | None:
 
 
 def cached_url(url: str) -> Path | None:
-    """Where torch.hub stores the file of ``url``, if it is there; found without importing its library."""
+    """Return the path at which torch.hub stores the file of ``url``, or None if it is not there; torch.hub is not
+    imported."""
     path = _checkpoint(url)
     return path if path.is_file() else None
 
 
 def on_disk(source: str, size_mb: float = 0.0) -> Availability:
-    """Whether the weights at ``source`` can be used without the network.
+    """Return whether the weights at ``source`` can be used without the network.
 
     Args:
         source: a Hugging Face repository, or the address of a file.
@@ -78,13 +79,14 @@ def on_disk(source: str, size_mb: float = 0.0) -> Availability:
 
 
 def published_at(source: str, size_mb: float = 0.0) -> dict[str, Any]:
-    """What an `EmbedderSpec` states of weights that lie at ``source``; arguments as of `on_disk`."""
+    """Return the facts that an `EmbedderSpec` states about weights at ``source``; the arguments are those of
+    `on_disk`."""
     where = source if _is_url(source) else f"Hugging Face {source}"
     return {"weights": where, "download_mb": size_mb, "check": partial(on_disk, source, size_mb)}
 
 
 def fetch_weights(source: str, model: str) -> Path:
-    """The file of weights at ``source`` (see `on_disk`), downloaded if it is not on disk.
+    """Return the file of weights at ``source`` (see `on_disk`), downloaded if it is not on disk.
 
     Raises:
         ModelUnavailable: as of `fetch_url`, `fetch_repository` and `find_weights`.
@@ -93,7 +95,7 @@ def fetch_weights(source: str, model: str) -> Path:
 
 
 def fetch_repository(repo: str, model: str) -> Path:
-    """A folder with the configuration and weights of a Hugging Face repository; from disk if it is there.
+    """Return a folder with the configuration and weights of a Hugging Face repository; from disk if it is there.
 
     Raises:
         ModelUnavailable: it is not on disk, and the hub does not answer, or has no such repository, or keeps it
@@ -103,8 +105,8 @@ def fetch_repository(repo: str, model: str) -> Path:
 
 
 def fetch_configuration(repo: str, model: str) -> Path:
-    """A folder with the configuration of a Hugging Face repository, with or without its weights; as
-    `fetch_repository`."""
+    """Return a folder with the configuration of a Hugging Face repository, with or without its weights; raise as
+    `fetch_repository` does."""
     folder = _snapshot(repo)
     if folder and (folder / "config.json").is_file():
         return folder
@@ -112,7 +114,7 @@ def fetch_configuration(repo: str, model: str) -> Path:
 
 
 def fetch_url(url: str, model: str) -> Path:
-    """The file of ``url`` on disk, downloaded if it is not there.
+    """Return the file of ``url`` on disk, downloaded if it is not there.
 
     Raises:
         ModelUnavailable: it is not on disk and the host does not answer or has no such file.
@@ -137,7 +139,7 @@ def fetch_url(url: str, model: str) -> Path:
 
 
 def find_weights(folder: Path, model: str) -> Path:
-    """The file of weights in ``folder``.
+    """Return the file of weights in ``folder``.
 
     Raises:
         ModelUnavailable: there is none, or there are several and none has a usual name.
@@ -151,7 +153,7 @@ def find_weights(folder: Path, model: str) -> Path:
 
 
 def weight_files(folder: Path, model: str) -> list[Path]:
-    """The file of weights in ``folder``, or the several that its index lists.
+    """Return the file of weights in ``folder``, or the several that its index lists.
 
     Raises:
         ModelUnavailable: there is none, a listed one is missing, or the index points elsewhere.
@@ -168,7 +170,7 @@ def weight_files(folder: Path, model: str) -> list[Path]:
 
 
 def require_host(url: str, model: str) -> None:
-    """Raises `ModelUnavailable` at once if the user forbade the network, or after `TIMEOUT_S` without an answer.
+    """Raise `ModelUnavailable` at once if the user forbade the network, or after `TIMEOUT_S` without an answer.
 
     Every download begins with it.
     """
@@ -220,15 +222,15 @@ def _host(url: str) -> str:
 
 
 def _needed(files: Sequence[str], weights: bool = True) -> list[str]:
-    """Configuration, vocabulary and weights, once: safetensors if there are any."""
+    """Return the names of configuration, vocabulary and weights, each once: safetensors if there are any."""
     suffix = (".safetensors",) if any(f.endswith(".safetensors") for f in files) else (".bin", ".pth", ".pt")
     wanted = (".json", ".txt", ".model", *(suffix if weights else ()))
     return [f for f in files if "/" not in f and f.endswith(wanted)]
 
 
 def _files(folder: Path) -> list[Path]:
-    """Files of weights in ``folder``: the one of a usual name; else those that its index lists, there or not; else the
-    only one that there is."""
+    """Return the files of weights in ``folder``: the one with a usual name; else those that its index lists, there or
+    not; else the only one that there is."""
     if usual := [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]:
         return usual[:1]
     for name in INDEXES:
@@ -242,13 +244,13 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _complete(folder: Path) -> bool:
-    """Whether ``folder`` has all of its files of weights."""
+    """Return whether ``folder`` has all of its files of weights."""
     files = _files(folder)
     return bool(files) and all(file.is_file() for file in files)
 
 
 def _hub_reason(error: BaseException, repo: str) -> str:
-    """One sentence from the hub library's exception, or from what it wraps."""
+    """Return one sentence from the hub library's exception, or from the exception that it wraps."""
     cause: BaseException | None = error
     while cause is not None:
         kind = type(cause).__name__

@@ -53,7 +53,7 @@ class ModelName:
 
 
 def parse(name: str) -> ModelName:
-    """Parses and checks ``name``; the options' values too, as far as that goes without the model.
+    """Parse and check ``name`` and, as far as possible without the model, the values of its options.
 
     Raises:
         BadConfig: an empty name, an unknown or repeated option, or a value that cannot be.
@@ -78,13 +78,13 @@ def parse(name: str) -> ModelName:
 
 
 def with_layer(name: str, layer: int) -> str:
-    """The canonical name of one layer of a model that was asked for by ``name``."""
+    """Return the canonical name of one layer of a model that was asked for by ``name``."""
     parsed = parse(name)
     return parse(ModelName(parsed.base, {**parsed.options, "layer": str(layer)}).full).full
 
 
 def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[str] = ()) -> None:
-    """Raises `BadConfig` if ``name`` carries an option outside ``allowed``."""
+    """Raise `BadConfig` if ``name`` carries an option outside ``allowed``."""
     for option in options:
         if option not in allowed:
             raise BadConfig(
@@ -93,7 +93,7 @@ def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[st
 
 
 def local_folder(model: str) -> Path | None:
-    """The folder that ``model`` (what follows the provider) names, if it is one."""
+    """Return the folder that ``model`` (the part after the provider) names, or None if it names none."""
     path = user_path(model)
     return path if path.is_dir() and ("/" in model or model.startswith((".", "~"))) else None
 

@@ -25,7 +25,7 @@ NAMES_SHOWN = 5
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """Tensors by name from a safetensors file or a PyTorch checkpoint; training wrappers are taken off.
+    """Read tensors by name from a safetensors file or a PyTorch checkpoint, without the wrappers of trainings.
 
     Raises:
         ModelUnavailable: no such file, not weights, or a pickle that would have to execute code.
@@ -49,7 +49,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source: str, ignore: str = "") -> None:
-    """Puts ``tensors`` into ``module`` if they fit it exactly.
+    """Load ``tensors`` into ``module`` if they fit it exactly.
 
     Args:
         source: where they come from, for the message.
@@ -73,7 +73,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
 
 
 def refuse_misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str] | None = None) -> None:
-    """Raises `ModelUnavailable` with the names of the tensors, if there are any."""
+    """Raise `ModelUnavailable` with the names of the tensors, if there are any."""
     problems = [
         f"{len(names)} {what} ({', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''})"
         for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen or []))
@@ -87,7 +87,8 @@ def refuse_misfit(source: str, missing: list[str], unexpected: list[str], missha
 
 
 def refuse_torch_misfit(source: str, error: BaseException) -> None:
-    """`refuse_misfit` from the exception of a strict ``load_state_dict`` inside a library; nothing for another one."""
+    """Call `refuse_misfit` with the names in the exception of a strict ``load_state_dict`` inside a library; ignore any
+    other."""
     text = str(error)
 
     def names(heading: str) -> list[str]:
@@ -99,7 +100,8 @@ def refuse_torch_misfit(source: str, error: BaseException) -> None:
 
 
 def weights_digest(module: nn.Module) -> str:
-    """SHA-256 over names, types, shapes and bytes of every tensor of ``module``; independent of the file format."""
+    """Return the SHA-256 over names, types, shapes and bytes of every tensor of ``module``; independent of the file
+    format."""
     import torch
 
     sha = hashlib.sha256()
@@ -110,7 +112,7 @@ def weights_digest(module: nn.Module) -> str:
 
 
 def signs_digest(module: nn.Module) -> str:
-    """SHA-256 over names, shapes and signs of every tensor of ``module``: what a seed decides on any machine.
+    """Return the SHA-256 over names, shapes and signs of every tensor of ``module``: these a seed fixes on any machine.
 
     Random weights pass through functions (the inverse of erf, sine, cosine) whose last bits differ from processor to
     processor, so that their bytes name the machine as well.
@@ -154,5 +156,5 @@ def _unwrap(content: Any) -> dict[str, torch.Tensor] | None:
 
 
 def _reason(error: Exception) -> str:
-    """The first sentence of a reader's complaint; torch's own goes on with advice to execute the file."""
+    """Return the first sentence of a reader's message; torch's own goes on with advice to execute the file."""
     return one_line(error).split(". ")[0][:200]

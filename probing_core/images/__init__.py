@@ -92,7 +92,7 @@ class Picture:
 
 
 def read_image(source: bytes | str | Path, name: str | None = None) -> Image:
-    """The picture in ``source`` as (H, W, 3) ``uint8``, RGB, sRGB, upright, opaque (on white).
+    """Read the picture in ``source`` as (H, W, 3) ``uint8``, RGB, sRGB, upright, opaque (on white).
 
     Args:
         source: the encoded bytes, or the path of a file.
@@ -105,7 +105,7 @@ def read_image(source: bytes | str | Path, name: str | None = None) -> Image:
 
 
 def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
-    """As `read_image`, with the facts about the picture.
+    """Read a picture, as `read_image` does, with the facts about it.
 
     Raises:
         BadImage: it is no picture of `FORMATS`, is damaged, or is over a limit.
@@ -150,7 +150,7 @@ def as_image(array: object) -> Image:
 
 
 def check(data: bytes, name: str) -> None:
-    """Refuses what can be refused without decoding: kind, header, limits, and most files that are cut off.
+    """Refuse a picture by all that shows without decoding: kind, header, limits, and most files that are cut off.
 
     A picture that passes may still turn out to be damaged when it is read.
 
@@ -162,7 +162,7 @@ def check(data: bytes, name: str) -> None:
 
 
 def read_bytes(path: Path, name: str | None = None) -> bytes:
-    """The content of a picture's file, at most `MAX_BYTES` of it and not yet judged.
+    """Read the content of a picture's file, at most `MAX_BYTES` of it, without checking it.
 
     Raises:
         BadImage: there is no such file, it is none, it is empty or too large.
@@ -182,17 +182,17 @@ def read_bytes(path: Path, name: str | None = None) -> bytes:
 
 
 def encode_png(image: Image, level: int = 6) -> bytes:
-    """``image`` as PNG, lossless; ``level`` from 0, fast, to 9, small."""
+    """Encode ``image`` as PNG, lossless; ``level`` from 0, fast, to 9, small."""
     return _encode(image, "PNG", compress_level=level)
 
 
 def encode_jpeg(image: Image, quality: int = 90) -> bytes:
-    """``image`` as JPEG, colors at full resolution (4:4:4)."""
+    """Encode ``image`` as JPEG, colors at full resolution (4:4:4)."""
     return _encode(image, "JPEG", quality=quality, subsampling=0)
 
 
 def encode_webp(image: Image, quality: int = 90) -> bytes:
-    """``image`` as lossy WebP."""
+    """Encode ``image`` as lossy WebP."""
     return _encode(image, "WEBP", quality=quality)
 
 
@@ -203,7 +203,7 @@ def _encode(image: Image, format: str, **options: int) -> bytes:
 
 
 def _read(source: bytes | str | Path, name: str | None) -> tuple[bytes, str]:
-    """The bytes of ``source`` and a name that is safe in a message."""
+    """Read the bytes of ``source`` and return them with a name that is safe in a message."""
     if isinstance(source, bytes):
         return _limit(source, printable(name or "The picture")), printable(name or "The picture")
     source = Path(source)
@@ -217,7 +217,7 @@ def _limit(data: bytes, name: str) -> bytes:
 
 
 def size_error(size: int, name: str) -> BadImage | None:
-    """Why a file of ``size`` bytes is no picture; None where it may be one."""
+    """Return the error of a file of ``size`` bytes that cannot be a picture; None where it may be one."""
     if size > MAX_BYTES:
         return BadImage(f"{name} is over the limit of {MAX_BYTES // 1_000_000} MB; send a smaller copy.")
     if not size:
@@ -226,7 +226,8 @@ def size_error(size: int, name: str) -> BadImage | None:
 
 
 def _judge(data: bytes, name: str) -> tuple[pillow.Image, list[str]]:
-    """The picture with its header read but nothing decoded, and notes on its frames."""
+    """Return the picture with its header read but nothing decoded, and notes on its frames; raise `BadImage` if it is
+    damaged."""
     opened = open_header(data, name)
     notes = frame_notes(opened, data, name)
     if is_damaged(opened, data):

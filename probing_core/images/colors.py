@@ -25,14 +25,14 @@ TRANSPOSE = {
 
 
 def stored_bits(opened: pillow.Image) -> int:
-    """Bits of one sample in the file; only PNG and TIFF files can hold more than 8 that are read."""
+    """Return the bits of one sample in the file; only PNG and TIFF files can hold more than 8 that are read."""
     if opened.format == "PNG":
         return 16 if any("16" in str(tile[3]) for tile in getattr(opened, "tile", ())) else 8
     return max(_tiff_tag(opened, 258, (8,)))
 
 
 def to_rgb(opened: pillow.Image, name: str, bits: int, notes: list[str]) -> pillow.Image:
-    """8-bit RGB in sRGB, upright and opaque, of a decoded picture; what was changed is added to ``notes``.
+    """Convert a decoded picture to 8-bit RGB in sRGB, upright and opaque; add to ``notes`` what was changed.
 
     Raises:
         BadImage: its numbers have no known black and white.
@@ -49,7 +49,7 @@ def to_rgb(opened: pillow.Image, name: str, bits: int, notes: list[str]) -> pill
 
 
 def _opaque(opened: pillow.Image, name: str, bits: int) -> pillow.Image:
-    """The colors in one of the modes of color profiles: L, RGB or CMYK, 8 bits each."""
+    """Return the colors in one of the modes of color profiles: L, RGB or CMYK, 8 bits each."""
     mode = opened.mode
     if mode.startswith("I;16"):
         samples = np.asarray(opened).astype(np.uint16)
@@ -69,7 +69,7 @@ def _opaque(opened: pillow.Image, name: str, bits: int) -> pillow.Image:
 
 
 def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> pillow.Image:
-    """The colors in sRGB; unchanged, with a note, where the profile cannot be used."""
+    """Convert the colors to sRGB; leave them unchanged, with a note, where the profile cannot be used."""
     if not profile:
         return _rgb(colors)
     try:
@@ -88,12 +88,12 @@ def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> p
 
 
 def _rgb(colors: pillow.Image) -> pillow.Image:
-    """As RGB; without the copy that Pillow makes of a picture that is."""
+    """Convert a picture to RGB, without the copy that Pillow makes of one that is RGB already."""
     return colors if colors.mode == "RGB" else colors.convert("RGB")
 
 
 def _upright(colors: pillow.Image, opened: pillow.Image, notes: list[str]) -> pillow.Image:
-    """``colors`` turned as the camera noted (Pillow itself turns TIFF)."""
+    """Turn ``colors`` as the camera noted (Pillow itself turns TIFF)."""
     try:
         orientation = opened.getexif().get(274, 1)
     except Exception:  # damaged metadata does not concern the pixels

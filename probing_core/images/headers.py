@@ -39,7 +39,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def open_header(data: bytes, name: str) -> pillow.Image:
-    """The picture with its header read and judged, its pixels not yet decoded.
+    """Open a picture and check its header; its pixels are not yet decoded.
 
     Raises:
         BadImage: it is none of `FORMATS`, or is over a limit.
@@ -61,12 +61,12 @@ def open_header(data: bytes, name: str) -> pillow.Image:
 
 
 def format_of(opened: pillow.Image) -> str:
-    """One of `FORMATS`: Pillow calls a JPEG file that holds several pictures MPO."""
+    """Return one of `FORMATS`: Pillow calls a JPEG file that holds several pictures MPO."""
     return "JPEG" if opened.format == "MPO" else str(opened.format)
 
 
 def is_damaged(opened: pillow.Image, data: bytes) -> bool:
-    """Whether a file is cut off, or a PNG changed, as far as that shows without decoding."""
+    """Return whether a file is cut off, or a PNG changed, as far as that shows without decoding."""
     if format_of(opened) == "JPEG":
         # An end follows the start of the last scan, or that of a film or of whatever else stands behind the picture.
         return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda") and END_OF_IMAGE not in _segments(data)
@@ -74,7 +74,7 @@ def is_damaged(opened: pillow.Image, data: bytes) -> bool:
 
 
 def _checksums_hold(png: bytes) -> bool:
-    """Whether every chunk up to the last has its CRC. Pillow does not check those of the pixels."""
+    """Return whether every chunk up to the last has its CRC. Pillow does not check those of the pixels."""
     for chunk in _chunks(png):
         if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
             return False
@@ -84,7 +84,8 @@ def _checksums_hold(png: bytes) -> bool:
 
 
 def _parts(data: bytes) -> Iterator[object]:
-    """What Pillow reads one by one before it decodes: chunks of a PNG, blocks of a GIF, segments of a JPEG."""
+    """Return the parts that Pillow reads one by one before it decodes: chunks of a PNG, blocks of a GIF, segments of a
+    JPEG."""
     if data.startswith(b"\x89PNG"):
         return _chunks(data)
     if data.startswith(b"GIF8"):
@@ -93,7 +94,7 @@ def _parts(data: bytes) -> Iterator[object]:
 
 
 def _chunks(png: bytes) -> Iterator[memoryview]:
-    """Each chunk: length, kind, content, CRC (W3C PNG, section 5.3); the last may be cut off."""
+    """Yield each chunk: length, kind, content, CRC (W3C PNG, section 5.3); the last may be cut off."""
     rest = memoryview(png)[8:]
     while rest:
         yield rest[: (size := 12 + int.from_bytes(rest[:4]))]
@@ -101,7 +102,7 @@ def _chunks(png: bytes) -> Iterator[memoryview]:
 
 
 def _blocks(gif: bytes) -> Iterator[int]:
-    """Where each extension and each frame begins (GIF89a, sections 20 to 26)."""
+    """Yield the position of each extension and each frame (GIF89a, sections 20 to 26)."""
     place = 13 + _palette(gif, 10)
     while gif[place : place + 1] in (b"!", b","):
         yield place
@@ -112,13 +113,13 @@ def _blocks(gif: bytes) -> Iterator[int]:
 
 
 def _palette(gif: bytes, flags: int) -> int:
-    """Bytes of the palette that the byte at ``flags`` announces."""
+    """Return the size in bytes of the palette that the byte at ``flags`` announces."""
     packed = int.from_bytes(gif[flags : flags + 1])
     return 3 * 2 ** (packed % 8 + 1) if packed & 0x80 else 0
 
 
 def _segments(jpeg: bytes) -> Iterator[int]:
-    """The markers, up to the end of the first picture."""
+    """Yield the markers, up to the end of the first picture."""
     place = 2
     while found := MARKER.search(jpeg, place):
         marker, place = found[1][0], found.end()
@@ -133,7 +134,7 @@ SEVERAL = {"TIFF": "pages", "MPO": "pictures"}
 
 
 def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:
-    """Notes on a file of several pictures, of which the first is read.
+    """Return notes on a file of several pictures, of which the first is read.
 
     Raises:
         BadImage: there are more than `MAX_FRAMES`.
@@ -154,7 +155,7 @@ def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:
 
 
 def _has_page(tiff: bytes, page: int) -> bool:
-    """Whether there is a page of this number, from 0. Pillow would read them all to count them."""
+    """Return whether there is a page of this number, from 0. Pillow would read them all to count them."""
     try:
         pillow.open(io.BytesIO(tiff), formats=("TIFF",)).seek(page)
     except Exception:  # EOFError, or whatever a damaged page raises
@@ -189,7 +190,7 @@ OTHER_SIGNATURES = (
 
 
 def _what_arrived(data: bytes) -> str:
-    """The rest of the sentence about bytes that no decoder takes: what they are, and what to do."""
+    """Return the rest of the error message about bytes that no decoder takes: what they are, and what to do."""
     for offset, signature, kind in READ_SIGNATURES:
         if data.startswith(signature, offset):
             return (
@@ -215,6 +216,6 @@ def _is_text(start: bytes) -> bool:
 
 
 def printable(name: str) -> str:
-    """A file's name as data: no control characters, no line breaks, no endless names."""
+    """Return a file's name as data: without control characters and line breaks, and cut short if it is long."""
     clean = "".join(letter if letter.isprintable() else "?" for letter in name)
     return clean if len(clean) <= 120 else f"{clean[:80]}...{clean[-30:]}"

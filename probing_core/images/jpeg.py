@@ -21,7 +21,7 @@ LUMINANCE_TABLE = np.array([
 
 
 def quality_of_table(table: list[int]) -> int:
-    """The libjpeg quality, 1 to 100, whose luminance table is closest to ``table`` (64 numbers, row by row).
+    """Return the libjpeg quality, 1 to 100, whose luminance table is closest to ``table`` (64 numbers, row by row).
 
     libjpeg's rule (jcparam.c): the standard table times ``5000 / q`` percent below 50, ``200 - 2 q`` from there.
     Exact for libjpeg's own files, an estimate for those of other encoders.
@@ -33,6 +33,6 @@ def quality_of_table(table: list[int]) -> int:
 
 
 def jpeg_quality(opened: pillow.Image) -> int | None:
-    """Its estimated quality, 1 to 100; None unless ``opened`` is a JPEG."""
+    """Estimate the quality of a JPEG picture, 1 to 100; None unless ``opened`` is a JPEG."""
     tables = getattr(opened, "quantization", None) or {}
     return quality_of_table(tables[0]) if 0 in tables else None

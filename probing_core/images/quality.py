@@ -42,7 +42,7 @@ UNEVEN, SPECKS = 8, 0.05
 
 
 def flaws(image: np.ndarray) -> list[str]:
-    """One phrase for each flaw of a picture, (H, W, 3) ``uint8``, that its viewer should know of."""
+    """Return one phrase for each flaw of a picture, (H, W, 3) ``uint8``, that its viewer should know of."""
     small = _small(image)
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     found = []
@@ -71,7 +71,8 @@ def _small(image: np.ndarray) -> np.ndarray:
 
 
 def blur(gray: np.ndarray) -> float:
-    """Perceptual blur of (H, W) ``uint8``: 0 sharp, 1 blurred; 0 where a picture is too small to judge, or flat."""
+    """Measure the perceptual blur of (H, W) ``uint8``: 0 sharp, 1 blurred; 0 where a picture is too small to judge, or
+    flat."""
     from skimage.measure import blur_effect
 
     if min(gray.shape) < 16:
@@ -82,7 +83,7 @@ def blur(gray: np.ndarray) -> float:
 
 
 def noise(gray: np.ndarray) -> float:
-    """Standard deviation of the noise in (H, W) ``uint8``, in gray values.
+    """Estimate the standard deviation of the noise in (H, W) ``uint8``, in gray values.
 
     The median size of the finest diagonal Haar coefficients over that of a standard normal variable (Donoho &
     Johnstone 1994): edges are few, and hardly any run diagonally at this scale.
@@ -93,24 +94,26 @@ def noise(gray: np.ndarray) -> float:
 
 
 def contrast(gray: np.ndarray) -> float:
-    """Gray values between the 1st and the 99th percentile of (H, W) ``uint8``."""
+    """Return the gray values between the 1st and the 99th percentile of (H, W) ``uint8``."""
     low, high = np.percentile(gray, [1, 99])
     return float(high - low)
 
 
 def chroma(image: np.ndarray) -> float:
-    """99th percentile of the largest difference between two channels of (H, W, 3) ``uint8``."""
+    """Return the 99th percentile of the largest difference between two channels of (H, W, 3) ``uint8``."""
     return float(np.percentile(image.max(axis=2).astype(np.int16) - image.min(axis=2), 99))
 
 
 def border(image: np.ndarray) -> float:
-    """Share of the height, or of the width, of (H, W, 3) ``uint8`` that two opposite edges of one color take."""
+    """Return the share of the height, or of the width, of (H, W, 3) ``uint8`` that two opposite edges of one color
+    take."""
     return max(_bars(image), _bars(image.swapaxes(0, 1)))
 
 
 def _bars(image: np.ndarray) -> float:
-    """Share of the rows that two bars take, at the top and at the bottom, in one color, with what they frame ending
-    sharply: half of the row that comes next has other colors. The even ground around an object ends otherwise."""
+    """Return the share of the rows that two bars take, at the top and at the bottom, in one color, with a sharp end
+    to what they frame: half of the row that comes next has other colors. The even ground around an object ends
+    otherwise."""
     other = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > UNEVEN).mean(axis=1)
     inside = np.flatnonzero(other > SPECKS)
     if not len(inside) or inside[0] == 0 or inside[-1] == len(image) - 1:

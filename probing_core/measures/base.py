@@ -36,7 +36,7 @@ class Predictions:
 
 
 def no_chance(classes: int) -> float:
-    """NaN: guessing has no known value."""
+    """Return NaN: guessing has no known value."""
     return float("nan")
 
 

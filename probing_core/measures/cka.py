@@ -12,7 +12,7 @@ from probing_core.measures.intervals import FEWEST_FOR_T, Interval, t_quantile
 
 
 def cka(X: np.ndarray, Y: np.ndarray) -> float:
-    """Debiased linear CKA of two embeddings of the same samples; 0 in the mean for unrelated ones.
+    """Return the debiased linear CKA of two embeddings of the same samples; 0 in the mean for unrelated ones.
 
     Kornblith et al. (2019) with the unbiased HSIC of Song et al. (2012), in features: nothing of size N x N is made.
 
@@ -52,7 +52,8 @@ class Space:
 
 
 def space_of(X: np.ndarray, clusters: np.ndarray) -> Space:
-    """
+    """Return the centered kernel of embeddings, and its parts without each cluster, for `cka_of`.
+
     Args:
         X: (N, D) embeddings; N x N matrices are made of them.
         clusters: (N,) base photographs.
@@ -67,7 +68,7 @@ def space_of(X: np.ndarray, clusters: np.ndarray) -> Space:
 
 
 def cka_of(a: Space, b: Space) -> Interval:
-    """`cka` and its 95 % interval over base photographs, by leaving out one after another (Tukey's jackknife).
+    """Return `cka` and its 95 % interval over base photographs, by leaving out one after another (Tukey's jackknife).
 
     Drawing photographs with replacement would not do: a picture that is there twice is a pair of equal ones in both
     spaces, which makes them more similar. The jackknife runs on Fisher's z = artanh(CKA), whose spread depends less on
@@ -89,7 +90,7 @@ def cka_of(a: Space, b: Space) -> Interval:
 
 
 def _hsic_without(K: np.ndarray, L: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """(C,) the unbiased HSIC of kernels with an empty diagonal, without each cluster in turn.
+    """Return the unbiased HSIC (C,) of kernels with an empty diagonal, without each cluster in turn.
 
     Args:
         starts: (C,) where clusters, which are blocks of rows, begin.
@@ -100,7 +101,8 @@ def _hsic_without(K: np.ndarray, L: np.ndarray, starts: np.ndarray) -> np.ndarra
     own = np.arange(n), cluster
 
     def rest(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n, C) row sums without each cluster's columns, and (C,) the whole sum without its rows as well."""
+        """Return the row sums (n, C) without each cluster's columns, and the whole sum (C,) without its rows as
+        well."""
         rows = A.sum(1)[:, None] - np.add.reduceat(A, starts, axis=1)
         return rows, rows.sum(0) - np.bincount(cluster, rows[own])
 

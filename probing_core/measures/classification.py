@@ -14,7 +14,8 @@ ECE_BINS = 15
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Mean over classes of the share of a class's samples that are classified correctly (Brodersen et al. 2010).
+    """Return the mean over classes of the share of a class's samples that are classified correctly (Brodersen et al.
+    2010).
 
     With one class it is that class's recall. Classes that a draw of clusters lacks are left out of its mean.
 
@@ -29,14 +30,14 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.nda
 
 
 def macro_f1(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Mean over the classes of ``truth`` of 2 TP / (2 TP + FP + FN)."""
+    """Return the mean over the classes of ``truth`` of 2 TP / (2 TP + FP + FN)."""
     return _from_counts(
         truth, predicted, clusters, lambda hits, actual, claimed: mean_ratio(2 * hits, actual + claimed)
     )
 
 
 def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Mean over the classes of ``truth`` of true-positive rate less false-positive rate (Powers 2011).
+    """Return the mean over the classes of ``truth`` of true-positive rate less false-positive rate (Powers 2011).
 
     0 for guessing, whatever the guess; 1 for a perfect classifier.
     """
@@ -49,7 +50,7 @@ def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray)
 
 
 def calibration_error(confidence: np.ndarray, correct: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Expected calibration error over `ECE_BINS` bins of equal mass (Nixon et al. 2019).
+    """Return the expected calibration error over `ECE_BINS` bins of equal mass (Nixon et al. 2019).
 
     Args:
         confidence: (N,) probability of the predicted class.
@@ -72,7 +73,8 @@ def _from_counts(
     clusters: np.ndarray,
     score: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
 ) -> ClusterSums:
-    """A score of, for each class of ``truth``, how often it was predicted correctly, was there, and was predicted."""
+    """Return a score computed from how often each class of ``truth`` was predicted correctly, was there, and was
+    predicted."""
     classes, row = numbered(truth)
     k = len(classes)
     position = np.searchsorted(classes, np.clip(predicted, classes[0], classes[-1]))
@@ -86,7 +88,8 @@ def _from_counts(
 def _hits_and_counts(
     truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, row: np.ndarray, classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(C, K) each: how often a class, at ``row`` (N,) of K, was predicted correctly, and how often it was there."""
+    """Return (C, K) each: how often a class, at ``row`` (N,) of K, was predicted correctly, and how often it was
+    there."""
     return sums_by(clusters, row, classes, truth == predicted), sums_by(clusters, row, classes, np.ones(len(truth)))
 
 

@@ -35,7 +35,7 @@ class ClusterSums:
 
 
 def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct ``values`` in order, and where each of ``values`` (N,) stands among them.
+    """Return the distinct ``values`` in order, and the position of each of ``values`` (N,) among them.
 
     As `numpy.unique` gives it, which sorts them all; this sorts the distinct ones.
     """
@@ -44,7 +44,7 @@ def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Plain mean of ``values`` (N,): a rate for booleans, the NLL for -log p(truth)."""
+    """Return the plain mean of ``values`` (N,): a rate for booleans, the NLL for -log p(truth)."""
     ids, row = numbered(clusters)
     weights = (np.asarray(values, np.float64), np.ones(len(values)))
     sums = np.stack([np.bincount(row, weights=each, minlength=len(ids)) for each in weights], axis=1)
@@ -52,7 +52,7 @@ def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
 
 
 def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
-    """Score of the first less that of the second, over the same clusters: draws stay paired."""
+    """Return the score of the first less that of the second, over the same clusters: draws stay paired."""
     at = first.sums.shape[1]
     return ClusterSums(
         np.hstack([first.sums, second.sums]),
@@ -61,7 +61,7 @@ def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
 
 
 def average(parts: Sequence[ClusterSums]) -> ClusterSums:
-    """Mean of several scores over the same clusters: draws stay paired."""
+    """Return the mean of several scores over the same clusters: draws stay paired."""
     ends = np.cumsum([part.sums.shape[1] for part in parts])[:-1]
 
     def score(totals: np.ndarray) -> np.ndarray:
@@ -72,14 +72,14 @@ def average(parts: Sequence[ClusterSums]) -> ClusterSums:
 
 
 def sums_by(clusters: np.ndarray, column: np.ndarray, columns: int, values: np.ndarray) -> np.ndarray:
-    """(C, columns): values summed by cluster and column."""
+    """Sum values by cluster and column: (C, columns)."""
     ids, row = numbered(clusters)
     flat = np.bincount(row * columns + column, weights=np.asarray(values, np.float64), minlength=len(ids) * columns)
     return flat.reshape(len(ids), columns)
 
 
 def mean_ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of part / whole, leaving out where ``whole`` is 0."""
+    """Return the mean over the last axis of part / whole, leaving out where ``whole`` is 0."""
     there = whole > 0
     ratio = np.where(there, part / np.where(there, whole, 1), 0)
     return ratio.sum(-1) / np.maximum(there.sum(-1), 1)

@@ -34,7 +34,7 @@ class Threshold:
 
 
 def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, seed: int = 0) -> Threshold:
-    """The level at which d' = z(hit rate) - z(false-alarm rate) is 1.
+    """Return the level at which d' = z(hit rate) - z(false-alarm rate) is 1.
 
     The hit rate is fitted by F + (1 - F - lapse) Phi((level - a) / b), with F the false-alarm rate, by maximum
     likelihood on a grid: a over the levels and half their range beyond, b from a fiftieth of to twice the range,
@@ -74,7 +74,7 @@ def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray
 
 
 def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) -> np.ndarray:
-    """Thresholds (B,) of hit counts (B, S) and alarm counts (B,), each of ``images``."""
+    """Return the thresholds (B,) of hit counts (B, S) and alarm counts (B,), each of ``images``."""
     from scipy.special import ndtr, ndtri
 
     span = levels[-1] - levels[0]

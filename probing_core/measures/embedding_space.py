@@ -15,7 +15,7 @@ RIDGES = 10.0 ** np.arange(-4.0, 5.0)
 
 
 def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
-    """(N,) how far each embedding moves: 1 - cos(z, z'), over the mean of 1 - cos between different images.
+    """Return how far each embedding moves (N,): 1 - cos(z, z'), over the mean of 1 - cos between different images.
 
     1 means: as far as another picture. Always normalized, since spaces differ in how much their cosines vary.
 
@@ -52,7 +52,7 @@ class HeldOut:
 
 
 def held_out(clean: np.ndarray, transformed: np.ndarray, train: np.ndarray, basis: RidgeBasis | None = None) -> HeldOut:
-    """How linearly a transformation acts (after Bhardwaj et al. 2023, arXiv 2302.11349), image by image.
+    """Measure how linearly a transformation acts (after Bhardwaj et al. 2023, arXiv 2302.11349), image by image.
 
     The ridge penalty minimizes generalized cross-validation (Golub, Heath & Wahba 1979) on the training images.
 
@@ -85,7 +85,8 @@ def held_out(clean: np.ndarray, transformed: np.ndarray, train: np.ndarray, basi
 
 
 def principal_axes(X: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (D,) and the leading axes (D, d) of training embeddings ``X`` (N, D), for accuracy against dimension.
+    """Return the mean (D,) and the leading axes (D, d) of training embeddings ``X`` (N, D), for accuracy against
+    dimension.
 
     Axes are signed so that their largest entry is positive.
     """
@@ -114,7 +115,7 @@ def ridge_basis(X: np.ndarray) -> RidgeBasis:
 
 
 def _ridge(basis: RidgeBasis, Y: np.ndarray, Xt: np.ndarray) -> np.ndarray:
-    """Predictions for ``Xt`` by ridge regression with an intercept."""
+    """Predict targets for ``Xt`` by ridge regression with an intercept."""
     s = basis.s
     UY = basis.U.T @ (Y - Y.mean(0))
     rest = ((Y - Y.mean(0)) ** 2).sum() - (UY**2).sum()

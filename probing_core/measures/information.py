@@ -15,7 +15,7 @@ FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5,
 
 
 def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
-    """Labels (N,) of a control task: each type has one random class (Hewitt & Liang 2019).
+    """Return the labels (N,) of a control task: each type has one random class (Hewitt & Liang 2019).
 
     A probe can only memorize them. Selectivity is the task's accuracy less the control's.
 
@@ -34,7 +34,7 @@ def codelength(
     classes: int,
     seed: int = 0,
 ) -> float:
-    """Bits that the labels cost when each block is coded by a probe of all blocks before it.
+    """Return the bits that the labels cost when each block is coded by a probe of all blocks before it.
 
     The online code of Voita & Titov (2020): L = t1 log2 K - sum log2 p(block | blocks before). Blocks are made of
     whole images, in an order drawn from ``seed``: in that of a corpus, which may be by label, a block would be unlike
@@ -61,7 +61,7 @@ def codelength(
 
 
 def compression(bits: float, samples: int, classes: int) -> float:
-    """How many times shorter than coding every label with log2 K bits."""
+    """Return how many times shorter the code is than coding every label with log2 K bits."""
     return samples * float(np.log2(classes)) / bits
 
 

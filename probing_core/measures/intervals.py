@@ -47,7 +47,7 @@ class Interval:
 
 
 def interval(sums: ClusterSums, *, low: float | None = None, high: float | None = None) -> Interval:
-    """The interval that the number of clusters allows.
+    """Return the interval that the number of clusters allows.
 
     From 20 clusters up the percentile bootstrap over clusters (Efron & Tibshirani 1993, B = 2000); from 6 a t
     interval over the clusters' own scores, around the score of all; below none. Both claim too much certainty next to
@@ -85,7 +85,7 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
 
 
 def _effective_size(share: float, spread: float, clusters: int) -> float:
-    """How many independent observations would leave a ``share`` as uncertain as its standard error ``spread``.
+    """Return how many independent observations would leave a ``share`` as uncertain as its standard error ``spread``.
 
     Photographs that all agree show no spread; then each counts as one.
     """
@@ -93,7 +93,8 @@ def _effective_size(share: float, spread: float, clusters: int) -> float:
 
 
 def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
-    """The score interval of a share of ``size`` observations (Wilson 1927; clustered: Kish 1965's effective size)."""
+    """Return the score interval of a share of ``size`` observations (Wilson 1927; clustered: Kish 1965's effective
+    size)."""
     center = (share + z**2 / (2 * size)) / (1 + z**2 / size)
     half = z / (1 + z**2 / size) * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
     return center - half, center + half
@@ -101,7 +102,7 @@ def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
 
 @lru_cache(maxsize=64)
 def t_quantile(freedom: float) -> float:
-    """The 97.5 % quantile of Student's t with so many degrees of freedom."""
+    """Return the 97.5 % quantile of Student's t with so many degrees of freedom."""
     # Not scipy.stats: to import it takes half a second, and fails while another thread imports PyTorch.
     from scipy.special import stdtrit
 
@@ -109,18 +110,18 @@ def t_quantile(freedom: float) -> float:
 
 
 def without_interval(sums: ClusterSums) -> Interval:
-    """The estimate alone."""
+    """Return the estimate alone, without an interval."""
     return Interval(sums.value, float("nan"), float("nan"), "none", len(sums.sums))
 
 
 def bootstrap(sums: ClusterSums) -> np.ndarray:
-    """Scores (B,) of clusters drawn with replacement; the same draws for every model."""
+    """Return the scores (B,) of clusters drawn with replacement; the draws are the same for every model."""
     return sums.score(_draws(len(sums.sums)) @ sums.sums)
 
 
 @lru_cache(maxsize=2)
 def _draws(clusters: int) -> np.ndarray:
-    """How often each cluster is drawn (B, C); cached, since every score of a run needs the same."""
+    """Return how often each cluster is drawn (B, C); cached, since every score of a run needs the same."""
     rng = np.random.default_rng(0)
     drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=RESAMPLES).astype(np.float64)
     drawn.flags.writeable = False

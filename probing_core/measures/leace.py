@@ -25,13 +25,13 @@ class Eraser:
     right: np.ndarray
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
-        """Embeddings (N, D) without the property, in the dtype of ``X``."""
+        """Return the embeddings (N, D) without the property, in the dtype of ``X``."""
         removed = ((np.asarray(X, np.float64) - self.mean) @ self.left) @ self.right.T
         return (np.asarray(X, np.float64) - removed).astype(X.dtype)
 
 
 def fit_eraser(X: np.ndarray, y: np.ndarray) -> Eraser:
-    """The eraser of the classes ``y`` (N,) from embeddings ``X`` (N, D)."""
+    """Fit the eraser of the classes ``y`` (N,) from embeddings ``X`` (N, D)."""
     X = np.asarray(X, np.float64)
     mean = X.mean(0)
     centered = X - mean

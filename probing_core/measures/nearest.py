@@ -13,13 +13,14 @@ BLOCK_NUMBERS = 2**23
 
 
 def unit(X: np.ndarray, dtype: DTypeLike = np.float64) -> np.ndarray:
-    """Rows of ``X`` (..., D) at length 1; rows of zeros stay zero."""
+    """Scale the rows of ``X`` (..., D) to length 1; rows of zeros stay zero."""
     X = np.asarray(X, dtype)
     return X / np.maximum(np.linalg.norm(X, axis=-1, keepdims=True), 1e-12)
 
 
 def nearest(known: np.ndarray, queries: np.ndarray, k: int, own: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` rows of ``known`` that are most similar to each query, most similar first; equal ones by their index.
+    """Return the ``k`` rows of ``known`` that are most similar to each query, most similar first; equal ones by their
+    index.
 
     Args:
         known, queries: (N, D) and (Q, D), rows of length 1 (`unit`).
@@ -48,7 +49,7 @@ def nearest(known: np.ndarray, queries: np.ndarray, k: int, own: bool = False) -
 
 
 def between(points: np.ndarray, cosines: np.ndarray) -> np.ndarray:
-    """Where a row lies on a map: the mean of its neighbors' points, the nearer the heavier.
+    """Return the place of a row on a map: the mean of its neighbors' points, the nearer the heavier.
 
     Args:
         points: (..., k, 2) of the neighbors.

@@ -9,7 +9,8 @@ LARGEST, SMALLEST = 1e15, 1e-6
 
 
 def decimal(value: float, digits: int = 3) -> str:
-    """``value`` rounded to ``digits`` significant digits, without zeros at the end; all digits before the point stay.
+    """Format ``value`` rounded to ``digits`` significant digits, without trailing zeros; all digits before the point
+    stay.
 
     Thousands are separated by commas. What is no number is ``""``.
     """
@@ -24,5 +25,5 @@ def decimal(value: float, digits: int = 3) -> str:
 
 
 def in_percent(share: float, places: int = 0) -> str:
-    """``17 %`` of 0.17; rounded to ``places`` after the point."""
+    """Format a fraction as a percentage, ``17 %`` for 0.17, rounded to ``places`` after the point."""
     return f"{100 * share:.{places}f} %"

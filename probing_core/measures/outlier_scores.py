@@ -30,14 +30,15 @@ class Mahalanobis:
     means: np.ndarray
 
     def score(self, X: np.ndarray) -> np.ndarray:
-        """(N,) squared distances over r, so that about 1 is usual; larger is farther from what is known."""
+        """Return the squared distances (N,) over r, so that about 1 is usual; larger is farther from the known
+        samples."""
         z = (np.asarray(X, np.float64) - self.center) @ self.whitening
         squares = (z**2).sum(1)[:, None] - 2 * z @ self.means.T + (self.means**2).sum(1)
         return np.maximum(squares.min(1), 0) / self.whitening.shape[1]
 
 
 def fit_mahalanobis(X: np.ndarray, labels: np.ndarray | None = None, axes: int = AXES) -> Mahalanobis:
-    """Means and a Ledoit-Wolf covariance (2004) of ``X`` (N, D), on its first principal axes.
+    """Fit the means and a Ledoit-Wolf covariance (2004) of ``X`` (N, D) on its first principal axes.
 
     Args:
         labels: (N,) classes that have a mean of their own; one mean if not given.
@@ -62,7 +63,8 @@ def fit_mahalanobis(X: np.ndarray, labels: np.ndarray | None = None, axes: int =
 
 
 def quantile(scores: np.ndarray, clusters: np.ndarray, share: float) -> float:
-    """The smallest of ``scores`` (N,) that at least a ``share`` does not exceed, each of ``clusters`` weighing 1."""
+    """Return the smallest of ``scores`` (N,) that at least a ``share`` does not exceed, each of ``clusters`` weighing
+    1."""
     _, row, count = np.unique(clusters, return_inverse=True, return_counts=True)
     order = np.argsort(scores)
     weight = np.cumsum((1 / count[row])[order]) / len(count)
@@ -70,13 +72,14 @@ def quantile(scores: np.ndarray, clusters: np.ndarray, share: float) -> float:
 
 
 def neighbor_distance(known: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """(N,) distance of embeddings, at length 1, to the `NEIGHBORS`-th nearest known one (Sun et al. 2022)."""
+    """Return the distances (N,) of embeddings, at length 1, to the `NEIGHBORS`-th nearest known one (Sun et al.
+    2022)."""
     _, cosine = nearest(unit(known), unit(X), NEIGHBORS)
     return np.sqrt(2 - 2 * cosine[:, -1])
 
 
 def auroc(known: np.ndarray, outliers: np.ndarray) -> float:
-    """The chance that an outlier scores above a known sample, ties counting half (Mann & Whitney 1947)."""
+    """Return the probability that an outlier scores above a known sample, ties counting half (Mann & Whitney 1947)."""
     from scipy.stats import rankdata
 
     ranks = rankdata(np.concatenate([known, outliers]))
@@ -85,7 +88,7 @@ def auroc(known: np.ndarray, outliers: np.ndarray) -> float:
 
 
 def fpr95(known: np.ndarray, outliers: np.ndarray) -> float:
-    """Share of outliers that pass where 95 % of the known samples do (Liang et al. 2018)."""
+    """Return the share of outliers that pass where 95 % of the known samples do (Liang et al. 2018)."""
     return float((outliers <= np.quantile(known, 0.95, method="higher")).mean())
 
 

@@ -19,7 +19,7 @@ class PairHits:
 
 
 def pair_hits(scores: np.ndarray, first: np.ndarray, last: np.ndarray) -> PairHits:
-    """Which of two transformations are among the two highest ``scores``.
+    """Return which of two transformations are among the two highest ``scores``.
 
     Args:
         scores: (N, K) of single transformations, identity left out; one sigmoid a class, so that two can be high.

@@ -17,7 +17,7 @@ CHUNK = 1024
 
 
 def sign_flip(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int = FLIPS) -> float:
-    """The two-sided p-value of the difference between two models' scores.
+    """Return the two-sided p-value of the difference between two models' scores.
 
     If the models were equal, their answers could be exchanged in every photograph. Each flip exchanges them in a
     random half of the clusters and takes the difference again; for a mean over clusters that flips the signs of
@@ -33,7 +33,8 @@ def sign_flip(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int
 
 
 def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
-    """`sign_flip` of one model against each of ``others`` (M,), by the same flips, which take longest to draw.
+    """Return the p-values, as `sign_flip`, of one model against each of ``others`` (M,), by the same flips, which take
+    longest to draw.
 
     Raises:
         BadArray: the clusters differ in number.
@@ -65,7 +66,7 @@ def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0,
 
 
 def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np.ndarray:
-    """Adjusted p-values (M,) that bound the chance of any false claim on the list (Holm 1979).
+    """Return adjusted p-values (M,) that bound the probability of any false claim on the list (Holm 1979).
 
     NaN, a comparison that could not be made, stays NaN and does not count.
 
@@ -81,13 +82,14 @@ def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np
 
 
 def _narrow(gap: np.ndarray) -> np.ndarray:
-    """``gap`` in ``float32``, whose products take half the time, where it holds counts: their sums are exact."""
+    """Convert ``gap`` to ``float32``, whose products take half the time, where it holds counts: their sums are
+    exact."""
     whole = (gap == np.rint(gap)).all() and (np.abs(gap).sum(0) < 2**24).all()
     return gap.astype(np.float32) if whole else gap
 
 
 def _assignments(clusters: int) -> Iterator[np.ndarray]:
-    """All 2^C subsets, as rows of 0 and 1."""
+    """Yield all 2^C subsets, as rows of 0 and 1."""
     for start in range(0, 2**clusters, CHUNK):
         numbers = np.arange(start, min(start + CHUNK, 2**clusters))
         yield (numbers[:, None] >> np.arange(clusters) & 1).astype(np.uint8)

@@ -11,7 +11,7 @@ COOLEST, HOTTEST = 0.05, 20.0
 
 
 def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature that minimizes the mean negative log-likelihood, between 0.05 and 20.
+    """Return the temperature that minimizes the mean negative log-likelihood, between 0.05 and 20.
 
     Logits divided by T and log-probabilities divided by T give the same softmax, so probabilities suffice.
 
@@ -39,5 +39,5 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
 
 
 def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """``probabilities`` (N, K) with their logits divided by ``temperature``."""
+    """Return ``probabilities`` (N, K) with their logits divided by ``temperature``."""
     return softmax(np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_PROBABILITY)) / temperature)

@@ -27,7 +27,7 @@ def pretrain(
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> Path:
-    """Train one encoder, or go on where an earlier call was stopped; return the file of its weights.
+    """Train one encoder, or continue where an earlier call was stopped; return the file of its weights.
 
     Args:
         recipe: one of the recipes, ``supervised`` or ``clip-plain``.

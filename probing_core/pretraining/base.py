@@ -33,7 +33,7 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, pictures: Tensor, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """``"loss"``, and the terms it is made of, for the log.
+        """Return ``"loss"``, and the terms of which it is the sum, for the log.
 
         Args:
             pictures: (N, 3, S, S) ``uint8``.
@@ -42,12 +42,12 @@ class Objective(nn.Module, ABC):
         """
 
     def after_step(self) -> None:
-        """Called after each step of the optimizer, for what must stay within bounds."""
+        """Restrict weights that must stay within bounds; called after each step of the optimizer."""
 
     def extra_weights(self) -> dict[str, Tensor]:
-        """Weights beside the encoder's that ship, by name."""
+        """Return the weights beside the encoder's that ship, by name."""
         return {}
 
     def extra_facts(self) -> dict[str, Any]:
-        """What the shipped file must state for those weights to be used, in JSON types."""
+        """Return the facts that the shipped file must state for those weights to be used, in JSON types."""
         return {}

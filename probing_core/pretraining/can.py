@@ -86,12 +86,13 @@ class NoiseHead(nn.Module):
         self.predict = nn.Linear(LEVEL_WIDTH, 3 * (PATCH // CELL) ** 2)
 
     def forward(self, latents: Tensor, level: Tensor) -> Tensor:
-        """(N, K, 48) ``float32`` for tokens (N, K, 192) and levels (N, 128)."""
+        """Return (N, K, 48) ``float32`` for tokens (N, K, 192) and levels (N, 128)."""
         return self.predict(nn.functional.gelu(self.embed(latents) + level[:, None])).float()
 
 
 def highest_band(noise: Tensor) -> Tensor:
-    """The highest frequency of each `CELL` of ``noise`` (N, 3, 128, 128): (N, 64, 48), in the order of the tokens.
+    """Return the highest frequency of each `CELL` of ``noise`` (N, 3, 128, 128): (N, 64, 48), in the order of the
+    tokens.
 
     It is the product with one function of the orthonormal two-dimensional cosine transform (DCT-II): one value a cell
     and channel, of the same variance as the noise.
@@ -105,7 +106,8 @@ def highest_band(noise: Tensor) -> Tensor:
 
 
 def sinusoid(fraction: Tensor) -> Tensor:
-    """The transformer's code (N, 128) of a level in [0, 1], spread over a thousand positions as in diffusion models."""
+    """Return the transformer's code (N, 128) of a level in [0, 1], spread over a thousand positions as in diffusion
+    models."""
     frequencies = torch.exp(
         -math.log(10_000) * torch.arange(LEVEL_WIDTH // 2, device=fraction.device) / (LEVEL_WIDTH // 2)
     )

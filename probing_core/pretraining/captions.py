@@ -15,7 +15,7 @@ PLAIN = "a picture of"
 
 
 def captions(rows: pd.DataFrame, *, name_style: bool) -> list[str]:
-    """One caption a row, from ``label`` and ``style``: "a pencil sketch of a horse"."""
+    """Return one caption a row, from ``label`` and ``style``: "a pencil sketch of a horse"."""
     styles = rows["style"] if "style" in rows else ["photo"] * len(rows)
     return [
         f"{STYLES.get(style, PLAIN) if name_style else PLAIN} {noun(label)}"
@@ -24,6 +24,6 @@ def captions(rows: pd.DataFrame, *, name_style: bool) -> list[str]:
 
 
 def noun(label: str) -> str:
-    """``an elephant`` for ``elephant``, ``a car side`` for ``car_side``."""
+    """Return a label with its article: ``an elephant`` for ``elephant``, ``a car side`` for ``car_side``."""
     words = label.replace("_", " ").replace("-", " ").lower()
     return f"{'an' if words[:1] in 'aeiou' else 'a'} {words}"

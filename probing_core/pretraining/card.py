@@ -44,7 +44,7 @@ def model_card(
     size: int,
     license_line: str,
 ) -> str:
-    """The card as Markdown.
+    """Return the card as Markdown.
 
     Args:
         facts, log: of the training.
@@ -130,7 +130,7 @@ def _verdict(passed: bool) -> str:
 
 
 def _noise(log: list[dict[str, float]]) -> str:
-    """What became of the noise term, where the objective has one."""
+    """Return a sentence on whether the noise term was learned, where the objective has one; else an empty string."""
     if "noise" not in log[-1]:
         return ""
     last = float(np.mean([line["noise"] for line in log[-POINTS:]]))
@@ -139,7 +139,7 @@ def _noise(log: list[dict[str, float]]) -> str:
 
 
 def sparkline(values: np.ndarray) -> str:
-    """Means of up to forty stretches of ``values`` as bars, the lowest and the highest filling the range."""
+    """Return the means of up to forty stretches of ``values`` as bars, the lowest and the highest filling the range."""
     means = np.array([part.mean() for part in np.array_split(values, min(40, len(values)))])
     span = np.ptp(means) or 1.0
     return "".join(BARS[int(level)] for level in (means - means.min()) / span * (len(BARS) - 1))

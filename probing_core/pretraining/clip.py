@@ -52,7 +52,7 @@ class CLIP(Objective):
         self.smoothing = smoothing
 
     def texts(self, indices: Tensor, generator: torch.Generator) -> Tensor:
-        """Tokens (N, 16) of the captions of the pictures at ``indices``."""
+        """Return the tokens (N, 16) of the captions of the pictures at ``indices``."""
         return self.tokens[indices]
 
     def forward(self, pictures: Tensor, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

@@ -11,18 +11,18 @@ from probing_core.embedders.zoo.sizes import WIDTH
 
 
 def projector() -> nn.Module:
-    """192 -> 512 -> 128 with batch normalization; thrown away after training (Chen et al. 2020)."""
+    """Return an MLP 192 -> 512 -> 128 with batch normalization; dropped after training (Chen et al. 2020)."""
     return SimCLRProjectionHead(WIDTH, 512, 128)
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """NT-Xent between two views (N, D) each."""
+    """Return NT-Xent between two views (N, D) each."""
     with _full_precision(first):
         return NTXentLoss(temperature)(first.float(), second.float())
 
 
 def image_text_loss(images: Tensor, texts: Tensor, positives: Tensor, scale: Tensor, smoothing: float) -> Tensor:
-    """Symmetric InfoNCE in which a picture may have several positives (UniCL, Yang et al. 2022).
+    """Return the symmetric InfoNCE in which a picture may have several positives (UniCL, Yang et al. 2022).
 
     The target of a row is spread evenly over its positives. Where these are texts that are embedded alike, the loss
     is that of one positive each, since they share their logits; it differs as soon as they do not.
@@ -44,10 +44,10 @@ def image_text_loss(images: Tensor, texts: Tensor, positives: Tensor, scale: Ten
 
 
 def equal_rows(tokens: Tensor) -> Tensor:
-    """(N, N) bool: which rows of ``tokens`` (N, L) are the same caption."""
+    """Return (N, N) bool: which rows of ``tokens`` (N, L) are the same caption."""
     return torch.all(tokens[:, None] == tokens[None], dim=-1)
 
 
 def _full_precision(tensor: Tensor) -> torch.autocast:
-    """Autocast off: over a temperature of 0.07, bfloat16 would round the logits by 0.06."""
+    """Return a context with autocast off: over a temperature of 0.07, bfloat16 would round the logits by 0.06."""
     return torch.autocast(tensor.device.type, enabled=False)

@@ -78,7 +78,7 @@ class OneSplit(Corpus):
 def measure_fine(
     trained: Mapping[str, LoadedEmbedder], untrained: Sequence[LoadedEmbedder], corpus: Corpus
 ) -> dict[str, FineGate]:
-    """The second half of the gate for each of ``trained``, by name; every picture is made once for all.
+    """Measure the second half of the gate for each of ``trained``, by name; every picture is made once for all.
 
     Args:
         untrained: the same network with random weights, of several seeds.

@@ -60,7 +60,7 @@ class Gate:
 
 
 def measure(trained: LoadedEmbedder, untrained: LoadedEmbedder, corpus: Corpus, needed: float, fine: FineGate) -> Gate:
-    """The gate of ``trained``, with its second half as measured by `fine_gate.measure_fine`.
+    """Measure the gate of ``trained``, with its second half as measured by `fine_gate.measure_fine`.
 
     Raises:
         BadCorpus: no pictures of the splits train and val with a label of the split pretrain.
@@ -85,7 +85,7 @@ def measure(trained: LoadedEmbedder, untrained: LoadedEmbedder, corpus: Corpus, 
 
 
 def seen_rows(corpus: Corpus, split: str) -> pd.DataFrame:
-    """Rows of ``split`` whose label occurs among the rows of split ``pretrain``."""
+    """Return the rows of ``split`` whose label occurs among the rows of split ``pretrain``."""
     rows = corpus.rows
     seen = rows.loc[rows["split"] == "pretrain", "label"].unique()
     chosen = rows[(rows["split"] == split) & rows["label"].isin(seen)]

@@ -148,7 +148,7 @@ def take_step(
     clip: float,
     precision: str,
 ) -> dict[str, float]:
-    """Trains ``objective`` for one step; the terms of its loss, and ``gradient_norm`` before the clipping.
+    """Train ``objective`` for one step; return the terms of its loss, and ``gradient_norm`` before the clipping.
 
     Args:
         data: from `read_batch`.
@@ -170,7 +170,8 @@ def take_step(
 
 
 def count_flops(objective: Objective, data: tuple[Tensor, Tensor]) -> int:
-    """Floating-point operations of one step's forward and backward pass: products of matrices, as PyTorch counts them.
+    """Count the floating-point operations of one step's forward and backward pass: products of matrices, as PyTorch
+    counts them.
 
     Counted on a copy and with attention spelled out, for which the counter has a formula on every device.
     Drawing the views is not part of it: it trains nothing.
@@ -185,7 +186,8 @@ def count_flops(objective: Objective, data: tuple[Tensor, Tensor]) -> int:
 
 
 def schedule(step: int, steps: int, warm_up: float) -> float:
-    """Factor of the peak rate: a straight rise over the first ``warm_up`` of the steps, then a cosine to 0."""
+    """Return the factor of the peak rate: a straight rise over the first ``warm_up`` of the steps, then a cosine to
+    0."""
     rise = max(1, round(warm_up * steps))
     if step < rise:
         return (step + 1) / rise
@@ -193,7 +195,7 @@ def schedule(step: int, steps: int, warm_up: float) -> float:
 
 
 def make_optimizer(objective: Objective, recipe: PretrainingRecipe) -> torch.optim.AdamW:
-    """AdamW over every parameter; biases, scales, positions and tokens do not decay, as is usual."""
+    """Return AdamW over every parameter; biases, scales, positions and tokens do not decay, as is usual."""
     named = [(name, p) for name, p in objective.named_parameters() if p.requires_grad]
     spared = {name for name, p in named if p.ndim < 2 or name.endswith(("pos_embed", "positions", "mask_token"))}
     groups = [
@@ -204,7 +206,7 @@ def make_optimizer(objective: Objective, recipe: PretrainingRecipe) -> torch.opt
 
 
 def step_generator(seed: int, step: int, device: torch.device) -> torch.Generator:
-    """The source of everything random in one step."""
+    """Return the generator of everything random in one step."""
     key = hashlib.blake2b(f"{seed}|{step}".encode(), digest_size=7).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(key, "little"))
 
@@ -244,7 +246,7 @@ def export(objective: Objective, facts: Facts, step: int | None = None) -> bytes
 
 
 def read_log(out: Path) -> list[dict[str, float]]:
-    """The lines of ``log.jsonl``, one a step.
+    """Read the lines of ``log.jsonl``, one a step.
 
     Raises:
         BadRun: it is missing or damaged.
@@ -254,7 +256,7 @@ def read_log(out: Path) -> list[dict[str, float]]:
 
 
 def read_facts(out: Path) -> Facts:
-    """What the training in ``out`` is.
+    """Read the facts about the training in ``out``.
 
     Raises:
         BadRun: its ``training.json`` is missing or damaged.
@@ -266,7 +268,7 @@ def read_facts(out: Path) -> Facts:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[str]:
-    """The text of ``path``, for a reader that fails where it is not what a training wrote."""
+    """Yield the text of ``path``; raise an error where the reader finds that no training wrote it."""
     try:
         yield path.read_text(encoding="utf-8")
     except (OSError, ValueError, TypeError) as error:
@@ -277,14 +279,14 @@ def _readable(path: Path) -> Iterator[str]:
 
 
 def read_batch(pictures: Pictures, step: int, batch: int, seed: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Pictures (N, 3, S, S) ``uint8`` of one step, and their positions (N,), on ``device``."""
+    """Return the pictures (N, 3, S, S) ``uint8`` of one step, and their positions (N,), on ``device``."""
     indices = batch_indices(step, len(pictures.rows), batch, seed)
     images = torch.from_numpy(np.ascontiguousarray(pictures.pixels[indices]))
     return images.to(device), torch.from_numpy(indices).to(device)
 
 
 def choose_attention(objective: Objective, device: torch.device) -> None:
-    """On a CPU, attention spelled out: for 64 tokens, PyTorch's fused backward pass is slower than all of it.
+    """Write attention out on a CPU, where for 64 tokens PyTorch's fused backward pass is slower than all of it.
 
     Measured on one core in bfloat16: 2.5 against 3.0 s for a supervised step of 256 pictures.
     """
@@ -314,7 +316,7 @@ def _save(path: Path, step: int, objective: Objective, optimizer: torch.optim.Op
 
 
 def _resume(path: Path, objective: Objective, optimizer: torch.optim.Optimizer, device: torch.device) -> int:
-    """The step to go on with."""
+    """Load the last checkpoint, if there is one, and return the step to go on with."""
     if not path.exists():
         return 0
     state = torch.load(path, map_location=device, weights_only=True)
@@ -324,6 +326,6 @@ def _resume(path: Path, objective: Objective, optimizer: torch.optim.Optimizer, 
 
 
 def _cut(log: Path, start: int) -> None:
-    """Drops the lines of steps that are done again; the last of them may be half written."""
+    """Drop the lines of steps that are done again; the last of them may be half written."""
     lines = log.read_text().splitlines()[:start] if log.exists() else []
     write_atomically(log, "".join(line + "\n" for line in lines).encode())

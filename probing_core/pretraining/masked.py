@@ -15,7 +15,7 @@ PIXELS = 3 * PATCH**2
 
 
 def random_masks(n: int, ratio: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Positions of the visible (N, K) and of the masked patches (N, 64 - K); ``ratio`` of them are masked.
+    """Return the positions of the visible (N, K) and of the masked patches (N, 64 - K); ``ratio`` of them are masked.
 
     lightly's own draws from the global random state and spares the first token for a class token.
     """
@@ -25,14 +25,14 @@ def random_masks(n: int, ratio: float, generator: torch.Generator) -> tuple[Tens
 
 
 def encode_visible(encoder: VisionTransformer, images: Tensor, visible: Tensor) -> Tensor:
-    """Normalized tokens (N, K, 192) of the visible patches; nothing is computed of the masked ones."""
+    """Return the normalized tokens (N, K, 192) of the visible patches; nothing is computed of the masked ones."""
     assert encoder.pos_embed is not None
     positions = get_at_index(encoder.pos_embed.expand(len(images), -1, -1), visible)
     return encoder.norm(encoder.blocks(encoder.patch_embed(images, visible) + positions))
 
 
 def patches(images: Tensor) -> Tensor:
-    """(N, 3, 128, 128) -> (N, 64, 768), in the order of the tokens."""
+    """Cut (N, 3, 128, 128) into patches (N, 64, 768), in the order of the tokens."""
     return patchify(images, PATCH)
 
 
@@ -51,7 +51,7 @@ class Decoder(nn.Module):
         self.predict = nn.Linear(width, PIXELS)
 
     def forward(self, latents: Tensor, visible: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Predictions (N, 64, 768) ``float32`` for all patches.
+        """Return the predictions (N, 64, 768) ``float32`` for all patches.
 
         Args:
             latents: (N, K, 192) from `encode_visible`.
@@ -67,5 +67,5 @@ class Decoder(nn.Module):
 
 
 def error_at(prediction: Tensor, target: Tensor, positions: Tensor) -> Tensor:
-    """Mean squared error over the patches at ``positions`` (N, K) alone."""
+    """Return the mean squared error over the patches at ``positions`` (N, K) alone."""
     return nn.functional.mse_loss(get_at_index(prediction, positions), get_at_index(target, positions))

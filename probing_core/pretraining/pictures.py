@@ -39,7 +39,7 @@ class Pictures:
 
 
 def gather(corpus: Corpus, folder: Path, progress: Progress) -> Pictures:
-    """The pictures of the split ``pretrain``, or all of them in a corpus that has no such split.
+    """Read the pictures of the split ``pretrain``, or all of them in a corpus that has no such split.
 
     Raises:
         BadCorpus: there are fewer than `FEWEST`.
@@ -71,7 +71,7 @@ def _decode(corpus: Corpus, rows: pd.DataFrame, path: Path, progress: Progress) 
 
 
 def batch_indices(step: int, n: int, batch: int, seed: int) -> np.ndarray:
-    """Positions of the pictures of one step, out of ``n``.
+    """Return the positions of the pictures of one step, out of ``n``.
 
     Each epoch is a permutation drawn from (seed, epoch); what is left over at its end is dropped, so that no
     picture is twice in a batch. A step follows from its number alone: nothing has to be saved to go on.

@@ -48,12 +48,12 @@ class PretrainingRecipe:
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Every recipe there is, sorted."""
+    """Return the names of all recipes, sorted."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
 def load_recipe(name: str) -> PretrainingRecipe:
-    """The recipe called ``name``.
+    """Read the recipe called ``name``.
 
     Raises:
         UnknownName: there is none of that name.

@@ -44,7 +44,7 @@ def run(
     device: str,
     progress: Progress,
 ) -> Path:
-    """See `probing_core.pretraining.pretrain`."""
+    """Train one encoder; see `probing_core.pretraining.pretrain`."""
     recipe = load_recipe(name)
     if steps is not None and steps < 1:
         raise BadConfig(f"The number of steps must be 1 or more; got {steps}.")
@@ -63,7 +63,7 @@ def run(
 
 
 def build(recipe: PretrainingRecipe, rows: pd.DataFrame, seed: int) -> Objective:
-    """The objective of ``recipe`` with fresh weights; the global random state stays as it was."""
+    """Build the objective of ``recipe`` with fresh weights; the global random state stays as it was."""
     if recipe.objective not in OBJECTIVES:
         raise BadConfig(
             f"The recipe '{recipe.name}' names the objective '{recipe.objective}'; there are: {', '.join(OBJECTIVES)}."

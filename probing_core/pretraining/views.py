@@ -43,7 +43,7 @@ class Views:
     blur: float = 0.0
 
     def __call__(self, pictures: Tensor, generator: torch.Generator) -> Tensor:
-        """Views (N, 3, 128, 128) ``float32`` in [0, 1] of ``pictures`` (N, 3, S, S) ``uint8``."""
+        """Return the views (N, 3, 128, 128) ``float32`` in [0, 1] of ``pictures`` (N, 3, S, S) ``uint8``."""
         with torch.autocast(pictures.device.type, enabled=False):  # bfloat16 would posterize the pictures
             return self._draw(pictures, generator)
 
@@ -59,7 +59,7 @@ class Views:
         return views.clamp(0, 1)
 
     def crops(self, n: int, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Matrices (N, 128, side) that cut and scale the rows and the columns; half of the latter also flip."""
+        """Return matrices (N, 128, side) that cut and scale the rows and the columns; half of the latter also flip."""
         area = _uniform(n, *self.scale, generator)
         aspect = _uniform(n, math.log(ASPECT[0]), math.log(ASPECT[1]), generator).exp()
         height, width = ((area / aspect).sqrt().clamp(max=1), (area * aspect).sqrt().clamp(max=1))
@@ -69,7 +69,7 @@ class Views:
         return resize_matrices(top, height, side), resize_matrices(first, torch.where(flip, -width, width), side)
 
     def colors(self, mean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """A matrix (N, 3, 3) and an offset (N, 3) per picture, given its mean color (N, 3).
+        """Return a matrix (N, 3, 3) and an offset (N, 3) per picture, given its mean color (N, 3).
 
         As in torchvision's ColorJitter, contrast is about the mean gray of the picture; the order is fixed: hue,
         saturation, brightness, contrast, gray.
@@ -96,8 +96,8 @@ class Views:
 
 
 def resize_matrices(first: Tensor, length: Tensor, side: int) -> Tensor:
-    """Bilinear, antialiased sampling as matrices (N, 128, side): from ``first`` over ``length``, fractions of the
-    side; a negative length runs backwards."""
+    """Return matrices (N, 128, side) of bilinear, antialiased sampling: from ``first`` over ``length``, fractions of
+    the side; a negative length runs backwards."""
     step = length * side / SIZE
     centers = torch.arange(SIZE, device=first.device) + 0.5
     position = first[:, None] * side + centers * step[:, None]
@@ -107,7 +107,7 @@ def resize_matrices(first: Tensor, length: Tensor, side: int) -> Tensor:
 
 
 def blur_matrices(n: int, chance: float, generator: torch.Generator) -> Tensor:
-    """Gaussian blur of 128 px along one side as matrices (N, 128, 128); identity where the chance fails."""
+    """Return matrices (N, 128, 128) of a Gaussian blur of 128 px along one side; identity where the chance fails."""
     sigma = _uniform(n, *BLUR_SIGMA, generator)
     pixels = torch.arange(SIZE, device=sigma.device)
     distance = (pixels[:, None] - pixels).float()
@@ -116,7 +116,7 @@ def blur_matrices(n: int, chance: float, generator: torch.Generator) -> Tensor:
 
 
 def hue_matrices(turns: Tensor) -> Tensor:
-    """Matrices (N, 3, 3) that turn colors about the gray axis by ``turns``."""
+    """Return matrices (N, 3, 3) that turn colors about the gray axis by ``turns``."""
     yiq = _YIQ.to(turns.device)
     angle = 2 * math.pi * turns
     cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)

@@ -44,7 +44,7 @@ class Probe(Protocol):
     def facts(self) -> FitFacts: ...
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
+        """Return the probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
         ...
 
 
@@ -86,7 +86,7 @@ class LinearProbe:
         return self.facts.penalty
 
     def logits(self, X: np.ndarray) -> np.ndarray:
-        """Logits (N, K) ``float32`` of embeddings ``X`` (N, D), before the temperature.
+        """Return the logits (N, K) ``float32`` of embeddings ``X`` (N, D), before the temperature.
 
         Raises:
             BadArray: the embeddings have another dimension than the probe.
@@ -102,22 +102,23 @@ class LinearProbe:
         return ((X - self.mean) / self.scale) @ self.weight.T + self.bias
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (N, K) ``float32`` of embeddings ``X`` (N, D); rows sum to 1."""
+        """Return the probabilities (N, K) ``float32`` of embeddings ``X`` (N, D); rows sum to 1."""
         return softmax(self.logits(X) / np.float32(self.temperature))
 
     def with_temperature(self, temperature: float) -> LinearProbe:
-        """The same probe, calibrated (see `probing_core.measures.temperature.fit_temperature`)."""
+        """Return the same probe, calibrated (see `probing_core.measures.temperature.fit_temperature`)."""
         return replace(self, temperature=float(temperature))
 
     def with_prior(self, prior: np.ndarray) -> LinearProbe:
-        """The same probe where classes are expected with the frequencies ``prior`` (K,) instead of equally often.
+        """Return the same probe where classes are expected with the frequencies ``prior`` (K,) instead of equally
+        often.
 
         Its probabilities are multiplied by the prior (Saerens et al. 2002); set the temperature first.
         """
         return replace(self, bias=(self.bias + self.temperature * np.log(prior)).astype(np.float32))
 
     def to_bytes(self) -> bytes:
-        """The probe as a safetensors file; the same probe gives the same bytes."""
+        """Return the probe as a safetensors file; the same probe gives the same bytes."""
         about = {"classes": self.classes, "temperature": self.temperature, "facts": asdict(self.facts)}
         if self.root:
             about["root"] = True
@@ -125,7 +126,7 @@ class LinearProbe:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> LinearProbe:
-        """The probe that `to_bytes` wrote.
+        """Read the probe that `to_bytes` wrote.
 
         Raises:
             BadRun: the bytes are damaged or are no linear probe.
@@ -147,12 +148,14 @@ _ARRAYS = ("weight", "bias", "mean", "scale")
 
 
 def square_root(X: np.ndarray) -> np.ndarray:
-    """Of embeddings after a ReLU, whose long tails are mostly content (power normalization, Perronnin et al. 2010)."""
+    """Return the square root of embeddings after a ReLU, whose long tails are mostly content (power normalization,
+    Perronnin et al. 2010)."""
     return np.sqrt(np.maximum(X, 0), dtype=np.float32)
 
 
 def forward(rows: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Outputs (N, K) of a network with ReLUs, whose ``layers`` are pairs of weight (in, out) and bias (out,)."""
+    """Return the outputs (N, K) of a network with ReLUs, whose ``layers`` are pairs of weight (in, out) and bias
+    (out,)."""
     for weight, bias in layers[:-1]:
         rows = np.maximum(rows @ weight + bias, 0)
     weight, bias = layers[-1]
@@ -160,6 +163,6 @@ def forward(rows: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -
 
 
 def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """Mean of -log p(truth) in nats, of ``probabilities`` (N, K) and positions ``truth`` (N,)."""
+    """Return the mean of -log p(truth) in nats, of ``probabilities`` (N, K) and positions ``truth`` (N,)."""
     right = np.float64(probabilities[np.arange(len(truth)), truth])
     return float(-np.log(np.maximum(right, MIN_PROBABILITY)).mean())

@@ -33,7 +33,7 @@ class NearestNeighbors:
     facts: FitFacts
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (N, K) ``float32``: votes, with one more vote spread over all classes."""
+        """Return the probabilities (N, K) ``float32``: votes, with one more vote spread over all classes."""
         return votes(self.embeddings, self.truth, X, (self.k,), len(self.classes))[self.k]
 
 
@@ -45,7 +45,8 @@ def fit(
     validation: tuple[np.ndarray, np.ndarray],
     neighbors: Sequence[int] = NEIGHBORS,
 ) -> NearestNeighbors:
-    """The k with the lowest loss on ``validation``; arguments as in `probing_core.probes.linear.fit`."""
+    """Return the probe with the k of lowest loss on ``validation``; arguments as in
+    `probing_core.probes.linear.fit`."""
     reading.check(X, y, len(classes))
     reading.check(*validation, len(classes))
     embeddings, truth = _unit(X), np.asarray(y, np.int64)
@@ -67,7 +68,8 @@ def fit(
 def votes(
     X: np.ndarray, y: np.ndarray, queries: np.ndarray, sizes: Sequence[int], classes: int
 ) -> dict[int, np.ndarray]:
-    """k -> probabilities (Q, K) ``float32`` of ``queries`` (Q, D), from one search for all ``sizes``.
+    """Return a mapping from k to the probabilities (Q, K) ``float32`` of ``queries`` (Q, D), from one search for all
+    ``sizes``.
 
     Args:
         X, y: training embeddings (N, D), of any length, and their classes (N,).

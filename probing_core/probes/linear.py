@@ -32,7 +32,7 @@ def fit(
     penalties: Sequence[float] = GRID,
     standardize: bool = True,
 ) -> LinearProbe:
-    """The probe of the penalty with the lowest loss on ``validation``.
+    """Fit the probe of the penalty with the lowest loss on ``validation``.
 
     Args:
         X: (N, D) embeddings; anything that can be sliced, a memory-mapped file as well.
@@ -99,7 +99,7 @@ def fit_in_span(
     validation: tuple[Sliceable, np.ndarray],
     penalties: Sequence[float] = GRID,
 ) -> LinearProbe:
-    """The probe that `fit` finds, in less time where rows are fewer than dimensions; arguments as there.
+    """Fit the probe that `fit` finds, in less time where rows are fewer than dimensions; arguments as there.
 
     The best weights are sums of training rows (the representer theorem), so they are sought in the space that the
     standardized rows span.
@@ -122,7 +122,7 @@ def fit_in_span(
 
 
 def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> float:
-    """Mean of -log p(truth) in nats; ``X`` is read in blocks."""
+    """Return the mean of -log p(truth) in nats; ``X`` is read in blocks."""
     total = 0.0
     for part in reading.slices(len(y)):
         logits = probe.logits(reading.read(X, part)).astype(np.float64) / probe.temperature
@@ -133,7 +133,7 @@ def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> 
 
 
 def _sample(blocks: Sequence[Block]) -> tuple[Tensor, Tensor]:
-    """At most `METRIC_ROWS` rows, evenly spaced, and their weights."""
+    """Return at most `METRIC_ROWS` rows, evenly spaced, and their weights."""
     stride = -(-sum(len(block.truth) for block in blocks) // METRIC_ROWS)
     return torch.cat([b.rows()[::stride] for b in blocks]), torch.cat([b.weight[::stride] for b in blocks])
 

@@ -41,7 +41,7 @@ class MLPProbe:
     facts: FitFacts
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
+        """Return the probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
         return softmax(forward((np.asarray(X, np.float32) - self.mean) / self.scale, self.layers))
 
 
@@ -58,7 +58,7 @@ def fit_seeds(
     weights: np.ndarray | None = None,
     validation_weights: np.ndarray | None = None,
 ) -> tuple[MLPProbe, ...]:
-    """One probe a seed, all trained at once; arguments as in `probing_core.probes.linear.fit`.
+    """Fit one probe a seed, all at once; arguments as in `probing_core.probes.linear.fit`.
 
     A seed draws the first weights, the order of the rows and the units that are dropped. AdamW (Loshchilov & Hutter
     2019) with a cosine to 0; of `EPOCHS` epochs each seed keeps the one with the lowest loss on ``validation``.
@@ -107,7 +107,7 @@ def fit_seeds(
 
 
 def _first_layers(sizes: Sequence[int], generators: Sequence[torch.Generator]) -> list[Tensor]:
-    """Weights (S, in, out), He-initialized (He et al. 2015), and biases (S, 1, out) of 0, in turn."""
+    """Return the weights (S, in, out), He-initialized (He et al. 2015), and biases (S, 1, out) of 0, in turn."""
     layers = []
     for fan_in, out in pairwise(sizes):
         draws = [torch.randn(fan_in, out, generator=g) * (2 / fan_in) ** 0.5 for g in generators]
@@ -116,7 +116,7 @@ def _first_layers(sizes: Sequence[int], generators: Sequence[torch.Generator]) -
 
 
 def _forward(layers: Sequence[Tensor], rows: Tensor, kept: Sequence[Tensor] = ()) -> Tensor:
-    """Logits (S, n, K) of rows (S, n, D); hidden units are multiplied by ``kept``, if given."""
+    """Return the logits (S, n, K) of rows (S, n, D); hidden units are multiplied by ``kept``, if given."""
     hidden = rows
     for depth, (weight, bias) in enumerate(zip(layers[:-2:2], layers[1:-2:2], strict=True)):
         hidden = torch.baddbmm(bias, hidden, weight).relu()
@@ -128,7 +128,8 @@ def _forward(layers: Sequence[Tensor], rows: Tensor, kept: Sequence[Tensor] = ()
 def _kept_units(
     layers: Sequence[Tensor], count: int, dropout: float, generators: Sequence[torch.Generator]
 ) -> list[Tensor]:
-    """For each hidden layer (S, count, width): 0 for a dropped unit, and for others what keeps the mean."""
+    """Draw, for each hidden layer (S, count, width), 0 for dropped units and, for the others, the factor that keeps the
+    mean."""
     widths = [bias.shape[2] for bias in layers[1:-2:2]]
     draws = [torch.stack([torch.rand(count, width, generator=g) for g in generators]) for width in widths]
     return [(draw >= dropout) / (1 - dropout) for draw in draws]
@@ -137,7 +138,7 @@ def _kept_units(
 def _tensors(
     X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, mean: np.ndarray, scale: np.ndarray
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Standardized rows (n, D), classes (n,) and weights (n,)."""
+    """Return standardized rows (n, D), classes (n,) and weights (n,)."""
     rows = reading.standardized(X, slice(0, len(y)), mean, scale)[:, :-1]
     weight = torch.ones(len(y)) if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
     return rows, torch.from_numpy(np.asarray(y, np.int64)), weight
@@ -146,14 +147,14 @@ def _tensors(
 def _batch_loss(
     layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor, kept: Sequence[Tensor], smoothing: float
 ) -> Tensor:
-    """Weighted mean loss on rows (S, n, D), summed over the seeds, which share no weights."""
+    """Return the weighted mean loss on rows (S, n, D), summed over the seeds, which share no weights."""
     logits = _forward(layers, rows, kept).flatten(0, 1)
     losses = F.cross_entropy(logits, truth.flatten(), reduction="none", label_smoothing=smoothing)
     return (losses * weight.flatten()).sum() / rows.shape[1]
 
 
 def _losses(layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor) -> list[float]:
-    """Each seed's mean loss on ``rows`` (n, D), weighted by ``weight`` (n,)."""
+    """Return each seed's mean loss on ``rows`` (n, D), weighted by ``weight`` (n,)."""
     totals = torch.zeros(len(layers[0]), dtype=torch.float64)
     with torch.no_grad():
         for start in range(0, len(truth), reading.BLOCK):

@@ -63,7 +63,7 @@ class Solution:
 
 
 def gram(rows: Tensor, curvature: Tensor) -> Tensor:
-    """``X' diag(curvature) X`` (D, D)."""
+    """Return ``X' diag(curvature) X`` (D, D)."""
     return rows.T @ (rows * curvature[:, None])
 
 
@@ -80,7 +80,7 @@ def metric_inverse(gram: Tensor, ridge: Tensor) -> Tensor:
 
 
 def curvature(logits: Tensor, weight: Tensor) -> Tensor:
-    """Mean over classes of p (1 - p) of rows with ``logits`` (n, K), times their share of the weight."""
+    """Return the mean over classes of p (1 - p) of rows with ``logits`` (n, K), times their share of the weight."""
     p = torch.softmax(logits, -1)
     return (p * (1 - p)).mean(-1) * weight / weight.sum()
 

@@ -40,7 +40,8 @@ def choose_penalty(
     solve: Callable[[float, Tensor, Tensor, float], Solution],
     loss: Callable[[Tensor, float], float],
 ) -> tuple[int, list[tuple[float, float, Solution]]]:
-    """Where on the path of (penalty, validation loss, solution) the loss is lowest, and the path, strongest first.
+    """Return the (penalty, validation loss, solution) of the path where the loss is lowest, and the path, strongest
+    first.
 
     It ends at the first penalty that is worse than one before: weaker ones take longest and would be worse still.
 

@@ -33,7 +33,7 @@ class Sliceable(Protocol):
 
 
 def check(X: Sliceable, y: np.ndarray, classes: int) -> None:
-    """Refuses rows without exactly one class each.
+    """Refuse rows without exactly one class each.
 
     Raises:
         BadArray: shapes do not fit, or a class is out of range.
@@ -50,12 +50,12 @@ def check(X: Sliceable, y: np.ndarray, classes: int) -> None:
 
 
 def slices(n: int) -> Iterator[slice]:
-    """Blocks of at most `BLOCK` rows."""
+    """Return slices of at most `BLOCK` rows."""
     return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
 
 
 def read(X: Sliceable, part: slice) -> np.ndarray:
-    """One slice, ``float32``.
+    """Read one slice, ``float32``.
 
     Raises:
         BadArray: an embedding holds NaN or infinity.
@@ -70,7 +70,7 @@ def read(X: Sliceable, part: slice) -> np.ndarray:
 
 
 def moments(X: Sliceable, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean and standard deviation (D,) of the rows, ``float64``; 1 in place of a deviation of 0."""
+    """Return the weighted mean and standard deviation (D,) of the rows, ``float64``; 1 in place of a deviation of 0."""
     total, mean, squares = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for part in slices(X.shape[0]):
         # Chan, Golub & LeVeque (1983): blocks merge about their own means, so nothing cancels.
@@ -87,14 +87,14 @@ def moments(X: Sliceable, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def standardized(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Tensor:
-    """Rows of one slice (n, D + 1): standardized, then a 1 for the bias."""
+    """Return the rows of one slice (n, D + 1): standardized, then a 1 for the bias."""
     rows = torch.ones(part.stop - part.start, X.shape[1] + 1)
     rows[:, :-1] = torch.from_numpy((read(X, part) - np.float32(mean)) / np.float32(scale))
     return rows
 
 
 def block_reader(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Callable[[], Tensor]:
-    """() -> `standardized` rows, read once where all of ``X`` is small enough."""
+    """Return a function that returns the `standardized` rows, read once where all of ``X`` is small enough."""
     if 4 * X.shape[0] * (X.shape[1] + 1) > IN_MEMORY:
         return partial(standardized, X, part, mean, scale)
     rows = standardized(X, part, mean, scale)

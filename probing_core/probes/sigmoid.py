@@ -28,7 +28,7 @@ def fit(
     validation: tuple[np.ndarray, np.ndarray],
     penalties: Sequence[float] = GRID,
 ) -> LinearProbe:
-    """The probe of the penalty with the lowest loss on ``validation``.
+    """Fit the probe of the penalty with the lowest loss on ``validation``.
 
     The loss is ``mean over rows (sum over classes -log p(yes or no)) + penalty / 2 * sum(W^2)``, minimized by L-BFGS,
     each penalty from the solution of the stronger one before it. The probe's logits are those of yes.

@@ -59,7 +59,7 @@ class NotCompiled(Exception):
 
 @cache
 def installed_version() -> str:
-    """The version of OpenVINO, or nothing where it is not installed."""
+    """Return the version of OpenVINO, or an empty string where it is not installed."""
     try:
         return version("openvino")
     except PackageNotFoundError:
@@ -82,11 +82,11 @@ class CompiledReadout:
             self._free.put(model.create_infer_request())
 
     def fits(self, batch: torch.Tensor) -> bool:
-        """Whether a batch (N, 3, H, W) has the height and width that were compiled."""
+        """Return whether a batch (N, 3, H, W) has the height and width that were compiled."""
         return (*batch.shape[2:], batch.shape[1]) == self._shape[1:]
 
     def __call__(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """(N, D) ``float32`` each for a batch (N, 3, H, W), channels last in memory."""
+        """Return the outputs, (N, D) ``float32`` each, for a batch (N, 3, H, W) that is channels last in memory."""
         pictures = batch.permute(0, 2, 3, 1).numpy()
         most = self._shape[0]
         passes = [self._infer(pictures[start : start + most]) for start in range(0, len(pictures), most)]
@@ -116,7 +116,7 @@ def compile_readout(
     identity: Mapping[str, Any],
     batch_size: int = BATCH,
 ) -> CompiledReadout:
-    """Compiles ``read`` of a network for this processor, or takes it from the cache.
+    """Compile ``read`` of a network for this processor, or take it from the cache.
 
     Args:
         module: the network on the CPU, in evaluation mode.
@@ -168,7 +168,7 @@ def compile_readout(
 
 @cache
 def _core() -> Any:
-    """OpenVINO's runtime.
+    """Return OpenVINO's runtime.
 
     Raises:
         NotCompiled: it is not installed, or does not run here.
@@ -193,7 +193,7 @@ def _capabilities(core: Any) -> list[str]:
 
 
 def _platform(core: Any) -> dict[str, Any]:
-    """What a compiled network is made by and for."""
+    """Return the version of OpenVINO and the facts about the processor that a compiled network depends on."""
     processor = [platform.machine(), core.get_property("CPU", "FULL_DEVICE_NAME"), *_capabilities(core)]
     return {"openvino": installed_version(), "processor": processor}
 
@@ -208,7 +208,7 @@ def _settings(precision: str, threads: int) -> dict[str, Any]:
 
 
 def _compare(ours: Sequence[np.ndarray], expected: Sequence[np.ndarray], precision: str) -> None:
-    """Raises `NotCompiled` where results for the same pictures differ by more than ``precision`` explains."""
+    """Raise `NotCompiled` where results for the same pictures differ by more than ``precision`` explains."""
     for a, b in zip(ours, expected, strict=True):
         length = np.linalg.norm(b, axis=1) + np.finfo(np.float32).tiny
         if precision == "float32":
@@ -222,7 +222,7 @@ def _compare(ours: Sequence[np.ndarray], expected: Sequence[np.ndarray], precisi
 
 
 def _of_size(batch: torch.Tensor, count: int) -> torch.Tensor:
-    """``count`` pictures, those of ``batch`` in turn."""
+    """Return ``count`` pictures: those of ``batch``, repeated in turn."""
     import torch
 
     repeated = batch.repeat(-(-count // len(batch)), 1, 1, 1)[:count]
@@ -230,8 +230,8 @@ def _of_size(batch: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def _convert(module: nn.Module, read: Read, example: torch.Tensor, exact: Sequence[str]) -> Any:
-    """OpenVINO's model of ``read``, from (N, H, W, 3) for an ``example`` (N, 3, H, W); operations of the modules
-    ``exact`` are named `EXACT`."""
+    """Return OpenVINO's model of ``read``, from (N, H, W, 3), for an ``example`` (N, 3, H, W); operations of the
+    modules ``exact`` are named `EXACT`."""
     import torch
     from openvino import Layout
     from openvino.frontend import FrontEndManager
@@ -267,7 +267,7 @@ def _convert(module: nn.Module, read: Read, example: torch.Tensor, exact: Sequen
 
 
 def _destroy(graph: Any) -> None:
-    """Removes all operations of a traced graph, and with them the weights, which are its constants.
+    """Remove all operations of a traced graph, and with them the weights, which are its constants.
 
     TorchScript never frees the graph of a module that was traced: each would leave its weights in memory.
     """
@@ -279,7 +279,8 @@ def _destroy(graph: Any) -> None:
 
 @contextmanager
 def _without_gradients(module: nn.Module) -> Iterator[None]:
-    """Parameters ask for no gradients inside: the tracer records them as constants only then."""
+    """Switch the gradients of the parameters off while the context lasts: the tracer records them as constants only
+    then."""
     asking = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in asking:
         parameter.requires_grad_(False)
@@ -291,7 +292,7 @@ def _without_gradients(module: nn.Module) -> Iterator[None]:
 
 
 def _with_exact_modules(core: Any, model: Any) -> Any:
-    """``model`` with the operations that are named `EXACT` marked to stay in float32.
+    """Mark the operations of ``model`` that are named `EXACT` to stay in float32.
 
     The mark is an attribute of OpenVINO's file format, which its Python interface cannot set. It is lost where
     operations are joined, so they are joined before; the new ones list the names of the old.
@@ -315,7 +316,8 @@ def _with_exact_modules(core: Any, model: Any) -> Any:
 
 
 def _exact_names(model: Any) -> set[str]:
-    """Names of the operations of exact modules; of what is joined with them; and of what reads the input, before."""
+    """Return the names of the operations of exact modules, of those to be joined with them, and of those that read the
+    input."""
     exact = [op for op in model.get_ops() if f".{EXACT}" in op.get_friendly_name()]
     after = [target.get_node() for op in exact for output in op.outputs() for target in output.get_target_inputs()]
     first = [target.get_node() for target in model.input(0).get_target_inputs()]

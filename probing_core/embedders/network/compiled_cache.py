@@ -26,12 +26,13 @@ SAME = 1e-5
 
 
 def key(facts: Mapping[str, Any]) -> str:
-    """The name of an entry, from everything that it depends on."""
+    """Return the name of an entry, from everything that it depends on."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def read(name: str, expected: Sequence[np.ndarray]) -> bytes | None:
-    """The compiled network called ``name``; None if there is none, it is damaged, or PyTorch gave other results."""
+    """Return the compiled network called ``name``; None if there is none, it is damaged, or PyTorch gave other
+    results."""
     path = _folder() / name
     try:
         content = path.read_bytes()
@@ -47,7 +48,7 @@ def read(name: str, expected: Sequence[np.ndarray]) -> bytes | None:
 
 
 def write(name: str, expected: Sequence[np.ndarray], compiled: bytes) -> None:
-    """Stores a compiled network; a folder that cannot be written to, or a full disk, is no error."""
+    """Store a compiled network; ignore a folder that cannot be written to, or a full disk."""
     arrays = {f"expected.{position}": array for position, array in enumerate(expected)}
     content = save({"compiled": np.frombuffer(compiled, np.uint8), **arrays})
     path = _folder() / name
@@ -63,7 +64,7 @@ def write(name: str, expected: Sequence[np.ndarray], compiled: bytes) -> None:
 
 
 def remove(name: str) -> None:
-    """Removes an entry, if it is there."""
+    """Remove an entry, if it is there."""
     with suppress(OSError):
         (_folder() / name).unlink()
 
@@ -81,7 +82,7 @@ def _alike(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _make_room(folder: Path) -> None:
-    """Removes the entries that were used the longest time ago until the others fit."""
+    """Remove the least recently used entries until the others fit."""
     entries = sorted(((path.stat().st_mtime, path.stat().st_size, path) for path in folder.iterdir()), reverse=True)
     total = 0
     for _, size, path in entries:

@@ -60,7 +60,7 @@ class BatchWorkers:
             memory.reuse_freed()
 
     def batch_size(self, network: nn.Module) -> int:
-        """Images of one forward pass that pay for ``network``."""
+        """Return how many images of one forward pass are fastest for ``network``."""
         from torch.nn import Conv2d
 
         if not self._on_cpu:
@@ -69,7 +69,7 @@ class BatchWorkers:
         return FINE_CPU_BATCH if stem is not None and max(stem.stride) < FINE_STRIDE else CPU_BATCH
 
     def batches(self, images: range, most: int) -> Iterator[range]:
-        """Positions of ``images`` in batches of ``most`` at most; on a CPU the last ones are of even size."""
+        """Yield the positions of ``images`` in batches of ``most`` at most; on a CPU the last ones are of even size."""
         start = 0
         while (left := len(images) - start) > 0:
             divided = self._on_cpu and left > min(FEW, most)
@@ -79,7 +79,7 @@ class BatchWorkers:
             start = stop
 
     def run(self, function: Callable[[S], T], batches: Iterable[S], of_each_core: int = 1) -> Iterator[T]:
-        """``function`` of every batch, in order.
+        """Yield ``function`` of every batch, in order.
 
         Few wait at a time, so that the batches of several callers take turns. None is under way once the iterator ends,
         by an error as well.
@@ -106,12 +106,13 @@ class BatchWorkers:
             wait(under_way)
 
     def release(self) -> None:
-        """Returns what the threads reuse from batch to batch to the system; to be called when there are no more."""
+        """Release to the system the memory that the threads reuse from batch to batch; call it after the last batch."""
         if self._on_cpu:
             memory.release()
 
     def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
-        """``map`` over the pictures of a batch: within its thread, or on all threads where batches take turns."""
+        """Map ``function`` over the pictures of a batch: within its thread, or on all threads where batches take
+        turns."""
         return map(function, positions) if self._on_cpu else _threads(self._threads).map(function, positions)
 
 

@@ -14,7 +14,7 @@ PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16", "float16")
 
 
 def resolve_device(device: str = "auto") -> torch.device:
-    """The device called ``device``; ``auto`` is CUDA, else MPS, else the CPU.
+    """Return the device called ``device``; ``auto`` is CUDA, else MPS, else the CPU.
 
     Raises:
         BadConfig: no such device here.
@@ -34,7 +34,7 @@ def resolve_device(device: str = "auto") -> torch.device:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """``precision``, with ``auto`` resolved: bfloat16 where the processor multiplies in it, else float32.
+    """Return ``precision``, with ``auto`` resolved: bfloat16 where the processor multiplies in it, else float32.
 
     Raises:
         BadConfig: not a precision.

@@ -144,12 +144,12 @@ class NetworkEmbedder(LoadedEmbedder):
         return self._forward.engine
 
     def run_in_pytorch(self) -> None:
-        """Leaves the compiled network, if there is one, for PyTorch: to compare the two."""
+        """Replace the compiled network, if there is one, by PyTorch, to compare the two."""
         self._forward.run_in_pytorch()
         self._choose_batch_size()
 
     def prepare(self, images: Sequence[Image]) -> torch.Tensor:
-        """What the network receives: (N, 3, H, W) ``float32`` on the CPU, channels last in memory."""
+        """Return the input of the network: (N, 3, H, W) ``float32`` on the CPU, channels last in memory."""
         import torch
 
         if self._network.prepare is not None:
@@ -158,11 +158,12 @@ class NetworkEmbedder(LoadedEmbedder):
         return torch.from_numpy(batch).permute(0, 3, 1, 2)  # a view: nothing is copied
 
     def forward(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """One pass over a batch from `prepare`: (N, D) for each of the names that `embed_layers` gives."""
+        """Compute one pass over a batch from `prepare`: (N, D) for each of the names that `embed_layers` gives."""
         return self._forward.own(batch)
 
     def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
-        """`forward` of several batches from `prepare`, side by side where that pays; nothing else is done."""
+        """Compute `forward` of several batches from `prepare`, in parallel where that is faster; nothing else is
+        done."""
         return list(self._workers.run(self.forward, batches, self._of_each_core))
 
     @property
@@ -186,7 +187,7 @@ class NetworkEmbedder(LoadedEmbedder):
     def _in_batches(
         self, images: Sequence[Image], forward: Callable[[torch.Tensor], list[np.ndarray]]
     ) -> list[np.ndarray]:
-        """All that ``forward`` gives of a batch, each for all ``images``."""
+        """Return every output of ``forward`` for all ``images``, computed batch by batch."""
         if not images:
             return [output[:0] for output in forward(self.prepare(_two_pictures(self.preprocessing)))]
 
@@ -216,7 +217,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]
 
     def _batch(self, images: Sequence[Image], positions: range) -> torch.Tensor:
-        """`prepare` of the pictures at ``positions``, or what another network prepared of them."""
+        """Return `prepare` of the pictures at ``positions``, or the batch that another network prepared from them."""
 
         def make() -> torch.Tensor:
             return self.prepare(images[positions.start : positions.stop])
@@ -235,7 +236,7 @@ class NetworkEmbedder(LoadedEmbedder):
             torch.cuda.empty_cache()
 
     def _names(self) -> list[str]:
-        """Full names of what one pass gives: one, or one for each layer."""
+        """Return the full names of the outputs of one pass: one, or one for each layer."""
         readouts = self._readouts
         return [with_layer(self.name, layer) for layer in readouts.layers] if readouts.all_layers else [self.name]
 
@@ -260,7 +261,7 @@ class NetworkEmbedder(LoadedEmbedder):
 
 
 def _two_pictures(preprocessing: Preprocessing) -> list[Image]:
-    """Noise, and a slope from black to white: pictures on which networks give embeddings that differ."""
+    """Return two pictures on which networks give embeddings that differ: noise, and a slope from black to white."""
     height, width = preprocessing.size
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     slope = np.linspace(0, 255, width).astype(np.uint8)[None, :, None]

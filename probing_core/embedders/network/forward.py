@@ -89,11 +89,11 @@ class Forward:
         return f"OpenVINO {compiled.installed_version()}" if self.compiled else PYTORCH
 
     def own(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """(N, D) ``float32`` of the model's own embedding, or of each layer that its name asks for."""
+        """Return (N, D) ``float32`` of the model's own embedding, or of each layer that its name asks for."""
         return self._run(self._own, self.readouts.read, batch)
 
     def blocks(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """(N, D) ``float32`` for each of the readouts' blocks."""
+        """Return (N, D) ``float32`` for each of the readouts' blocks."""
         import torch
 
         with self._lock:
@@ -104,13 +104,13 @@ class Forward:
         return self._run(self._blocks, self.readouts.read_blocks, batch)
 
     def run_in_pytorch(self) -> None:
-        """Leaves the compiled network, to compare it with PyTorch."""
+        """Replace the compiled network by PyTorch, to compare the two."""
         self._own = partial(self._in_pytorch, self.readouts.read)
         self._blocks = partial(self._in_pytorch, self.readouts.read_blocks)
 
     @contextmanager
     def inference(self) -> Iterator[None]:
-        """PyTorch without gradients, in the precision."""
+        """Compute in PyTorch without gradients, in the precision, while the context lasts."""
         import torch
 
         dtype = getattr(torch, self._precision)
@@ -121,7 +121,7 @@ class Forward:
             yield
 
     def _choose(self, read: Read, what: str, expected: list[np.ndarray]) -> Callable[[torch.Tensor], list[np.ndarray]]:
-        """The engine for ``read``, by what the device, the precision and the network allow.
+        """Return the engine for ``read`` that the device, the precision and the network allow.
 
         ``expected`` is what PyTorch reads from the two pictures in float32.
         """
@@ -179,7 +179,7 @@ def _report_missing() -> None:
 
 
 def _compute_in_float32(module: nn.Module, device_type: str) -> None:
-    """Takes ``module`` out of autocast."""
+    """Exclude ``module`` from autocast."""
     import torch
 
     forward = module.forward

@@ -19,7 +19,8 @@ _MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the device or the machine ran out of memory; torch has a class for it or, on CPU, only a message."""
+    """Return whether the device or the machine ran out of memory; torch has a class for it or, on CPU, only a
+    message."""
     import torch
 
     words = ("out of memory", "can't allocate memory", "not enough memory")
@@ -28,7 +29,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 @cache  # once a process
 def reuse_freed() -> None:
-    """Has the C library hold what is freed, for what is allocated next, until `release`.
+    """Make the C library keep freed memory for the next allocations, until `release`.
 
     By itself glibc returns every large block at once, and the system clears its pages anew when the next layer asks
     for them: 250 page faults a picture in the zoo's ViT, 1,000 to 3,000 in EfficientNet-Lite0. Measured in turns on two
@@ -41,13 +42,14 @@ def reuse_freed() -> None:
 
 
 def release() -> None:
-    """Returns free pages to the system."""
+    """Release free pages to the system."""
     if (malloc_trim := _glibc("malloc_trim")) is not None:
         malloc_trim(0)
 
 
 def free_memory(device: str) -> None:
-    """Returns the memory of what was dropped: cycles are broken, free pages go to the system, free blocks to CUDA."""
+    """Release the memory of dropped objects: collect cycles, return free pages to the system and free blocks to
+    CUDA."""
     import gc
 
     import torch
@@ -61,5 +63,5 @@ def free_memory(device: str) -> None:
 
 
 def _glibc(function: str) -> Any:
-    """A function of glibc's own; None elsewhere (musl returns pages by itself)."""
+    """Return a function of glibc's own; None elsewhere (musl returns pages by itself)."""
     return getattr(ctypes.CDLL(None), function, None) if sys.platform == "linux" else None

@@ -23,13 +23,13 @@ FILTERS = {kind.name.lower(): kind for kind in PIL.Image.Resampling}
 
 
 def crop_fraction(size: int, resized: int) -> float:
-    """The fraction ``crop`` for which ``size / crop``, rounded down, is exactly ``resized``."""
+    """Return the fraction ``crop`` for which ``size / crop``, rounded down, is exactly ``resized``."""
     return min(size / resized, math.nextafter(size / resized, 0), key=lambda crop: math.floor(size / crop) != resized)
 
 
 @lru_cache(maxsize=32)
 def value_table(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
-    """(1, 256, 3) ``float32``: what each ``uint8`` value of each channel becomes.
+    """Return (1, 256, 3) ``float32``: the input of the network for each ``uint8`` value of each channel.
 
     In ``float32`` step by step, as ``ToTensor`` and ``Normalize`` compute it. Read only: it is made once.
     """
@@ -40,7 +40,7 @@ def value_table(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
 
 
 def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:
-    """``image`` at the size that the network receives, ``uint8``."""
+    """Resize and crop ``image`` to the size that the network receives, ``uint8``."""
     if preprocessing.resize == "none":
         return image
     height, width = preprocessing.size
@@ -62,7 +62,7 @@ Map = Callable[[Callable[[int], None], Iterable[int]], Iterable[None]]
 
 
 def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map = map) -> np.ndarray:
-    """(N, H, W, 3) ``float32``, channels last, ready for the network.
+    """Return a batch (N, H, W, 3) ``float32``, channels last, ready for the network.
 
     Args:
         apply: how the pictures are gone through; an executor's ``map`` takes several at a time.
@@ -88,7 +88,7 @@ def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map
 
 
 def surviving_share(clean: Sequence[Image], transformed: Sequence[Image], preprocessing: Preprocessing) -> float:
-    """How much of what a transform changed reaches the network.
+    """Return the share of a transform's change that reaches the network.
 
     The root mean square difference between the pairs after the model's resize and crop, over that before. 1 where
     the picture is left alone or enlarged by copying; below 1 where details are averaged away; above 1 where the crop
@@ -113,7 +113,7 @@ def _difference(first: Sequence[Image], second: Sequence[Image]) -> float:
 
 
 def _scaled_size(shape: tuple[int, ...], preprocessing: Preprocessing) -> tuple[int, int]:
-    """(height, width) of the whole picture before the center crop."""
+    """Return (height, width) of the whole picture before the center crop."""
     target = tuple(math.floor(side / preprocessing.crop) for side in preprocessing.size)
     if preprocessing.resize == "squash":
         return target[0], target[1]

@@ -97,14 +97,14 @@ class Readouts:
         self.first = self.read(batch) if self.layers or self._pool else [own]
 
     def pooling(self, layer: int | None) -> str:
-        """How a layer, or the model's own embedding (None), is pooled."""
+        """Return how a layer, or the model's own embedding (None), is pooled."""
         if layer is None:
             return self._pool or self._network.pooling
         # as asked, else as the network is where the layer has what it takes
         return self._pool or (self._network.pool if self._prefixes[layer - 1] != 0 else "mean")
 
     def read(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        """(N, D) of the model's own embedding, or of each layer that the name asks for."""
+        """Return (N, D) of the model's own embedding, or of each layer that the name asks for."""
         network = self._network
         if not self.layers:
             if self._pool is None:
@@ -117,7 +117,7 @@ class Readouts:
         return [self._pooled_block(layer, output, self.pooling(layer)) for layer, output in pairs]
 
     def read_blocks(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        """(N, D) for each of `blocks`."""
+        """Return (N, D) for each of `blocks`."""
         network = self._network
         with _captured(network.blocks) as outputs:
             network.embed(batch)
@@ -139,7 +139,8 @@ class Readouts:
 
 
 def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
-    """Tokens before those of the patches in the ``outputs`` of the blocks; None where they cannot be pooled.
+    """Return how many tokens precede those of the patches in the ``outputs`` of the blocks; None where they cannot be
+    pooled.
 
     A block that gives as many tokens as the network's features do has all of them, and one that lacks exactly these
     has none yet (CaiT, XCiT, ConViT).
@@ -155,7 +156,7 @@ def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any
 
 @contextmanager
 def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[Any]]:
-    """The outputs of ``blocks`` in the order given, filled while a forward pass runs inside."""
+    """Yield a list of the outputs of ``blocks``, in the order given, which a forward pass inside the context fills."""
     outputs: list[Any] = [None] * len(blocks)
     mine = get_ident()
 
@@ -175,14 +176,14 @@ def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[Any]]:
 
 
 def _can_be_pooled(output: Any, images: int) -> bool:
-    """Whether a block gave tokens or a map for each picture; some are never called, or give lists of several."""
+    """Return whether a block gave tokens or a map for each picture; some are never called, or give lists of several."""
     import torch
 
     return isinstance(output, torch.Tensor) and output.ndim in (3, 4) and len(output) == images
 
 
 def _pooled(features: torch.Tensor, pool: str, network: Network, prefix: int) -> torch.Tensor:
-    """(N, D) from tokens (N, L, D), ``prefix`` of them before the patches, or a map (4 axes).
+    """Pool tokens (N, L, D), ``prefix`` of them before the patches, or a map (4 axes), to (N, D).
 
     Means are taken in float32, whatever the precision.
     """

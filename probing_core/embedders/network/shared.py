@@ -35,7 +35,8 @@ class SharedPictures(list[Image]):
         self._batches: dict[tuple[Preprocessing, range], tuple[torch.Tensor, int]] = {}
 
     def batch(self, preprocessing: Preprocessing, positions: range, make: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """The batch of the pictures at ``positions``: as it was made before, or by ``make``. Nobody may change it."""
+        """Return the batch of the pictures at ``positions``: an earlier one, or the one that ``make`` returns. It must
+        not be changed."""
         sharers = self._sharers.get(preprocessing, 0)
         if not sharers:
             return make()
@@ -46,7 +47,7 @@ class SharedPictures(list[Image]):
         return batch
 
     def forget(self) -> None:
-        """Frees what is held, and holds no more: memory ran short."""
+        """Drop all batches and keep no more, since memory ran short."""
         self._sharers, self._batches = {}, {}
 
     def _bytes(self, preprocessing: Preprocessing) -> int:

@@ -55,7 +55,7 @@ class CallableEmbedder(LoadedEmbedder):
 
 
 def from_callable(name: str, function: Function, dim: int) -> EmbedderSpec:
-    """The spec of a function: images of any sizes -> (N, ``dim``)."""
+    """Return the spec of a function: images of any sizes -> (N, ``dim``)."""
 
     def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> CallableEmbedder:
         refuse_options(name, options)
@@ -69,7 +69,7 @@ def from_callable(name: str, function: Function, dim: int) -> EmbedderSpec:
 def from_module(
     name: str, module: nn.Module, preprocessing: Preprocessing, blocks: Sequence[nn.Module] = ()
 ) -> EmbedderSpec:
-    """The spec of a network in memory: batch (N, 3, H, W) -> (N, D).
+    """Return the spec of a network in memory: batch (N, 3, H, W) -> (N, D).
 
     Args:
         blocks: modules whose outputs ``@layer=`` pools, first to last.

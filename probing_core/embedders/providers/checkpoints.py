@@ -54,7 +54,7 @@ class Family:
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Loads one of `FAMILIES`, or a published checkpoint of the catalog that has the same form.
+    """Load one of `FAMILIES`, or a published checkpoint of the catalog that has the same form.
 
     Raises:
         ModelUnavailable: the weights are missing, cannot be read or do not fit.
@@ -67,7 +67,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """The spec of a family outside the catalog.
+    """Return the spec of a family outside the catalog.
 
     Raises:
         UnknownName: there is no such family.
@@ -89,7 +89,8 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
 
 def build_simclr(tensors: Mapping[str, torch.Tensor], source: str) -> Network:
-    """ResNet-50 of SimCLR (Chen et al. 2020), converted to torchvision's names; the linear head is left out."""
+    """Build the ResNet-50 of SimCLR (Chen et al. 2020), converted to torchvision's names; the linear head is left
+    out."""
     import torchvision
 
     model = torchvision.models.resnet50(weights=None)
@@ -99,8 +100,8 @@ def build_simclr(tensors: Mapping[str, torch.Tensor], source: str) -> Network:
 
 
 def build_slip(tensors: Mapping[str, torch.Tensor], source: str, width: int = 768, heads: int = 12) -> Network:
-    """The image encoder of SLIP (Mu et al. 2022), timm's ViT; read out before any projection, so that its SimCLR and
-    its CLIP are compared at the same place."""
+    """Build the image encoder of SLIP (Mu et al. 2022), timm's ViT; it is read before any projection, so that its
+    SimCLR and its CLIP are compared at the same place."""
     import timm
 
     visual = {name.removeprefix("visual."): t for name, t in tensors.items() if name.startswith("visual.")}
@@ -111,7 +112,8 @@ def build_slip(tensors: Mapping[str, torch.Tensor], source: str, width: int = 76
 
 
 def build_csd(tensors: Mapping[str, torch.Tensor], source: str) -> Network:
-    """CSD (Somepalli et al. 2024): CLIP's ViT and a projection trained for style; length 1, as its authors use it."""
+    """Build CSD (Somepalli et al. 2024): CLIP's ViT and a projection trained for style; length 1, as its authors use
+    it."""
     import open_clip
     import torch
 

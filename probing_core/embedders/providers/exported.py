@@ -36,7 +36,7 @@ SAFE_SYMBOL = re.compile(r"Symbol\('\w+'(, \w+=(True|False))*\)|Max|Min|FloorDiv
 
 
 def save(module: nn.Module, preprocessing: Preprocessing, path: str | Path) -> None:
-    """Exports ``module`` (batch (N, 3, H, W) -> (N, D)) for any batch size and saves it with its preprocessing."""
+    """Export ``module`` (batch (N, 3, H, W) -> (N, D)) for any batch size and save it with its preprocessing."""
     import torch
 
     example = torch.zeros(2, 3, *preprocessing.size)
@@ -46,7 +46,7 @@ def save(module: nn.Module, preprocessing: Preprocessing, path: str | Path) -> N
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Loads an exported program.
+    """Load an exported program.
 
     Raises:
         ModelUnavailable: the file is missing, damaged, would execute code, or does not state its preprocessing.
@@ -83,7 +83,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """The spec of an exported program."""
+    """Return the spec of an exported program."""
     return EmbedderSpec(
         name=name.base,
         family="exported program",
@@ -96,7 +96,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
 
 def _refuse_code(path: Path) -> None:
-    """Raises `ModelUnavailable` if loading the archive would do more than build tensor operations.
+    """Raise `ModelUnavailable` if loading the archive would do more than build tensor operations.
 
     `torch.export.load` falls back to pickles, looks names of functions up in the whole of torch, and evaluates sizes
     and guards as Python; so the archive is read first, as plain data.
@@ -132,7 +132,7 @@ def _refuse_code(path: Path) -> None:
 
 
 def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every string in nested JSON, with the key it stands under."""
+    """Yield every string in nested JSON, with the key under which it stands."""
     if isinstance(value, dict):
         for name, item in value.items():
             yield from _strings(item, name)

@@ -95,7 +95,7 @@ Measured = tuple[np.ndarray, ...]
 
 
 def statistics(images: Sequence[Image]) -> np.ndarray:
-    """(N, len(FEATURES)) ``float32``: the statistics of pictures of any sizes, at least 16 px a side."""
+    """Return the statistics, (N, len(FEATURES)) ``float32``, of pictures of any sizes, at least 16 px a side."""
     result = np.empty((len(images), len(FEATURES)), np.float32)
     shapes: dict[tuple[int, ...], list[int]] = {}
     for position, image in enumerate(images):
@@ -145,7 +145,8 @@ def _measure_hue(picture: Picture) -> Measured:
 
 
 def _describe_hue(size: int, points: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Hue as a point on the circle weighted by saturation; moments of saturation and value; quantiles of value."""
+    """Return the hue as a point on the circle weighted by saturation; moments of saturation and value; quantiles of
+    value."""
     mean, square = np.moveaxis(points, 2, 0) / size
     hue = np.stack([mean, np.sqrt(np.maximum(square - mean**2, 0))], axis=2)  # of both axes
     columns: list[np.ndarray] = list(hue.reshape(len(hue), -1).T)
@@ -163,7 +164,7 @@ def _measure_channels(picture: Picture) -> Measured:
 
 
 def _describe_channels(size: int, counts: np.ndarray, apart: np.ndarray) -> np.ndarray:
-    """Means, deviations and correlations of the channels; levels in use; shares near black and near white."""
+    """Return means, deviations and correlations of the channels; levels in use; shares near black and near white."""
     levels = np.arange(256.0)
     mean, square = counts @ levels / size, counts @ levels**2 / size
     variance = np.maximum(square - mean**2, 0)
@@ -192,7 +193,8 @@ def _measure_steps(picture: Picture) -> Measured:
 
 
 def _describe_steps(size: int, counts: np.ndarray, means: np.ndarray, none: np.ndarray) -> np.ndarray:
-    """The Laplacian (Pech-Pacheco et al. 2000: its variance measures focus), and mean steps over several lags."""
+    """Return the Laplacian's moments (Pech-Pacheco et al. 2000: its variance measures focus), and mean steps over
+    several lags."""
     _, deviation, _, kurtosis = _moments(LAPLACIAN_LEVELS, counts)
     columns = [np.log(deviation**2 + 1e-6), kurtosis, counts[:, LAPLACIAN] / size]
     return np.concatenate([np.stack(columns, axis=1), np.log(means + 0.1), none], axis=1)
@@ -207,14 +209,14 @@ def _measure_spectrum(picture: Picture) -> Measured:
 
 
 def _describe_spectrum(size: int, power: np.ndarray) -> np.ndarray:
-    """Log share of the power in rings around the origin of the Fourier plane, Hann window."""
+    """Return the log share of the power in rings around the origin of the Fourier plane, Hann window."""
     rings = power + 1e-3
     return np.log(rings / rings.sum(1, keepdims=True))
 
 
 @lru_cache(maxsize=8)
 def _fourier_plane(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The window, and the ring of every frequency of `numpy.fft.rfft2`."""
+    """Return the window, and the ring of every frequency of `numpy.fft.rfft2`."""
     radius = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None])
     ring = np.minimum((radius / 0.5 * (RINGS - 1)).astype(int), RINGS - 1)
     return np.outer(np.hanning(shape[0]), np.hanning(shape[1])).astype(np.float32), ring.ravel()
@@ -228,7 +230,7 @@ def _measure_directions(picture: Picture) -> Measured:
 
 
 def _describe_directions(size: int, turn: np.ndarray) -> np.ndarray:
-    """Share of the gradient in each sector of direction: motion blur and streaks make it uneven."""
+    """Return the share of the gradient in each sector of direction: motion blur and streaks make it uneven."""
     shares = turn[:, :DIRECTIONS] + turn[:, DIRECTIONS:-1] + 1
     shares[:, 0] += turn[:, -1]
     return shares / shares.sum(1, keepdims=True)
@@ -242,7 +244,8 @@ def _measure_blocks(picture: Picture) -> Measured:
 
 
 def _describe_blocks(size: int, *jumps: np.ndarray) -> np.ndarray:
-    """Log ratio of the steps across the strongest grid of each period to the steps elsewhere (Wang et al. 2002)."""
+    """Return the log ratio of the steps across the strongest grid of each period to the steps elsewhere (Wang et al.
+    2002)."""
     columns = []
     for period in PERIODS:
         logs = []
@@ -271,7 +274,8 @@ def _measure_noise(picture: Picture) -> Measured:
 def _describe_noise(
     size: int, sums: np.ndarray, counts: np.ndarray, chroma: np.ndarray, lone: np.ndarray
 ) -> np.ndarray:
-    """Deviation of noise by the difference of two Laplacians (Immerkaer 1996); and lone bright or dark pixels."""
+    """Return the deviation of noise by the difference of two Laplacians (Immerkaer 1996); and lone bright or dark
+    pixels."""
     overall = sums.sum(1, keepdims=True) / size
     pixels = counts.reshape(len(counts), TONES, -1).sum(2)
     by_tone = (sums + overall) / (pixels + 1)  # a tone that does not occur has the overall noise
@@ -292,7 +296,7 @@ def _measure_structure(picture: Picture) -> Measured:
 
 
 def _describe_structure(size: int, facts: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Edges (Canny 1986), flat areas in the rim and inside it, and how much sharpness differs between cells."""
+    """Return edges (Canny 1986), flat areas in the rim and inside it, and the variation of sharpness between cells."""
     edges, uneven, uneven_inside, brightness, brightness_inside, inside = facts.T
     rim = size - inside
     rim_brightness = (brightness * size - brightness_inside * inside) / rim
@@ -323,13 +327,13 @@ FAMILIES: tuple[tuple[Callable[[Picture], Measured], Callable[..., np.ndarray]],
 
 
 def _histogram(plane: np.ndarray) -> np.ndarray:
-    """(256,) counts of the values of a ``uint8`` array; four times as fast as `numpy.bincount`."""
+    """Return the counts (256,) of the values of a ``uint8`` array; faster than `numpy.bincount`."""
     return cv2.calcHist([plane], [0], None, [256], [0, 256]).ravel()
 
 
 def _moments(levels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, deviation, skewness and excess kurtosis, (N,) each, of histograms (N, levels); the last two through the
-    inverse hyperbolic sine, since flat pictures have wild ones."""
+    """Return mean, deviation, skewness and excess kurtosis, (N,) each, of histograms (N, levels); the last two through
+    the inverse hyperbolic sine, since flat pictures have wild ones."""
     share = counts / counts.sum(1, keepdims=True, dtype=np.float64)
     mean = share @ levels
     centered = levels - mean[:, None]

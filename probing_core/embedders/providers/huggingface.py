@@ -41,7 +41,7 @@ PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Loads a transformers model; image-text models embed by ``get_image_features``.
+    """Load a transformers model; image-text models embed by ``get_image_features``.
 
     Raises:
         ModelUnavailable: transformers is not installed, or the weights or the configuration are missing, cannot be
@@ -72,7 +72,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 
 def _locate(name: ModelName) -> tuple[Path, Path | None]:
-    """The folder with the configuration, and the file of weights if it is not that folder's own."""
+    """Return the folder with the configuration, and the file of weights if it is not that folder's own."""
     named = local_folder(name.model)
     if "weights" not in name.options:
         return named or hub.fetch_repository(name.model, name.base), None
@@ -90,14 +90,15 @@ def _locate(name: ModelName) -> tuple[Path, Path | None]:
 
 
 def _processor_folder(folder: Path, name: ModelName) -> Path:
-    """Where the image processor stands: beside the weights, or, as trainings often save none, with the named model."""
+    """Return the folder of the image processor: beside the weights, or, as trainings often save none, that of the named
+    model."""
     if any((folder / file).is_file() for file in PROCESSORS) or "weights" not in name.options:
         return folder
     return local_folder(name.model) or hub.fetch_configuration(name.model, name.base)
 
 
 def network(model: nn.Module, processor: Any, folder: Path) -> Network:
-    """What a transformers model has to embed with."""
+    """Return the parts of a transformers model that embed: its forward pass, its blocks and its tokens."""
     import torch
     import transformers
 
@@ -142,7 +143,7 @@ def network(model: nn.Module, processor: Any, folder: Path) -> Network:
 
 
 def preprocessing(processor: Any) -> Preprocessing:
-    """The settings of an image processor as data; mean and std in units of [0, 1] whatever its rescaling."""
+    """Return the settings of an image processor as data; mean and std in units of [0, 1] whatever its rescaling."""
     config = processor.to_dict()
     size, crop, resize = dict(config["size"]), 1.0, "squash"
     if "shortest_edge" in size:
@@ -172,7 +173,7 @@ def preprocessing(processor: Any) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """The spec of a transformers model outside the catalog."""
+    """Return the spec of a transformers model outside the catalog."""
     folder = local_folder(name.model)
     return EmbedderSpec(
         name=name.base,
@@ -188,13 +189,13 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
 
 def check(repo: str, size_mb: float = 0.0) -> Availability:
-    """Whether ``repo`` can be used now: the library first, then the weights."""
+    """Return whether ``repo`` can be used now: check the library first, then the weights."""
     library = check_library()
     return hub.on_disk(repo, size_mb) if library.available else library
 
 
 def check_library() -> Availability:
-    """Whether transformers is installed."""
+    """Return whether transformers is installed."""
     if find_spec("transformers"):
         return Availability(True)
     return Availability(False, "it needs transformers, which is not installed; `pip install 'probing-core[hf]'`")
@@ -207,7 +208,7 @@ def _require_library() -> None:
 
 
 def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Module:
-    """The model of ``folder``, or its architecture with the tensors of the file ``weights``; tensors are checked."""
+    """Load the model of ``folder``, or its architecture with the tensors of the file ``weights``; check the tensors."""
     import torch
     import transformers
 
@@ -276,7 +277,7 @@ def _text(model: nn.Module, folder: Path) -> Callable[[Sequence[str]], torch.Ten
 
 
 def _refuse_other_libraries(folder: Path, name: ModelName) -> None:
-    """Points to the right provider where a repository is of another library."""
+    """Raise `ModelUnavailable` with the right provider where a repository is of another library."""
     path = folder / "config.json"
     try:
         config = dict(json.loads(path.read_text())) if path.is_file() else {}
@@ -301,5 +302,5 @@ def _reason(error: Exception) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` in JSON types."""
+    """Convert ``value`` to JSON types."""
     return json.loads(json.dumps(value, default=str))

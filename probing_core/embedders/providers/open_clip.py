@@ -30,7 +30,7 @@ PREFIXES = ("open_clip",)
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Loads an open_clip model; its embedding is ``encode_image``, projected into the space of the texts.
+    """Load an open_clip model; its embedding is ``encode_image``, projected into the space of the texts.
 
     Raises:
         ModelUnavailable: the weights are missing, cannot be read or do not fit.
@@ -61,7 +61,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 
 def network(model: nn.Module, architecture: str) -> Network:
-    """What an open_clip model has to embed with."""
+    """Return the parts of an open_clip model that embed: its forward pass, its blocks and its tokens."""
     import open_clip
 
     visual: Any = model.visual
@@ -89,7 +89,7 @@ def network(model: nn.Module, architecture: str) -> Network:
 
 
 def preprocessing(model: nn.Module) -> Preprocessing:
-    """The evaluation transform of open_clip for ``model``, as data."""
+    """Return the evaluation transform of open_clip for ``model``, as data."""
     config: Any = model.visual.preprocess_cfg  # type: ignore[union-attr]
     modes = {"shortest": "shorter", "squash": "squash"}
     if config["resize_mode"] not in modes:
@@ -108,7 +108,7 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """The spec of an open_clip model outside the catalog.
+    """Return the spec of an open_clip model outside the catalog.
 
     Raises:
         UnknownName: open_clip has no such architecture or tag.
@@ -133,7 +133,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
 
 def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
-    """(architecture for open_clip, file of weights on disk, what open_clip knows of the tag)."""
+    """Return (architecture for open_clip, file of weights on disk, open_clip's settings of the tag)."""
     folder = local_folder(name.model)
     if name.model.startswith(HUB):
         folder = hub.fetch_repository(name.model.removeprefix(HUB), name.base)
@@ -151,7 +151,7 @@ def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
 
 
 def _tag(name: ModelName) -> Mapping[str, Any]:
-    """What open_clip knows of the weights that ``name`` asks for; empty for a local file of no tag."""
+    """Return open_clip's settings of the weights that ``name`` asks for; empty for a local file of no tag."""
     import open_clip
 
     architecture, _, tag = name.model.partition("/")
@@ -178,7 +178,7 @@ def _tag(name: ModelName) -> Mapping[str, Any]:
 
 
 def _repository(tag: Mapping[str, Any]) -> str:
-    """``org/repo`` of open_clip's ``org/repo/file`` or ``org/repo/``; empty for weights elsewhere."""
+    """Return ``org/repo`` of open_clip's ``org/repo/file`` or ``org/repo/``; empty for weights elsewhere."""
     return (tag.get("hf_hub") or "").rsplit("/", 1)[0]
 
 
@@ -199,7 +199,7 @@ def _text(model: nn.Module, architecture: str) -> Callable[[Sequence[str]], torc
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without open_clip's notes on the root logger and its warning about the activation that is put right here."""
+    """Silence open_clip's notes on the root logger and its warning about the activation, which is corrected here."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.CRITICAL)

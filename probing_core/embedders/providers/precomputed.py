@@ -55,7 +55,7 @@ class PrecomputedEmbedder(LoadedEmbedder):
     def lookup(
         self, image_ids: Sequence[str], transforms: Sequence[str], repetitions: Sequence[int], draws: Sequence[int]
     ) -> np.ndarray:
-        """Embeddings (N, D) ``float32`` of the named samples.
+        """Return the embeddings (N, D) ``float32`` of the named samples.
 
         Raises:
             ModelUnavailable: the file has no row for some of them; the first is named.
@@ -82,13 +82,13 @@ class PrecomputedEmbedder(LoadedEmbedder):
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> PrecomputedEmbedder:
-    """Reads precomputed embeddings."""
+    """Read precomputed embeddings."""
     refuse_options(spec.name, options)
     return PrecomputedEmbedder(spec.name, user_path(ModelName(spec.name).model))
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """The spec of a file of embeddings."""
+    """Return the spec of a file of embeddings."""
     path = user_path(name.model)
 
     def check() -> Availability:
@@ -107,7 +107,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
 
 def _read(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
-    """(columns of `KEY`, matrix (N, D)) of a file."""
+    """Read a file of embeddings: (columns of `KEY`, matrix (N, D))."""
     try:
         if path.suffix == ".parquet":
             return _split_table(pd.read_parquet(path), path)
@@ -133,7 +133,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """A list whose names stay what they are: "007" no number, "nan" not nothing."""
+    """Read a list whose names stay text: "007" is no number, "nan" is not missing."""
     names = {"image_id": str, "transform": str}
     return pd.read_csv(path, dtype=names, keep_default_na=False)
 

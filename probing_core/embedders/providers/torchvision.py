@@ -21,7 +21,7 @@ PREFIXES = ("torchvision",)
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> NetworkEmbedder:
-    """Loads a torchvision model with its default weights, or those of ``@weights=PATH``.
+    """Load a torchvision model with its default weights, or those of ``@weights=PATH``.
 
     Raises:
         ModelUnavailable: the weights are missing, cannot be read or do not fit.
@@ -38,8 +38,8 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 
 def remove_classifier(model: nn.Module) -> str:
-    """Puts the identity in place of the layer that gives the classes: the last linear one, or the last convolution
-    of a network without any (SqueezeNet). Returns its name."""
+    """Replace the layer that gives the classes by the identity and return its name: the last linear layer, or the last
+    convolution of a network without any (SqueezeNet)."""
     from torch import nn
 
     layers = list(model.named_modules())
@@ -50,7 +50,8 @@ def remove_classifier(model: nn.Module) -> str:
 
 
 def network(model: nn.Module) -> Network:
-    """What a torchvision model without classifier has to embed with."""
+    """Return the parts of a torchvision model without classifier that embed: its forward pass, its blocks and its
+    tokens."""
     import torchvision
 
     encoder: Any = getattr(model, "encoder", None)
@@ -69,7 +70,7 @@ def network(model: nn.Module) -> Network:
 
 
 def preprocessing(transforms: Any) -> Preprocessing:
-    """torchvision's evaluation preset (`torchvision.transforms._presets.ImageClassification`) as data."""
+    """Return torchvision's evaluation preset (`torchvision.transforms._presets.ImageClassification`) as data."""
     if not hasattr(transforms, "crop_size"):
         raise ModelUnavailable("This model of torchvision does not classify single pictures; take another one.")
     crop, resize = transforms.crop_size[0], transforms.resize_size[0]
@@ -83,7 +84,7 @@ def preprocessing(transforms: Any) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """The spec of a torchvision model.
+    """Return the spec of a torchvision model.
 
     Raises:
         UnknownName: torchvision has no such classification model.

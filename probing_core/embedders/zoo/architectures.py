@@ -47,7 +47,7 @@ CURRENT = PATCH_STEM
 
 
 def architecture_of(facts: Mapping[str, Any]) -> Architecture:
-    """The architecture that a file's facts name; the first zoo's where they name none.
+    """Return the architecture that a file's facts name; the first zoo's where they name none.
 
     Raises:
         BadConfig: this version has no such architecture.

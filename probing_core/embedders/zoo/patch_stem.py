@@ -50,7 +50,7 @@ class PatchStem(nn.Module):
         self.maps = nn.ModuleList(nn.Conv2d(c, width, kernel, kernel) for c, width, kernel in triples)
 
     def forward(self, images: Tensor, visible: Tensor | None = None) -> Tensor:
-        """Tokens (N, 64, D) of pictures (N, 3, 128, 128).
+        """Return the tokens (N, 64, D) of pictures (N, 3, 128, 128).
 
         Args:
             visible: (N, K) positions of patches; only they are computed, and the tokens are (N, K, D).
@@ -63,7 +63,7 @@ class PatchStem(nn.Module):
         return x.flatten(2).transpose(1, 2)  # OpenVINO has no rule for .mT
 
     def _of_cells(self, images: Tensor, visible: Tensor) -> Tensor:
-        """What the convolutions give, by products of the visible patches' cells alone."""
+        """Compute the output of the convolutions from the visible patches' cells alone, by matrix products."""
         x = cut_cells(images)
         x = x.gather(1, visible.view(*visible.shape, 1, 1, 1).expand(-1, -1, *x.shape[2:]))
         for position, layer in enumerate(self.maps):
@@ -75,7 +75,8 @@ class PatchStem(nn.Module):
 
 
 def cut_cells(images: Tensor) -> Tensor:
-    """(N, 3, 128, 128) -> (N, 64, 4, 4, 48): patches, quarters of a patch, quarters of those, values of a cell."""
+    """Cut (N, 3, 128, 128) into (N, 64, 4, 4, 48): patches, quarters of a patch, quarters of those, values of a
+    cell."""
     inner, middle, outer = KERNELS
     rows_and_columns = (GRID, outer, middle, inner)
     x = images.permute(0, 2, 3, 1).reshape(len(images), *rows_and_columns, *rows_and_columns, 3)
@@ -84,7 +85,7 @@ def cut_cells(images: Tensor) -> Tensor:
 
 
 def init_patch_stem_vit(seed: int) -> VisionTransformer:
-    """The encoder with random weights drawn from ``seed`` alone; the global random state stays as it was."""
+    """Return an encoder with random weights drawn from ``seed`` alone; the global random state stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vit = build_vit(DEPTH, PatchStem)
@@ -94,7 +95,8 @@ def init_patch_stem_vit(seed: int) -> VisionTransformer:
 
 @torch.no_grad()
 def init_maps(maps: Sequence[nn.Conv2d], gain: float = RECTIFIER_GAIN) -> None:
-    """Random filters of equal norm, scaled so that variance stays from map to map; half of them have no constant part.
+    """Initialize random filters of equal norm, scaled so that variance stays from map to map; half of them have no
+    constant part.
 
     A filter whose weights sum to 0 over the cell, channel by channel, does not respond to constant color: it measures
     detail. Those of a random draw nearly all measure the mean color.

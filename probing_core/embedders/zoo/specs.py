@@ -65,7 +65,7 @@ def next_weights_path(name: str, seed: int = 0) -> Path:
 
 
 def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, precision: str) -> ViTEmbedder:
-    """The encoder in the file ``path``.
+    """Load the encoder in the file ``path``.
 
     Raises:
         ModelUnavailable: the file is missing, damaged, or not of the zoo.

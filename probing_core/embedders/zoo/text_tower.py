@@ -31,7 +31,7 @@ class Vocabulary:
         return cls(tuple(sorted({word for text in texts for word in split_words(text)})))
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Tokens (N, 16) ``int64``, padded. Words that were never trained on are skipped, as they mean nothing yet.
+        """Return the tokens (N, 16) ``int64`` of texts, padded. Words that never occurred in training are skipped.
 
         Raises:
             BadConfig: a text of which no word is known.
@@ -72,7 +72,7 @@ class TextTower(nn.Module):
         self.project = nn.Linear(WIDTH, WIDTH)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(N, 192) for tokens (N, 16)."""
+        """Return the embeddings (N, 192) of tokens (N, 16)."""
         padded = tokens == PADDING
         outputs = self.blocks(self.words(tokens) + self.positions, src_key_padding_mask=padded)
         weight = (~padded).unsqueeze(-1).to(outputs.dtype)

@@ -34,7 +34,7 @@ PREPROCESSING = Preprocessing(
 
 
 def init_vit(seed: int) -> VisionTransformer:
-    """The encoder with random weights drawn from ``seed`` alone; the global random state stays as it was."""
+    """Return an encoder with random weights drawn from ``seed`` alone; the global random state stays as it was."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -43,7 +43,7 @@ def init_vit(seed: int) -> VisionTransformer:
 
 
 def build_vit(depth: int, stem: Callable[..., nn.Module] | None = None) -> VisionTransformer:
-    """A ViT of the zoo's size; its weights are drawn from the global random state.
+    """Build a ViT of the zoo's size; its weights are drawn from the global random state.
 
     Positions start as the two-dimensional sine and cosine code of MAE (He et al. 2022) and are trained: at fewer
     than two thousand steps, positions drawn at random would cost the masked objectives much of their training.
@@ -73,7 +73,7 @@ def build_vit(depth: int, stem: Callable[..., nn.Module] | None = None) -> Visio
 
 
 def normalize(pixels: torch.Tensor) -> torch.Tensor:
-    """What the encoder receives: (N, 3, H, W) in [0, 1], less `PREPROCESSING`'s mean, over its std."""
+    """Return the input of the encoder: (N, 3, H, W) in [0, 1], less `PREPROCESSING`'s mean, over its std."""
     import torch
 
     mean = torch.tensor(PREPROCESSING.mean, device=pixels.device).view(3, 1, 1)
