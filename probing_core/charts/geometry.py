@@ -11,7 +11,7 @@ from probing_core.charts.labels import place_labels
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
 
-MOST_BARS = 6
+MAX_BARS = 6
 """Lines whose intervals can be distinguished; those of more lines stand in the hover alone."""
 
 
@@ -131,7 +131,7 @@ def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) 
             "customdata": [f"{a:.1f} to {b:.1f}" for a, b in zip(low, high, strict=True)],
             "hovertemplate": "%{y:.1f} % (95 % interval %{customdata})",
         }
-        bars = {"error_y": error_bar(value, low, high, color)} if len(names) <= MOST_BARS else {}
+        bars = {"error_y": error_bar(value, low, high, color)} if len(names) <= MAX_BARS else {}
         traces.append(trace | bars)
     return traces
 

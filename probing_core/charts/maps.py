@@ -23,7 +23,7 @@ HEIGHT = 560
 FADED = 0.08
 """Opacity of what is not selected."""
 
-FEW = 200
+MAX_ENLARGED = 200
 """Up to so many selected points are drawn larger; more would hide each other."""
 
 
@@ -139,7 +139,7 @@ def _emphasis(samples: np.ndarray, selected: np.ndarray) -> dict[str, Any]:
         return {}
     return {
         "selectedpoints": np.flatnonzero(np.isin(samples, selected)).tolist(),
-        "selected": {"marker": {"opacity": 1} | ({"size": 11} if len(selected) <= FEW else {})},
+        "selected": {"marker": {"opacity": 1} | ({"size": 11} if len(selected) <= MAX_ENLARGED else {})},
         "unselected": {"marker": {"opacity": FADED}},
     }
 

@@ -26,7 +26,7 @@ from probing_core.measures.notation import in_percent
 PANELS = 3
 """Models side by side, unless a caller has less room; of more models than that a table is easier to read."""
 
-MOST_CLASSES = 12
+MAX_CLASSES = 12
 """Columns of the table."""
 
 TITLE = 44
@@ -83,7 +83,7 @@ def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -
         order: of the classes; of those of the rows if not given.
     """
     table = rows.pivot(index="model", columns="class", values="probability").reindex(index=rows["model"].unique())
-    likely = table.max().sort_values(ascending=False, kind="stable").index[:MOST_CLASSES]
+    likely = table.max().sort_values(ascending=False, kind="stable").index[:MAX_CLASSES]
     table = table[[c for c in order or table.columns if c in likely]].iloc[::-1] * 100
     best = table.eq(table.max(axis=1), axis=0)
     texts = [

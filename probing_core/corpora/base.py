@@ -56,7 +56,7 @@ class CorpusKind:
         return f"{self.name}:{self.argument}" if self.argument else self.name
 
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 """Sources that were left out and are named in a sentence; of more it gives the number."""
 
 
@@ -82,8 +82,8 @@ class Corpus(ABC):
         """How many sources were left out and why the first ones were, in a sentence; empty where none was."""
         if not self.skipped:
             return ""
-        first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:MOST_NAMED])
-        more = "; ..." if len(self.skipped) > MOST_NAMED else "."
+        first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:MAX_NAMED])
+        more = "; ..." if len(self.skipped) > MAX_NAMED else "."
         count = f"{len(self.skipped)} files are" if len(self.skipped) > 1 else "1 file is"
         return f"{count} left out. {first.rstrip('.')}{more}"
 

@@ -21,7 +21,7 @@ from probing_core.errors import BadCorpus, BadImage
 from probing_core.images import Image, read_image
 from probing_core.images.quality import NEAR_GRAY
 
-SMALLEST_SIDE = 176
+MIN_SQUARE_SIDE = 176
 """Pixels of the smallest view: the default view of 128 with room for geometry."""
 
 VIEWS_BY_SCALE = (2, 3, 4, 5, 6)
@@ -223,7 +223,7 @@ def spread_squares(image: Image) -> list[tuple[int, int, int]]:
     """
     height, width = image.shape[:2]
     largest = min(height, width)
-    sides = np.geomspace(largest, min(SMALLEST_SIDE, largest), len(VIEWS_BY_SCALE)).round().astype(int)
+    sides = np.geomspace(largest, min(MIN_SQUARE_SIDE, largest), len(VIEWS_BY_SCALE)).round().astype(int)
     grid = [
         (top, left, side)
         for side in sides

@@ -28,7 +28,7 @@ PICTURES = ("jpg", "jpeg", "png", "webp", "ppm", "bmp", "gif", "tif", "tiff", "a
 LABELS = ("cls", "json", "txt")
 """What follows it in the name of a label, the preferred first."""
 
-LONGEST_LABEL = 10_000
+MAX_LABEL_BYTES = 10_000
 """Bytes of the file of a label."""
 
 BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -125,7 +125,7 @@ def _index(
                     continue
                 place = Place(number, member.offset_data, member.offset_data + member.size)
                 pictures[name] = place, content_digest(data)
-            elif kind in LABELS and member.size <= LONGEST_LABEL:
+            elif kind in LABELS and member.size <= MAX_LABEL_BYTES:
                 found = _label(kind, shard.extractfile(member).read())  # type: ignore[union-attr]
                 labels[name] = min(labels.get(name, (len(LABELS), "")), (LABELS.index(kind), found))
     return pictures, {name: label for name, (_, label) in labels.items()}

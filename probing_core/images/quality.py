@@ -14,7 +14,7 @@ SIDE = 256
 """The shorter side, in pixels, to which larger pictures are made smaller before they are judged: what is gone at about
 the size that models see degrades nothing there."""
 
-LONGEST = 8
+MAX_ASPECT = 8
 """Of a longer picture the middle is judged, this many times as long as it is wide."""
 
 BLURRED = 0.5
@@ -60,7 +60,7 @@ def flaws(image: np.ndarray) -> list[str]:
 
 
 def _small(image: np.ndarray) -> np.ndarray:
-    longest = LONGEST * min(image.shape[:2])
+    longest = MAX_ASPECT * min(image.shape[:2])
     top, left = (max(0, (side - longest) // 2) for side in image.shape[:2])
     image = image[top : top + longest, left : left + longest]
     scale = SIDE / min(image.shape[:2])

@@ -8,7 +8,7 @@ import numpy as np
 
 from probing_core.errors import BadArray
 from probing_core.measures.base import Measure
-from probing_core.measures.intervals import FEWEST_FOR_T, Interval, t_quantile
+from probing_core.measures.intervals import MIN_CLUSTERS_FOR_T, Interval, t_quantile
 
 
 def cka(X: np.ndarray, Y: np.ndarray) -> float:
@@ -63,7 +63,7 @@ def space_of(X: np.ndarray, clusters: np.ndarray) -> Space:
     X = np.asarray(X, np.float64)[order]
     kernel = (X - X.mean(0)) @ (X - X.mean(0)).T
     np.fill_diagonal(kernel, 0)
-    own = _hsic_without(kernel, kernel, starts) if len(starts) >= FEWEST_FOR_T else np.empty(0)
+    own = _hsic_without(kernel, kernel, starts) if len(starts) >= MIN_CLUSTERS_FOR_T else np.empty(0)
     return Space(X, kernel, starts, own)
 
 
@@ -72,13 +72,13 @@ def cka_of(a: Space, b: Space) -> Interval:
 
     Drawing photographs with replacement would not do: a picture that is there twice is a pair of equal ones in both
     spaces, which makes them more similar. The jackknife runs on Fisher's z = artanh(CKA), whose spread depends less on
-    the value. With fewer than `FEWEST_FOR_T` photographs there is no interval.
+    the value. With fewer than `MIN_CLUSTERS_FOR_T` photographs there is no interval.
 
     Args:
         a, b: of the same samples.
     """
     value, count = cka(a.X, b.X), len(a.starts)
-    if count < FEWEST_FOR_T:
+    if count < MIN_CLUSTERS_FOR_T:
         return Interval(value, float("nan"), float("nan"), "none", count)
     if value > 1 - 1e-9:  # the same space
         return Interval(value, value, value, "jackknife", count)

@@ -8,7 +8,7 @@ import numpy as np
 
 from probing_core.errors import BadArray
 from probing_core.measures.base import Measure
-from probing_core.measures.intervals import FEWEST_FOR_BOOTSTRAP
+from probing_core.measures.intervals import MIN_CLUSTERS_FOR_BOOTSTRAP
 
 RESAMPLES = 1000
 SENSITIVITY = 1.0
@@ -60,7 +60,7 @@ def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray
     n = len(hits)
     value = float(_fit(levels, hits.sum(0, keepdims=True), alarms.sum(keepdims=True), n)[0])
     low = high = float("nan")
-    if n >= FEWEST_FOR_BOOTSTRAP:
+    if n >= MIN_CLUSTERS_FOR_BOOTSTRAP:
         drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), RESAMPLES)
         thresholds = _fit(levels, drawn @ hits, np.round(drawn @ alarms), n)
         low, high = np.quantile(np.clip(thresholds, levels[0], levels[-1]), [0.025, 0.975])

@@ -10,13 +10,13 @@ import numpy as np
 
 from probing_core.measures.cluster_sums import ClusterSums
 
-FEWEST_FOR_BOOTSTRAP = 20
+MIN_CLUSTERS_FOR_BOOTSTRAP = 20
 """Percentile bootstrap intervals cover too little with few clusters; below, a t interval over photographs."""
 
-FEWEST_FOR_T = 6
+MIN_CLUSTERS_FOR_T = 6
 """With fewer photographs than this no interval is given."""
 
-FEWEST_AT_A_BOUND = 5.0
+MIN_CONTRADICTING_CLUSTERS = 5.0
 """Where fewer photographs than this contradict a rate of 0 or 1, their resamples vary too little."""
 
 RESAMPLES = 2000
@@ -58,9 +58,9 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
         high: upper bound, likewise.
     """
     clusters = len(sums.sums)
-    if clusters < FEWEST_FOR_T:
+    if clusters < MIN_CLUSTERS_FOR_T:
         return without_interval(sums)
-    if clusters < FEWEST_FOR_BOOTSTRAP:
+    if clusters < MIN_CLUSTERS_FOR_BOOTSTRAP:
         spread = float(np.std(sums.score(sums.sums), ddof=1)) / np.sqrt(clusters)
         half = t_quantile(clusters - 1) * spread
         bottom, top, method = sums.value - half, sums.value + half, "t"
@@ -72,7 +72,7 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
     if low is not None and high is not None:
         share = (sums.value - low) / (high - low)
         size = _effective_size(share, spread / (high - low), clusters)
-        if size * min(share, 1 - share) < FEWEST_AT_A_BOUND:
+        if size * min(share, 1 - share) < MIN_CONTRADICTING_CLUSTERS:
             bottom, top = (low + (high - low) * end for end in _wilson(share, size, t_quantile(clusters - 1)))
             method = "wilson"
     return Interval(

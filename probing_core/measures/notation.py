@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-LARGEST, SMALLEST = 1e15, 1e-6
+MAX_PLAIN, MIN_PLAIN = 1e15, 1e-6
 """Beyond these, most digits would be zeros: the number has an exponent."""
 
 
@@ -16,7 +16,7 @@ def decimal(value: float, digits: int = 3) -> str:
     """
     if not math.isfinite(value):
         return "" if math.isnan(value) else f"{value:g}"
-    if value and not SMALLEST <= abs(value) < LARGEST:
+    if value and not MIN_PLAIN <= abs(value) < MAX_PLAIN:
         return f"{value:.{digits}g}"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
     text = f"{value:,.{places}f}"

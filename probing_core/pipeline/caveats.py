@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from probing_core.measures.intervals import FEWEST_FOR_T
+from probing_core.measures.intervals import MIN_CLUSTERS_FOR_T
 from probing_core.probes.base import FitFacts
 
 
@@ -12,7 +12,7 @@ def joined(*notes: str) -> str:
     return "; ".join(note for note in notes if note)
 
 
-def too_few(bases: int, fewest: int = FEWEST_FOR_T) -> str:
+def too_few(bases: int, fewest: int = MIN_CLUSTERS_FOR_T) -> str:
     return f"{bases} photographs are too few for an interval" if bases < fewest else ""
 
 

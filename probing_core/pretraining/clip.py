@@ -16,7 +16,7 @@ from probing_core.pretraining.captions import captions
 from probing_core.pretraining.contrastive import equal_rows, image_text_loss
 from probing_core.pretraining.views import Views
 
-LARGEST_SCALE = math.log(100)
+MAX_LOG_SCALE = math.log(100)
 """CLIP's bound: beyond it, training becomes unstable."""
 
 
@@ -64,7 +64,7 @@ class CLIP(Objective):
 
     def after_step(self) -> None:
         with torch.no_grad():
-            self.log_scale.clamp_(0, LARGEST_SCALE)
+            self.log_scale.clamp_(0, MAX_LOG_SCALE)
 
     def extra_weights(self) -> dict[str, Tensor]:
         return {f"text.{name}": tensor for name, tensor in self.text.state_dict().items()}

@@ -20,7 +20,7 @@ from probing_core.runs.progress import Progress
 SIDE = 144
 """Pixels of the side of the stored pictures: a little more than the encoder's 128, since crops cut some away."""
 
-FEWEST = 8
+MIN_PICTURES = 8
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,15 @@ def gather(corpus: Corpus, folder: Path, progress: Progress) -> Pictures:
     """Read the pictures of the split ``pretrain``, or all of them in a corpus that has no such split.
 
     Raises:
-        BadCorpus: there are fewer than `FEWEST`.
+        BadCorpus: there are fewer than `MIN_PICTURES`.
         BadImage: a picture cannot be read.
         BadRun: the disk is full.
     """
     rows = corpus.rows
     if (rows["split"] == "pretrain").any():
         rows = rows[rows["split"] == "pretrain"]
-    if len(rows) < FEWEST:
-        raise BadCorpus(f"Pretraining needs at least {FEWEST} pictures; '{corpus.name}' has {len(rows)} for it.")
+    if len(rows) < MIN_PICTURES:
+        raise BadCorpus(f"Pretraining needs at least {MIN_PICTURES} pictures; '{corpus.name}' has {len(rows)} for it.")
     rows = rows[[c for c in ("image_id", "label", "style") if c in rows]].reset_index(drop=True)
     content = json.dumps([list(rows), rows.astype(str).to_numpy().tolist()])
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]

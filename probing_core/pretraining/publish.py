@@ -34,7 +34,7 @@ NEEDED = {"supervised": 20.0, "clip": 20.0}
 
 NEEDED_ELSE = 10.0
 
-LARGEST, LARGEST_WITH_TEXT = 6_500_000, 9_000_000
+MAX_BYTES, MAX_BYTES_WITH_TEXT = 6_500_000, 9_000_000
 """Bytes of a file of weights."""
 
 
@@ -88,7 +88,7 @@ def _check(training: Path) -> Facts:
     if not source.is_file():
         raise BadRun(f"'{training}' holds no finished training; `probing pretrain` goes on with it.")
     facts = read_facts(training)
-    largest = LARGEST_WITH_TEXT if facts.recipe["name"] in WITH_TEXT else LARGEST
+    largest = MAX_BYTES_WITH_TEXT if facts.recipe["name"] in WITH_TEXT else MAX_BYTES
     size = source.stat().st_size
     if size > largest:
         raise BadRun(f"'{source}' has {size:,} bytes; the zoo allows {largest:,}.")

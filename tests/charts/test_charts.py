@@ -15,7 +15,7 @@ import pytest
 from probing_core import charts
 from probing_core.charts.labels import POSITIONS, _box, _overlap, place_labels
 from probing_core.charts.maps import category_styles
-from probing_core.charts.predictions import MOST_CLASSES
+from probing_core.charts.predictions import MAX_CLASSES
 from probing_core.charts.theme import SYMBOLS
 from probing_core.transforms import GROUPS
 
@@ -157,7 +157,7 @@ def test_many_answers_stand_in_one_table_in_the_order_of_the_classes():
     many = pd.DataFrame(
         {"model": "m", "class": [f"c{i}" for i in range(31)], "group": "blur", "probability": range(31)}
     )
-    assert len(drawn.answers_chart(many, THEMES[0]).data[0].x) == MOST_CLASSES
+    assert len(drawn.answers_chart(many, THEMES[0]).data[0].x) == MAX_CLASSES
 
 
 @pytest.mark.parametrize("theme", THEMES)

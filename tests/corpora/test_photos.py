@@ -8,7 +8,7 @@ import pytest
 from probing_core.corpora.photos import (
     MIN_CONTRAST,
     PHOTOGRAPHS,
-    SMALLEST_SIDE,
+    MIN_SQUARE_SIDE,
     PhotosCorpus,
     photographs,
     spread_squares,
@@ -41,7 +41,7 @@ def test_views_are_squares_with_room_color_and_contrast(corpus: PhotosCorpus) ->
     for image_id in corpus.rows["image_id"]:
         image = corpus.load(image_id)
         height, width = image.shape[:2]
-        assert height == width >= SMALLEST_SIDE
+        assert height == width >= MIN_SQUARE_SIDE
         assert (image.max(axis=2) - image.min(axis=2)).mean() >= NEAR_GRAY
         half = height // 2
         for quarter in (image[:half, :half], image[:half, -half:], image[-half:, :half], image[-half:, -half:]):

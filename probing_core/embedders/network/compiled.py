@@ -40,10 +40,10 @@ compiled at their first use."""
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """Precisions that are compiled, and OpenVINO's names for them."""
 
-FARTHEST = 1e-5
+MAX_DISTANCE = 1e-5
 """How far two float32 embeddings of a picture may be apart, in lengths of the embedding."""
 
-LOWEST_COSINE = 0.9
+MIN_COSINE = 0.9
 """Between bfloat16 and float32. The lowest that was seen in a network that ships is 0.99 (docs/precision.md)."""
 
 EXACT = "exact"
@@ -213,11 +213,11 @@ def _compare(ours: Sequence[np.ndarray], expected: Sequence[np.ndarray], precisi
         length = np.linalg.norm(b, axis=1) + np.finfo(np.float32).tiny
         if precision == "float32":
             apart = float((np.abs(a - b).max(1) / length).max())
-            if not apart <= FARTHEST:
+            if not apart <= MAX_DISTANCE:
                 raise NotCompiled(f"OpenVINO's embeddings are {apart:.1g} of their length from PyTorch's")
         else:
             cosine = float(((a * b).sum(1) / length / (np.linalg.norm(a, axis=1) + np.finfo(np.float32).tiny)).min())
-            if not cosine >= LOWEST_COSINE:
+            if not cosine >= MIN_COSINE:
                 raise NotCompiled(f"OpenVINO's embeddings in {precision} have a cosine of {cosine:.3f} to PyTorch's")
 
 

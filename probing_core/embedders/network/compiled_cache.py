@@ -18,10 +18,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-LARGEST = 4 * 2**30
+MAX_BYTES = 4 * 2**30
 """Bytes of all entries together; beyond them, those that were used the longest time ago are removed."""
 
-SAME = 1e-5
+MAX_DIFFERENCE = 1e-5
 """Of an embedding's length. One machine's PyTorch moves its last bits with the number of threads alone."""
 
 
@@ -78,7 +78,7 @@ def _folder() -> Path:
 def _alike(a: np.ndarray, b: np.ndarray) -> bool:
     if a.shape != b.shape:
         return False
-    return bool((np.abs(a - b).max(1) <= SAME * np.linalg.norm(b, axis=1)).all())
+    return bool((np.abs(a - b).max(1) <= MAX_DIFFERENCE * np.linalg.norm(b, axis=1)).all())
 
 
 def _make_room(folder: Path) -> None:
@@ -87,5 +87,5 @@ def _make_room(folder: Path) -> None:
     total = 0
     for _, size, path in entries:
         total += size
-        if total > LARGEST:
+        if total > MAX_BYTES:
             path.unlink(missing_ok=True)

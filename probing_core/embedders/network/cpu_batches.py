@@ -26,7 +26,7 @@ FINE_CPU_BATCH, FINE_STRIDE = 4, 8
 """A network whose first convolution strides less than this holds maps many times as large as a ViT's tokens, so fewer
 fit the caches. EfficientNet-Lite0 in float32 embeds 53 images/s in batches of 16 on two cores, 75 to 82 in these."""
 
-FEW = 8
+MAX_UNDIVIDED = 8
 """Images that are not worth dividing. The ten crops of a large picture are: on two cores the zoo's ViT takes 32 ms for
 them on two threads, and 59 on one."""
 
@@ -72,7 +72,7 @@ class BatchWorkers:
         """Yield the positions of ``images`` in batches of ``most`` at most; on a CPU the last ones are of even size."""
         start = 0
         while (left := len(images) - start) > 0:
-            divided = self._on_cpu and left > min(FEW, most)
+            divided = self._on_cpu and left > min(MAX_UNDIVIDED, most)
             size = min(most, ceil(left / self._threads)) if divided else most
             stop = start + size * (self._threads if divided else 1)
             yield from (images[i : i + size] for i in range(start, min(stop, len(images)), size))

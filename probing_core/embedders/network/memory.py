@@ -7,11 +7,11 @@ import sys
 from functools import cache
 from typing import Any
 
-LARGEST_REUSED = 32 * 2**20
+MAX_REUSED_BLOCK = 32 * 2**20
 """Blocks above this size go back to the system when they are freed; the C library allows no more. The largest map of
 four pictures in EfficientNet-Lite0 has 19 MB."""
 
-REUSED = 256 * 2**20
+MAX_REUSED = 256 * 2**20
 """Freed memory that a thread may hold until `release`."""
 
 _MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
@@ -36,9 +36,9 @@ def reuse_freed() -> None:
     cores in float32: 249 pictures a second without, 288 with it, and 52 and 65.
     """
     if (mallopt := _glibc("mallopt")) is not None:
-        mallopt(_MMAP_THRESHOLD, LARGEST_REUSED)
-        mallopt(_TRIM_THRESHOLD, REUSED)
-        mallopt(_TOP_PAD, LARGEST_REUSED * 2)  # else the heap of a thread other than the first is returned all the same
+        mallopt(_MMAP_THRESHOLD, MAX_REUSED_BLOCK)
+        mallopt(_TRIM_THRESHOLD, MAX_REUSED)
+        mallopt(_TOP_PAD, MAX_REUSED_BLOCK * 2)  # else the heap of a thread other than the first is returned all the same
 
 
 def release() -> None:

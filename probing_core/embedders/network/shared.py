@@ -12,7 +12,7 @@ from probing_core.transforms.base import Image
 if TYPE_CHECKING:
     import torch
 
-MOST_BYTES = 320 * 2**20
+MAX_SHARED_BYTES = 320 * 2**20
 """Of the batches of one preprocessing; larger ones are not held. 512 pictures of 224 px have 294 MiB."""
 
 PIXEL_BYTES = 3 * 4
@@ -31,7 +31,7 @@ class SharedPictures(list[Image]):
     def __init__(self, pictures: Sequence[Image], embedders: Iterable[LoadedEmbedder]) -> None:
         super().__init__(pictures)
         counts = Counter(p for e in embedders if (p := e.shared_preprocessing) is not None)
-        self._sharers = {p: n for p, n in counts.items() if n > 1 and self._bytes(p) <= MOST_BYTES}
+        self._sharers = {p: n for p, n in counts.items() if n > 1 and self._bytes(p) <= MAX_SHARED_BYTES}
         self._batches: dict[tuple[Preprocessing, range], tuple[torch.Tensor, int]] = {}
 
     def batch(self, preprocessing: Preprocessing, positions: range, make: Callable[[], torch.Tensor]) -> torch.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.cluster_sums import ClusterSums
-from probing_core.measures.intervals import FEWEST_FOR_BOOTSTRAP
+from probing_core.measures.intervals import MIN_CLUSTERS_FOR_BOOTSTRAP
 from probing_core.measures.outlier_scores import auroc, fit_mahalanobis, fpr95, neighbor_distance
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.base import Study
@@ -28,7 +28,7 @@ def ood_table(data: ModelData) -> pd.DataFrame:
         for name in data.classes[1:]:
             for row in separation_rows(familiar, score(test.of(name).X), clean.bases):
                 about = {"model": data.model, "transform": name, "method": method}
-                note = joined(too_few(row["bases"], FEWEST_FOR_BOOTSTRAP), f"fitted on {len(known)} clean images")
+                note = joined(too_few(row["bases"], MIN_CLUSTERS_FOR_BOOTSTRAP), f"fitted on {len(known)} clean images")
                 table.append(about | row | {"images": clean.images, "note": note})
     return pd.DataFrame(table)
 
@@ -38,7 +38,7 @@ def separation_rows(familiar: np.ndarray, foreign: np.ndarray, bases: np.ndarray
     rows = []
     for measure, plain, resampled in (("auroc", auroc, _auroc_sums), ("fpr95", fpr95, _fpr95_sums)):
         found = measured(measure, resampled(familiar, foreign, bases))
-        if found["bases"] < FEWEST_FOR_BOOTSTRAP:  # a single photograph has no rate of its own, so no t interval
+        if found["bases"] < MIN_CLUSTERS_FOR_BOOTSTRAP:  # a single photograph has no rate of its own, so no t interval
             found |= {"low": np.nan, "high": np.nan, "interval": "none"}
         rows.append({"measure": measure} | found | {"value": plain(familiar, foreign)})
     return rows

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.detection_threshold import detection_threshold
-from probing_core.measures.intervals import FEWEST_FOR_BOOTSTRAP
+from probing_core.measures.intervals import MIN_CLUSTERS_FOR_BOOTSTRAP
 from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.sweep import Sweep
@@ -53,7 +53,7 @@ def threshold_table(model: str, found: Sweep, transforms: Mapping[str, Transform
                 "images": len(base),
                 "bases": len(hits),
                 "note": joined(
-                    too_few(len(hits), FEWEST_FOR_BOOTSTRAP),
+                    too_few(len(hits), MIN_CLUSTERS_FOR_BOOTSTRAP),
                     "few false alarms: the interval is too narrow" if threshold.false_alarms < FEW_ALARMS else "",
                     found.note,
                 ),

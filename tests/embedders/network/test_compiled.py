@@ -128,7 +128,7 @@ def test_the_cache_forgets_what_was_not_used(monkeypatch):
     for seed in range(3):
         load(small_net(seed))
     sizes = [path.stat().st_size for path in stored()]
-    monkeypatch.setattr(compiled_cache, "LARGEST", sum(sizes) - 1)
+    monkeypatch.setattr(compiled_cache, "MAX_BYTES", sum(sizes) - 1)
     load(small_net(0))  # used: what seed 1 made is the oldest now
     before = set(stored())
     load(small_net(3))

@@ -11,7 +11,7 @@ from probing_core.embedders.network.cpu_batches import (
     AHEAD,
     CPU_BATCH,
     DEVICE_BATCH,
-    FEW,
+    MAX_UNDIVIDED,
     FINE_CPU_BATCH,
     WAITING,
     BatchWorkers,
@@ -34,7 +34,7 @@ def sizes(workers, count, most):
 
 def test_batches_end_even(workers):
     assert sizes(workers, 0, 16) == []
-    assert sizes(workers, FEW, 16) == [FEW]  # not worth dividing
+    assert sizes(workers, MAX_UNDIVIDED, 16) == [MAX_UNDIVIDED]  # not worth dividing
     assert sizes(workers, 3, 2) == [2, 1]  # unless it may not be larger
     assert sizes(workers, 16, 16) == [8, 8]
     assert sizes(workers, 17, 16) == [9, 8]

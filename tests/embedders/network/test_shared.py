@@ -91,5 +91,5 @@ def test_a_batch_is_held_until_the_last_has_taken_it_and_not_once_memory_ran_sho
 
 
 def test_batches_that_are_too_large_are_not_held(monkeypatch):
-    monkeypatch.setattr(shared, "MOST_BYTES", 3 * 32 * 32 * 3 * 4 - 1)
+    monkeypatch.setattr(shared, "MAX_SHARED_BYTES", 3 * 32 * 32 * 3 * 4 - 1)
     assert prepared(made(SMALL), made(SMALL)) == [3, 3]

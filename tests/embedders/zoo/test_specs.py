@@ -17,7 +17,7 @@ from probing_core.embedders.zoo.text_tower import LENGTH, Vocabulary
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.pretraining.base import Objective
 from probing_core.pretraining.loop import Facts, export
-from probing_core.pretraining.publish import LARGEST, LARGEST_WITH_TEXT
+from probing_core.pretraining.publish import MAX_BYTES, MAX_BYTES_WITH_TEXT
 from probing_core.pretraining.recipe import load_recipe, recipe_names
 from probing_core.pretraining.run import build
 
@@ -150,7 +150,7 @@ def test_unknown_words_are_skipped_and_nothing_but_unknown_is_refused() -> None:
 def test_what_ships_is_whole(spec) -> None:
     name = spec.name.removeprefix("zoo/")
     content = weights_path(name).read_bytes()
-    assert len(content) <= (LARGEST_WITH_TEXT if spec.text else LARGEST)
+    assert len(content) <= (MAX_BYTES_WITH_TEXT if spec.text else MAX_BYTES)
     card = weights_path(name).with_suffix(".md").read_text()
     assert hashlib.sha256(content).hexdigest() in card
     assert "The gate asks for" in card
