@@ -93,7 +93,7 @@ class Catalog(Generic[E]):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with third parties' entries, a sentence each; such entries are left out, the others stay."""
+        """Errors of third parties' entries, a sentence each; such entries are left out, the others stay."""
         self._plugins()
         return tuple(self._problems)
 

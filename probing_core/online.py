@@ -1,4 +1,4 @@
-"""Whether a server on the internet answers, within seconds: libraries that download try for up to a minute."""
+"""Test of whether a server on the internet answers, within seconds: libraries that download try for long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the shipped data and a user's runs lie, and what a user names a path."""
+"""Paths of the shipped data and of a user's runs, and paths that a user names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def runs_dir() -> Path:
 
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-"""How the address of a storage begins, also where a path was made of it; no drive of Windows does."""
+"""Beginning of the address of a storage, also where a path was made of it; no drive of Windows does."""
 
 
 def refuse_address(path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""How embeddings move, and what their layers know."""
+"""Charts of the shift of embeddings, of layers and of dimensions."""
 
 from __future__ import annotations
 

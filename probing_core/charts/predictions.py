@@ -1,4 +1,4 @@
-"""What every model predicts for one picture, and how that changes with a strength."""
+"""Charts of the predictions of every model for one picture, and of their change with a strength."""
 
 from __future__ import annotations
 

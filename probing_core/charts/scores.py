@@ -22,7 +22,7 @@ from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import BASELINE, Theme
 
 HOVER = ("low", "high", "p", "apart", "note")
-"""What a dot of the leaderboard shows beside its score."""
+"""Columns that a dot of the leaderboard shows beside its score."""
 
 
 def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)") -> Figure:

@@ -44,7 +44,7 @@ _SERIES_DARK = ("#56b4e9", "#ff8a3d", "#2fd3a2", "#f0a3cb", "#f0d542", "#f5f7fa"
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x", "cross", "star", "triangle-down", "pentagon", "hexagram")
 MEMBER_SHADES = (0.0, 0.28, -0.22, 0.5, -0.4)
-"""How much lighter (or darker) the members of a group are than its color; the bank has three in each."""
+"""Shades, lighter or darker, of the members of a group are than its color; the bank has three in each."""
 
 MODEL_COLORS = 7
 """The eighth color of a series is a gray, which belongs to the baselines."""
@@ -54,7 +54,7 @@ VARIANT_DASHES = ("dash", "dashdot", "longdash")
 
 
 class ModelStyle(NamedTuple):
-    """How a model is drawn: the color and symbol of its marks, and the dashes of its lines."""
+    """Style of a model: the color and symbol of its marks, and the dashes of its lines."""
 
     color: str
     symbol: str
@@ -63,7 +63,7 @@ class ModelStyle(NamedTuple):
 
 @dataclass(frozen=True)
 class Theme:
-    """What colors a page has.
+    """Colors of a page.
 
     Attributes:
         dark: whether the background is dark.
@@ -99,7 +99,7 @@ class Theme:
 
     @property
     def sequential(self) -> list[list[float | str]]:
-        """From nothing (the background) to much."""
+        """Color scale from zero (the background) to the largest value."""
         stops = ("#171c24", "#123c5c", "#1f76a8", "#56b4e9", "#d8f1ff")
         if not self.dark:
             stops = ("#f4f7fa", "#c5dff0", "#6fb1d9", "#1f76a8", "#0a2f4d")

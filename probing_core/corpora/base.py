@@ -1,4 +1,4 @@
-"""What a corpus is: rows that describe images, and a way to load each of them; pictures are never all in memory."""
+"""Corpora: rows that describe images, and a way to load each of them; pictures are never all in memory."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class CorpusKind:
 
     @property
     def usage(self) -> str:
-        """How to write it: ``folder:PATH``."""
+        """The form of its names: ``folder:PATH``."""
         return f"{self.name}:{self.argument}" if self.argument else self.name
 
 
@@ -79,7 +79,7 @@ class Corpus(ABC):
 
     @property
     def skipped_summary(self) -> str:
-        """How many sources were left out and why the first ones were, in a sentence; empty where none was."""
+        """A sentence on how many sources were left out and why the first ones were; empty where none was."""
         if not self.skipped:
             return ""
         first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:MAX_NAMED])

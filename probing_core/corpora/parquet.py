@@ -107,7 +107,7 @@ def _read(file: pq.ParquetFile, name: str, columns: list[str], group: int | None
     try:
         if group is not None:
             return file.read_row_group(group, columns=columns)
-        return file.read(columns=columns, use_threads=False)  # threads would keep 20 MB of a million samples' rows
+        return file.read(columns=columns, use_threads=False)  # threads would keep memory after the read
     except (pa.ArrowException, OSError) as error:
         raise BadCorpus(f"{name} is damaged ({one_line(error)}); fetch or write it again.") from None
 

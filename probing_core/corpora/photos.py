@@ -155,7 +155,7 @@ PHOTOGRAPHS = (
 
 
 class PhotosCorpus(Corpus):
-    """Views of the packaged photographs; all of them (about 15 MB) stay decoded in memory."""
+    """Views of the packaged photographs; all of them stay decoded in memory."""
 
     name = "photos"
 

@@ -13,7 +13,7 @@ class ReferenceCorpus(ParquetCorpus):
 
     A run over it has the transformations and repetitions of the run that ships, so that its scores are comparable.
     ``rows`` gains ``source``, who published the picture and where. The pictures are one row group, which stays in
-    memory (12 MB) once one of them is read.
+    memory once one of them is read.
 
     Raises:
         BadCorpus: the file is not there.

@@ -40,7 +40,7 @@ def is_address(text: str) -> bool:
 
 
 class Storage:
-    """What lies under one address.
+    """Files under one address.
 
     Attributes:
         address: as it was given, for messages; free of credentials.

@@ -23,10 +23,10 @@ from probing_core.images import Image, check, read_image, size_error
 from probing_core.paths import user_path
 
 PICTURES = ("jpg", "jpeg", "png", "webp", "ppm", "bmp", "gif", "tif", "tiff", "avif")
-"""What follows the first dot in the name of a picture."""
+"""Extensions of pictures: the part of a name after its first dot."""
 
 LABELS = ("cls", "json", "txt")
-"""What follows it in the name of a label, the preferred first."""
+"""Extensions of labels, the preferred first."""
 
 MAX_LABEL_BYTES = 10_000
 """Bytes of the file of a label."""
@@ -37,7 +37,7 @@ BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a picture lies: bytes ``start`` to ``end`` of the shard number ``shard``."""
+    """Place of a picture: bytes ``start`` to ``end`` of the shard number ``shard``."""
 
     shard: int
     start: int

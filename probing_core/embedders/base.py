@@ -1,4 +1,4 @@
-"""What an embedder is: a cheap spec that can be listed, and a lazy load that gives something to embed with.
+"""Embedders: a spec that is cheap to list, and a loaded model that is made from it when it is needed.
 
 Only `LoadedEmbedder.embed` is particular to a model. Specs import no deep-learning framework; `load` does.
 """
@@ -26,7 +26,7 @@ ROLES = ("supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What happens to a picture before the network, as data: the checkpoint's own, recorded, part of the key.
+    """Steps that a picture takes before the network, as data: the checkpoint's own, recorded, part of the key.
 
     Attributes:
         size: (height, width) in pixels that the network receives.
@@ -52,7 +52,7 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a model can be used here and now, and if not, why, in one sentence.
+    """Availability of a model here and now; if it is not available, the reason in one sentence.
 
     Attributes:
         download_from: the host that has the weights, where the network is all that is missing.
@@ -150,13 +150,13 @@ class LoadedEmbedder(ABC):
 
     @property
     def shared_preprocessing(self) -> Preprocessing | None:
-        """What its batches follow from, where other models with the same may take them; None if they are its own."""
+        """Preprocessing whose batches other models with the same one may take; None if its batches are its own."""
         return None
 
     @property
     def blocks(self) -> tuple[str, ...]:
-        """What `embed_blocks` gives, first block to last: ``"1.cls"``, ``"1.mean"``, ... Empty for models that are no
-        network, that were asked for layers by ``@layer=``, or whose blocks give what cannot be pooled."""
+        """Names of the outputs of `embed_blocks`, first block to last: ``"1.cls"``, ``"1.mean"``, ... Empty for models
+        that are no network, that were asked for layers by ``@layer=``, or whose blocks give what cannot be pooled."""
         return ()
 
     def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
@@ -179,7 +179,7 @@ class LoadedEmbedder(ABC):
 
     @property
     def embeds_text(self) -> bool:
-        """Whether `embed_text` can be called; known from what was loaded; the spec states what is expected."""
+        """True if `embed_text` can be called: known from the loaded model, while the spec states what is expected."""
         return type(self).embed_text is not LoadedEmbedder.embed_text
 
     def close(self) -> None:  # noqa: B027 - most embedders hold nothing but what Python frees

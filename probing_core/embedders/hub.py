@@ -1,6 +1,6 @@
 """Weights from the network, when a user named them: what is on disk, whether the host answers, and fetching.
 
-The libraries retry for 20 to 46 seconds when there is no network. So files are looked up on disk first, then the host
+The libraries retry for long when there is no network. So files are looked up on disk first, then the host
 is asked whether it is there, within three seconds, and only then is anything downloaded. The libraries themselves
 are always given local paths.
 """

@@ -43,7 +43,7 @@ class ModelName:
 
     @property
     def model(self) -> str:
-        """What follows the provider: ``resnet50`` in ``timm:resnet50``."""
+        """The part after the provider: ``resnet50`` in ``timm:resnet50``."""
         return self.base.split(":", 1)[-1]
 
     @property

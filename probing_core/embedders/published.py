@@ -131,7 +131,7 @@ PUBLISHED = (
     _timm("eva02_base_patch14_224.mim_in22k", "EVA-02-B/14", "masked image modeling", IN21K, "MIT", 224, 768, 343),
     _state_dict("hf:tomg-group-umd/CSD-ViT-L", "ViT-L/14", "style (CSD)", "LAION-Styles", "unknown", 224, 768, 1222),
 )
-"""In the order of the protocol: masked, contrastive, image-text, supervised, newer, style.
+"""Published encoders in the order of the protocol: masked, contrastive, image-text, supervised, newer, style.
 
 One encoder a role, named before any was compared: supervised, SimCLR and MAE are those that learned from ImageNet-1k,
 CLIP and ALIGN the ones most used. Nobody has published weights of CAN."""

@@ -1,4 +1,4 @@
-"""From any of Pillow's modes to 8-bit RGB in sRGB, upright and opaque."""
+"""Conversion of any of Pillow's modes to 8-bit RGB in sRGB, upright and opaque."""
 
 from __future__ import annotations
 

@@ -15,17 +15,17 @@ from PIL import Image as pillow
 from probing_core.errors import BadImage
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""What can be read, as Pillow names it."""
+"""Formats that can be read, as Pillow names them."""
 
 MAX_PIXELS = 64_000_000
 MAX_FRAMES = 1000
 
 MAX_PARTS = 100_000
-"""Chunks of a PNG, blocks of a GIF, or segments of a JPEG before its pixels. Pillow takes 10 to 20 microseconds for
-each, and a file of 50 MB could hold twelve million."""
+"""Chunks of a PNG, blocks of a GIF, or segments of a JPEG before its pixels. Pillow reads them one by one, and a large
+file could hold millions."""
 
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
-"""What begins a segment of a JPEG. No scan has one inside: zeros follow its 255s, or restarts (D0 to D7)."""
+"""Bytes that begin a segment of a JPEG. No scan has one inside: zeros follow its 255s, or restarts (D0 to D7)."""
 
 START_OF_SCAN, END_OF_IMAGE, TEMPORARY = 0xDA, 0xD9, 0x01
 """Markers of a JPEG (ITU-T T.81, table B.1); the last two have no content."""

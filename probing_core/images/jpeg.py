@@ -1,4 +1,4 @@
-"""How strongly a JPEG file was compressed."""
+"""Quality at which a JPEG file was compressed."""
 
 from __future__ import annotations
 

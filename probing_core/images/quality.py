@@ -1,4 +1,4 @@
-"""What degrades a picture before anything is done to it, judged by its pixels alone.
+"""Flaws of a picture before it is transformed, judged by its pixels alone.
 
 A flaw is noted where about one color photograph in a hundred has as much of it (1,500 of Caltech-101 and PACS); those
 with a border really had one. ``python -m evidence.flaws CORPUS`` measures this on another corpus, and on the transforms
@@ -15,7 +15,7 @@ SIDE = 256
 the size that models see degrades nothing there."""
 
 MAX_ASPECT = 8
-"""Of a longer picture the middle is judged, this many times as long as it is wide."""
+"""Largest ratio of the sides; of a longer picture, the middle with this ratio is judged."""
 
 BLURRED = 0.5
 """Perceptual blur, 0 to 1 (Crété-Roffet et al. 2007)."""

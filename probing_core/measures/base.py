@@ -1,4 +1,4 @@
-"""What a measure is: a number with a unit, bounds, a direction and a definition, and where it is a score, its function.
+"""Measures: a number with a unit, bounds, a direction and a definition, and where it is a score, its function.
 
 Tables and charts read all but the function; `probing_core.pipeline.evaluate` calls the function of every measure of
 the catalog that has one.
@@ -17,7 +17,7 @@ from probing_core.measures.cluster_sums import ClusterSums
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a probe predicted for N samples, as a score reads it.
+    """Predictions of a probe for N samples, as a score reads them.
 
     Attributes:
         truth, predicted: (N,) class indices.

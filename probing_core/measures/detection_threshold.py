@@ -1,4 +1,4 @@
-"""How strong must a transformation be before a probe sees it? A psychometric fit (Wichmann & Hill 2001)."""
+"""Strength at which a probe detects a transformation, by a psychometric fit (Wichmann & Hill 2001)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SENSITIVITY = 1.0
 
 @dataclass(frozen=True)
 class Threshold:
-    """Where a transformation becomes visible to a probe.
+    """Level at which a probe detects a transformation.
 
     Attributes:
         value: the level at which d' = 1; the nearest tried one where censored.
@@ -38,9 +38,8 @@ def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray
 
     The hit rate is fitted by F + (1 - F - lapse) Phi((level - a) / b), with F the false-alarm rate, by maximum
     likelihood on a grid: a over the levels and half their range beyond, b from a fiftieth of to twice the range,
-    lapse of 0, 0.03 or 0.1. Bootstrap draws take an image's hits and alarms together. Simulated with 150 images, the
-    intervals cover 92 to 95 % of the time at false-alarm rates of 0.1 and 0.3, and 85 % at 0.02, where three images
-    decide: with so few alarms they are too narrow.
+    lapse of 0, 0.03 or 0.1. Bootstrap draws take an image's hits and alarms together. The
+    intervals are too narrow where so few false alarms occur that single images decide (docs/run-format.md).
 
     Args:
         levels: (S,) increasing from weak to strong, in one unit (take log or position in the range as is natural).

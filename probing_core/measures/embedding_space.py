@@ -1,4 +1,4 @@
-"""What a transformation does to the space of embeddings."""
+"""Effects of a transformation on the space of embeddings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """How well z' is predicted from z, for each image held out, (M,) each.
+    """Quality of the prediction of z' from z, for each image held out, (M,) each.
 
     Over many images, ``1 - error.sum() / total.sum()`` is the R2 of a prediction.
 

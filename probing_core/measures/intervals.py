@@ -17,7 +17,7 @@ MIN_CLUSTERS_FOR_T = 6
 """With fewer photographs than this no interval is given."""
 
 MIN_CONTRADICTING_CLUSTERS = 5.0
-"""Where fewer photographs than this contradict a rate of 0 or 1, their resamples vary too little."""
+"""Where fewer photographs than this contradict a rate of 0 or 1, their resamples vary too little for a bootstrap."""
 
 RESAMPLES = 2000
 
@@ -103,7 +103,7 @@ def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
 @lru_cache(maxsize=64)
 def t_quantile(freedom: float) -> float:
     """Return the 97.5 % quantile of Student's t with so many degrees of freedom."""
-    # Not scipy.stats: to import it takes half a second, and fails while another thread imports PyTorch.
+    # Not scipy.stats: it is slow to import, and fails while another thread imports PyTorch.
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 0.975))

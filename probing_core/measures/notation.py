@@ -12,7 +12,7 @@ def decimal(value: float, digits: int = 3) -> str:
     """Format ``value`` rounded to ``digits`` significant digits, without trailing zeros; all digits before the point
     stay.
 
-    Thousands are separated by commas. What is no number is ``""``.
+    Thousands are separated by commas. NaN is written as ``""``.
     """
     if not math.isfinite(value):
         return "" if math.isnan(value) else f"{value:g}"

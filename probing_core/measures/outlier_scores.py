@@ -1,4 +1,4 @@
-"""How far an embedding lies from known ones, and how well that distance separates outliers."""
+"""Distances of embeddings from known ones, and how well these distances separate outliers."""
 
 from __future__ import annotations
 

@@ -82,8 +82,7 @@ def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np
 
 
 def _narrow(gap: np.ndarray) -> np.ndarray:
-    """Convert ``gap`` to ``float32``, whose products take half the time, where it holds counts: their sums are
-    exact."""
+    """Convert ``gap`` to ``float32``, whose products take less time, where it holds counts: their sums are exact."""
     whole = (gap == np.rint(gap)).all() and (np.abs(gap).sum(0) < 2**24).all()
     return gap.astype(np.float32) if whole else gap
 

@@ -62,7 +62,7 @@ def seeds_difference(
     if error == 0:  # trainings that all score alike
         return effect, effect, float(effect == 0)
     half = t_quantile(freedom) * error
-    # As in `measures.intervals`: scipy.stats takes half a second to import.
+    # As in `measures.intervals`: scipy.stats is slow to import.
     from scipy.special import stdtr
 
     return effect - half, effect + half, float(2 * stdtr(freedom, -abs(effect) / error))

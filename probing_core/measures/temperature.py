@@ -8,6 +8,7 @@ from probing_core.errors import BadArray
 from probing_core.measures.probabilities import MIN_PROBABILITY, softmax
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
+"""Range that `fit_temperature` searches."""
 
 
 def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
@@ -34,7 +35,9 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
         top = scaled.max(1)
         return float((np.log(np.exp(scaled - top[:, None]).sum(1)) + top - right / np.exp(log_t)).mean())
 
-    found = minimize_scalar(loss, bounds=(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE)), method="bounded", options={"xatol": 1e-4})
+    found = minimize_scalar(
+        loss, bounds=(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE)), method="bounded", options={"xatol": 1e-4}
+    )
     return float(np.exp(found.x))
 
 

@@ -1,4 +1,4 @@
-"""What an objective is: an encoder, the modules that are thrown away after training, and a loss."""
+"""Objectives: an encoder, the modules that are dropped after training, and a loss."""
 
 from __future__ import annotations
 

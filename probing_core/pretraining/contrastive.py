@@ -1,4 +1,4 @@
-"""What the contrastive objectives share: a projector, a loss between two views, one between pictures and text."""
+"""Shared parts of the contrastive objectives: a projector, a loss between two views, one between pictures and text."""
 
 from __future__ import annotations
 

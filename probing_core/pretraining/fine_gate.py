@@ -56,7 +56,7 @@ class FineGate:
 
     @property
     def passed(self) -> bool:
-        """Whether the whole interval lies above the mean of the untrained encoders."""
+        """True if the whole interval lies above the mean of the untrained encoders."""
         return self.trained.low > self.reference
 
 

@@ -36,18 +36,18 @@ Objectives that see two views or few patches take fewer or more pictures for the
 """
 
 ENCODER_FILE = "encoder.safetensors"
-"""What a finished training leaves in its folder."""
+"""File that a finished training leaves in its folder."""
 
 KEPT_FOLDER = "kept"
-"""Where a training keeps the encoder as it was at earlier steps."""
+"""Folder in which a training keeps the encoder as it was at earlier steps."""
 
 SAVE_EVERY = 20
-"""Steps between two checkpoints: about a minute on one core."""
+"""Steps between two checkpoints."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a training is, as it is written to ``training.json``; a training is resumed only with equal facts.
+    """Facts about a training, as written to ``training.json``; a training is resumed only with equal facts.
 
     ``kept`` has the numbers of steps after which the encoder is kept, in rising order.
     """
@@ -286,10 +286,7 @@ def read_batch(pictures: Pictures, step: int, batch: int, seed: int, device: tor
 
 
 def choose_attention(objective: Objective, device: torch.device) -> None:
-    """Write attention out on a CPU, where for 64 tokens PyTorch's fused backward pass is slower than all of it.
-
-    Measured on one core in bfloat16: 2.5 against 3.0 s for a supervised step of 256 pictures.
-    """
+    """Turn fused attention off on a CPU, where PyTorch's fused backward pass is slower for 64 tokens."""
     for module in objective.modules():
         if hasattr(module, "fused_attn"):
             module.fused_attn = device.type != "cpu"  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""What the masked objectives share: masks, an encoder that sees visible patches alone, and a decoder."""
+"""Shared parts of the masked objectives: masks, an encoder that sees visible patches alone, and a decoder."""
 
 from __future__ import annotations
 

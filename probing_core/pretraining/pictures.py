@@ -25,7 +25,7 @@ MIN_PICTURES = 8
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a training reads.
+    """Pictures and rows that a training reads.
 
     Attributes:
         rows: one row a picture, with ``image_id``, ``label`` and, where the corpus has it, ``style``.

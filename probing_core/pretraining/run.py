@@ -1,4 +1,4 @@
-"""From a recipe's name to the file of an encoder."""
+"""Training of an encoder, from a recipe's name to its file."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _YIQ = torch.tensor([LUMA, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)
 
 @dataclass(frozen=True, kw_only=True)
 class Views:
-    """What a view may change.
+    """Changes that a view may make.
 
     Attributes:
         scale: smallest and largest share of the picture's area that a crop keeps.

@@ -1,4 +1,4 @@
-"""What a probe is: a small classifier from an embedding to a class, and the linear one as plain data."""
+"""Probes: small classifiers from an embedding to a class, and the linear one as plain data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from probing_core.measures.probabilities import MIN_PROBABILITY, softmax
 
 @dataclass(frozen=True)
 class FitFacts:
-    """What a reader must know about one fit.
+    """Facts that a reader must know about one fit.
 
     Attributes:
         penalty: the setting that was chosen: a linear probe's penalty, an MLP's weight decay, the k of kNN.

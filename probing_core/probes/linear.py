@@ -19,7 +19,7 @@ METRIC_ROWS = 4096
 """Rows, evenly spaced, from which the metric of the optimizer is taken."""
 
 FINAL_TOLERANCE = 1e-7
-"""Of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`) for the probe of the chosen penalty."""
+"""Tolerance of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`) for the probe of the chosen penalty."""
 
 
 def fit(

@@ -25,16 +25,16 @@ TOLERANCE = 1e-6
 """The optimizer has converged when the objective can still fall by this share of itself, by its Newton decrement in
 the metric that L-BFGS has learned. Validation losses are then those of an exact minimum to about 1e-4 of themselves."""
 
-LIMIT = 300
-"""Iterations at most."""
+MAX_ITERATIONS = 300
+"""Iterations of a fit, converged or not."""
 
 MEMORY = 5
 """Pairs of steps and gradient changes that L-BFGS remembers; more save no iterations here."""
 
-STEEP, RISING = -0.7, 0.5
+MIN_SLOPE_RATIO, MAX_SLOPE_RATIO = -0.7, 0.5
 """A step is taken when the slope at its end, over the slope at its start, lies between these two."""
 
-TRIALS = 4
+MAX_TRIALS = 4
 """Steps that a line search tries at most."""
 
 
@@ -157,7 +157,7 @@ class _State:
         value, at, curve = (_dot(self.ridge * a, b) for a, b in ((self.V, self.V), (self.V, step), (step, step)))
         length, taken = torch.ones_like(slope), torch.zeros_like(slope)
         low, low_slope, high = torch.zeros_like(slope), slope, torch.full_like(slope, torch.inf)
-        for _ in range(TRIALS):
+        for _ in range(MAX_TRIALS):
             self.objective = value / 2 + length * at + length**2 * curve / 2
             end = at + length * curve
             for block, logits, errors, move in zip(self.blocks, self.logits, self.errors, along, strict=True):

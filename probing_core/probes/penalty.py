@@ -1,4 +1,4 @@
-"""Where the penalty of a linear probe is chosen: the grid, and the search along it on validation."""
+"""Choice of the penalty of a linear probe: the grid, and the search along it on validation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORSE = 1e-3
 """Share of the lowest validation loss by which another must exceed it to be worse: more than the optimizer leaves."""
 
 PATH_TOLERANCE = 1e-5
-"""Of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`) while it searches the penalty."""
+"""Tolerance of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`) while it searches the penalty."""
 
 
 def fixed_penalty(dims: int) -> float:

@@ -19,7 +19,7 @@ from probing_core.errors import BadArray
 BLOCK = 2048
 """Rows that are read at once."""
 
-IN_MEMORY = 2**31
+MAX_CACHED_BYTES = 2**31
 """Bytes of standardized rows that are cached; more are read again at every pass."""
 
 
@@ -95,7 +95,7 @@ def standardized(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray)
 
 def block_reader(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Callable[[], Tensor]:
     """Return a function that returns the `standardized` rows, read once where all of ``X`` is small enough."""
-    if 4 * X.shape[0] * (X.shape[1] + 1) > IN_MEMORY:
+    if 4 * X.shape[0] * (X.shape[1] + 1) > MAX_CACHED_BYTES:
         return partial(standardized, X, part, mean, scale)
     rows = standardized(X, part, mean, scale)
     return lambda: rows

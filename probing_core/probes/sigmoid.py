@@ -15,9 +15,10 @@ from probing_core.probes.linear import as_probe
 GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Penalties on the squared weights of each class, beside its mean loss."""
 
-ITERATIONS = 200
+MAX_ITERATIONS = 200
+
 TOLERANCE = 1e-4
-"""Of the largest entry of the gradient, at which the optimizer has converged."""
+"""Size of the largest entry of the gradient at which the optimizer has converged."""
 
 
 def fit(
@@ -70,7 +71,7 @@ def _minimize(rows: Tensor, targets: Tensor, penalty: float, start: Tensor) -> t
     V = start.clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
         [V],
-        max_iter=ITERATIONS,
+        max_iter=MAX_ITERATIONS,
         tolerance_grad=TOLERANCE,
         tolerance_change=0,
         history_size=20,

@@ -7,8 +7,8 @@ import pytest
 
 from probing_core.corpora.photos import (
     MIN_CONTRAST,
-    PHOTOGRAPHS,
     MIN_SQUARE_SIDE,
+    PHOTOGRAPHS,
     PhotosCorpus,
     photographs,
     spread_squares,

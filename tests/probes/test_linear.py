@@ -86,7 +86,7 @@ def test_rows_come_from_disk_as_from_memory(tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", X)
     in_memory = fit(X, y, classes=CLASSES, validation=validation)
     monkeypatch.setattr("probing_core.probes.rows.BLOCK", 700)
-    monkeypatch.setattr("probing_core.probes.rows.IN_MEMORY", 0)
+    monkeypatch.setattr("probing_core.probes.rows.MAX_CACHED_BYTES", 0)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     from_disk = fit(mapped, y, classes=CLASSES, validation=validation)
     assert from_disk.penalty == in_memory.penalty

@@ -1,7 +1,7 @@
-"""Networks compiled for the processor by OpenVINO, one to two times as fast as in PyTorch.
+"""Networks compiled for the processor by OpenVINO, where they run faster than in PyTorch (docs/engines.md).
 
-`compile_readout` converts what is read from a network, compares it with PyTorch on two pictures, and gives it back
-only where the two agree. Compiled networks are stored in the system's cache folder; see `compiled_cache`.
+`compile_readout` converts the readout of a network, compares it with PyTorch on two pictures, and returns it only
+where the two agree. Compiled networks are stored in the system's cache folder; see `compiled_cache`.
 """
 
 from __future__ import annotations
@@ -41,20 +41,21 @@ HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """Precisions that are compiled, and OpenVINO's names for them."""
 
 MAX_DISTANCE = 1e-5
-"""How far two float32 embeddings of a picture may be apart, in lengths of the embedding."""
+"""Largest distance between two float32 embeddings of a picture, in lengths of the embedding."""
 
 MIN_COSINE = 0.9
-"""Between bfloat16 and float32. The lowest that was seen in a network that ships is 0.99 (docs/precision.md)."""
+"""Smallest cosine between the embeddings in bfloat16 and in float32; networks that ship lie well above it
+(docs/precision.md)."""
 
 EXACT = "exact"
-"""In the names of operations that stay in float32."""
+"""Mark in the names of operations that stay in float32."""
 
 _COMPILING = Lock()
 """Conversion changes a function of Python's for a moment, so one thread converts at a time."""
 
 
 class NotCompiled(Exception):
-    """Why a network is not compiled, in words."""
+    """Reason why a network is not compiled, in words."""
 
 
 @cache

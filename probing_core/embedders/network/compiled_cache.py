@@ -22,7 +22,8 @@ MAX_BYTES = 4 * 2**30
 """Bytes of all entries together; beyond them, those that were used the longest time ago are removed."""
 
 MAX_DIFFERENCE = 1e-5
-"""Of an embedding's length. One machine's PyTorch moves its last bits with the number of threads alone."""
+"""Largest distance between the embeddings of an entry and PyTorch's, in lengths of the embedding: the last bits of
+PyTorch change with the number of threads alone."""
 
 
 def key(facts: Mapping[str, Any]) -> str:

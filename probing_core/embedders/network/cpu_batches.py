@@ -1,4 +1,4 @@
-"""How the batches of a network share the processor."""
+"""Batches of a network in threads that share the processor."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ CPU_BATCH, DEVICE_BATCH = 16, 64
 """Images of one forward pass. On a CPU, small batches stay in the caches."""
 
 FINE_CPU_BATCH, FINE_STRIDE = 4, 8
-"""A network whose first convolution strides less than this holds maps many times as large as a ViT's tokens, so fewer
-fit the caches. EfficientNet-Lite0 in float32 embeds 53 images/s in batches of 16 on two cores, 75 to 82 in these."""
+"""Images of one forward pass on a CPU in a network whose first convolution strides less than `FINE_STRIDE`: its maps
+are many times as large as a ViT's tokens, so fewer fit the caches."""
 
 MAX_UNDIVIDED = 8
-"""Images that are not worth dividing. The ten crops of a large picture are: on two cores the zoo's ViT takes 32 ms for
-them on two threads, and 59 on one."""
+"""Up to so many images are not divided between the threads; the ten crops of a large picture are."""
 
 
 WAITING = 2
@@ -36,17 +35,15 @@ WAITING = 2
 
 AHEAD = 2
 """Batches of a compiled network that are under way for each core, at most `WAITING`: OpenVINO computes in threads of
-its own, and a core would idle while it waits for the next batch. EfficientNet-Lite0 embeds 331 images/s on two cores
-so, and 312 with one. PyTorch computes in the thread that makes the batch: with two for each core the zoo's ViT loses a
-sixth, since every thread has memory of its own, and the caches hold less of it."""
+its own, and a core would idle while it waits for the next batch. PyTorch computes in the thread that makes the batch:
+two for each core are slower, since every thread has memory of its own, and the caches hold less of it."""
 
 
 class BatchWorkers:
     """On a CPU, as many batches side by side as there are cores, or `AHEAD` times as many; elsewhere one by one.
 
     Cutting one large batch into pieces for two cores, as PyTorch does, keeps both waiting for each other after every
-    layer. Measured in bfloat16, milliseconds an image: batches of 64 on two cores take 10.9 for EfficientNet-Lite0 and
-    1.84 for the zoo's ViT; batches of 16 on one core take 14.1 and 2.63, and two of them go at a time.
+    layer; a small batch on each core takes less time.
 
     Args:
         device: where the network is.

@@ -1,4 +1,4 @@
-"""Which device and precision a model really gets."""
+"""Device and precision that a model gets."""
 
 from __future__ import annotations
 
@@ -54,7 +54,6 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 def _cpu_multiplies_bfloat16() -> bool:
     import torch
 
-    # AVX512-BF16 or AMX on x86, BF16 dot products on Arm. Measured with AVX512-BF16 alone on two cores: 1.5 times
-    # the throughput on the zoo's ViT, 1.8 on ViT-B/16, 1.9 on ConvNeXt, 2.1 on ResNet-50, 2.4 on EfficientNet-Lite0.
+    # AVX512-BF16 or AMX on x86, BF16 dot products on Arm: with one of them bfloat16 is faster (docs/engines.md).
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(key, False) for key in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))

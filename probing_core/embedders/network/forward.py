@@ -85,7 +85,7 @@ class Forward:
 
     @property
     def engine(self) -> str:
-        """What computes the model's own embedding, for its recipe."""
+        """Engine that computes the model's own embedding, for its recipe."""
         return f"OpenVINO {compiled.installed_version()}" if self.compiled else PYTORCH
 
     def own(self, batch: torch.Tensor) -> list[np.ndarray]:

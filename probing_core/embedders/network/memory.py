@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 MAX_REUSED_BLOCK = 32 * 2**20
-"""Blocks above this size go back to the system when they are freed; the C library allows no more. The largest map of
-four pictures in EfficientNet-Lite0 has 19 MB."""
+"""Blocks above this size, in bytes, go back to the system when they are freed; the C library allows no more. The
+largest map of four pictures in EfficientNet-Lite0 is smaller."""
 
 MAX_REUSED = 256 * 2**20
 """Freed memory that a thread may hold until `release`."""
@@ -32,13 +32,12 @@ def reuse_freed() -> None:
     """Make the C library keep freed memory for the next allocations, until `release`.
 
     By itself glibc returns every large block at once, and the system clears its pages anew when the next layer asks
-    for them: 250 page faults a picture in the zoo's ViT, 1,000 to 3,000 in EfficientNet-Lite0. Measured in turns on two
-    cores in float32: 249 pictures a second without, 288 with it, and 52 and 65.
+    for them: many page faults a picture.
     """
     if (mallopt := _glibc("mallopt")) is not None:
         mallopt(_MMAP_THRESHOLD, MAX_REUSED_BLOCK)
         mallopt(_TRIM_THRESHOLD, MAX_REUSED)
-        mallopt(_TOP_PAD, MAX_REUSED_BLOCK * 2)  # else the heap of a thread other than the first is returned all the same
+        mallopt(_TOP_PAD, MAX_REUSED_BLOCK * 2)  # else the heap of any thread but the first is returned
 
 
 def release() -> None:

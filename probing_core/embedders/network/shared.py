@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 MAX_SHARED_BYTES = 320 * 2**20
-"""Of the batches of one preprocessing; larger ones are not held. 512 pictures of 224 px have 294 MiB."""
+"""Largest size of the batches of one preprocessing; larger ones are not held. It holds 512 pictures of 224 px."""
 
 PIXEL_BYTES = 3 * 4
 

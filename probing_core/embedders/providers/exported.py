@@ -32,7 +32,7 @@ SAFE_TARGET = re.compile(r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?|_o
 """Tensor operations and arithmetic. Any other dotted name would be looked up in torch, and torch imports ``os``."""
 
 SAFE_SYMBOL = re.compile(r"Symbol\('\w+'(, \w+=(True|False))*\)|Max|Min|FloorDiv|CleanDiv|Mod|PythonMod|Integer")
-"""What may be named in an expression of sizes; torch evaluates these expressions as Python."""
+"""Names allowed in an expression of sizes; torch evaluates these expressions as Python."""
 
 
 def save(module: nn.Module, preprocessing: Preprocessing, path: str | Path) -> None:

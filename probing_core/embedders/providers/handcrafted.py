@@ -53,9 +53,9 @@ LONE = 50
 """Levels by which a lone pixel differs from the median of its neighbors."""
 
 NOISE_KERNEL = np.array([1, -2, 1], np.float32)
-"""Of rows and of columns."""
+"""Second difference, along rows and along columns, that leaves the noise of a picture (Immerkaer 1996)."""
 
-TOGETHER = 64
+PICTURES_AT_ONCE = 64
 """Pictures whose measurements are described at once: more of them leave the processor's cache."""
 
 FEATURES: tuple[str, ...] = (
@@ -91,7 +91,7 @@ FEATURES: tuple[str, ...] = (
 
 
 Measured = tuple[np.ndarray, ...]
-"""Of one picture; of many, each array has one more axis before the others."""
+"""Arrays measured on one picture; for many pictures, each array has one more axis before the others."""
 
 
 def statistics(images: Sequence[Image]) -> np.ndarray:
@@ -101,8 +101,8 @@ def statistics(images: Sequence[Image]) -> np.ndarray:
     for position, image in enumerate(images):
         shapes.setdefault(image.shape, []).append(position)
     for positions in shapes.values():
-        for start in range(0, len(positions), TOGETHER):
-            some = positions[start : start + TOGETHER]
+        for start in range(0, len(positions), PICTURES_AT_ONCE):
+            some = positions[start : start + PICTURES_AT_ONCE]
             result[some] = _statistics_of_a_size([images[position] for position in some])
     return result
 

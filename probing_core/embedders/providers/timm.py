@@ -217,4 +217,4 @@ def _blocks(model: nn.Module) -> list[nn.Module]:
 _UNLISTED = EmbedderSpec(
     name="timm:", family="", objective="unknown", dim=None, license="unknown", weights="a local file", loader=load
 )
-"""What is the same for every timm model outside the catalog."""
+"""Fields that are the same for every timm model outside the catalog."""

@@ -43,7 +43,8 @@ PATCH_STEM = Architecture(
 ARCHITECTURES = {architecture.name: architecture for architecture in (LINEAR_PATCH, PATCH_STEM)}
 
 CURRENT = PATCH_STEM
-"""Of the encoders in ``data/zoo``, of those that `probing pretrain` trains, and of ``baseline/random-vit``."""
+"""Architecture of the encoders in ``data/zoo``, of those that `probing pretrain` trains, and of
+``baseline/random-vit``."""
 
 
 def architecture_of(facts: Mapping[str, Any]) -> Architecture:

@@ -11,8 +11,8 @@ from probing_core.embedders.network.cpu_batches import (
     AHEAD,
     CPU_BATCH,
     DEVICE_BATCH,
-    MAX_UNDIVIDED,
     FINE_CPU_BATCH,
+    MAX_UNDIVIDED,
     WAITING,
     BatchWorkers,
 )
