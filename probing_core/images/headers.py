@@ -130,7 +130,7 @@ def _segments(jpeg: bytes) -> Iterator[int]:
 
 
 SEVERAL = {"TIFF": "pages", "MPO": "pictures"}
-"""What several pictures in one file are called; frames of an animation elsewhere."""
+"""Names for several pictures in one file; frames of an animation elsewhere."""
 
 
 def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What every network shares: batches, precision, one pass for all layers, memory that runs out.
+"""Shared parts of every network: batches, precision, one pass for all layers, memory that runs out.
 
 A provider builds a `Network`: the module, its own embedding as the library documents it, and where its blocks are.
 `NetworkEmbedder` does the rest; `Forward` decides what computes its passes.

@@ -1,4 +1,4 @@
-"""What is read from a pass through a network: its own embedding, chosen layers, or every block in every pooling."""
+"""Readouts of a pass through a network: its own embedding, chosen layers, or every block in every pooling."""
 
 from __future__ import annotations
 
