@@ -68,7 +68,7 @@ def gram(rows: Tensor, curvature: Tensor) -> Tensor:
 
 
 def metric_inverse(gram: Tensor, ridge: Tensor) -> Tensor:
-    """The inverse (D, D) of ``gram + diag(ridge)``, in which the optimizer measures its steps."""
+    """Return the inverse (D, D) of ``gram + diag(ridge)``, in which the optimizer measures its steps."""
     metric = gram + torch.diag(ridge)
     # Rounding may leave the matrix indefinite where rows are fewer than dimensions: little where the penalty is strong.
     share, failed = 1e-6, True
@@ -98,10 +98,10 @@ def minimize(
         tolerance: see `TOLERANCE`.
     """
     state = _State(blocks, start, ridge, inverse)
-    for iteration in range(LIMIT + 1):
+    for iteration in range(MAX_ITERATIONS + 1):
         step, slope = state.direction()
         converged = not bool(-slope / 2 > tolerance * state.objective)
-        if converged or iteration == LIMIT:
+        if converged or iteration == MAX_ITERATIONS:
             break
         state.advance(step, slope)
     return Solution(state.V, converged, iteration)
@@ -165,7 +165,7 @@ class _State:
                 self.objective = self.objective + self._set_errors(block, logits, errors)
                 end = end + _dot(errors, move)
             taken = length
-            if STEEP <= -end / slope <= RISING:
+            if MIN_SLOPE_RATIO <= -end / slope <= MAX_SLOPE_RATIO:
                 break
             secant = low + (length - low) * low_slope / (low_slope - end)
             if end > 0:
