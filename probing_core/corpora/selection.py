@@ -1,4 +1,4 @@
-"""Which rows a run takes: splits for a corpus that has none, groups of photographs, and ``--limit``."""
+"""Rows that a run takes: splits for a corpus that has none, groups of photographs, and ``--limit``."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def minimize(
 
 
 class _State:
-    """Where the optimizer is: parameters, logits, errors, gradient, and the memory of L-BFGS."""
+    """State of the optimizer: parameters, logits, errors, gradient, and the memory of L-BFGS."""
 
     def __init__(self, blocks: Sequence[Block], start: Tensor, ridge: Tensor, inverse: Tensor) -> None:
         self.blocks, self.inverse = blocks, inverse

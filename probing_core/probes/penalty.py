@@ -15,7 +15,7 @@ which is scikit-learn's with ``C = 1 / (n * penalty)``. Thousands of photographs
 live predictions, which has most to learn from, down to a hundredth of that."""
 
 PENALTY_PER_DIMENSION = 5e-5
-"""Of `fixed_penalty`."""
+"""Factor of `fixed_penalty`."""
 
 WORSE = 1e-3
 """Share of the lowest validation loss by which another must exceed it to be worse: more than the optimizer leaves."""
