@@ -54,7 +54,7 @@ _REGISTERED: dict[str, EmbedderSpec] = {}
 
 
 def list_specs() -> tuple[EmbedderSpec, ...]:
-    """Every model with a name of its own: zoo, published checkpoints, baselines and the others, third parties', registered."""
+    """Return every model that has a name of its own: those of the catalog, third parties' and registered ones."""
     return (*CATALOG.all, *_REGISTERED.values())
 
 
