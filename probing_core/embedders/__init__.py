@@ -15,7 +15,7 @@ from probing_core.catalog import Catalog, suggest
 from probing_core.embedders import hub, providers
 from probing_core.embedders.base import ROLES, Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.embedders.names import ModelName, parse
-from probing_core.embedders.providers import baselines
+from probing_core.embedders.providers import baselines, style
 from probing_core.embedders.providers.callables import from_callable, from_module
 from probing_core.embedders.published import PUBLISHED
 from probing_core.embedders.zoo import specs as zoo
@@ -46,7 +46,7 @@ __all__ = [
 ZOO_ORDER = ("zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can", "zoo/clip", "zoo/align")
 
 CATALOG: Catalog[EmbedderSpec] = Catalog(
-    "model", (*zoo.SPECS, *PUBLISHED, *baselines.SPECS), entry_point_group="probing.embedders"
+    "model", (*zoo.SPECS, *PUBLISHED, *style.SPECS, *baselines.SPECS), entry_point_group="probing.embedders"
 )
 
 
@@ -54,8 +54,7 @@ _REGISTERED: dict[str, EmbedderSpec] = {}
 
 
 def list_specs() -> tuple[EmbedderSpec, ...]:
-    """Return every model with a name of its own: zoo, published checkpoints, baselines, third parties', registered
-    ones."""
+    """Return every model that has a name of its own: those of the catalog, third parties' and registered ones."""
     return (*CATALOG.all, *_REGISTERED.values())
 
 

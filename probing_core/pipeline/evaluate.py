@@ -32,6 +32,9 @@ from probing_core.transforms import FAR_CONTROL
 
 LINEAR = "linear"
 
+WITHOUT_STYLE = "without-style"
+"""The subset of the fine task's samples whose transform is outside of the group style."""
+
 SCORED_COLUMNS = ("sample", "probe", "truth", "predicted", "p_truth", "p_predicted", "p_calibrated", "seen")
 """Columns of predictions that scores are made of, of which a table may lack some."""
 
@@ -171,6 +174,8 @@ def scores_of(task: str, predictions: pd.DataFrame, classes: tuple[str, ...], fa
     yield from _groups(columns, far)
     if task.startswith("group-"):
         yield from _generalization(columns, far)
+    if task == "fine":
+        yield from _without_style(columns)
     if predictions["repetition"].nunique() > 1 and columns.seen.all():
         for repetition, rows in predictions.groupby("repetition").indices.items():
             yield columns.balanced(f"repetition:{repetition}", np.asarray(rows))
@@ -241,6 +246,17 @@ def _groups(columns: _Columns, far: set[str]) -> Iterator[Score]:
             balanced_accuracy(members[rows], hits, columns.clusters[rows]),
             columns.chance,
         )
+
+
+def _without_style(columns: _Columns) -> Iterator[Score]:
+    """Yield the score of the samples outside of the group style, by the probe that chooses among all classes.
+
+    Networks for style transfer made that group, so an encoder of such a network is compared on the others. A run
+    without style classes, or with these alone, has no such score.
+    """
+    rows = columns.seen & (columns.table["group"] != "style").to_numpy()
+    if 0 < rows.sum() < columns.seen.sum():
+        yield columns.balanced(WITHOUT_STYLE, rows)
 
 
 def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:

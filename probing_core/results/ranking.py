@@ -20,7 +20,7 @@ GENERALIZING = ("unseen", "far")
 
 SIGNIFICANCE = 0.05
 
-SCORING_FACTS = ("base_id", "transform", "visible")
+SCORING_FACTS = ("base_id", "transform", "group", "visible")
 """What a score needs to know of a sample."""
 
 FLIPS = 10_000
@@ -119,9 +119,13 @@ def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ())
         return predictions[~predictions["seen"] & ~predictions["transform"].isin(far)]
     if subset == "visible":
         return predictions[predictions["seen"] & (predictions["visible"] | (predictions["transform"] == "identity"))]
+    if subset == "without-style":
+        return predictions[predictions["seen"] & (predictions["group"] != "style")]
     if subset in ("all", "seen"):
         return predictions[predictions["seen"]]
-    raise UnknownName(f"Models are not compared on the subset '{subset}'; there are: all, seen, visible, unseen, far.")
+    raise UnknownName(
+        f"Models are not compared on the subset '{subset}'; there are: all, seen, visible, without-style, unseen, far."
+    )
 
 
 @dataclass(frozen=True, eq=False)

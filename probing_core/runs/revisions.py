@@ -29,7 +29,7 @@ DETECTOR = 3
 SCAN = 1
 """Of what a scan finds in a file: in the key of every chunk of one."""
 
-SCORING = 6
+SCORING = 7
 """Of the tables of scores and fits."""
 
 STUDIES = 4

@@ -15,11 +15,13 @@ from tests.embedders.published import put_snapshot
 
 pytestmark = pytest.mark.slow
 
+POLES = ("style:arbitrary", "baseline/dhash", "baseline/phash")
+
 
 def test_listing_loads_no_framework():
     code = (
         "import sys, probing_core.embedders as e; [s.check() for s in e.list_specs()]; e.bundled();"
-        "heavy = ('torch', 'timm', 'open_clip', 'transformers', 'torchvision', 'openvino');"
+        "heavy = ('torch', 'timm', 'open_clip', 'transformers', 'torchvision', 'openvino', 'onnxruntime');"
         "print([m for m in heavy if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -43,7 +45,7 @@ def find_spec_or_reason(name):
         return str(error)
 
 
-@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("name", [*bundled(), *POLES])
 def test_bundled_models_embed_any_size_and_keep_their_promises(name):
     embedder = load_embedder(name)
     spec = find_spec(name)
@@ -74,6 +76,9 @@ def test_published_dimensions_follow_from_the_architectures():
         ("zoo/mea", UnknownName, "There are"),
         ("tim:resnet50", UnknownName, "Did you mean 'timm'"),
         ("baseline/pixels@layer=2", BadConfig, "no options"),
+        ("baseline/dhash@seed=2", BadConfig, "no options"),
+        ("style:arbitrary@layer=2", BadConfig, "no options"),
+        ("style:cat.jpg", UnknownName, "there is 'style:arbitrary'.*--transforms style:PATH"),
         ("timm:tf_efficientnet_lite0@pool=cls", BadConfig, "no class token"),
         ("timm:vit_base_patch16_224.mae", ModelUnavailable, "did not answer"),
         ("hf:kakaobrain/align-base", ModelUnavailable, "did not answer"),
@@ -154,7 +159,7 @@ def test_seeds_give_different_random_encoders_and_the_same_twice():
     assert np.abs(one - other).max() > 0.1
 
 
-@pytest.mark.parametrize("name", ["baseline/pixels", "baseline/handcrafted", "mine/mean", "zoo/mae"])
+@pytest.mark.parametrize("name", ["baseline/pixels", "baseline/handcrafted", "mine/mean", "zoo/mae", *POLES])
 def test_arrays_that_are_no_pictures_are_refused_and_gray_ones_become_rgb(name):
     register(from_callable("mine/mean", lambda images: np.array([image.mean((0, 1)) for image in images]), 3))
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)

