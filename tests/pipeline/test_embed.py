@@ -301,7 +301,7 @@ def test_half_precision_takes_half_the_bytes_and_is_stated(run, tmp_path, few_sc
         assert np.abs(rounded - single).max() > 0
     sizes = [s.size("models/baseline-pixels/embeddings/unit-00000.safetensors") for s in (store, half)]
     assert sizes[1] < 0.6 * sizes[0]
-    assert small.differences(recipe) == ["embeddings: float16 / None"]
+    assert small.differences(recipe) == ["embeddings: float16 / float32"]
 
 
 def test_embeddings_too_large_for_half_precision_are_refused(tmp_path, few_scenes, monkeypatch):
