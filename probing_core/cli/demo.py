@@ -74,5 +74,7 @@ def _app() -> Path:
     """The dashboard's script; found, not imported, as the core does not depend on the dashboard."""
     package = find_spec("dashboard")
     if package is None or package.origin is None:
-        raise BadConfig("The dashboard is not installed; `pip install probing-core` installs it with the command.")
+        raise BadConfig(
+            "The dashboard is not installed; `pip install .` in a clone, or of a wheel, installs it with the command."
+        )
     return Path(package.origin).parent / "app.py"

@@ -22,8 +22,8 @@ WAITS_S = (1.0, 2.0, 4.0, 8.0)
 READERS = 16
 """Files that are read at the same time: most of the time of a small one is waiting."""
 
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "az": "azure"}
-"""Protocol -> the project's extra that brings its library."""
+LIBRARIES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
+"""Protocol -> the library that fsspec reads it with."""
 
 LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError, ValueError)
 """Errors that another try does not mend."""
@@ -61,8 +61,8 @@ class Storage:
         try:
             self._files, root = fsspec.core.url_to_fs(address)
         except ImportError:
-            extra = EXTRAS.get(protocol)
-            mend = f"`pip install 'probing-core[{extra}]'`" if extra else f"install fsspec's library for '{protocol}'"
+            library = LIBRARIES.get(protocol)
+            mend = f"`pip install {library}`" if library else f"install fsspec's library for '{protocol}'"
             raise BadCorpus(f"{address} needs a library that is not installed; {mend}.") from None
         except Exception as error:
             raise BadCorpus(

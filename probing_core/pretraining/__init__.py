@@ -50,7 +50,5 @@ def pretrain(
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "lightly":
             raise
-        raise BadConfig(
-            "Pretraining needs lightly, which is not installed; `pip install 'probing-core[pretrain]'`."
-        ) from error
+        raise BadConfig("Pretraining needs lightly, which is not installed; `pip install lightly`.") from error
     return run(recipe, corpus, Path(out), seed=seed, steps=steps, keep=keep, device=device, progress=progress)

@@ -27,7 +27,7 @@ from tests.pipeline.test_embed import files
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(  # not imported, which every process of the tests would do
-        find_spec("ray") is None, reason="Ray is not installed; `pip install 'probing-core[ray]'` installs it"
+        find_spec("ray") is None, reason="Ray is not installed; `pip install ray` installs it"
     ),
 ]
 

@@ -198,7 +198,7 @@ def check_library() -> Availability:
     """Return whether transformers is installed."""
     if find_spec("transformers"):
         return Availability(True)
-    return Availability(False, "it needs transformers, which is not installed; `pip install 'probing-core[hf]'`")
+    return Availability(False, "it needs transformers, which is not installed; `pip install transformers`")
 
 
 def _require_library() -> None:

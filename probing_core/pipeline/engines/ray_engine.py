@@ -129,7 +129,7 @@ def opened_ray(store: Store, recipe: Recipe, options: Options) -> Iterator[RayEn
     try:
         import ray
     except ImportError as error:
-        raise BadConfig("--engine ray needs Ray; `pip install 'probing-core[ray]'` installs it.") from error
+        raise BadConfig("--engine ray needs Ray; `pip install ray` installs it.") from error
     _connect(ray, options.address)
     try:
         yield RayEngine(ray, _start(ray, store, recipe, options))
