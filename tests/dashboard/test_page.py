@@ -109,6 +109,13 @@ class TestInTheBrowser:
         command = command_of(Run.open(made_run).recipe)
         block = page.get_by_test_id("stCode").first
         assert block.locator("code").inner_text() == command
-        block.hover()
-        block.get_by_role("button", name="Copy to clipboard").click()
+        settle(page)
+        button = block.get_by_role("button", name="Copy to clipboard")
+        for _ in range(20):  # a block that is drawn anew below the pointer forgets that it is there
+            page.mouse.move(0, 0)
+            block.hover()
+            if button.count():
+                break
+            page.wait_for_timeout(500)
+        button.click()
         page.wait_for_function("async (text) => await navigator.clipboard.readText() === text", arg=command)
