@@ -34,7 +34,7 @@ Guarded = Literal[
     "Opening a corpus",
     "Naming a model",
 ]
-"""What needs rights, as the subject of a sentence. Downloading a model needs them too: without, only what is on disk is
+"""Actions that need rights, each as the subject of a sentence. Downloading a model needs them too: without, only what is on disk is
 loaded (`dashboard.data.predictions`)."""
 
 FORWARDED = ("x-", "cf-", "forwarded", "via", "true-client-ip", "tailscale-", "fly-", "fastly-")

@@ -2,7 +2,7 @@
 # requires-python = "==3.11.*"
 # dependencies = ["cleanvision==0.3.7"]
 # ///
-"""What CleanVision finds in a folder, for `evidence.beside_cleanvision`.
+"""Issues that CleanVision finds in a folder, for `evidence.beside_cleanvision`.
 
 uv run evidence/cleanvision_issues.py FOLDER OUT.json
 """

@@ -1,4 +1,4 @@
-"""What a run's own photographs show of its detector: ``python -m evidence.detector RUN``, as Markdown.
+"""Evidence on a run's detector from its own photographs: ``python -m evidence.detector RUN``, as Markdown.
 
 Realized against meant error on untouched photographs that nothing was learned from, chosen on or calibrated on, by
 source (the first part of their ids), at the view's size and at their own, calibrated on all sources together and on

@@ -2,7 +2,7 @@
 # requires-python = "==3.11.*"
 # dependencies = ["albumentations==1.4.24", "opencv-python-headless"]
 # ///
-"""What albumentations does, at strengths as a user of the library would choose them; see `foreign_pictures`."""
+"""Alterations by albumentations, at strengths as a user of the library would choose them; see `foreign_pictures`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # requires-python = "==3.11.*"
 # dependencies = ["imgaug==0.4.0", "numpy<1.24", "opencv-python-headless"]
 # ///
-"""What imgaug does, at strengths as a user of the library would choose them; see `foreign_pictures`."""
+"""Alterations by imgaug, at strengths as a user of the library would choose them; see `foreign_pictures`."""
 
 from __future__ import annotations
 

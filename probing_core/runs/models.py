@@ -61,8 +61,8 @@ def require_joined(entry: dict[str, Any], store: Store) -> None:
         BadRun: its embeddings mean something else now.
     """
     joined = store.read_toml(model_path(entry["name"]))["recipe"]
-    changed, _ = differences(joined, entry["recipe"])
-    changed = sorted({*changed, *(joined.keys() ^ entry["recipe"].keys()) - set(ROUNDING_ENTRIES)})
+    lasting = (joined.keys() | entry["recipe"].keys()) - set(ROUNDING_ENTRIES)
+    changed = sorted(name for name in lasting if joined.get(name) != entry["recipe"].get(name))
     if changed:
         raise BadRun(
             f"'{entry['name']}' is not what it was when it joined the run ({', '.join(changed)} differ); "
