@@ -34,8 +34,9 @@ Guarded = Literal[
     "Opening a corpus",
     "Naming a model",
 ]
-"""Actions that need rights, each as the subject of a sentence. Downloading a model needs them too: without, only what is on disk is
-loaded (`dashboard.data.predictions`)."""
+"""Actions that need rights, each as the subject of a sentence.
+
+Downloading a model needs them too: without, only what is on disk is loaded (`dashboard.data.predictions`)."""
 
 FORWARDED = ("x-", "cf-", "forwarded", "via", "true-client-ip", "tailscale-", "fly-", "fastly-")
 """Prefixes of headers that proxies and tunnels add, and that no browser sends with a websocket."""

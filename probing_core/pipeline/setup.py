@@ -209,7 +209,7 @@ def open_same_corpus(recipe: Recipe) -> Corpus:
     Raises:
         BadRun: it has changed.
     """
-    return _open_same(recipe.corpus, recipe.fingerprint)
+    return _open_same(recipe.corpus, recipe.fingerprint, "--corpus")
 
 
 def open_calibrating(recipe: Recipe) -> list[Corpus]:
@@ -218,18 +218,19 @@ def open_calibrating(recipe: Recipe) -> list[Corpus]:
     Raises:
         BadRun: one of them has changed.
     """
-    return [_open_same(*one) for one in zip(recipe.calibrate_on, recipe.calibrate_fingerprints, strict=True)]
+    named = zip(recipe.calibrate_on, recipe.calibrate_fingerprints, strict=True)
+    return [_open_same(name, fingerprint, "--calibrate-on") for name, fingerprint in named]
 
 
-def _open_same(name: str, fingerprint: str) -> Corpus:
+def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
     try:
         corpus = open_corpus(name)
     except (BadCorpus, UnknownName) as error:
-        raise BadRun(f"{error} If the corpus of the run lies elsewhere now, name it with --corpus.") from error
+        raise BadRun(f"{error} If the corpus of the run lies elsewhere now, name it with {option}.") from error
     if corpus.fingerprint != fingerprint:
         raise BadRun(
             f"The corpus '{name}' is no longer the one that the run was begun with (its pictures or labels changed); "
-            f"name the one that it was with --corpus, or make a new run."
+            f"name the one that it was with {option}, or make a new run."
         )
     return corpus
 
