@@ -62,5 +62,5 @@ def absolute_name(name: str) -> str:
     """Return ``name`` with its path, if it has one, made absolute: it then means the same in every working folder."""
     kind, _, argument = name.partition(":")
     path = os.path.expanduser(argument)
-    is_path = argument and kind in ("folder", "parquet", "webdataset") and os.path.exists(path)
+    is_path = argument and KINDS.get(kind).is_path and os.path.exists(path)
     return f"{kind}:{os.path.abspath(path)}" if is_path else name

@@ -39,6 +39,7 @@ class CorpusKind:
     Attributes:
         name: what stands before the colon, e.g. ``"folder"``.
         argument: what stands after it, in one word (``"PATH"``); empty where there is nothing.
+        is_path: whether the argument may be a path on this machine.
         description: one sentence.
         license: of the pictures, in words.
         open: the argument -> `Corpus`; raises `BadCorpus`.
@@ -46,6 +47,7 @@ class CorpusKind:
 
     name: str
     argument: str = ""
+    is_path: bool = False
     description: str
     license: str
     open: Callable[[str], Corpus] = field(repr=False)

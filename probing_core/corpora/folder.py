@@ -157,6 +157,7 @@ def _open(argument: str) -> Corpus:
 KIND = CorpusKind(
     name="folder",
     argument="PATH",
+    is_path=True,
     description="The pictures in a folder, or at an address such as s3://bucket/folder; subfolders are labels, or "
     "train, val and test above them.",
     license="unknown: yours to judge",

@@ -214,6 +214,7 @@ def _check_splits(split: np.ndarray, base_id: np.ndarray, path: Path) -> None:
 KIND = CorpusKind(
     name="parquet",
     argument="FILE",
+    is_path=True,
     description="A Parquet file with the columns image (encoded bytes) and label.",
     license="in the column license",
     open=lambda argument: ParquetCorpus(user_path(argument)),

@@ -155,6 +155,7 @@ def _label(kind: str, data: bytes) -> str:
 KIND = CorpusKind(
     name="webdataset",
     argument="ADDRESS",
+    is_path=True,
     description="Tar files of pictures and labels (shards): a file, a folder of them, or a range such as "
     "s3://bucket/train-{0000..0146}.tar.",
     license="unknown: yours to judge",
