@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Container
 from dataclasses import fields
 
 import streamlit as st
@@ -18,7 +19,7 @@ from dashboard.widgets import access, banner, messages, pickers
 from probing_core import embedders
 from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
-from probing_core.results import RunPlace
+from probing_core.results import RunPlace, unused_name
 from probing_core.runs import layout
 from probing_core.runs.last_options import last_options
 from probing_core.runs.options import LOCAL, RAY, Options
@@ -269,7 +270,8 @@ def _show_estimate(images: int, estimated: Estimate, pace: Pace | None) -> None:
 @messages.guarded
 def _runs() -> None:
     st.header("Runs on this computer")
-    places = [*cache.places(), *_only_begun()]
+    places = cache.places()
+    places = [*places, *_only_begun({place.name for place in places})]
     if not places:
         messages.empty("There is none yet: fill in the form below and press Start.")
     for place in places:
@@ -300,12 +302,16 @@ def _control(place: RunPlace, report: Report | None, begun: bool) -> None:
             banner.watch(place.name)
 
 
-def _only_begun() -> list[RunPlace]:
-    """Return runs that were started here and have no recipe: their corpus is being read, or was refused."""
+def _only_begun(taken: Container[str]) -> list[RunPlace]:
+    """Return runs that were started here and have no recipe: their corpus is being read, or was refused.
+
+    Args:
+        taken: names of the other runs that are listed, which may lie elsewhere.
+    """
     folder = runs_dir()
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     return [
-        RunPlace(path.name, path, complete=False)
+        RunPlace(unused_name(path.name, taken), path, complete=False)
         for path in found
         if (path / layout.PROGRESS).is_file() and not (path / layout.RECIPE).is_file()
     ]

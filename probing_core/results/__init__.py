@@ -13,7 +13,7 @@ from probing_core.results.neighbors import mean_of, nearest, place
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import leaderboard, rankable
 from probing_core.results.run import Run
-from probing_core.results.run_places import RunPlace, find_runs
+from probing_core.results.run_places import RunPlace, find_runs, unused_name
 from probing_core.results.two_classes import tell_apart
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "rankable",
     "source_of",
     "tell_apart",
+    "unused_name",
     "verdict_in_words",
     "verdicts_by_set",
 ]

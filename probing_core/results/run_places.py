@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,11 +46,17 @@ def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunP
         if where in known or not (path / layout.RECIPE).is_file():
             continue
         known.add(where)
-        name, number = where.name, 2
-        while name in places:  # two folders of one name in different places
-            name, number = f"{where.name}-{number}", number + 1
+        name = unused_name(where.name, places)
         places[name] = RunPlace(name, path, (path / layout.SCORES).is_file())
     return list(places.values())
+
+
+def unused_name(name: str, taken: Container[str]) -> str:
+    """Return ``name``, or where another folder of that name is listed already, ``name-2`` and so on."""
+    number, found = 2, name
+    while found in taken:
+        found, number = f"{name}-{number}", number + 1
+    return found
 
 
 def _folders(root: Path, first: str) -> list[Path]:

@@ -42,6 +42,21 @@ def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data
     assert not lost.exists()
 
 
+def test_a_start_that_came_to_nothing_may_share_its_name_with_a_run_elsewhere(open_app, data_folder, made_run):
+    lost = data_folder / "runs" / made_run.name
+    (lost / "log").mkdir(parents=True)
+    (lost / PROGRESS).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
+    app = open_app("New run", run=made_run)
+    assert not app.exception
+    assert [b.key for b in app.button if b.key and b.key.startswith(("open-run-", "remove-"))] == [
+        f"open-run-{made_run.name}",
+        f"remove-{made_run.name}-2",
+    ]
+    next(b for b in app.button if b.key == f"remove-{made_run.name}-2").click().run()
+    assert not lost.exists()
+    assert made_run.exists()
+
+
 def test_a_form_for_a_run_can_be_sent_as_a_link(open_app, many_scenes):
     app = open_app("New run")
     for key, kind, value in (
