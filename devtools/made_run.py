@@ -7,20 +7,24 @@ made again from the corpus, as in any run.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from probing_core.corpora import open_corpus
-from probing_core.pipeline.evaluate import evaluate
+from probing_core.pipeline.graph import Scope, build
+from probing_core.prediction.tile_samples import COLUMNS
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.runs import layout
+from probing_core.runs.engine import Plan
 from probing_core.runs.image_selection import choose_images
-from probing_core.runs.progress import SILENT
+from probing_core.runs.manifest import LEFT_OUT
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms, plan_samples
-from probing_core.runs.store import Store
+from probing_core.runs.store import Store, digest
 from probing_core.runs.tasks import make_task, task_names
 from probing_core.transforms import bank
 
@@ -36,8 +40,6 @@ VIEWS = 2
 LIVE = ("baseline/pixels",)
 """Models with a deployment probe (of random weights), so that live predictions can be tested without a network."""
 
-KEY = "made"
-
 
 def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int = VIEWS, repetitions: int = 1) -> Path:
     """Writes the run into ``root`` and returns it: 256 samples a view and repetition."""
@@ -52,12 +54,8 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
         repetitions=repetitions,
     )
     store = Store(root)
-    store.write_toml(layout.RECIPE, recipe.to_toml(), KEY)
-    images = choose_images(recipe, corpus, lambda done, total: None)
-    store.write_table(layout.IMAGES, images, KEY)
-    samples = complete(plan_samples(recipe, images), seed)
-    store.write_table(layout.SAMPLES, samples, KEY)
-    for position, (name, (family, objective, dim, skill)) in enumerate(MODELS.items()):
+    store.write_toml(layout.RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
+    for name, (family, objective, dim, _) in MODELS.items():
         entry = {
             "name": name,
             "request": name,
@@ -70,32 +68,64 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
             "text": False,
             "recipe": {"pooling": "mean", "precision": "float32"},
         }
-        store.write_toml(layout.model_path(name), entry, KEY)
+        store.write_toml(layout.model_path(name), entry, digest(entry["recipe"]))
+    scope = Scope(store, recipe, corpus=corpus)
+    plan = build(scope)
+    images = plan.artifacts[layout.IMAGES]
+    plan.enter(images, {layout.IMAGES: choose_images(recipe, corpus, lambda done, total: None)})
+    plan = build(scope)
+    samples = complete(plan_samples(recipe, scope.images), seed)
+    plan.enter(plan.artifacts[layout.SAMPLES], {layout.SAMPLES: samples})
+    _invent(plan, {layout.CROPS: pd.DataFrame(columns=list(COLUMNS))})
+    for position, (name, (_, _, dim, skill)) in enumerate(MODELS.items()):
         rng = np.random.default_rng([seed, position])
         for task in task_names(load_transforms(recipe)):
             predictions = _predict(samples, recipe, task, skill, rng)
-            store.write_table(layout.predictions_path(name, task), predictions, KEY)
-            store.write_table(layout.fits_path(name, task), _fits(name, task), KEY)
-        store.write_table(layout.map_path(name), map_of(samples, rng), KEY)
+            made = {layout.predictions_path(name, task): predictions, layout.fits_path(name, task): _fits(name, task)}
+            _invent(plan, made)
+        _invent(plan, {layout.map_path(name): map_of(samples, rng)})
+        _leave_out(plan, layout.embeddings_folder(name), layout.crops_path(name))
         if name in LIVE:
-            store.write_bytes(
-                layout.probe_path(name, layout.DEPLOYMENT), _probe(recipe.transforms, dim, rng).to_bytes(), KEY
-            )
+            probe = _probe(recipe.transforms, dim, rng).to_bytes()
+            fine = plan.artifact(layout.predictions_path(name, "fine"))
+            store.write(layout.probe_path(name, layout.DEPLOYMENT), probe, plan.key(fine) or "", plan.inputs(fine))
             embeddings = rng.normal(0.5, 0.3, (len(samples), dim)).astype(np.float32)
-            store.write_arrays(layout.embeddings_path(name, 0), {"embeddings": embeddings}, KEY)
-    evaluate(store, recipe, SILENT)
+            _embed(plan, name, embeddings)
+    plan.make(plan.select("evaluate"), lambda artifact, done, total: None)
+    store.fold()
     return root
 
 
+def _invent(plan: Plan, contents: dict[str, Any]) -> None:
+    """Enter ``contents``, path -> content, of one artifact; its other outputs are nothing."""
+    artifact = plan.artifact(next(iter(contents)))
+    by_template = {template: contents[path] for template, path in artifact.outputs.items() if path in contents}
+    plan.enter(artifact, by_template)
+
+
+def _leave_out(plan: Plan, *paths: str) -> None:
+    """Enter what never was as if it had been left out: what stands on it is complete."""
+    for path in paths:
+        artifact = plan.artifacts[path]
+        name = f"{path}unit-00000-{artifact.units - 1:05d}.safetensors" if artifact.is_folder else path
+        entry = {"bytes": 0, "sha256": "", "key": plan.key(artifact) or "", "state": LEFT_OUT}
+        plan.files.enter([(name, entry)], plan.inputs(artifact))
+
+
+def _embed(plan: Plan, model: str, embeddings: np.ndarray) -> None:
+    artifact = plan.artifacts[layout.embeddings_folder(model)]
+    name = next(iter(plan.files.entries(artifact.path)))
+    plan.files.write(name, {"embeddings": embeddings}, plan.key(artifact) or "", plan.inputs(artifact))
+
+
 def ship(whole: Path, root: Path) -> Path:
-    """Writes into ``root`` what is shipped of the run ``whole``: no embeddings, and of a corpus that is not here."""
-    store, source = Store(root), Store(whole)
-    for name in source.names():
-        if not layout.is_embeddings_path(name):
-            store.adopt(name, source, KEY)
-    store.write_toml(
-        layout.RECIPE, source.read_toml(layout.RECIPE) | {"corpus": "parquet:photos-elsewhere.parquet"}, KEY
-    )
+    """Write into ``root`` what is shipped of the run ``whole``: no embeddings, and of a corpus that is not here."""
+    shutil.copytree(whole, root, dirs_exist_ok=True)
+    store = Store(root)
+    store.leave_out(*(name for name in store.names() if layout.is_embeddings_path(name)))
+    recipe = store.read_toml(layout.RECIPE) | {"corpus": "parquet:photos-elsewhere.parquet"}
+    store.write_toml(layout.RECIPE, recipe, digest(recipe))
+    store.fold()
     return root
 
 

@@ -27,7 +27,7 @@ from dashboard.widgets import gallery, image_finder, messages, pickers, tables
 from dashboard.widgets.missing_maps import draw_missing
 from probing_core.charts import map_chart
 from probing_core.results import Run
-from probing_core.runs.samples import sample_key
+from probing_core.runs.layout import SAMPLES
 
 MAX_SAMPLES_WITH_ARROWS = 160
 """One image under every transformation, in three repetitions."""
@@ -135,7 +135,7 @@ def _selected_in(run: Run) -> np.ndarray:
 
 
 def _stands_for(run: Run) -> str:
-    return sample_key(run.recipe)[:8]
+    return run.store.checksum(SAMPLES)[:8]
 
 
 def _select(run: Run, samples: np.ndarray) -> None:

@@ -8,114 +8,109 @@ written with the first of them. Memory holds two units and the models, whatever 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
-from probing_core.corpora.base import Corpus
 from probing_core.errors import ModelUnavailable
-from probing_core.pipeline.batches import Batch, is_embedded, is_needed, plan_batches, read_images
+from probing_core.pipeline.batches import Batch
 from probing_core.pipeline.engines import Engine, opened_engine
+from probing_core.pipeline.scope import OF_MODELS
 from probing_core.pipeline.setup import withdrawn_on_error
 from probing_core.pipeline.worker import Task
-from probing_core.runs.layout import CROPS, crops_path, model_path, unit_rows_folder
-from probing_core.runs.models import embeds_pictures, model_entries, require_joined, require_same_model
-from probing_core.runs.options import DEFAULTS, Options
-from probing_core.runs.progress import Progress
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import sample_key
+from probing_core.runs.engine import Artifact, Plan, State
+from probing_core.runs.layout import CROPS, crops_path, embeddings_folder, model_path, unit_rows_folder
+from probing_core.runs.models import require_joined, require_same_model
 from probing_core.runs.shards import Shards
-from probing_core.runs.store import Store, digest
+from probing_core.runs.store import digest
+
+Entries = Sequence[dict[str, Any]]
+"""Contents of ``model.toml``."""
 
 
-def embed(
-    store: Store,
-    recipe: Recipe,
-    corpus: Corpus,
-    progress: Progress,
-    options: Options = DEFAULTS,
-    source: Store | None = None,
-) -> None:
-    """Makes whatever is missing of ``images.parquet``, ``samples.parquet`` and every model's embeddings.
+def embed(plan: Plan, artifacts: Sequence[Artifact] = ()) -> None:
+    """Make whatever is missing of the tables of samples and of every model's embeddings.
 
     Args:
-        options: device, precision and engine of them are used.
-        source: the run whose probes are used, where the recipe names one: a model that embeds differently there is
-            refused before it embeds anything.
+        artifacts: some of them; pictures are made once for all, so all that is missing is made.
     """
-    key = sample_key(recipe)
-    images = read_images(store, recipe, corpus, progress)
-    batches = plan_batches(recipe, images)
-    waiting = [name for name in recipe.models if not is_embedded(store, name, batches)]
-    with opened_engine(store, recipe, corpus, images, options) as engine:
+    scope, files = plan.scope, plan.files
+    left = {artifact.binding.get("model") for artifact in plan.left(plan.select("embed"))}
+    waiting = [
+        request
+        for request in scope.recipe.models
+        if request in scope.unloaded
+        or any(entry["request"] == request and name in left for name, entry in scope.entries.items())
+    ]
+    with opened_engine(files, scope.recipe, scope.corpus, scope.images, scope.options) as engine:
         while waiting:
-            loaded = list(_load_some(engine, store, recipe, waiting, options.device, source, progress))
-            entries = [entry for entry in model_entries(store) if entry["request"] in loaded]
-            for batch in filter(partial(is_needed, store), batches):
-                _embed_units(store, batch, entries, engine, progress)
-            _embed_crops(store, entries, key, engine, progress)
+            loaded = list(_load_some(engine, plan, waiting))
+            scope.forget(*OF_MODELS)
+            plan = plan.expanded()
+            entries = [entry for entry in scope.entries.values() if entry["request"] in loaded]
+            for batch in scope.batches.values():
+                _embed_units(plan, batch, entries, engine)
+            _embed_crops(plan, entries, engine)
             engine.unload()
             waiting = waiting[len(loaded) :]
-        for batch in filter(partial(is_needed, store), batches):
-            _embed_units(store, batch, [], engine, progress)  # their rows, where no model was to be embedded
-            _gather_rows(store, batch)
-    store.fold()
+        for batch in scope.batches.values():
+            if batch.table in plan.artifacts:
+                _embed_units(plan, batch, [], engine)  # their rows, where no model was to be embedded
+                _gather_rows(plan, plan.artifacts[batch.table], batch)
+    files.fold()
 
 
-def _load_some(
-    engine: Engine,
-    store: Store,
-    recipe: Recipe,
-    requests: Sequence[str],
-    device: str,
-    source: Store | None,
-    progress: Progress,
-) -> Iterator[str]:
-    """Loads models until memory runs short; at least one.
+def _load_some(engine: Engine, plan: Plan, requests: Sequence[str]) -> Iterator[str]:
+    """Load models until memory runs short; at least one.
 
     Raises:
         ModelUnavailable: the device's memory does not hold the first of them.
     """
+    scope, files = plan.scope, plan.files
     for done, request in enumerate(requests):
-        progress.update("load", done, len(requests), f"Loading {request}")
-        with withdrawn_on_error(store, recipe, request):
+        scope.progress.update("load", done, len(requests), f"Loading {request}")
+        with withdrawn_on_error(files, scope.recipe, request):
             entries = engine.load(request)
         if entries is None and done:
             return  # its turn comes when those before it have been embedded and closed
         if entries is None:
             raise ModelUnavailable(
-                f"'{request}' does not fit into the memory of the device '{device}'; "
+                f"'{request}' does not fit into the memory of the device '{scope.options.device}'; "
                 f"choose a smaller model, another --precision, or --device cpu."
             )
-        with withdrawn_on_error(store, recipe, request):
+        with withdrawn_on_error(files, scope.recipe, request):
             for entry in entries:
-                _enter_model(store, entry, source)
+                _enter_model(plan, entry)
         yield request
 
 
-def _enter_model(store: Store, entry: dict[str, Any], source: Store | None) -> None:
-    """Writes the ``model.toml`` of one layer.
+def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
+    """Write the ``model.toml`` of one layer.
 
     Raises:
-        BadRun: the model is not the one that joined the run, or not the one whose probes the run ``source`` has.
+        BadRun: the model is not the one that joined the run, or not the one whose probes the source has.
     """
-    if source is not None:
-        require_same_model(entry, source)
+    if plan.source is not None:
+        require_same_model(entry, plan.source)
     path = model_path(entry["name"])
-    if store.has(path):
-        require_joined(entry, store)
+    if plan.files.has(path):
+        require_joined(entry, plan.files)
     else:
-        store.write_toml(path, entry, digest(entry))
+        plan.files.write_toml(path, entry, digest(entry["recipe"]))
 
 
-def _embed_units(
-    store: Store, batch: Batch, entries: Sequence[dict[str, Any]], engine: Engine, progress: Progress
-) -> None:
-    keyed = {entry["name"]: digest([batch.key, entry["recipe"]]) for entry in entries if batch.covers(entry)}
+def _embed_units(plan: Plan, batch: Batch, entries: Entries, engine: Engine) -> None:
+    """Embed what ``entries`` lack of ``batch``, and make its rows where they are missing."""
+    files, progress, shards, keys = plan.files, plan.scope.progress, dict[str, Shards](), dict[str, str]()
+    for entry in entries:
+        artifact = plan.artifacts.get(embeddings_folder(entry["name"], batch.series))
+        if artifact is not None and plan.state(artifact) is not State.LEFT_OUT:
+            keys[entry["name"]] = key = _key(plan, artifact)
+            shards[entry["name"]] = Shards(
+                files, entry["name"], batch.series, key, len(batch.units), plan.inputs(artifact)
+            )
     requests = {entry["name"]: entry["request"] for entry in entries}
-    shards = {name: Shards(store, name, batch.series, key, len(batch.units)) for name, key in keyed.items()}
-    missing = [Task(batch.series, unit, "", "", batch.key) for unit in _units_without_rows(store, batch)]
+    missing = _units_without_rows(plan, batch)
     for name, gathered in shards.items():
-        missing += [Task(batch.series, unit, name, requests[name], keyed[name]) for unit in gathered.missing]
+        missing += [Task(batch.series, unit, name, requests[name], keys[name]) for unit in gathered.missing]
     tasks: dict[int, list[Task]] = {}
     for task in missing:
         tasks.setdefault(task.unit, []).append(task)
@@ -126,7 +121,7 @@ def _embed_units(
     if todo:
         progress.update(stage, total - len(todo), total, doing)
     for position, (done, written) in enumerate(engine.work(todo), 1):
-        store.enter(written)
+        files.enter(written)
         for task in done:
             if task.model:
                 shards[task.model].add(task.unit)
@@ -134,25 +129,42 @@ def _embed_units(
     progress.update(stage, total, total, doing)
 
 
-def _units_without_rows(store: Store, batch: Batch) -> list[int]:
-    if store.has(batch.table, batch.key):
+def _units_without_rows(plan: Plan, batch: Batch) -> list[Task]:
+    table = plan.artifacts.get(batch.table)
+    if table is None or not plan.left([table]):
         return []
-    return [unit.index for unit in batch.units if not store.has(batch.rows_path(unit), batch.key)]
+    key = _key(plan, table)
+    units = [unit.index for unit in batch.units if not plan.files.has(batch.rows_path(unit), key)]
+    return [Task(batch.series, unit, "", "", key) for unit in units]
 
 
-def _embed_crops(store: Store, entries: Sequence[dict[str, Any]], key: str, engine: Engine, progress: Progress) -> None:
-    """Embeds the large pictures, of models that lack them."""
-    keys = {entry["name"]: digest([key, entry["recipe"]]) for entry in entries if embeds_pictures(entry)}
-    missing = [name for name, k in keys.items() if not store.has(crops_path(name), k)]
-    if missing or (keys and not store.has(CROPS, key)):
-        progress.update("crops", 0, len(missing), "Embedding large pictures, whole and as tiles")
-        requests = {entry["name"]: entry["request"] for entry in entries}
-        tasks = [Task("", 0, name, requests[name], keys[name]) for name in missing]
-        store.enter(engine.embed_crops(tasks, key))
+def _embed_crops(plan: Plan, entries: Entries, engine: Engine) -> None:
+    """Embed the large pictures, of models that lack them."""
+    paths = {crops_path(entry["name"]): entry for entry in entries}
+    left = plan.left([plan.artifacts[path] for path in (CROPS, *paths) if path in plan.artifacts])
+    if not left:
+        return
+    plan.scope.progress.update("crops", 0, len(left), "Embedding large pictures, whole and as tiles")
+    tasks = [
+        Task("", 0, paths[one.path]["name"], paths[one.path]["request"], _key(plan, one))
+        for one in left
+        if one.path in paths
+    ]
+    table = plan.artifacts[CROPS]
+    written = {name: (name, entry) for name, entry in engine.embed_crops(tasks, _key(plan, table))}
+    for artifact in (table, *(one for one in left if one is not table)):
+        plan.files.enter([written[artifact.path]], plan.inputs(artifact))
 
 
-def _gather_rows(store: Store, batch: Batch) -> None:
-    """The rows of all units as one table."""
-    if not store.has(batch.table, batch.key):
-        store.join_tables(batch.table, [batch.rows_path(unit) for unit in batch.units], batch.key)
-    store.remove(*store.names(unit_rows_folder(batch.series)))
+def _gather_rows(plan: Plan, table: Artifact, batch: Batch) -> None:
+    """Make one table of the rows of all units."""
+    if plan.left([table]):
+        parts = [batch.rows_path(unit) for unit in batch.units]
+        plan.files.join_tables(batch.table, parts, _key(plan, table), plan.inputs(table))
+    plan.files.remove(*plan.files.names(unit_rows_folder(batch.series)))
+
+
+def _key(plan: Plan, artifact: Artifact) -> str:
+    key = plan.key(artifact)
+    assert key is not None
+    return key

@@ -1,36 +1,30 @@
-"""Predictions -> scores with intervals: one tidy table a run.
+"""Predictions -> scores with intervals: one tidy table a model.
 
 Scores are sums by base photograph until their interval is made. docs/run-format.md defines their subsets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from probing_core.errors import BadRun
 from probing_core.measures import MEASURES, Predictions, interval
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.cluster_sums import ClusterSums, difference, mean
 from probing_core.measures.intervals import without_interval
 from probing_core.pipeline.caveats import joined, note_of_fit_columns, too_few
-from probing_core.runs import layout, revisions
-from probing_core.runs.layout import DEPLOYMENT, ORACLE, OTHER_PROBES, fits_path, predictions_path, probe_path
-from probing_core.runs.model_samples import read_probe
-from probing_core.runs.models import model_entries
-from probing_core.runs.progress import Progress
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.sample_table import SampleTable
-from probing_core.runs.samples import load_transforms
-from probing_core.runs.store import Store, digest
-from probing_core.runs.tasks import CONTENT, classes_of, codes, task_names
+from probing_core.runs.layout import DEPLOYMENT, ORACLE, OTHER_PROBES
+from probing_core.runs.tasks import CONTENT, codes
 from probing_core.transforms import FAR_CONTROL
 
 LINEAR = "linear"
+
+TASK_OF = {ORACLE: CONTENT, OTHER_PROBES: "fine"}
+"""Name of a table of predictions -> its task, where they differ."""
 
 WITHOUT_STYLE = "without-style"
 """The subset of the fine task's samples whose transform is outside of the group style."""
@@ -56,65 +50,47 @@ class _ProbeScores:
     scores: Iterable[Score]
 
 
-def evaluate(store: Store, recipe: Recipe, progress: Progress) -> None:
-    """Makes ``tables/scores.parquet`` and ``tables/fits.parquet`` from every model's predictions."""
-    transforms = load_transforms(recipe)
-    samples, images = SampleTable(store), store.read_table(layout.IMAGES)
-    names = (*task_names(transforms, images), ORACLE, OTHER_PROBES)
-    entries = model_entries(store)
-    files = [p(e["name"], n) for e in entries for n in names for p in (predictions_path, fits_path)]
-    if not any(store.has(file) for file in files):
-        raise BadRun(
-            f"The run '{store.root}' has no predictions to score yet; `probing train --run {store.root}` makes them."
-        )
-    read = [layout.SAMPLES, layout.IMAGES, *files]
-    measures = [measure.name for measure in MEASURES if measure.score is not None]
-    key = digest([revisions.SCORING, measures, [[f, store.checksum(f)] for f in read if store.has(f)]])
-    if store.has(layout.SCORES, key) and store.has(layout.FITS, key):
-        return
-    rows: list[dict[str, Any]] = []
-    for done, entry in enumerate(entries):
-        progress.update("evaluate", done, len(entries), f"Scoring {entry['name']}")
-        for probe in _probes(store, recipe, entry["name"], names, samples, images):
-            rows += _rows(entry["name"], probe)
-    progress.update("evaluate", len(entries), len(entries), "Scoring")
-    fits = [store.read_table(f) for f in (fits_path(e["name"], n) for e in entries for n in names) if store.has(f)]
-    store.write_table(layout.FITS, pd.concat(fits, ignore_index=True), key)
-    store.write_table(layout.SCORES, pd.DataFrame(rows), key)
+def score_model(
+    model: str,
+    predictions: Iterable[tuple[str, pd.DataFrame]],
+    fits: Mapping[str, pd.DataFrame],
+    classes: Callable[[str], tuple[str, ...]],
+    far: set[str],
+) -> pd.DataFrame:
+    """Return every score of a model, one a row, as ``tables/scores.parquet`` has them.
+
+    Args:
+        predictions: name of a table of predictions (a task, `ORACLE` or `OTHER_PROBES`), and its `SCORED_COLUMNS`
+            joined with `SCORING_FACTS` of the samples; one of them is in memory.
+        fits: name of the same -> the rows of its probes.
+        classes: task -> those that its probe chooses among.
+        far: transforms of the far-unseen tier.
+    """
+    return pd.DataFrame(
+        [
+            row
+            for name, table in predictions
+            for probe in _probes(name, table, fits[CONTENT if name == ORACLE else name], classes, far)
+            for row in _rows(model, probe)
+        ]
+    )
 
 
 def _probes(
-    store: Store,
-    recipe: Recipe,
-    model: str,
-    names: Iterable[str],
-    samples: SampleTable,
-    images: pd.DataFrame,
+    name: str, table: pd.DataFrame, fits: pd.DataFrame, classes: Callable[[str], tuple[str, ...]], far: set[str]
 ) -> Iterator[_ProbeScores]:
-    transforms = load_transforms(recipe)
-    far = {t.name for t in transforms if t.far}
-    for name in names:
-        if not store.has(predictions_path(model, name)):
-            continue
-        table = samples.joined(predictions_path(model, name), SCORED_COLUMNS, SCORING_FACTS, once=False)
-        task = {ORACLE: CONTENT, OTHER_PROBES: "fine"}.get(name, name)
-        # A probe of another run chooses among all that it learned, even if this run has fewer.
-        if recipe.probes_from and store.has(probe_path(model, task)):
-            classes = read_probe(store, model, task).classes
-        else:
-            classes = classes_of(task, transforms, images)
-        fits = store.read_table(fits_path(model, task if name == ORACLE else name))
-        if name == ORACLE:
-            for transform, rows in table.groupby("transform", sort=False):
-                mine = fits[fits["fold"] == f"oracle:{transform}"]
-                yield _ProbeScores(task, LINEAR, rows, mine, oracle_scores(rows, classes))
-        elif name == OTHER_PROBES:
-            for probe, rows in _by_probe(table):
-                mine = fits[(fits["probe"] == probe) | fits["probe"].str.startswith(f"{probe}-")]
-                yield _ProbeScores(task, probe, rows, mine, fewer_scores(rows, classes))
-        else:
-            mine = fits[~fits["fold"].str.startswith("oracle:") & (fits["fold"] != DEPLOYMENT)]
-            yield _ProbeScores(task, LINEAR, table, mine, scores_of(task, table, classes, far))
+    task = TASK_OF.get(name, name)
+    if name == ORACLE:
+        for transform, rows in table.groupby("transform", sort=False):
+            mine = fits[fits["fold"] == f"oracle:{transform}"]
+            yield _ProbeScores(task, LINEAR, rows, mine, oracle_scores(rows, classes(task)))
+    elif name == OTHER_PROBES:
+        for probe, rows in _by_probe(table):
+            mine = fits[(fits["probe"] == probe) | fits["probe"].str.startswith(f"{probe}-")]
+            yield _ProbeScores(task, probe, rows, mine, fewer_scores(rows, classes(task)))
+    else:
+        mine = fits[~fits["fold"].str.startswith("oracle:") & (fits["fold"] != DEPLOYMENT)]
+        yield _ProbeScores(task, LINEAR, table, mine, scores_of(task, table, classes(task), far))
 
 
 def _by_probe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -21,12 +21,12 @@ from probing_core.corpora.base import Corpus
 from probing_core.embedders.providers.precomputed import LISTED
 from probing_core.errors import BadConfig
 from probing_core.images import encode_png
-from probing_core.pipeline.batches import plan_batches, read_images
 from probing_core.prediction.parallel import in_chunks
-from probing_core.runs.progress import Progress
+from probing_core.runs.atomic import write_atomically
+from probing_core.runs.engine import Plan
+from probing_core.runs.layout import SAMPLES
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import Unit, sample_key
-from probing_core.runs.store import Store, write_atomically
+from probing_core.runs.samples import Unit
 
 LIST = "samples"
 """Name of the list, as .parquet and .csv."""
@@ -35,15 +35,15 @@ FACTS = "export.toml"
 FOLDER_FILES = 1000
 
 
-def write_export(store: Store, recipe: Recipe, corpus: Corpus, out: Path, progress: Progress) -> int:
-    """Writes ``images/<thousands>/<sample>-<transform>.png``, ``samples.parquet`` and ``samples.csv`` into ``out``.
+def write_export(plan: Plan, corpus: Corpus, out: Path) -> int:
+    """Write ``images/<thousands>/<sample>-<transform>.png``, ``samples.parquet`` and ``samples.csv`` into ``out``.
 
     The list has a row a transformed image: ``image_id``, ``transform``, ``repetition``, ``draw`` (these four name it
     when its embedding comes back), ``file`` (relative to ``out``), ``sample``, ``base_id``, ``label``, ``split``,
     ``group``, ``strength``. Series of strengths and pairs are not exported: embeddings made elsewhere have none.
 
     Args:
-        store: the run; ``images.parquet`` is made if it is missing.
+        plan: of a run whose images are chosen.
         out: where the export goes; a folder of another recipe's export, or of anything else, is refused.
 
     Returns:
@@ -53,9 +53,11 @@ def write_export(store: Store, recipe: Recipe, corpus: Corpus, out: Path, progre
         BadConfig: ``out`` holds something else.
         BadRun: the disk is full or not writable.
     """
-    key = sample_key(recipe)
-    _claim(out, key, recipe, store.root)
-    main = plan_batches(recipe, read_images(store, recipe, corpus, progress))[0]
+    recipe, progress = plan.scope.recipe, plan.scope.progress
+    key = plan.key(plan.artifacts[SAMPLES])
+    assert key is not None
+    _claim(out, key, recipe, plan.files.root)
+    main = plan.scope.batches[""]
     listed = _named(main.rows())
     todo = [unit for unit in main.units if not _is_written(out, unit, listed)]
     with (

@@ -1,4 +1,4 @@
-"""Two-dimensional maps: UMAP coordinates of a run's samples, one map a model.
+"""Two-dimensional maps: UMAP coordinates of samples.
 
 UMAP places up to `LANDMARKS` samples. Each further one of a larger run lies between its nearest landmarks, see
 `place_others`; `python -m evidence.landmarks` measures how much that changes neighborhoods.
@@ -7,73 +7,46 @@ UMAP places up to `LANDMARKS` samples. Each further one of a larger run lies bet
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 
 import numpy as np
+import pandas as pd
 
-from probing_core.errors import UnknownName
 from probing_core.measures.nearest import between, nearest, unit
-from probing_core.runs import layout
-from probing_core.runs.embeddings import LazyRows, lazy_embeddings
-from probing_core.runs.layout import map_path
+from probing_core.runs.embeddings import LazyRows
 from probing_core.runs.model_samples import whole_images
-from probing_core.runs.models import model_entries
-from probing_core.runs.progress import Progress
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import sample_key
-from probing_core.runs.store import Store, digest
 
 NEIGHBORS = 15
 LANDMARKS = 50_000
 """Samples that UMAP places, whole images of them."""
 
+STEP = np.float32(1 / 1024)
+"""Positions are rounded to this, less than a pixel of any screen: that halves their files."""
+
 BLOCK = 8192
 """Embeddings in memory at once while they are placed, beside those of the landmarks."""
 
-ALL, FIRST = "all", "first"
 
-
-def project(store: Store, recipe: Recipe, which: str | Sequence[str], progress: Progress) -> None:
-    """Makes the missing maps.
+def map_table(
+    X: LazyRows, samples: pd.DataFrame, seed: int, report: Callable[[str], None] = lambda message: None
+) -> pd.DataFrame:
+    """Return ``sample``, ``x`` and ``y`` of every sample.
 
     Args:
-        which: ``all``, ``first`` (of the run's first model; others are drawn when they are asked for), or names
-            of models of the run.
-
-    Raises:
-        UnknownName: the run has no such model.
+        X: (N, D) embeddings.
+        samples: their columns ``sample`` and ``image_id``.
+        seed: of UMAP.
+        report: called with a message before the samples are placed that UMAP does not place.
     """
-    samples = store.read_table(layout.SAMPLES, ["sample", "image_id"])
-    entries = _chosen(model_entries(store), which)
     landmarks = whole_images(samples["image_id"].to_numpy(), LANDMARKS)
-    for done, entry in enumerate(entries):
-        message = f"Drawing the map of {entry['name']}"
-        progress.update("project", done, len(entries), message)
-        key = digest([sample_key(recipe), entry["recipe"], NEIGHBORS, LANDMARKS])
-        if store.has(map_path(entry["name"]), key):
-            continue
-        points = umap_points(lazy_embeddings(store, entry["name"])[landmarks], recipe.seed)
-        if len(landmarks) < len(samples):
-            progress.update(
-                "project", done, len(entries), f"{message}: {len(samples) - len(landmarks):,} further samples"
-            )
-            points = place_others(lazy_embeddings(store, entry["name"]), landmarks, points)
-        table = samples[["sample"]].assign(x=points[:, 0], y=points[:, 1])
-        store.write_table(map_path(entry["name"]), table, key)
-    progress.update("project", len(entries), len(entries), "Drawing maps")
-
-
-def _chosen(entries: list[dict], which: str | Sequence[str]) -> list[dict]:
-    if isinstance(which, str):
-        return entries if which == ALL else entries[:1]
-    # A request may stand for several models: each layer has a map of its own.
-    unknown = [name for name in which if not any(name in (e["name"], e["request"]) for e in entries)]
-    if unknown:
-        there = ", ".join(e["name"] for e in entries)
-        raise UnknownName(f"The run has no model '{unknown[0]}' to draw a map of. It has: {there}.")
-    return [e for e in entries if e["name"] in which or e["request"] in which]
+    points = umap_points(X[landmarks], seed)
+    if len(landmarks) < len(samples):
+        report(f"{len(samples) - len(landmarks):,} further samples")
+        points = place_others(X, landmarks, points)
+    points = np.round(points / STEP) * STEP
+    return samples[["sample"]].assign(x=points[:, 0], y=points[:, 1])
 
 
 def place_others(embeddings: LazyRows | np.ndarray, landmarks: np.ndarray, points: np.ndarray) -> np.ndarray:

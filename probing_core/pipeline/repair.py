@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from probing_core.errors import BadRun
+from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.setup import find_probe_source, open_same_corpus
-from probing_core.pipeline.stages import run
-from probing_core.runs import layout
-from probing_core.runs.layout import RECIPE, map_path
-from probing_core.runs.models import model_entries
+from probing_core.pipeline.stages import STAGES, run
+from probing_core.runs.layout import RECIPE
 from probing_core.runs.options import Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import read_recipe
@@ -17,7 +16,7 @@ from probing_core.runs.store import Store
 
 
 def repair(out: Path, progress: Progress = SILENT) -> tuple[list[str], list[str]]:
-    """Removes every damaged file of the run in ``out`` and does the stages that the run has had.
+    """Remove every damaged file of the run in ``out``, and make again what was there.
 
     Returns:
         Names of the damaged files, and one sentence for each file that is not as it should be in the end.
@@ -34,22 +33,13 @@ def repair(out: Path, progress: Progress = SILENT) -> tuple[list[str], list[str]
             recipe = read_recipe(store)
             open_same_corpus(recipe)
             find_probe_source(recipe, Options())
-            names = store.names()
+            had = store.entries("")
             store.remove(*damaged)
-            maps = [entry["name"] for entry in model_entries(store) if map_path(entry["name"]) in names]
     if not damaged:
         return [], store.damage()
-    run(out, Options(maps=maps), _stages(names, maps), progress)
+    done = {TABLE.stage_of(name) for name in had} & set(STAGES)
+    stages = STAGES[: max(map(STAGES.index, done), default=0) + 1]
+    run(out, Options(), stages, progress, only=had.__contains__)
     after = Store(out)
     lost = [f"'{name}' was damaged and removed, and no stage made it again." for name in damaged if not after.has(name)]
     return list(damaged), lost + after.damage()
-
-
-def _stages(names: list[str], maps: list[str]) -> tuple[str, ...]:
-    """Those that the run with these files and maps has had, each with those before it."""
-    done = {
-        "project": bool(maps),
-        "evaluate": layout.SCORES in names,
-        "train": any("/predictions/" in name for name in names),
-    }
-    return ("embed", *(stage for stage in ("train", "evaluate", "project") if done[stage]))

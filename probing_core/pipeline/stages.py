@@ -1,27 +1,28 @@
-"""The stages of a run in order: embed -> train -> evaluate -> project. Each does only what is missing."""
+"""The stages of a run in order: embed -> train -> evaluate -> project. Each makes what is missing of its files.
+
+Which these are, and what each is made from, is the table of `probing_core.pipeline.graph`.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import download_summary
-from probing_core.errors import BadConfig, BadRun, DamagedFile
-from probing_core.pipeline.batches import everything_embedded
-from probing_core.pipeline.embed import embed
+from probing_core.errors import BadConfig, BadRun, DamagedFile, UnknownName
 from probing_core.pipeline.setup import (
     cleared_on_error,
     find_probe_source,
-    open_calibrating,
     open_or_start,
     open_same_corpus,
     refuse_other_folder,
 )
+from probing_core.runs.engine import Artifact, Plan
 from probing_core.runs.last_options import note_options
-from probing_core.runs.layout import RECIPE, UNITS
+from probing_core.runs.layout import IMAGES, RECIPE, UNITS
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe
@@ -29,6 +30,8 @@ from probing_core.runs.store import Store
 from probing_core.runs.threads import threads
 
 STAGES = ("embed", "train", "evaluate", "project")
+ALL, FIRST = "all", "first"
+"""Of the maps of a run: those of all models, or of the first."""
 
 
 def run(
@@ -36,12 +39,18 @@ def run(
     options: Options = DEFAULTS,
     stages: Sequence[str] = STAGES,
     progress: Progress = SILENT,
+    only: Callable[[str], bool] = lambda path: True,
 ) -> None:
-    """Makes, or completes, the run in ``out``.
+    """Make, or complete, the run in ``out``.
+
+    Args:
+        only: path -> whether a file is made that is missing, of the stages behind ``embed``.
 
     Raises:
         ProbingError: bad input, or a run that another recipe made.
     """
+    if unknown := [stage for stage in stages if stage not in STAGES]:
+        raise BadConfig(f"There is no stage '{unknown[0]}'. There are: {', '.join(STAGES)}.")
     store = Store(out)
     if not store.has(RECIPE) and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
@@ -49,9 +58,7 @@ def run(
         mended: set[str] = set()
         while True:
             try:
-                for stage in stages:
-                    _stage(stage, store, recipe, corpus, options, progress)
-                    store.fold()
+                _make(store, recipe, corpus, options, stages, progress, only)
                 return
             except DamagedFile as error:
                 if error.name in mended or error.name == RECIPE:
@@ -63,7 +70,7 @@ def run(
 
 
 def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
-    """Writes the transformed images of the run ``source``, begun if there is none, and their list into ``out``.
+    """Write the transformed images of the run ``source``, begun if there is none, and their list into ``out``.
 
     Returns:
         How many images the list holds.
@@ -75,12 +82,13 @@ def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progr
 
     store = Store(source)
     with _opened(store, options, progress) as (recipe, corpus):
-        return write_export(store, recipe, corpus or open_same_corpus(recipe), out, progress)
+        plan = _with_images(store, recipe, corpus, options, progress)
+        return write_export(plan, corpus or open_same_corpus(recipe), out)
 
 
 @contextmanager
 def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tuple[Recipe, Corpus | None]]:
-    """The recipe of a run that is held for writing, and the corpus where it had to be opened for a new run."""
+    """Yield the recipe of a run that is held for writing, and the corpus where it had to be opened for a new run."""
     refuse_other_folder(store)
     with store.locked():
         new = not store.has(RECIPE)
@@ -90,57 +98,112 @@ def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tupl
             yield recipe, corpus
 
 
-def _stage(
-    stage: str, store: Store, recipe: Recipe, corpus: Corpus | None, options: Options, progress: Progress
-) -> None:
-    if stage == "embed":
-        if not everything_embedded(store, recipe):
-            corpus = corpus or open_same_corpus(recipe)
-            source = find_probe_source(recipe, options)
-            progress.note(download_summary(recipe.models))
-            note_options(store.root, options)
-            embed(store, recipe, corpus, progress, options, source)
-        store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
-        shutil.rmtree(store.path(UNITS), ignore_errors=True)  # what a worker wrote that outlived a killed driver
-    elif stage == "train":
-        from probing_core.pipeline.train import train
-
-        if not everything_embedded(store, recipe):
-            raise BadRun(
-                f"The run '{store.root}' lacks embeddings that its probes learn from; "
-                f"`probing embed --run {store.root}` makes them."
-            )
-        source = find_probe_source(recipe, options)
-        train(store, recipe, progress, source)
-        _verdicts(store, recipe, corpus, options, source, progress)
-    elif stage == "evaluate":
-        from probing_core.pipeline.claims import judge
-        from probing_core.pipeline.evaluate import evaluate
-        from probing_core.pipeline.studies import study
-
-        evaluate(store, recipe, progress)
-        study(store, recipe, progress)
-        judge(store, recipe)
-    elif stage == "project":
-        from probing_core.pipeline.maps import project
-
-        project(store, recipe, options.maps, progress)
-    else:
-        raise BadConfig(f"There is no stage '{stage}'. There are: {', '.join(STAGES)}.")
-
-
-def _verdicts(
+def _make(
     store: Store,
     recipe: Recipe,
     corpus: Corpus | None,
     options: Options,
-    source: Store | None,
+    stages: Sequence[str],
     progress: Progress,
+    only: Callable[[str], bool],
 ) -> None:
-    from probing_core.pipeline.verdicts import adopt_verdicts, is_complete, make_verdicts
+    if "embed" in stages:
+        plan = _embed(store, recipe, corpus, options, progress)
+        store.fold()
+    else:
+        plan = plan_of(store, recipe, options, progress, corpus, needs_source="train" in stages)
+    for stage in (stage for stage in STAGES[1:] if stage in stages):
+        if stage == "train" and (plan.scope.unloaded or plan.left(plan.select("embed"))):
+            raise BadRun(
+                f"The run '{store.root}' lacks embeddings that its probes learn from; "
+                f"`probing embed --run {store.root}` makes them."
+            )
+        wanted = _wanted(plan, options) if stage == "project" else only
+        artifacts = [one for one in plan.select(stage) if only(one.path) and wanted(one.path)]
 
-    if source is not None:
-        adopt_verdicts(store, source)
-    elif recipe.calibrate_on and not is_complete(store, recipe):
-        corpora = [corpus or open_same_corpus(recipe), *open_calibrating(recipe)]
-        make_verdicts(store, recipe, corpora, options.device, options.precision, progress)
+        def report(artifact: Artifact, done: int, total: int, stage: str = stage) -> None:
+            progress.update(stage, done, total, artifact.row.doing.format(**artifact.binding))
+
+        plan.make(artifacts, report)
+        progress.update(stage, len(artifacts), len(artifacts), DONE[stage])
+        store.fold()
+
+
+DONE = {"train": "Training probes", "evaluate": "Scoring", "project": "Drawing maps"}
+"""What is said of a stage when it is done."""
+
+
+def plan_of(
+    store: Store,
+    recipe: Recipe,
+    options: Options = DEFAULTS,
+    progress: Progress = SILENT,
+    corpus: Corpus | None = None,
+    needs_source: bool = False,
+) -> Plan:
+    """Return the plan of a run.
+
+    Args:
+        needs_source: whether it is an error that the run is not here whose probes are used.
+    """
+    from probing_core.pipeline.graph import Scope, build
+
+    source = None
+    try:
+        source = find_probe_source(recipe, options)
+    except BadRun:
+        if needs_source:
+            raise
+    return build(Scope(store, recipe, options, progress, corpus, source))
+
+
+def _with_images(
+    store: Store,
+    recipe: Recipe,
+    corpus: Corpus | None,
+    options: Options,
+    progress: Progress,
+    needs_source: bool = False,
+) -> Plan:
+    """Return the plan of a run whose images are chosen; they are chosen now where they are not."""
+    plan = plan_of(store, recipe, options, progress, corpus, needs_source)
+    if plan.left([plan.artifacts[IMAGES]]):
+        plan.make([plan.artifacts[IMAGES]], lambda artifact, done, total: None)
+        plan.scope.forget()
+        plan = plan.expanded()
+    return plan
+
+
+def _embed(store: Store, recipe: Recipe, corpus: Corpus | None, options: Options, progress: Progress) -> Plan:
+    from probing_core.pipeline.embed import embed
+
+    plan = _with_images(store, recipe, corpus, options, progress, needs_source=True)
+    if plan.scope.unloaded or plan.left(plan.select("embed")):
+        progress.note(download_summary(recipe.models))
+        note_options(store.root, options)
+        embed(plan)
+        plan.scope.forget()
+        plan = plan.expanded()
+    store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
+    shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver
+    return plan
+
+
+def _wanted(plan: Plan, options: Options) -> Callable[[str], bool]:
+    """Return path -> whether a map is drawn.
+
+    Raises:
+        UnknownName: the run has no such model.
+    """
+    maps, entries = plan.select("project"), plan.scope.entries
+    which = options.maps
+    if which in (ALL, FIRST):
+        chosen = maps if which == ALL else maps[:1]
+    else:
+        # A request may stand for several models: each layer has a map of its own.
+        names = (which,) if isinstance(which, str) else tuple(which)
+        if unknown := [n for n in names if not any(n in (e["name"], e["request"]) for e in entries.values())]:
+            raise UnknownName(f"The run has no model '{unknown[0]}' to draw a map of. It has: {', '.join(entries)}.")
+        chosen = [one for one in maps if {one.binding["model"], entries[one.binding["model"]]["request"]} & set(names)]
+    paths = {one.path for one in chosen}
+    return lambda path: path in paths

@@ -18,23 +18,13 @@ import pandas as pd
 
 from probing_core.measures.temperature import at_temperature, fit_temperature
 from probing_core.prediction.fusion import FusionRule, fit_rule
-from probing_core.prediction.novelty import fit_novelty
+from probing_core.prediction.novelty import Novelty, fit_novelty
 from probing_core.prediction.tile_samples import mean_log_probabilities
 from probing_core.probes.base import LinearProbe, square_root
 from probing_core.probes.linear import fit
 from probing_core.probes.penalty import GRID
-from probing_core.runs.embeddings import LazyRows, has_embeddings, read_embeddings
+from probing_core.runs.embeddings import LazyRows
 from probing_core.runs.folds import Fold
-from probing_core.runs.layout import (
-    CROPS,
-    DEPLOYMENT,
-    RENDERING,
-    crops_path,
-    fusion_path,
-    novelty_path,
-    probe_path,
-    series_table,
-)
 from probing_core.runs.model_samples import ModelSamples, predict, whole_images
 from probing_core.runs.tasks import Task, codes
 from probing_core.transforms import resolve
@@ -68,12 +58,11 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
         folds: of the main samples; one where the run has renderings, which only corpora with splits have.
         probes: one a fold: what a run without renderings goes by.
     """
-    if not has_embeddings(data.store, data.model, RENDERING):
+    if data.rendered is None:
         fitted = fit_train_and_val(data, task, folds[0], probes)
         return Deployment(fitted, tuple(probes), joined(predict_held_out(data, task, folds, probes)))
     (fold,) = folds
-    table = data.store.read_table(series_table(RENDERING), ["transform", "split"])
-    rendered = read_embeddings(data.store, data.model, series=RENDERING)
+    table, rendered = data.rendered
     truth = codes(table["transform"], task.classes)
     held = (table["split"] == "val").to_numpy()
     first = data.samples["repetition"].to_numpy() == 0
@@ -169,16 +158,10 @@ def class_weights(truth: np.ndarray) -> np.ndarray:
     return weights * len(truth) / weights.sum()
 
 
-def save_deployment(
-    data: ModelSamples,
-    task: Task,
-    probe: LinearProbe,
-    held_out: tuple[np.ndarray, np.ndarray],
-    large: np.ndarray,
-    crops: pd.DataFrame,
-    key: str,
-) -> None:
-    """Writes the deployment probe and, where there are large pictures, the fusion rule.
+def calibrate(
+    task: Task, probe: LinearProbe, held_out: tuple[np.ndarray, np.ndarray], large: np.ndarray, crops: pd.DataFrame
+) -> tuple[LinearProbe, FusionRule | None]:
+    """Return the deployment probe at its temperature and prior; and the fusion rule, where there are large pictures.
 
     Args:
         probe: fitted on all that may be learned from.
@@ -188,11 +171,10 @@ def save_deployment(
     temperature = fit_temperature(*held_out)
     prior = group_prior([resolve(name).group for name in task.classes])
     deployed = probe.with_temperature(temperature).with_prior(prior)
-    data.store.write_bytes(probe_path(data.model, DEPLOYMENT), deployed.to_bytes(), key)
-    if len(crops):
-        expected = at_temperature(large, temperature) * prior
-        rule = _fusion_rule(data, task, expected / expected.sum(1, keepdims=True), crops)
-        data.store.write_bytes(fusion_path(data.model), rule.to_bytes(), key)
+    if not len(crops):
+        return deployed, None
+    expected = at_temperature(large, temperature) * prior
+    return deployed, _fusion_rule(task, expected / expected.sum(1, keepdims=True), crops)
 
 
 def group_prior(groups: Sequence[str]) -> np.ndarray:
@@ -205,10 +187,10 @@ def group_prior(groups: Sequence[str]) -> np.ndarray:
     return 1 / (members * len(set(groups)))
 
 
-def save_novelty(
-    data: ModelSamples, rows: np.ndarray, classes: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]], key: str
-) -> None:
-    """Writes how far pictures may lie from the samples that the deployment probe learned from.
+def learn_novelty(
+    data: ModelSamples, rows: np.ndarray, classes: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
+) -> Novelty:
+    """Return how far pictures may lie from the samples that the deployment probe learned from.
 
     Args:
         rows: (n,) positions of the samples that were learned.
@@ -223,23 +205,10 @@ def save_novelty(
         return rows[whole_images(image_ids[rows], MOST_FOR_NOVELTY)]
 
     folds = [(thinned(learned), held) for learned, held in folds]
-    novelty = fit_novelty(data.X, class_of, thinned(rows), folds, data.photographs)
-    data.store.write_bytes(novelty_path(data.model), novelty.to_bytes(), key)
+    return fit_novelty(data.X, class_of, thinned(rows), folds, data.photographs)
 
 
-def has_crops(data: ModelSamples) -> bool:
-    """Whether there are large pictures; reads none of their embeddings."""
-    return data.store.has(crops_path(data.model)) and len(data.store.read_table(CROPS, ["start"])) > 0
-
-
-def read_crops(data: ModelSamples) -> tuple[np.ndarray, pd.DataFrame] | None:
-    """Embeddings of the large pictures, and which belong together; None where the corpus has none."""
-    if not has_crops(data):
-        return None
-    return data.store.read_arrays(crops_path(data.model))["embeddings"], data.store.read_table(CROPS)
-
-
-def _fusion_rule(data: ModelSamples, task: Task, probabilities: np.ndarray, crops: pd.DataFrame) -> FusionRule:
+def _fusion_rule(task: Task, probabilities: np.ndarray, crops: pd.DataFrame) -> FusionRule:
     whole, tiles = mean_log_probabilities(probabilities, crops)
     truth = codes(crops["transform"], task.classes)
     groups = [resolve(name).group for name in task.classes]

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from probing_core.runs.store import Store, unreadable
+from probing_core.runs.store import Files, unreadable
 
 Where = Mapping[str, Collection[Any]]
 """Column -> the values of it that are wanted."""
@@ -21,7 +21,7 @@ GROUPS = 16
 """Row groups that `RowGroups` has in memory at most: those of a million rows."""
 
 
-def read_columns(store: Store, name: str, columns: Sequence[str], where: Where | None = None) -> pd.DataFrame:
+def read_columns(store: Files, name: str, columns: Sequence[str], where: Where | None = None) -> pd.DataFrame:
     """Those ``columns`` of a table that it has; no others are read. Texts become categories in order: some bytes a row.
 
     Args:
@@ -54,7 +54,7 @@ class RowGroups:
         columns: those that rows have, of those that the table has; all, if not given.
     """
 
-    def __init__(self, store: Store, name: str, columns: Sequence[str] | None = None) -> None:
+    def __init__(self, store: Files, name: str, columns: Sequence[str] | None = None) -> None:
         self._path, self._name = store.readable(name), name
         with _in_one_sentence(name):
             self._about = about = pq.read_metadata(self._path)
@@ -93,7 +93,7 @@ class RowGroups:
             return file.read_row_groups(there, self._columns).to_pandas(ignore_metadata=True)
 
 
-def count_rows(store: Store, name: str) -> int:
+def count_rows(store: Files, name: str) -> int:
     """How many rows a table has; none of them is read. 0 where the run has no such table."""
     return pq.read_metadata(store.path(name)).num_rows if store.has(name) else 0
 

@@ -12,7 +12,7 @@ import numpy as np
 from probing_core.errors import BadRun
 from probing_core.runs.layout import LAYERS, embeddings_folder
 from probing_core.runs.shards import embeddings_files
-from probing_core.runs.store import Store
+from probing_core.runs.store import Files
 
 BLOCK = 2**16
 """Rows that `LazyRows.blocks` reads at once."""
@@ -87,7 +87,7 @@ class LazyRows:
         return rows
 
 
-def read_embeddings(store: Store, model: str, rows: np.ndarray | None = None, series: str = "") -> np.ndarray:
+def read_embeddings(store: Files, model: str, rows: np.ndarray | None = None, series: str = "") -> np.ndarray:
     """Embeddings of ``model``, (N, D) ``float32`` in the order of ``samples.parquet``, or of a series' table.
 
     Args:
@@ -98,12 +98,12 @@ def read_embeddings(store: Store, model: str, rows: np.ndarray | None = None, se
     return lazy[slice(None) if rows is None else rows]
 
 
-def lazy_embeddings(store: Store, model: str, series: str = "") -> LazyRows:
+def lazy_embeddings(store: Files, model: str, series: str = "") -> LazyRows:
     """The same embeddings, read where they are asked for."""
     return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_paths(store, model, series)))
 
 
-def read_blocks(store: Store, model: str) -> Iterator[tuple[str, np.ndarray]]:
+def read_blocks(store: Files, model: str) -> Iterator[tuple[str, np.ndarray]]:
     """Name (`LoadedEmbedder.blocks`) and embeddings (N, D) of one block of ``model`` after another, first to last, in
     the order of the layers' table. One of them is in memory."""
     units = _unit_paths(store, model, LAYERS)
@@ -111,13 +111,13 @@ def read_blocks(store: Store, model: str) -> Iterator[tuple[str, np.ndarray]]:
         yield block, np.concatenate([store.read_array(unit, block) for unit in units]).astype(np.float32, copy=False)
 
 
-def _unit_paths(store: Store, model: str, series: str) -> list[str]:
+def _unit_paths(store: Files, model: str, series: str) -> list[str]:
     names = embeddings_files(store, model, series)
     if not names:
         raise BadRun(f"The run has no embeddings of '{model}'; `probing embed --run DIR` makes them.")
     return names
 
 
-def has_embeddings(store: Store, model: str, series: str = "") -> bool:
+def has_embeddings(store: Files, model: str, series: str = "") -> bool:
     """Whether `read_embeddings` finds any; a run that was shipped may have none."""
     return bool(store.names(embeddings_folder(model, series)))

@@ -14,7 +14,7 @@ import numpy as np
 from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
 from probing_core.probes.penalty import GRID, fixed_penalty
-from probing_core.runs.model_samples import ModelSamples, draw_photographs, most_to_learn
+from probing_core.runs.model_samples import ModelSamples, draw_photographs
 from probing_core.runs.samples import has_splits
 from probing_core.runs.tasks import Task
 
@@ -48,7 +48,7 @@ def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
     """Return the one fold of a corpus with splits, or those of cross-validation.
 
     Of ``train`` and ``val`` a fold has no more samples than the run learns from
-    (`probing_core.runs.model_samples.most_to_learn`), and none that is to stay unseen; of ``test`` all.
+    (``train_samples``), and none that is to stay unseen; of ``test`` all.
 
     Raises:
         BadCorpus: a split has no image, or there is only one photograph.
@@ -62,13 +62,13 @@ def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
                     f"The corpus has no usable image in the split '{split}', which the task '{task.name}' needs."
                 )
         return [fold]
-    groups = assign_groups(data.photographs.tolist(), data.recipe.seed, MAX_FOLDS)
+    groups = assign_groups(data.photographs.tolist(), data.seed, MAX_FOLDS)
     if groups.max() == 0:
         raise BadCorpus(
             "Cross-validation needs 2 photographs, one to learn from and one to test, and the corpus has 1; add some, "
             "or take --corpus photos."
         )
-    penalties = (fixed_penalty(data.entry["dim"]),)
+    penalties = (fixed_penalty(data.X.shape[1]),)
     return [
         _fold(data, task, f"fold-{group + 1}", groups != group, groups == group, groups == group, penalties)
         for group in range(groups.max() + 1)
@@ -86,8 +86,7 @@ def _fold(
 ) -> Fold:
     """Return the fold whose samples are among those where ``train``, ``val`` and ``test`` (N,) are True."""
     learned, held = (np.flatnonzero(task.takes_part & inside & task.seen) for inside in (train, val))
-    most = most_to_learn(data)
-    drawn = draw_photographs(data, learned, most)
+    drawn = draw_photographs(data, learned, data.train_samples)
     note = f"learned from {len(drawn):,} of {len(learned):,} samples" if len(drawn) < len(learned) else ""
-    held = draw_photographs(data, held, most)
+    held = draw_photographs(data, held, data.train_samples)
     return Fold(name, drawn, held, np.flatnonzero(task.takes_part & test), penalties, note)

@@ -1,9 +1,14 @@
 """Which files a run holds: the manifest, and the journal of what was entered since the manifest was written.
 
 To enter a file is to append one line, which costs the same however many files there are; `Manifest.fold` writes both as
-a new manifest at the end of a stage. A line is ``["path", {"bytes": ..., "key": ..., "sha256": ...}]``, or
-``["path", null]`` for a file that was removed. A kill may cut a line off anywhere: what is left of it is no JSON, so
-it counts for nothing, and since each line begins with a line feed of its own, the next one is whole.
+a new manifest at the end of a stage. A line is ``["path", {"bytes": ..., "key": ..., "sha256": ...}]``,
+``["path", null]`` for a file that was removed, or ``["", {digest: options}]`` for values that entries refer to. A kill
+may cut a line off anywhere: what is left of it is no JSON, so it counts for nothing, and since each line begins with a
+line feed of its own, the next one is whole.
+
+An entry has ``bytes``, ``key`` and ``sha256`` of its file, and where the engine made it ``inputs``: path of what was
+read -> checksum or key, ``revision``, and ``options``, the digest of their values. ``state`` is ``nothing`` where its
+maker had nothing to write, and ``left out`` where the file was made and did not ship; there is no file then.
 """
 
 from __future__ import annotations
@@ -21,14 +26,23 @@ from probing_core.runs.layout import JOURNAL, MANIFEST
 from probing_core.runs.revisions import FORMAT
 
 Entry = dict[str, Any]
-"""Of one file: ``bytes``, ``key``, ``sha256``."""
+"""What is known of one file; its keys stand above."""
+
+NOTHING, LEFT_OUT = "nothing", "left out"
+"""States of an entry without a file."""
+
+ENTRY_KEYS = {"bytes", "key", "sha256"}
+"""Keys that every entry has."""
 
 
 class Manifest:
     """The entries of the files of one run.
 
-    Args:
+    Attributes:
         root: the run directory.
+        files: path -> entry.
+        options: digest -> values of options that entries refer to.
+        base: directory of the run whose files this one reads beside its own, or None.
 
     Raises:
         BadRun: the manifest is damaged.
@@ -37,14 +51,30 @@ class Manifest:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.files: dict[str, Entry] = {}
+        self.options: dict[str, Any] = {}
+        self.base: str | None = None
         self.read()
 
     def read(self) -> None:
         """Takes what lies on the disk; writes nothing."""
         # The journal first: whoever folds it meanwhile has put its lines into the manifest that is read after it.
         lines = list(_lines(self.root / JOURNAL))
-        self.files = _read_manifest(self.root)
+        content = _read_manifest(self.root)
+        self.files, self.options = content["files"], content.get("options", {})
+        self.base = content.get("base")
         self._apply(lines)
+
+    def start_from(self, base: str) -> None:
+        """Write the manifest of a run that reads the files of the run in ``base`` beside its own."""
+        self.base = base
+        self._write()
+
+    def note(self, options: Any) -> str:
+        """Return the digest of ``options`` (JSON types), by which entries refer to it; it is written once."""
+        name = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:16]
+        if name not in self.options:
+            self._append([("", {name: options})])
+        return name
 
     def digest(self) -> str:
         """Sixteen hex digits that differ wherever a file does, of what was read: what lies on the disk may have changed
@@ -53,9 +83,10 @@ class Manifest:
 
     def enter(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
         """Enters files that are complete, or (None) are no more; once this returns, no kill undoes it."""
-        entries = list(entries)
-        if not entries:
-            return
+        if entries := list(entries):
+            self._append(entries)
+
+    def _append(self, entries: list[tuple[str, Any]]) -> None:
         text = "".join(f"\n{json.dumps(entry, sort_keys=True)}\n" for entry in entries)
         path = self.root / JOURNAL
         try:
@@ -70,7 +101,9 @@ class Manifest:
 
     def _apply(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
         for name, entry in entries:
-            if entry is None:
+            if not name:
+                self.options.update(entry or {})
+            elif entry is None:
                 self.files.pop(name, None)
             else:
                 self.files[name] = entry
@@ -84,13 +117,21 @@ class Manifest:
         if not journal.exists():
             return
         self.read()
-        text = json.dumps({"format": FORMAT, "files": self.files}, sort_keys=True, indent=1)
-        write_atomically(self.root / MANIFEST, text.encode())
+        self._write()
         journal.unlink()
+
+    def _write(self) -> None:
+        referred = {entry.get("inputs", {}).get("options") for entry in self.files.values()}
+        content: dict[str, Any] = {"format": FORMAT, "files": self.files}
+        if options := {name: values for name, values in self.options.items() if name in referred}:
+            content["options"] = options
+        if self.base is not None:
+            content["base"] = self.base
+        write_atomically(self.root / MANIFEST, json.dumps(content, sort_keys=True, indent=1).encode())
 
     def clear(self) -> None:
         """Forgets every file."""
-        self.files = {}
+        self.files, self.options = {}, {}
         for name in (MANIFEST, JOURNAL):
             (self.root / name).unlink(missing_ok=True)
 
@@ -115,12 +156,15 @@ def stamp(root: Path) -> str:
     return "/".join(found)
 
 
-def _read_manifest(root: Path) -> dict[str, Entry]:
+def _read_manifest(root: Path) -> dict[str, Any]:
     path = root / MANIFEST
     if not path.exists():
-        return {}
+        return {"files": {}}
     try:
-        return json.loads(path.read_bytes())["files"]
+        content = json.loads(path.read_bytes())
+        if not isinstance(content["files"], dict):
+            raise TypeError("its files are no table")
+        return content
     except (ValueError, KeyError, TypeError) as error:
         raise BadRun(
             f"The manifest of the run '{root}' is damaged ({one_line(error)}); "
@@ -139,8 +183,6 @@ def _lines(path: Path) -> Iterator[tuple[str, Entry | None]]:
             name, entry = json.loads(line)
         except (ValueError, TypeError):  # empty, or cut off
             continue
-        if isinstance(name, str) and (entry is None or (isinstance(entry, dict) and entry.keys() == ENTRY_KEYS)):
+        known = entry is None or (isinstance(entry, dict) and (not name or entry.keys() >= ENTRY_KEYS))
+        if isinstance(name, str) and known:
             yield name, entry
-
-
-ENTRY_KEYS = {"bytes", "key", "sha256"}

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,40 +13,37 @@ import pandas as pd
 from probing_core.errors import BadRun
 from probing_core.probes.base import LinearProbe, Probe
 from probing_core.runs import memory
-from probing_core.runs.embeddings import LazyRows, lazy_embeddings
+from probing_core.runs.embeddings import LazyRows
 from probing_core.runs.layout import probe_path
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.store import Store
+from probing_core.runs.store import Files
 from probing_core.runs.tasks import Task, make_task
 from probing_core.transforms.base import Transform
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelSamples:
-    """One model of a run with its embeddings of the samples, to be probed.
+    """One model with its embeddings of the samples, to be probed.
 
     Attributes:
-        store, recipe: the run.
-        entry: its ``model.toml``.
+        model: its name.
+        X: (N, D) embeddings of all samples.
         samples, images: tables of the run.
-        transforms: of the recipe.
+        transforms: of the run.
+        seed: of random draws.
+        train_samples: number of samples that a probe learns from at most.
+        rendered: rows and embeddings (n, D) of the rendering series, where there is one.
+        crops: which large pictures belong together, and embeddings (P, D) of them; None where there are none.
     """
 
-    store: Store
-    recipe: Recipe
-    entry: dict[str, Any]
+    model: str
+    X: LazyRows
     samples: pd.DataFrame
     images: pd.DataFrame
     transforms: tuple[Transform, ...]
-
-    @property
-    def model(self) -> str:
-        return self.entry["name"]
-
-    @cached_property
-    def X(self) -> LazyRows:
-        """(N, D) embeddings of all samples."""
-        return lazy_embeddings(self.store, self.model)
+    seed: int
+    train_samples: int
+    rendered: tuple[pd.DataFrame, np.ndarray] | None = None
+    crops: tuple[pd.DataFrame, np.ndarray] | None = None
 
     @cached_property
     def split(self) -> np.ndarray:
@@ -61,7 +57,7 @@ class ModelSamples:
         return make_task(name, self.samples, self.transforms, self.images)
 
 
-def read_probe(store: Store, model: str, task: str) -> LinearProbe:
+def read_probe(store: Files, model: str, task: str) -> LinearProbe:
     name = probe_path(model, task)
     if not store.has(name):
         raise BadRun(f"The run has no '{task}' probe of '{model}'; `probing train --run DIR` makes it.")
@@ -78,11 +74,11 @@ def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
     return (probe.probabilities(block) for block in X.blocks())
 
 
-def most_to_learn(data: ModelSamples) -> int:
-    """Samples that a probe learns from at most: as many as the recipe states, or as `memory.TRAINING` holds."""
-    if data.recipe.train_samples is not None:
-        return data.recipe.train_samples
-    return int(memory.bytes_of(memory.TRAINING) / (4 * (data.entry["dim"] + 1)))
+def most_to_learn(train_samples: int | None, dim: int) -> int:
+    """Return how many samples of ``dim`` numbers a probe learns from at most: as many as the recipe states
+    (``train_samples``), or as `memory.TRAINING` holds.
+    """
+    return int(memory.bytes_of(memory.TRAINING) / (4 * (dim + 1))) if train_samples is None else train_samples
 
 
 def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:
@@ -93,7 +89,7 @@ def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndar
     if len(rows) <= most:
         return rows
     names, photograph, counts = np.unique(data.photographs[rows].astype(str), return_inverse=True, return_counts=True)
-    order = sorted(range(len(names)), key=lambda i: hashlib.blake2b(f"{data.recipe.seed}|{names[i]}".encode()).digest())
+    order = sorted(range(len(names)), key=lambda i: hashlib.blake2b(f"{data.seed}|{names[i]}".encode()).digest())
     within = np.cumsum(counts[order]) <= most
     chosen = np.zeros(len(names), bool)
     chosen[np.array(order)[within | (np.arange(len(order)) == 0)]] = True

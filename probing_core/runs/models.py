@@ -8,7 +8,7 @@ from typing import Any
 from probing_core.errors import BadConfig, BadRun
 from probing_core.runs.layout import MODELS, RECIPE, is_model_path, model_path
 from probing_core.runs.recipe import read_recipe, require_type
-from probing_core.runs.store import Store
+from probing_core.runs.store import Files
 
 PRECOMPUTED = "precomputed"
 """Family of models whose embeddings were read from a file."""
@@ -28,7 +28,7 @@ def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
     return entry["family"] != PRECOMPUTED
 
 
-def model_entries(store: Store) -> list[dict[str, Any]]:
+def model_entries(store: Files) -> list[dict[str, Any]]:
     """The content of ``model.toml`` of every model of the run, in the order of the recipe's requests.
 
     Raises:
@@ -40,7 +40,7 @@ def model_entries(store: Store) -> list[dict[str, Any]]:
     return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
 
 
-def _entry(store: Store, path: str) -> dict[str, Any]:
+def _entry(store: Files, path: str) -> dict[str, Any]:
     entry = store.read_toml(path)
     try:
         for name, kind in TYPES.items():
@@ -52,7 +52,7 @@ def _entry(store: Store, path: str) -> dict[str, Any]:
     return entry
 
 
-def require_joined(entry: dict[str, Any], store: Store) -> None:
+def require_joined(entry: dict[str, Any], store: Files) -> None:
     """Check that the model of ``entry`` (its ``model.toml``) is the one that joined the run.
 
     `ROUNDING_ENTRIES` may differ: an updated library, another precision or device ends no run that is being made.
@@ -74,7 +74,7 @@ HOW_TO_RESTORE = "name the old weights with @weights=PATH, or make a new run"
 """How a model is had again that embeds differently now."""
 
 
-def require_same_model(entry: dict[str, Any], source: Store) -> list[str]:
+def require_same_model(entry: dict[str, Any], source: Files) -> list[str]:
     """Checks that the model of ``entry`` (its ``model.toml``) embeds as it did in the run ``source``.
 
     Returns:

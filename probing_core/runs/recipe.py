@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 from probing_core.errors import BadConfig, BadRun
 from probing_core.runs.layout import RECIPE
 from probing_core.runs.revisions import FORMAT
-from probing_core.runs.store import Store, digest
+from probing_core.runs.store import Files, Store, digest
 
 VIEW = 128
 """Pixels of the side of a view, unless something else is asked for."""
@@ -161,7 +161,7 @@ def require_type(what: str, value: Any, hint: Any) -> None:
         raise BadConfig(f"{what} must be {KINDS[kind]}; {'it is missing' if value is None else f'got {value!r:.80}'}.")
 
 
-def read_recipe(store: Store) -> Recipe:
+def read_recipe(store: Files) -> Recipe:
     """The recipe of a run.
 
     Raises:

@@ -11,7 +11,7 @@ import pandas as pd
 from probing_core.errors import BadRun
 from probing_core.runs.columns import RowGroups, Where, count_rows, read_columns
 from probing_core.runs.layout import SAMPLES
-from probing_core.runs.store import Store
+from probing_core.runs.store import Files
 
 FACTS = (
     "image_id", "base_id", "label", "split", "transform", "group", "repetition", "draw", "strength", "ssim",
@@ -23,7 +23,7 @@ FACTS = (
 class SampleTable:
     """``samples.parquet``. Columns that were read stay in memory, texts as categories in order."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Files) -> None:
         self._store = store
         self._columns: dict[str, pd.Series] = {}
         self._last: tuple[np.ndarray, np.ndarray, bool, bool] | None = None

@@ -17,10 +17,8 @@ import pandas as pd
 
 from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
-from probing_core.runs import revisions
 from probing_core.runs.layout import unit_name
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.store import digest
 from probing_core.transforms import resolve
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.distance import describe
@@ -55,13 +53,6 @@ class Unit:
 
 def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
     return tuple(resolve(name) for name in recipe.transforms)
-
-
-def sample_key(recipe: Recipe) -> str:
-    """Return the key of everything that the samples of a run depend on, models apart."""
-    images = [recipe.fingerprint, recipe.view, recipe.limit, recipe.live_images, recipe.seed, bool(recipe.probes_from)]
-    versions = [transform.key for transform in load_transforms(recipe)]
-    return digest([images, versions, recipe.repetitions, revisions.SAMPLES])
 
 
 def has_splits(images: pd.DataFrame) -> bool:

@@ -14,12 +14,12 @@ from probing_core.runs.layout import (
     unit_embeddings_path,
     units_at,
 )
-from probing_core.runs.store import Store
+from probing_core.runs.store import Files, Inputs, Store
 
 SHARD_BYTES = 64 * 2**20
 
 
-def embeddings_files(store: Store, model: str, series: str = "") -> list[str]:
+def embeddings_files(store: Files, model: str, series: str = "") -> list[str]:
     """Files that hold the embeddings of ``model``, in the order of its units."""
     return sorted(store.names(embeddings_folder(model, series)), key=units_at)
 
@@ -36,10 +36,14 @@ class Shards:
     Args:
         store, model, series, key: whose embeddings, and the recipe that made them; files of another are removed.
         units: how many there will be.
+        inputs: what they are made from, see `Store.enter`.
     """
 
-    def __init__(self, store: Store, model: str, series: str, key: str, units: int) -> None:
+    def __init__(
+        self, store: Store, model: str, series: str, key: str, units: int, inputs: Inputs | None = None
+    ) -> None:
         self._store, self._model, self._series, self._key, self._units = store, model, series, key, units
+        self._inputs = inputs
         self._first = self._next = self._bytes = 0
         files = embeddings_files(store, model, series)
         store.remove(*(name for name in files if not store.has(name, key)))
@@ -82,9 +86,9 @@ class Shards:
         first, last = self._first, self._next - 1
         self._first, self._bytes = self._next, 0
         if last == first:
-            self._store.move(self._path(first), embeddings_path(self._model, first, self._series))
+            self._store.move(self._path(first), embeddings_path(self._model, first, self._series), self._inputs)
         elif last > first:
             units = [self._path(unit) for unit in range(first, last + 1)]
             shard = embeddings_path(self._model, first, self._series, last)
-            self._store.join_arrays(shard, units, self._key)
+            self._store.join_arrays(shard, units, self._key, self._inputs)
             self._store.remove(*units)

@@ -26,10 +26,17 @@ from probing_core.errors import BadRun, DamagedFile, RunBusy, one_line
 from probing_core.runs.atomic import write_atomically, written_atomically
 from probing_core.runs.encoding import map_array, write_arrays, write_joined_arrays, write_tables
 from probing_core.runs.layout import BESIDE, EVENTS, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY
-from probing_core.runs.manifest import Entry, Manifest
+from probing_core.runs.manifest import LEFT_OUT, NOTHING, Entry, Manifest
 from probing_core.runs.revisions import FORMAT
 
-__all__ = ["TEMPORARY", "Store", "digest", "note_event", "without_none", "write_atomically", "write_file"]
+__all__ = ["TEMPORARY", "Files", "Store", "digest", "note_event", "without_none", "write_atomically", "write_file"]
+
+
+Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
+"""What a file is written from."""
+
+Inputs = Mapping[str, Any]
+"""What a file was made from: path -> checksum or key, ``revision``, and ``options``, their values by name."""
 
 
 def note_event(root: Path, **event: Any) -> None:
@@ -47,8 +54,10 @@ def digest(recipe: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class Store:
-    """Reads and writes the files of one directory.
+class Files:
+    """Reads the files of one directory.
+
+    A run that stands on a base has the files of the base where it has none of its own: nothing is written there.
 
     Args:
         root: the run directory.
@@ -57,18 +66,35 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         self._manifest = Manifest(self.root)
+        self._base = None if self._manifest.base is None else Files(Path(self._manifest.base))
         self._checks = False
         self._checked: set[str] = set()
 
-    # reading
+    @property
+    def base(self) -> Path | None:
+        """Directory of the run that this one stands on."""
+        return None if self._base is None else self._base.root
+
+    def entry(self, name: str) -> Entry | None:
+        """Return what the manifest knows of a file, or None."""
+        entry = self._manifest.files.get(name)
+        return self._base.entry(name) if entry is None and self._base is not None else entry
+
+    def options(self, digest: str) -> Any:
+        """Return the values of options that an entry refers to by ``digest``; None where they are unknown."""
+        found = self._manifest.options.get(digest)
+        return self._base.options(digest) if found is None and self._base is not None else found
 
     def path(self, name: str) -> Path:
+        """Return where a file lies, or would."""
+        if self._base is not None and name not in self._manifest.files and self._base.entry(name) is not None:
+            return self._base.path(name)
         return self.root / name
 
     def has(self, name: str, key: str | None = None) -> bool:
-        """Whether ``name`` is complete, and made by the recipe of ``key`` where one is given."""
-        entry = self._manifest.files.get(name)
-        if entry is None or (key is not None and entry["key"] != key):
+        """Return whether ``name`` is complete, and of the key ``key`` where one is given."""
+        entry = self.entry(name)
+        if entry is None or "state" in entry or (key is not None and entry["key"] != key):
             return False
         try:
             return self.path(name).stat().st_size == entry["bytes"]
@@ -76,22 +102,37 @@ class Store:
             return False
 
     def names(self, prefix: str = "") -> list[str]:
-        """Every file of the manifest under ``prefix``, sorted."""
-        return sorted(name for name in self._manifest.files if name.startswith(prefix))
+        """Return every file under ``prefix``, sorted; none that was left out."""
+        names = {name for name, entry in self._manifest.files.items() if "state" not in entry}
+        further = self._base.names(prefix) if self._base is not None else []
+        return sorted({*(name for name in names if name.startswith(prefix)), *further})
+
+    def entries(self, prefix: str) -> dict[str, Entry]:
+        """Return the entries of every path under ``prefix``, those without a file too."""
+        further = self._base.entries(prefix) if self._base is not None else {}
+        return further | {name: e for name, e in self._manifest.files.items() if name.startswith(prefix)}
 
     def state(self) -> str:
-        """Sixteen hex digits that differ wherever a file of the manifest, as this store knows it, does."""
-        return self._manifest.digest()
+        """Return sixteen hex digits that differ wherever a file, as this store knows it, does."""
+        mine = self._manifest.digest()
+        return mine if self._base is None else digest([mine, self._base.state()])
 
     def size(self, name: str) -> int:
-        """Bytes of a file."""
-        return self._manifest.files[name]["bytes"]
+        """Return the bytes of a file."""
+        return self._known(name)["bytes"]
 
     def checksum(self, name: str) -> str:
-        return self._manifest.files[name]["sha256"]
+        """Return the SHA-256 of a file."""
+        return self._known(name)["sha256"]
+
+    def _known(self, name: str) -> Entry:
+        entry = self.entry(name)
+        if entry is None:
+            raise KeyError(name)
+        return entry
 
     def readable(self, name: str) -> Path:
-        """The path of a file that is about to be read.
+        """Return the path of a file that is about to be read.
 
         Whoever holds the run for writing checks each file once before it goes by what the file holds.
 
@@ -103,6 +144,16 @@ class Store:
                 raise DamagedFile(name, what)
             self._checked.add(name)
         return self.path(name)
+
+    def _flaw(self, name: str) -> str:
+        """Return what is wrong with a file of the manifest, or an empty string."""
+        if "state" in self._known(name):
+            return ""
+        try:
+            whole = _sha256(self.path(name)) == self.checksum(name)
+        except OSError:
+            return "is in the manifest but missing"
+        return "" if whole else "does not have the checksum of the manifest: it was changed or damaged"
 
     def read_bytes(self, name: str) -> bytes:
         path = self.readable(name)
@@ -149,70 +200,114 @@ class Store:
                 f"'{name}' of the run is not valid TOML: {one_line(error)}; mend it, or make the run in another folder."
             ) from error
 
+
+class Store(Files):
+    """Reads and writes the files of one directory.
+
+    Args:
+        root: the run directory.
+    """
+
     # writing
 
+    def write(self, name: str, content: Content, key: str, inputs: Inputs | None = None) -> None:
+        """Write one file; ``content`` is a table, arrays by name, bytes, or None where there is nothing to write."""
+        if content is None:
+            self.remove(*([name] if name in self._manifest.files else []))
+            self.enter([(name, {"bytes": 0, "sha256": "", "key": key, "state": NOTHING})], inputs)
+        elif isinstance(content, bytes):
+            self._write(name, lambda file: file.write(content), key, inputs)
+        elif isinstance(content, pd.DataFrame):
+            self._write(name, partial(write_tables, [content]), key, inputs)
+        else:
+            self._write(name, partial(write_arrays, content), key, inputs)
+
     def write_bytes(self, name: str, content: bytes, key: str) -> None:
-        self._write(name, lambda file: file.write(content), key)
+        self.write(name, content, key)
 
     def write_table(self, name: str, table: pd.DataFrame, key: str) -> None:
-        self._write(name, partial(write_tables, [table]), key)
-
-    def join_tables(self, name: str, parts: Sequence[str], key: str) -> None:
-        """Writes the rows of the tables ``parts`` as one table, of which a row group is in memory."""
-        tables = (self.read_table(part) for part in parts)
-        self._write(name, partial(write_tables, tables), key)
+        self.write(name, table, key)
 
     def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray], key: str) -> None:
-        self._write(name, partial(write_arrays, arrays), key)
+        self.write(name, arrays, key)
 
-    def join_arrays(self, name: str, parts: Sequence[str], key: str) -> None:
-        """Writes the arrays of ``parts``, rows after rows, as one file; it is never in memory whole."""
+    def join_tables(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
+        """Write the rows of the tables ``parts`` as one table, of which a row group is in memory."""
+        tables = (self.read_table(part) for part in parts)
+        self._write(name, partial(write_tables, tables), key, inputs)
+
+    def join_arrays(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
+        """Write the arrays of ``parts``, rows after rows, as one file; it is never in memory whole."""
         paths = [self.readable(part) for part in parts]
-        self._write(name, partial(write_joined_arrays, paths), key)
+        self._write(name, partial(write_joined_arrays, paths), key, inputs)
 
-    def _write(self, name: str, write: Callable[[IO[bytes]], object], key: str) -> None:
-        self.enter([write_file(self.root, name, write, key)])
+    def _write(self, name: str, write: Callable[[IO[bytes]], object], key: str, inputs: Inputs | None) -> None:
+        self.enter([write_file(self.root, name, write, key)], inputs)
 
-    def move(self, name: str, to: str) -> None:
-        """Gives a file another path."""
-        self.path(to).parent.mkdir(parents=True, exist_ok=True)
-        self.path(name).replace(self.path(to))  # first: a kill in between leaves a file that is made again
-        self._manifest.enter([(to, self._manifest.files[name]), (name, None)])
+    def move(self, name: str, to: str, inputs: Inputs | None = None) -> None:
+        """Give a file another path."""
+        target = self.root / to
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.path(name).replace(target)  # first: a kill in between leaves a file that is made again
+        entry = self._manifest.files[name] | self._noted(inputs)
+        self._manifest.enter([(to, entry), (name, None)])
 
-    def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
-        """Enters files that `write_file` wrote into this run's folder, here or elsewhere."""
-        self._manifest.enter(written)
+    def enter(self, written: Sequence[tuple[str, Entry]], inputs: Inputs | None = None) -> None:
+        """Enter files that `write_file` wrote into this run's folder, here or elsewhere.
+
+        Args:
+            inputs: what they were made from; where it is given, `probing verify --why` can say what changed.
+        """
+        noted = self._noted(inputs)
+        self._manifest.enter([(name, entry | noted) for name, entry in written])
         self._checked.update(name for name, _ in written)
+
+    def _noted(self, inputs: Inputs | None) -> Entry:
+        if inputs is None:
+            return {}
+        return {"inputs": dict(inputs) | {"options": self._manifest.note(inputs["options"])}}
+
+    def start_from(self, base: Path) -> None:
+        """Make this an empty run that stands on the run in ``base``, whose files it reads beside its own."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._base = Files(base)
+        self._manifest.start_from(str(base.absolute()))
 
     def write_toml(self, name: str, content: Mapping[str, Any], key: str) -> None:
         import tomli_w
 
         self.write_bytes(name, tomli_w.dumps(content).encode(), key)
 
-    def adopt(self, name: str, other: Store, key: str) -> None:
-        """Copies a file of another run."""
-        self.write_bytes(name, other.read_bytes(name), key)
+    def adopt(self, name: str, other: Files, key: str, inputs: Inputs | None = None) -> None:
+        """Copy a file of another run."""
+        self.write(name, other.read_bytes(name), key, inputs)
+
+    def leave_out(self, *names: str) -> None:
+        """Remove files whose keys and checksums stay known, so that what was made from them stays valid."""
+        for name in names:
+            (self.root / name).unlink(missing_ok=True)
+        self._manifest.enter([(name, self._manifest.files[name] | {"state": LEFT_OUT}) for name in names])
 
     def remove(self, *names: str) -> None:
-        if not names:
-            return
+        """Remove files of this run; those of its base stay."""
+        names = tuple(name for name in names if name in self._manifest.files)
         for name in names:
-            self.path(name).unlink(missing_ok=True)  # first: a kill in between leaves no unknown file
+            (self.root / name).unlink(missing_ok=True)  # first: a kill in between leaves no unknown file
         self._manifest.enter([(name, None) for name in names])
         self._checked.difference_update(names)
 
     def clear(self) -> None:
         """Removes every file but the log, and what makes the folder a run."""
-        names = self.names()
+        names = list(self._manifest.files)
         self._manifest.clear()  # first: without it a run can be begun anew
         for name in names:
-            self.path(name).unlink(missing_ok=True)
+            (self.root / name).unlink(missing_ok=True)
 
     # checking and repair
 
     def damaged(self) -> dict[str, str]:
-        """What is wrong with each file that is missing, or does not have its checksum."""
-        return {name: what for name in self.names() if (what := self._flaw(name))}
+        """Return what is wrong with each file of this run that is missing, or does not have its checksum."""
+        return {name: what for name in sorted(self._manifest.files) if (what := self._flaw(name))}
 
     def foreign(self) -> list[str]:
         """Files that lie in the run's folder and are unknown to the manifest."""
@@ -224,14 +319,6 @@ class Store:
         """One sentence for each file that is missing, changed, or unknown to the manifest."""
         known = [f"'{name}' {what}." for name, what in self.damaged().items()]
         return known + [f"'{name}' is not in the manifest: it does not belong to the run." for name in self.foreign()]
-
-    def _flaw(self, name: str) -> str:
-        """What is wrong with a file of the manifest, or an empty string."""
-        try:
-            whole = _sha256(self.path(name)) == self.checksum(name)
-        except OSError:
-            return "is in the manifest but missing"
-        return "" if whole else "does not have the checksum of the manifest: it was changed or damaged"
 
     def clean(self) -> None:
         """Removes what a killed process left half done."""

@@ -1,8 +1,8 @@
-"""Writes the tables of claims, contrasts and ablations of a run, for each set of encoders that it holds."""
+"""The tables of claims, contrasts and ablations, for each set of encoders that a run holds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,16 +13,8 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.cluster_sums import ClusterSums, mean
 from probing_core.pipeline.claims import decide
 from probing_core.pipeline.claims.contrasts import contrast_table
-from probing_core.pipeline.claims.named import ABLATIONS, CLAIMS, CONTRASTS, DOZENS, FAR, FINE, SIGNIFICANCE
-from probing_core.runs import layout, revisions
-from probing_core.runs.layout import predictions_path
-from probing_core.runs.models import model_entries
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.sample_table import SampleTable
-from probing_core.runs.samples import has_splits, load_transforms
-from probing_core.runs.store import Store, digest
+from probing_core.pipeline.claims.named import ABLATIONS, CLAIMS, FAR, FINE
 from probing_core.runs.tasks import CONTENT, ROTATIONS, codes
-from probing_core.transforms import FAR_CONTROL
 
 Cast = Mapping[str, Sequence[str]]
 """Role -> the models of a run that play it."""
@@ -31,35 +23,46 @@ GROUPS = tuple(f"group-{r}" for r in ROTATIONS)
 OF_TRAININGS = ["seeds_low", "seeds_high", "p_seeds"]
 
 
-def judge(store: Store, recipe: Recipe) -> None:
-    """Writes the tables where the run holds any encoder that has a role.
+@dataclass(frozen=True)
+class Judged:
+    """The tables of claims, of the contrasts that decide them, and of the ablations."""
 
-    Runs without splits have too few photographs for a verdict.
-    """
-    if not has_splits(store.read_table(layout.IMAGES)):
-        return
-    models = [entry["name"] for entry in model_entries(store)]
-    casts = {of_set: cast for of_set in ROLE_SETS if (cast := cast_in(of_set, models))}
+    claims: pd.DataFrame
+    contrasts: pd.DataFrame
+    ablations: pd.DataFrame
+
+
+def casts_of(models: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """Return for each set of encoders of which ``models`` has any the models that play its roles (`cast_in`)."""
+    return {of_set: cast for of_set in ROLE_SETS if (cast := cast_in(of_set, models))}
+
+
+def judged_models(models: Sequence[str]) -> list[str]:
+    """Return those of ``models`` that have a role, or take part in an ablation; none where none has a role."""
+    casts = casts_of(models)
+    if not casts:
+        return []
     twins = [m for m in models if any(m in (a.first, a.second) for a in ABLATIONS)]
-    present = list(dict.fromkeys((*(m for cast in casts.values() for each in cast.values() for m in each), *twins)))
-    needed = [path for m in present for t in (FINE, CONTENT, *GROUPS) if store.has(path := predictions_path(m, t))]
-    far = {t.name for t in load_transforms(recipe) if t.far} - {FAR_CONTROL}
-    contrasts_named = [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)]
-    inputs = [[name, store.checksum(name)] for name in needed]
-    key = digest([revisions.CLAIMS, CLAIMS, contrasts_named, DOZENS, SIGNIFICANCE, casts, sorted(far), inputs])
-    if (
-        not casts
-        or not needed
-        or all(store.has(table, key) for table in (layout.CLAIMS, layout.CONTRASTS, layout.ABLATIONS))
-    ):
-        return
-    results = _read_results(store, present, far)
+    return list(dict.fromkeys((*(m for cast in casts.values() for each in cast.values() for m in each), *twins)))
+
+
+def judge(models: Sequence[str], predictions: Callable[[str, str], pd.DataFrame], far: set[str]) -> Judged:
+    """Return what becomes of the claims.
+
+    Args:
+        models: of a run; those count that `judged_models` returns.
+        predictions: model, task -> columns ``truth``, ``predicted``, ``base_id`` and ``transform`` of its test
+            predictions; empty where there are none.
+        far: transforms of the far-unseen tier that count.
+    """
+    casts, results = casts_of(models), _read_results(judged_models(models), predictions, far)
     judged = [_judge_set(of_set, cast, results) for of_set, cast in casts.items()]
     alone = {score: {m: [sums] for m, sums in of.items()} for score, of in results.scores.items()}
-    ablations = contrast_table(alone, ABLATIONS).drop(columns=["claim", *OF_TRAININGS])
-    store.write_table(layout.CONTRASTS, pd.concat([contrasts for _, contrasts in judged], ignore_index=True), key)
-    store.write_table(layout.ABLATIONS, ablations, key)
-    store.write_table(layout.CLAIMS, pd.concat([claims for claims, _ in judged], ignore_index=True), key)
+    return Judged(
+        claims=pd.concat([claims for claims, _ in judged], ignore_index=True),
+        contrasts=pd.concat([contrasts for _, contrasts in judged], ignore_index=True),
+        ablations=contrast_table(alone, ABLATIONS).drop(columns=["claim", *OF_TRAININGS]),
+    )
 
 
 def cast_in(of_set: str, models: Sequence[str]) -> dict[str, list[str]]:
@@ -88,11 +91,10 @@ class Results:
     content: Mapping[str, ClusterSums]
 
 
-def _read_results(store: Store, models: Sequence[str], far: set[str]) -> Results:
-    samples = SampleTable(store)
-    fine = {m: rows for m in models if len(rows := _predictions(store, m, FINE, samples))}
-    styles = {m: rows for m in models if len(rows := _styles(store, m, samples, far))}
-    content = {m: _predictions(store, m, CONTENT, samples) for m in fine}
+def _read_results(models: Sequence[str], predictions: Callable[[str, str], pd.DataFrame], far: set[str]) -> Results:
+    fine = {m: rows for m in models if len(rows := predictions(m, FINE))}
+    styles = {m: rows for m in models if len(rows := _styles(predictions, m, far))}
+    content = {m: predictions(m, CONTENT) for m in fine}
     content = {m: clean for m, rows in content.items() if len(clean := rows[rows["transform"] == "identity"])}
     return Results(
         fine,
@@ -136,17 +138,9 @@ def _by_role(cast: Cast, values: Mapping) -> dict[str, list]:
     return {role: each for role, each in found.items() if each}
 
 
-def _predictions(store: Store, model: str, task: str, samples: SampleTable) -> pd.DataFrame:
-    """Texts are categories."""
-    name = predictions_path(model, task)
-    if not store.has(name):
-        return pd.DataFrame(columns=["truth", "predicted", "base_id", "transform"])
-    return samples.joined(name, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
-
-
-def _styles(store: Store, model: str, samples: SampleTable, far: set[str]) -> pd.DataFrame:
-    """The predictions of the group tasks for samples of the transforms ``far``, which are few."""
-    tables = (_predictions(store, model, task, samples) for task in GROUPS)
+def _styles(predictions: Callable[[str, str], pd.DataFrame], model: str, far: set[str]) -> pd.DataFrame:
+    """Return the predictions of the group tasks for samples of the transforms ``far``, which are few."""
+    tables = (predictions(model, task) for task in GROUPS)
     return pd.concat([t[t["transform"].isin(far)].astype("str") for t in tables], ignore_index=True)
 
 

@@ -13,8 +13,7 @@ from probing_core.pipeline.caveats import joined, too_few
 from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import EmbeddedRows, ModelData, measured
 from probing_core.probes import sigmoid
-from probing_core.runs.embeddings import read_embeddings
-from probing_core.runs.layout import COMPOSITION, series_table
+from probing_core.runs.layout import COMPOSITION
 from probing_core.runs.tasks import codes
 
 FOUND = {"first": "composition-first", "second": "composition-last", "both": "composition-both"}
@@ -30,8 +29,8 @@ def composition_table(data: ModelData) -> pd.DataFrame:
         classes=singles,
         validation=(validated.X, _yes(validated, len(singles))),
     )
-    rows = data.store.read_table(series_table(COMPOSITION))
-    scores = probe.logits(read_embeddings(data.store, data.model, series=COMPOSITION))
+    rows, X = data.series(COMPOSITION)
+    scores = probe.logits(X)
     table, of_probe = pair_table(rows, scores, singles), data.note(probe.facts)
     return table.assign(model=data.model, note=[joined(note, of_probe) for note in table["note"]])[["model", *COLUMNS]]
 

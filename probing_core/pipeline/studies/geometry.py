@@ -60,4 +60,4 @@ def _explained(error: np.ndarray, total: np.ndarray, clusters: np.ndarray) -> Cl
     return ClusterSums(sums, lambda t: 1 - t[..., 0] / np.maximum(t[..., 1], 1e-30))
 
 
-STUDY = Study(name="geometry", make=lambda s: geometry_table(s, with_train=not s.recipe.probes_from), trains=False)
+STUDY = Study(name="geometry", make=lambda s: geometry_table(s, with_train=s.learns), trains=False)

@@ -11,8 +11,7 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.pipeline.caveats import joined, note_of_fits, too_few
 from probing_core.pipeline.studies.base import Study
 from probing_core.pipeline.studies.model_data import ModelData, fit_probe, measured, predict
-from probing_core.runs.embeddings import read_blocks
-from probing_core.runs.layout import LAYERS, series_table
+from probing_core.runs.layout import LAYERS
 from probing_core.runs.tasks import CONTENT, codes, content_labels
 
 
@@ -22,11 +21,11 @@ def layers_table(data: ModelData) -> pd.DataFrame:
     ``chosen`` is the block and pooling with the lowest loss on the val split, by task: the score of the best layer is
     its own, never the highest of the test split.
     """
-    rows = data.store.read_table(series_table(LAYERS))
+    rows = data.series(LAYERS)[0]
     tasks = _tasks(data, rows)
     bases, split = rows["base_id"].to_numpy(), rows["split"].to_numpy()
     table = []
-    for block, X in read_blocks(data.store, data.model):
+    for block, X in data.blocks():
         layer, pooling = block.split(".")
         for task, (truth, classes) in tasks.items():
             train, val, test = ((truth >= 0) & (split == name) for name in ("train", "val", "test"))

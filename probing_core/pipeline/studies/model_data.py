@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,15 +14,12 @@ from probing_core.corpora import limit_rows
 from probing_core.measures import MEASURES, interval
 from probing_core.measures.cluster_sums import ClusterSums
 from probing_core.pipeline.caveats import joined, note_of_fits
-from probing_core.pipeline.studies.sweep import Sweep, sweep
+from probing_core.pipeline.studies.sweep import Sweep, sweep_of
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import fit
 from probing_core.probes.penalty import GRID
-from probing_core.runs.embeddings import read_embeddings
-from probing_core.runs.model_samples import read_probe
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import load_transforms
-from probing_core.runs.store import Store
+from probing_core.runs.embeddings import LazyRows
+from probing_core.runs.layout import STRENGTH
 from probing_core.runs.tasks import make_task
 from probing_core.transforms.base import Transform
 
@@ -69,48 +66,53 @@ class EmbeddedRows:
         return EmbeddedRows(there.rows.iloc[order], there.X[order], there.y[order])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelData:
-    """One model of a run.
+    """One model as the studies read it.
 
     Attributes:
-        store, recipe: the run.
         model: its name.
+        X: (N, D) embeddings of all samples.
         samples, images: tables of the run.
+        transforms: all that probes learn from, by name, identity first.
+        seed: of random draws.
+        series: name of a series -> its rows and embeddings (n, D).
+        blocks: -> name and embeddings (n, D) of one block after another, in the order of the series of layers.
+        probe: of the fine task, learned by the run; None where no study reads it.
+        learns: whether the images have splits to learn from.
     """
 
-    store: Store
-    recipe: Recipe
     model: str
+    X: LazyRows
     samples: pd.DataFrame
     images: pd.DataFrame
-
-    @cached_property
-    def transforms(self) -> dict[str, Transform]:
-        """All that probes learn from, in the order of the recipe, identity first."""
-        return {t.name: t for t in load_transforms(self.recipe) if not t.far}
+    transforms: Mapping[str, Transform]
+    seed: int
+    series: Callable[[str], tuple[pd.DataFrame, np.ndarray]]
+    blocks: Callable[[], Iterator[tuple[str, np.ndarray]]]
+    probe: LinearProbe | None = None
+    learns: bool = True
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Of the fine task."""
+        """Classes of the fine task."""
         return tuple(self.transforms)
-
-    @cached_property
-    def probe(self) -> LinearProbe:
-        """The run's probe of the fine task."""
-        return read_probe(self.store, self.model, "fine")
 
     @cached_property
     def sweep(self) -> Sweep:
         """Predictions of the run's probe for the strength series."""
-        return sweep(self.store, self.model, self.samples, self.probe)
+        rows, X = self.series(STRENGTH)
+        same = self.samples["image_id"].isin(rows["image_id"].unique())
+        untouched = np.flatnonzero((self.samples["transform"] == "identity") & same)
+        assert self.probe is not None
+        return sweep_of(rows, X, self.samples.iloc[untouched], self.X[untouched], self.probe)
 
     @cached_property
     def _read(self) -> EmbeddedRows:
         """Everything that is read of the main samples, in one pass over the units."""
         rows = chosen_rows(self.samples, self.images, list(self.classes))
         truth = make_task("fine", self.samples, tuple(self.transforms.values())).truth[rows]
-        return EmbeddedRows(self.samples.iloc[rows], read_embeddings(self.store, self.model, rows), truth)
+        return EmbeddedRows(self.samples.iloc[rows], self.X[rows], truth)
 
     @cached_property
     def clean(self) -> EmbeddedRows:

@@ -28,8 +28,8 @@ def selectivity_table(data: ModelData) -> pd.DataFrame:
     learned, validated, tested = data.learned, data.validated, data.tested
     k = len(data.classes)
     types = max(k, min(TYPES_PER_CLASS * k, len(learned.X) // FEWEST_PER_TYPE))
-    assigned = clusters([learned.X, validated.X, tested.X], types, data.recipe.seed)
-    labels = control_labels(np.concatenate(assigned), k, data.recipe.seed)
+    assigned = clusters([learned.X, validated.X, tested.X], types, data.seed)
+    labels = control_labels(np.concatenate(assigned), k, data.seed)
     y, yv, yt = np.split(labels, np.cumsum([len(clusters_of) for clusters_of in assigned])[:-1])
     control = fit_probe(learned.X, y, validated.X, yv, data.classes)
     task_sums = balanced_accuracy(tested.y, predict(data.fine, tested.X), tested.bases)

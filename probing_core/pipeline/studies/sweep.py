@@ -10,9 +10,6 @@ import pandas as pd
 from probing_core.measures.embedding_space import shift
 from probing_core.pipeline.caveats import note_of_fits
 from probing_core.probes.base import LinearProbe
-from probing_core.runs.embeddings import read_embeddings
-from probing_core.runs.layout import STRENGTH, series_table
-from probing_core.runs.store import Store
 from probing_core.runs.tasks import codes
 
 
@@ -33,20 +30,10 @@ class Sweep:
     note: str = ""
 
 
-def sweep(store: Store, model: str, samples: pd.DataFrame, probe: LinearProbe) -> Sweep:
-    """The sweep of ``model``; ``probe`` is of the fine task."""
-    rows = store.read_table(series_table(STRENGTH))
-    X = read_embeddings(store, model, series=STRENGTH)
-    same = samples["image_id"].isin(rows["image_id"].unique())
-    untouched = np.flatnonzero((samples["transform"] == "identity") & same)
-    clean = read_embeddings(store, model, untouched)
-    return sweep_of(rows, X, samples.iloc[untouched], clean, probe)
-
-
 def sweep_of(
     rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe
 ) -> Sweep:
-    """The sweep of embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same images untouched."""
+    """Return the sweep of embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same images untouched."""
     identity = probe.classes.index("identity")
     truth = codes(rows["transform"], probe.classes)
     logits = probe.logits(X)

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from probing_core.pipeline.caveats import joined
-from probing_core.pipeline.train.tables import prediction_table, save_fits
+from probing_core.pipeline.train.tables import Trained, fit_table, prediction_table
 from probing_core.probes import knn, mlp
 from probing_core.probes.base import FitFacts, log_loss
 from probing_core.runs.folds import folds_of
-from probing_core.runs.layout import OTHER_PROBES, predictions_path
+from probing_core.runs.layout import OTHER_PROBES
 from probing_core.runs.model_samples import ModelSamples, predict, whole_images
 
 SEEDS = (0, 1, 2)
@@ -18,8 +18,8 @@ MOST_TO_LEARN = 12_000
 """Samples that they learn from at most: of whole images, so that classes stay paired. A minute a seed otherwise."""
 
 
-def train_others(data: ModelSamples, key: str) -> None:
-    """Predictions of the fine task by the other probes, of the first repetition."""
+def train_others(data: ModelSamples) -> Trained:
+    """Return predictions of the fine task by the other probes, of the first repetition."""
     task = data.task("fine")
     first = data.samples["repetition"].to_numpy() == 0
     (split,) = folds_of(data, task)
@@ -53,7 +53,8 @@ def train_others(data: ModelSamples, key: str) -> None:
         notes.append(f"learned from {len(np.unique(image_ids[learned]))} images, evenly spaced")
     if not first.all():
         notes.append("first repetition alone")
-    save_fits(data, "fine", fits, key, [probe for probe, _ in fits], joined(*notes), OTHER_PROBES)
-    # Last, so that a kill before it leaves the task to be done again.
-    table = pd.concat(tables, ignore_index=True)
-    data.store.write_table(predictions_path(data.model, OTHER_PROBES), table, key)
+    return Trained(
+        probes={},
+        predictions={OTHER_PROBES: pd.concat(tables, ignore_index=True)},
+        fits=fit_table(data, "fine", fits, [probe for probe, _ in fits], joined(*notes)),
+    )

@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 
 from probing_core.pipeline.train.linear import fit_fold
-from probing_core.pipeline.train.tables import prediction_table, save_fits
+from probing_core.pipeline.train.tables import Trained, fit_table, prediction_table
 from probing_core.runs.folds import folds_of
-from probing_core.runs.layout import ORACLE, predictions_path, probe_path
+from probing_core.runs.layout import ORACLE
 from probing_core.runs.model_samples import ModelSamples, predicted_blocks
 from probing_core.runs.tasks import CONTENT, Task
 
 
-def train_content(data: ModelSamples, key: str) -> None:
-    """The probe of clean pictures, the oracles, and the predictions of both."""
+def train_content(data: ModelSamples) -> Trained:
+    """Return the probe of clean pictures, and its predictions and those of the oracles."""
     task = data.task(CONTENT)
     (split,) = folds_of(data, task)
     probe = fit_fold(data, task, split)
@@ -35,15 +35,15 @@ def train_content(data: ModelSamples, key: str) -> None:
         oracle = fit_fold(data, alike, fold)
         fits.append((f"oracle:{transform.name}", oracle.facts))
         tables.append(prediction_table(data, alike, fold.test, predicted_blocks(oracle, data.X.at(fold.test))))
-    data.store.write_bytes(probe_path(data.model, CONTENT), probe.to_bytes(), key)
-    save_fits(data, CONTENT, fits, key, note=split.note)
-    data.store.write_table(predictions_path(data.model, ORACLE), pd.concat(tables, ignore_index=True), key)
-    # Last, so that a kill before it leaves the task to be done again.
-    table = prediction_table(data, task, split.test, predicted_blocks(probe, data.X.at(split.test)))
-    data.store.write_table(predictions_path(data.model, CONTENT), table, key)
+    own = prediction_table(data, task, split.test, predicted_blocks(probe, data.X.at(split.test)))
+    return Trained(
+        probes={CONTENT: probe.to_bytes()},
+        predictions={CONTENT: own, ORACLE: pd.concat(tables, ignore_index=True)},
+        fits=fit_table(data, CONTENT, fits, note=split.note),
+    )
 
 
 def _only(data: ModelSamples, task: Task, transform: str) -> Task:
-    """The same task over the samples of one transform, all of which may be learned from."""
+    """Return the same task over the samples of one transform, all of which may be learned from."""
     mine = (data.samples["transform"] == transform).to_numpy()
     return replace(task, truth=np.where(mine, task.truth, -1), seen=np.ones(len(mine), bool))

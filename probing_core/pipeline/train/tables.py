@@ -1,21 +1,16 @@
-"""The tables that training writes: predictions of a task, and one row a fitted probe."""
+"""The tables of training: predictions of a task, and one row a fitted probe."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from probing_core.measures.temperature import at_temperature
 from probing_core.probes.base import FitFacts
-from probing_core.runs import revisions
-from probing_core.runs.layout import fits_path
 from probing_core.runs.model_samples import ModelSamples
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import sample_key
-from probing_core.runs.store import digest
 from probing_core.runs.tasks import Task
 
 STEPS_OF_ODDS = 128
@@ -28,31 +23,37 @@ LARGEST_ODDS = 28.0
 """Logarithm of the odds of the largest probability that is written, which ``float32`` holds as 1."""
 
 
-def task_key(recipe: Recipe, entry: dict[str, Any], task: str) -> str:
-    # None is left out: runs made before there was a choice have their keys.
-    stated = [recipe.train_samples] if recipe.train_samples is not None else []
-    return digest([sample_key(recipe), recipe.probes_from, entry["recipe"], task, revisions.TRAINING, *stated])
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training one task gives.
+
+    Attributes:
+        probes: name -> a probe or what belongs to live predictions, as a file; None where there is nothing to learn it
+            from.
+        predictions: name -> table (`prediction_table`).
+        fits: table (`fit_table`).
+    """
+
+    probes: Mapping[str, bytes | None]
+    predictions: Mapping[str, pd.DataFrame]
+    fits: pd.DataFrame
 
 
-def save_fits(
+def fit_table(
     data: ModelSamples,
     task: str,
-    fits: Iterable[tuple[str, FitFacts]],
-    key: str,
-    probes: Iterable[str] | None = None,
+    fits: Sequence[tuple[str, FitFacts]],
+    probes: Sequence[str] | None = None,
     note: str = "",
-    name: str | None = None,
-) -> None:
-    """One row a fitted probe.
+) -> pd.DataFrame:
+    """Return one row a fitted probe.
 
     Args:
         fits: (fold, facts).
         probes: the kind of each; all linear if not given.
         note: what a reader of their scores must know.
-        name: of the file; the task's if not given.
     """
-    fits = list(fits)
-    table = pd.DataFrame(
+    return pd.DataFrame(
         [
             {
                 "model": data.model,
@@ -69,7 +70,6 @@ def save_fits(
             for (fold, facts), probe in zip(fits, probes or ["linear"] * len(fits), strict=True)
         ]
     )
-    data.store.write_table(fits_path(data.model, name or task), table, key)
 
 
 def prediction_table(

@@ -7,8 +7,9 @@ one also altered at its own size in a few of these ways, and reduced to the view
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,18 +17,15 @@ import pandas as pd
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadImage
 from probing_core.pipeline.verdicts.photographs import CALIBRATE, REPORT
+from probing_core.prediction.answer import Prediction
 from probing_core.prediction.parallel import in_chunks, one_core_threads
-from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.score import has_no_color, turned_gray
 from probing_core.prediction.tile_samples import apply_at_own_size
 from probing_core.prediction.tiles import PictureCrops, cut
 from probing_core.prediction.training_mix import View, make_views, square_of
 from probing_core.prediction.verdicts import score_of
-from probing_core.runs.layout import scored_views_path, verdict_unit_table, verdict_units_folder
-from probing_core.runs.progress import Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms
-from probing_core.runs.store import Store
 from probing_core.transforms.base import GROUPS, Image, Transform, generator
 
 PHOTOGRAPHS = 10
@@ -42,6 +40,8 @@ ALTERED_LARGE = 5
 LARGEST_ALTERED = 6
 """Views a side: styles take seconds for larger ones."""
 
+Predict = Callable[[str, Sequence[PictureCrops]], Sequence[Prediction]]
+
 AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
 
 
@@ -53,30 +53,28 @@ class ScoredView:
     facts: dict[str, object]
 
 
-def score_views(
-    store: Store,
-    recipe: Recipe,
-    corpora: Sequence[Corpus],
-    photographs: pd.DataFrame,
-    predictor: Predictor,
-    keys: dict[str, str],
-    progress: Progress,
-) -> None:
-    """Writes the table of scored views of each model in ``keys`` (model -> key) that lacks it."""
+def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
+    """Return the rows of ``photographs`` that are scored, in units; ``altered`` tells which are altered as well."""
     rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
     turn = rows.groupby(["corpus", "role"]).cumcount()
-    rows = rows.assign(altered=(rows["role"] == REPORT) & (turn < ALTERED))
-    records = rows.to_dict("records")
-    units = [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
-    models = [model for model, key in keys.items() if not store.has(scored_views_path(model), key)]
-    missing = {
-        i: lacking
-        for i in range(len(units))
-        if (lacking := [m for m in models if not store.has(verdict_unit_table(m, i), keys[m])])
-    }
+    records = rows.assign(altered=(rows["role"] == REPORT) & (turn < ALTERED)).to_dict("records")
+    return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
+
+
+def score_units(
+    recipe: Recipe,
+    corpora: Sequence[Corpus],
+    units: Sequence[tuple[Sequence[dict[Any, Any]], Sequence[str]]],
+    predict: Predict,
+) -> Iterator[dict[str, pd.DataFrame]]:
+    """Yield for each of ``units``, rows (`scored_from`) and names of models, the scored views of each of the models.
+
+    Args:
+        predict: model, pictures -> predictions of the model, or of the detector.
+    """
     transforms = [t for t in load_transforms(recipe) if not t.far]
 
-    def make(row: dict) -> list[ScoredView]:
+    def make(row: dict[Any, Any]) -> list[ScoredView]:
         try:
             picture = corpora[row["corpus"]].load(row["image_id"])
         except BadImage:
@@ -84,16 +82,10 @@ def score_views(
         return list(views_of(picture, row, transforms, recipe))
 
     with one_core_threads(recipe.threads) as pool:
-        for i, (_, made) in zip(missing, in_chunks(pool, make, [units[i] for i in missing]), strict=True):
-            progress.update("verdicts", i, len(units), "Scoring photographs for verdicts")
-            views = [view for photograph in made for view in photograph]
-            for model in missing[i]:
-                store.write_table(verdict_unit_table(model, i), _scored(predictor, model, views), keys[model])
-    for model in models:
-        table = pd.concat([store.read_table(verdict_unit_table(model, i)) for i in range(len(units))])
-        store.write_table(scored_views_path(model), table.reset_index(drop=True), keys[model])
-        store.remove(*store.names(verdict_units_folder(model)))
-    progress.update("verdicts", len(units), len(units), "Scoring photographs for verdicts")
+        made = in_chunks(pool, make, [rows for rows, _ in units])
+        for (_, models), (_, photographs) in zip(units, made, strict=True):
+            views = [view for photograph in photographs for view in photograph]
+            yield {model: _scored(predict, model, views) for model in models}
 
 
 def views_of(picture: Image, row: dict, transforms: Sequence[Transform], recipe: Recipe) -> Iterator[ScoredView]:
@@ -155,8 +147,8 @@ def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) 
     return planned
 
 
-def _scored(predictor: Predictor, model: str, views: Sequence[ScoredView]) -> pd.DataFrame:
-    predictions = predictor.predict_crops(model, [view.crops for view in views]) if views else []
+def _scored(predict: Predict, model: str, views: Sequence[ScoredView]) -> pd.DataFrame:
+    predictions = predict(model, [view.crops for view in views]) if views else []
     table = pd.DataFrame([view.facts for view in views])
 
     def scores(tiles: bool) -> np.ndarray:

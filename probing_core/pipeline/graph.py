@@ -1,0 +1,454 @@
+"""Every file that a run can hold: path, for each of what there is one, what it is made from, and its maker.
+
+A new table of a run is a row here and a function in `probing_core.pipeline.makers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from probing_core.pipeline.claims.named import FINE
+from probing_core.pipeline.claims.tables import GROUPS, judged_models
+from probing_core.pipeline.embed import embed
+from probing_core.pipeline.makers import (
+    ANY_TASK,
+    CKA,
+    DETECTOR_VIEWS,
+    EMBEDDINGS,
+    LARGE_EMBEDDINGS,
+    LIVE,
+    MAP,
+    MODEL,
+    SCORES,
+    VIEWS,
+    adopt_probes,
+    choose_images_of,
+    choose_verdict_photographs,
+    compare_spaces,
+    copy_from_source,
+    draw_map,
+    fits_of,
+    join,
+    join_fits,
+    judge_claims,
+    learn_detector_of,
+    make_studies,
+    predictions_of,
+    probe_of,
+    score,
+    score_views,
+    series_of,
+    study_of,
+    train,
+    train_task,
+)
+from probing_core.pipeline.scope import OPTIONS, Scope
+from probing_core.pipeline.studies import STUDIES
+from probing_core.pipeline.train.comparison import train_others
+from probing_core.pipeline.train.content import train_content
+from probing_core.runs import layout, revisions
+from probing_core.runs.engine import SOURCE, Binding, Plan, Row, Table
+from probing_core.runs.layout import (
+    COMPOSITION,
+    DEPLOYMENT,
+    DETECTOR_FILE,
+    FUSION,
+    LAYERS,
+    ORACLE,
+    OTHER_PROBES,
+    RENDERING,
+    STRENGTH,
+)
+from probing_core.runs.models import embeds_pictures
+from probing_core.runs.tasks import CONTENT
+
+# which there are
+
+
+def _names_of_models(scope: Scope) -> Iterator[Binding]:
+    return ({"model": name} for name in scope.entries)
+
+
+def _models(scope: Scope, series: str = "") -> Iterator[Binding]:
+    return ({"model": name} for name in scope.entries if scope.covers(name, series))
+
+
+def _embedding_models(scope: Scope) -> Iterator[Binding]:
+    return ({"model": name} for name, entry in scope.entries.items() if scope.batches and embeds_pictures(entry))
+
+
+def _series(scope: Scope, series: str) -> Iterator[Binding]:
+    if series in scope.batches and (series != LAYERS or any(scope.covers(name, series) for name in scope.entries)):
+        yield {}
+
+
+def _units(scope: Scope, binding: Binding, series: str = "") -> int:
+    return len(scope.batches[series].units)
+
+
+def _fine(scope: Scope, learns: bool) -> Iterator[Binding]:
+    return (binding for binding in _models(scope) if scope.learns is learns)
+
+
+def _groups(scope: Scope, learns: bool) -> Iterator[Binding]:
+    models = [binding["model"] for binding in _fine(scope, learns)]
+    return ({"model": model, "task": task} for model in models for task in scope.tasks if task in GROUPS)
+
+
+def _content(scope: Scope) -> Iterator[Binding]:
+    return (binding for binding in _fine(scope, learns=True) if CONTENT in scope.tasks)
+
+
+def _other_probes(scope: Scope) -> Iterator[Binding]:
+    return (binding for binding in _fine(scope, learns=True) if scope.has_splits)
+
+
+def _if(condition: Callable[[Scope], bool]) -> Callable[[Scope], Iterable[Binding]]:
+    return lambda scope: [{}] if condition(scope) else []
+
+
+def _any_model(scope: Scope) -> Iterable[Binding]:
+    return [{}] if any(True for _ in _models(scope)) else []
+
+
+def _studied(scope: Scope, study: str) -> Iterator[Binding]:
+    return ({"model": model} for model in scope.studies.get(study, ()))
+
+
+def _any_studied(scope: Scope, study: str) -> bool:
+    return bool(scope.studies.get(study))
+
+
+def _verdict_models(scope: Scope) -> Iterable[Binding]:
+    return _embedding_models(scope) if scope.learns and scope.recipe.calibrate_on else ()
+
+
+def _adopts(scope: Scope, path: str) -> bool:
+    return not scope.learns and (scope.files if scope.source is None else scope.source).has(path)
+
+
+def _adopted_detector(scope: Scope) -> Iterable[Binding]:
+    return [{}] if _adopts(scope, DETECTOR_FILE) else []
+
+
+def _adopted_views(scope: Scope) -> Iterator[Binding]:
+    return ({"model": name} for name in scope.entries if _adopts(scope, layout.scored_views_path(name)))
+
+
+# the table
+
+PROBED = (layout.SAMPLES, layout.IMAGES, EMBEDDINGS)
+VERSIONS = ("fingerprint", "transforms", "view", "seed")
+LEARNING = ("classes", "seed", "train_samples")
+ALTERED = (*VERSIONS, "calibrate_on", "alternatives")
+
+
+def _embed_rows() -> Iterator[Row]:
+    images = ("fingerprint", "view", "limit", "live_images", "seed", "learns", "warps")
+    made: dict[str, Any] = {"stage": "embed", "together": embed}
+    main: dict[str, Any] = {"revision": revisions.SAMPLES, **made}
+    yield Row(
+        path=layout.IMAGES,
+        holds="one row an image that the run considered",
+        stage="embed",
+        options=images,
+        revision=revisions.SAMPLES,
+        make=choose_images_of,
+        doing="Reading images",
+    )
+    yield Row(
+        path=MODEL,
+        holds="name, family, objective, dimension and recipe of a model",
+        each=_names_of_models,
+        by_key=True,
+    )
+    yield Row(
+        path=layout.SAMPLES,
+        holds="one row a transformed image",
+        reads=(layout.IMAGES,),
+        options=(*VERSIONS, "repetitions"),
+        each=_if(lambda scope: bool(scope.batches)),
+        **main,
+    )
+    yield Row(
+        path=EMBEDDINGS,
+        holds="embeddings of the samples, in files of about 64 MiB that are named by their first and last unit",
+        each=_models,
+        reads=(layout.IMAGES, MODEL),
+        options=(*VERSIONS, "repetitions", "embeddings"),
+        units=_units,
+        by_key=True,
+        **main,
+    )
+    for name, holds, options in (
+        (STRENGTH, "tested images under every transform at seven strengths", ("strengths",)),
+        (COMPOSITION, "tested images under two transforms in a row", ("pairs",)),
+        (RENDERING, "images to learn from as other programs alter them", ("alternatives", "live_images")),
+        (LAYERS, "images of every split, of which every block of a network is embedded", ()),
+    ):
+        series: dict[str, Any] = {"revision": revisions.SERIES[name], **made}
+        yield Row(
+            path=layout.series_table(name),
+            holds=f"one row a sample of a series: {holds}",
+            each=partial(_series, series=name),
+            reads=(layout.IMAGES,),
+            options=(*VERSIONS, *options),
+            **series,
+        )
+        yield Row(
+            path=series_of(name),
+            holds="embeddings of these samples",
+            each=partial(_models, series=name),
+            reads=(layout.IMAGES, MODEL),
+            options=(*VERSIONS, *options, "embeddings"),
+            units=partial(_units, series=name),
+            by_key=True,
+            **series,
+        )
+    yield Row(
+        path=layout.CROPS,
+        holds="which of the large pictures belong together: the whole and the tiles of one transformed image",
+        each=_if(lambda scope: bool(list(_embedding_models(scope)))),
+        reads=(layout.IMAGES,),
+        options=(*VERSIONS, "learns"),
+        **main,
+    )
+    yield Row(
+        path=LARGE_EMBEDDINGS,
+        holds="embeddings of the large pictures, from which their fusion is learned",
+        each=_embedding_models,
+        reads=(layout.IMAGES, MODEL),
+        options=(*VERSIONS, "learns"),
+        by_key=True,
+        **main,
+    )
+
+
+def _train_rows() -> Iterator[Row]:
+    shared: dict[str, Any] = {
+        "stage": "train",
+        "revision": revisions.TRAINING,
+        "doing": "Training probes of {model}",
+    }
+    rendered = (layout.series_table(RENDERING), series_of(RENDERING), layout.CROPS, LARGE_EMBEDDINGS)
+    for task, each, live, further in ((FINE, _fine, LIVE, rendered), (ANY_TASK, _groups, (), ())):
+        probes = tuple(probe_of(name) for name in (task, *live))
+        yield Row(
+            path=predictions_of(task),
+            holds="predictions of tested samples by a linear probe",
+            each=partial(each, learns=True),
+            reads=(*PROBED, *further),
+            options=LEARNING,
+            beside=(fits_of(task), *probes),
+            make=train_task,
+            **shared,
+        )
+        yield Row(
+            path=predictions_of(task),
+            holds="the same by a probe of another run",
+            each=partial(each, learns=False),
+            reads=(*PROBED, MODEL, *(f"{SOURCE}{path}" for path in (layout.IMAGES, MODEL, *probes))),
+            options=("fingerprint", "classes"),
+            beside=(fits_of(task), *probes),
+            make=adopt_probes,
+            **shared,
+        )
+    yield Row(
+        path=predictions_of(CONTENT),
+        holds="predictions of what is in the picture, by probes that learned from untouched images and from images "
+        "that were transformed alike",
+        each=_content,
+        reads=PROBED,
+        options=LEARNING,
+        beside=(fits_of(CONTENT), predictions_of(ORACLE), probe_of(CONTENT)),
+        make=partial(train, fit=train_content),
+        **shared,
+    )
+    yield Row(
+        path=predictions_of(OTHER_PROBES),
+        holds="predictions of the fine task by the other probes",
+        each=_other_probes,
+        reads=PROBED,
+        options=LEARNING,
+        beside=(fits_of(OTHER_PROBES),),
+        make=partial(train, fit=train_others),
+        **shared,
+    )
+
+
+def _verdict_rows() -> Iterator[Row]:
+    shared: dict[str, Any] = {"stage": "train", "revision": revisions.VERDICTS}
+    yield Row(
+        path=layout.VERDICT_PHOTOGRAPHS,
+        holds="photographs that the detector learns from, and that calibrate verdicts and report on them",
+        each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
+        reads=(layout.IMAGES,),
+        options=ALTERED,
+        make=choose_verdict_photographs,
+        doing="Choosing photographs for verdicts",
+        **shared,
+    )
+    yield Row(
+        path=DETECTOR_FILE,
+        holds="the detector of alterations",
+        stage="train",
+        each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
+        reads=(layout.VERDICT_PHOTOGRAPHS,),
+        options=ALTERED,
+        revision=revisions.DETECTOR,
+        together=learn_detector_of,
+        doing="Measuring views for the detector of alterations",
+    )
+    yield Row(
+        path=DETECTOR_VIEWS,
+        holds="scores of the detector on views that calibrate verdicts and report on them",
+        each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
+        reads=(layout.VERDICT_PHOTOGRAPHS, DETECTOR_FILE),
+        options=ALTERED,
+        together=score_views,
+        doing="Scoring photographs for verdicts",
+        **shared,
+    )
+    yield Row(
+        path=VIEWS,
+        holds="the same scores of a model",
+        each=_verdict_models,
+        reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, probe_of(DEPLOYMENT), probe_of(FUSION)),
+        options=ALTERED,
+        together=score_views,
+        **shared,
+    )
+    for path, each in (
+        (DETECTOR_FILE, _adopted_detector),
+        (DETECTOR_VIEWS, _adopted_detector),
+        (VIEWS, _adopted_views),
+    ):
+        yield Row(
+            path=path,
+            holds="the same of the run that the probes are from",
+            each=each,
+            reads=(f"{SOURCE}{path}",),
+            make=partial(copy_from_source, path=path),
+            doing="Taking over verdicts",
+            **shared,
+        )
+
+
+def _evaluate_rows() -> Iterator[Row]:
+    shared: dict[str, Any] = {"stage": "evaluate"}
+    tasks = (FINE, ANY_TASK, CONTENT)
+    predictions = tuple(predictions_of(name) for name in (*tasks, ORACLE, OTHER_PROBES))
+    fits = tuple(fits_of(name) for name in (*tasks, OTHER_PROBES))
+    yield Row(
+        path=SCORES,
+        holds="every score of a model",
+        each=_models,
+        reads=(layout.SAMPLES, layout.IMAGES, *predictions, *fits, *(probe_of(name) for name in (FINE, ANY_TASK))),
+        options=("classes", "measures", "learns"),
+        revision=revisions.SCORING,
+        make=score,
+        doing="Scoring {model}",
+        **shared,
+    )
+    yield Row(
+        path=layout.SCORES,
+        holds="the scores of all models",
+        each=_any_model,
+        reads=(SCORES,),
+        make=join,
+        doing="Joining tables",
+        **shared,
+    )
+    yield Row(
+        path=layout.FITS,
+        holds="one row a fitted probe, of all models",
+        each=_any_model,
+        reads=fits,
+        make=join_fits,
+        doing="Joining tables",
+        **shared,
+    )
+    for study in STUDIES:
+        series = (layout.series_table(study.series), series_of(study.series)) if study.series else ()
+        yield Row(
+            path=study_of(study),
+            holds="the rows of a model of the table of the same name",
+            each=partial(_studied, study=study.name),
+            reads=(*PROBED, *series, *((probe_of(FINE),) if study.probe else ())),
+            options=("classes", "seed", "learns", "studies"),
+            revision=revisions.STUDIES,
+            together=make_studies,
+            doing="Studies",
+            **shared,
+        )
+    for study in STUDIES:
+        yield Row(
+            path=layout.table_path(study.name),
+            holds=f"the study of {study.name}, of all models",
+            each=_if(partial(_any_studied, study=study.name)),
+            reads=(study_of(study),),
+            make=join,
+            doing="Joining tables",
+            **shared,
+        )
+    yield Row(
+        path=CKA,
+        holds="how alike the spaces of every two models are",
+        each=_if(lambda scope: bool(scope.studies)),
+        reads=PROBED,
+        options=("studied_models",),
+        revision=revisions.STUDIES,
+        make=compare_spaces,
+        doing="Likeness of the models' spaces",
+        **shared,
+    )
+    yield Row(
+        path=layout.CLAIMS,
+        holds="what becomes of the claims, with the contrasts that decide them and the ablations beside it",
+        each=_if(lambda scope: scope.has_splits and bool(judged_models(list(scope.entries)))),
+        reads=(layout.SAMPLES, *predictions[:3]),
+        options=("classes", "claims"),
+        revision=revisions.CLAIMS,
+        beside=(layout.CONTRASTS, layout.ABLATIONS),
+        make=judge_claims,
+        doing="Judging claims",
+        **shared,
+    )
+
+
+def _map_rows() -> Iterator[Row]:
+    yield Row(
+        path=MAP,
+        holds="`sample`, `x`, `y`: UMAP coordinates",
+        stage="project",
+        each=_models,
+        reads=(layout.SAMPLES, EMBEDDINGS),
+        options=("seed", "map"),
+        make=draw_map,
+        doing="Drawing the map of {model}",
+    )
+
+
+TABLE = Table(
+    (
+        Row(path=layout.RECIPE, holds="`format` and the recipe"),
+        *_embed_rows(),
+        *_train_rows(),
+        *_verdict_rows(),
+        *_evaluate_rows(),
+        *_map_rows(),
+    ),
+    OPTIONS,
+)
+
+
+def build(scope: Scope, table: Table = TABLE) -> Plan:
+    """Return the plan of a run as far as it is known: before its images are chosen, these alone; then what is made of
+    them; and what is made with a model once that was loaded."""
+    return Plan(table, scope, scope.files, scope.source, _in_path)
+
+
+def _in_path(name: str, value: str) -> str:
+    return layout.slug(value) if name == "model" else value

@@ -1,0 +1,283 @@
+"""Makers of the files of a run: each reads what its row declares, and hands it to functions of arrays and tables.
+
+A file that a row does not read, and an entry of the recipe that it does not depend on, are refused, so that no key
+forgets an input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from probing_core.pipeline.claims.named import FINE
+from probing_core.pipeline.claims.tables import judge
+from probing_core.pipeline.evaluate import SCORED_COLUMNS, SCORING_FACTS, score_model
+from probing_core.pipeline.maps import map_table
+from probing_core.pipeline.scope import Scope, declared
+from probing_core.pipeline.studies import STUDIES, Study
+from probing_core.pipeline.studies.similarity import cka_table, untouched_rows
+from probing_core.pipeline.train.linear import train_linear
+from probing_core.pipeline.train.reuse import adopt
+from probing_core.pipeline.train.tables import Trained
+from probing_core.pipeline.verdicts.learning import can_learn, learn_detector, learned_from, measure_units
+from probing_core.pipeline.verdicts.photographs import choose_photographs
+from probing_core.pipeline.verdicts.scoring import score_units, scored_from
+from probing_core.prediction.predictor import Predictor
+from probing_core.runs import layout
+from probing_core.runs.embeddings import lazy_embeddings, read_embeddings
+from probing_core.runs.engine import Artifact, Plan, Reader
+from probing_core.runs.image_selection import choose_images
+from probing_core.runs.layout import (
+    CALIBRATED,
+    DEPLOYMENT,
+    DETECTOR,
+    DETECTOR_FILE,
+    FUSION,
+    NOVELTY,
+    ORACLE,
+    OTHER_PROBES,
+    RENDERING,
+)
+from probing_core.runs.model_samples import ModelSamples, most_to_learn, read_probe
+from probing_core.runs.models import require_same_model
+from probing_core.runs.recipe import read_recipe
+from probing_core.runs.store import Content
+from probing_core.runs.tasks import CONTENT, classes_of
+from probing_core.transforms import FAR_CONTROL
+
+OF_MODEL = "models/{model}/"
+MODEL = f"{OF_MODEL}{layout.MODEL_FILE}"
+EMBEDDINGS = f"{OF_MODEL}embeddings/"
+LARGE_EMBEDDINGS = f"{OF_MODEL}crops.safetensors"
+SCORES = f"{OF_MODEL}scores.parquet"
+MAP = f"{OF_MODEL}map.parquet"
+VIEWS = f"{OF_MODEL}verdicts.parquet"
+DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
+CKA = layout.table_path("cka")
+
+LIVE = (CALIBRATED, DEPLOYMENT, FUSION, NOVELTY)
+"""What live predictions need; it is written with the probe of the task ``fine``."""
+
+ANY_TASK = "{task}"
+"""One of the group tasks, in a path."""
+
+
+def probe_of(name: str) -> str:
+    return f"{OF_MODEL}probes/{name}.safetensors"
+
+
+def predictions_of(name: str) -> str:
+    return f"{OF_MODEL}predictions/{name}{layout.PARQUET}"
+
+
+def fits_of(name: str) -> str:
+    return f"{OF_MODEL}fits/{name}{layout.PARQUET}"
+
+
+def study_of(study: Study) -> str:
+    return f"{OF_MODEL}studies/{study.name}{layout.PARQUET}"
+
+
+def series_of(name: str) -> str:
+    return f"{OF_MODEL}series/{name}/"
+
+
+def choose_images_of(at: Reader) -> Mapping[str, Content]:
+    recipe, update = declared(at.scope, at.artifact), at.scope.progress.update
+    report = lambda done, total: update("images", done, total, "Reading images")  # noqa: E731
+    return {layout.IMAGES: choose_images(recipe, at.scope.corpus, report)}
+
+
+def _model_samples(at: Reader) -> ModelSamples:
+    scope, model = at.scope, at.binding["model"]
+    rendered = crops = None
+    if at.files.has(layout.series_table(RENDERING)) and scope.covers(model, RENDERING):
+        columns = at.files.read_table(layout.series_table(RENDERING), ["transform", "split"])
+        rendered = columns, read_embeddings(at.files, model, series=RENDERING)
+    if at.files.has(layout.CROPS) and at.files.has(layout.crops_path(model)):
+        table = at.table(layout.CROPS)
+        crops = (table, at.files.read_arrays(layout.crops_path(model))["embeddings"]) if len(table) else None
+    return ModelSamples(
+        model=model,
+        X=lazy_embeddings(at.files, model),
+        samples=at.table(layout.SAMPLES),
+        images=at.table(layout.IMAGES),
+        transforms=scope.transforms,
+        seed=scope.recipe.seed,
+        train_samples=most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"]),
+        rendered=rendered,
+        crops=crops,
+    )
+
+
+def train(at: Reader, fit: Callable[[ModelSamples], Trained]) -> Mapping[str, Content]:
+    return _trained(at, fit(_model_samples(at)))
+
+
+def train_task(at: Reader) -> Mapping[str, Content]:
+    return _trained(at, train_linear(_model_samples(at), at.binding.get("task", FINE)))
+
+
+def adopt_probes(at: Reader) -> Mapping[str, Content]:
+    task, model, source = at.binding.get("task", FINE), at.binding["model"], at.source
+    assert source is not None
+    rounding = require_same_model(at.scope.entries[model], source)
+    names = (task, *(LIVE if task == FINE else ()))
+    paths = {name: layout.probe_path(model, name) for name in names}
+    probes = {name: source.read_bytes(path) if source.has(path) else None for name, path in paths.items()}
+    same = read_recipe(source).fingerprint == at.scope.recipe.fingerprint
+    note = f"probes trained on embeddings of another {' and '.join(rounding)}" if rounding else ""
+    learned = source.read_table(layout.IMAGES)
+    return _trained(at, adopt(_model_samples(at), task, probes, learned, same, note))
+
+
+def _trained(at: Reader, trained: Trained) -> Mapping[str, Content]:
+    task = at.binding.get("task")
+
+    def named(name: str) -> str:
+        return "{task}" if name == task else name
+
+    found: dict[str, Content] = {probe_of(named(name)): content for name, content in trained.probes.items()}
+    found |= {predictions_of(named(name)): table for name, table in trained.predictions.items()}
+    return found | {at.artifact.row.beside[0]: trained.fits}
+
+
+def copy_from_source(at: Reader, path: str) -> Mapping[str, Content]:
+    assert at.source is not None
+    name = at.artifact.outputs[path]
+    return {path: at.source.read_bytes(name)}
+
+
+def score(at: Reader) -> Mapping[str, Content]:
+    scope, model, files = at.scope, at.binding["model"], at.files
+    names = [name for name in (*scope.tasks, ORACLE, OTHER_PROBES) if files.has(layout.predictions_path(model, name))]
+
+    def classes(task: str) -> tuple[str, ...]:
+        # A probe of another run chooses among all that it learned, even if this run has fewer.
+        if not scope.learns:
+            return read_probe(files, model, task).classes
+        return classes_of(task, scope.transforms, at.table(layout.IMAGES))
+
+    def predictions() -> Iterator[tuple[str, pd.DataFrame]]:
+        for name in names:
+            path = layout.predictions_path(model, name)
+            files.readable(path)  # refused where the row does not read it
+            yield name, scope.samples.joined(path, SCORED_COLUMNS, SCORING_FACTS, once=False)
+
+    of_fits = dict.fromkeys(CONTENT if name == ORACLE else name for name in names)
+    fits = {name: files.read_table(layout.fits_path(model, name)) for name in of_fits}
+    far = {t.name for t in scope.transforms if t.far}
+    return {SCORES: score_model(model, predictions(), fits, classes, far)}
+
+
+def join(at: Reader) -> Mapping[str, Content]:
+    tables = [at.files.read_table(path) for path in at.artifact.reads if at.files.has(path)]
+    return {at.artifact.row.path: pd.concat(tables, ignore_index=True)}
+
+
+def join_fits(at: Reader) -> Mapping[str, Content]:
+    names = [*at.scope.tasks, OTHER_PROBES]
+    paths = [layout.fits_path(model, name) for model in at.scope.entries for name in names]
+    tables = [at.files.read_table(path) for path in paths if at.files.has(path)]
+    return {layout.FITS: pd.concat(tables, ignore_index=True)}
+
+
+def make_studies(plan: Plan, artifacts: Sequence[Artifact]) -> None:
+    """Make studies, all of one model before those of the next: they share fits."""
+    scope: Scope = plan.scope
+    by_path = {study_of(study): study for study in STUDIES}
+    done = 0
+    for model in scope.studied_models:
+        for artifact in (one for one in artifacts if one.binding["model"] == model):
+            study = by_path[artifact.row.path]
+            scope.progress.update("studies", done, len(artifacts), f"{study.name.capitalize()} of {model}")
+            for path in artifact.reads:
+                for name in plan.files.names(path) if path.endswith("/") else [path]:
+                    plan.files.readable(name)  # checked before what it holds is gone by
+            plan.enter(artifact, {artifact.row.path: study.make(scope.study_data(model))})
+            done += 1
+
+
+def compare_spaces(at: Reader) -> Mapping[str, Content]:
+    samples, update = at.table(layout.SAMPLES), at.scope.progress.update
+    rows = untouched_rows(samples, at.table(layout.IMAGES))
+    clean = {model: read_embeddings(at.files, model, rows) for model in at.scope.studied_models}
+    report = lambda message, done, total: update("likeness", done, total, message)  # noqa: E731
+    return {CKA: cka_table(clean, samples["base_id"].to_numpy()[rows], report)}
+
+
+def judge_claims(at: Reader) -> Mapping[str, Content]:
+    samples = at.scope.samples
+
+    def predictions(model: str, task: str) -> pd.DataFrame:
+        name = layout.predictions_path(model, task)
+        if not at.files.has(name):
+            return pd.DataFrame(columns=["truth", "predicted", "base_id", "transform"])
+        at.files.readable(name)
+        return samples.joined(name, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
+
+    far = {t.name for t in at.scope.transforms if t.far} - {FAR_CONTROL}
+    judged = judge(list(at.scope.entries), predictions, far)
+    return {layout.CLAIMS: judged.claims, layout.CONTRASTS: judged.contrasts, layout.ABLATIONS: judged.ablations}
+
+
+def draw_map(at: Reader) -> Mapping[str, Content]:
+    model, update = at.binding["model"], at.scope.progress.update
+    report = lambda message: update("project", 0, 1, f"Drawing the map of {model}: {message}")  # noqa: E731
+    samples = at.table(layout.SAMPLES)[["sample", "image_id"]]
+    return {MAP: map_table(lazy_embeddings(at.files, model), samples, at.scope.recipe.seed, report)}
+
+
+def choose_verdict_photographs(at: Reader) -> Mapping[str, Content]:
+    recipe, (corpus, *others) = declared(at.scope, at.artifact), at.scope.corpora
+    return {layout.VERDICT_PHOTOGRAPHS: choose_photographs(recipe, at.table(layout.IMAGES), corpus, others)}
+
+
+def learn_detector_of(plan: Plan, artifacts: Sequence[Artifact]) -> None:
+    """Make the detector, or nothing where there are too few photographs; what was measured survives a kill."""
+    (artifact,), scope, files = artifacts, plan.scope, plan.files
+    at, key = Reader(plan, artifact), plan.key(artifact)
+    assert key is not None
+    photographs, recipe = at.table(layout.VERDICT_PHOTOGRAPHS), declared(scope, artifact)
+    if not can_learn(photographs):
+        plan.enter(artifact, {DETECTOR_FILE: None})
+        return
+    units = learned_from(photographs)
+    paths = [layout.verdict_unit_path(DETECTOR, i) for i in range(len(units))]
+    waiting = [i for i, path in enumerate(paths) if not files.has(path, key)]
+    measured = measure_units(recipe, scope.corpora, [units[i] for i in waiting])
+    for i, arrays in zip(waiting, measured, strict=True):
+        files.write(paths[i], arrays, key)
+        scope.progress.update("detector", i + 1, len(units), "Measuring views for the detector of alterations")
+    detector = learn_detector([files.read_arrays(path) for path in paths], photographs, scope.transforms)
+    # Scores of another detector would calibrate this one until its own are there.
+    files.remove(layout.scored_views_path(DETECTOR))
+    plan.enter(artifact, {DETECTOR_FILE: detector.to_bytes()})
+    files.remove(*files.names(layout.verdict_units_folder(DETECTOR)))
+
+
+def score_views(plan: Plan, artifacts: Sequence[Artifact]) -> None:
+    """Make the scored views of several models from the same views; what was scored survives a kill."""
+    scope, files = plan.scope, plan.files
+    recipe = declared(scope, artifacts[0])
+    units = scored_from(Reader(plan, artifacts[0]).table(layout.VERDICT_PHOTOGRAPHS))
+    by_model = {artifact.binding.get("model", DETECTOR): artifact for artifact in artifacts}
+    if DETECTOR in by_model and not files.has(DETECTOR_FILE):  # there were too few photographs to learn one
+        plan.enter(by_model.pop(DETECTOR), {DETECTOR_VIEWS: None})
+    keys = {model: plan.key(artifact) for model, artifact in by_model.items()}
+    lacking = {
+        i: models
+        for i in range(len(units))
+        if (models := [m for m, key in keys.items() if not files.has(layout.verdict_unit_table(m, i), key)])
+    }
+    predictor = Predictor(files.root, scope.options.device, scope.options.precision)
+    asked = [(units[i], models) for i, models in lacking.items()]
+    for i, tables in zip(lacking, score_units(recipe, scope.corpora, asked, predictor.predict_crops), strict=True):
+        for model, table in tables.items():
+            files.write(layout.verdict_unit_table(model, i), table, keys[model] or "")
+        scope.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
+    for model, artifact in by_model.items():
+        parts = [files.read_table(layout.verdict_unit_table(model, i)) for i in range(len(units))]
+        plan.enter(artifact, {artifact.row.path: pd.concat(parts, ignore_index=True)})
+        files.remove(*files.names(layout.verdict_units_folder(model)))

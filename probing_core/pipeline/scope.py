@@ -1,0 +1,240 @@
+"""What is known of a run before its files are: what rows of the table are asked with, and what options they have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from probing_core.corpora.base import Corpus
+from probing_core.measures import MEASURES
+from probing_core.pipeline.batches import Batch, plan_batches
+from probing_core.pipeline.claims import ABLATIONS, CLAIMS, CONTRASTS
+from probing_core.pipeline.claims.named import DOZENS, SIGNIFICANCE
+from probing_core.pipeline.claims.tables import casts_of
+from probing_core.pipeline.maps import LANDMARKS, NEIGHBORS
+from probing_core.pipeline.setup import open_calibrating, open_same_corpus
+from probing_core.pipeline.studies import studies_of
+from probing_core.pipeline.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES, ModelData
+from probing_core.runs import layout
+from probing_core.runs.embeddings import lazy_embeddings, read_blocks, read_embeddings
+from probing_core.runs.engine import Artifact, Binding, NotYet
+from probing_core.runs.layout import (
+    LAYERS,
+)
+from probing_core.runs.model_samples import most_to_learn, read_probe
+from probing_core.runs.models import model_entries
+from probing_core.runs.options import DEFAULTS, Options
+from probing_core.runs.progress import SILENT, Progress
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.sample_table import SampleTable
+from probing_core.runs.samples import has_splits, load_transforms
+from probing_core.runs.series import pairs_of, strengths_of, swept
+from probing_core.runs.store import Files, Store
+from probing_core.runs.tasks import task_names
+from probing_core.transforms.base import Transform
+
+
+class Scope:
+    """What is known of a run before its files are: each is read once.
+
+    Args:
+        files: of the run.
+        recipe: of the run.
+        options: where and with what it is computed.
+        progress: what long makers report to.
+        corpus: of the run, where it is open already.
+        source: the run whose probes are used, where there is one and it is here.
+    """
+
+    def __init__(
+        self,
+        files: Store,
+        recipe: Recipe,
+        options: Options = DEFAULTS,
+        progress: Progress = SILENT,
+        corpus: Corpus | None = None,
+        source: Files | None = None,
+    ) -> None:
+        self.files, self.recipe, self.options, self.progress = files, recipe, options, progress
+        self.source, self._corpus = source, corpus
+        self._studied: ModelData | None = None
+
+    @cached_property
+    def transforms(self) -> tuple[Transform, ...]:
+        return load_transforms(self.recipe)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        return self._corpus or open_same_corpus(self.recipe)
+
+    @cached_property
+    def corpora(self) -> list[Corpus]:
+        """The corpus of the run, then those that verdicts are calibrated on."""
+        return [self.corpus, *open_calibrating(self.recipe)]
+
+    @property
+    def learns(self) -> bool:
+        """Whether the run learns its own probes."""
+        return not self.recipe.probes_from
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        if not self.files.has(layout.IMAGES):
+            raise NotYet
+        return self.files.read_table(layout.IMAGES)
+
+    @cached_property
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """Name of a model -> content of its ``model.toml``, of all that were loaded, in the order of the recipe."""
+        return {entry["name"]: entry for entry in model_entries(self.files)}
+
+    @property
+    def unloaded(self) -> list[str]:
+        """Models of the recipe that were never loaded, so that it is not known what they are."""
+        loaded = {entry["request"] for entry in self.entries.values()}
+        return [name for name in self.recipe.models if name not in loaded]
+
+    @cached_property
+    def batches(self) -> dict[str, Batch]:
+        """Name of a series -> its samples, cut into units; the main samples are called by an empty name."""
+        return {batch.series: batch for batch in plan_batches(self.recipe, self.images)}
+
+    @cached_property
+    def samples(self) -> SampleTable:
+        return SampleTable(self.files)
+
+    @cached_property
+    def has_splits(self) -> bool:
+        return has_splits(self.images)
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks that the run has: its own probes learn the content, where it is defined."""
+        return task_names(self.transforms, self.images if self.learns else None)
+
+    def covers(self, model: str, series: str) -> bool:
+        """Return whether a model has embeddings of a series."""
+        return series in self.batches and self.batches[series].covers(self.entries[model])
+
+    @cached_property
+    def studied_models(self) -> list[str]:
+        """Models that are studied: of one that was asked for all its layers, the last."""
+        return list({entry["request"]: name for name, entry in self.entries.items()}.values())
+
+    @cached_property
+    def studies(self) -> dict[str, list[str]]:
+        """Name of a study -> the models that have it."""
+        return {
+            study.name: [m for m in self.studied_models if not study.series or self.covers(m, study.series)]
+            for study in studies_of(self.images, self.learns)
+        }
+
+    def forget(self, *names: str) -> None:
+        """Forget what was read of ``names``, or everything: it may be another now."""
+        for name in names or OF_FILES:
+            self.__dict__.pop(name, None)
+        self._studied = None
+
+    def study_data(self, model: str) -> ModelData:
+        """Return the model as studies read it; the last one is kept, with the fits that studies share."""
+        if self._studied is None or self._studied.model != model:
+            files = self.files
+            self._studied = ModelData(
+                model=model,
+                X=lazy_embeddings(files, model),
+                samples=files.read_table(layout.SAMPLES),
+                images=self.images,
+                transforms={t.name: t for t in self.transforms if not t.far},
+                seed=self.recipe.seed,
+                series=lambda name: (
+                    files.read_table(layout.series_table(name)),
+                    np.empty((0, 0)) if name == LAYERS else read_embeddings(files, model, series=name),
+                ),
+                blocks=partial(read_blocks, files, model),
+                probe=read_probe(files, model, "fine") if files.has(layout.probe_path(model, "fine")) else None,
+                learns=self.learns,
+            )
+        return self._studied
+
+
+OF_MODELS = ("entries", "studied_models", "studies")
+"""What a scope knows of models."""
+
+OF_FILES = ("images", "batches", "samples", "has_splits", "tasks", *OF_MODELS)
+"""What a scope has read of files."""
+
+
+OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
+    "fingerprint": lambda s, b: s.recipe.fingerprint,
+    "view": lambda s, b: s.recipe.view,
+    "limit": lambda s, b: s.recipe.limit,
+    "live_images": lambda s, b: s.recipe.live_images,
+    "seed": lambda s, b: s.recipe.seed,
+    "repetitions": lambda s, b: s.recipe.repetitions,
+    "embeddings": lambda s, b: s.recipe.embeddings,
+    "learns": lambda s, b: s.learns,
+    "warps": lambda s, b: any(t.warp is not None for t in s.transforms),
+    "transforms": lambda s, b: {"order": ",".join(s.recipe.transforms)} | {t.name: t.key for t in s.transforms},
+    "alternatives": lambda s, b: {t.name: t.alternative_key for t in s.transforms if not t.far},
+    "classes": lambda s, b: [[t.name, t.group, t.far, t.unseen_in] for t in s.transforms],
+    "strengths": lambda s, b: {t.name: strengths_of(t) for t in swept(s.recipe)},
+    "pairs": lambda s, b: [list(pair) for pair in pairs_of(s.recipe)],
+    "train_samples": lambda s, b: _train_samples(s, b["model"]),
+    "calibrate_on": lambda s, b: list(s.recipe.calibrate_fingerprints),
+    "measures": lambda s, b: [measure.name for measure in MEASURES if measure.score is not None],
+    "studies": lambda s, b: [IMAGES, FIT_IMAGES, list(PENALTIES)],
+    "studied_models": lambda s, b: s.studied_models,
+    "map": lambda s, b: [NEIGHBORS, LANDMARKS],
+    "claims": lambda s, b: [
+        list(CLAIMS),
+        [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)],
+        DOZENS,
+        SIGNIFICANCE,
+        casts_of(list(s.entries)),
+    ],
+}
+"""What rows depend on beside files: name -> its value. The recipe alone decides it, but for ``train_samples``, where
+the machine's memory does, and ``claims``, where the models do."""
+
+ENTRIES = {
+    "fingerprint": ("fingerprint",),
+    "view": ("view",),
+    "limit": ("limit",),
+    "live_images": ("live_images",),
+    "seed": ("seed",),
+    "repetitions": ("repetitions",),
+    "probes_from": ("learns",),
+    "transforms": ("transforms", "warps", "classes"),
+    "calibrate_on": ("calibrate_on",),
+    "threads": (),
+}
+"""Entry of a recipe -> the options of which one must be declared by whoever reads it; none for the number of threads,
+which moves the last bits alone."""
+
+
+class _Declared:
+    """The entries of a recipe that a row depends on; another one is refused."""
+
+    def __init__(self, recipe: Recipe, artifact: Artifact) -> None:
+        self._recipe, self._artifact = recipe, artifact
+
+    def __getattr__(self, name: str) -> Any:
+        row, needed = self._artifact.row, ENTRIES.get(name)
+        if needed is None or (needed and not set(needed) & set(row.options)):
+            raise AssertionError(f"'{row.path}' depends on '{name}' of the recipe without saying so.")
+        return getattr(self._recipe, name)
+
+
+def declared(scope: Scope, artifact: Artifact) -> Recipe:
+    """Return the recipe, of which the makers of ``artifact`` can read what its row depends on."""
+    return cast(Recipe, _Declared(scope.recipe, artifact))
+
+
+def _train_samples(scope: Scope, model: str) -> int | None:
+    """Return how many samples a probe learns from, where that is asked for or memory holds fewer than there are."""
+    most = most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"])
+    return most if scope.recipe.train_samples is not None or most < scope.batches[""].units[-1].stop else None

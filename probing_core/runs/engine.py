@@ -1,0 +1,506 @@
+"""Which files of a run are made, missing or stale, which to make next, and why: all of it from one table of rows.
+
+Nothing here knows what a run is about. A `Row` describes one kind of file: its path, for each of what there is one,
+what it reads, the options that it depends on, its revision and its maker. A `Plan` is the table expanded over one run:
+an `Artifact` for each file. The key of an artifact is the digest of its inputs, which are the revision, the values of
+the options and the checksums of what it reads. A file whose key is another one is made again, and the inputs that its
+entry in the manifest holds say why.
+
+Artifacts are expanded and made in the order of the table, so a row stands behind the rows that it reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from probing_core.errors import BadRun, UnknownName
+from probing_core.runs.manifest import LEFT_OUT, NOTHING, Entry
+from probing_core.runs.store import Content, Files, Store, digest
+
+SOURCE = "source:"
+"""Prefix of a path in another run that a row reads."""
+
+MAX_TABLES = 3
+"""Tables that a plan keeps in memory for makers that read them one after the other."""
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+Binding = Mapping[str, str]
+"""Placeholder of a path -> its value."""
+
+
+class NotYet(Exception):
+    """What decides which artifacts a row has is not known yet: it has none until the plan is expanded again."""
+
+
+class State(StrEnum):
+    """What is known of an artifact.
+
+    ``NOTHING`` means that its maker had nothing to write, ``LEFT_OUT`` that it was made and did not ship, ``NOT_HERE``
+    that it cannot be made since what it reads was left out.
+    """
+
+    MADE = "made"
+    MISSING = "missing"
+    STALE = "stale"
+    NOTHING = NOTHING
+    LEFT_OUT = LEFT_OUT
+    NOT_HERE = "not here"
+
+
+DONE = (State.MADE, State.NOTHING, State.LEFT_OUT)
+"""States of an artifact that is not made again."""
+
+
+def _once(scope: Any) -> Iterable[Binding]:
+    return ({},)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One kind of file that a run can hold.
+
+    Attributes:
+        path: with placeholders, ``models/{model}/map.parquet``. One that ends with a slash is a folder of files of
+            units, which together are one artifact.
+        holds: what it holds, for the documentation.
+        stage: in which it is made; empty for a file that is written as it is, and not made from others.
+        each: scope -> the bindings of the placeholders.
+        reads: paths of other rows. A placeholder that is not in ``path`` stands for all that there are; a path that
+            begins with ``source:`` is of another run.
+        options: names of what it depends on beside, see `Table`.
+        revision: raised where the same inputs give other bytes.
+        beside: paths of what is written together with it.
+        by_key: whether who reads it takes its key and not its checksum, so that one that was made again with other last
+            bits makes nothing else be made again.
+        units: scope, binding -> number of units of a folder.
+        make: reader of its inputs -> content of ``path`` and of each of ``beside``.
+        together: plan, artifacts -> nothing; makes several at once, and enters what it made.
+        withdraws: paths of files that mean something else once it is made again; they are removed first.
+        doing: what is said while it is made, with placeholders.
+    """
+
+    path: str
+    holds: str
+    stage: str = ""
+    each: Callable[[Any], Iterable[Binding]] = _once
+    reads: Sequence[str] = ()
+    options: Sequence[str] = ()
+    revision: int = 1
+    beside: Sequence[str] = ()
+    by_key: bool = False
+    units: Callable[[Any, Binding], int] | None = None
+    make: Callable[[Reader], Mapping[str, Content]] | None = None
+    together: Callable[[Plan, Sequence[Artifact]], None] | None = None
+    withdraws: Sequence[str] = ()
+    doing: str = ""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.path, *self.beside)
+
+
+class Table:
+    """The rows of a run, in order, and how the values of options are found.
+
+    Args:
+        rows: each behind those that it reads.
+        options: name -> (scope, binding) -> value (JSON types).
+
+    Raises:
+        ValueError: a row reads what no row before it writes, or depends on an unknown option.
+    """
+
+    def __init__(self, rows: Sequence[Row], options: Mapping[str, Callable[[Any, Binding], Any]]) -> None:
+        self.rows, self.options = tuple(rows), options
+        known: set[str] = set()
+        for row in rows:
+            for path in (path for path in row.reads if not path.startswith(SOURCE)):
+                if path not in known:
+                    raise ValueError(f"'{row.path}' reads '{path}', which no row before it writes.")
+            if unknown := [name for name in row.options if name not in options]:
+                raise ValueError(f"'{row.path}' depends on '{unknown[0]}', which is no option of the table.")
+            known.update(row.outputs)
+
+    def stage_of(self, path: str) -> str:
+        """Return the stage that makes ``path``; empty where none does."""
+        for row in self.rows:
+            if any(_pattern(output).match(path) for output in row.outputs):
+                return row.stage
+        return ""
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """One file of a run, or several that are written together.
+
+    Attributes:
+        row, binding: which one.
+        path: of the file, or the folder, by which it is named.
+        outputs: path in the row -> path in the run.
+        reads: paths of what it reads.
+        options: name -> value.
+        units: number of units of a folder.
+    """
+
+    row: Row
+    binding: Binding
+    path: str
+    outputs: Mapping[str, str]
+    reads: tuple[str, ...]
+    options: Mapping[str, Any] = field(repr=False)
+    units: int = 0
+
+    @property
+    def is_folder(self) -> bool:
+        return self.path.endswith("/")
+
+
+class Plan:
+    """The artifacts of one run.
+
+    Args:
+        table: what there can be.
+        scope: what ``each``, ``units``, options and makers are given; the engine does not look at it.
+        files: of the run.
+        source: of the run that paths with ``source:`` lie in, or None where it is not here.
+        slug: placeholder, its value -> how the value stands in a path.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        scope: Any,
+        files: Store,
+        source: Files | None = None,
+        slug: Callable[[str, str], str] = lambda name, value: value,
+    ) -> None:
+        self.table, self.scope, self.files, self.source, self._slug = table, scope, files, source, slug
+        self.artifacts: dict[str, Artifact] = {}
+        self.tables: dict[tuple[str, str], pd.DataFrame] = {}
+        self._of_output: dict[str, Artifact] = {}
+        of_template: dict[str, list[Artifact]] = {}
+        for row in table.rows:
+            for artifact in self._expand(row, of_template):
+                self.artifacts[artifact.path] = artifact
+                for template, path in artifact.outputs.items():
+                    self._of_output[path] = artifact
+                    of_template.setdefault(template, []).append(artifact)
+
+    def expanded(self) -> Plan:
+        """Return the plan anew: more may be known of the run than when this one was made."""
+        return Plan(self.table, self.scope, self.files, self.source, self._slug)
+
+    def _expand(self, row: Row, of_template: Mapping[str, list[Artifact]]) -> Iterator[Artifact]:
+        try:
+            bindings = list(row.each(self.scope))
+        except NotYet:
+            return
+        for binding in bindings:
+            outputs = {template: self._fill(template, binding) for template in row.outputs}
+            reads = tuple(dict.fromkeys(path for read in row.reads for path in self._found(read, binding, of_template)))
+            options = {name: self.table.options[name](self.scope, binding) for name in row.options}
+            units = 0 if row.units is None else row.units(self.scope, binding)
+            yield Artifact(row, binding, outputs[row.path], outputs, reads, options, units)
+
+    def _found(self, read: str, binding: Binding, of_template: Mapping[str, list[Artifact]]) -> Iterator[str]:
+        """Yield the paths that ``read`` of a row stands for."""
+        if read.startswith(SOURCE):
+            path = self._fill(read.removeprefix(SOURCE), binding)
+            if self.source is None or self.source.entry(path) is not None:
+                yield SOURCE + path
+            return
+        for artifact in of_template.get(read, ()):
+            if all(artifact.binding[name] == value for name, value in binding.items() if name in artifact.binding):
+                yield artifact.outputs[read]
+
+    def _fill(self, template: str, binding: Binding) -> str:
+        return PLACEHOLDER.sub(lambda found: self._slug(found[1], binding[found[1]]), template)
+
+    # what there is
+
+    def artifact(self, path: str) -> Artifact:
+        """Return the artifact that ``path`` is an output of; of a folder, any file in it.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        found = self._of_output.get(path) or self._of_output.get(f"{path.rpartition('/')[0]}/")
+        if found is None:
+            raise UnknownName(f"A run with this recipe has no '{path}'; docs/run-format.md lists what there can be.")
+        return found
+
+    def select(self, *stages: str) -> list[Artifact]:
+        """Return the artifacts of some stages, in order."""
+        return [artifact for artifact in self.artifacts.values() if artifact.row.stage in stages]
+
+    def value(self, path: str) -> str | None:
+        """Return the checksum or the key by which whoever reads ``path`` knows it; None where it is missing."""
+        if path.startswith(SOURCE):
+            entry = None if self.source is None else self.source.entry(path.removeprefix(SOURCE))
+            return None if entry is None else entry["sha256"][:16]
+        row = self._of_output[path].row
+        if row.by_key and row.stage:
+            return self.key(self._of_output[path])
+        entry = self.files.entry(path)
+        return None if entry is None else entry["key"] if row.by_key else entry["sha256"][:16]
+
+    def inputs(self, artifact: Artifact) -> dict[str, Any]:
+        """Return what ``artifact`` is made from, by name; the value of what is missing is None."""
+        read = {path: self.value(path) for path in artifact.reads}
+        return read | {"revision": artifact.row.revision, "options": dict(artifact.options)}
+
+    def key(self, artifact: Artifact) -> str | None:
+        """Return the digest of what ``artifact`` is made from; None where some of it is missing."""
+        inputs = self.inputs(artifact)
+        return None if None in inputs.values() else digest([artifact.row.path, inputs])
+
+    def entries(self, artifact: Artifact) -> list[Entry | None]:
+        """Return what the manifest has of ``artifact``: of each of its outputs, or of each file of its folder."""
+        if artifact.is_folder:
+            return list(self.files.entries(artifact.path).values())
+        return [self.files.entry(path) for path in artifact.outputs.values()]
+
+    def state(self, artifact: Artifact) -> State:
+        """Return the state of ``artifact`` by the manifest; no file is read."""
+        if not artifact.row.stage:
+            return State.MADE if self.files.has(artifact.path) else State.MISSING
+        state = self._state(artifact)
+        if state not in DONE and any(self._is_gone(path) for path in artifact.reads):
+            return State.NOT_HERE
+        return state
+
+    def _state(self, artifact: Artifact) -> State:
+        key, entries = self.key(artifact), [entry for entry in self.entries(artifact) if entry is not None]
+        if SOURCE in "".join(artifact.reads) and self.source is None:
+            key = entries[0]["key"] if entries else None  # what was taken from a run that is elsewhere now is kept
+        if artifact.is_folder:
+            held = [path for path, entry in self.files.entries(artifact.path).items() if entry["key"] == key]
+            if units_of(held) >= set(range(artifact.units)) and all(self._is_there(path) for path in held):
+                return State.LEFT_OUT if any("state" in self.files.entries(path)[path] for path in held) else State.MADE
+            return State.STALE if entries else State.MISSING
+        if len(entries) < len(artifact.outputs) or not all(map(self._is_there, artifact.outputs.values())):
+            return State.MISSING
+        if key is None or any(entry["key"] != key for entry in entries):
+            return State.STALE
+        states = [entry.get("state") for entry in entries]
+        return State.LEFT_OUT if LEFT_OUT in states else State.NOTHING if states[0] == NOTHING else State.MADE
+
+    def _is_there(self, path: str) -> bool:
+        """Return whether a file that is entered lies on the disk, or need not."""
+        entry = self.files.entry(path)
+        return entry is not None and ("state" in entry or self.files.has(path))
+
+    def _is_gone(self, path: str) -> bool:
+        """Return whether what lies at ``path`` was left out, or cannot be made here."""
+        if path.startswith(SOURCE):
+            return self.source is None
+        found = self._of_output[path]
+        if not found.is_folder and (entry := self.files.entry(path)) is not None:
+            return entry.get("state") == LEFT_OUT
+        return self.state(found) in (State.LEFT_OUT, State.NOT_HERE)
+
+    def left(self, artifacts: Iterable[Artifact]) -> list[Artifact]:
+        """Return those of ``artifacts`` that are to be made."""
+        return [artifact for artifact in artifacts if self.state(artifact) in (State.MISSING, State.STALE)]
+
+    # making
+
+    def make(self, artifacts: Sequence[Artifact], report: Callable[[Artifact, int, int], None]) -> None:
+        """Make those of ``artifacts`` that are missing or stale.
+
+        Args:
+            report: called with an artifact that is to be made, its place and the number of all.
+
+        Raises:
+            BadRun: what one of them reads is missing.
+        """
+        finished = set()
+        for done, artifact in enumerate(artifacts):
+            maker = artifact.row.together
+            if maker in finished or self.state(artifact) not in (State.MISSING, State.STALE):
+                continue
+            report(artifact, done, len(artifacts))
+            if maker is not None:
+                finished.add(maker)
+                left = self.left([one for one in artifacts if one.row.together is maker])
+                for one in left:
+                    self._require(one)
+                maker(self, left)
+            else:
+                self._require(artifact)
+                assert artifact.row.make is not None
+                content = artifact.row.make(Reader(self, artifact))
+                self.files.remove(*(path for template in artifact.row.withdraws for path in self._all(template)))
+                self.enter(artifact, content)
+
+    def enter(self, artifact: Artifact, content: Mapping[str, Content]) -> None:
+        """Write what was made; ``content`` is by the paths in the row."""
+        assert set(content) <= set(artifact.outputs), f"{artifact.path}: {set(content) - set(artifact.outputs)}"
+        key, inputs = self.key(artifact), self.inputs(artifact)
+        assert key is not None
+        for template, path in artifact.outputs.items():
+            self.files.write(path, content.get(template), key, inputs)
+
+    def _all(self, template: str) -> list[str]:
+        return [a.outputs[template] for a in self.artifacts.values() if template in a.outputs]
+
+    def _require(self, artifact: Artifact) -> None:
+        for path in artifact.reads:
+            if self.value(path) is None:
+                stage = self._of_output[path].row.stage
+                raise BadRun(
+                    f"'{artifact.path}' is made from '{path}', which the run '{self.files.root}' lacks; "
+                    f"`probing {stage} --run {self.files.root}` makes it."
+                )
+
+    def take(self, artifacts: Iterable[Artifact], other: Files) -> list[str]:
+        """Copy what is missing, and what another run has made from the same inputs; return the paths of the copies."""
+        taken = []
+        for artifact in artifacts:
+            key, inputs = self.key(artifact), self.inputs(artifact)
+            if key is None or self.state(artifact) in DONE:
+                continue
+            paths = other.names(artifact.path) if artifact.is_folder else list(artifact.outputs.values())
+            if paths and all(other.has(path, key) for path in paths):
+                for path in paths:
+                    self.files.adopt(path, other, key, inputs)
+                taken += paths
+        return taken
+
+    # in words
+
+    def why(self, path: str) -> list[str]:
+        """Return one sentence for each reason why ``path`` is made again, or one that nothing changed.
+
+        Raises:
+            UnknownName: no artifact of the run is called so.
+        """
+        artifact = self.artifact(path)
+        name, state = artifact.path, self.state(artifact)
+        if not artifact.row.stage:
+            return [f"'{name}' is made from no other file."]
+        if state not in (State.MISSING, State.STALE):
+            return [self._why_not(artifact, state)]
+        if missing := [one for one in artifact.reads if self.value(one) is None]:
+            return [f"'{name}' waits for '{one}', which is missing." for one in missing]
+        entries = [entry for entry in self.entries(artifact) if entry is not None]
+        if state is State.MISSING or not entries:
+            return [f"'{name}' is missing: it was not made yet, or it was removed."]
+        old = next((entry["inputs"] for entry in entries if "inputs" in entry), None)
+        if old is None:
+            return [f"'{name}' is made again: the manifest does not say what it was made from."]
+        changes = _changes(old | {"options": self.files.options(old["options"]) or {}}, self.inputs(artifact))
+        return [f"'{name}' is made again: {change}." for change in changes]
+
+    def _why_not(self, artifact: Artifact, state: State) -> str:
+        if state is State.NOT_HERE:
+            gone = next(path for path in artifact.reads if self._is_gone(path))
+            return f"'{artifact.path}' cannot be made here: '{gone}' did not ship."
+        beside = {State.NOTHING: "there was nothing to write", State.LEFT_OUT: "it did not ship"}
+        about = beside.get(state, "nothing that it was made from has changed")
+        return f"'{artifact.path}' is complete: {about}."
+
+
+class Reader:
+    """What a maker is given: the files that its row reads, and no other; its binding; the scope of the plan."""
+
+    def __init__(self, plan: Plan, artifact: Artifact) -> None:
+        self.scope, self.artifact, self.binding = plan.scope, artifact, artifact.binding
+        self.files = Declared(plan.files, artifact)
+        self.source, self._tables = plan.source, plan.tables
+
+    def table(self, path: str) -> pd.DataFrame:
+        """Return a table whole; the last few stay in memory. Shared: not to be changed."""
+        name = path, self.files.checksum(path)
+        if name not in self._tables:
+            while len(self._tables) >= MAX_TABLES:
+                self._tables.pop(next(iter(self._tables)))
+            self._tables[name] = self.files.read_table(path)
+        return self._tables[name]
+
+    def paths(self, template: str) -> list[str]:
+        """Return what ``template``, one of the row's reads, stands for."""
+        return [path for path in self.artifact.reads if _pattern(template).match(path)]
+
+
+class Declared(Files):
+    """The files of a run that one artifact may read. Another is refused: its key would not know of it."""
+
+    def __init__(self, files: Files, artifact: Artifact) -> None:
+        self.root, self._files, self._artifact = files.root, files, artifact
+
+    def _is_declared(self, name: str) -> bool:
+        reads = self._artifact.reads
+        return name in reads or any(name.startswith(read) for read in reads if read.endswith("/"))
+
+    def entry(self, name: str) -> Entry | None:
+        return self._files.entry(name) if self._is_declared(name) else None
+
+    def path(self, name: str) -> Path:
+        assert self._is_declared(name), f"'{self._artifact.row.path}' reads '{name}' without saying so."
+        return self._files.path(name)
+
+    def readable(self, name: str) -> Path:
+        assert self._is_declared(name), f"'{self._artifact.row.path}' reads '{name}' without saying so."
+        return self._files.readable(name)
+
+    def names(self, prefix: str = "") -> list[str]:
+        return [name for name in self._files.names(prefix) if self._is_declared(name)]
+
+    def entries(self, prefix: str) -> dict[str, Entry]:
+        return {name: entry for name, entry in self._files.entries(prefix).items() if self._is_declared(name)}
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """Return what the paths of ``template`` match; of a folder, those of the files in it."""
+    parts = PLACEHOLDER.split(template)
+    inside = "".join("[^/]+" if place % 2 else re.escape(part) for place, part in enumerate(parts))
+    return re.compile(inside if template.endswith("/") else f"{inside}$")
+
+
+def units_of(paths: Iterable[str]) -> set[int]:
+    """Return the units that files of a folder hold: ``unit-00003``, or ``unit-00003-00017``, both ends included."""
+    held: set[int] = set()
+    for path in paths:
+        first, *last = path.rpartition("/")[2].partition(".")[0].split("-")[1:]
+        held.update(range(int(first), int(last[0] if last else first) + 1))
+    return held
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Yield in words how the inputs of a file differ."""
+    if old["revision"] != new["revision"]:
+        yield f"how it is made changed (revision {old['revision']}, now {new['revision']})"
+    before, now = _flat(old["options"]), _flat(new["options"])
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            yield f"{name} was {_shown(before.get(name))} and is {_shown(now.get(name))}"
+    apart = {"revision", "options"}
+    for path in sorted((old.keys() | new.keys()) - apart):
+        if path not in old or path not in new:
+            yield f"'{path}' was {'not read before' if path not in old else 'read before'}"
+        elif old[path] != new[path]:
+            yield f"'{path}' changed"
+
+
+def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``options`` with the entries of each table among them by a name of their own."""
+    flat: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name} '{key}'": one for key, one in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _shown(value: Any) -> str:
+    return "not there" if value is None else f"{value!s:.60}"
