@@ -1,4 +1,4 @@
-"""``verify``: whether a run is whole; with ``--repair`` what is damaged is made again."""
+"""``verify``: whether a run is whole; with ``--repair`` what is damaged is made again, with ``--why`` what changed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--run", required=True, type=Path, metavar="DIR")
     parser.add_argument(
+        "--why",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="say why a file of the run is made again; without FILE, of each that the next `probing run` makes",
+    )
+    parser.add_argument(
         "--repair", action="store_true", help="remove what is damaged and have it made again; foreign files stay"
     )
 
@@ -32,6 +39,8 @@ def verify(options: argparse.Namespace) -> int:
     store = Store(options.run)
     if not store.has(layout.RECIPE):
         raise BadRun(f"'{options.run}' is not a run: it has no {layout.RECIPE} in a manifest.")
+    if options.why is not None:
+        return _why(store, options.why)
     if options.repair:
         from probing_core.pipeline.repair import repair
         from probing_core.runs.progress import terminal
@@ -46,3 +55,19 @@ def verify(options: argparse.Namespace) -> int:
     if not damage:
         print(f"{options.run}: {len(store.names())} files, all whole.")
     return 2 if damage else 0
+
+
+def _why(store: Any, path: str) -> int:
+    """Print what of a run is made again, and why; no file is read, and nothing is made."""
+    from probing_core.pipeline.stages import plan_of
+    from probing_core.runs.recipe import read_recipe
+
+    plan = plan_of(store, read_recipe(store))
+    artifacts = [plan.artifact(path.removeprefix("./"))] if path else plan.left(plan.artifacts.values())
+    for artifact in artifacts:
+        print("\n".join(plan.why(artifact.path)))
+    for name in () if path else plan.scope.unloaded:
+        print(f"'{name}' was not loaded yet; its embeddings, probes and tables are made then.")
+    if not path and not artifacts and not plan.scope.unloaded:
+        print(f"Nothing of {store.root} is made again.")
+    return 0

@@ -55,6 +55,7 @@ def embed(plan: Plan, artifacts: Sequence[Artifact] = ()) -> None:
             if batch.table in plan.artifacts:
                 _embed_units(plan, batch, [], engine)  # their rows, where no model was to be embedded
                 _gather_rows(plan, plan.artifacts[batch.table], batch)
+        _embed_crops(plan, [], engine)
     files.fold()
 
 
@@ -139,7 +140,7 @@ def _units_without_rows(plan: Plan, batch: Batch) -> list[Task]:
 
 
 def _embed_crops(plan: Plan, entries: Entries, engine: Engine) -> None:
-    """Embed the large pictures, of models that lack them."""
+    """Embed the large pictures, of models that lack them; make their table where it is missing."""
     paths = {crops_path(entry["name"]): entry for entry in entries}
     left = plan.left([plan.artifacts[path] for path in (CROPS, *paths) if path in plan.artifacts])
     if not left:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from probing_core.errors import BadRun
 from probing_core.pipeline.claims.named import FINE
 from probing_core.pipeline.claims.tables import judge
 from probing_core.pipeline.evaluate import SCORED_COLUMNS, SCORING_FACTS, score_model
@@ -271,6 +272,9 @@ def score_views(plan: Plan, artifacts: Sequence[Artifact]) -> None:
         for i in range(len(units))
         if (models := [m for m, key in keys.items() if not files.has(layout.verdict_unit_table(m, i), key)])
     }
+    if lacking and (gone := _missing_corpora(scope)):
+        scope.progress.note(f"Verdicts of {', '.join(by_model)} are not calibrated here: {gone}")
+        return
     predictor = Predictor(files.root, scope.options.device, scope.options.precision)
     asked = [(units[i], models) for i, models in lacking.items()]
     for i, tables in zip(lacking, score_units(recipe, scope.corpora, asked, predictor.predict_crops), strict=True):
@@ -281,3 +285,18 @@ def score_views(plan: Plan, artifacts: Sequence[Artifact]) -> None:
         parts = [files.read_table(layout.verdict_unit_table(model, i)) for i in range(len(units))]
         plan.enter(artifact, {artifact.row.path: pd.concat(parts, ignore_index=True)})
         files.remove(*files.names(layout.verdict_units_folder(model)))
+
+
+def _missing_corpora(scope: Scope) -> str:
+    """Return why a corpus that verdicts are calibrated on is not here; empty where all are.
+
+    Raises:
+        BadRun: the run stands on no other, so that it is the run's own corpora that have gone.
+    """
+    try:
+        _ = scope.corpora
+    except BadRun as error:
+        if scope.files.base is None:
+            raise
+        return str(error)
+    return ""

@@ -20,7 +20,7 @@ from probing_core.runs.layout import JOURNAL, LOG, MANIFEST, RECIPE, TEMPORARY
 from probing_core.runs.models import model_entries
 from probing_core.runs.options import Options
 from probing_core.runs.recipe import Recipe, read_recipe, write_recipe
-from probing_core.runs.store import Store
+from probing_core.runs.store import Files, Store
 from probing_core.transforms import expand, resolve
 
 
@@ -40,6 +40,8 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
     for name in _with_identity(options.transforms):
         resolve(name)
     models = tuple(parse(name).full for name in named) or None
+    if options.base is not None:
+        _stand_on(store, Path(options.base), models)
     if not store.has(RECIPE):
         corpus = open_corpus("photos" if options.corpus is None else options.corpus)
         recipe = _new_recipe(options, corpus, models)
@@ -71,6 +73,25 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
     if joined != made:
         write_recipe(store, joined)
     return joined, elsewhere
+
+
+def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:
+    """Begin a run that stands on the run in ``base``, unless it does already.
+
+    Raises:
+        BadConfig: no model is named that could join.
+        BadRun: there is no run in ``base``, or this one stands on another, or on none.
+    """
+    if not Files(base).has(RECIPE):
+        raise BadRun(f"'{base}' is not a run that models could join; give a run's directory to --base.")
+    if store.base is not None and store.base.resolve() == base.resolve():
+        return
+    if store.has(RECIPE):
+        stands = f"stands on '{store.base}'" if store.base else "stands on no other"
+        raise BadRun(f"The run '{store.root}' {stands}, and --base names '{base}'; choose another --out.")
+    if not models:
+        raise BadConfig("Models join the run of --base, and none is named; name them with --models.")
+    store.start_from(base)
 
 
 def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating: Sequence[Corpus]) -> str:
@@ -255,6 +276,6 @@ def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
     try:
         yield
     except ProbingError:
-        if new and store.names() == [RECIPE]:
+        if new and store.own_names() in ([RECIPE], []):
             store.clear()
         raise

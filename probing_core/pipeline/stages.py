@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import download_summary
 from probing_core.errors import BadConfig, BadRun, DamagedFile, UnknownName
+from probing_core.pipeline.embed import embed
 from probing_core.pipeline.setup import (
     cleared_on_error,
     find_probe_source,
@@ -111,8 +112,10 @@ def _make(
         plan = _embed(store, recipe, corpus, options, progress)
         store.fold()
     else:
-        plan = plan_of(store, recipe, options, progress, corpus, needs_source="train" in stages)
+        plan = plan_of(store, recipe, options, progress, corpus)
     for stage in (stage for stage in STAGES[1:] if stage in stages):
+        if stage == "train":
+            plan.source = plan.scope.source = find_probe_source(recipe, options)
         if stage == "train" and (plan.scope.unloaded or plan.left(plan.select("embed"))):
             raise BadRun(
                 f"The run '{store.root}' lacks embeddings that its probes learn from; "
@@ -139,21 +142,13 @@ def plan_of(
     options: Options = DEFAULTS,
     progress: Progress = SILENT,
     corpus: Corpus | None = None,
-    needs_source: bool = False,
 ) -> Plan:
-    """Return the plan of a run.
-
-    Args:
-        needs_source: whether it is an error that the run is not here whose probes are used.
-    """
+    """Return the plan of a run; where the run is not here whose probes are used, without it."""
     from probing_core.pipeline.graph import Scope, build
 
     source = None
-    try:
+    with suppress(BadRun):
         source = find_probe_source(recipe, options)
-    except BadRun:
-        if needs_source:
-            raise
     return build(Scope(store, recipe, options, progress, corpus, source))
 
 
@@ -163,10 +158,9 @@ def _with_images(
     corpus: Corpus | None,
     options: Options,
     progress: Progress,
-    needs_source: bool = False,
 ) -> Plan:
     """Return the plan of a run whose images are chosen; they are chosen now where they are not."""
-    plan = plan_of(store, recipe, options, progress, corpus, needs_source)
+    plan = plan_of(store, recipe, options, progress, corpus)
     if plan.left([plan.artifacts[IMAGES]]):
         plan.make([plan.artifacts[IMAGES]], lambda artifact, done, total: None)
         plan.scope.forget()
@@ -175,10 +169,9 @@ def _with_images(
 
 
 def _embed(store: Store, recipe: Recipe, corpus: Corpus | None, options: Options, progress: Progress) -> Plan:
-    from probing_core.pipeline.embed import embed
-
-    plan = _with_images(store, recipe, corpus, options, progress, needs_source=True)
+    plan = _with_images(store, recipe, corpus, options, progress)
     if plan.scope.unloaded or plan.left(plan.select("embed")):
+        plan.source = plan.scope.source = find_probe_source(recipe, options)
         progress.note(download_summary(recipe.models))
         note_options(store.root, options)
         embed(plan)

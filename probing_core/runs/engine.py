@@ -83,7 +83,6 @@ class Row:
         units: scope, binding -> number of units of a folder.
         make: reader of its inputs -> content of ``path`` and of each of ``beside``.
         together: plan, artifacts -> nothing; makes several at once, and enters what it made.
-        withdraws: paths of files that mean something else once it is made again; they are removed first.
         doing: what is said while it is made, with placeholders.
     """
 
@@ -99,7 +98,6 @@ class Row:
     units: Callable[[Any, Binding], int] | None = None
     make: Callable[[Reader], Mapping[str, Content]] | None = None
     together: Callable[[Plan, Sequence[Artifact]], None] | None = None
-    withdraws: Sequence[str] = ()
     doing: str = ""
 
     @property
@@ -337,9 +335,7 @@ class Plan:
             else:
                 self._require(artifact)
                 assert artifact.row.make is not None
-                content = artifact.row.make(Reader(self, artifact))
-                self.files.remove(*(path for template in artifact.row.withdraws for path in self._all(template)))
-                self.enter(artifact, content)
+                self.enter(artifact, artifact.row.make(Reader(self, artifact)))
 
     def enter(self, artifact: Artifact, content: Mapping[str, Content]) -> None:
         """Write what was made; ``content`` is by the paths in the row."""
@@ -349,9 +345,6 @@ class Plan:
         for template, path in artifact.outputs.items():
             self.files.write(path, content.get(template), key, inputs)
 
-    def _all(self, template: str) -> list[str]:
-        return [a.outputs[template] for a in self.artifacts.values() if template in a.outputs]
-
     def _require(self, artifact: Artifact) -> None:
         for path in artifact.reads:
             if self.value(path) is None:
@@ -360,20 +353,6 @@ class Plan:
                     f"'{artifact.path}' is made from '{path}', which the run '{self.files.root}' lacks; "
                     f"`probing {stage} --run {self.files.root}` makes it."
                 )
-
-    def take(self, artifacts: Iterable[Artifact], other: Files) -> list[str]:
-        """Copy what is missing, and what another run has made from the same inputs; return the paths of the copies."""
-        taken = []
-        for artifact in artifacts:
-            key, inputs = self.key(artifact), self.inputs(artifact)
-            if key is None or self.state(artifact) in DONE:
-                continue
-            paths = other.names(artifact.path) if artifact.is_folder else list(artifact.outputs.values())
-            if paths and all(other.has(path, key) for path in paths):
-                for path in paths:
-                    self.files.adopt(path, other, key, inputs)
-                taken += paths
-        return taken
 
     # in words
 
@@ -406,7 +385,17 @@ class Plan:
             return f"'{artifact.path}' cannot be made here: '{gone}' did not ship."
         beside = {State.NOTHING: "there was nothing to write", State.LEFT_OUT: "it did not ship"}
         about = beside.get(state, "nothing that it was made from has changed")
+        if changing := self._changing(artifact):
+            about += f"; it may be made again once '{changing}' is"
         return f"'{artifact.path}' is complete: {about}."
+
+    def _changing(self, artifact: Artifact) -> str:
+        """Return the first of what ``artifact`` is made from, at any remove, that is made again; or an empty text."""
+        for path in (path for path in artifact.reads if not path.startswith(SOURCE)):
+            read = self._of_output[path]
+            if read.row.stage and (found := self._changing(read) or (read.path if self.left([read]) else "")):
+                return found
+        return ""
 
 
 class Reader:

@@ -39,6 +39,7 @@ class Options:
     Attributes:
         corpus, view, models, transforms, limit, live_images, seed, repetitions, train_samples: see `Recipe`.
         probes_from: directory of the run whose probes are used.
+        base: directory of a run that ``models`` join; its files are read, and none is written there.
         calibrate_on: corpora whose untouched photographs calibrate verdicts.
         embeddings: type in which embeddings of samples are written, ``float32`` or ``float16``.
         device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
@@ -83,6 +84,9 @@ class Options:
     probes_from: Path | None = _option("RUN", "train nothing: take that run's probes", "folder")  # noqa: RUF009
     calibrate_on: Sequence[str] | None = _option(
         "C,D", "corpora of untouched photographs: a detector of alterations and calibrated verdicts", "names"
+    )
+    base: Path | None = _option(  # noqa: RUF009
+        "RUN", "models join that run, which is read and not written: --out holds what is new", "folder"
     )
     embeddings: str | None = _option(
         "TYPE", "type in which embeddings are written: float32 (default), float16", entry=True

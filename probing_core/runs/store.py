@@ -66,7 +66,7 @@ class Files:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         self._manifest = Manifest(self.root)
-        self._base = None if self._manifest.base is None else Files(Path(self._manifest.base))
+        self._base = None if self._manifest.base is None else _base_of(self.root, Path(self._manifest.base))
         self._checks = False
         self._checked: set[str] = set()
 
@@ -106,6 +106,10 @@ class Files:
         names = {name for name, entry in self._manifest.files.items() if "state" not in entry}
         further = self._base.names(prefix) if self._base is not None else []
         return sorted({*(name for name in names if name.startswith(prefix)), *further})
+
+    def own_names(self) -> list[str]:
+        """Return every file of this run that is not of its base, sorted."""
+        return sorted(name for name, entry in self._manifest.files.items() if "state" not in entry)
 
     def entries(self, prefix: str) -> dict[str, Entry]:
         """Return the entries of every path under ``prefix``, those without a file too."""
@@ -361,6 +365,12 @@ class Store(Files):
     def fold(self) -> None:
         """Writes what was entered since the last time into the manifest: at the end of a stage."""
         self._manifest.fold()
+
+
+def _base_of(root: Path, base: Path) -> Files:
+    if not (base / MANIFEST).is_file():
+        raise BadRun(f"The run '{root}' stands on the run '{base}', which is not there; bring it back, or begin anew.")
+    return Files(base)
 
 
 def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key: str) -> tuple[str, Entry]:

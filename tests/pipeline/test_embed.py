@@ -12,22 +12,23 @@ import pytest
 import torch
 
 from probing_core.corpora import open_corpus
+from probing_core.corpora.base import Corpus
 from probing_core.embedders import load_embedder
 from probing_core.embedders.network import compiled
 from probing_core.embedders.network.embedder import NetworkEmbedder
 from probing_core.embedders.providers import baselines
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.pipeline import Options, batches, worker
-from probing_core.pipeline.batches import is_embedded, plan_batches
-from probing_core.pipeline.embed import embed
+from probing_core.pipeline import Options, batches, scope, worker
+from probing_core.pipeline.embed import embed as embed_missing
 from probing_core.pipeline.engines.ray_engine import RemoteWorker
 from probing_core.runs import layout, samples, shards
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.models import differences, model_entries
-from probing_core.runs.progress import SILENT
-from probing_core.runs.samples import load_transforms, make_samples, sample_key
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.samples import load_transforms, make_samples
 from probing_core.runs.store import Store, digest, without_none
 from tests.embedders.made import assert_alike
+from tests.plans import keys, left, plan_of
 from tests.runs.test_samples import make_all, recipe_of
 
 pytestmark = pytest.mark.slow
@@ -44,6 +45,14 @@ def start(root: Path, folder: Path, **changes):
     return store, recipe, corpus
 
 
+def embed(store: Store, recipe: Recipe, corpus: Corpus) -> None:
+    """What the stage ``embed`` makes, without the run's being held for writing, so that a store can be killed."""
+    plan = plan_of(store, recipe, options=CPU, corpus=corpus)
+    plan.make([plan.artifacts[layout.IMAGES]], lambda artifact, done, total: None)
+    plan.scope.forget()
+    embed_missing(plan.expanded())
+
+
 def files(root: Path) -> dict[str, bytes]:
     return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
@@ -58,7 +67,7 @@ def small_units(monkeypatch):
 @pytest.fixture
 def run(tmp_path, few_scenes, small_units):
     store, recipe, corpus = start(tmp_path / "run", few_scenes)
-    embed(store, recipe, corpus, SILENT, CPU)
+    embed(store, recipe, corpus)
     return store, recipe, corpus
 
 
@@ -88,7 +97,7 @@ def test_statistics_are_computed_while_a_network_is(tmp_path, few_scenes, small_
     monkeypatch.setattr(NetworkEmbedder, "embed_layers", waiting)
     models = ("baseline/handcrafted", "baseline/random-vit")[::order]
     store, recipe, corpus = start(tmp_path / "run", few_scenes, models=models)
-    embed(store, recipe, corpus, SILENT, CPU)
+    embed(store, recipe, corpus)
     pictures, _ = make_all(recipe, corpus)
     for model in models:
         assert_alike(read_embeddings(store, model), load_embedder(model, precision="float32").embed(pictures))
@@ -105,7 +114,7 @@ def test_without_a_network_statistics_are_computed_here_while_pictures_are_made(
     monkeypatch.setattr(baselines.Handcrafted, "embed", noted)
     for name in store.names("models/baseline-handcrafted/embeddings/"):
         store.remove(name)
-    embed(store, recipe, corpus, SILENT, CPU)
+    embed(store, recipe, corpus)
     assert threads == {main_thread()}
 
 
@@ -133,7 +142,7 @@ def test_a_second_call_loads_nothing(run, monkeypatch):
     before = files(store.root)
     monkeypatch.setattr(worker, "load_embedder", lambda *a, **k: pytest.fail("a model was loaded"))
     monkeypatch.setattr(batches, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
-    embed(store, recipe, corpus, SILENT, CPU)
+    embed(store, recipe, corpus)
     assert files(store.root) == before
 
 
@@ -148,7 +157,7 @@ def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(
         return make_samples(recipe, corpus, transforms, samples, pool)
 
     monkeypatch.setattr(batches, "make_samples", count)
-    embed(store, recipe, corpus, SILENT, CPU)
+    embed(store, recipe, corpus)
     assert made == [8]
     assert files(store.root) == before
 
@@ -165,7 +174,7 @@ def test_models_of_equal_preprocessing_share_what_is_prepared(tmp_path, few_scen
     monkeypatch.setattr(NetworkEmbedder, "prepare", counting)
     models = ("baseline/random-vit", "baseline/random-vit@seed=1")
     store, recipe, corpus = start(tmp_path / "run", few_scenes, models=models)
-    embed(store, recipe, corpus, SILENT, CPU)
+    embed(store, recipe, corpus)
     assert prepared[models[0]] > 0
     assert prepared[models[1]] == 0
 
@@ -175,18 +184,18 @@ def test_a_model_that_joins_changes_nothing_of_the_others(run):
     before = files(store.root)
     joined = replace(recipe, models=(*recipe.models, "baseline/random-vit"))
     store.write_toml("run.toml", joined.to_toml(), "k")
-    embed(store, joined, corpus, SILENT, CPU)
+    embed(store, joined, corpus)
     after = files(store.root)
     assert all(after[name] == content for name, content in before.items() if name not in ("manifest.json", "run.toml"))
     assert read_embeddings(store, "baseline/random-vit").shape[1] == 192
 
 
-def test_another_recipe_is_another_key(run, few_scenes):
+def test_another_recipe_makes_everything_be_embedded_again(run):
     store, recipe, _ = run
-    images = store.read_table("images.parquet")
-    assert is_embedded(store, "baseline/pixels", plan_batches(recipe, images))
+    assert left(store, "embed") == []
+    folders = {layout.embeddings_folder(model) for model in MODELS}
     for change in ({"seed": 1}, {"view": 40}, {"fingerprint": "x"}, {"transforms": ("identity", "brighten")}):
-        assert not is_embedded(store, "baseline/pixels", plan_batches(replace(recipe, **change), images))
+        assert folders < set(left(store, "embed", recipe=replace(recipe, **change))), change
 
 
 def test_a_model_that_is_no_longer_the_same_is_refused(run, monkeypatch):
@@ -200,7 +209,7 @@ def test_a_model_that_is_no_longer_the_same_is_refused(run, monkeypatch):
 
     monkeypatch.setattr(worker, "load_embedder", changed)
     with pytest.raises(BadRun, match="is not what it was when it joined the run"):
-        embed(store, recipe, corpus, SILENT, CPU)
+        embed(store, recipe, corpus)
 
 
 def test_a_run_goes_on_with_another_engine(tmp_path, few_scenes, small_units, monkeypatch):
@@ -208,13 +217,13 @@ def test_a_run_goes_on_with_another_engine(tmp_path, few_scenes, small_units, mo
     store, recipe, corpus = start(tmp_path / "run", few_scenes, models=("baseline/random-vit",))
     with monkeypatch.context() as without:
         without.setattr(compiled, "installed_version", lambda: "")
-        embed(store, recipe, corpus, SILENT, CPU)
+        embed(store, recipe, corpus)
     (entry,) = model_entries(store)
     assert entry["recipe"]["engine"] == "PyTorch"
     before, whole = files(store.root), read_embeddings(store, "baseline/random-vit")
     last = store.names("models/baseline-random-vit/embeddings/")[-1]
     store.remove(last)
-    embed(store, recipe, corpus, SILENT, CPU)
+    embed(store, recipe, corpus)
     after = files(store.root)
     assert {name for name in before if before[name] != after[name]} <= {last, "manifest.json"}
     assert_alike(read_embeddings(store, "baseline/random-vit"), whole)
@@ -232,7 +241,7 @@ def test_embeddings_that_are_no_numbers_are_refused(tmp_path, few_scenes, monkey
 
     monkeypatch.setattr(worker, "load_embedder", broken)
     with pytest.raises(BadRun, match="not finite"):
-        embed(store, recipe, corpus, SILENT, CPU)
+        embed(store, recipe, corpus)
 
 
 def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch, tmp_path):
@@ -250,12 +259,12 @@ def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch
 
     monkeypatch.setattr(worker, "load_embedder", small)
     other, recipe, corpus = start(tmp_path / "small", few_scenes)
-    embed(other, recipe, corpus, SILENT, CPU)
+    embed(other, recipe, corpus)
     assert files(other.root) == files(store.root)
     held.append("something else")
     nothing, recipe, corpus = start(tmp_path / "full", few_scenes)
     with pytest.raises(ModelUnavailable, match="'baseline/pixels' does not fit into the memory of the device 'cpu'"):
-        embed(nothing, recipe, corpus, SILENT, CPU)
+        embed(nothing, recipe, corpus)
 
 
 def test_a_halved_batch_is_noted_in_the_log_once(run, few_scenes, monkeypatch, tmp_path):
@@ -269,7 +278,7 @@ def test_a_halved_batch_is_noted_in_the_log_once(run, few_scenes, monkeypatch, t
 
     monkeypatch.setattr(worker, "load_embedder", hungry)
     other, recipe, corpus = start(tmp_path / "small", few_scenes, models=("baseline/pixels",))
-    embed(other, recipe, corpus, SILENT, CPU)
+    embed(other, recipe, corpus)
     (event,) = map(json.loads, (other.root / layout.EVENTS).read_text().splitlines())
     assert {k: v for k, v in event.items() if k != "date"} == {
         "event": "batch halved",
@@ -280,18 +289,21 @@ def test_a_halved_batch_is_noted_in_the_log_once(run, few_scenes, monkeypatch, t
     assert other.damage() == []
 
 
-def test_laws_are_part_of_the_key(run, monkeypatch):
-    _, recipe, _ = run
-    before = sample_key(recipe)
+def test_laws_are_part_of_the_keys_of_what_is_made_by_them(run, monkeypatch):
+    store, recipe, _ = run
+    before = keys(store)
     stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
-    monkeypatch.setattr(samples, "load_transforms", lambda r: stronger)
-    assert sample_key(recipe) != before
+    monkeypatch.setattr(scope, "load_transforms", lambda r: stronger)
+    after, folders = keys(store), [layout.embeddings_folder(model) for model in MODELS]
+    for path in (layout.SAMPLES, layout.CROPS, *folders):
+        assert before[path] != after[path], path
+    assert before[layout.IMAGES] == after[layout.IMAGES]
 
 
 def test_half_precision_takes_half_the_bytes_and_is_stated(run, tmp_path, few_scenes):
     store, recipe, corpus = run
     half, small, corpus = start(tmp_path / "half", few_scenes, embeddings="float16")
-    embed(half, small, corpus, SILENT, CPU)
+    embed(half, small, corpus)
     assert half.read_toml("run.toml")["embeddings"] == "float16"
     assert store.read_toml("run.toml")["embeddings"] == "float32"
     for name in MODELS:
@@ -314,14 +326,14 @@ def test_embeddings_too_large_for_half_precision_are_refused(tmp_path, few_scene
 
     monkeypatch.setattr(worker, "load_embedder", large)
     with pytest.raises(BadRun, match="too large for the type that --embeddings asks for"):
-        embed(store, recipe, corpus, SILENT, CPU)
+        embed(store, recipe, corpus)
 
 
 def test_units_gathered_into_fewer_files_hold_the_same(run, tmp_path, few_scenes, monkeypatch):
     store, recipe, corpus = run
     monkeypatch.setattr(shards, "SHARD_BYTES", 2**20)
     gathered, recipe, corpus = start(tmp_path / "gathered", few_scenes)
-    embed(gathered, recipe, corpus, SILENT, CPU)
+    embed(gathered, recipe, corpus)
     for name in MODELS:
         assert np.array_equal(read_embeddings(gathered, name), read_embeddings(store, name))
     there = gathered.names("models/baseline-pixels/embeddings/")

@@ -10,12 +10,13 @@ import pytest
 
 from probing_core.measures import MEASURES, Measure
 from probing_core.measures.cluster_sums import mean
-from probing_core.pipeline.evaluate import evaluate
 from probing_core.results import Run
 from probing_core.runs import layout
-from probing_core.runs.progress import SILENT
 from probing_core.runs.sample_table import SampleTable
 from probing_core.runs.store import Store
+from tests.plans import left, make
+
+SCORES_OF_MODEL = "models/baseline-handcrafted/scores.parquet"
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +40,9 @@ def test_scores_are_those_of_whole_tables(run, tmp_path, monkeypatch):
     shutil.copytree(run.path, tmp_path / "run")
     store = Store(tmp_path / "run")
     before = [store.checksum(name) for name in (layout.SCORES, layout.FITS)]
-    store.remove(layout.SCORES)
+    store.remove(SCORES_OF_MODEL, layout.SCORES)
     monkeypatch.setattr(SampleTable, "joined", whole)
-    evaluate(store, run.recipe, SILENT)
+    make(store, "evaluate")
     assert [store.checksum(name) for name in (layout.SCORES, layout.FITS)] == before
 
 
@@ -86,7 +87,7 @@ def test_notes_are_those_of_the_probe_that_made_the_score(run):
         assert ("edge of its grid" in note) == fits.at[fold, "at_edge"]
 
 
-def test_a_new_measure_of_the_catalog_joins_the_scores_and_changes_no_other(run, trained_run, tmp_path, monkeypatch):
+def test_a_new_measure_of_the_catalog_joins_the_scores_and_changes_no_other(trained_run, tmp_path, monkeypatch):
     store = Store(shutil.copytree(trained_run, tmp_path / "run"))
     errors = Measure(
         name="error-rate",
@@ -102,7 +103,9 @@ def test_a_new_measure_of_the_catalog_joins_the_scores_and_changes_no_other(run,
         chance=lambda classes: 1 - 1 / classes,
     )
     monkeypatch.setitem(MEASURES._entries, errors.name, errors)
-    evaluate(store, run.recipe, SILENT)
+    assert left(store, "evaluate") == [SCORES_OF_MODEL]
+    make(store, "evaluate")
+    assert left(store, "evaluate") == []
     scores = store.read_table("tables/scores.parquet")
     added = scores["measure"] == "error-rate"
     before = Store(trained_run).read_table("tables/scores.parquet")

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from devtools.made_run import MODELS, make_run
 from probing_core.errors import UnknownName
-from probing_core.pipeline import maps
-from probing_core.pipeline.maps import nearest_neighbors, place_others, project, umap_points
+from probing_core.pipeline import maps, run
+from probing_core.pipeline.maps import map_table, nearest_neighbors, place_others, umap_points
 from probing_core.runs import layout
+from probing_core.runs.embeddings import LazyRows
 from probing_core.runs.layout import map_path
 from probing_core.runs.model_samples import whole_images
-from probing_core.runs.progress import SILENT
-from probing_core.runs.recipe import Recipe
+from probing_core.runs.options import DEFAULTS
 from probing_core.runs.store import Store
+from tests.plans import plan_of
 
 
 @pytest.fixture(scope="module")
@@ -58,39 +63,46 @@ def test_thinning_keeps_whole_images_and_says_no_more_than_asked():
     assert set(np.unique(ids[kept], return_counts=True)[1]) == {10}
 
 
-@pytest.fixture(scope="module")
-def mapless(tmp_path_factory):
+@pytest.fixture
+def mapless(tmp_path) -> Path:
     """A made run without maps, in which every model has embeddings."""
-    store = Store(make_run(tmp_path_factory.mktemp("mapless") / "run", views=1))
-    count = len(store.read_table("samples.parquet"))
+    store = Store(make_run(tmp_path / "run", views=1))
+    plan, count = plan_of(store), len(store.read_table(layout.SAMPLES))
     for position, name in enumerate(MODELS):
         store.remove(map_path(name))
+        artifact = plan.artifacts[layout.embeddings_folder(name)]
         embeddings = np.random.default_rng(position).normal(size=(count, 4)).astype(np.float32)
-        unit = map_path(name).replace("map.parquet", "embeddings/unit-00000.safetensors")
-        store.write_arrays(unit, {"embeddings": embeddings}, "made")
-    return store
+        path = layout.embeddings_path(name, 0, last=artifact.units - 1)
+        store.write(path, {"embeddings": embeddings}, plan.key(artifact), plan.inputs(artifact))
+    return store.root
 
 
 def test_only_the_maps_that_were_asked_for_are_drawn(mapless, monkeypatch):
-    monkeypatch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
-    recipe = Recipe.from_toml(mapless.read_toml("run.toml"))
+    drawn = []
+    monkeypatch.setattr(
+        maps, "umap_points", lambda embeddings, seed: (drawn.append(seed), embeddings[:, :2].astype(np.float32))[1]
+    )
     first, second, third, _ = MODELS
 
     def there() -> set[str]:
-        return {name for name in MODELS if mapless.has(map_path(name))}
+        return {name for name in MODELS if Store(mapless).has(map_path(name))}
 
-    project(mapless, recipe, "first", SILENT)
+    def project(which: str | list[str]) -> None:
+        run(mapless, replace(DEFAULTS, maps=which), ("project",))
+
+    project("first")
     assert there() == {first}
-    project(mapless, recipe, [third], SILENT)
+    project([third])
     assert there() == {first, third}
     with pytest.raises(UnknownName, match=r"'no/such' .* It has: .*zoo/mae"):
-        project(mapless, recipe, [second, "no/such"], SILENT)
+        project([second, "no/such"])
     assert there() == {first, third}
-    project(mapless, recipe, "all", SILENT)
+    project("all")
     assert there() == set(MODELS)
-    table = mapless.read_table(map_path(second))
+    assert len(drawn) == len(MODELS), "each is drawn once"
+    table = Store(mapless).read_table(map_path(second))
     assert list(table.columns) == ["sample", "x", "y"]
-    assert len(table) == len(mapless.read_table("samples.parquet"))
+    assert len(table) == len(Store(mapless).read_table(layout.SAMPLES))
 
 
 def test_other_samples_lie_between_their_nearest_landmarks(clusters):
@@ -109,18 +121,21 @@ def test_other_samples_lie_between_their_nearest_landmarks(clusters):
     assert (truth[landmarks][indices] == truth[1::2, None]).mean() > 0.95  # the clusters stay whole
 
 
-def test_a_run_of_more_samples_than_landmarks_has_all_of_them_on_its_map(mapless, monkeypatch):
-    asked = []
+def test_a_run_of_more_samples_than_landmarks_has_all_of_them_on_its_map(clusters, monkeypatch):
+    asked, said = [], []
     monkeypatch.setattr(
-        maps, "umap_points", lambda embeddings, seed: (asked.append(len(embeddings)), embeddings[:, :2])[1]
+        maps, "umap_points", lambda embeddings, seed: (asked.append((len(embeddings), seed)), embeddings[:, :2])[1]
     )
     monkeypatch.setattr(maps, "LANDMARKS", 64)
-    recipe, name = Recipe.from_toml(mapless.read_toml("run.toml")), next(iter(MODELS))
-    mapless.remove(map_path(name))
-    project(mapless, recipe, [name], SILENT)
-    samples = mapless.read_table(layout.SAMPLES)
-    assert len(samples) > 100
-    table = mapless.read_table(map_path(name))
+    X, _ = clusters
+    samples = pd.DataFrame({"sample": np.arange(240, dtype=np.int32), "image_id": np.repeat(list("abcdefgh"), 30)})
+    table = map_table(LazyRows((X,)), samples, 3, said.append)
+    assert list(table.columns) == ["sample", "x", "y"]
     assert table["sample"].tolist() == samples["sample"].tolist()
     assert np.isfinite(table[["x", "y"]]).all(axis=None)
-    assert asked == [64]  # two whole images
+    assert asked == [(60, 3)]  # two whole images
+    assert said == ["180 further samples"]
+    landmarks = whole_images(samples["image_id"].to_numpy(), 64)
+    placed = place_others(X, landmarks, X[landmarks, :2])
+    np.testing.assert_allclose(table[["x", "y"]], placed, atol=1 / 2048)
+    assert (table[["x", "y"]].to_numpy() % maps.STEP == 0).all(), "rounded, so that it takes less on the disk"

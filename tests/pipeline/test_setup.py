@@ -9,6 +9,7 @@ import pytest
 
 from probing_core.errors import BadConfig, BadRun, DamagedFile, ModelUnavailable, ProbingError, UnknownName
 from probing_core.pipeline import Options, run, setup
+from probing_core.results import Run
 from probing_core.runs.recipe import Recipe, read_recipe, write_recipe
 from probing_core.runs.store import Store
 from tests.conftest import few_transforms
@@ -57,7 +58,7 @@ def test_what_no_probe_learns_is_no_run_by_itself(few_scenes, tmp_path):
 def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "run", options, ("embed",))
-    with pytest.raises(BadRun, match="no predictions to score yet; `probing train --run"):
+    with pytest.raises(BadRun, match="which the run .* lacks; `probing train --run"):
         run(tmp_path / "run", options, ("evaluate",))
 
 
@@ -111,3 +112,45 @@ def two_models(folder):
     )
     write_recipe(store := Store(folder), recipe)
     return store, recipe
+
+
+def test_a_model_joins_a_run_that_is_only_read(few_scenes, tmp_path):
+    options = few_transforms(few_scenes, "baseline/pixels")
+    run(tmp_path / "base", options)
+    base = Store(tmp_path / "base")
+    base.leave_out(*(name for name in base.names() if "/embeddings/" in name))
+    base.fold()
+    before = {path: path.read_bytes() for path in base.root.rglob("*") if path.is_file()}
+    joining = Options(models=("baseline/handcrafted",), base=base.root)
+    run(tmp_path / "mine", joining)
+    run(tmp_path / "mine", joining)
+    assert {path: path.read_bytes() for path in base.root.rglob("*") if path.is_file()} == before
+    mine = Run.open(tmp_path / "mine")
+    assert list(mine.models["name"]) == ["baseline/pixels", "baseline/handcrafted"]
+    assert set(mine.scores["model"]) == set(mine.models["name"])
+    assert not [name for name in mine.store.own_names() if "baseline-pixels" in name]
+    assert mine.store.damage() == []
+    theirs = Run.open(base.root).scores
+    assert mine.scores[mine.scores["model"] == "baseline/pixels"].reset_index(drop=True).equals(theirs)
+    run(tmp_path / "whole", few_transforms(few_scenes, "baseline/pixels", "baseline/handcrafted"))
+    whole = Run.open(tmp_path / "whole")
+    assert mine.scores.equals(whole.scores), "as if both had been in one run"
+
+
+def test_what_a_run_stands_on_is_refused_where_it_cannot_be(few_scenes, tmp_path):
+    options = few_transforms(few_scenes, "baseline/pixels")
+    run(tmp_path / "base", options, ("embed",))
+    with pytest.raises(BadRun, match="is not a run that models could join"):
+        run(tmp_path / "mine", Options(models=("baseline/dhash",), base=tmp_path / "nowhere"))
+    with pytest.raises(BadConfig, match="none is named; name them with --models"):
+        run(tmp_path / "mine", Options(base=tmp_path / "base"))
+    assert not (tmp_path / "mine" / "run.toml").exists()
+    with pytest.raises(BadRun, match="made by another recipe .*seed"):
+        run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "base", seed=7))
+    run(tmp_path / "alone", options, ("embed",))
+    with pytest.raises(BadRun, match="stands on no other"):
+        run(tmp_path / "alone", Options(models=("baseline/dhash",), base=tmp_path / "base"))
+    run(tmp_path / "mine", Options(models=("baseline/dhash",), base=tmp_path / "base"), ("embed",))
+    shutil.rmtree(tmp_path / "base")
+    with pytest.raises(BadRun, match="stands on the run .* which is not there"):
+        Store(tmp_path / "mine")

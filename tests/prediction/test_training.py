@@ -2,80 +2,74 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from probing_core.measures.temperature import fit_temperature
-from probing_core.prediction.training import class_weights, fit_deployment, fit_rooted
+from probing_core.prediction.training import Deployment, class_weights, fit_deployment, fit_rooted
 from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import negative_log_likelihood
 from probing_core.runs.embeddings import LazyRows, read_embeddings
 from probing_core.runs.folds import folds_of
 from probing_core.runs.layout import DEPLOYMENT, RENDERING, series_table
 from probing_core.runs.model_samples import ModelSamples, read_probe
-from probing_core.runs.models import model_entries
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import load_transforms
 from probing_core.runs.store import Store
+from tests.pipeline.train.samples import samples_of
 
 MODEL = "baseline/handcrafted"
 
 
-def work_of(store: Store) -> ModelSamples:
-    recipe = Recipe.from_toml(store.read_toml("run.toml"))
-    entry = next(e for e in model_entries(store) if e["name"] == MODEL)
-    samples, images = store.read_table("samples.parquet"), store.read_table("images.parquet")
-    return ModelSamples(store, recipe, entry, samples, images, load_transforms(recipe))
-
-
-def deployment_of(work: ModelSamples):
+def deployment_of(work: ModelSamples, store: Store) -> Deployment:
     task = work.task("fine")
-    return fit_deployment(work, task, folds_of(work, task), [read_probe(work.store, MODEL, "fine")])
+    return fit_deployment(work, task, folds_of(work, task), [read_probe(store, MODEL, "fine")])
 
 
 @pytest.fixture(scope="module")
-def work(trained_run) -> ModelSamples:
-    return work_of(Store(trained_run))
+def store(trained_run) -> Store:
+    return Store(trained_run)
 
 
-def test_penalty_and_temperature_are_those_of_the_held_out_renderings(work):
-    made = deployment_of(work)
-    (choosing,) = made.choosing
-    table = work.store.read_table(series_table(RENDERING))
+@pytest.fixture(scope="module")
+def work(store) -> ModelSamples:
+    return samples_of(store, MODEL)
+
+
+def renderings_held_out(store: Store) -> tuple[np.ndarray, pd.Series]:
+    """Embeddings of the renderings of the val split, and their transforms."""
+    table = store.read_table(series_table(RENDERING))
     held = (table["split"] == "val").to_numpy()
-    rendered = read_embeddings(work.store, MODEL, series=RENDERING)[held]
-    truth = table.loc[held, "transform"].map(made.probe.classes.index).to_numpy()
+    return read_embeddings(store, MODEL, series=RENDERING)[held], table.loc[held, "transform"]
+
+
+def test_penalty_and_temperature_are_those_of_the_held_out_renderings(work, store):
+    made = deployment_of(work, store)
+    (choosing,) = made.choosing
+    rendered, transforms = renderings_held_out(store)
+    truth = transforms.map(made.probe.classes.index).to_numpy()
     np.testing.assert_allclose(made.held_out[0], choosing.probabilities(rendered))
     assert np.array_equal(made.held_out[1], truth)
     losses = dict(choosing.facts.path)
     assert made.probe.penalty == choosing.penalty == min(losses, key=losses.__getitem__)
     found = negative_log_likelihood(choosing, rendered, truth)
     assert losses[choosing.penalty] == pytest.approx(found, rel=0.02)
-    stored = read_probe(work.store, MODEL, DEPLOYMENT)
+    stored = read_probe(store, MODEL, DEPLOYMENT)
     assert stored.temperature == pytest.approx(fit_temperature(*made.held_out))
     assert stored.root == made.probe.root == choosing.root
     np.testing.assert_allclose(stored.weight, made.probe.weight, atol=1e-5)
 
 
-def test_renderings_are_told_better_than_by_the_bank_alone(work):
-    table = work.store.read_table(series_table(RENDERING))
-    held = (table["split"] == "val").to_numpy()
-    rendered = read_embeddings(work.store, MODEL, series=RENDERING)[held]
-    (made,), bank = deployment_of(work).choosing, read_probe(work.store, MODEL, "fine")
-    truth = table.loc[held, "transform"].map(bank.classes.index).to_numpy()
+def test_renderings_are_told_better_than_by_the_bank_alone(work, store):
+    rendered, transforms = renderings_held_out(store)
+    (made,), bank = deployment_of(work, store).choosing, read_probe(store, MODEL, "fine")
+    truth = transforms.map(bank.classes.index).to_numpy()
     assert negative_log_likelihood(made, rendered, truth) < negative_log_likelihood(bank, rendered, truth)
 
 
-def test_without_renderings_the_main_samples_choose(trained_run, tmp_path):
-    shutil.copytree(trained_run, tmp_path / "run")
-    store = Store(tmp_path / "run")
-    for name in store.names(f"models/baseline-handcrafted/series/{RENDERING}/"):
-        store.remove(name)
-    work = work_of(store)
-    made, probe = deployment_of(work), read_probe(store, MODEL, "fine")
+def test_without_renderings_the_main_samples_choose(work, store):
+    made, probe = deployment_of(replace(work, rendered=None), store), read_probe(store, MODEL, "fine")
     assert made.probe.penalty == probe.penalty
     assert replace(made.choosing[0].facts, path=()) == replace(probe.facts, path=())
     assert len(made.held_out[0]) == (work.samples["split"].eq("val") & work.samples["draw"].eq(0)).sum()
@@ -89,15 +83,14 @@ def test_every_class_weighs_the_same():
     assert totals == pytest.approx(np.full(3, totals.mean()))
 
 
-def test_of_several_repetitions_the_first_alone_is_learned_beside_the_renderings(work):
+def test_of_several_repetitions_the_first_alone_is_learned_beside_the_renderings(work, store):
     again = replace(work, samples=work.samples.assign(repetition=0))
-    again.__dict__["X"] = work.X
     later = work.samples["repetition"].to_numpy() > 0
     assert later.any()
-    spoilt = replace(work)
-    spoilt.__dict__["X"] = LazyRows((np.where(later[:, None], np.float32(1e3), work.X[:]),))
-    assert np.array_equal(deployment_of(spoilt).probe.weight, deployment_of(work).probe.weight)
-    assert not np.array_equal(deployment_of(again).probe.weight, deployment_of(work).probe.weight)
+    spoilt = replace(work, X=LazyRows((np.where(later[:, None], np.float32(1e3), work.X[:]),)))
+    weight = deployment_of(work, store).probe.weight
+    assert np.array_equal(deployment_of(spoilt, store).probe.weight, weight)
+    assert not np.array_equal(deployment_of(again, store).probe.weight, weight)
 
 
 def test_roots_are_taken_where_they_tell_more():

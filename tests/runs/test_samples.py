@@ -8,10 +8,14 @@ import pandas as pd
 import pytest
 
 from probing_core.corpora import limit_rows, open_corpus
+from probing_core.pipeline import scope
 from probing_core.runs import samples
 from probing_core.runs.image_selection import choose_images
+from probing_core.runs.layout import IMAGES, SAMPLES
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import SamplePlan, cut_units, load_transforms, make_samples, plan_samples, sample_key
+from probing_core.runs.samples import SamplePlan, cut_units, load_transforms, make_samples, plan_samples
+from probing_core.runs.store import Store
+from tests.plans import keys
 
 
 def recipe_of(corpus, **changes):
@@ -140,23 +144,43 @@ def test_the_far_tier_is_made_of_a_few_tested_images_once(few_scenes, many_scene
         assert sum(map(len, whole)) == planned["image_id"].nunique()
 
 
-def test_the_key_holds_what_changes_the_samples_and_no_prose(monkeypatch):
+def test_keys_hold_what_changes_images_and_samples_and_no_prose(few_scenes, tmp_path, monkeypatch):
+    corpus, store = open_corpus(f"folder:{few_scenes}"), Store(tmp_path)
     names = ("identity", "brighten", "fog")
-    recipe = Recipe(corpus="photos", fingerprint="x", transforms=names, models=("baseline/pixels",))
-    before, transforms = sample_key(recipe), load_transforms(recipe)
+    recipe = recipe_of(corpus, transforms=names)
+    images = choose_images(recipe, corpus, silent)
+    store.write_table(IMAGES, images, "as they are")
+
+    def changed(other):
+        """Which of the two have another key; the samples by what is asked for and not by which images were chosen."""
+        after = keys(store, other)
+        return {path for path in (IMAGES, SAMPLES) if after[path] != before[path]}
+
+    before = keys(store, recipe)
     same = {"corpus": "folder:/elsewhere", "threads": 64, "models": ("zoo/mae",), "embeddings": "float16"}
     same |= {"train_samples": 9, "calibrate_on": ("photos",), "calibrate_fingerprints": ("y",)}
     for entry, value in same.items():
-        assert sample_key(replace(recipe, **{entry: value})) == before, entry
-    other = {"fingerprint": "y", "view": 64, "limit": 9, "live_images": 9, "seed": 1, "repetitions": 2}
-    for entry, value in (other | {"probes_from": "z", "transforms": names[:2]}).items():
-        assert sample_key(replace(recipe, **{entry: value})) != before, entry
+        assert changed(replace(recipe, **{entry: value})) == set(), entry
+    for entry, value in {"limit": 9, "live_images": 9, "probes_from": "z"}.items():
+        assert changed(replace(recipe, **{entry: value})) == {IMAGES}, entry
+    for entry, value in {"repetitions": 2, "transforms": names[:2]}.items():
+        assert changed(replace(recipe, **{entry: value})) == {SAMPLES}, entry
+    both = {"fingerprint": "y", "view": 64, "seed": 1, "transforms": (*names, "rotate")}
+    for entry, value in both.items():  # a rotation asks for images that may be turned
+        assert changed(replace(recipe, **{entry: value})) == {IMAGES, SAMPLES}, entry
+
+    transforms = load_transforms(recipe)
     for change, changes in (
-        ({"definition": "In other words.", "library": "Another.", "source": "A book."}, False),
-        ({"alternative_revision": 2}, False),
-        ({"revision": 2}, True),
-        ({"strongest": 9.0}, True),
+        ({"definition": "In other words.", "library": "Another.", "source": "A book."}, set()),
+        ({"alternative_revision": 2}, set()),
+        ({"revision": 2}, {SAMPLES}),
+        ({"strongest": 9.0}, {SAMPLES}),
     ):
         fog = replace(transforms[2], **change)
-        monkeypatch.setattr(samples, "load_transforms", lambda r, fog=fog: (*transforms[:2], fog))
-        assert (sample_key(recipe) != before) == changes, change
+        monkeypatch.setattr(scope, "load_transforms", lambda r, fog=fog: (*transforms[:2], fog))
+        assert changed(recipe) == changes, change
+
+    monkeypatch.undo()
+    fewer = images.assign(used=images.index > 0)
+    store.write_table(IMAGES, fewer, "as they are")
+    assert changed(recipe) == {SAMPLES}, "samples are of the images that were chosen"

@@ -10,21 +10,33 @@ import pytest
 from probing_core.corpora import open_corpus
 from probing_core.embedders import find_spec, load_embedder
 from probing_core.pipeline import batches as planning
-from probing_core.pipeline import worker
-from probing_core.pipeline.batches import is_embedded, is_needed, plan_batches
-from probing_core.pipeline.embed import embed
+from probing_core.pipeline import scope, worker
+from probing_core.pipeline.graph import TABLE
+from probing_core.pipeline.scope import OPTIONS
 from probing_core.runs import revisions, samples, series, shards
 from probing_core.runs.embeddings import has_embeddings, read_blocks, read_embeddings
+from probing_core.runs.engine import Table
 from probing_core.runs.image_selection import LIVE_ONLY, choose_images
-from probing_core.runs.layout import COMPOSITION, LAYERS, RENDERING, STRENGTH
+from probing_core.runs.layout import (
+    COMPOSITION,
+    IMAGES,
+    LAYERS,
+    RENDERING,
+    STRENGTH,
+    embeddings_folder,
+    model_path,
+    series_table,
+)
 from probing_core.runs.models import PRECOMPUTED
-from probing_core.runs.progress import SILENT
+from probing_core.runs.recipe import Recipe
 from probing_core.runs.samples import load_transforms
 from probing_core.runs.series import make_series, pairs_among, plan_series, position_of, series_names, strengths_of
+from probing_core.runs.store import Store
 from probing_core.transforms import bank, resolve
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import generator
-from tests.pipeline.test_embed import CPU, files, start
+from tests.pipeline.test_embed import embed, files, start
+from tests.plans import keys, left, plan_of
 from tests.runs.test_samples import recipe_of, silent
 
 pytestmark = pytest.mark.slow
@@ -129,7 +141,7 @@ def test_both_orders_have_the_same_strengths_and_other_pictures(planned):
 def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes, monkeypatch):
     monkeypatch.setattr(shards, "SHARD_BYTES", SOME_UNITS)
     whole, recipe, corpus = start(tmp_path / "whole", many_scenes, transforms=TRANSFORMS)
-    embed(whole, recipe, corpus, SILENT, CPU)
+    embed(whole, recipe, corpus)
     written = len(files(whole.root))
     assert whole.read_table("series/strength.parquet")["sample"].tolist() == list(range(4 * 33))
     assert whole.names("units/") == []
@@ -153,7 +165,7 @@ def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes,
 
         monkeypatch.setattr(broken._manifest, "enter", enter)
         try:
-            embed(broken, recipe, corpus, SILENT, CPU)
+            embed(broken, recipe, corpus)
         except Killed:
             continue
         break
@@ -171,7 +183,7 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
     recipe, corpus, images = planned
     monkeypatch.setattr(shards, "SHARD_BYTES", 1)
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
-    embed(store, recipe, corpus, SILENT, CPU)
+    embed(store, recipe, corpus)
     for name in (STRENGTH, COMPOSITION, RENDERING):
         pictures, facts = make(name, recipe, corpus, images)
         expected = load_embedder("baseline/pixels").embed(pictures)
@@ -180,10 +192,9 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
         assert np.array_equal(read_embeddings(store, "baseline/pixels", rows, name), expected[rows])
         pd.testing.assert_frame_equal(store.read_table(f"series/{name}.parquet"), facts, check_dtype=False)
     before = files(store.root)
-    batches = plan_batches(recipe, images)
+    assert left(store, "embed") == []
     store.remove("models/baseline-pixels/series/strength/unit-00001.safetensors")
-    assert not is_embedded(store, "baseline/pixels", batches)
-    assert is_embedded(store, "baseline/handcrafted", batches)
+    assert left(store, "embed") == [embeddings_folder("baseline/pixels", STRENGTH)]
     made = []
 
     def count(name, recipe, corpus, rows, pool):
@@ -192,17 +203,46 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
 
     monkeypatch.setattr(planning, "make_series", count)
     monkeypatch.setattr(planning, "make_samples", lambda *a: pytest.fail("a main sample was made again"))
-    embed(store, recipe, corpus, SILENT, CPU)
+    embed(store, recipe, corpus)
     assert made == [33]  # one image
     assert files(store.root) == before
 
 
-def test_a_transform_that_changes_is_another_series(planned, monkeypatch):
+NETWORK = {"name": "a/network", "request": "a/network", "position": 0, "family": "ViT", "objective": "none", "dim": 8}
+
+
+@pytest.fixture
+def loaded(planned, tmp_path) -> tuple[Store, Recipe]:
+    """A run whose images are chosen and whose model, with blocks, was loaded: it embedded nothing yet."""
     recipe, _, images = planned
-    before = [batch.key for batch in plan_batches(recipe, images)]
-    stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
-    monkeypatch.setattr(samples, "load_transforms", lambda r: stronger)
-    assert not set(before) & {batch.key for batch in plan_batches(recipe, images)}
+    store, recipe = Store(tmp_path / "loaded"), replace(recipe, models=("a/network",))
+    store.write_table(IMAGES, images, "as they are")
+    store.write_toml(model_path("a/network"), NETWORK | {"blocks": ["1.mean"], "recipe": {}}, "as it is")
+    return store, recipe
+
+
+def of_series(found: dict[str, str | None]) -> dict[str, str | None]:
+    """Of ``found``, path -> key, the tables of series and the embeddings of their samples."""
+    return {path: key for path, key in found.items() if "series/" in path}
+
+
+def test_a_transform_that_changes_is_another_series(loaded, monkeypatch):
+    before = of_series(keys(*loaded))
+    assert set(before) == {
+        path for name in series.MAKERS for path in (series_table(name), embeddings_folder("a/network", name))
+    }
+    stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(loaded[1]))
+    monkeypatch.setattr(scope, "load_transforms", lambda r: stronger)
+    assert not set(before.values()) & set(of_series(keys(*loaded)).values())
+
+
+def test_another_implementation_of_a_transform_is_another_series_of_renderings_alone(loaded, monkeypatch):
+    before = of_series(keys(*loaded))
+    raised = tuple(replace(t, alternative_revision=t.alternative_revision + 1) for t in load_transforms(loaded[1]))
+    monkeypatch.setattr(scope, "load_transforms", lambda r: raised)
+    after = of_series(keys(*loaded))
+    made_again = [path for path in before if before[path] != after[path]]
+    assert made_again == [series_table(RENDERING), embeddings_folder("a/network", RENDERING)]
 
 
 def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeypatch):
@@ -219,11 +259,10 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
 
     monkeypatch.setattr(worker, "find_spec", spec_of)
     monkeypatch.setattr(worker, "load_embedder", loaded)
-    embed(store, recipe, corpus, SILENT, CPU)
+    embed(store, recipe, corpus)
     assert store.names("models/baseline-pixels/series/") == []
     assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 3
-    batches = plan_batches(recipe, store.read_table("images.parquet"))
-    assert all(is_embedded(store, name, batches) for name in recipe.models)
+    assert left(store, "embed") == []
 
 
 def test_renderings_are_of_images_that_probes_learn_from_and_choose_on(planned):
@@ -275,12 +314,16 @@ def test_what_nobody_else_draws_is_drawn_on_the_same_kind_of_picture(planned):
     assert not np.array_equal(pictures[i], before)
 
 
-def test_a_series_that_is_made_otherwise_leaves_the_others_as_they_are(planned, monkeypatch):
-    recipe, _, images = planned
-    before = {batch.table: batch.key for batch in plan_batches(recipe, images)}
-    monkeypatch.setitem(revisions.SERIES, RENDERING, revisions.SERIES[RENDERING] + 1)
-    after = {batch.table: batch.key for batch in plan_batches(recipe, images)}
-    assert [name for name in before if before[name] != after[name]] == ["series/rendering.parquet"]
+def test_a_series_that_is_made_otherwise_leaves_the_others_as_they_are(loaded):
+    store, recipe = loaded
+    of_rendering = {series_table(RENDERING), embeddings_folder("{model}", RENDERING)}
+    rows = [replace(row, revision=row.revision + 1) if row.path in of_rendering else row for row in TABLE.rows]
+    now, raised = plan_of(store, recipe), plan_of(store, recipe, Table(rows, OPTIONS))
+    made_again = [one.path for one in now.select("embed") if now.key(one) != raised.key(raised.artifacts[one.path])]
+    assert made_again == [series_table(RENDERING), embeddings_folder("a/network", RENDERING)]
+    stated = {row.path: row.revision for row in TABLE.rows}
+    for name, revision in revisions.SERIES.items():
+        assert stated[series_table(name)] == stated[embeddings_folder("{model}", name)] == revision
 
 
 def test_layers_are_of_main_samples_and_of_more_images_untouched(planned):
@@ -311,11 +354,10 @@ def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_pa
     store, recipe, corpus = start(
         tmp_path / "run", many_scenes, transforms=("identity", "gaussian-blur"), models=models
     )
-    embed(store, recipe, corpus, SILENT, CPU)
+    embed(store, recipe, corpus)
     assert not has_embeddings(store, "baseline/pixels", LAYERS)
     assert not has_embeddings(store, f"{network}@layer=2", LAYERS)
-    batches = plan_batches(recipe, images)
-    assert all(is_embedded(store, name, batches) for name in models)
+    assert left(store, "embed") == []
     pictures, facts = make(LAYERS, recipe, corpus, images)
     pd.testing.assert_frame_equal(store.read_table("series/layers.parquet"), facts, check_dtype=False)
     blocks = dict(read_blocks(store, network))
@@ -325,18 +367,16 @@ def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_pa
         alone = load_embedder(f"{network}@layer={layer}", precision="float32").embed(pictures)
         np.testing.assert_allclose(blocks[f"{layer}.mean"], alone, rtol=1e-4, atol=1e-5)
     store.remove(store.names("models/baseline-random-vit/series/layers/")[0])
-    assert not is_embedded(store, network, batches)
+    assert left(store, "embed") == [embeddings_folder(network, LAYERS)]
 
 
-def test_a_run_without_a_network_has_no_layers(tmp_path, many_scenes, planned):
-    _, _, images = planned
+def test_a_run_without_a_network_has_no_layers(tmp_path, many_scenes):
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS, models=("baseline/pixels",))
-    embed(store, recipe, corpus, SILENT, CPU)
-    batches = plan_batches(recipe, images)
-    assert [batch.table for batch in batches if not is_needed(store, batch)] == ["series/layers.parquet"]
-    assert not store.has("series/layers.parquet")
+    embed(store, recipe, corpus)
+    assert left(store, "embed") == []
+    assert store.names("series/") == [series_table(name) for name in (COMPOSITION, RENDERING, STRENGTH)]
     # Rows that went missing are made again though every model is embedded.
     whole = files(store.root)
     store.remove("series/strength.parquet")
-    embed(store, recipe, corpus, SILENT, CPU)
+    embed(store, recipe, corpus)
     assert files(store.root) == whole

@@ -25,7 +25,7 @@ def run(tmp_path_factory, many_scenes) -> Run:
         put_on_disk(folder / "hub", patch)
         # Verdicts need neither series nor studies.
         patch.setattr("probing_core.pipeline.batches.series_names", lambda *_: ())
-        patch.setattr("probing_core.pipeline.studies.study", lambda *_: None)
+        patch.setattr("probing_core.pipeline.scope.studies_of", lambda *_: ())
         few = [
             "--view",
             "32",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,49 +12,53 @@ import pytest
 from probing_core.embedders import ROLES, cast_of
 from probing_core.embedders.published import PUBLISHED
 from probing_core.paths import reference_run
+from probing_core.pipeline import makers
 from probing_core.pipeline.claims import CLAIMS, OPEN, judge
-from probing_core.pipeline.claims.tables import cast_in
+from probing_core.pipeline.claims.tables import GROUPS, Judged, cast_in
 from probing_core.results import verdict_in_words, verdicts_by_set
 from probing_core.runs import layout
-from probing_core.runs.models import model_entries
 from probing_core.runs.recipe import read_recipe
+from probing_core.runs.sample_table import SampleTable
+from probing_core.runs.samples import load_transforms
 from probing_core.runs.store import Store
+from probing_core.transforms import FAR_CONTROL
+from tests.plans import plan_of
 
 SHIPPED = ("claims", "contrasts", "ablations")
-TASKS = ("fine", "content", "group-0", "group-1", "group-2")
+
+
+def predictions_of(names: Mapping[str, str]) -> Callable[[str, str], pd.DataFrame]:
+    """Predictions of the reference run; ``names`` tells of which of its models one of another name has them."""
+    shipped = Store(reference_run())
+    samples = SampleTable(shipped)
+
+    def predictions(model: str, task: str) -> pd.DataFrame:
+        path = layout.predictions_path(names[model], task)
+        return samples.joined(path, ["sample", "truth", "predicted"], ["base_id", "transform"])
+
+    return predictions
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory) -> Store:
-    """What verdicts need of the reference run, and its predictions once more under the names of published encoders."""
-    shipped, store = Store(reference_run()), Store(tmp_path_factory.mktemp("judged") / "run")
-    entries = {entry["name"]: entry for entry in model_entries(shipped)}
+def judged() -> Judged:
+    """Models of the reference run, and once more under the names of published encoders."""
     zoo, published = cast_of("zoo"), cast_of("published")
     names = {name: name for name in (*(n for each in zoo.values() for n in each), "zoo/clip", "zoo/align")}
     names |= {published[role][0]: zoo[role][0] for role in published} | {"zoo/simclr-matched": "zoo/simclr-matched"}
-    for path in (layout.RECIPE, layout.IMAGES, layout.SAMPLES):
-        store.write_bytes(path, shipped.read_bytes(path), "copied")
-    for name, source in names.items():
-        store.write_toml(layout.model_path(name), entries[source] | {"name": name, "request": name}, "copied")
-        for task in TASKS:
-            path = layout.predictions_path(source, task)
-            store.write_bytes(layout.predictions_path(name, task), shipped.read_bytes(path), "copied")
-    judge(store, read_recipe(store))
-    return store
+    far = {t.name for t in load_transforms(read_recipe(Store(reference_run()))) if t.far}
+    return judge(list(names), predictions_of(names), far - {FAR_CONTROL})
 
 
-def tables(store: Store, of_set: str | None = None) -> dict[str, pd.DataFrame]:
-    found = {name: store.read_table(layout.table_path(name)) for name in SHIPPED}
-    if of_set is None:
-        return found
+def tables(judged: Judged, of_set: str) -> dict[str, pd.DataFrame]:
+    found = {name: getattr(judged, name) for name in SHIPPED}
     return {n: t[t["set"] == of_set].reset_index(drop=True) if "set" in t else t for n, t in found.items()}
 
 
 @pytest.mark.slow
 def test_the_shipped_verdicts_are_those_of_the_shipped_predictions(judged):
-    shipped, again = tables(Store(reference_run())), tables(judged, "zoo")
+    again = tables(judged, "zoo")
     for name in SHIPPED:
-        pd.testing.assert_frame_equal(again[name], shipped[name])
+        pd.testing.assert_frame_equal(again[name], Store(reference_run()).read_table(layout.table_path(name)))
     assert again["claims"]["encoders"][0].endswith("CLIP: zoo/clip-plain; ALIGN: zoo/align-plain")
     assert set(again["claims"]["missing"]) == {""}
 
@@ -70,7 +77,7 @@ def test_published_encoders_are_judged_apart_and_without_what_is_missing(judged)
     assert published["claims"]["verdict"][2] == zoo["claims"]["verdict"][2] != OPEN
     assert verdict_in_words(published["claims"].iloc[2]) == "Does not hold here, judged without CAN."
     assert verdict_in_words(zoo["claims"].iloc[2]) == "Does not hold here."
-    titles = [judged_set.title for judged_set in verdicts_by_set(tables(judged)["claims"])]
+    titles = [judged_set.title for judged_set in verdicts_by_set(judged.claims)]
     assert [title.split(",")[0] for title in titles] == ["Judged on the zoo", "Judged on published encoders"]
     for of_zoo, of_published in zip(zoo["claims"].itertuples(), published["claims"].itertuples(), strict=True):
         assert verdict_in_words(of_zoo._asdict()) == f"{of_zoo.verdict.capitalize()}."
@@ -102,9 +109,18 @@ def test_trainings_of_one_role_share_its_rows(judged_seeds):
     )
 
 
-def test_what_is_judged_already_is_not_judged_again(judged_seeds, monkeypatch):
-    monkeypatch.setattr("probing_core.pipeline.claims.tables._read_results", lambda *_: pytest.fail("judged again"))
-    judge(judged_seeds, read_recipe(judged_seeds))
+def test_what_is_judged_already_is_not_judged_again_until_predictions_differ(judged_seeds, tmp_path, monkeypatch):
+    store, judged = Store(shutil.copytree(judged_seeds.root, tmp_path / "run")), []
+    monkeypatch.setattr(
+        makers, "judge", lambda models, *_: (judged.append(models), Judged(*[pd.DataFrame({"n": [1]})] * 3))[1]
+    )
+    judge_claims(store)
+    assert judged == []
+    path = layout.predictions_path("zoo/mae", "fine")
+    rows = store.read_table(path)
+    store.write_table(path, rows.assign(predicted=rows["truth"]), "other")
+    judge_claims(store)
+    assert [len(models) for models in judged] == [6]
 
 
 @pytest.fixture(scope="module")
@@ -124,5 +140,12 @@ def judged_seeds(tmp_path_factory) -> Store:
             wrong = np.random.default_rng(seed).random(len(rows)) < 0.05 * seed
             predicted = rows["predicted"].mask(wrong, "identity")
             store.write_table(layout.predictions_path(full, "fine"), rows.assign(predicted=predicted), "made")
-    judge(store, read_recipe(store))
+            for task in ("content", *GROUPS):
+                store.write(layout.predictions_path(full, task), None, "made")
+    judge_claims(store)
     return store
+
+
+def judge_claims(store: Store) -> None:
+    plan = plan_of(store)
+    plan.make([plan.artifacts[layout.CLAIMS]], lambda artifact, done, total: None)

@@ -2,23 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from probing_core.pipeline.studies import study
 from probing_core.pipeline.studies.model_data import ModelData
-from probing_core.runs.progress import SILENT
-from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
-from tests.pipeline.studies.made import made_store, subject_of
+from tests.pipeline.studies.made import data_of, made_store, study
 
 
 @pytest.fixture(scope="session")
-def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Recipe]:
-    """The made run with all its tables."""
+def studied(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The made run with all tables of studies."""
     with pytest.MonkeyPatch.context() as patch:
-        store, recipe = made_store(tmp_path_factory.mktemp("runs") / "made", patch)
-        study(store, recipe, SILENT)
-    return store, recipe
+        store, _ = made_store(tmp_path_factory.mktemp("runs") / "made", patch)
+        study(store)
+    return store
 
 
 @pytest.fixture(scope="session")
-def data(studied: tuple[Store, Recipe]) -> ModelData:
-    return subject_of(*studied)
+def data(studied: Store) -> ModelData:
+    return data_of(studied)

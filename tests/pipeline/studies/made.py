@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from probing_core.pipeline.scope import Scope
+from probing_core.pipeline.studies import STUDIES
 from probing_core.pipeline.studies.model_data import ModelData, fit_probe
-from probing_core.runs import series
-from probing_core.runs.layout import probe_path, slug
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import cut_units, load_transforms, plan_samples
-from probing_core.runs.series import plan_series, series_names
+from probing_core.runs import layout, series
+from probing_core.runs.engine import Artifact, Plan
+from probing_core.runs.recipe import Recipe, read_recipe
+from probing_core.runs.samples import load_transforms, plan_samples
+from probing_core.runs.series import plan_series
 from probing_core.runs.store import Store
 from probing_core.runs.tasks import make_task
+from tests.plans import plan_of
 
 TRANSFORMS = ("identity", "contrast", "gaussian-blur", "gaussian-noise", "posterize", "rotate")
 PAIRS = (("gaussian-blur", "gaussian-noise"), ("gaussian-noise", "gaussian-blur"), ("rotate", "contrast"))
@@ -23,15 +27,24 @@ LABELS = ("cat", "dog", "owl")
 SPLITS = {"train": 60, "val": 20, "test": 25}
 WIDE, NARROW = "baseline/wide", "baseline/narrow"
 DIMENSIONS = {WIDE: 16, NARROW: 12}
+BLOCKS = ["1.cls", "1.mean", "2.cls", "2.mean", "10.cls", "10.mean"]
+SERIES = (layout.STRENGTH, layout.COMPOSITION, layout.LAYERS)
+TABLES = sorted([*(study.name for study in STUDIES), "cka"])
 
 
-def made_store(root: Path, monkeypatch, adopted: bool = False) -> tuple[Store, Recipe]:
+def few_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Series have few images and pairs, so that a run takes seconds."""
+    monkeypatch.setattr(series, "pairs_of", lambda recipe: list(PAIRS))
+    monkeypatch.setattr(series, "SERIES_IMAGES", 24)
+    monkeypatch.setattr(series, "LAYER_IMAGES", {"train": 40, "val": 12, "test": 20})
+
+
+def made_store(root: Path, monkeypatch: pytest.MonkeyPatch, adopted: bool = False) -> tuple[Store, Recipe]:
     """A picture's embedding is its label's axis, an axis for its transformation, and noise on every axis.
 
     The axes of the transformations are as long as the strength: 0.4 at the weakest, 2.4 at the strongest, less below.
     """
-    monkeypatch.setattr(series, "pairs_of", lambda recipe: list(PAIRS))
-    monkeypatch.setattr(series, "SERIES_IMAGES", 24)
+    few_series(monkeypatch)
     recipe = Recipe(
         corpus="made",
         fingerprint="made",
@@ -40,48 +53,54 @@ def made_store(root: Path, monkeypatch, adopted: bool = False) -> tuple[Store, R
         probes_from="another" if adopted else "",
     )
     store = Store(root)
-    store.write_toml("run.toml", recipe.to_toml(), "made")
-    images = _images()
-    store.write_table("images.parquet", images, "made")
-    samples = plan_samples(recipe, images)
-    store.write_table("samples.parquet", samples, "made")
-    monkeypatch.setattr(series, "LAYER_IMAGES", {"train": 40, "val": 12, "test": 20})
-    wanted = (series.STRENGTH, series.COMPOSITION, series.LAYERS)
-    studied = [name for name in wanted if name in series_names(recipe, images)]
-    tables = {name: plan_series(name, recipe, images) for name in studied}
-    for name, planned in tables.items():
-        store.write_table(f"series/{name}.parquet", planned, "made")
+    store.write_toml(layout.RECIPE, recipe.to_toml(), "made")
+    write_images(store, _images())
+    plan = plan_of(store, recipe)
+    plan.enter(plan.artifacts[layout.SAMPLES], {layout.SAMPLES: plan_samples(recipe, plan.scope.images)})
     for position, model in enumerate(recipe.models):
-        add_model(store, recipe, model, samples, tables, position)
+        add_model(store, model, position)
     return store, recipe
 
 
-def add_model(store: Store, recipe: Recipe, model: str, samples: pd.DataFrame, tables: dict, seed: int) -> None:
-    entry = {"name": model, "request": model, "position": 0, "family": "made", "objective": "none", "dim": 12}
-    entry["recipe"] = {}
-    store.write_toml(f"models/{slug(model)}/model.toml", entry, "made")
-    rng, d = np.random.default_rng(seed), DIMENSIONS.get(model, 12)
-    lengths = np.where(samples["transform"] == "identity", 0, 1.8)
-    X = embeddings(samples["label"], samples["transform"], lengths, d, rng)
-    _write(store, recipe, samples, X, f"models/{slug(model)}/embeddings")
-    for name, planned in tables.items():
-        if name == "layers":
-            _write_blocks(store, recipe, planned, d, rng, f"models/{slug(model)}/series/{name}")
-            continue
-        if name == "strength":
-            E = embeddings(planned["label"], planned["transform"], lengths_at(planned["position"].to_numpy()), d, rng)
-        else:
-            E = embeddings(planned["label"], planned["first"], np.full(len(planned), 1.4), d, rng)
-            E += axes(planned["second"], d) * 1.4
-        _write(store, recipe, planned, E.astype(np.float32), f"models/{slug(model)}/series/{name}")
-    task = make_task("fine", samples, load_transforms(recipe))
+def write_images(store: Store, images: pd.DataFrame) -> None:
+    plan = plan_of(store)
+    plan.enter(plan.artifacts[layout.IMAGES], {layout.IMAGES: images})
+
+
+def add_model(store: Store, model: str, seed: int) -> None:
+    """Enter all that is embedded of a model of the run's recipe, and the probe that studies read."""
+    d, rng = DIMENSIONS.get(model, 12), np.random.default_rng(seed)
+    entry = {"name": model, "request": model, "position": 0, "family": "made", "objective": "none", "dim": d}
+    store.write_toml(layout.model_path(model), entry | {"recipe": {}, "blocks": BLOCKS}, "made")
+    plan = plan_of(store)
+    samples = store.read_table(layout.SAMPLES)
+    X = embeddings(samples["label"], samples["transform"], np.where(samples["transform"] == "identity", 0, 1.8), d, rng)
+    _embed(plan, model, "", {"embeddings": X})
+    for name in (name for name in SERIES if name in plan.scope.batches):
+        planned, path = plan_series(name, plan.scope.recipe, plan.scope.images), layout.series_table(name)
+        if not store.has(path):
+            plan.enter(plan.artifacts[path], {path: planned})
+        _embed(plan, model, name, _of_series(name, planned, d, rng))
+    task = make_task("fine", samples, load_transforms(plan.scope.recipe))
     train, val = (np.flatnonzero(task.takes_part & (samples["split"] == s).to_numpy()) for s in ("train", "val"))
     probe = fit_probe(X[train], task.truth[train], X[val], task.truth[val], task.classes)
-    store.write_bytes(probe_path(model, "fine"), probe.to_bytes(), "made")
+    store.write_bytes(layout.probe_path(model, "fine"), probe.to_bytes(), "made")
 
 
-def subject_of(store: Store, recipe: Recipe, model: str = WIDE) -> ModelData:
-    return ModelData(store, recipe, model, store.read_table("samples.parquet"), store.read_table("images.parquet"))
+def data_of(store: Store, model: str = WIDE) -> ModelData:
+    """The model as studies read it."""
+    return Scope(store, read_recipe(store)).study_data(model)
+
+
+def of_studies(plan: Plan, *tables: str) -> list[Artifact]:
+    """What is made for some tables of studies, or for all of them."""
+    return [one for one in plan.select("evaluate") if PurePosixPath(one.path).stem in (tables or TABLES)]
+
+
+def study(store: Store, *tables: str) -> None:
+    """Make what is missing of some tables of studies, or of all."""
+    plan = plan_of(store)
+    plan.make(of_studies(plan, *tables), lambda artifact, done, total: None)
 
 
 def lengths_at(position: np.ndarray) -> np.ndarray:
@@ -112,19 +131,30 @@ def _images() -> pd.DataFrame:
     return pd.DataFrame(columns | {"used": True, "why_not": "", "held_out": False})
 
 
-def _write_blocks(store: Store, recipe: Recipe, rows: pd.DataFrame, d: int, rng, folder: str) -> None:
+def _of_series(name: str, rows: pd.DataFrame, d: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    if name == layout.LAYERS:
+        return _blocks(rows, d, rng)
+    if name == layout.STRENGTH:
+        lengths = lengths_at(rows["position"].to_numpy())
+        return {"embeddings": embeddings(rows["label"], rows["transform"], lengths, d, rng)}
+    E = embeddings(rows["label"], rows["first"], np.full(len(rows), 1.4), d, rng) + axes(rows["second"], d) * 1.4
+    return {"embeddings": E.astype(np.float32)}
+
+
+def _blocks(rows: pd.DataFrame, d: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """The first of three blocks knows the transformation alone, the last one the content; the third is noise."""
     length = np.where(rows["transform"] == "identity", 0, 2.4)
     whole = embeddings(rows["label"], rows["transform"], length, d, rng)
     style, content = whole.copy(), whole.copy()
     style[:, :3], content[:, 3:] = rng.normal(size=(len(whole), 3)), rng.normal(size=(len(whole), d - 3))
     noise = rng.normal(size=whole.shape).astype(np.float32)
-    blocks = {"1.cls": noise, "1.mean": style, "2.cls": noise, "2.mean": whole, "10.cls": noise, "10.mean": content}
-    for unit in cut_units(recipe, rows):
-        parts = {name: np.ascontiguousarray(X[unit.start : unit.stop]) for name, X in blocks.items()}
-        store.write_arrays(f"{folder}/{unit.name}.safetensors", parts, "made")
+    return dict(zip(BLOCKS, (noise, style, noise, whole, noise, content), strict=True))
 
 
-def _write(store: Store, recipe: Recipe, rows: pd.DataFrame, X: np.ndarray, folder: str) -> None:
-    for unit in cut_units(recipe, rows):
-        store.write_arrays(f"{folder}/{unit.name}.safetensors", {"embeddings": X[unit.start : unit.stop]}, "made")
+def _embed(plan: Plan, model: str, series_name: str, arrays: dict[str, np.ndarray]) -> None:
+    artifact = plan.artifacts[layout.embeddings_folder(model, series_name)]
+    key, inputs = plan.key(artifact), plan.inputs(artifact)
+    assert key is not None
+    for unit in plan.scope.batches[series_name].units:
+        parts = {name: np.ascontiguousarray(X[unit.start : unit.stop]) for name, X in arrays.items()}
+        plan.files.write(layout.embeddings_path(model, unit.index, series_name), parts, key, inputs)

@@ -20,7 +20,7 @@ def test_hits_are_counted_by_pair():
 
 
 def test_both_of_two_are_found_where_each_has_an_axis(studied):
-    table = studied[0].read_table("tables/composition.parquet")
+    table = studied.read_table("tables/composition.parquet")
     assert list(zip(table["first"], table["second"], strict=True)) == [*PAIRS, *PAIRS]
     assert (table["both_hit"] > 0.7).all()
     assert (table["both_hit"] <= table[["first_hit", "second_hit"]].min(axis=1)).all()

@@ -14,7 +14,7 @@ def test_powers_of_two_and_the_whole_where_it_is_small():
 
 
 def test_the_curve_ends_at_the_probe_of_the_whole_embedding(studied, data):
-    curve = studied[0].read_table("tables/dimension.parquet")
+    curve = studied.read_table("tables/dimension.parquet")
     curve = curve[curve["model"] == data.model].set_index("dimensions")["value"]
     tested = data.tested
     right = data.fine.probabilities(tested.X).argmax(1) == tested.y

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_transformation_goes_and_the_content_stays(studied):
-    table = studied[0].read_table("tables/erasure.parquet")
+    table = studied.read_table("tables/erasure.parquet")
     for _, part in table.groupby("model"):
         value = part.set_index(["task", "probe", "erased"])["value"]
         assert value["fine", "linear", "nothing"] > 0.8
@@ -21,13 +21,13 @@ def test_the_transformation_goes_and_the_content_stays(studied):
 
 
 def test_chance_is_of_the_task(studied):
-    chance = studied[0].read_table("tables/erasure.parquet").groupby("task")["chance"].unique()
+    chance = studied.read_table("tables/erasure.parquet").groupby("task")["chance"].unique()
     assert chance["fine"].tolist() == pytest.approx([1 / 6])
     assert chance["content"].tolist() == pytest.approx([1 / 3])
 
 
 def test_what_random_directions_lose_is_the_mean_of_several(studied):
-    table = studied[0].read_table("tables/erasure.parquet")
+    table = studied.read_table("tables/erasure.parquet")
     several = table["note"].str.contains(f"mean of {len(SEEDS)} random subspaces")
     assert (several == (table["erased"] == "random")).all()
 

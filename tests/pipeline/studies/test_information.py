@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from probing_core.pipeline.studies.selectivity import clusters
 
 
 def test_selectivity_is_the_gap_between_task_and_control(studied):
-    table = studied[0].read_table("tables/selectivity.parquet")
+    table = studied.read_table("tables/selectivity.parquet")
     np.testing.assert_allclose(table["value"], table["accuracy"] - table["control"])
     assert (table["accuracy"] > 0.8).all()
     assert (table["types"] >= 6).all()
@@ -29,7 +29,7 @@ def test_clusters_recur_in_every_part():
 
 
 class Shuffled(ModelData):
-    """A data whose training labels are random."""
+    """A model whose training labels are random."""
 
     @property
     def learned(self) -> EmbeddedRows:
@@ -37,9 +37,10 @@ class Shuffled(ModelData):
         return replace(part, y=np.random.default_rng(0).permutation(part.y))
 
 
-def test_random_labels_cost_what_guessing_costs_and_true_ones_less(studied, data):
+def test_random_labels_cost_what_guessing_costs_and_true_ones_less(data):
     known = codelength_table(data).iloc[0]
-    random = codelength_table(Shuffled(data.store, data.recipe, data.model, data.samples, data.images)).iloc[0]
+    shuffled = Shuffled(**{field.name: getattr(data, field.name) for field in fields(data)})
+    random = codelength_table(shuffled).iloc[0]
     assert known["value"] == pytest.approx(known["guessing_bits"] / known["bits"])
     assert known["guessing_bits"] == pytest.approx(360 * np.log2(6))
     assert known["value"] > 2

@@ -6,7 +6,7 @@ from probing_core.pipeline.studies.layers import layers_table
 
 
 def test_where_the_look_is_known_and_where_the_content(studied, data):
-    table = studied[0].read_table("tables/layers.parquet")
+    table = studied.read_table("tables/layers.parquet")
     mine = table[table["model"] == data.model]
     assert mine["layer"].tolist() == [1] * 4 + [2] * 4 + [10] * 4  # by number, and not by name
     value = mine.set_index(["layer", "pooling", "task"])["value"]
@@ -21,13 +21,13 @@ def test_where_the_look_is_known_and_where_the_content(studied, data):
 
 
 def test_the_layer_is_chosen_by_its_validation_loss(studied):
-    table = studied[0].read_table("tables/layers.parquet")
+    table = studied.read_table("tables/layers.parquet")
     for _, rows in table.groupby(["model", "task"]):
         assert rows.loc[rows["chosen"], "validation_loss"].tolist() == [rows["validation_loss"].min()]
 
 
 def test_images_that_are_there_for_their_content_are_no_samples_of_the_fine_task(studied):
-    table = studied[0].read_table("tables/layers.parquet")
+    table = studied.read_table("tables/layers.parquet")
     assert table.groupby("task")["images"].unique().map(list).to_dict() == {"content": [25], "fine": [20]}
     fine, content = (table[table["task"] == task]["note"].iloc[0] for task in ("fine", "content"))
     assert fine.startswith("learned from 40 images")

@@ -42,7 +42,7 @@ def test_few_photographs_have_no_interval():
 
 
 def test_transformed_embeddings_lie_outside_in_a_whole_run(studied):
-    table = studied[0].read_table("tables/ood.parquet").set_index(["method", "measure"])["value"]
+    table = studied.read_table("tables/ood.parquet").set_index(["method", "measure"])["value"]
     assert (table["mahalanobis", "auroc"] > 0.75).all()
     assert (table["neighbors", "auroc"] > 0.55).all()
     assert (table["mahalanobis", "fpr95"] < 0.8).all()

@@ -117,11 +117,11 @@ def test_a_probe_is_asked_what_it_sees_and_whether_it_sees_more_than_nothing():
 
 
 def test_stronger_is_told_more_often_in_a_whole_run(studied):
-    table = studied[0].read_table("tables/strength.parquet")
+    table = studied.read_table("tables/strength.parquet")
     ends = table.groupby(["model", "transform"])["hit_rate"].agg(["first", "last"])
     assert (ends["last"] > 0.9).all()
     assert (ends["first"] < 0.6).all()
     moved = table.groupby(["model", "transform"])["shift"].agg(["first", "last"])
     assert (moved["last"] > moved["first"] + 0.05).all()
-    thresholds = studied[0].read_table("tables/thresholds.parquet")
+    thresholds = studied.read_table("tables/thresholds.parquet")
     assert set(thresholds["transform"]) == {"contrast", "gaussian-blur", "gaussian-noise", "posterize", "rotate"}

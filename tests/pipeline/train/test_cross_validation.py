@@ -21,13 +21,11 @@ from probing_core.results.report.methods import how_judged
 from probing_core.results.run import Run
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.folds import folds_of
-from probing_core.runs.layout import CROPS, DEPLOYMENT, novelty_path, predictions_path
-from probing_core.runs.model_samples import ModelSamples, read_probe
-from probing_core.runs.models import model_entries
-from probing_core.runs.recipe import read_recipe
-from probing_core.runs.samples import load_transforms
+from probing_core.runs.layout import CROPS, DEPLOYMENT, crops_path, novelty_path, predictions_path
+from probing_core.runs.model_samples import read_probe
 from probing_core.runs.store import Store
 from tests.conftest import few_transforms, write_scenes
+from tests.pipeline.train.samples import samples_of
 
 pytestmark = pytest.mark.slow
 
@@ -128,18 +126,21 @@ def test_live_predictions_know_all_photographs(store, samples, X):
 
 
 def test_large_pictures_are_predicted_by_the_fold_that_tests_them(store, monkeypatch):
-    recipe = read_recipe(store)
-    tables = [store.read_table(f"{name}.parquet") for name in ("samples", "images")]
-    data = ModelSamples(store, recipe, model_entries(store)[0], *tables, load_transforms(recipe))
+    data = samples_of(store, MODEL)
     task = data.task("fine")
     folds = folds_of(data, task)
     probes = [linear.fit_fold(data, task, fold) for fold in folds]
-    caught = {}
-    monkeypatch.setattr(linear, "save_deployment", lambda *given: caught.update(large=given[4], crops=given[5]))
-    monkeypatch.setattr(linear, "save_novelty", lambda *given: None)
-    linear._deploy(data, task, folds, probes, "key")
-    large, crops = linear.read_crops(data)
-    assert len(crops) == len(store.read_table(CROPS)) > 0
+    caught, calibrate = {}, linear.calibrate
+
+    def caught_of(task, probe, held_out, large, crops):
+        caught["large"] = large
+        return calibrate(task, probe, held_out, large, crops)
+
+    monkeypatch.setattr(linear, "calibrate", caught_of)
+    linear.train_linear(data, "fine")
+    crops, large = store.read_table(CROPS), store.read_arrays(crops_path(MODEL))["embeddings"]
+    assert len(crops) > 0
+    assert len(caught["large"]) == len(large)
     for photograph, start, stop in zip(crops["base_id"], crops["start"], crops["stop"], strict=True):
         (i,) = [i for i, fold in enumerate(folds) if photograph in set(data.photographs[fold.test])]
         np.testing.assert_allclose(caught["large"][start:stop], probes[i].probabilities(large[start:stop]), atol=1e-6)

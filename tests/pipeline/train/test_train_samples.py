@@ -10,25 +10,19 @@ import numpy as np
 import pytest
 
 from probing_core.pipeline import run
-from probing_core.pipeline.batches import everything_embedded
 from probing_core.probes.linear import fit_in_span
 from probing_core.runs import memory
 from probing_core.runs.folds import folds_of
 from probing_core.runs.layout import fits_path, predictions_path
-from probing_core.runs.model_samples import ModelSamples, draw_photographs, read_probe
+from probing_core.runs.model_samples import draw_photographs, read_probe
 from probing_core.runs.models import model_entries
 from probing_core.runs.recipe import read_recipe, write_recipe
-from probing_core.runs.samples import load_transforms
 from probing_core.runs.store import Store
+from tests.pipeline.train.samples import samples_of
+from tests.plans import left
 
 MODEL = "baseline/handcrafted"
 MOST = 60
-
-
-def data_of(store: Store) -> ModelSamples:
-    recipe = read_recipe(store)
-    samples, images = store.read_table("samples.parquet"), store.read_table("images.parquet")
-    return ModelSamples(store, recipe, model_entries(store)[0], samples, images, load_transforms(recipe))
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +31,13 @@ def limited(trained_run, tmp_path_factory) -> Store:
     store = Store(shutil.copytree(trained_run, tmp_path_factory.mktemp("limited") / "run"))
     recipe = replace(read_recipe(store), train_samples=MOST)
     write_recipe(store, recipe)
-    assert everything_embedded(store, recipe)
+    assert left(store, "embed") == []
     run(store.root, stages=("train", "evaluate"))
     return Store(store.root)
 
 
 def test_photographs_are_drawn_whole_by_the_seed(trained_run):
-    data = data_of(Store(trained_run))
+    data = samples_of(Store(trained_run), MODEL)
     rows = np.flatnonzero(data.split == "train")
     of_one = (data.photographs == data.photographs[rows[0]]).sum()
     drawn = {}
@@ -53,12 +47,12 @@ def test_photographs_are_drawn_whole_by_the_seed(trained_run):
             assert set(np.flatnonzero(data.photographs == photograph)) <= set(drawn[most])
     assert [len(found) for found in drawn.values()] == [of_one, of_one, 3 * of_one, len(rows)]
     assert set(drawn[of_one]) < set(drawn[3 * of_one + 1])
-    other = replace(data, recipe=replace(data.recipe, seed=1))
+    other = replace(data, seed=1)
     assert set(draw_photographs(other, rows, 3 * of_one)) != set(drawn[3 * of_one + 1])
 
 
 def test_probes_learn_from_the_drawn_ones_alone(limited):
-    data = data_of(limited)
+    data = samples_of(limited, MODEL)
     task = data.task("fine")
     (fold,) = folds_of(data, task)
     train, val, test = fold.train, fold.val, fold.test
@@ -82,7 +76,8 @@ def test_everything_is_tested(limited, trained_run):
 
 
 def test_the_number_stands_beside_each_score(limited, trained_run):
-    note = folds_of(data_of(limited), data_of(limited).task("fine"))[0].note
+    data = samples_of(limited, MODEL)
+    note = folds_of(data, data.task("fine"))[0].note
     learned, there = (int(word) for word in note.split() if word.isdigit())
     assert learned <= MOST < there
     scores = limited.read_table("tables/scores.parquet")

@@ -1,0 +1,35 @@
+"""Plans of runs, as tests ask for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from probing_core.pipeline.graph import TABLE, build
+from probing_core.pipeline.scope import Scope
+from probing_core.runs.engine import Plan, Table
+from probing_core.runs.recipe import Recipe, read_recipe
+from probing_core.runs.store import Store
+
+
+def plan_of(store: Store, recipe: Recipe | None = None, table: Table = TABLE, **scope: Any) -> Plan:
+    """Return the plan of the run in ``store``, by its own recipe or another."""
+    return build(Scope(store, recipe or read_recipe(store), **scope), table)
+
+
+def make(store: Store, *stages: str, recipe: Recipe | None = None, **scope: Any) -> Plan:
+    """Make what is missing of some stages of a run; return the plan."""
+    plan = plan_of(store, recipe, **scope)
+    plan.make(plan.select(*stages), lambda artifact, done, total: None)
+    return plan
+
+
+def left(store: Store, *stages: str, recipe: Recipe | None = None) -> list[str]:
+    """Return what of some stages is to be made."""
+    plan = plan_of(store, recipe)
+    return [artifact.path for artifact in plan.left(plan.select(*stages))]
+
+
+def keys(store: Store, recipe: Recipe | None = None) -> dict[str, str | None]:
+    """Return path -> key of everything that the run is known to hold or lack."""
+    plan = plan_of(store, recipe)
+    return {path: plan.key(artifact) for path, artifact in plan.artifacts.items() if artifact.row.stage}

@@ -1,0 +1,288 @@
+"""The engine, over a table of its own that knows nothing of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core.errors import BadRun, UnknownName
+from probing_core.runs.engine import DONE, Artifact, NotYet, Plan, Reader, Row, State, Table, units_of
+from probing_core.runs.store import Files, Store
+
+
+@dataclass
+class Kitchen:
+    """The scope of the toy table: which fruits there are, how much sugar, and what was made."""
+
+    fruits: tuple[str, ...] = ("apple", "pear")
+    sugar: int = 1
+    known: bool = True
+    made: list[str] = field(default_factory=list)
+
+
+def fruits(scope: Kitchen) -> Iterator[Mapping[str, str]]:
+    if not scope.known:
+        raise NotYet
+    return ({"fruit": fruit} for fruit in scope.fruits)
+
+
+def jam(at: Reader) -> Mapping[str, Any]:
+    at.scope.made.append(at.artifact.path)
+    crate = at.files.read_table("crate.parquet")
+    weight = crate.loc[crate["fruit"] == at.binding["fruit"], "weight"].sum() * at.scope.sugar
+    label = b"sweet" if at.scope.sugar > 1 else None
+    return {"jam/{fruit}.parquet": pd.DataFrame({"weight": [weight]}), "jam/{fruit}.label": label}
+
+
+def shelf(at: Reader) -> Mapping[str, Any]:
+    at.scope.made.append(at.artifact.path)
+    tables = [at.files.read_table(path) for path in at.paths("jam/{fruit}.parquet")]
+    return {"shelf.parquet": pd.concat(tables, ignore_index=True)}
+
+
+def crates(at: Reader) -> Mapping[str, Any]:
+    at.scope.made.append(at.artifact.path)
+    return {"crate.parquet": pd.DataFrame({"fruit": ["apple", "pear"], "weight": [3, 4]})}
+
+
+CRATE = Row(path="crate.parquet", holds="fruit", stage="pick", make=crates)
+JUICE = Row(
+    path="juice/{fruit}/",
+    holds="juice",
+    stage="press",
+    each=fruits,
+    reads=("crate.parquet",),
+    options=("sugar",),
+    units=lambda scope, binding: 3,
+    by_key=True,
+    together=lambda plan, artifacts: press(plan, artifacts),  # noqa: PLW0108 - defined below
+)
+JAM = Row(
+    path="jam/{fruit}.parquet",
+    holds="jam",
+    stage="cook",
+    each=fruits,
+    reads=("crate.parquet", "juice/{fruit}/"),
+    options=("sugar",),
+    beside=("jam/{fruit}.label",),
+    make=jam,
+    doing="Cooking {fruit}",
+)
+SHELF = Row(path="shelf.parquet", holds="all jam", stage="store", reads=("jam/{fruit}.parquet",), make=shelf)
+
+
+def press(plan: Plan, artifacts: Sequence[Artifact]) -> None:
+    for artifact in artifacts:
+        plan.scope.made.append(artifact.path)
+        key = plan.key(artifact)
+        assert key is not None
+        for unit in ("unit-00000-00001", "unit-00002"):
+            juice = np.full((2, 2), plan.scope.sugar, np.float32)
+            plan.files.write(f"{artifact.path}{unit}.safetensors", {"juice": juice}, key, plan.inputs(artifact))
+
+
+OPTIONS = {"sugar": lambda scope, binding: scope.sugar}
+
+
+def table(*rows: Row) -> Table:
+    return Table(rows or (CRATE, JUICE, JAM, SHELF), OPTIONS)
+
+
+def plan_of(root: Path, scope: Kitchen | None = None, rows: Sequence[Row] = (), source: Files | None = None) -> Plan:
+    return Plan(table(*rows), scope or Kitchen(), Store(root), source)
+
+
+def make(plan: Plan) -> list[str]:
+    """Make everything; return what was made."""
+    plan.scope.made.clear()
+    plan.make(list(plan.artifacts.values()), lambda artifact, done, total: None)
+    return list(plan.scope.made)
+
+
+def states(plan: Plan) -> dict[str, State]:
+    return {path: plan.state(artifact) for path, artifact in plan.artifacts.items()}
+
+
+ALL = ["crate.parquet", "juice/apple/", "juice/pear/", "jam/apple.parquet", "jam/pear.parquet", "shelf.parquet"]
+
+
+def test_everything_is_made_once_in_the_order_of_the_table(tmp_path):
+    plan = plan_of(tmp_path)
+    assert set(states(plan).values()) == {State.MISSING}
+    assert make(plan) == ALL
+    assert make(plan) == []
+    assert make(plan_of(tmp_path)) == [], "another process finds the same"
+    assert set(states(plan).values()) == {State.MADE}
+
+
+def test_what_is_reported_names_what_is_made_its_place_and_the_number_of_all(tmp_path):
+    plan, said = plan_of(tmp_path), []
+    plan.make(
+        plan.select("pick", "press", "cook"),
+        lambda artifact, done, total: said.append((artifact.row.doing.format(**artifact.binding), done, total)),
+    )
+    assert said == [("", 0, 5), ("", 1, 5), ("Cooking apple", 3, 5), ("Cooking pear", 4, 5)]
+
+
+def test_a_changed_option_makes_again_what_depends_on_it_and_what_then_differs(tmp_path):
+    make(plan_of(tmp_path))
+    sweeter = plan_of(tmp_path, Kitchen(sugar=2))
+    found = states(sweeter)
+    assert found["crate.parquet"] is State.MADE
+    assert found["jam/apple.parquet"] is State.STALE
+    assert sweeter.why("jam/apple.parquet") == [
+        "'jam/apple.parquet' is made again: sugar was 1 and is 2.",
+        "'jam/apple.parquet' is made again: 'juice/apple/' changed.",
+    ]
+    assert sweeter.why("shelf.parquet") == [
+        "'shelf.parquet' is complete: nothing that it was made from has changed; it may be made again once "
+        "'juice/apple/' is."
+    ]
+    assert make(sweeter) == ALL[1:]
+    assert Store(tmp_path).read_table("shelf.parquet")["weight"].tolist() == [6, 8]
+
+
+def test_what_is_made_again_with_the_same_bytes_makes_nothing_else_be_made(tmp_path):
+    make(plan_of(tmp_path))
+    Store(tmp_path).remove("jam/apple.parquet")
+    assert make(plan_of(tmp_path)) == ["jam/apple.parquet"]
+
+
+def test_one_that_is_read_by_its_key_may_be_made_again_with_other_bits(tmp_path):
+    make(plan_of(tmp_path))
+    store = Store(tmp_path)
+    name = "juice/apple/unit-00002.safetensors"
+    entry = store.entry(name)
+    store.write(name, {"juice": np.ones((2, 2), np.float32) + 1e-6}, entry["key"])
+    assert make(plan_of(tmp_path)) == []
+
+
+def test_a_folder_is_complete_when_its_files_hold_every_unit(tmp_path):
+    plan = plan_of(tmp_path)
+    make(plan)
+    plan.files.remove("juice/pear/unit-00000-00001.safetensors")
+    assert states(plan)["juice/pear/"] is State.STALE
+    assert make(plan) == ["juice/pear/"]
+    assert units_of(["a/unit-00000-00001.safetensors", "a/unit-00004.safetensors"]) == {0, 1, 4}
+
+
+def test_a_raised_revision_makes_again_and_says_so(tmp_path):
+    make(plan_of(tmp_path))
+    rows = (CRATE, JUICE, changed(JAM, revision=2), SHELF)
+    raised = plan_of(tmp_path, rows=rows)
+    assert raised.why("jam/apple.parquet") == [
+        "'jam/apple.parquet' is made again: how it is made changed (revision 1, now 2)."
+    ]
+    assert make(raised) == ["jam/apple.parquet", "jam/pear.parquet"], "the shelf reads the same jam"
+
+
+def test_nothing_is_an_answer_that_is_kept(tmp_path):
+    plan = plan_of(tmp_path)
+    make(plan)
+    assert not plan.files.has("jam/apple.label")
+    assert plan.files.entry("jam/apple.label")["state"] == "nothing"
+    sweeter = plan_of(tmp_path, Kitchen(sugar=2))
+    make(sweeter)
+    assert sweeter.files.read_bytes("jam/apple.label") == b"sweet"
+    make(plan_of(tmp_path))
+    assert not (tmp_path / "jam" / "apple.label").exists(), "what there is nothing of any more is removed"
+
+
+def test_what_was_left_out_is_complete_and_what_needs_it_cannot_be_made_here(tmp_path):
+    plan = plan_of(tmp_path)
+    make(plan)
+    plan.files.leave_out(*plan.files.names("juice/"))
+    assert states(plan)["juice/apple/"] is State.LEFT_OUT
+    assert states(plan)["jam/apple.parquet"] is State.MADE, "its key is still that of what it was made from"
+    assert plan.why("juice/apple/") == ["'juice/apple/' is complete: it did not ship."]
+    assert plan.files.damaged() == {}
+    plan.files.remove("jam/apple.parquet")
+    assert states(plan)["jam/apple.parquet"] is State.NOT_HERE
+    assert plan.why("jam/apple.parquet") == ["'jam/apple.parquet' cannot be made here: 'juice/apple/' did not ship."]
+    assert make(plan) == []
+
+
+def test_a_run_stands_on_a_base_and_writes_its_own_files_alone(tmp_path):
+    base = tmp_path / "base"
+    make(plan_of(base))
+    Store(base).fold()
+    before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
+    mine = Store(tmp_path / "mine")
+    mine.start_from(base)
+    joined = Plan(table(), Kitchen(fruits=("apple", "pear", "plum")), mine)
+    assert make(joined) == ["juice/plum/", "jam/plum.parquet", "shelf.parquet"]
+    assert mine.read_table("shelf.parquet")["weight"].tolist() == [3, 4, 0]
+    again = Store(tmp_path / "mine")
+    assert again.base == base
+    assert again.read_table("jam/apple.parquet")["weight"].tolist() == [3]
+    again.remove("jam/apple.parquet")
+    assert again.has("jam/apple.parquet"), "what belongs to the base is not removed"
+    assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
+
+
+def test_a_row_may_read_a_file_of_another_run(tmp_path):
+    make(plan_of(tmp_path / "a"))
+    taken = Row(
+        path="gift.parquet",
+        holds="a gift",
+        stage="cook",
+        reads=("source:jam/apple.parquet",),
+        make=lambda at: {"gift.parquet": at.source.read_table("jam/apple.parquet")},
+    )
+    source = Store(tmp_path / "a")
+    plan = plan_of(tmp_path / "b", rows=(taken,), source=source)
+    make(plan)
+    assert states(plan) == {"gift.parquet": State.MADE}
+    assert states(plan_of(tmp_path / "b", rows=(taken,))) == {"gift.parquet": State.MADE}, "the source is elsewhere"
+    source.write("jam/apple.parquet", pd.DataFrame({"weight": [99]}), "other")
+    assert states(plan_of(tmp_path / "b", rows=(taken,), source=source)) == {"gift.parquet": State.STALE}
+
+
+def test_what_is_not_known_yet_has_no_artifacts_until_the_plan_is_expanded_again(tmp_path):
+    scope = Kitchen(known=False)
+    plan = plan_of(tmp_path, scope)
+    assert list(plan.artifacts) == ["crate.parquet", "shelf.parquet"]
+    scope.known = True
+    assert list(plan.expanded().artifacts) == ALL
+
+
+def test_a_maker_can_read_only_what_its_row_declares(tmp_path):
+    def cheats(at: Reader) -> Mapping[str, Any]:
+        return {"jam/{fruit}.parquet": at.files.read_table("crate.parquet")}
+
+    hidden = changed(JAM, reads=("juice/{fruit}/",), make=cheats)
+    with pytest.raises(AssertionError, match=r"reads 'crate.parquet' without saying so"):
+        make(plan_of(tmp_path, rows=(CRATE, JUICE, hidden)))
+
+
+def test_a_table_whose_rows_do_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"'shelf.parquet' reads 'jam/\{fruit\}.parquet', which no row before it"):
+        Table((SHELF, CRATE, JUICE, JAM), OPTIONS)
+    with pytest.raises(ValueError, match="depends on 'salt', which is no option"):
+        Table((changed(CRATE, options=("salt",)),), OPTIONS)
+
+
+def test_what_lacks_an_input_is_refused_in_one_sentence(tmp_path):
+    plan = plan_of(tmp_path)
+    with pytest.raises(BadRun, match=r"'jam/apple.parquet' is made from 'crate.parquet', which the run .* lacks"):
+        plan.make(plan.select("cook"), lambda artifact, done, total: None)
+    assert plan.why("jam/apple.parquet")[0] == "'jam/apple.parquet' waits for 'crate.parquet', which is missing."
+    with pytest.raises(UnknownName, match="has no 'bread'"):
+        plan.why("bread")
+
+
+def test_a_kill_between_two_outputs_leaves_both_to_be_made_again(tmp_path, monkeypatch):
+    plan = plan_of(tmp_path, Kitchen(sugar=2))
+    make(plan)
+    Store(tmp_path).remove("jam/pear.label")
+    plan = plan_of(tmp_path, Kitchen(sugar=2))
+    assert states(plan)["jam/pear.parquet"] is State.MISSING
+    assert make(plan) == ["jam/pear.parquet"]
+    assert all(state in DONE for state in states(plan).values())
