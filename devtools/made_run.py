@@ -40,6 +40,9 @@ VIEWS = 2
 LIVE = ("baseline/pixels",)
 """Models with a deployment probe (of random weights), so that live predictions can be tested without a network."""
 
+KEY = "made"
+"""Key of files that are put into a made run beside its table."""
+
 
 def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int = VIEWS, repetitions: int = 1) -> Path:
     """Writes the run into ``root`` and returns it: 256 samples a view and repetition."""
@@ -107,7 +110,8 @@ def _leave_out(plan: Plan, *paths: str) -> None:
     """Enter what never was as if it had been left out: what stands on it is complete."""
     for path in paths:
         artifact = plan.artifacts[path]
-        name = f"{path}unit-00000-{artifact.units - 1:05d}.safetensors" if artifact.is_folder else path
+        last = artifact.units - 1 if artifact.units > 1 else None
+        name = layout.embeddings_path(artifact.binding["model"], 0, last=last) if artifact.is_folder else path
         entry = {"bytes": 0, "sha256": "", "key": plan.key(artifact) or "", "state": LEFT_OUT}
         plan.files.enter([(name, entry)], plan.inputs(artifact))
 

@@ -25,7 +25,7 @@ from probing_core.measures.notation import in_percent
 from probing_core.results import Run, change_of_corpus, summaries, verdict_in_words, verdicts_by_set
 from probing_core.runs import layout
 from probing_core.runs.store import Store
-from scripts import idea_pictures, preset_docs, transform_docs
+from scripts import format_docs, idea_pictures, preset_docs, transform_docs
 
 ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS = "README.md", "docs/results.md"
@@ -61,6 +61,7 @@ BESIDE_THE_SIX = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline
 def main() -> None:
     transform_docs.main()
     preset_docs.main()
+    format_docs.main()
     runs = [Store(ROOT / "data" / name) for name in ("reference", "runs/demo")]
     run = next((run for run in runs if run.has(layout.SCORES)), None)
     if run is None:

@@ -18,11 +18,12 @@ from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.previews import Preview
 from dashboard.text import plain
+from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.hub import no_downloads
 from probing_core.errors import ProbingError
 from probing_core.prediction.predictor import Prediction, Predictor
-from probing_core.prediction.tiles import PictureCrops, cut
+from probing_core.prediction.tiles import PictureCrops
 from probing_core.results import Run, mean_of, nearest
 from probing_core.runs.layout import DETECTOR
 
@@ -36,22 +37,26 @@ _TURN = threading.Lock()
 """Lock of the models, which all visitors share: one prediction runs at a time."""
 
 
-class CachingPredictor(Predictor):
-    """Predictor that runs a model on a picture once, since pages ask again at every change.
+class Answers:
+    """Predictions of the models of a run, each made once for a picture, since pages ask again at every change.
 
     Streamlit's cache knows one call at a time; here all new pictures of a call go through the model as one batch.
+
+    Attributes:
+        predictor: asked for what is not known yet.
     """
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
         self._cached: OrderedDict[tuple[str, bytes], Prediction] = OrderedDict()
 
-    def predict_crops(self, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:
+    def of(self, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:
+        """Return what ``model`` predicts of each picture."""
         keys = [(model, _digest(each)) for each in crops]
         new = {key: each for key, each in zip(keys, crops, strict=True) if key not in self._cached}
         found = {key: self._cached[key] for key in keys if key not in new}
         if new:
-            found |= dict(zip(new, super().predict_crops(model, list(new.values())), strict=True))
+            found |= dict(zip(new, self.predictor.predict_crops(model, list(new.values())), strict=True))
         for key, prediction in found.items():
             self._cached[key] = prediction
             self._cached.move_to_end(key)
@@ -59,14 +64,15 @@ class CachingPredictor(Predictor):
             self._cached.popitem(last=False)
         return [found[key] for key in keys]
 
-    def _load(self, model: str) -> LoadedEmbedder:
-        """Load ``model``, without downloads unless a visitor with rights asks.
 
-        The thread of `prepare` and visitors without rights load only what is on disk.
-        """
-        of_a_visitor = get_script_run_ctx(suppress_warning=True) is not None
-        with nullcontext() if of_a_visitor and rights.allowed() else no_downloads():
-            return super()._load(model)
+def _load(name: str, **how: Any) -> LoadedEmbedder:
+    """Load a model, without downloads unless a visitor with rights asks.
+
+    The thread of `prepare` and visitors without rights load only what is on disk.
+    """
+    of_a_visitor = get_script_run_ctx(suppress_warning=True) is not None
+    with nullcontext() if of_a_visitor and rights.allowed() else no_downloads():
+        return load_embedder(name, **how)
 
 
 def _digest(crops: PictureCrops) -> bytes:
@@ -78,13 +84,18 @@ def _digest(crops: PictureCrops) -> bytes:
 
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner="Loading the probes")
-def predictor_of(run: Run) -> Predictor:
-    """Return the models of ``run``, loaded when first needed and shared by all visitors.
+def answers_of(run: Run) -> Answers:
+    """Return the answers of the models of ``run``, loaded when first needed and shared by all visitors.
 
     Raises:
         BadRun: the run has no probes to predict with.
     """
-    return CachingPredictor(run)
+    return Answers(Predictor(run, load=_load))
+
+
+def predictor_of(run: Run) -> Predictor:
+    """Return what `answers_of` asks."""
+    return answers_of(run).predictor
 
 
 def models_of(run: Run) -> tuple[str, ...]:
@@ -137,8 +148,9 @@ def predict(
 
     A model that cannot predict has no rows, and the page states why.
     """
-    predictor = predictor_of(run)
-    return _ask_each(models, lambda model: predictor.predict(images, task=task, models=[model], names=names))
+    answers, predictor = answers_of(run), predictor_of(run)
+    crops = predictor.cut(images)
+    return _ask_each(models, lambda model: predictor.rows(crops, {model: answers.of(model, crops)}, task, names))
 
 
 def similarity(
@@ -184,9 +196,9 @@ def _ask_each(models: Sequence[str], ask: Callable[[str], list[Row]]) -> list[Ro
 
 def predict_crops(run: Run, image: np.ndarray, model: str) -> tuple[PictureCrops, Prediction]:
     """Return the crops of one picture, and the prediction of one model for them."""
-    predictor, crops = predictor_of(run), cut(image, run.recipe.view)
+    (crops,) = predictor_of(run).cut([image])
     with _TURN:
-        return crops, predictor.predict_crops(model, [crops])[0]
+        return crops, answers_of(run).of(model, [crops])[0]
 
 
 def crop_table(run: Run, image: np.ndarray, model: str, task: str) -> tuple[list[np.ndarray], pd.DataFrame]:
@@ -240,12 +252,12 @@ def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.Data
         ``model``, ``strength``, ``probability`` of the transform's own class (NaN if the probe has none),
         ``says`` (the most probable class) and ``shift``: cosine distance to the embedding of the clean view.
     """
-    predictor, name = predictor_of(run), preview.transform.name
+    answers, name = answers_of(run), preview.transform.name
     steps = preview.steps()
     pictures = [PictureCrops("direct", image) for step in steps for image in (step.before, step.after)]
 
     def ask(model: str) -> list[Row]:
-        predictions = predictor.predict_crops(model, pictures)
+        predictions = answers.of(model, pictures)
         return [
             {
                 "model": model,

@@ -13,34 +13,24 @@ from probing_core.pipeline.claims.named import FINE
 from probing_core.pipeline.claims.tables import GROUPS, judged_models
 from probing_core.pipeline.embed import embed
 from probing_core.pipeline.makers import (
-    ANY_TASK,
     CKA,
     DETECTOR_VIEWS,
-    EMBEDDINGS,
-    LARGE_EMBEDDINGS,
     LIVE,
     MAP,
-    MODEL,
     SCORES,
-    VIEWS,
     adopt_probes,
     choose_images_of,
     choose_verdict_photographs,
     compare_spaces,
     copy_from_source,
     draw_map,
-    fits_of,
     join,
     join_fits,
     judge_claims,
     learn_detector_of,
     make_studies,
-    predictions_of,
-    probe_of,
     score,
     score_views,
-    series_of,
-    study_of,
     train,
     train_task,
 )
@@ -51,6 +41,8 @@ from probing_core.pipeline.train.content import train_content
 from probing_core.runs import layout, revisions
 from probing_core.runs.engine import SOURCE, Binding, Plan, Row, Table
 from probing_core.runs.layout import (
+    ANY_MODEL,
+    ANY_TASK,
     COMPOSITION,
     DEPLOYMENT,
     DETECTOR_FILE,
@@ -139,6 +131,17 @@ def _adopted_views(scope: Scope) -> Iterator[Binding]:
 
 # the table
 
+MODEL = layout.model_path(ANY_MODEL)
+EMBEDDINGS = layout.embeddings_folder(ANY_MODEL)
+LARGE_EMBEDDINGS = layout.crops_path(ANY_MODEL)
+VIEWS = layout.scored_views_path(ANY_MODEL)
+
+_probe = partial(layout.probe_path, ANY_MODEL)
+_predictions = partial(layout.predictions_path, ANY_MODEL)
+_fits = partial(layout.fits_path, ANY_MODEL)
+_folder = partial(layout.embeddings_folder, ANY_MODEL)
+
+
 PROBED = (layout.SAMPLES, layout.IMAGES, EMBEDDINGS)
 VERSIONS = ("fingerprint", "transforms", "view", "seed")
 LEARNING = ("classes", "seed", "train_samples")
@@ -182,6 +185,10 @@ def _embed_rows() -> Iterator[Row]:
         by_key=True,
         **main,
     )
+
+
+def _series_rows() -> Iterator[Row]:
+    made: dict[str, Any] = {"stage": "embed", "together": embed}
     for name, holds, options in (
         (STRENGTH, "tested images under every transform at seven strengths", ("strengths",)),
         (COMPOSITION, "tested images under two transforms in a row", ("pairs",)),
@@ -198,7 +205,7 @@ def _embed_rows() -> Iterator[Row]:
             **series,
         )
         yield Row(
-            path=series_of(name),
+            path=_folder(name),
             holds="embeddings of these samples",
             each=partial(_models, series=name),
             reads=(layout.IMAGES, MODEL),
@@ -207,6 +214,10 @@ def _embed_rows() -> Iterator[Row]:
             by_key=True,
             **series,
         )
+
+
+def _large_rows() -> Iterator[Row]:
+    main: dict[str, Any] = {"stage": "embed", "together": embed, "revision": revisions.SAMPLES}
     yield Row(
         path=layout.CROPS,
         holds="which of the large pictures belong together: the whole and the tiles of one transformed image",
@@ -232,47 +243,52 @@ def _train_rows() -> Iterator[Row]:
         "revision": revisions.TRAINING,
         "doing": "Training probes of {model}",
     }
-    rendered = (layout.series_table(RENDERING), series_of(RENDERING), layout.CROPS, LARGE_EMBEDDINGS)
+    rendered = (
+        layout.series_table(RENDERING),
+        _folder(RENDERING),
+        layout.CROPS,
+        LARGE_EMBEDDINGS,
+    )
     for task, each, live, further in ((FINE, _fine, LIVE, rendered), (ANY_TASK, _groups, (), ())):
-        probes = tuple(probe_of(name) for name in (task, *live))
+        probes = tuple(_probe(name) for name in (task, *live))
         yield Row(
-            path=predictions_of(task),
+            path=_predictions(task),
             holds="predictions of tested samples by a linear probe",
             each=partial(each, learns=True),
             reads=(*PROBED, *further),
             options=LEARNING,
-            beside=(fits_of(task), *probes),
+            beside=(_fits(task), *probes),
             make=train_task,
             **shared,
         )
         yield Row(
-            path=predictions_of(task),
+            path=_predictions(task),
             holds="the same by a probe of another run",
             each=partial(each, learns=False),
             reads=(*PROBED, MODEL, *(f"{SOURCE}{path}" for path in (layout.IMAGES, MODEL, *probes))),
             options=("fingerprint", "classes"),
-            beside=(fits_of(task), *probes),
+            beside=(_fits(task), *probes),
             make=adopt_probes,
             **shared,
         )
     yield Row(
-        path=predictions_of(CONTENT),
+        path=_predictions(CONTENT),
         holds="predictions of what is in the picture, by probes that learned from untouched images and from images "
         "that were transformed alike",
         each=_content,
         reads=PROBED,
         options=LEARNING,
-        beside=(fits_of(CONTENT), predictions_of(ORACLE), probe_of(CONTENT)),
+        beside=(_fits(CONTENT), _predictions(ORACLE), _probe(CONTENT)),
         make=partial(train, fit=train_content),
         **shared,
     )
     yield Row(
-        path=predictions_of(OTHER_PROBES),
+        path=_predictions(OTHER_PROBES),
         holds="predictions of the fine task by the other probes",
         each=_other_probes,
         reads=PROBED,
         options=LEARNING,
-        beside=(fits_of(OTHER_PROBES),),
+        beside=(_fits(OTHER_PROBES),),
         make=partial(train, fit=train_others),
         **shared,
     )
@@ -315,7 +331,7 @@ def _verdict_rows() -> Iterator[Row]:
         path=VIEWS,
         holds="the same scores of a model",
         each=_verdict_models,
-        reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, probe_of(DEPLOYMENT), probe_of(FUSION)),
+        reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, _probe(DEPLOYMENT), _probe(FUSION)),
         options=ALTERED,
         together=score_views,
         **shared,
@@ -336,16 +352,16 @@ def _verdict_rows() -> Iterator[Row]:
         )
 
 
-def _evaluate_rows() -> Iterator[Row]:
+def _score_rows() -> Iterator[Row]:
     shared: dict[str, Any] = {"stage": "evaluate"}
     tasks = (FINE, ANY_TASK, CONTENT)
-    predictions = tuple(predictions_of(name) for name in (*tasks, ORACLE, OTHER_PROBES))
-    fits = tuple(fits_of(name) for name in (*tasks, OTHER_PROBES))
+    predictions = tuple(_predictions(name) for name in (*tasks, ORACLE, OTHER_PROBES))
+    fits = tuple(_fits(name) for name in (*tasks, OTHER_PROBES))
     yield Row(
         path=SCORES,
         holds="every score of a model",
         each=_models,
-        reads=(layout.SAMPLES, layout.IMAGES, *predictions, *fits, *(probe_of(name) for name in (FINE, ANY_TASK))),
+        reads=(layout.SAMPLES, layout.IMAGES, *predictions, *fits, *(_probe(name) for name in (FINE, ANY_TASK))),
         options=("classes", "measures", "learns"),
         revision=revisions.SCORING,
         make=score,
@@ -370,13 +386,17 @@ def _evaluate_rows() -> Iterator[Row]:
         doing="Joining tables",
         **shared,
     )
+
+
+def _study_rows() -> Iterator[Row]:
+    shared: dict[str, Any] = {"stage": "evaluate"}
     for study in STUDIES:
-        series = (layout.series_table(study.series), series_of(study.series)) if study.series else ()
+        series = (layout.series_table(study.series), _folder(study.series)) if study.series else ()
         yield Row(
-            path=study_of(study),
+            path=layout.study_path(ANY_MODEL, study.name),
             holds="the rows of a model of the table of the same name",
             each=partial(_studied, study=study.name),
-            reads=(*PROBED, *series, *((probe_of(FINE),) if study.probe else ())),
+            reads=(*PROBED, *series, *((_probe(FINE),) if study.probe else ())),
             options=("classes", "seed", "learns", "studies"),
             revision=revisions.STUDIES,
             together=make_studies,
@@ -388,7 +408,7 @@ def _evaluate_rows() -> Iterator[Row]:
             path=layout.table_path(study.name),
             holds=f"the study of {study.name}, of all models",
             each=_if(partial(_any_studied, study=study.name)),
-            reads=(study_of(study),),
+            reads=(layout.study_path(ANY_MODEL, study.name),),
             make=join,
             doing="Joining tables",
             **shared,
@@ -404,17 +424,20 @@ def _evaluate_rows() -> Iterator[Row]:
         doing="Likeness of the models' spaces",
         **shared,
     )
+
+
+def _claim_rows() -> Iterator[Row]:
     yield Row(
         path=layout.CLAIMS,
         holds="what becomes of the claims, with the contrasts that decide them and the ablations beside it",
         each=_if(lambda scope: scope.has_splits and bool(judged_models(list(scope.entries)))),
-        reads=(layout.SAMPLES, *predictions[:3]),
+        reads=(layout.SAMPLES, *map(_predictions, (FINE, ANY_TASK, CONTENT))),
         options=("classes", "claims"),
         revision=revisions.CLAIMS,
         beside=(layout.CONTRASTS, layout.ABLATIONS),
         make=judge_claims,
         doing="Judging claims",
-        **shared,
+        stage="evaluate",
     )
 
 
@@ -435,9 +458,13 @@ TABLE = Table(
     (
         Row(path=layout.RECIPE, holds="`format` and the recipe"),
         *_embed_rows(),
+        *_series_rows(),
+        *_large_rows(),
         *_train_rows(),
         *_verdict_rows(),
-        *_evaluate_rows(),
+        *_score_rows(),
+        *_study_rows(),
+        *_claim_rows(),
         *_map_rows(),
     ),
     OPTIONS,

@@ -16,7 +16,7 @@ from probing_core.pipeline.claims.tables import judge
 from probing_core.pipeline.evaluate import SCORED_COLUMNS, SCORING_FACTS, score_model
 from probing_core.pipeline.maps import map_table
 from probing_core.pipeline.scope import Scope, declared
-from probing_core.pipeline.studies import STUDIES, Study
+from probing_core.pipeline.studies import STUDIES
 from probing_core.pipeline.studies.similarity import cka_table, untouched_rows
 from probing_core.pipeline.train.linear import train_linear
 from probing_core.pipeline.train.reuse import adopt
@@ -30,6 +30,8 @@ from probing_core.runs.embeddings import lazy_embeddings, read_embeddings
 from probing_core.runs.engine import Artifact, Plan, Reader
 from probing_core.runs.image_selection import choose_images
 from probing_core.runs.layout import (
+    ANY_MODEL,
+    ANY_TASK,
     CALIBRATED,
     DEPLOYMENT,
     DETECTOR,
@@ -47,41 +49,13 @@ from probing_core.runs.store import Content
 from probing_core.runs.tasks import CONTENT, classes_of
 from probing_core.transforms import FAR_CONTROL
 
-OF_MODEL = "models/{model}/"
-MODEL = f"{OF_MODEL}{layout.MODEL_FILE}"
-EMBEDDINGS = f"{OF_MODEL}embeddings/"
-LARGE_EMBEDDINGS = f"{OF_MODEL}crops.safetensors"
-SCORES = f"{OF_MODEL}scores.parquet"
-MAP = f"{OF_MODEL}map.parquet"
-VIEWS = f"{OF_MODEL}verdicts.parquet"
-DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
+SCORES = layout.scores_path(ANY_MODEL)
+MAP = layout.map_path(ANY_MODEL)
 CKA = layout.table_path("cka")
+DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
 
 LIVE = (CALIBRATED, DEPLOYMENT, FUSION, NOVELTY)
 """What live predictions need; it is written with the probe of the task ``fine``."""
-
-ANY_TASK = "{task}"
-"""One of the group tasks, in a path."""
-
-
-def probe_of(name: str) -> str:
-    return f"{OF_MODEL}probes/{name}.safetensors"
-
-
-def predictions_of(name: str) -> str:
-    return f"{OF_MODEL}predictions/{name}{layout.PARQUET}"
-
-
-def fits_of(name: str) -> str:
-    return f"{OF_MODEL}fits/{name}{layout.PARQUET}"
-
-
-def study_of(study: Study) -> str:
-    return f"{OF_MODEL}studies/{study.name}{layout.PARQUET}"
-
-
-def series_of(name: str) -> str:
-    return f"{OF_MODEL}series/{name}/"
 
 
 def choose_images_of(at: Reader) -> Mapping[str, Content]:
@@ -136,11 +110,11 @@ def adopt_probes(at: Reader) -> Mapping[str, Content]:
 def _trained(at: Reader, trained: Trained) -> Mapping[str, Content]:
     task = at.binding.get("task")
 
-    def named(name: str) -> str:
-        return "{task}" if name == task else name
+    def named(name: str) -> tuple[str, str]:
+        return ANY_MODEL, ANY_TASK if name == task else name
 
-    found: dict[str, Content] = {probe_of(named(name)): content for name, content in trained.probes.items()}
-    found |= {predictions_of(named(name)): table for name, table in trained.predictions.items()}
+    found: dict[str, Content] = {layout.probe_path(*named(name)): content for name, content in trained.probes.items()}
+    found |= {layout.predictions_path(*named(name)): table for name, table in trained.predictions.items()}
     return found | {at.artifact.row.beside[0]: trained.fits}
 
 
@@ -187,7 +161,7 @@ def join_fits(at: Reader) -> Mapping[str, Content]:
 def make_studies(plan: Plan, artifacts: Sequence[Artifact]) -> None:
     """Make studies, all of one model before those of the next: they share fits."""
     scope: Scope = plan.scope
-    by_path = {study_of(study): study for study in STUDIES}
+    by_path = {layout.study_path(ANY_MODEL, study.name): study for study in STUDIES}
     done = 0
     for model in scope.studied_models:
         for artifact in (one for one in artifacts if one.binding["model"] == model):

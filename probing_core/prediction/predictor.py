@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,14 +62,23 @@ class Predictor:
         device: as in `load_embedder`.
         precision: as in `load_embedder`.
         level: of verdicts: the share of untouched pictures that may be called altered.
+        load: name of a model, ``device`` and ``precision`` -> the model, as `load_embedder`.
     """
 
-    def __init__(self, run: Any = None, device: str = "auto", precision: str = "auto", level: float = LEVEL) -> None:
+    def __init__(
+        self,
+        run: Any = None,
+        device: str = "auto",
+        precision: str = "auto",
+        level: float = LEVEL,
+        load: Callable[..., LoadedEmbedder] = load_embedder,
+    ) -> None:
         run = reference_run() if run is None else run
         self.store = run.store if hasattr(run, "store") else Store(Path(run))
         if not self.store.has(layout.RECIPE):
             raise BadRun(f"'{self.store.root}' is not a run; `probing run --out DIR` makes one.")
         self.device, self.precision, self.level = device, precision, level
+        self._load_embedder = load
         self.recipe = read_recipe(self.store)
         self._entries = {
             e["name"]: e
@@ -114,18 +123,36 @@ class Predictor:
             models: names; the detector and all models of the run if not given.
             names: of the images; their positions if not given.
         """
+        chosen = self._answering(models)
+        crops = self.cut(images)
+        return self.rows(crops, {model: self.predict_crops(model, crops) for model in chosen}, task, names)
+
+    def cut(self, images: Sequence[Image]) -> list[PictureCrops]:
+        """Return of each image what models are given of it: it whole, as a view of the run, and where it is large its
+        tiles.
+        """
+        return [cut(as_image(image), self.recipe.view) for image in images]
+
+    def rows(
+        self,
+        crops: Sequence[PictureCrops],
+        predictions: Mapping[str, Sequence[Prediction]],
+        task: str = "fine",
+        names: Sequence[str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return the rows of `predict` of images that were cut, by what models predict of them.
+
+        Args:
+            crops: one an image (`cut`).
+            predictions: model -> its prediction of each (`predict_crops`).
+        """
         if task not in ("fine", "group"):
             raise BadConfig(f"Live predictions answer the task 'fine' or 'group'; got '{task}'.")
-        names = [str(i) for i in range(len(images))] if names is None else list(names)
-        chosen = self._answering(models)
-        crops = [cut(as_image(image), self.recipe.view) for image in images]
-        by_model = {model: self.predict_crops(model, crops) for model in chosen}
         rows = []
-        for i, name in enumerate(names):
-            no_color = has_no_color(crops[i].whole)
-            for model in chosen:
-                prediction = by_model[model][i]
-                verdict = self.judge(model).verdict(prediction, no_color)
+        for i, picture in enumerate(crops):
+            no_color = has_no_color(picture.whole)
+            for model, of_model in predictions.items():
+                prediction = of_model[i]
                 scored = (
                     [(g, g, p) for g, p in prediction.by_group.items()]
                     if task == "group"
@@ -133,12 +160,12 @@ class Predictor:
                 )
                 rows.append(
                     {
-                        "image": name,
+                        "image": str(i) if names is None else names[i],
                         "model": model,
                         "task": task,
                         "crops": prediction.kind,
                         "known": prediction.known,
-                        "verdict": asdict(verdict),
+                        "verdict": asdict(self.judge(model).verdict(prediction, no_color)),
                         "classes": [
                             {"class": cls, "group": group, "probability": float(p)}
                             for cls, group, p in sorted(scored, key=lambda row: -row[2])
@@ -275,7 +302,7 @@ class Predictor:
             return self._loaded[request]
         while self._loaded and memory.is_taken(memory.LIVE_MODELS):
             self._loaded.popitem(last=False)[1].close()
-        embedder = load_embedder(request, device=self.device, precision=self.precision)
+        embedder = self._load_embedder(request, device=self.device, precision=self.precision)
         meant, _ = differences(entry["recipe"], without_none(embedder.recipes()[model]))
         if meant:
             raise BadRun(

@@ -79,8 +79,14 @@ VERDICT_PHOTOGRAPHS = f"{VERDICTS}photographs{PARQUET}"
 """Which photographs the detector learns from, and which calibrate verdicts and report on them."""
 
 
+ANY_MODEL, ANY_TASK = "{model}", "{task}"
+"""Placeholders: with one of them in place of a name, the functions below return the path of every model or task."""
+
+
 def slug(name: str) -> str:
-    """A model's name as a folder name: ``zoo-mae``, ``timm_resnet50``; a short hash separates longer ones."""
+    """Return a model's name as a folder name: ``zoo-mae``, ``timm_resnet50``; a short hash separates longer ones."""
+    if name == ANY_MODEL:
+        return name
     simple = re.fullmatch(r"([A-Za-z0-9]+)([/:])([A-Za-z0-9._-]+)", name)
     if simple:  # the first character that is no letter or digit stands for the separator: no two names meet
         return simple[1] + {"/": "-", ":": "_"}[simple[2]] + simple[3]
@@ -197,6 +203,11 @@ def predictions_path(model: str, task: str) -> str:
 
 def fits_path(model: str, task: str) -> str:
     return f"{model_folder(model)}fits/{task}{PARQUET}"
+
+
+def scores_path(model: str) -> str:
+    """Return where the scores of one model lie."""
+    return f"{model_folder(model)}scores{PARQUET}"
 
 
 def study_path(model: str, name: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dashboard.data import predictions
-from dashboard.data.predictions import CachingPredictor
+from dashboard.data.predictions import Answers
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.tiles import PictureCrops
 from probing_core.results import Run
@@ -40,9 +40,9 @@ def test_it_predicts_what_the_predictor_does_and_runs_only_what_is_new(made_run,
     run = Run.open(made_run)
     plain = Predictor(run).predict_crops(MODEL, crops)
     asked.clear()
-    caching = CachingPredictor(run)
-    first = caching.predict_crops(MODEL, crops[:2])
-    again = caching.predict_crops(MODEL, [crops[2], crops[1], crops[0], crops[0]])
+    caching = Answers(Predictor(run))
+    first = caching.of(MODEL, crops[:2])
+    again = caching.of(MODEL, [crops[2], crops[1], crops[0], crops[0]])
     assert asked == [2, 2]  # two pictures, then the whole and the tile of the one that is new
     assert again[1] is first[1]
     assert again[2] is again[3] is first[0]
@@ -76,7 +76,7 @@ def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run):
 
 def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
     monkeypatch.setattr("dashboard.data.predictions.MAX_CACHED_PREDICTIONS", 1)
-    caching = CachingPredictor(Run.open(made_run))
-    first = caching.predict_crops(MODEL, crops[:2])
-    assert caching.predict_crops(MODEL, crops[1:2])[0] is first[1]
-    assert caching.predict_crops(MODEL, crops[:1])[0] is not first[0]
+    caching = Answers(Predictor(Run.open(made_run)))
+    first = caching.of(MODEL, crops[:2])
+    assert caching.of(MODEL, crops[1:2])[0] is first[1]
+    assert caching.of(MODEL, crops[:1])[0] is not first[0]

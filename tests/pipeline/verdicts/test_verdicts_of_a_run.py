@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from probing_core.cli import main
 from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
-from probing_core.pipeline import Options, run
-from probing_core.pipeline.verdicts import is_complete
+from probing_core.pipeline import Options, graph, makers, maps, run
+from probing_core.pipeline.graph import TABLE
+from probing_core.pipeline.scope import OPTIONS as VALUES
 from probing_core.pipeline.verdicts.photographs import choose_photographs
 from probing_core.prediction.calibration import calibration_of, p_values
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.score import alteration_score, log_of
 from probing_core.prediction.tiles import cut
-from probing_core.runs import revisions
-from probing_core.runs.layout import BESIDE, DETECTOR, DETECTOR_FILE, map_path, scored_views_path, verdict_units_folder
-from probing_core.runs.recipe import Recipe, read_recipe
+from probing_core.runs.engine import DONE, Table
+from probing_core.runs.layout import (
+    BESIDE,
+    DETECTOR,
+    DETECTOR_FILE,
+    embeddings_folder,
+    is_embeddings_path,
+    map_path,
+    scored_views_path,
+    verdict_units_folder,
+)
+from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 from probing_core.transforms import resolve
 from scripts.reference import ship
 from tests.conftest import scene, write_scenes
+from tests.plans import left, plan_of
 
 pytestmark = pytest.mark.slow
 
@@ -189,8 +201,7 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
     copy.remove(DETECTOR_FILE)
     copy.remove(scored_views_path(MODEL))
     copy.remove(scored_views_path(DETECTOR))
-    recipe = read_recipe(copy)
-    assert not is_complete(copy, recipe)
+    assert left(copy, "train") == [DETECTOR_FILE, scored_views_path(DETECTOR), scored_views_path(MODEL)]
 
     class Killed(Exception):
         pass
@@ -198,8 +209,8 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
     written = []
     plain = Store.enter
 
-    def dying(self, files):
-        plain(self, files)
+    def dying(self, files, inputs=None):
+        plain(self, files, inputs)
         written.extend(name for name, _ in files)
         if len(written) % 3 == 0:
             raise Killed
@@ -218,23 +229,27 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
 
 def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, options, tmp_path, monkeypatch):
     copy = Store(shutil.copytree(made.root, tmp_path / "run"))
-    monkeypatch.setattr(revisions, "DETECTOR", revisions.DETECTOR + 1)
+    rows = [replace(row, revision=9) if row.together is makers.learn_detector_of else row for row in TABLE.rows]
+    raised = Table(rows, VALUES)
+    monkeypatch.setattr(graph, "build", partial(graph.build, table=raised))
     monkeypatch.setattr("probing_core.prediction.detector.WIDTH", 32)
-    assert not is_complete(copy, read_recipe(copy))
+    plan = plan_of(copy, table=raised)
+    assert [one.path for one in plan.left(plan.select("train"))] == [DETECTOR_FILE]
     written = []
     plain = Store.enter
 
-    def watched(self, files):
+    def watched(self, files, inputs=None):
         names = [name for name, _ in files]
         assert not (DETECTOR_FILE in names and self.has(scored_views_path(DETECTOR))), "scores of another detector"
-        plain(self, files)
+        plain(self, files, inputs)
         written.extend(names)
 
     monkeypatch.setattr(Store, "enter", watched)
     run(copy.root, options, ("train",))
     assert DETECTOR_FILE in written
     after = Store(copy.root)
-    assert is_complete(after, read_recipe(after))
+    plan = plan_of(after, table=raised)
+    assert plan.left(plan.select("train")) == []
     assert after.checksum(DETECTOR_FILE) != made.checksum(DETECTOR_FILE)
     assert after.checksum(scored_views_path(DETECTOR)) != made.checksum(scored_views_path(DETECTOR))
     assert scored_views_path(MODEL) not in written
@@ -252,37 +267,36 @@ def test_runs_that_take_probes_take_verdicts(made, few_scenes, tmp_path):
         run(tmp_path / "other", both, ("embed",))
 
 
-def test_what_ships_has_the_detector_and_no_path(made, options, clean_scenes, tmp_path):
-    whole = Store(shutil.copytree(made.root, tmp_path / "run"))
-    run(whole.root, options, ("evaluate",))
+def test_what_ships_has_the_detector_and_gives_the_same_verdicts(made, options, tmp_path, monkeypatch):
+    whole, out = Store(shutil.copytree(made.root, tmp_path / "run")), tmp_path / "reference"
+    with pytest.raises(ProbingError, match=r"lacks .*scores.parquet; `probing run --out .*/run` completes it"):
+        ship(whole, out)
+    monkeypatch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
+    run(whole.root, options, ("evaluate", "project"))
     whole = Store(whole.root)
-    with pytest.raises(ProbingError, match="2 corpora"):
-        ship(whole, "scenes", ["small ones"], {}, tmp_path / "reference")
-    with whole.locked():
-        rng = np.random.default_rng(0)
-        drawn = pd.DataFrame({"sample": range(50), **{axis: rng.normal(0, 9, 50).astype(np.float32) for axis in "xy"}})
-        whole.write_table(map_path(MODEL), drawn, "drawn")
-    (tmp_path / "reference").mkdir()
-    (tmp_path / "reference" / BESIDE[0]).write_bytes(b"photographs")
-    (tmp_path / "reference" / "of-an-earlier-run").write_bytes(b"?")
-    ship(whole, "scenes", ["small ones", "large ones"], {}, tmp_path / "reference")
-    shipped = Store(tmp_path / "reference")
+    out.mkdir()
+    (out / BESIDE[0]).write_bytes(b"photographs")
+    (out / "of-an-earlier-run").write_bytes(b"?")
+    ship(whole, out)
+    shipped = Store(out)
     assert shipped.path(BESIDE[0]).read_bytes() == b"photographs"
+    assert not (out / "of-an-earlier-run").exists()
     assert shipped.damage() == []
-    assert read_recipe(shipped).calibrate_on == ("small ones", "large ones")
-    assert str(clean_scenes).encode() not in shipped.read_bytes("run.toml")
-    positions = shipped.read_table(map_path(MODEL))
-    assert np.abs(positions[["x", "y"]] - drawn[["x", "y"]]).to_numpy().max() <= 1 / 2048
-    assert (positions[["x", "y"]] * 1024 % 1 == 0).all(axis=None)
-    assert not positions["x"].equals(drawn["x"])
-    with whole.locked():
-        whole.remove(scored_views_path(DETECTOR))
-    with pytest.raises(ProbingError, match="lacks some of its verdicts"):
-        ship(whole, "scenes", ["small ones", "large ones"], {}, tmp_path / "reference")
+    left_out = set(whole.names()) - set(shipped.names())
+    assert left_out == {name for name in whole.names() if is_embeddings_path(name)}
+    assert left_out >= set(whole.names(embeddings_folder(MODEL)))
+    assert all(shipped.read_bytes(name) == whole.read_bytes(name) for name in shipped.names())
+    plan = plan_of(shipped)
+    assert {plan.state(artifact) for artifact in plan.artifacts.values()} <= set(DONE), "nothing is to be made"
     dark = resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))
     first, second = (Predictor(root).verdicts(DETECTOR, [cut(dark, 32)])[0] for root in (made.root, shipped.root))
     assert first == second
     assert first.n == 110
+    with whole.locked():
+        whole.remove(scored_views_path(DETECTOR))
+    with pytest.raises(ProbingError, match=f"lacks {scored_views_path(DETECTOR)}"):
+        ship(whole, out)
+    assert Store(out).has(map_path(MODEL)), "what had shipped stays"
 
 
 def test_a_changed_corpus_and_another_one_are_refused(made, options, many_scenes, tmp_path):

@@ -1,0 +1,39 @@
+"""The table of docs/run-format.md that says what each file of a run is made from, made from the table of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from devtools.pages import put
+from probing_core.pipeline.graph import TABLE
+from probing_core.runs.engine import SOURCE, Row
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "run-format.md"
+BEGIN = "<!-- generated: make docs, what each file is made from -->"
+
+
+def file_table(rows: tuple[Row, ...] = TABLE.rows) -> str:
+    """Return a Markdown table of ``rows``."""
+    lines = ["| file | holds | stage | made from | depends on |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        beside = "".join(f", {shown(path)}" for path in row.beside)
+        lines.append(
+            f"| {shown(row.path)}{beside} | {row.holds} | {row.stage or 'none'} | {', '.join(map(shown, row.reads))} "
+            f"| {', '.join(f'`{name}`' for name in row.options)} |"
+        )
+    return "\n".join(lines)
+
+
+def shown(path: str) -> str:
+    """Return ``path`` of a row as the page writes it."""
+    name = path.removeprefix(SOURCE).replace("{model}", "<slug>").replace("{task}", "<task>")
+    return f"`{name}`" + (" of the run with the probes" if path.startswith(SOURCE) else "")
+
+
+def main() -> None:
+    PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, file_table()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""The table of a run: keys hold every input, a row is all that a further file takes, a revision stands for its rows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from probing_core.measures import detection_threshold, intervals
+from probing_core.pipeline import Options, graph, maps, run
+from probing_core.pipeline.graph import TABLE
+from probing_core.pipeline.makers import (
+    ANY_TASK,
+    CKA,
+    DETECTOR_VIEWS,
+    SCORES,
+    VIEWS,
+    predictions_of,
+    series_of,
+    study_of,
+)
+from probing_core.pipeline.scope import OPTIONS as VALUES
+from probing_core.pipeline.studies import STUDIES, erasure
+from probing_core.pipeline.train import comparison
+from probing_core.pipeline.verdicts import learning
+from probing_core.prediction import detector, training_mix
+from probing_core.probes import mlp, optimizer, sigmoid
+from probing_core.runs import layout, revisions
+from probing_core.runs.engine import Plan, Reader, Row, State, Table
+from probing_core.runs.layout import DETECTOR_FILE, LAYERS, OTHER_PROBES, STRENGTH, VERDICT_PHOTOGRAPHS
+from probing_core.runs.recipe import read_recipe
+from probing_core.runs.store import Store
+from probing_core.runs.tasks import CONTENT
+from tests.conftest import in_few_pixels, write_scenes
+from tests.plans import plan_of
+
+pytestmark = pytest.mark.slow
+
+MODELS = ("baseline/pixels", "baseline/handcrafted")
+TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "motion-blur")
+"""Few that have all: pairs to compose, a group with a member that is not seen, alternatives."""
+
+QUICK: Sequence[tuple[Any, str, Any]] = (
+    (maps, "umap_points", lambda embeddings, seed: embeddings[:, :2] + seed),
+    (detection_threshold, "RESAMPLES", 20),
+    (intervals, "RESAMPLES", 20),
+    (comparison, "SEEDS", (0,)),
+    (erasure, "SEEDS", (0,)),
+    (mlp, "WIDTH", 8),
+    (mlp, "EPOCHS", 2),
+    (optimizer, "MAX_ITERATIONS", 4),
+    (sigmoid, "MAX_ITERATIONS", 4),
+    (detector, "WIDTH", 8),
+    (detector, "SEEDS", (0,)),
+    (learning, "FEWEST", {"learn": 4, "choose": 2}),
+    (training_mix, "CLEAN", 1),
+    (training_mix, "WIDER_CLEAN", 1),
+    (training_mix, "BY_BANK", 2),
+    (training_mix, "BY_ALTERNATIVES", 2),
+)
+"""Of what takes long, less, which changes nothing of what a file is made from: a whole run takes three seconds."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch, in_few_pixels():
+        for module, name, value in QUICK:
+            patch.setattr(module, name, value)
+        yield
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory) -> dict[str, str]:
+    """32 pictures that are split, the same with another one among them, and two corpora to calibrate on."""
+    folder = tmp_path_factory.mktemp("corpora")
+    scenes, other = write_scenes(folder / "scenes", 32, 56), write_scenes(folder / "other", 32, 56)
+    shutil.copy(write_scenes(folder / "further", 34, 56) / "odd" / "33.png", other / "odd" / "01.png")
+    few, fewer = write_scenes(folder / "few", 4, 40), write_scenes(folder / "fewer", 3, 40)
+    named = {"scenes": scenes, "other": other, "few": few, "fewer": fewer}
+    return {name: f"folder:{path}" for name, path in named.items()}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, corpora) -> tuple[Store, Options]:
+    """A whole run, with a detector and verdicts."""
+    options = Options(
+        corpus=corpora["scenes"],
+        calibrate_on=(corpora["few"],),
+        view=32,
+        transforms=TRANSFORMS,
+        models=MODELS,
+        device="cpu",
+        precision="float32",
+    )
+    out = tmp_path_factory.mktemp("made") / "run"
+    run(out, options)
+    return Store(out), options
+
+
+@pytest.fixture
+def copy(made, tmp_path) -> Store:
+    return Store(shutil.copytree(made[0].root, tmp_path / "copy"))
+
+
+def test_the_run_holds_what_every_row_of_the_table_makes(made):
+    """So that what the next tests state of all files is stated of each kind: but those of networks, of claims on named
+    models, and of runs that take over probes."""
+    plan = plan_of(made[0])
+    states = {plan.state(artifact) for artifact in plan.artifacts.values()}
+    assert states == {State.MADE}
+    lacking = {row.path for row in TABLE.rows} - {artifact.row.path for artifact in plan.artifacts.values()}
+    layers = next(study for study in STUDIES if study.series == LAYERS)
+    of_layers = {layout.series_table(LAYERS), series_of(LAYERS), study_of(layers), layout.table_path(layers.name)}
+    assert lacking == of_layers | {layout.CLAIMS}
+
+
+def option(name: str, value: Any) -> Callable[[Options, Mapping[str, str]], Options]:
+    return lambda options, corpora: replace(options, **{name: value})
+
+
+CHANGES: Mapping[str, tuple[Callable[[Options, Mapping[str, str]], Options], str]] = {
+    "view": (option("view", 36), layout.SAMPLES),
+    "limit": (option("limit", 31), layout.IMAGES),
+    "live_images": (option("live_images", 9), "series/rendering.parquet"),
+    "seed": (option("seed", 1), layout.SAMPLES),
+    "repetitions": (option("repetitions", 2), layout.SAMPLES),
+    "transforms": (option("transforms", TRANSFORMS[:-1]), layout.SAMPLES),
+    "order of transforms": (option("transforms", (TRANSFORMS[0], *TRANSFORMS[:0:-1])), layout.SAMPLES),
+    "train_samples": (option("train_samples", 40), "models/baseline-pixels/predictions/fine.parquet"),
+    "embeddings": (option("embeddings", "float16"), "models/baseline-pixels/predictions/fine.parquet"),
+    "models": (option("models", MODELS[1:]), layout.SCORES),
+    "calibrate_on": (
+        lambda options, corpora: replace(options, calibrate_on=(corpora["fewer"],)),
+        "models/baseline-pixels/verdicts.parquet",
+    ),
+    "corpus": (lambda options, corpora: replace(options, corpus=corpora["other"]), layout.SAMPLES),
+}
+"""What is asked for otherwise -> how, and a file that is then another."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_where_the_bytes_of_a_file_differ_between_two_runs_its_key_differs(made, corpora, tmp_path, change):
+    """Both are made from nothing: what is in one of them was never taken for the other's."""
+    before, options = made
+    changed, another = CHANGES[change]
+    run(tmp_path / "run", changed(options, corpora))
+    after = Store(tmp_path / "run")
+    there, here = before.entries(""), after.entries("")
+    differ = {name for name in there.keys() & here.keys() if there[name]["sha256"] != here[name]["sha256"]}
+    assert another in differ
+    assert {name for name in differ if there[name]["key"] == here[name]["key"]} == set()
+
+
+def count_labels(at: Reader) -> Mapping[str, Any]:
+    scores, images = at.files.read_table(at.paths(SCORES)[0]), at.table(layout.IMAGES)
+    counts = {"images": len(images), "scores": len(scores), "seed": at.scope.recipe.seed}
+    return {COUNTS.path: pd.DataFrame([counts])}
+
+
+COUNTS = Row(
+    path="models/{model}/counts.parquet",
+    holds="how many images and scores there are",
+    stage="evaluate",
+    each=lambda scope: ({"model": name} for name in scope.entries),
+    reads=(layout.IMAGES, SCORES),
+    options=("seed",),
+    make=count_labels,
+    doing="Counting",
+)
+
+
+def make(plan: Plan) -> list[str]:
+    """Make what is missing of a plan; return its paths."""
+    written: list[str] = []
+    plan.make(list(plan.artifacts.values()), lambda artifact, done, total: written.append(artifact.path))
+    return written
+
+
+def test_a_row_that_is_added_is_made_checked_and_explained_as_the_others_are(copy):
+    longer, recipe = Table((*TABLE.rows, COUNTS), VALUES), read_recipe(copy)
+    names = [f"models/{layout.slug(model)}/counts.parquet" for model in MODELS]
+    plan = plan_of(copy, table=longer)
+    assert plan.why(names[0]) == [f"'{names[0]}' is missing: it was not made yet, or it was removed."]
+    assert make(plan) == names
+    scores = f"models/{layout.slug(MODELS[0])}/scores.parquet"
+    counted = {"images": [32], "scores": [len(copy.read_table(scores))], "seed": [0]}
+    assert copy.read_table(names[0]).to_dict("list") == counted
+    assert make(plan_of(copy, table=longer)) == []
+    assert copy.damage() == []
+
+    path = copy.path(names[0])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert Store(copy.root).damage() == [
+        f"'{names[0]}' does not have the checksum of the manifest: it was changed or damaged."
+    ]
+    path.unlink()
+    assert Store(copy.root).damage() == [f"'{names[0]}' is in the manifest but missing."]
+    assert make(plan_of(copy, table=longer)) == names[:1]
+    assert path.read_bytes() == whole
+
+    seeded = plan_of(copy, replace(recipe, seed=7), table=longer)
+    assert seeded.why(names[0]) == [f"'{names[0]}' is made again: seed was 0 and is 7."]
+    raised = Table((*TABLE.rows, replace(COUNTS, revision=2)), VALUES)
+    (why,) = plan_of(copy, table=raised).why(names[1])
+    assert why == f"'{names[1]}' is made again: how it is made changed (revision 1, now 2)."
+    entry = copy.entry(scores)
+    copy.write_table(scores, copy.read_table(scores).iloc[1:], entry["key"])
+    assert plan_of(copy, table=longer).why(names[0]) == [f"'{names[0]}' is made again: '{scores}' changed."]
+    assert make(plan_of(copy, table=longer)) == names[:1] + [layout.SCORES] * 0
