@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,25 +14,16 @@ import pytest
 from probing_core.measures import detection_threshold, intervals
 from probing_core.pipeline import Options, graph, maps, run
 from probing_core.pipeline.graph import TABLE
-from probing_core.pipeline.makers import (
-    ANY_TASK,
-    CKA,
-    DETECTOR_VIEWS,
-    SCORES,
-    VIEWS,
-    predictions_of,
-    series_of,
-    study_of,
-)
 from probing_core.pipeline.scope import OPTIONS as VALUES
 from probing_core.pipeline.studies import STUDIES, erasure
 from probing_core.pipeline.train import comparison
 from probing_core.pipeline.verdicts import learning
 from probing_core.prediction import detector, training_mix
 from probing_core.probes import mlp, optimizer, sigmoid
-from probing_core.runs import layout, revisions
+from probing_core.runs import layout, revisions, series
 from probing_core.runs.engine import Plan, Reader, Row, State, Table
-from probing_core.runs.layout import DETECTOR_FILE, LAYERS, OTHER_PROBES, STRENGTH, VERDICT_PHOTOGRAPHS
+from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR, DETECTOR_FILE, LAYERS, OTHER_PROBES, STRENGTH
+from probing_core.runs.manifest import Manifest
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store
 from probing_core.runs.tasks import CONTENT
@@ -63,6 +53,8 @@ QUICK: Sequence[tuple[Any, str, Any]] = (
     (training_mix, "WIDER_CLEAN", 1),
     (training_mix, "BY_BANK", 2),
     (training_mix, "BY_ALTERNATIVES", 2),
+    (series, "SERIES_IMAGES", 3),
+    (series, "RENDERED_IMAGES", 12),
 )
 """Of what takes long, less, which changes nothing of what a file is made from: a whole run takes three seconds."""
 
@@ -116,7 +108,12 @@ def test_the_run_holds_what_every_row_of_the_table_makes(made):
     assert states == {State.MADE}
     lacking = {row.path for row in TABLE.rows} - {artifact.row.path for artifact in plan.artifacts.values()}
     layers = next(study for study in STUDIES if study.series == LAYERS)
-    of_layers = {layout.series_table(LAYERS), series_of(LAYERS), study_of(layers), layout.table_path(layers.name)}
+    of_layers = {
+        layout.series_table(LAYERS),
+        layout.embeddings_folder(ANY_MODEL, LAYERS),
+        layout.study_path(ANY_MODEL, layers.name),
+        layout.table_path(layers.name),
+    }
     assert lacking == of_layers | {layout.CLAIMS}
 
 
@@ -158,7 +155,7 @@ def test_where_the_bytes_of_a_file_differ_between_two_runs_its_key_differs(made,
 
 
 def count_labels(at: Reader) -> Mapping[str, Any]:
-    scores, images = at.files.read_table(at.paths(SCORES)[0]), at.table(layout.IMAGES)
+    scores, images = at.files.read_table(at.paths(layout.scores_path(ANY_MODEL))[0]), at.table(layout.IMAGES)
     counts = {"images": len(images), "scores": len(scores), "seed": at.scope.recipe.seed}
     return {COUNTS.path: pd.DataFrame([counts])}
 
@@ -168,7 +165,7 @@ COUNTS = Row(
     holds="how many images and scores there are",
     stage="evaluate",
     each=lambda scope: ({"model": name} for name in scope.entries),
-    reads=(layout.IMAGES, SCORES),
+    reads=(layout.IMAGES, layout.scores_path(ANY_MODEL)),
     options=("seed",),
     make=count_labels,
     doing="Counting",
@@ -188,7 +185,7 @@ def test_a_row_that_is_added_is_made_checked_and_explained_as_the_others_are(cop
     plan = plan_of(copy, table=longer)
     assert plan.why(names[0]) == [f"'{names[0]}' is missing: it was not made yet, or it was removed."]
     assert make(plan) == names
-    scores = f"models/{layout.slug(MODELS[0])}/scores.parquet"
+    scores = layout.scores_path(MODELS[0])
     counted = {"images": [32], "scores": [len(copy.read_table(scores))], "seed": [0]}
     assert copy.read_table(names[0]).to_dict("list") == counted
     assert make(plan_of(copy, table=longer)) == []
@@ -213,4 +210,53 @@ def test_a_row_that_is_added_is_made_checked_and_explained_as_the_others_are(cop
     entry = copy.entry(scores)
     copy.write_table(scores, copy.read_table(scores).iloc[1:], entry["key"])
     assert plan_of(copy, table=longer).why(names[0]) == [f"'{names[0]}' is made again: '{scores}' changed."]
-    assert make(plan_of(copy, table=longer)) == names[:1] + [layout.SCORES] * 0
+
+
+LEARNED = {layout.predictions_path(ANY_MODEL, name) for name in ("fine", ANY_TASK, CONTENT, OTHER_PROBES)}
+SCORED_VIEWS = {layout.scored_views_path(name) for name in (DETECTOR, ANY_MODEL)}
+STUDIED = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if study.series != LAYERS}
+OF_STRENGTH = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if study.series == STRENGTH}
+
+REVISIONS: Mapping[str, tuple[int, set[str], set[str]]] = {
+    "training": (revisions.TRAINING, LEARNED, set()),
+    "verdicts": (revisions.VERDICTS, {layout.VERDICT_PHOTOGRAPHS, *SCORED_VIEWS}, set()),
+    # Scores of the detector go before there is another one, which they would calibrate.
+    "detector": (revisions.DETECTOR, {DETECTOR_FILE}, {layout.scored_views_path(DETECTOR)}),
+    "scoring": (revisions.SCORING, {layout.scores_path(ANY_MODEL)}, set()),
+    "studies": (revisions.STUDIES, {layout.table_path("cka"), *STUDIED}, set()),
+    # Embeddings are known by their keys, so that what reads them is made again too.
+    "strengths": (
+        revisions.SERIES[STRENGTH],
+        {layout.series_table(STRENGTH), layout.embeddings_folder(ANY_MODEL, STRENGTH)},
+        OF_STRENGTH,
+    ),
+}
+"""Name -> what the revision is, paths of the rows that it stands for, and of those that are made again with them."""
+
+
+@pytest.mark.parametrize("name", REVISIONS)
+def test_a_raised_revision_makes_again_what_it_stands_for_and_only_that(made, copy, monkeypatch, name):
+    revision, stands_for, beside = REVISIONS[name]
+    before = {path: copy.checksum(path) for path in copy.names()}
+    of_revision = {id(row) for row in TABLE.rows if row.path in stands_for and row.revision == revision}
+    rows = [replace(row, revision=row.revision + 1) if id(row) in of_revision else row for row in TABLE.rows]
+    raised = Table(rows, VALUES)
+    plan = plan_of(copy, table=raised)
+    assert {one.row.path for one in plan.left(plan.artifacts.values())} >= stands_for
+    monkeypatch.setattr(graph, "build", partial(graph.build, table=raised))
+    written, enter = set(), Manifest.enter
+
+    def watched(self, entries):
+        entries = list(entries)
+        enter(self, entries)
+        written.update(name for name, entry in entries if entry is not None)
+
+    monkeypatch.setattr(Manifest, "enter", watched)
+    run(copy.root, made[1])
+    plan = plan_of(Store(copy.root), table=raised)
+    of_run = {path for path in written if not path.startswith((layout.UNITS, f"{layout.VERDICTS}units/"))}
+    assert {plan.artifact(path).path for path in of_run} == {
+        artifact.path for artifact in plan.artifacts.values() if artifact.row.path in stands_for | beside
+    }
+    assert plan.left(plan.artifacts.values()) == []
+    assert {path: plan.files.checksum(path) for path in plan.files.names()} == before

@@ -12,13 +12,13 @@ from probing_core.embedders import find_spec, load_embedder
 from probing_core.pipeline import batches as planning
 from probing_core.pipeline import scope, worker
 from probing_core.pipeline.graph import TABLE
-from probing_core.pipeline.makers import series_of
 from probing_core.pipeline.scope import OPTIONS
 from probing_core.runs import revisions, samples, series, shards
 from probing_core.runs.embeddings import has_embeddings, read_blocks, read_embeddings
 from probing_core.runs.engine import Table
 from probing_core.runs.image_selection import LIVE_ONLY, choose_images
 from probing_core.runs.layout import (
+    ANY_MODEL,
     COMPOSITION,
     IMAGES,
     LAYERS,
@@ -317,14 +317,14 @@ def test_what_nobody_else_draws_is_drawn_on_the_same_kind_of_picture(planned):
 
 def test_a_series_that_is_made_otherwise_leaves_the_others_as_they_are(loaded):
     store, recipe = loaded
-    of_rendering = {series_table(RENDERING), series_of(RENDERING)}
+    of_rendering = {series_table(RENDERING), embeddings_folder(ANY_MODEL, RENDERING)}
     rows = [replace(row, revision=row.revision + 1) if row.path in of_rendering else row for row in TABLE.rows]
     now, raised = plan_of(store, recipe), plan_of(store, recipe, Table(rows, OPTIONS))
     made_again = [one.path for one in now.select("embed") if now.key(one) != raised.key(raised.artifacts[one.path])]
     assert made_again == [series_table(RENDERING), embeddings_folder("a/network", RENDERING)]
     stated = {row.path: row.revision for row in TABLE.rows}
     for name, revision in revisions.SERIES.items():
-        assert stated[series_table(name)] == stated[series_of(name)] == revision
+        assert stated[series_table(name)] == stated[embeddings_folder(ANY_MODEL, name)] == revision
 
 
 def test_layers_are_of_main_samples_and_of_more_images_untouched(planned):

@@ -157,6 +157,25 @@ def test_files_of_another_recipe_go(tmp_path):
     assert files(store.root) == expected
 
 
+def test_what_embeddings_are_made_from_is_noted_with_every_file_of_one_unit_or_more(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    inputs = {"images.parquet": "0123", "revision": 2, "options": {"view": 32}}
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)  # each unit becomes a file by itself until this is undone
+    gathered = Shards(store, MODEL, "", KEY, UNITS, inputs)
+    for index in range(UNITS):
+        if index == 3:
+            monkeypatch.setattr(shards, "SHARD_BYTES", 600)
+        finish(store, gathered, index)
+    store.fold()
+    there = Store(tmp_path)
+    sizes = {last - first + 1 for first, last in map(units_at, embeddings_files(there, MODEL))}
+    assert min(sizes) == 1
+    assert max(sizes) > 1
+    for name in embeddings_files(there, MODEL):
+        noted = there.entry(name)["inputs"]
+        assert noted | {"options": there.options(noted["options"])} == inputs
+
+
 def test_half_precision_is_read_as_single(tmp_path):
     store = make(Store(tmp_path), range(UNITS))
     blocks = dict(read_blocks_of(store))

@@ -40,7 +40,8 @@ FORMAT = (Path(__file__).resolve().parents[3] / "docs" / "run-format.md").read_t
 
 def documented(table: str) -> list[str]:
     """The columns of ``tables/<table>.parquet`` in docs/run-format.md."""
-    row = next(line for line in FORMAT.splitlines() if line.startswith(f"| `tables/{table}.parquet` |"))
+    section = FORMAT.partition("\n## Studies\n")[2]
+    row = next(line for line in section.splitlines() if line.startswith(f"| `tables/{table}.parquet` |"))
     return re.findall(r"`([a-z_0-9]+)`", row.split("|")[2])
 
 
