@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from probing_core.images import encode_png
 from probing_core.measures import detection_threshold, intervals
 from probing_core.pipeline import Options, graph, maps, run
 from probing_core.pipeline.graph import TABLE
@@ -27,7 +28,7 @@ from probing_core.runs.manifest import Manifest
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store
 from probing_core.runs.tasks import CONTENT
-from tests.conftest import in_few_pixels, write_scenes
+from tests.conftest import in_few_pixels, scene, write_scenes
 from tests.plans import plan_of
 
 pytestmark = pytest.mark.slow
@@ -69,10 +70,11 @@ def quick() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory) -> dict[str, str]:
-    """32 pictures that are split, the same with another one among them, and two corpora to calibrate on."""
+    """32 pictures that are split, others that are named alike, and two corpora to calibrate on."""
     folder = tmp_path_factory.mktemp("corpora")
     scenes, other = write_scenes(folder / "scenes", 32, 56), write_scenes(folder / "other", 32, 56)
-    shutil.copy(write_scenes(folder / "further", 34, 56) / "odd" / "33.png", other / "odd" / "01.png")
+    for i, picture in enumerate(sorted(other.rglob("*.png"))):
+        picture.write_bytes(encode_png(scene(100 + i, 56)))
     few, fewer = write_scenes(folder / "few", 4, 40), write_scenes(folder / "fewer", 3, 40)
     named = {"scenes": scenes, "other": other, "few": few, "fewer": fewer}
     return {name: f"folder:{path}" for name, path in named.items()}
