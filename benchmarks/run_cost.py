@@ -24,6 +24,7 @@ import pandas as pd
 from benchmarks._memory import peak_mb
 from benchmarks._models import random_vit
 from probing_core import pipeline
+from probing_core.compute.samples import cut_units, plan_samples
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import bundled, load_embedder
@@ -32,8 +33,7 @@ from probing_core.embedders.network.embedder import NetworkEmbedder
 from probing_core.images import encode_png
 from probing_core.pipeline import Options, worker
 from probing_core.runs.layout import IMAGES, RECIPE, SAMPLES
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import cut_units, load_transforms, plan_samples
+from probing_core.runs.recipe import Recipe, load_transforms
 from probing_core.runs.store import Store
 from probing_core.transforms.base import Image, generator
 from probing_core.transforms.view import cut_view, prepare_source, source_side
@@ -127,8 +127,8 @@ class _Parts:
     def __init__(self, store: Store, corpus: Corpus) -> None:
         self.recipe = Recipe.from_toml(store.read_toml(RECIPE))
         self.corpus = corpus
-        self.planned = plan_samples(self.recipe, store.read_table(IMAGES))
-        self.units = cut_units(self.recipe, self.planned)
+        self.planned = plan_samples(self.recipe.design, store.read_table(IMAGES))
+        self.units = cut_units(self.recipe.design, self.planned)
         self.pictures: list[Image] = []
 
     def make(self) -> None:

@@ -13,17 +13,18 @@ import numpy as np
 import pandas as pd
 
 from devtools.made_run import KEY, make_run
+from probing_core.compute.live.tiles import cut
+from probing_core.compute.names import DETECTOR
+from probing_core.compute.parallel import cores
+from probing_core.compute.threads import opencv_on_one_thread
 from probing_core.corpora import open_corpus
+from probing_core.detector.detector import Detector, fit_detector
+from probing_core.detector.features import features, prepare
 from probing_core.images import encode_jpeg, encode_webp, inspect
-from probing_core.prediction.detector import Detector, fit_detector
-from probing_core.prediction.features import features, prepare
-from probing_core.prediction.parallel import cores
 from probing_core.prediction.scan import scan
 from probing_core.prediction.scan.reading import small
-from probing_core.prediction.tiles import cut
-from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path
+from probing_core.runs.layout import DETECTOR_FILE, scored_views_path
 from probing_core.runs.store import Store
-from probing_core.runs.threads import opencv_on_one_thread
 from probing_core.transforms import bank
 
 VIEW = 128

@@ -19,8 +19,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from devtools.environments import uv_run
+from probing_core.compute.threads import opencv_on_one_thread
 from probing_core.errors import ProbingError
-from probing_core.runs.threads import opencv_on_one_thread
 from probing_core.transforms import CATALOG, Image, Transform, bank, cut_view, generator, prepare_source
 
 PEER = "imagecorruptions-imaug"

@@ -14,18 +14,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probing_core.compute import names
+from probing_core.compute.image_selection import choose_images
+from probing_core.compute.live.large import COLUMNS
+from probing_core.compute.samples import plan_samples
+from probing_core.compute.tasks import make_task, task_names
 from probing_core.corpora import open_corpus
 from probing_core.pipeline.graph import Scope, build
-from probing_core.prediction.tile_samples import COLUMNS
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.runs import layout
 from probing_core.runs.engine import Plan
-from probing_core.runs.image_selection import choose_images
 from probing_core.runs.manifest import LEFT_OUT
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import load_transforms, plan_samples
+from probing_core.runs.recipe import Recipe, load_transforms
 from probing_core.runs.store import Store, digest
-from probing_core.runs.tasks import make_task, task_names
 from probing_core.transforms import bank
 
 MODELS = {
@@ -75,9 +76,9 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
     scope = Scope(store, recipe, corpus=corpus)
     plan = build(scope)
     images = plan.artifacts[layout.IMAGES]
-    plan.enter(images, {layout.IMAGES: choose_images(recipe, corpus, lambda done, total: None)})
+    plan.enter(images, {layout.IMAGES: choose_images(recipe.design, corpus, lambda done, total: None)})
     plan = build(scope)
-    samples = complete(plan_samples(recipe, scope.images), seed)
+    samples = complete(plan_samples(recipe.design, scope.images), seed)
     plan.enter(plan.artifacts[layout.SAMPLES], {layout.SAMPLES: samples})
     _invent(plan, {layout.CROPS: pd.DataFrame(columns=list(COLUMNS))})
     for position, (name, (_, _, dim, skill)) in enumerate(MODELS.items()):
@@ -91,7 +92,7 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
         if name in LIVE:
             probe = _probe(recipe.transforms, dim, rng).to_bytes()
             fine = plan.artifact(layout.predictions_path(name, "fine"))
-            store.write(layout.probe_path(name, layout.DEPLOYMENT), probe, plan.key(fine) or "", plan.inputs(fine))
+            store.write(layout.probe_path(name, names.DEPLOYMENT), probe, plan.key(fine) or "", plan.inputs(fine))
             embeddings = rng.normal(0.5, 0.3, (len(samples), dim)).astype(np.float32)
             _embed(plan, name, embeddings)
     plan.make(plan.select("evaluate"), lambda artifact, done, total: None)

@@ -23,10 +23,10 @@ from devtools.environments import uv_run
 from evidence._detector import publish
 from probing_core import Predictor
 from probing_core.corpora import open_corpus
+from probing_core.detector.verdicts import STRANGE, UNTOUCHED
 from probing_core.images import encode_png
 from probing_core.measures.notation import in_percent
 from probing_core.prediction.scan import scan
-from probing_core.prediction.verdicts import STRANGE, UNTOUCHED
 from probing_core.transforms.base import Image
 
 ISSUES = Path(__file__).with_name("cleanvision_issues.py")

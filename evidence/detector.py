@@ -16,12 +16,13 @@ import pandas as pd
 from devtools.command import errors_in_a_line
 from evidence._detector import publish, share
 from probing_core import Predictor
+from probing_core.compute.names import DETECTOR
+from probing_core.detector.calibration import Calibration, calibration_of, is_enough, p_values
+from probing_core.detector.power import power_of, with_p_values
+from probing_core.detector.scoring import AS_IT_IS
 from probing_core.measures.intervals import Interval
 from probing_core.measures.notation import in_percent
-from probing_core.pipeline.verdicts.scoring import AS_IT_IS
-from probing_core.prediction.calibration import Calibration, calibration_of, is_enough, p_values
-from probing_core.prediction.power import power_of, with_p_values
-from probing_core.runs.layout import DETECTOR, scored_views_path
+from probing_core.runs.layout import scored_views_path
 
 LEVELS = (0.05, 0.01)
 FEWEST = 90

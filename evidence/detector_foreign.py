@@ -21,13 +21,13 @@ from devtools.command import errors_in_a_line
 from evidence._detector import publish, share
 from evidence.foreign import altered
 from probing_core import Predictor
+from probing_core.compute.live.tiles import cut
+from probing_core.compute.names import DETECTOR
+from probing_core.compute.parallel import cores, in_chunks, one_core_threads
 from probing_core.corpora import open_corpus
+from probing_core.detector.score import has_no_color
+from probing_core.detector.verdicts import ALTERED, STRANGE, UNTOUCHED
 from probing_core.measures.notation import in_percent
-from probing_core.prediction.parallel import cores, in_chunks, one_core_threads
-from probing_core.prediction.score import has_no_color
-from probing_core.prediction.tiles import cut
-from probing_core.prediction.verdicts import ALTERED, STRANGE, UNTOUCHED
-from probing_core.runs.layout import DETECTOR
 from probing_core.transforms.base import Image
 
 LIBRARIES = ("albumentations", "imagecorruptions")

@@ -21,17 +21,16 @@ from scipy.stats import false_discovery_control
 from devtools.command import errors_in_a_line
 from evidence._detector import measured, publish
 from probing_core import Predictor
+from probing_core.compute.live.tiles import PictureCrops, cut
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
+from probing_core.detector.calibration import p_values
+from probing_core.detector.detector import Detector
+from probing_core.detector.score import alteration_score, has_no_color
+from probing_core.detector.scoring import plan_alterations
+from probing_core.detector.training_mix import make_views
 from probing_core.measures.notation import in_percent
-from probing_core.pipeline.verdicts.scoring import plan_alterations
-from probing_core.prediction.calibration import p_values
-from probing_core.prediction.detector import Detector
-from probing_core.prediction.score import alteration_score, has_no_color
-from probing_core.prediction.tiles import PictureCrops, cut
-from probing_core.prediction.training_mix import make_views
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import load_transforms
+from probing_core.runs.recipe import Recipe, load_transforms
 from probing_core.transforms.base import Image, Transform
 
 CLEAN, UNTOUCHED, ALTERED, REDRAWS, RATE = 500, 2000, 100, 200, 0.1

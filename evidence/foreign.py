@@ -19,10 +19,10 @@ import pandas as pd
 from devtools.command import errors_in_a_line
 from devtools.environments import uv_run
 from probing_core import Predictor
+from probing_core.compute.live.tiles import cut
 from probing_core.corpora.photos import photographs
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.intervals import Interval, interval
-from probing_core.prediction.tiles import cut
 from probing_core.transforms.base import Image
 
 LIBRARIES = ("albumentations", "imgaug")

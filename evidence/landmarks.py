@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from probing_core.compute import maps
+from probing_core.compute.model_samples import whole_images
 from probing_core.measures.nearest import nearest, unit
-from probing_core.pipeline import maps
 from probing_core.results import Run
-from probing_core.runs.model_samples import whole_images
 
 QUERIES = 2000
 NEAR, WIDER = 15, 150

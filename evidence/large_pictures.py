@@ -21,20 +21,20 @@ import pandas as pd
 from devtools.command import errors_in_a_line
 from evidence._detector import Measured, measured, publish
 from probing_core import Predictor
+from probing_core.compute.live.fusion import starting_rule
+from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
+from probing_core.detector.calibration import LEVEL, calibration_of, error_holds, p_values
+from probing_core.detector.detector import Detector
+from probing_core.detector.photographs import ROLES
+from probing_core.detector.power import power_of
+from probing_core.detector.scoring import views_of
 from probing_core.measures.notation import in_percent
 from probing_core.measures.outlier_scores import auroc
-from probing_core.pipeline.verdicts.photographs import ROLES
-from probing_core.pipeline.verdicts.scoring import views_of
-from probing_core.prediction.calibration import LEVEL, calibration_of, error_holds, p_values
-from probing_core.prediction.detector import Detector
-from probing_core.prediction.fusion import starting_rule
-from probing_core.prediction.power import power_of
-from probing_core.prediction.tiles import PictureCrops
-from probing_core.runs.layout import DETECTOR, scored_views_path
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import load_transforms
+from probing_core.runs.layout import scored_views_path
+from probing_core.runs.recipe import Recipe, load_transforms
 from probing_core.transforms.base import Image
 
 SPLITS = ("val", "calibrate", "test")
@@ -47,7 +47,7 @@ def crops_of(recipe: Recipe, corpus: Corpus, cache: Path | None) -> Measured:
     transforms = [t for t in load_transforms(recipe) if not t.far]
 
     def made(picture: Image, row: dict) -> list[tuple[PictureCrops, dict]]:
-        views = views_of(picture, row, transforms, recipe)
+        views = views_of(picture, row, transforms, recipe.design)
         return [(view.crops, view.facts | {"split": row["split"]}) for view in views]
 
     return measured(corpus, rows, made, cache, ["large pictures", recipe.view, recipe.seed, recipe.transforms])

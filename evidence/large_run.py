@@ -33,10 +33,11 @@ import psutil
 from devtools.browser import POINTS_DRAWN, WAIT_MS, WEBGL, browser, served, settle
 from devtools.drawing import draw_on_points
 from devtools.made_run import KEY, MODELS, complete, make_run, map_of
+from probing_core.compute.samples import plan_samples
+from probing_core.compute.tasks import make_task
 from probing_core.results import Run
 from probing_core.runs import layout
-from probing_core.runs.samples import load_transforms, plan_samples
-from probing_core.runs.tasks import make_task
+from probing_core.runs.recipe import load_transforms
 
 VIEWS = 25
 PAGES = {"": "What does your image embedding know?", "confusion": "Confusion", "generalization": "Generalization"}
@@ -61,7 +62,7 @@ def make_large(root: Path, count: int) -> Path:
     for name in run.store.names():
         if layout.is_embeddings_path(name):
             run.store.remove(name)
-    planned = plan_samples(run.recipe, run.images)
+    planned = plan_samples(run.recipe.design, run.images)
     times = -(-count // len(planned))
     at = np.tile(np.arange(len(planned)), times)[:count]
     repetition = np.repeat(np.arange(times, dtype=np.int16), len(planned))[:count]

@@ -19,6 +19,9 @@ import numpy as np
 import pandas as pd
 
 from devtools.pages import generated, put
+from probing_core.compute.folds import MAX_FOLDS
+from probing_core.compute.image_selection import choose_images
+from probing_core.compute.samples import make_samples, plan_samples
 from probing_core.corpora import assign_groups, open_corpus
 from probing_core.embedders import bundled, find_spec, list_specs, load_embedder
 from probing_core.measures import Interval, interval
@@ -26,10 +29,7 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import in_percent
 from probing_core.probes.linear import fit
 from probing_core.probes.penalty import fixed_penalty
-from probing_core.runs.folds import MAX_FOLDS
-from probing_core.runs.image_selection import choose_images
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import load_transforms, make_samples, plan_samples
+from probing_core.runs.recipe import Recipe, load_transforms
 from probing_core.transforms import Image, bank
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "precision.md"
@@ -71,9 +71,9 @@ def made() -> tuple[list[Image], pd.DataFrame]:
         models=("baseline/pixels",),
         limit=VIEWS,
     )
-    planned = plan_samples(recipe, choose_images(recipe, corpus, lambda done, total: None))
+    planned = plan_samples(recipe.design, choose_images(recipe.design, corpus, lambda done, total: None))
     with ThreadPoolExecutor(recipe.threads) as pool:
-        return make_samples(recipe, corpus, load_transforms(recipe), planned, pool)
+        return make_samples(recipe.design, corpus, load_transforms(recipe), planned, pool)
 
 
 def row(name: str, pictures: Sequence[Image], samples: pd.DataFrame) -> str:

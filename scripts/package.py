@@ -21,8 +21,9 @@ import zipfile
 from pathlib import Path
 
 from devtools.browser import CHROMIUM, browser
+from probing_core.compute.names import DETECTOR
 from probing_core.embedders import MODEL_SETS
-from probing_core.runs.layout import BESIDE, DETECTOR, DETECTOR_FILE, scored_views_path
+from probing_core.runs.layout import BESIDE, DETECTOR_FILE, scored_views_path
 from probing_core.runs.progress import duration
 from scripts.fresh import SERVED_S, install
 

@@ -1,4 +1,5 @@
-"""Ships a run as ``data/reference``: all of it but the embeddings, which stay behind, and nothing is edited.
+"""Ships a run as ``data/reference``: all of it but the embeddings, which stay behind. No file is edited, but that
+``run.toml`` names corpora without the folders of this machine, which are hints where they lie.
 
 The photographs beside it (`scripts.shipped_photographs`) stay where they are.
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from probing_core.errors import ProbingError
@@ -17,7 +19,7 @@ from probing_core.paths import reference_run
 from probing_core.pipeline.stages import plan_of
 from probing_core.runs import layout
 from probing_core.runs.engine import DONE
-from probing_core.runs.recipe import read_recipe
+from probing_core.runs.recipe import read_recipe, write_recipe
 from probing_core.runs.store import Store
 
 MOST_BYTES = 55_000_000
@@ -50,6 +52,11 @@ def ship(run: Store, out: Path) -> int:
     )
     shipped = Store(beside)
     shipped.leave_out(*left_out)
+    recipe = read_recipe(shipped)
+    write_recipe(
+        shipped,
+        replace(recipe, corpus=_at_home(recipe.corpus), calibrate_on=tuple(map(_at_home, recipe.calibrate_on))),
+    )
     shipped.fold()
     total = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
     if total > MOST_BYTES:
@@ -60,6 +67,12 @@ def ship(run: Store, out: Path) -> int:
     shutil.rmtree(out, ignore_errors=True)
     beside.rename(out)
     return total
+
+
+def _at_home(corpus: str) -> str:
+    """Return the name of a corpus without the folder that it lies in."""
+    kind, colon, place = corpus.partition(":")
+    return f"{kind}{colon}{place.rpartition('/')[2]}"
 
 
 def main() -> int:

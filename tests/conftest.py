@@ -190,7 +190,8 @@ def few_pixels() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def split_run(tmp_path_factory, many_scenes) -> tuple[Path, Options]:
     """A run of 40 pictures, two models `in_few_pixels`, and its options: all stages, with a stand-in for the map."""
-    from probing_core.pipeline import maps, run
+    from probing_core.compute import maps
+    from probing_core.pipeline import run
 
     out = tmp_path_factory.mktemp("split") / "run"
     options = few_transforms(many_scenes, "baseline/pixels", "baseline/handcrafted")

@@ -16,7 +16,7 @@ import pytest
 
 LIBRARIES = [
     "probing_core.cli.stages",
-    "probing_core.pipeline.studies",
+    "probing_core.compute.studies",
     "scipy.stats",
     "sklearn.linear_model",
     "timm",

@@ -13,16 +13,17 @@ import numpy as np
 import pandas as pd
 
 from devtools.made_run import KEY
+from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
-from probing_core.pipeline.verdicts.scoring import AS_IT_IS, TURNED_GRAY
-from probing_core.prediction.detecting import detect
-from probing_core.prediction.detector import Detector, fit_detector
-from probing_core.prediction.features import features
-from probing_core.prediction.score import has_no_color, turned_gray
-from probing_core.prediction.tiles import PictureCrops
-from probing_core.prediction.training_mix import make_views, plan_views
-from probing_core.prediction.verdicts import score_of
-from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, scored_views_path
+from probing_core.detector.detecting import detect
+from probing_core.detector.detector import Detector, fit_detector
+from probing_core.detector.features import features
+from probing_core.detector.score import has_no_color, turned_gray
+from probing_core.detector.scoring import AS_IT_IS, TURNED_GRAY
+from probing_core.detector.training_mix import make_views, plan_views
+from probing_core.detector.verdicts import score_of
+from probing_core.runs.layout import DETECTOR_FILE, scored_views_path
 from probing_core.runs.store import Store
 from probing_core.transforms import bank
 from probing_core.transforms.alternatives import clean

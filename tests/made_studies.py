@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.series import pairs_among, strengths_of
 from probing_core.results import Run
-from probing_core.runs.samples import load_transforms
-from probing_core.runs.series import pairs_among, strengths_of
+from probing_core.runs.recipe import load_transforms
 from probing_core.runs.store import Store
 
 KEY = "made"

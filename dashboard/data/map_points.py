@@ -12,9 +12,9 @@ import pandas as pd
 from dashboard.data import cache
 from probing_core.charts.maps import Styles, category_styles
 from probing_core.charts.theme import SYMBOLS
+from probing_core.compute.series import positions_of
 from probing_core.results import Run
-from probing_core.runs.samples import load_transforms
-from probing_core.runs.series import positions_of
+from probing_core.runs.recipe import load_transforms
 
 COLORINGS = ("group", "transform", "label", "correct", "strength")
 COLORING_NAMES = {"transform": "transformation", "label": "content", "correct": "right or wrong"}

@@ -18,14 +18,14 @@ from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.previews import Preview
 from dashboard.text import plain
+from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.names import DETECTOR
 from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.hub import no_downloads
 from probing_core.errors import ProbingError
 from probing_core.prediction.predictor import Prediction, Predictor
-from probing_core.prediction.tiles import PictureCrops
 from probing_core.results import Run, mean_of, nearest
-from probing_core.runs.layout import DETECTOR
 
 MAX_CACHED_PREDICTIONS = 4096
 """Predictions in memory at most, each of one picture and one model."""
@@ -133,12 +133,11 @@ def prepare(run: Run, models: Sequence[str]) -> None:
 
 def _prepare(predictor: Predictor, models: Sequence[str]) -> None:
     """Load ``models`` in a thread that has no visitor: nothing here may ask Streamlit for one."""
-    with suppress(ProbingError):  # the page shows the error, too
-        import torch  # noqa: F401
+    import torch  # noqa: F401
 
-        for model in models:
-            with _TURN:
-                predictor.prepare(model)
+    for model in models:
+        with suppress(ProbingError), _TURN:  # the page shows the error, too, and the others are prepared
+            predictor.prepare(model)
 
 
 def predict(
@@ -179,7 +178,8 @@ def class_table(rows: Sequence[Row]) -> pd.DataFrame:
             }
             for row in rows
             for one in row["classes"]
-        ]
+        ],
+        columns=["image", "model", "task", "class", "group", "probability", "crops", "known", "verdict", "p"],
     )
 
 

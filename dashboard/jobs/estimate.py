@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dashboard.jobs import processes
-from probing_core.prediction.tile_samples import MOST_PICTURES, TILES
-from probing_core.results import Run
-from probing_core.runs.series import (
+from probing_core.compute.live.large import MOST_PICTURES, TILES
+from probing_core.compute.series import (
     LAYER_CLEAN_IMAGES,
     LAYER_IMAGES,
     RENDERED_IMAGES,
@@ -16,6 +15,7 @@ from probing_core.runs.series import (
     STRENGTHS,
     pairs_among,
 )
+from probing_core.results import Run
 from probing_core.transforms import bank
 
 TYPICAL_DIMENSION = 768

@@ -17,6 +17,7 @@ from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import access, banner, messages, pickers
 from probing_core import embedders
+from probing_core.compute.samples import FEW_PHOTOGRAPHS
 from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
 from probing_core.results import RunPlace, unused_name
@@ -25,7 +26,6 @@ from probing_core.runs.last_options import last_options
 from probing_core.runs.options import LOCAL, RAY, Options
 from probing_core.runs.progress import Report, duration
 from probing_core.runs.recipe import VIEW
-from probing_core.runs.samples import FEW_PHOTOGRAPHS
 from probing_core.transforms import GROUPS, bank
 
 VIEWS = (96, 128, 160, 224)

@@ -17,10 +17,10 @@ from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import PANELS, Figure, answers_chart, map_chart, predictions_chart
+from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run, place
-from probing_core.runs.layout import DETECTOR
 from probing_core.transforms import bank
 
 DEFAULT_MODELS = 3
@@ -115,9 +115,10 @@ def _answers(run: Run, index: int, name: str, picture: VisitorPicture, rows: lis
             _predictions(index, name, rows, classes)
             return
         verdicts.show_answer(rows, predictions.hardly_detected(run, rows[0]["crops"] == "combined"))
-        if box := pickers.fold("What each model predicts", f"show-predictions-{index}"):
+        of_models = [row for row in rows if row["model"] != DETECTOR]
+        if of_models and (box := pickers.fold("What each model predicts", f"show-predictions-{index}")):
             with box:
-                _predictions(index, name, [row for row in rows if row["model"] != DETECTOR], classes)
+                _predictions(index, name, of_models, classes)
 
 
 def _predictions(index: int, name: str, rows: list[Row], classes: list[str]) -> None:

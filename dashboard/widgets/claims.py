@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.data import cache
 from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.pipeline.claims import CLAIMS
+from probing_core.compute.claims import CLAIMS
 from probing_core.results import Run, verdict_in_words, verdicts_by_set
 from probing_core.runs import layout
 

@@ -14,9 +14,9 @@ from dashboard.data import cache
 from dashboard.text import hint, plain
 from dashboard.widgets.messages import empty
 from probing_core.charts import Figure
+from probing_core.compute.samples import FEW_PHOTOGRAPHS, has_splits
 from probing_core.results import Run
 from probing_core.runs import layout
-from probing_core.runs.samples import FEW_PHOTOGRAPHS, has_splits
 
 Table = pd.DataFrame | Callable[[], pd.DataFrame]
 """A table, or a function that makes it when it is downloaded; the function must not call Streamlit."""

@@ -9,9 +9,9 @@ import streamlit as st
 
 from dashboard.data.predictions import Row
 from dashboard.text import plain
+from probing_core.compute.names import DETECTOR
+from probing_core.detector.verdicts import CANNOT_DETECT
 from probing_core.measures.notation import in_percent
-from probing_core.prediction.verdicts import CANNOT_DETECT
-from probing_core.runs.layout import DETECTOR
 
 DECIDED = ("untouched", "altered", "strange", CANNOT_DETECT)
 """Verdicts that answer the question; ``not calibrated`` does not."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from probing_core import __version__
-from probing_core.cli import demo, export, lists, predict, pretrain, report, scan, stages, transform, verify
+from probing_core.cli import demo, export, lists, predict, pretrain, rank, report, scan, stages, transform, verify
 from probing_core.cli.arguments import Parser
 from probing_core.cli.output import fail
 from probing_core.cli.stages import run_options
@@ -23,7 +23,7 @@ __all__ = ["build_parser", "main", "run_options"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code."""
+    """Run one command and return its exit code."""
     # Before torch is loaded: threads that spin while they wait would take the cores from those that make pictures.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     parser = build_parser()
@@ -54,7 +54,7 @@ def _report_bug(error: Exception, traceback: bool) -> int:
 
 
 def _output_failed(error: OSError, traceback: bool) -> int:
-    """No error where the reader of our output went away (`probing models | head`)."""
+    """Return the exit code; no error where the reader of our output went away (`probing models | head`)."""
     if error.errno not in (errno.EPIPE, errno.ENOSPC):
         return _report_bug(error, traceback)
     _write_no_more()
@@ -65,7 +65,7 @@ def _output_failed(error: OSError, traceback: bool) -> int:
 
 
 def _write_no_more() -> None:
-    """Discards what is left in the buffer of the output, or Python would try again as it ends, and fail."""
+    """Discard what is left in the buffer of the output, or Python would try again as it ends, and fail."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -81,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     export.add(commands)
     predict.add(commands)
     scan.add(commands)
+    rank.add(commands)
     report.add(commands)
     verify.add(commands)
     pretrain.add(commands)

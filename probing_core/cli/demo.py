@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Prepares the demo run, then serves until Ctrl+C."""
+    """Prepare the demo run, then serve until Ctrl+C."""
     if options.share and options.host:
         raise BadConfig("--share listens on every address and --host on one; give one of them.")
     if options.run:
@@ -61,7 +61,7 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def _run(module: str, *arguments: str) -> int:
-    """The exit code of ``python -m module ARGUMENTS``, run in this process, so that signals reach it."""
+    """Run ``python -m module ARGUMENTS`` in this process, so that signals reach it, and return its exit code."""
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__")
@@ -71,7 +71,7 @@ def _run(module: str, *arguments: str) -> int:
 
 
 def _app() -> Path:
-    """The dashboard's script; found, not imported, as the core does not depend on the dashboard."""
+    """Return the dashboard's script; found, not imported, as the core does not depend on the dashboard."""
     package = find_spec("dashboard")
     if package is None or package.origin is None:
         raise BadConfig(

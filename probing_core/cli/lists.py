@@ -34,7 +34,7 @@ def _list(entries: Callable[[], Listed], options: argparse.Namespace) -> int:
 
 
 def list_models() -> Listed:
-    """The models that can be named."""
+    """Return the models that can be named."""
     from probing_core.embedders import CATALOG, bundled, list_specs
 
     ours = bundled()
@@ -60,7 +60,7 @@ def list_models() -> Listed:
 
 
 def list_transforms() -> Listed:
-    """The transforms of the catalog, the bank first, and those of the presets, whose tier is ``preset:NAME``."""
+    """Return the transforms of the catalog, the bank first, and those of the presets, whose tier is ``preset:NAME``."""
     from probing_core.transforms import CATALOG, PRESET, PRESETS
 
     listed = {
@@ -86,7 +86,7 @@ def list_transforms() -> Listed:
 
 
 def list_corpora() -> Listed:
-    """The kinds of corpora."""
+    """Return the kinds of corpora."""
     from probing_core.corpora import KINDS
 
     rows = [{"name": k.name, "usage": k.usage, "description": k.description, "license": k.license} for k in KINDS]

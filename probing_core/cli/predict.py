@@ -58,7 +58,7 @@ def predict(options: argparse.Namespace) -> int:
 
 def _for_people(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what people see of each row: the most probable classes, and the verdict where any is calibrated."""
-    from probing_core.prediction.verdicts import NOT_CALIBRATED
+    from probing_core.detector.verdicts import NOT_CALIBRATED
 
     if not rows or "similarity" in rows[0]:
         return list(rows)

@@ -49,7 +49,7 @@ def add(commands: Any) -> None:
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """The arguments that `Options` describes, apart from the maps: only one command draws them."""
+    """Add the arguments that `Options` describes, apart from the maps: only one command draws them."""
     for option in fields(Options):
         if option.name != "maps":
             add_option(parser, option.name)
@@ -78,5 +78,5 @@ def _run_stage(stage: str, options: argparse.Namespace) -> int:
 
 
 def run_options(options: argparse.Namespace) -> Options:
-    """What the pipeline takes of the arguments; a stage of an existing run gives few of them."""
+    """Return what the pipeline takes of the arguments; a stage of an existing run gives few of them."""
     return Options(**{f.name: getattr(options, f.name) for f in fields(Options) if hasattr(options, f.name)})

@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _kill_children() -> None:
-    """A Ray cluster that this process started, some of whose processes would go on for a minute."""
+    """Kill a Ray cluster that this process started, some of whose processes would go on for a minute."""
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             child.kill()

@@ -1,6 +1,6 @@
 """Measures: a number with a unit, bounds, a direction and a definition, and where it is a score, its function.
 
-Tables and charts read all but the function; `probing_core.pipeline.evaluate` calls the function of every measure of
+Tables and charts read all but the function; `probing_core.compute.scores` calls the function of every measure of
 the catalog that has one.
 """
 
@@ -57,8 +57,8 @@ class Measure:
             so that the interval may not even hold the value.
         score: predictions -> the score as sums by photograph, or None where the predictions lack what it needs. The
             table of scores then has the measure for every probe, over the samples whose transforms it learned
-            (subset ``seen``). None for measures of particular subsets (`probing_core.pipeline.evaluate`) and of
-            studies (`probing_core.pipeline.studies`).
+            (subset ``seen``). None for measures of particular subsets (`probing_core.compute.scores`) and of
+            studies (`probing_core.compute.studies`).
         chance: number of classes -> what guessing scores.
     """
 

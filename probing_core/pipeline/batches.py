@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.design import Design
+from probing_core.compute.names import LAYERS
+from probing_core.compute.samples import SamplePlan, Unit, cut_units, make_samples
+from probing_core.compute.series import make_series, plan_series, series_names
 from probing_core.corpora.base import Corpus
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.runs import layout
 from probing_core.runs.models import embeds_pictures
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import SamplePlan, Unit, cut_units, load_transforms, make_samples
-from probing_core.runs.series import make_series, plan_series, series_names
 
 Make = Callable[[Corpus, pd.DataFrame, ThreadPoolExecutor], tuple[list[np.ndarray], pd.DataFrame]]
 """(corpus, planned rows of one unit, threads) -> their pictures and completed rows."""
@@ -50,47 +51,47 @@ class Batch:
     @property
     def blocks(self) -> bool:
         """Whether every block of a network is read out, in place of the model's own embedding."""
-        return self.series == layout.LAYERS
+        return self.series == LAYERS
 
     def rows_path(self, unit: Unit) -> str:
         return layout.unit_rows_path(unit.index, self.series)
 
     def unit_path(self, model: str, unit: Unit) -> str:
-        """Of embeddings that are not gathered yet."""
+        """Return the path of embeddings that are not gathered yet."""
         return layout.unit_embeddings_path(model, unit.index, self.series)
 
     def rows(self, unit: Unit | None = None) -> pd.DataFrame:
-        """The planned rows of one unit, or all of them."""
+        """Return the planned rows of one unit, or all of them."""
         return self.plan(0, self.units[-1].stop) if unit is None else self.plan(unit.start, unit.stop)
 
     def covers(self, entry: Mapping[str, Any]) -> bool:
-        """Whether the model of ``entry`` (its ``model.toml``) has embeddings of these samples."""
+        """Return whether the model of ``entry`` (its ``model.toml``) has embeddings of these samples."""
         return bool(entry.get("blocks")) if self.blocks else not self.series or embeds_pictures(entry)
 
     def embed(self, embedder: LoadedEmbedder, pictures: list[np.ndarray], rows: pd.DataFrame) -> Arrays:
-        """Embeddings of one unit."""
+        """Compute embeddings of one unit."""
         if self.blocks:
             return {embedder.name: embedder.embed_blocks(pictures)}
         made = embedder.embed_layers(pictures) if self.series else embedder.embed_samples(pictures, rows)
         return {name: {"embeddings": embeddings} for name, embeddings in made.items()}
 
 
-def plan_batches(recipe: Recipe, images: pd.DataFrame) -> list[Batch]:
+def plan_batches(design: Design, images: pd.DataFrame) -> list[Batch]:
     """Return what a run embeds: the main samples, first, and its series."""
-    plan = SamplePlan(recipe, images)
-    transforms = load_transforms(recipe)
+    plan = SamplePlan(design, images)
+    transforms = design.transforms
 
     def make(corpus: Corpus, rows: pd.DataFrame, pool: ThreadPoolExecutor) -> tuple[list[np.ndarray], pd.DataFrame]:
-        return make_samples(recipe, corpus, transforms, rows, pool)
+        return make_samples(design, corpus, transforms, rows, pool)
 
     main = Batch("", plan.rows, plan.units, make)
-    return [main, *(_series_batch(name, recipe, images) for name in series_names(recipe, images))]
+    return [main, *(_series_batch(name, design, images) for name in series_names(design, images))]
 
 
-def _series_batch(name: str, recipe: Recipe, images: pd.DataFrame) -> Batch:
-    planned = plan_series(name, recipe, images)
+def _series_batch(name: str, design: Design, images: pd.DataFrame) -> Batch:
+    planned = plan_series(name, design, images)
 
     def plan(start: int, stop: int) -> pd.DataFrame:
         return planned.iloc[start:stop]
 
-    return Batch(name, plan, cut_units(recipe, planned), partial(make_series, name, recipe))
+    return Batch(name, plan, cut_units(design, planned), partial(make_series, name, design))

@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.parallel import in_chunks
+from probing_core.compute.samples import Unit
 from probing_core.corpora.base import Corpus
 from probing_core.embedders.providers.precomputed import LISTED
 from probing_core.errors import BadConfig
 from probing_core.images import encode_png
-from probing_core.prediction.parallel import in_chunks
 from probing_core.runs.atomic import write_atomically
 from probing_core.runs.engine import Plan
-from probing_core.runs.layout import SAMPLES
+from probing_core.runs.layout import SAMPLES, unit_name
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import Unit
 
 LIST = "samples"
 """Name of the list, as .parquet and .csv."""
@@ -81,7 +81,7 @@ def write_export(plan: Plan, corpus: Corpus, out: Path) -> int:
 
 
 def _claim(out: Path, key: str, recipe: Recipe, run: Path) -> None:
-    """Makes ``out`` the export of this recipe; goes on with one that it already is."""
+    """Make ``out`` the export of this recipe; go on with one that it already is."""
     import tomli_w
 
     path = out / FACTS
@@ -102,7 +102,7 @@ def _claim(out: Path, key: str, recipe: Recipe, run: Path) -> None:
 
 
 def _named(planned: pd.DataFrame) -> pd.DataFrame:
-    """The list without strengths: image ids are data and name no file, so files are named by sample and transform."""
+    """Return the list without strengths. Image ids are data and name no file: sample and transform name files."""
     files = [
         f"images/{sample // FOLDER_FILES:05d}/{sample:08d}-{re.sub(r'[^A-Za-z0-9.-]+', '_', transform)}.png"
         for sample, transform in zip(planned["sample"].tolist(), planned["transform"], strict=True)
@@ -111,13 +111,13 @@ def _named(planned: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_written(out: Path, unit: Unit, listed: pd.DataFrame) -> bool:
-    """Whether the unit's rows were saved, and no picture was removed since."""
+    """Return whether the unit's rows were saved, and no picture was removed since."""
     known = _unit_path(out, unit).is_file() or (out / f"{LIST}.parquet").is_file()
     return known and all((out / file).is_file() for file in listed["file"].iloc[unit.start : unit.stop])
 
 
 def _gather(out: Path, units: Sequence[Unit], listed: pd.DataFrame) -> None:
-    """The rows of all units as one list; the CSV first, since the Parquet file means that both are there."""
+    """Gather the rows of all units as one list; the CSV first, since the Parquet file means that both are there."""
     if not (out / f"{LIST}.parquet").is_file():
         rows = pd.concat([pd.read_parquet(_unit_path(out, unit)) for unit in units], ignore_index=True)
         write_atomically(out / f"{LIST}.csv", rows.to_csv(index=False, lineterminator="\n").encode())
@@ -134,4 +134,4 @@ def _write_parquet(path: Path, rows: pd.DataFrame) -> None:
 
 
 def _unit_path(out: Path, unit: Unit) -> Path:
-    return out / "units" / f"{unit.name}.parquet"
+    return out / "units" / f"{unit_name(unit.index)}.parquet"

@@ -9,8 +9,22 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from probing_core.pipeline.claims.named import FINE
-from probing_core.pipeline.claims.tables import GROUPS, judged_models
+from probing_core.compute.claims.named import FINE
+from probing_core.compute.claims.tables import GROUPS, judged_models
+from probing_core.compute.names import (
+    COMPOSITION,
+    DEPLOYMENT,
+    FUSION,
+    LAYERS,
+    ORACLE,
+    OTHER_PROBES,
+    RENDERING,
+    STRENGTH,
+)
+from probing_core.compute.studies import STUDIES
+from probing_core.compute.tasks import CONTENT
+from probing_core.compute.train.comparison import train_others
+from probing_core.compute.train.content import train_content
 from probing_core.pipeline.embed import embed
 from probing_core.pipeline.makers import (
     CKA,
@@ -35,26 +49,10 @@ from probing_core.pipeline.makers import (
     train_task,
 )
 from probing_core.pipeline.scope import OPTIONS, Scope
-from probing_core.pipeline.studies import STUDIES
-from probing_core.pipeline.train.comparison import train_others
-from probing_core.pipeline.train.content import train_content
 from probing_core.runs import layout, revisions
 from probing_core.runs.engine import SOURCE, Binding, Plan, Row, Table
-from probing_core.runs.layout import (
-    ANY_MODEL,
-    ANY_TASK,
-    COMPOSITION,
-    DEPLOYMENT,
-    DETECTOR_FILE,
-    FUSION,
-    LAYERS,
-    ORACLE,
-    OTHER_PROBES,
-    RENDERING,
-    STRENGTH,
-)
+from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.runs.models import embeds_pictures
-from probing_core.runs.tasks import CONTENT
 
 # which there are
 
@@ -373,6 +371,7 @@ def _score_rows() -> Iterator[Row]:
         holds="the scores of all models",
         each=_any_model,
         reads=(SCORES,),
+        options=("models",),
         make=join,
         doing="Joining tables",
         **shared,
@@ -382,6 +381,7 @@ def _score_rows() -> Iterator[Row]:
         holds="one row a fitted probe, of all models",
         each=_any_model,
         reads=fits,
+        options=("models",),
         make=join_fits,
         doing="Joining tables",
         **shared,
@@ -409,6 +409,7 @@ def _study_rows() -> Iterator[Row]:
             holds=f"the study of {study.name}, of all models",
             each=_if(partial(_any_studied, study=study.name)),
             reads=(layout.study_path(ANY_MODEL, study.name),),
+            options=("models",),
             make=join,
             doing="Joining tables",
             **shared,

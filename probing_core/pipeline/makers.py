@@ -7,46 +7,50 @@ forgets an input.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 
 import pandas as pd
 
-from probing_core.errors import BadRun
-from probing_core.pipeline.claims.named import FINE
-from probing_core.pipeline.claims.tables import judge
-from probing_core.pipeline.evaluate import SCORED_COLUMNS, SCORING_FACTS, score_model
-from probing_core.pipeline.maps import map_table
-from probing_core.pipeline.scope import Scope, declared
-from probing_core.pipeline.studies import STUDIES
-from probing_core.pipeline.studies.similarity import cka_table, untouched_rows
-from probing_core.pipeline.train.linear import train_linear
-from probing_core.pipeline.train.reuse import adopt
-from probing_core.pipeline.train.tables import Trained
-from probing_core.pipeline.verdicts.learning import can_learn, learn_detector, learned_from, measure_units
-from probing_core.pipeline.verdicts.photographs import choose_photographs
-from probing_core.pipeline.verdicts.scoring import score_units, scored_from
-from probing_core.prediction.predictor import Predictor
-from probing_core.runs import layout
-from probing_core.runs.embeddings import lazy_embeddings, read_embeddings
-from probing_core.runs.engine import Artifact, Plan, Reader
-from probing_core.runs.image_selection import choose_images
-from probing_core.runs.layout import (
-    ANY_MODEL,
-    ANY_TASK,
+from probing_core.compute.claims.named import FINE
+from probing_core.compute.claims.tables import judge
+from probing_core.compute.image_selection import choose_images
+from probing_core.compute.live.answer import Prediction
+from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.maps import map_table
+from probing_core.compute.model_samples import ModelSamples, most_to_learn
+from probing_core.compute.names import (
     CALIBRATED,
     DEPLOYMENT,
     DETECTOR,
-    DETECTOR_FILE,
     FUSION,
     NOVELTY,
     ORACLE,
     OTHER_PROBES,
     RENDERING,
 )
-from probing_core.runs.model_samples import ModelSamples, most_to_learn, read_probe
+from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, score_model
+from probing_core.compute.studies import STUDIES
+from probing_core.compute.studies.similarity import cka_table, untouched_rows
+from probing_core.compute.tasks import CONTENT, classes_of
+from probing_core.compute.train.linear import train_linear
+from probing_core.compute.train.reuse import adopt
+from probing_core.compute.train.tables import Trained
+from probing_core.detector.detecting import detect
+from probing_core.detector.detector import Detector
+from probing_core.detector.learning import can_learn, learn_detector, learned_from, measure_units
+from probing_core.detector.photographs import choose_photographs
+from probing_core.detector.scoring import Predict, score_units, scored_from
+from probing_core.errors import BadRun
+from probing_core.pipeline.scope import Scope, declared
+from probing_core.prediction.predictor import Predictor
+from probing_core.runs import layout
+from probing_core.runs.embeddings import lazy_embeddings, read_embeddings
+from probing_core.runs.engine import Artifact, Plan, Reader
+from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.runs.models import require_same_model
+from probing_core.runs.probes import read_probe
 from probing_core.runs.recipe import read_recipe
-from probing_core.runs.store import Content
-from probing_core.runs.tasks import CONTENT, classes_of
+from probing_core.runs.store import Content, Store
 from probing_core.transforms import FAR_CONTROL
 
 SCORES = layout.scores_path(ANY_MODEL)
@@ -59,9 +63,9 @@ LIVE = (CALIBRATED, DEPLOYMENT, FUSION, NOVELTY)
 
 
 def choose_images_of(at: Reader) -> Mapping[str, Content]:
-    recipe, update = declared(at.scope, at.artifact), at.scope.progress.update
+    design, update = declared(at.scope, at.artifact), at.scope.progress.update
     report = lambda done, total: update("images", done, total, "Reading images")  # noqa: E731
-    return {layout.IMAGES: choose_images(recipe, at.scope.corpus, report)}
+    return {layout.IMAGES: choose_images(design, at.scope.corpus, report)}
 
 
 def _model_samples(at: Reader) -> ModelSamples:
@@ -170,7 +174,7 @@ def make_studies(plan: Plan, artifacts: Sequence[Artifact]) -> None:
             for path in artifact.reads:
                 for name in plan.files.names(path) if path.endswith("/") else [path]:
                     plan.files.readable(name)  # checked before what it holds is gone by
-            plan.enter(artifact, {artifact.row.path: study.make(scope.study_data(model))})
+            plan.enter(artifact, {artifact.row.path: study.make(scope.study_data(model, study))})
             done += 1
 
 
@@ -205,8 +209,8 @@ def draw_map(at: Reader) -> Mapping[str, Content]:
 
 
 def choose_verdict_photographs(at: Reader) -> Mapping[str, Content]:
-    recipe, (corpus, *others) = declared(at.scope, at.artifact), at.scope.corpora
-    return {layout.VERDICT_PHOTOGRAPHS: choose_photographs(recipe, at.table(layout.IMAGES), corpus, others)}
+    design, (corpus, *others) = declared(at.scope, at.artifact), at.scope.corpora
+    return {layout.VERDICT_PHOTOGRAPHS: choose_photographs(design, at.table(layout.IMAGES), corpus, others)}
 
 
 def learn_detector_of(plan: Plan, artifacts: Sequence[Artifact]) -> None:
@@ -214,14 +218,14 @@ def learn_detector_of(plan: Plan, artifacts: Sequence[Artifact]) -> None:
     (artifact,), scope, files = artifacts, plan.scope, plan.files
     at, key = Reader(plan, artifact), plan.key(artifact)
     assert key is not None
-    photographs, recipe = at.table(layout.VERDICT_PHOTOGRAPHS), declared(scope, artifact)
+    photographs, design = at.table(layout.VERDICT_PHOTOGRAPHS), declared(scope, artifact)
     if not can_learn(photographs):
         plan.enter(artifact, {DETECTOR_FILE: None})
         return
     units = learned_from(photographs)
     paths = [layout.verdict_unit_path(DETECTOR, i) for i in range(len(units))]
     waiting = [i for i, path in enumerate(paths) if not files.has(path, key)]
-    measured = measure_units(recipe, scope.corpora, [units[i] for i in waiting])
+    measured = measure_units(design, scope.corpora, [units[i] for i in waiting])
     for i, arrays in zip(waiting, measured, strict=True):
         files.write(paths[i], arrays, key)
         scope.progress.update("detector", i + 1, len(units), "Measuring views for the detector of alterations")
@@ -235,7 +239,7 @@ def learn_detector_of(plan: Plan, artifacts: Sequence[Artifact]) -> None:
 def score_views(plan: Plan, artifacts: Sequence[Artifact]) -> None:
     """Make the scored views of several models from the same views; what was scored survives a kill."""
     scope, files = plan.scope, plan.files
-    recipe = declared(scope, artifacts[0])
+    design = declared(scope, artifacts[0])
     units = scored_from(Reader(plan, artifacts[0]).table(layout.VERDICT_PHOTOGRAPHS))
     by_model = {artifact.binding.get("model", DETECTOR): artifact for artifact in artifacts}
     if DETECTOR in by_model and not files.has(DETECTOR_FILE):  # there were too few photographs to learn one
@@ -249,9 +253,9 @@ def score_views(plan: Plan, artifacts: Sequence[Artifact]) -> None:
     if lacking and (gone := _missing_corpora(scope)):
         scope.progress.note(f"Verdicts of {', '.join(by_model)} are not calibrated here: {gone}")
         return
-    predictor = Predictor(files.root, scope.options.device, scope.options.precision)
     asked = [(units[i], models) for i, models in lacking.items()]
-    for i, tables in zip(lacking, score_units(recipe, scope.corpora, asked, predictor.predict_crops), strict=True):
+    predict = _predicting(scope, files)
+    for i, tables in zip(lacking, score_units(design, scope.corpora, asked, predict), strict=True):
         for model, table in tables.items():
             files.write(layout.verdict_unit_table(model, i), table, keys[model] or "")
         scope.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
@@ -259,6 +263,23 @@ def score_views(plan: Plan, artifacts: Sequence[Artifact]) -> None:
         parts = [files.read_table(layout.verdict_unit_table(model, i)) for i in range(len(units))]
         plan.enter(artifact, {artifact.row.path: pd.concat(parts, ignore_index=True)})
         files.remove(*files.names(layout.verdict_units_folder(model)))
+
+
+def _predicting(scope: Scope, files: Store) -> Predict:
+    """Return model, crops -> what the model, or the detector, predicts of them; each is read when it is first asked."""
+
+    @cache
+    def detector() -> Detector:
+        return Detector.from_bytes(files.read_bytes(DETECTOR_FILE))
+
+    @cache
+    def predictor() -> Predictor:
+        return Predictor(files.root, scope.options.device, scope.options.precision)
+
+    def predict(model: str, crops: Sequence[PictureCrops]) -> Sequence[Prediction]:
+        return detect(detector(), crops) if model == DETECTOR else predictor().predict_crops(model, crops)
+
+    return predict
 
 
 def _missing_corpora(scope: Scope) -> str:

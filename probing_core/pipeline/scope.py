@@ -9,32 +9,33 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.claims import ABLATIONS, CLAIMS, CONTRASTS
+from probing_core.compute.claims.named import DOZENS, SIGNIFICANCE
+from probing_core.compute.claims.tables import casts_of
+from probing_core.compute.design import Design
+from probing_core.compute.maps import LANDMARKS, NEIGHBORS
+from probing_core.compute.model_samples import most_to_learn
+from probing_core.compute.names import LAYERS
+from probing_core.compute.samples import has_splits
+from probing_core.compute.series import pairs_of, strengths_of, swept
+from probing_core.compute.studies import Study, studies_of
+from probing_core.compute.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES, ModelData
+from probing_core.compute.tasks import task_names
 from probing_core.corpora.base import Corpus
 from probing_core.measures import MEASURES
 from probing_core.pipeline.batches import Batch, plan_batches
-from probing_core.pipeline.claims import ABLATIONS, CLAIMS, CONTRASTS
-from probing_core.pipeline.claims.named import DOZENS, SIGNIFICANCE
-from probing_core.pipeline.claims.tables import casts_of
-from probing_core.pipeline.maps import LANDMARKS, NEIGHBORS
 from probing_core.pipeline.setup import open_calibrating, open_same_corpus
-from probing_core.pipeline.studies import studies_of
-from probing_core.pipeline.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES, ModelData
+from probing_core.probes.base import LinearProbe
 from probing_core.runs import layout
 from probing_core.runs.embeddings import lazy_embeddings, read_blocks, read_embeddings
 from probing_core.runs.engine import Artifact, Binding, NotYet
-from probing_core.runs.layout import (
-    LAYERS,
-)
-from probing_core.runs.model_samples import most_to_learn, read_probe
 from probing_core.runs.models import model_entries
 from probing_core.runs.options import DEFAULTS, Options
+from probing_core.runs.probes import read_probe
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.sample_table import SampleTable
-from probing_core.runs.samples import has_splits, load_transforms
-from probing_core.runs.series import pairs_of, strengths_of, swept
 from probing_core.runs.store import Files, Store
-from probing_core.runs.tasks import task_names
 from probing_core.transforms.base import Transform
 
 
@@ -62,10 +63,15 @@ class Scope:
         self.files, self.recipe, self.options, self.progress = files, recipe, options, progress
         self.source, self._corpus = source, corpus
         self._studied: ModelData | None = None
+        self._studying: Study | None = None
 
     @cached_property
+    def design(self) -> Design:
+        return self.recipe.design
+
+    @property
     def transforms(self) -> tuple[Transform, ...]:
-        return load_transforms(self.recipe)
+        return self.design.transforms
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -101,7 +107,7 @@ class Scope:
     @cached_property
     def batches(self) -> dict[str, Batch]:
         """Name of a series -> its samples, cut into units; the main samples are called by an empty name."""
-        return {batch.series: batch for batch in plan_batches(self.recipe, self.images)}
+        return {batch.series: batch for batch in plan_batches(self.design, self.images)}
 
     @cached_property
     def samples(self) -> SampleTable:
@@ -139,8 +145,9 @@ class Scope:
             self.__dict__.pop(name, None)
         self._studied = None
 
-    def study_data(self, model: str) -> ModelData:
-        """Return the model as studies read it; the last one is kept, with the fits that studies share."""
+    def study_data(self, model: str, study: Study) -> ModelData:
+        """Return the model as ``study`` reads it; the last one is kept, with the fits that studies share."""
+        self._studying = study
         if self._studied is None or self._studied.model != model:
             files = self.files
             self._studied = ModelData(
@@ -150,15 +157,25 @@ class Scope:
                 images=self.images,
                 transforms={t.name: t for t in self.transforms if not t.far},
                 seed=self.recipe.seed,
-                series=lambda name: (
-                    files.read_table(layout.series_table(name)),
-                    np.empty((0, 0)) if name == LAYERS else read_embeddings(files, model, series=name),
-                ),
+                series=partial(self._series_of, model),
                 blocks=partial(read_blocks, files, model),
-                probe=read_probe(files, model, "fine") if files.has(layout.probe_path(model, "fine")) else None,
+                read_probe=partial(self._fine_probe_of, model),
                 learns=self.learns,
             )
         return self._studied
+
+    def _series_of(self, model: str, name: str) -> tuple[pd.DataFrame, np.ndarray]:
+        study, files = self._studying, self.files
+        assert study is not None
+        assert study.series == name, f"The study '{study.name}' reads the series '{name}' without saying so."
+        table = files.read_table(layout.series_table(name))
+        return table, np.empty((0, 0)) if name == LAYERS else read_embeddings(files, model, series=name)
+
+    def _fine_probe_of(self, model: str) -> LinearProbe:
+        study = self._studying
+        assert study is not None
+        assert study.probe, f"The study '{study.name}' reads the probe of the run without saying so."
+        return read_probe(self.files, model, "fine")
 
 
 OF_MODELS = ("entries", "studied_models", "studies")
@@ -181,12 +198,13 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "transforms": lambda s, b: {"order": ",".join(s.recipe.transforms)} | {t.name: t.key for t in s.transforms},
     "alternatives": lambda s, b: {t.name: t.alternative_key for t in s.transforms if not t.far},
     "classes": lambda s, b: [[t.name, t.group, t.far, t.unseen_in] for t in s.transforms],
-    "strengths": lambda s, b: {t.name: strengths_of(t) for t in swept(s.recipe)},
-    "pairs": lambda s, b: [list(pair) for pair in pairs_of(s.recipe)],
+    "strengths": lambda s, b: {t.name: strengths_of(t) for t in swept(s.design)},
+    "pairs": lambda s, b: [list(pair) for pair in pairs_of(s.design)],
     "train_samples": lambda s, b: _train_samples(s, b["model"]),
     "calibrate_on": lambda s, b: list(s.recipe.calibrate_fingerprints),
     "measures": lambda s, b: [measure.name for measure in MEASURES if measure.score is not None],
     "studies": lambda s, b: [IMAGES, FIT_IMAGES, list(PENALTIES)],
+    "models": lambda s, b: list(s.entries),
     "studied_models": lambda s, b: s.studied_models,
     "map": lambda s, b: [NEIGHBORS, LANDMARKS],
     "claims": lambda s, b: [
@@ -201,37 +219,35 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
 the machine's memory does, and ``claims``, where the models do."""
 
 ENTRIES = {
-    "fingerprint": ("fingerprint",),
     "view": ("view",),
     "limit": ("limit",),
     "live_images": ("live_images",),
     "seed": ("seed",),
     "repetitions": ("repetitions",),
-    "probes_from": ("learns",),
+    "learns": ("learns",),
     "transforms": ("transforms", "warps", "classes"),
-    "calibrate_on": ("calibrate_on",),
     "threads": (),
 }
-"""Entry of a recipe -> the options of which one must be declared by whoever reads it; none for the number of threads,
+"""Entry of a design -> the options of which one must be declared by whoever reads it; none for the number of threads,
 which moves the last bits alone."""
 
 
 class _Declared:
-    """The entries of a recipe that a row depends on; another one is refused."""
+    """The entries of a design that a row depends on; another one is refused."""
 
-    def __init__(self, recipe: Recipe, artifact: Artifact) -> None:
-        self._recipe, self._artifact = recipe, artifact
+    def __init__(self, design: Design, artifact: Artifact) -> None:
+        self._design, self._artifact = design, artifact
 
     def __getattr__(self, name: str) -> Any:
         row, needed = self._artifact.row, ENTRIES.get(name)
         if needed is None or (needed and not set(needed) & set(row.options)):
-            raise AssertionError(f"'{row.path}' depends on '{name}' of the recipe without saying so.")
-        return getattr(self._recipe, name)
+            raise AssertionError(f"'{row.path}' depends on '{name}' of the design without saying so.")
+        return getattr(self._design, name)
 
 
-def declared(scope: Scope, artifact: Artifact) -> Recipe:
-    """Return the recipe, of which the makers of ``artifact`` can read what its row depends on."""
-    return cast(Recipe, _Declared(scope.recipe, artifact))
+def declared(scope: Scope, artifact: Artifact) -> Design:
+    """Return the design, of which the makers of ``artifact`` can read what its row depends on."""
+    return cast(Design, _Declared(scope.design, artifact))
 
 
 def _train_samples(scope: Scope, model: str) -> int | None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from probing_core.compute.parallel import cores
 from probing_core.corpora import absolute_name, open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import PUBLISHED_VIEW, bundled, find_spec, parse
 from probing_core.embedders import expand as expand_models
 from probing_core.errors import BadConfig, BadCorpus, BadRun, DamagedFile, ProbingError, UnknownName
 from probing_core.paths import refuse_address
-from probing_core.prediction.parallel import cores
 from probing_core.results.run_places import find_runs
 from probing_core.runs.layout import JOURNAL, LOG, MANIFEST, RECIPE, TEMPORARY
 from probing_core.runs.models import model_entries
@@ -166,12 +166,12 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None
 
 
 def _with_identity(names: Sequence[str] | None) -> tuple[str, ...]:
-    """Every run has identity, whether it was named or not; first, as in the bank."""
+    """Return ``names`` with identity first, as in the bank: every run has it."""
     return ("identity", *(name for name in expand(names) if name != "identity")) if names else ()
 
 
 def _probe_digest(source: Path) -> str:
-    """`Recipe.probe_digest` of the run ``source``.
+    """Return `Recipe.probe_digest` of the run ``source``.
 
     Raises:
         BadRun: there is no run.
@@ -183,7 +183,7 @@ def _probe_digest(source: Path) -> str:
 
 
 def find_probe_source(recipe: Recipe, options: Options) -> Store | None:
-    """The run whose probes are used: the one that was named, or one of the project's own that has these probes.
+    """Return the run whose probes are used: the one that was named, or one of a user's own that has these probes.
 
     Raises:
         BadRun: none of them has.
@@ -193,13 +193,14 @@ def find_probe_source(recipe: Recipe, options: Options) -> Store | None:
     if options.probes_from is not None:
         return Store(options.probes_from)
     for place in find_runs():
-        if Store(place.path).has(RECIPE) and _probe_digest(place.path) == recipe.probes_from:
-            return Store(place.path)
+        with suppress(BadRun):  # one that is damaged is not the one
+            if Store(place.path).has(RECIPE) and _probe_digest(place.path) == recipe.probes_from:
+                return Store(place.path)
     raise BadRun("The run takes its probes from another run; name it again with --probes-from RUN.")
 
 
 def _require_probes(source: Store, models: Sequence[str]) -> None:
-    """Refuses names of models that the run ``source`` has no probes of, before anything is written."""
+    """Refuse names of models that the run ``source`` has no probes of, before anything is written."""
     there = {entry["request"] for entry in model_entries(source)}
     if missing := [name for name in models if name not in there]:
         raise BadRun(
@@ -209,8 +210,8 @@ def _require_probes(source: Store, models: Sequence[str]) -> None:
 
 @contextmanager
 def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
-    """An error that is raised inside takes the model of ``request`` out of the recipe, or the run could never be
-    completed; not where the model has joined already, or is the only one."""
+    """Take the model of ``request`` out of the recipe if an error is raised inside: the run could not be completed;
+    not where the model has joined already, or is the only one."""
     try:
         yield
     except DamagedFile:
@@ -225,7 +226,7 @@ def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[N
 
 
 def open_same_corpus(recipe: Recipe) -> Corpus:
-    """The corpus of a run that exists.
+    """Return the corpus of a run that exists.
 
     Raises:
         BadRun: it has changed.
@@ -234,7 +235,7 @@ def open_same_corpus(recipe: Recipe) -> Corpus:
 
 
 def open_calibrating(recipe: Recipe) -> list[Corpus]:
-    """The corpora that calibrate the verdicts of a run that exists.
+    """Return the corpora that calibrate the verdicts of a run that exists.
 
     Raises:
         BadRun: one of them has changed.
@@ -257,7 +258,7 @@ def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
 
 
 def refuse_other_folder(store: Store) -> None:
-    """Raises `BadRun` for a folder that is no run and holds something: none of it may be lost."""
+    """Refuse a folder that is no run and holds something, with `BadRun`: none of it may be lost."""
     refuse_address(store.root)
     if store.has(RECIPE) or not store.root.is_dir():
         return

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from probing_core.compute.threads import threads
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import download_summary
 from probing_core.errors import BadConfig, BadRun, DamagedFile, UnknownName
@@ -23,12 +24,11 @@ from probing_core.pipeline.setup import (
 )
 from probing_core.runs.engine import Artifact, Plan
 from probing_core.runs.last_options import note_options
-from probing_core.runs.layout import IMAGES, RECIPE, UNITS
+from probing_core.runs.layout import IMAGES, RECIPE, UNITS, VERDICT_UNITS
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
-from probing_core.runs.threads import threads
 
 STAGES = ("embed", "train", "evaluate", "project")
 ALL, FIRST = "all", "first"
@@ -114,7 +114,7 @@ def _make(
     else:
         plan = plan_of(store, recipe, options, progress, corpus)
     for stage in (stage for stage in STAGES[1:] if stage in stages):
-        if stage == "train":
+        if stage == "train" and plan.source is None and plan.left(plan.select("train")):
             plan.source = plan.scope.source = find_probe_source(recipe, options)
         if stage == "train" and (plan.scope.unloaded or plan.left(plan.select("embed"))):
             raise BadRun(
@@ -128,11 +128,13 @@ def _make(
             progress.update(stage, done, total, artifact.row.doing.format(**artifact.binding))
 
         plan.make(artifacts, report)
-        progress.update(stage, len(artifacts), len(artifacts), DONE[stage])
+        if stage == "train":
+            store.remove(*store.names(VERDICT_UNITS))  # left by a kill while they were removed
+        progress.update(stage, len(artifacts), len(artifacts), SAID[stage])
         store.fold()
 
 
-DONE = {"train": "Training probes", "evaluate": "Scoring", "project": "Drawing maps"}
+SAID = {"train": "Training probes", "evaluate": "Scoring", "project": "Drawing maps"}
 """What is said of a stage when it is done."""
 
 
@@ -171,14 +173,16 @@ def _with_images(
 def _embed(store: Store, recipe: Recipe, corpus: Corpus | None, options: Options, progress: Progress) -> Plan:
     plan = _with_images(store, recipe, corpus, options, progress)
     if plan.scope.unloaded or plan.left(plan.select("embed")):
-        plan.source = plan.scope.source = find_probe_source(recipe, options)
+        if plan.source is None:
+            plan.source = plan.scope.source = find_probe_source(recipe, options)
         progress.note(download_summary(recipe.models))
         note_options(store.root, options)
         embed(plan)
         plan.scope.forget()
         plan = plan.expanded()
-    store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
-    shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver
+    if not plan.left(plan.select("embed")):
+        store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
+        shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver
     return plan
 
 

@@ -16,6 +16,8 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
+from probing_core.compute import memory
+from probing_core.compute.live.large import make_crops
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import find_spec, load_embedder
 from probing_core.embedders.base import LoadedEmbedder
@@ -24,8 +26,6 @@ from probing_core.embedders.network.memory import free_memory, out_of_memory
 from probing_core.embedders.network.shared import SharedPictures
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline.batches import Arrays, plan_batches
-from probing_core.prediction.tile_samples import make_crops
-from probing_core.runs import memory
 from probing_core.runs.encoding import write_arrays, write_tables
 from probing_core.runs.layout import CROPS, crops_path
 from probing_core.runs.manifest import Entry
@@ -79,14 +79,14 @@ class Worker:
     ) -> None:
         self.root, self._recipe, self._corpus, self._images = root, recipe, corpus, images
         self._device, self._precision, self._memory_share = device, precision, memory_share
-        self._batches = {batch.series: batch for batch in plan_batches(recipe, images)}
+        self._batches = {batch.series: batch for batch in plan_batches(recipe.design, images)}
         self._models: dict[str, LoadedEmbedder] = {}
         self._makers, self._ahead = ThreadPoolExecutor(makers), ThreadPoolExecutor(1)
         self._noted: dict[str, int] = {}
         self._upcoming: tuple[Sequence[Task], Future] | None = None
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
-        """What ``model.toml`` holds of a model, for each layer; None where memory does not hold it beside others."""
+        """Return the ``model.toml`` of a model, for each layer; None where memory does not hold it beside others."""
         if self._models and memory.is_taken(self._memory_share):
             return None
         embedder = load_if_it_fits(request, self._device, self._precision)
@@ -101,7 +101,7 @@ class Worker:
         self._models.clear()
 
     def work(self, tasks: Sequence[Task], upcoming: Sequence[Task] = ()) -> Written:
-        """Does the tasks of one unit, and begins to make the pictures of those that come next."""
+        """Do the tasks of one unit, and begin to make the pictures of those that come next."""
         pictures, rows = self._made(tasks)
         requests = dict.fromkeys(task.request for task in tasks if task.model)
         pictures = SharedPictures(pictures, [self._model(request) for request in requests])
@@ -126,8 +126,8 @@ class Worker:
         return [file.result() for file in written]
 
     def embed_crops(self, tasks: Sequence[Task], key: str) -> Written:
-        """Embeds the large pictures from which fusion of a whole picture and its tiles is learned."""
-        pictures, crops = make_crops(self._recipe, self._images, self._corpus)
+        """Embed the large pictures from which fusion of a whole picture and its tiles is learned."""
+        pictures, crops = make_crops(self._recipe.design, self._images, self._corpus)
         written = [write_file(self.root, CROPS, partial(write_tables, [crops]), key)]
         models = {request: self._model(request) for request in dict.fromkeys(t.request for t in tasks)}
         shared = SharedPictures(pictures, models.values())
@@ -164,7 +164,7 @@ class Worker:
         return upcoming[1].result() if upcoming and upcoming[0] == tasks else self._make(tasks)
 
     def _make(self, tasks: Sequence[Task]) -> tuple[list[np.ndarray], pd.DataFrame]:
-        """Pictures and completed rows of a unit, as far as its tasks need them."""
+        """Make pictures and completed rows of a unit, as far as its tasks need them."""
         batch = self._batches[tasks[0].series]
         rows = batch.rows(batch.units[tasks[0].unit])
         if any(not task.model or self._model(task.request).embeds_pictures for task in tasks):
@@ -172,8 +172,9 @@ class Worker:
         return [], rows
 
     def _begin_beside(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
-        """Has a thread begin the models that take one, while others are embedded: behind the pictures of the next unit,
-        since either takes the interpreter. What it has not begun when the others are done is computed by the caller."""
+        """Have a thread begin the models that take one, while others are embedded: behind the pictures of the next
+        unit, since either takes the interpreter. What it has not begun when the others are done is computed by the
+        caller."""
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
@@ -181,7 +182,7 @@ class Worker:
         return self._makers.submit(write_file, self.root, path, write, key)
 
     def _rounded(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """``arrays`` in the type in which the run has embeddings."""
+        """Return ``arrays`` in the type in which the run has embeddings."""
         if self._recipe.embeddings == "float32":
             return arrays
         with np.errstate(over="ignore"):  # what is too large for the type is found by `_finite`
@@ -189,7 +190,7 @@ class Worker:
 
 
 def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder | None:
-    """The model, or None where memory ran out."""
+    """Load the model, or return None where memory ran out."""
     try:
         return load_embedder(request, device=device, precision=precision)
     except (MemoryError, RuntimeError) as error:
@@ -200,7 +201,7 @@ def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder
 
 
 def describe(request: str, embedder: LoadedEmbedder) -> list[dict[str, Any]]:
-    """What ``model.toml`` holds, for each layer."""
+    """Return what ``model.toml`` holds, for each layer."""
     spec = find_spec(request)
     return [
         {

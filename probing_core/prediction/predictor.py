@@ -10,33 +10,27 @@ from typing import Any
 
 import numpy as np
 
+from probing_core.compute import memory
+from probing_core.compute.live.answer import Prediction, fuse_crops
+from probing_core.compute.live.fusion import FusionRule, starting_rule
+from probing_core.compute.live.novelty import Novelty
+from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.compute.names import DEPLOYMENT, DETECTOR
+from probing_core.detector.calibration import LEVEL
+from probing_core.detector.detecting import detect
+from probing_core.detector.detector import Detector
+from probing_core.detector.features import prepare
+from probing_core.detector.score import has_no_color
+from probing_core.detector.verdicts import Judge, Verdict
 from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.images import as_image
 from probing_core.measures.nearest import unit
 from probing_core.paths import reference_run
-from probing_core.prediction.answer import Prediction, fuse_crops
-from probing_core.prediction.calibration import LEVEL
-from probing_core.prediction.detecting import detect
-from probing_core.prediction.detector import Detector
-from probing_core.prediction.features import prepare
-from probing_core.prediction.fusion import FusionRule, starting_rule
-from probing_core.prediction.novelty import Novelty
-from probing_core.prediction.score import has_no_color
-from probing_core.prediction.tiles import PictureCrops, cut
-from probing_core.prediction.verdicts import Judge, Verdict
 from probing_core.probes.base import LinearProbe
-from probing_core.runs import layout, memory
-from probing_core.runs.layout import (
-    DEPLOYMENT,
-    DETECTOR,
-    DETECTOR_FILE,
-    fusion_path,
-    novelty_path,
-    probe_path,
-    scored_views_path,
-)
+from probing_core.runs import layout
+from probing_core.runs.layout import DETECTOR_FILE, fusion_path, novelty_path, probe_path, scored_views_path
 from probing_core.runs.models import HOW_TO_RESTORE, differences, embeds_pictures, model_entries
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store, without_none
@@ -175,7 +169,7 @@ class Predictor:
         return rows
 
     def predict_crops(self, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:
-        """What ``model`` predicts of each picture; all crops are embedded together."""
+        """Return what ``model`` predicts of each picture; all crops are embedded together."""
         if model == DETECTOR:
             return detect(self.detector(), crops)
         probe = self._probe(model)
@@ -186,7 +180,7 @@ class Predictor:
         return fuse_crops(model, classes, probe.groups, probe.fusion, crops, probabilities, embeddings, distance)
 
     def detector(self) -> Detector:
-        """The run's detector of alterations.
+        """Return the run's detector of alterations.
 
         Raises:
             BadRun: it has none.
@@ -201,7 +195,7 @@ class Predictor:
         return self._detector
 
     def prepare(self, model: str) -> None:
-        """Loads what the first answer of ``model`` would wait for."""
+        """Load what the first answer of ``model`` would wait for."""
         self.judge(model)
         if model == DETECTOR:
             self.detector()
@@ -211,7 +205,7 @@ class Predictor:
             self._load(model)
 
     def judge(self, model: str) -> Judge:
-        """What turns predictions of ``model`` into verdicts."""
+        """Return what turns predictions of ``model`` into verdicts."""
         if model not in self._judges:
             path = scored_views_path(model)
             rows = self.store.read_table(path) if self.store.has(path) else None
@@ -219,7 +213,7 @@ class Predictor:
         return self._judges[model]
 
     def verdicts(self, model: str, crops: Sequence[PictureCrops]) -> list[Verdict]:
-        """The verdict of ``model`` on each picture."""
+        """Return the verdict of ``model`` on each picture."""
         judge = self.judge(model)
         predictions = self.predict_crops(model, crops)
         return [
@@ -228,7 +222,7 @@ class Predictor:
         ]
 
     def fusion_fitted_on(self, model: str) -> int:
-        """How many pictures the fusion rule was fitted on; 0: it is the starting rule."""
+        """Return how many pictures the fusion rule was fitted on; 0: it is the starting rule."""
         return self._probe(model).fusion.fitted_on
 
     def similarity(
@@ -239,7 +233,7 @@ class Predictor:
         models: Sequence[str] | None = None,
         names: Sequence[str] | None = None,
     ) -> list[dict[str, Any]]:
-        """Cosine similarity of each image, seen whole, with ``text``: rows of image, model, text, similarity.
+        """Return cosine similarity of each image, seen whole, with ``text``: rows of image, model, text, similarity.
 
         Raises:
             BadConfig: none of the models has a text tower.
@@ -262,7 +256,7 @@ class Predictor:
         return rows
 
     def _answering(self, models: Sequence[str] | None) -> tuple[str, ...]:
-        """The detector, where there is one and it was not left out, before the models."""
+        """Return the detector, where there is one and it was not left out, before the models."""
         models = _several(models)
         named = DETECTOR in (models or ())
         others = tuple(model for model in models or () if model != DETECTOR)
@@ -305,6 +299,7 @@ class Predictor:
         embedder = self._load_embedder(request, device=self.device, precision=self.precision)
         meant, _ = differences(entry["recipe"], without_none(embedder.recipes()[model]))
         if meant:
+            embedder.close()
             raise BadRun(
                 f"'{model}' is not what it was when its probe was trained ({', '.join(meant)} differ); "
                 f"{HOW_TO_RESTORE}."

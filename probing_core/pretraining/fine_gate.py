@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.image_selection import choose_images
+from probing_core.compute.samples import cut_units, make_samples, plan_samples
 from probing_core.corpora.base import Corpus
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadCorpus
@@ -20,9 +22,7 @@ from probing_core.images import Image
 from probing_core.measures import Interval, interval
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.probes.linear import fit
-from probing_core.runs.image_selection import choose_images
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import cut_units, load_transforms, make_samples, plan_samples
+from probing_core.runs.recipe import Recipe, load_transforms
 from probing_core.transforms import bank
 
 PHOTOGRAPHS = {"train": 240, "val": 150}
@@ -108,13 +108,13 @@ def _embed(
     photographs = OneSplit(corpus, split)
     if photographs.rows.empty:
         raise BadCorpus(f"The gate needs pictures of the splits train and val; '{corpus.name}' has none of '{split}'.")
-    planned = plan_samples(recipe, choose_images(recipe, photographs, lambda done, total: None))
+    planned = plan_samples(recipe.design, choose_images(recipe.design, photographs, lambda done, total: None))
     transforms = load_transforms(recipe)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in embedders}
     with ThreadPoolExecutor(recipe.threads) as pool:
-        for unit in cut_units(recipe, planned):
+        for unit in cut_units(recipe.design, planned):
             rows = planned.iloc[unit.start : unit.stop]
-            pictures, _ = make_samples(recipe, photographs, transforms, rows, pool)
+            pictures, _ = make_samples(recipe.design, photographs, transforms, rows, pool)
             for name, embedder in embedders.items():
                 parts[name].append(embedder.embed(pictures))
     return {name: np.concatenate(part) for name, part in parts.items()}, planned

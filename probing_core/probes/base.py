@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from probing_core import array_file
 from probing_core.errors import BadArray
 from probing_core.measures.probabilities import MIN_PROBABILITY, softmax
+from probing_core.probes import array_file
 
 
 @dataclass(frozen=True)

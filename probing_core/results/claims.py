@@ -28,7 +28,7 @@ class Verdicts:
 
 
 def verdicts_by_set(claims: pd.DataFrame) -> list[Verdicts]:
-    """The table of claims of a run, set by set."""
+    """Return the table of claims of a run, set by set."""
     return [
         Verdicts(TITLES.get(str(of_set), str(of_set)), str(rows["encoders"].iloc[0]), rows)
         for of_set, rows in claims.groupby("set", sort=False)
@@ -36,6 +36,6 @@ def verdicts_by_set(claims: pd.DataFrame) -> list[Verdicts]:
 
 
 def verdict_in_words(row: pd.Series | dict) -> str:
-    """``Holds here, judged without CAN.``"""
+    """Return ``Holds here, judged without CAN.``"""
     without = f", judged without {row['missing']}" if row["missing"] else ""
     return f"{str(row['verdict']).capitalize()}{without}."

@@ -13,7 +13,7 @@ from probing_core.transforms import TIERS
 
 
 def corpus_is_named(recipe: Recipe) -> bool:
-    """Whether the recipe names where its pictures are; that of a shipped run describes them in words."""
+    """Return whether the recipe names where its pictures are; that of a shipped run describes them in words."""
     return _is_named(recipe.corpus)
 
 
@@ -22,7 +22,7 @@ def _is_named(corpus: str) -> bool:
 
 
 def command_of(recipe: Recipe) -> str:
-    """``probing run`` with every option that the recipe decides.
+    """Return ``probing run`` with every option that the recipe decides.
 
     ``CORPUS`` stands where the recipe describes the pictures without naming where they are, and ``RUN`` for the run
     that probes were taken from.
@@ -45,7 +45,7 @@ def command_of(recipe: Recipe) -> str:
 
 
 def _tiers(transforms: Sequence[str]) -> list[str]:
-    """``transforms``, whole tiers by their names."""
+    """Return ``transforms``, whole tiers by their names."""
     names = list(transforms)
     for tier, members in TIERS.items():
         whole = {t.name for t in members()}

@@ -14,7 +14,7 @@ Normalization = Literal["row", "column", "none"]
 def confusion_matrix(
     predictions: pd.DataFrame, classes: Sequence[str], normalize: Normalization = "row", truth: str = "truth"
 ) -> pd.DataFrame:
-    """How often each class was taken for each.
+    """Count how often each class was taken for each.
 
     Args:
         predictions: rows with ``truth`` and ``predicted``.

@@ -9,25 +9,24 @@ import pandas as pd
 
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import load_transforms
+from probing_core.runs.recipe import Recipe, load_transforms
 
 COMPARED = (("fine", "seen"), ("group-0", "unseen"), ("group-1", "unseen"), ("group-2", "unseen"))
 """(task, subset) of the scores that are compared."""
 
 
 def _learned(recipe: Recipe) -> set[str]:
-    """Names of the transforms that probes of ``recipe`` learn."""
+    """Return names of the transforms that probes of ``recipe`` learn."""
     return {t.name for t in load_transforms(recipe) if not t.far}
 
 
 def source_of(run: Run, others: Iterable[Run]) -> Run | None:
-    """The one of ``others`` whose probes ``run`` took, if it is among them."""
+    """Return the one of ``others`` whose probes ``run`` took, if it is among them."""
     return next((o for o in others if o.recipe.probe_digest == run.recipe.probes_from), None)
 
 
 def change_of_corpus(here: Run, there: Run) -> pd.DataFrame:
-    """Scores of the models that both runs have, under the same probes.
+    """Return scores of the models that both runs have, under the same probes.
 
     Columns: ``model``, ``task``, ``subset``, ``there`` (the corpus that the probes learned from, its test split),
     ``here``, and their ``difference`` with its 95 % interval ``low`` to ``high``. The two corpora share no photograph,

@@ -14,7 +14,7 @@ MOST_NAMED = 3
 
 
 def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str) -> str:
-    """One sentence about the fine task, whose words hold where nothing is decided, too.
+    """Return one sentence about the fine task, whose words hold where nothing is decided, too.
 
     Args:
         board: of `leaderboard`, without baselines unless there is nothing else; empty: nothing was scored.

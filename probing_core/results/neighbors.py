@@ -7,14 +7,14 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.lazy_rows import LazyRows
 from probing_core.measures import nearest as search
-from probing_core.runs.embeddings import LazyRows
 
 
 def nearest(
     embeddings: np.ndarray | LazyRows, query: np.ndarray, k: int, mean: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of ``embeddings`` (N, D) most similar to ``query`` (D,): indices (k,) and similarities (k,).
+    """Find the rows of ``embeddings`` (N, D) most similar to ``query`` (D,): indices (k,) and similarities (k,).
 
     Cosine after the mean embedding is taken off both, as on the maps. Of lazy rows, a block is in memory.
 
@@ -36,7 +36,7 @@ def nearest(
 
 
 def mean_of(embeddings: np.ndarray | LazyRows) -> np.ndarray:
-    """The mean embedding (D,), of the type of ``embeddings``; of lazy rows, a block is in memory."""
+    """Return the mean embedding (D,), of the type of ``embeddings``; of lazy rows, a block is in memory."""
     total = sum(block.sum(axis=0, dtype=np.float64) for block in _blocks(embeddings))
     dtype = embeddings.dtype if isinstance(embeddings, np.ndarray) else np.float32
     return np.asarray(total / len(embeddings), dtype)
@@ -47,7 +47,7 @@ def _blocks(embeddings: np.ndarray | LazyRows) -> Iterable[np.ndarray]:
 
 
 def place(points: pd.DataFrame, samples: np.ndarray, similarities: np.ndarray) -> tuple[float, float] | None:
-    """Where a picture belongs on a map: the mean of its neighbors' points, the nearer the heavier.
+    """Return where a picture belongs on a map: the mean of its neighbors' points, the nearer the heavier.
 
     Args:
         points: ``sample``, ``x``, ``y`` of the map.

@@ -50,21 +50,23 @@ class Pictures:
         return ""
 
     def pair(self, sample: int) -> tuple[Image, Image, float]:
-        """The view of ``sample`` without and with its transform, and the strength.
+        """Return the view of ``sample`` without and with its transform, and the strength.
 
         Raises:
             PicturesMissing: see `why_not`.
         """
-        from probing_core.runs.samples import make_pair
+        from probing_core.compute.samples import make_pair
         from probing_core.transforms import resolve
 
         row = self._rows(np.array([sample])).iloc[0]
         transform = resolve(row["transform"]).for_split(row["split"])
         source = self.source(row["image_id"])
-        return make_pair(source, self.recipe, transform, row["image_id"], int(row["repetition"]), int(row["draw"]))
+        return make_pair(
+            source, self.recipe.design, transform, row["image_id"], int(row["repetition"]), int(row["draw"])
+        )
 
     def source(self, image_id: str) -> Image:
-        """The source of one image, from which every version of it is cut.
+        """Return the source of one image, from which every version of it is cut.
 
         Raises:
             PicturesMissing: see `why_not`, or the picture itself is gone.

@@ -28,7 +28,7 @@ FLIPS = 10_000
 
 
 def rankable(runs: Sequence[Run]) -> list[str]:
-    """What, apart from the models, differs between ``runs``; empty if they may share a table.
+    """Return what, apart from the models, differs between ``runs``; empty if they may share a table.
 
     Equal recipes may still have drawn other images: versions of the project do it in other ways.
     """
@@ -42,7 +42,7 @@ def rankable(runs: Sequence[Run]) -> list[str]:
 
 
 def _images_of(run: Run) -> frozenset[tuple]:
-    """The images that are used, and what for."""
+    """Return the images that are used, and what for."""
     images = run.images
     if images.empty:
         return frozenset()
@@ -50,7 +50,7 @@ def _images_of(run: Run) -> frozenset[tuple]:
 
 
 def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
-    """Every model of ``runs`` by its score, best first; without ``baselines``, those that learned from pictures alone.
+    """Rank every model of ``runs`` by score, best first; without ``baselines``, only those that learned from pictures.
 
     Columns: ``run``, ``model``, ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``,
     ``images``, ``bases``, ``chance``, ``note``; and against the best model ``difference``, ``p`` (see
@@ -83,17 +83,17 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", ba
 
 
 def measure_of(subset: str) -> str:
-    """The measure by which models are ranked on a subset."""
+    """Return the measure by which models are ranked on a subset."""
     return "group-hit-rate" if subset in GENERALIZING else "balanced-accuracy"
 
 
 def is_baseline(models: pd.Series) -> pd.Series:
-    """Which of the names are of baselines, which learned nothing from pictures."""
+    """Return which of the names are of baselines, which learned nothing from pictures."""
     return models.str.startswith(BASELINE)
 
 
 def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
-    """The scores by which the models of ``run`` are ranked, with what is known of each model."""
+    """Return the scores by which the models of ``run`` are ranked, with what is known of each model."""
     scores = run.scores
     if scores.empty:
         return scores
@@ -110,7 +110,7 @@ def _accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
 
 
 def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ()) -> pd.DataFrame:
-    """The rows of a subset of ``scores.parquet``; ``far`` are the transforms of the far-unseen tier."""
+    """Return the rows of a subset of ``scores.parquet``; ``far`` are the transforms of the far-unseen tier."""
     if subset == "far":
         from probing_core.transforms import FAR_CONTROL
 
@@ -142,7 +142,7 @@ class AccuracySums:
 
 
 def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
-    """Balanced accuracy of predictions, which is also the in-group hit rate where ``truth`` is a group."""
+    """Compute balanced accuracy of predictions, which is also the in-group hit rate where ``truth`` is a group."""
     if rows.empty:
         return AccuracySums(np.empty(0, str), None)
     truth = pd.Categorical(rows["truth"]).remove_unused_categories()
@@ -152,8 +152,8 @@ def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
 
 
 def against_best(accuracies: Sequence[AccuracySums]) -> np.ndarray:
-    """p (M - 1,) of the difference of the first of M models, the best, to each other one; two-sided, paired by base
-    photograph.
+    """Return p (M - 1,) of the difference of the first of M models, the best, to each other one; two-sided, paired by
+    base photograph.
 
     Corrected as if all pairs had been compared: which model is the best was seen before it was compared.
     """
@@ -161,7 +161,7 @@ def against_best(accuracies: Sequence[AccuracySums]) -> np.ndarray:
 
 
 def paired_p(first: AccuracySums, others: Sequence[AccuracySums]) -> np.ndarray:
-    """Two-sided p (M,) of the difference to each other model, over the photographs that both have.
+    """Return two-sided p (M,) of the difference to each other model, over the photographs that both have.
 
     NaN where those are fewer than two.
     """

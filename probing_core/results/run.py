@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.lazy_rows import LazyRows
+from probing_core.compute.names import DEPLOYMENT
 from probing_core.errors import BadRun
 from probing_core.paths import refuse_address
 from probing_core.results.pictures import Pictures
 from probing_core.runs import layout
 from probing_core.runs.columns import Where
-from probing_core.runs.embeddings import LazyRows, has_embeddings, lazy_embeddings
+from probing_core.runs.embeddings import has_embeddings, lazy_embeddings
 from probing_core.runs.layout import map_path
 from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.recipe import Recipe, read_recipe
@@ -26,7 +28,19 @@ from probing_core.transforms.base import GROUPS, Image
 PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen")
 """Columns of a table of predictions."""
 
-MODEL_COLUMNS = ("name", "family", "objective", "dim", "license", "weights", "data", "input_size", "text", "recipe")
+MODEL_COLUMNS = (
+    "name",
+    "request",
+    "family",
+    "objective",
+    "dim",
+    "license",
+    "weights",
+    "data",
+    "input_size",
+    "text",
+    "recipe",
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class Run:
 
     @classmethod
     def open(cls, path: Path | str) -> Run:
-        """Opens the run in the directory ``path``.
+        """Open the run in the directory ``path``.
 
         Raises:
             BadRun: there is none, or its recipe cannot be read.
@@ -88,7 +102,7 @@ class Run:
         return tuple(
             entry["name"]
             for entry in self.models[["name", "family"]].to_dict("records")
-            if self.store.has(layout.probe_path(entry["name"], layout.DEPLOYMENT)) and embeds_pictures(entry)
+            if self.store.has(layout.probe_path(entry["name"], DEPLOYMENT)) and embeds_pictures(entry)
         )
 
     @cached_property
@@ -105,15 +119,15 @@ class Run:
         return self._samples.count
 
     def sample_columns(self, *names: str) -> pd.DataFrame:
-        """These columns of `samples`, texts as categories; no others are read. Shared: not to be changed."""
+        """Return these columns of `samples`, texts as categories; no others are read. Shared: not to be changed."""
         return self._samples.columns(*names)
 
     def sample_rows(self, rows: np.ndarray) -> pd.DataFrame:
-        """Those rows of `samples`, with every column; no row group without any of them is read."""
+        """Return those rows of `samples`, with every column; no row group without any of them is read."""
         return self._samples.rows(rows)
 
     def samples_of(self, images: Collection[str]) -> np.ndarray:
-        """Rows of the samples of these images, in order."""
+        """Return rows of the samples of these images, in order."""
         return self._samples.of_images(images)
 
     @cached_property
@@ -136,7 +150,7 @@ class Run:
         return self.table(layout.FITS)
 
     def table(self, name: str) -> pd.DataFrame:
-        """The table called ``name`` in the manifest; an empty frame if the run has none."""
+        """Return the table called ``name`` in the manifest; an empty frame if the run has none."""
         return self.store.read_table(name) if self.store.has(name) else pd.DataFrame()
 
     @property
@@ -144,7 +158,7 @@ class Run:
         return [name for name in self.store.names() if name.endswith(layout.PARQUET)]
 
     def predictions(self, model: str, task: str, facts: Sequence[str] | None = None) -> pd.DataFrame:
-        """Every tested sample of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
+        """Return every tested sample of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
 
         Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, those of `samples` (all,
         or ``facts`` alone) and ``correct`` (bool). Empty if the run has none.
@@ -162,8 +176,8 @@ class Run:
         return joined.assign(correct=joined["truth"] == joined["predicted"])
 
     def tested(self, model: str, task: str, facts: Sequence[str] = FACTS, where: Where | None = None) -> pd.DataFrame:
-        """`predictions`, of millions of samples too: no other column is read, and texts are categories, in order;
-        ``truth`` and ``predicted`` share theirs.
+        """Return `predictions`, of millions of samples too: no other column is read, and texts are categories, in
+        order; ``truth`` and ``predicted`` share theirs.
 
         Args:
             where: column of the predictions -> the values of it that are wanted; all samples, if not given.
@@ -181,7 +195,7 @@ class Run:
         return table.assign(correct=table["truth"] == table["predicted"])
 
     def map(self, model: str) -> pd.DataFrame | None:
-        """``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made."""
+        """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made."""
         table = self.table(map_path(model))
         return None if table.empty else table
 
@@ -192,12 +206,12 @@ class Run:
         return has_embeddings(self.store, model)
 
     def embeddings(self, model: str) -> np.ndarray | None:
-        """(N, D) ``float32`` in the order of `samples`, or None where the run ships none."""
+        """Return (N, D) ``float32`` in the order of `samples`, or None where the run ships none."""
         lazy = self.lazy_embeddings(model)
         return None if lazy is None else lazy[:]
 
     def lazy_embeddings(self, model: str) -> LazyRows | None:
-        """The same, read where they are asked for."""
+        """Return the same, read where they are asked for."""
         return lazy_embeddings(self.store, model) if self.has_embeddings(model) else None
 
     # what there is
@@ -208,7 +222,7 @@ class Run:
         return list(self.scores["task"].unique()) if not self.scores.empty else []
 
     def classes(self, task: str) -> list[str]:
-        """The classes of a task in the order in which pages list them."""
+        """Return the classes of a task in the order in which pages list them."""
         if task == "fine":
             return [name for name in self.transforms["transform"] if name not in self.far]
         if task.startswith("group"):
@@ -237,7 +251,7 @@ class Run:
         return Pictures(self.recipe, self.sample_rows)
 
     def picture(self, sample: int) -> tuple[Image, Image]:
-        """The view of one sample before and after its transform, made again from the corpus.
+        """Make again, from the corpus, the view of one sample before and after its transform.
 
         Raises:
             PicturesMissing: the corpus is not on this machine, or is not the one that the run was made from.

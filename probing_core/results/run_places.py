@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from probing_core import paths
+from probing_core.errors import BadRun
 from probing_core.runs import layout
+from probing_core.runs.store import Files
 
 REFERENCE = "reference"
 DEMO = "demo"
+
+SCORED = "/" + layout.scores_path("x").rpartition("/")[2]
+"""End of the path of the scores of one model."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,7 @@ class RunPlace:
 
 
 def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunPlace]:
-    """The runs named by a person, then those that ship, the reference run first, then those that were made, the demo
-    run first.
+    """Find runs named by a person, then those shipped, the reference run first, then those made, the demo run first.
 
     Args:
         extra: run directories from the command line.
@@ -60,5 +65,21 @@ def unused_name(name: str, taken: Container[str]) -> str:
 
 
 def _folders(root: Path, first: str) -> list[Path]:
-    """What lies in ``root`` by name, ``first`` before the others; nothing, if there is no such folder."""
+    """Return what lies in ``root`` by name, ``first`` before the others; nothing, if there is no such folder."""
     return sorted(root.iterdir(), key=lambda p: (p.name != first, p.name)) if root.is_dir() else []
+
+
+def ranked_on(base: Path, data: Path | None = None) -> int:
+    """Return how many models of a user's runs joined the run in ``base`` and were scored there.
+
+    Args:
+        data: the folder of runs; a user's own, if not given.
+    """
+    known = Files(base).own_names()
+    joined: set[str] = set()
+    for path in _folders(data or paths.runs_dir(), DEMO):
+        with suppress(BadRun):
+            files = Files(path)
+            if files.base is not None and files.base.resolve() == base.resolve():
+                joined.update(name for name in files.own_names() if name.endswith(SCORED) and name not in known)
+    return len(joined)

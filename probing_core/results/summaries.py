@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.tasks import FEWEST_TO_LEARN, FEWEST_TO_TEST, content_labels, labelled
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.ranking import of_subset
 from probing_core.results.run import Run
 from probing_core.runs import layout
-from probing_core.runs.tasks import FEWEST_TO_LEARN, FEWEST_TO_TEST, content_labels, labelled
 
 COLUMNS = ["value", "low", "high"]
 CHOSEN = "chosen on validation"
 
 
 def pick(scores: pd.DataFrame, **wanted: str | Sequence[str]) -> pd.DataFrame:
-    """The rows whose columns have the ``wanted`` value, or one of several; an empty table stays one."""
+    """Return the rows whose columns have the ``wanted`` value, or one of several; an empty table stays one."""
     for column, values in wanted.items():
         if not scores.empty:
             scores = scores[scores[column].isin([values] if isinstance(values, str) else values)]
@@ -26,13 +26,13 @@ def pick(scores: pd.DataFrame, **wanted: str | Sequence[str]) -> pd.DataFrame:
 
 
 def scored(run: Run, task: str) -> frozenset[tuple[str, str]]:
-    """Subset and measure of every score that the run has at ``task``."""
+    """Return subset and measure of every score that the run has at ``task``."""
     rows = pick(run.scores, task=task)
     return frozenset(zip(rows["subset"], rows["measure"], strict=True)) if len(rows) else frozenset()
 
 
 def by_group(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """The recall of each group at the fine task, with a column ``group``; models in the order given."""
+    """Return the recall of each group at the fine task, with a column ``group``; models in the order given."""
     rows = pick(run.scores, task="fine", measure="recall")
     if rows.empty:
         return rows
@@ -43,7 +43,7 @@ def by_group(run: Run, models: Sequence[str]) -> pd.DataFrame:
 
 
 def rotations(run: Run, measure: str = "group-hit-rate") -> pd.DataFrame:
-    """Scores of the group tasks with a column ``rotation``, best model first."""
+    """Return scores of the group tasks with a column ``rotation``, best model first."""
     rows = run.scores
     if rows.empty:
         return rows
@@ -56,7 +56,7 @@ def rotations(run: Run, measure: str = "group-hit-rate") -> pd.DataFrame:
 
 
 def members(run: Run, model: str) -> pd.DataFrame:
-    """How often the group of each transform is recognized, in every rotation; ``unseen`` marks where it was held out.
+    """Return how often each transform's group is recognized, in every rotation; ``unseen`` marks where it was held out.
 
     Scores with ``transform``, ``group``, ``rotation`` and ``unseen``, in the order of the bank; those transforms that
     were held out somewhere.
@@ -75,8 +75,8 @@ def members(run: Run, model: str) -> pd.DataFrame:
 
 
 def shifts(run: Run, model: str) -> pd.DataFrame:
-    """How far each transform moves the embeddings of ``model`` (``value``), and how often it is
-    recognized (``value_recall``); empty where the run has not measured it."""
+    """Return how far each transform moves the embeddings of ``model`` (``value``), and how often it is recognized
+    (``value_recall``); empty where the run has not measured it."""
     shift = pick(run.table(layout.table_path("geometry")), measure="shift", model=model)
     recall = pick(run.scores, task="fine", measure="recall", model=model)
     if shift.empty or recall.empty:
@@ -87,7 +87,7 @@ def shifts(run: Run, model: str) -> pd.DataFrame:
 
 
 def landing(run: Run, model: str, task: str) -> tuple[pd.DataFrame, int]:
-    """What group each unseen transform is taken for, in percent of its samples, and how many samples that is from.
+    """Return what group each unseen transform is taken for, in percent of its samples, and the number of those samples.
 
     Transforms in rows, in the order of the bank, groups in columns; empty where the run has no such predictions.
     """
@@ -101,7 +101,7 @@ def landing(run: Run, model: str, task: str) -> tuple[pd.DataFrame, int]:
 
 
 def substance(run: Run) -> pd.DataFrame:
-    """``model`` and, each with its interval, ``content`` (of clean images) and ``style`` (the transformation)."""
+    """Return ``model`` and, with intervals, ``content`` (of clean images) and ``style`` (the transformation)."""
     rows = pick(run.scores, subset="seen", measure="balanced-accuracy")
     content, style = pick(rows, task="content"), pick(rows, task="fine")
     if content.empty:
@@ -112,8 +112,8 @@ def substance(run: Run) -> pd.DataFrame:
 
 
 def content_by_transform(run: Run) -> pd.DataFrame:
-    """``model``, ``transform``, ``clean``, ``transformed``, ``oracle``, the last two with the ends of their intervals
-    (``transformed_low`` and so on): content accuracy and where it went."""
+    """Return ``model``, ``transform``, ``clean``, ``transformed``, ``oracle``, the last two with the ends of their
+    intervals (``transformed_low`` and so on): content accuracy and where it went."""
     rows = pick(run.scores, task="content", measure="balanced-accuracy")
     if rows.empty:
         return rows
@@ -131,7 +131,7 @@ def content_by_transform(run: Run) -> pd.DataFrame:
 
 
 def other_probes(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """``model``, ``probe``, ``value``, ``low``, ``high``: the fine task by each kind of probe; empty if there is one.
+    """Return ``model``, ``probe``, ``value``, ``low``, ``high``: the fine task by kind of probe; empty if there is one.
 
     The interval of ``mlp`` holds its seeds together. The note marks the number of neighbors that validation chose.
     """
@@ -147,14 +147,14 @@ def other_probes(run: Run, models: Sequence[str]) -> pd.DataFrame:
 
 
 def _neighbors_chosen(fits: pd.DataFrame) -> set[tuple[str, str]]:
-    """(model, ``knn-k``) of the lowest validation loss."""
+    """Return (model, ``knn-k``) of the lowest validation loss."""
     rows = fits[fits["probe"].str.startswith("knn-")] if "probe" in fits else fits[:0]
     best = rows.sort_values("validation_loss", kind="stable").drop_duplicates("model") if len(rows) else rows
     return set(zip(best["model"], best["probe"], strict=True)) if len(best) else set()
 
 
 def content_classes(run: Run) -> str:
-    """Which labels the content task is over, and how many of them fall out and why."""
+    """Return which labels the content task is over, and how many of them fall out and why."""
     labels = content_labels(run.images)
     rows = labelled(run.images)
     where = " that no encoder of the zoo saw in pretraining" if rows["held_out"].any() else ""
@@ -168,7 +168,7 @@ def content_classes(run: Run) -> str:
 
 
 def certainty(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """``model``, ``measure``, ``value``, ``low``, ``high``: how far the probabilities of the fine task can be trusted.
+    """Return ``model``, ``measure``, ``value``, ``low``, ``high``: how far to trust the fine task's probabilities.
 
     The measures are ``nll`` (nats), ``calibration-error`` and ``calibration-error-tempered`` (fractions).
     """
@@ -180,7 +180,7 @@ def certainty(run: Run, models: Sequence[str]) -> pd.DataFrame:
 
 
 def repetitions(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """``model``, ``repetition``, ``value``, ``low``, ``high``: the fine task in each draw of strengths and noise."""
+    """Return ``model``, ``repetition``, ``value``, ``low``, ``high``: the fine task by draw of strengths and noise."""
     rows = run.scores
     if rows.empty:
         return rows
@@ -198,7 +198,7 @@ LAYER_COLUMNS = ("base", "task", "layer", *COLUMNS, "chance", "validation_loss",
 
 
 def layers(run: Run) -> pd.DataFrame:
-    """The scores of every layer at the fine and the content task, first to last.
+    """Return the scores of every layer at the fine and the content task, first to last.
 
     Of models whose blocks were studied (``tables/layers.parquet``), and of the others that were asked for their layers
     by ``@layer=``, whose layers have whole scores.
@@ -237,7 +237,7 @@ def _asked_layers(run: Run, task: str) -> pd.DataFrame:
 
 
 def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of `layers`: the chosen layer of each model and task, and the last one that it was chosen from.
+    """Return, of `layers`, the chosen layer of each model and task, and the last one that it was chosen from.
 
     Columns: ``base``, ``task``, ``layer``, ``layers``, ``value``, ``low``, ``high``.
     """
@@ -249,7 +249,7 @@ def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def confusions(predictions: pd.DataFrame, most: int = 10) -> pd.DataFrame:
-    """``truth``, ``predicted``, ``share`` of the truth's samples: what is most often taken for something else."""
+    """Return ``truth``, ``predicted``, ``share`` of the truth's samples: what is most often mistaken."""
     totals = predictions["truth"].value_counts()
     wrong = predictions[~predictions["correct"]].groupby(["truth", "predicted"]).size().rename("samples").reset_index()
     wrong["share"] = wrong["samples"] / wrong["truth"].map(totals).astype(float)  # of texts, where nothing is wrong

@@ -16,7 +16,7 @@ COLUMNS = ["truth", "predicted", "correct", "base_id"]
 
 
 def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str) -> pd.DataFrame:
-    """Every model on the samples of two classes, best first.
+    """Compare every model on the samples of two classes, best first.
 
     A sample is right where the probe names its class, among all classes of the task. Intervals and p are clustered and
     paired by base photograph, as in `leaderboard`.

@@ -14,7 +14,7 @@ from probing_core.runs.layout import TEMPORARY
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes ``path`` so that a reader, or a kill at any moment, finds the old file or the new one, never half.
+    """Write ``path`` so that a reader, or a kill at any moment, finds the old file or the new one, never half.
 
     Raises:
         BadRun: the disk is full or not writable.
@@ -25,7 +25,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[BufferedRandom]:
-    """As `write_atomically`, for content that is written piece by piece, and may be read before it is whole.
+    """Write as `write_atomically` does, content that is written piece by piece, and may be read before it is whole.
 
     The temporary name is never the same twice: two machines may write the same file of a run at once.
     """
@@ -45,7 +45,7 @@ def written_atomically(path: Path) -> Iterator[BufferedRandom]:
 
 
 def not_written(path: Path, error: OSError) -> BadRun:
-    """What is raised where ``path`` cannot be written."""
+    """Return what is raised where ``path`` cannot be written."""
     return BadRun(
         f"'{path}' could not be written: {error.strerror or one_line(error)}; "
         f"what was complete stays, so mend that and start again."

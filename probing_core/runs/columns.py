@@ -22,7 +22,7 @@ GROUPS = 16
 
 
 def read_columns(store: Files, name: str, columns: Sequence[str], where: Where | None = None) -> pd.DataFrame:
-    """Those ``columns`` of a table that it has; no others are read. Texts become categories in order: some bytes a row.
+    """Read those ``columns`` of a table that it has, and no others. Texts become categories in order: some bytes a row.
 
     Args:
         where: which rows; all, if not given. Row groups that can hold none of them by their smallest and largest values
@@ -65,11 +65,11 @@ class RowGroups:
         self._group = lru_cache(GROUPS)(self._read)
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """Return how many rows there are."""
         return self._about.num_rows
 
     def take(self, rows: np.ndarray) -> pd.DataFrame:
-        """The rows at these positions, in their order.
+        """Return the rows at these positions, in their order.
 
         Raises:
             BadRun: the table cannot be read.
@@ -94,7 +94,7 @@ class RowGroups:
 
 
 def count_rows(store: Files, name: str) -> int:
-    """How many rows a table has; none of them is read. 0 where the run has no such table."""
+    """Return how many rows a table has; none of them is read. 0 where the run has no such table."""
     return pq.read_metadata(store.path(name)).num_rows if store.has(name) else 0
 
 
@@ -111,7 +111,7 @@ def _texts(schema: pa.Schema) -> list[str]:
 
 
 def _categories(table: pa.Table) -> pa.Table:
-    """``table`` with every text as a dictionary."""
+    """Return ``table`` with every text as a dictionary."""
     for text in _texts(table.schema):
         table = table.set_column(table.schema.get_field_index(text), text, table[text].dictionary_encode())
     return table

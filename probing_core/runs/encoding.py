@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from probing_core.array_file import read_header
+from probing_core.probes.array_file import read_header
 
 MAPPED = {"F32": "<f4", "F16": "<f2"}
 """Types of safetensors that NumPy can map."""
@@ -61,8 +61,7 @@ def write_arrays(arrays: Mapping[str, np.ndarray], file: IO[bytes]) -> None:
 
 
 def map_array(path: Path, array: str) -> np.ndarray | None:
-    """One of the arrays in a file of safetensors, memory-mapped; None where it is empty or of a type that NumPy cannot
-    map."""
+    """Map an array in a file of safetensors into memory; None where it is empty or of a type that NumPy cannot map."""
     header, start = _header(path)
     entry = header[array]
     if entry["dtype"] not in MAPPED or 0 in entry["shape"]:

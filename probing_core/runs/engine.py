@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from probing_core.errors import BadRun, UnknownName
+from probing_core.runs.layout import units_at
 from probing_core.runs.manifest import LEFT_OUT, NOTHING, Entry
 from probing_core.runs.store import Content, Files, Store, digest
 
@@ -44,7 +45,7 @@ class State(StrEnum):
     """What is known of an artifact.
 
     ``NOTHING`` means that its maker had nothing to write, ``LEFT_OUT`` that it was made and did not ship, ``NOT_HERE``
-    that it cannot be made since what it reads was left out.
+    that it cannot be made since what it reads was left out, or since the run that it is taken from is elsewhere.
     """
 
     MADE = "made"
@@ -271,19 +272,15 @@ class Plan:
         if not artifact.row.stage:
             return State.MADE if self.files.has(artifact.path) else State.MISSING
         state = self._state(artifact)
-        if state not in DONE and any(self._is_gone(path) for path in artifact.reads):
+        if state not in DONE and any(self._cannot_be_read(path) for path in artifact.reads):
             return State.NOT_HERE
         return state
 
     def _state(self, artifact: Artifact) -> State:
-        key, entries = self.key(artifact), [entry for entry in self.entries(artifact) if entry is not None]
-        if SOURCE in "".join(artifact.reads) and self.source is None:
-            key = entries[0]["key"] if entries else None  # what was taken from a run that is elsewhere now is kept
         if artifact.is_folder:
-            held = [path for path, entry in self.files.entries(artifact.path).items() if entry["key"] == key]
-            if units_of(held) >= set(range(artifact.units)) and all(self._is_there(path) for path in held):
-                return State.LEFT_OUT if any("state" in self.files.entries(path)[path] for path in held) else State.MADE
-            return State.STALE if entries else State.MISSING
+            return self._state_of_folder(artifact)
+        entries = [entry for entry in self.entries(artifact) if entry is not None]
+        key = self._key_as_before(artifact, entries) if self.source is None else self.key(artifact)
         if len(entries) < len(artifact.outputs) or not all(map(self._is_there, artifact.outputs.values())):
             return State.MISSING
         if key is None or any(entry["key"] != key for entry in entries):
@@ -291,12 +288,28 @@ class Plan:
         states = [entry.get("state") for entry in entries]
         return State.LEFT_OUT if LEFT_OUT in states else State.NOTHING if states[0] == NOTHING else State.MADE
 
+    def _state_of_folder(self, artifact: Artifact) -> State:
+        key, entries = self.key(artifact), self.files.entries(artifact.path)
+        held = {path: entry for path, entry in entries.items() if entry["key"] == key}
+        if units_of(held) >= set(range(artifact.units)) and all(map(self._is_there, held)):
+            return State.LEFT_OUT if any("state" in entry for entry in held.values()) else State.MADE
+        return State.STALE if entries else State.MISSING
+
+    def _key_as_before(self, artifact: Artifact, entries: Sequence[Entry]) -> str | None:
+        """Return the key of ``artifact`` with what it took from another run, which is not here, as it was then."""
+        inputs, before = self.inputs(artifact), entries[0].get("inputs", {}) if entries else {}
+        for path in (path for path in artifact.reads if path.startswith(SOURCE)):
+            inputs[path] = before.get(path)
+            if path not in before:
+                del inputs[path]  # it had none
+        return None if None in inputs.values() else digest([artifact.row.path, inputs])
+
     def _is_there(self, path: str) -> bool:
         """Return whether a file that is entered lies on the disk, or need not."""
         entry = self.files.entry(path)
         return entry is not None and ("state" in entry or self.files.has(path))
 
-    def _is_gone(self, path: str) -> bool:
+    def _cannot_be_read(self, path: str) -> bool:
         """Return whether what lies at ``path`` was left out, or cannot be made here."""
         if path.startswith(SOURCE):
             return self.source is None
@@ -347,8 +360,11 @@ class Plan:
 
     def _require(self, artifact: Artifact) -> None:
         for path in artifact.reads:
-            if self.value(path) is None:
-                stage = self._of_output[path].row.stage
+            read = self._of_output.get(path)
+            # The key of what is read by it says what should lie there, and not that it does.
+            lacks = read is not None and read.row.by_key and read.row.stage and bool(self.left([read]))
+            if lacks or self.value(path) is None:
+                stage = read.row.stage if read is not None else ""
                 raise BadRun(
                     f"'{artifact.path}' is made from '{path}', which the run '{self.files.root}' lacks; "
                     f"`probing {stage} --run {self.files.root}` makes it."
@@ -381,7 +397,9 @@ class Plan:
 
     def _why_not(self, artifact: Artifact, state: State) -> str:
         if state is State.NOT_HERE:
-            gone = next(path for path in artifact.reads if self._is_gone(path))
+            gone = next(path for path in artifact.reads if self._cannot_be_read(path))
+            if gone.startswith(SOURCE):
+                return f"'{artifact.path}' cannot be made here: the run that it is taken from is elsewhere."
             return f"'{artifact.path}' cannot be made here: '{gone}' did not ship."
         beside = {State.NOTHING: "there was nothing to write", State.LEFT_OUT: "it did not ship"}
         about = beside.get(state, "nothing that it was made from has changed")
@@ -456,12 +474,8 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def units_of(paths: Iterable[str]) -> set[int]:
-    """Return the units that files of a folder hold: ``unit-00003``, or ``unit-00003-00017``, both ends included."""
-    held: set[int] = set()
-    for path in paths:
-        first, *last = path.rpartition("/")[2].partition(".")[0].split("-")[1:]
-        held.update(range(int(first), int(last[0] if last else first) + 1))
-    return held
+    """Return the units that files of a folder hold."""
+    return {unit for first, last in map(units_at, paths) for unit in range(first, last + 1)}
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

@@ -17,13 +17,13 @@ NOTED = ("device", "precision", "engine", "address", "maps")
 
 
 def note_options(run: Path, options: Options) -> None:
-    """Notes those of ``options`` in the folder of a run that no recipe holds."""
+    """Note those of ``options`` in the folder of a run that no recipe holds."""
     noted = {name: getattr(options, name) for name in NOTED}
     write_atomically(run / LAST_OPTIONS, json.dumps(noted).encode())
 
 
 def last_options(run: Path) -> Options:
-    """The options that `note_options` noted; the defaults where they are unknown."""
+    """Read the options that `note_options` noted; the defaults where they are unknown."""
     try:
         noted = json.loads((run / LAST_OPTIONS).read_bytes())
         options = Options(**{name: noted[name] for name in NOTED})

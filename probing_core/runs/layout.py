@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+from probing_core.compute.names import DETECTOR, FUSION, NOVELTY
 from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE
 
 RECIPE = "run.toml"
@@ -43,26 +44,6 @@ WORKER_OUTPUT = f"{LOG}/worker.txt"
 TEMPORARY = ".probing.tmp"
 """Suffix of a file that is being written; no other program uses it."""
 
-STRENGTH = "strength"
-COMPOSITION = "composition"
-RENDERING = "rendering"
-LAYERS = "layers"
-
-DEPLOYMENT = "deployment"
-CALIBRATED = "fine-calibrated"
-"""The probe of the fine task at its temperature, for runs that adopt it; live predictions have one of their own."""
-
-FUSION = "fusion"
-NOVELTY = "novelty"
-ORACLE = "content-oracle"
-"""Predictions of the content by probes that learned from images transformed alike."""
-
-OTHER_PROBES = "fine-mlp-knn"
-"""Predictions of the fine task by the probes that are scored beside the linear one."""
-
-DETECTOR = "detector"
-"""The name under which the detector of alterations answers, beside those of models."""
-
 MODELS = "models/"
 UNITS = "units/"
 """Rows of units whose table is not complete yet, and embeddings that are not gathered yet."""
@@ -70,6 +51,7 @@ UNITS = "units/"
 SERIES = "series/"
 TABLES = "tables/"
 VERDICTS = "verdicts/"
+VERDICT_UNITS = f"{VERDICTS}units/"
 PARQUET = ".parquet"
 
 DETECTOR_FILE = f"{VERDICTS}{DETECTOR}.safetensors"
@@ -94,12 +76,12 @@ def slug(name: str) -> str:
 
 
 def table_path(name: str) -> str:
-    """Of a table over all models: ``scores``, ``fits``, ``claims``, or a study's."""
+    """Return the path of a table over all models: ``scores``, ``fits``, ``claims``, or a study's."""
     return f"{TABLES}{name}{PARQUET}"
 
 
 def table_name(path: str) -> str | None:
-    """The table that lies at ``path``, or None where no table over all models does."""
+    """Return the table that lies at ``path``, or None where no table over all models does."""
     return path.removeprefix(TABLES).removesuffix(PARQUET) if path.startswith(TABLES) else None
 
 
@@ -119,12 +101,12 @@ def unit_name(index: int) -> str:
 
 
 def unit_rows_folder(series: str = "") -> str:
-    """Of the main samples, or of a series."""
+    """Return the folder of the main samples, or of a series."""
     return f"{UNITS}{_samples_folder(series)}"
 
 
 def unit_rows_path(index: int, series: str = "") -> str:
-    """The rows of one unit until its table is complete."""
+    """Return the path of the rows of one unit until its table is complete."""
     return f"{unit_rows_folder(series)}{unit_name(index)}{PARQUET}"
 
 
@@ -144,17 +126,17 @@ MODEL_FILE = "model.toml"
 
 
 def is_model_path(path: str) -> bool:
-    """Whether the description of a model lies at ``path``."""
+    """Return whether the description of a model lies at ``path``."""
     return path.startswith(MODELS) and path.endswith(f"/{MODEL_FILE}")
 
 
 def embeddings_folder(model: str, series: str = "") -> str:
-    """Of the main samples, or of a series."""
+    """Return the folder of the main samples, or of a series."""
     return f"{model_folder(model)}{_samples_folder(series)}"
 
 
 def embeddings_path(model: str, index: int, series: str = "", last: int | None = None) -> str:
-    """Of one unit, or of all from it to ``last``."""
+    """Return the path of one unit, or of all from it to ``last``."""
     through = "" if last is None else f"-{last:05d}"
     return f"{embeddings_folder(model, series)}{unit_name(index)}{through}.safetensors"
 
@@ -164,23 +146,23 @@ def unit_embeddings_folder(model: str, series: str = "") -> str:
 
 
 def unit_embeddings_path(model: str, index: int, series: str = "") -> str:
-    """Of one unit until it is gathered with others."""
+    """Return the path of one unit until it is gathered with others."""
     return f"{unit_embeddings_folder(model, series)}{unit_name(index)}.safetensors"
 
 
 def units_at(path: str) -> tuple[int, int]:
-    """First and last unit of the embeddings at ``path``."""
+    """Return first and last unit of the embeddings at ``path``."""
     first, *last = path.rpartition("/")[2].removesuffix(".safetensors").split("-")[1:]
     return int(first), int(last[0] if last else first)
 
 
 def crops_path(model: str) -> str:
-    """Embeddings of the large pictures."""
+    """Return the path of embeddings of the large pictures."""
     return f"{model_folder(model)}crops.safetensors"
 
 
 def is_embeddings_path(path: str) -> bool:
-    """Whether embeddings lie at ``path``: they are large, and made again where the corpus is."""
+    """Return whether embeddings lie at ``path``: they are large, and made again where the corpus is."""
     inner = path.removeprefix(MODELS).partition("/")[2]
     return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES, "crops."))
 
@@ -219,8 +201,8 @@ def map_path(model: str) -> str:
 
 
 def verdict_units_folder(model: str) -> str:
-    """Units whose detector or table of scored views is not complete yet."""
-    return f"{VERDICTS}units/{slug(model)}/"
+    """Return the folder of units whose detector or table of scored views is not complete yet."""
+    return f"{VERDICT_UNITS}{slug(model)}/"
 
 
 def verdict_unit_path(model: str, index: int) -> str:
@@ -232,5 +214,5 @@ def verdict_unit_table(model: str, index: int) -> str:
 
 
 def scored_views_path(model: str) -> str:
-    """Views by which verdicts of a model, or of the detector, are calibrated and reported on, with its scores."""
+    """Return the path of scored views by which verdicts of a model, or the detector, are calibrated and reported on."""
     return f"{VERDICTS}{DETECTOR}{PARQUET}" if model == DETECTOR else f"{model_folder(model)}verdicts{PARQUET}"

@@ -56,7 +56,7 @@ class Manifest:
         self.read()
 
     def read(self) -> None:
-        """Takes what lies on the disk; writes nothing."""
+        """Take what lies on the disk; write nothing."""
         # The journal first: whoever folds it meanwhile has put its lines into the manifest that is read after it.
         lines = list(_lines(self.root / JOURNAL))
         content = _read_manifest(self.root)
@@ -77,12 +77,12 @@ class Manifest:
         return name
 
     def digest(self) -> str:
-        """Sixteen hex digits that differ wherever a file does, of what was read: what lies on the disk may have changed
-        since."""
+        """Return sixteen hex digits that differ wherever a file does, of what was read: what lies on the disk may have
+        changed since."""
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:16]
 
     def enter(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
-        """Enters files that are complete, or (None) are no more; once this returns, no kill undoes it."""
+        """Enter files that are complete, or (None) are no more; once this returns, no kill undoes it."""
         if entries := list(entries):
             self._append(entries)
 
@@ -109,7 +109,7 @@ class Manifest:
                 self.files[name] = entry
 
     def fold(self) -> None:
-        """Writes journal and manifest as one; nothing where there is no journal.
+        """Write journal and manifest as one; nothing where there is no journal.
 
         A kill before the journal is removed leaves lines that the manifest has already.
         """
@@ -130,14 +130,14 @@ class Manifest:
         write_atomically(self.root / MANIFEST, json.dumps(content, sort_keys=True, indent=1).encode())
 
     def clear(self) -> None:
-        """Forgets every file."""
+        """Forget every file."""
         self.files, self.options = {}, {}
         for name in (MANIFEST, JOURNAL):
             (self.root / name).unlink(missing_ok=True)
 
 
 def stamp(root: Path) -> str:
-    """Changes whenever a file of the run ``root`` does; quick to make.
+    """Return what changes whenever a file of the run ``root`` does; quick to make.
 
     Raises:
         BadRun: there is no run.
@@ -173,7 +173,7 @@ def _read_manifest(root: Path) -> dict[str, Any]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Entry | None]]:
-    """What the journal at ``path`` holds, in order, less lines that were cut off."""
+    """Yield what the journal at ``path`` holds, in order, less lines that were cut off."""
     try:
         content = path.read_bytes()
     except OSError:

@@ -21,7 +21,7 @@ TYPES = {"name": str, "family": str, "recipe": dict, "request": str, "position":
 
 
 def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
-    """Whether the model of ``entry`` (its ``model.toml``, or a row of the models) embeds any picture.
+    """Return whether the model of ``entry`` (its ``model.toml``, or a row of the models) embeds any picture.
 
     Precomputed embeddings cover the samples of a run alone.
     """
@@ -29,7 +29,7 @@ def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
 
 
 def model_entries(store: Files) -> list[dict[str, Any]]:
-    """The content of ``model.toml`` of every model of the run, in the order of the recipe's requests.
+    """Return the content of ``model.toml`` of every model of the run, in the order of the recipe's requests.
 
     Raises:
         BadRun: one of them, or the recipe, cannot be read, or has entries that the project does not write so.
@@ -75,7 +75,7 @@ HOW_TO_RESTORE = "name the old weights with @weights=PATH, or make a new run"
 
 
 def require_same_model(entry: dict[str, Any], source: Files) -> list[str]:
-    """Checks that the model of ``entry`` (its ``model.toml``) embeds as it did in the run ``source``.
+    """Check that the model of ``entry`` (its ``model.toml``) embeds as it did in the run ``source``.
 
     Returns:
         Entries of its recipe that differ there and move embeddings by rounding alone.
@@ -97,7 +97,7 @@ def require_same_model(entry: dict[str, Any], source: Files) -> list[str]:
 
 
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Entries in which two recipes of a model differ: those that change what an embedding means, and the others.
+    """Return entries in which two recipes of a model differ: those that change what an embedding means, and the others.
 
     Entries that only one of them has do not count: another version of the project records other things. Nor does the
     size of a batch, which moves the last bits alone.

@@ -21,7 +21,7 @@ Kind = Literal["text", "number", "names", "folder"]
 
 
 def _option(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False, default: Any = None) -> Any:
-    """A field of `Options`.
+    """Make a field of `Options`.
 
     Args:
         metavar, help: on the command line.
@@ -110,12 +110,12 @@ class Options:
                 object.__setattr__(self, option.name, (value,))
 
     def entries(self) -> dict[str, Any]:
-        """The values that enter a recipe as they are, of those that were asked for."""
+        """Return the values that enter a recipe as they are, of those that were asked for."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["entry"]}
         return {name: value for name, value in values.items() if value is not None}
 
     def arguments(self) -> list[str]:
-        """Arguments of ``probing run``, of every option that differs from its default."""
+        """Return arguments of ``probing run``, of every option that differs from its default."""
         words: list[str] = []
         for option in fields(self):
             value = getattr(self, option.name)
@@ -128,5 +128,5 @@ DEFAULTS = Options()
 
 
 def flag(option: Field) -> str:
-    """``--live-images`` of the field ``live_images``."""
+    """Return ``--live-images`` of the field ``live_images``."""
     return "--" + option.name.replace("_", "-")

@@ -97,12 +97,12 @@ class Progress:
         self._report(Report(stage, done, total, left, message or stage, **self._me))
 
     def note(self, sentence: str) -> None:
-        """Writes a sentence to the terminal, in place of the line of progress; nothing where it is empty."""
+        """Write a sentence to the terminal, in place of the line of progress; nothing where it is empty."""
         if sentence:
             self._write(f"{sentence}\n")
 
     def finish(self, state: str, error: str = "") -> None:
-        """The last report: ``done``, ``failed`` or ``cancelled``."""
+        """Write the last report: ``done``, ``failed`` or ``cancelled``."""
         if self.stream is not None and self._on_terminal:
             self.stream.write("\n")
         self._save(Report(self._stage, 1, 1, 0.0, state, state, error=error, **self._me))
@@ -112,7 +112,7 @@ class Progress:
         self._write(report.so_far if self._on_terminal else f"{report.so_far}\n")
 
     def _write(self, text: str) -> None:
-        """On a terminal, over the line that stands there."""
+        """Write ``text``; on a terminal, over the line that stands there."""
         if self.stream is not None:
             self.stream.write(f"\r\x1b[K{text}" if self._on_terminal else text)
             self.stream.flush()
@@ -124,7 +124,7 @@ class Progress:
 
 
 def _took(file: Path | None) -> float:
-    """Seconds that the earlier work took whose report is in ``file``."""
+    """Return the seconds that the earlier work took whose report is in ``file``."""
     try:
         return float(json.loads(file.read_bytes())["took_s"]) if file is not None else 0.0
     except (OSError, ValueError, KeyError, TypeError):
@@ -132,7 +132,7 @@ def _took(file: Path | None) -> float:
 
 
 def duration(seconds: float) -> str:
-    """``1.2 s``, ``42 s``, ``3 min 20 s``, ``12 min`` or ``2 h 30 min``: as exact as anybody reads it."""
+    """Format as ``1.2 s``, ``42 s``, ``3 min 20 s``, ``12 min`` or ``2 h 30 min``: as exact as anybody reads it."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 59.5:
@@ -150,13 +150,13 @@ SILENT = Progress()
 
 
 def terminal(run: Path | None = None) -> Progress:
-    """Reports to the terminal, and to the file that pages read of ``run``, if one is named."""
+    """Report to the terminal, and to the file that pages read of ``run``, if one is named."""
     return Progress(sys.stderr, None if run is None else run / PROGRESS)
 
 
 @contextmanager
 def ending(progress: Progress) -> Iterator[None]:
-    """Writes the last report, however the work inside ends; none where it had not begun."""
+    """Write the last report, however the work inside ends; none where it had not begun."""
     state, error = "failed", ""
     try:
         yield

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, get_type_hints
 
+from probing_core.compute.design import Design
 from probing_core.errors import BadConfig, BadRun
 from probing_core.runs.layout import RECIPE
 from probing_core.runs.revisions import FORMAT
 from probing_core.runs.store import Files, Store, digest
+from probing_core.transforms import resolve
+from probing_core.transforms.base import Transform
 
 VIEW = 128
 """Pixels of the side of a view, unless something else is asked for."""
@@ -126,13 +129,27 @@ class Recipe:
         return {k: v for k, v in self.to_toml().items() if k != "models" and k not in HINTS}
 
     def differences(self, other: Recipe) -> list[str]:
-        """What differs apart from the models, as ``name: this / that``."""
+        """Return what differs apart from the models, as ``name: this / that``."""
         mine, theirs = self.without_models(), other.without_models()
         return [
             f"{name}: {mine.get(name)} / {theirs.get(name)}"
             for name in sorted(mine.keys() | theirs.keys())
             if mine.get(name) != theirs.get(name)
         ]
+
+    @property
+    def design(self) -> Design:
+        """What is made of the corpus."""
+        return Design(
+            view=self.view,
+            transforms=load_transforms(self),
+            seed=self.seed,
+            repetitions=self.repetitions,
+            limit=self.limit,
+            live_images=self.live_images,
+            learns=not self.probes_from,
+            threads=self.threads,
+        )
 
     @property
     def probe_digest(self) -> str:
@@ -145,7 +162,8 @@ KINDS = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "
 
 
 def require_type(what: str, value: Any, hint: Any) -> None:
-    """
+    """Check that ``value`` is of the type ``hint``.
+
     Args:
         hint: one of `KINDS`, or one of them or None; TOML has no None.
 
@@ -162,7 +180,7 @@ def require_type(what: str, value: Any, hint: Any) -> None:
 
 
 def read_recipe(store: Files) -> Recipe:
-    """The recipe of a run.
+    """Read the recipe of a run.
 
     Raises:
         BadRun: it cannot be read, has unknown entries or such of other types, or lacks some.
@@ -178,3 +196,8 @@ def read_recipe(store: Files) -> Recipe:
 
 def write_recipe(store: Store, recipe: Recipe) -> None:
     store.write_toml(RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
+
+
+def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:
+    """Return the transforms of a recipe, in its order."""
+    return tuple(resolve(name) for name in recipe.transforms)

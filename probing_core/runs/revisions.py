@@ -6,7 +6,7 @@ them: a release by itself changes no bytes.
 
 from __future__ import annotations
 
-from probing_core.runs.layout import COMPOSITION, LAYERS, RENDERING, STRENGTH
+from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
 
 FORMAT = 1
 """Of what a run is on disk: ``run.toml`` states it, and it is in every key. A run of another format is refused."""

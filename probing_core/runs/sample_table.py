@@ -34,7 +34,7 @@ class SampleTable:
         return count_rows(self._store, SAMPLES)
 
     def columns(self, *names: str) -> pd.DataFrame:
-        """These columns of all samples; no others are read. Shared: not to be changed."""
+        """Return these columns of all samples; no others are read. Shared: not to be changed."""
         missing = [name for name in names if name not in self._columns]
         if missing and self._store.has(SAMPLES):
             read = read_columns(self._store, SAMPLES, missing)
@@ -42,12 +42,12 @@ class SampleTable:
         return pd.DataFrame({name: self._columns[name] for name in names if name in self._columns}, copy=False)
 
     def rows(self, rows: np.ndarray) -> pd.DataFrame:
-        """The samples at these positions with every column; no row group that holds none of them is read."""
+        """Return the samples at these positions with every column; no row group that holds none of them is read."""
         return self._groups.take(rows) if self._store.has(SAMPLES) else pd.DataFrame()
 
     def of_images(self, images: Collection[str]) -> np.ndarray:
-        """Positions of the samples of some images, in order. Samples are stored image by image, so that most row groups
-        are not read where the images' names are in order, too."""
+        """Return positions of the samples of some images, in order. Samples are stored image by image, so that most row
+        groups are not read where the images' names are in order, too."""
         return np.sort(read_columns(self._store, SAMPLES, ["sample"], {"image_id": images})["sample"].to_numpy())
 
     def joined(
@@ -58,7 +58,7 @@ class SampleTable:
         where: Where | None = None,
         once: bool = True,
     ) -> pd.DataFrame:
-        """These ``columns`` of a table of predictions, whose name is given, with ``facts`` of each sample.
+        """Return these ``columns`` of a table of predictions, whose name is given, with ``facts`` of each sample.
 
         Args:
             where: which rows; all, if not given. No others are in memory.
@@ -73,7 +73,7 @@ class SampleTable:
         return pd.concat([table, *known], axis=1)
 
     def positions(self, numbers: np.ndarray, predictions: str, once: bool = True) -> np.ndarray:
-        """The position of each of these ``numbers`` of samples.
+        """Return the position of each of these ``numbers`` of samples.
 
         The last result is cached: all models are tested on the same samples.
 
@@ -92,7 +92,7 @@ class SampleTable:
         return rows
 
     def _search(self, numbers: np.ndarray) -> tuple[np.ndarray, bool, bool]:
-        """The position of each, whether all are known, and whether one is there twice."""
+        """Return the position of each, whether all are known, and whether one is there twice."""
         known, order = self._numbers
         if not len(order):
             return order, not len(numbers), False

@@ -20,12 +20,12 @@ SHARD_BYTES = 64 * 2**20
 
 
 def embeddings_files(store: Files, model: str, series: str = "") -> list[str]:
-    """Files that hold the embeddings of ``model``, in the order of its units."""
+    """Return files that hold the embeddings of ``model``, in the order of its units."""
     return sorted(store.names(embeddings_folder(model, series)), key=units_at)
 
 
 def gathered_units(store: Store, model: str, series: str, key: str) -> set[int]:
-    """Units that these files hold, made by the recipe of ``key``."""
+    """Return units that these files hold, made by the recipe of ``key``."""
     files = (name for name in embeddings_files(store, model, series) if store.has(name, key))
     return {unit for first, last in map(units_at, files) for unit in range(first, last + 1)}
 
@@ -46,7 +46,9 @@ class Shards:
         self._inputs = inputs
         self._first = self._next = self._bytes = 0
         files = embeddings_files(store, model, series)
-        store.remove(*(name for name in files if not store.has(name, key)))
+        others = [name for name in files if not store.has(name, key)]
+        store.remove(*others)
+        store.hide(*(name for name in others if store.has(name)))  # of the base, which is only read
         self._gathered = dict(map(units_at, embeddings_files(store, model, series)))
         """First unit of a file -> its last one."""
         held = gathered_units(store, model, series, key)
@@ -58,7 +60,7 @@ class Shards:
         self._advance()
 
     def add(self, unit: int) -> None:
-        """The file of ``unit`` has been entered."""
+        """Note that the file of ``unit`` has been entered."""
         self._finished.add(unit)
         self._advance()
 
@@ -66,7 +68,7 @@ class Shards:
         return unit_embeddings_path(self._model, unit, self._series)
 
     def _advance(self) -> None:
-        """Goes through finished units in order; gathers where there are enough, none follows, or a file does."""
+        """Go through finished units in order; gather where there are enough, none follows, or a file does."""
         while True:
             if self._next in self._gathered or self._next == self._units:
                 self._gather()
@@ -82,7 +84,7 @@ class Shards:
                 return
 
     def _gather(self) -> None:
-        """The units since the last file become one."""
+        """Join the units since the last file into one."""
         first, last = self._first, self._next - 1
         self._first, self._bytes = self._next, 0
         if last == first:

@@ -49,7 +49,7 @@ def note_event(root: Path, **event: Any) -> None:
 
 
 def digest(recipe: Any) -> str:
-    """Sixteen hex digits over ``recipe`` (JSON types) and the format of runs: the key of an artefact."""
+    """Return sixteen hex digits over ``recipe`` (JSON types) and the format of runs: the key of an artefact."""
     text = json.dumps([FORMAT, recipe], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -103,9 +103,10 @@ class Files:
 
     def names(self, prefix: str = "") -> list[str]:
         """Return every file under ``prefix``, sorted; none that was left out."""
-        names = {name for name, entry in self._manifest.files.items() if "state" not in entry}
+        mine = {name: entry for name, entry in self._manifest.files.items() if name.startswith(prefix)}
         further = self._base.names(prefix) if self._base is not None else []
-        return sorted({*(name for name in names if name.startswith(prefix)), *further})
+        names = [name for name, entry in mine.items() if "state" not in entry]
+        return sorted([*names, *(name for name in further if name not in mine)])
 
     def own_names(self) -> list[str]:
         """Return every file of this run that is not of its base, sorted."""
@@ -142,11 +143,15 @@ class Files:
 
         Raises:
             DamagedFile: it does not have its checksum.
+            BadRun: it is of the base, and does not have its checksum.
         """
-        if self._checks and name not in self._checked and name in self._manifest.files:
+        if self._checks and name not in self._checked and (entry := self.entry(name)) is not None:
             if what := self._flaw(name):
+                if name not in self._manifest.files:
+                    raise BadRun(f"'{name}' of the run '{self.base}', which this one stands on, {what}.")
                 raise DamagedFile(name, what)
-            self._checked.add(name)
+            if "state" not in entry:
+                self._checked.add(name)
         return self.path(name)
 
     def _flaw(self, name: str) -> str:
@@ -179,14 +184,14 @@ class Files:
         return load_file(self.readable(name))
 
     def read_array(self, name: str, array: str) -> np.ndarray:
-        """One of the arrays in a file; the others are not read."""
+        """Read one of the arrays in a file; the others are not read."""
         from safetensors import safe_open
 
         with safe_open(self.readable(name), framework="numpy") as file:
             return file.get_tensor(array)
 
     def map_array(self, name: str, array: str) -> np.ndarray:
-        """One of the arrays in a file, memory-mapped: only those of its rows are read that are used."""
+        """Map one of the arrays in a file into memory: only those of its rows are read that are used."""
         mapped = map_array(self.readable(name), array)
         return self.read_array(name, array) if mapped is None else mapped
 
@@ -282,15 +287,15 @@ class Store(Files):
 
         self.write_bytes(name, tomli_w.dumps(content).encode(), key)
 
-    def adopt(self, name: str, other: Files, key: str, inputs: Inputs | None = None) -> None:
-        """Copy a file of another run."""
-        self.write(name, other.read_bytes(name), key, inputs)
-
     def leave_out(self, *names: str) -> None:
         """Remove files whose keys and checksums stay known, so that what was made from them stays valid."""
         for name in names:
             (self.root / name).unlink(missing_ok=True)
-        self._manifest.enter([(name, self._manifest.files[name] | {"state": LEFT_OUT}) for name in names])
+        self._manifest.enter([(name, self._known(name) | {"state": LEFT_OUT}) for name in names])
+
+    def hide(self, *names: str) -> None:
+        """Have files of the base be no files of this run: they are of another key."""
+        self._manifest.enter([(name, {"bytes": 0, "sha256": "", "key": "", "state": NOTHING}) for name in names])
 
     def remove(self, *names: str) -> None:
         """Remove files of this run; those of its base stay."""
@@ -301,7 +306,7 @@ class Store(Files):
         self._checked.difference_update(names)
 
     def clear(self) -> None:
-        """Removes every file but the log, and what makes the folder a run."""
+        """Remove every file but the log, and what makes the folder a run."""
         names = list(self._manifest.files)
         self._manifest.clear()  # first: without it a run can be begun anew
         for name in names:
@@ -314,18 +319,18 @@ class Store(Files):
         return {name: what for name in sorted(self._manifest.files) if (what := self._flaw(name))}
 
     def foreign(self) -> list[str]:
-        """Files that lie in the run's folder and are unknown to the manifest."""
+        """Return files that lie in the run's folder and are unknown to the manifest."""
         there = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
         ours = {MANIFEST, JOURNAL, *BESIDE, *self._manifest.files}
         return sorted(name for name in there if name not in ours and not name.startswith(f"{LOG}/"))
 
     def damage(self) -> list[str]:
-        """One sentence for each file that is missing, changed, or unknown to the manifest."""
+        """Return one sentence for each file that is missing, changed, or unknown to the manifest."""
         known = [f"'{name}' {what}." for name, what in self.damaged().items()]
         return known + [f"'{name}' is not in the manifest: it does not belong to the run." for name in self.foreign()]
 
     def clean(self) -> None:
-        """Removes what a killed process left half done."""
+        """Remove what a killed process left half done."""
         for path in self.root.rglob(f"*{TEMPORARY}"):
             path.unlink(missing_ok=True)
 
@@ -363,7 +368,7 @@ class Store(Files):
                     self.fold()
 
     def fold(self) -> None:
-        """Writes what was entered since the last time into the manifest: at the end of a stage."""
+        """Write what was entered since the last time into the manifest: at the end of a stage."""
         self._manifest.fold()
 
 
@@ -389,7 +394,7 @@ def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key:
 
 
 def unreadable(name: str, error: Exception) -> BadRun:
-    """What is raised where the file ``name`` of a run cannot be read."""
+    """Return what is raised where the file ``name`` of a run cannot be read."""
     return BadRun(
         f"'{name}' of the run cannot be read ({one_line(error)}); `probing verify` lists what is damaged, "
         f"`probing run` makes it again."
@@ -402,7 +407,7 @@ def _sha256(path: Path) -> str:
 
 
 def without_none(value: Any) -> Any:
-    """``value`` as TOML can hold it: no null, no tuple."""
+    """Return ``value`` as TOML can hold it: no null, no tuple."""
     if isinstance(value, dict):
         return {k: without_none(v) for k, v in value.items() if v is not None}
     return [without_none(v) for v in value] if isinstance(value, list | tuple) else value

@@ -66,7 +66,7 @@ CATALOG: Catalog[Transform] = Catalog("transform", (*_BANK, *style.FAR), entry_p
 
 
 def bank() -> tuple[Transform, ...]:
-    """Identity and the thirty transforms, in the order of `GROUPS`, members A, B, C."""
+    """Return identity and the thirty transforms, in the order of `GROUPS`, members A, B, C."""
     return _BANK
 
 
@@ -75,7 +75,7 @@ FAR_CONTROL = style.CONTROL.name
 
 
 def far_style() -> tuple[Transform, ...]:
-    """The far-unseen style tier: no probe is trained on it."""
+    """Return the far-unseen style tier: no probe is trained on it."""
     return style.FAR
 
 
@@ -98,14 +98,14 @@ TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """``names``, those of `TIERS` replaced by the names of their transforms; none twice."""
+    """Return ``names``, those of `TIERS` replaced by the names of their transforms; none twice."""
     return tuple(
         dict.fromkeys(one for name in names for one in ([t.name for t in TIERS[name]()] if name in TIERS else [name]))
     )
 
 
 def resolve(name: str) -> Transform:
-    """The catalog's entry of that name, that of a preset, or for ``style:PATH`` a style made from the picture there.
+    """Return the catalog's entry of that name, that of a preset, or for ``style:PATH`` a style made from that picture.
 
     Raises:
         UnknownName: there is no such transform or preset, or the name is that of several transforms.

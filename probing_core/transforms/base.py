@@ -93,7 +93,7 @@ class Transform:
             every program makes it in one way, or no other does.
         alternative_revision: of the alternative, as ``revision`` is of the transform.
         followed_by: (place among all pairs, name of the transform that is applied to this one's result) for each pair
-            of the composition series that this transform begins (`probing_core.runs.series.pairs_among`).
+            of the composition series that this transform begins (`probing_core.compute.series.pairs_among`).
     """
 
     name: str
@@ -156,13 +156,13 @@ class Transform:
         return UNSEEN_IN[self.member] if self.member else None
 
     def strength_at(self, fraction: float) -> float:
-        """The strength at ``fraction`` of the documented range: 0 is the weakest, 1 the strongest."""
+        """Return the strength at ``fraction`` of the documented range: 0 is the weakest, 1 the strongest."""
         if self.law == "log":
             return float(self.weakest * (self.strongest / self.weakest) ** fraction)
         return self._lawful(self.weakest + (self.strongest - self.weakest) * fraction)
 
     def fainter(self, share: float) -> float:
-        """The strength at ``share`` of the way from `neutral` (0) to the weakest (1), where there is a `neutral`."""
+        """Return the strength at ``share`` of the way from `neutral` (0), where there is one, to the weakest (1)."""
         assert self.neutral is not None
         return self._lawful(self.neutral + (self.weakest - self.neutral) * share)
 
@@ -170,7 +170,7 @@ class Transform:
         return float(round(strength)) if self.law == "integer" else float(strength)
 
     def draw_strength(self, rng: np.random.Generator) -> float:
-        """A strength from the documented range, by the law."""
+        """Draw a strength from the documented range, by the law."""
         if self.law == "integer":
             low, high = sorted((round(self.weakest), round(self.strongest)))
             return float(rng.integers(low, high + 1))
@@ -198,7 +198,7 @@ class Transform:
         return self.apply_unchecked(as_image(image), strength, rng)
 
     def apply_unchecked(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
-        """As `apply`, at any strength: a length may be in proportion to a picture larger than a view.
+        """Apply as `apply` does, at any strength: a length may be in proportion to a picture larger than a view.
 
         A geometric transform has nothing to read beyond the edges of a lone picture. It is therefore magnified by
         `MARGIN`, or by more where the map reaches farther (long pictures), in the same single warp.
@@ -219,7 +219,7 @@ class Transform:
         )
 
     def for_split(self, split: str) -> Transform:
-        """This transform with the art (fonts, words, icons) of one split; itself where it has none."""
+        """Return this transform with the art (fonts, words, icons) of one split; itself where it has none."""
         return self if self.art is None else replace(self, pixels=self.art(split))
 
 
@@ -268,7 +268,7 @@ def digest_answers(functions: Sequence[Alternative]) -> str:
 
 
 def grid(shape: tuple[int, int]) -> Coordinates:
-    """Where every pixel of a picture of (height, width) lies: the coordinate map that changes nothing."""
+    """Return where every pixel of a picture of (height, width) lies: the coordinate map that changes nothing."""
     height, width = shape
     x = np.arange(width, dtype=np.float32) - (width - 1) / 2
     y = np.arange(height, dtype=np.float32) - (height - 1) / 2
@@ -276,7 +276,7 @@ def grid(shape: tuple[int, int]) -> Coordinates:
 
 
 def generator(seed: int, image_id: str, transform: str, repetition: int = 0, draw: int = 0) -> np.random.Generator:
-    """The random generator of one sample; the same for every model, never global state.
+    """Return the random generator of one sample; the same for every model, never global state.
 
     Seeded by a hash, so that neither the order of images nor that of transforms matters.
     """

@@ -40,7 +40,7 @@ class Description:
 
 
 def describe(reference: Image, image: Image) -> Description:
-    """How ``image`` differs from ``reference``, both (H, W, 3) ``uint8``.
+    """Describe how ``image`` differs from ``reference``, both (H, W, 3) ``uint8``.
 
     The distance is that of multi-scale SSIM (Wang, Simoncelli & Bovik 2003) with equal weights for all scales: the
     finest sees noise and blur, the coarsest moved content. It is taken over red, green and blue, since luma alone
@@ -57,13 +57,13 @@ def describe(reference: Image, image: Image) -> Description:
 
 
 def psnr(reference: Image, image: Image) -> float:
-    """Peak signal-to-noise ratio in dB; infinite for equal pictures."""
+    """Return peak signal-to-noise ratio in dB; infinite for equal pictures."""
     error = float(np.mean((reference.astype(np.float64) - image) ** 2))
     return float(10 * np.log10(255**2 / error)) if error else float("inf")
 
 
 def color_difference(reference: Image, image: Image) -> float:
-    """Mean CIEDE2000 difference of the pixels (Luo, Cui & Rigg 2001); 1 is just visible, 100 is black to white."""
+    """Return the mean CIEDE2000 difference of pixels (Luo, Cui & Rigg 2001); 1 is just visible, 100 black to white."""
     from skimage.color import deltaE_ciede2000, rgb2lab
 
     # Of single precision: in double, as integers are taken, it takes one and a half times as long.
@@ -81,7 +81,7 @@ def _ssim_by_octave(x: np.ndarray, y: np.ndarray) -> list[float]:
 
 
 def ssim(x: np.ndarray, y: np.ndarray) -> float:
-    """Structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004) of ``float32`` arrays in 0..255.
+    """Return structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004) of ``float32`` arrays in 0..255.
 
     Gaussian window of 11 taps and sigma 1.5, borders mirrored, mean over all pixels and channels.
 

@@ -18,17 +18,17 @@ VALUES = np.arange(256, dtype=np.float64)
 
 
 def scale_of(image: Image) -> float:
-    """How many pixels of ``image`` one pixel of a 128 px view is; lengths are fractions of the shorter side."""
+    """Return how many pixels of ``image`` one pixel of a 128 px view is; lengths are fractions of the shorter side."""
     return min(image.shape[:2]) / REFERENCE_SIDE
 
 
 def blend(image: Image, effect: Image, amount: float) -> Image:
-    """``image`` at ``amount`` 0, ``effect`` at 1."""
+    """Return ``image`` at ``amount`` 0, ``effect`` at 1."""
     return cv2.addWeighted(image, 1 - amount, effect, amount, 0)
 
 
 def at_most(image: Image, side: int, effect: Callable[[Image], Image]) -> Image:
-    """``effect`` on ``image``, whose shorter side is first reduced to ``side``; the result is enlarged again.
+    """Apply ``effect`` to ``image``, whose shorter side is first reduced to ``side``; the result is enlarged again.
 
     For effects that leave no detail or cost too much on large pictures.
     """
@@ -41,20 +41,20 @@ def at_most(image: Image, side: int, effect: Callable[[Image], Image]) -> Image:
 
 
 def lookup(image: Image, values: np.ndarray) -> Image:
-    """Every value ``v`` of ``image`` replaced by ``values[v]`` (256 numbers), rounded and clipped to 0..255."""
+    """Replace every value ``v`` of ``image`` by ``values[v]`` (256 numbers), rounded and clipped to 0..255."""
     return cv2.LUT(image, np.clip(np.rint(values), 0, 255).astype(np.uint8))
 
 
 def gray_of(image: Image) -> np.ndarray:
-    """Luma (H, W) ``uint8``, Rec. 601: 0.299 R + 0.587 G + 0.114 B."""
+    """Return luma (H, W) ``uint8``, Rec. 601: 0.299 R + 0.587 G + 0.114 B."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
 
 def as_rgb(gray: np.ndarray) -> Image:
-    """(H, W) ``uint8`` -> (H, W, 3)."""
+    """Convert (H, W) ``uint8`` to (H, W, 3)."""
     return cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
 
 
 def to_bytes(values: np.ndarray) -> Image:
-    """Floats in 0..255, rounded and clipped to ``uint8``."""
+    """Round floats in 0..255 and clip them to ``uint8``."""
     return cv2.convertScaleAbs(np.maximum(values, 0, dtype=np.float32))

@@ -16,12 +16,12 @@ the shortcut audit of the tests finds."""
 
 
 def source_side(view: int) -> int:
-    """Pixels that the shorter side of a picture should have, so that views of ``view`` pixels need not be magnified."""
+    """Return pixels a picture's shorter side should have, so that views of ``view`` pixels need not be magnified."""
     return math.ceil(view * MARGIN)
 
 
 def prepare_source(image: Image, view: int) -> Image:
-    """The central square of ``image``, from which `cut_view` cuts every class.
+    """Cut the central square of ``image``, from which `cut_view` cuts every class.
 
     Reduced to `source_side` where it is larger, so that old compression traces fade, then enlarged to `DENSITY`
     samples a pixel; the same for every class, and once a picture.
@@ -35,7 +35,7 @@ def prepare_source(image: Image, view: int) -> Image:
 
 
 def central_square(image: Image) -> Image:
-    """The largest square in the middle of ``image``, in the same memory."""
+    """Return the largest square in the middle of ``image``, in the same memory."""
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -43,7 +43,7 @@ def central_square(image: Image) -> Image:
 
 
 def resize(image: Image, side: int) -> Image:
-    """``image`` (square) at ``side`` pixels: area-averaged when reduced, cubic when magnified."""
+    """Resize ``image`` (square) to ``side`` pixels: area-averaged when reduced, cubic when magnified."""
     if image.shape[0] == side:
         return np.ascontiguousarray(image)
     method = cv2.INTER_AREA if side < image.shape[0] else cv2.INTER_CUBIC
@@ -51,7 +51,7 @@ def resize(image: Image, side: int) -> Image:
 
 
 def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray, np.ndarray], Coordinates]:
-    """The warp that every class undergoes, for geometric ones after their own map.
+    """Return the warp that every class undergoes, for geometric ones after their own map.
 
     A random affine map that moves the sides by up to a pixel, and a shift by up to half a pixel. The sampling phase
     then runs over all sub-pixel positions in every class. Without it, wherever a map leaves the pixel grid as it is
@@ -63,7 +63,7 @@ def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray,
 
 
 def cut_view(source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator) -> Image:
-    """The view of one class: warped once out of ``source``, then its pixel function.
+    """Cut the view of one class: warped once out of ``source``, then its pixel function.
 
     Args:
         source: from `prepare_source` for the same ``view``.
@@ -78,7 +78,7 @@ def cut_view(source: Image, view: int, transform: Transform, strength: float, rn
 def cut_pair(
     source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator
 ) -> tuple[Image, Image]:
-    """The same view without and with the transform: what `cut_view` gives, and what to compare it with.
+    """Cut the same view without and with the transform: what `cut_view` gives, and what to compare it with.
 
     Both lie under the same sub-pixel warp, so that they differ by the transform alone.
     """

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from probing_core.compute import samples
+from probing_core.compute.samples import make_samples
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import load_embedder
@@ -18,18 +20,17 @@ from probing_core.embedders.network import compiled
 from probing_core.embedders.network.embedder import NetworkEmbedder
 from probing_core.embedders.providers import baselines
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.pipeline import Options, batches, scope, worker
+from probing_core.pipeline import Options, batches, worker
 from probing_core.pipeline.embed import embed as embed_missing
 from probing_core.pipeline.engines.ray_engine import RemoteWorker
-from probing_core.runs import layout, samples, shards
+from probing_core.runs import layout, shards
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.models import differences, model_entries
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import load_transforms, make_samples
+from probing_core.runs.recipe import Recipe, load_transforms
 from probing_core.runs.store import Store, digest, without_none
+from tests.compute.test_samples import make_all, recipe_of
 from tests.embedders.made import assert_alike
 from tests.plans import keys, left, plan_of
-from tests.runs.test_samples import make_all, recipe_of
 
 pytestmark = pytest.mark.slow
 
@@ -293,7 +294,7 @@ def test_laws_are_part_of_the_keys_of_what_is_made_by_them(run, monkeypatch):
     store, recipe, _ = run
     before = keys(store)
     stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
-    monkeypatch.setattr(scope, "load_transforms", lambda r: stronger)
+    monkeypatch.setattr("probing_core.runs.recipe.load_transforms", lambda r: stronger)
     after, folders = keys(store), [layout.embeddings_folder(model) for model in MODELS]
     for path in (layout.SAMPLES, layout.CROPS, *folders):
         assert before[path] != after[path], path

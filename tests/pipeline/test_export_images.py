@@ -5,16 +5,16 @@ import pandas as pd
 import pytest
 
 from probing_core import cli
+from probing_core.compute import samples
 from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
 from probing_core.images import read_image
 from probing_core.pipeline import batches
 from probing_core.pipeline import export_images as exporting
-from probing_core.runs import samples
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
+from tests.compute.test_samples import make_all
 from tests.pipeline.test_embed import files
-from tests.runs.test_samples import make_all
 
 pytestmark = pytest.mark.slow
 

@@ -11,23 +11,24 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from probing_core.compute import maps, series
+from probing_core.compute.names import DETECTOR, LAYERS, OTHER_PROBES, STRENGTH
+from probing_core.compute.studies import STUDIES, erasure
+from probing_core.compute.tasks import CONTENT
+from probing_core.compute.train import comparison
+from probing_core.detector import detector, learning, training_mix
 from probing_core.images import encode_png
 from probing_core.measures import detection_threshold, intervals
-from probing_core.pipeline import Options, graph, maps, run
+from probing_core.pipeline import Options, graph, run
 from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.scope import OPTIONS as VALUES
-from probing_core.pipeline.studies import STUDIES, erasure
-from probing_core.pipeline.train import comparison
-from probing_core.pipeline.verdicts import learning
-from probing_core.prediction import detector, training_mix
 from probing_core.probes import mlp, optimizer, sigmoid
-from probing_core.runs import layout, revisions, series
+from probing_core.runs import layout, revisions
 from probing_core.runs.engine import Plan, Reader, Row, State, Table
-from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR, DETECTOR_FILE, LAYERS, OTHER_PROBES, STRENGTH
+from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.runs.manifest import Manifest
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store
-from probing_core.runs.tasks import CONTENT
 from tests.conftest import in_few_pixels, scene, write_scenes
 from tests.plans import plan_of
 

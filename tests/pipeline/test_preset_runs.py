@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from probing_core.cli import main
+from probing_core.compute.names import STRENGTH
 from probing_core.pipeline import run
 from probing_core.results import Run
-from probing_core.runs.layout import STRENGTH, series_table
+from probing_core.runs.layout import series_table
 from probing_core.runs.store import Store
 from probing_core.transforms import PRESETS, expand
 from tests.pipeline.test_embed import files

@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from probing_core.cli import main
+from probing_core.compute.samples import SamplePlan
 from probing_core.runs.layout import IMAGES, JOURNAL, MANIFEST, PROGRESS, RECIPE
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.samples import SamplePlan
 from probing_core.runs.shards import embeddings_files
 from probing_core.runs.store import Store
 from tests.forked import begin
@@ -74,7 +74,7 @@ def local(tmp_path_factory, few_scenes) -> dict[str, bytes]:
 def made_by_one(out: Path, scenes: Path, models: str, units: int) -> dict[str, bytes]:
     assert main(command(out, scenes, models=models)) == 0
     store = Store(out)
-    assert len(SamplePlan(Recipe.from_toml(store.read_toml(RECIPE)), store.read_table(IMAGES)).units) == units
+    assert len(SamplePlan(Recipe.from_toml(store.read_toml(RECIPE)).design, store.read_table(IMAGES)).units) == units
     assert len(embeddings_files(store, "baseline/pixels")) == 1
     return content(out)
 

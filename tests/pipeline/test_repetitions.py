@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.pipeline import maps
+from probing_core.compute import maps
+from probing_core.compute.samples import make_pair
 from probing_core.pipeline import run as compute
 from probing_core.results import Run, leaderboard, tell_apart
-from probing_core.runs.samples import make_pair
 from probing_core.runs.store import Store
 from probing_core.transforms import resolve
 
@@ -104,5 +104,5 @@ def test_a_picture_of_a_later_repetition_is_made_again(repeated_run):
     pictures = [run.picture(sample)[1] for sample in rows["sample"]]
     assert len({picture.tobytes() for picture in pictures}) == REPETITIONS
     source = run.pictures.source("coffee/00")
-    expected = make_pair(source, run.recipe, resolve("gaussian-noise"), "coffee/00", 2, 0)
+    expected = make_pair(source, run.recipe.design, resolve("gaussian-noise"), "coffee/00", 2, 0)
     assert np.array_equal(pictures[2], expected[1])

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from probing_core.compute.train import comparison, linear
 from probing_core.errors import BadConfig, BadRun, ProbingError
 from probing_core.measures import MEASURES
 from probing_core.pipeline import STAGES, Options, makers, run, worker
-from probing_core.pipeline.train import comparison, linear
 from probing_core.results import Run
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.last_options import last_options
@@ -212,7 +212,7 @@ def test_a_probe_that_was_lost_is_made_again(split_run, tmp_path, lost):
 
 def test_the_fit_of_live_predictions_is_told(split_run):
     from probing_core.probes.linear import GRID
-    from probing_core.runs.model_samples import read_probe
+    from probing_core.runs.probes import read_probe
 
     store = Store(split_run[0])
     fits = store.read_table("tables/fits.parquet")

@@ -5,18 +5,18 @@ import shutil
 import numpy as np
 import pytest
 
+from probing_core.compute.live.fusion import FusionRule
+from probing_core.compute.live.tiles import PictureCrops, cut
 from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadImage, BadRun, UnknownName
 from probing_core.paths import data_dir
-from probing_core.prediction.fusion import FusionRule
 from probing_core.prediction.predictor import Predictor
-from probing_core.prediction.tiles import PictureCrops, cut
 from probing_core.probes.base import LinearProbe
 from probing_core.results import Run
 from probing_core.runs.layout import fusion_path, novelty_path, probe_path
 from probing_core.runs.store import Store
+from tests.compute.test_samples import make_all
 from tests.conftest import scene
-from tests.runs.test_samples import make_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_pixels")]
 

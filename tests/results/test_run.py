@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from probing_core.compute.samples import make_pair
 from probing_core.errors import BadRun
 from probing_core.results import PicturesMissing, Run
 from probing_core.runs.layout import slug
-from probing_core.runs.samples import make_pair
 from probing_core.runs.store import Store
 from probing_core.transforms import GROUPS, resolve
 
@@ -114,7 +114,7 @@ def test_pictures_are_those_of_the_pipeline(made_run):
         row = run.samples.iloc[sample]
         source = run.pictures.source(row["image_id"])
         transform = resolve(row["transform"]).for_split(row["split"])
-        expected = make_pair(source, run.recipe, transform, row["image_id"], row["repetition"], row["draw"])
+        expected = make_pair(source, run.recipe.design, transform, row["image_id"], row["repetition"], row["draw"])
         before, after = run.picture(sample)
         np.testing.assert_array_equal(before, expected[0])
         np.testing.assert_array_equal(after, expected[1])

@@ -286,3 +286,57 @@ def test_a_kill_between_two_outputs_leaves_both_to_be_made_again(tmp_path, monke
     assert states(plan)["jam/pear.parquet"] is State.MISSING
     assert make(plan) == ["jam/pear.parquet"]
     assert all(state in DONE for state in states(plan).values())
+
+
+def test_what_is_read_by_its_key_must_be_there_and_not_stale(tmp_path):
+    make(plan_of(tmp_path))
+    sweeter = plan_of(tmp_path, Kitchen(sugar=2))
+    with pytest.raises(BadRun, match=r"'jam/apple.parquet' is made from 'juice/apple/'.* `probing press"):
+        sweeter.make(sweeter.select("cook"), lambda artifact, done, total: None)
+    assert make(sweeter)[0] == "juice/apple/"
+
+
+def test_files_of_a_base_that_are_of_another_key_are_made_anew_beside_it(tmp_path):
+    base = tmp_path / "base"
+    make(plan_of(base))
+    mine = Store(tmp_path / "mine")
+    mine.start_from(base)
+    sweeter = Plan(table(), Kitchen(sugar=2), mine)
+    assert make(sweeter) == ALL[1:]
+    assert make(sweeter) == []
+    assert Store(base).read_table("shelf.parquet")["weight"].tolist() == [3, 4]
+    mine.hide("jam/apple.parquet")
+    assert "jam/apple.parquet" not in mine.names("jam/")
+    assert not mine.has("jam/apple.parquet")
+
+
+def test_a_damaged_file_of_a_base_is_told_and_not_removed(tmp_path):
+    base = tmp_path / "base"
+    make(plan_of(base))
+    mine = Store(tmp_path / "mine")
+    mine.start_from(base)
+    (base / "crate.parquet").write_bytes(b"no table")
+    with mine.locked(), pytest.raises(BadRun, match=r"'crate.parquet' of the run .*base', which this one stands on"):
+        mine.read_table("crate.parquet")
+    assert (base / "crate.parquet").exists()
+
+
+def test_what_was_taken_from_a_run_that_is_elsewhere_is_stale_where_something_else_changed(tmp_path):
+    make(plan_of(tmp_path / "a"))
+    rows = (
+        Row(
+            path="gift.parquet",
+            holds="a gift",
+            stage="cook",
+            reads=("source:jam/apple.parquet", "source:jam/kiwi.parquet"),
+            options=("sugar",),
+            make=lambda at: {"gift.parquet": at.source.read_table("jam/apple.parquet")},
+        ),
+    )
+    make(plan_of(tmp_path / "b", rows=rows, source=Store(tmp_path / "a")))
+    assert states(plan_of(tmp_path / "b", rows=rows)) == {"gift.parquet": State.MADE}
+    changed_since = plan_of(tmp_path / "b", Kitchen(sugar=2), rows=rows)
+    assert states(changed_since) == {"gift.parquet": State.NOT_HERE}
+    assert changed_since.why("gift.parquet") == [
+        "'gift.parquet' cannot be made here: the run that it is taken from is elsewhere."
+    ]

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from probing_core.compute.series import strengths_of
 from probing_core.errors import BadConfig, BadImage
-from probing_core.runs.series import strengths_of
 from probing_core.transforms import CATALOG, GROUPS, SPLITS, Transform, bank, cut_pair, far_style, generator
 from probing_core.transforms.assets import networks
 from probing_core.transforms.distance import describe

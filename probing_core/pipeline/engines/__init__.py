@@ -20,16 +20,16 @@ class Engine(Protocol):
     """Holds models and does tasks with them."""
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
-        """As `Worker.load`."""
+        """Do what `Worker.load` does."""
 
     def unload(self) -> None:
-        """Closes the models, so that their memory is free."""
+        """Close the models, so that their memory is free."""
 
     def work(self, units: Sequence[Sequence[Task]]) -> Iterator[tuple[Sequence[Task], Written]]:
-        """Does the tasks, each element being those of one unit; what was done and written, in any order."""
+        """Do the tasks, each element being those of one unit; yield what was done and written, in any order."""
 
     def embed_crops(self, tasks: Sequence[Task], key: str) -> Written:
-        """As `Worker.embed_crops`."""
+        """Do what `Worker.embed_crops` does."""
 
 
 class LocalEngine:
@@ -48,7 +48,7 @@ class LocalEngine:
 def opened_engine(
     store: Store, recipe: Recipe, corpus: Corpus, images: pd.DataFrame, options: Options
 ) -> Iterator[Engine]:
-    """The engine that the options ask for, with no model loaded yet.
+    """Open the engine that the options ask for, with no model loaded yet.
 
     Raises:
         ProbingError: it is not installed, or the cluster does not answer.

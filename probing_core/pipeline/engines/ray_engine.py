@@ -18,16 +18,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from probing_core.compute import memory
+from probing_core.compute.threads import threads
 from probing_core.errors import BadConfig, BadRun, one_line
 from probing_core.online import TIMEOUT_S
 from probing_core.pipeline.setup import open_same_corpus
 from probing_core.pipeline.worker import Task, Worker, Written
-from probing_core.runs import memory
 from probing_core.runs.layout import IMAGES
 from probing_core.runs.options import Options
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
-from probing_core.runs.threads import threads
 
 RETRIES = 3
 """How often a worker that died is started again, and what it was at repeated."""
@@ -74,7 +74,7 @@ class RayEngine:
         self._ray, self._workers = ray, workers
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
-        """By the first worker; the others load what they lack with the first unit that needs it."""
+        """Load by the first worker; the others load what they lack with the first unit that needs it."""
         return self._answer(self._workers[0].load.remote(request))
 
     def unload(self) -> None:
@@ -121,7 +121,7 @@ class RayEngine:
 
 @contextmanager
 def opened_ray(store: Store, recipe: Recipe, options: Options) -> Iterator[RayEngine]:
-    """Connects to the cluster, or starts one, and starts its workers; what was started ends with the block.
+    """Connect to the cluster, or start one, and start its workers; what was started ends with the block.
 
     Raises:
         BadConfig: Ray is not installed, the cluster does not answer, or is too small.

@@ -18,10 +18,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.names import DETECTOR
+from probing_core.compute.parallel import cores, in_chunks, one_core_threads
+from probing_core.detector.calibration import FEWEST_BEYOND, LEVEL, Calibration
+from probing_core.detector.verdicts import Judge
 from probing_core.errors import BadConfig, one_line
 from probing_core.measures.notation import in_percent
-from probing_core.prediction.calibration import FEWEST_BEYOND, LEVEL, Calibration
-from probing_core.prediction.parallel import cores, in_chunks, one_core_threads
 from probing_core.prediction.predictor import Predictor
 from probing_core.prediction.scan.chunks import Chunks
 from probing_core.prediction.scan.page import PAGE, write_page
@@ -33,9 +35,8 @@ from probing_core.prediction.scan.rows import (
     rows_that_calibrate,
 )
 from probing_core.prediction.scan.writing import CSV, TABLE, rows_with_q, write_tables
-from probing_core.prediction.verdicts import Judge
 from probing_core.runs import revisions
-from probing_core.runs.layout import DETECTOR, DETECTOR_FILE, LOG, TEMPORARY, scored_views_path
+from probing_core.runs.layout import DETECTOR_FILE, LOG, TEMPORARY, scored_views_path
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.store import digest, write_atomically
 
@@ -74,7 +75,7 @@ def scan(
     progress: Progress = SILENT,
     threads: int | None = None,
 ) -> Scan:
-    """Writes ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` into ``out``; again, it does what is missing.
+    """Write ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` into ``out``; again, it does what is missing.
 
     Args:
         run: whose detector is used.
@@ -110,7 +111,7 @@ def scan(
 
 
 def remove_results(out: Path) -> None:
-    """Removes what a scan has written into ``out``, and the folder if nothing else lies in it.
+    """Remove what a scan has written into ``out``, and the folder if nothing else lies in it.
 
     Raises:
         BadConfig: ``out`` is no folder of a scan, or something in it cannot be removed.
@@ -176,7 +177,7 @@ def _fill(
     progress: Progress,
     stage: str,
 ) -> None:
-    """Makes the chunks that are missing."""
+    """Make the chunks that are missing."""
     missing = chunks.missing()
     total = sum(map(len, chunks.files))
     done = total - sum(len(chunks.files[i]) for i in missing)
@@ -200,7 +201,7 @@ def _claim(out: Path) -> None:
 
 
 def _refuse_other_folder(out: Path) -> None:
-    """Raises `BadConfig` for a folder that holds something else: none of it may be lost."""
+    """Raise `BadConfig` for a folder that holds something else: none of it may be lost."""
     if out.exists() and not out.is_dir():
         raise BadConfig(f"'{out}' is a file; give a folder for the results.")
     if out.is_dir() and {path.name for path in out.iterdir()} - {LOG} and not (out / MARK).exists():

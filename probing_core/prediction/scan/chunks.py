@@ -44,12 +44,12 @@ class Chunks:
         write_atomically(self._path(index), buffer.getvalue())
 
     def read(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
-        """The rows of each chunk, in order."""
+        """Yield the rows of each chunk, in order."""
         for index in range(len(self.files)):
             yield pq.read_table(self._path(index), columns=columns, use_threads=False).to_pandas()
 
     def remove_others(self) -> None:
-        """Chunks beyond the last: the folder held more files before."""
+        """Remove chunks beyond the last: the folder held more files before."""
         expected = {self._path(i).name for i in range(len(self.files))}
         for path in self.folder.glob("chunk-*"):
             if path.name not in expected:

@@ -13,9 +13,9 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from probing_core.detector.verdicts import UNTOUCHED
 from probing_core.measures.notation import decimal
 from probing_core.prediction.scan.rows import UNREADABLE
-from probing_core.prediction.verdicts import UNTOUCHED
 from probing_core.runs.store import write_atomically
 
 PAGE = "index.html"
@@ -28,7 +28,7 @@ MOST = 5000
 def write_page(
     out: Path, folder: Path, chunks: Iterable[pd.DataFrame], counts: dict[str, int], about: list[str]
 ) -> None:
-    """`PAGE`.
+    """Write `PAGE`.
 
     Args:
         chunks: rows of all files, thumbnails included, a chunk at a time.
@@ -51,7 +51,7 @@ def write_page(
 
 
 def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:
-    """`MOST` rows: unreadable ones last, else by p and name."""
+    """Return `MOST` rows: unreadable ones last, else by p and name."""
     records = (record for rows in chunks for record in rows.to_dict("records"))
     return heapq.nsmallest(MOST, records, key=lambda row: (_or(row["p"], 2.0), row["path"]))
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from probing_core.compute.live.answer import Prediction
+from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.detector.detecting import detect
+from probing_core.detector.detector import Detector
+from probing_core.detector.score import has_no_color, turned_gray
+from probing_core.detector.verdicts import score_of
 from probing_core.errors import BadConfig, BadImage
 from probing_core.images import Image, encode_webp, inspect
 from probing_core.paths import leads_out
-from probing_core.prediction.answer import Prediction
-from probing_core.prediction.detecting import detect
-from probing_core.prediction.detector import Detector
-from probing_core.prediction.score import has_no_color, turned_gray
-from probing_core.prediction.tiles import PictureCrops, cut
-from probing_core.prediction.verdicts import score_of
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
 """Of files that are scanned; whether they are pictures, their content decides."""
@@ -42,7 +42,7 @@ class File:
 
 
 def find_files(folder: Path, apart: Path) -> list[File]:
-    """The files under ``folder`` by the order of their names; hidden ones, links out of it and ``apart`` are left out.
+    """Find the files under ``folder`` by the order of their names, less hidden ones, links out of it and ``apart``.
 
     Raises:
         BadConfig: there is no such folder, nothing in it to scan, or a folder in it that cannot be listed.
@@ -93,7 +93,7 @@ class Finding:
 
 
 def examine(file: File, detector: Detector, view: int, gray: bool = False) -> Finding:
-    """Decodes one file, and has the detector predict it.
+    """Decode one file, and have the detector predict it.
 
     Args:
         gray: whether it is scored turned gray, too.
@@ -116,7 +116,7 @@ def examine(file: File, detector: Detector, view: int, gray: bool = False) -> Fi
 
 
 def small(image: Image) -> Image:
-    """The thumbnail of ``image``."""
+    """Return the thumbnail of ``image``."""
     share = min(1.0, THUMBNAIL / max(image.shape[:2]))
     height, width = (max(1, round(length * share)) for length in image.shape[:2])
     return np.ascontiguousarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from probing_core.detector.calibration import FEWEST_BEYOND, Calibration, is_enough
+from probing_core.detector.verdicts import Judge, score_of
 from probing_core.errors import BadConfig
 from probing_core.measures.notation import in_percent
-from probing_core.prediction.calibration import FEWEST_BEYOND, Calibration, is_enough
 from probing_core.prediction.scan.reading import File, Finding
-from probing_core.prediction.verdicts import Judge, score_of
 
 UNREADABLE = "unreadable"
 """Instead of a verdict on files that are no picture, or damaged."""
 
 
 def rows_of_findings(files: Sequence[File], findings: Sequence[Finding], judge: Judge) -> pd.DataFrame:
-    """One row a file: the columns of `writing.COLUMNS` but ``q``, and ``thumbnail``."""
+    """Return one row a file: the columns of `writing.COLUMNS` but ``q``, and ``thumbnail``."""
     return pd.DataFrame([_row(file, finding, judge) for file, finding in zip(files, findings, strict=True)])
 
 
@@ -57,7 +57,7 @@ def _number(value: float | None) -> float:
 
 
 def rows_that_calibrate(files: Sequence[File], findings: Sequence[Finding]) -> pd.DataFrame:
-    """Scores of pictures that calibrate; those that cannot be read calibrate nothing."""
+    """Return scores of pictures that calibrate; those that cannot be read calibrate nothing."""
     rows = [
         (
             file.name,
@@ -74,7 +74,7 @@ def rows_that_calibrate(files: Sequence[File], findings: Sequence[Finding]) -> p
 
 
 def calibration_of_rows(chunks: Iterable[pd.DataFrame], level: float) -> Calibration:
-    """Of the rows of `rows_that_calibrate`.
+    """Calibrate by the rows of `rows_that_calibrate`.
 
     Raises:
         BadConfig: they are too few for ``level``.

@@ -36,7 +36,7 @@ COLUMNS = {
 
 
 def rows_with_q(chunks: Chunks, q: np.ndarray | None, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
-    """The rows of each chunk, with their ``q`` (n,) of all rows."""
+    """Yield the rows of each chunk, with their ``q`` (n,) of all rows."""
     start = 0
     for rows in chunks.read(columns):
         mine = np.full(len(rows), np.nan) if q is None else q[start : start + len(rows)]
@@ -45,7 +45,7 @@ def rows_with_q(chunks: Chunks, q: np.ndarray | None, columns: list[str] | None 
 
 
 def promise_of(out: Path) -> str:
-    """How far the error rates of the scan in ``out`` hold, in a sentence.
+    """Say how far the error rates of the scan in ``out`` hold, in a sentence.
 
     Raises:
         OSError, pyarrow.ArrowException: there is no such table, or it is damaged.
@@ -54,7 +54,7 @@ def promise_of(out: Path) -> str:
 
 
 def write_tables(out: Path, chunks: Chunks, q: np.ndarray | None, promise: str) -> None:
-    """`CSV` and `TABLE`; ``promise`` stands in the second's metadata.
+    """Write `CSV` and `TABLE`; ``promise`` stands in the second's metadata.
 
     Raises:
         BadRun: the disk is full or not writable.

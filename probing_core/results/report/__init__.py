@@ -18,7 +18,7 @@ __all__ = ["write_report"]
 
 
 def write_report(run: Run, out: Path) -> None:
-    """Writes the page of ``run`` to ``out``.
+    """Write the page of ``run`` to ``out``.
 
     Raises:
         BadConfig: ``out`` is not called .html.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from probing_core.compute.samples import has_splits
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import decimal
 from probing_core.results import Run
 from probing_core.results.report.page import More, Section, Table, Text
-from probing_core.runs.samples import has_splits
 
 ORIGIN = (
     "The idea comes from “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610). Its protocol "
@@ -38,14 +38,14 @@ MODES = {
 
 
 def how_judged(run: Run) -> str:
-    """How the probes of ``run`` were trained."""
+    """Say how the probes of ``run`` were trained."""
     if run.recipe.probes_from:
         return MODES["adopted"]
     return MODES["split" if has_splits(run.images) else "cross-validation"]
 
 
 def methods(run: Run) -> list[Section]:
-    """The sections on how a run was made."""
+    """Return the sections on how a run was made."""
     return [
         Section("Methods", _protocol(run)),
         Section("Models", _models(run)),
@@ -56,7 +56,7 @@ def methods(run: Run) -> list[Section]:
 
 
 def about_fits(run: Run) -> str:
-    """How many probes the run has, where they come from, and how many of them are doubtful."""
+    """Say how many probes the run has, where they come from, and how many of them are doubtful."""
     fits = run.fits
     adopted = bool(run.recipe.probes_from)
     what = "probes, fitted in another run, are used as they are" if adopted else "probes were fitted"
@@ -67,7 +67,7 @@ def about_fits(run: Run) -> str:
 
 
 def about_visibility(run: Run) -> str:
-    """How many transformed samples show no change."""
+    """Say how many transformed samples show no change."""
     samples = run.sample_columns("group", "visible")
     changed = samples[samples["group"] != "identity"]
     invisible = int((~changed["visible"]).sum())
@@ -78,7 +78,7 @@ def about_visibility(run: Run) -> str:
 
 
 def about_images(run: Run) -> str:
-    """Which corpus the run used, and how much of it."""
+    """Say which corpus the run used, and how much of it."""
     used = run.images[run.images["used"]]
     return (
         f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint}: {len(used):,} images of "
@@ -87,7 +87,7 @@ def about_images(run: Run) -> str:
 
 
 def recipe_table(run: Run) -> pd.DataFrame:
-    """``entry`` and ``value`` of the recipe."""
+    """Return ``entry`` and ``value`` of the recipe."""
     entries = run.recipe.to_toml().items()
     rows = [(name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)) for name, value in entries]
     return pd.DataFrame(rows, columns=["entry", "value"])

@@ -85,7 +85,7 @@ class Section:
 
 
 def render(title: str, sections: Sequence[Section]) -> str:
-    """The page."""
+    """Render the page."""
     from jinja2 import Environment
 
     numbers = count(1)
@@ -97,7 +97,7 @@ def render(title: str, sections: Sequence[Section]) -> str:
 
 
 def _figure_data(figure: Figure) -> Any:
-    """The figure as JSON that may stand inside a script element."""
+    """Return the figure as JSON that may stand inside a script element."""
     text = to_json(figure).decode()
     # As JSON allows: no label can then end the element or begin another.
     text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
@@ -105,7 +105,7 @@ def _figure_data(figure: Figure) -> Any:
 
 
 def _cells(table: Table) -> dict[str, Any]:
-    """Head, rows of (text, is a number) and how many rows are not shown."""
+    """Return head, rows of (text, is a number) and how many rows are not shown."""
     frame = table.frame.head(MOST_ROWS)
     rows = [
         [_cell(value, name in table.percent) for name, value in zip(frame.columns, row, strict=True)]

@@ -63,7 +63,7 @@ SCORE = {"value": "score %", "low": "from %", "high": "to %"}
 
 
 def sections(run: Run) -> list[Section]:
-    """The whole report; sections without blocks are left out of the page."""
+    """Return the whole report; sections without blocks are left out of the page."""
     board = leaderboard([run], "fine", "seen")
     models = list(board["model"])
     return [
@@ -102,7 +102,7 @@ def _overview(run: Run, board: pd.DataFrame) -> list:
 
 
 def _notes(run: Run) -> list[tuple[str, str]]:
-    """What a reader must know, and where: each note with the tasks and the number of models that it stands beside."""
+    """Return what a reader must know, and where: each note with the tasks and number of models it stands beside."""
     places: dict[str, set[tuple[str, str]]] = {}
     for row in run.scores[["model", "task", "note"]].drop_duplicates().itertuples():
         for note in filter(None, str(row.note).split("; ")):
@@ -284,7 +284,7 @@ def _studies(run: Run, models: list[str]) -> Iterator[object]:
 
 
 def _claims(table: pd.DataFrame) -> Iterator[object]:
-    """The verdicts, a table for each set of encoders that they are about."""
+    """Yield the verdicts, a table for each set of encoders that they are about."""
     for judged in verdicts_by_set(table):
         yield Text(f"{judged.title}. {judged.encoders}.")
         words = [verdict_in_words(row) for row in judged.claims.to_dict("records")]
@@ -292,7 +292,7 @@ def _claims(table: pd.DataFrame) -> Iterator[object]:
 
 
 def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Chart]:
-    """For the leading model, how far each transformation moves an embedding beside how well it is recognized."""
+    """Yield, for the leading model, how far each transformation moves an embedding beside how well it is recognized."""
     if not {"model", "transform", "measure", "value"} <= set(table.columns):
         return
     points = summaries.shifts(run, models[0])

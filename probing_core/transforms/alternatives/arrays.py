@@ -28,7 +28,7 @@ def mixed(before: np.ndarray, after: np.ndarray, amount: float) -> Image:
 
 
 def stored(image: Image, format: str, **options: int) -> Image:
-    """``image`` written by Pillow's encoder of ``format`` and read again."""
+    """Write ``image`` by Pillow's encoder of ``format`` and read it again."""
     buffer = io.BytesIO()
     Pillow.fromarray(image).save(buffer, format, **options)
     return np.asarray(Pillow.open(buffer).convert("RGB"))
@@ -39,7 +39,7 @@ def either_sign(rng: np.random.Generator) -> int:
 
 
 def pick(rng: np.random.Generator, shares: Sequence[float]) -> int:
-    """A position in ``shares``, drawn with these probabilities, which sum to 1."""
+    """Draw a position in ``shares`` with these probabilities, which sum to 1."""
     return int(rng.choice(len(shares), p=shares))
 
 
@@ -48,12 +48,12 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def soft(pixels: np.ndarray, sigma: float) -> np.ndarray:
-    """Blurred by a Gaussian of ``sigma`` pixels, mirrored at the rim."""
+    """Blur by a Gaussian of ``sigma`` pixels, mirrored at the rim."""
     return cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
 
 
 def drawn_line_kernel(side: int, angle: float) -> np.ndarray:
-    """(side, side) ``float32``, sum 1: a drawn line through the middle, as augmentation libraries blur motion."""
+    """Draw a line through the middle, as augmentation libraries blur motion: (side, side) ``float32``, sum 1."""
     center = side // 2
     dx, dy = center * math.cos(angle), center * math.sin(angle)
     kernel = np.zeros((side, side), np.float32)

@@ -17,7 +17,7 @@ HERE = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float32)
 
 
 def emboss(image: Image, rng: np.random.Generator) -> Image:
-    """A colored relief that keeps the picture, one on gray, a gray one, or Pillow's; lit from any side."""
+    """Make a colored relief that keeps the picture, one on gray, a gray one, or Pillow's; lit from any side."""
     pixels, kind = to_float(image), pick(rng, (0.6, 0.12, 0.18, 0.1))
     if kind == 3:
         relief = to_float(np.asarray(Pillow.fromarray(image).filter(ImageFilter.EMBOSS)))

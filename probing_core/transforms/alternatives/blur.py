@@ -15,7 +15,7 @@ from probing_core.transforms.pixel_ops import scale_of
 
 
 def gaussian_blur(image: Image, rng: np.random.Generator) -> Image:
-    """Pillow's, a box, or a median."""
+    """Blur with Pillow's, a box, or a median."""
     scale, kind = scale_of(image), pick(rng, (0.45, 0.4, 0.15))
     if kind == 0:
         return np.asarray(Pillow.fromarray(image).filter(ImageFilter.GaussianBlur(rng.uniform(1, 3) * scale)))
@@ -24,13 +24,13 @@ def gaussian_blur(image: Image, rng: np.random.Generator) -> Image:
 
 
 def motion_blur(image: Image, rng: np.random.Generator) -> Image:
-    """A drawn line as kernel, as augmentation libraries do it."""
+    """Blur with a drawn line as kernel, as augmentation libraries do it."""
     kernel = drawn_line_kernel(round(rng.uniform(5, 15) * scale_of(image)) | 1, rng.uniform(0, math.pi))
     return cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
 
 
 def defocus_blur(image: Image, rng: np.random.Generator) -> Image:
-    """A disc, sometimes over linear light."""
+    """Blur with a disc, sometimes over linear light."""
     radius = rng.uniform(2, 5) * scale_of(image)
     reach = math.ceil(radius)
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]

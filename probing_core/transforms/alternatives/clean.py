@@ -31,7 +31,7 @@ PILLOW = (
 
 
 def clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """An untouched square of ``picture``, at most mirrored, at ``view`` pixels.
+    """Cut an untouched square of ``picture``, at most mirrored, at ``view`` pixels.
 
     Args:
         picture: whose shorter side has at least ``view`` pixels.
@@ -55,7 +55,7 @@ def _reduced(square: Image, view: int, rng: np.random.Generator) -> Image:
 
 
 def _finished(image: Image, rng: np.random.Generator) -> Image:
-    """As it is, sharpened a little, or stored as JPEG of high quality."""
+    """Leave it as it is, sharpen it a little, or store it as JPEG of high quality."""
     kind = rng.random()
     if kind < 0.2:
         sharper = ImageFilter.UnsharpMask(radius=1, percent=int(rng.integers(20, 70)), threshold=0)

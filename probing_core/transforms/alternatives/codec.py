@@ -12,7 +12,7 @@ from probing_core.transforms.pixel_ops import scale_of
 
 
 def jpeg(image: Image, rng: np.random.Generator) -> Image:
-    """Pillow's encoder, at any chroma subsampling; now and then WebP."""
+    """Store by Pillow's encoder, at any chroma subsampling; now and then as WebP."""
     if rng.random() < 0.1:
         return stored(image, "WEBP", quality=int(rng.integers(1, 25)))
     return stored(image, "JPEG", quality=int(rng.integers(8, 56)), subsampling=int(rng.integers(3)))
@@ -27,7 +27,7 @@ def pixelate(image: Image, rng: np.random.Generator) -> Image:
 
 
 def posterize(image: Image, rng: np.random.Generator) -> Image:
-    """Low bits cut off, values rounded to a few levels, each level drawn in its middle, or a palette of few colors."""
+    """Cut low bits off, round to a few levels, draw each level in its middle, or take a palette of few colors."""
     kind = pick(rng, (0.45, 0.25, 0.15, 0.15))
     if kind == 0:
         return np.asarray(ImageOps.posterize(Pillow.fromarray(image), 2 + pick(rng, (0.35, 0.4, 0.25))))

@@ -12,7 +12,7 @@ from probing_core.transforms.base import Image
 
 
 def desaturate(image: Image, rng: np.random.Generator) -> Image:
-    """Towards Pillow's gray, or the mean of the channels."""
+    """Move colors towards Pillow's gray, or the mean of the channels."""
     amount = rng.uniform(0.5, 1)
     if rng.random() < 0.6:
         return np.asarray(ImageEnhance.Color(Pillow.fromarray(image)).enhance(1 - amount))
@@ -21,7 +21,7 @@ def desaturate(image: Image, rng: np.random.Generator) -> Image:
 
 
 def hue_shift(image: Image, rng: np.random.Generator) -> Image:
-    """In HSV, where the bank turns another space."""
+    """Turn the hue in HSV, where the bank turns another space."""
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
     turn = int(rng.uniform(14, 50)) * either_sign(rng)  # OpenCV counts 180 a turn
     hsv[..., 0] = (hsv[..., 0].astype(int) + turn) % 180
@@ -29,7 +29,7 @@ def hue_shift(image: Image, rng: np.random.Generator) -> Image:
 
 
 def sepia(image: Image, rng: np.random.Generator) -> Image:
-    """The well-known matrix, or a gray picture toned by a tint."""
+    """Apply the well-known matrix, or tone a gray picture by a tint."""
     pixels = to_float(image)
     if rng.random() < 0.4:
         tint = [rng.uniform(1.05, 1.25), rng.uniform(0.9, 1.02), rng.uniform(0.6, 0.8)]

@@ -15,7 +15,7 @@ Fill = tuple[int, tuple[int, int, int]]
 
 
 def rotate(image: Image, rng: np.random.Generator) -> Image:
-    """About the center; some magnify until no corner is empty."""
+    """Rotate about the center; some magnify until no corner is empty."""
     height, width = image.shape[:2]
     degrees = rng.uniform(8, 35) * either_sign(rng)
     zoom = 1.0
@@ -27,7 +27,7 @@ def rotate(image: Image, rng: np.random.Generator) -> Image:
 
 
 def perspective(image: Image, rng: np.random.Generator) -> Image:
-    """Corners moved one by one, or a shear."""
+    """Move corners one by one, or shear."""
     height, width = image.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     if rng.random() < 0.7:
@@ -41,7 +41,7 @@ def perspective(image: Image, rng: np.random.Generator) -> Image:
 
 
 def swirl(image: Image, rng: np.random.Generator) -> Image:
-    """Within a circle of any size whose center may lie aside."""
+    """Swirl within a circle of any size whose center may lie aside."""
     height, width = image.shape[:2]
     x, y = grid((height, width))
     aside = rng.uniform(-0.15, 0.15, 2) * (width, height)
@@ -63,7 +63,7 @@ def _warped(image: Image, matrix: np.ndarray, rng: np.random.Generator) -> Image
 
 
 def _fill(rng: np.random.Generator) -> Fill:
-    """Black, a mirror, the rim, the other side, or one gray."""
+    """Return black, a mirror, the rim, the other side, or one gray."""
     gray = int(rng.integers(256))
     return (
         (cv2.BORDER_CONSTANT, (0, 0, 0)),

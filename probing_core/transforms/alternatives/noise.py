@@ -10,7 +10,7 @@ from probing_core.transforms.base import Image
 
 
 def gaussian_noise(image: Image, rng: np.random.Generator) -> Image:
-    """Gray, colored, of longer tails, or colored and soft as a camera's is after demosaicing."""
+    """Add gray noise, colored, of longer tails, or colored and soft as a camera's is after demosaicing."""
     pixels, kind, sigma = to_float(image), pick(rng, (0.25, 0.35, 0.15, 0.25)), rng.uniform(0.04, 0.2)
     shape = (*pixels.shape[:2], 1 if kind == 0 else 3)
     noise = rng.laplace(0, sigma / np.sqrt(2), shape) if kind == 2 else rng.normal(0, sigma, shape)
@@ -20,7 +20,7 @@ def gaussian_noise(image: Image, rng: np.random.Generator) -> Image:
 
 
 def salt_and_pepper(image: Image, rng: np.random.Generator) -> Image:
-    """On whole pixels, or on channels alone; now and then only salt or only pepper."""
+    """Add salt and pepper on whole pixels, or on channels alone; now and then only salt or only pepper."""
     share, kind = rng.uniform(0.01, 0.15), pick(rng, (0.8, 0.1, 0.1))
     salt, pepper = ((share / 2, share / 2), (share, 0.0), (0.0, share))[kind]
     draw = rng.random((*image.shape[:2], 3 if rng.random() < 0.5 else 1))
@@ -28,7 +28,7 @@ def salt_and_pepper(image: Image, rng: np.random.Generator) -> Image:
 
 
 def speckle(image: Image, rng: np.random.Generator) -> Image:
-    """Multiplicative, photon counts, or a sensor's at high sensitivity: counts in lightness, shifts in hue."""
+    """Add multiplicative noise, photon counts, or high-sensitivity sensor noise: counts in lightness, shifts in hue."""
     pixels, kind = to_float(image), rng.integers(3)
     if kind == 0:
         return to_image(pixels * (1 + rng.normal(0, rng.uniform(0.12, 0.38), pixels.shape)))

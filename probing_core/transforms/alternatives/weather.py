@@ -16,7 +16,7 @@ EIGHTHS = 3
 
 
 def fog(image: Image, rng: np.random.Generator) -> Image:
-    """A veil, thin or thick, sometimes over a soft picture."""
+    """Draw a veil, thin or thick, sometimes over a soft picture."""
     density = log_uniform(rng, 0.08, 0.75)
     veil = (_even, _deep, _patchy, _puffs)[pick(rng, (0.15, 0.15, 0.3, 0.4))](image.shape[:2], rng)
     pixels = to_float(image)
@@ -26,7 +26,7 @@ def fog(image: Image, rng: np.random.Generator) -> Image:
 
 
 def rain(image: Image, rng: np.random.Generator) -> Image:
-    """Streaks, drawn one by one or all at once; in front of the blur of wet air, or within it; in dull light."""
+    """Draw streaks one by one or all at once; in front of the blur of wet air, or within it; in dull light."""
     scale = scale_of(image)
     streaks = _lines(image.shape[:2], rng) if rng.random() < 0.75 else _streaked_noise(image.shape[:2], rng)
     pixels, color = to_float(image), rng.uniform(0.6, 1)
@@ -42,7 +42,7 @@ def rain(image: Image, rng: np.random.Generator) -> Image:
 
 
 def snow(image: Image, rng: np.random.Generator) -> Image:
-    """Flakes, still or falling, over a picture that may be bleached; or snow that has settled on what is not bright."""
+    """Draw flakes, still or falling, over a picture that may be bleached; or snow settled on what is not bright."""
     pixels, scale = to_float(image), scale_of(image)
     kind = pick(rng, (0.55, 0.25, 0.2))
     if kind == 2:
@@ -69,13 +69,13 @@ def _even(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _deep(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Thicker towards the top, where scenes are far."""
+    """Return a veil that is thicker towards the top, where scenes are far."""
     thinnest = rng.uniform(0.2, 0.8)
     return np.tile(np.linspace(1.2, thinnest, shape[0], dtype=np.float32)[:, None], (1, shape[1]))
 
 
 def _patchy(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Clouds at two scales."""
+    """Draw clouds at two scales."""
     clouds = [
         cv2.resize(rng.random((n, n)).astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC) for n in (4, 9)
     ]
@@ -83,13 +83,13 @@ def _patchy(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _puffs(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Many soft discs."""
+    """Draw many soft discs."""
     puffs = _discs(shape, int(rng.integers(20, 150)), (3, 13), rng)
     return 1.2 * soft(puffs, rng.uniform(2, 6) * min(shape) / 128)
 
 
 def _lines(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """(height, width), 0 to 1: streaks of one slant, or of slants that differ a little."""
+    """Draw streaks of one slant, or of slants that differ a little: (height, width), 0 to 1."""
     height, width = shape
     scale = min(shape) / 128
     streaks: np.ndarray = np.zeros(shape, np.float32)
@@ -106,7 +106,7 @@ def _lines(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _streaked_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """(height, width), 0 to 1: dots drawn out by motion, as photo editors make rain."""
+    """Draw dots drawn out by motion, as photo editors make rain: (height, width), 0 to 1."""
     dots = (rng.random(shape) < rng.uniform(0.005, 0.04)).astype(np.float32)
     side = max(5, round(rng.uniform(8, 24) * min(shape) / 128) | 1)
     streaks = cv2.filter2D(soft(dots, 0.5), -1, drawn_line_kernel(side, math.pi / 2 + rng.uniform(-0.5, 0.5)))
@@ -114,7 +114,7 @@ def _streaked_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndar
 
 
 def _discs(shape: tuple[int, int], count: int, radii: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """(height, width), 0 to 1: round spots of ``radii`` pixels of a view of 128."""
+    """Draw round spots of ``radii`` pixels of a view of 128: (height, width), 0 to 1."""
     height, width = shape
     spots: np.ndarray = np.zeros(shape, np.float32)
     scale = 2**EIGHTHS

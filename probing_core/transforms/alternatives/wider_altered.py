@@ -16,7 +16,7 @@ from probing_core.transforms.pixel_ops import scale_of
 
 
 def ground_glass(image: Image, rng: np.random.Generator) -> Image:
-    """Every pixel taken from beside, once or twice, between two slight blurs."""
+    """Take every pixel from beside, once or twice, between two slight blurs."""
     scale = scale_of(image)
     sigma, reach = rng.uniform(0.4, 1) * scale, max(1, round(rng.uniform(1, 3) * scale))
     pixels = soft(to_float(image), sigma)
@@ -28,7 +28,7 @@ def ground_glass(image: Image, rng: np.random.Generator) -> Image:
 
 
 def darken(image: Image, rng: np.random.Generator) -> Image:
-    """An offset or a factor."""
+    """Darken by an offset or a factor."""
     if rng.random() < 0.5:
         return to_image(to_float(image) - rng.uniform(0.15, 0.5))
     return to_image(to_float(image) * rng.uniform(0.35, 0.7))

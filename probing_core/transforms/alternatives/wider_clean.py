@@ -28,7 +28,7 @@ SHARPENING = (60, 150)
 
 
 def wider_clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """As `clean`, after and before what older cameras do, each half of the time.
+    """Apply `clean`, after and before what older cameras do, each half of the time.
 
     Args:
         picture: whose shorter side has at least ``view`` pixels.

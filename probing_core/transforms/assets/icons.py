@@ -20,7 +20,7 @@ def ellipse(x: float = 0, y: float = 0, rx: float = 1, ry: float | None = None, 
 
 
 def star(points: int, inner: float) -> np.ndarray:
-    """A star of ``points`` rays; its notches lie at ``inner`` of the radius."""
+    """Draw a star of ``points`` rays; its notches lie at ``inner`` of the radius."""
     radius = np.where(np.arange(2 * points) % 2 == 0, 1.0, inner)
     t = np.pi * np.arange(2 * points) / points - np.pi / 2
     return np.stack([radius * np.cos(t), radius * np.sin(t)], axis=1)
@@ -36,7 +36,7 @@ def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
 
 
 def cross(arm: float) -> np.ndarray:
-    """An upright cross whose arms are ``arm`` wide on either side."""
+    """Draw an upright cross whose arms are ``arm`` wide on either side."""
     quarter = np.array([(arm, -1), (arm, -arm), (1, -arm)])
     turn = np.array([(0, 1), (-1, 0)])
     return np.concatenate([quarter @ np.linalg.matrix_power(turn, n) for n in range(4)])
@@ -80,7 +80,7 @@ def drop() -> np.ndarray:
 
 @cache
 def icons(split: str) -> tuple[Icon, ...]:
-    """Eight icons that only ``split`` ("train", "val" or "test") has."""
+    """Return eight icons that only ``split`` ("train", "val" or "test") has."""
     return {
         "train": (
             (star(5, 0.42),),

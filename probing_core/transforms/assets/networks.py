@@ -53,13 +53,13 @@ def weights_path(name: str) -> Path:
 
 
 def session(name: str) -> Any:
-    """The session of one of the package's networks, made once."""
+    """Return the session of one of the package's networks, made once."""
     with _lock:
         return _load(name)
 
 
 def built_in_style(image: Image, style: int) -> Image:
-    """``image`` in style ``style`` (0 to 25) of the 26-style network (Dumoulin, Shlens & Kudlur 2017)."""
+    """Paint ``image`` in style ``style`` (0 to 25) of the 26-style network (Dumoulin, Shlens & Kudlur 2017)."""
     return at_most(image, LARGEST_SIDE, lambda small: _paint(small, style))
 
 
@@ -75,14 +75,14 @@ def _paint(image: Image, style: int) -> Image:
 
 
 def style_vector(picture: Image) -> np.ndarray:
-    """The style encoder's output for the central square of ``picture``: (1, 1, 1, 100) ``float32``."""
+    """Return the style encoder's output for the central square of ``picture``: (1, 1, 1, 100) ``float32``."""
     square = _resized(central_square(picture), STYLE_SIDE, STYLE_SIDE)
     network = session(STYLE_ENCODER)
     return network.run(None, {network.get_inputs()[0].name: _batch(square)})[0]
 
 
 def in_style(image: Image, vector: np.ndarray) -> Image:
-    """``image`` in the style of ``vector`` (Ghiasi et al. 2017); the network works at 384 px, whatever the size."""
+    """Paint ``image`` in the style of ``vector`` (Ghiasi et al. 2017); the network always works at 384 px."""
     height, width = image.shape[:2]
     scale = CONTENT_SIDE / max(height, width)
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))

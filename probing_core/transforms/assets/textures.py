@@ -15,7 +15,7 @@ SIDE = 256
 
 
 def mosaic() -> Image:
-    """Flat tiles of strong colors with dark joints."""
+    """Draw flat tiles of strong colors with dark joints."""
     rng = np.random.default_rng(1)
     points, colors = rng.uniform(0, SIDE, (90, 2)), rng.integers(30, 250, (90, 3))
     y, x = np.mgrid[:SIDE, :SIDE]
@@ -26,7 +26,7 @@ def mosaic() -> Image:
 
 
 def hatching() -> Image:
-    """Crossed ink lines on cream paper."""
+    """Draw crossed ink lines on cream paper."""
     rng = np.random.default_rng(2)
     paper = np.full((SIDE, SIDE, 3), (240, 230, 205), np.uint8)
     for slope in (1, -1):
@@ -37,7 +37,7 @@ def hatching() -> Image:
 
 
 def marble() -> Image:
-    """Wavy bands of blue, gold and white."""
+    """Draw wavy bands of blue, gold and white."""
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE
     phase = 8 * x + 1.4 * np.sin(9 * y + 3 * np.sin(5 * x)) + 0.7 * np.sin(17 * y + 11 * x)
     bands = (np.sin(2 * np.pi * phase) + 1) / 2
@@ -46,7 +46,7 @@ def marble() -> Image:
 
 
 def dots() -> Image:
-    """Overlapping dabs of bright paint, as pointillists set them."""
+    """Draw overlapping dabs of bright paint, as pointillists set them."""
     rng = np.random.default_rng(4)
     canvas = np.full((SIDE, SIDE, 3), (230, 225, 210), np.uint8)
     for _ in range(2500):
@@ -57,7 +57,7 @@ def dots() -> Image:
 
 
 def brushwork() -> Image:
-    """Thick curved strokes that follow a flow."""
+    """Draw thick curved strokes that follow a flow."""
     rng = np.random.default_rng(5)
     canvas = np.full((SIDE, SIDE, 3), (40, 60, 90), np.uint8)
     palette = np.array([(30, 60, 120), (60, 110, 170), (230, 200, 80), (200, 120, 50), (240, 235, 200), (20, 30, 60)])
@@ -71,7 +71,7 @@ def brushwork() -> Image:
 
 
 def packaged(name: str) -> Image:
-    """A picture that scikit-image ships, as RGB."""
+    """Return a picture that scikit-image ships, as RGB."""
     from skimage import data
 
     picture = getattr(data, name)()

@@ -28,7 +28,7 @@ def defocus_blur(image: Image, radius: float, rng: np.random.Generator) -> Image
 
 
 def line_kernel(length: float, angle: float) -> np.ndarray:
-    """Weights (K, K) ``float32``, sum 1, of a line ``length`` px long at ``angle`` rad, one pixel wide."""
+    """Return weights (K, K) ``float32``, sum 1, of a line ``length`` px long at ``angle`` rad, one pixel wide."""
     half = math.ceil((length - 1) / 2) + 1
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     along = np.abs(x * math.cos(angle) + y * math.sin(angle))
@@ -38,7 +38,7 @@ def line_kernel(length: float, angle: float) -> np.ndarray:
 
 
 def disc_kernel(radius: float) -> np.ndarray:
-    """Weights (K, K) ``float32``, sum 1, of a disc of ``radius`` px whose edge is one pixel soft."""
+    """Return weights (K, K) ``float32``, sum 1, of a disc of ``radius`` px whose edge is one pixel soft."""
     half = math.ceil(radius)
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     weights = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)

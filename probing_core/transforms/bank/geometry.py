@@ -52,7 +52,7 @@ def _turned(coordinates: Coordinates, angle: np.ndarray | np.float32) -> Coordin
 
 
 def _level(x: np.ndarray, y: np.ndarray) -> Coordinates:
-    """The map magnified as a whole so that its mean squared scale is one: as sharp, on the whole, as no map."""
+    """Magnify the map as a whole so that its mean squared scale is one: as sharp, on the whole, as no map."""
     squares = [float(np.mean(np.square(np.diff(values, axis=axis)))) for values in (x, y) for axis in (0, 1)]
     scale = np.float32(math.sqrt(sum(squares) / 2))
     return x / scale, y / scale

@@ -74,7 +74,7 @@ def border(image: Image, width: float, rng: np.random.Generator) -> Image:
 
 
 def random_color(rng: np.random.Generator) -> tuple[int, int, int]:
-    """Black, white or a strong color."""
+    """Draw black, white or a strong color."""
     kind = rng.integers(6)
     if kind < 2:
         return ((0, 0, 0), (255, 255, 255))[kind]
@@ -83,12 +83,12 @@ def random_color(rng: np.random.Generator) -> tuple[int, int, int]:
 
 
 def contrasting(color: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Black or white, whichever sets off ``color``: with such an outline art shows on any ground."""
+    """Return black or white, whichever sets off ``color``: with such an outline art shows on any ground."""
     return (0, 0, 0) if sum(color) > 380 else (255, 255, 255)
 
 
 def pasted(image: Image, drawn: Image, alpha: np.ndarray, rng: np.random.Generator) -> Image:
-    """``image`` with ``drawn`` (h, w, 3) over it, opaque by ``alpha`` (h, w), at a random place, cut to fit."""
+    """Paste ``drawn`` (h, w, 3) over ``image``, opaque by ``alpha`` (h, w), at a random place, cut to fit."""
     height, width = min(alpha.shape[0], image.shape[0]), min(alpha.shape[1], image.shape[1])
     top = rng.integers(image.shape[0] - height + 1)
     left = rng.integers(image.shape[1] - width + 1)
@@ -107,7 +107,7 @@ def font(name: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def by_split(draw: Callable[..., Image]) -> Callable[[str], PixelFunction]:
-    """split -> ``draw`` with that split's art."""
+    """Return split -> ``draw`` with that split's art."""
     return lambda split: partial(draw, split=split)
 
 

@@ -45,7 +45,7 @@ PAINTING = 1
 
 
 def arbitrary_style(name: str, picture: Callable[[], Image] | Image, far: bool = False) -> Transform:
-    """A transform that paints in the style of any picture.
+    """Make a transform that paints in the style of any picture.
 
     Args:
         name: of the transform.

@@ -29,7 +29,7 @@ def fog(image: Image, thickness: float, rng: np.random.Generator, decay: float =
 
 
 def plasma(side: int, rng: np.random.Generator, decay: float = FOG_DECAY) -> np.ndarray:
-    """A cloud (side, side) ``float32`` in 0..1 by the diamond-square algorithm; ``side`` is a power of two.
+    """Draw a cloud (side, side) ``float32`` in 0..1 by the diamond-square algorithm; ``side`` is a power of two.
 
     ``decay`` is by how much the disturbance shrinks at every halving of the step.
 

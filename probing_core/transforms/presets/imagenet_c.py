@@ -116,7 +116,7 @@ def frost(image: Image, rng: np.random.Generator, *, kept: float, ice: float) ->
 
 
 def ice_sheet(rng: np.random.Generator) -> np.ndarray:
-    """Ice on a window (`ICE_SIDE`, `ICE_SIDE`, 3) ``float32`` in 0..255: bright veins over clouds, bluish.
+    """Draw ice on a window (`ICE_SIDE`, `ICE_SIDE`, 3) ``float32`` in 0..255: bright veins over clouds, bluish.
 
     About as bright, and as uneven, as the photographs of the paper (mean 140, standard deviation 40).
     """
@@ -195,7 +195,7 @@ def spatter(
 
 
 def _shine(liquid: np.ndarray, threshold: float) -> np.ndarray:
-    """How bright each point of the drops is, 0 to 1: lit from one side, as a curved surface is."""
+    """Return how bright each point of the drops is, 0 to 1: lit from one side, as a curved surface is."""
     lit = np.gradient(liquid, axis=0) + np.gradient(liquid, axis=1)
     inside = liquid > threshold
     steepest = float(np.abs(lit[inside]).max()) if inside.any() else 1.0
@@ -210,23 +210,23 @@ def saturate(image: Image, rng: np.random.Generator, *, factor: float, amount: f
 
 
 def _cells(shape: tuple[int, int], grain: float) -> tuple[int, int]:
-    """How many cells of ``grain`` px a picture of ``shape`` has, down and across."""
+    """Return how many cells of ``grain`` px a picture of ``shape`` has, down and across."""
     return max(1, round(shape[0] / grain)), max(1, round(shape[1] / grain))
 
 
 def _field(shape: tuple[int, int], grain: float, rng: np.random.Generator) -> np.ndarray:
-    """Normal noise in cells of ``grain`` px, interpolated to (height, width) ``float32``."""
+    """Draw normal noise in cells of ``grain`` px, interpolated to (height, width) ``float32``."""
     return cv2.resize(noise.normal(_cells(shape, grain), rng), shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _smeared(picture: np.ndarray, radius: float, sigma: float, degrees: float) -> np.ndarray:
-    """``picture`` averaged along a line of 2 ``radius`` + 1 px to one side, weights falling as a Gaussian."""
+    """Average ``picture`` along a line of 2 ``radius`` + 1 px to one side, weights falling as a Gaussian."""
     kernel, anchor = half_gaussian_line(2 * radius, sigma, degrees)
     return cv2.filter2D(picture, -1, kernel, anchor=anchor)
 
 
 def half_gaussian_line(length: float, sigma: float, degrees: float) -> tuple[np.ndarray, tuple[int, int]]:
-    """Weights (K, L) ``float32``, sum 1, of a line that leaves the anchor (x, y) at an angle, and the anchor."""
+    """Return weights (K, L) ``float32``, sum 1, of a line that leaves the anchor (x, y) at an angle, and the anchor."""
     away = np.arange(0, length + SMEAR_STEP / 2, SMEAR_STEP)
     weights = np.exp(-(away**2) / (2 * sigma**2))
     x, y = away * math.cos(math.radians(degrees)), away * math.sin(math.radians(degrees))

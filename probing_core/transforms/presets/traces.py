@@ -20,7 +20,7 @@ def jpeg(image: Image, rng: np.random.Generator, *, quality: float, chroma: str)
 
 
 def sharpen(image: Image, rng: np.random.Generator, *, factor: float, quality: float, chroma: str) -> Image:
-    """As Pillow's ``ImageEnhance.Sharpness``: pixels on the border stay."""
+    """Sharpen as Pillow's ``ImageEnhance.Sharpness``: pixels on the border stay."""
     smooth = image.copy()
     smooth[1:-1, 1:-1] = cv2.filter2D(image, -1, SMOOTH)[1:-1, 1:-1]
     return store_as_jpeg(cv2.addWeighted(image, factor, smooth, 1 - factor, 0), round(quality), chroma)
@@ -36,7 +36,7 @@ def resample(
     quality: float,
     chroma: str,
 ) -> Image:
-    """Resized as Pillow does it, whose kernels widen when they reduce; back as the models' own preprocessing does."""
+    """Resize as Pillow does, whose kernels widen when they reduce; back as the models' own preprocessing does."""
     height, width = image.shape[:2]
     factor = rng.uniform(smallest, largest)
     size = max(1, round(width * factor)), max(1, round(height * factor))

@@ -10,8 +10,8 @@ import pytest
 
 from dashboard.data import predictions
 from dashboard.data.predictions import Answers
+from probing_core.compute.live.tiles import PictureCrops
 from probing_core.prediction.predictor import Predictor
-from probing_core.prediction.tiles import PictureCrops
 from probing_core.results import Run
 
 MODEL = "baseline/pixels"

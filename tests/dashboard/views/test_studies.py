@@ -10,9 +10,9 @@ import pytest
 
 from probing_core.results import Run
 from probing_core.runs.store import Store
+from tests.compute.studies.test_studies import TABLES, documented
 from tests.dashboard.app_reading import texts
 from tests.made_studies import add_studies
-from tests.pipeline.studies.test_studies import TABLES, documented
 
 
 @pytest.fixture(scope="module")

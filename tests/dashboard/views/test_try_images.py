@@ -13,13 +13,14 @@ from PIL import Image
 from dashboard.data import predictions
 from dashboard.data.pictures import VisitorPicture
 from dashboard.widgets import upload
+from probing_core.compute.live.novelty import fit_novelty
+from probing_core.compute.names import DEPLOYMENT
 from probing_core.errors import ProbingError
 from probing_core.images import encode_png
-from probing_core.prediction.novelty import fit_novelty
 from probing_core.prediction.predictor import Predictor
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.results import Run
-from probing_core.runs.layout import DEPLOYMENT, novelty_path, probe_path
+from probing_core.runs.layout import novelty_path, probe_path
 from probing_core.runs.store import Store
 from tests.conftest import scene
 from tests.dashboard.app_reading import address, figures, label, texts, unescaped

@@ -12,22 +12,24 @@ import numpy as np
 import pytest
 
 from probing_core.cli import main
+from probing_core.compute import maps
+from probing_core.compute.live.tiles import cut
+from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
+from probing_core.detector.calibration import calibration_of, p_values
+from probing_core.detector.photographs import choose_photographs
+from probing_core.detector.score import alteration_score, log_of
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
-from probing_core.pipeline import Options, graph, makers, maps, run
+from probing_core.pipeline import Options, graph, makers, run
 from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.scope import OPTIONS as VALUES
-from probing_core.pipeline.verdicts.photographs import choose_photographs
-from probing_core.prediction.calibration import calibration_of, p_values
 from probing_core.prediction.predictor import Predictor
-from probing_core.prediction.score import alteration_score, log_of
-from probing_core.prediction.tiles import cut
 from probing_core.runs.engine import DONE, Table
 from probing_core.runs.layout import (
     BESIDE,
-    DETECTOR,
     DETECTOR_FILE,
+    RECIPE,
     embeddings_folder,
     is_embeddings_path,
     map_path,
@@ -96,7 +98,7 @@ def test_photographs_beyond_the_limit_teach_and_calibrate(many_scenes):
     images = images[np.arange(len(images)) % 4 != 0]
     used = set(images["base_id"])
     assert len(used) >= 30
-    rows = choose_photographs(recipe, images, corpus, [])
+    rows = choose_photographs(recipe.design, images, corpus, [])
     roles = {role: set(part["base_id"]) for role, part in rows.groupby("role")}
     assert roles == {
         "learn": everything["train"],
@@ -111,10 +113,10 @@ def test_corpora_that_can_only_be_learned_from_calibrate_nothing(many_scenes, fe
     few, other = (open_corpus(f"folder:{folder}") for folder in (few_scenes, many_scenes))
     images = few.rows.assign(split="train", used=True)
     recipe = Recipe(corpus=few.name, fingerprint="", transforms=("identity", "gamma"), models=(MODEL,), view=32)
-    assert set(choose_photographs(recipe, images, few, [other])["role"]) == {"calibrate"}
+    assert set(choose_photographs(recipe.design, images, few, [other])["role"]) == {"calibrate"}
     other.rows = other.rows.assign(split="train")
     with pytest.raises(BadCorpus, match="'calibrate' or 'test'.* has none"):
-        choose_photographs(recipe, images, few, [other])
+        choose_photographs(recipe.design, images, few, [other])
 
 
 def test_every_model_has_scores_of_the_same_views(made):
@@ -232,7 +234,7 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     rows = [replace(row, revision=9) if row.together is makers.learn_detector_of else row for row in TABLE.rows]
     raised = Table(rows, VALUES)
     monkeypatch.setattr(graph, "build", partial(graph.build, table=raised))
-    monkeypatch.setattr("probing_core.prediction.detector.WIDTH", 32)
+    monkeypatch.setattr("probing_core.detector.detector.WIDTH", 32)
     plan = plan_of(copy, table=raised)
     assert [one.path for one in plan.left(plan.select("train"))] == [DETECTOR_FILE]
     written = []
@@ -285,7 +287,9 @@ def test_what_ships_has_the_detector_and_gives_the_same_verdicts(made, options, 
     left_out = set(whole.names()) - set(shipped.names())
     assert left_out == {name for name in whole.names() if is_embeddings_path(name)}
     assert left_out >= set(whole.names(embeddings_folder(MODEL)))
-    assert all(shipped.read_bytes(name) == whole.read_bytes(name) for name in shipped.names())
+    others = [name for name in shipped.names() if name != RECIPE]
+    assert all(shipped.read_bytes(name) == whole.read_bytes(name) for name in others)
+    assert "/" not in shipped.read_toml(RECIPE)["corpus"], "where it lies on this machine concerns nobody"
     plan = plan_of(shipped)
     assert {plan.state(artifact) for artifact in plan.artifacts.values()} <= set(DONE), "nothing is to be made"
     dark = resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))

@@ -15,6 +15,8 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from probing_core.cli import main
+from probing_core.compute.live.tiles import cut
+from probing_core.detector.score import turned_gray
 from probing_core.errors import BadConfig, BadRun
 from probing_core.images import encode_jpeg, encode_png, read_image
 from probing_core.pipeline import Options, run
@@ -24,8 +26,6 @@ from probing_core.prediction.scan import chunks, scan
 from probing_core.prediction.scan.chunks import Chunks
 from probing_core.prediction.scan.reading import find_files
 from probing_core.prediction.scan.writing import promise_of
-from probing_core.prediction.score import turned_gray
-from probing_core.prediction.tiles import cut
 from probing_core.transforms import resolve
 from tests.conftest import scene
 
@@ -257,7 +257,7 @@ def test_trusted_pictures_calibrate(made, folder, tmp_path, monkeypatch):
 
 def test_false_discoveries_stay_below_the_rate_meant():
     """Folders of 2,000 clean and 100 altered, 500 clean ones given; 200 redraws of both."""
-    from probing_core.prediction.calibration import p_values
+    from probing_core.detector.calibration import p_values
 
     rates, powers = [], []
     for seed in range(200):

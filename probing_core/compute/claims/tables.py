@@ -1,0 +1,163 @@
+"""The tables of claims, contrasts and ablations, for each set of encoders that a run holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.claims import decide
+from probing_core.compute.claims.contrasts import contrast_table
+from probing_core.compute.claims.named import ABLATIONS, CLAIMS, FAR, FINE
+from probing_core.compute.tasks import CONTENT, ROTATIONS, codes
+from probing_core.embedders import ROLE_SETS, cast_of, parse
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.cluster_sums import ClusterSums, mean
+
+Cast = Mapping[str, Sequence[str]]
+"""Role -> the models of a run that play it."""
+
+GROUPS = tuple(f"group-{r}" for r in ROTATIONS)
+OF_TRAININGS = ["seeds_low", "seeds_high", "p_seeds"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The tables of claims, of the contrasts that decide them, and of the ablations."""
+
+    claims: pd.DataFrame
+    contrasts: pd.DataFrame
+    ablations: pd.DataFrame
+
+
+def casts_of(models: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """Return for each set of encoders of which ``models`` has any the models that play its roles (`cast_in`)."""
+    return {of_set: cast for of_set in ROLE_SETS if (cast := cast_in(of_set, models))}
+
+
+def judged_models(models: Sequence[str]) -> list[str]:
+    """Return those of ``models`` that have a role, or take part in an ablation; none where none has a role."""
+    casts = casts_of(models)
+    if not casts:
+        return []
+    twins = [m for m in models if any(m in (a.first, a.second) for a in ABLATIONS)]
+    return list(dict.fromkeys((*(m for cast in casts.values() for each in cast.values() for m in each), *twins)))
+
+
+def judge(models: Sequence[str], predictions: Callable[[str, str], pd.DataFrame], far: set[str]) -> Judged:
+    """Return what becomes of the claims.
+
+    Args:
+        models: of a run; those count that `judged_models` returns.
+        predictions: model, task -> columns ``truth``, ``predicted``, ``base_id`` and ``transform`` of its test
+            predictions; empty where there are none.
+        far: transforms of the far-unseen tier that count.
+    """
+    casts, results = casts_of(models), _read_results(judged_models(models), predictions, far)
+    judged = [_judge_set(of_set, cast, results) for of_set, cast in casts.items()]
+    alone = {score: {m: [sums] for m, sums in of.items()} for score, of in results.scores.items()}
+    return Judged(
+        claims=pd.concat([claims for claims, _ in judged], ignore_index=True),
+        contrasts=pd.concat([contrasts for _, contrasts in judged], ignore_index=True),
+        ablations=contrast_table(alone, ABLATIONS).drop(columns=["claim", *OF_TRAININGS]),
+    )
+
+
+def cast_in(of_set: str, models: Sequence[str]) -> dict[str, list[str]]:
+    """Return role -> those of ``models`` that play it in the set ``of_set``, each as its checkpoint embeds: by name, or
+    with other weights (``@weights=``, ``@seed=``), which are a further training; another layer or pooling is none."""
+    plain = {name: parse(name) for name in models}
+    cast = {
+        role: [m for m, name in plain.items() if name.base in names and set(name.options) <= {"weights", "seed"}]
+        for role, names in cast_of(of_set).items()
+    }
+    return {role: found for role, found in cast.items() if found}
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the models of a run were scored with.
+
+    Attributes:
+        fine: model -> its test predictions at the fine task.
+        scores: score -> model -> its sums.
+        content: model -> sums of the content accuracy of untouched pictures, over the photographs of ``fine``.
+    """
+
+    fine: Mapping[str, pd.DataFrame]
+    scores: Mapping[str, Mapping[str, ClusterSums]]
+    content: Mapping[str, ClusterSums]
+
+
+def _read_results(models: Sequence[str], predictions: Callable[[str, str], pd.DataFrame], far: set[str]) -> Results:
+    fine = {m: rows for m in models if len(rows := predictions(m, FINE))}
+    styles = {m: rows for m in models if len(rows := _styles(predictions, m, far))}
+    content = {m: predictions(m, CONTENT) for m in fine}
+    content = {m: clean for m, rows in content.items() if len(clean := rows[rows["transform"] == "identity"])}
+    return Results(
+        fine,
+        {FINE: {m: _balanced(r) for m, r in fine.items()}, FAR: {m: _hits(r) for m, r in styles.items()}},
+        {m: _among(_balanced(rows), rows["base_id"], fine[m]["base_id"]) for m, rows in content.items()},
+    )
+
+
+def _judge_set(of_set: str, cast: Cast, results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the claims and the contrasts of one set of encoders."""
+    scores = {score: _by_role(cast, of) for score, of in results.scores.items()}
+    contrasts = contrast_table(scores)
+    by_claim = {claim: contrasts[contrasts["claim"] == claim] for claim in (2, 3, 4)}
+    verdicts = [
+        decide.of_counts({role: decide.identified(rows) for role, rows in _by_role(cast, results.fine).items()}),
+        *(decide.of_contrasts(rows) for rows in by_claim.values()),
+        decide.of_ranks(scores[FINE], _by_role(cast, results.content)),
+    ]
+    encoders = "; ".join(f"{role}: {', '.join(names)}" for role, names in cast.items())
+    claims = [
+        {
+            "claim": claim,
+            "verdict": verdict,
+            "evidence": evidence,
+            "set": of_set,
+            "encoders": encoders,
+            "missing": ", ".join(decide.missing_roles(by_claim.get(number), cast)),
+        }
+        for number, (claim, (verdict, evidence)) in enumerate(zip(CLAIMS, verdicts, strict=True), 1)
+    ]
+    # The columns `first` and `second` hold the names of encoders, as they did before roles had any.
+    names = {**cast_of(of_set), **cast}
+    first, second = ([", ".join(names.get(role, ())) for role in contrasts[side]] for side in ("first", "second"))
+    contrasts = contrasts.assign(set=of_set, first_role=contrasts["first"], second_role=contrasts["second"])
+    return pd.DataFrame(claims), contrasts.assign(first=first, second=second)
+
+
+def _by_role(cast: Cast, values: Mapping) -> dict[str, list]:
+    """Return role -> the values of the models that play it, of those that have one."""
+    found = {role: [values[m] for m in models if m in values] for role, models in cast.items()}
+    return {role: each for role, each in found.items() if each}
+
+
+def _styles(predictions: Callable[[str, str], pd.DataFrame], model: str, far: set[str]) -> pd.DataFrame:
+    """Return the predictions of the group tasks for samples of the transforms ``far``, which are few."""
+    tables = (predictions(model, task) for task in GROUPS)
+    return pd.concat([t[t["transform"].isin(far)].astype("str") for t in tables], ignore_index=True)
+
+
+def _balanced(rows: pd.DataFrame) -> ClusterSums:
+    classes = sorted(rows["truth"].unique())
+    truth, predicted = (codes(rows[column], classes) for column in ("truth", "predicted"))
+    return balanced_accuracy(truth, predicted, decide.photographs(rows))
+
+
+def _among(sums: ClusterSums, mine: pd.Series, everyone: pd.Series) -> ClusterSums:
+    """Return ``sums`` over the photographs ``mine`` as sums over ``everyone``, to which the others add nothing: so that
+    one draw of photographs serves two scores."""
+    photographs = np.unique(everyone)
+    padded = np.zeros((len(photographs), sums.sums.shape[1]))
+    padded[np.searchsorted(photographs, np.unique(mine))] = sums.sums
+    return ClusterSums(padded, sums.score)
+
+
+def _hits(rows: pd.DataFrame) -> ClusterSums:
+    return mean((rows["truth"] == rows["predicted"]).to_numpy(), decide.photographs(rows))

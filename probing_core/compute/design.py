@@ -1,0 +1,33 @@
+"""What is made of a corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from probing_core.transforms.base import Transform
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Which samples are made of a corpus: the same design gives the same samples.
+
+    Attributes:
+        view: pixels of the side of the views.
+        transforms: in order, identity first.
+        seed: of every random draw.
+        repetitions: random draws of strength and noise per image and transform.
+        limit: number of images before transforms; None for all.
+        live_images: number of images, beyond the limit too, whose renderings live predictions learn from; None for
+            those within the limit.
+        learns: whether probes learn from the samples; where they are another run's, all images are tested.
+        threads: that make pictures; their number changes nothing of them.
+    """
+
+    view: int
+    transforms: tuple[Transform, ...]
+    seed: int = 0
+    repetitions: int = 1
+    limit: int | None = None
+    live_images: int | None = None
+    learns: bool = True
+    threads: int = 2

@@ -1,0 +1,82 @@
+"""Rows of embeddings, read where they are asked for: there may be more of them than memory holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+BLOCK = 2**16
+"""Rows that `LazyRows.blocks` reads at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class LazyRows:
+    """Rows (N, D) ``float32``, read where they are asked for: no more than that is in memory.
+
+    Attributes:
+        arrays: (n, D) each, memory-mapped or not; the rows of one follow those of another.
+        picked: (N,) which of all those rows these are; all of them if None.
+        change: what becomes of rows that are read.
+    """
+
+    arrays: tuple[np.ndarray, ...]
+    picked: np.ndarray | None = None
+    change: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @cached_property
+    def _stops(self) -> np.ndarray:
+        return np.cumsum([len(array) for array in self.arrays])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return int(self._stops[-1]) if self.picked is None else len(self.picked), self.arrays[0].shape[1]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: slice | np.ndarray) -> np.ndarray:
+        """Return those rows, in memory; ``key`` is a slice, or positions."""
+        rows = self._read(self._places(key))
+        return rows if self.change is None else self.change(rows)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[:], dtype)
+
+    def at(self, rows: np.ndarray) -> LazyRows:
+        """Return the rows at these positions, still to be read."""
+        return replace(self, picked=self._places(rows))
+
+    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> LazyRows:
+        """Return the same rows, of which every (n, D) that is read becomes ``change`` of it."""
+        assert self.change is None
+        return replace(self, change=change)
+
+    def then(self, other: LazyRows) -> LazyRows:
+        """Return these rows and then the others', neither of them changed."""
+        assert self.change is None
+        assert other.change is None
+        places = np.concatenate([self._places(slice(None)), other._places(slice(None)) + self._stops[-1]])
+        return LazyRows((*self.arrays, *other.arrays), places)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield all rows, `BLOCK` of them at a time."""
+        return (self[slice(start, start + BLOCK)] for start in range(0, max(1, len(self)), BLOCK))
+
+    def _places(self, key: slice | np.ndarray) -> np.ndarray:
+        """Return positions among the rows of all arrays."""
+        if self.picked is not None:
+            return self.picked[key]
+        return np.arange(len(self))[key]
+
+    def _read(self, places: np.ndarray) -> np.ndarray:
+        rows = np.empty((len(places), self.shape[1]), np.float32)
+        array_of = np.searchsorted(self._stops, places, side="right")
+        for index in np.unique(array_of):
+            mine = array_of == index
+            array = self.arrays[index]
+            rows[mine] = array[places[mine] - (self._stops[index] - len(array))]
+        return rows

@@ -1,0 +1,77 @@
+"""What one model predicts of one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from probing_core.compute.live.fusion import FusionRule
+from probing_core.compute.live.tiles import PictureCrops
+from probing_core.transforms.base import GROUPS
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What one model predicts of one picture.
+
+    Attributes:
+        classes, groups: names of the K classes, and the group of each.
+        probabilities: (K,), sums to 1.
+        kind: ``direct`` or ``combined``, as in `PictureCrops`.
+        crop_probabilities: (1 + T, K) of the whole picture, and of each of its tiles.
+        embedding: (D,) of the whole picture at the view's size.
+        distance: of that from all that the probe learned from; above 1 it is strange. NaN where the run has no
+            `Novelty` of the model.
+    """
+
+    model: str
+    classes: tuple[str, ...]
+    groups: tuple[str, ...]
+    probabilities: np.ndarray
+    kind: str
+    crop_probabilities: np.ndarray
+    embedding: np.ndarray
+    distance: float = float("nan")
+
+    @property
+    def known(self) -> bool:
+        """Whether the picture is like those that the probe learned from; if not, its probabilities mean little."""
+        return not self.distance > 1
+
+    @property
+    def by_group(self) -> dict[str, float]:
+        """Group -> probability; the groups of the classes, in the order of `GROUPS`."""
+        return {
+            group: float(sum(p for p, g in zip(self.probabilities, self.groups, strict=True) if g == group))
+            for group in GROUPS
+            if group in self.groups
+        }
+
+
+def fuse_crops(
+    model: str,
+    classes: tuple[str, ...],
+    groups: tuple[str, ...],
+    fusion: FusionRule,
+    crops: Sequence[PictureCrops],
+    probabilities: np.ndarray,
+    embeddings: np.ndarray,
+    distance: Callable[[np.ndarray], np.ndarray],
+) -> list[Prediction]:
+    """Return one prediction a picture.
+
+    Args:
+        classes, groups: (K,), as in `Prediction`.
+        probabilities, embeddings: (P, K) and (P, D) of all crops, picture after picture, the whole before its tiles.
+        distance: embeddings (N, D) of wholes -> (N,), as in `Prediction`.
+    """
+    starts = np.cumsum([0, *(len(picture.pictures) for picture in crops)])[:-1]
+    predictions = []
+    for picture, start, far in zip(crops, starts, distance(embeddings[starts]), strict=True):
+        each = probabilities[start : start + len(picture.pictures)]
+        fused = fusion.fuse(each[0], each[1:]) if picture.tiles else each[0]
+        fused = fused / fused.sum()
+        predictions.append(Prediction(model, classes, groups, fused, picture.kind, each, embeddings[start], float(far)))
+    return predictions

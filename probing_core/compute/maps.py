@@ -1,0 +1,121 @@
+"""Two-dimensional maps: UMAP coordinates of samples.
+
+UMAP places up to `LANDMARKS` samples. Each further one of a larger run lies between its nearest landmarks, see
+`place_others`; `python -m evidence.landmarks` measures how much that changes neighborhoods.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.lazy_rows import LazyRows
+from probing_core.compute.model_samples import whole_images
+from probing_core.measures.nearest import between, nearest, unit
+
+NEIGHBORS = 15
+LANDMARKS = 50_000
+"""Samples that UMAP places, whole images of them."""
+
+STEP = np.float32(1 / 1024)
+"""Positions are rounded to this, less than a pixel of any screen: that halves their files."""
+
+BLOCK = 8192
+"""Embeddings in memory at once while they are placed, beside those of the landmarks."""
+
+
+def map_table(
+    X: LazyRows, samples: pd.DataFrame, seed: int, report: Callable[[str], None] = lambda message: None
+) -> pd.DataFrame:
+    """Return ``sample``, ``x`` and ``y`` of every sample.
+
+    Args:
+        X: (N, D) embeddings.
+        samples: their columns ``sample`` and ``image_id``.
+        seed: of UMAP.
+        report: called with a message before the samples are placed that UMAP does not place.
+    """
+    landmarks = whole_images(samples["image_id"].to_numpy(), LANDMARKS)
+    points = umap_points(X[landmarks], seed)
+    if len(landmarks) < len(samples):
+        report(f"{len(samples) - len(landmarks):,} further samples")
+        points = place_others(X, landmarks, points)
+    points = np.round(points / STEP) * STEP
+    return samples[["sample"]].assign(x=points[:, 0], y=points[:, 1])
+
+
+def place_others(embeddings: LazyRows | np.ndarray, landmarks: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Place all rows of ``embeddings`` (N, D), of which UMAP has placed the landmarks: (N, 2) ``float32``.
+
+    Each other row is the mean of its nearest landmarks' points, the nearer the heavier.
+
+    Args:
+        landmarks: (L,) positions of the rows that UMAP placed.
+        points: (L, 2) of them.
+    """
+    known = embeddings[landmarks]
+    mean = known.mean(axis=0)
+    known = unit(known - mean, np.float32)
+    placed = np.empty((len(embeddings), 2), np.float32)
+    placed[landmarks] = points
+    others = np.setdiff1d(np.arange(len(embeddings)), landmarks)
+    for start in range(0, len(others), BLOCK):
+        rows = others[start : start + BLOCK]
+        indices, cosines = nearest(known, unit(embeddings[rows] - mean, np.float32), NEIGHBORS)
+        placed[rows] = between(points[indices], cosines)
+    return placed
+
+
+def nearest_neighbors(embeddings: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find exact cosine neighbors: indices (N, k) and distances (N, k), each point first among its own.
+
+    The mean embedding is subtracted first.
+    """
+    rows = unit(embeddings - embeddings.mean(axis=0), np.float32)
+    indices, cosines = nearest(rows, rows, k, own=True)
+    return indices.astype(np.int32), 1 - cosines
+
+
+def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
+    """Return UMAP coordinates (N, 2) ``float32`` by cosine distance between centered embeddings.
+
+    Neighbors are exact and the start is the first two principal components, so that a seed gives the same map and
+    similar data give similar ones (McInnes et al. 2018; Kobak & Linderman 2021 on the start).
+    """
+    import umap
+
+    # UMAP warns that precomputed neighbors cannot place new points; `prediction` places them from their neighbors.
+    warnings.filterwarnings("ignore", "precomputed_knn", module="umap")
+    centered = (embeddings - embeddings.mean(axis=0)).astype(np.float32)
+    neighbors = min(NEIGHBORS, len(embeddings) - 1)
+    knn = nearest_neighbors(embeddings, neighbors)
+    _, vectors = np.linalg.eigh(np.cov(centered.T))
+    # A column's sign is arbitrary: fix it, or another library build would mirror the map.
+    axes = vectors[:, :-3:-1] * np.sign(vectors[np.abs(vectors[:, :-3:-1]).argmax(0), [-1, -2]])
+    start = centered @ axes.astype(np.float32)
+    start = 10 * start / np.maximum(np.abs(start).max(), 1e-12)
+    reducer = umap.UMAP(
+        n_neighbors=neighbors,
+        metric="cosine",
+        init=start.astype(np.float32),
+        random_state=seed,
+        n_jobs=1,
+        precomputed_knn=(*knn, None),
+    )
+    _compile_once()
+    return reducer.fit_transform(centered).astype(np.float32)
+
+
+@cache  # once a process
+def _compile_once() -> None:
+    """Have Numba store what UMAP would have it compile again in every process."""
+    from umap import umap_
+
+    for name in ("smooth_knn_dist", "compute_membership_strengths"):
+        with suppress(AttributeError):  # another UMAP, or a Numba that does not compile
+            getattr(umap_, name).enable_caching()

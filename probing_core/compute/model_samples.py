@@ -1,0 +1,100 @@
+"""One model of a run with all samples: what probes learn from and are tested on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute import memory
+from probing_core.compute.lazy_rows import LazyRows
+from probing_core.compute.tasks import Task, make_task
+from probing_core.probes.base import Probe
+from probing_core.transforms.base import Transform
+
+
+@dataclass(frozen=True, eq=False)
+class ModelSamples:
+    """One model with its embeddings of the samples, to be probed.
+
+    Attributes:
+        model: its name.
+        X: (N, D) embeddings of all samples.
+        samples, images: tables of the run.
+        transforms: of the run.
+        seed: of random draws.
+        train_samples: number of samples that a probe learns from at most.
+        rendered: rows and embeddings (n, D) of the rendering series, where there is one.
+        crops: which large pictures belong together, and embeddings (P, D) of them; None where there are none.
+    """
+
+    model: str
+    X: LazyRows
+    samples: pd.DataFrame
+    images: pd.DataFrame
+    transforms: tuple[Transform, ...]
+    seed: int
+    train_samples: int
+    rendered: tuple[pd.DataFrame, np.ndarray] | None = None
+    crops: tuple[pd.DataFrame, np.ndarray] | None = None
+
+    @cached_property
+    def split(self) -> np.ndarray:
+        return self.samples["split"].to_numpy()
+
+    @cached_property
+    def photographs(self) -> np.ndarray:
+        return self.samples["base_id"].to_numpy()
+
+    def task(self, name: str) -> Task:
+        return make_task(name, self.samples, self.transforms, self.images)
+
+
+def predict(probe: Probe, X: LazyRows) -> np.ndarray:
+    """Return probabilities (N, K) of rows ``X``, a block of which is in memory."""
+    return np.concatenate(list(predicted_blocks(probe, X)))
+
+
+def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
+    """Yield the same, (n, K) of one block after another."""
+    return (probe.probabilities(block) for block in X.blocks())
+
+
+def most_to_learn(train_samples: int | None, dim: int) -> int:
+    """Return how many samples of ``dim`` numbers a probe learns from at most: as many as the recipe states
+    (``train_samples``), or as `memory.TRAINING` holds.
+    """
+    return int(memory.bytes_of(memory.TRAINING) / (4 * (dim + 1))) if train_samples is None else train_samples
+
+
+def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:
+    """Return ``rows`` of as many whole photographs, drawn by the run's seed, as ``most`` samples allow; at least one.
+
+    Photographs come in the order of a hash of seed and name, so that more samples are those of fewer and others.
+    """
+    if len(rows) <= most:
+        return rows
+    names, photograph, counts = np.unique(data.photographs[rows].astype(str), return_inverse=True, return_counts=True)
+    order = sorted(range(len(names)), key=lambda i: hashlib.blake2b(f"{data.seed}|{names[i]}".encode()).digest())
+    within = np.cumsum(counts[order]) <= most
+    chosen = np.zeros(len(names), bool)
+    chosen[np.array(order)[within | (np.arange(len(order)) == 0)]] = True
+    return rows[chosen[photograph]]
+
+
+def whole_images(image_ids: np.ndarray, most: int) -> np.ndarray:
+    """Return positions of the samples of as many whole, evenly spaced images (at least one) as ``most`` samples allow.
+
+    Args:
+        image_ids: (N,) of the samples; no more than ``most`` are all taken.
+    """
+    if len(image_ids) <= most:
+        return np.arange(len(image_ids))
+    names = pd.unique(image_ids)
+    count = max(1, most * len(names) // len(image_ids))
+    chosen = names[np.linspace(0, len(names) - 1, count).round().astype(int)]
+    return np.flatnonzero(np.isin(image_ids, chosen))

@@ -1,0 +1,24 @@
+"""Names that stand in files of a run and in what is computed: series, probes and tables of predictions."""
+
+from __future__ import annotations
+
+STRENGTH = "strength"
+COMPOSITION = "composition"
+RENDERING = "rendering"
+LAYERS = "layers"
+"""Series of samples (`probing_core.compute.series`)."""
+
+DEPLOYMENT = "deployment"
+CALIBRATED = "fine-calibrated"
+"""The probe of the fine task at its temperature, for runs that adopt it; live predictions have one of their own."""
+
+FUSION = "fusion"
+NOVELTY = "novelty"
+ORACLE = "content-oracle"
+"""Predictions of the content by probes that learned from images transformed alike."""
+
+OTHER_PROBES = "fine-mlp-knn"
+"""Predictions of the fine task by the probes that are scored beside the linear one."""
+
+DETECTOR = "detector"
+"""The name under which the detector of alterations answers, beside those of models."""

@@ -1,0 +1,186 @@
+"""Which transformed versions are made of a run's images, and making them.
+
+An image before transforms is a row of ``images.parquet``; a transformed one is a sample, a row of
+``samples.parquet``. Samples are numbered image by image, and cut into units: blocks of consecutive samples that are
+made, embedded and saved together, so that a killed run loses at most the unit it was in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.design import Design
+from probing_core.corpora import limit_rows
+from probing_core.corpora.base import Corpus
+from probing_core.transforms.base import Image, Transform, generator
+from probing_core.transforms.distance import describe
+from probing_core.transforms.view import cut_pair, prepare_source
+
+FEW_PHOTOGRAPHS = 30
+"""With fewer base photographs than this, a run has no splits: it is evaluated by cross-validation."""
+
+IDENTITY_DRAWS = 2
+"""Identity is drawn twice a repetition, as the group task sees two members of every other group."""
+
+FAR_IMAGES = 400
+"""Images that get the far tier: painting takes two tenths of a second a style."""
+
+UNIT_SAMPLES = 512
+UNIT_BYTES = 64 * 2**20
+"""A unit holds about this many samples, fewer where views are large: it is in memory whole."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Consecutive samples of whole images: ``samples[start:stop]``."""
+
+    index: int
+    start: int
+    stop: int
+
+
+def has_splits(images: pd.DataFrame) -> bool:
+    """Return whether a run is evaluated by its splits; with few photographs it is by cross-validation.
+
+    Args:
+        images: the table of the run.
+    """
+    return images.loc[images["used"], "base_id"].nunique() >= FEW_PHOTOGRAPHS
+
+
+def used_images(images: pd.DataFrame, *splits: str) -> pd.DataFrame:
+    """Return the images that a run uses of ``splits``: all of them where it has none (see `has_splits`), since
+    cross-validation learns from every photograph and tests every photograph.
+    """
+    used = images[images["used"]]
+    return used[used["split"].isin(splits)] if has_splits(images) else used
+
+
+class SamplePlan:
+    """Which samples a run of at least one image has, without the columns that are measured on the pictures.
+
+    Every image gets every transform, save those of the far tier: no probe learns from them, and the networks that
+    make them are slow, so `FAR_IMAGES` images that are tested get them, in the first repetition. Rows are made as they
+    are asked for, so that the plan takes the memory of its images and not of their samples.
+    """
+
+    def __init__(self, design: Design, images: pd.DataFrame) -> None:
+        columns = ["image_id", "base_id", "label", "split"]
+        self._images = images.loc[images["used"], columns].reset_index(drop=True)
+        self._versions = _versions(design)
+        self._far = np.zeros(len(self._images), dtype=bool)
+        if self._versions["far"].any():
+            tested = used_images(images, "test")[columns].reset_index(drop=True)
+            self._far = self._images["image_id"].isin(limit_rows(tested, FAR_IMAGES)["image_id"]).to_numpy()
+        of_all = int((~self._versions["far"]).sum())
+        self._ends = np.cumsum(np.where(self._far, len(self._versions), of_all))
+        self.units = _cut(design, self._ends)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def rows(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
+        """Return the samples from ``start`` on, before ``stop``, which is at most their number."""
+        stop = len(self) if stop is None else stop
+        first, last = np.searchsorted(self._ends, [start, stop - 1], side="right")
+        images = self._images.iloc[first : last + 1].assign(gets_far=self._far[first : last + 1])
+        rows = images.merge(self._versions, how="cross")
+        rows = rows[~rows["far"] | rows["gets_far"]].drop(columns=["far", "gets_far"])
+        begin = int(self._ends[first - 1]) if first else 0
+        rows.insert(0, "sample", np.arange(begin, int(self._ends[last]), dtype=np.int32))
+        return rows.iloc[start - begin : stop - begin].set_axis(range(start, stop))
+
+
+def _versions(design: Design) -> pd.DataFrame:
+    """Return what is made of an image that gets everything."""
+    versions = pd.DataFrame(
+        [
+            (t.name, t.group, t.far, repetition, draw)
+            for repetition in range(design.repetitions)
+            for t in design.transforms
+            if not (t.far and repetition)
+            for draw in range(IDENTITY_DRAWS if t.name == "identity" else 1)
+        ],
+        columns=["transform", "group", "far", "repetition", "draw"],
+    )
+    counted = np.int8 if design.repetitions <= np.iinfo(np.int8).max else np.int16
+    return versions.astype({"repetition": counted, "draw": np.int8})
+
+
+def plan_samples(design: Design, images: pd.DataFrame) -> pd.DataFrame:
+    """Plan the rows of the `SamplePlan` of a run, all of them."""
+    return SamplePlan(design, images).rows()
+
+
+def cut_units(design: Design, samples: pd.DataFrame) -> list[Unit]:
+    """Cut blocks of whole images, about `UNIT_SAMPLES` samples each; they fix the batches of every model."""
+    ids = samples["image_id"].astype("category").cat.codes.to_numpy()
+    return _cut(design, np.append(np.flatnonzero(ids[1:] != ids[:-1]) + 1, len(ids)))
+
+
+def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
+    """Cut as `cut_units` does; ``ends`` (images,) tells behind which sample each image ends."""
+    affordable = min(UNIT_SAMPLES, UNIT_BYTES // (design.view**2 * 3))
+    units: list[Unit] = []
+    start = stop = 0
+    for end in map(int, ends):
+        if stop > start and end - start > affordable:
+            units.append(Unit(len(units), start, stop))
+            start = stop
+        stop = end
+    return [*units, Unit(len(units), start, stop)]
+
+
+def make_samples(
+    design: Design,
+    corpus: Corpus,
+    transforms: Iterable[Transform],
+    samples: pd.DataFrame,
+    pool: ThreadPoolExecutor,
+) -> tuple[list[Image], pd.DataFrame]:
+    """Make the pictures of ``samples`` (one unit), and the unit's rows with the columns that are measured on them."""
+    by_name = {t.name: t for t in transforms}
+    of_image = [rows for _, rows in samples.groupby("image_id", sort=False)]
+    made = list(pool.map(lambda rows: _make_versions(design, corpus, by_name, rows), of_image))
+    measured = pd.DataFrame([row for _, rows in made for row in rows], index=samples.index)
+    return [image for images, _ in made for image in images], pd.concat([samples, measured], axis=1)
+
+
+def _make_versions(
+    design: Design, corpus: Corpus, transforms: dict[str, Transform], rows: pd.DataFrame
+) -> tuple[list[Image], list[dict]]:
+    source = prepare_source(corpus.load(rows["image_id"].iloc[0]), design.view)
+    images, measured = [], []
+    columns = (rows[name].tolist() for name in ("image_id", "split", "transform", "repetition", "draw"))
+    for image_id, split, name, repetition, draw in zip(*columns, strict=True):
+        transform = transforms[name].for_split(split)
+        before, after, strength = make_pair(source, design, transform, image_id, repetition, draw)
+        images.append(after)
+        measured.append({"strength": np.float32(strength), **measure_change(before, after)})
+    return images, measured
+
+
+def measure_change(before: Image, after: Image) -> dict[str, Any]:
+    """Return the columns of a sample that are measured on its picture."""
+    described = describe(before, after)
+    return {
+        "ssim": np.float32(described.ssim),
+        "difference": np.float32(described.difference),
+        "distance": np.float32(described.distance),
+        "visible": bool(described.visible),
+    }
+
+
+def make_pair(
+    source: Image, design: Design, transform: Transform, image_id: str, repetition: int, draw: int
+) -> tuple[Image, Image, float]:
+    """Make one sample, the same at every call: the view without the transform, with it, and the strength drawn."""
+    rng = generator(design.seed, image_id, transform.name, repetition, draw)
+    strength = float("nan") if transform.name == "identity" else transform.draw_strength(rng)
+    return (*cut_pair(source, design.view, transform, strength, rng), strength)

@@ -1,0 +1,275 @@
+"""Predictions -> scores with intervals: one tidy table a model.
+
+Scores are sums by base photograph until their interval is made. docs/run-format.md defines their subsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.caveats import joined, note_of_fit_columns, too_few
+from probing_core.compute.names import DEPLOYMENT, ORACLE, OTHER_PROBES
+from probing_core.compute.tasks import CONTENT, codes
+from probing_core.measures import MEASURES, Predictions, interval
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.cluster_sums import ClusterSums, difference, mean
+from probing_core.measures.intervals import without_interval
+from probing_core.transforms import FAR_CONTROL
+
+LINEAR = "linear"
+
+TASK_OF = {ORACLE: CONTENT, OTHER_PROBES: "fine"}
+"""Name of a table of predictions -> its task, where they differ."""
+
+WITHOUT_STYLE = "without-style"
+"""The subset of the fine task's samples whose transform is outside of the group style."""
+
+SCORED_COLUMNS = ("sample", "probe", "truth", "predicted", "p_truth", "p_predicted", "p_calibrated", "seen")
+"""Columns of predictions that scores are made of, of which a table may lack some."""
+
+SCORING_FACTS = ("image_id", "base_id", "transform", "group", "repetition", "visible")
+"""What scores need of a sample. Texts are categories: a million predictions take 40 MB."""
+
+Score = tuple[str, str, np.ndarray, ClusterSums, float]
+"""Subset, measure, rows that it is of (positions or a mask), their sums, chance."""
+
+
+@dataclass(frozen=True)
+class _ProbeScores:
+    """Scores of one probe: which, on what, and its fits."""
+
+    task: str
+    probe: str
+    predictions: pd.DataFrame
+    fits: pd.DataFrame
+    scores: Iterable[Score]
+
+
+def score_model(
+    model: str,
+    predictions: Iterable[tuple[str, pd.DataFrame]],
+    fits: Mapping[str, pd.DataFrame],
+    classes: Callable[[str], tuple[str, ...]],
+    far: set[str],
+) -> pd.DataFrame:
+    """Return every score of a model, one a row, as ``tables/scores.parquet`` has them.
+
+    Args:
+        predictions: name of a table of predictions (a task, `ORACLE` or `OTHER_PROBES`), and its `SCORED_COLUMNS`
+            joined with `SCORING_FACTS` of the samples; one of them is in memory.
+        fits: name of the same -> the rows of its probes.
+        classes: task -> those that its probe chooses among.
+        far: transforms of the far-unseen tier.
+    """
+    return pd.DataFrame(
+        [
+            row
+            for name, table in predictions
+            for probe in _probes(name, table, fits[CONTENT if name == ORACLE else name], classes, far)
+            for row in _rows(model, probe)
+        ]
+    )
+
+
+def _probes(
+    name: str, table: pd.DataFrame, fits: pd.DataFrame, classes: Callable[[str], tuple[str, ...]], far: set[str]
+) -> Iterator[_ProbeScores]:
+    task = TASK_OF.get(name, name)
+    if name == ORACLE:
+        for transform, rows in table.groupby("transform", sort=False):
+            mine = fits[fits["fold"] == f"oracle:{transform}"]
+            yield _ProbeScores(task, LINEAR, rows, mine, oracle_scores(rows, classes(task)))
+    elif name == OTHER_PROBES:
+        for probe, rows in _by_probe(table):
+            mine = fits[(fits["probe"] == probe) | fits["probe"].str.startswith(f"{probe}-")]
+            yield _ProbeScores(task, probe, rows, mine, fewer_scores(rows, classes(task)))
+    else:
+        mine = fits[~fits["fold"].str.startswith("oracle:") & (fits["fold"] != DEPLOYMENT)]
+        yield _ProbeScores(task, LINEAR, table, mine, scores_of(task, table, classes(task), far))
+
+
+def _by_probe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield each probe, and before its seeds the MLP as a whole: every sample counts once for each of them."""
+    seeds = table[table["probe"].str.startswith("mlp-")]
+    if len(seeds):
+        yield "mlp", seeds
+    for probe, rows in table.groupby("probe", sort=False):
+        yield str(probe), rows
+
+
+def _rows(model: str, probe: _ProbeScores) -> Iterator[dict[str, Any]]:
+    fitted = _note(probe.fits)
+    images = probe.predictions["image_id"].factorize()[0]
+    for subset, measure, rows, sums, chance in probe.scores:
+        about = MEASURES.get(measure)
+        found = interval(sums, low=about.low, high=about.high) if about.has_interval else without_interval(sums)
+        yield {
+            "model": model,
+            "task": probe.task,
+            "probe": probe.probe,
+            "subset": subset,
+            "measure": measure,
+            "value": found.value,
+            "low": found.low,
+            "high": found.high,
+            "interval": found.method,
+            "images": len(np.unique(images[rows])),
+            "bases": found.clusters,
+            "chance": chance,
+            "note": joined(too_few(found.clusters), fitted),
+        }
+
+
+def _note(fits: pd.DataFrame) -> str:
+    """Return what a reader must know about the probes, or an empty string."""
+    own = fits["note"].unique() if "note" in fits else ()
+    return joined(note_of_fit_columns(fits["converged"], fits["at_edge"]), *own)
+
+
+def scores_of(task: str, predictions: pd.DataFrame, classes: tuple[str, ...], far: set[str]) -> Iterator[Score]:
+    """Yield every score of a linear probe.
+
+    Args:
+        predictions: a table of them joined with the samples.
+        classes: of the task.
+        far: transforms of the far-unseen tier.
+    """
+    columns = _Columns(predictions, classes)
+    yield from _main_scores(columns)
+    if task == CONTENT:
+        yield from _content(columns, far)
+        return
+    yield columns.balanced("visible", columns.visible & columns.seen)
+    for transform, rows in predictions.groupby("transform", sort=False).indices.items():
+        yield columns.balanced(f"transform:{transform}", np.asarray(rows), "recall")
+    yield from _groups(columns, far)
+    if task.startswith("group-"):
+        yield from _generalization(columns, far)
+    if task == "fine":
+        yield from _without_style(columns)
+    if predictions["repetition"].nunique() > 1 and columns.seen.all():
+        for repetition, rows in predictions.groupby("repetition").indices.items():
+            yield columns.balanced(f"repetition:{repetition}", np.asarray(rows))
+
+
+def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
+    """Yield the scores of probes beside the linear one; arguments as in `scores_of`."""
+    columns = _Columns(predictions, classes)
+    yield from _main_scores(columns)
+    yield columns.balanced("visible", columns.visible)
+    yield from _groups(columns, set())
+
+
+def oracle_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
+    """Yield the content as probes predict it that learned from images transformed alike, one score a transform."""
+    columns = _Columns(predictions, classes)
+    for transform, rows in predictions.groupby("transform", sort=False).indices.items():
+        yield columns.balanced(f"oracle:{transform}", np.asarray(rows))
+
+
+class _Columns:
+    """Columns of a table of predictions as arrays."""
+
+    def __init__(self, table: pd.DataFrame, classes: tuple[str, ...]) -> None:
+        self.table = table
+        self.truth, self.predicted = codes(table["truth"], classes), codes(table["predicted"], classes)
+        self.clusters = pd.factorize(table["base_id"], sort=True)[0]  # numbers sort faster
+        self.right = self.truth == self.predicted
+        self.seen = table["seen"].to_numpy()
+        # Identity is invisible by nature: left in, or the visible subset would be another problem.
+        self.visible = (table["visible"] | (table["transform"] == "identity")).to_numpy()
+        self.classes = len(classes)
+        self.chance = 1 / len(classes)
+
+    def accuracy(self, rows: np.ndarray) -> ClusterSums:
+        return balanced_accuracy(self.truth[rows], self.predicted[rows], self.clusters[rows])
+
+    def predictions(self, rows: np.ndarray) -> Predictions:
+        columns = [c for c in ("p_truth", "p_predicted", "p_calibrated") if c in self.table]
+        probabilities = {column: self.table[column].to_numpy(np.float64)[rows] for column in columns}
+        return Predictions(self.truth[rows], self.predicted[rows], self.clusters[rows], **probabilities)
+
+    def balanced(self, subset: str, rows: np.ndarray, measure: str = "balanced-accuracy") -> Score:
+        return subset, measure, rows, self.accuracy(rows), self.chance
+
+
+def _main_scores(columns: _Columns) -> Iterator[Score]:
+    """Yield scores of transforms that the probe learned: the ranking measure, then every score of the catalog."""
+    seen = columns.seen
+    yield columns.balanced("seen", seen)
+    if seen.all():
+        yield columns.balanced("all", seen)
+    predictions = columns.predictions(seen)
+    for measure in MEASURES:
+        if measure.score is not None and (sums := measure.score(predictions)) is not None:
+            yield "seen", measure.name, seen, sums, measure.chance(columns.classes)
+
+
+def _groups(columns: _Columns, far: set[str]) -> Iterator[Score]:
+    """Yield each group's recall, the mean over its members; the far tier is reported apart."""
+    members = codes(columns.table["transform"], tuple(columns.table["transform"].unique()))
+    for group, rows in _indices(columns.table, "group", far):
+        hits = np.where(columns.right[rows], members[rows], -1)
+        yield (
+            f"group:{group}",
+            "recall",
+            rows,
+            balanced_accuracy(members[rows], hits, columns.clusters[rows]),
+            columns.chance,
+        )
+
+
+def _without_style(columns: _Columns) -> Iterator[Score]:
+    """Yield the score of the samples outside of the group style, by the probe that chooses among all classes.
+
+    Networks for style transfer made that group, so an encoder of such a network is compared on the others. A run
+    without style classes, or with these alone, has no such score.
+    """
+    rows = columns.seen & (columns.table["group"] != "style").to_numpy()
+    if 0 < rows.sum() < columns.seen.sum():
+        yield columns.balanced(WITHOUT_STYLE, rows)
+
+
+def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
+    """Yield how well groups are recognized by members that training never saw; identity has none and is left out."""
+    changed = (columns.table["transform"] != "identity").to_numpy()
+    is_far = columns.table["transform"].isin(far).to_numpy()
+    is_control = (columns.table["transform"] == FAR_CONTROL).to_numpy()
+    unseen = ~columns.seen & ~is_far & changed
+    for subset, rows in (
+        ("seen", columns.seen & changed),
+        ("unseen", unseen),
+        ("far", is_far & ~is_control),
+        ("far-control", is_control),
+    ):
+        if rows.any():
+            yield columns.balanced(subset, rows, "group-hit-rate")
+            untouched = (columns.table["predicted"] == "identity").to_numpy()[rows]
+            yield subset, "called-identity", rows, mean(untouched, columns.clusters[rows]), columns.chance
+    # Of the groups that have an unseen member: others would make the gap one between groups.
+    alike = columns.seen & changed & np.isin(columns.truth, columns.truth[unseen])
+    first, second = columns.accuracy(alike), columns.accuracy(unseen)
+    if unseen.any() and len(first.sums) == len(second.sums):
+        yield "all", "generalization-gap", alike | unseen, difference(first, second), 0.0
+
+
+def _content(columns: _Columns, far: set[str]) -> Iterator[Score]:
+    """Yield what the probe of untouched pictures recognizes of the content under each transform."""
+    for column in ("transform", "group"):
+        for name, rows in _indices(columns.table, column, far if column == "group" else set()):
+            if name != "identity":
+                yield columns.balanced(f"{column}:{name}", rows)
+
+
+def _indices(table: pd.DataFrame, column: str, without: set[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield positions of the rows of each value of ``column``, less those of the transforms ``without``."""
+    wanted = ~table["transform"].isin(without).to_numpy()
+    for name, rows in table.groupby(column, sort=False).indices.items():
+        mine = np.asarray(rows)[wanted[rows]]
+        if len(mine):
+            yield str(name), mine

@@ -1,0 +1,244 @@
+"""Series: samples beside the main ones, of some images in many versions.
+
+- ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
+  learns from to the strongest, with the same randomness at all of them, so that a series differs by its strength alone.
+- ``composition``: the same images under two transformations in a row (`pairs_among`).
+- ``rendering``: some images of the train and val splits as other programs store them, untouched and under other
+  implementations of the same transformations (`probing_core.transforms.alternatives`), from which deployment probes
+  learn and choose too.
+- ``layers``: some images of every split as the main samples have them, and more of them untouched, of which every block
+  of a network is embedded.
+
+A run has them where it is evaluated by its splits. They are made and embedded in units like the main samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.design import Design
+from probing_core.compute.image_selection import LEARNED, LIVE_ONLY
+from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
+from probing_core.compute.samples import has_splits, make_pair, measure_change
+from probing_core.corpora import limit_rows
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadConfig
+from probing_core.transforms.alternatives import clean
+from probing_core.transforms.base import Image, Transform, generator
+from probing_core.transforms.view import cut_pair, prepare_source
+
+Transforms = dict[str, Transform]
+Columns = dict[str, Any]
+Made = tuple[Image, Image, Columns]
+"""The view without the transformation and with it, and what was drawn for it."""
+
+SERIES_IMAGES = 150
+"""Tested images that get the series; they then cost about what the main samples of a thousand images do."""
+
+RENDERED_IMAGES = 500
+"""Images to learn from and to choose on that get the renderings, where the design names no number (``live_images``):
+they then cost what the main samples of these images do. More photographs help more than more versions."""
+
+LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
+"""Images of each split of which every block is embedded under every transformation."""
+
+LAYER_CLEAN_IMAGES = {"train": 1000, "val": 300, "test": 700}
+"""Images of each split, these among them, of which every block is embedded untouched, for their content."""
+
+FAINT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+"""Fainter strengths than the weakest, as shares of the way to it from no change: each is twice the one before, since
+how little a model detects is not known beforehand."""
+
+STRENGTHS = 7
+"""Strengths in all; those of the documented range are evenly spaced by the transform's own law, both ends included."""
+
+
+def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
+    """Return the series that a run has.
+
+    None with few photographs, which have no splits; and of those whose probes are another run's the strengths alone,
+    since the others serve probes that learn from the train split.
+    """
+    if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
+        return ()
+    if not design.learns:
+        return (STRENGTH,)
+    wanted = {RENDERING: bool(rendered(design)), COMPOSITION: bool(pairs_of(design)), STRENGTH: True, LAYERS: True}
+    return tuple(name for name, there in wanted.items() if there)
+
+
+def pairs_among(transforms: Iterable[Transform]) -> list[tuple[str, str]]:
+    """Return the ordered pairs of the composition series whose transforms are both among ``transforms``, in its order.
+
+    Each pair (applied first, applied to its result) is declared by its first transform, with its place in the series
+    (`Transform.followed_by`). They were chosen before any result was seen: both orders of ten pairs whose order shows
+    (noise that is grayed is gray, gray that is made noisy is colored), and ten in one order alone. A geometric
+    transformation comes first: it is the one warp of its view, and a second warp would have nothing to read beyond the
+    edges.
+    """
+    by_name = {transform.name: transform for transform in transforms}
+    declared = [(place, t.name, second) for t in by_name.values() for place, second in t.followed_by]
+    return [(first, second) for _, first, second in sorted(declared) if second in by_name]
+
+
+def pairs_of(design: Design) -> list[tuple[str, str]]:
+    """Return the pairs whose transformations the run has both."""
+    return pairs_among(design.transforms)
+
+
+def rendered(design: Design) -> list[Transform]:
+    """Return the transforms in the rendering series: all that probes learn, if any has an alternative implementation.
+
+    Those without one, and identity, join on the same pictures: otherwise how a picture was reduced to the view would
+    separate them from the others.
+    """
+    learned = [t for t in design.transforms if not t.far]
+    return learned if any(t.alternative for t in learned) else []
+
+
+def swept(design: Design) -> list[Transform]:
+    """Return the transforms that have a series of strengths: all that probes learn, save identity."""
+    return [t for t in design.transforms if not t.far and t.name != "identity"]
+
+
+def strengths_of(transform: Transform) -> list[float]:
+    """Return the strengths, faintest first.
+
+    Fewer than `STRENGTHS` where there are no more whole numbers, or no neutral strength.
+    """
+    faint = [transform.fainter(share) for share in FAINT] if transform.neutral is not None else []
+    within = [transform.strength_at(fraction) for fraction in np.linspace(0, 1, STRENGTHS - len(faint))]
+    return [strength for strength in dict.fromkeys([*faint, *within]) if strength != transform.neutral]
+
+
+def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame:
+    """Plan the samples of a series, image by image, without the columns that are measured on the pictures.
+
+    Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, then those that
+    name the version: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented,
+    1 the strongest, below 0 what is fainter); or ``first``, ``second``.
+    """
+    if name == LAYERS:
+        return _numbered(_plan_layers(design, images))
+    there, most = images["used"] & (images["split"] == "test"), SERIES_IMAGES
+    if name == RENDERING:
+        there = (images["used"] | (images["why_not"] == LIVE_ONLY)) & images["split"].isin(LEARNED)
+        most = design.live_images or RENDERED_IMAGES
+    candidates = images.loc[there, ["image_id", "base_id", "label", "split"]]
+    chosen = limit_rows(candidates.reset_index(drop=True), most)
+    if name == RENDERING and set(LEARNED) - set(chosen["split"]):
+        raise BadConfig(
+            f"Of {most} images for live predictions none would be left to learn from or to choose on; "
+            f"raise --live-images."
+        )
+    if name == RENDERING:
+        versions = pd.DataFrame([(t.name, t.group) for t in rendered(design)], columns=["transform", "group"])
+    elif name == STRENGTH:
+        versions = pd.DataFrame(
+            [(t.name, t.group, s, position_of(t, s)) for t in swept(design) for s in strengths_of(t)],
+            columns=["transform", "group", "strength", "position"],
+        ).astype({"strength": np.float32, "position": np.float32})
+    else:
+        versions = pd.DataFrame(pairs_of(design), columns=["first", "second"])
+    return _numbered(chosen.merge(versions, how="cross"))
+
+
+def _plan_layers(design: Design, images: pd.DataFrame) -> pd.DataFrame:
+    learned = pd.DataFrame([(t.name, t.group) for t in design.transforms if not t.far], columns=["transform", "group"])
+    untouched = learned[learned["transform"] == "identity"]
+    parts = []
+    for split, most in LAYER_IMAGES.items():
+        there = images.loc[images["used"] & (images["split"] == split), ["image_id", "base_id", "label", "split"]]
+        clean = limit_rows(there.reset_index(drop=True), LAYER_CLEAN_IMAGES[split])
+        chosen = limit_rows(clean, most)
+        parts += [chosen.merge(learned, how="cross"), clean.drop(chosen.index).merge(untouched, how="cross")]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _numbered(planned: pd.DataFrame) -> pd.DataFrame:
+    planned.insert(0, "sample", np.arange(len(planned), dtype=np.int32))
+    return planned
+
+
+def make_series(
+    name: str, design: Design, corpus: Corpus, planned: pd.DataFrame, pool: ThreadPoolExecutor
+) -> tuple[list[Image], pd.DataFrame]:
+    """Make the pictures of ``planned`` (one unit), and its rows with the columns that are measured on them."""
+    make: Callable[..., Made] = MAKERS[name]
+    by_name = {t.name: t for t in design.transforms}
+
+    def versions(rows: pd.DataFrame) -> list[tuple[Image, Columns]]:
+        picture = corpus.load(rows["image_id"].iloc[0])
+        source = picture if name == RENDERING else prepare_source(picture, design.view)
+        made = (make(source, design, by_name, row) for row in rows.to_dict("records"))
+        return [(after, drawn | measure_change(before, after)) for before, after, drawn in made]
+
+    of_image = [rows for _, rows in planned.groupby("image_id", sort=False)]
+    made = [version for of_one in pool.map(versions, of_image) for version in of_one]
+    measured = pd.DataFrame([columns for _, columns in made], index=planned.index)
+    return [picture for picture, _ in made], pd.concat([planned, measured], axis=1)
+
+
+def _at_strength(source: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
+    rng = generator(design.seed, row["image_id"], f"{row['transform']} at every strength")
+    transform = transforms[row["transform"]].for_split(row["split"])
+    return *cut_pair(source, design.view, transform, float(row["strength"]), rng), {}
+
+
+def _as_sampled(source: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
+    transform = transforms[row["transform"]].for_split(row["split"])
+    before, after, strength = make_pair(source, design, transform, row["image_id"], repetition=0, draw=0)
+    return before, after, {"strength": np.float32(strength)}
+
+
+def _composed(source: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
+    image_id = row["image_id"]
+    first, second = (transforms[row[k]].for_split(row["split"]) for k in ("first", "second"))
+    # A transformation has one strength in all pairs of an image, so that two orders differ by their order alone.
+    strengths = [
+        t.draw_strength(generator(design.seed, image_id, f"strength of {t.name} in pairs")) for t in (first, second)
+    ]
+    rng = generator(design.seed, image_id, f"{first.name}, then {second.name}")
+    before, once = cut_pair(source, design.view, first, strengths[0], rng)
+    drawn = {"first_strength": np.float32(strengths[0]), "second_strength": np.float32(strengths[1])}
+    return before, second.apply(once, strengths[1], rng), drawn
+
+
+def _rendered(picture: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
+    """Render ``picture`` as the corpus has it: other programs know nothing of our warp."""
+    name = row["transform"]
+    rng = generator(design.seed, row["image_id"], f"{name} by another hand")  # these words seed the draw: they stay
+    before = clean(picture, design.view, rng)
+    return before, alter_elsewhere(before, transforms[name].for_split(row["split"]), rng), {}
+
+
+def alter_elsewhere(view: Image, transform: Transform, rng: np.random.Generator) -> Image:
+    """Alter ``view`` as another program does; by the bank's own transform where no other implementation is known."""
+    if transform.name == "identity":
+        return view
+    if transform.alternative is not None:
+        return np.ascontiguousarray(transform.alternative(view, rng))
+    return transform.apply(view, transform.draw_strength(rng), rng)
+
+
+MAKERS = {STRENGTH: _at_strength, COMPOSITION: _composed, RENDERING: _rendered, LAYERS: _as_sampled}
+
+
+def position_of(transform: Transform, strength: float) -> float:
+    """Return where a strength lies by the law: 0 the weakest documented, 1 the strongest, below 0 what is fainter."""
+    return float(positions_of(transform, np.array([strength], np.float64))[0])
+
+
+def positions_of(transform: Transform, strengths: np.ndarray) -> np.ndarray:
+    """Return `position_of` of each of ``strengths`` (n,)."""
+    weakest, strongest = transform.weakest, transform.strongest
+    if weakest == strongest:
+        return np.zeros(len(strengths))
+    if transform.law == "log":
+        return np.log(strengths / weakest) / np.log(strongest / weakest)
+    return (strengths - weakest) / (strongest - weakest)

@@ -1,0 +1,29 @@
+"""What a study is: a table of a run beyond the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from probing_core.compute.studies.model_data import ModelData
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One table.
+
+    Attributes:
+        name: ``tables/<name>.parquet``.
+        make: model -> its rows.
+        series: the series it reads, besides the main samples.
+        probe: whether it reads the fine probe of the run.
+        trains: whether it needs the splits train and val, which a run with another's probes does not have.
+    """
+
+    name: str
+    make: Callable[[ModelData], pd.DataFrame]
+    series: str = ""
+    probe: bool = False
+    trains: bool = True

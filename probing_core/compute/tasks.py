@@ -1,0 +1,137 @@
+"""What a probe predicts from an embedding: the truth of every sample, and which samples it may learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.samples import has_splits
+from probing_core.errors import UnknownName
+from probing_core.transforms.base import GROUPS, Transform
+
+ROTATIONS = (0, 1, 2)
+CONTENT = "content"
+
+FEWEST_TO_LEARN, FEWEST_TO_TEST = 5, 2
+"""Photographs of a label in the splits train and test that make it a class of the content task."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One classification problem over the samples of a run.
+
+    Attributes:
+        name: ``fine``, ``group-0`` to ``group-2``, ``content``.
+        classes: in the order of the probe's outputs.
+        truth: (N,) index into ``classes``; -1 for samples that the task leaves out.
+        seen: (N,) whether the sample's transform is learned from; the others are tested alone.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    truth: np.ndarray
+    seen: np.ndarray
+
+    @property
+    def takes_part(self) -> np.ndarray:
+        return self.truth >= 0
+
+
+def task_names(transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
+    """Return the tasks that these transforms and images make possible.
+
+    Group tasks need a group with a seen member; the content task is asked for by giving ``images``, the table of a
+    run, and needs two classes (see `content_labels`).
+    """
+    rotations = [f"group-{r}" for r in ROTATIONS if _groups(transforms, r)]
+    return ("fine", *rotations, *([CONTENT] if images is not None and content_labels(images) else []))
+
+
+def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
+    """Return the classes of the content task over ``images``, the table of a run; none where it is not defined.
+
+    Where the corpus lists classes that no encoder saw in pretraining, those alone: classes that a supervised encoder
+    was trained on would be no comparison. A class needs photographs to learn from and to be tested on, so that
+    labels which are the photographs themselves, and corpora of few photographs, have no content task.
+    """
+    if images.empty or not has_splits(images):
+        return ()
+    rows = labelled(images)
+    counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)
+    counts = counts.reindex(columns=["train", "val", "test"], fill_value=0)
+    enough = counts[(counts["train"] >= FEWEST_TO_LEARN) & (counts["test"] >= FEWEST_TO_TEST)]
+    # The penalty is chosen on val, which some class must be in.
+    return tuple(sorted(enough.index)) if len(enough) > 1 and enough["val"].sum() > 0 else ()
+
+
+def labelled(images: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of a run's images whose labels come into question: those of held-out classes where there are any."""
+    rows = images[images["used"] & (images["label"] != "")]
+    return rows[rows["held_out"]] if "held_out" in rows and rows["held_out"].any() else rows
+
+
+def make_task(
+    name: str, samples: pd.DataFrame, transforms: Sequence[Transform], images: pd.DataFrame | None = None
+) -> Task:
+    """Make the task called ``name`` over ``samples``; the content task takes ``images`` as well (both tables of a run).
+
+    Raises:
+        UnknownName: there is no such task.
+    """
+    classes = classes_of(name, transforms, images)
+    if name == "fine":
+        return _fine(samples, classes)
+    if name == CONTENT:
+        return _content(samples, classes)
+    return _group(samples, transforms, _rotation(name), classes)
+
+
+def classes_of(name: str, transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
+    """Return the classes of the task called ``name``, whatever the samples; arguments and errors as in `make_task`."""
+    if name == "fine":
+        return tuple(t.name for t in transforms if not t.far)
+    if (rotation := _rotation(name)) in ROTATIONS:
+        return _groups(transforms, rotation)
+    names = task_names(transforms, images)
+    if name == CONTENT and images is not None and CONTENT in names:
+        return content_labels(images)
+    raise UnknownName(f"There is no task called '{name}'. There are: {', '.join(names)}.")
+
+
+def _rotation(name: str) -> int:
+    """Return the rotation of a group task; -1 of others."""
+    return int(name[6:]) if name.startswith("group-") and name[6:].isdigit() else -1
+
+
+def _fine(samples: pd.DataFrame, classes: tuple[str, ...]) -> Task:
+    truth = codes(samples["transform"], classes)
+    truth[samples["draw"].to_numpy() > 0] = -1  # every class is drawn once, so that classes are paired
+    return Task("fine", classes, truth, np.ones(len(samples), bool))
+
+
+def _group(samples: pd.DataFrame, transforms: Sequence[Transform], rotation: int, groups: tuple[str, ...]) -> Task:
+    truth = codes(samples["group"], groups)
+    learned = {t.name for t in transforms if not t.far and t.unseen_in != rotation}
+    return Task(f"group-{rotation}", groups, truth, samples["transform"].isin(learned).to_numpy())
+
+
+def _content(samples: pd.DataFrame, labels: tuple[str, ...]) -> Task:
+    truth = codes(samples["label"], labels)
+    # One draw of everything: the content task asks what is in a picture, not how often it can be asked.
+    truth[(samples["draw"] > 0) | (samples["repetition"] > 0)] = -1
+    return Task(CONTENT, labels, truth, (samples["transform"] == "identity").to_numpy())
+
+
+def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
+    """Return groups with a member to learn from in this rotation, if any of them has one to be surprised by."""
+    learned = {t.group for t in transforms if not t.far and t.unseen_in != rotation}
+    surprising = {t.group for t in transforms if t.unseen_in == rotation} & learned
+    return tuple(g for g in GROUPS if g in learned) if surprising else ()
+
+
+def codes(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
+    """Return (N,) positions in ``classes``; -1 for what is not among them."""
+    return pd.Index(classes).get_indexer(pd.Index(values)).astype(np.int64)

@@ -1,0 +1,91 @@
+"""The stem and the first blocks of EfficientNet-Lite0 (Tan & Le 2019; TensorFlow's Lite variant), in plain PyTorch.
+
+As in timm's ``tf_efficientnet_lite0``, with which a test compares them; but timm takes long to import, and
+the first picture on a page waits for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+BLOCKS = ((1, 1), (2, 2), (2, 2), (3, 2))
+"""Layers of each block, and the stride of its first; the network has three more, which know more of the content and
+less of what was done."""
+
+EPSILON = 1e-3
+"""Of batch normalization, as TensorFlow's weights were trained with."""
+
+
+class Convolution(nn.Module):
+    """A convolution padded as TensorFlow pads, normalized, and limited to 0 to 6 where ``active``.
+
+    Args:
+        weight: (out, in / groups, k, k); one input channel means depthwise.
+    """
+
+    def __init__(self, weight: Tensor, normalization: Sequence[Tensor], stride: int, active: bool) -> None:
+        super().__init__()
+        out, per_group, self.kernel, _ = weight.shape
+        groups = out if per_group == 1 else 1
+        self.stride, self.active = stride, active
+        self.convolution = nn.Conv2d(groups * per_group, out, self.kernel, stride, groups=groups, bias=False)
+        self.normalization = nn.BatchNorm2d(out, eps=EPSILON)
+        self.convolution.weight.data = weight
+        names = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+        self.normalization.load_state_dict(dict(zip(names, normalization, strict=True)))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        (top, bottom), (left, right) = (self._padding(length) for length in maps.shape[2:])
+        maps = self.normalization(self.convolution(F.pad(maps, (left, right, top, bottom))))
+        return F.relu6(maps) if self.active else maps
+
+    def _padding(self, length: int) -> tuple[int, int]:
+        total = max((math.ceil(length / self.stride) - 1) * self.stride + self.kernel - length, 0)
+        return total // 2, total - total // 2
+
+
+class Layer(nn.Module):
+    """Expansion (but in the first block), depthwise convolution, projection; added to its input where both fit."""
+
+    def __init__(self, tensors: Iterator[Tensor], stride: int, expands: bool) -> None:
+        super().__init__()
+        strides = (1, stride, 1) if expands else (stride, 1)
+        last = len(strides) - 1
+        self.steps = nn.Sequential(*(_next(tensors, step, active=i < last) for i, step in enumerate(strides)))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        found = self.steps(maps)
+        return found + maps if found.shape == maps.shape else found
+
+
+class EarlyBlocks(nn.Module):
+    """Batch (N, 3, H, W) -> maps of each of `BLOCKS`.
+
+    Args:
+        weights: the tensors of the packaged checkpoint in their order.
+    """
+
+    def __init__(self, weights: Sequence[Tensor]) -> None:
+        super().__init__()
+        tensors = iter(weights)
+        self.stem = _next(tensors, 2, active=True)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(Layer(tensors, stride if i == 0 else 1, expands=block > 0) for i in range(layers)))
+            for block, (layers, stride) in enumerate(BLOCKS)
+        )
+
+    def forward(self, batch: Tensor) -> list[Tensor]:
+        maps, found = self.stem(batch), []
+        for block in self.blocks:
+            maps = block(maps)
+            found.append(maps)
+        return found
+
+
+def _next(tensors: Iterator[Tensor], stride: int, active: bool) -> Convolution:
+    weight, *normalization = (next(tensors) for _ in range(6))
+    return Convolution(weight, normalization, stride, active)

@@ -1,0 +1,161 @@
+"""Scores of every model, and of the detector, on the photographs that calibrate verdicts and report on them.
+
+A calibrating photograph is scored untouched, and turned gray; a reporting one also altered, once by a transform of each
+group of the bank and once by each group's alternative. Large photographs are scored as a whole with tiles, a reporting
+one also altered at its own size in a few of these ways, and reduced to the view like all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.design import Design
+from probing_core.compute.live.answer import Prediction
+from probing_core.compute.live.large import apply_at_own_size
+from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.compute.parallel import in_chunks, one_core_threads
+from probing_core.corpora.base import Corpus
+from probing_core.detector.photographs import CALIBRATE, REPORT
+from probing_core.detector.score import has_no_color, turned_gray
+from probing_core.detector.training_mix import View, make_views, square_of
+from probing_core.detector.verdicts import score_of
+from probing_core.errors import BadImage
+from probing_core.transforms.base import GROUPS, Image, Transform, generator
+
+PHOTOGRAPHS = 10
+"""In a unit."""
+
+ALTERED = 150
+"""Reporting photographs of one corpus that are altered as well; the others are scored untouched."""
+
+ALTERED_LARGE = 5
+"""Alterations of a large reporting photograph: each is embedded as whole and tiles."""
+
+LARGEST_ALTERED = 6
+"""Views a side: styles take seconds for larger ones."""
+
+Predict = Callable[[str, Sequence[PictureCrops]], Sequence[Prediction]]
+
+AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredView:
+    """A view and what a table holds of it beside its score."""
+
+    crops: PictureCrops
+    facts: dict[str, object]
+
+
+def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
+    """Return the rows of ``photographs`` that are scored, in units; ``altered`` tells which are altered as well."""
+    rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
+    turn = rows.groupby(["corpus", "role"]).cumcount()
+    records = rows.assign(altered=(rows["role"] == REPORT) & (turn < ALTERED)).to_dict("records")
+    return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
+
+
+def score_units(
+    design: Design,
+    corpora: Sequence[Corpus],
+    units: Sequence[tuple[Sequence[dict[Any, Any]], Sequence[str]]],
+    predict: Predict,
+) -> Iterator[dict[str, pd.DataFrame]]:
+    """Yield for each of ``units``, rows (`scored_from`) and names of models, the scored views of each of the models.
+
+    Args:
+        predict: model, pictures -> predictions of the model, or of the detector.
+    """
+    transforms = [t for t in design.transforms if not t.far]
+
+    def make(row: dict[Any, Any]) -> list[ScoredView]:
+        try:
+            picture = corpora[row["corpus"]].load(row["image_id"])
+        except BadImage:
+            return []
+        return list(views_of(picture, row, transforms, design))
+
+    with one_core_threads(design.threads) as pool:
+        made = in_chunks(pool, make, [rows for rows, _ in units])
+        for (_, models), (_, photographs) in zip(units, made, strict=True):
+            views = [view for photograph in photographs for view in photograph]
+            yield {model: _scored(predict, model, views) for model in models}
+
+
+def views_of(picture: Image, row: dict, transforms: Sequence[Transform], design: Design) -> Iterator[ScoredView]:
+    """Yield the views of one photograph.
+
+    Args:
+        row: of the photograph: ``corpus``, ``image_id``, ``base_id``, ``split``, ``role``, ``first``, ``altered``.
+    """
+    about = {name: row[name] for name in ("corpus", "image_id", "base_id", "role")}
+
+    def view(crops: PictureCrops, maker: str, transform: str = "identity", group: str = "identity") -> ScoredView:
+        size = "large" if crops.tiles else "view"
+        no_color = has_no_color(crops.whole)
+        facts = {"maker": maker, "transform": transform, "group": group, "size": size, "no_color": no_color}
+        return ScoredView(crops, about | facts)
+
+    crops = cut(picture, design.view)
+    planned = plan_alterations(transforms, row["image_id"], design.seed) if row["altered"] else []
+    by_name = {t.name: t.for_split(row["split"]) for t in transforms}
+    if crops.tiles:
+        yield view(crops, AS_IT_IS)
+        for one, image in _altered_large(picture, planned, by_name, row["image_id"], design):
+            yield view(cut(image, design.view), one.maker, one.transform, by_name[one.transform].group)
+    if not row["first"]:
+        return
+    whole = PictureCrops("direct", crops.whole)
+    yield view(whole, AS_IT_IS)
+    yield view(PictureCrops("direct", turned_gray(crops.whole)), TURNED_GRAY)
+    if min(picture.shape[:2]) >= design.view:
+        made = make_views(picture, design.view, planned, by_name, row["image_id"], design.seed)
+        for one, image in zip(planned, made, strict=True):
+            yield view(PictureCrops("direct", image), one.maker, one.transform, by_name[one.transform].group)
+
+
+def _altered_large(
+    picture: Image, planned: Sequence[View], by_name: dict[str, Transform], image_id: str, design: Design
+) -> Iterator[tuple[View, Image]]:
+    """Yield the middle of ``picture``, altered at its own size in `ALTERED_LARGE` of the ways in ``planned``."""
+    picture = square_of(picture, LARGEST_ALTERED * design.view)
+    rng = generator(design.seed, image_id, "reported alterations at its own size")
+    for i in sorted(rng.permutation(len(planned))[:ALTERED_LARGE]):
+        one = planned[i]
+        transform = by_name[one.transform]
+        own = generator(design.seed, image_id, f"{one.transform} at its own size, {one.maker}")
+        if one.maker == "alternative" and transform.alternative is not None:
+            yield one, np.ascontiguousarray(transform.alternative(picture, own))
+        else:
+            yield one, apply_at_own_size(picture, design.view, transform, own)
+
+
+def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) -> list[View]:
+    """Plan a transform of each group, by the bank and by an alternative; of numbers that no training mix draws."""
+    rng = generator(seed, image_id, "reported alterations")
+    planned = []
+    for group in GROUPS[1:]:
+        members = [t.name for t in transforms if t.group == group]
+        if members:
+            planned += [View(maker, str(rng.choice(members)), draw=1000) for maker in ("bank", "alternative")]
+    return planned
+
+
+def _scored(predict: Predict, model: str, views: Sequence[ScoredView]) -> pd.DataFrame:
+    predictions = predict(model, [view.crops for view in views]) if views else []
+    table = pd.DataFrame([view.facts for view in views])
+
+    def scores(tiles: bool) -> np.ndarray:
+        """Score as verdicts do: without color by the whole alone."""
+        found = []
+        for view, prediction in zip(views, predictions, strict=True):
+            no_color = bool(view.facts["no_color"])
+            found.append(score_of(prediction, no_color, fused=tiles and bool(view.crops.tiles) and not no_color))
+        return np.array(found, np.float64)
+
+    return table.assign(score=scores(tiles=True), whole_score=scores(tiles=False))

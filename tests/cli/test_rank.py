@@ -1,0 +1,55 @@
+"""`probing rank`: the place of a model among those of a run that is only read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from probing_core.cli import main
+from probing_core.pipeline import run
+from probing_core.results import Run
+from probing_core.runs.store import Store
+from tests.conftest import few_transforms
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory, few_scenes):
+    """A small run of two models, without its embeddings, as one that ships."""
+    root = tmp_path_factory.mktemp("ranked") / "base"
+    run(root, few_transforms(few_scenes, "baseline/pixels", "baseline/handcrafted"))
+    store = Store(root)
+    store.leave_out(*(name for name in store.names() if "/embeddings/" in name))
+    store.fold()
+    return root
+
+
+def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("probing_core.paths.runs_dir", lambda: tmp_path / "runs")
+    before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
+    command = ["rank", "baseline/dhash", "--base", str(base), "--device", "cpu"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "baseline/dhash is at place 3 of 3" in printed
+    assert "1 of your models was ranked on these test photographs so far" in printed
+    assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
+    out = tmp_path / "runs" / "rank-baseline-dhash"
+    assert list(Run.open(out).models["name"]) == ["baseline/pixels", "baseline/handcrafted", "baseline/dhash"]
+    made = sorted(Store(out).own_names())
+
+    assert main([*command, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["place"] == 3
+    assert [row["model"] for row in found["others"]] == list(
+        dict.fromkeys(row["model"] for row in sorted(found["others"], key=lambda row: row["place"]))
+    )
+    assert sorted(Store(out).own_names()) == made, "a second call computes nothing"
+
+
+def test_what_cannot_be_ranked_is_refused_in_one_sentence(base, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("probing_core.paths.runs_dir", lambda: tmp_path / "runs")
+    assert main(["rank", "no/such", "--base", str(base)]) == 2
+    assert "error: " in capsys.readouterr().err
+    assert main(["rank", "baseline/dhash", "--base", str(tmp_path / "nowhere")]) == 2
+    assert "is not a run that models could join" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("*/run.toml"))

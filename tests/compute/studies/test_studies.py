@@ -1,0 +1,206 @@
+"""All tables of a run together; each study's own test checks its numbers."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core.compute.studies import STUDIES
+from probing_core.measures import MEASURES
+from probing_core.pipeline import makers
+from probing_core.runs import layout
+from probing_core.runs.engine import State
+from probing_core.runs.probes import read_probe
+from probing_core.runs.store import Store
+from tests.compute.studies.made import (
+    NARROW,
+    TABLES,
+    WIDE,
+    add_model,
+    few_series,
+    joined_by,
+    made_store,
+    of_studies,
+    study,
+    write_images,
+)
+from tests.pipeline.test_embed import files
+from tests.plans import plan_of
+
+pytestmark = pytest.mark.slow
+
+FORMAT = (Path(__file__).resolve().parents[3] / "docs" / "run-format.md").read_text(encoding="utf-8")
+
+
+def documented(table: str) -> list[str]:
+    """The columns of ``tables/<table>.parquet`` in docs/run-format.md."""
+    section = FORMAT.partition("\n## Studies\n")[2]
+    row = next(line for line in section.splitlines() if line.startswith(f"| `tables/{table}.parquet` |"))
+    return re.findall(r"`([a-z_0-9]+)`", row.split("|")[2])
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_columns_are_the_documented_ones(studied, table):
+    assert list(studied.read_table(f"tables/{table}.parquet")) == documented(table)
+
+
+@pytest.mark.parametrize("table", [t for t in TABLES if t != "cka"])
+def test_every_model_is_there_and_values_lie_in_their_intervals(studied, table):
+    rows = studied.read_table(f"tables/{table}.parquet")
+    assert rows["model"].unique().tolist() == [WIDE, NARROW]
+    ends = [c for c in rows if c == "low" or c.endswith("_low")]
+    assert ends
+    for low in ends:
+        high = low.replace("low", "high")
+        stem = low.removesuffix("low").removesuffix("_")
+        value = next(c for c in (f"{stem}_hit", f"{stem}_rate", stem, "value", "threshold") if c in rows)
+        known = rows.dropna(subset=[low])
+        assert len(known) > 0.9 * len(rows)
+        assert (known[low] <= known[value] + 1e-6).all(), low
+        assert (known[value] <= known[high] + 1e-6).all(), high
+
+
+def test_measures_are_entries_of_the_catalog(studied):
+    for table in ("geometry", "ood"):
+        for name in studied.read_table(f"tables/{table}.parquet")["measure"].unique():
+            assert MEASURES.get(name).definition
+
+
+@pytest.fixture
+def made(monkeypatch) -> list[tuple[str, str]]:
+    """Model and name of each study that is made from now on; they hold a row that says no more than the model."""
+    made: list[tuple[str, str]] = []
+
+    def counting(name: str):
+        def make(data) -> pd.DataFrame:
+            made.append((data.model, name))
+            return pd.DataFrame({"model": [data.model]})
+
+        return make
+
+    monkeypatch.setattr(makers, "STUDIES", tuple(replace(s, make=counting(s.name)) for s in STUDIES))
+    return made
+
+
+def test_a_second_call_computes_nothing_and_changes_nothing(studied, monkeypatch, made):
+    before = files(studied.root)
+    monkeypatch.setattr(makers, "cka_table", lambda *given: pytest.fail("CKA was computed again"))
+    study(Store(studied.root))
+    assert made == []
+    assert files(studied.root) == before
+
+
+def test_what_a_study_read_is_its_key_and_models_join(tmp_path, monkeypatch, made):
+    store, recipe = made_store(tmp_path / "run", monkeypatch)
+    study(store)
+    assert len(made) == len(set(made)) == 2 * len(STUDIES)
+    made.clear()
+    store.write_toml("run.toml", joined_by(recipe, "baseline/third").to_toml(), "made")
+    add_model(store, "baseline/third", 7)
+    study(store)
+    assert {model for model, _ in made} == {"baseline/third"}
+    assert store.read_table("tables/ood.parquet")["model"].tolist() == [WIDE, NARROW, "baseline/third"]
+    assert len(store.read_table("tables/cka.parquet")) == 9
+    made.clear()
+    # Another probe: only what the probe said.
+    probe = read_probe(store, WIDE, "fine").with_temperature(2.0)
+    store.write_bytes(layout.probe_path(WIDE, "fine"), probe.to_bytes(), "other")
+    study(store)
+    assert set(made) == {(WIDE, "strength"), (WIDE, "thresholds")}
+    made.clear()
+    # Other samples of one series: only what reads that series, of every model.
+    rows = store.read_table("series/composition.parquet")
+    store.write_table("series/composition.parquet", rows.assign(license="MIT"), "other")
+    study(store)
+    assert set(made) == {(model, "composition") for model in (WIDE, NARROW, "baseline/third")}
+
+
+def test_another_seed_makes_every_study_again(tmp_path, monkeypatch, made):
+    store, recipe = made_store(tmp_path / "run", monkeypatch)
+    study(store)
+    plan = plan_of(store)
+    assert plan.left(of_studies(plan)) == []
+    plan = plan_of(store, replace(recipe, seed=1))
+    again = {one.path for one in plan.left(of_studies(plan))}
+    assert again >= {layout.study_path(model, s.name) for model in recipe.models for s in STUDIES}
+
+
+def test_killed_between_two_studies_it_goes_on(studied, tmp_path, monkeypatch):
+    store, _ = made_store(tmp_path / "run", monkeypatch)
+    middle = len(STUDIES) // 2
+    before, at, after = three = STUDIES[middle - 1 : middle + 2]
+    asked = [s.name for s in three] + ["cka"]
+
+    remade: list[str] = []
+
+    def killed(data):
+        raise KeyboardInterrupt
+
+    def noted(data):
+        remade.append(data.model)
+        return before.make(data)
+
+    monkeypatch.setattr(makers, "STUDIES", (before, replace(at, make=killed), after))
+    with pytest.raises(KeyboardInterrupt):
+        study(store, *asked)
+    again = Store(store.root)
+    assert again.has(layout.study_path(WIDE, before.name))
+    assert not again.has(layout.study_path(WIDE, at.name))
+    monkeypatch.setattr(makers, "STUDIES", (replace(before, make=noted), at, after))
+    study(again, *asked)
+    assert remade == [NARROW], "what the killed process had made is kept"
+    tables = again.names("tables/")
+    assert tables == sorted(f"tables/{name}.parquet" for name in asked)
+    assert all(again.read_bytes(name) == studied.read_bytes(name) for name in tables)
+
+
+def test_a_run_under_probes_of_another_gets_what_needs_no_training(tmp_path, monkeypatch):
+    store, _ = made_store(tmp_path / "run", monkeypatch, adopted=True)
+    study(store)
+    assert store.names("tables/") == [f"tables/{n}.parquet" for n in ("cka", "geometry", "strength", "thresholds")]
+    assert set(store.read_table("tables/geometry.parquet")["measure"]) == {"shift"}
+
+
+@pytest.mark.parametrize("kept", [29, 62])
+def test_few_photographs_or_a_missing_split_have_no_studies(tmp_path, monkeypatch, kept):
+    store, _ = made_store(tmp_path / "run", monkeypatch)
+    assert of_studies(plan_of(store))
+    images = store.read_table("images.parquet")
+    images["used"] = np.arange(len(images)) < kept  # 29 photographs; or 62, and none of the test split
+    write_images(store, images)
+    assert of_studies(plan_of(store)) == []
+    study(store)
+    assert store.names("tables/") == []
+
+
+def test_of_several_layers_the_last_is_studied(tmp_path, monkeypatch, made):
+    store, _ = made_store(tmp_path / "run", monkeypatch)
+    for position, folder in enumerate(("baseline-narrow", "baseline-wide")):
+        name = f"models/{folder}/model.toml"
+        store.write_toml(name, store.read_toml(name) | {"request": "baseline/both", "position": position}, "made")
+    study(store)
+    assert {model for model, _ in made} == {WIDE}
+
+
+def test_a_run_without_embeddings_keeps_its_tables(studied, tmp_path, monkeypatch, made):
+    few_series(monkeypatch)  # as the run was made
+    store = Store(shutil.copytree(studied.root, tmp_path / "shipped"))
+    store.leave_out(*(name for name in store.names() if layout.is_embeddings_path(name)))
+    before = files(store.root)
+    assert {plan_of(store).state(one) for one in of_studies(plan_of(store))} == {State.MADE}
+    study(store)
+    assert files(store.root) == before
+    # One that is lost cannot be made here, and is no error.
+    lost = layout.study_path(WIDE, "ood")
+    store.remove(lost)
+    study(store)
+    plan = plan_of(store)
+    assert plan.state(plan.artifacts[lost]) is State.NOT_HERE
+    assert store.has("tables/ood.parquet")
+    assert made == []

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core.compute import samples
+from probing_core.compute.image_selection import choose_images
+from probing_core.compute.samples import SamplePlan, cut_units, make_samples, plan_samples
+from probing_core.corpora import limit_rows, open_corpus
+from probing_core.runs.layout import IMAGES, SAMPLES
+from probing_core.runs.recipe import Recipe, load_transforms
+from probing_core.runs.store import Store
+from tests.plans import keys
+
+
+def recipe_of(corpus, **changes):
+    return Recipe(
+        **{
+            "corpus": corpus.name,
+            "fingerprint": corpus.fingerprint,
+            "view": 32,
+            "transforms": ("identity", "brighten", "rotate"),
+            "models": ("baseline/pixels",),
+            **changes,
+        }
+    )
+
+
+def silent(done, total):
+    pass
+
+
+def make_all(recipe, corpus, threads=2):
+    planned = plan_samples(recipe.design, choose_images(recipe.design, corpus, silent))
+    with ThreadPoolExecutor(threads) as pool:
+        return make_samples(recipe, corpus, load_transforms(recipe), planned, pool)
+
+
+def test_every_class_has_every_image_and_identity_two_draws(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    recipe = recipe_of(corpus, repetitions=2)
+    planned = plan_samples(recipe.design, choose_images(recipe.design, corpus, silent))
+    counts = planned.groupby(["image_id", "repetition", "transform"]).size().unstack()
+    assert (counts[["brighten", "rotate"]] == 1).all(axis=None)
+    assert (counts["identity"] == 2).all()
+    assert planned["sample"].tolist() == list(range(8 * 2 * 4))
+
+
+def test_units_are_whole_images_and_cover_everything(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    for view in (32, 512):
+        recipe = recipe_of(corpus)
+        planned = plan_samples(recipe.design, choose_images(recipe.design, corpus, silent))
+        units = cut_units(recipe_of(corpus, view=view).design, planned)
+        assert [u.start for u in units] == [0, *(u.stop for u in units)][:-1]
+        assert units[-1].stop == len(planned)
+        for unit in units:
+            inside = planned.iloc[unit.start : unit.stop]["image_id"]
+            assert len(inside) == 4 * inside.nunique()
+
+
+def all_at_once(recipe, images):
+    """The rows of a plan by one join and one filter; it drops the far tier of all but a few tested images."""
+    versions = [
+        (t.name, t.group, repetition, draw, t.far)
+        for repetition in range(recipe.repetitions)
+        for t in load_transforms(recipe)
+        for draw in range(2 if t.name == "identity" else 1)
+        if not (t.far and repetition)
+    ]
+    columns = ["transform", "group", "repetition", "draw", "far"]
+    rows = images[["image_id", "base_id", "label", "split"]].merge(pd.DataFrame(versions, columns=columns), how="cross")
+    tested = images if images["base_id"].nunique() < 30 else images[images["split"] == "test"]
+    given = limit_rows(tested.reset_index(drop=True), samples.FAR_IMAGES)["image_id"]
+    rows = rows[~rows.pop("far") | rows["image_id"].isin(given)].reset_index(drop=True)
+    rows.insert(0, "sample", np.arange(len(rows), dtype=np.int32))
+    return rows.astype({"repetition": np.int8, "draw": np.int8})
+
+
+@pytest.mark.parametrize("names", [("identity", "brighten"), ("identity", "brighten", "style-8")])
+def test_a_plan_makes_the_rows_of_a_unit_as_they_stand_among_all(names, few_scenes, many_scenes, monkeypatch):
+    monkeypatch.setattr(samples, "FAR_IMAGES", 3)
+    for folder in (few_scenes, many_scenes):
+        corpus = open_corpus(f"folder:{folder}")
+        recipe = recipe_of(corpus, transforms=names, repetitions=2, view=1024)
+        images = choose_images(replace(recipe, view=32).design, corpus, silent)
+        plan, rows = SamplePlan(recipe.design, images), all_at_once(recipe, images)
+        pd.testing.assert_frame_equal(plan_samples(recipe.design, images), rows)
+        assert len(plan) == len(rows) == plan.units[-1].stop
+        assert len(plan.units) > 1
+        assert plan.units == cut_units(recipe.design, rows)
+        for start, stop in [*((u.start, u.stop) for u in plan.units), (1, 2), (3, len(plan) - 1)]:
+            pd.testing.assert_frame_equal(plan.rows(start, stop), rows.iloc[start:stop])
+
+
+def test_pictures_do_not_depend_on_threads_order_or_neighbors(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    one, facts = make_all(recipe_of(corpus), corpus, threads=1)
+    four, _ = make_all(recipe_of(corpus), corpus, threads=4)
+    assert all(np.array_equal(a, b) for a, b in zip(one, four, strict=True))
+    fewer, fewer_facts = make_all(recipe_of(corpus, transforms=("identity", "rotate")), corpus)
+    same = {(r.image_id, r.transform, r.draw): i for i, r in enumerate(facts.itertuples())}
+    for i, row in enumerate(fewer_facts.itertuples()):
+        assert np.array_equal(fewer[i], one[same[row.image_id, row.transform, row.draw]])
+
+
+def test_facts_tell_what_was_done(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    pictures, facts = make_all(recipe_of(corpus), corpus)
+    assert {p.shape for p in pictures} == {(32, 32, 3)}
+    identity = facts[facts["transform"] == "identity"]
+    assert identity["strength"].isna().all()
+    assert (identity["difference"] == 0).all()
+    assert not identity["visible"].any()
+    brightened = facts[facts["transform"] == "brighten"]
+    assert brightened["strength"].between(1.4, 2.2).all()
+    assert brightened["visible"].all()
+
+
+def test_another_seed_draws_other_strengths(few_scenes):
+    corpus = open_corpus(f"folder:{few_scenes}")
+    _, first = make_all(recipe_of(corpus), corpus)
+    _, second = make_all(recipe_of(corpus, seed=1), corpus)
+    assert (first["strength"].dropna() != second["strength"].dropna()).all()
+
+
+def test_the_far_tier_is_made_of_a_few_tested_images_once(few_scenes, many_scenes, monkeypatch):
+    monkeypatch.setattr(samples, "FAR_IMAGES", 3)
+    for folder, tested in ((few_scenes, {"train", "val", "test"}), (many_scenes, {"test"})):
+        corpus = open_corpus(f"folder:{folder}")
+        recipe = recipe_of(corpus, transforms=("identity", "brighten", "style-8"), repetitions=2)
+        planned = plan_samples(recipe.design, choose_images(recipe.design, corpus, silent))
+        far = planned[planned["transform"] == "style-8"]
+        assert len(far) == far["image_id"].nunique() == 3
+        assert set(far["split"]) <= tested
+        units = cut_units(recipe.design, planned)
+        assert [u.start for u in units] == [0, *(u.stop for u in units)][:-1]
+        whole = [set(planned["image_id"][u.start : u.stop]) for u in units]
+        assert sum(map(len, whole)) == planned["image_id"].nunique()
+
+
+def test_keys_hold_what_changes_images_and_samples_and_no_prose(few_scenes, tmp_path, monkeypatch):
+    corpus, store = open_corpus(f"folder:{few_scenes}"), Store(tmp_path)
+    names = ("identity", "brighten", "fog")
+    recipe = recipe_of(corpus, transforms=names)
+    images = choose_images(recipe.design, corpus, silent)
+    store.write_table(IMAGES, images, "as they are")
+
+    def changed(other):
+        """Which of the two have another key; the samples by what is asked for and not by which images were chosen."""
+        after = keys(store, other)
+        return {path for path in (IMAGES, SAMPLES) if after[path] != before[path]}
+
+    before = keys(store, recipe)
+    same = {"corpus": "folder:/elsewhere", "threads": 64, "models": ("zoo/mae",), "embeddings": "float16"}
+    same |= {"train_samples": 9, "calibrate_on": ("photos",), "calibrate_fingerprints": ("y",)}
+    for entry, value in same.items():
+        assert changed(replace(recipe, **{entry: value})) == set(), entry
+    for entry, value in {"limit": 9, "live_images": 9, "probes_from": "z"}.items():
+        assert changed(replace(recipe, **{entry: value})) == {IMAGES}, entry
+    for entry, value in {"repetitions": 2, "transforms": names[:2]}.items():
+        assert changed(replace(recipe, **{entry: value})) == {SAMPLES}, entry
+    both = {"fingerprint": "y", "view": 64, "seed": 1, "transforms": (*names, "rotate")}
+    for entry, value in both.items():  # a rotation asks for images that may be turned
+        assert changed(replace(recipe, **{entry: value})) == {IMAGES, SAMPLES}, entry
+
+    transforms = load_transforms(recipe)
+    for change, changes in (
+        ({"definition": "In other words.", "library": "Another.", "source": "A book."}, set()),
+        ({"alternative_revision": 2}, set()),
+        ({"revision": 2}, {SAMPLES}),
+        ({"strongest": 9.0}, {SAMPLES}),
+    ):
+        fog = replace(transforms[2], **change)
+        monkeypatch.setattr("probing_core.runs.recipe.load_transforms", lambda r, fog=fog: (*transforms[:2], fog))
+        assert changed(recipe) == changes, change
+
+    monkeypatch.undo()
+    fewer = images.assign(used=images.index > 0)
+    store.write_table(IMAGES, fewer, "as they are")
+    assert changed(recipe) == {SAMPLES}, "samples are of the images that were chosen"

@@ -1,0 +1,378 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from probing_core.compute import samples, series
+from probing_core.compute.image_selection import LIVE_ONLY, choose_images
+from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
+from probing_core.compute.series import make_series, pairs_among, plan_series, position_of, series_names, strengths_of
+from probing_core.corpora import open_corpus
+from probing_core.embedders import find_spec, load_embedder
+from probing_core.pipeline import batches as planning
+from probing_core.pipeline import worker
+from probing_core.pipeline.graph import TABLE
+from probing_core.pipeline.scope import OPTIONS
+from probing_core.runs import revisions, shards
+from probing_core.runs.embeddings import has_embeddings, read_blocks, read_embeddings
+from probing_core.runs.engine import Table
+from probing_core.runs.layout import ANY_MODEL, IMAGES, embeddings_folder, model_path, series_table
+from probing_core.runs.models import PRECOMPUTED
+from probing_core.runs.recipe import Recipe, load_transforms
+from probing_core.runs.store import Store
+from probing_core.transforms import bank, resolve
+from probing_core.transforms.alternatives import clean
+from probing_core.transforms.base import generator
+from tests.compute.test_samples import recipe_of, silent
+from tests.pipeline.test_embed import embed, files, start
+from tests.plans import keys, left, plan_of
+
+pytestmark = pytest.mark.slow
+
+PAIRS = tuple(pairs_among(bank()))
+SOME_UNITS = 150_000
+"""Bytes of two units of baseline/pixels."""
+
+TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "posterize", "rotate", "hue-shift")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(series, "SERIES_IMAGES", 4)
+    monkeypatch.setattr(series, "LAYER_IMAGES", {"train": 3, "val": 2, "test": 2})
+    monkeypatch.setattr(series, "LAYER_CLEAN_IMAGES", {"train": 5, "val": 2, "test": 3})
+    monkeypatch.setattr(samples, "UNIT_SAMPLES", 48)
+
+
+@pytest.fixture
+def planned(many_scenes):
+    corpus = open_corpus(f"folder:{many_scenes}")
+    recipe = recipe_of(corpus, transforms=TRANSFORMS)
+    return recipe, corpus, choose_images(recipe.design, corpus, silent)
+
+
+def make(name, recipe, corpus, images):
+    with ThreadPoolExecutor(2) as pool:
+        return make_series(name, recipe.design, corpus, plan_series(name, recipe.design, images), pool)
+
+
+def test_only_runs_that_are_split_have_series(planned, few_scenes):
+    recipe, _, images = planned
+    assert series_names(recipe.design, images) == (RENDERING, COMPOSITION, STRENGTH, LAYERS)
+    assert series_names(replace(recipe, probes_from="x").design, images) == (STRENGTH,)
+    assert series_names(replace(recipe, transforms=("identity", "rotate")).design, images) == (
+        RENDERING,
+        STRENGTH,
+        LAYERS,
+    )
+    assert series_names(replace(recipe, transforms=("identity", "text")).design, images) == (STRENGTH, LAYERS)
+    corpus = open_corpus(f"folder:{few_scenes}")
+    few = recipe_of(corpus)
+    assert series_names(few.design, choose_images(few.design, corpus, silent)) == ()
+
+
+def test_strengths_reach_from_faint_to_the_strongest_by_the_law():
+    assert strengths_of(resolve("gaussian-noise")) == pytest.approx([0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.12])
+    assert strengths_of(resolve("contrast")) == pytest.approx([0.975, 0.95, 0.9, 0.8, 0.6, 0.4, 0.2])
+    assert strengths_of(resolve("posterize")) == [7, 6, 4, 3, 2]
+    far = replace(resolve("gaussian-noise"), law="log", strongest=0.64)
+    assert strengths_of(far)[4:] == pytest.approx([0.04, 0.16, 0.64])
+    assert strengths_of(replace(far, neutral=None)) == pytest.approx(0.04 * 16 ** (np.arange(7) / 6))
+
+
+@pytest.mark.parametrize("transform", [pytest.param(t, id=t.name) for t in bank()[1:]])
+def test_every_transform_has_five_to_seven_strengths_some_of_them_fainter_than_the_weakest(transform):
+    positions = [position_of(transform, strength) for strength in strengths_of(transform)]
+    assert 5 <= len(positions) <= 7
+    assert positions == sorted(set(positions))
+    assert positions[1] < 0 < positions[-1] == 1
+
+
+def test_planned_samples_are_test_images_in_turn(planned):
+    recipe, _, images = planned
+    table = plan_series(STRENGTH, recipe.design, images)
+    assert set(table["split"]) == {"test"}
+    assert table["image_id"].nunique() == table["base_id"].nunique() == 4
+    assert table["sample"].tolist() == list(range(4 * (4 * 7 + 5)))
+    assert table.equals(plan_series(STRENGTH, recipe.design, images))
+    ends = table.groupby("transform")["position"].agg(["min", "max"])
+    assert (ends["min"] < 0).all()
+    assert (ends["max"] == 1).all()
+
+
+def test_a_series_differs_by_its_strength_alone(planned):
+    recipe, corpus, images = planned
+    pictures, facts = make(STRENGTH, recipe, corpus, images)
+    rows = facts[(facts["transform"] == "gaussian-noise") & (facts["image_id"] == facts["image_id"].iloc[0])]
+    first, last = (pictures[i].astype(float) for i in (rows.index[-3], rows.index[-1]))
+    middle = pictures[rows.index[-2]].astype(float)
+    # The same noise, scaled: half the way in strength is half the way in pixels, where nothing is clipped.
+    inside = (np.minimum(first, last) > 40) & (np.maximum(first, last) < 215)
+    assert np.abs((first + last) / 2 - middle)[inside].max() <= 1
+    assert np.abs(first - last)[inside].mean() > 2
+    assert rows["difference"].is_monotonic_increasing
+
+
+def test_both_orders_have_the_same_strengths_and_other_pictures(planned):
+    recipe, corpus, images = planned
+    pictures, facts = make(COMPOSITION, recipe, corpus, images)
+    assert facts.groupby(["first", "second"]).size().to_dict() == {
+        ("gaussian-blur", "gaussian-noise"): 4,
+        ("gaussian-noise", "gaussian-blur"): 4,
+        ("rotate", "gaussian-noise"): 4,
+    }
+    one, other = (facts[facts["first"] == name].reset_index() for name in ("gaussian-blur", "gaussian-noise"))
+    assert np.allclose(one["first_strength"], other["second_strength"])
+    assert np.allclose(one["second_strength"], other["first_strength"])
+    # Blurred noise is smooth, noise on a blurred picture is not.
+    for a, b in zip(one["index"], other["index"], strict=True):
+        roughness = [np.abs(np.diff(pictures[i].astype(int), axis=1)).mean() for i in (a, b)]
+        assert roughness[0] > 1.1 * roughness[1]
+
+
+def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_BYTES", SOME_UNITS)
+    whole, recipe, corpus = start(tmp_path / "whole", many_scenes, transforms=TRANSFORMS)
+    embed(whole, recipe, corpus)
+    written = len(files(whole.root))
+    assert whole.read_table("series/strength.parquet")["sample"].tolist() == list(range(4 * 33))
+    assert whole.names("units/") == []
+    assert 1 < len(whole.names("models/baseline-pixels/series/strength/")) < 4  # of four units
+    broken, recipe, corpus = start(tmp_path / "broken", many_scenes, transforms=TRANSFORMS)
+    really_enter = broken._manifest.enter
+
+    class Killed(Exception):
+        pass
+
+    for _ in range(3 * written):
+        left = 9
+
+        def enter(entries):
+            """Files that were written, moved or removed are not entered any more."""
+            nonlocal left
+            left -= bool(entries)  # where there are none, nothing is written
+            if left == 0:
+                raise Killed
+            really_enter(entries)
+
+        monkeypatch.setattr(broken._manifest, "enter", enter)
+        try:
+            embed(broken, recipe, corpus)
+        except Killed:
+            continue
+        break
+    else:
+        pytest.fail("it never came to an end")
+    monkeypatch.undo()
+    ours, theirs = files(broken.root), files(whole.root)
+    assert set(ours) == set(theirs)
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_again(
+    tmp_path, many_scenes, planned, monkeypatch
+):
+    recipe, corpus, images = planned
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
+    store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
+    embed(store, recipe, corpus)
+    for name in (STRENGTH, COMPOSITION, RENDERING):
+        pictures, facts = make(name, recipe, corpus, images)
+        expected = load_embedder("baseline/pixels").embed(pictures)
+        assert np.array_equal(read_embeddings(store, "baseline/pixels", series=name), expected)
+        rows = np.array([0, 3, len(facts) - 1])
+        assert np.array_equal(read_embeddings(store, "baseline/pixels", rows, name), expected[rows])
+        pd.testing.assert_frame_equal(store.read_table(f"series/{name}.parquet"), facts, check_dtype=False)
+    before = files(store.root)
+    assert left(store, "embed") == []
+    store.remove("models/baseline-pixels/series/strength/unit-00001.safetensors")
+    assert left(store, "embed") == [embeddings_folder("baseline/pixels", STRENGTH)]
+    made = []
+
+    def count(name, recipe, corpus, rows, pool):
+        made.append(len(rows))
+        return make_series(name, recipe, corpus, rows, pool)
+
+    monkeypatch.setattr(planning, "make_series", count)
+    monkeypatch.setattr(planning, "make_samples", lambda *a: pytest.fail("a main sample was made again"))
+    embed(store, recipe, corpus)
+    assert made == [33]  # one image
+    assert files(store.root) == before
+
+
+NETWORK = {"name": "a/network", "request": "a/network", "position": 0, "family": "ViT", "objective": "none", "dim": 8}
+
+
+@pytest.fixture
+def loaded(planned, tmp_path) -> tuple[Store, Recipe]:
+    """A run whose images are chosen and whose model, with blocks, was loaded: it embedded nothing yet."""
+    recipe, _, images = planned
+    store, recipe = Store(tmp_path / "loaded"), replace(recipe, models=("a/network",))
+    store.write_table(IMAGES, images, "as they are")
+    store.write_toml(model_path("a/network"), NETWORK | {"blocks": ["1.mean"], "recipe": {}}, "as it is")
+    return store, recipe
+
+
+def of_series(found: dict[str, str | None]) -> dict[str, str | None]:
+    """Of ``found``, path -> key, the tables of series and the embeddings of their samples."""
+    return {path: key for path, key in found.items() if "series/" in path}
+
+
+def test_a_transform_that_changes_is_another_series(loaded, monkeypatch):
+    before = of_series(keys(*loaded))
+    assert set(before) == {
+        path for name in series.MAKERS for path in (series_table(name), embeddings_folder("a/network", name))
+    }
+    stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(loaded[1]))
+    monkeypatch.setattr("probing_core.runs.recipe.load_transforms", lambda r: stronger)
+    assert not set(before.values()) & set(of_series(keys(*loaded)).values())
+
+
+def test_another_implementation_of_a_transform_is_another_series_of_renderings_alone(loaded, monkeypatch):
+    before = of_series(keys(*loaded))
+    raised = tuple(replace(t, alternative_revision=99) for t in load_transforms(loaded[1]))
+    monkeypatch.setattr("probing_core.runs.recipe.load_transforms", lambda r: raised)
+    after = of_series(keys(*loaded))
+    made_again = [path for path in before if before[path] != after[path]]
+    assert made_again == [series_table(RENDERING), embeddings_folder("a/network", RENDERING)]
+
+
+def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeypatch):
+    store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
+
+    def spec_of(name):
+        spec = find_spec(name)
+        return replace(spec, family=PRECOMPUTED) if name == "baseline/pixels" else spec
+
+    def loaded(name, **asked):
+        embedder = load_embedder(name, **asked)
+        embedder.embeds_pictures = name != "baseline/pixels"
+        return embedder
+
+    monkeypatch.setattr(worker, "find_spec", spec_of)
+    monkeypatch.setattr(worker, "load_embedder", loaded)
+    embed(store, recipe, corpus)
+    assert store.names("models/baseline-pixels/series/") == []
+    assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 3
+    assert left(store, "embed") == []
+
+
+def test_renderings_are_of_images_that_probes_learn_from_and_choose_on(planned):
+    recipe, corpus, images = planned
+    table = plan_series(RENDERING, recipe.design, images)
+    assert set(table["split"]) == {"train", "val"}
+    assert set(table["transform"]) == set(recipe.transforms)
+    pictures, facts = make(RENDERING, recipe, corpus, images)
+    differences = facts.groupby("transform")["difference"].mean()
+    assert differences["identity"] == 0
+    assert differences.drop("identity").gt(0.2).all()
+    again, _ = make(RENDERING, recipe, corpus, images)
+    assert all(np.array_equal(a, b) for a, b in zip(pictures, again, strict=True))
+
+
+def test_live_predictions_may_learn_from_images_beyond_the_limit(planned):
+    recipe, corpus, every = planned
+    plain = replace(recipe, limit=10)
+    images = choose_images(plain.design, corpus, silent)
+    more = choose_images(replace(plain, live_images=20).design, corpus, silent)
+    assert more[more["used"]].equals(images[images["used"]])
+    extra = more[~more["used"]]
+    assert set(extra["why_not"]) == {LIVE_ONLY}
+    assert set(extra["split"]) == {"train", "val"}
+    assert not set(extra["image_id"]) & set(images["image_id"])
+    rendered = plan_series(RENDERING, replace(plain, live_images=20).design, more)
+    assert rendered["image_id"].nunique() == 20
+    assert set(extra["image_id"]) < set(rendered["image_id"])
+    assert set(samples.plan_samples(plain.design, more)["image_id"]) == set(images["image_id"])
+    assert plan_series(STRENGTH, plain.design, more).equals(plan_series(STRENGTH, plain.design, images))
+    # Fewer than there are within the limit, more than the corpus has, and no limit.
+    assert plan_series(RENDERING, replace(plain, live_images=3).design, images)["image_id"].nunique() == 3
+    there = every["split"].isin(["train", "val"]).sum()
+    greedy = replace(plain, live_images=10**6)
+    all_of_them = choose_images(greedy.design, corpus, silent)
+    assert plan_series(RENDERING, greedy.design, all_of_them)["image_id"].nunique() == there
+    assert choose_images(replace(recipe, live_images=20).design, corpus, silent).equals(every)
+
+
+def test_what_nobody_else_draws_is_drawn_on_the_same_kind_of_picture(planned):
+    recipe, corpus, images = planned
+    recipe = replace(recipe, transforms=("identity", "jpeg", "border"))
+    pictures, facts = make(RENDERING, recipe, corpus, images)
+    i = int(facts.index[facts["transform"] == "border"][0])
+    rng = generator(recipe.seed, facts.at[i, "image_id"], "border by another hand")
+    before = clean(corpus.load(facts.at[i, "image_id"]), recipe.view, rng)
+    inside = slice(recipe.view // 4, -recipe.view // 4)
+    assert np.array_equal(pictures[i][inside, inside], before[inside, inside])
+    assert not np.array_equal(pictures[i], before)
+
+
+def test_a_series_that_is_made_otherwise_leaves_the_others_as_they_are(loaded):
+    store, recipe = loaded
+    of_rendering = {series_table(RENDERING), embeddings_folder(ANY_MODEL, RENDERING)}
+    rows = [replace(row, revision=row.revision + 1) if row.path in of_rendering else row for row in TABLE.rows]
+    now, raised = plan_of(store, recipe), plan_of(store, recipe, Table(rows, OPTIONS))
+    made_again = [one.path for one in now.select("embed") if now.key(one) != raised.key(raised.artifacts[one.path])]
+    assert made_again == [series_table(RENDERING), embeddings_folder("a/network", RENDERING)]
+    stated = {row.path: row.revision for row in TABLE.rows}
+    for name, revision in revisions.SERIES.items():
+        assert stated[series_table(name)] == stated[embeddings_folder(ANY_MODEL, name)] == revision
+
+
+def test_layers_are_of_main_samples_and_of_more_images_untouched(planned):
+    recipe, corpus, images = planned
+    plan = plan_series(LAYERS, recipe.design, images)
+    assert plan["sample"].tolist() == list(range(len(plan)))
+    counts = plan.groupby(["split", "image_id"]).size().groupby("split").value_counts()
+    assert counts.to_dict() == {
+        ("train", 6): 3, ("train", 1): 2, ("val", 6): 2, ("test", 6): 2, ("test", 1): 1,
+    }  # fmt: skip
+    assert set(plan.groupby("image_id")["transform"].first()) == {"identity"}
+    pictures, facts = make(LAYERS, recipe, corpus, images)
+    main = samples.plan_samples(recipe.design, images)
+    main = main[main["image_id"].isin(plan["image_id"]) & (main["draw"] == 0)]
+    with ThreadPoolExecutor(2) as pool:
+        same, same_facts = samples.make_samples(recipe, corpus, load_transforms(recipe), main, pool)
+    where = {pair: i for i, pair in enumerate(zip(main["image_id"], main["transform"], strict=True))}
+    for row, picture in zip(facts.itertuples(), pictures, strict=True):
+        at = where[row.image_id, row.transform]
+        assert np.array_equal(picture, same[at])
+        np.testing.assert_equal(row.strength, same_facts["strength"].iloc[at])
+
+
+def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_path, many_scenes, planned):
+    _, _, images = planned
+    network = "baseline/random-vit"
+    models = (network, "baseline/pixels", f"{network}@layer=2")
+    store, recipe, corpus = start(
+        tmp_path / "run", many_scenes, transforms=("identity", "gaussian-blur"), models=models
+    )
+    embed(store, recipe, corpus)
+    assert not has_embeddings(store, "baseline/pixels", LAYERS)
+    assert not has_embeddings(store, f"{network}@layer=2", LAYERS)
+    assert left(store, "embed") == []
+    pictures, facts = make(LAYERS, recipe, corpus, images)
+    pd.testing.assert_frame_equal(store.read_table("series/layers.parquet"), facts, check_dtype=False)
+    blocks = dict(read_blocks(store, network))
+    assert list(blocks) == [f"{layer}.mean" for layer in range(1, 5)]
+    # Batches are cut otherwise here, which adds up sums in another order.
+    for layer in (1, 2, 4):
+        alone = load_embedder(f"{network}@layer={layer}", precision="float32").embed(pictures)
+        np.testing.assert_allclose(blocks[f"{layer}.mean"], alone, rtol=1e-4, atol=1e-5)
+    store.remove(store.names("models/baseline-random-vit/series/layers/")[0])
+    assert left(store, "embed") == [embeddings_folder(network, LAYERS)]
+
+
+def test_a_run_without_a_network_has_no_layers(tmp_path, many_scenes):
+    store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS, models=("baseline/pixels",))
+    embed(store, recipe, corpus)
+    assert left(store, "embed") == []
+    assert store.names("series/") == [series_table(name) for name in (COMPOSITION, RENDERING, STRENGTH)]
+    # Rows that went missing are made again though every model is embedded.
+    whole = files(store.root)
+    store.remove("series/strength.parquet")
+    embed(store, recipe, corpus)
+    assert files(store.root) == whole
