@@ -92,6 +92,10 @@ class Worker:
         embedder = load_if_it_fits(request, self._device, self._precision)
         if embedder is None:
             return None
+        if not embedder.embeds_pictures:
+            main = self._batches[""]
+            for unit in main.units:
+                embedder.embed_samples([], main.rows(unit))  # a file that lacks rows is refused before it joins the run
         self._models[request] = embedder
         return describe(request, embedder)
 
