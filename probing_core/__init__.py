@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 __version__ = "0.1.0"
-__all__ = ["Predictor", "ProbingError", "Run", "load_embedder", "transforms"]
+__all__ = ["Predictor", "ProbingError", "Run", "load_embedder", "score", "transforms"]
 
 if TYPE_CHECKING:
     from probing_core import transforms
     from probing_core.embedders import load_embedder
     from probing_core.errors import ProbingError
+    from probing_core.pipeline.score import score
     from probing_core.prediction.predictor import Predictor
     from probing_core.results import Run
 
@@ -39,6 +40,7 @@ _HOMES = {
     "ProbingError": "probing_core.errors",
     "Run": "probing_core.results",
     "load_embedder": "probing_core.embedders",
+    "score": "probing_core.pipeline.score",
 }
 
 

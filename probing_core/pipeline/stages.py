@@ -22,12 +22,12 @@ from probing_core.pipeline.setup import (
     open_same_corpus,
     refuse_other_folder,
 )
-from probing_core.runs.engine import Artifact, Plan
+from probing_core.runs.engine import Artifact, Plan, Table
 from probing_core.runs.last_options import note_options
 from probing_core.runs.layout import IMAGES, RECIPE, UNITS, VERDICT_UNITS
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
-from probing_core.runs.recipe import Recipe
+from probing_core.runs.recipe import Recipe, write_recipe
 from probing_core.runs.store import Store
 
 STAGES = ("embed", "train", "evaluate", "project")
@@ -70,6 +70,29 @@ def run(
                 stages = STAGES[: STAGES.index(stages[-1]) + 1]  # it may be of an earlier one
 
 
+def compute(
+    store: Store,
+    recipe: Recipe,
+    corpus: Corpus,
+    table: Table,
+    options: Options = DEFAULTS,
+    progress: Progress = SILENT,
+) -> None:
+    """Make what ``table`` has, of a run that no command began: embeddings, probes and scores.
+
+    Args:
+        store: where it goes.
+        recipe: of the run; written where there is none.
+
+    Raises:
+        ProbingError: bad input.
+    """
+    with store.locked(), threads(recipe.threads):
+        if not store.has(RECIPE):
+            write_recipe(store, recipe)
+        _make(store, recipe, corpus, options, ("embed", "train", "evaluate"), progress, lambda path: True, table)
+
+
 def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
     """Write the transformed images of the run ``source``, begun if there is none, and their list into ``out``.
 
@@ -107,12 +130,13 @@ def _make(
     stages: Sequence[str],
     progress: Progress,
     only: Callable[[str], bool],
+    table: Table | None = None,
 ) -> None:
     if "embed" in stages:
-        plan = _embed(store, recipe, corpus, options, progress)
+        plan = _embed(store, recipe, corpus, options, progress, table)
         store.fold()
     else:
-        plan = plan_of(store, recipe, options, progress, corpus)
+        plan = plan_of(store, recipe, options, progress, corpus, table)
     for stage in (stage for stage in STAGES[1:] if stage in stages):
         if stage == "train" and plan.source is None and plan.left(plan.select("train")):
             plan.source = plan.scope.source = find_probe_source(recipe, options)
@@ -144,14 +168,19 @@ def plan_of(
     options: Options = DEFAULTS,
     progress: Progress = SILENT,
     corpus: Corpus | None = None,
+    table: Table | None = None,
 ) -> Plan:
-    """Return the plan of a run; where the run is not here whose probes are used, without it."""
-    from probing_core.pipeline.graph import Scope, build
+    """Return the plan of a run; where the run is not here whose probes are used, without it.
+
+    Args:
+        table: what the run can hold; if not given, all that there is.
+    """
+    from probing_core.pipeline.graph import TABLE, Scope, build
 
     source = None
     with suppress(BadRun):
         source = find_probe_source(recipe, options)
-    return build(Scope(store, recipe, options, progress, corpus, source))
+    return build(Scope(store, recipe, options, progress, corpus, source), table or TABLE)
 
 
 def _with_images(
@@ -160,9 +189,10 @@ def _with_images(
     corpus: Corpus | None,
     options: Options,
     progress: Progress,
+    table: Table | None = None,
 ) -> Plan:
     """Return the plan of a run whose images are chosen; they are chosen now where they are not."""
-    plan = plan_of(store, recipe, options, progress, corpus)
+    plan = plan_of(store, recipe, options, progress, corpus, table)
     if plan.left([plan.artifacts[IMAGES]]):
         plan.make([plan.artifacts[IMAGES]], lambda artifact, done, total: None)
         plan.scope.forget()
@@ -170,8 +200,15 @@ def _with_images(
     return plan
 
 
-def _embed(store: Store, recipe: Recipe, corpus: Corpus | None, options: Options, progress: Progress) -> Plan:
-    plan = _with_images(store, recipe, corpus, options, progress)
+def _embed(
+    store: Store,
+    recipe: Recipe,
+    corpus: Corpus | None,
+    options: Options,
+    progress: Progress,
+    table: Table | None = None,
+) -> Plan:
+    plan = _with_images(store, recipe, corpus, options, progress, table)
     if plan.scope.unloaded or plan.left(plan.select("embed")):
         if plan.source is None:
             plan.source = plan.scope.source = find_probe_source(recipe, options)

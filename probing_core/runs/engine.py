@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,18 @@ class Table:
             if unknown := [name for name in row.options if name not in options]:
                 raise ValueError(f"'{row.path}' depends on '{unknown[0]}', which is no option of the table.")
             known.update(row.outputs)
+
+    def without(self, leaves_out: Callable[[Row], bool]) -> Table:
+        """Return the table less some rows, which no other row reads then."""
+        rows = [row for row in self.rows if not leaves_out(row)]
+        known = {path for row in rows for path in row.outputs}
+        return Table(
+            [
+                replace(row, reads=tuple(path for path in row.reads if path in known or path.startswith(SOURCE)))
+                for row in rows
+            ],
+            self.options,
+        )
 
     def stage_of(self, path: str) -> str:
         """Return the stage that makes ``path``; empty where none does."""

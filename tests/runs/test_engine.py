@@ -340,3 +340,11 @@ def test_what_was_taken_from_a_run_that_is_elsewhere_is_stale_where_something_el
     assert changed_since.why("gift.parquet") == [
         "'gift.parquet' cannot be made here: the run that it is taken from is elsewhere."
     ]
+
+
+def test_a_table_less_some_rows_reads_nothing_of_them(tmp_path):
+    without_juice = table().without(lambda row: row.path.startswith("juice/"))
+    plan = Plan(without_juice, Kitchen(), Store(tmp_path))
+    assert make(plan) == ["crate.parquet", "jam/apple.parquet", "jam/pear.parquet", "shelf.parquet"]
+    assert plan.artifacts["jam/apple.parquet"].reads == ("crate.parquet",)
+    assert states(plan_of(tmp_path))["jam/apple.parquet"] is State.STALE, "it was made from less"
