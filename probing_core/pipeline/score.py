@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from platformdirs import user_cache_path
 
+from probing_core.compute.claims.named import FINE
 from probing_core.compute.parallel import cores
+from probing_core.compute.tasks import CONTENT
 from probing_core.corpora import open_corpus
 from probing_core.corpora.arrays import ArrayCorpus
 from probing_core.corpora.base import Corpus
@@ -22,8 +24,8 @@ from probing_core.errors import BadConfig
 from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.stages import compute
 from probing_core.runs import layout
-from probing_core.runs.engine import Row
-from probing_core.runs.options import DEFAULTS
+from probing_core.runs.layout import ANY_MODEL
+from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import VIEW, Recipe
 from probing_core.runs.store import Store, digest
@@ -60,10 +62,9 @@ def score(
     which transformation was applied.
 
     Args:
-        encoder: name of a model, as in ``probing run --models``; or a function: images of any sizes, (H, W, 3)
-            ``uint8`` RGB -> (N, D).
-        images: a folder, the name of a corpus as in ``--corpus``, or a list of arrays (H, W, 3) ``uint8`` or pictures
-            of Pillow; if not given, the photographs that ship.
+        encoder: name of a model, as in ``probing run --models``; or a function: images (H, W, 3) ``uint8`` -> (N, D).
+        images: a folder, a corpus as in ``--corpus``, or a list of arrays (H, W, 3) ``uint8`` or pictures of Pillow; if
+            not given, the photographs that ship.
         labels: of the content of ``images``, where they are a list.
         transforms: names, or sets as in ``--transforms``.
         limit: number of images, drawn evenly over photographs; all if not given.
@@ -71,8 +72,7 @@ def score(
         seed: of every random draw.
         name: of a function, in errors.
         device: as in `load_embedder`.
-        cache: whether the result is kept, and found again at the next call. What is kept holds embeddings and
-            predictions, and no picture; its place is printed when it is made.
+        cache: whether the result is kept for the next call: embeddings and predictions, no picture.
         progress: what the work reports to.
 
     Returns:
@@ -85,26 +85,31 @@ def score(
     """
     corpus = _corpus_of(images, labels)
     request, known = _model_of(encoder, name)
-    names = ("identity", *(one for one in expand(list(transforms)) if one != "identity"))
     recipe = Recipe(
         corpus=corpus.name,
         fingerprint=corpus.fingerprint,
-        transforms=names,
+        transforms=("identity", *(one for one in expand(list(transforms)) if one != "identity")),
         models=(request,),
         limit=limit,
         view=view,
         seed=seed,
         threads=cores(),
     )
+    key = digest([recipe.without_models(), request, known])
+    return _scores(recipe, corpus, key, replace(DEFAULTS, device=device), cache, progress)
+
+
+def _scores(
+    recipe: Recipe, corpus: Corpus, key: str, options: Options, cache: bool, progress: Progress
+) -> pd.DataFrame:
+    """Return the scores of a run that is kept under ``key``, or made for this once."""
     place = user_cache_path("probing-core", appauthor=False) / "scores"
-    root = place / digest([recipe.without_models(), request, known])
-    if not cache:
-        root = root.with_name(f"{root.name}-once")
+    root = place / (key if cache else f"{key}-once")
+    if cache and not root.exists():
+        print(f"What is computed is kept in {root} (no picture; 2 GB of such results at most).", file=sys.stderr)
     try:
         store = Store(root)
-        if cache and not root.exists():
-            print(f"What is computed is kept in {root} (no picture; 2 GB of such results at most).", file=sys.stderr)
-        compute(store, recipe, corpus, SCORES, replace(DEFAULTS, device=device), progress)
+        compute(store, recipe, corpus, SCORES, options, progress)
         return _table(store.read_table(layout.SCORES))
     finally:
         if cache:
@@ -113,16 +118,20 @@ def score(
             shutil.rmtree(root, ignore_errors=True)
 
 
-def _beside_scores(row: Row) -> bool:
-    """Return whether a row of a run is not needed for its scores."""
-    beside = (layout.SERIES, layout.VERDICTS, layout.CROPS, "tables/")
-    path = row.path.removeprefix(layout.model_folder(layout.ANY_MODEL))
-    own = ("series/", "crops.", "studies/", "verdicts.", "map.")
-    return (row.path.startswith(beside) and row.path != layout.SCORES) or path.startswith(own)
+NEEDED = (
+    layout.RECIPE,
+    layout.IMAGES,
+    layout.SAMPLES,
+    layout.model_path(ANY_MODEL),
+    layout.embeddings_folder(ANY_MODEL),
+    layout.predictions_path(ANY_MODEL, FINE),
+    layout.predictions_path(ANY_MODEL, CONTENT),
+    layout.scores_path(ANY_MODEL),
+    layout.SCORES,
+)
+"""Files of a run that its scores need."""
 
-
-SCORES = TABLE.without(_beside_scores)
-"""What of a run scores need."""
+SCORES = TABLE.without(lambda row: row.path not in NEEDED)
 
 
 def _corpus_of(images: Any, labels: Sequence[str] | None) -> Corpus:
