@@ -22,7 +22,7 @@ from probing_core.pipeline.setup import (
     open_same_corpus,
     refuse_other_folder,
 )
-from probing_core.runs.engine import Artifact, Plan, Table
+from probing_core.runs.engine import DONE, Artifact, Plan, Table
 from probing_core.runs.last_options import note_options
 from probing_core.runs.layout import IMAGES, RECIPE, UNITS, VERDICT_UNITS
 from probing_core.runs.options import DEFAULTS, Options
@@ -138,7 +138,7 @@ def _make(
     else:
         plan = plan_of(store, recipe, options, progress, corpus, table)
     for stage in (stage for stage in STAGES[1:] if stage in stages):
-        if stage == "train" and plan.source is None and plan.left(plan.select("train")):
+        if stage == "train" and plan.source is None and any(plan.state(one) not in DONE for one in plan.select(stage)):
             plan.source = plan.scope.source = find_probe_source(recipe, options)
         if stage == "train" and (plan.scope.unloaded or plan.left(plan.select("embed"))):
             raise BadRun(

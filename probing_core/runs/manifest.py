@@ -122,9 +122,11 @@ class Manifest:
 
     def _write(self) -> None:
         referred = {entry.get("inputs", {}).get("options") for entry in self.files.values()}
+        # What nothing refers to is forgotten here, too: else it would count as written when something does later.
+        self.options = {name: values for name, values in self.options.items() if name in referred}
         content: dict[str, Any] = {"format": FORMAT, "files": self.files}
-        if options := {name: values for name, values in self.options.items() if name in referred}:
-            content["options"] = options
+        if self.options:
+            content["options"] = self.options
         if self.base is not None:
             content["base"] = self.base
         write_atomically(self.root / MANIFEST, json.dumps(content, sort_keys=True, indent=1).encode())

@@ -145,7 +145,8 @@ def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_p
     predictions = store.read_table("models/baseline-pixels/predictions/fine.parquet")
     assert len(predictions) == 8 * len(options.transforms)
     again = replace(options, corpus=f"folder:{few_scenes}")
-    run(tmp_path / "run", again, ("embed",))  # its own models, of which nothing is missing: nobody needs the probes
+    run(tmp_path / "run", again, COMPUTING)  # its own models, of which nothing is missing: nobody needs the probes
+    store.remove("models/baseline-pixels/predictions/fine.parquet")
     with pytest.raises(BadRun, match="name it again with --probes-from"):
         run(tmp_path / "run")
     with pytest.raises(BadRun, match="name it again with --probes-from"):

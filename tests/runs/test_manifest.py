@@ -128,3 +128,27 @@ def test_readers_see_at_once_that_something_was_entered(tmp_path):
     assert len(set(stamps)) == 4
     assert len(set(digests)) == 2, "folding changes no file"
     assert digests[0] == digests[1]
+
+
+def test_options_that_nothing_referred_to_yet_are_written_again_when_something_does(tmp_path):
+    """As after a kill between the line of the options and that of the file that was made by them."""
+    killed = Manifest(tmp_path)
+    name = killed.note({"seed": 0})
+    again = Manifest(tmp_path)
+    again.fold()
+    assert again.note({"seed": 0}) == name
+    entry = {"bytes": 1, "key": "k", "sha256": "s", "inputs": {"options": name, "revision": 1}}
+    again.enter([("a", entry)])
+    again.fold()
+    assert Manifest(tmp_path).options == {name: {"seed": 0}}
+
+
+def test_options_are_forgotten_with_the_last_file_that_was_made_by_them(tmp_path):
+    manifest = Manifest(tmp_path)
+    name = manifest.note({"seed": 0})
+    manifest.enter([("a", {"bytes": 1, "key": "k", "sha256": "s", "inputs": {"options": name}})])
+    manifest.fold()
+    assert Manifest(tmp_path).options == {name: {"seed": 0}}
+    manifest.enter([("a", None)])
+    manifest.fold()
+    assert Manifest(tmp_path).options == {}
