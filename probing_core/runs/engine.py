@@ -7,6 +7,9 @@ the options and the checksums of what it reads. A file whose key is another one 
 entry in the manifest holds say why.
 
 Artifacts are expanded and made in the order of the table, so a row stands behind the rows that it reads.
+
+It is our own since a run needs what a kept library lacks: several models that share the pictures of a unit, pieces that
+survive a kill, files that were left out, and a run that stands on another.
 """
 
 from __future__ import annotations
