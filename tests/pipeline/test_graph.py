@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -246,7 +245,7 @@ def test_a_raised_revision_makes_again_what_it_stands_for_and_only_that(made, co
     raised = Table(rows, VALUES)
     plan = plan_of(copy, table=raised)
     assert {one.row.path for one in plan.left(plan.artifacts.values())} >= stands_for
-    monkeypatch.setattr(graph, "build", partial(graph.build, table=raised))
+    monkeypatch.setattr(graph, "TABLE", raised)
     written, enter = set(), Manifest.enter
 
     def watched(self, entries):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -233,7 +232,7 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     copy = Store(shutil.copytree(made.root, tmp_path / "run"))
     rows = [replace(row, revision=9) if row.together is makers.learn_detector_of else row for row in TABLE.rows]
     raised = Table(rows, VALUES)
-    monkeypatch.setattr(graph, "build", partial(graph.build, table=raised))
+    monkeypatch.setattr(graph, "TABLE", raised)
     monkeypatch.setattr("probing_core.detector.detector.WIDTH", 32)
     plan = plan_of(copy, table=raised)
     assert [one.path for one in plan.left(plan.select("train"))] == [DETECTOR_FILE]
