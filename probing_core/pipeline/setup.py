@@ -37,7 +37,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
     named = expand_models(options.models or ())
     for name in named:
         find_spec(name)  # a wrong name is refused before anything is written
-    for name in _with_identity(options.transforms):
+    for name in with_identity(options.transforms):
         resolve(name)
     models = tuple(parse(name).full for name in named) or None
     if options.base is not None:
@@ -117,7 +117,7 @@ def _requested_entries(options: Options) -> dict[str, Any]:
     """Return the entries of a recipe that the options ask for, models and corpora apart."""
     entries = options.entries()
     if options.transforms:
-        entries["transforms"] = _with_identity(options.transforms)
+        entries["transforms"] = with_identity(options.transforms)
     if options.probes_from:
         entries["probes_from"] = _probe_digest(options.probes_from)
     return entries
@@ -125,7 +125,7 @@ def _requested_entries(options: Options) -> dict[str, Any]:
 
 def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None) -> Recipe:
     usual = dict(corpus.recipe) if options.probes_from is None else {}
-    learned = _with_identity(usual.pop("transforms", ("bank",)))
+    learned = with_identity(usual.pop("transforms", ("bank",)))
     entries = usual | options.entries()
     if options.view is None and "published" in (options.models or ()):
         entries["view"] = PUBLISHED_VIEW
@@ -149,7 +149,7 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None
         calibrating = [open_corpus(name) for name in options.calibrate_on]
         entries["calibrate_on"] = tuple(absolute_name(other.name) for other in calibrating)
         entries["calibrate_fingerprints"] = tuple(other.fingerprint for other in calibrating)
-    transforms = _with_identity(options.transforms) or learned
+    transforms = with_identity(options.transforms) or learned
     if all(resolve(name).far for name in transforms if name != "identity"):
         raise BadConfig(
             "A run needs a transformation that probes learn, and all that were named are of the far-unseen tier; "
@@ -165,7 +165,7 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None
     )
 
 
-def _with_identity(names: Sequence[str] | None) -> tuple[str, ...]:
+def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
     """Return ``names`` with identity first, as in the bank: every run has it."""
     return ("identity", *(name for name in expand(names) if name != "identity")) if names else ()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -11,7 +9,7 @@ from probing_core.errors import UnknownName
 from probing_core.measures import interval
 from probing_core.measures.cluster_sums import difference
 from probing_core.measures.paired_tests import holm
-from probing_core.results.ranking import SCORING_FACTS, AccuracySums, accuracy_of, of_subset, paired_p, scores_of
+from probing_core.results.ranking import AccuracySums, accuracy, paired_p, scores_of, sums_over
 from probing_core.results.run import Run
 
 COLUMNS = ("model", "place", "value", "low", "high", "difference", "difference_low", "difference_high", "p", "bases")
@@ -33,9 +31,9 @@ def place_among(run: Run, model: str, task: str = "fine", subset: str = "all") -
         there = ", ".join(board["model"]) if not board.empty else "none"
         raise UnknownName(f"The run has no score of '{model}' at the task '{task}' ({subset}). It has: {there}.")
     board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
-    mine = _accuracy(run, model, task, subset)
+    mine = accuracy(run, model, task, subset)
     others = [name for name in board["model"] if name != model]
-    theirs = {name: _accuracy(run, name, task, subset) for name in others}
+    theirs = {name: accuracy(run, name, task, subset) for name in others}
     p = dict(zip(others, holm(paired_p(mine, list(theirs.values()))), strict=True))
     rows = []
     for place, row in enumerate(board.to_dict("records"), 1):
@@ -62,20 +60,10 @@ def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.Da
     return table.sort_values("difference", ascending=False, ignore_index=True)[columns]
 
 
-def _accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
-    predictions = run.tested(model, task, SCORING_FACTS)
-    return accuracy_of(of_subset(predictions, subset, run.far)) if len(predictions) else accuracy_of(predictions)
-
-
 def _difference(mine: AccuracySums, other: AccuracySums) -> tuple[float, float, float, int]:
     """Return the difference, both ends of its interval, and the number of photographs that both were tested on."""
     if mine.sums is None or other.sums is None:
         return np.nan, np.nan, np.nan, 0
     bases = np.intersect1d(mine.bases, other.bases)
-    one, two = (
-        replace(of.sums, sums=of.sums.sums[np.searchsorted(of.bases, bases)])
-        for of in (mine, other)
-        if of.sums is not None
-    )
-    found = interval(difference(one, two), low=-1, high=1)
+    found = interval(difference(sums_over(mine, bases), sums_over(other, bases)), low=-1, high=1)
     return found.value, found.low, found.high, len(bases)

@@ -72,7 +72,7 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", ba
     board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
     # By place and not by name: two folders may have the same.
     accuracies = [
-        _accuracy(runs[place], model, task, subset)
+        accuracy(runs[place], model, task, subset)
         for place, model in zip(board["place"].tolist(), board["model"].tolist(), strict=True)
     ]
     board = board.drop(columns="place")
@@ -102,7 +102,8 @@ def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
     return rows.merge(facts, on="model", how="left").assign(run=run.name)
 
 
-def _accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
+def accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
+    """Return the balanced accuracy of a model on a subset of its test predictions."""
     predictions = run.tested(model, task, SCORING_FACTS)
     if predictions.empty:
         return AccuracySums(np.empty(0, str), None)
@@ -173,10 +174,11 @@ def paired_p(first: AccuracySums, others: Sequence[AccuracySums]) -> np.ndarray:
             alike.setdefault(shared.tobytes(), []).append(i)
     for indices in alike.values():
         bases = first.bases[np.isin(first.bases, others[indices[0]].bases)]
-        p[indices] = sign_flips(_sums_of(first, bases), [_sums_of(others[i], bases) for i in indices], flips=FLIPS)
+        p[indices] = sign_flips(sums_over(first, bases), [sums_over(others[i], bases) for i in indices], flips=FLIPS)
     return p
 
 
-def _sums_of(accuracy: AccuracySums, bases: np.ndarray) -> ClusterSums:
-    assert accuracy.sums is not None
-    return replace(accuracy.sums, sums=accuracy.sums.sums[np.searchsorted(accuracy.bases, bases)])
+def sums_over(found: AccuracySums, bases: np.ndarray) -> ClusterSums:
+    """Return the sums of some of its photographs, ``bases`` in order."""
+    assert found.sums is not None
+    return replace(found.sums, sums=found.sums.sums[np.searchsorted(found.bases, bases)])
