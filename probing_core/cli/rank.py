@@ -57,7 +57,7 @@ def rank(options: argparse.Namespace) -> int:
     with ending(progress):
         run(out, asked, progress=progress)
     opened = Run.open(out)
-    _report(opened, name, ranked_on(base), options.json)
+    _report(opened, name, ranked_on(base, out), options.json)
     print(f"All pages show it beside the others: probing demo --run {out}", file=sys.stderr)
     return 0
 

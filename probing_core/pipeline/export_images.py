@@ -19,7 +19,6 @@ import pandas as pd
 
 from probing_core.compute.parallel import in_chunks
 from probing_core.compute.samples import Unit
-from probing_core.corpora.base import Corpus
 from probing_core.embedders.providers.precomputed import LISTED
 from probing_core.errors import BadConfig
 from probing_core.images import encode_png
@@ -35,7 +34,7 @@ FACTS = "export.toml"
 FOLDER_FILES = 1000
 
 
-def write_export(plan: Plan, corpus: Corpus, out: Path) -> int:
+def write_export(plan: Plan, out: Path) -> int:
     """Write ``images/<thousands>/<sample>-<transform>.png``, ``samples.parquet`` and ``samples.csv`` into ``out``.
 
     The list has a row a transformed image: ``image_id``, ``transform``, ``repetition``, ``draw`` (these four name it
@@ -67,7 +66,7 @@ def write_export(plan: Plan, corpus: Corpus, out: Path) -> int:
     ):
 
         def make(unit: Unit) -> tuple[list[np.ndarray], pd.DataFrame]:
-            return main.make(corpus, main.rows(unit), makers)
+            return main.make(plan.scope.corpus, main.rows(unit), makers)
 
         made = in_chunks(ahead, make, ([unit] for unit in todo))
         for done, ((unit,), ((pictures, measured),)) in enumerate(made, len(main.units) - len(todo)):

@@ -21,7 +21,9 @@ from probing_core.corpora.arrays import ArrayCorpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import find_spec, from_callable, load_embedder, parse, register
 from probing_core.errors import BadConfig
+from probing_core.paths import user_path
 from probing_core.pipeline.graph import TABLE
+from probing_core.pipeline.setup import with_identity
 from probing_core.pipeline.stages import compute
 from probing_core.runs import layout
 from probing_core.runs.layout import ANY_MODEL
@@ -29,7 +31,6 @@ from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import VIEW, Recipe
 from probing_core.runs.store import Store, digest
-from probing_core.transforms import expand
 
 MAX_CACHE_BYTES = 2 * 2**30
 """Bytes of earlier results that are kept; the oldest go first."""
@@ -49,7 +50,7 @@ def score(
     images: str | Path | Sequence[Any] | None = None,
     *,
     labels: Sequence[str] | None = None,
-    transforms: Sequence[str] = ("bank",),
+    transforms: str | Sequence[str] = "bank",
     limit: int | None = None,
     view: int = VIEW,
     seed: int = 0,
@@ -88,7 +89,7 @@ def score(
     recipe = Recipe(
         corpus=corpus.name,
         fingerprint=corpus.fingerprint,
-        transforms=("identity", *(one for one in expand(list(transforms)) if one != "identity")),
+        transforms=with_identity((transforms,) if isinstance(transforms, str) else transforms),
         models=(request,),
         limit=limit,
         view=view,
@@ -147,8 +148,11 @@ def _corpus_of(images: Any, labels: Sequence[str] | None) -> Corpus:
 def _model_of(encoder: Any, name: str) -> tuple[str, Any]:
     """Return the name of the model, and what tells it apart from another one of that name."""
     if isinstance(encoder, str):
-        find_spec(encoder)
-        return parse(encoder).full, ""
+        spec, parsed = find_spec(encoder), parse(encoder)
+        if "weights" not in parsed.options and not user_path(parsed.model).exists():
+            return parsed.full, spec.weights
+        # A file may hold other weights than at the last call.
+        return parsed.full, list(load_embedder(encoder).recipes().values())
     if not callable(encoder):
         raise BadConfig(f"An encoder is the name of a model, or a function of a list of images; got {encoder!r:.80}.")
     answer = np.asarray(encoder([np.zeros((PROBE_SIDE, PROBE_SIDE, 3), np.uint8)]))

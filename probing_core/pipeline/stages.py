@@ -19,7 +19,6 @@ from probing_core.pipeline.setup import (
     cleared_on_error,
     find_probe_source,
     open_or_start,
-    open_same_corpus,
     refuse_other_folder,
 )
 from probing_core.runs.engine import DONE, Artifact, Plan, Table
@@ -56,18 +55,7 @@ def run(
     if not store.has(RECIPE) and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
     with _opened(store, options, progress) as (recipe, corpus):
-        mended: set[str] = set()
-        while True:
-            try:
-                _make(store, recipe, corpus, options, stages, progress, only)
-                return
-            except DamagedFile as error:
-                if error.name in mended or error.name == RECIPE:
-                    raise
-                mended.add(error.name)
-                store.remove(error.name)
-                progress.note(f"'{error.name}' was damaged, and is made again.")
-                stages = STAGES[: STAGES.index(stages[-1]) + 1]  # it may be of an earlier one
+        _make_whole(lambda: plan_of(store, recipe, options, progress, corpus), stages, only)
 
 
 def compute(
@@ -88,9 +76,10 @@ def compute(
         ProbingError: bad input.
     """
     with store.locked(), threads(recipe.threads):
+        store.remove(*store.damaged())  # nobody verifies and repairs what no command made
         if not store.has(RECIPE):
             write_recipe(store, recipe)
-        _make(store, recipe, corpus, options, ("embed", "train", "evaluate"), progress, lambda path: True, table)
+        _make_whole(lambda: plan_of(store, recipe, options, progress, corpus, table), STAGES[:-1], lambda path: True)
 
 
 def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
@@ -106,8 +95,7 @@ def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progr
 
     store = Store(source)
     with _opened(store, options, progress) as (recipe, corpus):
-        plan = _with_images(store, recipe, corpus, options, progress)
-        return write_export(plan, corpus or open_same_corpus(recipe), out)
+        return write_export(_with_images(plan_of(store, recipe, options, progress, corpus)), out)
 
 
 @contextmanager
@@ -122,30 +110,37 @@ def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tupl
             yield recipe, corpus
 
 
-def _make(
-    store: Store,
-    recipe: Recipe,
-    corpus: Corpus | None,
-    options: Options,
-    stages: Sequence[str],
-    progress: Progress,
-    only: Callable[[str], bool],
-    table: Table | None = None,
-) -> None:
+def _make_whole(plan: Callable[[], Plan], stages: Sequence[str], only: Callable[[str], bool]) -> None:
+    """Make what is missing; a file that turns out to be damaged is removed, and made again."""
+    mended: set[str] = set()
+    while True:
+        current = plan()
+        try:
+            _make(current, stages, only)
+            return
+        except DamagedFile as error:
+            if error.name in mended or error.name == RECIPE:
+                raise
+            mended.add(error.name)
+            current.files.remove(error.name)
+            current.scope.progress.note(f"'{error.name}' was damaged, and is made again.")
+            stages = STAGES[: STAGES.index(stages[-1]) + 1]  # it may be of an earlier one
+
+
+def _make(plan: Plan, stages: Sequence[str], only: Callable[[str], bool]) -> None:
+    store, progress = plan.files, plan.scope.progress
     if "embed" in stages:
-        plan = _embed(store, recipe, corpus, options, progress, table)
+        plan = _embed(plan)
         store.fold()
-    else:
-        plan = plan_of(store, recipe, options, progress, corpus, table)
     for stage in (stage for stage in STAGES[1:] if stage in stages):
-        if stage == "train" and plan.source is None and any(plan.state(one) not in DONE for one in plan.select(stage)):
-            plan.source = plan.scope.source = find_probe_source(recipe, options)
-        if stage == "train" and (plan.scope.unloaded or plan.left(plan.select("embed"))):
-            raise BadRun(
-                f"The run '{store.root}' lacks embeddings that its probes learn from; "
-                f"`probing embed --run {store.root}` makes them."
-            )
-        wanted = _wanted(plan, options) if stage == "project" else only
+        if stage == "train":
+            _require_source(plan, stage)
+            if plan.scope.unloaded or plan.left(plan.select("embed")):
+                raise BadRun(
+                    f"The run '{store.root}' lacks embeddings that its probes learn from; "
+                    f"`probing embed --run {store.root}` makes them."
+                )
+        wanted = _wanted(plan) if stage == "project" else only
         artifacts = [one for one in plan.select(stage) if only(one.path) and wanted(one.path)]
 
         def report(artifact: Artifact, done: int, total: int, stage: str = stage) -> None:
@@ -183,16 +178,18 @@ def plan_of(
     return build(Scope(store, recipe, options, progress, corpus, source), table or TABLE)
 
 
-def _with_images(
-    store: Store,
-    recipe: Recipe,
-    corpus: Corpus | None,
-    options: Options,
-    progress: Progress,
-    table: Table | None = None,
-) -> Plan:
+def _require_source(plan: Plan, stage: str) -> None:
+    """Refuse to go on without the run whose probes are used, where something of ``stage`` is to be made.
+
+    Raises:
+        BadRun: it is not here.
+    """
+    if plan.source is None and any(plan.state(one) not in DONE for one in plan.select(stage)):
+        find_probe_source(plan.scope.recipe, plan.scope.options)
+
+
+def _with_images(plan: Plan) -> Plan:
     """Return the plan of a run whose images are chosen; they are chosen now where they are not."""
-    plan = plan_of(store, recipe, options, progress, corpus, table)
     if plan.left([plan.artifacts[IMAGES]]):
         plan.make([plan.artifacts[IMAGES]], lambda artifact, done, total: None)
         plan.scope.forget()
@@ -200,22 +197,17 @@ def _with_images(
     return plan
 
 
-def _embed(
-    store: Store,
-    recipe: Recipe,
-    corpus: Corpus | None,
-    options: Options,
-    progress: Progress,
-    table: Table | None = None,
-) -> Plan:
-    plan = _with_images(store, recipe, corpus, options, progress, table)
-    if plan.scope.unloaded or plan.left(plan.select("embed")):
+def _embed(plan: Plan) -> Plan:
+    """Return the plan of a run whose samples are embedded by all of its models."""
+    plan = _with_images(plan)
+    store, scope = plan.files, plan.scope
+    if scope.unloaded or plan.left(plan.select("embed")):
         if plan.source is None:
-            plan.source = plan.scope.source = find_probe_source(recipe, options)
-        progress.note(download_summary(recipe.models))
-        note_options(store.root, options)
+            find_probe_source(scope.recipe, scope.options)  # in one sentence, where it is missing
+        scope.progress.note(download_summary(scope.recipe.models))
+        note_options(store.root, scope.options)
         embed(plan)
-        plan.scope.forget()
+        scope.forget()
         plan = plan.expanded()
     if not plan.left(plan.select("embed")):
         store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
@@ -223,14 +215,14 @@ def _embed(
     return plan
 
 
-def _wanted(plan: Plan, options: Options) -> Callable[[str], bool]:
+def _wanted(plan: Plan) -> Callable[[str], bool]:
     """Return path -> whether a map is drawn.
 
     Raises:
         UnknownName: the run has no such model.
     """
     maps, entries = plan.select("project"), plan.scope.entries
-    which = options.maps
+    which = plan.scope.options.maps
     if which in (ALL, FIRST):
         chosen = maps if which == ALL else maps[:1]
     else:

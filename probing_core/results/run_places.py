@@ -69,15 +69,13 @@ def _folders(root: Path, first: str) -> list[Path]:
     return sorted(root.iterdir(), key=lambda p: (p.name != first, p.name)) if root.is_dir() else []
 
 
-def ranked_on(base: Path, data: Path | None = None) -> int:
-    """Return how many models of a user's runs joined the run in ``base`` and were scored there.
-
-    Args:
-        data: the folder of runs; a user's own, if not given.
+def ranked_on(base: Path, further: Path) -> int:
+    """Return how many models joined the run in ``base`` and were scored there: in a user's runs, and in the run
+    ``further``, wherever it lies.
     """
-    known = Files(base).own_names()
+    known = set(Files(base).own_names())
     joined: set[str] = set()
-    for path in _folders(data or paths.runs_dir(), DEMO):
+    for path in {path.resolve() for path in [*_folders(paths.runs_dir(), DEMO), further]}:
         with suppress(BadRun):
             files = Files(path)
             if files.base is not None and files.base.resolve() == base.resolve():

@@ -45,6 +45,11 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     )
     assert sorted(Store(out).own_names()) == made, "a second call computes nothing"
 
+    assert (
+        main(["rank", "baseline/phash", "--base", str(base), "--out", str(tmp_path / "else"), "--device", "cpu"]) == 0
+    )
+    assert "2 of your models were ranked on these test photographs so far" in capsys.readouterr().out
+
 
 def test_what_cannot_be_ranked_is_refused_in_one_sentence(base, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("probing_core.paths.runs_dir", lambda: tmp_path / "runs")

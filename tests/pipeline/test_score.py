@@ -114,3 +114,27 @@ def test_pictures_as_numbers_below_one_are_told_how_to_be_made_whole(pictures):
         scored(colors, [picture / 255.0 for picture in pictures])
     with pytest.raises(BadConfig, match="Labels belong to a list"):
         scored(colors, "photos", labels=["a"])
+
+
+def test_other_weights_in_the_same_file_are_scored_anew(pictures, tmp_path):
+    torch = pytest.importorskip("torch")
+    timm = pytest.importorskip("timm")
+    name = f"timm:resnet10t@weights={tmp_path / 'mine.pth'}"
+    values = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        torch.save(timm.create_model("resnet10t").state_dict(), tmp_path / "mine.pth")
+        values.append(scored(name, pictures)["value"].tolist())
+    assert values[0] != values[1]
+
+
+def test_a_kept_result_that_was_damaged_is_made_again(pictures, tmp_path):
+    first = scored(colors, pictures)
+    (place,) = (tmp_path / "cache" / "scores").iterdir()
+    path = place / "tables" / "scores.parquet"
+    path.write_bytes(b"x" * path.stat().st_size)
+    pd.testing.assert_frame_equal(scored(colors, pictures), first)
+
+
+def test_one_transformation_may_be_named_by_itself(pictures):
+    assert set(scored(colors, pictures, transforms="brighten")["subset"]) == {"all", "group:identity", "group:tone"}
