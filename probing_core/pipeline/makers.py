@@ -171,10 +171,7 @@ def make_studies(plan: Plan, artifacts: Sequence[Artifact]) -> None:
         for artifact in (one for one in artifacts if one.binding["model"] == model):
             study = by_path[artifact.row.path]
             scope.progress.update("studies", done, len(artifacts), f"{study.name.capitalize()} of {model}")
-            for path in artifact.reads:
-                for name in plan.files.names(path) if path.endswith("/") else [path]:
-                    plan.files.readable(name)  # checked before what it holds is gone by
-            plan.enter(artifact, {artifact.row.path: study.make(scope.study_data(model, study))})
+            plan.enter(artifact, {artifact.row.path: study.make(scope.study_data(Reader(plan, artifact)))})
             done += 1
 
 

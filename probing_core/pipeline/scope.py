@@ -18,17 +18,16 @@ from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.names import LAYERS
 from probing_core.compute.samples import has_splits
 from probing_core.compute.series import pairs_of, strengths_of, swept
-from probing_core.compute.studies import Study, studies_of
+from probing_core.compute.studies import studies_of
 from probing_core.compute.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES, ModelData
 from probing_core.compute.tasks import task_names
 from probing_core.corpora.base import Corpus
 from probing_core.measures import MEASURES
 from probing_core.pipeline.batches import Batch, plan_batches
 from probing_core.pipeline.setup import open_calibrating, open_same_corpus
-from probing_core.probes.base import LinearProbe
 from probing_core.runs import layout
 from probing_core.runs.embeddings import lazy_embeddings, read_blocks, read_embeddings
-from probing_core.runs.engine import Artifact, Binding, NotYet
+from probing_core.runs.engine import Artifact, Binding, NotYet, Reader
 from probing_core.runs.models import model_entries
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.probes import read_probe
@@ -63,7 +62,7 @@ class Scope:
         self.files, self.recipe, self.options, self.progress = files, recipe, options, progress
         self.source, self._corpus = source, corpus
         self._studied: ModelData | None = None
-        self._studying: Study | None = None
+        self._reader: Reader | None = None
 
     @cached_property
     def design(self) -> Design:
@@ -145,37 +144,33 @@ class Scope:
             self.__dict__.pop(name, None)
         self._studied = None
 
-    def study_data(self, model: str, study: Study) -> ModelData:
-        """Return the model as ``study`` reads it; the last one is kept, with the fits that studies share."""
-        self._studying = study
+    def study_data(self, reader: Reader) -> ModelData:
+        """Return the model of a study's ``reader``; the last one is kept, with the fits that studies share."""
+        self._reader, model = reader, reader.binding["model"]
         if self._studied is None or self._studied.model != model:
-            files = self.files
             self._studied = ModelData(
                 model=model,
-                X=lazy_embeddings(files, model),
-                samples=files.read_table(layout.SAMPLES),
+                X=lazy_embeddings(reader.files, model),
+                samples=reader.table(layout.SAMPLES),
                 images=self.images,
                 transforms={t.name: t for t in self.transforms if not t.far},
                 seed=self.recipe.seed,
                 series=partial(self._series_of, model),
-                blocks=partial(read_blocks, files, model),
-                read_probe=partial(self._fine_probe_of, model),
+                blocks=lambda: read_blocks(self._reading, model),
+                read_probe=lambda: read_probe(self._reading, model, "fine"),
                 learns=self.learns,
             )
         return self._studied
 
-    def _series_of(self, model: str, name: str) -> tuple[pd.DataFrame, np.ndarray]:
-        study, files = self._studying, self.files
-        assert study is not None
-        assert study.series == name, f"The study '{study.name}' reads the series '{name}' without saying so."
-        table = files.read_table(layout.series_table(name))
-        return table, np.empty((0, 0)) if name == LAYERS else read_embeddings(files, model, series=name)
+    @property
+    def _reading(self) -> Files:
+        """The files of the study that is being made, and no others: what was kept may be of one that read more."""
+        assert self._reader is not None
+        return self._reader.files
 
-    def _fine_probe_of(self, model: str) -> LinearProbe:
-        study = self._studying
-        assert study is not None
-        assert study.probe, f"The study '{study.name}' reads the probe of the run without saying so."
-        return read_probe(self.files, model, "fine")
+    def _series_of(self, model: str, name: str) -> tuple[pd.DataFrame, np.ndarray]:
+        table = self._reading.read_table(layout.series_table(name))
+        return table, np.empty((0, 0)) if name == LAYERS else read_embeddings(self._reading, model, series=name)
 
 
 OF_MODELS = ("entries", "studied_models", "studies")

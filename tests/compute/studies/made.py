@@ -15,10 +15,9 @@ from probing_core.compute.series import plan_series
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.model_data import ModelData, fit_probe
 from probing_core.compute.tasks import make_task
-from probing_core.pipeline.scope import Scope
 from probing_core.runs import layout
-from probing_core.runs.engine import Artifact, Plan
-from probing_core.runs.recipe import Recipe, load_transforms, read_recipe
+from probing_core.runs.engine import Artifact, Plan, Reader
+from probing_core.runs.recipe import Recipe, load_transforms
 from probing_core.runs.store import Store
 from tests.plans import plan_of
 
@@ -90,8 +89,8 @@ def add_model(store: Store, model: str, seed: int) -> None:
 
 def data_of(store: Store, model: str = WIDE, study: str = "layers") -> ModelData:
     """The model as a study reads it; that of layers reads a series beside the samples."""
-    (one,) = (each for each in STUDIES if each.name == study)
-    return Scope(store, read_recipe(store)).study_data(model, one)
+    plan = plan_of(store)
+    return plan.scope.study_data(Reader(plan, plan.artifacts[layout.study_path(model, study)]))
 
 
 def of_studies(plan: Plan, *tables: str) -> list[Artifact]:
