@@ -92,7 +92,7 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
         if name in LIVE:
             probe = _probe(recipe.transforms, dim, rng).to_bytes()
             fine = plan.artifact(layout.predictions_path(name, "fine"))
-            store.write(layout.probe_path(name, names.DEPLOYMENT), probe, plan.key(fine) or "", plan.inputs(fine))
+            store.write(layout.probe_path(name, names.DEPLOYMENT), probe, plan.ready_key(fine), plan.inputs(fine))
             embeddings = rng.normal(0.5, 0.3, (len(samples), dim)).astype(np.float32)
             _embed(plan, name, embeddings)
     plan.make(plan.select("evaluate"), lambda artifact, done, total: None)
@@ -113,14 +113,14 @@ def _leave_out(plan: Plan, *paths: str) -> None:
         artifact = plan.artifacts[path]
         last = artifact.units - 1 if artifact.units > 1 else None
         name = layout.embeddings_path(artifact.binding["model"], 0, last=last) if artifact.is_folder else path
-        entry = {"bytes": 0, "sha256": "", "key": plan.key(artifact) or "", "state": LEFT_OUT}
+        entry = {"bytes": 0, "sha256": "", "key": plan.ready_key(artifact), "state": LEFT_OUT}
         plan.files.enter([(name, entry)], plan.inputs(artifact))
 
 
 def _embed(plan: Plan, model: str, embeddings: np.ndarray) -> None:
     artifact = plan.artifacts[layout.embeddings_folder(model)]
     name = next(iter(plan.files.entries(artifact.path)))
-    plan.files.write(name, {"embeddings": embeddings}, plan.key(artifact) or "", plan.inputs(artifact))
+    plan.files.write(name, {"embeddings": embeddings}, plan.ready_key(artifact), plan.inputs(artifact))
 
 
 def ship(whole: Path, root: Path) -> Path:

@@ -61,11 +61,12 @@ def _why(store: Any, path: str) -> int:
     """Print what of a run is made again, and why; no file is read, and nothing is made."""
     from probing_core.pipeline.stages import plan_of
     from probing_core.runs.recipe import read_recipe
+    from probing_core.runs.why import why
 
     plan = plan_of(store, read_recipe(store))
     artifacts = [plan.artifact(path.removeprefix("./"))] if path else plan.left(plan.artifacts.values())
     for artifact in artifacts:
-        print("\n".join(plan.why(artifact.path)))
+        print("\n".join(why(plan, artifact.path)))
     for name in () if path else plan.scope.unloaded:
         print(f"'{name}' was not loaded yet; its embeddings, probes and tables are made then.")
     if not path and not artifacts and not plan.scope.unloaded:

@@ -104,7 +104,7 @@ def _embed_units(plan: Plan, batch: Batch, entries: Entries, engine: Engine) -> 
     for entry in entries:
         artifact = plan.artifacts.get(embeddings_folder(entry["name"], batch.series))
         if artifact is not None and plan.state(artifact) is not State.LEFT_OUT:
-            keys[entry["name"]] = key = _key(plan, artifact)
+            keys[entry["name"]] = key = plan.ready_key(artifact)
             shards[entry["name"]] = Shards(
                 files, entry["name"], batch.series, key, len(batch.units), plan.inputs(artifact)
             )
@@ -134,7 +134,7 @@ def _units_without_rows(plan: Plan, batch: Batch) -> list[Task]:
     table = plan.artifacts.get(batch.table)
     if table is None or not plan.left([table]):
         return []
-    key = _key(plan, table)
+    key = plan.ready_key(table)
     units = [unit.index for unit in batch.units if not plan.files.has(batch.rows_path(unit), key)]
     return [Task(batch.series, unit, "", "", key) for unit in units]
 
@@ -147,12 +147,12 @@ def _embed_crops(plan: Plan, entries: Entries, engine: Engine) -> None:
         return
     plan.scope.progress.update("crops", 0, len(left), "Embedding large pictures, whole and as tiles")
     tasks = [
-        Task("", 0, paths[one.path]["name"], paths[one.path]["request"], _key(plan, one))
+        Task("", 0, paths[one.path]["name"], paths[one.path]["request"], plan.ready_key(one))
         for one in left
         if one.path in paths
     ]
     table = plan.artifacts[CROPS]
-    written = {name: (name, entry) for name, entry in engine.embed_crops(tasks, _key(plan, table))}
+    written = {name: (name, entry) for name, entry in engine.embed_crops(tasks, plan.ready_key(table))}
     for artifact in (table, *(one for one in left if one is not table)):
         plan.files.enter([written[artifact.path]], plan.inputs(artifact))
 
@@ -161,11 +161,5 @@ def _gather_rows(plan: Plan, table: Artifact, batch: Batch) -> None:
     """Make one table of the rows of all units."""
     if plan.left([table]):
         parts = [batch.rows_path(unit) for unit in batch.units]
-        plan.files.join_tables(batch.table, parts, _key(plan, table), plan.inputs(table))
+        plan.files.join_tables(batch.table, parts, plan.ready_key(table), plan.inputs(table))
     plan.files.remove(*plan.files.names(unit_rows_folder(batch.series)))
-
-
-def _key(plan: Plan, artifact: Artifact) -> str:
-    key = plan.key(artifact)
-    assert key is not None
-    return key

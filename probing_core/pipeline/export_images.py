@@ -53,8 +53,7 @@ def write_export(plan: Plan, out: Path) -> int:
         BadRun: the disk is full or not writable.
     """
     recipe, progress = plan.scope.recipe, plan.scope.progress
-    key = plan.key(plan.artifacts[SAMPLES])
-    assert key is not None
+    key = plan.ready_key(plan.artifacts[SAMPLES])
     _claim(out, key, recipe, plan.files.root)
     main = plan.scope.batches[""]
     listed = _named(main.rows())

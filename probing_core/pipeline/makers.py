@@ -213,8 +213,7 @@ def choose_verdict_photographs(at: Reader) -> Mapping[str, Content]:
 def learn_detector_of(plan: Plan, artifacts: Sequence[Artifact]) -> None:
     """Make the detector, or nothing where there are too few photographs; what was measured survives a kill."""
     (artifact,), scope, files = artifacts, plan.scope, plan.files
-    at, key = Reader(plan, artifact), plan.key(artifact)
-    assert key is not None
+    at, key = Reader(plan, artifact), plan.ready_key(artifact)
     photographs, design = at.table(layout.VERDICT_PHOTOGRAPHS), declared(scope, artifact)
     if not can_learn(photographs):
         plan.enter(artifact, {DETECTOR_FILE: None})
@@ -241,7 +240,7 @@ def score_views(plan: Plan, artifacts: Sequence[Artifact]) -> None:
     by_model = {artifact.binding.get("model", DETECTOR): artifact for artifact in artifacts}
     if DETECTOR in by_model and not files.has(DETECTOR_FILE):  # there were too few photographs to learn one
         plan.enter(by_model.pop(DETECTOR), {DETECTOR_VIEWS: None})
-    keys = {model: plan.key(artifact) for model, artifact in by_model.items()}
+    keys = {model: plan.ready_key(artifact) for model, artifact in by_model.items()}
     lacking = {
         i: models
         for i in range(len(units))
@@ -254,7 +253,7 @@ def score_views(plan: Plan, artifacts: Sequence[Artifact]) -> None:
     predict = _predicting(scope, files)
     for i, tables in zip(lacking, score_units(design, scope.corpora, asked, predict), strict=True):
         for model, table in tables.items():
-            files.write(layout.verdict_unit_table(model, i), table, keys[model] or "")
+            files.write(layout.verdict_unit_table(model, i), table, keys[model])
         scope.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
     for model, artifact in by_model.items():
         parts = [files.read_table(layout.verdict_unit_table(model, i)) for i in range(len(units))]

@@ -4,7 +4,7 @@ Nothing here knows what a run is about. A `Row` describes one kind of file: its 
 what it reads, the options that it depends on, its revision and its maker. A `Plan` is the table expanded over one run:
 an `Artifact` for each file. The key of an artifact is the digest of its inputs, which are the revision, the values of
 the options and the checksums of what it reads. A file whose key is another one is made again, and the inputs that its
-entry in the manifest holds say why.
+entry in the manifest holds say why (`probing_core.runs.why`).
 
 Artifacts are expanded and made in the order of the table, so a row stands behind the rows that it reads.
 
@@ -273,8 +273,13 @@ class Plan:
 
     def key(self, artifact: Artifact) -> str | None:
         """Return the digest of what ``artifact`` is made from; None where some of it is missing."""
-        inputs = self.inputs(artifact)
-        return None if None in inputs.values() else digest([artifact.row.path, inputs])
+        return _key_of(artifact, self.inputs(artifact))
+
+    def ready_key(self, artifact: Artifact) -> str:
+        """Return the key of an artifact all of whose inputs are there."""
+        key = self.key(artifact)
+        assert key is not None, f"'{artifact.path}' lacks something that it is made from."
+        return key
 
     def entries(self, artifact: Artifact) -> list[Entry | None]:
         """Return what the manifest has of ``artifact``: of each of its outputs, or of each file of its folder."""
@@ -287,7 +292,7 @@ class Plan:
         if not artifact.row.stage:
             return State.MADE if self.files.has(artifact.path) else State.MISSING
         state = self._state(artifact)
-        if state not in DONE and any(self._cannot_be_read(path) for path in artifact.reads):
+        if state not in DONE and any(self.cannot_be_read(path) for path in artifact.reads):
             return State.NOT_HERE
         return state
 
@@ -317,14 +322,14 @@ class Plan:
             inputs[path] = before.get(path)
             if path not in before:
                 del inputs[path]  # it had none
-        return None if None in inputs.values() else digest([artifact.row.path, inputs])
+        return _key_of(artifact, inputs)
 
     def _is_there(self, path: str) -> bool:
         """Return whether a file that is entered lies on the disk, or need not."""
         entry = self.files.entry(path)
         return entry is not None and ("state" in entry or self.files.has(path))
 
-    def _cannot_be_read(self, path: str) -> bool:
+    def cannot_be_read(self, path: str) -> bool:
         """Return whether what lies at ``path`` was left out, or cannot be made here."""
         if path.startswith(SOURCE):
             return self.source is None
@@ -368,8 +373,7 @@ class Plan:
     def enter(self, artifact: Artifact, content: Mapping[str, Content]) -> None:
         """Write what was made; ``content`` is by the paths in the row."""
         assert set(content) <= set(artifact.outputs), f"{artifact.path}: {set(content) - set(artifact.outputs)}"
-        key, inputs = self.key(artifact), self.inputs(artifact)
-        assert key is not None
+        key, inputs = self.ready_key(artifact), self.inputs(artifact)
         for template, path in artifact.outputs.items():
             self.files.write(path, content.get(template), key, inputs)
 
@@ -384,51 +388,6 @@ class Plan:
                     f"'{artifact.path}' is made from '{path}', which the run '{self.files.root}' lacks; "
                     f"`probing {stage} --run {self.files.root}` makes it."
                 )
-
-    # in words
-
-    def why(self, path: str) -> list[str]:
-        """Return one sentence for each reason why ``path`` is made again, or one that nothing changed.
-
-        Raises:
-            UnknownName: no artifact of the run is called so.
-        """
-        artifact = self.artifact(path)
-        name, state = artifact.path, self.state(artifact)
-        if not artifact.row.stage:
-            return [f"'{name}' is made from no other file."]
-        if state not in (State.MISSING, State.STALE):
-            return [self._why_not(artifact, state)]
-        if missing := [one for one in artifact.reads if self.value(one) is None]:
-            return [f"'{name}' waits for '{one}', which is missing." for one in missing]
-        entries = [entry for entry in self.entries(artifact) if entry is not None]
-        if state is State.MISSING or not entries:
-            return [f"'{name}' is missing: it was not made yet, or it was removed."]
-        old = next((entry["inputs"] for entry in entries if "inputs" in entry), None)
-        if old is None:
-            return [f"'{name}' is made again: the manifest does not say what it was made from."]
-        changes = _changes(old | {"options": self.files.options(old["options"]) or {}}, self.inputs(artifact))
-        return [f"'{name}' is made again: {change}." for change in changes]
-
-    def _why_not(self, artifact: Artifact, state: State) -> str:
-        if state is State.NOT_HERE:
-            gone = next(path for path in artifact.reads if self._cannot_be_read(path))
-            if gone.startswith(SOURCE):
-                return f"'{artifact.path}' cannot be made here: the run that it is taken from is elsewhere."
-            return f"'{artifact.path}' cannot be made here: '{gone}' did not ship."
-        beside = {State.NOTHING: "there was nothing to write", State.LEFT_OUT: "it did not ship"}
-        about = beside.get(state, "nothing that it was made from has changed")
-        if changing := self._changing(artifact):
-            about += f"; it may be made again once '{changing}' is"
-        return f"'{artifact.path}' is complete: {about}."
-
-    def _changing(self, artifact: Artifact) -> str:
-        """Return the first of what ``artifact`` is made from, at any remove, that is made again; or an empty text."""
-        for path in (path for path in artifact.reads if not path.startswith(SOURCE)):
-            read = self._of_output[path]
-            if read.row.stage and (found := self._changing(read) or (read.path if self.left([read]) else "")):
-                return found
-        return ""
 
 
 class Reader:
@@ -447,10 +406,6 @@ class Reader:
                 self._tables.pop(next(iter(self._tables)))
             self._tables[name] = self.files.read_table(path)
         return self._tables[name]
-
-    def paths(self, template: str) -> list[str]:
-        """Return what ``template``, one of the row's reads, stands for."""
-        return [path for path in self.artifact.reads if _pattern(template).match(path)]
 
 
 class Declared(Files):
@@ -481,6 +436,10 @@ class Declared(Files):
         return {name: entry for name, entry in self._files.entries(prefix).items() if self._is_declared(name)}
 
 
+def _key_of(artifact: Artifact, inputs: Mapping[str, Any]) -> str | None:
+    return None if None in inputs.values() else digest([artifact.row.path, inputs])
+
+
 def _pattern(template: str) -> re.Pattern[str]:
     """Return what the paths of ``template`` match; of a folder, those of the files in it."""
     parts = PLACEHOLDER.split(template)
@@ -491,34 +450,3 @@ def _pattern(template: str) -> re.Pattern[str]:
 def units_of(paths: Iterable[str]) -> set[int]:
     """Return the units that files of a folder hold."""
     return {unit for first, last in map(units_at, paths) for unit in range(first, last + 1)}
-
-
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """Yield in words how the inputs of a file differ."""
-    if old["revision"] != new["revision"]:
-        yield f"how it is made changed (revision {old['revision']}, now {new['revision']})"
-    before, now = _flat(old["options"]), _flat(new["options"])
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
-            yield f"{name} was {_shown(before.get(name))} and is {_shown(now.get(name))}"
-    apart = {"revision", "options"}
-    for path in sorted((old.keys() | new.keys()) - apart):
-        if path not in old or path not in new:
-            yield f"'{path}' was {'not read before' if path not in old else 'read before'}"
-        elif old[path] != new[path]:
-            yield f"'{path}' changed"
-
-
-def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``options`` with the entries of each table among them by a name of their own."""
-    flat: dict[str, Any] = {}
-    for name, value in options.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name} '{key}'": one for key, one in value.items()}
-        else:
-            flat[name] = value
-    return flat
-
-
-def _shown(value: Any) -> str:
-    return "not there" if value is None else f"{value!s:.60}"

@@ -28,6 +28,7 @@ from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.runs.manifest import Manifest
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store
+from probing_core.runs.why import why
 from tests.conftest import in_few_pixels, scene, write_scenes
 from tests.plans import plan_of
 
@@ -157,7 +158,8 @@ def test_where_the_bytes_of_a_file_differ_between_two_runs_its_key_differs(made,
 
 
 def count_labels(at: Reader) -> Mapping[str, Any]:
-    scores, images = at.files.read_table(at.paths(layout.scores_path(ANY_MODEL))[0]), at.table(layout.IMAGES)
+    scores = at.files.read_table(layout.scores_path(at.binding["model"]))
+    images = at.table(layout.IMAGES)
     counts = {"images": len(images), "scores": len(scores), "seed": at.scope.recipe.seed}
     return {COUNTS.path: pd.DataFrame([counts])}
 
@@ -185,7 +187,7 @@ def test_a_row_that_is_added_is_made_checked_and_explained_as_the_others_are(cop
     longer, recipe = Table((*TABLE.rows, COUNTS), VALUES), read_recipe(copy)
     names = [f"models/{layout.slug(model)}/counts.parquet" for model in MODELS]
     plan = plan_of(copy, table=longer)
-    assert plan.why(names[0]) == [f"'{names[0]}' is missing: it was not made yet, or it was removed."]
+    assert why(plan, names[0]) == [f"'{names[0]}' is missing: it was not made yet, or it was removed."]
     assert make(plan) == names
     scores = layout.scores_path(MODELS[0])
     counted = {"images": [32], "scores": [len(copy.read_table(scores))], "seed": [0]}
@@ -205,13 +207,13 @@ def test_a_row_that_is_added_is_made_checked_and_explained_as_the_others_are(cop
     assert path.read_bytes() == whole
 
     seeded = plan_of(copy, replace(recipe, seed=7), table=longer)
-    assert seeded.why(names[0]) == [f"'{names[0]}' is made again: seed was 0 and is 7."]
+    assert why(seeded, names[0]) == [f"'{names[0]}' is made again: seed was 0 and is 7."]
     raised = Table((*TABLE.rows, replace(COUNTS, revision=2)), VALUES)
-    (why,) = plan_of(copy, table=raised).why(names[1])
-    assert why == f"'{names[1]}' is made again: how it is made changed (revision 1, now 2)."
+    (reasons,) = why(plan_of(copy, table=raised), names[1])
+    assert reasons == f"'{names[1]}' is made again: how it is made changed (revision 1, now 2)."
     entry = copy.entry(scores)
     copy.write_table(scores, copy.read_table(scores).iloc[1:], entry["key"])
-    assert plan_of(copy, table=longer).why(names[0]) == [f"'{names[0]}' is made again: '{scores}' changed."]
+    assert why(plan_of(copy, table=longer), names[0]) == [f"'{names[0]}' is made again: '{scores}' changed."]
 
 
 LEARNED = {layout.predictions_path(ANY_MODEL, name) for name in ("fine", ANY_TASK, CONTENT, OTHER_PROBES)}

@@ -15,6 +15,7 @@ import pytest
 from probing_core.errors import BadRun, UnknownName
 from probing_core.runs.engine import DONE, Artifact, NotYet, Plan, Reader, Row, State, Table, units_of
 from probing_core.runs.store import Files, Store
+from probing_core.runs.why import why
 
 
 @dataclass
@@ -43,7 +44,7 @@ def jam(at: Reader) -> Mapping[str, Any]:
 
 def shelf(at: Reader) -> Mapping[str, Any]:
     at.scope.made.append(at.artifact.path)
-    tables = [at.files.read_table(path) for path in at.paths("jam/{fruit}.parquet")]
+    tables = [at.files.read_table(path) for path in at.artifact.reads]
     return {"shelf.parquet": pd.concat(tables, ignore_index=True)}
 
 
@@ -137,11 +138,11 @@ def test_a_changed_option_makes_again_what_depends_on_it_and_what_then_differs(t
     found = states(sweeter)
     assert found["crate.parquet"] is State.MADE
     assert found["jam/apple.parquet"] is State.STALE
-    assert sweeter.why("jam/apple.parquet") == [
+    assert why(sweeter, "jam/apple.parquet") == [
         "'jam/apple.parquet' is made again: sugar was 1 and is 2.",
         "'jam/apple.parquet' is made again: 'juice/apple/' changed.",
     ]
-    assert sweeter.why("shelf.parquet") == [
+    assert why(sweeter, "shelf.parquet") == [
         "'shelf.parquet' is complete: nothing that it was made from has changed; it may be made again once "
         "'juice/apple/' is."
     ]
@@ -177,7 +178,7 @@ def test_a_raised_revision_makes_again_and_says_so(tmp_path):
     make(plan_of(tmp_path))
     rows = (CRATE, JUICE, changed(JAM, revision=2), SHELF)
     raised = plan_of(tmp_path, rows=rows)
-    assert raised.why("jam/apple.parquet") == [
+    assert why(raised, "jam/apple.parquet") == [
         "'jam/apple.parquet' is made again: how it is made changed (revision 1, now 2)."
     ]
     assert make(raised) == ["jam/apple.parquet", "jam/pear.parquet"], "the shelf reads the same jam"
@@ -201,11 +202,11 @@ def test_what_was_left_out_is_complete_and_what_needs_it_cannot_be_made_here(tmp
     plan.files.leave_out(*plan.files.names("juice/"))
     assert states(plan)["juice/apple/"] is State.LEFT_OUT
     assert states(plan)["jam/apple.parquet"] is State.MADE, "its key is still that of what it was made from"
-    assert plan.why("juice/apple/") == ["'juice/apple/' is complete: it did not ship."]
+    assert why(plan, "juice/apple/") == ["'juice/apple/' is complete: it did not ship."]
     assert plan.files.damaged() == {}
     plan.files.remove("jam/apple.parquet")
     assert states(plan)["jam/apple.parquet"] is State.NOT_HERE
-    assert plan.why("jam/apple.parquet") == ["'jam/apple.parquet' cannot be made here: 'juice/apple/' did not ship."]
+    assert why(plan, "jam/apple.parquet") == ["'jam/apple.parquet' cannot be made here: 'juice/apple/' did not ship."]
     assert make(plan) == []
 
 
@@ -273,9 +274,9 @@ def test_what_lacks_an_input_is_refused_in_one_sentence(tmp_path):
     plan = plan_of(tmp_path)
     with pytest.raises(BadRun, match=r"'jam/apple.parquet' is made from 'crate.parquet', which the run .* lacks"):
         plan.make(plan.select("cook"), lambda artifact, done, total: None)
-    assert plan.why("jam/apple.parquet")[0] == "'jam/apple.parquet' waits for 'crate.parquet', which is missing."
+    assert why(plan, "jam/apple.parquet")[0] == "'jam/apple.parquet' waits for 'crate.parquet', which is missing."
     with pytest.raises(UnknownName, match="has no 'bread'"):
-        plan.why("bread")
+        why(plan, "bread")
 
 
 def test_a_kill_between_two_outputs_leaves_both_to_be_made_again(tmp_path, monkeypatch):
@@ -337,7 +338,7 @@ def test_what_was_taken_from_a_run_that_is_elsewhere_is_stale_where_something_el
     assert states(plan_of(tmp_path / "b", rows=rows)) == {"gift.parquet": State.MADE}
     changed_since = plan_of(tmp_path / "b", Kitchen(sugar=2), rows=rows)
     assert states(changed_since) == {"gift.parquet": State.NOT_HERE}
-    assert changed_since.why("gift.parquet") == [
+    assert why(changed_since, "gift.parquet") == [
         "'gift.parquet' cannot be made here: the run that it is taken from is elsewhere."
     ]
 
