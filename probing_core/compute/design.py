@@ -1,4 +1,4 @@
-"""What is made of a corpus."""
+"""The design of the samples of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from probing_core.transforms.base import Transform
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """Which samples are made of a corpus: the same design gives the same samples.
+    """Parameters by which samples are made of a corpus; the same design gives the same samples.
 
     Attributes:
         view: pixels of the side of the views.

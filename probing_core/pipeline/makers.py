@@ -59,29 +59,29 @@ CKA = layout.table_path("cka")
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
 
 LIVE = (CALIBRATED, DEPLOYMENT, FUSION, NOVELTY)
-"""What live predictions need; it is written with the probe of the task ``fine``."""
+"""Names of the files of live predictions; they are written with the probe of the task ``fine``."""
 
 
-def choose_images_of(at: Reader) -> Mapping[str, Content]:
-    design, update = declared(at.scope, at.artifact), at.scope.progress.update
+def choose_images_of(reader: Reader) -> Mapping[str, Content]:
+    design, update = declared(reader.scope, reader.artifact), reader.scope.progress.update
     report = lambda done, total: update("images", done, total, "Reading images")  # noqa: E731
-    return {layout.IMAGES: choose_images(design, at.scope.corpus, report)}
+    return {layout.IMAGES: choose_images(design, reader.scope.corpus, report)}
 
 
-def _model_samples(at: Reader) -> ModelSamples:
-    scope, model = at.scope, at.binding["model"]
+def _model_samples(reader: Reader) -> ModelSamples:
+    scope, model = reader.scope, reader.binding["model"]
     rendered = crops = None
-    if at.files.has(layout.series_table(RENDERING)) and scope.covers(model, RENDERING):
-        columns = at.files.read_table(layout.series_table(RENDERING), ["transform", "split"])
-        rendered = columns, read_embeddings(at.files, model, series=RENDERING)
-    if at.files.has(layout.CROPS) and at.files.has(layout.crops_path(model)):
-        table = at.table(layout.CROPS)
-        crops = (table, at.files.read_arrays(layout.crops_path(model))["embeddings"]) if len(table) else None
+    if reader.files.has(layout.series_table(RENDERING)) and scope.covers(model, RENDERING):
+        columns = reader.files.read_table(layout.series_table(RENDERING), ["transform", "split"])
+        rendered = columns, read_embeddings(reader.files, model, series=RENDERING)
+    if reader.files.has(layout.CROPS) and reader.files.has(layout.crops_path(model)):
+        table = reader.table(layout.CROPS)
+        crops = (table, reader.files.read_arrays(layout.crops_path(model))["embeddings"]) if len(table) else None
     return ModelSamples(
         model=model,
-        X=lazy_embeddings(at.files, model),
-        samples=at.table(layout.SAMPLES),
-        images=at.table(layout.IMAGES),
+        X=lazy_embeddings(reader.files, model),
+        samples=reader.table(layout.SAMPLES),
+        images=reader.table(layout.IMAGES),
         transforms=scope.transforms,
         seed=scope.recipe.seed,
         train_samples=most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"]),
@@ -90,53 +90,53 @@ def _model_samples(at: Reader) -> ModelSamples:
     )
 
 
-def train(at: Reader, fit: Callable[[ModelSamples], Trained]) -> Mapping[str, Content]:
-    return _trained(at, fit(_model_samples(at)))
+def train(reader: Reader, fit: Callable[[ModelSamples], Trained]) -> Mapping[str, Content]:
+    return _trained(reader, fit(_model_samples(reader)))
 
 
-def train_task(at: Reader) -> Mapping[str, Content]:
-    return _trained(at, train_linear(_model_samples(at), at.binding.get("task", FINE)))
+def train_task(reader: Reader) -> Mapping[str, Content]:
+    return _trained(reader, train_linear(_model_samples(reader), reader.binding.get("task", FINE)))
 
 
-def adopt_probes(at: Reader) -> Mapping[str, Content]:
-    task, model, source = at.binding.get("task", FINE), at.binding["model"], at.source
+def adopt_probes(reader: Reader) -> Mapping[str, Content]:
+    task, model, source = reader.binding.get("task", FINE), reader.binding["model"], reader.source
     assert source is not None
-    rounding = require_same_model(at.scope.entries[model], source)
+    rounding = require_same_model(reader.scope.entries[model], source)
     names = (task, *(LIVE if task == FINE else ()))
     paths = {name: layout.probe_path(model, name) for name in names}
     probes = {name: source.read_bytes(path) if source.has(path) else None for name, path in paths.items()}
-    same = read_recipe(source).fingerprint == at.scope.recipe.fingerprint
+    same = read_recipe(source).fingerprint == reader.scope.recipe.fingerprint
     note = f"probes trained on embeddings of another {' and '.join(rounding)}" if rounding else ""
     learned = source.read_table(layout.IMAGES)
-    return _trained(at, adopt(_model_samples(at), task, probes, learned, same, note))
+    return _trained(reader, adopt(_model_samples(reader), task, probes, learned, same, note))
 
 
-def _trained(at: Reader, trained: Trained) -> Mapping[str, Content]:
-    task = at.binding.get("task")
+def _trained(reader: Reader, trained: Trained) -> Mapping[str, Content]:
+    task = reader.binding.get("task")
 
     def named(name: str) -> tuple[str, str]:
         return ANY_MODEL, ANY_TASK if name == task else name
 
     found: dict[str, Content] = {layout.probe_path(*named(name)): content for name, content in trained.probes.items()}
     found |= {layout.predictions_path(*named(name)): table for name, table in trained.predictions.items()}
-    return found | {at.artifact.row.beside[0]: trained.fits}
+    return found | {reader.artifact.row.beside[0]: trained.fits}
 
 
-def copy_from_source(at: Reader, path: str) -> Mapping[str, Content]:
-    assert at.source is not None
-    name = at.artifact.outputs[path]
-    return {path: at.source.read_bytes(name)}
+def copy_from_source(reader: Reader, path: str) -> Mapping[str, Content]:
+    assert reader.source is not None
+    name = reader.artifact.outputs[path]
+    return {path: reader.source.read_bytes(name)}
 
 
-def score(at: Reader) -> Mapping[str, Content]:
-    scope, model, files = at.scope, at.binding["model"], at.files
+def score(reader: Reader) -> Mapping[str, Content]:
+    scope, model, files = reader.scope, reader.binding["model"], reader.files
     names = [name for name in (*scope.tasks, ORACLE, OTHER_PROBES) if files.has(layout.predictions_path(model, name))]
 
     def classes(task: str) -> tuple[str, ...]:
         # A probe of another run chooses among all that it learned, even if this run has fewer.
         if not scope.learns:
             return read_probe(files, model, task).classes
-        return classes_of(task, scope.transforms, at.table(layout.IMAGES))
+        return classes_of(task, scope.transforms, reader.table(layout.IMAGES))
 
     def predictions() -> Iterator[tuple[str, pd.DataFrame]]:
         for name in names:
@@ -150,15 +150,15 @@ def score(at: Reader) -> Mapping[str, Content]:
     return {SCORES: score_model(model, predictions(), fits, classes, far)}
 
 
-def join(at: Reader) -> Mapping[str, Content]:
-    tables = [at.files.read_table(path) for path in at.artifact.reads if at.files.has(path)]
-    return {at.artifact.row.path: pd.concat(tables, ignore_index=True)}
+def join(reader: Reader) -> Mapping[str, Content]:
+    tables = [reader.files.read_table(path) for path in reader.artifact.reads if reader.files.has(path)]
+    return {reader.artifact.row.path: pd.concat(tables, ignore_index=True)}
 
 
-def join_fits(at: Reader) -> Mapping[str, Content]:
-    names = [*at.scope.tasks, OTHER_PROBES]
-    paths = [layout.fits_path(model, name) for model in at.scope.entries for name in names]
-    tables = [at.files.read_table(path) for path in paths if at.files.has(path)]
+def join_fits(reader: Reader) -> Mapping[str, Content]:
+    names = [*reader.scope.tasks, OTHER_PROBES]
+    paths = [layout.fits_path(model, name) for model in reader.scope.entries for name in names]
+    tables = [reader.files.read_table(path) for path in paths if reader.files.has(path)]
     return {layout.FITS: pd.concat(tables, ignore_index=True)}
 
 
@@ -175,46 +175,46 @@ def make_studies(plan: Plan, artifacts: Sequence[Artifact]) -> None:
             done += 1
 
 
-def compare_spaces(at: Reader) -> Mapping[str, Content]:
-    samples, update = at.table(layout.SAMPLES), at.scope.progress.update
-    rows = untouched_rows(samples, at.table(layout.IMAGES))
-    clean = {model: read_embeddings(at.files, model, rows) for model in at.scope.studied_models}
+def compare_spaces(reader: Reader) -> Mapping[str, Content]:
+    samples, update = reader.table(layout.SAMPLES), reader.scope.progress.update
+    rows = untouched_rows(samples, reader.table(layout.IMAGES))
+    clean = {model: read_embeddings(reader.files, model, rows) for model in reader.scope.studied_models}
     report = lambda message, done, total: update("likeness", done, total, message)  # noqa: E731
     return {CKA: cka_table(clean, samples["base_id"].to_numpy()[rows], report)}
 
 
-def judge_claims(at: Reader) -> Mapping[str, Content]:
-    samples = at.scope.samples
+def judge_claims(reader: Reader) -> Mapping[str, Content]:
+    samples = reader.scope.samples
 
     def predictions(model: str, task: str) -> pd.DataFrame:
         name = layout.predictions_path(model, task)
-        if not at.files.has(name):
+        if not reader.files.has(name):
             return pd.DataFrame(columns=["truth", "predicted", "base_id", "transform"])
-        at.files.readable(name)
+        reader.files.readable(name)
         return samples.joined(name, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
 
-    far = {t.name for t in at.scope.transforms if t.far} - {FAR_CONTROL}
-    judged = judge(list(at.scope.entries), predictions, far)
+    far = {t.name for t in reader.scope.transforms if t.far} - {FAR_CONTROL}
+    judged = judge(list(reader.scope.entries), predictions, far)
     return {layout.CLAIMS: judged.claims, layout.CONTRASTS: judged.contrasts, layout.ABLATIONS: judged.ablations}
 
 
-def draw_map(at: Reader) -> Mapping[str, Content]:
-    model, update = at.binding["model"], at.scope.progress.update
+def draw_map(reader: Reader) -> Mapping[str, Content]:
+    model, update = reader.binding["model"], reader.scope.progress.update
     report = lambda message: update("project", 0, 1, f"Drawing the map of {model}: {message}")  # noqa: E731
-    samples = at.table(layout.SAMPLES)[["sample", "image_id"]]
-    return {MAP: map_table(lazy_embeddings(at.files, model), samples, at.scope.recipe.seed, report)}
+    samples = reader.table(layout.SAMPLES)[["sample", "image_id"]]
+    return {MAP: map_table(lazy_embeddings(reader.files, model), samples, reader.scope.recipe.seed, report)}
 
 
-def choose_verdict_photographs(at: Reader) -> Mapping[str, Content]:
-    design, (corpus, *others) = declared(at.scope, at.artifact), at.scope.corpora
-    return {layout.VERDICT_PHOTOGRAPHS: choose_photographs(design, at.table(layout.IMAGES), corpus, others)}
+def choose_verdict_photographs(reader: Reader) -> Mapping[str, Content]:
+    design, (corpus, *others) = declared(reader.scope, reader.artifact), reader.scope.corpora
+    return {layout.VERDICT_PHOTOGRAPHS: choose_photographs(design, reader.table(layout.IMAGES), corpus, others)}
 
 
 def learn_detector_of(plan: Plan, artifacts: Sequence[Artifact]) -> None:
     """Make the detector, or nothing where there are too few photographs; what was measured survives a kill."""
     (artifact,), scope, files = artifacts, plan.scope, plan.files
-    at, key = Reader(plan, artifact), plan.ready_key(artifact)
-    photographs, design = at.table(layout.VERDICT_PHOTOGRAPHS), declared(scope, artifact)
+    reader, key = Reader(plan, artifact), plan.ready_key(artifact)
+    photographs, design = reader.table(layout.VERDICT_PHOTOGRAPHS), declared(scope, artifact)
     if not can_learn(photographs):
         plan.enter(artifact, {DETECTOR_FILE: None})
         return

@@ -1,4 +1,4 @@
-"""What is known of a run before its files are: what rows of the table are asked with, and what options they have."""
+"""The scope of a plan: recipe, images and models of a run, and the values of the options that rows depend on."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from probing_core.transforms.base import Transform
 
 
 class Scope:
-    """What is known of a run before its files are: each is read once.
+    """Recipe, images and models of a run, each read once; rows of the table are expanded by it.
 
     Args:
         files: of the run.
@@ -174,10 +174,10 @@ class Scope:
 
 
 OF_MODELS = ("entries", "studied_models", "studies")
-"""What a scope knows of models."""
+"""Attributes of a scope that are read from the models of a run."""
 
 OF_FILES = ("images", "batches", "samples", "has_splits", "tasks", *OF_MODELS)
-"""What a scope has read of files."""
+"""Attributes of a scope that are read from files."""
 
 
 OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
@@ -210,8 +210,8 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
         casts_of(list(s.entries)),
     ],
 }
-"""What rows depend on beside files: name -> its value. The recipe alone decides it, but for ``train_samples``, where
-the machine's memory does, and ``claims``, where the models do."""
+"""Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``, where
+memory may, and what the models of the run decide (``models``, ``studied_models``, ``claims``)."""
 
 ENTRIES = {
     "view": ("view",),

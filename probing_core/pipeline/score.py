@@ -1,4 +1,4 @@
-"""What an encoder knows, in one call: the scores of its probes over some pictures, without a run to look after."""
+"""Scores of an encoder over some pictures, in one call."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ NEEDED = (
     layout.scores_path(ANY_MODEL),
     layout.SCORES,
 )
-"""Files of a run that its scores need."""
+"""Paths of the files that scores are made from."""
 
 SCORES = TABLE.without(lambda row: row.path not in NEEDED)
 

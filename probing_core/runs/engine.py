@@ -1,4 +1,4 @@
-"""Which files of a run are made, missing or stale, which to make next, and why: all of it from one table of rows.
+"""The engine of runs: find by a table of rows which files are made, missing or stale, and make these.
 
 Nothing here knows what a run is about. A `Row` describes one kind of file: its path, for each of what there is one,
 what it reads, the options that it depends on, its revision and its maker. A `Plan` is the table expanded over one run:

@@ -33,10 +33,10 @@ __all__ = ["TEMPORARY", "Files", "Store", "digest", "note_event", "without_none"
 
 
 Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
-"""What a file is written from."""
+"""Content of a file: a table, bytes, arrays by name, or None for nothing."""
 
 Inputs = Mapping[str, Any]
-"""What a file was made from: path -> checksum or key, ``revision``, and ``options``, their values by name."""
+"""Inputs that a file was made from: path -> checksum or key, ``revision``, and ``options``, their values by name."""
 
 
 def note_event(root: Path, **event: Any) -> None:
@@ -236,9 +236,6 @@ class Store(Files):
 
     def write_table(self, name: str, table: pd.DataFrame, key: str) -> None:
         self.write(name, table, key)
-
-    def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray], key: str) -> None:
-        self.write(name, arrays, key)
 
     def join_tables(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
         """Write the rows of the tables ``parts`` as one table, of which a row group is in memory."""

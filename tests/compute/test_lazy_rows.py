@@ -16,7 +16,7 @@ def written(tmp_path) -> tuple[np.ndarray, LazyRows]:
     store = Store(tmp_path)
     parts = {"a": X[:7], "b": X[7:7], "c": X[7:].astype(np.float16)}
     for name, rows in parts.items():
-        store.write_arrays(name, {"other": np.arange(5), "embeddings": rows}, "key")
+        store.write(name, {"other": np.arange(5), "embeddings": rows}, "key")
     return X, LazyRows(tuple(store.map_array(name, "embeddings") for name in parts))
 
 
@@ -68,7 +68,7 @@ def test_blocks_are_all_rows_in_order(written, monkeypatch, block):
 def test_only_what_is_asked_for_is_read(tmp_path):
     """A file with a hole of eight gigabytes, of which three rows are read."""
     store = Store(tmp_path)
-    store.write_arrays("x", {"embeddings": np.zeros((2, 1024), np.float32)}, "key")
+    store.write("x", {"embeddings": np.zeros((2, 1024), np.float32)}, "key")
     path, n = store.path("x"), 2 * 2**20
     header = b'{"embeddings":{"dtype":"F32","shape":[%d,1024],"data_offsets":[0,%d]}}' % (n, n * 4096)
     with path.open("wb") as file:

@@ -21,7 +21,7 @@ def write_units(store, folder: str, **arrays) -> None:
     """Each array is cut into units of three rows."""
     for start in range(0, len(next(iter(arrays.values()))), 3):
         unit = {name: array[start : start + 3] for name, array in arrays.items()}
-        store.write_arrays(f"models/zoo-mae/{folder}/unit-{start // 3:05d}.safetensors", unit, "key")
+        store.write(f"models/zoo-mae/{folder}/unit-{start // 3:05d}.safetensors", unit, "key")
 
 
 @pytest.mark.parametrize("rows", [[0], [2, 3], [1, 4, 7], [6, 7], [], list(range(8))])

@@ -32,7 +32,7 @@ def unit(index: int) -> dict[str, np.ndarray]:
 
 
 def finish(store: Store, gathered: Shards, index: int) -> None:
-    store.write_arrays(unit_embeddings_path(MODEL, index), unit(index), KEY)
+    store.write(unit_embeddings_path(MODEL, index), unit(index), KEY)
     gathered.add(index)
 
 
@@ -129,7 +129,7 @@ def test_a_damaged_shard_alone_is_made_again(tmp_path):
 def test_files_of_single_units_as_earlier_versions_wrote_them_stay(tmp_path):
     store = Store(tmp_path / "old")
     for index in range(UNITS):
-        store.write_arrays(embeddings_path(MODEL, index), unit(index), KEY)
+        store.write(embeddings_path(MODEL, index), unit(index), KEY)
     store.fold()
     before = files(store.root)
     assert Shards(store, MODEL, "", KEY, UNITS).missing == []
@@ -187,5 +187,5 @@ def read_blocks_of(store: Store):
     """As of the series of layers, whose blocks begin with a number."""
     other = Store(store.root.parent / "layers")
     for index in range(UNITS):
-        other.write_arrays(embeddings_path(MODEL, index, "layers"), {"10.mean": unit(index)["10.mean"]}, KEY)
+        other.write(embeddings_path(MODEL, index, "layers"), {"10.mean": unit(index)["10.mean"]}, KEY)
     return read_blocks(other, MODEL)

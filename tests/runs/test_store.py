@@ -26,7 +26,7 @@ def store(tmp_path):
 def test_what_is_written_is_read_back_by_another_process(store):
     table = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
     store.write_table("tables/t.parquet", table, "k1")
-    store.write_arrays("m/e.safetensors", {"embeddings": np.arange(6, dtype=np.float32).reshape(2, 3)}, "k2")
+    store.write("m/e.safetensors", {"embeddings": np.arange(6, dtype=np.float32).reshape(2, 3)}, "k2")
     store.write_toml("run.toml", {"view": 128, "models": ["a"]}, "k3")
     again = Store(store.root)
     pd.testing.assert_frame_equal(again.read_table("tables/t.parquet"), table)
@@ -102,7 +102,7 @@ def test_arrays_that_are_joined_are_what_the_library_writes_of_all_rows(store):
     cuts = [0, 4, 5, 9]
     parts = [f"units/{i}.safetensors" for i in range(len(cuts) - 1)]
     for name, start, stop in zip(parts, cuts, cuts[1:], strict=False):
-        store.write_arrays(name, {array: rows[start:stop] for array, rows in whole.items()}, "k")
+        store.write(name, {array: rows[start:stop] for array, rows in whole.items()}, "k")
     store.join_arrays("joined.safetensors", parts, "k")
     read = store.read_arrays("joined.safetensors")
     assert {name: rows.tolist() for name, rows in read.items()} == {n: rows.tolist() for n, rows in whole.items()}
@@ -113,7 +113,7 @@ def test_arrays_that_are_joined_are_what_the_library_writes_of_all_rows(store):
 def test_the_same_content_gives_the_same_bytes(tmp_path):
     stores = [Store(tmp_path / name) for name in "ab"]
     for s in stores:
-        s.write_arrays("x.safetensors", {"b": np.ones(3), "a": np.zeros((2, 2), np.float32)}, "k")
+        s.write("x.safetensors", {"b": np.ones(3), "a": np.zeros((2, 2), np.float32)}, "k")
         s.write_table("x.parquet", pd.DataFrame({"a": [1.5]}), "k")
     files = [{p.name: p.read_bytes() for p in s.root.rglob("*") if p.is_file()} for s in stores]
     assert files[0] == files[1]

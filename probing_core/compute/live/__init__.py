@@ -1,1 +1,1 @@
-"""What is made of a model's probabilities for a picture of any size: crops, their fusion, novelty; and learning it."""
+"""Live predictions for a picture of any size: crops, fusion of their probabilities, novelty, and fitting these."""

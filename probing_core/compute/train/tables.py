@@ -25,7 +25,7 @@ LARGEST_ODDS = 28.0
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training one task gives.
+    """Probes, predictions and fits of one task.
 
     Attributes:
         probes: name -> a probe or what belongs to live predictions, as a file; None where there is nothing to learn it
