@@ -210,8 +210,8 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
         casts_of(list(s.entries)),
     ],
 }
-"""Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``, where
-memory may, and what the models of the run decide (``models``, ``studied_models``, ``claims``)."""
+"""Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``, which
+memory may decide, and those that the models of the run decide (``models``, ``studied_models``, ``claims``)."""
 
 ENTRIES = {
     "view": ("view",),
