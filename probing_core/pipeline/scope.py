@@ -210,8 +210,8 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
         casts_of(list(s.entries)),
     ],
 }
-"""Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``, which
-memory may decide, and those that the models of the run decide (``models``, ``studied_models``, ``claims``)."""
+"""Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``,
+which memory may decide, and ``models``, ``studied_models`` and ``claims``, which the models of the run decide."""
 
 ENTRIES = {
     "view": ("view",),
