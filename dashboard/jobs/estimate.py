@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
+
 from dashboard.jobs import processes
+from probing_core.compute.design import Design
 from probing_core.compute.live.large import MOST_PICTURES, TILES
-from probing_core.compute.series import (
-    LAYER_CLEAN_IMAGES,
-    LAYER_IMAGES,
-    RENDERED_IMAGES,
-    SERIES_IMAGES,
-    STRENGTHS,
-    pairs_among,
-)
+from probing_core.compute.samples import used_images
+from probing_core.corpora import assign_splits
+from probing_core.pipeline.batches import plan_batches
 from probing_core.results import Run
-from probing_core.transforms import bank
 
 TYPICAL_DIMENSION = 768
 TYPICAL_BLOCKS = 12
 """Blocks of a network whose embeddings are stored beside its output, times the ways of pooling them."""
+
+WITHOUT_BLOCKS = ("baseline/", "file:", "style:")
+"""Beginnings of names of models that are no network of several blocks."""
 
 BYTES = 4
 
@@ -74,34 +75,40 @@ class Estimate:
 
 
 def estimate(
-    images: int, transforms: int, dimensions: dict[str, int | None], pace: Pace | None = None, *, few: bool = False
+    images: int, photographs: int, design: Design, dimensions: dict[str, int | None], pace: Pace | None = None
 ) -> Estimate:
-    """Return the estimate of a run over ``images`` images, ``transforms`` transformations and two identities.
+    """Return the estimate of a run of a ``design`` over ``images`` images that are cut from ``photographs``.
+
+    The samples are counted by planning them, for images in the usual splits.
 
     Args:
         dimensions: model -> numbers in its embedding, None where only loading it could find out.
         pace: pace of the run from which the time is estimated.
-        few: whether the images are cut from so few photographs that the run has no splits; such a run has no series.
     """
-    drawn = images * (transforms + 2)
-    samples = drawn + (0 if few else _further(images, transforms))
+    if not images:
+        return Estimate(0, 0.0, None)
+    table = _invented(images, photographs, design.seed)
     sizes = {model: dimension or TYPICAL_DIMENSION for model, dimension in dimensions.items()}
-    numbers = samples * sum(sizes.values())
-    if not few:
-        networks = [size for model, size in sizes.items() if not model.startswith(("baseline/", "file:", "style:"))]
-        numbers += _layer_samples(images, transforms) * sum(networks) * (TYPICAL_BLOCKS - 1)
-    seconds = None if pace is None else pace.each_s * drawn * len(dimensions)
+    networks = [size for model, size in sizes.items() if not model.startswith(WITHOUT_BLOCKS)]
+    main, *series = (b for b in plan_batches(design, table) if networks or not b.blocks)
+    in_blocks = sum(len(batch) for batch in series if batch.blocks)
+    large = min(MOST_PICTURES, used_images(table, "val")["base_id"].nunique())  # those that are large enough, of these
+    samples = sum(map(len, (main, *series))) + large * len(design.transforms) * (1 + TILES)
+    numbers = samples * sum(sizes.values()) + in_blocks * sum(networks) * (TYPICAL_BLOCKS - 1)
+    seconds = None if pace is None else pace.each_s * len(main) * len(dimensions)
     return Estimate(samples, numbers * BYTES / 1e6, seconds)
 
 
-def _further(images: int, transforms: int) -> int:
-    """Return the samples of the series and of large pictures, for a corpus with the usual test and train shares."""
-    tested, learned = min(SERIES_IMAGES, images // 5), min(RENDERED_IMAGES, 4 * images // 5)
-    large = min(MOST_PICTURES, images // 5) * (transforms + 1) * (1 + TILES)
-    series = tested * (STRENGTHS * transforms + len(pairs_among(bank()))) + learned * (transforms + 1)
-    return series + _layer_samples(images, transforms) + large
-
-
-def _layer_samples(images: int, transforms: int) -> int:
-    """Return the samples of which every block of a network is embedded."""
-    return min(sum(LAYER_IMAGES.values()), images) * transforms + min(sum(LAYER_CLEAN_IMAGES.values()), images)
+def _invented(images: int, photographs: int, seed: int) -> pd.DataFrame:
+    """Return the table of ``images`` invented images, as many of each photograph."""
+    bases = [f"photograph {i % photographs}" for i in range(images)]
+    return pd.DataFrame(
+        {
+            "image_id": np.arange(images).astype(str),
+            "base_id": bases,
+            "label": "",
+            "split": assign_splits(bases, seed),
+            "used": True,
+            "why_not": "",
+        }
+    )

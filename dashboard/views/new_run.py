@@ -17,7 +17,7 @@ from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import access, banner, messages, pickers
 from probing_core import embedders
-from probing_core.compute.samples import FEW_PHOTOGRAPHS
+from probing_core.compute.design import Design
 from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
 from probing_core.results import RunPlace, unused_name
@@ -230,10 +230,10 @@ def _estimate(arguments: dict) -> Estimate | None:
         st.error(plain(str(error)), icon=":material/error:")
         return None
     images = min(images, arguments["limit"] or images)
-    transforms = sum(t.group != "identity" and t.group in (arguments["groups"] or GROUPS) for t in bank())
-    few = min(images, photographs) < FEW_PHOTOGRAPHS
+    transforms = tuple(t for t in bank() if t.group in ("identity", *(arguments["groups"] or GROUPS)))
+    design = Design(view=arguments["view"], transforms=transforms)
     pace = most_alike(paces((place.name, run) for place, run in cache.complete_runs()), list(dimensions))
-    estimated = estimate(images, transforms, dimensions, pace, few=few)
+    estimated = estimate(images, min(images, photographs), design, dimensions, pace)
     _show_estimate(images, estimated, pace)
     if skipped:
         st.caption(f":material/info: {plain(skipped)}")

@@ -43,6 +43,9 @@ class Batch:
     units: Sequence[Unit]
     make: Make
 
+    def __len__(self) -> int:
+        return self.units[-1].stop
+
     @property
     def table(self) -> str:
         """Where their rows go."""
@@ -62,7 +65,7 @@ class Batch:
 
     def rows(self, unit: Unit | None = None) -> pd.DataFrame:
         """Return the planned rows of one unit, or all of them."""
-        return self.plan(0, self.units[-1].stop) if unit is None else self.plan(unit.start, unit.stop)
+        return self.plan(0, len(self)) if unit is None else self.plan(unit.start, unit.stop)
 
     def covers(self, entry: Mapping[str, Any]) -> bool:
         """Return whether the model of ``entry`` (its ``model.toml``) has embeddings of these samples."""

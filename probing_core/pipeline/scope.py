@@ -248,4 +248,4 @@ def declared(scope: Scope, artifact: Artifact) -> Design:
 def _train_samples(scope: Scope, model: str) -> int | None:
     """Return how many samples a probe learns from, where that is asked for or memory holds fewer than there are."""
     most = most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"])
-    return most if scope.recipe.train_samples is not None or most < scope.batches[""].units[-1].stop else None
+    return most if scope.recipe.train_samples is not None or most < len(scope.batches[""]) else None

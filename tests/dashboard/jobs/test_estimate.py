@@ -4,31 +4,73 @@ import json
 import shutil
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from dashboard.jobs.estimate import Pace, estimate, most_alike, paces
+from probing_core.compute.design import Design
+from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
+from probing_core.corpora.arrays import ArrayCorpus
+from probing_core.pipeline.graph import TABLE
+from probing_core.pipeline.stages import compute
 from probing_core.results import Run
+from probing_core.runs import layout
 from probing_core.runs.layout import PROGRESS
 from probing_core.runs.progress import Report
+from probing_core.runs.recipe import Recipe
+from probing_core.runs.store import Store
+from probing_core.transforms import resolve
 
 PIXELS = {"baseline/pixels": 768}
 
 
+def design_of(*names: str) -> Design:
+    return Design(view=64, transforms=tuple(resolve(name) for name in ("identity", *names)))
+
+
+FIVE = design_of("jpeg", "sepia", "fog", "gaussian-blur", "text")
+
+
 def test_an_estimate_grows_with_everything():
     pace = Pace("demo", ("baseline/pixels",), 700, 70.0)
-    least = estimate(10, 5, PIXELS, pace)
-    assert least.samples > estimate(10, 5, PIXELS, pace, few=True).samples == 70
-    for more in (estimate(20, 5, PIXELS, pace), estimate(10, 5, PIXELS | {"timm:vit": None}, pace)):
+    least = estimate(40, 40, FIVE, PIXELS, pace)
+    for more in (
+        estimate(60, 60, FIVE, PIXELS, pace),
+        estimate(40, 40, design_of(*(t.name for t in FIVE.transforms[1:]), "rain"), PIXELS, pace),
+        estimate(40, 40, FIVE, PIXELS | {"timm:vit": None}, pace),
+    ):
         assert more.seconds > least.seconds
         assert more.megabytes > least.megabytes
+    assert least.samples > estimate(40, 2, FIVE, PIXELS, pace).samples, "few photographs have no series"
+
+
+@pytest.mark.parametrize("photographs", [34, 12])
+def test_the_samples_are_those_that_a_run_has(photographs, tmp_path):
+    rng = np.random.default_rng(0)
+    store = Store(tmp_path / "run")
+    images = [rng.integers(0, 256, (140, 140, 3)).astype(np.uint8) for _ in range(photographs)]
+    corpus = ArrayCorpus(images, None)
+    recipe = Recipe(
+        corpus=corpus.name,
+        fingerprint=corpus.fingerprint,
+        transforms=("identity", "jpeg", "sepia"),
+        models=("baseline/pixels",),
+        view=64,
+    )
+    compute(store, recipe, corpus, TABLE.without(lambda row: row.stage not in ("", "embed")))
+    series = map(layout.series_table, (STRENGTH, COMPOSITION, RENDERING, LAYERS))
+    rows = sum(len(store.read_table(name)) for name in (layout.SAMPLES, *series) if store.has(name))
+    crops = store.read_table(layout.CROPS)
+    large = int((crops["stop"] - crops["start"]).sum())
+    assert estimate(photographs, photographs, recipe.design, PIXELS).samples == rows + large
 
 
 def test_time_is_judged_by_a_run_that_took_some():
     pace = Pace("demo", ("a", "b"), 1000, 500.0)
-    known = estimate(100, 8, {"a": 100}, pace, few=True)
-    assert known.seconds == pytest.approx(1000 * 500 / (1000 * 2))
-    assert known.megabytes == pytest.approx(1000 * 100 * 4 / 1e6)
-    assert estimate(100, 8, {"a": 100}, few=True).seconds is None
+    known = estimate(100, 10, FIVE, {"a": 100}, pace)
+    assert known.seconds == pytest.approx(100 * 7 * 500 / (1000 * 2)), "one draw of each of five, two of identity"
+    assert estimate(100, 10, FIVE, {"a": 100}).seconds is None
+    assert estimate(0, 0, FIVE, {"a": 100}, pace).samples == 0
 
 
 def test_the_run_with_the_most_alike_models_is_the_measure():
