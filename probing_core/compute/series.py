@@ -37,6 +37,12 @@ Columns = dict[str, Any]
 Made = tuple[Image, Image, Columns]
 """The view without the transformation and with it, and what was drawn for it."""
 
+# Keys of random draws: other words would draw other pictures, under the same revision.
+DRAW_AT_STRENGTHS = "{} at every strength"
+DRAW_STRENGTH_IN_PAIRS = "strength of {} in pairs"
+DRAW_PAIR = "{}, then {}"
+DRAW_RENDERED = "{} by another hand"
+
 SERIES_IMAGES = 150
 """Tested images that get the series; they then cost about what the main samples of a thousand images do."""
 
@@ -185,7 +191,7 @@ def make_series(
 
 
 def _at_strength(source: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
-    rng = generator(design.seed, row["image_id"], f"{row['transform']} at every strength")
+    rng = generator(design.seed, row["image_id"], DRAW_AT_STRENGTHS.format(row["transform"]))
     transform = transforms[row["transform"]].for_split(row["split"])
     return *cut_pair(source, design.view, transform, float(row["strength"]), rng), {}
 
@@ -200,10 +206,9 @@ def _composed(source: Image, design: Design, transforms: Transforms, row: Column
     image_id = row["image_id"]
     first, second = (transforms[row[k]].for_split(row["split"]) for k in ("first", "second"))
     # A transformation has one strength in all pairs of an image, so that two orders differ by their order alone.
-    strengths = [
-        t.draw_strength(generator(design.seed, image_id, f"strength of {t.name} in pairs")) for t in (first, second)
-    ]
-    rng = generator(design.seed, image_id, f"{first.name}, then {second.name}")
+    draws = [generator(design.seed, image_id, DRAW_STRENGTH_IN_PAIRS.format(t.name)) for t in (first, second)]
+    strengths = [t.draw_strength(rng) for t, rng in zip((first, second), draws, strict=True)]
+    rng = generator(design.seed, image_id, DRAW_PAIR.format(first.name, second.name))
     before, once = cut_pair(source, design.view, first, strengths[0], rng)
     drawn = {"first_strength": np.float32(strengths[0]), "second_strength": np.float32(strengths[1])}
     return before, second.apply(once, strengths[1], rng), drawn
@@ -212,7 +217,7 @@ def _composed(source: Image, design: Design, transforms: Transforms, row: Column
 def _rendered(picture: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
     """Render ``picture`` as the corpus has it: other programs know nothing of our warp."""
     name = row["transform"]
-    rng = generator(design.seed, row["image_id"], f"{name} by another hand")  # these words seed the draw: they stay
+    rng = generator(design.seed, row["image_id"], DRAW_RENDERED.format(name))
     before = clean(picture, design.view, rng)
     return before, alter_elsewhere(before, transforms[name].for_split(row["split"]), rng), {}
 

@@ -27,6 +27,11 @@ from probing_core.detector.verdicts import score_of
 from probing_core.errors import BadImage
 from probing_core.transforms.base import GROUPS, Image, Transform, generator
 
+# Keys of random draws: other words would draw other views, under the same revision.
+DRAW_REPORTED = "reported alterations"
+DRAW_REPORTED_AT_OWN_SIZE = "reported alterations at its own size"
+DRAW_AT_OWN_SIZE = "{} at its own size, {}"
+
 PHOTOGRAPHS = 10
 """In a unit."""
 
@@ -124,11 +129,11 @@ def _altered_large(
 ) -> Iterator[tuple[View, Image]]:
     """Yield the middle of ``picture``, altered at its own size in `ALTERED_LARGE` of the ways in ``planned``."""
     picture = square_of(picture, LARGEST_ALTERED * design.view)
-    rng = generator(design.seed, image_id, "reported alterations at its own size")
+    rng = generator(design.seed, image_id, DRAW_REPORTED_AT_OWN_SIZE)
     for i in sorted(rng.permutation(len(planned))[:ALTERED_LARGE]):
         one = planned[i]
         transform = by_name[one.transform]
-        own = generator(design.seed, image_id, f"{one.transform} at its own size, {one.maker}")
+        own = generator(design.seed, image_id, DRAW_AT_OWN_SIZE.format(one.transform, one.maker))
         if one.maker == "alternative" and transform.alternative is not None:
             yield one, np.ascontiguousarray(transform.alternative(picture, own))
         else:
@@ -137,7 +142,7 @@ def _altered_large(
 
 def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) -> list[View]:
     """Plan a transform of each group, by the bank and by an alternative; of numbers that no training mix draws."""
-    rng = generator(seed, image_id, "reported alterations")
+    rng = generator(seed, image_id, DRAW_REPORTED)
     planned = []
     for group in GROUPS[1:]:
         members = [t.name for t in transforms if t.group == group]

@@ -18,6 +18,11 @@ from probing_core.transforms.alternatives.wider_clean import wider_clean
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.view import cut_view, prepare_source, source_side
 
+# Keys of random draws: other words would draw other views, under the same revision.
+DRAW_MIX = "training mix"
+DRAW_PIECE = "a piece at its own scale"
+DRAW_VIEW = "{} for the detector, {}"
+
 CLEAN, WIDER_CLEAN = 3, 4
 """Untouched views a photograph, beside one identity of the bank."""
 
@@ -46,7 +51,7 @@ def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
     Args:
         names: of the transforms, identity left out; each is as likely as the others to the bank and to alternatives.
     """
-    rng = generator(seed, image_id, "training mix")
+    rng = generator(seed, image_id, DRAW_MIX)
     views = [View("bank", "identity")]
     views += [View("clean", "identity", draw) for draw in range(CLEAN)]
     views += [View("wider", "identity", draw) for draw in range(WIDER_CLEAN)]
@@ -78,10 +83,10 @@ def make_views(
     source: Image | None = None
     piece = picture
     if own_scale:
-        picture = square_of(picture, source_side(view), generator(seed, image_id, "a piece at its own scale"))
+        picture = square_of(picture, source_side(view), generator(seed, image_id, DRAW_PIECE))
         piece = square_of(picture, view)
     for one in planned:
-        rng = generator(seed, image_id, f"{one.transform} for the detector, {one.maker}", draw=one.draw)
+        rng = generator(seed, image_id, DRAW_VIEW.format(one.transform, one.maker), draw=one.draw)
         transform = transforms[one.transform]
         if one.maker == "bank":
             source = prepare_source(picture, view) if source is None else source

@@ -20,6 +20,9 @@ from probing_core.corpora.base import Corpus
 from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.view import central_square, resize
 
+DRAW_AT_OWN_SIZE = "{} at its own size"
+"""Key of a random draw: other words would draw other pictures, under the same revision."""
+
 MOST_PICTURES = 60
 TILES = 2
 """Tiles a picture: enough to fit a rule on, and few enough that a run hardly notices."""
@@ -88,7 +91,7 @@ def _large_versions(design: Design, image: Image, image_id: str, split: str) -> 
 
 
 def _large_crops(design: Design, square: Image, transform: Transform, image_id: str) -> PictureCrops:
-    rng = generator(design.seed, image_id, f"{transform.name} at its own size")
+    rng = generator(design.seed, image_id, DRAW_AT_OWN_SIZE.format(transform.name))
     made = square if transform.name == "identity" else apply_at_own_size(square, design.view, transform, rng)
     return cut(made, design.view, TILES)
 
