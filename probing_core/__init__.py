@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 __version__ = "0.1.0"
-__all__ = ["Predictor", "ProbingError", "Run", "load_embedder", "score", "transforms"]
+__all__ = ["Predictor", "ProbingError", "Run", "compare", "load_embedder", "open", "score", "transforms"]
 
 if TYPE_CHECKING:
     from probing_core import transforms
@@ -34,21 +34,27 @@ if TYPE_CHECKING:
     from probing_core.pipeline.score import score
     from probing_core.prediction.predictor import Predictor
     from probing_core.results import Run
+    from probing_core.results.comparison import compare
+    from probing_core.results.run import open_run as open
 
 _HOMES = {
     "Predictor": "probing_core.prediction.predictor",
     "ProbingError": "probing_core.errors",
     "Run": "probing_core.results",
+    "compare": "probing_core.results.comparison",
     "load_embedder": "probing_core.embedders",
+    "open": "probing_core.results.run:open_run",
     "score": "probing_core.pipeline.score",
 }
+"""Public name -> its module, and behind a colon what it is called there, where that differs."""
 
 
 def __getattr__(name: str) -> Any:
     import importlib
 
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        module, _, own = _HOMES[name].partition(":")
+        return getattr(importlib.import_module(module), own or name)
     if name == "transforms":
         return importlib.import_module("probing_core.transforms")
     raise AttributeError(f"module 'probing_core' has no attribute '{name}'")

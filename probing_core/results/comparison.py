@@ -2,17 +2,134 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import reduce
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
-from probing_core.errors import UnknownName
+from probing_core.compute.tasks import CONTENT, ROTATIONS
+from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.measures import interval
-from probing_core.measures.cluster_sums import difference
+from probing_core.measures.cluster_sums import average, difference
 from probing_core.measures.paired_tests import holm
-from probing_core.results.ranking import AccuracySums, accuracy, paired_p, scores_of, sums_over
-from probing_core.results.run import Run
+from probing_core.results.ranking import (
+    SCORING_FACTS,
+    AccuracySums,
+    accuracy,
+    accuracy_of,
+    measure_of,
+    of_subset,
+    paired_p,
+    scores_of,
+    sums_over,
+)
+from probing_core.results.run import Run, open_run
+from probing_core.runs.layout import RECIPE
+from probing_core.transforms.base import GROUPS
 
 COLUMNS = ("model", "place", "value", "low", "high", "difference", "difference_low", "difference_high", "p", "bases")
+
+COMPARED = (
+    "model",
+    "other",
+    "task",
+    "subset",
+    "measure",
+    "value",
+    "other_value",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "photographs",
+)
+"""Columns of the table that `compare` returns."""
+
+GROUP = "group"
+"""The group task over its three rotations: every group is tested on members that its probe has not seen."""
+
+
+def compare(a: str | Path | Run, b: str | Path | Run, run: str | Path | Run | None = None) -> pd.DataFrame:
+    """Return how far two models of a run are apart, or the models of two runs.
+
+    Two runs are recognized: both are directories of runs, or opened. Then every model that both have is compared with
+    itself; if they share none and each has one, these two are.
+
+    Args:
+        a, b: names of models, or runs.
+        run: of the models; the reference run if not given.
+
+    Returns:
+        One row a pair of models and contrast. Columns: ``model``, ``other``; the contrast, ``task``, ``subset`` and
+        ``measure``: ``fine`` over ``all`` classes, the recall of each ``group:...``, ``group`` over ``unseen`` members
+        (the mean of the rotations), and ``content``; ``value`` and ``other_value``, both over the photographs that
+        both were tested on; their ``difference``, the first less the other, with the 95 % interval ``low`` to ``high``
+        (bootstrap over photographs); ``p`` (two-sided, paired sign flips by photograph, corrected by Holm over the
+        contrasts of the pair); ``photographs``. A contrast that one of them lacks is left out.
+
+    Raises:
+        UnknownName: the run has no such model.
+        BadConfig: one is a run and the other a model, or both are runs and ``run`` is given.
+        BadRun: two runs that have other photographs or transformations, or share no model.
+    """
+    runs = [_is_run(one) for one in (a, b)]
+    if any(runs) and (not all(runs) or run is not None):
+        raise BadConfig(f"Two models of a run are compared, or two runs; got '{a}' and '{b}'.")
+    if all(runs):
+        return compare_runs(open_run(a), open_run(b))
+    return compare_models(open_run(run), str(a), str(b))
+
+
+def compare_models(run: Run, model: str, other: str) -> pd.DataFrame:
+    """Return the table of `compare` for two models of a run.
+
+    Raises:
+        UnknownName: the run has no such model.
+    """
+    for name in (model, other):
+        if name not in set(run.models["name"]):
+            raise UnknownName(f"The run has no model '{name}' to compare. It has: {', '.join(run.models['name'])}.")
+    return _compared(run, model, run, other)
+
+
+def compare_runs(first: Run, second: Run) -> pd.DataFrame:
+    """Return the table of `compare` for two runs, whose recipes may differ in all but photographs and transformations.
+
+    Raises:
+        BadRun: they differ in these, or share no model.
+    """
+    for what in ("fingerprint", "transforms", "view"):
+        mine, theirs = getattr(first.recipe, what), getattr(second.recipe, what)
+        if mine != theirs:
+            told = "photographs" if what == "fingerprint" else what
+            raise BadRun(
+                f"Runs are compared over the same photographs, transformations and views, and '{first.path}' and "
+                f"'{second.path}' have other {told}."
+            )
+    names = [set(run.models["name"]) for run in (first, second)]
+    shared = [name for name in first.models["name"] if name in names[1]]
+    if not shared and all(len(own) == 1 for own in names):
+        return _compared(first, first.models["name"].iloc[0], second, second.models["name"].iloc[0])
+    if not shared:
+        raise BadRun(
+            f"'{first.path}' and '{second.path}' share no model: they have {', '.join(sorted(names[0]))} and "
+            f"{', '.join(sorted(names[1]))}."
+        )
+    return pd.concat([_compared(first, name, second, name) for name in shared], ignore_index=True)
+
+
+def unseen_accuracy(run: Run, model: str) -> AccuracySums:
+    """Return the in-group hit rate of a model at members of the bank that its probe has not seen, the mean over the
+    rotations.
+    """
+    parts = [accuracy(run, model, f"{GROUP}-{rotation}", "unseen") for rotation in ROTATIONS]
+    made = [part for part in parts if part.sums is not None]
+    if not made:
+        return parts[0]
+    bases = reduce(np.intersect1d, [part.bases for part in made])
+    return AccuracySums(bases, average([sums_over(part, bases) for part in made]))
 
 
 def place_among(run: Run, model: str, task: str = "fine", subset: str = "all") -> pd.DataFrame:
@@ -58,6 +175,47 @@ def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.Da
     )
     columns = ["group", "recall", "recall_other", "difference"]
     return table.sort_values("difference", ascending=False, ignore_index=True)[columns]
+
+
+def _is_run(one: str | Path | Run) -> bool:
+    return isinstance(one, Run | Path) or (Path(one) / RECIPE).is_file()
+
+
+def _compared(first: Run, model: str, second: Run, other: str) -> pd.DataFrame:
+    mine, theirs = dict(_contrasts(first, model)), dict(_contrasts(second, other))
+    rows = []
+    for contrast, sums in mine.items():
+        if contrast not in theirs:
+            continue
+        bases = np.intersect1d(sums.bases, theirs[contrast].bases)
+        if not len(bases):
+            continue
+        one, two = (AccuracySums(bases, sums_over(found, bases)) for found in (sums, theirs[contrast]))
+        assert one.sums is not None
+        assert two.sums is not None
+        apart = _difference(one, two)
+        p = paired_p(one, [two])[0]
+        rows.append((model, other, *contrast, one.sums.value, two.sums.value, *apart[:3], p, len(bases)))
+    table = pd.DataFrame(rows, columns=list(COMPARED))
+    return table.assign(p=holm(table["p"].to_numpy()))
+
+
+def _contrasts(run: Run, model: str) -> Iterator[tuple[tuple[str, str, str], AccuracySums]]:
+    """Yield (task, subset, measure) and the sums of every contrast that a model has predictions for."""
+    fine = run.tested(model, "fine", SCORING_FACTS)
+    if len(fine):
+        fine = of_subset(fine, "all")
+        yield ("fine", "all", measure_of("all")), accuracy_of(fine)
+        for group in (group for group in GROUPS if (fine["group"] == group).any()):
+            rows = fine[fine["group"] == group]
+            # What a group is taken for outside of it counts as wrong, whatever it is.
+            yield ("fine", f"group:{group}", "recall"), accuracy_of(rows)
+    for name, subset, found in (
+        (GROUP, "unseen", unseen_accuracy(run, model)),
+        (CONTENT, "seen", accuracy(run, model, CONTENT, "seen")),
+    ):
+        if found.sums is not None:
+            yield (name, subset, measure_of(subset)), found
 
 
 def _difference(mine: AccuracySums, other: AccuracySums) -> tuple[float, float, float, int]:

@@ -13,7 +13,7 @@ import pandas as pd
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.names import DEPLOYMENT
 from probing_core.errors import BadRun
-from probing_core.paths import refuse_address
+from probing_core.paths import reference_run, refuse_address
 from probing_core.results.pictures import Pictures
 from probing_core.runs import layout
 from probing_core.runs.columns import Where
@@ -257,3 +257,15 @@ class Run:
             PicturesMissing: the corpus is not on this machine, or is not the one that the run was made from.
         """
         return self.pictures.pair(sample)[:2]
+
+
+def open_run(run: Path | str | Run | None = None) -> Run:
+    """Open a run: its tables, its scores, the embeddings that it has, and figures of them.
+
+    Args:
+        run: its directory; the reference run, which ships, if not given.
+
+    Raises:
+        BadRun: there is none, or its recipe cannot be read.
+    """
+    return run if isinstance(run, Run) else Run.open(reference_run() if run is None else run)
