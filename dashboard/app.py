@@ -40,6 +40,19 @@ STYLE = """<style>
    that WCAG 1.4.3 demands. */
 [data-testid=stCaptionContainer] { color: inherit !important; opacity: 0.8; }
 button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT; }
+/* First answers: a row a model, bars in one scale. */
+table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+.answers th, .answers td { text-align: left; font-weight: normal; padding: 3px 10px 3px 0; vertical-align: middle; }
+.answers tbody tr { border-top: 1px solid #8883; }
+.answers td:last-child, .answers th:last-child { text-align: right; padding-right: 0; width: 4.5rem; }
+.answers tbody th { width: 24%; overflow-wrap: anywhere; }
+.answers thead th { opacity: 0.8; } .answers thead [title] { text-decoration: underline dotted; cursor: help; }
+.answers .line { display: flex; align-items: center; gap: 10px; min-height: 1.4em; }
+.answers .when { flex: 0 0 3.4em; opacity: 0.8; }
+.answers .track { flex: 1 1 40%; height: 11px; background: #8882; border-radius: 2px; }
+.answers .track i { display: block; height: 100%; border-radius: 2px; }
+.answers .words { flex: 1 1 42%; opacity: 0.8; } .answers .sure { opacity: 1; font-weight: 600; }
+.answers .scale { flex: 1 1 40%; display: flex; justify-content: space-between; }
 /* On a narrow screen the navigation takes less of it, controls stand in two columns, and a chart has a row of its
    own. */
 @media (max-width: 1000px) {
@@ -56,6 +69,9 @@ button[data-selected=true] p, [data-testid=stSliderThumbValue] p { color: ACCENT
 /* Tables and charts of a phone take its whole width. */
 @media (max-width: 480px) {
   [data-testid=stMainBlockContainer] { padding-inline: 0.8rem; }
+  .answers tbody th { width: 34%; } .answers td:last-child, .answers th:last-child { width: 3rem; }
+  .answers .line { flex-wrap: wrap; gap: 2px 8px; padding-block: 3px; }
+  .answers .track, .answers .scale { flex-basis: 100%; } .answers .when { flex-basis: 100%; }
   .st-key-profile, .st-key-land, .st-key-shift-recall { overflow-x: auto; }
   :is(.st-key-profile, .st-key-land, .st-key-shift-recall) .probing-plot { min-width: 640px; }
   [data-testid=stMetricValue] { font-size: 1.5rem; }

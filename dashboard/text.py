@@ -25,6 +25,8 @@ TERMS = {
     "recall": "Of the samples of this class, the share that the probe calls by its name.",
     "confusion": "Each row is a true class and each column the prediction; a cell is how often the one was taken "
     "for the other.",
+    "alarm": "A model alarms where the picture seems more altered than 95 % of untouched photographs; only then is it "
+    "quoted with a probability, given that the picture was altered.",
     "strength": "How strongly the transformation is applied, in its own unit.",
     "ssim": "Structural similarity to the same view untransformed: 1 is identical.",
     "psnr": "Peak signal-to-noise ratio in decibels: higher is more alike, and above 40 dB hardly "

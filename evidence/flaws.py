@@ -1,7 +1,7 @@
 """How often a picture is said to have a flaw: ``python -m evidence.flaws CORPUS [--limit N]`` prints shares in percent.
 
 The row ``identity`` is of photographs as they are: false alarms, where they are good. The others are of what the bank
-does to them, at strengths drawn by its laws.
+does to them, at strengths drawn by its laws. ``flat areas`` is no flaw of a photograph, but a sign that it is none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.corpora import limit_rows, open_corpus
-from probing_core.images.quality import flaws
+from probing_core.images.quality import FLAT, flatness, flaws
 from probing_core.transforms import bank
 
 
@@ -32,7 +32,8 @@ def main() -> None:
         if options.transforms and transform.name not in options.transforms:
             continue
         rng = np.random.default_rng(0)
-        told = [flaws(transform.apply(image, transform.draw_strength(rng), rng)) for image in images]
+        changed = [transform.apply(image, transform.draw_strength(rng), rng) for image in images]
+        told = [[*flaws(one), *(["flat areas"] if flatness(one) > FLAT else [])] for one in changed]
         kinds = pd.Series([" ".join(flaw.split()[:4]) for one in told for flaw in one], dtype=str)
         shares[transform.name] = kinds.value_counts() / len(images) * 100
         print(transform.name, shares[transform.name].round(1).to_dict(), flush=True)

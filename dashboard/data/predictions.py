@@ -30,6 +30,8 @@ from probing_core.results import Run, mean_of, nearest
 MAX_CACHED_PREDICTIONS = 4096
 """Predictions in memory at most, each of one picture and one model."""
 
+ASKING = "Asking the models"
+
 Row = dict[str, Any]
 """Answer of one model about one picture, as `Predictor.predict` returns it."""
 
@@ -141,7 +143,12 @@ def _prepare(predictor: Predictor, models: Sequence[str]) -> None:
 
 
 def predict(
-    run: Run, images: Sequence[np.ndarray], names: Sequence[str], models: Sequence[str], task: str
+    run: Run,
+    images: Sequence[np.ndarray],
+    names: Sequence[str],
+    models: Sequence[str],
+    task: str,
+    meanwhile: str = ASKING,
 ) -> list[Row]:
     """Return the rows of `Predictor.predict`, and show progress meanwhile, since a model may have to be loaded first.
 
@@ -149,7 +156,11 @@ def predict(
     """
     answers, predictor = answers_of(run), predictor_of(run)
     crops = predictor.cut(images)
-    return _ask_each(models, lambda model: predictor.rows(crops, {model: answers.of(model, crops)}, task, names))
+
+    def ask(model: str) -> list[Row]:
+        return predictor.rows(crops, {model: answers.of(model, crops)}, task, names)
+
+    return _ask_each(models, ask, meanwhile)
 
 
 def similarity(
@@ -183,9 +194,9 @@ def class_table(rows: Sequence[Row]) -> pd.DataFrame:
     )
 
 
-def _ask_each(models: Sequence[str], ask: Callable[[str], list[Row]]) -> list[Row]:
+def _ask_each(models: Sequence[str], ask: Callable[[str], list[Row]], meanwhile: str = ASKING) -> list[Row]:
     rows: list[Row] = []
-    with st.spinner("Asking the models", show_time=True), _TURN:
+    with st.spinner(meanwhile, show_time=True), _TURN:
         for model in models:
             try:
                 rows += ask(model)

@@ -1,6 +1,8 @@
-"""Try your images: live predictions by every model of what was done to a picture."""
+"""Try your images: whether a picture was altered, and what every model answers."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -9,34 +11,45 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
-from dashboard.data import cache, predictions
+from dashboard.data import cache, examples, predictions
 from dashboard.data.map_points import panels, points_of, styles_of
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
-from probing_core.charts import PANELS, Figure, answers_chart, map_chart, predictions_chart
+from probing_core.charts import answers_chart, map_chart
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
+from probing_core.images.quality import flatness
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run, place
 from probing_core.transforms import bank
 
-DEFAULT_MODELS = 3
+AT_ONCE = 3
+"""Models that the page waits for; the others answer one after the other while it can be read."""
+
 NEIGHBORS = 8
 SHARES = 6
 """Number of classes in the table of whole and tiles, most probable first."""
 
 QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
 MAX_NEIGHBOR_MAPS = 4
+EXAMPLE = "example"
+"""Name of the choice that holds the example that is shown."""
+
+EXAMPLE_WIDTH = 96
+"""Pixels."""
 
 
 @page("Try your images")
 def show() -> None:
     run = cache.current_run()
     tour("Try your images")
-    st.markdown("Drop pictures in, and every model predicts what was done to them.")
+    st.markdown(
+        "**Was your picture altered, and which models notice?** Drop some in, or click an example: the detector of "
+        "this run gives a verdict, and every model its own answer."
+    )
     chosen = _choose_pictures()
     try:
         models, task = _controls(run)
@@ -44,33 +57,35 @@ def show() -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     if not chosen:
-        messages.empty("No picture yet: upload some, take one with the camera, or choose packaged photographs.")
+        messages.empty("No picture yet: click an example, upload some, or choose packaged photographs.")
         predictions.prepare(run, models)
         return
     pictures = _named(chosen)
     images, names = [picture.image for picture in chosen], list(pictures)
-    rows = predictions.predict(run, images, names, predictions.with_detector(run, models), task)
+    rows = predictions.predict(run, images, names, predictions.with_detector(run, models[:AT_ONCE]), task)
     if not rows:
-        messages.empty("None of the chosen models could be asked; choose others.")
+        messages.empty("None of the first models could be asked; choose others.")
         return
-    models = [m for m in models if any(row["model"] == m for row in rows)]
-    for index, (name, picture) in enumerate(pictures.items()):
-        with st.container(border=True, key=f"answer-{index}"):
-            mine = [row for row in rows if row["image"] == name]
-            _answers(run, index, name, picture, mine, run.classes(task))
-            if mine[0]["crops"] == "combined":
-                again = any(picture.key == before.key for before in chosen[:index])
-                _whole_and_tiles(run, picture, f"{picture.key}-{index}" if again else picture.key, models, task)
-    tables.download(predictions.class_table(rows), "predictions", "All predictions as CSV")
-    _change(run, pictures, models, task)
-    _neighbors(run, pictures, models)
-    _text(run, pictures)
+    first = [m for m in models[:AT_ONCE] if any(row["model"] == m for row in rows)]
+    opened = _table_of_pictures(pictures, rows) if len(pictures) > 1 else names[0]
+    mine = [row for row in rows if row["image"] == opened]
+    fill = _card(run, opened, pictures[opened], mine, models, first, task)
+    below = st.container()
+    with below:
+        _change(run, pictures, opened, first, task)
+        _neighbors(run, pictures, first)
+        _text(run, pictures)
+    mine = fill()
+    others = [row for row in rows if row["image"] != opened]
+    with below:
+        tables.download(predictions.class_table([*mine, *others]), "predictions", "These predictions as CSV")
 
 
 def _choose_pictures() -> list[VisitorPicture]:
+    found = []
     left, right = st.columns(2)
     with left:
-        found = upload.upload("Your pictures", "try-upload")
+        found += upload.upload("Your pictures", "try-upload")
     with right:
         corpus = cache.corpus(cache.PACKAGED)
         ids = list(corpus.rows["image_id"])
@@ -81,50 +96,146 @@ def _choose_pictures() -> list[VisitorPicture]:
         if st.toggle("Use the camera", key="use-camera"):
             shot = st.camera_input("Camera", key="camera")
             found += upload.read_uploads([shot] if shot else [])
-    return found
+    clicked = _choose_example()
+    return [*found, *([examples.example(clicked)] if clicked else [])]
+
+
+def _choose_example() -> str:
+    """Show the examples, a thumbnail and a button each, and return the one that is chosen, or an empty text."""
+    chosen = state.stored_choice(EXAMPLE)
+    chosen = chosen if chosen in examples.NAMES else ""
+    st.caption("Or an example: packaged photographs as they are and changed by the bank, and a drawn screenshot.")
+    with st.container(horizontal=True, key="examples", gap="small"):
+        for name in examples.NAMES:
+            with st.container(width=EXAMPLE_WIDTH + 8, gap="xsmall", horizontal_alignment="center"):
+                st.image(data_url(examples.thumbnail(name, EXAMPLE_WIDTH)), width=EXAMPLE_WIDTH, alt=name)
+                kind = "primary" if name == chosen else "secondary"
+                if st.button(name, key=f"example-{name}", type=kind, width="stretch"):
+                    state.choose(EXAMPLE, "" if name == chosen else name)
+                    st.rerun()
+    if chosen:
+        state.publish(EXAMPLE, chosen)
+    else:
+        state.forget(EXAMPLE)
+    return chosen
 
 
 def _controls(run: Run) -> tuple[list[str], str]:
+    """Return the models that answer, those chosen on other pages first, and the task."""
     able = list(predictions.models_of(run))
-    left, right = st.columns([3, 2])
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
     with left:
-        models = pickers.pick_models(run, default=DEFAULT_MODELS)
-        if len(models) < len(able) and st.button(f"Ask all {len(able)} models", key="ask-all", type="tertiary"):
-            state.choose("models", able)
-            st.rerun()
-    with right:
         task = pickers.segments(
             "Question", "question", ["fine", "group"], names=QUESTIONS, help=f"{hint('fine')} {hint('group')}"
         )
-    with_probe = [m for m in models if m in able] or able[:1]
+    with right:
+        alone = pickers.toggle("Ask some models only", "some", help=f"Else all {len(able)} that can predict answer.")
+    if not alone:
+        first = state.stored_choices("models", able)
+        return [*first, *(m for m in able if m not in first)], task
+    models = pickers.pick_models(run, default=AT_ONCE)
     silent = [m for m in models if m not in able]
     if silent:
         st.caption(f"Without a probe to predict with in this run: {plain(', '.join(silent))}.")
-    return with_probe, task
+    return [m for m in models if m in able] or able[:1], task
 
 
-def _answers(run: Run, index: int, name: str, picture: VisitorPicture, rows: list[Row], classes: list[str]) -> None:
-    left, right = st.columns([1, 4])
-    with left:
-        st.image(data_url(picture.shown, lossless=False), width="stretch", alt=name)
+def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
+    """Show a row a picture, and return the name of the one whose card is open."""
+    names = list(pictures)
+    lines = []
+    for name, picture in pictures.items():
+        row = next(row for row in rows if row["image"] == name)
+        decided = verdicts.has_answer([row])
+        found = None if decided else verdicts.first_answer(row)
         height, width = picture.image.shape[:2]
-        st.caption(f"{plain(name)}, {width} × {height} pixels. Crops: {rows[0]['crops']}", help=hint("crops"))
-        upload.flags(picture)
-    with right:
-        if not verdicts.has_answer(rows):
-            _predictions(index, name, rows, classes)
-            return
-        verdicts.show_answer(rows, predictions.hardly_detected(run, rows[0]["crops"] == "combined"))
-        of_models = [row for row in rows if row["model"] != DETECTOR]
-        if of_models and (box := pickers.fold("What each model predicts", f"show-predictions-{index}")):
-            with box:
-                _predictions(index, name, of_models, classes)
+        lines.append(
+            {
+                "": data_url(examples.reduced(picture.image, EXAMPLE_WIDTH), lossless=False),
+                "picture": name,
+                "verdict": verdicts.short_answer(row["verdict"], _flat(picture)) if found is None else found.words,
+                "why": verdicts.as_altered(row["verdict"]) if decided and row["verdict"]["n"] else "",
+                "width × height": f"{width:,} × {height:,}",
+            }
+        )
+    table = pd.DataFrame(lines)
+    asked = rows[0]["model"]
+    st.dataframe(
+        table,
+        key="pictures",
+        hide_index=True,
+        on_select=lambda: _open_picked(names),
+        selection_mode="single-row",
+        height="content",
+        column_config={
+            "": st.column_config.ImageColumn(width="small"),
+            "verdict": st.column_config.TextColumn(help=f"By {'the detector' if asked == DETECTOR else asked}."),
+        },
+    )
+    tables.download(table.drop(columns=""), "pictures", "This table as CSV")
+    return pickers.select("Card of", "card", names, help="A click on the left of a row opens it, too.")
 
 
-def _predictions(index: int, name: str, rows: list[Row], classes: list[str]) -> None:
-    st.markdown("  \n".join(map(_sentence, rows)))
-    table = predictions.class_table(rows)
-    tables.chart(_answers_figure(table, classes), f"answers-{index}", table, f"Predictions for {name}.")
+def _open_picked(names: list[str]) -> None:
+    for row in st.session_state["pictures"].selection.rows[:1]:
+        state.choose("card", names[row])
+
+
+def _card(
+    run: Run, name: str, picture: VisitorPicture, rows: list[Row], models: list[str], first: list[str], task: str
+) -> Callable[[], list[Row]]:
+    """Show the verdict on one picture and the answers of the ``first`` models.
+
+    Returns:
+        A function that asks the others of ``models`` and shows each answer as it comes; it returns all rows.
+    """
+    silent = [m for m in models[:AT_ONCE] if m not in first]
+    waiting = [m for m in models[AT_ONCE:] if m not in silent]
+    theme = cache.theme()
+    with st.container(border=True, key="answer"):
+        left, right = st.columns([1, 4])
+        with left:
+            st.image(data_url(picture.shown, lossless=False), width="stretch", alt=name)
+            height, width = picture.image.shape[:2]
+            crops = rows[0]["crops"]
+            st.caption(f"{plain(name)}, {width:,} × {height:,} pixels. Crops: {crops}", help=hint("crops"))
+            upload.flags(picture)
+        with right:
+            if verdicts.has_answer(rows):
+                hardly = predictions.hardly_detected(run, rows[0]["crops"] == "combined")
+                verdict = next(row["verdict"] for row in rows if row["model"] == DETECTOR)
+                verdicts.show_answer(verdict, hardly, _flat(picture))
+            sentence, answers = st.empty(), st.empty()
+            st.caption(verdicts.ABOUT_ROWS)
+            details = pickers.fold("Every class by every model", "show-classes")
+            if rows[0]["crops"] == "combined":
+                _whole_and_tiles(run, picture, picture.key, models, task)
+
+    def fill() -> list[Row]:
+        asked = [row for row in rows if row["model"] != DETECTOR]
+        answers.html(verdicts.models_table({name: asked}, theme, waiting))
+        for number, model in enumerate(waiting, 1):
+            asked += predictions.predict(run, [picture.image], [name], [model], task, f"Asking {model}")
+            answers.html(verdicts.models_table({name: asked}, theme, waiting[number:]))
+        sentence.markdown(verdicts.agreement(asked))
+        if details:
+            with details:
+                table = predictions.class_table(asked)
+                figure = answers_chart(table, theme, run.classes(task))
+                tables.chart(figure, "answers", table, f"Probabilities of every class for {name}.")
+        return [*(row for row in rows if row["model"] == DETECTOR), *asked]
+
+    answers.html(verdicts.models_table({name: [r for r in rows if r["model"] != DETECTOR]}, theme, waiting))
+    return fill
+
+
+def _flat(picture: VisitorPicture) -> float:
+    return _flatness(picture.key, picture.image)
+
+
+@st.cache_resource(max_entries=200, show_spinner=False)
+def _flatness(key: str, _image: np.ndarray) -> float:
+    return flatness(_image)
 
 
 @messages.guarded
@@ -163,50 +274,25 @@ def _whole_and_tiles(run: Run, picture: VisitorPicture, tag: str, models: list[s
         )
 
 
-def _answers_figure(rows: pd.DataFrame, classes: list[str], columns: int = PANELS) -> Figure:
-    """Return bars for a few models, or one table for many."""
-    if rows["model"].nunique() > PANELS:
-        return answers_chart(rows, cache.theme(), classes)
-    return predictions_chart(rows, cache.theme(), columns=columns)
-
-
-def _sentence(row: Row) -> str:
-    """Return a sentence with the prediction of one model, or that the picture is too far from what it learned."""
-    model, best = plain(row["model"]), row["classes"][0]
-    if row["known"]:
-        return f"{model}: **{best['class']}** {in_percent(best['probability'])}"
-    return (
-        f":material/help: {model}: **far from what this model knows**, so its answer means little "
-        f"({best['class']} {in_percent(best['probability'])})"
-    )
-
-
 @fragment
-def _change(run: Run, pictures: dict[str, VisitorPicture], models: list[str], task: str) -> None:
+def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: list[str], task: str) -> None:
     st.header("Change a picture and watch", help=hint("strength"))
     left, right = st.columns(2)
-    picture = pictures[pickers.select("Picture", "change-picture", list(pictures), where=left)]
+    picture = pictures[pickers.select("Picture", "change-picture", list(pictures), opened, where=left)]
     entries = {t.name: t for t in bank() if t.group != "identity"}
     labels = {t.name: f"{t.group} · {t.name}" for t in entries.values()}
     transform = entries[pickers.select("Transformation", "transform", list(entries), names=labels, where=right)]
     step = strength_slider(picture, run.recipe.view, transform)
-    asked = predictions.predict(run, [step.before, step.after], ["before", "after"], models, task)
+    when = "before", "after"
+    asked = predictions.predict(
+        run, [step.before, step.after], list(when), predictions.with_detector(run, models), task
+    )
     if not asked:
         return  # why stands on the page
-    rows = predictions.class_table(asked)
-    st.markdown(
-        f"**Before**, and **after {with_strength(transform.name, step.strength, 3)} {transform.unit}**, seen as the "
-        "models see it:"
-    )
-    wide = len(models) > PANELS  # their tables stand one below the other
-    places = [st.container(), st.container()] if wide else st.columns(2)
-    for spot, name in zip(places, ["before", "after"], strict=True):
-        with spot:
-            if wide:
-                st.subheader(name.capitalize())
-            shown = rows[rows["image"] == name]
-            figure = _answers_figure(shown, run.classes(task), columns=1)
-            tables.chart(figure, f"change-{name}", shown, f"Predictions {name} the change.")
+    done = f"{with_strength(transform.name, step.strength, 3)} {transform.unit}"
+    st.markdown(f"First answers **before**, and **after {done}**, of the picture as the models receive it:")
+    st.html(verdicts.models_table({name: [r for r in asked if r["image"] == name] for name in when}, cache.theme()))
+    tables.download(predictions.class_table(asked), "change", "Predictions before and after as CSV")
 
 
 @fragment

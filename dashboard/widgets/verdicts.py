@@ -1,19 +1,24 @@
-"""The answer to "was my picture altered?" in one line, and the models that disagree."""
+"""The answer to "was my picture altered?" in one line, and beside it the answer of every model, a row each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import streamlit as st
 
 from dashboard.data.predictions import Row
-from dashboard.text import plain
+from dashboard.text import hint, plain
+from probing_core.charts import Theme
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import CANNOT_DETECT
+from probing_core.detector.calibration import LEVEL
+from probing_core.detector.verdicts import ALTERED, CANNOT_DETECT, STRANGE, UNTOUCHED
+from probing_core.images.quality import FLAT
 from probing_core.measures.notation import in_percent
 
-DECIDED = ("untouched", "altered", "strange", CANNOT_DETECT)
+DECIDED = (UNTOUCHED, ALTERED, STRANGE, CANNOT_DETECT)
 """Verdicts that answer the question; ``not calibrated`` does not."""
 
 
@@ -22,56 +27,178 @@ def has_answer(rows: Sequence[Row]) -> bool:
     return any(row["model"] == DETECTOR and row["verdict"]["answer"] in DECIDED for row in rows)
 
 
-def show_answer(rows: Sequence[Row], hardly_detected: Sequence[str]) -> None:
-    """Show what was done to a picture, how certain that is, and what cannot be detected; then where models differ.
+def show_answer(verdict: Mapping[str, Any], hardly_detected: Sequence[str], flat: float) -> None:
+    """Show what was done to a picture, how certain that is, and what cannot be detected.
 
     Args:
-        rows: rows of `Predictor.predict` for one picture.
+        verdict: fields of the detector's verdict.
         hardly_detected: groups of which the detector finds less than half.
+        flat: share of the picture without detail (`probing_core.images.quality.flatness`).
     """
-    verdict = next(row["verdict"] for row in rows if row["model"] == DETECTOR)
     box, icon = {
-        "untouched": (st.success, ":material/check_circle:"),
-        "altered": (st.warning, ":material/edit:"),
+        UNTOUCHED: (st.success, ":material/check_circle:"),
+        ALTERED: (st.warning, ":material/edit:"),
     }.get(verdict["answer"], (st.info, ":material/help:"))
-    box(answer(verdict, hardly_detected), icon=icon)
-    if others := differing(rows):
-        st.caption(others)
+    if verdict["answer"] == UNTOUCHED and flat > FLAT:
+        box, icon = st.info, ":material/help:"
+    box(answer(verdict, hardly_detected, flat), icon=icon)
 
 
-def answer(verdict: Mapping[str, Any], hardly_detected: Sequence[str]) -> str:
-    """Return one line of Markdown for the fields of the detector's ``verdict``."""
-    rate = f"{in_percent(verdict['p'], 1)} of {verdict['n']:,} untouched photographs seem as altered as this picture"
+def answer(verdict: Mapping[str, Any], hardly_detected: Sequence[str], flat: float = 0.0) -> str:
+    """Return one line of Markdown for the arguments of `show_answer`."""
     gray = " It has no color, so color was not judged." if verdict["no_color"] else ""
-    if verdict["answer"] == "untouched":
+    even = f"{in_percent(flat)} of it has no detail, as in screenshots and drawings"
+    drawn = f" {even[0].upper()}{even[1:]}; of such a picture the answer means little." if flat > FLAT else ""
+    if verdict["answer"] == UNTOUCHED:
+        if flat > FLAT:
+            return (
+                f"**Perhaps no photograph**: {even}. The detector knows photographs alone, so that it finds no "
+                f"alteration here says little.{gray}"
+            )
         unseen = f" Of {', '.join(hardly_detected)} it finds less than half." if hardly_detected else ""
-        return f"**Untouched**, as far as the detector can see: {rate}.{unseen}{gray}"
-    if verdict["answer"] == "altered":
+        return f"**Untouched**, as far as the detector can see: {as_altered(verdict)}.{unseen}{gray}"
+    if verdict["answer"] == ALTERED:
         share = in_percent(verdict["group_probability"])
         return (
             f"**Altered: {plain(verdict['group'])}** ({share}), most likely {plain(verdict['transform'])} "
-            f"({in_percent(verdict['transform_probability'])}). Only {rate}.{gray}"
+            f"({in_percent(verdict['transform_probability'])}). {_sentence(as_altered(verdict))}.{drawn}{gray}"
         )
-    if verdict["answer"] == "strange":
+    if verdict["answer"] == STRANGE:
         return (
-            f"**Strange**: unlike untouched photographs ({rate}), and unlike every alteration that was learned.{gray}"
+            f"**Strange**: unlike every photograph and every alteration that was learned. "
+            f"{_sentence(as_altered(verdict))}.{drawn}{gray}"
         )
     found = in_percent(verdict["power"])
     return f"**No answer**: the detector of this run finds next to nothing ({found} of altered pictures)."
 
 
-def differing(rows: Sequence[Row]) -> str:
-    """Return the calibrated verdicts that differ from the detector's, and the models that give none, in words."""
-    verdicts = {row["model"]: row["verdict"] for row in rows}
-    mine = _word(verdicts.pop(DETECTOR))
-    weak = [model for model, verdict in verdicts.items() if verdict["answer"] == CANNOT_DETECT]
-    others = {m: _word(verdict) for m, verdict in verdicts.items() if verdict["answer"] in DECIDED and m not in weak}
-    words = [f"{plain(model)} {plain(word)}" for model, word in others.items() if word != mine]
-    sentences = [f"Other answers: {'; '.join(words)}."] if words else []
-    if weak:
-        sentences.append(f"Find next to nothing, so no answer: {plain(', '.join(weak))}.")
-    return " ".join(sentences)
+def as_altered(verdict: Mapping[str, Any]) -> str:
+    """Return how many untouched photographs seem as altered as the picture: ``none of 202 untouched photographs ...``.
+
+    p is (1 + their number) / (n + 1).
+    """
+    n = verdict["n"]
+    as_high = round(verdict["p"] * (n + 1)) - 1
+    if as_high == 0:
+        return f"none of {n:,} untouched photographs seems as altered as this picture"
+    return (
+        f"{as_high:,} of {n:,} untouched photographs {'seems' if as_high == 1 else 'seem'} as altered as this picture"
+    )
 
 
-def _word(verdict: Mapping[str, Any]) -> str:
-    return f"altered ({verdict['group']})" if verdict["answer"] == "altered" else str(verdict["answer"])
+def short_answer(verdict: Mapping[str, Any], flat: float) -> str:
+    """Return the answer of `answer` in a word or two, for a table of pictures."""
+    if verdict["answer"] == ALTERED:
+        return f"altered: {verdict['group']}"
+    return "perhaps no photograph" if verdict["answer"] == UNTOUCHED and flat > FLAT else str(verdict["answer"])
+
+
+SCALE = '<span class="scale"><span>0</span><span>50</span><span>100 %</span></span>'
+
+
+@dataclass(frozen=True)
+class FirstAnswer:
+    """What stands in the row of one model.
+
+    Attributes:
+        name: class or group that the model names.
+        group: its group, for the color.
+        probability: of ``name``; None where the model is not sure enough to be quoted.
+        words: what stands beside the bar.
+    """
+
+    name: str
+    group: str
+    probability: float | None
+    words: str
+
+
+def first_answer(row: Row) -> FirstAnswer:
+    """Return the first answer in ``row`` of one model, which never contradicts its verdict.
+
+    A model that alarms names what it finds most probable of all alterations; one that does not is not quoted with a
+    probability, however sure its probe may be.
+    """
+    verdict, best = row["verdict"], row["classes"][0]
+    if verdict["answer"] == ALTERED:
+        what = "group" if row["task"] == "group" else "transform"
+        name, probability = verdict[what], verdict[f"{what}_probability"]
+        return FirstAnswer(name, verdict["group"], probability, f"{name} {in_percent(probability)}")
+    if verdict["answer"] == STRANGE or not row["known"]:
+        return FirstAnswer(best["class"], best["group"], None, "far from all that it knows")
+    if verdict["answer"] == UNTOUCHED:
+        return FirstAnswer("identity", "identity", None, "no alarm")
+    if verdict["answer"] == CANNOT_DETECT:
+        return FirstAnswer(best["class"], best["group"], None, "finds next to nothing, so no answer")
+    probability = best["probability"]
+    return FirstAnswer(best["class"], best["group"], probability, f"{best['class']} {in_percent(probability)}")
+
+
+def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Sequence[str] = ()) -> str:
+    """Return an HTML table of first answers: a row a model, bars in one scale from 0 to 100 %.
+
+    Args:
+        answers: name of a picture -> the rows of all models about it, in the same order; one picture, or two that are
+            compared, whose bars stand one below the other under their names.
+        waiting: models that have not answered yet; their rows are empty.
+    """
+    body = []
+    for rows in zip(*answers.values(), strict=True):
+        lines = [_line(row, name if len(answers) > 1 else "", theme) for name, row in zip(answers, rows, strict=True)]
+        power = rows[0]["verdict"]["power"]
+        body.append(_row(rows[0]["model"], "".join(lines), "" if power is None else in_percent(power)))
+    body += [_row(model, '<div class="line"><span class="words">…</span></div>', "") for model in waiting]
+    finds = escape(f"Share of altered pictures that alarm, where {in_percent(LEVEL)} of untouched ones do.")
+    return (
+        '<table class="answers"><thead><tr><th scope="col">Model</th>'
+        f'<th scope="col"><div class="line">{_when("") if len(answers) > 1 else ""}{SCALE}'
+        '<span class="words">First answer</span></div></th>'
+        f'<th scope="col" title="{finds}">Finds</th></tr></thead><tbody>{"".join(body)}</tbody></table>'
+    )
+
+
+def _row(model: str, lines: str, power: str) -> str:
+    return f'<tr><th scope="row">{escape(model)}</th><td>{lines}</td><td>{power}</td></tr>'
+
+
+def _line(row: Row, when: str, theme: Theme) -> str:
+    found = first_answer(row)
+    width = 0.0 if found.probability is None else 100 * found.probability
+    bar = f'<i style="width:{width:.1f}%;background:{theme.group(found.group)}"></i>'
+    before = _when(when) if when else ""
+    weight = "words" if found.probability is None else "words sure"
+    return (
+        f'<div class="line">{before}<span class="track">{bar}</span><span class="{weight}">{escape(found.words)}</span>'
+        "</div>"
+    )
+
+
+def _when(words: str) -> str:
+    return f'<span class="when">{escape(words)}</span>'
+
+
+def agreement(rows: Sequence[Row]) -> str:
+    """Return how many models alarm, and what most of these name; empty where no model is calibrated.
+
+    Args:
+        rows: of the models about one picture, without the detector's.
+    """
+    able = [row for row in rows if row["verdict"]["answer"] in (UNTOUCHED, ALTERED, STRANGE)]
+    if not able:
+        return ""
+    groups = [row["verdict"]["group"] for row in able if row["verdict"]["answer"] == ALTERED]
+    of = f"Of {len(able)} models that can tell, "
+    if not groups:
+        return f"{of}none alarms."
+    most = max(dict.fromkeys(groups), key=groups.count)
+    alarms = f"{len(groups)} {'alarms' if len(groups) == 1 else 'alarm'}"
+    count = groups.count(most)
+    named = f"for {most}" if len(groups) == 1 else f"{'all' if count == len(groups) else count} of them for {most}"
+    return f"{of}{alarms}, {named}; by chance {in_percent(LEVEL)} of untouched photographs alarm each model."
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
+
+
+ABOUT_ROWS = f"A bar is the probability of the first answer, in the color of its group. {hint('alarm')}"

@@ -7,13 +7,12 @@ from probing_core.charts.figure import Figure, to_json
 from probing_core.charts.generalization import members_chart, seen_unseen_chart
 from probing_core.charts.geometry import LAYER_TASKS, dimension_chart, layers_chart, shift_chart
 from probing_core.charts.maps import map_chart
-from probing_core.charts.predictions import PANELS, StrengthAxis, answers_chart, predictions_chart, strength_chart
+from probing_core.charts.predictions import StrengthAxis, answers_chart, strength_chart
 from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
 from probing_core.charts.theme import Theme
 
 __all__ = [
     "LAYER_TASKS",
-    "PANELS",
     "Figure",
     "StrengthAxis",
     "Theme",
@@ -24,7 +23,6 @@ __all__ = [
     "leaderboard_chart",
     "map_chart",
     "members_chart",
-    "predictions_chart",
     "profile_chart",
     "seen_unseen_chart",
     "shift_chart",

@@ -15,71 +15,21 @@ from probing_core.charts.figure import (
     error_bar,
     escape,
     legend_below,
-    percent,
     upright_band,
     upright_line,
 )
-from probing_core.charts.panels import MENU, axes_of, paneled_figure
+from probing_core.charts.panels import MENU
 from probing_core.charts.theme import Theme
-from probing_core.measures.notation import in_percent
-
-PANELS = 3
-"""Models side by side, unless a caller has less room; of more models than that a table is easier to read."""
 
 MAX_CLASSES = 12
 """Columns of the table."""
-
-TITLE = 44
-"""Pixels between two rows of panels, for the models' names."""
-
-
-def predictions_chart(rows: pd.DataFrame, theme: Theme, top: int = 5, columns: int = PANELS) -> Figure:
-    """Draw the most probable classes of each model side by side.
-
-    Args:
-        rows: ``model``, ``class``, ``group``, ``probability``, most probable first within a model.
-        top: how many classes.
-        columns: how many models side by side.
-    """
-    models = list(dict.fromkeys(rows["model"]))
-    columns = min(columns, len(models))
-    lines = -(-len(models) // columns)
-    height = (28 * top + TITLE) * lines
-    figure = paneled_figure(
-        theme,
-        models,
-        columns,
-        height + 40,
-        (0.14, TITLE / height),
-        {"range": [0, 115], "showticklabels": False, "showgrid": False, "zeroline": False},
-        {"showgrid": False},
-        stacked=28 * top,
-        showlegend=False,
-    )
-    for i, model in enumerate(models):
-        best = rows[rows["model"] == model].head(top).iloc[::-1]
-        figure["data"].append(
-            {
-                "type": "bar",
-                "x": percent(best["probability"]),
-                "y": [escape(c) for c in best["class"]],
-                "orientation": "h",
-                "marker": {"color": [theme.group(g) for g in best["group"]]},
-                "text": [in_percent(p) for p in best["probability"]],
-                "textposition": "outside",
-                "cliponaxis": False,
-                "hovertemplate": "%{y}: %{x:.1f} %<extra></extra>",
-            }
-            | axes_of(i)
-        )
-    return figure
 
 
 def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> Figure:
     """Draw a table of many models: the models in rows, in columns the classes that any of them finds likely.
 
     Args:
-        rows: as for `predictions_chart`.
+        rows: ``model``, ``class``, ``group``, ``probability``, most probable first within a model.
         order: of the classes; of those of the rows if not given.
     """
     table = rows.pivot(index="model", columns="class", values="probability").reindex(index=rows["model"].unique())

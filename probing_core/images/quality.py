@@ -37,6 +37,14 @@ single pixels, the packaged photographs means of squares, live answers 64 pixels
 BORDER = 0.04
 """Share of the height, or of the width, that lies in one color along both edges."""
 
+FLAT = 0.5
+"""Share of the squares of `SQUARE` pixels without detail above which a picture looks like a screenshot or a drawing: 36
+of 36 screenshots and 12 of 16 drawings have more, and so have 3 % of 888 photographs of Caltech-101, of things on white
+(docs/detector.md)."""
+
+SQUARE, EVEN = 4, 2
+"""Side of a square, and values of 255 between its darkest and its brightest pixel that are no detail."""
+
 UNEVEN, SPECKS = 8, 0.05
 """Values of 255 that compression may change in a bar of one color, and share of its pixels that it may change more."""
 
@@ -102,6 +110,17 @@ def contrast(gray: np.ndarray) -> float:
 def chroma(image: np.ndarray) -> float:
     """Return the 99th percentile of the largest difference between two channels of (H, W, 3) ``uint8``."""
     return float(np.percentile(image.max(axis=2).astype(np.int16) - image.min(axis=2), 99))
+
+
+def flatness(image: np.ndarray) -> float:
+    """Return the share of the squares of a picture, (H, W, 3) ``uint8``, that have no detail; 0 where it has none."""
+    small = _small(image)
+    height, width = (side // SQUARE for side in small.shape[:2])
+    squares = small[: height * SQUARE, : width * SQUARE].reshape(height, SQUARE, width, SQUARE, 3)
+    if not squares.size:
+        return 0.0
+    span = squares.max(axis=(1, 3)).astype(np.int16) - squares.min(axis=(1, 3))
+    return float((span.max(axis=-1) <= EVEN).mean())
 
 
 def border(image: np.ndarray) -> float:

@@ -179,7 +179,7 @@ def test_names_are_data_in_every_chart_with_names():
         drawn.leaderboard_chart(board(), THEMES[0]),
         drawn.map_chart({HOSTILE: points}, THEMES[0], category_styles([HOSTILE], THEMES[0])),
         drawn.confusion_chart(matrix, THEMES[0]),
-        drawn.predictions_chart(told, THEMES[0]),
+        drawn.answers_chart(told, THEMES[0]),
     ]
     for figure in figures:
         assert "<a " not in figure.to_json().replace("\\u003c", "<")
@@ -242,15 +242,6 @@ def test_differences_are_centered_at_zero():
         pd.DataFrame([[-30.0, 10.0]], index=["a"], columns=["a", "b"]), THEMES[0], difference=True
     )
     assert (figure.data[0].zmin, figure.data[0].zmax) == (-30, 30)
-
-
-def test_predictions_show_the_most_probable_on_top():
-    told = pd.DataFrame(
-        {"model": ["m"] * 3 + ["n"] * 3, "class": [*"abc"] * 2, "group": "blur", "probability": [0.6, 0.3, 0.1] * 2}
-    )
-    figure = drawn.predictions_chart(told, THEMES[0], top=2)
-    assert [list(bar.y) for bar in figure.data] == [["b", "a"], ["b", "a"]]
-    assert list(figure.data[0].x) == [30, 60]
 
 
 def test_generalization_geometry_and_strength_charts_hold_their_rows():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
@@ -20,6 +22,18 @@ def unescaped(app: Any) -> str:
 
 def label(app: Any, kind: str, name: str):
     return next(e for e in app.get(kind) if e.label == name)
+
+
+def first_answers(app: Any) -> list[dict[str, list[str]]]:
+    """The tables of first answers of a page: model -> its words, one a picture that is compared."""
+    tables = [html for e in app.get("html") if (html := e.proto.body).startswith('<table class="answers"')]
+    return [
+        {
+            unescape(model): [unescape(words) for words in re.findall(r'class="words[^"]*">([^<]*)<', row)]
+            for model, row in re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', table)
+        }
+        for table in tables
+    ]
 
 
 def figures(app: AppTest) -> list[dict]:

@@ -115,7 +115,7 @@ def test_journey(visit, tmp_path):
     bad.write_bytes(b"this is no picture")
     go(page, "Try your images")
     page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files([str(good), str(bad)])
-    page.get_by_text("baseline/pixels: ").first.wait_for()
+    page.locator(".answers tbody tr").filter(has_text="baseline/pixels").first.wait_for()
     settle(page)
     assert page.get_by_test_id("stAlert").filter(has_text="broken.png").count() == 1
     assert page.get_by_text("mine.png, 160").count() == 1

@@ -53,23 +53,44 @@ def page(detecting_run, server, tab):
         assert complaints == []
 
 
-def answer(page, index: int):
-    alert = page.locator(f".st-key-answer-{index}").get_by_test_id("stAlert").first
+def answer(page):
+    alert = page.locator(".st-key-answer").get_by_test_id("stAlert").first
     return alert.get_by_test_id("stMarkdownContainer")  # without the icon
 
 
 def test_an_untouched_photograph_reads_as_untouched_and_blurred_as_blur(page, folder):
     field = page.get_by_test_id("stFileUploaderDropzoneInput").first
     field.set_input_files([str(folder / UNTOUCHED), str(folder / BLURRED)])
+    page.get_by_text(f"{UNTOUCHED}, 150").wait_for()
+    settle(page)
+    assert answer(page).inner_text().startswith("Untouched")
+    page.get_by_role("combobox", name="Card of").click()
+    page.get_by_role("option", name=BLURRED).click()
     page.get_by_text(f"{BLURRED}, 150").wait_for()
     settle(page)
-    assert answer(page, 0).inner_text().startswith("Untouched")
-    assert answer(page, 1).inner_text().startswith("Altered: blur")
-    # What each model predicts is one click away.
-    assert page.get_by_text("baseline/pixels: ").count() == 0
-    page.locator(".st-key-answer-0").get_by_text("What each model predicts").click()
-    page.get_by_text("baseline/pixels: ").first.wait_for()
+    assert answer(page).inner_text().startswith("Altered: blur")
+    # What every model answers stands under the verdict, its bar as long as it is sure.
+    row = page.locator(".st-key-answer .answers tbody tr").filter(has_text="baseline/pixels")
+    words = row.locator(".words").inner_text()
+    track, bar = (row.locator(part).bounding_box()["width"] for part in (".track", ".track i"))
+    assert bar / track == pytest.approx(float(words.split()[-2]) / 100, abs=0.01)
     assert page.get_by_test_id("stException").count() == 0
+
+
+def test_a_click_on_a_row_opens_its_card(page):
+    table = page.locator(".st-key-pictures canvas").first.bounding_box()
+    page.mouse.click(table["x"] + 12, table["y"] + 35 + 17)  # the box of the first row, below the header
+    page.get_by_text(f"{UNTOUCHED}, 150").wait_for()
+    settle(page)
+    assert answer(page).inner_text().startswith("Untouched")
+
+
+def test_an_example_is_one_click(page, server, detecting_run):
+    page.goto(f"{server}/try?run={detecting_run.name}")
+    page.get_by_role("button", name="blur", exact=True).click()
+    page.get_by_text("example: blur, ").wait_for()
+    settle(page)
+    assert answer(page).inner_text().startswith("Altered: blur")
 
 
 def test_a_folder_of_both_is_scanned_and_its_table_downloaded(page, folder, scan_name):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_jpeg, read_image
-from probing_core.images.quality import _small, blur, border, chroma, contrast, flaws, noise
+from probing_core.images.quality import FLAT, _small, blur, border, chroma, contrast, flatness, flaws, noise
 from probing_core.transforms import resolve
 
 RNG = np.random.default_rng(0)
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +22,23 @@ def photographs():
     corpus = open_corpus("photos")
     wholes = corpus.rows.drop_duplicates("base_id")["image_id"]
     return [corpus.load(image_id) for image_id in wholes]
+
+
+def test_screenshots_are_flat_and_photographs_are_not(photographs):
+    shots = [read_image(path.read_bytes()) for path in sorted((ROOT / "docs" / "screenshots").glob("*.png"))]
+    assert len(shots) >= 10
+    assert min(map(flatness, shots)) > FLAT > max(map(flatness, photographs))
+
+
+def test_flatness_is_the_share_of_squares_without_detail():
+    """Against a loop; a span of two values is no detail."""
+    picture = RNG.integers(100, 103, (37, 50, 3)).astype(np.uint8)
+    picture[:16, :20, 1] += (np.arange(20) % 2 * 9).astype(np.uint8)
+    squares = [picture[y : y + 4, x : x + 4].reshape(-1, 3) for y in range(0, 36, 4) for x in range(0, 48, 4)]
+    spans = [int((square.max(0).astype(int) - square.min(0)).max()) for square in squares]
+    assert flatness(picture) == pytest.approx(np.mean([span <= 2 for span in spans]))
+    assert flatness(picture) == pytest.approx(1 - 4 * 5 / (9 * 12))
+    assert flatness(picture[:3]) == 0
 
 
 def gray(image):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from dataclasses import replace
 
@@ -20,11 +21,16 @@ from probing_core.images import encode_png
 from probing_core.prediction.predictor import Predictor
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.results import Run
-from probing_core.runs.layout import novelty_path, probe_path
+from probing_core.runs.layout import model_path, novelty_path, probe_path
 from probing_core.runs.store import Store
 from tests.conftest import scene
-from tests.dashboard.app_reading import address, figures, label, texts, unescaped
+from tests.dashboard.app_reading import address, figures, first_answers, label, texts, unescaped
 from tests.images.test_images import BAD
+
+
+def pictures_of(app):
+    """The table of several pictures."""
+    return next(d.value for d in app.dataframe if "picture" in d.value)
 
 
 @pytest.mark.parametrize("half", [0, 1])  # a visit takes twenty files
@@ -47,15 +53,22 @@ def test_try_your_images_goes_on_past_bad_files(open_app, half):
         assert name in sentence
         assert expected in sentence
         assert "\n" not in sentence
-    assert texts(app).count("baseline/pixels: **") == len(right)
+    assert list(pictures_of(app)["picture"]) == list(right)
     assert "150 pixels" in texts(app)
-    assert texts(app).count("looks noisy") == len(right)
+    for name in right:
+        app.selectbox(key="card").select(name).run()
+        assert f"{name}, " in unescaped(app)
+        assert texts(app).count("looks noisy") == 1
 
 
 def test_try_packaged_photographs_at_any_strength(open_app):
     app = open_app("Try your images", samples="coffee/00,chelsea/01", transform="jpeg", question="group")
     assert not app.exception
-    assert texts(app).count("baseline/pixels: **") == 2
+    assert list(pictures_of(app)["picture"]) == ["coffee/00", "chelsea/01"]
+    card, change = first_answers(app)
+    assert list(card) == ["baseline/pixels"]
+    assert re.fullmatch(r"\w+ \d+ %", card["baseline/pixels"][0])
+    assert len(change["baseline/pixels"]) == 2
     assert "after jpeg" in texts(app)
     label(app, "toggle", "Show them").set_value(True).run()
     assert not app.exception
@@ -94,7 +107,7 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels,baseline/handcrafted")
     assert not app.exception
     assert any("handcrafted could not be asked" in w.value.replace("\\", "") for w in app.warning)
-    assert "baseline/pixels: **" in texts(app)
+    assert list(first_answers(app)[0]) == ["baseline/pixels"]
     app = open_app("Explore", run=run, ask="True", models="baseline/pixels,baseline/handcrafted", transform="fog")
     assert not app.exception
     assert any("handcrafted could not be asked" in w.value.replace("\\", "") for w in app.warning)
@@ -146,21 +159,72 @@ def test_a_picture_far_from_what_a_model_knows_is_marked(open_app, made_run, tmp
         Store(run).write_bytes(novelty_path("baseline/pixels"), content, "made")
         app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
         assert not app.exception
-        assert ("baseline/pixels: **far from what this model knows**" in texts(app)) == far
+        assert ("far from all that it knows" in first_answers(app)[0]["baseline/pixels"]) == far
 
 
-def test_all_models_are_asked_at_once(open_app, made_run, tmp_path):
-    run = tmp_path / "more"
+@pytest.fixture
+def wide_run(made_run, tmp_path, monkeypatch):
+    """The made run with five models that predict, all from the embedding of the first."""
+    run, embed = tmp_path / "wide", Predictor._embed
+    monkeypatch.setattr(Predictor, "_embed", lambda self, _, crops: embed(self, "baseline/pixels", crops))
     shutil.copytree(made_run, run)
     store = Store(run)
-    probe = store.read_bytes(probe_path("baseline/pixels", DEPLOYMENT))
-    for model in ("zoo/mae", "baseline/handcrafted"):
-        store.write_bytes(probe_path(model, DEPLOYMENT), probe, "made")
-    app = open_app("Try your images", run=run, models="baseline/pixels")
-    label(app, "button", "Ask all 3 models").click().run()
+    probe, entry = store.read_bytes(probe_path("baseline/pixels", DEPLOYMENT)), model_path("baseline/pixels")
+    for i in range(1, 5):
+        name = f"baseline/pixels@side={i}"
+        store.write_toml(model_path(name), store.read_toml(entry) | {"name": name, "position": 9 + i}, "made")
+        store.write_bytes(probe_path(name, DEPLOYMENT), probe, "made")
+    return run
+
+
+def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wide_run, monkeypatch):
+    asked, ask = [], predictions.predict
+
+    def predict(run, images, names, models, *others):
+        asked.append((tuple(names), tuple(models)))
+        return ask(run, images, names, models, *others)
+
+    monkeypatch.setattr(predictions, "predict", predict)
+    app = open_app("Try your images", run=wide_run, samples="coffee/00,china/02", models="baseline/pixels@side=4")
     assert not app.exception
-    assert set(address(app, "models").split(",")) == {"zoo/mae", "baseline/handcrafted", "baseline/pixels"}
-    assert not [b for b in app.button if b.key == "ask-all"]
+    order = list(first_answers(app)[0])
+    assert order[0] == "baseline/pixels@side=4"
+    assert sorted(order) == sorted(f"baseline/pixels{o}" for o in ("", *(f"@side={i}" for i in range(1, 5))))
+    both = ("coffee/00", "china/02")
+    assert asked[0] == (both, tuple(order[:3]))
+    changes = [each for each in asked if each[0] == ("before", "after")]
+    assert asked[-2:] == [(both[:1], (model,)) for model in order[3:]], "the others answer last, about the open card"
+    assert changes == [(("before", "after"), tuple(order[:3]))]
+
+
+def test_some_models_alone_answer_where_that_is_chosen(open_app, wide_run):
+    app = open_app("Try your images", run=wide_run, samples="coffee/00", models="baseline/pixels", some="True")
+    assert list(first_answers(app)[0]) == ["baseline/pixels"]
+    label(app, "toggle", "Ask some models only").set_value(False).run()
+    assert len(first_answers(app)[0]) == 5
+
+
+def test_an_example_is_shown_at_a_click_and_taken_away_at_the_next(open_app, detecting_run):
+    app = open_app("Try your images", run=detecting_run)
+    assert "No picture yet" in texts(app)
+    app.button(key="example-blur").click().run()
+    assert not app.exception
+    assert address(app, "example") == "blur"
+    assert "example: blur, " in unescaped(app)
+    assert "**Altered: blur**" in texts(app)
+    app.button(key="example-blur").click().run()
+    assert "No picture yet" in texts(app)
+    assert "example" not in app.query_params
+    app = open_app("Try your images", run=detecting_run, example="no such")
+    assert "No picture yet" in texts(app)
+
+
+def test_a_screenshot_is_never_called_untouched_in_green(open_app, detecting_run):
+    """The detector of the tests finds little: it calls the drawn window untouched."""
+    app = open_app("Try your images", run=detecting_run, example="screenshot")
+    assert not app.exception
+    assert not app.success
+    assert "no detail, as in screenshots and drawings" in texts(app)
 
 
 def _upload_two(open_app) -> tuple[int, list[str]]:
@@ -171,7 +235,9 @@ def _upload_two(open_app) -> tuple[int, list[str]]:
         files = files.upload(f"{seed}.png", encode_png(scene(seed, 96)), "image/png")
     files.run()
     assert not app.exception
-    return texts(app).count("baseline/pixels: **"), [error.value.replace("\\", "") for error in app.error]
+    several = [d.value for d in app.dataframe if "picture" in d.value]
+    answered = len(several[0]) if several else len(first_answers(app)) // 2  # a card, and the change below it
+    return answered, [error.value.replace("\\", "") for error in app.error]
 
 
 def test_uploads_of_one_name_have_numbers(open_app):
@@ -181,7 +247,7 @@ def test_uploads_of_one_name_have_numbers(open_app):
         files = files.upload(name, encode_png(scene(seed, 96)), "image/png")
     files.run()
     assert not app.exception
-    assert all(unescaped(app).count(f"{name}, 96 ×") == 1 for name in ("a.png", "a.png (2)", "a.png (3)"))
+    assert list(pictures_of(app)["picture"]) == ["a.png", "a.png (2)", "a.png (3)"]
 
 
 def test_uploads_of_a_visit_have_a_sum(open_app, monkeypatch):

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.widgets.verdicts import answer, differing, has_answer
+from dashboard.widgets.verdicts import agreement, answer, as_altered, first_answer, has_answer, models_table
+from probing_core.charts import Theme
+from probing_core.images.quality import FLAT
 
 
 def rows(**answers: str) -> list[dict]:
     """A row a model, with its answer."""
     about = dict.fromkeys(("group", "transform", "group_probability", "transform_probability"))
-    about |= {"p": 0.42, "n": 1234, "no_color": False, "power": 0.8}
+    about |= {"p": 519 / 1235, "n": 1234, "no_color": False, "power": 0.8}
     altered = {"group": "blur", "transform": "gaussian-blur", "group_probability": 0.9, "transform_probability": 0.61}
     return [
-        {"model": model, "verdict": about | (altered | {"p": 0.001} if word == "altered" else {}) | {"answer": word}}
+        {
+            "model": model,
+            "task": "fine",
+            "known": True,
+            "verdict": about | (altered | {"p": 1 / 1235} if word == "altered" else {}) | {"answer": word},
+            "classes": [{"class": "sepia", "group": "color", "probability": 0.95}],
+        }
         for model, word in answers.items()
     ]
 
@@ -25,7 +33,7 @@ def line(word: str, hardly: tuple[str, ...] = (), **changes: object) -> str:
 def test_an_untouched_picture_reads_as_untouched_and_names_what_cannot_be_seen():
     text = line("untouched", ("geometry", "weather"))
     assert text.startswith("**Untouched**")
-    assert "42.0 % of 1,234 untouched photographs" in text
+    assert "518 of 1,234 untouched photographs seem as altered as this picture" in text
     assert "Of geometry, weather it finds less than half." in text
     assert "less than half" not in line("untouched")
 
@@ -33,7 +41,7 @@ def test_an_untouched_picture_reads_as_untouched_and_names_what_cannot_be_seen()
 def test_an_altered_picture_reads_as_what_was_done():
     text = line("altered")
     assert text.startswith("**Altered: blur** (90 %), most likely gaussian\\-blur (61 %).")
-    assert "0.1 % of 1,234" in text
+    assert "None of 1,234 untouched photographs seems as altered as this picture" in text
 
 
 def test_pictures_without_color_strange_ones_and_blind_detectors():
@@ -48,14 +56,49 @@ def test_only_calibrated_verdicts_answer(verdict, expected):
     assert not has_answer(rows(other=verdict))
 
 
-def test_models_that_differ_are_named_and_others_are_not():
-    table = rows(detector="untouched", a="untouched", b="altered", c="not calibrated")
-    assert differing(table) == "Other answers: b altered \\(blur\\)."
-    assert differing(rows(detector="altered", a="altered")) == ""
+def test_the_photographs_that_seem_as_altered_are_counted():
+    """Against p = (1 + k) / (n + 1) for every k."""
+    for n in (20, 202, 1439):
+        for k in (0, 1, 2, n // 2, n - 1, n):
+            words = as_altered({"p": (1 + k) / (n + 1), "n": n})
+            assert words.startswith(f"none of {n:,}" if k == 0 else f"{k:,} of {n:,}")
 
 
-def test_models_that_find_next_to_nothing_are_named_apart():
-    weak = "Find next to nothing, so no answer: a, c."
-    assert differing(rows(detector="untouched", a="cannot detect", c="cannot detect")) == weak
-    table = rows(detector="untouched", a="cannot detect", b="altered", c="cannot detect")
-    assert differing(table) == f"Other answers: b altered \\(blur\\). {weak}"
+def test_a_picture_without_detail_is_called_no_photograph_and_not_untouched():
+    text = answer(rows(detector="untouched")[0]["verdict"], (), flat=FLAT + 0.1)
+    assert text.startswith("**Perhaps no photograph**: 60 % of it has no detail")
+    assert "ntouched" not in text
+    assert "the answer means little" in answer(rows(detector="altered")[0]["verdict"], (), flat=FLAT + 0.1)
+    assert answer(rows(detector="untouched")[0]["verdict"], (), flat=FLAT).startswith("**Untouched**")
+
+
+def test_a_model_that_does_not_alarm_is_not_quoted():
+    """Its probe is sure of sepia, and many untouched photographs seem as altered to it."""
+    calm, sure, raw, blind = rows(a="untouched", b="altered", c="not calibrated", d="cannot detect")
+    assert (first_answer(calm).probability, first_answer(calm).words) == (None, "no alarm")
+    assert (first_answer(sure).probability, first_answer(sure).words) == (0.61, "gaussian-blur 61 %")
+    assert first_answer(sure | {"task": "group"}).words == "blur 90 %"
+    assert first_answer(raw).words == "sepia 95 %"
+    assert first_answer(raw | {"known": False}).words == "far from all that it knows"
+    assert first_answer(blind).probability is None
+
+
+def test_rows_have_bars_in_one_scale_and_names_are_data():
+    table = rows(**{"<b>a": "altered", "b": "untouched"})
+    html = models_table({"x.png": table}, Theme(), waiting=["c"])
+    assert "&lt;b&gt;a" in html
+    assert "<b>" not in html
+    assert html.count("width:61.0%") == 1
+    assert html.count("width:0.0%") == 1
+    assert [html.index(f">{name}</th>") for name in ("b", "c")] == sorted(html.index(f">{n}</th>") for n in "bc")
+    assert html.count("80 %") == 2
+    both = models_table({"before": table[1:], "after": table[:1]}, Theme())
+    assert both.index("before") < both.index("no alarm") < both.index("after") < both.index("gaussian-blur")
+
+
+def test_a_sentence_says_how_many_models_alarm():
+    assert agreement(rows(a="not calibrated", b="cannot detect")) == ""
+    assert agreement(rows(a="untouched", b="strange")) == "Of 2 models that can tell, none alarms."
+    one = agreement(rows(a="altered", b="untouched"))
+    assert one.startswith("Of 2 models that can tell, 1 alarms, for blur; by chance 5 % of untouched")
+    assert agreement(rows(a="altered", b="altered")).startswith("Of 2 models that can tell, 2 alarm, all of them for")

@@ -1,0 +1,80 @@
+"""Six pictures to try: a packaged photograph as it is, four that the bank changed, and a screenshot, which is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from PIL import Image, ImageDraw, ImageFont
+
+from dashboard.data import cache
+from dashboard.data.pictures import VisitorPicture
+from probing_core.transforms import resolve
+from probing_core.transforms.base import generator
+
+CHANGED = {
+    "untouched": ("china/15", "identity", 0.0),
+    "blur": ("chelsea/15", "gaussian-blur", 0.5),
+    "JPEG": ("motorcycle/15", "jpeg", 0.5),
+    "sepia": ("flower/14", "sepia", 1.0),
+    "caption": ("coffee/14", "text", 0.5),
+}
+"""Name -> (packaged image, transformation, place in its documented range: 0 weakest, 1 strongest)."""
+
+SCREENSHOT = "screenshot"
+NAMES = (*CHANGED, SCREENSHOT)
+
+WINDOW, LINES = (360, 260), 9
+"""Width and height in pixels of the drawn window, and the lines of text in it."""
+
+
+@st.cache_resource(show_spinner=False, max_entries=len(NAMES))
+def example(name: str) -> VisitorPicture:
+    """Return the example called ``name``, which is the same for all visitors."""
+    if name == SCREENSHOT:
+        return VisitorPicture.from_array(f"example: {name}", _screenshot())
+    image_id, transform_name, place = CHANGED[name]
+    transform = resolve(transform_name)
+    rng = generator(0, "example", transform_name)
+    image = cache.corpus_image(cache.PACKAGED, image_id)
+    changed = transform.for_split("test").apply(image, transform.strength_at(place), rng)
+    return VisitorPicture.from_array(f"example: {name}", changed)
+
+
+def _screenshot() -> np.ndarray:
+    """Draw a window with a title, a list and a text."""
+    width, height = WINDOW
+    picture = Image.new("RGB", WINDOW, "#ffffff")
+    draw = ImageDraw.Draw(picture)
+    font, small = ImageFont.load_default(14), ImageFont.load_default(11)
+    draw.rectangle((0, 0, width, 26), fill="#2b5c8a")
+    draw.text((10, 5), "Notes", fill="#ffffff", font=font)
+    for i, color in enumerate(("#e8e8e8", "#f2c94c", "#eb5757")):
+        draw.ellipse((width - 22 - 20 * i, 7, width - 10 - 20 * i, 19), fill=color)
+    draw.rectangle((0, 27, 96, height), fill="#eef1f5")
+    for i, words in enumerate(("Today", "Garden", "Recipes", "Letters")):
+        draw.rectangle((6, 36 + 28 * i, 90, 58 + 28 * i), fill="#cfe0f1" if i == 1 else "#eef1f5")
+        draw.text((12, 41 + 28 * i), words, fill="#22303c", font=small)
+    draw.text((110, 38), "Water the tomatoes", fill="#22303c", font=font)
+    sentence = "Every second evening, and in a dry week every evening; not on the leaves."
+    for i in range(LINES):
+        start = 7 * i % len(sentence)
+        draw.text((110, 66 + 18 * i), (sentence + " " + sentence)[start : start + 38], fill="#44525e", font=small)
+    draw.rectangle((110, height - 30, 180, height - 10), fill="#2b5c8a")
+    draw.text((124, height - 27), "Save", fill="#ffffff", font=small)
+    return np.asarray(picture)
+
+
+@st.cache_resource(show_spinner=False, max_entries=len(NAMES))
+def thumbnail(name: str, side: int) -> np.ndarray:
+    """Return the middle of the example called ``name`` as a square."""
+    image = example(name).image
+    square = min(image.shape[:2])
+    top, left = ((length - square) // 2 for length in image.shape[:2])
+    return reduced(image[top : top + square, left : left + square], side)
+
+
+def reduced(image: np.ndarray, side: int) -> np.ndarray:
+    """Return ``image``, reduced to at most ``side`` pixels on the longer side."""
+    small = Image.fromarray(image)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return np.asarray(small)
