@@ -109,8 +109,13 @@ def _choose_example() -> str:
         for name in examples.NAMES:
             with st.container(width=EXAMPLE_WIDTH + 8, gap="xsmall", horizontal_alignment="center"):
                 st.image(data_url(examples.thumbnail(name, EXAMPLE_WIDTH)), width=EXAMPLE_WIDTH, alt=name)
-                kind = "primary" if name == chosen else "secondary"
-                if st.button(name, key=f"example-{name}", type=kind, width="stretch"):
+                clicked = st.button(
+                    name,
+                    key=f"example-{name}",
+                    type="primary" if name == chosen else "secondary",
+                    width="stretch",
+                )
+                if clicked:
                     state.choose(EXAMPLE, "" if name == chosen else name)
                     st.rerun()
     if chosen:
