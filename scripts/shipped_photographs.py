@@ -1,12 +1,16 @@
 """Writes the photographs that ship, ``data/reference/photographs.parquet``, from a corpus that has them.
 
-    python -m scripts.shipped_photographs CORPUS.parquet [--out FILE]
+    python -m scripts.shipped_photographs CORPUS.parquet [--out FILE] [--further FILE]
 
 CORPUS.parquet has the columns that ``parquet:`` reads, and ``source``. Of its rows those are taken which the reference
 run may use at its view, which are of Caltech-101, and whose class no encoder of the zoo saw in pretraining. The
 pictures listed in `EXCLUDED` are left out, each for the reason that its tuple states; the encoded bytes of the others
 are taken over unchanged. Pictures of one photograph (`SAME_PHOTOGRAPH`) share their ``base_id``. The same corpus gives
 the same bytes under the same release of pyarrow.
+
+``--further`` writes the photographs of all other classes, which do not ship: the detector of the reference run learns
+from them and is calibrated on them (``--calibrate-on``). None shares a class with a photograph that ships, so that none
+is a copy of one.
 
 A picture is taken down by adding its id to `TAKEN_DOWN`; the next release ships without it.
 """
@@ -292,6 +296,19 @@ def choose(
     )
 
 
+def further(path: Path) -> pa.Table:
+    """Return the photographs of the corpus at ``path`` from which the detector of the reference run may learn.
+
+    They are of the classes that encoders saw in pretraining, and no encoder saw these pictures. Those of the split
+    test become ``calibrate``: nothing is reported on them.
+    """
+    rows = ParquetCorpus(path).rows
+    chosen = rows["color"] & rows["geometry"] & ~rows["held_out_class"] & ~rows["split"].isin(NOT_FOR_PROBES)
+    table = pq.read_table(path).filter(pa.array(chosen.to_numpy()))
+    split = ["calibrate" if name == "test" else name for name in table["split"].to_pylist()]
+    return pa.table({name: table[name] for name in COLUMNS if name != "split"} | {"split": pa.array(split)})
+
+
 def _columns(table: pa.Table, same: tuple[tuple[str, ...], ...]) -> pa.Table:
     """Return ``table`` with the columns that ship, without metadata of whoever wrote it."""
     ids = table["image_id"].to_pylist()
@@ -323,8 +340,8 @@ def encoded(table: pa.Table) -> bytes:
 
 
 @errors_in_a_line
-def write(corpus: Path, out: Path) -> None:
-    """Write the file at ``out`` and print what it holds."""
+def write(corpus: Path, out: Path, others: Path | None = None) -> None:
+    """Write the file at ``out``, and the further photographs to ``others``; print what they hold."""
     shipped = choose(corpus)
     content = encoded(shipped.table)
     write_atomically(out, content)
@@ -335,14 +352,19 @@ def write(corpus: Path, out: Path) -> None:
     counts = pd.crosstab(shipped.table["label"].to_pandas(), shipped.table["split"].to_pandas(), margins=True)
     print(counts[["train", "val", "test", "All"]].to_string())
     print(f"{out}: {len(shipped.table)} photographs, {len(content) / 1e6:.1f} MB")
+    if others is not None:
+        table = further(corpus)
+        write_atomically(others, encoded(table))
+        print(f"{others}: {table['split'].to_pandas().value_counts().to_dict()} further photographs")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path, metavar="CORPUS.parquet")
     parser.add_argument("--out", type=Path, default=reference_run() / PHOTOGRAPHS, help="default: where it ships")
+    parser.add_argument("--further", type=Path, metavar="FILE", help="where those go that the detector learns from")
     options = parser.parse_args()
-    return write(options.corpus, options.out)
+    return write(options.corpus, options.out, options.further)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 from probing_core.corpora.parquet import ParquetCorpus
 from probing_core.errors import BadCorpus
 from probing_core.paths import PHOTOGRAPHS, reference_run
-from scripts.shipped_photographs import COLUMNS, LICENSE, SOURCE, choose, encoded, write
+from scripts.shipped_photographs import COLUMNS, LICENSE, SOURCE, choose, encoded, further, write
 from tests.corpora.pictures import made_png
 
 BASE = {
@@ -57,6 +57,20 @@ def test_what_the_rules_take_and_nothing_else(tmp_path):
     assert set(shipped.table.column_names) == {*COLUMNS, "base_id", "source", "license"}
     assert shipped.table["source"].unique().to_pylist() == [SOURCE]
     assert shipped.table["license"].unique().to_pylist() == [LICENSE]
+
+
+def test_the_detector_learns_from_other_classes_and_reports_on_none_of_them(tmp_path):
+    seen = {"held_out_class": False}
+    corpus = written(
+        tmp_path / "x.parquet",
+        {**NOT_TAKEN, "ships": {}, "train": {**seen, "split": "train"}, "val": {**seen, "split": "val"}},
+    )
+    table = further(corpus)
+    splits = dict(zip(table["image_id"].to_pylist(), table["split"].to_pylist(), strict=True))
+    assert splits == {"seen": "calibrate", "train": "train", "val": "val"}
+    path = tmp_path / "further.parquet"
+    path.write_bytes(encoded(table))
+    assert set(ParquetCorpus(path).rows["image_id"]) == set(splits)
 
 
 def test_pictures_of_one_photograph_share_the_first_id_that_ships(tmp_path):
