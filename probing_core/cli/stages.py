@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
     parser = add_command(
         commands,
         "run",
-        lambda options: _run(options.out, options, ("embed", "train", "evaluate", "project")),
+        _run_whole,
         "make a run: embed, train, evaluate and project; a second call does only what is missing",
         "probing run --out data/runs/mine --corpus folder:photos --models zoo/mae,timm:resnet50.a1_in1k",
     )
@@ -62,19 +62,25 @@ def add_option(parser: argparse.ArgumentParser, name: str, **changes: Any) -> No
     parser.add_argument(flag(option), default=option.default, **keywords | changes)
 
 
-def _run(out: Path, options: argparse.Namespace, stages: Sequence[str]) -> int:
+def _run(out: Path, options: argparse.Namespace, stages: Sequence[str]) -> None:
     from probing_core.pipeline import run
     from probing_core.runs.progress import ending, terminal
 
     progress = terminal(out)
     with ending(progress):
         run(out, run_options(options), stages, progress)
-    print(f"{out} is complete.", file=sys.stderr)
+
+
+def _run_whole(options: argparse.Namespace) -> int:
+    _run(options.out, options, ("embed", "train", "evaluate", "project"))
+    print(f"{options.out} is complete.", file=sys.stderr)
     return 0
 
 
 def _run_stage(stage: str, options: argparse.Namespace) -> int:
-    return _run(options.run, options, (stage,))
+    _run(options.run, options, (stage,))
+    print(f"{options.run}: the stage {stage} is complete.", file=sys.stderr)
+    return 0
 
 
 def run_options(options: argparse.Namespace) -> Options:

@@ -89,7 +89,7 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
     """
     import umap
 
-    # UMAP warns that precomputed neighbors cannot place new points; `prediction` places them from their neighbors.
+    # UMAP warns that precomputed neighbors cannot place new points; `probing_core.results.neighbors` places them.
     warnings.filterwarnings("ignore", "precomputed_knn", module="umap")
     centered = (embeddings - embeddings.mean(axis=0)).astype(np.float32)
     neighbors = min(NEIGHBORS, len(embeddings) - 1)

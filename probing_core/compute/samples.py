@@ -29,7 +29,7 @@ IDENTITY_DRAWS = 2
 """Identity is drawn twice a repetition, as the group task sees two members of every other group."""
 
 FAR_IMAGES = 400
-"""Images that get the far tier: painting takes two tenths of a second a style."""
+"""Images that get the far tier: the networks that make it are slow."""
 
 UNIT_SAMPLES = 512
 UNIT_BYTES = 64 * 2**20

@@ -33,7 +33,7 @@ SCORED_COLUMNS = ("sample", "probe", "truth", "predicted", "p_truth", "p_predict
 """Columns of predictions that scores are made of, of which a table may lack some."""
 
 SCORING_FACTS = ("image_id", "base_id", "transform", "group", "repetition", "visible")
-"""What scores need of a sample. Texts are categories: a million predictions take 40 MB."""
+"""What scores need of a sample. Texts are categories."""
 
 Score = tuple[str, str, np.ndarray, ClusterSums, float]
 """Subset, measure, rows that it is of (positions or a mask), their sums, chance."""

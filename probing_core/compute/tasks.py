@@ -126,7 +126,7 @@ def _content(samples: pd.DataFrame, labels: tuple[str, ...]) -> Task:
 
 
 def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
-    """Return groups with a member to learn from in this rotation, if any of them has one to be surprised by."""
+    """Return groups with a member to learn from in this rotation, if any of them also has a member that is unseen."""
     learned = {t.group for t in transforms if not t.far and t.unseen_in != rotation}
     surprising = {t.group for t in transforms if t.unseen_in == rotation} & learned
     return tuple(g for g in GROUPS if g in learned) if surprising else ()

@@ -132,7 +132,7 @@ class LoadedEmbedder(ABC):
     @abstractmethod
     def recipe(self) -> dict[str, Any]:
         """Return every input that changes the embeddings: weights hash, preprocessing, pooling, layer, precision,
-        library versions. JSON types only; it is hashed into the artefact key and shown on Methods and data."""
+        library versions. JSON types only; it is hashed into the key of its embeddings and shown on Methods and data."""
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
         """Return a mapping from full model name to embeddings: one entry, or one a layer, from one pass, if the name

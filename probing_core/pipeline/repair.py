@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from probing_core.errors import BadRun
 from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.setup import find_probe_source, open_same_corpus
-from probing_core.pipeline.stages import STAGES, run
+from probing_core.pipeline.stages import ALL, STAGES, run
+from probing_core.runs.last_options import last_options
 from probing_core.runs.layout import RECIPE
-from probing_core.runs.options import Options
+from probing_core.runs.options import DEFAULTS
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store
@@ -30,16 +32,17 @@ def repair(out: Path, progress: Progress = SILENT) -> tuple[list[str], list[str]
         if RECIPE in damaged:
             raise BadRun(f"'{RECIPE}' of the run {damaged[RECIPE]}: it cannot be made again from anything else.")
         if damaged:
-            recipe = read_recipe(store)
-            open_same_corpus(recipe)
-            find_probe_source(recipe, Options())
+            recipe, stages = read_recipe(store), {TABLE.stage_of(name) for name in damaged}
+            if stages & {"embed", "train"}:  # scores, studies and maps are made from files of the run alone
+                open_same_corpus(recipe)
+                find_probe_source(recipe, DEFAULTS)
             had = store.entries("")
             store.remove(*damaged)
     if not damaged:
         return [], store.damage()
-    done = {TABLE.stage_of(name) for name in had} & set(STAGES)
-    stages = STAGES[: max(map(STAGES.index, done), default=0) + 1]
-    run(out, Options(), stages, progress, only=had.__contains__)
+    made = {TABLE.stage_of(name) for name in had} & set(STAGES)
+    needed = STAGES[: max(map(STAGES.index, made), default=0) + 1]
+    run(out, replace(last_options(out), maps=ALL), needed, progress, only=had.__contains__)
     after = Store(out)
     lost = [f"'{name}' was damaged and removed, and no stage made it again." for name in damaged if not after.has(name)]
     return list(damaged), lost + after.damage()

@@ -70,7 +70,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
     if joining and (source := find_probe_source(recipe, options)):
         _require_probes(source, joining)
     joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
-    if joined != made:
+    if joined != made or RECIPE not in store.own_names():  # a run that stands on a base has a recipe of its own
         write_recipe(store, joined)
     return joined, elsewhere
 
@@ -196,7 +196,7 @@ def find_probe_source(recipe: Recipe, options: Options) -> Store | None:
         with suppress(BadRun):  # one that is damaged is not the one
             if Store(place.path).has(RECIPE) and _probe_digest(place.path) == recipe.probes_from:
                 return Store(place.path)
-    raise BadRun("The run takes its probes from another run; name it again with --probes-from RUN.")
+    raise BadRun("The run takes its probes from another run; name it again with `probing run --probes-from RUN`.")
 
 
 def _require_probes(source: Store, models: Sequence[str]) -> None:
@@ -248,11 +248,13 @@ def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
     try:
         corpus = open_corpus(name)
     except (BadCorpus, UnknownName) as error:
-        raise BadRun(f"{error} If the corpus of the run lies elsewhere now, name it with {option}.") from error
+        raise BadRun(
+            f"{error} If the corpus of the run lies elsewhere now, name it with `probing run {option}`."
+        ) from error
     if corpus.fingerprint != fingerprint:
         raise BadRun(
             f"The corpus '{name}' is no longer the one that the run was begun with (its pictures or labels changed); "
-            f"name the one that it was with {option}, or make a new run."
+            f"name the one that it was with `probing run {option}`, or make a new run."
         )
     return corpus
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from probing_core.compute.threads import threads
@@ -15,6 +16,9 @@ from probing_core.corpora.base import Corpus
 from probing_core.embedders import download_summary
 from probing_core.errors import BadConfig, BadRun, DamagedFile, UnknownName
 from probing_core.pipeline.embed import embed
+from probing_core.pipeline.export_images import write_export
+from probing_core.pipeline.graph import TABLE, build
+from probing_core.pipeline.scope import Scope
 from probing_core.pipeline.setup import (
     cleared_on_error,
     find_probe_source,
@@ -55,7 +59,7 @@ def run(
     if not store.has(RECIPE) and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
     with _opened(store, options, progress) as (recipe, corpus):
-        _make_whole(lambda: plan_of(store, recipe, options, progress, corpus), stages, only)
+        _make_whole(store, progress, lambda: plan_of(store, recipe, options, progress, corpus), stages, only)
 
 
 def compute(
@@ -79,7 +83,8 @@ def compute(
         store.remove(*store.damaged())  # nobody verifies and repairs what no command made
         if not store.has(RECIPE):
             write_recipe(store, recipe)
-        _make_whole(lambda: plan_of(store, recipe, options, progress, corpus, table), STAGES[:-1], lambda path: True)
+        plan = partial(plan_of, store, recipe, options, progress, corpus, table)
+        _make_whole(store, progress, plan, STAGES[:-1], lambda path: True)
 
 
 def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:
@@ -91,8 +96,6 @@ def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progr
     Raises:
         ProbingError: bad input, a run that another recipe made, or a folder that holds something else.
     """
-    from probing_core.pipeline.export_images import write_export
-
     store = Store(source)
     with _opened(store, options, progress) as (recipe, corpus):
         return write_export(_with_images(plan_of(store, recipe, options, progress, corpus)), out)
@@ -110,20 +113,21 @@ def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tupl
             yield recipe, corpus
 
 
-def _make_whole(plan: Callable[[], Plan], stages: Sequence[str], only: Callable[[str], bool]) -> None:
+def _make_whole(
+    store: Store, progress: Progress, plan: Callable[[], Plan], stages: Sequence[str], only: Callable[[str], bool]
+) -> None:
     """Make what is missing; a file that turns out to be damaged is removed, and made again."""
     mended: set[str] = set()
     while True:
-        current = plan()
         try:
-            _make(current, stages, only)
+            _make(plan(), stages, only)
             return
         except DamagedFile as error:
             if error.name in mended or error.name == RECIPE:
                 raise
             mended.add(error.name)
-            current.files.remove(error.name)
-            current.scope.progress.note(f"'{error.name}' was damaged, and is made again.")
+            store.remove(error.name)
+            progress.note(f"'{error.name}' was damaged, and is made again.")
             stages = STAGES[: STAGES.index(stages[-1]) + 1]  # it may be of an earlier one
 
 
@@ -163,19 +167,17 @@ def plan_of(
     options: Options = DEFAULTS,
     progress: Progress = SILENT,
     corpus: Corpus | None = None,
-    table: Table | None = None,
+    table: Table = TABLE,
 ) -> Plan:
     """Return the plan of a run; where the run is not here whose probes are used, without it.
 
     Args:
-        table: what the run can hold; if not given, all that there is.
+        table: what the run can hold.
     """
-    from probing_core.pipeline.graph import TABLE, Scope, build
-
     source = None
     with suppress(BadRun):
         source = find_probe_source(recipe, options)
-    return build(Scope(store, recipe, options, progress, corpus, source), table or TABLE)
+    return build(Scope(store, recipe, options, progress, corpus, source), table)
 
 
 def _require_source(plan: Plan, stage: str) -> None:
@@ -199,13 +201,14 @@ def _with_images(plan: Plan) -> Plan:
 
 def _embed(plan: Plan) -> Plan:
     """Return the plan of a run whose samples are embedded by all of its models."""
+    if plan.scope.unloaded or plan.left(plan.select("embed")):
+        note_options(plan.files.root, plan.scope.options)
     plan = _with_images(plan)
     store, scope = plan.files, plan.scope
     if scope.unloaded or plan.left(plan.select("embed")):
         if plan.source is None:
             find_probe_source(scope.recipe, scope.options)  # in one sentence, where it is missing
         scope.progress.note(download_summary(scope.recipe.models))
-        note_options(store.root, scope.options)
         embed(plan)
         scope.forget()
         plan = plan.expanded()

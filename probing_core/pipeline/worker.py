@@ -1,4 +1,4 @@
-"""Who makes what a run lacks: it holds models and the corpus, makes the pictures of units and embeds them.
+"""A worker holds models and the corpus of a run, makes the pictures of units and embeds them.
 
 There is one in this process, or one on each worker of a cluster. While models embed one unit, threads make the next.
 What a worker writes belongs to the run once whoever holds the run has entered it.

@@ -14,7 +14,7 @@ from probing_core.runs.recipe import Recipe
 from probing_core.transforms.base import Image
 
 SOURCES_KEPT = 128
-"""Prepared sources in memory: 93 kB each at a view of 128 pixels."""
+"""Prepared sources in memory."""
 
 
 class PicturesMissing(ProbingError):

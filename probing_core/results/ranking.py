@@ -1,4 +1,4 @@
-"""Which models lead, and which of them do not differ for certain."""
+"""Models of a run ranked by a score, with those that cannot be told apart from the best."""
 
 from __future__ import annotations
 

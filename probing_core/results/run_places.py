@@ -1,4 +1,4 @@
-"""Which runs there are to open."""
+"""The runs that can be opened: those that ship, and a user's own."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ PROGRESS = f"{LOG}/progress.json"
 """The latest report of whoever works on the run."""
 
 LAST_OPTIONS = f"{LOG}/options.json"
-"""Engine and address of who embedded last."""
+"""Device, precision, engine, address and maps with which the run was worked on last."""
 
 WORKER_OUTPUT = f"{LOG}/worker.txt"
 """What a worker process printed."""

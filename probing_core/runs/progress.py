@@ -132,7 +132,7 @@ def _took(file: Path | None) -> float:
 
 
 def duration(seconds: float) -> str:
-    """Format as ``1.2 s``, ``42 s``, ``3 min 20 s``, ``12 min`` or ``2 h 30 min``: as exact as anybody reads it."""
+    """Format as ``1.2 s``, ``42 s``, ``3 min 20 s``, ``12 min`` or ``2 h 30 min``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 59.5:

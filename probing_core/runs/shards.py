@@ -7,6 +7,7 @@ Until they are gathered, units lie in a folder of their own, where no reader tak
 
 from __future__ import annotations
 
+from probing_core.runs.engine import units_of
 from probing_core.runs.layout import (
     embeddings_folder,
     embeddings_path,
@@ -22,12 +23,6 @@ SHARD_BYTES = 64 * 2**20
 def embeddings_files(store: Files, model: str, series: str = "") -> list[str]:
     """Return files that hold the embeddings of ``model``, in the order of its units."""
     return sorted(store.names(embeddings_folder(model, series)), key=units_at)
-
-
-def gathered_units(store: Store, model: str, series: str, key: str) -> set[int]:
-    """Return units that these files hold, made by the recipe of ``key``."""
-    files = (name for name in embeddings_files(store, model, series) if store.has(name, key))
-    return {unit for first, last in map(units_at, files) for unit in range(first, last + 1)}
 
 
 class Shards:
@@ -49,9 +44,10 @@ class Shards:
         others = [name for name in files if not store.has(name, key)]
         store.remove(*others)
         store.hide(*(name for name in others if store.has(name)))  # of the base, which is only read
-        self._gathered = dict(map(units_at, embeddings_files(store, model, series)))
+        gathered = embeddings_files(store, model, series)
+        self._gathered = dict(map(units_at, gathered))
         """First unit of a file -> its last one."""
-        held = gathered_units(store, model, series, key)
+        held = units_of(gathered)
         there = set(store.names(unit_embeddings_folder(model, series)))
         store.remove(*sorted(there & {self._path(unit) for unit in held}))  # a kill may leave them
         self._finished = {u for u in range(units) if u not in held and store.has(self._path(u), key)}

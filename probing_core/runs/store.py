@@ -49,7 +49,7 @@ def note_event(root: Path, **event: Any) -> None:
 
 
 def digest(recipe: Any) -> str:
-    """Return sixteen hex digits over ``recipe`` (JSON types) and the format of runs: the key of an artefact."""
+    """Return sixteen hex digits over ``recipe`` (JSON types) and the format of runs: the key of a file."""
     text = json.dumps([FORMAT, recipe], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -279,7 +279,7 @@ def test_a_run_that_is_killed_in_every_stage_ends_with_the_same_bytes(tmp_path, 
     def start(out: Path):
         return begin(command(out))
 
-    def artefacts(out: Path) -> dict[str, bytes]:
+    def files_of(out: Path) -> dict[str, bytes]:
         return {name: content for name, content in files(out).items() if not name.startswith("log/")}
 
     def reached(process, moment: str) -> bool:
@@ -303,7 +303,7 @@ def test_a_run_that_is_killed_in_every_stage_ends_with_the_same_bytes(tmp_path, 
     told = last.communicate()[1]
     assert last.returncode == 0, told
 
-    whole, resumed = artefacts(tmp_path / "alone"), artefacts(tmp_path / "killed")
+    whole, resumed = files_of(tmp_path / "alone"), files_of(tmp_path / "killed")
     assert whole.keys() == resumed.keys()
     assert [name for name in whole if whole[name] != resumed[name]] == []
     assert cli.main(["verify", "--run", str(tmp_path / "killed")]) == 0

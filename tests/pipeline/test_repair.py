@@ -72,6 +72,22 @@ def test_a_run_that_stumbles_on_damage_makes_it_again(copy, few_run):
     assert content(copy) == before
 
 
+@pytest.mark.parametrize("name", [EVERY_KIND[0], EVERY_KIND[2]])
+def test_a_run_stumbles_on_damage_of_what_its_plan_is_made_from(copy, few_run, name):
+    before = content(copy)
+    flip(copy / name)
+    run(copy, few_run[1], ("embed", "train", "evaluate"))
+    assert content(copy) == before
+
+
+def test_scores_are_made_again_without_the_corpus(copy, monkeypatch):
+    before = content(copy)
+    flip(copy / EVERY_KIND[-1])
+    monkeypatch.setattr("probing_core.pipeline.repair.open_same_corpus", lambda recipe: refuse())
+    assert main(["verify", "--run", str(copy), "--repair"]) == 0
+    assert content(copy) == before
+
+
 def test_foreign_files_stay_and_are_named(copy, capsys):
     (copy / "notes.txt").write_text("mine")
     flip(copy / EVERY_KIND[-1])

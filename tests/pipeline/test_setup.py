@@ -130,6 +130,8 @@ def test_a_model_joins_a_run_that_is_only_read(few_scenes, tmp_path):
     assert list(mine.models["name"]) == ["baseline/pixels", "baseline/handcrafted"]
     assert set(mine.scores["model"]) == set(mine.models["name"])
     assert not [name for name in mine.store.own_names() if "baseline-pixels" in name]
+    run(tmp_path / "same", replace(joining, models=("baseline/pixels",)))
+    assert list(Run.open(tmp_path / "same").models["name"]) == ["baseline/pixels"], "it is there already"
     assert mine.store.damage() == []
     theirs = Run.open(base.root).scores
     assert mine.scores[mine.scores["model"] == "baseline/pixels"].reset_index(drop=True).equals(theirs)

@@ -147,9 +147,9 @@ def test_probes_of_another_run_are_used_as_they_are(split_run, few_scenes, tmp_p
     again = replace(options, corpus=f"folder:{few_scenes}")
     run(tmp_path / "run", again, COMPUTING)  # its own models, of which nothing is missing: nobody needs the probes
     store.remove("models/baseline-pixels/predictions/fine.parquet")
-    with pytest.raises(BadRun, match="name it again with --probes-from"):
+    with pytest.raises(BadRun, match="name it again with `probing run --probes-from"):
         run(tmp_path / "run")
-    with pytest.raises(BadRun, match="name it again with --probes-from"):
+    with pytest.raises(BadRun, match="name it again with `probing run --probes-from"):
         run(tmp_path / "run", replace(again, models=("baseline/random-vit",)), ("embed",))
 
 
@@ -269,7 +269,7 @@ def test_probes_of_a_run_of_the_project_are_found_again(split_run, few_scenes, t
     monkeypatch.setattr("probing_core.paths.data_dir", lambda: tmp_path / "data")
     taken = replace(options, corpus=f"folder:{few_scenes}", probes_from=source)
     run(tmp_path / "run", taken, ("embed",))
-    with pytest.raises(BadRun, match="name it again with --probes-from"):
+    with pytest.raises(BadRun, match="name it again with `probing run --probes-from"):
         run(tmp_path / "run", stages=("train",))
     (tmp_path / "data" / "runs").mkdir(parents=True)
     (tmp_path / "data" / "runs" / "mine").symlink_to(source)
@@ -331,6 +331,16 @@ def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path,
     assert last_options(tmp_path / "local") == Options()
 
 
+def test_a_run_that_ends_while_it_reads_images_goes_on_as_it_began(few_scenes, tmp_path, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("probing_core.pipeline.makers.choose_images", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", view=32, precision="float32", maps="first"))
+    assert last_options(tmp_path / "run") == Options(precision="float32", maps="first")
+
+
 def test_a_crops_table_that_was_lost_is_made_again_and_nothing_else(split_run, tmp_path):
     shutil.copytree(split_run[0], tmp_path / "run")
     before = files(tmp_path / "run")
@@ -349,7 +359,7 @@ def test_a_run_goes_on_with_its_corpus_elsewhere_and_from_another_folder(few_sce
     run(tmp_path / "run", Options(models=("baseline/handcrafted",)), ("embed",))
     (tmp_path / "pictures").rename(tmp_path / "moved")
     joining = Options(models=("baseline/random-vit",))
-    with pytest.raises(BadRun, match="If the corpus of the run lies elsewhere now, name it with --corpus"):
+    with pytest.raises(BadRun, match="If the corpus of the run lies elsewhere now, name it with `probing run --corpus"):
         run(tmp_path / "run", joining, ("embed",))
     assert "cannot be opened here" in Run.open(tmp_path / "run").pictures.why_not
 

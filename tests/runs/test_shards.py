@@ -10,7 +10,7 @@ import pytest
 from probing_core.runs import shards
 from probing_core.runs.embeddings import read_blocks, read_embeddings
 from probing_core.runs.layout import embeddings_path, unit_embeddings_path, units_at
-from probing_core.runs.shards import Shards, embeddings_files, gathered_units
+from probing_core.runs.shards import Shards, embeddings_files
 from probing_core.runs.store import Store
 from tests.pipeline.test_embed import files
 
@@ -54,8 +54,6 @@ def test_units_are_gathered_and_read_as_they_were(tmp_path):
     found = [units_at(name) for name in embeddings_files(store, MODEL)]
     assert 2 < len(found) < UNITS
     assert [unit for first, last in found for unit in range(first, last + 1)] == list(range(UNITS))
-    assert gathered_units(store, MODEL, "", KEY) == set(range(UNITS))
-    assert gathered_units(store, MODEL, "", "another key") == set()
     assert np.array_equal(read_embeddings(store, MODEL), whole())
     assert np.array_equal(read_embeddings(store, MODEL, np.array([2, 20, 36])), whole()[[2, 20, 36]])
     assert store.damage() == []

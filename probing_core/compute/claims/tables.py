@@ -125,7 +125,7 @@ def _judge_set(of_set: str, cast: Cast, results: Results) -> tuple[pd.DataFrame,
         }
         for number, (claim, (verdict, evidence)) in enumerate(zip(CLAIMS, verdicts, strict=True), 1)
     ]
-    # The columns `first` and `second` hold the names of encoders, as they did before roles had any.
+    # Roles are named as well as the encoders that play them.
     names = {**cast_of(of_set), **cast}
     first, second = ([", ".join(names.get(role, ())) for role in contrasts[side]] for side in ("first", "second"))
     contrasts = contrasts.assign(set=of_set, first_role=contrasts["first"], second_role=contrasts["second"])

@@ -15,7 +15,7 @@ from probing_core.probes.base import FitFacts, log_loss
 
 SEEDS = (0, 1, 2)
 MOST_TO_LEARN = 12_000
-"""Samples that they learn from at most: of whole images, so that classes stay paired. A minute a seed otherwise."""
+"""Samples that they learn from at most: of whole images, so that classes stay paired; more would take too long."""
 
 
 def train_others(data: ModelSamples) -> Trained:
