@@ -18,6 +18,7 @@ from probing_core.compute import names
 from probing_core.compute.image_selection import choose_images
 from probing_core.compute.live.large import COLUMNS
 from probing_core.compute.samples import plan_samples
+from probing_core.compute.star import Versions, star_rows, star_table
 from probing_core.compute.tasks import make_task, task_names
 from probing_core.corpora import open_corpus
 from probing_core.pipeline.graph import Scope, build
@@ -88,6 +89,7 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
             made = {layout.predictions_path(name, task): predictions, layout.fits_path(name, task): _fits(name, task)}
             _invent(plan, made)
         _invent(plan, {layout.map_path(name): map_of(samples, rng)})
+        _invent(plan, {layout.star_path(name): star_of(scope, samples, rng)})
         _leave_out(plan, layout.embeddings_folder(name), layout.crops_path(name))
         if name in LIVE:
             probe = _probe(recipe.transforms, dim, rng).to_bytes()
@@ -179,6 +181,17 @@ def map_of(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame({"sample": samples["sample"], "x": points[:, 0], "y": points[:, 1]}).astype(
         {"x": np.float32, "y": np.float32}
     )
+
+
+def star_of(scope: Scope, samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """The star of invented embeddings: each transformation has a direction, in which its strength moves it."""
+    transforms = {t.name: t for t in scope.transforms if not t.far}
+    main = samples.iloc[star_rows(samples, scope.images, transforms)]
+    directions = dict(zip(transforms, rng.normal(0, 0.2, (len(transforms), 16)), strict=True))
+    _, photographs = np.unique(main["base_id"], return_inverse=True)
+    X = rng.normal(0, 1, (photographs.max() + 1, 16))[photographs] + rng.normal(0, 0.05, (len(main), 16))
+    moved = np.nan_to_num(main["strength"].to_numpy())[:, None] * np.stack([directions[t] for t in main["transform"]])
+    return star_table(Versions(main, X + moved), None, transforms)
 
 
 def _fits(model: str, task: str) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from dashboard.data.map_points import (
 from dashboard.data.point_cloud import PointCloud, point_cloud, table_of
 from dashboard.page import page
 from dashboard.text import hint, plain, with_strength
-from dashboard.widgets import gallery, image_finder, messages, pickers, tables
+from dashboard.widgets import gallery, image_finder, messages, pickers, stars, tables
 from dashboard.widgets.missing_maps import draw_missing
 from probing_core.charts import map_chart
 from probing_core.results import Run
@@ -33,6 +33,9 @@ MAX_SAMPLES_WITH_ARROWS = 160
 """One image under every transformation, in three repetitions."""
 
 CHART = "map"
+
+CHOSEN = "transformation"
+"""Name of the choice that holds the transformation that stands out on the whole page; empty for none."""
 
 SELECTED_IN = "selected-in"
 """Name of the choice that holds the run whose samples the choice ``selected`` counts."""
@@ -45,6 +48,9 @@ def show() -> None:
     if run.models.empty:
         messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
+    chosen = state.stored_choice(CHOSEN) if state.stored_choice(CHOSEN) in set(run.transforms["transform"]) else ""
+    stars.show(run, chosen, lambda name: _choose(name, chosen))
+    st.header("Every picture", help=hint("map"))
     wanted, coloring = _controls(run)
     models = [m for m in wanted if run.has_map(m)]
     if missing := [m for m in wanted if m not in models]:
@@ -63,6 +69,11 @@ def show() -> None:
     if not run.pictures.why_not:
         pictures_on_hover(CHART, run)
     _selection(run, selected, models)
+
+
+def _choose(name: str, before: str) -> None:
+    """Make a transformation stand out, or none where it is chosen already."""
+    state.choose(CHOSEN, "" if name == before else name)
 
 
 def _draw_small(run: Run, models: list[str], coloring: str, groups: list[str], selected: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from probing_core.charts.geometry import LAYER_TASKS, dimension_chart, layers_ch
 from probing_core.charts.maps import map_chart
 from probing_core.charts.predictions import StrengthAxis, answers_chart, strength_chart
 from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
+from probing_core.charts.stars import star_chart
 from probing_core.charts.theme import Theme
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "profile_chart",
     "seen_unseen_chart",
     "shift_chart",
+    "star_chart",
     "strength_chart",
     "substance_chart",
     "to_json",

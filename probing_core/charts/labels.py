@@ -24,6 +24,7 @@ def place_labels(
     texts: Sequence[str],
     x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
+    size: tuple[int, int] = PLOT,
 ) -> list[tuple[str, str]]:
     """Return for each point its text and Plotly's ``textposition``; the text is empty where it would cover another.
 
@@ -31,14 +32,15 @@ def place_labels(
         x, y: of the points, in the units of their axes.
         texts: what would stand beside each.
         x_range, y_range: what the axes show, if that is more than the points.
+        size: pixels of what they show, across and up.
     """
-    at = np.column_stack([_pixels(x, PLOT[0], x_range), _pixels(y, PLOT[1], y_range)])
+    at = np.column_stack([_pixels(x, size[0], x_range), _pixels(y, size[1], y_range)])
     taken = [(px - GAP, py - GAP, px + GAP, py + GAP) for px, py in at]  # by the points themselves
     placed = []
     for i, text in enumerate(texts):
         others = taken[:i] + taken[i + 1 :]
         boxes = {position: _box(at[i], text, position) for position in POSITIONS}
-        inside = {p: box for p, box in boxes.items() if box[0] >= 0 and box[2] <= PLOT[0] + EDGE}
+        inside = {p: box for p, box in boxes.items() if box[0] >= 0 and box[2] <= size[0] + EDGE}
         free = [p for p, box in inside.items() if not any(_overlap(box, other) for other in others)]
         if free:
             taken.append(boxes[free[0]])

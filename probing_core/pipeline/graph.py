@@ -32,12 +32,14 @@ from probing_core.pipeline.makers import (
     LIVE,
     MAP,
     SCORES,
+    STAR,
     adopt_probes,
     choose_images_of,
     choose_verdict_photographs,
     compare_spaces,
     copy_from_source,
     draw_map,
+    draw_star,
     join,
     join_fits,
     judge_claims,
@@ -442,6 +444,20 @@ def _claim_rows() -> Iterator[Row]:
     )
 
 
+def _star_rows() -> Iterator[Row]:
+    yield Row(
+        path=STAR,
+        holds="the mean offset of each transformation on two axes, and its trail from weak to strong",
+        stage="evaluate",
+        each=_models,
+        reads=(*PROBED, layout.series_table(STRENGTH), _folder(STRENGTH)),
+        options=("classes", "star"),
+        revision=revisions.STAR,
+        make=draw_star,
+        doing="Mean offsets of {model}",
+    )
+
+
 def _map_rows() -> Iterator[Row]:
     yield Row(
         path=MAP,
@@ -466,6 +482,7 @@ TABLE = Table(
         *_score_rows(),
         *_study_rows(),
         *_claim_rows(),
+        *_star_rows(),
         *_map_rows(),
     ),
     OPTIONS,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
+import numpy as np
 import pandas as pd
 
 from probing_core.compute.claims.named import FINE
@@ -27,8 +28,10 @@ from probing_core.compute.names import (
     ORACLE,
     OTHER_PROBES,
     RENDERING,
+    STRENGTH,
 )
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, score_model
+from probing_core.compute.star import Versions, star_rows, star_table
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.similarity import cka_table, untouched_rows
 from probing_core.compute.tasks import CONTENT, classes_of
@@ -54,6 +57,7 @@ from probing_core.runs.store import Content, Store
 from probing_core.transforms import FAR_CONTROL
 
 SCORES = layout.scores_path(ANY_MODEL)
+STAR = layout.star_path(ANY_MODEL)
 MAP = layout.map_path(ANY_MODEL)
 CKA = layout.table_path("cka")
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
@@ -203,6 +207,19 @@ def draw_map(reader: Reader) -> Mapping[str, Content]:
     report = lambda message: update("project", 0, 1, f"Drawing the map of {model}: {message}")  # noqa: E731
     samples = reader.table(layout.SAMPLES)[["sample", "image_id"]]
     return {MAP: map_table(lazy_embeddings(reader.files, model), samples, reader.scope.recipe.seed, report)}
+
+
+def draw_star(reader: Reader) -> Mapping[str, Content]:
+    scope, model, files = reader.scope, reader.binding["model"], reader.files
+    samples, transforms = reader.table(layout.SAMPLES), {t.name: t for t in scope.transforms if not t.far}
+    rows = star_rows(samples, reader.table(layout.IMAGES), transforms)
+    main = Versions(samples.iloc[rows], lazy_embeddings(files, model)[rows])
+    series = None
+    if files.has(layout.series_table(STRENGTH)) and scope.covers(model, STRENGTH):
+        table = files.read_table(layout.series_table(STRENGTH))
+        there = np.flatnonzero(table["image_id"].isin(main.rows["image_id"]))
+        series = Versions(table.iloc[there], read_embeddings(files, model, there, STRENGTH))
+    return {STAR: star_table(main, series, transforms)}
 
 
 def choose_verdict_photographs(reader: Reader) -> Mapping[str, Content]:

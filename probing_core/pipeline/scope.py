@@ -18,6 +18,8 @@ from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.names import LAYERS
 from probing_core.compute.samples import has_splits
 from probing_core.compute.series import pairs_of, strengths_of, swept
+from probing_core.compute.star import IMAGES as IMAGES_OF_STARS
+from probing_core.compute.star import TERCILES
 from probing_core.compute.studies import studies_of
 from probing_core.compute.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES, ModelData
 from probing_core.compute.tasks import task_names
@@ -202,6 +204,7 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
     "models": lambda s, b: list(s.entries),
     "studied_models": lambda s, b: s.studied_models,
     "map": lambda s, b: [NEIGHBORS, LANDMARKS],
+    "star": lambda s, b: [IMAGES_OF_STARS, TERCILES],
     "claims": lambda s, b: [
         list(CLAIMS),
         [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)],

@@ -196,6 +196,11 @@ def study_path(model: str, name: str) -> str:
     return f"{model_folder(model)}studies/{name}{PARQUET}"
 
 
+def star_path(model: str) -> str:
+    """Return the path of a model's star of transformations."""
+    return f"{model_folder(model)}star{PARQUET}"
+
+
 def map_path(model: str) -> str:
     return f"{model_folder(model)}map{PARQUET}"
 

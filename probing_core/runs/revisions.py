@@ -35,5 +35,8 @@ SCORING = 7
 STUDIES = 4
 """Of every study."""
 
+STAR = 1
+"""Of the star of transformations."""
+
 CLAIMS = 8
 """Of the tables of claims, contrasts and ablations: how verdicts are reached."""

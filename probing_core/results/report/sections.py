@@ -18,8 +18,10 @@ from probing_core.charts import (
     profile_chart,
     seen_unseen_chart,
     shift_chart,
+    star_chart,
     substance_chart,
 )
+from probing_core.compute.star import MEAN
 from probing_core.measures import MEASURES
 from probing_core.results import (
     Run,
@@ -32,6 +34,7 @@ from probing_core.results import (
 from probing_core.results.finding import finding
 from probing_core.results.report.methods import methods
 from probing_core.results.report.page import Chart, More, Section, Table, Text
+from probing_core.results.stars import stars
 from probing_core.runs import layout
 
 INTRODUCTION = (
@@ -70,6 +73,7 @@ def sections(run: Run) -> list[Section]:
         Section("Overview", _overview(run, board)),
         Section("Leaderboard", _leaderboard(run, board)),
         Section("Scores by group", _groups(run, models)),
+        Section("What each transformation does", list(_stars(run))),
         Section("Confusion", list(_confusion(run, models))),
         Section("Generalization", list(_generalization(run, models))),
         Section("Content against transformation", list(_content(run))),
@@ -151,6 +155,25 @@ def _groups(run: Run, models: list[str]) -> list:
         _both(partial(profile_chart, rows), "Recall of each group by each model.", caption),
         More("As a table", [table]),
     ]
+
+
+def _stars(run: Run) -> Iterator[object]:
+    table = stars(run)
+    if table.empty:
+        return
+    yield _both(
+        partial(star_chart, table),
+        f"Mean offset of each transformation with its trail from weak to strong, {table['model'].nunique()} models.",
+        "The middle is the untouched picture; each line leads from weak to strong, the dot is the mean. How far a "
+        "point lies from the middle is how far the transformation moves embeddings on average, in units of the "
+        "distance between two photographs (rings, spaced by square roots). The axes are the first two principal "
+        "components of the mean offsets, and the title says which share of their spread they show; panels are turned "
+        "onto the first.",
+    )
+    lengths = table[table["step"] == MEAN]
+    lengths = lengths[["model", "transform", "value", "low", "high", "images", "bases"]]
+    caption = "Length of each mean offset in percent of the distance between two photographs, with all dimensions."
+    yield More("As a table", [Table(lengths, caption, SCORE | {"value": "length %"})])
 
 
 def _confusion(run: Run, models: list[str]) -> Iterator[object]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from probing_core.results import Run
-from probing_core.runs.layout import map_path
+from probing_core.runs.layout import map_path, star_path
 from probing_core.runs.store import Store
 from tests.dashboard.app_reading import address, figures, label, point_maps, texts
 from tests.dashboard.conftest import REFERENCE
@@ -74,7 +74,7 @@ def test_a_map_that_holds_some_of_the_run_shows_it_and_finds_only_what_it_holds(
     (panel,) = point_maps(app)[0]["panels"]
     monkeypatch.setattr("dashboard.data.map_points.MAX_POINTS_ON_ONE_MAP", 12_000)
     app.run()
-    figure = figures(app)[0]
+    figure = figures(app)[-1]
     arrows = [a for a in figure["layout"]["annotations"] if a.get("showarrow")]
     changed = ((samples["image_id"] == images[0]) & (samples["group"] != "identity")).sum()
     assert len(arrows) == len(panel["arrows"]) == changed
@@ -97,7 +97,7 @@ def test_large_maps_hold_all_points_of_the_groups_in_every_coloring(open_app, ma
             assert counted == there[coloring].value_counts().to_dict()
         bits = np.unpackbits(np.frombuffer(base64.b64decode(panel["selected"]), np.uint8), bitorder="little")
         assert bits.sum() == there["sample"].isin([3, 7, 11]).sum()
-    small = figures(open_app("Map", color=coloring, groups="blur", models="zoo/mae"))[0]
+    small = figures(open_app("Map", color=coloring, groups="blur", models="zoo/mae"))[-1]
     if coloring != "strength":  # the same colors, whoever draws
         colors = {trace["name"]: trace["marker"]["color"] for trace in small["data"]}
         assert colors == {n: c for n, c in zip(shown["names"], shown["colors"], strict=True) if n in colors}
@@ -129,3 +129,41 @@ def test_a_selection_of_another_run_is_dropped(open_app):
     app = open_app("Map", selected="1.2.3")
     assert "has been dropped" not in texts(app)
     assert "3 of" in texts(app)
+
+
+def star_of(app) -> dict | None:
+    return next((figure for figure in figures(app) if "spread" in figure["layout"]["annotations"][0]["text"]), None)
+
+
+def test_the_page_opens_with_the_stars_of_all_models(open_app, made_run):
+    app = open_app("Map")
+    assert not app.exception
+    run, star = Run.open(made_run), star_of(app)
+    titles = [a["text"].partition(" · ")[0] for a in star["layout"]["annotations"]]
+    assert titles == run.models["name"].tolist()
+    assert "moves an embedding furthest" in texts(app)
+    carried = {c for trace in star["data"] for c in trace.get("customdata", ()) if c is not None}
+    shown = run.sample_rows(np.array(sorted(carried)))
+    assert set(shown["transform"]) == set(run.classes("fine")) - {"identity"}
+
+
+def test_a_transformation_in_the_address_stands_out_and_an_unknown_one_is_ignored(open_app):
+    faded = [trace.get("opacity") for trace in star_of(open_app("Map", transformation="fog"))["data"]]
+    assert None in faded and any(faded)
+    assert not any(t.get("opacity") for t in star_of(open_app("Map", transformation="no-such"))["data"])
+
+
+def test_a_run_without_embeddings_says_in_one_sentence_that_it_has_no_star(open_app):
+    app = open_app("Map", run=REFERENCE)
+    assert star_of(app) is None
+    assert "ships neither the mean offsets of its transformations" in texts(app)
+    assert not app.exception
+
+
+def test_a_run_whose_offsets_are_not_computed_says_how_to(open_app, made_run, tmp_path):
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    store = Store(run)
+    store.remove(*(star_path(name) for name in Run.open(run).models["name"]))
+    store.fold()
+    assert "`probing evaluate --run DIR` computes them" in texts(open_app("Map", run=run))

@@ -1,0 +1,74 @@
+"""The star of transformations: what each does to the embeddings of every model, all models at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.components.hover import pictures_on_hover
+from dashboard.data import cache
+from dashboard.widgets import messages, tables
+from probing_core.charts import star_chart
+from probing_core.compute.star import MEAN
+from probing_core.measures.notation import in_percent
+from probing_core.results import Run
+from probing_core.results.stars import NO_SAMPLE, stars
+
+CHART = "star"
+
+
+def show(run: Run, chosen: str, on_choose: Callable[[str], None]) -> None:
+    """Show the stars of all models of ``run``, or one sentence on why there are none.
+
+    Args:
+        chosen: transformation that stands out; empty for none.
+        on_choose: called with the transformation that was clicked.
+    """
+    table = cache.computed(run, stars)
+    if table.empty:
+        has_some = any(run.has_embeddings(model) for model in run.models["name"])
+        messages.empty(
+            "The mean offsets of the transformations, which stand here, are not computed yet; "
+            "`probing evaluate --run DIR` computes them."
+            if has_some
+            else "This run ships neither the mean offsets of its transformations, which stand here, nor embeddings to "
+            "compute them from; a run computed here (`probing run`, or the page New run) has them."
+        )
+        return
+    st.markdown(_sentence(table))
+
+    def choose(picked: list[Any]) -> None:
+        found = [sample for sample in picked if isinstance(sample, int) and 0 <= sample < run.sample_count]
+        on_choose(str(run.sample_rows(found[:1])["transform"].iloc[0]) if found else "")
+
+    tables.chart(
+        star_chart(table, cache.theme(), chosen),
+        CHART,
+        lambda: table.drop(columns=["hover", "sample"]),
+        f"Mean offset of each transformation with its trail from weak to strong, {table['model'].nunique()} models.",
+        on_pick=choose,
+    )
+    st.caption(
+        "The middle is the untouched picture. Each line leads from weak to strong, the dot is the mean. How far a "
+        "point lies from the middle is how far the transformation moves embeddings on average, in units of the "
+        "distance between two photographs (rings, spaced by square roots). The axes are the first two principal "
+        "components of the mean offsets; the title says which share of their spread they show. Panels are turned onto "
+        "the first. Click a line to choose its transformation for everything below."
+    )
+    if not run.pictures.why_not and (table["sample"] != NO_SAMPLE).any():
+        pictures_on_hover(CHART, run)
+
+
+def _sentence(table: pd.DataFrame) -> str:
+    means = table[table["step"] == MEAN].groupby("transform", sort=False)["value"].mean().sort_values()
+    weak, strong = means.index[0], means.index[-1]
+    models = table["model"].nunique()
+    over = f"On average over {models} models, " if models > 1 else ""
+    words = (
+        f"{over}**{strong}** moves an embedding furthest, by {in_percent(means.iloc[-1])} of the distance between two "
+        f"photographs, and **{weak}** least, by {in_percent(means.iloc[0])}."
+    )
+    return words[0].upper() + words[1:] if over else words

@@ -1,0 +1,170 @@
+"""The star of transformations, a panel for each model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.charts.figure import Figure, escape, legend_below
+from probing_core.charts.labels import place_labels
+from probing_core.charts.panels import axes_of, paneled_figure
+from probing_core.charts.theme import Theme
+from probing_core.measures.notation import decimal, in_percent
+
+HEIGHT, GAP = 310, 34
+"""Pixels of a panel from top to bottom, and between two of them, for the title of the lower one."""
+
+LABELED = (290, 290)
+"""Pixels of a panel for which names are placed."""
+
+NAMED = 0.3
+"""Part of the longest reach from which a trail has its name beside it: near the middle it would cover others."""
+
+RINGS = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Lengths around the middle that are marked, of which those are drawn that the longest offset reaches."""
+
+MARGIN = 1.25
+"""Side of what a panel shows over that of the square around all points: names stand outside of them."""
+
+FADED = 0.15
+"""Opacity of what is not chosen."""
+
+
+def star_chart(stars: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
+    """Draw the mean offset of each transformation and its trail from weak to strong, a panel for each model.
+
+    Args:
+        stars: ``model``, ``transform``, ``group``, ``step`` (0 the mean offset, then the trail), ``x``, ``y`` (already
+            at the square root of their distance from the middle), ``hover``, ``share`` (fraction), ``sample`` (what a
+            point carries, -1 for nothing).
+        chosen: transformation that stands out.
+    """
+    models = list(stars["model"].unique())
+    columns = min(3, len(models))
+    rows = -(-len(models) // columns)
+    height = rows * HEIGHT + (rows - 1) * GAP + 50
+    axis = {
+        "showticklabels": False,
+        "showgrid": False,
+        "zeroline": False,
+        "showline": False,
+        "constrain": "domain",
+    }
+    shares = stars.groupby("model", sort=False)["share"].first()
+    figure = paneled_figure(
+        theme,
+        [f"{model} · {in_percent(shares[model])} of the spread" for model in models],
+        columns,
+        height,
+        (0.02, GAP / height),
+        axis,
+        axis,
+        stacked=330,
+        legend=legend_below() | {"itemsizing": "constant"},
+        hovermode="closest",
+        clickmode="event",
+        shapes=[],
+    )
+    groups = list(dict.fromkeys(stars["group"]))
+    for panel, model in enumerate(models):
+        axes = axes_of(panel)
+        star = stars[stars["model"] == model]
+        across, up = _shown(star)
+        figure["layout"][f"xaxis{axes['xaxis'][1:]}"] |= {"range": across}
+        figure["layout"][f"yaxis{axes['yaxis'][1:]}"] |= {"range": up, "scaleanchor": axes["xaxis"]}
+        rings = [length for length in RINGS if np.sqrt(length) < np.abs([across, up]).max()]
+        figure["layout"]["shapes"] += [_ring(length, theme, axes) for length in rings]
+        figure["data"].append(_ring_names(rings, up, theme) | axes)
+        named = _named(star, across, up, chosen)
+        for group in groups:
+            mine = star[star["group"] == group]
+            for is_chosen in (False, True):
+                part = mine[(mine["transform"] == chosen) == is_chosen]
+                if part.empty:
+                    continue
+                trace = _trails(part, theme, theme.group(group), named) | axes
+                trace |= {"name": escape(group), "legendgroup": escape(group), "showlegend": False}
+                figure["data"].append(trace | ({"opacity": FADED} if chosen and not is_chosen else {}))
+    figure["data"] += [_legend_entry(group, theme) for group in groups]
+    return figure
+
+
+def _legend_entry(group: str, theme: Theme) -> dict[str, Any]:
+    """Return a trace of nothing, which stays in full color in the legend where trails are faded."""
+    style = {"mode": "lines+markers", "marker": {"size": 9, "color": theme.group(group)}}
+    return {"type": "scatter", "x": [None], "y": [None], "name": escape(group), "legendgroup": escape(group)} | style
+
+
+def _shown(star: pd.DataFrame) -> tuple[list[float], list[float]]:
+    """Return what the axes of a panel show: a square around the middle and all points, as large as they need."""
+    ends = np.array([[min(0.0, star[c].min()), max(0.0, star[c].max())] for c in ("x", "y")])
+    half = MARGIN * float((ends[:, 1] - ends[:, 0]).max()) / 2 or 1.0
+    across, up = ([float(middle - half), float(middle + half)] for middle in ends.mean(axis=1))
+    return across, up
+
+
+def _named(star: pd.DataFrame, across: list[float], up: list[float], chosen: str) -> dict[str, tuple[str, str]]:
+    """Return the name at the end of trails and its side, by transformation; the chosen one and the longest come
+    first."""
+    tips = star.sort_values("step").groupby("transform", sort=False).tail(1)
+    tips = tips.assign(radius=np.hypot(tips["x"], tips["y"])).sort_values("radius", ascending=False, kind="stable")
+    tips = tips[(tips["radius"] >= NAMED * tips["radius"].max()) | (tips["transform"] == chosen)]
+    tips = tips.sort_values("transform", key=lambda names: names != chosen, kind="stable")
+    texts = [str(name) for name in tips["transform"]]
+    labels = place_labels(tips["x"], tips["y"], texts, tuple(across), tuple(up), LABELED)
+    return dict(zip(texts, labels, strict=True))
+
+
+def _trails(part: pd.DataFrame, theme: Theme, color: str, named: dict[str, tuple[str, str]]) -> dict[str, Any]:
+    """Return a trace of some trails, each a line from the middle, and of their means, each a larger dot."""
+    x, y, sizes, texts, sides, hovers, carried = ([] for _ in range(7))
+    for name, rows in part.sort_values("step", kind="stable").groupby("transform", sort=False):
+        trail, mean = rows[rows["step"] > 0], rows[rows["step"] == 0]
+        drawn = trail if len(trail) else mean
+        label, side = named.get(str(name), ("", "top right"))
+        x += [0.0, *drawn["x"], None, *mean["x"], None]
+        y += [0.0, *drawn["y"], None, *mean["y"], None]
+        sizes += [0.0] + [3.0] * len(drawn) + [0.0] + [9.0] * len(mean) + [0.0]
+        texts += [""] * len(drawn) + [escape(label), ""] + [""] * (len(mean) + 1)
+        sides += [side] * (len(drawn) + len(mean) + 3)
+        hovers += ["", *map(escape, drawn["hover"]), "", *map(escape, mean["hover"]), ""]
+        carried += [None, *drawn["sample"].tolist(), None, *mean["sample"].tolist(), None]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers+text",
+        "x": x,
+        "y": y,
+        "text": texts,
+        "textposition": sides,
+        "textfont": {"size": 11, "color": theme.text},
+        "customdata": carried,
+        "hovertext": hovers,
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "cliponaxis": False,
+        "line": {"color": color, "width": 1.5},
+        "marker": {"color": color, "size": sizes, "line": {"width": 0}},
+    }
+
+
+def _ring(length: float, theme: Theme, axes: dict[str, str]) -> dict[str, Any]:
+    radius = float(np.sqrt(length))
+    corners = {"x0": -radius, "x1": radius, "y0": -radius, "y1": radius}
+    line = {"color": theme.grid, "width": 1}
+    return {"type": "circle", "xref": axes["xaxis"], "yref": axes["yaxis"], "layer": "below", "line": line} | corners
+
+
+def _ring_names(rings: list[float], up: list[float], theme: Theme) -> dict[str, Any]:
+    """Return the length of each ring, written where it crosses the vertical, above or below the middle."""
+    side = -1 if -up[0] > up[1] else 1
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": np.zeros(len(rings)),
+        "y": side * np.sqrt(rings),
+        "text": [decimal(length) for length in rings],
+        "textfont": {"size": 10, "color": theme.muted},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
