@@ -49,6 +49,10 @@ def show() -> None:
         messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
     chosen = state.stored_choice(CHOSEN) if state.stored_choice(CHOSEN) in set(run.transforms["transform"]) else ""
+    if chosen:
+        state.publish(CHOSEN, chosen)
+    else:
+        state.withdraw(CHOSEN)
     stars.show(run, chosen, lambda name: _choose(name, chosen))
     st.header("Every picture", help=hint("map"))
     wanted, coloring = _controls(run)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard.components.hover import pictures_on_hover
 from dashboard.data import cache
+from dashboard.data.selection import samples_of
 from dashboard.widgets import messages, tables
 from probing_core.charts import star_chart
 from probing_core.compute.star import MEAN
@@ -41,8 +42,8 @@ def show(run: Run, chosen: str, on_choose: Callable[[str], None]) -> None:
     st.markdown(_sentence(table))
 
     def choose(picked: list[Any]) -> None:
-        found = [sample for sample in picked if isinstance(sample, int) and 0 <= sample < run.sample_count]
-        on_choose(str(run.sample_rows(found[:1])["transform"].iloc[0]) if found else "")
+        found = samples_of(picked, run.sample_count)
+        on_choose(str(run.sample_rows(found[:1])["transform"].iloc[0]) if len(found) else "")
 
     tables.chart(
         star_chart(table, cache.theme(), chosen),

@@ -13,6 +13,8 @@ from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import decimal, in_percent
 
+Span = tuple[float, float]
+
 HEIGHT, GAP = 310, 34
 """Pixels of a panel from top to bottom, and between two of them, for the title of the lower one."""
 
@@ -97,15 +99,15 @@ def _legend_entry(group: str, theme: Theme) -> dict[str, Any]:
     return {"type": "scatter", "x": [None], "y": [None], "name": escape(group), "legendgroup": escape(group)} | style
 
 
-def _shown(star: pd.DataFrame) -> tuple[list[float], list[float]]:
+def _shown(star: pd.DataFrame) -> tuple[Span, Span]:
     """Return what the axes of a panel show: a square around the middle and all points, as large as they need."""
     ends = np.array([[min(0.0, star[c].min()), max(0.0, star[c].max())] for c in ("x", "y")])
     half = MARGIN * float((ends[:, 1] - ends[:, 0]).max()) / 2 or 1.0
-    across, up = ([float(middle - half), float(middle + half)] for middle in ends.mean(axis=1))
+    across, up = ((float(middle - half), float(middle + half)) for middle in ends.mean(axis=1))
     return across, up
 
 
-def _named(star: pd.DataFrame, across: list[float], up: list[float], chosen: str) -> dict[str, tuple[str, str]]:
+def _named(star: pd.DataFrame, across: Span, up: Span, chosen: str) -> dict[str, tuple[str, str]]:
     """Return the name at the end of trails and its side, by transformation; the chosen one and the longest come
     first."""
     tips = star.sort_values("step").groupby("transform", sort=False).tail(1)
@@ -113,7 +115,7 @@ def _named(star: pd.DataFrame, across: list[float], up: list[float], chosen: str
     tips = tips[(tips["radius"] >= NAMED * tips["radius"].max()) | (tips["transform"] == chosen)]
     tips = tips.sort_values("transform", key=lambda names: names != chosen, kind="stable")
     texts = [str(name) for name in tips["transform"]]
-    labels = place_labels(tips["x"], tips["y"], texts, tuple(across), tuple(up), LABELED)
+    labels = place_labels(tips["x"], tips["y"], texts, across, up, LABELED)
     return dict(zip(texts, labels, strict=True))
 
 
@@ -155,7 +157,7 @@ def _ring(length: float, theme: Theme, axes: dict[str, str]) -> dict[str, Any]:
     return {"type": "circle", "xref": axes["xaxis"], "yref": axes["yaxis"], "layer": "below", "line": line} | corners
 
 
-def _ring_names(rings: list[float], up: list[float], theme: Theme) -> dict[str, Any]:
+def _ring_names(rings: list[float], up: Span, theme: Theme) -> dict[str, Any]:
     """Return the length of each ring, written where it crosses the vertical, above or below the middle."""
     side = -1 if -up[0] > up[1] else 1
     return {

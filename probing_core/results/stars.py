@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,7 @@ from probing_core.measures.notation import decimal, in_percent
 from probing_core.results.run import Run
 from probing_core.runs import layout
 from probing_core.runs.recipe import load_transforms
+from probing_core.transforms.base import Transform
 
 NO_SAMPLE = -1
 """Sample of a point that no picture shows."""
@@ -43,15 +46,15 @@ def _places(table: pd.DataFrame) -> dict[str, int]:
 
 def _hovers(run: Run, table: pd.DataFrame) -> list[str]:
     by_name = {t.name: t for t in load_transforms(run.recipe)}
-    texts = []
-    for row in table.itertuples():
-        transform = by_name[str(row.transform)]
-        at = f"{transform.parameter} {decimal(row.strength)} {transform.unit}".strip()
-        which = "mean over its strengths" if row.step == MEAN else at
-        between = f" ({in_percent(row.low)} to {in_percent(row.high)})" if np.isfinite(row.low) else ""
-        moved = f"moved by {in_percent(row.value)}{between} of the distance between two photographs"
-        texts.append(f"{row.transform}{f', {which}' if which else ''}: {moved}")
-    return texts
+    return [_hover(row, by_name[row["transform"]]) for row in table.to_dict("records")]
+
+
+def _hover(row: dict[Any, Any], transform: Transform) -> str:
+    at = f"{transform.parameter} {decimal(row['strength'])} {transform.unit}".strip()
+    which = "mean over its strengths" if row["step"] == MEAN else at
+    between = f" ({in_percent(row['low'])} to {in_percent(row['high'])})" if np.isfinite(row["low"]) else ""
+    moved = f"moved by {in_percent(row['value'])}{between} of the distance between two photographs"
+    return f"{transform.name}, {which}: {moved}"
 
 
 def _examples(run: Run, steps: pd.DataFrame) -> np.ndarray:
@@ -59,11 +62,11 @@ def _examples(run: Run, steps: pd.DataFrame) -> np.ndarray:
     samples = run.sample_columns("transform", "split", "strength")
     strengths, tested = samples["strength"].to_numpy(np.float64), (samples["split"] == "test").to_numpy()
     tested = tested if tested.any() else np.ones(len(samples), bool)
-    there = {str(name): rows for name, rows in samples.groupby("transform", observed=True).indices.items()}
+    there: dict[Any, Any] = samples.groupby("transform", observed=True).indices
     found = []
-    for row in steps.itertuples():
-        rows = there.get(str(row.transform), np.empty(0, np.int64))
+    for name, strength in zip(steps["transform"], steps["strength"], strict=True):
+        rows = np.asarray(there.get(name, ()), np.int64)
         rows = rows[tested[rows]]
-        apart = np.nan_to_num(np.abs(strengths[rows] - row.strength))
+        apart = np.nan_to_num(np.abs(strengths[rows] - strength))
         found.append(int(rows[apart.argmin()]) if len(rows) else NO_SAMPLE)
     return np.array(found, np.int64)

@@ -61,10 +61,7 @@ def test_offsets_are_means_over_images_in_units_of_the_distance_between_photogra
     clean = main.rows["transform"] == "identity"
     X, bases = main.X[clean], main.rows.loc[clean, "base_id"].to_numpy()
     apart = [
-        np.linalg.norm(X[i].astype(float) - X[j])
-        for i in range(len(X))
-        for j in range(len(X))
-        if bases[i] != bases[j]
+        np.linalg.norm(X[i].astype(float) - X[j]) for i in range(len(X)) for j in range(len(X)) if bases[i] != bases[j]
     ]
     unit = np.mean(apart)
     assert photograph_distance(X.astype(np.float64), bases) == pytest.approx(unit)

@@ -219,7 +219,9 @@ def test_a_row_that_is_added_is_made_checked_and_explained_as_the_others_are(cop
 LEARNED = {layout.predictions_path(ANY_MODEL, name) for name in ("fine", ANY_TASK, CONTENT, OTHER_PROBES)}
 SCORED_VIEWS = {layout.scored_views_path(name) for name in (DETECTOR, ANY_MODEL)}
 STUDIED = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if study.series != LAYERS}
-OF_STRENGTH = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if study.series == STRENGTH}
+OF_STRENGTH = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if study.series == STRENGTH} | {
+    layout.star_path(ANY_MODEL)
+}
 
 REVISIONS: Mapping[str, tuple[int, set[str], set[str]]] = {
     "training": (revisions.TRAINING, LEARNED, set()),
@@ -227,6 +229,7 @@ REVISIONS: Mapping[str, tuple[int, set[str], set[str]]] = {
     # Scores of the detector go before there is another one, which they would calibrate.
     "detector": (revisions.DETECTOR, {DETECTOR_FILE}, {layout.scored_views_path(DETECTOR)}),
     "scoring": (revisions.SCORING, {layout.scores_path(ANY_MODEL)}, set()),
+    "star": (revisions.STAR, {layout.star_path(ANY_MODEL)}, set()),
     "studies": (revisions.STUDIES, {layout.table_path("cka"), *STUDIED}, set()),
     # Embeddings are known by their keys, so that what reads them is made again too.
     "strengths": (

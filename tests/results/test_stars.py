@@ -36,5 +36,7 @@ def test_the_first_star_is_drawn_as_it_is_at_the_square_root_of_its_lengths(run)
 def test_hovers_say_strength_unit_and_share(run):
     table = stars(run)
     hovers = table[(table["transform"] == "rain") & (table["step"] == 1)]["hover"]
-    assert hovers.str.fullmatch(r"rain, [a-z ]+ [\d.,]+ .*: moved by \d+ %( \(\d+ % to \d+ %\))? of the distance between two photographs").all()
+    assert hovers.str.fullmatch(
+        r"rain, [a-z ]+ [\d.,]+ .*: moved by \d+ %( \(\d+ % to \d+ %\))? of the distance between two photographs"
+    ).all()
     assert table.loc[table["step"] == 0, "hover"].str.contains("mean over its strengths").all()
