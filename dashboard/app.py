@@ -72,8 +72,8 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
   .answers tbody th { width: 34%; } .answers td:last-child, .answers th:last-child { width: 3rem; }
   .answers .line { flex-wrap: wrap; gap: 2px 8px; padding-block: 3px; }
   .answers .track, .answers .scale { flex-basis: 100%; } .answers .when { flex-basis: 100%; }
-  .st-key-profile, .st-key-land, .st-key-shift-recall { overflow-x: auto; }
-  :is(.st-key-profile, .st-key-land, .st-key-shift-recall) .probing-plot { min-width: 640px; }
+  .st-key-profile, .st-key-land, .st-key-members, .st-key-shift-recall { overflow-x: auto; }
+  :is(.st-key-profile, .st-key-land, .st-key-members, .st-key-shift-recall) .probing-plot { min-width: 640px; }
   [data-testid=stMetricValue] { font-size: 1.5rem; }
   [data-testid=stHorizontalBlock]:has([data-testid=stMetric]) > [data-testid=stColumn] { min-width: 45%; }
 }
@@ -106,6 +106,7 @@ def pages() -> dict[str, list[StreamlitPage]]:
                 icon=":material/alt_route:",
                 url_path="generalization",
             ),
+            st.Page("views/layers.py", title="Layers", icon=":material/layers:", url_path="layers"),
             st.Page("views/geometry.py", title="Geometry", icon=":material/polyline:", url_path="geometry"),
         ],
         "Your own": [

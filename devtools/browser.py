@@ -69,6 +69,7 @@ ADDRESSES = {
     "map": "map?color=group",
     "confusion": "confusion",
     "generalization": "generalization",
+    "layers": "layers",
     "geometry": "geometry",
     "try-your-images": "try?samples=chelsea/00&transform=jpeg",
     "scan": "scan",

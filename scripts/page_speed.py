@@ -46,6 +46,7 @@ HEADINGS = {
     "Map": "Map",
     "Confusion": "Confusion",
     "Generalization": "Generalization",
+    "Layers": "Layers",
     "Geometry": "Geometry",
     "Try your images": "Try your images",
     "Scan": "Scan",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import hint
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import LAYER_TASKS, confusion_chart, dimension_chart, layers_chart, shift_chart
+from probing_core.charts import confusion_chart, dimension_chart, shift_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run, summaries
 from probing_core.runs import layout
@@ -41,7 +40,6 @@ def show() -> None:
         _dimension(run)
         _erasure(run)
         _information(run)
-        _layers(run)
 
 
 def _shift(run: Run, model: str) -> None:
@@ -98,37 +96,6 @@ def _cka(run: Run) -> None:
     )
     note = f" {table['note'].iloc[0].capitalize()}." if table["note"].iloc[0] else ""
     st.caption(f"In percent: 100 is the same geometry, 0 what unrelated spaces have in the mean.{half}{note}")
-
-
-def _layers(run: Run) -> None:
-    st.subheader("Layers", help="What a linear probe of its own finds in the output of each block of a network: "
-                 "where a transformation is known, and where the content.")  # fmt: skip
-    rows = cache.computed(run, summaries.layers)
-    if rows.empty:
-        messages.empty(tables.why_none(run) + " Models that are no networks have no layers.")
-        return
-    tables.chart(layers_chart(rows, cache.theme()), "layers", rows, "Balanced accuracy by layer and task.")
-    st.caption("Dotted line: chance. Rest on a point for its 95 % interval; click a name below the chart to hide it.")
-    st.caption("The layer with the lowest loss on the val split, chosen without the scores above:")
-    best = summaries.best_layers(rows)
-    named = pd.DataFrame(
-        {
-            "model": best["base"],
-            "task": best["task"].map(LAYER_TASKS),
-            "layer": [f"{layer} of {layers}" for layer, layers in zip(best["layer"], best["layers"], strict=True)],
-            **best[["value", "low", "high"]],
-        }
-    )
-    tables.show_table(
-        named,
-        "best-layers",
-        percent={
-            "value": ("score (%)", MEASURES.get("balanced-accuracy").definition),
-            "low": ("from", hint("interval")),
-            "high": ("to", hint("interval")),
-        },
-    )
-    tables.notes(rows)
 
 
 def _composition(run: Run, model: str) -> None:

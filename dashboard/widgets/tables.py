@@ -145,14 +145,12 @@ def study(run: Run, name: str, trains: bool = True) -> pd.DataFrame:
 
 
 def notes(table: pd.DataFrame) -> None:
-    """Show each note in ``table`` once, with the number of its rows: cautions for reading the numbers."""
+    """Show the cautions of a table folded: the number of its rows that have any, and inside each note once."""
     counts = table.loc[table["note"] != "", "note"].astype(str).value_counts()
     if len(counts):
-        texts = [str(note) for note in counts.index]
-        sentences = (
-            f"{plain(t[0].upper() + t[1:])} ({n:,} of {len(table):,} rows)." for t, n in zip(texts, counts, strict=True)
-        )
-        st.caption(" ".join(sentences))
+        with st.expander(f"Cautions for reading {counts.sum():,} of the {len(table):,} numbers"):
+            lines = [f"- {plain(str(note)[:1].upper() + str(note)[1:])} ({n:,})" for note, n in counts.items()]
+            st.markdown("\n".join(lines))
 
 
 def why_none(run: Run, trains: bool = True) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from probing_core.charts.confusion import confusion_chart
 from probing_core.charts.figure import Figure, to_json
 from probing_core.charts.generalization import members_chart, seen_unseen_chart
-from probing_core.charts.geometry import LAYER_TASKS, dimension_chart, layers_chart, shift_chart
+from probing_core.charts.geometry import LAYER_TASKS, dimension_chart, layers_chart, paths_chart, shift_chart
 from probing_core.charts.maps import map_chart
 from probing_core.charts.predictions import StrengthAxis, answers_chart, strength_chart
 from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
@@ -24,6 +24,7 @@ __all__ = [
     "leaderboard_chart",
     "map_chart",
     "members_chart",
+    "paths_chart",
     "profile_chart",
     "seen_unseen_chart",
     "shift_chart",

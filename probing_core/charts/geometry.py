@@ -15,7 +15,7 @@ MAX_BARS = 6
 """Lines whose intervals can be distinguished; those of more lines stand in the hover alone."""
 
 
-LAYER_TASKS = {"fine": "which transformation", "content": "what is in the picture"}
+LAYER_TASKS = {"fine": "what was done", "content": "what is shown"}
 """Tasks that are shown by layer, and the titles of their panels."""
 
 
@@ -76,11 +76,11 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         shapes.append(_chance(of_task, theme) | {"xref": f"{axes['xaxis']} domain", "yref": axes["yaxis"]})
     figure = paneled_figure(
         theme,
-        [LAYER_TASKS[task] for task in tasks],
+        [f"{LAYER_TASKS[task]}, by block" for task in tasks],
         len(tasks),
         400 + 10 * rows["base"].nunique(),
         (0.08, 0.0),
-        {"title": "layer"},
+        {},
         {"rangemode": "tozero"},
         stacked=240,
         legend=legend_below(),
@@ -90,6 +90,59 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     words = axis_style(theme, "balanced accuracy (%)")["title"]
     figure["layout"]["yaxis"]["title"] = words  # of all panels; beside the first
     return figure
+
+
+def paths_chart(rows: pd.DataFrame, at: pd.DataFrame, theme: Theme) -> Figure:
+    """Draw the path of each network from its first block to its last, and where on it a block lies.
+
+    Right is what is shown, up is what was done.
+
+    Args:
+        rows: ``base``, ``task``, ``layer``, ``value`` (fractions) of both tasks.
+        at: ``base``, ``layer``, ``layers``, ``fine``, ``content`` of the block of each network that is marked.
+    """
+    wide = rows.pivot(index=["base", "layer"], columns="task", values="value").reset_index()
+    styles = theme.model_styles(at["base"])
+    marks = at.dropna(subset=["fine", "content"])
+    ends = [(0.0, max(1.0, 1.04 * float(wide[task].max()))) for task in ("content", "fine")]
+    labels = place_labels(marks["content"], marks["fine"], list(marks["base"]), *ends)
+    traces: list[dict[str, Any]] = []
+    for mark, (text, position) in zip(marks.to_dict("records"), labels, strict=True):
+        color, symbol, dash = styles[mark["base"]]
+        path = wide[wide["base"] == mark["base"]].sort_values("layer")
+        common = {"type": "scatter", "legendgroup": escape(mark["base"])}
+        line = {
+            "x": percent(path["content"]),
+            "y": percent(path["fine"]),
+            "mode": "lines+markers",
+            "line": {"color": color, "width": 1.5, "dash": dash},
+            "marker": {"color": color, "size": 4},
+            "opacity": 0.55,
+            "showlegend": False,
+            "hoverinfo": "skip",
+        }
+        point = {
+            "x": [100 * mark["content"]],
+            "y": [100 * mark["fine"]],
+            "name": escape(mark["base"]),
+            "mode": "markers+text",
+            "text": [escape(text)],
+            "textposition": position,
+            "textfont": {"size": 11, "color": theme.text},
+            "marker": {"symbol": symbol, "size": 13, "color": color, "line": {"width": 2, "color": color}},
+            "hovertemplate": f"block {mark['layer']:.0f} of {mark['layers']:.0f}<br>what was done %{{y:.1f}} %<br>"
+            "what is shown %{x:.1f} %",
+        }
+        traces += [common | line, common | point]
+    across, up = ([0, 103 * top] for _, top in ends)
+    return base_figure(
+        theme,
+        430 + 10 * len(marks),
+        traces,
+        {"title": f"{LAYER_TASKS['content']}: balanced accuracy (%)", "range": across},
+        {"title": f"{LAYER_TASKS['fine']}: balanced accuracy (%)", "range": up},
+        legend=legend_below(),
+    )
 
 
 def dimension_chart(rows: pd.DataFrame, theme: Theme) -> Figure:

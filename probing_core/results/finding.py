@@ -45,6 +45,40 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
     )
 
 
+def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
+    """Return one sentence on where in their networks the models know what was done to a picture.
+
+    A network forgets where the interval of the block that validation chose lies above that of its last block.
+
+    Args:
+        rows: of `probing_core.results.summaries.layers`.
+        shown: how to write the name of a model.
+    """
+    fine = rows[rows["task"] == "fine"]
+    last = fine.loc[fine.groupby("base", sort=False)["layer"].idxmax()].set_index("base")
+    best = fine[fine["chosen"].astype(bool)].drop_duplicates("base").set_index("base").reindex(last.index)
+    forgets = best["low"] > last["high"]
+    count = len(last)
+    networks = f"{count} networks" if count > 1 else "1 network"
+    if not forgets.any():
+        return (
+            f"In none of {networks} is what was done to a picture named better in an inner block than in the last "
+            "one, beyond what the intervals leave open."
+        )
+    name = str((best["value"] - last["value"])[forgets].idxmax())
+    inner, end = best.loc[name], last.loc[name]
+    words = (
+        f"In {int(forgets.sum())} of {networks} what was done to a picture is named better in an inner block than in "
+        f"the last one. Most in {shown(name)}: {in_percent(inner['value'])} in block {inner['layer']:.0f} of "
+        f"{end['layer']:.0f}, {in_percent(end['value'])} in the last"
+    )
+    content = rows[(rows["task"] == "content") & (rows["base"] == name)].sort_values("layer")
+    if len(content) < 2:
+        return f"{words}."
+    first, final = content["value"].iloc[0], content["value"].iloc[-1]
+    return f"{words}, while what is shown goes from {in_percent(first)} to {in_percent(final)}."
+
+
 def _interval(row: pd.Series) -> str:
     if not np.isfinite(row["low"]):
         return "no interval: too few photographs"

@@ -248,6 +248,31 @@ def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
     return best.sort_values(["base", "task"], key=lambda column: column.map(place), ignore_index=True)
 
 
+def blocks_at(rows: pd.DataFrame, depth: float) -> pd.DataFrame:
+    """Return, of `layers`, the block of each model at a relative ``depth``: 0 is its first, 1 its last.
+
+    Columns: ``base``, ``layer``, ``layers`` and, with the ends of their intervals, ``fine`` and ``content``; NaN where
+    the run has no content task.
+    """
+    depths = rows.groupby("base", sort=False)["layer"].agg(["min", "max"])
+    wanted = (depths["min"] + depth * (depths["max"] - depths["min"])).round()
+    at = rows[rows["layer"] == rows["base"].map(wanted)]
+    parts = []
+    for task in ("fine", "content"):
+        names = {"value": task, "low": f"{task}_low", "high": f"{task}_high"}
+        parts.append(at[at["task"] == task].set_index(["base", "layer"])[COLUMNS].rename(columns=names))
+    both = pd.concat(parts, axis=1).reset_index()
+    both.insert(2, "layers", both["base"].map(depths["max"]))
+    return both.sort_values("base", key=lambda column: column.map({b: i for i, b in enumerate(depths.index)}))
+
+
+def depths_of(rows: pd.DataFrame) -> list[float]:
+    """Return the relative depths at which a block of any model of `layers` lies, from 0 to 1."""
+    ends = rows.groupby("base")["layer"].transform("min"), rows.groupby("base")["layer"].transform("max")
+    span = (ends[1] - ends[0]).replace(0, 1)
+    return sorted({round(float(depth), 3) for depth in (rows["layer"] - ends[0]) / span})
+
+
 def confusions(predictions: pd.DataFrame, most: int = 10) -> pd.DataFrame:
     """Return ``truth``, ``predicted``, ``share`` of the truth's samples: what is most often mistaken."""
     totals = predictions["truth"].value_counts()

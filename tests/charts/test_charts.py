@@ -244,6 +244,19 @@ def test_differences_are_centered_at_zero():
     assert (figure.data[0].zmin, figure.data[0].zmax) == (-30, 30)
 
 
+def test_a_path_goes_through_all_blocks_and_one_of_them_is_marked():
+    rows = pd.DataFrame(
+        [("m", task, layer, value) for task, values in (("fine", (0.4, 0.8, 0.7)), ("content", (0.1, 0.5, 0.9)))
+         for layer, value in enumerate(values, 1)],
+        columns=["base", "task", "layer", "value"],
+    )  # fmt: skip
+    at = pd.DataFrame({"base": ["m"], "layer": [2], "layers": [3], "fine": [0.8], "content": [0.5]})
+    path, mark = drawn.paths_chart(rows, at, THEMES[0]).data
+    assert (list(path.x), list(path.y)) == ([10, 50, 90], [40, 80, 70])
+    assert (list(mark.x), list(mark.y)) == ([50], [80])
+    assert "block 2 of 3" in mark.hovertemplate
+
+
 def test_generalization_geometry_and_strength_charts_hold_their_rows():
     rows = pd.DataFrame(
         [{"model": m, "rotation": r, "subset": s, "value": 0.5, "low": 0.4, "high": 0.6, "chance": 0.09}
@@ -262,7 +275,7 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     assert list(fine.x) == list(content.x) == [0, 1, 2]
     assert (fine.xaxis, content.xaxis, fine.showlegend, content.showlegend) == ("x", "x2", True, False)
     alone = drawn.layers_chart(layers.assign(task="content"), THEMES[0])
-    assert [note.text for note in alone.layout.annotations] == ["what is in the picture"]
+    assert [note.text for note in alone.layout.annotations] == ["what is shown, by block"]
     curve = layers.rename(columns={"base": "model"}).assign(dimensions=[1, 2, 3], chance=0.1)
     figure = drawn.dimension_chart(curve, THEMES[0])
     assert list(figure.data[0].x) == [1, 2, 3]

@@ -24,6 +24,7 @@ PAGES = {
     "Map": "views/map.py",
     "Confusion": "views/confusion.py",
     "Generalization": "views/generalization.py",
+    "Layers": "views/layers.py",
     "Geometry": "views/geometry.py",
     "Try your images": "views/try_images.py",
     "Scan": "views/scan.py",

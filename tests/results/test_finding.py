@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from probing_core.results import Run, leaderboard
-from probing_core.results.finding import finding
+from probing_core.results.finding import finding, layers_finding
+from tests.results.test_summaries import layers_of
 
 CLASSES = 31
 
@@ -88,3 +89,21 @@ def test_it_is_that_of_the_run(made_run):
     assert f"{100 * best['value']:.1f} % of the test images (95 % interval {100 * best['low']:.1f}" in sentence
     corrected = everything[everything["model"].isin(models["model"])].set_index("model")["p"].max()
     assert models["p"].max() <= corrected, "fewer comparisons are corrected for less"
+
+
+def test_networks_that_forget_what_was_done_are_counted_and_the_greatest_fall_is_named():
+    rows = layers_of(
+        a=((0.4, 0.85, 0.71), (0.12, 0.5, 0.92)), b=((0.5, 0.6, 0.58), (0.1, 0.2, 0.3)), c=((0.9, 0.5), (0.1, 0.2))
+    )
+    assert layers_finding(rows, str.upper) == (
+        "In 2 of 3 networks what was done to a picture is named better in an inner block than in the last one. Most in "
+        "C: 90 % in block 1 of 2, 50 % in the last, while what is shown goes from 10 % to 20 %."
+    )
+    alone = layers_finding(rows[(rows["base"] == "a") & (rows["task"] == "fine")])
+    assert alone.startswith("In 1 of 1 network ")
+    assert alone.endswith("71 % in the last.")
+
+
+def test_a_fall_within_the_intervals_is_none():
+    rows = layers_of(b=((0.5, 0.6, 0.58), (0.1, 0.2, 0.3)), c=((0.5, 0.6), (0.1, 0.2)))
+    assert layers_finding(rows).startswith("In none of 2 networks")

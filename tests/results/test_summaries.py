@@ -204,3 +204,29 @@ def test_layers_that_were_studied_join_those_that_were_asked_for(made_run, tmp_p
     assert set(rows["task"]) == {"fine", "content"}
     assert rows.groupby(["base", "task"])["chosen"].sum().eq(1).all()
     assert len(summaries.best_layers(rows)) == 2 * len(made.models)
+
+
+def layers_of(**values: tuple[tuple[float, ...], tuple[float, ...]]) -> pd.DataFrame:
+    """Rows of `layers`: base -> (fine, content) block by block; intervals of 5 points, the best fine block chosen."""
+    return pd.DataFrame(
+        [
+            {"base": base, "task": task, "layer": layer, "value": value, "low": value - 0.05, "high": value + 0.05}
+            | {"chosen": value == max(blocks)}
+            for base, tasks in values.items()
+            for task, blocks in zip(("fine", "content"), tasks, strict=True)
+            for layer, value in enumerate(blocks, 1)
+        ]
+    )
+
+
+def test_a_depth_is_the_same_part_of_the_way_in_every_network():
+    rows = layers_of(a=((0.1, 0.2, 0.3), (0.4, 0.5, 0.6)), b=((0.1, 0.2, 0.3, 0.4, 0.5), (0.5,) * 5), c=((0.9,), ()))
+    assert summaries.depths_of(rows) == [0, 0.25, 0.5, 0.75, 1]
+    for depth, blocks in ((0, [1, 1, 1]), (0.5, [2, 3, 1]), (0.75, [2, 4, 1]), (1, [3, 5, 1])):
+        at = summaries.blocks_at(rows, depth)
+        assert at["base"].tolist() == ["a", "b", "c"]
+        assert at["layer"].tolist() == blocks
+        assert at["layers"].tolist() == [3, 5, 1]
+    assert at["fine"].tolist() == [0.3, 0.5, 0.9]
+    assert at["content"].tolist()[:2] == [0.6, 0.5]
+    assert np.isnan(at["content"].iloc[2])
