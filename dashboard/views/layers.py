@@ -69,7 +69,7 @@ def _through_the_blocks(rows: pd.DataFrame) -> None:
 def _deepest_knowledge(rows: pd.DataFrame, depths: list[float]) -> float:
     """Return the depth at which what was done is known best, in the network where it is known best."""
     fine = rows[(rows["task"] == "fine") & rows["chosen"].astype(bool)]
-    best = fine.loc[fine["value"].idxmax()]
+    best = fine.sort_values("value").iloc[-1]
     of_network = rows.loc[rows["base"] == best["base"], "layer"]
     wanted = (best["layer"] - of_network.min()) / max(1, of_network.max() - of_network.min())
     return min(depths, key=lambda depth: abs(depth - wanted))

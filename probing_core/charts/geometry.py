@@ -104,8 +104,7 @@ def paths_chart(rows: pd.DataFrame, at: pd.DataFrame, theme: Theme) -> Figure:
     wide = rows.pivot(index=["base", "layer"], columns="task", values="value").reset_index()
     styles = theme.model_styles(at["base"])
     marks = at.dropna(subset=["fine", "content"])
-    ends = [(0.0, max(1.0, 1.04 * float(wide[task].max()))) for task in ("content", "fine")]
-    labels = place_labels(marks["content"], marks["fine"], list(marks["base"]), *ends)
+    labels = place_labels(marks["content"], marks["fine"], list(marks["base"]), (0.0, 1.0), (0.0, 1.0))
     traces: list[dict[str, Any]] = []
     for mark, (text, position) in zip(marks.to_dict("records"), labels, strict=True):
         color, symbol, dash = styles[mark["base"]]
@@ -134,13 +133,12 @@ def paths_chart(rows: pd.DataFrame, at: pd.DataFrame, theme: Theme) -> Figure:
             "what is shown %{x:.1f} %",
         }
         traces += [common | line, common | point]
-    across, up = ([0, 103 * top] for _, top in ends)
     return base_figure(
         theme,
         430 + 10 * len(marks),
         traces,
-        {"title": f"{LAYER_TASKS['content']}: balanced accuracy (%)", "range": across},
-        {"title": f"{LAYER_TASKS['fine']}: balanced accuracy (%)", "range": up},
+        {"title": f"{LAYER_TASKS['content']}: balanced accuracy (%)", "range": [0, 103]},
+        {"title": f"{LAYER_TASKS['fine']}: balanced accuracy (%)", "range": [0, 103]},
         legend=legend_below(),
     )
 

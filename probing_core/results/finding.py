@@ -66,7 +66,7 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
             "one, beyond what the intervals leave open."
         )
     name = str((best["value"] - last["value"])[forgets].idxmax())
-    inner, end = best.loc[name], last.loc[name]
+    inner, end = best.to_dict("index")[name], last.to_dict("index")[name]
     words = (
         f"In {int(forgets.sum())} of {networks} what was done to a picture is named better in an inner block than in "
         f"the last one. Most in {shown(name)}: {in_percent(inner['value'])} in block {inner['layer']:.0f} of "
