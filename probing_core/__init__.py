@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 __version__ = "0.1.0"
-__all__ = ["Predictor", "ProbingError", "Run", "compare", "load_embedder", "open", "score", "transforms"]
+__all__ = ["Predictor", "ProbingError", "Run", "compare", "load_embedder", "open", "samples", "score", "transforms"]
 
 if TYPE_CHECKING:
     from probing_core import transforms
     from probing_core.embedders import load_embedder
     from probing_core.errors import ProbingError
+    from probing_core.pipeline.samples import samples
     from probing_core.pipeline.score import score
     from probing_core.prediction.predictor import Predictor
     from probing_core.results import Run
@@ -44,6 +45,7 @@ _HOMES = {
     "compare": "probing_core.results.comparison",
     "load_embedder": "probing_core.embedders",
     "open": "probing_core.results.run:open_run",
+    "samples": "probing_core.pipeline.samples",
     "score": "probing_core.pipeline.score",
 }
 """Public name -> its module, and behind a colon what it is called there, where that differs."""

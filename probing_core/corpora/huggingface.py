@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import PurePosixPath
@@ -28,6 +28,9 @@ from probing_core.images import Image, read_image
 from probing_core.online import TIMEOUT_S, answers, hub_address, hub_is_forbidden
 
 CONVERTED = "hf://datasets/{}@refs%2Fconvert%2Fparquet"
+LABEL = "ClassLabel"
+"""Kind of a column whose numbers have names."""
+
 SPLITS = {"train": "train", "validation": "val", "test": "test"}
 """Splits of the hub -> ours, where a data set has all three."""
 
@@ -76,13 +79,12 @@ class HuggingFaceCorpus(DigestedCorpus):
         schema = self._storage.scan(path, lambda file: _parquet(file, self.name).schema_arrow)
         about = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = about.get("info", {}).get("features", {})
-        kinds = {name: each.get("_type") for name, each in features.items() if isinstance(each, dict)}
-        pictures = [name for name, kind in kinds.items() if kind == "Image"]
-        if not pictures:
+        kinds = dict.fromkeys(schema.names, "")
+        kinds |= {name: each.get("_type", "") for name, each in features.items() if isinstance(each, dict)}
+        picture, label = picture_and_label(kinds)
+        if not picture:
             raise BadCorpus(f"{self.name} has no column of pictures; it has: {', '.join(schema.names)}.")
-        labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
-        label = "label" if "label" in schema.names else labels[0] if labels else ""
-        return pictures[0], label, list(features.get(label, {}).get("names", [])) if label in labels else []
+        return picture, label, list(features.get(label, {}).get("names", [])) if kinds.get(label) == LABEL else []
 
     def _read(self, split: str, paths: list[str], label: str) -> Iterator[tuple[str, RowGroup, int, bytes, Any]]:
         """Yield, for each picture of a split, its id, its place, its bytes and its label; one row group is in
@@ -105,6 +107,16 @@ class HuggingFaceCorpus(DigestedCorpus):
         return self._storage.scan(
             group.path, lambda file: _parquet(file, self.name).read_row_group(group.index, columns, use_threads=False)
         )
+
+
+def picture_and_label(kinds: Mapping[str, str]) -> tuple[str, str]:
+    """Return the column of pictures of a data set and that of labels, each empty where there is none.
+
+    Args:
+        kinds: column -> its kind in the features of the data set (``Image``, ``ClassLabel``, ...).
+    """
+    pictures, labels = ([name for name, kind in kinds.items() if kind == wanted] for wanted in ("Image", LABEL))
+    return pictures[0] if pictures else "", "label" if "label" in kinds else labels[0] if labels else ""
 
 
 def _files_by_split(name: str, storage: Storage, configuration: str) -> dict[str, list[str]]:

@@ -16,7 +16,8 @@ from probing_core.embedders import hub, providers
 from probing_core.embedders.base import ROLES, Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.embedders.names import ModelName, parse
 from probing_core.embedders.providers import baselines, style
-from probing_core.embedders.providers.callables import from_callable, from_module
+from probing_core.embedders.providers.callables import from_callable, from_module, module_function
+from probing_core.embedders.providers.precomputed import from_array
 from probing_core.embedders.published import PUBLISHED
 from probing_core.embedders.zoo import specs as zoo
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
@@ -35,10 +36,12 @@ __all__ = [
     "download_summary",
     "expand",
     "find_spec",
+    "from_array",
     "from_callable",
     "from_module",
     "list_specs",
     "load_embedder",
+    "module_function",
     "parse",
     "register",
 ]

@@ -70,7 +70,7 @@ def compute(
     options: Options = DEFAULTS,
     progress: Progress = SILENT,
 ) -> None:
-    """Make what ``table`` has, of a run that no command began: embeddings, probes and scores.
+    """Make what ``table`` has, of a run that no command began.
 
     Args:
         store: where it goes.
@@ -84,7 +84,7 @@ def compute(
         if not store.has(RECIPE):
             write_recipe(store, recipe)
         plan = partial(plan_of, store, recipe, options, progress, corpus, table)
-        _make_whole(store, progress, plan, STAGES[:-1], lambda path: True)
+        _make_whole(store, progress, plan, STAGES, lambda path: True)
 
 
 def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progress = SILENT) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import psutil
 
@@ -101,6 +101,9 @@ class Progress:
         if sentence:
             self._write(f"{sentence}\n")
 
+    def close(self) -> None:
+        """Take away what shows the progress."""
+
     def finish(self, state: str, error: str = "") -> None:
         """Write the last report: ``done``, ``failed`` or ``cancelled``."""
         if self.stream is not None and self._on_terminal:
@@ -121,6 +124,34 @@ class Progress:
         if self.file is not None:
             took = self._took_before + time.monotonic() - self._began
             write_atomically(self.file, json.dumps(asdict(replace(report, took_s=round(took, 1)))).encode())
+
+
+class Bar(Progress):
+    """Shows a bar of tqdm for each stage, in a terminal or a notebook."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bar: Any = None
+
+    def update(self, stage: str, done: int, total: int, message: str = "") -> None:
+        from tqdm.auto import tqdm
+
+        if stage != self._stage:
+            self.close()
+            self._stage = stage
+            self._bar = tqdm(total=total, initial=done, leave=False)
+        self._bar.total = total
+        self._bar.set_description(message or stage, refresh=False)
+        self._bar.update(done - self._bar.n)
+
+    def note(self, sentence: str) -> None:
+        if sentence:
+            print(sentence, file=sys.stderr)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._bar, self._stage = None, ""
 
 
 def _took(file: Path | None) -> float:
@@ -147,6 +178,11 @@ def duration(seconds: float) -> str:
 
 
 SILENT = Progress()
+
+
+def bar() -> Progress:
+    """Report to a bar, where somebody would see it."""
+    return Bar() if sys.stderr.isatty() or "ipykernel" in sys.modules else SILENT
 
 
 def terminal(run: Path | None = None) -> Progress:

@@ -37,5 +37,103 @@ def test_what_is_no_list_of_pictures_is_refused():
         ArrayCorpus([])
     with pytest.raises(BadCorpus, match="got 1 for 2 pictures"):
         ArrayCorpus([scene(0, 40), scene(1, 40)], labels=["a"])
-    with pytest.raises(BadImage, match="uint8"):
-        ArrayCorpus([np.zeros((4, 4, 3))])
+    with pytest.raises(BadImage, match=r"uint8.*item 1 of the pictures"):
+        ArrayCorpus([scene(0, 40), np.zeros((4, 4, 3))])
+    for items in (iter([scene(0, 40)]), {"train": [scene(0, 40)]}, 7):
+        with pytest.raises(BadCorpus, match="a data set with a length and numbered items; got"):
+            ArrayCorpus(items)
+
+
+def test_copies_of_a_picture_are_one_photograph():
+    corpus = ArrayCorpus([scene(0, 40), scene(1, 40), scene(0, 40)])
+    assert corpus.rows["base_id"].tolist() == [corpus.rows["image_id"][i] for i in (0, 1, 0)]
+
+
+def test_a_data_set_of_torch_gives_pictures_and_labels():
+    torch = pytest.importorskip("torch")
+    read = []
+
+    class Data(torch.utils.data.Dataset):
+        classes = ("cat", "dog")
+
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, index):
+            read.append(index)
+            return torch.from_numpy(scene(index, 40)).permute(2, 0, 1).float() / 255, torch.tensor(index % 2)
+
+    corpus = ArrayCorpus(Data())
+    assert corpus.rows["label"].tolist() == ["cat", "dog"] * 3
+    assert np.array_equal(corpus.load(corpus.rows["image_id"][4]), scene(4, 40))
+    assert read.count(4) == 2, "read again, and not kept"
+    part = ArrayCorpus(torch.utils.data.Subset(Data(), [1, 3]))
+    assert part.rows["label"].tolist() == ["dog", "dog"], "the names of the data set within"
+    alone = ArrayCorpus(torch.utils.data.TensorDataset(torch.zeros(1, 3, 40, 40)))
+    assert alone.rows["label"].tolist() == [""]
+
+
+def test_of_a_large_data_set_no_more_is_read_than_a_limit_needs():
+    read = set()
+
+    class Many:
+        def __len__(self):
+            return 10**6
+
+        def __getitem__(self, index):
+            read.add(index)
+            return scene(index, 40), index % 10
+
+    corpus = ArrayCorpus(Many(), limit=5)
+    assert len(read) == len(corpus.rows) == 20
+    assert max(read) > 10**5, "drawn from all of it"
+    assert ArrayCorpus(Many(), limit=5).fingerprint == corpus.fingerprint
+    assert ArrayCorpus(Many(), limit=5, seed=1).fingerprint != corpus.fingerprint
+
+
+def test_a_data_set_with_random_transforms_is_refused():
+    class Random:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return np.random.default_rng().integers(0, 256, (40, 40, 3), dtype=np.uint8), 0
+
+    with pytest.raises(BadCorpus, match="another picture at every reading"):
+        ArrayCorpus(Random())
+
+
+class Rows:
+    """What a `datasets.Dataset` is here: rows by column, and the kinds of the columns."""
+
+    def __init__(self, features, rows):
+        self.features, self._rows = features, rows
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, index):
+        return self._rows[index]
+
+
+Kind = type("Image", (), {})
+ClassLabel = type("ClassLabel", (), {"names": ["cat", "dog"]})
+
+
+def test_a_data_set_of_hugging_face_is_read_by_its_features():
+    rows = [{"pixels": Image.fromarray(scene(i, 40)), "kind": i % 2, "id": i} for i in range(4)]
+    corpus = ArrayCorpus(Rows({"id": int, "pixels": Kind(), "kind": ClassLabel()}, rows))
+    assert corpus.rows["label"].tolist() == ["cat", "dog", "cat", "dog"]
+    assert np.array_equal(corpus.load(corpus.rows["image_id"][2]), scene(2, 40))
+    with pytest.raises(BadCorpus, match="no column of pictures; it has: id"):
+        ArrayCorpus(Rows({"id": int}, [{"id": 1}]))
+
+
+def test_a_data_set_of_the_real_library_is_read():
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    pictures = [Image.fromarray(scene(i, 40)) for i in range(4)]
+    made = datasets.Dataset.from_dict({"image": pictures, "label": [0, 1, 1, 0]}, features=features)
+    corpus = ArrayCorpus(made)
+    assert corpus.rows["label"].tolist() == ["cat", "dog", "dog", "cat"]
+    assert np.array_equal(corpus.load(corpus.rows["image_id"][3]), scene(3, 40))

@@ -24,8 +24,9 @@ from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import fit_in_span
 
 
-def train_linear(data: ModelSamples, name: str) -> Trained:
-    """Return the linear probe of the task ``name`` and its predictions; for ``fine`` also what live predictions need.
+def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
+    """Return the linear probe of the task ``name`` and its predictions; for ``fine`` also what live predictions need,
+    unless ``live`` is False.
 
     Every fold's test samples are predicted by the probe of that fold. With several folds, the probe that is returned
     learned from all photographs.
@@ -39,21 +40,22 @@ def train_linear(data: ModelSamples, name: str) -> Trained:
     probe = probes[0] if len(folds) == 1 else fit_train_and_val(data, task, folds[0], probes)
     fits = [(fold.name, fitted.facts) for fold, fitted in zip(folds, probes, strict=True)]
     temperatures: list[float | None] = [None] * len(folds)
-    live: dict[str, bytes | None] = {}
-    if name == "fine":
-        deployed, live = _deploy(data, task, folds, probes)
+    of_fine: dict[str, bytes | None] = {}
+    if name == "fine" and live:
+        deployed, of_fine = _deploy(data, task, folds, probes)
         fits.append((DEPLOYMENT, deployed))
+    if name == "fine":
         held_out = predict_held_out(data, task, folds, probes)
         # A fold of splits has val beside test. In cross-validation val is within test: the other folds calibrate.
         others = [held_out[:i] + held_out[i + 1 :] or held_out for i in range(len(folds))]
         temperatures = [fit_temperature(*joined(known)) for known in others]
-        live[CALIBRATED] = probe.with_temperature(fit_temperature(*joined(held_out))).to_bytes()
+        of_fine[CALIBRATED] = probe.with_temperature(fit_temperature(*joined(held_out))).to_bytes()
     tables = [
         prediction_table(data, task, fold.test, predicted_blocks(fitted, data.X.at(fold.test)), temperature=temperature)
         for fold, fitted, temperature in zip(folds, probes, temperatures, strict=True)
     ]
     return Trained(
-        probes={name: probe.to_bytes()} | live,
+        probes={name: probe.to_bytes()} | of_fine,
         predictions={name: pd.concat(tables).sort_values("sample", ignore_index=True)},
         fits=fit_table(data, name, fits, note=folds[0].note),
     )

@@ -9,19 +9,24 @@ makes the names usable like any other, in this process.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image as pillow
 
 from probing_core.embedders.base import EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.embedders.names import ModelName, refuse_options
+from probing_core.embedders.network.devices import resolve_device
 from probing_core.embedders.network.embedder import Network, NetworkEmbedder
+from probing_core.embedders.network.preprocessing import make_batch
 from probing_core.errors import BadConfig
 from probing_core.images import as_image
 from probing_core.transforms.base import Image
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 Function = Callable[[Sequence[Image]], np.ndarray]
@@ -29,41 +34,156 @@ Function = Callable[[Sequence[Image]], np.ndarray]
 
 
 class CallableEmbedder(LoadedEmbedder):
-    """A function as an embedder. Its key is its result for fixed pictures, since a name does not identify it."""
+    """A function as an embedder. Its key is its result for fixed pictures, since a name does not identify it.
 
-    def __init__(self, name: str, function: Function, dim: int) -> None:
-        self.name, self.dim = name, dim
-        self._function = function
+    Args:
+        dim: length of an embedding; that of the first one if not given.
+        batch_size: images of one call.
+    """
+
+    def __init__(self, name: str, function: Function, dim: int | None = None, batch_size: int | None = None) -> None:
+        self.name, self._function = name, function
+        self.batch_size = batch_size or self.batch_size
+        self.dim = dim or 0
+        if not self.dim:
+            self.dim = self._called(_fixed_pictures()[:1]).shape[1]
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
         images = [as_image(image) for image in images]
         batches = [images[i : i + self.batch_size] for i in range(0, len(images), self.batch_size)]
-        parts = [np.asarray(self._function(batch), np.float32) for batch in batches]
-        result = np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
-        if result.shape != (len(images), self.dim):
-            raise BadConfig(
-                f"'{self.name}' was to give {(len(images), self.dim)} numbers for {len(images)} images; "
-                f"got {result.shape}. Return one row an image, of the announced dimension."
-            )
-        return result
+        parts = [self._called(batch) for batch in batches]
+        return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
 
     def recipe(self) -> dict[str, Any]:
-        noise = np.random.default_rng(0).integers(0, 256, (4, 128, 128, 3), dtype=np.uint8)
-        smooth = np.broadcast_to(np.arange(128, dtype=np.uint8)[:, None, None] * 2, (128, 128, 3))
-        answers = self.embed([*noise, np.ascontiguousarray(smooth)])
+        answers = self.embed(_fixed_pictures())
         return {"answers": hashlib.sha256(answers.tobytes()).hexdigest(), "batch_size": self.batch_size}
 
+    def _called(self, images: list[Image]) -> np.ndarray:
+        """Return the result for one batch, as (N, D) ``float32``.
 
-def from_callable(name: str, function: Function, dim: int) -> EmbedderSpec:
-    """Return the spec of a function: images of any sizes -> (N, ``dim``)."""
+        Raises:
+            BadConfig: it is something else.
+        """
+        result = self._function(images)
+        if hasattr(result, "detach"):  # a tensor, of a type that NumPy may not have
+            result = result.detach().float().cpu().numpy()
+        found = np.asarray(result)
+        if found.dtype.kind not in "biuf":
+            raise BadConfig(
+                f"'{self.name}' gave values of the type {found.dtype} for {len(images)} images; return an array of "
+                f"numbers (N, D)."
+            )
+        if found.ndim != 2 or len(found) != len(images) or not found.shape[1]:
+            raise BadConfig(
+                f"'{self.name}' gave the shape {found.shape} for {len(images)} images; return one row an image, "
+                f"({len(images)}, D)."
+            )
+        if self.dim and found.shape[1] != self.dim:
+            raise BadConfig(
+                f"'{self.name}' gave rows of {found.shape[1]} numbers where {self.dim} are expected; every call gives "
+                f"embeddings of the same dimension."
+            )
+        if not np.isfinite(found).all():
+            raise BadConfig(
+                f"'{self.name}' gave values that are not finite numbers (NaN or infinity) for "
+                f"{np.count_nonzero(~np.isfinite(found).all(1))} of {len(images)} images; look at what it gives for "
+                f"them."
+            )
+        return found.astype(np.float32, copy=False)
+
+
+def _fixed_pictures() -> list[Image]:
+    noise = np.random.default_rng(0).integers(0, 256, (4, 128, 128, 3), dtype=np.uint8)
+    smooth = np.broadcast_to(np.arange(128, dtype=np.uint8)[:, None, None] * 2, (128, 128, 3))
+    return [*noise, np.ascontiguousarray(smooth)]
+
+
+def from_callable(
+    name: str, function: Function, dim: int | None = None, *, batch_size: int | None = None
+) -> EmbedderSpec:
+    """Return the spec of a function: images of any sizes -> (N, D), an array or a tensor.
+
+    Args:
+        dim: D; found by a call if not given.
+        batch_size: images of one call; 64 if not given.
+    """
 
     def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> CallableEmbedder:
         refuse_options(name, options)
-        return CallableEmbedder(name, function, dim)
+        return CallableEmbedder(name, function, dim, batch_size)
 
     return EmbedderSpec(
         name=name, family="callable", objective="unknown", dim=dim, license="unknown", weights="in memory", loader=load
     )
+
+
+def module_function(
+    module: nn.Module, preprocess: Preprocessing | Callable[[Any], torch.Tensor], device: str = "auto"
+) -> Function:
+    """Return the function of a network: images -> (N, D). The network is in eval mode while it computes, and without
+    gradients; its mode and its device are put back.
+
+    Args:
+        preprocess: what the network receives: a picture of Pillow -> tensor (C, H, W), as transforms of torchvision,
+            timm and open_clip are; or as data.
+        device: as in `load_embedder`; ``auto`` is where the network lies.
+
+    Raises:
+        BadConfig: when called, for pictures of which ``preprocess`` makes no tensors of one shape, or an output that is
+            no tensor (N, D).
+    """
+
+    def embed(images: Sequence[Image]) -> np.ndarray:
+        import torch
+
+        target = _device_of(module) if device == "auto" else resolve_device(device)
+        batch = _batch(images, preprocess)
+        with _evaluating(module, target), torch.inference_mode():
+            output = module(batch.to(target))
+        if not isinstance(output, torch.Tensor):
+            raise BadConfig(
+                f"The network gave {type(output).__name__} where a tensor (N, D) is expected; give a function of a "
+                f"list of images that takes the embeddings out of it."
+            )
+        return output.float().cpu().numpy()
+
+    return embed
+
+
+def _batch(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any], torch.Tensor]) -> torch.Tensor:
+    import torch
+
+    if isinstance(preprocess, Preprocessing):
+        return torch.from_numpy(make_batch(images, preprocess)).permute(0, 3, 1, 2)
+    prepared = [preprocess(pillow.fromarray(image)) for image in images]
+    if not all(isinstance(one, torch.Tensor) and one.shape == prepared[0].shape for one in prepared):
+        found = sorted({str(tuple(one.shape)) if hasattr(one, "shape") else type(one).__name__ for one in prepared})
+        raise BadConfig(
+            f"The preprocessing makes a tensor (C, H, W) of a picture, of one shape for all; got {', '.join(found)}."
+        )
+    return torch.stack(prepared)
+
+
+def _device_of(module: nn.Module) -> torch.device:
+    import torch
+
+    return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
+
+
+@contextmanager
+def _evaluating(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """Hold a network in eval mode on a device."""
+    before, training = _device_of(module), {part: part.training for part in module.modules()}
+    try:
+        module.eval()
+        if before != device:
+            module.to(device)
+        yield
+    finally:
+        for part, mode in training.items():
+            part.training = mode
+        if before != device:
+            module.to(before)
 
 
 def from_module(

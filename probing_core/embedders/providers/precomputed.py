@@ -18,7 +18,7 @@ import pandas as pd
 
 from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder
 from probing_core.embedders.names import ModelName, refuse_options
-from probing_core.errors import BadConfig, ModelUnavailable, one_line
+from probing_core.errors import BadArray, BadConfig, ModelUnavailable, one_line
 from probing_core.paths import user_path
 from probing_core.transforms.base import Image
 
@@ -32,25 +32,29 @@ MATRICES = (".npy", ".safetensors")
 
 
 class PrecomputedEmbedder(LoadedEmbedder):
-    """Embeddings from a file.
+    """Embeddings that were computed before.
+
+    Args:
+        keys: columns of `KEY`, one row a sample.
+        matrix: (N, D), row for row.
+        digest: of all of it.
+        source: where they are from, for messages.
 
     Raises:
-        ModelUnavailable: the file or its list cannot be read, or rows are missing, repeated or not finite.
+        ModelUnavailable: rows are repeated or not finite.
     """
 
     embeds_pictures = False
 
-    def __init__(self, name: str, path: Path) -> None:
-        self.name = name
-        keys, self._matrix = _read(path)
-        self.dim = self._matrix.shape[1]
-        self._digest = _digest(path)
-        self._rows = pd.MultiIndex.from_frame(keys)
+    def __init__(self, name: str, keys: pd.DataFrame, matrix: np.ndarray, digest: str, source: str) -> None:
+        self.name, self._matrix, self._digest = name, matrix, digest
+        self.dim = matrix.shape[1]
+        self._rows = pd.MultiIndex.from_frame(keys[KEY])
         if not self._rows.is_unique:
             twice = self._rows[self._rows.duplicated()][0]
-            raise ModelUnavailable(f"'{path}' has several rows for {_words(twice)}; one row a sample is expected.")
-        if not np.isfinite(self._matrix).all():
-            raise ModelUnavailable(f"'{path}' holds values that are not finite numbers; embed these samples again.")
+            raise ModelUnavailable(f"{source} has several rows for {_words(twice)}; one row a sample is expected.")
+        if not np.isfinite(matrix).all():
+            raise ModelUnavailable(f"{source} holds values that are not finite numbers; embed these samples again.")
 
     def lookup(
         self, image_ids: Sequence[str], transforms: Sequence[str], repetitions: Sequence[int], draws: Sequence[int]
@@ -82,9 +86,14 @@ class PrecomputedEmbedder(LoadedEmbedder):
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> PrecomputedEmbedder:
-    """Read precomputed embeddings."""
+    """Read precomputed embeddings.
+
+    Raises:
+        ModelUnavailable: the file or its list cannot be read, or rows are missing, repeated or not finite.
+    """
     refuse_options(spec.name, options)
-    return PrecomputedEmbedder(spec.name, user_path(ModelName(spec.name).model))
+    path = user_path(ModelName(spec.name).model)
+    return PrecomputedEmbedder(spec.name, *_read(path), _digest(path), f"'{path}'")
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
@@ -103,6 +112,43 @@ def make_spec(name: ModelName) -> EmbedderSpec:
         weights=f"the file {path.name}",
         loader=load,
         check=check,
+    )
+
+
+def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> EmbedderSpec:
+    """Return the spec of embeddings in memory.
+
+    Args:
+        matrix: (N, D).
+        samples: row for row, with the columns of `KEY`.
+
+    Raises:
+        BadArray: ``matrix`` is no array (N, D) of finite numbers.
+    """
+    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or len(matrix) != len(samples) or not matrix.shape[1]:
+        raise BadArray(
+            f"Embeddings of samples are one row a sample, ({len(samples)}, D), of numbers; got {matrix.dtype} of the "
+            f"shape {matrix.shape}."
+        )
+    if not np.isfinite(matrix).all():
+        raise BadArray(
+            f"{np.count_nonzero(~np.isfinite(matrix).all(1))} of {len(matrix)} embeddings hold values that are not "
+            f"finite numbers (NaN or infinity); embed these samples again."
+        )
+    digest = hashlib.sha256(matrix.tobytes()).hexdigest()
+
+    def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> PrecomputedEmbedder:
+        refuse_options(name, options)
+        return PrecomputedEmbedder(name, samples, matrix, digest, "the array")
+
+    return EmbedderSpec(
+        name=name,
+        family="precomputed",
+        objective="unknown",
+        dim=matrix.shape[1],
+        license="unknown",
+        weights="an array in memory",
+        loader=load,
     )
 
 

@@ -1,0 +1,109 @@
+"""What an encoder knows, as a table that shows itself."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from probing_core.compute.tasks import CONTENT
+from probing_core.measures import interval
+from probing_core.measures.notation import in_percent
+from probing_core.results.comparison import GROUP, unseen_accuracy
+from probing_core.results.ranking import measure_of
+from probing_core.results.run import Run
+
+COLUMNS = ("task", "subset", "measure", "value", "low", "high", "photographs", "chance", "note")
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The scores of one model.
+
+    Attributes:
+        model: its name.
+        table: one row a score: ``task`` and ``subset`` (``fine``: which transformation, over ``all`` classes or those
+            of ``group:blur`` and so on; ``group``: the group of transformations that the probe has not seen,
+            ``unseen``; ``content``: the label), ``measure``, ``value`` with its 95 % interval ``low`` to ``high`` over
+            ``photographs``, ``chance``, ``note``.
+        path: directory of the run that it was read from, for `probing_core.open`; None where none was kept.
+    """
+
+    model: str
+    table: pd.DataFrame = field(repr=False)
+    path: Path | None = None
+
+    @property
+    def run(self) -> Run:
+        """The run that was kept, opened: tables, embeddings and figures.
+
+        Raises:
+            BadRun: it is gone, or none was kept.
+        """
+        return Run.open("nothing was kept" if self.path is None else self.path)
+
+    def __str__(self) -> str:
+        rows = self._shown()
+        left = rows.assign(what=rows["what"].str.ljust(rows["what"].str.len().max())).rename(columns={"what": ""})
+        return f"{self._title}\n{left.to_string(index=False)}{self._notes('')}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        table = self._shown().to_html(index=False, border=0)
+        return f"<p>{html.escape(self._title)}</p>{table}{self._notes('<br>')}"
+
+    @property
+    def _title(self) -> str:
+        return f"{self.model}: how well a linear probe tells from its embedding"
+
+    def _shown(self) -> pd.DataFrame:
+        rows = self.table
+        return pd.DataFrame(
+            {
+                "what": [_in_words(*row) for row in zip(rows["task"], rows["subset"], strict=True)],
+                "score": [in_percent(value, 1) for value in rows["value"]],
+                "95 % interval": [_span(*ends) for ends in zip(rows["low"], rows["high"], strict=True)],
+                "chance": [in_percent(value, 1) for value in rows["chance"]],
+                "photographs": rows["photographs"],
+            }
+        )
+
+    def _notes(self, line: str) -> str:
+        """Return what a reader of the scores must know, after the mark of a new line."""
+        notes = dict.fromkeys(note for note in self.table["note"] if note)
+        return "".join(f"{line or chr(10)}{html.escape(note) if line else note}" for note in notes)
+
+
+def scores_of_model(run: Run, model: str, path: Path | None) -> Scores:
+    """Return the scores by which models are compared, of one of a run."""
+    scores = run.scores
+    scores = scores[scores["model"] == model]
+    fine = (scores["task"] == "fine") & ((scores["subset"] == "all") | scores["subset"].str.startswith("group:"))
+    content = (scores["task"] == CONTENT) & (scores["subset"] == "seen")
+    ranked = scores["measure"].isin(("balanced-accuracy", "recall"))
+    parts = [scores[ranked & fine], _unseen(run, model, scores), scores[ranked & content]]
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    return Scores(model, table.rename(columns={"bases": "photographs"})[list(COLUMNS)], path)
+
+
+def _unseen(run: Run, model: str, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the row of the group task, of a run that has one."""
+    found = unseen_accuracy(run, model)
+    rotations = scores[scores["task"].str.startswith(f"{GROUP}-") & (scores["subset"] == "unseen")]
+    if found.sums is None or rotations.empty:
+        return pd.DataFrame()
+    about = rotations.iloc[[0]].assign(task=GROUP, measure=measure_of("unseen"), chance=rotations["chance"].mean())
+    return about.assign(**interval(found.sums, low=0, high=1).columns)
+
+
+def _in_words(task: str, subset: str) -> str:
+    if task == "fine":
+        return f"transformation, {subset.removeprefix('group:')}"
+    return "group, unseen transformations" if task == GROUP else "content"
+
+
+def _span(low: float, high: float) -> str:
+    return f"{100 * low:.1f} to {100 * high:.1f}" if low == low else "none"  # noqa: PLR0124 - NaN
