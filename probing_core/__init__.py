@@ -25,12 +25,24 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 __version__ = "0.1.0"
-__all__ = ["Predictor", "ProbingError", "Run", "compare", "load_embedder", "open", "samples", "score", "transforms"]
+__all__ = [
+    "LookProbe",
+    "Predictor",
+    "ProbingError",
+    "Run",
+    "compare",
+    "load_embedder",
+    "open",
+    "samples",
+    "score",
+    "transforms",
+]
 
 if TYPE_CHECKING:
     from probing_core import transforms
     from probing_core.embedders import load_embedder
     from probing_core.errors import ProbingError
+    from probing_core.pipeline.look import LookProbe
     from probing_core.pipeline.samples import samples
     from probing_core.pipeline.score import score
     from probing_core.prediction.predictor import Predictor
@@ -39,6 +51,7 @@ if TYPE_CHECKING:
     from probing_core.results.run import open_run as open
 
 _HOMES = {
+    "LookProbe": "probing_core.pipeline.look",
     "Predictor": "probing_core.prediction.predictor",
     "ProbingError": "probing_core.errors",
     "Run": "probing_core.results",

@@ -114,7 +114,13 @@ def test_the_code_of_a_page_runs(page, folder, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("path", "shown"),
-    list(zip(docs.NOTEBOOKS, [("zoo/mae", "image/png"), ("verdict", "untouched", "sepia")], strict=True)),
+    list(
+        zip(
+            docs.NOTEBOOKS,
+            [("zoo/mae", "image/png"), ("verdict", "untouched", "sepia"), ("group:blur", "image/png")],
+            strict=True,
+        )
+    ),
     ids=lambda value: getattr(value, "stem", ""),
 )
 def test_the_notebooks_run_and_show_what_they_give(path, shown):

@@ -12,10 +12,10 @@ from dashboard.data import cache
 from dashboard.page import fragment
 from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import leaderboard_chart
+from probing_core.charts import leaderboard_chart, training_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
-from probing_core.results import Run, rankable
+from probing_core.results import Run, rankable, training_scores, trainings
 from probing_core.results.finding import finding
 from probing_core.results.ranking import is_baseline, measure_of, scores_of
 
@@ -69,6 +69,31 @@ def show_leaderboard(run: Run) -> None:
         with box:
             st.caption(BASELINES)
             _ranking(cache.board(runs, task, subset, True), subset, "baselines")
+
+
+@fragment
+def show_training(run: Run) -> None:
+    """Show what the checkpoints of a training hold over its steps; nothing where the run has no two of any."""
+    there = list(trainings(run.models["name"]))
+    if not there:
+        return
+    st.header("Over training")
+    training = there[0] if len(there) == 1 else pickers.select("Training", "training", there, there[0])
+    rows = cache.computed(run, training_scores, training)
+    if rows.empty:
+        messages.empty("No checkpoint has a score yet; `probing evaluate --run DIR` makes them.")
+        return
+    steps = rows["step"].unique()
+    tables.chart(
+        training_chart(rows, cache.theme()),
+        "over-training",
+        rows,
+        f"Scores of {len(steps)} checkpoints of {training}, from step {steps[0]:,} to {steps[-1]:,}.",
+    )
+    st.caption(
+        f"{plain(training)}: {len(steps)} checkpoints, and what a linear probe of each knows. Bars are 95 % intervals; "
+        "those of groups are under the pointer. Dotted: chance of naming the transformation."
+    )
 
 
 def _beside_baselines(best: pd.Series) -> str:

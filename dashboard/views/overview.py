@@ -11,7 +11,7 @@ from dashboard.data import cache
 from dashboard.data.two_classes import TWO
 from dashboard.page import page
 from dashboard.text import hint, plain
-from dashboard.views.leaderboard import best_first, show_finding, show_leaderboard
+from dashboard.views.leaderboard import best_first, show_finding, show_leaderboard, show_training
 from dashboard.widgets import messages, pickers, tables
 from dashboard.widgets.claims import show_claims
 from probing_core.charts import profile_chart, substance_chart
@@ -32,6 +32,7 @@ def show() -> None:
     st.markdown(f"{INTRODUCTION} {_facts(run)}")
     tour("Overview")
     show_leaderboard(run)
+    show_training(run)
     _question()
     models = best_first(run)
     if models:

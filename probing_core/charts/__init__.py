@@ -11,6 +11,7 @@ from probing_core.charts.predictions import StrengthAxis, answers_chart, strengt
 from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
 from probing_core.charts.stars import star_chart
 from probing_core.charts.theme import Theme
+from probing_core.charts.training import training_chart
 
 __all__ = [
     "LAYER_TASKS",
@@ -32,4 +33,5 @@ __all__ = [
     "strength_chart",
     "substance_chart",
     "to_json",
+    "training_chart",
 ]

@@ -14,7 +14,7 @@ from functools import cache
 from probing_core.catalog import Catalog, suggest
 from probing_core.embedders import hub, providers
 from probing_core.embedders.base import ROLES, Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
-from probing_core.embedders.names import ModelName, parse
+from probing_core.embedders.names import ModelName, checkpoints, parse
 from probing_core.embedders.providers import baselines, style
 from probing_core.embedders.providers.callables import from_callable, from_module, module_function
 from probing_core.embedders.providers.precomputed import from_array
@@ -105,8 +105,14 @@ PUBLISHED_VIEW = 224
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``names`` with those of `MODEL_SETS` replaced by the names of their models, without duplicates."""
-    return tuple(dict.fromkeys(one for name in names for one in (MODEL_SETS[name]() if name in MODEL_SETS else [name])))
+    """Return ``names`` with those of `MODEL_SETS` replaced by the names of their models, and patterns of files of
+    weights by one name for each file, without duplicates.
+
+    Raises:
+        BadConfig: no file matches a pattern.
+    """
+    several = (MODEL_SETS[name]() if name in MODEL_SETS else checkpoints(name) for name in names)
+    return tuple(dict.fromkeys(one for names in several for one in names))
 
 
 def download_summary(names: Iterable[str]) -> str:

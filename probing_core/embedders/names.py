@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from glob import glob
 from pathlib import Path
 
 from probing_core.catalog import suggest
@@ -81,6 +82,25 @@ def with_layer(name: str, layer: int) -> str:
     """Return the canonical name of one layer of a model that was asked for by ``name``."""
     parsed = parse(name)
     return parse(ModelName(parsed.base, {**parsed.options, "layer": str(layer)}).full).full
+
+
+def checkpoints(name: str) -> tuple[str, ...]:
+    """Return the names of the checkpoints of a training that ``name`` stands for: one for each file that the pattern
+    behind ``@weights=`` matches (``ckpts/step-*.pt``), by the last number in its path; ``name`` alone if it is no
+    pattern.
+
+    Raises:
+        BadConfig: no file matches.
+    """
+    parsed = parse(name)
+    pattern = parsed.options.get("weights", "")
+    if not any(sign in pattern for sign in "*?") or user_path(pattern).exists():
+        return (name,)
+    found = glob(str(user_path(pattern)))
+    if not found:
+        raise BadConfig(f"No file matches '{pattern}' in '{name}'; give a pattern such as ckpts/step-*.pt.")
+    found.sort(key=lambda path: (int(numbers[-1]) if (numbers := re.findall(r"\d+", path)) else -1, path))
+    return tuple(ModelName(parsed.base, {**parsed.options, "weights": path}).full for path in found)
 
 
 def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[str] = ()) -> None:

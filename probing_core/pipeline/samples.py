@@ -105,7 +105,7 @@ def samples(
     Raises:
         ProbingError: the images cannot be used; the sentence says how to mend it.
     """
-    corpus = _corpus_of(images, labels, limit, seed)
+    corpus = corpus_of(images, labels, limit, seed)
     recipe = Recipe(
         corpus=corpus.name,
         fingerprint=corpus.fingerprint,
@@ -119,7 +119,7 @@ def samples(
     return Samples(corpus, recipe)
 
 
-def _corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed: int) -> Corpus:
+def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed: int) -> Corpus:
     if isinstance(images, Corpus):
         return images
     if images is None:

@@ -14,6 +14,7 @@ from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import leaderboard, rankable
 from probing_core.results.run import Run
 from probing_core.results.run_places import RunPlace, find_runs, unused_name
+from probing_core.results.trainings import plot_training, training_scores, trainings
 from probing_core.results.two_classes import tell_apart
 
 __all__ = [
@@ -30,9 +31,12 @@ __all__ = [
     "mean_of",
     "nearest",
     "place",
+    "plot_training",
     "rankable",
     "source_of",
     "tell_apart",
+    "training_scores",
+    "trainings",
     "unused_name",
     "verdict_in_words",
     "verdicts_by_set",

@@ -309,3 +309,34 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
         {"model": ["m", "m"], "group": ["blur", "noise"], "value": [0.5, 1.0], "low": 0.1, "high": 1.0}
     )
     assert drawn.profile_chart(profile, THEMES[0]).data[0].z == ([50, 100],)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_training_is_drawn_over_its_steps_in_panels(theme):
+    names = ["fine", "content", "group:blur", "group:noise", "untouched-shift"]
+    rows = pd.DataFrame(
+        [
+            {
+                "step": step,
+                "name": name,
+                "value": 0.1 * i + 0.02,
+                "low": 0.1 * i,
+                "high": 0.1 * i + 0.05,
+                "chance": 0.03,
+            }
+            for i, step in enumerate((480, 60, 120, 240))
+            for name in names
+        ]
+    )
+    figure = drawn.training_chart(rows, theme)
+    lines = {trace.name: trace for trace in figure.data}
+    assert set(lines) == {"transformation", "content", "blur", "noise", "shift, untouched"}
+    assert list(lines["content"].x) == [60, 120, 240, 480]
+    np.testing.assert_allclose(lines["content"].y, [12, 22, 32, 2])
+    np.testing.assert_allclose(lines["shift, untouched"].y, [0.12, 0.22, 0.32, 0.02])
+    assert lines["blur"].line.color == theme.group("blur"), "hues belong to groups"
+    assert lines["transformation"].line.color == theme.text
+    assert figure.layout.xaxis.type == "log", "each checkpoint has half the steps of the next"
+    even = drawn.training_chart(rows.assign(step=rows["step"] * 0 + 100).query("name == 'fine'"), theme)
+    assert even.layout.xaxis.type != "log"
+    assert [words.text for words in even.layout.annotations] == ["transformation"]

@@ -1,0 +1,115 @@
+"""What an encoder holds over the steps of its training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.charts.figure import MARGIN, Figure, axis_style, error_bar, escape, legend_below
+from probing_core.charts.panels import axes_of, paneled_figure
+from probing_core.charts.theme import SYMBOLS, Theme
+
+GROUP = "group:"
+
+PANELS = {
+    "tasks": ("transformation and content", "balanced accuracy (%)"),
+    "groups": ("by group of transformations", "recall (%)"),
+    "shift": ("an untouched picture", "shift (1: as far as another picture)"),
+}
+"""Panel -> its title, and that of its vertical axis."""
+
+MOST_TICKS = 8
+"""Steps on a logarithmic axis that each have a tick."""
+
+TASK_NAMES = {"fine": "transformation", "content": "content"}
+
+LOG_RATIO = 1.5
+"""Steps that mostly grow by this factor stand on a logarithmic axis."""
+
+
+def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
+    """Draw the scores of one training over its steps: a panel for transformation and content, one for the groups, and
+    one for the shift of an untouched picture, where it was measured.
+
+    Args:
+        rows: ``step``, ``name`` (``fine``, ``content``, ``group:...``, ``untouched-shift``), ``value``, ``low``,
+            ``high``, ``chance``; shares as fractions.
+    """
+    rows = rows.sort_values("step", kind="stable")
+    panel_of = rows["name"].map(lambda name: "groups" if name.startswith(GROUP) else "tasks")
+    panel_of[rows["name"] == "untouched-shift"] = "shift"
+    panels = [panel for panel in PANELS if (panel_of == panel).any()]
+    traces = []
+    for place, panel in enumerate(panels):
+        mine, axes = rows[panel_of == panel], axes_of(place)
+        for i, name in enumerate(dict.fromkeys(mine["name"])):
+            traces.append(_line(mine[mine["name"] == name], panel, i, theme) | axes)
+    titles = [PANELS[panel][0] for panel in panels]
+    if "content" not in set(rows["name"]):
+        titles[0] = titles[0].removesuffix(" and content")
+    figure = paneled_figure(
+        theme,
+        titles,
+        len(panels),
+        430,
+        (0.09, 0.0),
+        {"title": "step"} | _scale(rows["step"]),
+        {"rangemode": "tozero"},
+        stacked=320,
+        legend=legend_below(),
+    )
+    figure["data"] = traces
+    for place, panel in enumerate(panels):
+        axis = f"yaxis{axes_of(place)['yaxis'][1:]}"
+        figure["layout"][axis]["title"] = axis_style(theme, PANELS[panel][1])["title"]
+    chance = rows.loc[rows["name"] == "fine", "chance"]
+    if panels[0] == "tasks" and len(chance):
+        figure["layout"]["shapes"] = [_chance(float(chance.iloc[0]) * 100, theme)]
+    figure["layout"]["margin"] = MARGIN | {"t": figure["layout"]["margin"]["t"], "l": 16}
+    return figure
+
+
+def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str, Any]:
+    name = str(rows["name"].iloc[0])
+    share = 1 if panel == "shift" else 100
+    value, low, high = (rows[column].to_numpy(float) * share for column in ("value", "low", "high"))
+    if panel == "groups":
+        title, color = name.removeprefix(GROUP), theme.group(name.removeprefix(GROUP))
+    else:
+        title = TASK_NAMES.get(name, "shift, untouched")
+        color = theme.muted if name == "content" else theme.text
+    unit, digits = ("", 2) if panel == "shift" else (" %", 1)
+    return {
+        "type": "scatter",
+        "x": rows["step"].to_numpy(),
+        "y": value,
+        "name": escape(title),
+        "mode": "lines+markers",
+        "line": {"color": color, "dash": "dash" if name == "content" else "solid"},
+        "marker": {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 8},
+        "error_y": error_bar(value, low, high, color, thickness=1, width=2) | {"visible": panel != "groups"},
+        "customdata": [
+            f"(95 % interval {a:.{digits}f} to {b:.{digits}f})" if np.isfinite(a) else "(no interval)"
+            for a, b in zip(low, high, strict=True)
+        ],
+        "hovertemplate": f"step %{{x:,}}: %{{y:.{digits}f}}{unit} %{{customdata}}",
+    }
+
+
+def _chance(height: float, theme: Theme) -> dict[str, Any]:
+    """Return a dotted line across the first panel, at the score of guessing the transformation."""
+    line = {"dash": "dot", "color": theme.warning}
+    return {"type": "line", "xref": "x domain", "x0": 0, "x1": 1, "y0": height, "y1": height, "line": line}
+
+
+def _scale(steps: pd.Series) -> dict[str, Any]:
+    """Return the scale of the axis of steps: logarithmic where they mostly grow by factors."""
+    distinct = np.unique(steps.to_numpy())
+    if len(distinct) < 3 or distinct[0] <= 0 or np.median(distinct[1:] / distinct[:-1]) < LOG_RATIO:
+        return {}
+    ticks = (
+        {"tickvals": distinct, "ticktext": [f"{step:,}" for step in distinct]} if len(distinct) <= MOST_TICKS else {}
+    )
+    return {"type": "log"} | ticks
