@@ -51,11 +51,11 @@ def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         titles[0] = titles[0].removesuffix(" and content")
     figure = paneled_figure(
         theme,
-        titles,
+        [f"{title}, by step" for title in titles],
         len(panels),
         430,
         (0.09, 0.0),
-        {"title": "step"} | _scale(rows["step"]),
+        _scale(rows["step"]),
         {"rangemode": "tozero"},
         stacked=320,
         legend=legend_below(),

@@ -339,4 +339,4 @@ def test_a_training_is_drawn_over_its_steps_in_panels(theme):
     assert figure.layout.xaxis.type == "log", "each checkpoint has half the steps of the next"
     even = drawn.training_chart(rows.assign(step=rows["step"] * 0 + 100).query("name == 'fine'"), theme)
     assert even.layout.xaxis.type != "log"
-    assert [words.text for words in even.layout.annotations] == ["transformation"]
+    assert [words.text for words in even.layout.annotations] == ["transformation, by step"]
