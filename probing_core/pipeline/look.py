@@ -68,8 +68,8 @@ class LookProbe:
     learn from more.
 
     Args:
-        images: as in `probing_core.score`; the photographs that ship, if not given. The splits ``train`` and ``val`` are read, ``test`` never; without
-            splits, the photographs are split.
+        images: as in `probing_core.score`; the photographs that ship, if not given. The splits ``train`` and ``val``
+            are read, ``test`` never; without splits, the photographs are split.
         labels: as in `probing_core.score`.
         learn, held_out: photographs under every transformation that are learned from, and that are measured on; fewer
             where there are fewer. All others serve the content, untouched.
