@@ -33,6 +33,7 @@ __all__ = [
     "compare",
     "load_embedder",
     "open",
+    "parity",
     "samples",
     "score",
     "transforms",
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from probing_core.embedders import load_embedder
     from probing_core.errors import ProbingError
     from probing_core.pipeline.look import LookProbe
+    from probing_core.pipeline.parity import parity
     from probing_core.pipeline.samples import samples
     from probing_core.pipeline.score import score
     from probing_core.prediction.predictor import Predictor
@@ -58,6 +60,7 @@ _HOMES = {
     "compare": "probing_core.results.comparison",
     "load_embedder": "probing_core.embedders",
     "open": "probing_core.results.run:open_run",
+    "parity": "probing_core.pipeline.parity",
     "samples": "probing_core.pipeline.samples",
     "score": "probing_core.pipeline.score",
 }

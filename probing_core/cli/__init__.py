@@ -1,6 +1,7 @@
 """The command line: parses arguments, calls one function, prints what it returns. One file a family of commands.
 
-Exit 0 is success; 2 bad input or found damage, with one ``error:`` line each; 1 any other failure.
+Exit 0 is success; 2 bad input or found damage, with one ``error:`` line each; 1 any other failure, or the ``failure``
+that a command sets whose 1 is an answer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from probing_core import __version__
-from probing_core.cli import demo, export, lists, predict, pretrain, rank, report, scan, stages, transform, verify
+from probing_core.cli import (
+    demo,
+    export,
+    lists,
+    parity,
+    predict,
+    pretrain,
+    rank,
+    report,
+    scan,
+    stages,
+    transform,
+    verify,
+)
 from probing_core.cli.arguments import Parser
 from probing_core.cli.output import fail
 from probing_core.cli.stages import run_options
@@ -36,27 +50,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(error)
     except KeyboardInterrupt:
         print("error: stopped; what was complete stays, and the same command goes on from there.", file=sys.stderr)
-        return 1
+        return options.failure
     except OSError as error:
-        return _output_failed(error, options.traceback)
+        return _output_failed(error, options)
     except Exception as error:  # the boundary: a bug is reported in one line, with its traceback only on request
-        return _report_bug(error, options.traceback)
+        return _report_bug(error, options)
 
 
-def _report_bug(error: Exception, traceback: bool) -> int:
-    if traceback:
+def _report_bug(error: Exception, options: argparse.Namespace) -> int:
+    if options.traceback:
         raise error
     print(
         f"error: {type(error).__name__}: {one_line(error)} (a bug; `probing --traceback ...` shows where)",
         file=sys.stderr,
     )
-    return 1
+    return options.failure
 
 
-def _output_failed(error: OSError, traceback: bool) -> int:
+def _output_failed(error: OSError, options: argparse.Namespace) -> int:
     """Return the exit code; no error where the reader of our output went away (`probing models | head`)."""
     if error.errno not in (errno.EPIPE, errno.ENOSPC):
-        return _report_bug(error, traceback)
+        return _report_bug(error, options)
     _write_no_more()
     if error.errno == errno.EPIPE:
         return 0
@@ -82,6 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add(commands)
     scan.add(commands)
     rank.add(commands)
+    parity.add(commands)
     report.add(commands)
     verify.add(commands)
     pretrain.add(commands)

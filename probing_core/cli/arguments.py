@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
 
 def add_command(commands: Any, name: str, command: Command, help: str, example: str) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=help, description=help, epilog=f"example:\n  {example}")
-    parser.set_defaults(command=command)
+    parser.set_defaults(command=command, failure=1)
     return parser
 
 

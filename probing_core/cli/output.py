@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,15 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
     widths = [max(len(c), *(len(r[i]) for r in cells)) for i, c in enumerate(columns)]
     for line in (columns, *cells):
         print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def json_safe(value: Any) -> Any:
+    """Return ``value`` as JSON can hold it: None in place of numbers that are not finite."""
+    if isinstance(value, dict):
+        return {key: json_safe(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_safe(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cell(value: Any) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.cli.arguments import add_command
-from probing_core.cli.output import print_rows
+from probing_core.cli.output import json_safe, print_rows
 
 NAMED = 3
 """Groups of transforms that are named where a model sees more, and where it sees less."""
@@ -88,7 +88,7 @@ def _report(run: Any, name: str, ranked: int, as_json: bool) -> None:
             }
         )
     if as_json:
-        print(json.dumps(_without_nan(found), indent=1))
+        print(json.dumps(json_safe(found), indent=1))
         return
     for one in found:
         _print(one)
@@ -124,12 +124,3 @@ def _print(one: dict[str, Any]) -> None:
         f"{'was' if one['ranked'] == 1 else 'were'} ranked on these test photographs so far: the best of many is "
         f"partly luck."
     )
-
-
-def _without_nan(value: Any) -> Any:
-    """Return ``value`` as JSON can hold it: None in place of NaN."""
-    if isinstance(value, dict):
-        return {key: _without_nan(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(one) for one in value]
-    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 - NaN

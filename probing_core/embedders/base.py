@@ -154,6 +154,20 @@ class LoadedEmbedder(ABC):
         return None
 
     @property
+    def known_preprocessing(self) -> Preprocessing | None:
+        """Steps before the network, whose result `embed_batch` takes; None where the model is no network, or prepares
+        pictures by a function of its own."""
+        return None
+
+    def embed_batch(self, batch: np.ndarray) -> np.ndarray:
+        """Return embeddings (N, D) ``float32`` of a batch (N, H, W, 3) ``float32`` that is ready for the network.
+
+        Raises:
+            BadConfig: it takes no batches (`known_preprocessing` is None).
+        """
+        raise BadConfig(f"'{self.name}' takes pictures alone, no batches that are ready for a network.")
+
+    @property
     def blocks(self) -> tuple[str, ...]:
         """Names of the outputs of `embed_blocks`, first block to last: ``"1.cls"``, ``"1.mean"``, ... Empty for models
         that are no network, that were asked for layers by ``@layer=``, or whose blocks give what cannot be pooled."""

@@ -172,6 +172,17 @@ class NetworkEmbedder(LoadedEmbedder):
         return self.preprocessing if self._forward.compiled and self._network.prepare is None else None
 
     @property
+    def known_preprocessing(self) -> Preprocessing | None:
+        return self.preprocessing if self._network.prepare is None else None
+
+    def embed_batch(self, batch: np.ndarray) -> np.ndarray:
+        import torch
+
+        ready = torch.from_numpy(batch).permute(0, 3, 1, 2)
+        parts = [self.forward(ready[i : i + self.batch_size])[-1] for i in range(0, len(ready), self.batch_size)]
+        return np.concatenate(parts)
+
+    @property
     def _of_each_core(self) -> int:
         return AHEAD if self._forward.compiled else 1
 

@@ -44,9 +44,8 @@ def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:
     if preprocessing.resize == "none":
         return image
     height, width = preprocessing.size
-    scaled = _scaled_size(image.shape[:2], preprocessing)
-    # round() of Python, half to even, as torchvision's CenterCrop
-    top, left = round((scaled[0] - height) / 2), round((scaled[1] - width) / 2)
+    scaled = scaled_size(image.shape[:2], preprocessing)
+    top, left = crop_corner(scaled, preprocessing)
     if scaled != image.shape[:2]:
         picture, interpolation = PIL.Image.fromarray(image), FILTERS[preprocessing.interpolation]
         down, right = image.shape[0] / scaled[0], image.shape[1] / scaled[1]
@@ -55,6 +54,13 @@ def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:
             return np.asarray(picture.resize((width, height), interpolation, box))
         image = np.asarray(picture.resize(scaled[::-1], interpolation))
     return image[top : top + height, left : left + width]
+
+
+def crop_corner(scaled: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
+    """Return top and left of the center crop of a picture of the size ``scaled`` (height, width)."""
+    height, width = preprocessing.size
+    # round() of Python, half to even, as torchvision's CenterCrop
+    return round((scaled[0] - height) / 2), round((scaled[1] - width) / 2)
 
 
 Map = Callable[[Callable[[int], None], Iterable[int]], Iterable[None]]
@@ -112,8 +118,8 @@ def _difference(first: Sequence[Image], second: Sequence[Image]) -> float:
     return float(np.sqrt(np.mean(squares)))
 
 
-def _scaled_size(shape: tuple[int, ...], preprocessing: Preprocessing) -> tuple[int, int]:
-    """Return (height, width) of the whole picture before the center crop."""
+def scaled_size(shape: tuple[int, ...], preprocessing: Preprocessing) -> tuple[int, int]:
+    """Return (height, width) of a picture of ``shape`` (height, width), resized and not yet cropped."""
     target = tuple(math.floor(side / preprocessing.crop) for side in preprocessing.size)
     if preprocessing.resize == "squash":
         return target[0], target[1]

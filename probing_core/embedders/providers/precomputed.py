@@ -159,7 +159,7 @@ def _read(path: Path) -> tuple[pd.DataFrame, np.ndarray]:
             return _split_table(pd.read_parquet(path), path)
         if path.suffix not in MATRICES:
             raise ModelUnavailable(f"'{path}' is not .parquet, {' or '.join(MATRICES)}.")
-        matrix = _read_matrix(path)
+        matrix = read_matrix(path)
         lists = [path.with_suffix(suffix) for suffix in (".csv", ".parquet")]
         beside = next((file for file in lists if file.is_file()), None)
         if beside is None:
@@ -184,7 +184,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=names, keep_default_na=False)
 
 
-def _read_matrix(path: Path) -> np.ndarray:
+def read_matrix(path: Path) -> np.ndarray:
     if path.suffix == ".npy":
         return np.load(path, mmap_mode="r", allow_pickle=False)
     from safetensors.numpy import load_file

@@ -1,0 +1,134 @@
+"""``python -m evidence.parity [--write]``: what `probing parity` says of faults that were planted.
+
+EfficientNet-Lite0 as the product runs it, beside pipelines that torchvision's transforms prepare, each with one fault
+(one with two). Prints a table as Markdown, or writes it into docs/how-to/parity.md. Two minutes on two quiet cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as pillow
+
+from devtools.command import errors_in_a_line
+from devtools.pages import put
+from probing_core.embedders import LoadedEmbedder, load_embedder
+from probing_core.measures.notation import decimal
+from probing_core.pipeline.parity import Parity, parity
+from probing_core.transforms import Image
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "parity.md"
+BEGIN = "<!-- generated: python -m evidence.parity -->"
+MODEL = "timm:tf_efficientnet_lite0"
+HEAD = (
+    "| planted | shift of photographs | as far as | largest shift | what parity said | largest shift left |\n"
+    "| --- | --- | --- | --- | --- | --- |"
+)
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class ByHand:
+    """A pipeline of torchvision's transforms before the network of ``embedder``; its options are the faults."""
+
+    def __init__(self, embedder: LoadedEmbedder) -> None:
+        self.embedder = embedder
+        assert embedder.known_preprocessing is not None
+        self.own = embedder.known_preprocessing
+
+    def __call__(
+        self,
+        images: Sequence[Image],
+        *,
+        side: int | None = None,
+        antialias: bool = True,
+        bgr: bool = False,
+        scale: tuple[Sequence[float], Sequence[float]] | None = None,
+    ) -> np.ndarray:
+        from torchvision import transforms
+
+        side = side or self.own.size[0]
+        mode = transforms.InterpolationMode(self.own.interpolation)
+        resize = transforms.Resize(int(side / self.own.crop), mode, antialias=antialias)
+        crop = transforms.CenterCrop(side)
+        normalize = transforms.Normalize(*(scale or (self.own.mean, self.own.std)))
+        to_tensor = transforms.ToTensor()
+        rows = []
+        for image in images:
+            picture = pillow.fromarray(np.ascontiguousarray(image[..., ::-1]) if bgr else image)
+            # Pillow always antialiases; tensors are resized with or without.
+            ready = to_tensor(crop(resize(picture))) if antialias else crop(resize(to_tensor(picture)))
+            rows.append(normalize(ready).permute(1, 2, 0).numpy())
+        return self.embedder.embed_batch(np.stack(rows))
+
+
+def planted(pipeline: ByHand) -> Mapping[str, Callable[[Any], np.ndarray]]:
+    """Name of each fault -> the pipeline with it."""
+
+    def shuffled(images: Sequence[Image]) -> np.ndarray:
+        return pipeline(images)[np.random.default_rng(0).permutation(len(images))]
+
+    def overflowing(images: Sequence[Image]) -> np.ndarray:
+        scaled = (100 * pipeline(images)).astype(np.float16)
+        with np.errstate(over="ignore"):
+            return scaled / np.sqrt((scaled * scaled).sum(1, keepdims=True, dtype=np.float16))
+
+    def from_files(paths: Sequence[Path]) -> np.ndarray:
+        return pipeline([np.asarray(pillow.open(path).convert("RGB")) for path in paths])
+
+    def normalized(images: Sequence[Image]) -> np.ndarray:
+        vectors = pipeline(images)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    return {
+        "nothing: torchvision's transforms": pipeline,
+        "BGR for RGB": lambda images: pipeline(images, bgr=True),
+        "a resize without antialiasing": lambda images: pipeline(images, antialias=False),
+        "another mean and deviation (ImageNet's)": lambda images: pipeline(images, scale=IMAGENET),
+        "float16 that overflows in a norm": overflowing,
+        "a shuffled batch": shuffled,
+        "another input size (192)": lambda images: pipeline(images, side=192),
+        "BGR, and another mean and deviation": lambda images: pipeline(images, bgr=True, scale=IMAGENET),
+        'files opened by `convert("RGB")` of Pillow': from_files,
+        "vectors scaled to length 1": normalized,
+        "stored as float16": lambda images: pipeline(images).astype(np.float16),
+    }
+
+
+def row(fault: str, found: Parity) -> str:
+    """One line of the table."""
+    total = len(found.pictures)
+    said = "; ".join(f"{finding.step}: {finding.words} ({finding.pictures} of {total})" for finding in found.findings)
+    cells = (
+        fault,
+        _shift(found.shift),
+        found.as_far_as or ("nothing" if found.shift == 0 else "farther than all"),
+        _shift(found.largest),
+        said.replace("|", "\\|") or ("alike" if found.alike else "none of the steps that were tried"),
+        _shift(found.left),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _shift(value: float) -> str:
+    return "not finite" if np.isinf(value) else decimal(value, 2)
+
+
+@errors_in_a_line
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="put the table into its page")
+    options = parser.parse_args()
+    lines = [HEAD]
+    for fault, pipeline in planted(ByHand(load_embedder(MODEL, device="cpu", precision="float32"))).items():
+        lines.append(row(fault, parity(MODEL, pipeline, device="cpu")))
+        print(lines[-1], flush=True)
+    if options.write:
+        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, "\n".join(lines)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,55 @@
+"""Functions of Python that a user names on the command line."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from probing_core.errors import BadConfig, one_line
+from probing_core.paths import user_path
+
+IN_A_FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[A-Za-z_]\w*)")
+IN_A_MODULE = re.compile(r"(?P<place>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
+
+
+def function_or_name(text: str) -> str | Callable[..., Any]:
+    """Return the function that ``FILE.py:NAME`` or ``MODULE:NAME`` names; any other text, such as the name of a model,
+    as it is. The file or module is run, as Python imports it.
+
+    Raises:
+        BadConfig: there is no such file, module or function, or it cannot be imported.
+    """
+    from probing_core.embedders import spec_makers
+
+    found = IN_A_FILE.fullmatch(text) or IN_A_MODULE.fullmatch(text)
+    if found is None or found["place"] in spec_makers():
+        return text
+    function = getattr(_imported(found["place"]), found["name"], None)
+    if not callable(function):
+        raise BadConfig(f"'{found['place']}' has no function '{found['name']}'.")
+    return function
+
+
+def _imported(place: str) -> Any:
+    path = user_path(place)
+    try:
+        if not place.endswith(".py"):
+            sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
+            return importlib.import_module(place)
+        if not path.is_file():
+            raise BadConfig(f"There is no file '{path}'.")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None  # of a name that ends with .py
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    except BadConfig:
+        raise
+    except Exception as error:  # a module may raise anything
+        raise BadConfig(f"'{place}' cannot be imported: {type(error).__name__}: {one_line(error)[:300]}.") from error
