@@ -311,12 +311,13 @@ class _Search:
 
     def _stored_precision(self) -> None:
         sides = self.known, self.other
-        ours, theirs = (side.vectors[np.isfinite(side.vectors).all(1)].astype(np.float32) for side in sides)
-        for side, mine, its in ((self.known, ours, theirs), (self.other, theirs, ours)):
+        finite = [np.isfinite(side.vectors).all(1) for side in sides]
+        ours, theirs = (side.vectors[rows].astype(np.float32) for side, rows in zip(sides, finite, strict=True))
+        for side, rows, mine, its in zip(sides, finite, (ours, theirs), (theirs, ours), strict=True):
             for precision, in_precision in STORED.items():
                 if mine.size and in_precision(mine) and not in_precision(its):
                     left = float(self._shift(self.usable).mean()) if self.usable.any() else np.nan
-                    self._add("precision", f"numbers are those of {precision}", self.usable, left, side.name)
+                    self._add("precision", f"numbers are those of {precision}", rows, left, side.name)
                     return
 
     def _computed_precision(self) -> None:

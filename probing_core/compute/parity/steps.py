@@ -166,18 +166,18 @@ def _on_black(data: bytes) -> Image:
     return np.asarray(pillow.alpha_composite(black, opened).convert("RGB"))
 
 
-def _decoded_by_opencv(data: bytes, way: int = cv2.IMREAD_COLOR) -> np.ndarray:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), way)
+def _deep(data: bytes) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     assert image is not None  # golden pictures are whole
     return np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
 
 
 def _clipped(data: bytes) -> Image:
-    return as_image(np.minimum(_decoded_by_opencv(data, cv2.IMREAD_UNCHANGED), 255).astype(np.uint8))
+    return as_image(np.minimum(_deep(data), 255).astype(np.uint8))
 
 
 def _low_bits(data: bytes) -> Image:
-    return as_image((_decoded_by_opencv(data, cv2.IMREAD_UNCHANGED) & 255).astype(np.uint8))
+    return as_image((_deep(data) & 255).astype(np.uint8))
 
 
 DECODINGS: Mapping[str, Mapping[str, Callable[[bytes], Image]]] = {
@@ -190,6 +190,5 @@ DECODINGS: Mapping[str, Mapping[str, Callable[[bytes], Image]]] = {
         "values above 255 are clipped, so that 16 bits become white": _clipped,
         "of 16 bits the lower 8 are kept": _low_bits,
     },
-    "CMYK": {"CMYK is converted as OpenCV does": _decoded_by_opencv},
 }
 """Kind of golden picture -> what other programs do with it -> how."""

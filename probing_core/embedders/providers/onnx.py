@@ -54,6 +54,8 @@ class OnnxEmbedder(LoadedEmbedder):
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # Networks in 8 bits give the same everywhere (`probing_core.transforms.assets.networks`).
+        options.add_session_config_entry("session.qdqisint8allowed", "1")
         self.name, self._path, self.known = name, path, preprocessing
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
