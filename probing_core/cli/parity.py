@@ -100,7 +100,8 @@ def _print(found: Parity) -> None:
     moved = found.pictures[found.pictures["shift"] > found.tolerance]
     if len(moved):
         rows = moved.sort_values("shift", ascending=False, kind="stable").head(SHOWN)
-        print_rows(rows.assign(shift=rows["shift"].map(_in_words)).to_dict("records"), False)
+        shown = rows.assign(shift=rows["shift"].map(_in_words))
+        print_rows([dict(zip(shown.columns, row, strict=True)) for row in shown.itertuples(index=False)], False)
         if len(moved) > SHOWN:
             print(f"{len(moved) - SHOWN} more are moved by more than the tolerance; --json lists all pictures.")
 
