@@ -29,7 +29,10 @@ from scripts import format_docs, idea_pictures, preset_docs, transform_docs
 
 ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS = "README.md", "docs/results.md"
-NOTEBOOKS = [ROOT / "docs" / "how-to" / name for name in ("folder.ipynb", "scan-folder.ipynb", "training.ipynb")]
+NOTEBOOKS = [
+    ROOT / "docs" / "how-to" / name
+    for name in ("folder.ipynb", "scan-folder.ipynb", "training.ipynb", "embeddings-example.ipynb")
+]
 TIMEOUT_S = 300
 """For a cell of a notebook."""
 

@@ -117,7 +117,12 @@ def test_the_code_of_a_page_runs(page, folder, monkeypatch, capsys):
     list(
         zip(
             docs.NOTEBOOKS,
-            [("zoo/mae", "image/png"), ("verdict", "untouched", "sepia"), ("group:blur", "image/png")],
+            [
+                ("zoo/mae", "image/png"),
+                ("verdict", "untouched", "sepia"),
+                ("group:blur", "image/png"),
+                ("called altered", "overlay"),
+            ],
             strict=True,
         )
     ),

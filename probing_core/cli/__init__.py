@@ -16,6 +16,7 @@ from contextlib import suppress
 from probing_core import __version__
 from probing_core.cli import (
     demo,
+    embeddings,
     export,
     lists,
     parity,
@@ -95,6 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     export.add(commands)
     predict.add(commands)
     scan.add(commands)
+    embeddings.add(commands)
     rank.add(commands)
     parity.add(commands)
     report.add(commands)
