@@ -49,7 +49,7 @@ def clip_retrieval(folder: Path, *sizes: int, apart: bool = False) -> list[np.nd
 
 
 def table(out: Path, name: str) -> pd.DataFrame:
-    return pd.read_parquet(out / "scores" / f"{name}.scores.parquet")
+    return pd.read_parquet(out / "scores" / f"{name}.parquet")
 
 
 @pytest.mark.parametrize("apart", [False, True])
@@ -58,7 +58,7 @@ def test_folders_of_clip_retrieval_are_scored_row_by_row(probe, tmp_path, monkey
     parts = clip_retrieval(tmp_path / "laion", 50, 0, 33, apart=apart)
     found = score_embeddings(tmp_path / "laion", tmp_path / "out", probe)
     assert (found.rows, found.altered, found.errors) == (83, None, ())
-    assert [path.name for path in found.tables] == [f"img_emb_{i}.npy.scores.parquet" for i in range(3)]
+    assert [path.name for path in found.tables] == [f"img_emb_{i}.npy.parquet" for i in range(3)]
     for i, X in enumerate(parts):
         mine = table(tmp_path / "out", f"img_emb_{i}.npy")
         assert list(mine) == ["row", "key", "group", "class", "score"]
@@ -143,7 +143,7 @@ def test_a_second_call_does_what_is_missing(probe, tmp_path):
     first = score_embeddings(tmp_path / "laion", out, probe)
     times = [path.stat().st_mtime_ns for path in first.tables]
     first.tables[1].unlink()
-    (out / "scores" / "img_emb_1.npy.scores.parquet.1234abcd.probing.tmp").write_bytes(b"half")
+    (out / "scores" / "img_emb_1.npy.parquet.1234abcd.probing.tmp").write_bytes(b"half")
     again = score_embeddings(tmp_path / "laion", out, probe)
     assert (again.rows, again.groups) == (first.rows, first.groups)
     assert again.tables[0].stat().st_mtime_ns == times[0]
@@ -199,7 +199,7 @@ def test_hostile_files_give_one_sentence_and_the_others_go_on(probe, tmp_path, c
     assert error.startswith(f"'{tmp_path / 'a.npy'}' ")
     assert re.search(words, error), error
     assert "\n" not in error
-    assert not (tmp_path / "out" / "scores" / "a.npy.scores.parquet").exists()
+    assert not (tmp_path / "out" / "scores" / "a.npy.parquet").exists()
 
 
 def test_metadata_that_is_missing_or_of_another_length_is_named(probe, tmp_path):

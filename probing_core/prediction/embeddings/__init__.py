@@ -27,7 +27,7 @@ from probing_core.paths import reference_run
 from probing_core.prediction.embeddings.reading import Block, Part, find_parts, read_blocks
 from probing_core.probes.portable import PortableProbe
 from probing_core.runs.atomic import write_atomically, written_atomically
-from probing_core.runs.layout import probe_path
+from probing_core.runs.layout import PARQUET, probe_path
 from probing_core.runs.models import model_entries
 from probing_core.runs.probes import read_probe
 from probing_core.runs.progress import SILENT, Progress
@@ -190,7 +190,7 @@ def _answered(
 
 def _tables(parts: list[Part], out: Path) -> dict[Part, Path]:
     """Return where the scores of each file go."""
-    return {part: out / SCORES / f"{part.path.name}.scores.parquet" for part in parts}
+    return {part: out / SCORES / f"{part.path.name}{PARQUET}" for part in parts}
 
 
 def _made_of(part: Part, settings: str) -> bytes:
@@ -289,7 +289,7 @@ def _summary(tables: list[Path], errors: list[str], untouched: np.ndarray | None
                 for entry in pc.value_counts(pc.drop_null(names)):
                     groups[entry["values"].as_py()] += entry["counts"].as_py()
         if lacking:
-            name = table.name.removesuffix(".scores.parquet")
+            name = table.name.removesuffix(PARQUET)
             errors.append(
                 f"'{name}' holds {lacking:,} rows with values that are not finite numbers, the first is row {first:,}; "
                 f"they have no score."
