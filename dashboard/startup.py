@@ -28,7 +28,13 @@ PAUSE_S = 2.0
 
 @asynccontextmanager
 async def before_serving(_: st.App) -> AsyncIterator[None]:
-    """Compute the content of the first page before the server answers."""
+    """Run the plug-ins that the command line names, and compute the content of the first page, before the server
+    answers.
+
+    Raises:
+        BadConfig: a plug-in cannot be run.
+    """
+    cache.load_plugins()
     _prepare("The first page", first_page)
     yield
 

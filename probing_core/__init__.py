@@ -34,8 +34,11 @@ __all__ = [
     "load_embedder",
     "open",
     "parity",
+    "predict",
+    "register",
     "samples",
     "score",
+    "transform",
     "transforms",
 ]
 
@@ -45,12 +48,14 @@ if TYPE_CHECKING:
     from probing_core.errors import ProbingError
     from probing_core.pipeline.look import LookProbe
     from probing_core.pipeline.parity import parity
+    from probing_core.pipeline.register import register
     from probing_core.pipeline.samples import samples
     from probing_core.pipeline.score import score
-    from probing_core.prediction.predictor import Predictor
+    from probing_core.prediction.predictor import Predictor, predict
     from probing_core.results import Run
     from probing_core.results.comparison import compare
     from probing_core.results.run import open_run as open
+    from probing_core.transforms import transform
 
 _HOMES = {
     "LookProbe": "probing_core.pipeline.look",
@@ -61,8 +66,11 @@ _HOMES = {
     "load_embedder": "probing_core.embedders",
     "open": "probing_core.results.run:open_run",
     "parity": "probing_core.pipeline.parity",
+    "predict": "probing_core.prediction.predictor",
+    "register": "probing_core.pipeline.register",
     "samples": "probing_core.pipeline.samples",
     "score": "probing_core.pipeline.score",
+    "transform": "probing_core.transforms",
 }
 """Public name -> its module, and behind a colon what it is called there, where that differs."""
 

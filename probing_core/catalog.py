@@ -2,17 +2,21 @@
 
 Every kind of thing that can be added (transforms, embedders, corpora, probes, measures) is listed in one
 catalog. Family files hold tuples of entries; a package joins them. Third parties join through an entry
-point group, read when a catalog that names one is first asked for something it does not have itself.
+point group, read when a catalog that names one is first asked for something it does not have itself, or for this
+process alone through `Catalog.add`, as a plug-in does (`load_plugin`).
 """
 
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import sys
 from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from probing_core.errors import ProbingError, UnknownName, one_line
+from probing_core.errors import BadConfig, ProbingError, UnknownName, one_line
 
 
 class Named(Protocol):
@@ -43,6 +47,7 @@ class Catalog(Generic[E]):
         self.kind = kind
         self.entry_point_group = entry_point_group
         self._entries: dict[str, E] = {}
+        self._added: dict[str, E] = {}
         self._third_party: dict[str, E] | None = None
         self._problems: list[str] = []
         for entry in entries:
@@ -55,8 +60,18 @@ class Catalog(Generic[E]):
 
     @property
     def all(self) -> tuple[E, ...]:
-        """Every entry, third parties' last."""
-        return (*self._entries.values(), *self._plugins().values())
+        """Every entry, third parties' behind the project's own, and those of this process last."""
+        return (*self._entries.values(), *self._plugins().values(), *self._added.values())
+
+    def add(self, entry: E) -> None:
+        """Add an entry to this process, in place of one of that name that was added before.
+
+        Raises:
+            BadConfig: there is one of that name that was not added.
+        """
+        if entry.name in self._entries or entry.name in self._plugins():
+            raise BadConfig(f"The catalog has a {self.kind} '{entry.name}' already; register yours under another name.")
+        self._added[entry.name] = entry
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,8 +83,9 @@ class Catalog(Generic[E]):
         Raises:
             UnknownName: no entry has that name; the message lists what exists.
         """
-        if name in self._entries:
-            return self._entries[name]
+        for own in (self._entries, self._added):
+            if name in own:
+                return own[name]
         if name in self._plugins():
             return self._plugins()[name]
         raise UnknownName(
@@ -83,7 +99,7 @@ class Catalog(Generic[E]):
         )
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries or name in self._plugins()
+        return name in self._entries or name in self._added or name in self._plugins()
 
     def __iter__(self) -> Iterator[E]:
         return iter(self.all)
@@ -132,3 +148,35 @@ def _load(point: EntryPoint) -> Iterable:
     if callable(loaded) and not hasattr(loaded, "name"):
         loaded = loaded()
     return loaded if isinstance(loaded, list | tuple) else (loaded,)
+
+
+_LOADED: list[Path] = []
+
+
+def load_plugin(path: Path) -> None:
+    """Run a Python file that registers entries (`probing_core.register`), once in a process.
+
+    Raises:
+        BadConfig: there is no such file, or it cannot be run.
+    """
+    path = path.expanduser().resolve()
+    if path in _LOADED:
+        return
+    spec = importlib.util.spec_from_file_location(f"probing_plugin_{len(_LOADED)}_{path.stem}", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise BadConfig(f"A plug-in is a Python file, and '{path}' is none; give --plugin FILE.py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a user's code may fail in any way
+        del sys.modules[spec.name]
+        raise BadConfig(
+            f"The plug-in '{path}' could not be run: {type(error).__name__}: {one_line(error).rstrip('.')}."
+        ) from error
+    _LOADED.append(path)
+
+
+def loaded_plugins() -> tuple[Path, ...]:
+    """Return the files that `load_plugin` has run in this process."""
+    return tuple(_LOADED)

@@ -60,7 +60,7 @@ def commands() -> str:
         "# Commands\n\nExit 0 is success, 2 bad input or found damage with one `error:` line each, 1 any other "
         "failure. With `--json`, a command that prints a table puts one JSON array on stdout and everything else on "
         "stderr. `probing --version` prints the version; `probing --traceback COMMAND` shows where an unexpected error "
-        "came from."
+        "came from, and `probing --plugin FILE.py COMMAND` runs a file first that registers what the command may name."
     )
     return "\n\n".join([intro, *(f"## {name}\n\n```text\n{text.rstrip()}\n```" for name, text in helps.items())])
 

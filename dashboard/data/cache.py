@@ -19,6 +19,7 @@ import streamlit as st
 
 from dashboard import rights, state
 from dashboard.text import with_strength
+from probing_core.catalog import load_plugin
 from probing_core.charts import Theme
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun
@@ -64,12 +65,22 @@ def is_dark() -> bool:
 
 
 def places() -> list[RunPlace]:
-    return find_runs(_named_runs(sys.argv[1:]))
+    return find_runs(_named("--run", sys.argv[1:]))
 
 
-def _named_runs(arguments: list[str]) -> list[Path]:
-    """Return the directories after ``--run`` in ``streamlit run dashboard/app.py -- --run DIR``."""
-    return [Path(value) for flag, value in pairwise(arguments) if flag == "--run"]
+def load_plugins() -> None:
+    """Run the files after ``--plugin`` in ``streamlit run dashboard/app.py -- --plugin FILE.py``.
+
+    Raises:
+        BadConfig: one of them cannot be run.
+    """
+    for path in _named("--plugin", sys.argv[1:]):
+        load_plugin(path)
+
+
+def _named(option: str, arguments: list[str]) -> list[Path]:
+    """Return the paths after ``option`` in ``streamlit run dashboard/app.py -- --run DIR``."""
+    return [Path(value) for flag, value in pairwise(arguments) if flag == option]
 
 
 def current_run() -> Run:

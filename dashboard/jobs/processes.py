@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from dashboard import rights
+from probing_core.catalog import loaded_plugins
 from probing_core.errors import BadRun
 from probing_core.runs.last_options import last_options
 from probing_core.runs.layout import LOG, PROGRESS, WORKER_OUTPUT
@@ -104,7 +105,7 @@ def _work(run: Path, command: Sequence[str]) -> None:
         ) from error
     with output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "probing_core.cli.worker", *command],
+            [sys.executable, "-m", "probing_core.cli.worker", *_plugins(), *command],
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -117,6 +118,11 @@ def _work(run: Path, command: Sequence[str]) -> None:
     took_s = 0.0 if report is None else report.took_s
     starting = Report("start", 0, 1, None, "Starting", pid=process.pid, born=born, took_s=took_s)
     write_atomically(run / PROGRESS, json.dumps(asdict(starting)).encode())
+
+
+def _plugins() -> list[str]:
+    """Return the arguments by which a worker knows what the server's plug-ins registered."""
+    return [word for path in loaded_plugins() for word in ("--plugin", str(path))]
 
 
 def _lower_priority(process: psutil.Process) -> None:

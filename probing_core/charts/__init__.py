@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probing_core.charts.confusion import confusion_chart
-from probing_core.charts.figure import Figure, to_json
+from probing_core.charts.figure import Figure, escape, to_json
 from probing_core.charts.generalization import members_chart, seen_unseen_chart
 from probing_core.charts.geometry import LAYER_TASKS, dimension_chart, layers_chart, paths_chart, shift_chart
 from probing_core.charts.maps import map_chart
@@ -21,6 +21,7 @@ __all__ = [
     "answers_chart",
     "confusion_chart",
     "dimension_chart",
+    "escape",
     "layers_chart",
     "leaderboard_chart",
     "map_chart",

@@ -12,8 +12,10 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from probing_core import __version__
+from probing_core.catalog import load_plugin
 from probing_core.cli import (
     demo,
     embeddings,
@@ -34,7 +36,7 @@ from probing_core.cli.output import fail
 from probing_core.cli.stages import run_options
 from probing_core.errors import ProbingError, one_line
 
-__all__ = ["build_parser", "main", "run_options"]
+__all__ = ["build_parser", "load_plugins", "main", "run_options"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
+        load_plugins(options)
         code = options.command(options)
         sys.stdout.flush()  # here, where a full disk can still be reported
         return code
@@ -56,6 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _output_failed(error, options)
     except Exception as error:  # the boundary: a bug is reported in one line, with its traceback only on request
         return _report_bug(error, options)
+
+
+def load_plugins(options: argparse.Namespace) -> None:
+    """Run the files that ``--plugin`` names.
+
+    Raises:
+        BadConfig: one of them cannot be run.
+    """
+    for path in options.plugin:
+        load_plugin(path)
 
 
 def _report_bug(error: Exception, options: argparse.Namespace) -> int:
@@ -89,7 +102,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="probing", description="What does your image embedding know besides what is in the picture?")
     parser.add_argument("--version", action="version", version=f"probing {__version__}")
     parser.add_argument("--traceback", action="store_true", help="show where an unexpected error came from")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    parser.add_argument(
+        "--plugin",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE.py",
+        help="run this file first: what it registers (probing_core.register) is known to the command",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="called", parser_class=Parser)
     lists.add(commands)
     transform.add(commands)
     stages.add(commands)

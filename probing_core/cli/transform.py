@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.cli.arguments import add_command, natural
-from probing_core.errors import BadConfig, BadImage
-
-SMALLEST = 8
-"""Pixels along a side: of fewer, no transformation leaves anything to recognize."""
+from probing_core.errors import BadConfig
 
 
 def add(commands: Any) -> None:
@@ -30,28 +27,18 @@ def add(commands: Any) -> None:
 
 
 def transform(options: argparse.Namespace) -> int:
+    from probing_core import transforms
     from probing_core.images import read_image
-    from probing_core.transforms import resolve
-    from probing_core.transforms.base import generator
 
     if options.sheet == (options.name is not None):
         raise BadConfig("Give either --name with the transformation you want, or --sheet for all of them.")
     image = read_image(Path(options.image))
-    if min(image.shape[:2]) < SMALLEST:
-        raise BadImage(
-            f"{options.image} has {image.shape[1]} x {image.shape[0]} pixels; a picture needs {SMALLEST} along each "
-            "side to be transformed."
-        )
     if options.sheet:
         from probing_core.transforms.contact_sheet import contact_sheet
 
         result = contact_sheet(image, seed=options.seed)
     else:
-        entry = resolve(options.name)
-        strength = entry.strength_at(0.5) if options.strength is None else options.strength
-        # The strength is not in the key, so that all strengths share one draw.
-        rng = generator(options.seed, "picture", entry.name)
-        result = entry.apply(image, strength, rng)
+        result = transforms.transform(image, options.name, options.strength, options.seed)
     _write_picture(Path(options.out), result)
     return 0
 

@@ -2,6 +2,7 @@
 
 ``python -m probing_core.cli.worker`` takes the arguments of ``probing run`` and of its stages: ``run --out RUN ...``
 makes or completes a run, ``project --run RUN --models a`` draws one map; ``scan FOLDER --out DIR`` scans a folder.
+``--plugin FILE.py`` may stand before the command.
 
 It reports to ``log/progress.json`` of the run (see `probing_core.runs.progress.Report`); its output goes to
 ``log/worker.txt``. Terminating the process cancels; starting it again goes on from what is complete.
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from probing_core.cli import build_parser, run_options
+from probing_core.cli import build_parser, load_plugins, run_options
 from probing_core.errors import ProbingError, RunBusy, one_line
 from probing_core.paths import reference_run
 from probing_core.pipeline import STAGES, run
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in the command line
     options = build_parser().parse_args(arguments)
-    command = arguments[0]
+    command = options.called
     out = Path(options.out if command in ("run", "scan") else options.run)
     progress = Progress(file=out / PROGRESS)
 
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     signal.signal(signal.SIGTERM, cancel)
     try:
+        load_plugins(options)
         if command == "scan":
             scan(options.folder, out, options.run or reference_run(), options.clean, options.level, progress)
         else:

@@ -53,19 +53,16 @@ CATALOG: Catalog[EmbedderSpec] = Catalog(
 )
 
 
-_REGISTERED: dict[str, EmbedderSpec] = {}
-
-
 def list_specs() -> tuple[EmbedderSpec, ...]:
     """Return every model that has a name of its own: those of the catalog, third parties' and registered ones."""
-    return (*CATALOG.all, *_REGISTERED.values())
+    return CATALOG.all
 
 
 def register(spec: EmbedderSpec) -> None:
     """Add a model to this process, as `from_callable` and `from_module` make it; a name may be registered anew."""
-    if spec.name in CATALOG:
-        raise BadConfig(f"The catalog has a model '{spec.name}' already; register yours under another name.")
-    _REGISTERED[parse(spec.name).full] = spec
+    if parse(spec.name).options:
+        raise BadConfig(f"A model is registered without options; got '{spec.name}'.")
+    CATALOG.add(spec)
 
 
 def bundled() -> tuple[str, ...]:
@@ -150,9 +147,7 @@ def find_spec(name: str) -> EmbedderSpec:
         ModelUnavailable: there is, but not here and now; the message gives the reason.
     """
     parsed = parse(name)
-    if parsed.base in _REGISTERED:
-        spec = _REGISTERED[parsed.base]
-    elif parsed.base in CATALOG:
+    if parsed.base in CATALOG:
         spec = CATALOG.get(parsed.base)
     elif parsed.provider in spec_makers():
         spec = spec_makers()[parsed.provider](parsed)

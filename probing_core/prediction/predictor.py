@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from PIL import Image as pillow
 
 from probing_core.compute import memory
 from probing_core.compute.live.answer import Prediction, fuse_crops
@@ -26,6 +29,7 @@ from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.images import as_image
+from probing_core.images.conversion import to_image
 from probing_core.measures.nearest import unit
 from probing_core.paths import reference_run
 from probing_core.probes.base import LinearProbe
@@ -311,3 +315,48 @@ class Predictor:
 def _several(names: Sequence[str] | None) -> Sequence[str] | None:
     """Return ``names``; a name alone is one name, and not its letters."""
     return (names,) if isinstance(names, str) else names
+
+
+def predict(
+    images: Any,
+    run: Any = None,
+    *,
+    task: str = "fine",
+    models: Sequence[str] | str | None = None,
+    names: Sequence[str] | None = None,
+    device: str = "auto",
+) -> pd.DataFrame:
+    """Return what every model of a run predicts was done to pictures, one row a picture and model.
+
+    The models of the last run stay in memory for the next call.
+
+    Args:
+        images: one picture or several: arrays (H, W, 3) ``uint8``, pictures of Pillow, tensors (C, H, W) or paths.
+        run: the directory of a run, or an opened one; the reference run if not given.
+        task: ``fine`` or ``group``.
+        models: names; the detector and all models of the run if not given.
+        names: of the images, in the column ``image``; paths, or positions, if not given.
+        device: as in `load_embedder`.
+
+    Returns:
+        The rows of ``probing predict --json``: ``image``, ``model``, ``task``, ``crops``, ``known``, ``verdict`` (a
+        mapping) and ``classes`` (a list of ``class``, ``group`` and ``probability``, most probable first).
+
+    Raises:
+        BadImage: a picture cannot be read.
+        BadRun: there is no run, or it has no probes.
+        UnknownName: it has no such model.
+    """
+    single = isinstance(images, str | Path | pillow.Image) or getattr(images, "ndim", 4) < 4
+    several = [images] if single else list(images)
+    if names is None:
+        names = [str(one) if isinstance(one, str | Path) else str(i) for i, one in enumerate(several)]
+    pictures = [to_image(one) for one in several]
+    store = Store(Path(reference_run() if run is None else getattr(run, "path", run)))
+    predictor = _predictor(store.root.resolve(), store.state(), device)
+    return pd.DataFrame(predictor.predict(pictures, task=task, models=_several(models), names=names))
+
+
+@lru_cache(maxsize=1)
+def _predictor(root: Path, state: str, device: str) -> Predictor:
+    return Predictor(root, device)

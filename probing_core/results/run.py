@@ -6,13 +6,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from probing_core.charts.theme import Theme
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.names import DEPLOYMENT
-from probing_core.errors import BadRun
+from probing_core.errors import BadRun, UnknownName
 from probing_core.paths import reference_run, refuse_address
 from probing_core.results.pictures import Pictures
 from probing_core.runs import layout
@@ -25,8 +27,30 @@ from probing_core.runs.sample_table import FACTS, SampleTable
 from probing_core.runs.store import Store
 from probing_core.transforms.base import GROUPS, Image
 
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as PlotlyFigure
+
 PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen")
 """Columns of a table of predictions."""
+
+
+LEARNED_SPLITS = ("train", "val", "test")
+"""Splits of the photographs that a run uses."""
+
+
+class Data(NamedTuple):
+    """What a probe learns from, or is tested on.
+
+    Attributes:
+        X: (N, D) ``float32`` embeddings.
+        y: (N,) names of the classes.
+        photographs: (N,) ids of the photographs that the samples were cut from.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    photographs: np.ndarray
+
 
 MODEL_COLUMNS = (
     "name",
@@ -214,6 +238,47 @@ class Run:
         """Return the same, read where they are asked for."""
         return lazy_embeddings(self.store, model) if self.has_embeddings(model) else None
 
+    def data(self, model: str, task: str = "fine", split: str | None = None, seen: bool = True) -> Data:
+        """Return the samples of a task, for a probe of your own: embeddings, classes and photographs, in the order of
+        `samples`.
+
+        The far tier, and what a task leaves out so that its classes are paired, are left out.
+
+        Args:
+            task: ``fine``, ``group-0`` to ``group-2``, ``content``.
+            split: ``train``, ``val`` or ``test``; all if not given.
+            seen: whether the samples are of transformations that the task's probes learn; if False, of those that they
+                are only tested on.
+
+        Raises:
+            UnknownName: the run has no such model or task.
+            BadRun: it has no embeddings of the model here, or no splits.
+        """
+        from probing_core.compute.samples import has_splits
+        from probing_core.compute.tasks import make_task
+
+        if model not in set(self.models["name"]):
+            raise UnknownName(f"The run has no model '{model}'. It has: {', '.join(self.models['name'])}.")
+        embeddings = self.lazy_embeddings(model)
+        if embeddings is None:
+            raise BadRun(
+                f"The run '{self.path}' holds no embeddings of '{model}': one that ships has none; make a run of your "
+                f"own with it."
+            )
+        if split is not None and not (split in LEARNED_SPLITS and has_splits(self.images)):
+            raise BadRun(
+                f"A run of 30 photographs or more has the splits {', '.join(LEARNED_SPLITS)}; '{self.path}' has no "
+                f"'{split}', leave it out."
+            )
+        samples = self.samples
+        problem = make_task(task, samples, self.recipe.design.transforms, self.images)
+        wanted = problem.takes_part & (problem.seen if seen else ~problem.seen & ~samples["transform"].isin(self.far))
+        if split is not None:
+            wanted &= samples["split"] == split
+        rows = np.flatnonzero(wanted)
+        names = np.array(problem.classes)[problem.truth[rows]]
+        return Data(embeddings[rows], names, samples["base_id"].to_numpy(str)[rows])
+
     # what there is
 
     @property
@@ -243,6 +308,58 @@ class Run:
         from probing_core.transforms import far_style
 
         return frozenset(t.name for t in far_style()) & frozenset(self.recipe.transforms)
+
+    # figures, of Plotly, which notebooks show
+
+    def plot_leaderboard(self, task: str = "fine", subset: str = "all", dark: bool = False) -> PlotlyFigure:
+        """Return the models by score, best on top, with 95 % intervals.
+
+        Args:
+            subset: as in ``scores.parquet``: ``all``, ``seen``, ``unseen``, ``far``.
+            dark: whether it is for a dark background.
+
+        Raises:
+            BadRun: the run has no such scores.
+        """
+        from probing_core.results.figures import leaderboard_figure
+
+        return leaderboard_figure(self, task, subset, Theme(dark))
+
+    def plot_confusion(self, model: str, task: str = "fine", dark: bool = False) -> PlotlyFigure:
+        """Return what a model takes for what: truth in rows, predictions in columns, in percent of a row.
+
+        Raises:
+            UnknownName: the run has no such model.
+            BadRun: it has no predictions of the task.
+        """
+        from probing_core.results.figures import confusion_figure
+
+        return confusion_figure(self, model, task, Theme(dark))
+
+    def plot_profile(self, *models: str, dark: bool = False) -> PlotlyFigure:
+        """Return the recall of each group of transformations, a row a model: its fingerprint.
+
+        Args:
+            models: names; all of the run if none is given.
+
+        Raises:
+            UnknownName: the run has no such model.
+            BadRun: it has no scores.
+        """
+        from probing_core.results.figures import profile_figure
+
+        return profile_figure(self, models, Theme(dark))
+
+    def plot_map(self, model: str, dark: bool = False) -> PlotlyFigure:
+        """Return the map of a model's embeddings, a point a sample, in the colors of the groups.
+
+        Raises:
+            UnknownName: the run has no such model.
+            BadRun: it has no map of it.
+        """
+        from probing_core.results.figures import map_figure
+
+        return map_figure(self, model, Theme(dark))
 
     # pictures
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from probing_core.catalog import Catalog
-from probing_core.errors import UnknownName
+from probing_core.errors import BadImage, UnknownName
 from probing_core.images import read_image
+from probing_core.images.conversion import to_image
 from probing_core.transforms.bank import artistic, blur, codec, color, geometry, noise, overlay, style, tone, weather
 from probing_core.transforms.bank.style import arbitrary_style
 from probing_core.transforms.base import GROUPS, SPLITS, Image, Transform, generator
@@ -36,7 +38,11 @@ __all__ = [
     "prepare_source",
     "resolve",
     "source_side",
+    "transform",
 ]
+
+SMALLEST = 8
+"""Pixels along a side: of fewer, no transformation leaves anything to recognize."""
 
 IDENTITY = Transform(
     name="identity",
@@ -119,3 +125,28 @@ def resolve(name: str) -> Transform:
             f"'{name}' stands for {len(several)} transforms; name one of them: {', '.join(t.name for t in several)}."
         )
     return (_OF_PRESETS if name.partition("/")[0] in PRESETS else CATALOG).get(name)
+
+
+def transform(image: Any, name: str, strength: float | None = None, seed: int = 0) -> Image:
+    """Return a transformed picture (H, W, 3) ``uint8``, of the size of ``image``.
+
+    Args:
+        image: an array (H, W, 3) or (H, W) ``uint8``, a picture of Pillow, a tensor (C, H, W), or the path of a file.
+        name: of the transformation, as in ``probing transforms``.
+        strength: in the transformation's own unit; the middle of its range if not given.
+        seed: of what it draws; the same for every strength.
+
+    Raises:
+        UnknownName: there is no such transformation.
+        BadConfig: the strength lies outside of its range.
+        BadImage: the picture cannot be read, or has less than 8 pixels along a side.
+    """
+    entry, picture = resolve(name), to_image(image)
+    if min(picture.shape[:2]) < SMALLEST:
+        raise BadImage(
+            f"A picture needs {SMALLEST} pixels along each side to be transformed; got {picture.shape[1]} x "
+            f"{picture.shape[0]}."
+        )
+    # The strength is not in the key, so that all strengths share one draw.
+    rng = generator(seed, "picture", entry.name)
+    return entry.apply(picture, entry.strength_at(0.5) if strength is None else strength, rng)

@@ -4,7 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import probing_core
 from probing_core.compute.live.fusion import FusionRule
 from probing_core.compute.live.tiles import PictureCrops, cut
 from probing_core.corpora import open_corpus
@@ -176,3 +178,19 @@ def test_one_model_is_named_without_a_list_and_arrays_are_pictures_or_refused(pr
         predictor.predict([image / 255], models=MODEL)
     gray = image[..., 0]
     assert predictor.predict([gray], models=MODEL) == predictor.predict([np.dstack([gray] * 3)], models=MODEL)
+
+
+def test_one_call_gives_the_rows_as_a_table(predictor, tmp_path):
+    images = [scene(1, 32), scene(2, 100)]
+    table = probing_core.predict(images, predictor.store.root, models=MODEL)
+    assert table.to_dict("records") == predictor.predict(images, models=[MODEL])
+    Image.fromarray(images[0]).save(tmp_path / "a.png")
+    path = str(tmp_path / "a.png")
+    for one, name in ((images[0], "0"), (Image.fromarray(images[0]), "0"), (path, path)):
+        row = probing_core.predict(one, Run.open(predictor.store.root), models=MODEL).iloc[0]
+        assert row["image"] == name
+        assert row["classes"] == table["classes"][0]
+    with pytest.raises(BadRun, match="is not a run"):
+        probing_core.predict(images, tmp_path)
+    with pytest.raises(BadImage, match=r"no-file.png"):
+        probing_core.predict(["no-file.png"], predictor.store.root)

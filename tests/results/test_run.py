@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import probing_core
 from probing_core.compute.samples import make_pair
-from probing_core.errors import BadRun
+from probing_core.errors import BadRun, UnknownName
 from probing_core.results import PicturesMissing, Run
 from probing_core.runs.layout import slug
+from probing_core.runs.probes import read_probe
 from probing_core.runs.store import Store
 from probing_core.transforms import GROUPS, resolve
 
@@ -157,3 +159,44 @@ def test_reading_needs_no_deep_learning_framework(made_run):
         "assert not {'torch', 'umap', 'onnxruntime'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_data_are_what_the_probes_of_a_run_learn_and_are_tested_on(trained_run):
+    run = Run.open(trained_run)
+    (model,) = run.models["name"]
+    X, y, photographs = run.data(model, split="test")
+    tested = run.tested(model, "fine", ("base_id",))
+    assert sorted(zip(y, photographs, strict=True)) == sorted(
+        zip(tested["truth"].astype(str), tested["base_id"].astype(str), strict=True)
+    )
+    assert X.shape == (len(y), run.models["dim"][0])
+    probe = read_probe(run.store, model, "fine")
+    right = np.array(probe.classes)[probe.probabilities(X).argmax(1)] == y
+    assert right.mean() == pytest.approx(tested["correct"].mean()), "the probe of the run gives its own predictions"
+    learned, held_out = run.data(model, split="train"), run.data(model, split="test")
+    assert not set(learned.photographs) & set(held_out.photographs)
+    assert len(run.data(model).y) == sum(len(run.data(model, split=split).y) for split in ("train", "val", "test"))
+
+
+def test_data_of_a_group_task_come_apart_into_what_was_learned_and_what_was_not(trained_run):
+    run = Run.open(trained_run)
+    model = run.models["name"][0]
+    task = next(task for task in run.tasks if task.startswith("group"))
+    tested = run.tested(model, task, ())
+    assert set(tested["seen"]) == {True, False}
+    for seen in (True, False):
+        y = run.data(model, task, "test", seen=seen).y
+        assert sorted(y) == sorted(tested.loc[tested["seen"] == seen, "truth"].astype(str))
+    assert set(run.data(model, "content", "train").y) == set(run.classes("content"))
+
+
+def test_data_that_are_not_there_are_told_in_one_sentence(trained_run):
+    with pytest.raises(BadRun, match=r"no embeddings of 'zoo/mae' .* make a run with it"):
+        probing_core.open().data("zoo/mae")
+    run = Run.open(trained_run)
+    with pytest.raises(UnknownName, match="no model 'zoo/none'. It has: baseline/handcrafted"):
+        run.data("zoo/none")
+    with pytest.raises(UnknownName, match="no task called 'coarse'"):
+        run.data("baseline/handcrafted", "coarse")
+    with pytest.raises(BadRun, match="has no 'dev', leave it out"):
+        run.data("baseline/handcrafted", split="dev")
