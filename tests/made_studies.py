@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from probing_core.compute.series import pairs_among, strengths_of
+from probing_core.measures.content_or_look import SETTINGS
 from probing_core.results import Run
 from probing_core.runs.recipe import load_transforms
 from probing_core.runs.store import Store
@@ -22,6 +24,43 @@ def _layers(scored: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(validation_loss=1 - table["value"])
     lowest = table.groupby(["model", "task"])["validation_loss"].transform("min")
     return table.assign(chosen=table["validation_loss"] == lowest)
+
+
+def _retrieval(run: Run, rows: Callable[..., pd.DataFrame], scored: Callable) -> dict[str, pd.DataFrame]:
+    """The tables of retrieval; content and look of the variance are 50 and 20 %."""
+    transforms = [t for t in load_transforms(run.recipe) if not t.far]
+    changed = [t for t in transforms if t.name != "identity"]
+    shares = ((kind, share) for kind in ("raw", "centered") for share in (0.01, 0.001))
+    sizes = [(size, size > 150) for size in (25, 50, 100, 150, 300, 750, 1500)]
+    found = [(t.name, k, 150, False) for t in transforms for k in (1, 10)]
+    found += [("all", k, *size) for size in sizes for k in (1, 10)]
+    parts = (("content", 0.5), ("look", 0.2), ("rest", 0.3))
+    parted = scored(rows("part", "share", of=parts)).assign(repetitions=1)
+    layers = scored(rows("layer", "part", "share", of=[(n, *p) for n in (1, 2, 3) for p in parts]))
+    settings = [(name,) for name in SETTINGS]
+    strengths = [(t.name, s, k, 150) for t in changed for s in strengths_of(t) for k in (1, 10)]
+    limits = [(t.name, t.strength_at(0.5), t.unit, "") for t in changed]
+    duplicates = [*shares]
+    photographs = [(use, f"{i:03d}", i % 10 / 10) for use in ("duplicates", "content", "altered") for i in range(30)]
+    limited = rows("transform", "value", "unit", "censored", of=limits)
+    return {
+        "retrieval": scored(rows("transform", "k", "gallery", "extrapolated", of=found)).assign(chance=0.01),
+        "retrieval-strength": scored(rows("transform", "strength", "k", "gallery", of=strengths)).assign(chance=0.01),
+        "retrieval-limits": limited.assign(
+            low=limited["value"] * 0.9, high=limited["value"] * 1.1, gallery=150, images=150, bases=150, note=""
+        ),
+        "duplicates": scored(rows("cosine", "unrelated", of=duplicates)).drop(columns="images").assign(pairs=11175),
+        "copies": scored(
+            rows("cosine", "unrelated", "transform", of=[(*d, t.name) for d in duplicates for t in transforms])
+        ).assign(threshold=0.8),
+        "robustness": scored(rows("by", of=[("photograph",), ("label",)])).assign(
+            k=10, chance=0.2, both=0.0, content=0.4, look=0.3, neither=0.3
+        ),
+        "content-neighbors": scored(rows("setting", of=settings)).assign(k=10, classes=5, chance=0.2),
+        "variance": parted.assign(value=parted["share"]).drop(columns="share"),
+        "variance-layers": layers.assign(value=layers["share"], pooling="mean", repetitions=1).drop(columns="share"),
+        "uses": rows("use", "base_id", "value", of=photographs),
+    }
 
 
 def add_studies(root: Path) -> Path:
@@ -82,6 +121,6 @@ def add_studies(root: Path) -> Path:
         "selectivity": scored(rows(of=[()])).assign(accuracy=0.8, control=0.1, types=248),
         "codelength": scored(rows(of=[()])).assign(bits=2000.0, guessing_bits=6000.0, samples=1240),
     }
-    for name, table in tables.items():
+    for name, table in (tables | _retrieval(run, rows, scored)).items():
         store.write_table(f"tables/{name}.parquet", table, KEY)
     return root

@@ -6,11 +6,15 @@ from probing_core.catalog import Catalog
 from probing_core.measures import (
     cka,
     classification,
+    content_or_look,
     detection_threshold,
     embedding_space,
     information,
     outlier_scores,
     pair_hits,
+    retrieval,
+    unrelated_pairs,
+    variance_parts,
 )
 from probing_core.measures.base import Measure
 
@@ -24,5 +28,9 @@ MEASURES: Catalog[Measure] = Catalog(
         *embedding_space.MEASURES,
         *cka.MEASURES,
         *outlier_scores.MEASURES,
+        *retrieval.MEASURES,
+        *unrelated_pairs.MEASURES,
+        *content_or_look.MEASURES,
+        *variance_parts.MEASURES,
     ),
 )

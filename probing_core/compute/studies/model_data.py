@@ -13,11 +13,22 @@ import pandas as pd
 from probing_core.compute.caveats import joined, note_of_fits
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.names import STRENGTH
+from probing_core.compute.studies.crossed import Crossed, crossed_rows
+from probing_core.compute.studies.neighborhood import (
+    Classified,
+    Copies,
+    Retrieved,
+    classify,
+    compare_copies,
+    look_around,
+    retrieve,
+)
 from probing_core.compute.studies.sweep import Sweep, sweep_of
-from probing_core.compute.tasks import make_task
+from probing_core.compute.tasks import content_labels, make_task
 from probing_core.corpora import limit_rows
 from probing_core.measures import MEASURES, interval
 from probing_core.measures.cluster_sums import ClusterSums
+from probing_core.measures.content_or_look import NeighborKinds
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import fit
 from probing_core.probes.penalty import GRID
@@ -136,6 +147,60 @@ class ModelData:
     @cached_property
     def tested(self) -> EmbeddedRows:
         return self._fine_task("test")
+
+    @cached_property
+    def crossed(self) -> Crossed:
+        """One image of each test photograph under every transformation, in every repetition."""
+        chosen = self.samples["image_id"].isin(chosen_images(self.images, "test", IMAGES["test"]))
+        return self._cross(np.flatnonzero(chosen))
+
+    @cached_property
+    def crossed_train(self) -> Crossed:
+        """The same of the train split, in the first repetition."""
+        chosen = self.samples["image_id"].isin(chosen_images(self.images, "train", IMAGES["train"]))
+        return self._cross(np.flatnonzero(chosen & (self.samples["repetition"] == 0)))
+
+    def _cross(self, there: np.ndarray) -> Crossed:
+        images, at = crossed_rows(self.samples.iloc[there], self.classes)
+        return Crossed(images, self.classes, self.X[there[at].ravel()].reshape(*at.shape, -1))
+
+    @cached_property
+    def _altered(self) -> EmbeddedRows:
+        """Test images under every transformation, and untouched a second time."""
+        whole = self.of_split("test")
+        return whole.where((whole.rows["transform"] != "identity") | (whole.rows["draw"] == 1))
+
+    @cached_property
+    def retrieved(self) -> Retrieved:
+        """The altered test images, searched among all untouched ones."""
+        return self._retrieve(self._altered.rows, self._altered.X)
+
+    @cached_property
+    def retrieved_strengths(self) -> Retrieved:
+        """The same of the strength series."""
+        return self._retrieve(*self.series(STRENGTH))
+
+    def _retrieve(self, rows: pd.DataFrame, X: np.ndarray) -> Retrieved:
+        s = self.samples
+        untouched = (s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0) & (s["split"] == "test")
+        at = np.flatnonzero(untouched)
+        return retrieve(rows, X, s.iloc[at], self.X.at(at))
+
+    @cached_property
+    def copies(self) -> dict[str, Copies]:
+        """Pairs of unrelated photographs beside altered copies, by kind of cosine."""
+        return compare_copies(self.clean.rows, self.clean.X, self._altered.rows, self._altered.X)
+
+    @cached_property
+    def neighborhoods(self) -> dict[str, NeighborKinds]:
+        """What lies near the test images, by what counts as content."""
+        return look_around(self.crossed, self.seed)
+
+    @cached_property
+    def classified(self) -> Classified | None:
+        """Test images by the labels of their nearest training images; None where there is nothing to learn."""
+        labels = content_labels(self.images) if self.learns else ()
+        return classify(self.crossed, self.crossed_train, labels, self.seed) if labels else None
 
     def _fine_task(self, split: str) -> EmbeddedRows:
         whole = self.of_split(split)

@@ -57,6 +57,16 @@ STUDIES = {
     "composition": "Two transformations at once",
     "ood": "Do transformed images lie outside of what clean embeddings fill?",
     "erasure": "After the transformation is erased from the embedding",
+    "retrieval": "Retrieval: is the original of an altered picture found?",
+    "retrieval-strength": "Retrieval at each strength",
+    "retrieval-limits": "The strength at which fewer than 95 % of the originals are found first",
+    "duplicates": "Thresholds for duplicates: the cosine that few unrelated pairs exceed",
+    "copies": "Altered copies above these thresholds",
+    "robustness": "Robustness index: do neighbors share the content or the look?",
+    "content-neighbors": "Content by nearest neighbors, by whose look they have",
+    "variance": "Parts of the variance: content and look",
+    "variance-layers": "Parts of the variance at every layer",
+    "uses": "What three uses need, photograph by photograph",
 }
 """Titles of the tables that studies leave, in the order of the report; tables not named here come last."""
 

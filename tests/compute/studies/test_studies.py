@@ -50,7 +50,7 @@ def test_columns_are_the_documented_ones(studied, table):
     assert list(studied.read_table(f"tables/{table}.parquet")) == documented(table)
 
 
-@pytest.mark.parametrize("table", [t for t in TABLES if t != "cka"])
+@pytest.mark.parametrize("table", [t for t in TABLES if t not in ("cka", "uses")])
 def test_every_model_is_there_and_values_lie_in_their_intervals(studied, table):
     rows = studied.read_table(f"tables/{table}.parquet")
     assert rows["model"].unique().tolist() == [WIDE, NARROW]
@@ -163,7 +163,10 @@ def test_killed_between_two_studies_it_goes_on(studied, tmp_path, monkeypatch):
 def test_a_run_under_probes_of_another_gets_what_needs_no_training(tmp_path, monkeypatch):
     store, _ = made_store(tmp_path / "run", monkeypatch, adopted=True)
     study(store)
-    assert store.names("tables/") == [f"tables/{n}.parquet" for n in ("cka", "geometry", "strength", "thresholds")]
+    needing_none = {"cka", "copies", "duplicates", "geometry", "retrieval", "retrieval-limits", "retrieval-strength"}
+    needing_none |= {"robustness", "strength", "thresholds", "uses", "variance"}
+    assert set(store.names("tables/")) == {f"tables/{n}.parquet" for n in needing_none}
+    assert set(store.read_table("tables/uses.parquet")["use"]) == {"duplicates", "altered"}
     assert set(store.read_table("tables/geometry.parquet")["measure"]) == {"shift"}
 
 

@@ -1,0 +1,162 @@
+"""What lies near the test images of a model: originals, unrelated photographs, content and look. Several studies rest
+on each of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.lazy_rows import LazyRows
+from probing_core.compute.studies.crossed import Crossed
+from probing_core.corpora import limit_rows
+from probing_core.measures.cluster_sums import numbered
+from probing_core.measures.content_or_look import (
+    NEAREST,
+    NeighborKinds,
+    content_accuracy,
+    neighbor_kinds,
+)
+from probing_core.measures.retrieval import Ranks, directions, ranks
+from probing_core.measures.unrelated_pairs import UnrelatedPairs, unrelated_pairs
+
+SHARES = {0.01: 20, 0.001: 100, 0.0001: 2000}
+"""Shares of unrelated pairs above a threshold, and photographs from which up each is estimated."""
+
+MOST_PHOTOGRAPHS = 2000
+"""Untouched images whose pairs are looked at: two million pairs."""
+
+RAW, CENTERED = "raw", "centered"
+"""Cosines of embeddings as they are, and after the mean of the untouched images is taken off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Retrieved:
+    """Altered test images searched among the untouched ones.
+
+    Attributes:
+        rows: of the samples that are searched with.
+        ranks: of their originals.
+        gallery: untouched test images.
+    """
+
+    rows: pd.DataFrame
+    ranks: Ranks
+    gallery: int
+
+
+def retrieve(rows: pd.DataFrame, X: np.ndarray, gallery_rows: pd.DataFrame, gallery: LazyRows) -> Retrieved:
+    """Search with embeddings ``X`` (Q, D) of ``rows`` among ``gallery`` (N, D), of ``gallery_rows``; N is streamed."""
+    _, photograph = numbered(np.concatenate([rows["base_id"], gallery_rows["base_id"]]))
+    at = pd.Index(gallery_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
+    images, image = np.unique(at, return_inverse=True)
+    originals = directions(gallery[images])[image]
+    found = ranks(
+        directions(X),
+        originals,
+        (directions(block) for block in gallery.blocks()),
+        photograph[: len(rows)],
+        photograph[len(rows) :],
+    )
+    return Retrieved(rows, found, len(gallery_rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """Unrelated photographs and altered copies, by one kind of cosine.
+
+    Attributes:
+        pairs: the most similar ones of unrelated photographs.
+        thresholds: share of unrelated pairs -> the cosine above which it lies.
+        rows: of altered test images, and of their second untouched version.
+        cosines: (n,) of each to its original.
+        chosen, images: untouched images whose pairs were looked at, and those that there are.
+    """
+
+    pairs: UnrelatedPairs
+    thresholds: dict[float, float]
+    rows: pd.DataFrame
+    cosines: np.ndarray
+    chosen: int
+    images: int
+
+
+def compare_copies(clean_rows: pd.DataFrame, clean: np.ndarray, rows: pd.DataFrame, X: np.ndarray) -> dict[str, Copies]:
+    """Return `Copies` by kind of cosine.
+
+    Args:
+        clean_rows, clean: (N, D) every untouched image once.
+        rows, X: (n, D) altered versions of some of them.
+    """
+    known = limit_rows(clean_rows.reset_index(drop=True), min(MOST_PHOTOGRAPHS, len(clean_rows))).index.to_numpy()
+    bases = clean_rows["base_id"].to_numpy()[known]
+    shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
+    original = pd.Index(clean_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
+    hashes = bool(((clean == 0) | (clean == 1)).all())
+    clean, X = (2 * each - 1 if hashes else each for each in (clean, X))
+    found = {}
+    for kind, mean in ((RAW, np.zeros(clean.shape[1], np.float32)), (CENTERED, clean.mean(0))):
+        untouched = directions(clean - mean)
+        pairs = unrelated_pairs(untouched[known], bases, max(shares, default=0.01))
+        cosines = np.einsum("ij,ij->i", directions(X - mean), untouched[original])
+        of_shares = {share: threshold_value(pairs, share) for share in shares}
+        found[kind] = Copies(pairs, of_shares, rows, cosines, len(known), len(clean))
+    return found
+
+
+def threshold_value(pairs: UnrelatedPairs, share: float) -> float:
+    """Return the least cosine above which no more than ``share`` of the pairs lie."""
+    return float(pairs.cosines[int(share * pairs.pairs + 1e-9)])
+
+
+PHOTOGRAPH, LABEL, OTHERS = "photograph", "label", "others"
+"""What counts as content: the photograph; the label, where the own photograph is left out. ``others`` has no content,
+and tells the look of other photographs."""
+
+
+def look_around(tested: Crossed, seed: int) -> dict[str, NeighborKinds]:
+    """Return what is near each of ``tested``, in its order, by what counts as content; by label where there are
+    several."""
+    photographs, looks = len(tested.images), len(tested.transforms)
+    own = np.arange(photographs).repeat(looks)
+    kinds = {PHOTOGRAPH: (own, np.arange(len(own))), OTHERS: (own, own)}
+    labels, label = numbered(tested.images["label"].to_numpy())
+    if 1 < len(labels) < photographs:
+        kinds[LABEL] = (label.repeat(looks), own)
+    X = directions(tested.X[:, :, 0].reshape(len(own), -1))
+    return neighbor_kinds(X, np.tile(np.arange(looks), photographs), kinds, NEAREST, seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Classified:
+    """The content of test images by their nearest among training images.
+
+    Attributes:
+        hits: name of a setting -> (P,) shares of the looks under which a photograph was given its label.
+        bases: (P,) photographs.
+        k: neighbors that vote.
+        classes: number of labels.
+        learned: training images in the gallery.
+    """
+
+    hits: dict[str, np.ndarray]
+    bases: np.ndarray
+    k: int
+    classes: int
+    learned: int
+
+
+def classify(tested: Crossed, learned: Crossed, labels: tuple[str, ...], seed: int) -> Classified:
+    """Classify ``tested`` by the nearest of ``learned``, of the classes ``labels`` alone.
+
+    Ten neighbors vote where every class has as many photographs, else the nearest alone counts, as Ramos et al. do for
+    classes of many and of few pictures.
+    """
+    truth, known = (pd.Index(labels).get_indexer(pd.Index(each.images["label"])) for each in (tested, learned))
+    queries, gallery = truth >= 0, known >= 0
+    fewest = np.bincount(known[gallery], minlength=len(labels)).min()
+    k = NEAREST if fewest >= NEAREST else 1
+    X, Y = (directions(each.X[mask, :, 0]) for each, mask in ((tested, queries), (learned, gallery)))
+    hits = content_accuracy(X, Y, truth[queries], known[gallery], k, seed)
+    return Classified(hits, tested.bases[queries], k, len(labels), int(gallery.sum()))

@@ -1,0 +1,56 @@
+"""tables/uses.parquet: what three uses of an embedding need, photograph by photograph, so that models are compared."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from probing_core.compute.studies.base import Study
+from probing_core.compute.studies.model_data import ModelData
+from probing_core.compute.studies.neighborhood import OTHERS, RAW
+from probing_core.measures.content_or_look import NEAREST
+
+DUPLICATES, CONTENT, ALTERED = "duplicates", "content", "altered"
+"""Finding copies, retrieval by content, and finding altered pictures."""
+
+UNRELATED = 0.001
+"""Share of unrelated pairs that a finder of duplicates may take for copies."""
+
+
+def uses_table(data: ModelData) -> pd.DataFrame:
+    """Return the mean of each use over the versions of a photograph.
+
+    ``duplicates``: whether an altered copy lies above the threshold that 0.1 % of unrelated pairs exceed; ``content``:
+    whether its label is told by neighbors of random look; ``altered``: the share of the nearest pictures of other
+    photographs under the same transformation.
+    """
+    parts = [_copies(data), _content(data), _altered(data)]
+    return pd.concat(parts, ignore_index=True).assign(model=data.model)[COLUMNS]
+
+
+def _copies(data: ModelData) -> pd.DataFrame:
+    copies = data.copies[RAW]
+    if UNRELATED not in copies.thresholds:
+        return pd.DataFrame(columns=COLUMNS)
+    rows = copies.rows[["base_id", "transform"]].assign(value=copies.cosines > copies.thresholds[UNRELATED])
+    altered = rows[rows["transform"] != "identity"]
+    return altered.groupby("base_id")["value"].mean().reset_index().assign(use=DUPLICATES)
+
+
+def _content(data: ModelData) -> pd.DataFrame:
+    if data.classified is None:
+        return pd.DataFrame(columns=COLUMNS)
+    found = pd.DataFrame({"base_id": data.classified.bases, "value": data.classified.hits["random"]})
+    return found.assign(use=CONTENT)
+
+
+def _altered(data: ModelData) -> pd.DataFrame:
+    tested, kinds = data.crossed, data.neighborhoods[OTHERS]
+    alike = kinds.look.reshape(len(tested.images), len(tested.transforms))[:, 1:]  # identity is not to be found
+    found = pd.DataFrame({"base_id": tested.bases, "value": alike.mean(1) / NEAREST})
+    return found.assign(use=ALTERED)
+
+
+COLUMNS = ["model", "use", "base_id", "value"]
+
+
+STUDY = Study(name="uses", make=uses_table, trains=False)
