@@ -62,8 +62,8 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
   [data-testid=stColumn] { min-width: min(100%, 240px); }
   [data-testid=stColumn]:has(.stPlotlyChart) { min-width: 100%; }
   /* A matrix of many classes would be unreadable: its width stays, and it scrolls. */
-  .st-key-confusion, .st-key-cka { overflow-x: auto; }
-  .st-key-confusion .probing-plot, .st-key-cka .probing-plot { min-width: 860px; }
+  .st-key-confusion, .st-key-cka, .st-key-originals { overflow-x: auto; }
+  :is(.st-key-confusion, .st-key-cka, .st-key-originals) .probing-plot { min-width: 860px; }
   [data-testid=stColumn] [data-testid=stImage] img { max-width: 320px !important; }
 }
 /* Tables and charts of a phone take its whole width. */
@@ -72,8 +72,8 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
   .answers tbody th { width: 34%; } .answers td:last-child, .answers th:last-child { width: 3rem; }
   .answers .line { flex-wrap: wrap; gap: 2px 8px; padding-block: 3px; }
   .answers .track, .answers .scale { flex-basis: 100%; } .answers .when { flex-basis: 100%; }
-  .st-key-profile, .st-key-land, .st-key-members, .st-key-shift-recall { overflow-x: auto; }
-  :is(.st-key-profile, .st-key-land, .st-key-members, .st-key-shift-recall) .probing-plot { min-width: 640px; }
+  .st-key-profile, .st-key-land, .st-key-members, .st-key-shift-recall, .st-key-settings { overflow-x: auto; }
+  :is(.st-key-profile, .st-key-land, .st-key-members, .st-key-shift-recall, .st-key-settings) .probing-plot { min-width: 640px; }
   [data-testid=stMetricValue] { font-size: 1.5rem; }
   [data-testid=stHorizontalBlock]:has([data-testid=stMetric]) > [data-testid=stColumn] { min-width: 45%; }
 }
@@ -107,6 +107,7 @@ def pages() -> dict[str, list[StreamlitPage]]:
                 url_path="generalization",
             ),
             st.Page("views/layers.py", title="Layers", icon=":material/layers:", url_path="layers"),
+            st.Page("views/retrieval.py", title="Retrieval", icon=":material/search:", url_path="retrieval"),
             st.Page("views/geometry.py", title="Geometry", icon=":material/polyline:", url_path="geometry"),
         ],
         "Your own": [

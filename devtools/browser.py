@@ -70,6 +70,7 @@ ADDRESSES = {
     "confusion": "confusion",
     "generalization": "generalization",
     "layers": "layers",
+    "retrieval": "retrieval",
     "geometry": "geometry",
     "try-your-images": "try?samples=chelsea/00&transform=jpeg",
     "scan": "scan",

@@ -41,7 +41,8 @@ def _retrieval(run: Run, rows: Callable[..., pd.DataFrame], scored: Callable) ->
     strengths = [(t.name, s, k, 150) for t in changed for s in strengths_of(t) for k in (1, 10)]
     limits = [(t.name, t.strength_at(0.5), t.unit, "") for t in changed]
     duplicates = [*shares]
-    photographs = [(use, f"{i:03d}", i % 10 / 10) for use in ("duplicates", "content", "altered") for i in range(30)]
+    uses = ("original", "duplicates", "content", "altered")
+    photographs = [(use, f"{i:03d}", i % 10 / 10) for use in uses for i in range(30)]
     limited = rows("transform", "value", "unit", "censored", of=limits)
     return {
         "retrieval": scored(rows("transform", "k", "gallery", "extrapolated", of=found)).assign(chance=0.01),

@@ -25,7 +25,7 @@ from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.hub import no_downloads
 from probing_core.errors import ProbingError
 from probing_core.prediction.predictor import Prediction, Predictor
-from probing_core.results import Run, mean_of, nearest
+from probing_core.results import Run, mean_of, nearest, retrieval
 
 MAX_CACHED_PREDICTIONS = 4096
 """Predictions in memory at most, each of one picture and one model."""
@@ -246,6 +246,29 @@ def neighbors(run: Run, image: np.ndarray, model: str, count: int) -> tuple[np.n
     assert stored is not None
     query = predict_crops(run, image, model)[1].embedding
     return nearest(stored, query, count, cache.computed(run, _mean_embedding, model))
+
+
+def search_among_untouched(
+    run: Run, before: np.ndarray, after: np.ndarray, models: Sequence[str], original: str, count: int
+) -> dict[str, retrieval.Near]:
+    """Return by model what of the untouched images of the run is near to ``after``, in positions among these.
+
+    Args:
+        original: id of the image that ``after`` was made from; empty if it is none of the run's, so that ``before``
+            joins the gallery.
+    """
+    samples = cache.computed(run, retrieval.untouched)
+    ids = run.sample_columns("image_id")["image_id"].to_numpy()[samples]
+
+    def ask(model: str) -> list[Row]:
+        stored = run.lazy_embeddings(model)
+        assert stored is not None
+        asked = [PictureCrops("direct", image) for image in (after, before)]
+        query, clean = (found.embedding for found in answers_of(run).of(model, asked))
+        place = clean if not original else int(np.flatnonzero(ids == original)[0])
+        return [{"model": model, "near": retrieval.search(stored.at(samples), query, count, place)}]
+
+    return {row["model"]: row["near"] for row in _ask_each(models, ask)}
 
 
 def _mean_embedding(run: Run, model: str) -> np.ndarray:

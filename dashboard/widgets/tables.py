@@ -166,4 +166,9 @@ def why_none(run: Run, trains: bool = True) -> str:
         )
     if trains and run.recipe.probes_from:
         return "This run took its probes from another and trained none; the other run has this."
+    if not any(run.has_embeddings(model) for model in run.models["name"]):
+        return (
+            "This run ships no embeddings, from which this is measured, and was made before it was; a run that is "
+            "computed here (New run, or `probing run`) has it."
+        )
     return "This run does not have it yet: the same `probing run` command again makes what is missing."

@@ -8,6 +8,7 @@ from probing_core.charts.generalization import members_chart, seen_unseen_chart
 from probing_core.charts.geometry import LAYER_TASKS, dimension_chart, layers_chart, paths_chart, shift_chart
 from probing_core.charts.maps import map_chart
 from probing_core.charts.predictions import StrengthAxis, answers_chart, strength_chart
+from probing_core.charts.retrieval import gallery_chart, index_chart, recall_chart, variance_chart
 from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
 from probing_core.charts.stars import star_chart
 from probing_core.charts.theme import Theme
@@ -22,12 +23,15 @@ __all__ = [
     "confusion_chart",
     "dimension_chart",
     "escape",
+    "gallery_chart",
+    "index_chart",
     "layers_chart",
     "leaderboard_chart",
     "map_chart",
     "members_chart",
     "paths_chart",
     "profile_chart",
+    "recall_chart",
     "seen_unseen_chart",
     "shift_chart",
     "star_chart",
@@ -35,4 +39,5 @@ __all__ = [
     "substance_chart",
     "to_json",
     "training_chart",
+    "variance_chart",
 ]

@@ -25,6 +25,7 @@ PAGES = {
     "Confusion": "views/confusion.py",
     "Generalization": "views/generalization.py",
     "Layers": "views/layers.py",
+    "Retrieval": "views/retrieval.py",
     "Geometry": "views/geometry.py",
     "Try your images": "views/try_images.py",
     "Scan": "views/scan.py",

@@ -1,4 +1,4 @@
-"""tables/uses.parquet: what three uses of an embedding need, photograph by photograph, so that models are compared."""
+"""tables/uses.parquet: what uses of an embedding need, photograph by photograph, so that models are compared."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from probing_core.compute.studies.model_data import ModelData
 from probing_core.compute.studies.neighborhood import OTHERS, RAW
 from probing_core.measures.content_or_look import NEAREST
 
-DUPLICATES, CONTENT, ALTERED = "duplicates", "content", "altered"
-"""Finding copies, retrieval by content, and finding altered pictures."""
+ORIGINAL, DUPLICATES, CONTENT, ALTERED = "original", "duplicates", "content", "altered"
+"""Finding the original of a copy, telling copies from other pictures, retrieval by content, and finding altered
+pictures."""
 
 UNRELATED = 0.001
 """Share of unrelated pairs that a finder of duplicates may take for copies."""
@@ -19,12 +20,19 @@ UNRELATED = 0.001
 def uses_table(data: ModelData) -> pd.DataFrame:
     """Return the mean of each use over the versions of a photograph.
 
-    ``duplicates``: whether an altered copy lies above the threshold that 0.1 % of unrelated pairs exceed; ``content``:
-    whether its label is told by neighbors of random look; ``altered``: the share of the nearest pictures of other
-    photographs under the same transformation.
+    ``original``: whether the original of an altered copy is the nearest; ``duplicates``: whether a copy lies above the
+    threshold that 0.1 % of unrelated pairs exceed; ``content``: whether its label is told by neighbors of random look;
+    ``altered``: the share of the nearest pictures of other photographs under the same transformation.
     """
-    parts = [_copies(data), _content(data), _altered(data)]
+    parts = [_originals(data), _copies(data), _content(data), _altered(data)]
     return pd.concat(parts, ignore_index=True).assign(model=data.model)[COLUMNS]
+
+
+def _originals(data: ModelData) -> pd.DataFrame:
+    found = data.retrieved
+    rows = found.rows[["base_id", "transform"]].assign(value=found.ranks.found(1))
+    altered = rows[rows["transform"] != "identity"]
+    return altered.groupby("base_id")["value"].mean().reset_index().assign(use=ORIGINAL)
 
 
 def _copies(data: ModelData) -> pd.DataFrame:

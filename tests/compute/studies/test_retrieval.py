@@ -185,6 +185,8 @@ def test_blocks_that_know_the_look_alone_have_no_variance_of_content(studied):
 def test_uses_are_the_tables_photograph_by_photograph(data):
     uses = uses_table(data)
     means = uses.groupby("use")["value"].mean()
+    recall = retrieval_table(data).query("transform == 'all' and k == 1 and not extrapolated")
+    assert means["original"] == pytest.approx(recall["value"].item())
     copies = copies_table(data).query("cosine == 'raw' and unrelated == 0.001 and transform != 'identity'")
     assert means["duplicates"] == pytest.approx(copies["value"].mean())
     settings = content_neighbors_table(data).set_index("setting")

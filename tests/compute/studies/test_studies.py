@@ -166,7 +166,7 @@ def test_a_run_under_probes_of_another_gets_what_needs_no_training(tmp_path, mon
     needing_none = {"cka", "copies", "duplicates", "geometry", "retrieval", "retrieval-limits", "retrieval-strength"}
     needing_none |= {"robustness", "strength", "thresholds", "uses", "variance"}
     assert set(store.names("tables/")) == {f"tables/{n}.parquet" for n in needing_none}
-    assert set(store.read_table("tables/uses.parquet")["use"]) == {"duplicates", "altered"}
+    assert set(store.read_table("tables/uses.parquet")["use"]) == {"original", "duplicates", "altered"}
     assert set(store.read_table("tables/geometry.parquet")["measure"]) == {"shift"}
 
 

@@ -1,0 +1,346 @@
+"""Retrieval: whether originals are found, from which cosine on two pictures are the same, and content against look."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import streamlit as st
+
+from dashboard.components.strength_slider import strength_slider
+from dashboard.data import cache, predictions
+from dashboard.data.pictures import VisitorPicture, data_url
+from dashboard.page import fragment, page
+from dashboard.text import hint, plain
+from dashboard.widgets import gallery, messages, pickers, tables, upload
+from probing_core.charts import gallery_chart, index_chart, profile_chart, recall_chart, variance_chart
+from probing_core.errors import ProbingError
+from probing_core.measures import MEASURES
+from probing_core.measures.notation import in_percent
+from probing_core.results import PicturesMissing, Run, retrieval, summaries
+from probing_core.results.retrieval import LOST, SURVIVES, USES, Near
+from probing_core.runs import layout
+from probing_core.transforms import resolve
+
+NEIGHBORS = 5
+COLUMNS = 3
+"""Models side by side."""
+
+MOST_PHOTOGRAPHS = 500
+"""Photographs of the run in the list to choose from."""
+
+FRAME = 8
+"""Pixels of the frame around the original."""
+
+COSINES = {"raw": "as it is", "centered": "mean taken off"}
+SETTINGS = {
+    "all-alike": "all like the query",
+    "same-class-alike": "same class like the query",
+    "random": "random looks",
+    "all-different": "all unlike the query",
+    "others-alike": "others like the query",
+}
+INTERVAL = {"low": ("from", hint("interval")), "high": ("to", hint("interval"))}
+
+
+@page("Retrieval", "What an embedding is worth for finding pictures: originals, duplicates, content, altered pictures.")
+def show() -> None:
+    run = cache.current_run()
+    if run.models.empty:
+        messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        return
+    sentence = cache.computed(run, _finding)
+    if sentence:
+        with st.container(key="finding"):
+            st.markdown(sentence)
+        _uses(run)
+        _originals(run)
+        _duplicates(run)
+        _content_or_look(run)
+        _variance(run)
+    else:
+        messages.empty(tables.why_none(run, trains=False))
+    _try(run)
+
+
+def _finding(run: Run) -> str:
+    return retrieval.finding(run, lambda name: f"**{plain(name)}**")
+
+
+def _uses(run: Run) -> None:
+    st.header("Which model for what?", help="Each use needs another number, so there is no total.")
+    columns = st.columns(len(USES))
+    for column, (name, use) in zip(columns, USES.items(), strict=True):
+        board = cache.computed(run, retrieval.ordered, name)
+        with column:
+            st.subheader(use.title)
+            st.caption(f"{use.needs[0].upper()}{use.needs[1:]}.")
+            if board.empty:
+                messages.empty(_why_no_use(run, name))
+                continue
+            standing = ["best", *("lower" if apart else "not distinguished" for apart in board["apart"].iloc[1:])]
+            tables.show_table(
+                board[["model", "value", "low", "high"]].assign(standing=standing),
+                f"use-{name}",
+                percent={"value": ("%", f"{use.needs[0].upper()}{use.needs[1:]}."), **INTERVAL},
+                column_config={
+                    "standing": st.column_config.TextColumn("beside the best", help=hint("not distinguished")),
+                    "model": st.column_config.TextColumn(width="medium"),
+                },
+                height=None if len(board) <= tables.WHOLE_TABLE else 460,
+            )
+
+
+def _why_no_use(run: Run, use: str) -> str:
+    if use == "content":
+        if run.recipe.probes_from:
+            return "This run took its probes from another and has no pictures to learn from; the other run has this."
+        return "This takes labels that several photographs share; the reference run has them."
+    return tables.why_none(run, trains=False)
+
+
+@fragment
+def _originals(run: Run) -> None:
+    st.header("Is the original still found?", help=MEASURES.get("original-found").definition)
+    rows = cache.computed(run, retrieval.originals)
+    figure = profile_chart(rows.rename(columns={"transform": "group"}), cache.theme())
+    tables.chart(figure, "originals", rows, "Share of altered pictures whose original is the nearest, in percent.")
+    whole = int(rows["gallery"].max())
+    st.caption(
+        f"In percent: the share of altered pictures whose original is the nearest of {whole:,} untouched photographs. "
+        "Identity is the ceiling: the same photograph, cut a second time. Best model on top, what spoils it least on "
+        "the left."
+    )
+    left, right = st.columns(2)
+    with left:
+        _by_strength(run)
+    with right:
+        _by_gallery(run)
+
+
+def _by_strength(run: Run) -> None:
+    st.subheader("As the alteration grows")
+    table = tables.study(run, "retrieval-strength", trains=False)
+    if table.empty:
+        return
+    transform = resolve(pickers.select("Alteration", "alteration", list(dict.fromkeys(table["transform"])), "jpeg"))
+    rows = table[(table["transform"] == transform.name) & (table["k"] == 1)]
+    title = f"{transform.parameter} ({transform.unit})"
+    figure = recall_chart(rows, cache.theme(), title, transform.falling)
+    tables.chart(figure, "by-strength", rows, f"Original found, by the strength of {transform.name}.")
+    limits = summaries.pick(cache.table(run, layout.table_path("retrieval-limits")), transform=transform.name)
+    if limits.empty:
+        return
+    reach = {"": "", "below": "fewer at the faintest strength", "above": "more at the strongest"}
+    shown = limits[["model", "value", "low", "high", "unit"]].assign(beyond=limits["censored"].map(reach))
+    tables.show_table(
+        shown.sort_values("value", ascending=transform.falling, kind="stable"),
+        "limits",
+        column_config={
+            "value": st.column_config.NumberColumn(
+                "95 % up to",
+                format="%.3g",
+                help="The strength at which fewer than 95 % of the originals are the nearest.",
+            ),
+            "beyond": st.column_config.TextColumn(help="Where the limit lies beyond the strengths that were tried."),
+        },
+        height=None if len(shown) <= tables.WHOLE_TABLE else 460,
+    )
+
+
+def _by_gallery(run: Run) -> None:
+    st.subheader("As the gallery grows")
+    k = pickers.segments("Found among the", "nearest", ["1", "10"], names={"1": "first", "10": "first ten"})
+    table = cache.table(run, layout.table_path("retrieval"))
+    rows = table[(table["transform"] == retrieval.ALL) & (table["k"] == int(k))]
+    figure = gallery_chart(rows, cache.theme())
+    tables.chart(figure, "by-gallery", rows, "Original found, by the number of photographs in the gallery.")
+    st.caption(
+        "All alterations together. Left of the line: exact, of drawn galleries of this size. Right of it, dotted: "
+        "extrapolated, tenfold at most."
+    )
+
+
+@fragment
+def _duplicates(run: Run) -> None:
+    st.header("Are these two pictures the same?", help=MEASURES.get("duplicate-threshold").definition)
+    thresholds = tables.study(run, "duplicates", trains=False)
+    if thresholds.empty:
+        return
+    shares = sorted(thresholds["unrelated"].unique(), reverse=True)
+    left, right = st.columns(2)
+    cosine = pickers.segments("Cosine of the embedding", "cosine", list(COSINES), names=COSINES, where=left)
+    names = {f"{share:g}": in_percent(share, 2 if share < 0.001 else 1 if share < 0.01 else 0) for share in shares}
+    chosen = pickers.segments("Unrelated pairs above it", "unrelated", list(names), names=names, where=right)
+    rows = cache.computed(run, retrieval.survivors, cosine, float(chosen))
+    if rows.empty:
+        messages.empty(tables.why_none(run, trains=False))
+        return
+    tables.show_table(
+        rows[["model", "value", "low", "high", "kept", "survives", "lost"]],
+        "thresholds-of-duplicates",
+        percent={"kept": ("copies kept (%)", MEASURES.get("copies-kept").definition)},
+        column_config={
+            "value": st.column_config.NumberColumn("threshold", format="%.3f", help="Cosine."),
+            "low": st.column_config.NumberColumn("from", format="%.3f", help=hint("interval")),
+            "high": st.column_config.NumberColumn("to", format="%.3f", help=hint("interval")),
+            "survives": st.column_config.TextColumn(
+                "a copy survives", width="large", help=f"More than {in_percent(SURVIVES)} of copies lie above."
+            ),
+            "lost": st.column_config.TextColumn(
+                "and is lost after", width="large", help=f"Fewer than {in_percent(LOST)} of copies lie above."
+            ),
+        },
+        height=None if len(rows) <= tables.WHOLE_TABLE else 560,
+    )
+    pairs = int(thresholds["pairs"].max())
+    st.caption(
+        f"The threshold is the cosine that {names[chosen]} of {pairs:,} pairs of unrelated photographs exceed. Whole "
+        f"intervals decide: a copy survives an alteration where more than {in_percent(SURVIVES)} of the copies lie "
+        f"above the threshold, and is lost where fewer than {in_percent(LOST)} do; between the two it depends on the "
+        "picture. Open a cell to read it to its end."
+    )
+
+
+def _content_or_look(run: Run) -> None:
+    st.header("Are neighbors alike in content or in look?", help=MEASURES.get("robustness-index").definition)
+    rows = tables.study(run, "robustness", trains=False)
+    if rows.empty:
+        return
+    tables.chart(index_chart(rows, cache.theme()), "robustness", rows, "Robustness index of each model.")
+    label = "" if (rows["by"] == "label").any() else " This run has no labels that several photographs share."
+    st.caption(
+        "Of the 10 nearest that share either the content or the transformation, the share that shares the content: "
+        f"the photograph itself, or its label with the own photograph left out.{label} Bars are 95 % intervals."
+    )
+    tables.notes(rows)
+    st.subheader("Does the look decide which label is near?", help=MEASURES.get("content-by-neighbors").definition)
+    settings = cache.table(run, layout.table_path("content-neighbors"))
+    if settings.empty:
+        messages.empty(_why_no_use(run, "content"))
+        return
+    shown = settings[settings["setting"].isin(SETTINGS)]
+    order = shown[shown["setting"] == "random"].sort_values("value", ascending=False)["model"].tolist()
+    shown = shown.sort_values("model", key=lambda c: c.map({m: i for i, m in enumerate(order)}), kind="stable")
+    places = {name: i for i, name in enumerate(SETTINGS)}
+    shown = shown.sort_values("setting", key=lambda c: c.map(places), kind="stable")
+    figure = profile_chart(shown.assign(group=shown["setting"].map(SETTINGS)), cache.theme())
+    tables.chart(figure, "settings", settings, "Label told by neighbors, by whose look they have, in percent.")
+    k, chance = int(settings["k"].iloc[0]), float(settings["chance"].iloc[0])
+    voting = f"most of the {k} nearest training images" if k > 1 else "the nearest training image"
+    st.caption(
+        f"In percent: the share of altered pictures whose label is that of {voting} (chance {in_percent(chance, 1)}). "
+        "What differs between columns is which of these have the look of the query: the wider the gap between the "
+        "second column and the last, the more the look takes part."
+    )
+    tables.notes(settings)
+
+
+@fragment
+def _variance(run: Run) -> None:
+    st.header("How much of an embedding is look?", help=MEASURES.get("variance-share").definition)
+    rows = tables.study(run, "variance", trains=False)
+    if rows.empty:
+        return
+    content = rows[rows["part"] == "content"].sort_values("value", ascending=False)["model"]
+    rows = rows.sort_values("model", key=lambda c: c.map({m: i for i, m in enumerate(content)}), kind="stable")
+    tables.chart(variance_chart(rows, cache.theme(), "model"), "variance", rows, "Parts of the variance by model.")
+    together = "" if (rows["part"] == "both").any() else " With one repetition, both together are in the rest."
+    st.caption(
+        "Content: what stays of a photograph under every alteration. Look: what an alteration does to all photographs "
+        f"alike. Both together: what it does to some. Rest: what differs between two draws of its strength.{together}"
+    )
+    layers = cache.table(run, layout.table_path("variance-layers"))
+    if layers.empty:
+        return
+    st.subheader("Layer by layer")
+    model = pickers.select("Network", "variance-model", list(dict.fromkeys(layers["model"])))
+    poolings = list(dict.fromkeys(layers.loc[layers["model"] == model, "pooling"]))
+    pooling = pickers.segments("Pooling", "variance-pooling", poolings)
+    chosen = layers[(layers["model"] == model) & (layers["pooling"] == pooling)].sort_values("layer", kind="stable")
+    chosen = chosen.assign(block="layer " + chosen["layer"].astype(str))
+    figure = variance_chart(chosen, cache.theme(), "block")
+    tables.chart(figure, "variance-layers", chosen, f"Parts of the variance in every layer of {model}.")
+
+
+@fragment
+def _try(run: Run) -> None:
+    st.header(
+        "Try it with a picture",
+        help="The altered picture is searched among the run's untouched images by each model; the original is framed.",
+    )
+    able = [model for model in run.models["name"] if model in run.live_models and run.has_embeddings(model)]
+    if not able:
+        gallery.embeddings_missing(run, "retrieval")
+        return
+    found = _pick_picture(run)
+    if found is None:
+        return
+    picture, original = found
+    left, right = st.columns(2)
+    with left:
+        models = [m for m in pickers.pick_models(run, default=COLUMNS, prefer=lambda m: m in able) if m in able]
+    transform = resolve(pickers.pick_transform(run, where=right))
+    step = strength_slider(picture, run.recipe.view, transform)
+    if not pickers.toggle("Ask the models", "ask", help="Loads them, which takes seconds the first time."):
+        return
+    if not models:
+        messages.empty("None of the chosen models can embed a picture here and has embeddings; choose others.")
+        return
+    near = predictions.search_among_untouched(run, step.before, step.after, models, original, NEIGHBORS)
+    for start in range(0, len(models), COLUMNS):
+        for place, model in zip(st.columns(COLUMNS), models[start : start + COLUMNS], strict=False):
+            if model in near:
+                with place:
+                    _neighbors(run, model, near[model], step.before, original)
+
+
+def _pick_picture(run: Run) -> tuple[VisitorPicture, str] | None:
+    """Return the picture and its id in the run, empty for an upload; None where there is none."""
+    images = run.images[run.images["used"]]
+    tested = images[images["split"] == "test"]
+    ids = list((tested if len(tested) else images)["image_id"][:MOST_PHOTOGRAPHS])
+    left, right = st.columns(2)
+    with right:
+        uploads = upload.upload("Or your own picture", "retrieval-upload", several=False)
+        if uploads:
+            upload.flags(uploads[0])
+            return uploads[0], ""
+    image_id = pickers.select("Photograph of the run", "photograph", ids, where=left)
+    try:
+        return VisitorPicture.from_array(image_id, run.pictures.source(image_id)), image_id
+    except PicturesMissing as error:
+        gallery.pictures_missing(run, error, "retrieval")
+        return None
+
+
+def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: str) -> None:
+    samples = cache.computed(run, retrieval.untouched)
+    st.subheader(plain(model))
+    if near.place == 1:
+        st.markdown(f":material/check_circle: The original is the nearest of {near.size:,}.")
+    else:
+        st.markdown(f":material/error: The original is in place {near.place:,} of {near.size:,}.")
+    pictures, captions = [], []
+    for row, cosine in zip(near.rows, near.cosines, strict=True):
+        added = row == len(samples)
+        sample = None if added else int(samples[row])
+        name = "" if sample is None else str(run.sample_rows(np.array([sample]))["image_id"].iloc[0])
+        own = added or (bool(original) and name == original)
+        try:
+            image = before if sample is None else run.picture(sample)[1]
+        except ProbingError as error:
+            gallery.pictures_missing(run, PicturesMissing(str(error)), f"retrieval-{model}")
+            return
+        pictures.append(data_url(framed(image) if own else image))
+        captions.append(f"{'the original' if own else plain(name)}, {cosine:.3f}")
+    st.image(pictures, caption=captions, width=gallery.THUMBNAIL, alt=captions)
+
+
+def framed(image: np.ndarray) -> np.ndarray:
+    """Return a copy of ``image`` with a frame in the color of a page's accents, within its edges."""
+    color = tuple(int(cache.theme().accent[i : i + 2], 16) for i in (1, 3, 5))
+    inner = cv2.resize(image, (image.shape[1] - 2 * FRAME, image.shape[0] - 2 * FRAME), interpolation=cv2.INTER_AREA)
+    return cv2.copyMakeBorder(inner, FRAME, FRAME, FRAME, FRAME, cv2.BORDER_CONSTANT, value=color)
+
+
+show()

@@ -1,0 +1,210 @@
+"""Charts of retrieval: recall against strength and size of the gallery, neighbors, and parts of the variance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.charts.figure import (
+    Figure,
+    base_figure,
+    error_bar,
+    escape,
+    legend_below,
+    percent,
+    percent_bar,
+    upright_line,
+)
+from probing_core.charts.theme import BASELINE, Theme
+
+MAX_BARS = 4
+"""Lines that have their intervals drawn; of more, only the pointer shows them."""
+
+PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}
+
+
+def recall_chart(rows: pd.DataFrame, theme: Theme, title: str, falling: bool) -> Figure:
+    """Draw a line for each model over the strength of one transformation.
+
+    Args:
+        rows: ``model``, ``strength``, ``value``, ``low``, ``high`` (fractions).
+        title: of the strength and its unit.
+        falling: whether the transformation is weakest at its largest strength.
+    """
+    return base_figure(
+        theme,
+        400 + 10 * rows["model"].nunique(),
+        [trace for _, trace in _lines(rows, "strength", theme)],
+        {"title": f"{title}, stronger to the right", "autorange": "reversed" if falling else True},
+        {"title": "original found (%)", "range": [0, 102]},
+        legend=legend_below(),
+    )
+
+
+def gallery_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
+    """Draw a line for each model over the number of pictures in the gallery, dotted and hollow where extrapolated.
+
+    Args:
+        rows: ``model``, ``gallery``, ``extrapolated``, ``value``, ``low``, ``high`` (fractions).
+    """
+    traces = []
+    whole = rows.loc[~rows["extrapolated"], "gallery"].max()
+    for beyond in (False, True):
+        some = rows[rows["extrapolated"] | (rows["gallery"] == whole)] if beyond else rows[~rows["extrapolated"]]
+        for name, trace in _lines(some.sort_values("gallery"), "gallery", theme):
+            trace |= {"legendgroup": name, "showlegend": not beyond}
+            if beyond:
+                trace["line"] = trace["line"] | {"dash": "dot"}
+                trace["marker"] = trace["marker"] | {
+                    "symbol": f"{trace['marker']['symbol'].removesuffix('-open')}-open"
+                }
+                trace["name"] += ", extrapolated"
+            traces.append(trace)
+    sizes = sorted(rows["gallery"].unique())
+    words = [f"{size:,}" for size in sizes]
+    return base_figure(
+        theme,
+        400 + 10 * rows["model"].nunique(),
+        traces,
+        {"title": "photographs in the gallery", "type": "log", "tickvals": sizes, "ticktext": words},
+        {"title": "original found (%)", "range": [0, 102]},
+        legend=legend_below(),
+        shapes=[upright_line(float(whole), theme.muted)],
+    )
+
+
+def index_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
+    """Draw a dot and its 95 % interval for each model, highest on top: filled by photograph, hollow by label; ticks are
+    what chance gives.
+
+    Args:
+        rows: ``model``, ``by``, ``value``, ``low``, ``high``, ``chance`` (fractions).
+    """
+    first = rows[rows["by"] == "photograph"].sort_values("value")
+    models = list(first["model"])
+    traces: list[dict[str, Any]] = []
+    for by, symbol in (("photograph", "circle"), ("label", "diamond-open")):
+        some = rows[(rows["by"] == by) & rows["model"].isin(models)]
+        if some.empty:
+            continue
+        color = [theme.muted if m.startswith(BASELINE) else theme.text for m in some["model"]]
+        y = [models.index(m) + (0.14 if by == "photograph" else -0.14) for m in some["model"]]
+        traces.append(
+            {
+                "type": "scatter",
+                "name": f"by {by}",
+                "x": percent(some["value"]),
+                "y": y,
+                "mode": "markers",
+                "marker": {"symbol": symbol, "size": 11, "color": color, "line": {"width": 2, "color": color}},
+                "error_x": percent_bar(some, theme.muted),
+                "customdata": [
+                    [escape(m), f"{100 * low:.1f} to {100 * high:.1f}"]
+                    for m, low, high in zip(some["model"], some["low"], some["high"], strict=True)
+                ],
+                "hovertemplate": "%{customdata[0]}: %{x:.1f} % (95 % interval %{customdata[1]})",
+            }
+        )
+        traces.append(
+            {
+                "type": "scatter",
+                "name": f"chance by {by}",
+                "x": percent(some["chance"]),
+                "y": y,
+                "mode": "markers",
+                "marker": {"symbol": "line-ns", "size": 12, "line": {"width": 2, "color": theme.warning}},
+                "showlegend": by == "photograph",
+                "hovertemplate": "chance %{x:.1f} %<extra></extra>",
+            }
+        )
+        if by == "photograph":
+            traces[-1]["name"] = "chance"
+    return base_figure(
+        theme,
+        150 + 34 * len(models),
+        traces,
+        {"title": "robustness index (%): all look to the left, all content to the right", "range": [0, 102]},
+        {
+            "tickvals": list(range(len(models))),
+            "ticktext": [escape(m) for m in models],
+            "range": [-0.6, len(models) - 0.4],
+        },
+        legend=legend_below(),
+    )
+
+
+def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
+    """Draw one bar for each model or layer, of its parts of the variance.
+
+    Args:
+        rows: the column ``along``, whose values name the bars from the top, ``part``, ``value``, ``low``, ``high``
+            (fractions).
+    """
+    bars = list(dict.fromkeys(rows[along]))[::-1]
+    colors = {"content": theme.accent, "look": theme.warning, "both": theme.text, "rest": theme.muted}
+    traces = []
+    for part, title in PARTS.items():
+        some = rows[rows["part"] == part].set_index(along).reindex(bars)
+        if some["value"].isna().all():
+            continue
+        value = percent(some["value"])
+        traces.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": title,
+                "x": value,
+                "y": [escape(b) for b in bars],
+                "text": [f"{v:.0f}" if v >= 5 else "" for v in value],
+                "textposition": "inside",
+                "insidetextanchor": "middle",
+                "textangle": 0,
+                "textfont": {"color": theme.background},
+                "marker": {"color": colors[part], "opacity": 0.45 if part == "rest" else 1},
+                "customdata": [
+                    f"95 % interval {100 * low:.1f} to {100 * high:.1f}" if np.isfinite(low) else "no interval"
+                    for low, high in zip(some["low"], some["high"], strict=True)
+                ],
+                "hovertemplate": f"%{{y}}: {title} %{{x:.1f}} % (%{{customdata}})<extra></extra>",
+            }
+        )
+    return base_figure(
+        theme,
+        140 + 32 * len(bars),
+        traces,
+        {"title": "share of the variance (%)", "range": [0, 100]},
+        {"showgrid": False},
+        barmode="stack",
+        bargap=0.25,
+        legend=legend_below() | {"traceorder": "normal"},
+    )
+
+
+def _lines(rows: pd.DataFrame, along: str, theme: Theme) -> list[tuple[str, dict[str, Any]]]:
+    """Return a name and a trace for each model."""
+    models = list(dict.fromkeys(rows["model"]))
+    styles = theme.model_styles(models)
+    lines = []
+    for model in models:
+        own = rows[rows["model"] == model]
+        color, symbol, dash = styles[str(model)]
+        trace: dict[str, Any] = {
+            "type": "scatter",
+            "name": escape(model),
+            "x": own[along].to_numpy(float),
+            "y": percent(own["value"]),
+            "mode": "lines+markers",
+            "line": {"color": color, "dash": dash, "width": 2},
+            "marker": {"symbol": symbol, "size": 8},
+            "customdata": [
+                f"{100 * low:.1f} to {100 * high:.1f}" for low, high in zip(own["low"], own["high"], strict=True)
+            ],
+            "hovertemplate": "%{y:.1f} % at %{x:,.3~r} (95 % interval %{customdata})",
+        }
+        if len(models) <= MAX_BARS:
+            value, low, high = (percent(own[end]) for end in ("value", "low", "high"))
+            trace["error_y"] = error_bar(value, low, high, color, thickness=1.5)
+        lines.append((str(model), trace))
+    return lines

@@ -1,0 +1,221 @@
+"""What a run says about retrieval: who finds originals, which copies survive, and which model suits which use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.lazy_rows import LazyRows
+from probing_core.measures.cluster_sums import mean
+from probing_core.measures.intervals import interval
+from probing_core.measures.notation import in_percent
+from probing_core.measures.retrieval import SAME_COSINE, directions
+from probing_core.results.ranking import SIGNIFICANCE, AccuracySums, against_best, is_baseline
+from probing_core.results.run import Run
+from probing_core.results.summaries import pick
+from probing_core.runs import layout
+
+ALL = "all"
+"""Every altered picture, in place of one transformation, in the table of retrieval."""
+
+SURVIVES, LOST = 0.9, 0.5
+"""Shares of copies above a threshold: a transformation is survived where the interval lies above the first, and the
+copy is lost where it lies below the second."""
+
+MOST_NAMED = 2
+"""Models that the sentence names as not distinguished; of more it gives the number."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use of an embedding.
+
+    Attributes:
+        title: what it is for.
+        needs: the number by which models are ordered.
+    """
+
+    title: str
+    needs: str
+
+
+USES = {
+    "duplicates": Use(
+        "Finding duplicates",
+        "share of altered copies whose cosine to the original exceeds the one that 0.1 % of unrelated pairs exceed",
+    ),
+    "content": Use(
+        "Retrieval by content",
+        "share of altered pictures whose label is that of most of their nearest neighbors, which have random looks",
+    ),
+    "altered": Use(
+        "Finding altered pictures",
+        "share of the 10 nearest pictures of other photographs that are under the same transformation",
+    ),
+}
+"""Names in the table of uses -> what they are. No total: what the first two need the third does not."""
+
+
+def table(run: Run, name: str) -> pd.DataFrame:
+    """Return a table of a study; empty where the run has none."""
+    return run.table(layout.table_path(name))
+
+
+def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
+    """Order the models by what a use needs, best first.
+
+    Columns: ``model``, ``value``, ``low``, ``high``, ``interval``, ``bases``, and against the best ``p`` (paired sign
+    flips by photograph, Holm's correction over all pairs) and ``apart`` (bool). Empty where the run has not measured
+    it.
+
+    Args:
+        learned: whether baselines, which learned nothing from pictures, are left out.
+    """
+    rows = pick(table(run, "uses"), use=use)
+    if learned and not rows.empty:
+        rows = rows[~is_baseline(rows["model"])]
+    if rows.empty:
+        return rows
+    found, sums = [], {}
+    for model, own in rows.groupby("model", sort=False):
+        base, bases = pd.factorize(own["base_id"], sort=True)
+        sums[model] = AccuracySums(np.asarray(bases, str), mean(own["value"].to_numpy(float), base))
+        found.append({"model": model} | interval(sums[model].sums, low=0.0, high=1.0).columns)
+    board = pd.DataFrame(found).sort_values("value", ascending=False, kind="stable", ignore_index=True)
+    board["p"] = [np.nan, *against_best([sums[model] for model in board["model"]])]
+    board["apart"] = board["p"] < SIGNIFICANCE
+    return board
+
+
+def originals(run: Run) -> pd.DataFrame:
+    """Return how often the original is the nearest, by model, best first, and ``transform``, those first that spoil it
+    least; identity and all together are left out."""
+    rows = pick(table(run, "retrieval"))
+    if rows.empty:
+        return rows
+    rows = rows[(rows["k"] == 1) & ~rows["extrapolated"] & ~rows["transform"].isin([ALL])]
+    by_transform = rows.groupby("transform")["value"].mean().to_dict() | {"identity": np.inf}
+    by_model = rows[rows["transform"] != "identity"].groupby("model")["value"].mean()
+    place = rows.assign(of_model=rows["model"].map(by_model), of_transform=rows["transform"].map(by_transform))
+    return place.sort_values(["of_model", "of_transform", "model"], ascending=[False, False, True])
+
+
+def survivors(run: Run, cosine: str, unrelated: float) -> pd.DataFrame:
+    """Return the threshold of each model, and what a copy survives there.
+
+    Columns: ``model``, ``value``, ``low``, ``high``, ``survives`` and ``lost`` (names of transformations by commas),
+    and ``kept``, the mean share of copies above the threshold; most first. Without an interval the share itself
+    decides.
+    """
+    thresholds, copies = (
+        rows if rows.empty else rows[(rows["cosine"] == cosine) & (rows["unrelated"] == unrelated)]
+        for rows in (table(run, "duplicates"), table(run, "copies"))
+    )
+    if thresholds.empty or copies.empty:
+        return pd.DataFrame()
+    copies = copies[copies["transform"] != "identity"]
+    low, high = (copies[end].fillna(copies["value"]) for end in ("low", "high"))
+    copies = copies.assign(survives=low > SURVIVES, lost=high < LOST)
+    found = []
+    for model, rows in copies.groupby("model", sort=False):
+        names = {what: ", ".join(rows.loc[rows[what], "transform"]) for what in ("survives", "lost")}
+        found.append({"model": model, **names, "kept": rows["value"].mean()})
+    together = thresholds[["model", "value", "low", "high"]].merge(pd.DataFrame(found), on="model")
+    return together.sort_values("kept", ascending=False, kind="stable", ignore_index=True)
+
+
+def finding(run: Run, shown: Callable[[str], str] = str) -> str:
+    """Return in two or three sentences who finds originals most often, and whose neighbors share the look least; empty
+    where it was not measured.
+
+    Args:
+        shown: how to write the name of a model.
+    """
+    board, index = ordered(run, "original"), pick(table(run, "robustness"), by="photograph")
+    rows = pick(table(run, "retrieval"), transform=ALL)
+    if board.empty or index.empty or rows.empty:
+        return ""
+    gallery = int(rows.loc[~rows["extrapolated"], "gallery"].max())
+    sentences = [_first(board, shown, f"Of {len(board)} models" if len(board) > 1 else "", gallery)]
+    learned = ordered(run, "original", learned=True)
+    if is_baseline(board["model"]).iloc[0] and not learned.empty:
+        sentences.append(_first(learned, shown, "Of those that learned from pictures", gallery))
+    among, of = index, ""
+    if is_baseline(index["model"]).any() and not is_baseline(index["model"]).all():
+        among, of = index[~is_baseline(index["model"])], ", of those that learned from pictures,"
+    among = among.sort_values("value", ascending=False, kind="stable")
+    best, rest = among.iloc[0], among.iloc[1:]
+    near = rest.loc[rest["high"] >= best["low"], "model"].tolist()
+    sentences.append(
+        f"{shown(best['model'])}{of} ignores most of the look{_beside(near, shown, 'within its interval')}: of its near "
+        f"pictures that share either the photograph or the transformation, {in_percent(best['value'])}{_interval(best)} "
+        f"share the photograph, where chance gives {in_percent(best['chance'])}."
+    )
+    return " ".join(sentences)
+
+
+def _first(board: pd.DataFrame, shown: Callable[[str], str], among: str, gallery: int) -> str:
+    best, others = board.iloc[0], board.iloc[1:]
+    level = others.loc[~others["apart"].astype(bool), "model"].tolist()
+    name = f"{among}, {shown(best['model'])}" if among else shown(best["model"])
+    most = " most often" if len(board) > 1 else ""
+    return (
+        f"{name} finds the original of an altered picture{most}{_beside(level, shown, 'not distinguished from it')}: it "
+        f"is the nearest of {gallery:,} photographs for {in_percent(best['value'])} of them{_interval(best)}."
+    )
+
+
+def _interval(row: pd.Series) -> str:
+    if not np.isfinite(row["low"]):
+        return " (no interval: too few photographs)"
+    return f" (95 % interval {100 * row['low']:.0f} to {100 * row['high']:.0f})"
+
+
+def _beside(models: list[str], shown: Callable[[str], str], what: str) -> str:
+    if not models:
+        return ""
+    if len(models) > MOST_NAMED:
+        return f" ({len(models)} others {what})"
+    return f" ({' and '.join(map(shown, models))} {what})"
+
+
+@dataclass(frozen=True, eq=False)
+class Near:
+    """What lies next to a picture in a gallery.
+
+    Attributes:
+        rows: (k,) positions in the gallery, nearest first; its number of rows stands for a picture that was added.
+        cosines: (k,) of these.
+        place: of the original, from 1; pictures as near as it come first.
+        size: pictures in the gallery.
+    """
+
+    rows: np.ndarray
+    cosines: np.ndarray
+    place: int
+    size: int
+
+
+def search(gallery: LazyRows, query: np.ndarray, k: int, original: int | np.ndarray) -> Near:
+    """Search a picture among the rows (N, D) of ``gallery`` by the cosine, as the tables of retrieval do.
+
+    Args:
+        query: (D,) its embedding.
+        original: position of its original in the gallery, or the embedding (D,) of an original that is added to it.
+    """
+    wanted = directions(query[None])[0]
+    cosines = np.concatenate([directions(block) @ wanted for block in gallery.blocks()])
+    if isinstance(original, np.ndarray):
+        cosines, original = np.append(cosines, directions(original[None])[0] @ wanted), len(cosines)
+    order = np.argsort(-cosines, kind="stable")
+    ahead = int((cosines >= cosines[original] - SAME_COSINE).sum()) - 1
+    return Near(order[:k], cosines[order[:k]], ahead + 1, len(cosines))
+
+
+def untouched(run: Run) -> np.ndarray:
+    """Return the samples that are the run's images untouched, each once."""
+    facts = run.sample_columns("transform", "draw", "repetition")
+    return np.flatnonzero((facts["transform"] == "identity") & (facts["draw"] == 0) & (facts["repetition"] == 0))

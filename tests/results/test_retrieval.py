@@ -1,0 +1,147 @@
+"""What a run says about retrieval, from tables that are made by hand."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_rel
+
+from devtools.made_run import make_run
+from probing_core.compute.lazy_rows import LazyRows
+from probing_core.results import Run, retrieval
+from probing_core.runs.store import Store
+from tests.made_studies import add_studies
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return add_studies(make_run(tmp_path_factory.mktemp("runs") / "made"))
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> Store:
+    return Store(shutil.copytree(made, tmp_path / "made"))
+
+
+def put(store: Store, name: str, table: pd.DataFrame) -> Run:
+    store.write_table(f"tables/{name}.parquet", table, "made")
+    return Run.open(store.root)
+
+
+def used(values: dict[str, np.ndarray], use: str = "duplicates") -> pd.DataFrame:
+    parts = [
+        pd.DataFrame({"model": m, "use": use, "base_id": [f"{i:02d}" for i in range(len(v))], "value": v})
+        for m, v in values.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_models_are_ordered_by_what_a_use_needs_and_compared_by_photograph(store):
+    rng = np.random.default_rng(0)
+    base = rng.uniform(0, 0.6, 40)
+    values = {"low": base, "best": base + 0.2 + rng.normal(0, 0.02, 40), "near": base + 0.199}
+    board = retrieval.ordered(put(store, "uses", used(values)), "duplicates")
+    assert board["model"].tolist()[-1] == "low"
+    assert board["apart"].tolist() == [False, False, True]
+    assert ttest_rel(values["best"], values["low"]).pvalue < 0.001, "which are different, photograph by photograph"
+    for row in board.to_dict("records"):
+        assert row["value"] == pytest.approx(values[row["model"]].mean())
+        assert row["low"] < row["value"] < row["high"]
+
+
+def test_a_use_that_was_not_measured_has_no_order(store):
+    run = put(store, "uses", used({"one": np.ones(30)}))
+    assert retrieval.ordered(run, "content").empty
+    assert len(retrieval.ordered(run, "duplicates")) == 1
+
+
+def test_a_copy_survives_or_is_lost_where_the_whole_interval_says_so(store):
+    shares = {
+        "jpeg": (0.97, 0.93, 0.99),
+        "fog": (0.95, 0.88, 0.98),
+        "border": (0.2, 0.1, 0.3),
+        "sepia": (0.45, 0.4, 0.6),
+    }
+    copies = pd.DataFrame(
+        [("one", "raw", 0.001, name, *values) for name, values in {**shares, "identity": (1.0, 0.9, 1.0)}.items()],
+        columns=["model", "cosine", "unrelated", "transform", "value", "low", "high"],
+    )
+    thresholds = pd.DataFrame(
+        [("one", "raw", 0.001, 0.8, 0.7, 0.9), ("one", "raw", 0.01, 0.6, 0.5, 0.7)],
+        columns=["model", "cosine", "unrelated", "value", "low", "high"],
+    )
+    put(store, "duplicates", thresholds)
+    run = put(store, "copies", copies)
+    (row,) = retrieval.survivors(run, "raw", 0.001).to_dict("records")
+    assert (row["survives"], row["lost"], row["value"]) == ("jpeg", "border", 0.8)
+    assert row["kept"] == pytest.approx(np.mean([v for v, _, _ in shares.values()]))
+    assert retrieval.survivors(run, "centered", 0.001).empty
+
+
+def test_the_sentence_says_who_finds_originals_and_whose_neighbors_share_the_look_least(store):
+    rng = np.random.default_rng(0)
+    base = rng.uniform(0, 0.5, 40)
+    put(store, "uses", used({"one": base, "two": base + 0.4}, "original"))
+    index = pd.DataFrame(
+        [("one", "photograph", 0.8, 0.75, 0.85, 0.1), ("two", "photograph", 0.4, 0.35, 0.45, 0.1)],
+        columns=["model", "by", "value", "low", "high", "chance"],
+    )
+    run = put(store, "robustness", index)
+    words = retrieval.finding(run, lambda name: f"<{name}>")
+    assert words.startswith("Of 2 models, <two> finds the original of an altered picture most often: it is the nearest")
+    assert "of 150 photographs" in words
+    assert "<one> ignores most of the look: of its near pictures" in words
+    assert "80 % (95 % interval 75 to 85)" in words
+    both = index.assign(high=0.9)
+    assert "(two within its interval)" in retrieval.finding(put(store, "robustness", both))
+    alike = put(store, "uses", used({"one": base, "two": base}, "original"))
+    assert "(two not distinguished from it)" in retrieval.finding(alike)
+
+
+def test_where_a_baseline_is_first_the_sentences_name_the_first_that_learned_from_pictures(store):
+    base = np.random.default_rng(0).uniform(0, 0.5, 40)
+    put(store, "uses", used({"baseline/phash": base + 0.4, "zoo/mae": base + 0.1, "zoo/clip": base}, "original"))
+    index = pd.DataFrame(
+        [("baseline/phash", "photograph", 0.9), ("zoo/mae", "photograph", 0.5), ("zoo/clip", "photograph", 0.7)],
+        columns=["model", "by", "value"],
+    )
+    run = put(store, "robustness", index.assign(low=index["value"] - 0.05, high=index["value"] + 0.05, chance=0.1))
+    words = retrieval.finding(run)
+    assert words.startswith("Of 3 models, baseline/phash finds the original of an altered picture most often: ")
+    assert "Of those that learned from pictures, zoo/mae finds the original" in words
+    assert "zoo/clip, of those that learned from pictures, ignores most of the look: " in words
+
+
+def test_a_run_without_the_tables_has_no_sentence(made, tmp_path):
+    bare = shutil.copytree(made, tmp_path / "bare")
+    Store(bare).remove("tables/uses.parquet", "tables/retrieval.parquet", "tables/copies.parquet")
+    run = Run.open(bare)
+    assert retrieval.finding(run) == ""
+    assert retrieval.originals(run).empty
+    assert retrieval.survivors(run, "raw", 0.001).empty
+
+
+def test_a_search_gives_the_order_of_all_cosines_and_the_place_of_the_original():
+    rng = np.random.default_rng(0)
+    gallery, query = rng.normal(size=(50, 6)).astype(np.float32), rng.normal(size=6).astype(np.float32)
+    cosines = gallery @ query / np.linalg.norm(gallery, axis=1) / np.linalg.norm(query)
+    near = retrieval.search(LazyRows((gallery[:20], gallery[20:])), query, 5, 7)
+    assert near.rows.tolist() == np.argsort(-cosines)[:5].tolist()
+    np.testing.assert_allclose(near.cosines, np.sort(cosines)[::-1][:5], rtol=1e-5)
+    assert near.place == (cosines > cosines[7]).sum() + 1
+    assert near.size == 50
+    added = retrieval.search(LazyRows((gallery,)), query, 5, 2 * query)
+    assert (added.place, added.size, added.rows[0]) == (1, 51, 50)
+
+
+def test_originals_are_ordered_by_model_and_by_what_spoils_them_least(made):
+    run = Run.open(made)
+    rows = retrieval.originals(run)
+    assert "all" not in set(rows["transform"])
+    assert rows["transform"].iloc[0] == "identity"
+    best = rows[rows["transform"] != "identity"].groupby("model")["value"].mean()
+    assert list(dict.fromkeys(rows["model"])) == best.sort_values(ascending=False).index.tolist()
