@@ -73,7 +73,9 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
   .answers .line { flex-wrap: wrap; gap: 2px 8px; padding-block: 3px; }
   .answers .track, .answers .scale { flex-basis: 100%; } .answers .when { flex-basis: 100%; }
   .st-key-profile, .st-key-land, .st-key-members, .st-key-shift-recall, .st-key-settings { overflow-x: auto; }
-  :is(.st-key-profile, .st-key-land, .st-key-members, .st-key-shift-recall, .st-key-settings) .probing-plot { min-width: 640px; }
+  :is(.st-key-profile, .st-key-land, .st-key-members, .st-key-shift-recall, .st-key-settings) .probing-plot {
+    min-width: 640px;
+  }
   [data-testid=stMetricValue] { font-size: 1.5rem; }
   [data-testid=stHorizontalBlock]:has([data-testid=stMetric]) > [data-testid=stColumn] { min-width: 45%; }
 }

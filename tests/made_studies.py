@@ -57,7 +57,7 @@ def _retrieval(run: Run, rows: Callable[..., pd.DataFrame], scored: Callable) ->
         "robustness": scored(rows("by", of=[("photograph",), ("label",)])).assign(
             k=10, chance=0.2, both=0.0, content=0.4, look=0.3, neither=0.3
         ),
-        "content-neighbors": scored(rows("setting", of=settings)).assign(k=10, classes=5, chance=0.2),
+        "content-neighbors": scored(rows("setting", of=settings)).assign(gallery=60, k=10, classes=5, chance=0.2),
         "variance": parted.assign(value=parted["share"]).drop(columns="share"),
         "variance-layers": layers.assign(value=layers["share"], pooling="mean", repetitions=1).drop(columns="share"),
         "uses": rows("use", "base_id", "value", of=photographs),

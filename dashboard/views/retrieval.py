@@ -13,9 +13,9 @@ from dashboard.page import fragment, page
 from dashboard.text import hint, plain
 from dashboard.widgets import gallery, messages, pickers, tables, upload
 from probing_core.charts import gallery_chart, index_chart, profile_chart, recall_chart, variance_chart
-from probing_core.errors import ProbingError
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
+from probing_core.measures.unrelated_pairs import UNRELATED
 from probing_core.results import PicturesMissing, Run, retrieval, summaries
 from probing_core.results.retrieval import LOST, SURVIVES, USES, Near
 from probing_core.runs import layout
@@ -77,14 +77,14 @@ def _uses(run: Run) -> None:
             if board.empty:
                 messages.empty(_why_no_use(run, name))
                 continue
-            standing = ["best", *("lower" if apart else "not distinguished" for apart in board["apart"].iloc[1:])]
+            standing = ["best", *("lower" if apart else "≈ best" for apart in board["apart"].iloc[1:])]
             tables.show_table(
-                board[["model", "value", "low", "high"]].assign(standing=standing),
+                board[["model", "value"]].assign(standing=standing, low=board["low"], high=board["high"]),
                 f"use-{name}",
                 percent={"value": ("%", f"{use.needs[0].upper()}{use.needs[1:]}."), **INTERVAL},
                 column_config={
-                    "standing": st.column_config.TextColumn("beside the best", help=hint("not distinguished")),
-                    "model": st.column_config.TextColumn(width="medium"),
+                    "model": st.column_config.TextColumn(width=150),
+                    "standing": st.column_config.TextColumn("to the best", help=f"≈: {hint('not distinguished')}"),
                 },
                 height=None if len(board) <= tables.WHOLE_TABLE else 460,
             )
@@ -131,13 +131,13 @@ def _by_strength(run: Run) -> None:
     if limits.empty:
         return
     reach = {"": "", "below": "fewer at the faintest strength", "above": "more at the strongest"}
-    shown = limits[["model", "value", "low", "high", "unit"]].assign(beyond=limits["censored"].map(reach))
+    shown = limits[["model", "value", "low", "high"]].assign(beyond=limits["censored"].map(reach))
     tables.show_table(
         shown.sort_values("value", ascending=transform.falling, kind="stable"),
         "limits",
         column_config={
             "value": st.column_config.NumberColumn(
-                "95 % up to",
+                f"95 % up to ({transform.unit})",
                 format="%.3g",
                 help="The strength at which fewer than 95 % of the originals are the nearest.",
             ),
@@ -166,7 +166,9 @@ def _duplicates(run: Run) -> None:
     thresholds = tables.study(run, "duplicates", trains=False)
     if thresholds.empty:
         return
-    shares = sorted(thresholds["unrelated"].unique(), reverse=True)
+    shares = sorted(
+        thresholds["unrelated"].unique(), key=lambda share: abs(np.log(share / UNRELATED))
+    )  # the use's first
     left, right = st.columns(2)
     cosine = pickers.segments("Cosine of the embedding", "cosine", list(COSINES), names=COSINES, where=left)
     names = {f"{share:g}": in_percent(share, 2 if share < 0.001 else 1 if share < 0.01 else 0) for share in shares}
@@ -184,10 +186,10 @@ def _duplicates(run: Run) -> None:
             "low": st.column_config.NumberColumn("from", format="%.3f", help=hint("interval")),
             "high": st.column_config.NumberColumn("to", format="%.3f", help=hint("interval")),
             "survives": st.column_config.TextColumn(
-                "a copy survives", width="large", help=f"More than {in_percent(SURVIVES)} of copies lie above."
+                "a copy survives", width="medium", help=f"More than {in_percent(SURVIVES)} of copies lie above."
             ),
             "lost": st.column_config.TextColumn(
-                "and is lost after", width="large", help=f"Fewer than {in_percent(LOST)} of copies lie above."
+                "and is lost after", width="medium", help=f"Fewer than {in_percent(LOST)} of copies lie above."
             ),
         },
         height=None if len(rows) <= tables.WHOLE_TABLE else 560,
@@ -226,7 +228,8 @@ def _content_or_look(run: Run) -> None:
     figure = profile_chart(shown.assign(group=shown["setting"].map(SETTINGS)), cache.theme())
     tables.chart(figure, "settings", settings, "Label told by neighbors, by whose look they have, in percent.")
     k, chance = int(settings["k"].iloc[0]), float(settings["chance"].iloc[0])
-    voting = f"most of the {k} nearest training images" if k > 1 else "the nearest training image"
+    learned = f"{int(settings['gallery'].iloc[0]):,} training images"
+    voting = f"most of the {k} nearest of {learned}" if k > 1 else f"the nearest of {learned}"
     st.caption(
         f"In percent: the share of altered pictures whose label is that of {voting} (chance {in_percent(chance, 1)}). "
         "What differs between columns is which of these have the look of the query: the wider the gap between the "
@@ -322,17 +325,16 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
         st.markdown(f":material/error: The original is in place {near.place:,} of {near.size:,}.")
     pictures, captions = [], []
     for row, cosine in zip(near.rows, near.cosines, strict=True):
-        added = row == len(samples)
-        sample = None if added else int(samples[row])
-        name = "" if sample is None else str(run.sample_rows(np.array([sample]))["image_id"].iloc[0])
-        own = added or (bool(original) and name == original)
+        sample = int(samples[row]) if row < len(samples) else None  # None: the upload itself, untouched
+        facts = None if sample is None else run.sample_rows(np.array([sample])).iloc[0]
+        own = facts is None or (bool(original) and facts["image_id"] == original)
         try:
             image = before if sample is None else run.picture(sample)[1]
-        except ProbingError as error:
-            gallery.pictures_missing(run, PicturesMissing(str(error)), f"retrieval-{model}")
+        except PicturesMissing as error:
+            gallery.pictures_missing(run, error, f"retrieval-{model}")
             return
         pictures.append(data_url(framed(image) if own else image))
-        captions.append(f"{'the original' if own else plain(name)}, {cosine:.3f}")
+        captions.append(f"{'the original' if own else plain(facts['label'] or facts['image_id'])}, {cosine:.3f}")
     st.image(pictures, caption=captions, width=gallery.THUMBNAIL, alt=captions)
 
 

@@ -22,6 +22,9 @@ from probing_core.charts.theme import BASELINE, Theme
 MAX_BARS = 4
 """Lines that have their intervals drawn; of more, only the pointer shows them."""
 
+ROOM = 0.75
+"""Sizes between this share of the whole gallery and the whole would be written over each other."""
+
 PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}
 
 
@@ -62,7 +65,7 @@ def gallery_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
                 }
                 trace["name"] += ", extrapolated"
             traces.append(trace)
-    sizes = sorted(rows["gallery"].unique())
+    sizes = [size for size in sorted(rows["gallery"].unique()) if size >= whole or size < ROOM * whole]
     words = [f"{size:,}" for size in sizes]
     return base_figure(
         theme,
@@ -125,7 +128,7 @@ def index_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         theme,
         150 + 34 * len(models),
         traces,
-        {"title": "robustness index (%): all look to the left, all content to the right", "range": [0, 102]},
+        {"title": "robustness index (%), content to the right", "range": [0, 102]},
         {
             "tickvals": list(range(len(models))),
             "ticktext": [escape(m) for m in models],
@@ -161,7 +164,7 @@ def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
                 "textposition": "inside",
                 "insidetextanchor": "middle",
                 "textangle": 0,
-                "textfont": {"color": theme.background},
+                "textfont": {"color": theme.text if part == "rest" else theme.background},
                 "marker": {"color": colors[part], "opacity": 0.45 if part == "rest" else 1},
                 "customdata": [
                     f"95 % interval {100 * low:.1f} to {100 * high:.1f}" if np.isfinite(low) else "no interval"

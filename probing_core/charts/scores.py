@@ -21,6 +21,9 @@ from probing_core.charts.figure import (
 from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import BASELINE, Theme
 
+MOST_SLANTED = 15
+"""Columns of a heatmap whose names are slanted; of more they are upright, else they would cover each other."""
+
 HOVER = ("low", "high", "p", "apart", "note")
 """Columns that a dot of the leaderboard shows beside its score."""
 
@@ -88,6 +91,7 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
         scores: ``model``, ``group``, ``value``, ``low``, ``high``; models and groups in the order to show.
     """
     models, groups = scores["model"].unique()[::-1], scores["group"].unique()
+    many = len(groups) > MOST_SLANTED
     value, low, high = (
         scores.pivot(index="model", columns="group", values=column).reindex(index=models, columns=groups).to_numpy()
         for column in ("value", "low", "high")
@@ -109,9 +113,9 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
     }
     return base_figure(
         theme,
-        110 + 34 * len(models),
+        (190 if many else 110) + 34 * len(models),
         [cells],
-        {"side": "top", "tickangle": -30, "showgrid": False},
+        {"side": "top", "tickangle": -90 if many else -30, "showgrid": False},
         {"showgrid": False},
     )
 

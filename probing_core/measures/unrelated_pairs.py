@@ -11,6 +11,9 @@ from probing_core.measures.base import Measure, fraction
 from probing_core.measures.cluster_sums import ClusterSums, numbered
 from probing_core.measures.intervals import MIN_CLUSTERS_FOR_BOOTSTRAP, Interval, interval, without_interval
 
+UNRELATED = 0.001
+"""Share of unrelated pairs that a finder of duplicates may take for copies, where models are compared."""
+
 KEPT = 4
 """Times the pairs that lie above a threshold are kept, so that resamples have theirs among them."""
 

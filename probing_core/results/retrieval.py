@@ -139,10 +139,19 @@ def finding(run: Run, shown: Callable[[str], str] = str) -> str:
     if board.empty or index.empty or rows.empty:
         return ""
     gallery = int(rows.loc[~rows["extrapolated"], "gallery"].max())
-    sentences = [_first(board, shown, f"Of {len(board)} models" if len(board) > 1 else "", gallery)]
+    best = board.iloc[0]
+    many = f"Of {len(board)} models, " if len(board) > 1 else ""
+    sentences = [
+        f"{many}{shown(best['model'])} finds the original of an altered picture{' most often' if many else ''}"
+        f"{_level(board, shown)}: it is the nearest of {gallery:,} photographs for {_share(best)} of them."
+    ]
     learned = ordered(run, "original", learned=True)
     if is_baseline(board["model"]).iloc[0] and not learned.empty:
-        sentences.append(_first(learned, shown, "Of those that learned from pictures", gallery))
+        best = learned.iloc[0]
+        sentences.append(
+            f"Of those that learned from pictures, {shown(best['model'])} does so most often{_level(learned, shown)}, "
+            f"for {_share(best)}."
+        )
     among, of = index, ""
     if is_baseline(index["model"]).any() and not is_baseline(index["model"]).all():
         among, of = index[~is_baseline(index["model"])], ", of those that learned from pictures,"
@@ -150,22 +159,22 @@ def finding(run: Run, shown: Callable[[str], str] = str) -> str:
     best, rest = among.iloc[0], among.iloc[1:]
     near = rest.loc[rest["high"] >= best["low"], "model"].tolist()
     sentences.append(
-        f"{shown(best['model'])}{of} ignores most of the look{_beside(near, shown, 'within its interval')}: of its near "
-        f"pictures that share either the photograph or the transformation, {in_percent(best['value'])}{_interval(best)} "
-        f"share the photograph, where chance gives {in_percent(best['chance'])}."
+        f"{shown(best['model'])}{of} ignores most of the look{_beside(near, shown, 'within its interval')}: of its "
+        "near pictures that share either the photograph or the transformation, "
+        f"{_share(best)} share the photograph, where chance gives "
+        f"{in_percent(best['chance'])}."
     )
     return " ".join(sentences)
 
 
-def _first(board: pd.DataFrame, shown: Callable[[str], str], among: str, gallery: int) -> str:
-    best, others = board.iloc[0], board.iloc[1:]
+def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
+    others = board.iloc[1:]
     level = others.loc[~others["apart"].astype(bool), "model"].tolist()
-    name = f"{among}, {shown(best['model'])}" if among else shown(best["model"])
-    most = " most often" if len(board) > 1 else ""
-    return (
-        f"{name} finds the original of an altered picture{most}{_beside(level, shown, 'not distinguished from it')}: it "
-        f"is the nearest of {gallery:,} photographs for {in_percent(best['value'])} of them{_interval(best)}."
-    )
+    return _beside(level, shown, "not distinguished from it")
+
+
+def _share(row: pd.Series) -> str:
+    return f"{in_percent(row['value'])}{_interval(row)}"
 
 
 def _interval(row: pd.Series) -> str:

@@ -39,7 +39,7 @@ ADDRESSED_OTHERWISE = ("Try your images", "New run")
 """Pages whose address is not the name of their file: `AppTest` finds them after another page alone."""
 
 
-LATER = ("detecting", "demo", "large")
+LATER = ("detecting", "demo", "large", "studied")
 """Names of runs that tests make beside the made run once it is served."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from probing_core.compute.caveats import joined, too_few
+from probing_core.compute.caveats import too_few
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.model_data import ModelData, measured
 from probing_core.measures.cluster_sums import mean
@@ -23,17 +23,32 @@ def content_neighbors_table(data: ModelData) -> pd.DataFrame:
             | found
             | {
                 "images": len(hits),
+                "gallery": classified.learned,
                 "k": classified.k,
                 "classes": classified.classes,
                 "chance": 1 / classified.classes,
-                "note": joined(too_few(found["bases"]), f"a gallery of {classified.learned} training images"),
+                "note": too_few(found["bases"]),
             }
         )
     return pd.DataFrame(table)
 
 
 COLUMNS = [
-    *("model", "setting", "value", "low", "high", "interval", "bases", "images", "k", "classes", "chance", "note"),
+    *(
+        "model",
+        "setting",
+        "value",
+        "low",
+        "high",
+        "interval",
+        "bases",
+        "images",
+        "gallery",
+        "k",
+        "classes",
+        "chance",
+        "note",
+    ),
 ]
 
 

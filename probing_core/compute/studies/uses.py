@@ -8,13 +8,11 @@ from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.model_data import ModelData
 from probing_core.compute.studies.neighborhood import OTHERS, RAW
 from probing_core.measures.content_or_look import NEAREST
+from probing_core.measures.unrelated_pairs import UNRELATED
 
 ORIGINAL, DUPLICATES, CONTENT, ALTERED = "original", "duplicates", "content", "altered"
 """Finding the original of a copy, telling copies from other pictures, retrieval by content, and finding altered
 pictures."""
-
-UNRELATED = 0.001
-"""Share of unrelated pairs that a finder of duplicates may take for copies."""
 
 
 def uses_table(data: ModelData) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from probing_core.charts import (
     Figure,
     Theme,
     confusion_chart,
+    index_chart,
     layers_chart,
     leaderboard_chart,
     members_chart,
@@ -20,13 +21,17 @@ from probing_core.charts import (
     shift_chart,
     star_chart,
     substance_chart,
+    variance_chart,
 )
 from probing_core.compute.star import MEAN
 from probing_core.measures import MEASURES
+from probing_core.measures.notation import in_percent
+from probing_core.measures.unrelated_pairs import UNRELATED
 from probing_core.results import (
     Run,
     confusion_matrix,
     leaderboard,
+    retrieval,
     summaries,
     verdict_in_words,
     verdicts_by_set,
@@ -66,11 +71,11 @@ STUDIES = {
     "content-neighbors": "Content by nearest neighbors, by whose look they have",
     "variance": "Parts of the variance: content and look",
     "variance-layers": "Parts of the variance at every layer",
-    "uses": "What three uses need, photograph by photograph",
 }
 """Titles of the tables that studies leave, in the order of the report; tables not named here come last."""
 
-SCORES = ("scores", "fits")
+SCORES = ("scores", "fits", "uses")
+"""Tables that other sections show, in fewer rows."""
 SCORE = {"value": "score %", "low": "from %", "high": "to %"}
 """Titles of a score and its interval in percent."""
 
@@ -87,6 +92,7 @@ def sections(run: Run) -> list[Section]:
         Section("Confusion", list(_confusion(run, models))),
         Section("Generalization", list(_generalization(run, models))),
         Section("Content against transformation", list(_content(run))),
+        Section("Retrieval", list(_retrieval(run))),
         Section("Calibration and repetitions", list(_certainty(run, models))),
         Section("Studies", list(_studies(run, models))),
         *methods(run),
@@ -273,6 +279,45 @@ def _content(run: Run) -> Iterator[object]:
     )
     columns = by_transform.columns.drop(["model", "transform"])
     yield More("By transformation", [Table(by_transform, percent={c: c for c in columns})])
+
+
+def _retrieval(run: Run) -> Iterator[object]:
+    words = retrieval.finding(run)
+    if not words:
+        yield Text(
+            "Whether originals of altered pictures are found is measured from embeddings, from 30 photographs on; "
+            "`probing evaluate --run DIR` adds it to a run that has them."
+        )
+        return
+    yield Text(words)
+    for name, use in retrieval.USES.items():
+        board = retrieval.ordered(run, name)
+        if not board.empty:
+            standing = ["best", *("lower" if apart else "not distinguished" for apart in board["apart"].iloc[1:])]
+            table = board[["model", "value", "low", "high"]].assign(standing=standing)
+            yield Table(table, f"{use.title}: {use.needs}.", SCORE | {"value": "%"})
+    found = retrieval.originals(run).rename(columns={"transform": "group"})
+    yield _both(
+        partial(profile_chart, found),
+        "Share of altered pictures whose original is the nearest, by model and transformation.",
+        f"Original found first among {int(found['gallery'].max()):,} untouched photographs, in percent; identity is "
+        "the ceiling.",
+    )
+    survivors = retrieval.survivors(run, "raw", UNRELATED)
+    if not survivors.empty:
+        titles = {"value": "threshold", "low": "from", "high": "to", "survives": "a copy survives"}
+        table = survivors.drop(columns="kept").rename(columns=titles | {"lost": "and is lost after"})
+        share = in_percent(UNRELATED, 1)
+        yield Table(table, f"The cosine that {share} of unrelated pairs exceed, and what a copy survives there.")
+    yield _both(
+        partial(index_chart, run.table(layout.table_path("robustness"))),
+        "Robustness index by model.",
+        f"{MEASURES.get('robustness-index').definition} Ticks: chance.",
+    )
+    parts = run.table(layout.table_path("variance"))
+    if not parts.empty:
+        chart = partial(variance_chart, parts, along="model")
+        yield _both(chart, "Parts of the variance by model.", MEASURES.get("variance-share").definition)
 
 
 def _certainty(run: Run, models: list[str]) -> Iterator[object]:

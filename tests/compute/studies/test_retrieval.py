@@ -157,6 +157,7 @@ def test_content_by_neighbors_has_the_five_settings(data):
     table = content_neighbors_table(data)
     assert len(table) == 5
     assert (table["k"] == 10).all()
+    assert (table["gallery"] == SPLITS["train"]).all()
     assert (table["images"] == SPLITS["test"]).all()
     assert (table["value"] > 0.9).all(), "the label is the longest axis"
 

@@ -15,12 +15,13 @@ import pytest
 from devtools.browser import CHROMIUM, WAIT_MS
 from devtools.made_run import make_run
 from probing_core.errors import BadConfig, BadRun
-from probing_core.results import Run, leaderboard
+from probing_core.results import Run, leaderboard, retrieval
 from probing_core.results.finding import finding
 from probing_core.results.report import write_report
 from probing_core.results.report.page import MOST_ROWS, Chart, More, Section, Table, Text, render
 from probing_core.results.report.sections import sections
 from probing_core.runs.store import Store
+from tests.made_studies import add_studies
 
 pytestmark = pytest.mark.slow
 
@@ -152,6 +153,16 @@ def test_a_run_of_a_split_corpus_has_its_content_and_other_probes(trained_run):
     run = Run.open(trained_run)
     words = Page(render("t", sections(run))).words
     assert {"Content against transformation", "Other probes", "knn-20", "oracle", "repetition"} <= set(words)
+
+
+def test_a_run_with_tables_of_retrieval_has_its_sentence_and_charts_and_one_without_says_what_to_do(run, tmp_path):
+    studied = Run.open(add_studies(shutil.copytree(run.path, tmp_path / "studied")))
+    page = Page(render("t", sections(studied)))
+    assert retrieval.finding(studied) in page.words
+    assert {use.title for use in retrieval.USES.values()} <= {word.partition(":")[0] for word in page.words}
+    bare = Page(render("t", sections(run)))
+    assert len(page.figures) > len(bare.figures)
+    assert any("`probing evaluate --run DIR` adds it to a run that has them" in word for word in bare.words)
 
 
 def test_what_cannot_be_written_is_told(run, tmp_path):
