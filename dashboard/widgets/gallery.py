@@ -80,8 +80,8 @@ def pictures_missing(run: Run, error: PicturesMissing, key: str) -> None:
 def embeddings_missing(run: Run, key: str) -> None:
     """Show that there are no embeddings to find neighbors in, and offer a run that has them."""
     empty(
-        "This run ships no embeddings of the chosen models, so neighbors cannot be found; a run computed here (New run, "
-        "or `probing run`) has them."
+        "This run ships no embeddings of the chosen models, so neighbors cannot be found; a run computed here "
+        "(New run, or `probing run`) has them."
     )
     _offer(run, lambda other: any(other.has_embeddings(m) for m in other.models["name"]), "embeddings", key)
 
