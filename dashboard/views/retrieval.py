@@ -77,14 +77,14 @@ def _uses(run: Run) -> None:
             if board.empty:
                 messages.empty(_why_no_use(run, name))
                 continue
-            standing = ["best", *("lower" if apart else "≈ best" for apart in board["apart"].iloc[1:])]
+            standing = ["best", *("" if apart else "≈" for apart in board["apart"].iloc[1:])]
             tables.show_table(
                 board[["model", "value"]].assign(standing=standing, low=board["low"], high=board["high"]),
                 f"use-{name}",
                 percent={"value": ("%", f"{use.needs[0].upper()}{use.needs[1:]}."), **INTERVAL},
                 column_config={
-                    "model": st.column_config.TextColumn(width=150),
-                    "standing": st.column_config.TextColumn("to the best", help=f"≈: {hint('not distinguished')}"),
+                    "model": st.column_config.TextColumn(width=168),
+                    "standing": st.column_config.TextColumn("≈", width=50, help=f"≈: {hint('not distinguished')}"),
                 },
                 height=None if len(board) <= tables.WHOLE_TABLE else 460,
             )

@@ -82,8 +82,9 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     found, sums = [], {}
     for model, own in rows.groupby("model", sort=False):
         base, bases = pd.factorize(own["base_id"], sort=True)
-        sums[model] = AccuracySums(np.asarray(bases, str), mean(own["value"].to_numpy(float), base))
-        found.append({"model": model} | interval(sums[model].sums, low=0.0, high=1.0).columns)
+        of_model = mean(own["value"].to_numpy(float), base)
+        sums[model] = AccuracySums(np.asarray(bases, str), of_model)
+        found.append({"model": model} | interval(of_model, low=0.0, high=1.0).columns)
     board = pd.DataFrame(found).sort_values("value", ascending=False, kind="stable", ignore_index=True)
     board["p"] = [np.nan, *against_best([sums[model] for model in board["model"]])]
     board["apart"] = board["p"] < SIGNIFICANCE
