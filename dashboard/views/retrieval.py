@@ -325,16 +325,18 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
         st.markdown(f":material/error: The original is in place {near.place:,} of {near.size:,}.")
     pictures, captions = [], []
     for row, cosine in zip(near.rows, near.cosines, strict=True):
-        sample = int(samples[row]) if row < len(samples) else None  # None: the upload itself, untouched
-        facts = None if sample is None else run.sample_rows(np.array([sample])).iloc[0]
-        own = facts is None or (bool(original) and facts["image_id"] == original)
-        try:
-            image = before if sample is None else run.picture(sample)[1]
-        except PicturesMissing as error:
-            gallery.pictures_missing(run, error, f"retrieval-{model}")
-            return
+        if row == len(samples):  # an upload, untouched
+            image, words, own = before, "", True
+        else:
+            facts = run.sample_rows(samples[[row]]).iloc[0]
+            own, words = facts["image_id"] == original, plain(facts["label"] or facts["image_id"])
+            try:
+                image = run.picture(int(samples[row]))[1]
+            except PicturesMissing as error:
+                gallery.pictures_missing(run, error, f"retrieval-{model}")
+                return
         pictures.append(data_url(framed(image) if own else image))
-        captions.append(f"{'the original' if own else plain(facts['label'] or facts['image_id'])}, {cosine:.3f}")
+        captions.append(f"{'the original' if own else words}, {cosine:.3f}")
     st.image(pictures, caption=captions, width=gallery.THUMBNAIL, alt=captions)
 
 
