@@ -69,6 +69,7 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
 /* Tables and charts of a phone take its whole width. */
 @media (max-width: 480px) {
   [data-testid=stMainBlockContainer] { padding-inline: 0.8rem; }
+  .st-key-title { row-gap: 0 !important; } .st-key-title h1 { padding-bottom: 0; }
   .answers tbody th { width: 34%; } .answers td:last-child, .answers th:last-child { width: 3rem; }
   .answers .line { flex-wrap: wrap; gap: 2px 8px; padding-block: 3px; }
   .answers .track, .answers .scale { flex-basis: 100%; } .answers .when { flex-basis: 100%; }

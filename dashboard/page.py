@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import ParamSpec
 
 import streamlit as st
 
 from dashboard import state
+from dashboard.data import cache
+from dashboard.text import plain
 from dashboard.widgets import upload
 from dashboard.widgets.messages import guarded
+from probing_core.errors import BadRun
 
 Arguments = ParamSpec("Arguments")
 
@@ -25,7 +29,7 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
         @st.fragment
         def shown() -> None:
             upload.begin_page()
-            st.title(title, help=help)
+            _heading(title, help)
             with state.whole_page():
                 guarded(show)()
             state.write_address()
@@ -33,6 +37,14 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
         return shown
 
     return decorate
+
+
+def _heading(title: str, help: str | None) -> None:
+    """Show the title and beside it the name of the run, which on a phone is hidden in the closed sidebar."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="title"):
+        st.title(title, help=help, width="content")
+        with suppress(BadRun):
+            st.caption(f"Run **{plain(cache.current_run().name)}**", width="content")
 
 
 def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:

@@ -18,7 +18,7 @@ from dashboard.views import two_classes
 from dashboard.widgets import gallery, messages, pickers, tables
 from probing_core.charts import confusion_chart
 from probing_core.measures.notation import in_percent
-from probing_core.results import Run, confusion_matrix
+from probing_core.results import Run, confusion_matrix, summaries
 from probing_core.results.confusion import Normalization
 from probing_core.results.ranking import of_subset
 
@@ -70,6 +70,8 @@ def _all_classes(run: Run) -> None:
         second = of_subset(second, subset, run.far)
         matrix = matrix - _matrix(second, classes, normalize)
     cell = _cell(classes, matrix)
+    if second is None:
+        _most_confused(model, first)
     groups = dict(zip(run.transforms["transform"], run.transforms["group"], strict=True))
     figure = confusion_chart(
         matrix,
@@ -95,16 +97,29 @@ def _all_classes(run: Run) -> None:
     _cell_pictures(run, (model, other), task, first, second, cell)
 
 
+def _most_confused(model: str, predictions: pd.DataFrame) -> None:
+    """Show the most frequent mistakes of a model as a sentence."""
+    wrong = summaries.confusions(predictions, 3)
+    with st.container(key="finding"):
+        if wrong.empty:
+            st.markdown(f"**{plain(model)}** mistakes nothing here.")
+            return
+        cases = [
+            f"**{plain(row.truth)}** for **{plain(row.predicted)}** ({in_percent(row.share)})"
+            for row in wrong.itertuples()
+        ]
+        st.markdown(f"What **{plain(model)}** mistakes most often: {', '.join(cases)}.")
+
+
 def _controls(run: Run) -> tuple[str, str, str, str, Normalization]:
-    columns = [*st.columns(2), *st.columns(3)]
-    model = pickers.pick_model(run, where=columns[0])
+    left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
+    model = pickers.pick_model(run, where=left)
+    task = pickers.pick_task(run, where=middle)
+    more = right.popover("Difference, samples, cells", width="stretch")
     others = [NO_OTHER, *(m for m in run.models["name"] if m != model)]
-    other = pickers.select(
-        "Difference to", "other", others, where=columns[1], help="Cells become model minus other model."
-    )
-    task = pickers.pick_task(run, where=columns[2])
-    subset = pickers.pick_subset(run, task, where=columns[3])
-    normalize = pickers.select("Cells show", "cells", list(NORMALIZATIONS), names=NORMALIZATIONS, where=columns[4])
+    other = pickers.select("Difference to", "other", others, where=more, help="Cells become model minus other model.")
+    subset = pickers.pick_subset(run, task, where=more)
+    normalize = pickers.select("Cells show", "cells", list(NORMALIZATIONS), names=NORMALIZATIONS, where=more)
     return model, other, task, subset, normalize
 
 

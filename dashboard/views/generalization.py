@@ -9,8 +9,9 @@ from dashboard.data import cache
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import confusion_chart, members_chart, seen_unseen_chart
+from probing_core.charts import confusion_chart, dots_chart, members_chart, seen_unseen_chart
 from probing_core.measures import MEASURES
+from probing_core.measures.notation import in_percent
 from probing_core.results import Run, summaries
 
 SHARE = ["value", "low", "high"]
@@ -30,17 +31,34 @@ def show() -> None:
             "A run with the whole bank of transformations has it."
         )
         return
-    _seen_against_unseen(run)
     model = pickers.pick_model(run)
     _members(run, model)
+    _models(run)
     _where_unseen_land(run, model, rotations)
     _far(run)
 
 
-def _seen_against_unseen(run: Run) -> None:
-    st.header("Seen against unseen", help=MEASURES.get("group-hit-rate").definition)
+def _models(run: Run) -> None:
+    st.header("Every model, seen and unseen", help=MEASURES.get("group-hit-rate").definition)
     rows = cache.computed(run, summaries.rotations)
+    both = rows[rows["subset"].isin(["seen", "unseen"])]
+    means = (both.groupby(["model", "subset"], sort=False)["value"].mean() * 100).reset_index()
+    means = means.rename(columns={"model": "name", "subset": "series"}).sort_values("series", kind="stable")
     order = {model: i for i, model in enumerate(dict.fromkeys(rows["model"]))}
+    means = means.sort_values("name", key=lambda names: names.map(order), kind="stable")
+    chance = float(both["chance"].median()) * 100
+    figure = dots_chart(means, cache.theme(), "group recognized (%); dotted: chance", marks=[chance], ends=(0, 102))
+    tables.chart(figure, "models", means, "Group recognized, seen and unseen, by model: means over the rotations.")
+    st.caption(
+        "Filled: transformations that the probe was trained on. Hollow: members of the same groups that it never saw. "
+        "Means over the rotations, which are folded below with their intervals."
+    )
+    if box := pickers.fold("Rotation by rotation, with intervals", "show-rotations"):
+        with box:
+            _seen_against_unseen(run, rows, order)
+
+
+def _seen_against_unseen(run: Run, rows: pd.DataFrame, order: dict[str, int]) -> None:
     figure = seen_unseen_chart(rows[rows["subset"].isin(["seen", "unseen"])], cache.theme())
     tables.chart(
         figure, "seen-unseen", rows, "In-group hit rate of seen and unseen transformations by model and rotation."
@@ -67,14 +85,26 @@ def _seen_against_unseen(run: Run) -> None:
 
 
 def _members(run: Run, model: str) -> None:
-    st.header("The thirty, one by one", help="Each transformation is unseen in one rotation and seen in the other two.")
     points = cache.computed(run, summaries.members, model)
     if points.empty:
         messages.empty(f"'{plain(model)}' has no scores of single transformations in this run; choose another model.")
         return
-    figure = members_chart(points, list(dict.fromkeys(points["transform"])), cache.theme())
+    gaps = summaries.gaps(points)
+    first = gaps.iloc[0]
+    with st.container(key="finding"):
+        st.markdown(
+            f"**{plain(model)}** recognizes the group of a transformation in {in_percent(gaps['seen'].mean())} of "
+            f"pictures where its probe has seen that transformation, and in {in_percent(gaps['unseen'].mean())} where "
+            f"it has not. It loses most on **{plain(first['transform'])}**: {in_percent(first['seen'])} to "
+            f"{in_percent(first['unseen'])}."
+        )
+    st.header("The thirty, one by one", help="Each transformation is unseen in one rotation and seen in the other two.")
+    figure = members_chart(points, list(gaps["transform"]), cache.theme())
     tables.chart(figure, "members", points, f"Share of each transformation's samples whose group {model} recognizes.")
-    st.caption("Dot: seen (the mean of two rotations). Diamond: unseen, with its 95 % interval. The line is the gap.")
+    st.caption(
+        "The largest loss first. Dot: seen (the mean of two rotations). Diamond: unseen, with its 95 % interval. The "
+        "line is the loss."
+    )
 
 
 @fragment

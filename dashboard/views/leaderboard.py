@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -14,14 +15,13 @@ from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import leaderboard_chart, training_chart
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import in_percent
 from probing_core.results import Run, rankable, training_scores, trainings
-from probing_core.results.finding import finding
+from probing_core.results.finding import beside_baselines, finding
 from probing_core.results.ranking import is_baseline, measure_of, scores_of
 
 BASELINES = (
-    "Baselines have learned nothing from pictures: handcrafted statistics of the pixels, the pixels themselves, and "
-    "networks with random weights. They show how much of a task needs no learned embedding."
+    "Gray squares are baselines, which have learned nothing from pictures: handcrafted statistics of the pixels, the "
+    "pixels themselves, and networks with random weights. They show how much of a task needs no learned embedding."
 )
 
 
@@ -33,8 +33,17 @@ def board_of(run: Run) -> pd.DataFrame:
 
 def show_finding(run: Run) -> None:
     """Show the finding, the first sentence of the page."""
+
+    def bold(name: str) -> str:
+        return f"**{plain(name)}**"
+
+    board = board_of(run)
+    words = [finding(board, len(run.classes("fine")), bold)]
+    baselines = _baselines((run,), "fine", "seen")
+    if len(baselines) and len(board) and not is_baseline(board["model"]).any():
+        words.append(beside_baselines(board, baselines, bold))
     with st.container(key="finding"):
-        st.markdown(finding(board_of(run), len(run.classes("fine")), lambda name: f"**{plain(name)}**"))
+        st.markdown(" ".join(words))
 
 
 def best_first(run: Run) -> list[str]:
@@ -54,21 +63,15 @@ def show_leaderboard(run: Run) -> None:
     subset = pickers.pick_subset(run, task, where=subset_column)
     runs = (run, *_further_runs(run, more_column))
     board = cache.board(runs, task, subset, False)
-    baselines = pd.concat([scores_of(each, task, subset) for each in runs], ignore_index=True)
-    if board.empty and baselines.empty:
+    baselines = _baselines(runs, task, subset)
+    if board.empty:
+        board = cache.board(runs, task, subset, True)
+    elif len(baselines):
+        board = pd.concat([board, baselines.assign(p=np.nan, apart=True)], ignore_index=True)
+    if board.empty:
         messages.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
         return
-    if not board.empty:
-        _ranking(board, subset, "leaderboard")
-    baselines = baselines[is_baseline(baselines["model"])].sort_values("value", ascending=False)
-    if baselines.empty:
-        return
-    if board.empty:
-        _ranking(cache.board(runs, task, subset, True), subset, "leaderboard")
-    elif box := pickers.fold(_beside_baselines(baselines.iloc[0]), "show-baselines"):
-        with box:
-            st.caption(BASELINES)
-            _ranking(cache.board(runs, task, subset, True), subset, "baselines")
+    _ranking(board.sort_values("value", ascending=False, kind="stable", ignore_index=True), subset)
 
 
 @fragment
@@ -96,23 +99,25 @@ def show_training(run: Run) -> None:
     )
 
 
-def _beside_baselines(best: pd.Series) -> str:
-    return (
-        f"Baselines, which learned nothing from pictures: {plain(best['model'])} reaches {in_percent(best['value'], 1)}"
-    )
+def _baselines(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:
+    """Return the scores of the baselines, best first."""
+    rows = pd.concat([scores_of(each, task, subset) for each in runs], ignore_index=True)
+    return rows if rows.empty else rows[is_baseline(rows["model"])].sort_values("value", ascending=False)
 
 
-def _ranking(board: pd.DataFrame, subset: str, key: str) -> None:
+def _ranking(board: pd.DataFrame, subset: str) -> None:
     measure = MEASURES.get(measure_of(subset))
     tables.chart(
         leaderboard_chart(board, cache.theme(), f"{measure.title} (%)"),
-        key,
+        "leaderboard",
         board,
         f"{measure.title.capitalize()} of {len(board)} models with intervals, best {board['model'].iloc[0]}.",
     )
-    gray = " Gray squares: baselines." if is_baseline(board["model"]).any() else ""
-    st.caption(f"{measure.definition} Bars are 95 % intervals. Hollow: not distinguished from the best.{gray}")
-    _board_table(board, measure.definition, f"{key}-table")
+    gray = f" {BASELINES}" if is_baseline(board["model"]).any() else ""
+    st.caption(f"{measure.definition} Bars are 95 % intervals. Hollow: not distinguished from the best encoder.{gray}")
+    if box := pickers.fold("The same as a table", "show-board"):
+        with box:
+            _board_table(board, measure.definition)
 
 
 def _further_runs(run: Run, where: Any) -> list[Run]:
@@ -130,14 +135,21 @@ def _further_runs(run: Run, where: Any) -> list[Run]:
     return fair
 
 
-def _board_table(board: pd.DataFrame, definition: str, key: str) -> None:
+def _board_table(board: pd.DataFrame, definition: str) -> None:
+    baseline = is_baseline(board["model"])
+    first = board.index[~baseline][0] if not baseline.all() else board.index[0]
+    alone = bool(baseline.all())
+    standings = [
+        "best" if row.Index == first else "baseline" if lesser and not alone else _standing(row)
+        for row, lesser in zip(board.itertuples(), baseline, strict=True)
+    ]
     table = pd.DataFrame(
         {
             **({"run": board["run"]} if board["run"].nunique() > 1 else {}),
             "model": board["model"],
             "score %": board["value"],
             "95 % interval": [_interval(r) for r in board.itertuples()],
-            "against the best": ["best", *(_standing(r) for r in board.iloc[1:].itertuples())],
+            "against the best": standings,
             "chance %": board["chance"],
             "objective": board["objective"],
             "note": board["note"],
@@ -145,7 +157,7 @@ def _board_table(board: pd.DataFrame, definition: str, key: str) -> None:
     )
     tables.show_table(
         table,
-        key,
+        "leaderboard-table",
         column_config={
             "95 % interval": st.column_config.TextColumn(help=hint("interval")),
             "objective": st.column_config.TextColumn(help=hint("objective")),

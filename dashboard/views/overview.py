@@ -18,6 +18,9 @@ from probing_core.charts import profile_chart, substance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run, change_of_corpus, source_of, summaries
+from probing_core.results.ranking import is_baseline
+
+SELDOM = 0.5  # share of untouched pictures named as such below which the page says why it is low
 
 INTRODUCTION = (
     "An image embedding is used for what is in a picture. This shows what else it holds: transformations are applied "
@@ -32,16 +35,16 @@ def show() -> None:
     st.markdown(f"{INTRODUCTION} {_facts(run)}")
     tour("Overview")
     show_leaderboard(run)
-    show_training(run)
-    _question()
     models = best_first(run)
     if models:
         _beside(run, models)
+    show_training(run)
+    _question()
     if run.recipe.probes_from:
         _change_of_corpus(run)
-    _substance(run)
     if models:
         _profile(run, models)
+    _substance(run)
     show_claims(run)
 
 
@@ -49,9 +52,11 @@ def _facts(run: Run) -> str:
     used = run.images[run.images["used"]]
     photographs = used["base_id"].nunique()
     cut = f" images, cut from {photographs:,}" if photographs != len(used) else ""
-    return (
-        f"Here: {len(run.models):,} models, {run.sample_count:,} transformed samples of {len(used):,}{cut} photographs."
-    )
+    baselines = int(is_baseline(run.models["name"]).sum()) if len(run.models) else 0
+    encoders = len(run.models) - baselines
+    counts = [(encoders, "encoder"), (baselines, "baseline")]
+    models = " and ".join(f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in counts if n) or "no model yet"
+    return f"Here: {models}, {run.sample_count:,} samples of {len(used):,}{cut} photographs."
 
 
 def _question() -> None:
@@ -146,8 +151,20 @@ def _profile(run: Run, models: list[str]) -> None:
     tables.chart(
         figure, "profile", rows, "Share of each group's samples whose exact transformation each model's probe names."
     )
-    st.caption("Share of a group's samples whose exact transformation is named, in percent.")
+    st.caption(f"Share of a group's samples whose exact transformation is named, in percent.{_about_identity(rows)}")
     tables.notes(rows)
+
+
+def _about_identity(rows: pd.DataFrame) -> str:
+    """Return why untouched pictures are seldom named as such, with the shares of the encoders."""
+    untouched = rows[(rows["group"] == "identity") & ~is_baseline(rows["model"])]["value"]
+    if untouched.empty or untouched.max() > SELDOM:
+        return ""
+    return (
+        f" Identity is low, {in_percent(untouched.min())} to {in_percent(untouched.max())} for encoders: "
+        "several of the other classes are changes so faint that an untouched picture looks like them. Whether a "
+        "picture was altered at all is another question, which Try your images answers."
+    )
 
 
 def _substance(run: Run) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import pandas as pd
 import streamlit as st
 
 from dashboard.data import cache
 from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
+from probing_core.charts import dots_chart
 from probing_core.compute.claims import CLAIMS
 from probing_core.results import Run, verdict_in_words, verdicts_by_set
 from probing_core.runs import layout
+
+VERDICTS: dict[str, tuple[Literal["green", "orange"], str]] = {
+    "holds here": ("green", ":material/check:"),
+    "does not hold here": ("orange", ":material/close:"),
+}
+"""Color and icon of a verdict; others are gray."""
 
 
 def show_claims(run: Run) -> None:
@@ -29,15 +38,13 @@ def show_claims(run: Run) -> None:
             "the zoo's or published ones; the reference run has both."
         )
         return
+    contrasts = cache.table(run, layout.CONTRASTS)
     for judged in verdicts_by_set(verdicts):
         st.markdown(f"**{plain(judged.title)}.** {plain(judged.encoders)}.")
         for number, row in enumerate(judged.claims.to_dict("records"), 1):
-            st.markdown(
-                f"{number}. {plain(row['claim'])} **{plain(verdict_in_words(row))}** {plain(str(row['evidence']))}"
-            )
+            _card(number, row, contrasts)
     st.caption("One encoder of a kind cannot speak for its objective: a verdict is about these encoders.")
     tables.download(verdicts, "claims", "Data as CSV")
-    contrasts = cache.table(run, layout.CONTRASTS)
     if len(contrasts) and (
         box := pickers.fold("The contrasts that they rest on, named before looking", "show-contrasts")
     ):
@@ -46,6 +53,33 @@ def show_claims(run: Run) -> None:
             names = {"claim": "claim", "first": "encoder", "second": "less"}
             _contrast_table(contrasts, "contrasts", sets | names)
     _ablations(run)
+
+
+def _card(number: int, row: dict[str, Any], contrasts: pd.DataFrame) -> None:
+    """Show a claim, its verdict, and the differences that it rests on with their intervals."""
+    with st.container(border=True):
+        words, picture = st.columns([3, 4], vertical_alignment="center")
+        color, icon = VERDICTS.get(row["verdict"], ("gray", ":material/help:"))
+        words.markdown(f"**{number}. {plain(row['claim'])}**")
+        words.badge(verdict_in_words(row).removesuffix("."), icon=icon, color=color)
+        mine = contrasts[contrasts["claim"] == number] if len(contrasts) else contrasts
+        if len(mine) and "set" in mine:
+            mine = mine[mine["set"] == row["set"]]
+        with picture:
+            if mine.empty:
+                st.caption(plain(str(row["evidence"])))
+                return
+            _differences(mine, f"claim-{row['set']}-{number}")
+        words.caption(plain(str(row["evidence"]).split("Differences in points")[0]))
+
+
+def _differences(contrasts: pd.DataFrame, key: str) -> None:
+    several = contrasts["score"].nunique() > 1
+    names = contrasts["first_role"] + " \N{MINUS SIGN} " + contrasts["second_role"]
+    rows = pd.DataFrame({"name": names + (", " + contrasts["score"] if several else ""), "series": "difference"})
+    rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", "low"), ("high", "high"))})
+    figure = dots_chart(rows, cache.theme(), "difference in points, with its 95 % interval", marks=[0.0], unit="points")
+    tables.chart(figure, key, contrasts, "Differences between encoders with their 95 % intervals.")
 
 
 def _ablations(run: Run) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.figure import MARGIN, Figure, base_figure, escape
+from probing_core.charts.figure import MARGIN, Figure, base_figure, cell_numbers, escape
 from probing_core.charts.theme import Theme
+from probing_core.measures.notation import minus
 
 SMALL = 16
 """Up to so many rows or columns, cells and their numbers are drawn larger."""
@@ -42,10 +43,13 @@ def confusion_chart(
         shapes.append(frame | {"x0": j - 0.5, "x1": j + 0.5, "y0": i - 0.5, "y1": i + 0.5})
     across = _names_axis(columns, axes[1]) | {"tickangle": -60, "ticklabeloverflow": "allow", "side": "top"}
     down = _names_axis(rows, axes[0])
+    cells = _cells(matrix.to_numpy(float), rows, columns, theme, unit, difference, axes)
+    texts = [[_cell(v) for v in row] for row in cells["z"]]
+    size = 9 if len(columns) > SMALL else 12
     return base_figure(
         theme,
         190 + max((17 if len(rows) > SMALL else 24) * len(rows), 220),
-        [_cells(matrix.to_numpy(float), rows, columns, theme, unit, difference, axes)],
+        [cells, *cell_numbers(cells, texts, range(len(columns)), range(len(rows)), size)],
         across | {"range": [-0.5, len(columns) - 0.5]},
         down | {"range": [len(rows) - 0.5, -0.5]},
         clickmode="event",
@@ -81,9 +85,6 @@ def _cells(
         "hoverongaps": True,
         "hovertemplate": f"{axes[0]} <b>%{{customdata[2]}}</b><br>{axes[1]} <b>%{{customdata[3]}}</b><br>"
         "%{customdata[4]}<extra></extra>",
-        "text": [[_cell(v) for v in row] for row in values],
-        "texttemplate": "%{text}",
-        "textfont": {"size": 9 if len(columns) > SMALL else 12},
     }
 
 
@@ -112,12 +113,12 @@ def _between_groups(
 
 
 def _cell(value: float) -> str:
-    return "" if not np.isfinite(value) or round(value) == 0 else f"{value:.0f}"
+    return "" if not np.isfinite(value) or round(value) == 0 else minus(f"{value:.0f}")
 
 
 def _amount(value: float, unit: str, difference: bool) -> str:
     if not np.isfinite(value):
         return "no samples"
     if not unit:  # counts
-        return f"{value:+.0f} samples" if difference else f"{value:.0f} samples"
-    return f"{value:+.1f} points" if difference and unit == "%" else f"{value:.1f} {unit}"
+        return minus(f"{value:+.0f}") + " samples" if difference else f"{value:.0f} samples"
+    return minus(f"{value:+.1f}") + " points" if difference and unit == "%" else f"{value:.1f} {unit}"

@@ -12,6 +12,7 @@ from probing_core.charts.figure import (
     MARGIN,
     Figure,
     base_figure,
+    cell_numbers,
     error_bar,
     escape,
     legend_below,
@@ -48,9 +49,6 @@ def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -
         "zmin": 0,
         "zmax": 100,
         "colorscale": theme.sequential,
-        "text": texts,
-        "texttemplate": "%{text}",
-        "textfont": {"size": 11},  # given, since Plotly would shrink the numbers to fit with room to spare
         "xgap": 2,
         "ygap": 2,
         "showscale": False,
@@ -59,7 +57,7 @@ def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -
     return base_figure(
         theme,
         110 + MENU + 30 * len(table),
-        [cells],
+        [cells, *cell_numbers(cells, texts, cells["x"], cells["y"], 11)],
         {"side": "top", "tickangle": -40, "showgrid": False},
         {"showgrid": False},
         margin=MARGIN | {"t": MARGIN["t"] + MENU},  # slanted names reach up to the menu

@@ -11,6 +11,7 @@ from probing_core.charts.figure import (
     MARGIN,
     Figure,
     base_figure,
+    cell_numbers,
     error_bar,
     escape,
     legend_below,
@@ -40,7 +41,8 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
     # The same model of several runs has a row in each.
     names = rows["model"] + " · " + rows["run"] if rows["model"].duplicated().any() else rows["model"]
     color = [theme.muted if b else theme.accent for b in baseline]
-    filled = rows["apart"] | (rows["value"] == board["value"].max())
+    ranked = board[~board["model"].str.startswith(BASELINE)] if not baseline.all() else board
+    filled = rows["apart"] | (rows["value"] == ranked["value"].max())
     dots = {
         "type": "scatter",
         "x": percent(rows["value"]),
@@ -105,16 +107,16 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
         "zmax": 100,
         "colorscale": theme.sequential,
         "customdata": [[_interval(*ends) for ends in zip(*row, strict=True)] for row in zip(low, high, strict=True)],
-        "texttemplate": "%{z:.0f}",
         "xgap": 2,
         "ygap": 2,
         "hovertemplate": "%{y}<br>%{x}: <b>%{z:.1f} %</b> %{customdata}<extra></extra>",
         "colorbar": {"title": {"text": "%"}, "thickness": 10, "outlinewidth": 0},
     }
+    texts = [["" if np.isnan(v) else f"{v:.0f}" for v in row] for row in cells["z"]]
     return base_figure(
         theme,
         (190 if many else 110) + 34 * len(models),
-        [cells],
+        [cells, *cell_numbers(cells, texts, cells["x"], cells["y"], 12)],
         {"side": "top", "tickangle": -90 if many else -30, "showgrid": False},
         {"showgrid": False},
     )

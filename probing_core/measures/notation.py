@@ -26,4 +26,10 @@ def decimal(value: float, digits: int = 3) -> str:
 
 def in_percent(share: float, places: int = 0) -> str:
     """Format a fraction as a percentage, ``17 %`` for 0.17, rounded to ``places`` after the point."""
-    return f"{100 * share:.{places}f} %"
+    return minus(f"{100 * share:.{places}f} %")
+
+
+def minus(number: str) -> str:
+    """Return a formatted number with a minus sign in place of its hyphen, which is shorter than the plus sign, and none
+    before zero."""
+    return number.removeprefix("-") if not number.strip("-+0., %") else number.replace("-", "\N{MINUS SIGN}", 1)

@@ -45,6 +45,14 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
     )
 
 
+def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
+    """Return one sentence on the best baseline beside the best of ``board``; both best first, neither of them empty."""
+    best, value = baselines.iloc[0], board.iloc[0]["value"]
+    name = shown(str(best["model"]))
+    reaches = f"{name}, a baseline that has learned nothing from pictures, reaches {in_percent(best['value'], 1)}"
+    return f"{reaches}, more than any of them." if best["value"] > value else f"{reaches}."
+
+
 def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
     """Return one sentence on where in their networks the models know what was done to a picture.
 

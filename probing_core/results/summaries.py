@@ -74,6 +74,15 @@ def members(run: Run, model: str) -> pd.DataFrame:
     return run.transforms.merge(rows, on="transform")
 
 
+def gaps(points: pd.DataFrame) -> pd.DataFrame:
+    """Return ``transform``, ``seen`` (mean of its rotations) and ``unseen`` of `members`, the largest loss first."""
+    seen = points[~points["unseen"]].groupby("transform", sort=False)["value"].mean()
+    unseen = points[points["unseen"]].groupby("transform", sort=False)["value"].mean()
+    table = pd.DataFrame({"seen": seen, "unseen": unseen}).rename_axis("transform").reset_index()
+    order = (table["unseen"] - table["seen"]).sort_values(kind="stable").index
+    return table.loc[order].reset_index(drop=True)
+
+
 def shifts(run: Run, model: str) -> pd.DataFrame:
     """Return how far each transform moves the embeddings of ``model`` (``value``), and how often it is recognized
     (``value_recall``); empty where the run has not measured it."""

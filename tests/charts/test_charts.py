@@ -153,7 +153,13 @@ def test_many_answers_stand_in_one_table_in_the_order_of_the_classes():
     table = drawn.answers_chart(told, THEMES[0], ["a", "b", "c", "d"]).data[0]
     assert list(table.x) == ["a", "b", "c", "d"]
     assert list(table.y) == names[::-1]
-    assert list(table.text[0]) == ["4", "<b>70</b>", "26", ""]
+    numbers = [
+        trace for trace in drawn.answers_chart(told, THEMES[0], ["a", "b", "c", "d"]).data if trace.type == "scatter"
+    ]
+    first = {
+        x: text for trace in numbers for x, y, text in zip(trace.x, trace.y, trace.text, strict=True) if y == "m12"
+    }
+    assert first == {"a": "4", "b": "<b>70</b>", "c": "26"}
     many = pd.DataFrame(
         {"model": "m", "class": [f"c{i}" for i in range(31)], "group": "blur", "probability": range(31)}
     )
@@ -242,6 +248,44 @@ def test_differences_are_centered_at_zero():
         pd.DataFrame([[-30.0, 10.0]], index=["a"], columns=["a", "b"]), THEMES[0], difference=True
     )
     assert (figure.data[0].zmin, figure.data[0].zmax) == (-30, 30)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_numbers_of_cells_are_white_or_black_whichever_is_read_better(theme):
+    """Against the contrast of WCAG, for every shade of the scale."""
+    shares = np.linspace(1, 100, 34)
+    matrix = pd.DataFrame([shares], index=["a"], columns=[f"c{i}" for i in range(34)])
+    cells, *numbers = drawn.confusion_chart(matrix, theme).data
+    colors = {x: trace.textfont.color for trace in numbers for x in trace.x}
+    assert sorted(colors) == list(range(34))
+    stops = np.array([stop for stop, _ in cells.colorscale])
+    scale = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for _, color in cells.colorscale])
+    for column, share in enumerate(shares):
+        shade = "#" + "".join(f"{round(np.interp(share / 100, stops, scale[:, c])):02x}" for c in range(3))
+        both = {color: contrast(color, shade) for color in ("#ffffff", "#000000")}
+        assert both[colors[column]] >= 4.5
+        assert both[colors[column]] >= max(both.values()) - 0.2
+
+
+def test_dots_of_a_row_are_joined_and_colored_by_group():
+    rows = pd.DataFrame(
+        {
+            "name": ["a", "a", HOSTILE],
+            "series": ["seen", "unseen", "seen"],
+            "value": [80.0, 20, 50],
+            "low": 1.0,
+            "high": 99,
+        }
+    )
+    figure = drawn.dots_chart(rows, THEMES[0], "share (%)", groups={"a": "blur"}, marks=[9.0])
+    joins, seen, unseen = figure.data
+    assert list(joins.x) == [50, 50, None, 20, 80, None]
+    assert (list(seen.x), list(unseen.x)) == ([80, 50], [20])
+    assert list(seen.y) == [1, 0]
+    assert list(seen.marker.color) == [THEMES[0].group("blur"), THEMES[0].text]
+    assert len(figure.layout.shapes) == 1
+    assert "<a " not in figure.to_json().replace("\\u003c", "<")
+    assert len(drawn.dots_chart(rows[rows["series"] == "seen"], THEMES[0], "share (%)").data) == 1
 
 
 def test_a_path_goes_through_all_blocks_and_one_of_them_is_marked():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probing_core.measures.notation import decimal, in_percent
+from probing_core.measures.notation import decimal, in_percent, minus
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,17 @@ def test_they_round_as_the_general_format_does(value, digits):
         (0.689, 1, "68.9 %"),
         (1, 0, "100 %"),
         (0.0004, 1, "0.0 %"),
-        (-0.05, 0, "-5 %"),
+        (-0.05, 0, "\u22125 %"),
         (12.5, 0, "1250 %"),
     ],
 )
 def test_shares_have_a_space_before_the_sign(share, places, text):
     assert in_percent(share, places) == text
+
+
+def test_negative_numbers_have_a_minus_sign_and_zero_has_none():
+    assert minus("-1.2") == "\u22121.2"
+    assert minus("+1.2") == "+1.2"
+    assert [minus(f"{value:.0f}") for value in (-0.2, 0.2, -3.0)] == ["0", "0", "\u22123"]
+    assert in_percent(-0.031, 1) == "\u22123.1 %"
+    assert in_percent(-0.0001) == "0 %"

@@ -230,3 +230,13 @@ def test_a_depth_is_the_same_part_of_the_way_in_every_network():
     assert at["fine"].tolist() == [0.3, 0.5, 0.9]
     assert at["content"].tolist()[:2] == [0.6, 0.5]
     assert np.isnan(at["content"].iloc[2])
+
+
+def test_gaps_are_those_between_seen_and_unseen_and_the_largest_is_first(made):
+    points = summaries.members(made, "zoo/mae")
+    gaps = summaries.gaps(points).set_index("transform")
+    assert (gaps["unseen"] - gaps["seen"]).is_monotonic_increasing
+    assert len(gaps) == 30
+    for name, rows in points.groupby("transform"):
+        assert gaps.at[name, "seen"] == pytest.approx(rows.loc[~rows["unseen"], "value"].mean())
+        assert gaps.at[name, "unseen"] == rows.loc[rows["unseen"], "value"].item()

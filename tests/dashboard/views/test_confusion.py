@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from probing_core.results import Run
+from probing_core.results import Run, summaries
 from probing_core.runs.store import Store
 from tests.dashboard.app_reading import address, label, texts, unescaped
 
@@ -67,3 +67,14 @@ def test_two_classes_rank_the_models_and_show_what_they_get_wrong(open_app, made
         == next(t.value for t in app.dataframe if "first" in t.value).iloc[0]["model"]
     )
     assert "from" in app.query_params
+
+
+def test_the_most_frequent_mistakes_are_a_sentence(open_app, made_run):
+    predictions = Run.open(made_run).predictions("zoo/mae", "fine")
+    wrong = summaries.confusions(predictions, 3)
+    app = open_app("Confusion", model="zoo/mae")
+    words = ", ".join(
+        f"**{row.truth}** for **{row.predicted}** ({100 * row.share:.0f} %)" for row in wrong.itertuples()
+    )
+    assert f"What **zoo/mae** mistakes most often: {words}." in unescaped(app)
+    assert "mistakes most often" not in texts(open_app("Confusion", model="zoo/mae", other="baseline/pixels"))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 
 import pandas as pd
+import pytest
 
-from probing_core.results import Run
+from probing_core.results import Run, summaries
 from probing_core.runs.store import Store
-from tests.dashboard.app_reading import texts
+from tests.dashboard.app_reading import figures, texts, unescaped
+from tests.dashboard.conftest import REFERENCE
 
 
 def test_the_control_of_the_far_styles_stands_beside_them(open_app, made_run, tmp_path):
@@ -25,3 +27,23 @@ def test_the_control_of_the_far_styles_stands_beside_them(open_app, made_run, tm
     assert set(table["far"]) == {50.0}
     assert set(table["control"]) == {25.0}
     assert "which is no style" in texts(app)
+
+
+def test_the_thirty_come_first_by_their_loss_and_models_as_means_of_the_rotations(open_app):
+    run = Run.open(REFERENCE)
+    app = open_app("Generalization", run=REFERENCE, model="zoo/mae")
+    assert not app.exception
+    members, models = figures(app)[:2]
+    points = summaries.members(run, "zoo/mae")
+    seen = points[~points["unseen"]].groupby("transform")["value"].mean()
+    unseen = points[points["unseen"]].set_index("transform")["value"]
+    order = list((seen - unseen).sort_values(ascending=False).index)
+    assert members["data"][1]["x"] == order
+    assert f"It loses most on **{order[0]}**: {100 * seen[order[0]]:.0f} %" in unescaped(app)
+    rows = summaries.rotations(run)
+    for trace in models["data"][1:]:
+        means = rows[rows["subset"] == trace["name"]].groupby("model")["value"].mean() * 100
+        assert dict(zip(trace["customdata"], trace["x"], strict=True)) == pytest.approx(means.to_dict())
+    assert not [e for e in app.dataframe if "gap" in e.value]
+    opened = open_app("Generalization", run=REFERENCE, show_rotations="True")
+    assert [e for e in opened.dataframe if "gap" in e.value]

@@ -7,39 +7,42 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from dashboard.components.tour import STEPS
-from probing_core.results import Run
+from probing_core.results import Run, summaries
 from probing_core.runs.layout import model_path
 from probing_core.runs.store import Store, digest
-from tests.dashboard.app_reading import label, texts, unescaped
+from tests.dashboard.app_reading import figures, label, texts, unescaped
 from tests.dashboard.conftest import PAGES, REFERENCE
 
 
-def test_overview_ranks_models_first_and_baselines_where_they_are_unfolded(open_app):
-    def rankings(**address):
-        app = open_app(task="group-0", subset="unseen", **address)
-        assert label(app, "selectbox", "Task").value == "group-0"
-        return [t.value for t in app.dataframe if "against the best" in t.value]
-
-    (table,) = rankings()
-    assert table["model"].str.startswith("baseline/").sum() == 0
-    table, everything = rankings(show_baselines="True")
-    for each in (table, everything):
-        assert each["against the best"].iloc[0] == "best"
-        assert each["chance %"].round(1).eq(9.1).all()
-    assert everything["model"].str.startswith("baseline/").sum() == 2
-    assert set(table["model"]) == set(everything["model"][~everything["model"].str.startswith("baseline/")])
+def test_encoders_and_baselines_stand_in_one_ranking(open_app):
+    app = open_app(task="group-0", subset="unseen", show_board="True")
+    assert not app.exception
+    assert label(app, "selectbox", "Task").value == "group-0"
+    (table,) = [t.value for t in app.dataframe if "against the best" in t.value]
+    assert table["score %"].is_monotonic_decreasing
+    assert table["chance %"].round(1).eq(9.1).all()
+    baseline = table["model"].str.startswith("baseline/")
+    assert baseline.sum() == 2
+    assert table.loc[baseline, "against the best"].eq("baseline").all()
+    assert table.loc[~baseline, "against the best"].iloc[0] == "best"
+    assert figures(app)[0]["data"][0]["y"] == list(table["model"])[::-1]
 
 
 def test_the_first_sentence_is_the_finding_of_the_run(open_app):
     for path in (None, REFERENCE):
-        app = open_app(**({} if path is None else {"run": path}))
+        app = open_app(show_board="True", **({} if path is None else {"run": path}))
         board = next(t.value for t in app.dataframe if "against the best" in t.value)
+        baseline = board["model"].str.startswith("baseline/")
         first = app.markdown[0].value.replace("\\", "")
-        assert f"**{board['model'].iloc[0]}**" in first
-        score, interval = board[["score %", "95 % interval"]].iloc[0]
+        assert f"**{board.loc[~baseline, 'model'].iloc[0]}**" in first
+        score, interval = board.loc[~baseline, ["score %", "95 % interval"]].iloc[0]
         assert f"{score:.1f} % of the test images (95 % interval {interval})" in first
+        name, lesser = board.loc[baseline, ["model", "score %"]].iloc[0]
+        assert f"**{name}**, a baseline that has learned nothing from pictures, reaches {lesser:.1f} %" in first
+        assert ("more than any of them" in first) == (lesser > score)
 
 
 def test_a_run_of_baselines_alone_is_ranked(open_app, made_run, tmp_path):
@@ -49,7 +52,7 @@ def test_a_run_of_baselines_alone_is_ranked(open_app, made_run, tmp_path):
             store.write_bytes(name, whole.read_bytes(name), "key")
     scores = whole.read_table("tables/scores.parquet")
     store.write_table("tables/scores.parquet", scores[scores["model"].str.startswith("baseline/")], "key")
-    app = open_app(run=store.root)
+    app = open_app(run=store.root, show_board="True")
     assert not app.exception
     (table,) = (t.value for t in app.dataframe if "against the best" in t.value)
     assert set(table["model"]) == {"baseline/handcrafted", "baseline/pixels"}
@@ -79,7 +82,7 @@ def test_the_overview_leads_to_two_classes(open_app):
 
 def test_the_overview_shows_what_stands_behind_its_scores(open_app):
     run = Run.open(REFERENCE)
-    assert len(open_app(run=REFERENCE).dataframe) == 2, "what nobody has opened is not made"
+    assert len(open_app(run=REFERENCE).dataframe) == 1, "what nobody has opened is not made"
     folds = ("other-probes", "repetitions", "sure", "content")
     app = open_app(run=REFERENCE, **{f"show-{name}": "True" for name in folds})
     assert not app.exception
@@ -105,7 +108,27 @@ def test_the_overview_states_whose_verdicts_it_shows(open_app):
     assert "**Judged on the zoo, whose encoders differ in the objective alone.**" in shown
     assert "supervised: zoo/supervised; SimCLR: zoo/simclr;" in shown
     assert "CLIP: zoo/clip-plain; ALIGN: zoo/align-plain." in shown
-    assert "**Does not hold here.** 0 of 8 contrasts" in shown
+    assert "0 of 8 contrasts lie above 0" in shown
+    assert "Differences in points" not in shown, "they are drawn"
+
+
+def test_a_claim_is_drawn_with_the_differences_that_it_rests_on(open_app):
+    run = Run.open(REFERENCE)
+    contrasts = run.table("tables/contrasts.parquet")
+    charts = [
+        f for f in figures(open_app(run=REFERENCE)) if "points" in f["layout"]["xaxis"].get("title", {}).get("text", "")
+    ]
+    by_claim = contrasts.groupby("claim")["effect"].apply(lambda effects: list(effects * 100)).to_dict()
+    assert [chart["data"][-1]["x"] for chart in charts] == [pytest.approx(by_claim[n]) for n in sorted(by_claim)]
+
+
+def test_why_untouched_pictures_are_seldom_named_is_said_with_the_shares(open_app):
+    run = Run.open(REFERENCE)
+    rows = summaries.by_group(run, list(run.models["name"]))
+    shares = rows.loc[(rows["group"] == "identity") & ~rows["model"].str.startswith("baseline/"), "value"]
+    assert f"Identity is low, {shares.min():.0%} to {shares.max():.0%}".replace("%", " %") in texts(
+        open_app(run=REFERENCE)
+    )
 
 
 def test_overview_tells_what_the_change_of_corpus_costs(open_app, data_folder, made_run, tmp_path):

@@ -1,0 +1,86 @@
+"""Dots in rows: a few values of each of many things, with their intervals, joined by a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from probing_core.charts.figure import Figure, base_figure, error_bar, escape, legend_below, upright_line
+from probing_core.charts.theme import Theme
+
+SERIES = ("circle", "circle-open", "diamond", "diamond-open", "square-open")
+"""Symbols of the series, in order."""
+
+ROW = 24
+"""Pixels of a row."""
+
+
+def dots_chart(
+    rows: pd.DataFrame,
+    theme: Theme,
+    title: str,
+    groups: Mapping[str, str] | None = None,
+    marks: Sequence[float] = (),
+    unit: str = "%",
+    ends: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw a row for each name, in it a dot for each series.
+
+    Args:
+        rows: ``name``, ``series``, ``value`` in the unit of the axis, and where there are any ``low``, ``high``; names
+            from top to bottom.
+        title: of the axis.
+        groups: name -> group, for the color; without them dots are neutral.
+        marks: values at which a dotted line stands, such as chance.
+        unit: of the values under the pointer.
+        ends: of the axis.
+    """
+    names, series = list(dict.fromkeys(rows["name"]))[::-1], list(dict.fromkeys(rows["series"]))
+    place = {name: i for i, name in enumerate(names)}
+    colors = {name: theme.group(groups[name]) if groups and name in groups else theme.text for name in names}
+    spans = rows.groupby("name")["value"].agg(["min", "max"])
+    joins = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [x for name in names for x in (*spans.loc[name], None)],
+        "y": [y for name in names for y in (place[name], place[name], None)],
+        "line": {"color": theme.muted, "width": 3},
+        "opacity": 0.45,
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    traces: list[dict[str, Any]] = [joins] if len(series) > 1 else []
+    for symbol, one in zip(SERIES, series, strict=False):
+        mine = rows[rows["series"] == one]
+        color = [colors[name] for name in mine["name"]]
+        dots = {
+            "type": "scatter",
+            "mode": "markers",
+            "name": escape(one),
+            "x": mine["value"].to_numpy(float),
+            "y": [place[name] for name in mine["name"]],
+            "marker": {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
+            "customdata": [escape(name) for name in mine["name"]],
+            "hovertemplate": f"%{{customdata}}, {escape(one)}: %{{x:.3~r}} {unit}<extra></extra>",
+        }
+        if "low" in mine:
+            middle, low, high = (mine[column].to_numpy(float) for column in ("value", "low", "high"))
+            dots["error_x"] = error_bar(middle, low, high, theme.muted, thickness=1.5, width=3)
+        traces.append(dots)
+    return base_figure(
+        theme,
+        (130 if len(series) > 1 else 100) + ROW * len(names),
+        traces,
+        {"title": title, "zeroline": False} | ({"range": list(ends)} if ends else {}),
+        {
+            "tickvals": list(range(len(names))),
+            "ticktext": [escape(name) for name in names],
+            "zeroline": False,
+            "range": [-0.6, len(names) - 0.4],
+        },
+        showlegend=len(series) > 1,
+        legend=legend_below(),
+        shapes=[upright_line(mark, theme.muted) for mark in marks],
+    )
