@@ -1,4 +1,4 @@
-"""One plain sentence for each term and measure, shown as the hint beside it and on Methods and data."""
+"""The words of the project, and one plain sentence for each measure, shown as the hint beside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from probing_core.measures.notation import decimal
 TERMS = {
     "balanced accuracy": "Recall averaged over the classes: 100 % is perfect, and guessing gives one over the number "
     "of classes, however many pictures each class has.",
-    "chance": "What guessing would give. A model at chance knows nothing of this.",
     "interval": "95 % interval, clustered by photograph: all views and versions of a photograph count as one "
     "observation (bootstrap from 20 photographs up, a t interval over photographs below, none under 6; Wilson's next "
     "to 0 and 100 %).",
@@ -15,19 +14,11 @@ TERMS = {
     "all pairs, gives p of 0.05 or more: the data do not decide between the two.",
     "fine": "Which of the transformations was applied? One class for each transformation, and identity.",
     "group": "Which group of transformations? In each rotation one member of every group is never seen in training.",
-    "content": "What is in the picture? The label that comes with the corpus.",
-    "rotation": "Which members are held out of training: member C in rotation 0, A in 1, B in 2, so that each is "
-    "unseen once.",
-    "seen": "Samples whose transformation the probe was trained on (other photographs).",
-    "unseen": "Samples whose transformation the probe never saw; it saw only other members of the group.",
     "visible": "Samples on which the transformation changes something: SSIM of at most 0.99 and a mean difference of "
     "at least 2 of 255.",
     "recall": "Of the samples of this class, the share that the probe calls by its name.",
     "confusion": "Each row is a true class and each column the prediction; a cell is how often the one was taken "
     "for the other.",
-    "alarm": "A model alarms where the picture seems more altered than 95 % of untouched photographs; only then is it "
-    "quoted with a probability, given that the picture was altered.",
-    "strength": "How strongly the transformation is applied, in its own unit.",
     "ssim": "Structural similarity to the same view untransformed: 1 is identical.",
     "psnr": "Peak signal-to-noise ratio in decibels: higher is more alike, and above 40 dB hardly "
     "anyone sees a difference.",
@@ -58,9 +49,65 @@ TERMS = {
 }
 
 
+GLOSSARY = {
+    "transformation": "A change of a known kind, such as gaussian-blur, with one strength. The bank has thirty.",
+    "identity": "No transformation: the photograph as it is. As a class of the probes it stands beside the thirty; a "
+    "picture from outside that is one is called untouched.",
+    "group": "A family of transformations with similar effects: color, tone, blur, noise, codec, overlay, geometry, "
+    "artistic, weather, style.",
+    "strength": "The one number of a transformation, in its own unit. Weakest and strongest are the ends of the "
+    "range that probes learn from; fainter ones are tried to find thresholds.",
+    "photograph": "A picture as it was taken. All that is cut or made from one belongs to it, and counts as one "
+    "observation.",
+    "image": "A square cut from a photograph, before any transformation.",
+    "sample": "An image under one transformation at one drawn strength: what a model embeds and a probe names.",
+    "view": "The size in pixels of the square that models receive, 128 by default.",
+    "corpus": "Photographs with labels, licenses and splits.",
+    "split": "train, val or test: the photographs that probes learn from, that choices are made on, and that scores "
+    "are measured on.",
+    "content": "What a photograph shows: the label that its corpus gives.",
+    "encoder": "A model that learned from pictures and turns one into an embedding.",
+    "baseline": "What learned nothing from pictures: handcrafted statistics, the pixels themselves, a network with "
+    "random weights.",
+    "zoo": "The encoders that come with the project: one network, trained with the same pictures and budget, each with "
+    "another objective.",
+    "embedding": "The vector of numbers that a model makes of a picture.",
+    "probe": "A small classifier that reads an embedding. What it can name, the embedding holds.",
+    "task": "What a probe names: fine (which of the transformations, or identity), group (which group), or content.",
+    "rotation": "One of three divisions of the bank: in each, another member of every group is kept from training "
+    "(member C in rotation 0, A in 1, B in 2), so that each is unseen once. The transformation that turns a picture is "
+    "called rotate.",
+    "seen": "Samples whose transformation the probe was trained on (other photographs).",
+    "unseen": "Samples whose transformation the probe never saw; it saw only other members of the group.",
+    "far style": "A style of another network or painting than any in training.",
+    "recognized": "Named rightly: the share of the samples of a class that the probe calls by its name (recall).",
+    "chance": "What guessing would give.",
+    "detector": "The classifier that decides whether a picture was altered at all, apart from the models.",
+    "verdict": "untouched, altered, or strange (unlike all that was learned), by comparison with photographs that are "
+    "untouched.",
+    "alarm": "A model alarms where the picture seems more altered than 95 % of untouched photographs; only then is it "
+    "quoted with a probability, given that the picture was altered.",
+    "power": "The share of altered pictures that alarm, where 5 % of untouched ones do: the column Finds.",
+    "threshold": "The strength from which on a model tells a transformed picture from the untouched one.",
+}
+"""The words of the project, each with one meaning; pages, commands, tables and documentation use them alike."""
+
+STYLES = {
+    "style-3": "bold strokes",
+    "style-16": "colored hatching",
+    "style-19": "blue and yellow brushwork",
+}
+"""What the styles look like that are known by their number in the network that paints them."""
+
+
+def named(transform: str) -> str:
+    """Return the name of ``transform``, with what it looks like where the name does not say it."""
+    return f"{transform} ({STYLES[transform]})" if transform in STYLES else transform
+
+
 def hint(term: str) -> str:
     """Return the sentence that explains ``term``, for the argument ``help`` of a widget."""
-    return TERMS[term]
+    return TERMS[term] if term in TERMS else GLOSSARY[term]
 
 
 def with_strength(transform: str, strength: float, digits: int = 2) -> str:

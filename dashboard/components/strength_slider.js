@@ -22,6 +22,8 @@ class Slider {
     this.amount.setAttribute('aria-label', data.name);
     this.amount.max = data.labels.length - 1;
     this.amount.disabled = data.labels.length < 2;
+    // The middle of the slider's knob goes from 8 pixels on to 8 pixels before the end.
+    this.get('.learned').style.left = `calc(8px + (100% - 16px) * ${data.learned})`;
     if (another) {
       this.amount.value = data.index;
       this.frames = [];

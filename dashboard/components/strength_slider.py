@@ -42,11 +42,13 @@ _HTML = """
     <div class="divider" aria-hidden="true"></div></div>
     <figcaption><label>before <input class="split" type="range" min="0" max="100" value="50"
       aria-label="Divider between before (left) and after (right)"> after</label></figcaption></figure>
-  <figure class="difference"><canvas role="img" aria-label="absolute difference, four times amplified"></canvas>
-    <figcaption>difference, × 4</figcaption></figure>
   <div class="facts"><label class="name"></label>
-    <input class="amount" type="range" min="0" step="1" aria-label="Strength">
-    <output aria-live="polite"></output><dl></dl></div>
+    <div class="slide"><input class="amount" type="range" min="0" step="1" aria-label="Strength">
+      <div class="learned" aria-hidden="true"></div></div>
+    <output aria-live="polite"></output><p class="legend">shaded: what probes learn from</p>
+    <details><summary>How much the picture differs</summary><dl></dl>
+      <figure class="difference"><canvas role="img" aria-label="absolute difference, four times amplified"></canvas>
+        <figcaption>difference of the pixels, 4 times amplified</figcaption></figure></details></div>
 </div>
 """
 _CSS = """
@@ -62,7 +64,12 @@ figure { margin: 0; } figcaption { margin-top: 6px; text-align: center; }
 input[type=range] { accent-color: var(--st-primary-color); }
 .facts { flex: 1 1 240px; min-width: 220px; }
 .facts .name { font-weight: 600; display: block; margin-bottom: 6px; }
-.facts .amount { width: 100%; } output { display: block; margin: 2px 0 12px; font-size: 16px; }
+.slide { position: relative; } .facts .amount { width: 100%; margin: 2px 0; }
+.learned { position: absolute; right: 0; bottom: -3px; height: 5px; border-radius: 2px; opacity: .55;
+  background: var(--st-primary-color); }
+.legend { margin: -8px 0 12px; font-size: 13px; opacity: .8; }
+summary { cursor: pointer; margin-bottom: 8px; }
+output { display: block; margin: 2px 0 12px; font-size: 16px; }
 dl { display: grid; grid-template-columns: auto auto; gap: 4px 16px; margin: 0; }
 dt { opacity: .75; text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
 dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
@@ -73,12 +80,17 @@ _slider = st.components.v2.component("probing_strength", html=_HTML, css=_CSS, j
 
 
 def strength_slider(picture: VisitorPicture, view: int, transform: Transform) -> Step:
-    """Show the slider with its preview, and return the selected step, whose number goes into the address."""
+    """Show the slider with its preview, and return the selected step.
+
+    Its number goes into the address: 0 is the weakest strength that probes learn from, and fainter ones are below 0.
+    """
     shown = preview(picture, view, transform)
+    faint = shown.first_learned
     # A new key after the visitor went back, since the component's own state would override the address.
     slider = f"{STRENGTH}-{state.visits()}"
-    wanted = st.session_state.get(slider, {}).get("index", state.stored_choice(STRENGTH))
-    index = _step_of(wanted, len(shown.strengths))
+    moved = st.session_state.get(slider, {}).get("index")
+    steps = len(shown.strengths)
+    index = _step_of(state.stored_choice(STRENGTH), faint, steps) if moved is None else _step_of(moved, 0, steps)
     _slider(
         key=slider,
         data={
@@ -88,20 +100,27 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform) ->
             "labels": shown.labels,
             "first": shown.message([index]),
             "hints": HINTS,
+            "learned": faint / max(1, len(shown.strengths) - 1),
         },
         on_index_change=lambda: None,
         height="content",
     )
-    state.publish(STRENGTH, index)
+    state.publish(STRENGTH, index - faint)
     return shown.step(index)
 
 
-def _step_of(wanted: Any, steps: int) -> int:
-    """Return the step that a browser or an address asks for; the middle step where ``wanted`` is no number."""
+def _step_of(wanted: Any, faint: int, steps: int) -> int:
+    """Return the number, from 0, of the step that a browser or an address asks for.
+
+    Args:
+        wanted: its place after the weakest learned strength; of what is no number, it is the middle of the learned.
+        faint: steps below that strength.
+        steps: all steps.
+    """
     try:
-        return max(0, min(int(wanted), steps - 1))
+        return max(0, min(faint + int(wanted), steps - 1))
     except (TypeError, ValueError, OverflowError):
-        return (steps - 1) // 2
+        return faint + (steps - faint - 1) // 2
 
 
 def routes() -> list[Route]:

@@ -26,6 +26,9 @@ EVERY = 2
 STEPS = 13
 """Number of strengths along the documented range, both ends included."""
 
+FAINTER = (0.0, 0.25, 0.5, 0.75)
+"""Fainter strengths, which no probe learns from, as shares of the way from no change to the weakest one."""
+
 SHARED_SPLIT = "test"
 """Split whose overlays are drawn on single pictures."""
 
@@ -54,12 +57,16 @@ class Preview:
 
     Attributes:
         transform: transform of the picture.
-        strengths: strengths in the transform's unit, weakest first.
+        strengths: strengths in the transform's unit, faintest first.
+        first_learned: number of the step that is the weakest strength that probes learn from.
     """
 
     def __init__(self, picture: VisitorPicture, view: int, transform: Transform) -> None:
         self.transform = transform
-        self.strengths = tuple(dict.fromkeys(transform.strength_at(i / (STEPS - 1)) for i in range(STEPS)))
+        learned = dict.fromkeys(transform.strength_at(i / (STEPS - 1)) for i in range(STEPS))
+        faint = [transform.fainter(share) for share in FAINTER] if transform.neutral is not None else []
+        faint = [strength for strength in dict.fromkeys(faint) if strength not in learned]
+        self.strengths, self.first_learned = (*faint, *learned), len(faint)
         self._source, self._view = prepare_source(picture.image, view), view  # the picture itself may be large
         self._steps: dict[int, Step] = {}
         self._frames: dict[int, dict[str, Any]] = {}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
@@ -14,10 +15,10 @@ from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import Step, preview
 from dashboard.page import page
 from dashboard.text import hint, plain
-from dashboard.widgets import gallery, messages, pickers, tables, upload
+from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import StrengthAxis, strength_chart
-from probing_core.errors import ProbingError
 from probing_core.results import Run, summaries
+from probing_core.results.finding import seen_from
 from probing_core.runs import layout
 from probing_core.transforms import Transform, resolve
 
@@ -38,37 +39,58 @@ def show() -> None:
     with left:
         models = pickers.pick_models(run, default=3)
     transform = resolve(pickers.pick_transform(run, where=right))
-    step = strength_slider(picture, run.recipe.view, transform)
-    _live(run, picture, transform, step, models)
+    _sentence(run, transform)
+    shown, beside = st.columns([5, 4])
+    with shown:
+        step = strength_slider(picture, run.recipe.view, transform)
+    answers = beside.empty()
+    curves = st.container()
     _measured(run, transform, step.strength, models)
     _thresholds(run, transform, models)
+    with curves:
+        _live(run, picture, transform, step, models, answers)
 
 
-def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str]) -> None:
+def _sentence(run: Run, transform: Transform) -> None:
+    """Show which model of the run needs the least of the transformation to see it, and which the most."""
+    rows = summaries.pick(cache.table(run, layout.table_path("thresholds")), transform=transform.name)
+    strength = f"{transform.parameter} {{}} {transform.unit}"
+    words = seen_from(rows, strength, transform.falling, lambda name: f"**{plain(name)}**")
+    with st.container(key="finding"):
+        question = f"From which strength on do models see **{plain(transform.name)}**?"
+        st.markdown(f"{question} {words}".rstrip())
+
+
+@messages.guarded
+def _live(
+    run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], answers: DeltaGenerator
+) -> None:
+    """Show what the models predict at the chosen strength, in ``answers``, and over the whole range when asked."""
+    able = [m for m in models if m in predictions.models_of(run)]
+    if not able:
+        messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
+        return
+    rows = predictions.predict(run, [step.after], ["after"], able, "fine")
+    found = verdicts.answer_for(transform.name)
+    answers.html(verdicts.models_table({"after": rows}, cache.theme(), found=found, title=f"{transform.name}?"))
     st.header("What the models predict for this picture")
-    if not pickers.toggle("Ask the models", "ask", help="Loads them, which takes seconds the first time."):
+    if not pickers.toggle("At every strength", "ask", help="Asks the models about every step of the slider."):
         return
-    try:
-        able = [m for m in models if m in predictions.models_of(run)]
-        if not able:
-            messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
-            return
-        shown = preview(picture, run.recipe.view, transform)
-        curve = predictions.strength_curve(run, shown, able)
-    except ProbingError as error:
-        messages.empty(plain(str(error)))
-        return
+    shown = preview(picture, run.recipe.view, transform)
+    curve = predictions.strength_curve(run, shown, able)
     if curve.empty:
         return
-    axis = _axis(transform, step.strength)
+    axis = replace(_axis(transform, step.strength), learned=(transform.weakest, transform.strongest))
     left, right = st.columns(2)
     with left:
         st.subheader("Probability of the right class", help=hint("probability"))
-        figure = strength_chart(curve, "probability", cache.theme(), "probability", axis)
+        figure = strength_chart(
+            curve.assign(probability=100 * curve["probability"]), "probability", cache.theme(), "probability (%)", axis
+        )
         tables.chart(figure, "curve-probability", curve, "Probability of the right class as strength grows.")
     with right:
         st.subheader("Shift of the embedding", help=RAW_SHIFT)
-        figure = strength_chart(curve, "shift", cache.theme(), "1 - cosine to the clean view", axis)
+        figure = strength_chart(curve, "shift", cache.theme(), "1 \N{MINUS SIGN} cosine to the clean view", axis)
         tables.chart(figure, "curve-shift", curve, "Shift of the embedding as strength grows.")
     _neighbors(run, step.before, step.after, able)
 
@@ -85,7 +107,7 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
             found, similarity = predictions.neighbors(run, image, model, NEIGHBORS)
             st.markdown(f"**{name.capitalize()}**")
             rows = pd.DataFrame({"sample": found, "similarity": similarity})
-            gallery.show(run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: {r.similarity:.2f}")
+            gallery.show(run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: cosine {r.similarity:.2f}")
 
 
 def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:
@@ -99,7 +121,8 @@ def _measured(run: Run, transform: Transform, strength: float, models: list[str]
     with left:
         seen = replace(axis, thresholds=_seen_from(run, transform))
         ends = ("hit_low", "hit_high")
-        figure = strength_chart(rows, "hit_rate", cache.theme(), "recognized (share)", seen, ends)
+        share = rows.assign(**{column: 100 * rows[column] for column in ("hit_rate", *ends)})
+        figure = strength_chart(share, "hit_rate", cache.theme(), "recognized (%)", seen, ends)
         tables.chart(figure, "hit-rate", rows, "Hit rate as strength grows.")
     with right:
         ends = ("shift_low", "shift_high")
@@ -129,7 +152,8 @@ def _by_drawn_strength(run: Run, transform: Transform, strength: float, models: 
     if curve.empty:
         messages.empty("The chosen models have no predictions of this transformation in this run; choose others.")
         return
-    figure = strength_chart(curve, "right", cache.theme(), "recognized (share)", _axis(transform, strength))
+    percent = curve.assign(right=100 * curve["right"])
+    figure = strength_chart(percent, "right", cache.theme(), "recognized (%)", _axis(transform, strength))
     tables.chart(figure, "by-strength", curve, f"Share of {transform.name} samples recognized, by drawn strength.")
     st.caption(
         f"The run's tested samples in fifths of their drawn strength, {int(curve['samples'].min())} to "

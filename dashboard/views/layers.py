@@ -23,6 +23,9 @@ MOST_STEPS = 24
 @page("Layers", "Where in a network is known what was done to a picture, and where what it shows.")
 def show() -> None:
     run = cache.current_run()
+    if run.models.empty:
+        messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
+        return
     rows = cache.computed(run, summaries.layers)
     if rows.empty:
         messages.empty(tables.why_none(run) + " Models that are no networks have no layers.")

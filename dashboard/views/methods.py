@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard import rights
 from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import TERMS, plain
+from dashboard.text import GLOSSARY, TERMS, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.measures import MEASURES
 from probing_core.probes import DEFINITIONS
@@ -41,11 +41,18 @@ def show() -> None:
     st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
     st.markdown(f"**In this run:** {how_judged(run)}")
     _recipe(run)
-    _models(run)
-    _data(run)
-    _checks(run)
-    _glossary()
-    _export(run)
+    parts = {
+        "Words: a glossary": ("show-words", lambda _: _words()),
+        "Measures and probes, and how to read them": ("show-measures", lambda _: _measures()),
+        f"Models: {len(run.models):,}": ("show-models", _models),
+        "Photographs and licenses": ("show-photographs", _data),
+        "Checks of this run": ("show-checks", _checks),
+        f"Every table: {len(run.table_names):,} to look at and to download": ("show-tables", _export),
+    }
+    for title, (name, show_part) in parts.items():
+        if box := pickers.fold(title, name):
+            with box:
+                show_part(run)
 
 
 def _recipe(run: Run) -> None:
@@ -63,7 +70,6 @@ def _recipe(run: Run) -> None:
 
 
 def _models(run: Run) -> None:
-    st.header("Models")
     if run.models.empty:
         messages.empty("No model has been embedded yet; `probing embed --run DIR` does it.")
         return
@@ -76,18 +82,18 @@ def _models(run: Run) -> None:
 
 
 def _data(run: Run) -> None:
-    st.header("Photographs and licenses")
     st.markdown(plain(about_images(run)))
     used = run.images["used"]
     by_base = run.images[used].groupby(["base_id", "license", "split"]).size().rename("images").reset_index()
     tables.show_table(by_base, "photographs")
     if not used.all():
-        st.markdown("Left out, and why:")
-        tables.show_table(run.images.loc[~used, ["image_id", "why_not"]], "left-out")
+        left_out = run.images.loc[~used, ["image_id", "why_not"]]
+        st.markdown(f"{len(left_out):,} images are left out:")
+        tables.show_table(left_out["why_not"].value_counts().rename("images").reset_index(), "why-left-out")
+        tables.download(left_out, "left-out", "Each of them, as CSV")
 
 
 def _checks(run: Run) -> None:
-    st.header("Checks")
     if run.sample_count:
         st.markdown(about_visibility(run))
     if run.fits.empty:
@@ -107,10 +113,13 @@ def _checks(run: Run) -> None:
             )
 
 
-def _glossary() -> None:
-    st.header("How to read each measure, and what learns it")
+def _words() -> None:
+    st.markdown("\n\n".join(f"**{term}** — {sentence}" for term, sentence in GLOSSARY.items()))
+
+
+def _measures() -> None:
     entries = [
-        *TERMS.items(),
+        *((term, sentence) for term, sentence in TERMS.items() if term not in GLOSSARY),
         *((m.title, m.definition) for m in MEASURES if m.name.replace("-", " ") not in TERMS),
         *DEFINITIONS.items(),
     ]
@@ -118,7 +127,6 @@ def _glossary() -> None:
 
 
 def _export(run: Run) -> None:
-    st.header("Every table")
     st.caption("Parquet as in the run directory; docs/run-format.md describes every column.")
     names = run.table_names
     st.download_button(

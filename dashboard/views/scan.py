@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from itertools import count
+from pathlib import Path, PurePath
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import rights
-from dashboard.data import cache
+from dashboard import rights, state
+from dashboard.data import cache, examples, predictions
+from dashboard.data.pictures import data_url
 from dashboard.jobs import processes, scans
-from dashboard.page import page
+from dashboard.page import fragment, page
 from dashboard.text import plain
 from dashboard.widgets import access, messages, pickers, tables
+from probing_core.compute.names import DETECTOR
 from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.paths import runs_dir, user_path
 from probing_core.prediction.scan.writing import TABLE, promise_of
 from probing_core.results import RunPlace
 from probing_core.runs.layout import DETECTOR_FILE, PROGRESS
 from probing_core.runs.progress import Report
+
+UNUSABLE = re.compile(r"[^A-Za-z0-9._-]+")
+MOST_LETTERS = 50
+ABOUT_P = "Share of untouched photographs that seem as altered: at most 5 % of them are called altered."
 
 SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")  # columns of a scan's table
 
@@ -34,6 +42,7 @@ def show() -> None:
     able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
     if able:
         _form(able)
+        _sample(able)
     else:
         messages.empty("No run here has a detector of alterations; runs made with `--calibrate-on CORPUS` have one.")
     _scans()
@@ -54,13 +63,65 @@ def _form(able: list[RunPlace]) -> None:
         help="They calibrate the verdicts: 100 or more for a rate of false alarms of 5 %, 500 or more for a false "
         "discovery rate. Without them no rate is promised.",
     ).strip()
-    name = left.text_input("Name of the scan", key="scan-name", placeholder="for example: holiday", max_chars=60)
+    proposed = _name_from(folder)
+    name = left.text_input(
+        "Name of the scan",
+        key="scan-name",
+        placeholder=proposed or "that of the folder",
+        max_chars=60,
+        help="Without one it is that of the folder.",
+    )
+    name = name or proposed
     names = [place.name for place in able]
     run = able[names.index(pickers.select("Detector of the run", "scan-run", names, where=right))]
     if problem := _problem(folder, clean, name):
         st.caption(f":material/edit: {problem}")
     if st.button("Start", key="scan-start", type="primary", disabled=bool(problem), icon=":material/play_arrow:"):
         scans.start(scans_dir() / name, _path(folder), run.path, _path(clean) if clean else None)
+
+
+def _name_from(folder: str) -> str:
+    """Return a name for a scan of ``folder`` that none has yet; empty where the folder has no name."""
+    words = UNUSABLE.sub("-", PurePath(folder).name).strip("-._")[:MOST_LETTERS] if folder else ""
+    number = next(n for n in count(1) if not (scans_dir() / _numbered(words, n)).exists()) if words else 1
+    return _numbered(words, number) if words else ""
+
+
+def _numbered(words: str, number: int) -> str:
+    return words if number == 1 else f"{words}-{number}"
+
+
+@fragment
+def _sample(able: list[RunPlace]) -> None:
+    """Show what comes out, for the pictures of Try your images, once it is asked for."""
+    if not pickers.toggle("Show what comes out, for six examples", "scan-sample"):
+        return
+    chosen = state.stored_choice("scan-run")
+    run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
+    pictures = [examples.example(name) for name in examples.NAMES]
+    names = list(examples.NAMES)
+    rows = predictions.predict(run, [p.image for p in pictures], names, [DETECTOR], "fine")
+    thumbnails = [data_url(examples.thumbnail(row["image"], 96)) for row in rows]
+    table = pd.DataFrame(
+        {
+            "": thumbnails,
+            "path": [row["image"] for row in rows],
+            "verdict": [row["verdict"]["answer"] for row in rows],
+            "group": [row["verdict"]["group"] for row in rows],
+            "class": [row["verdict"]["transform"] for row in rows],
+            "p": [row["verdict"]["p"] for row in rows],
+        }
+    )
+    st.dataframe(
+        table,
+        key="scan-examples",
+        hide_index=True,
+        column_config={
+            "": st.column_config.ImageColumn(width="small"),
+            "p": st.column_config.NumberColumn(help=ABOUT_P, format="%.3f"),
+        },
+    )
+    tables.download(table.drop(columns=""), "scan-examples", "This table as CSV")
 
 
 def _problem(folder: str, clean: str, name: str) -> str:

@@ -12,11 +12,11 @@ from dashboard.data.contact_sheet import VIEW, contact_sheet
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.resize_loss import survival
 from dashboard.page import fragment, page
-from dashboard.text import hint, plain
+from dashboard.text import hint, named, plain
 from dashboard.widgets import pickers, tables, upload
 from probing_core.errors import BadRun
 from probing_core.measures.notation import decimal
-from probing_core.transforms import GROUPS, bank
+from probing_core.transforms import GROUPS, Transform, bank
 
 IN_A_ROW = 3
 """Number of transformations of a group beside each other."""
@@ -27,9 +27,15 @@ LOST = 20
 
 @page("Transformations", "What is done to pictures: thirty transformations and identity, in ten groups.")
 def show() -> None:
+    changes = [t for t in bank() if t.group != "identity"]
+    with st.container(key="finding"):
+        st.markdown(
+            f"{len(changes)} transformations in {len({t.group for t in changes})} groups are applied to photographs, "
+            "at strengths drawn from the range that stands below each."
+        )
     picture = upload.pick_one()
-    _one(picture)
     _sheet(picture)
+    _one(picture)
     _table()
     _survival()
 
@@ -47,8 +53,7 @@ def _one(picture: VisitorPicture) -> None:
 
 
 def _sheet(picture: VisitorPicture) -> None:
-    st.header("All at three strengths")
-    st.caption("Weakest, middle and strongest of the documented range. A button opens its transformation above.")
+    st.caption("Weakest, middle and strongest of each range. A button opens its transformation on Explore.")
     with st.spinner("Transforming"):
         strips = contact_sheet(picture)
     for group in GROUPS:
@@ -58,14 +63,16 @@ def _sheet(picture: VisitorPicture) -> None:
         for i, transform in enumerate(members):
             with columns[i % IN_A_ROW]:
                 st.image(strips[transform.name], width="stretch", alt=f"{transform.name} at three strengths")
-                text = (
-                    f"{transform.name}: {decimal(transform.weakest)} to {decimal(transform.strongest)} {transform.unit}"
-                )
-                if st.button(
-                    text if group != "identity" else "identity", key=f"open-{transform.name}", type="tertiary"
-                ):
+                if st.button(_strip_title(transform), key=f"open-{transform.name}", type="tertiary"):
                     state.choose("transform", transform.name)
-                    st.rerun()
+                    st.switch_page("views/explore.py")
+
+
+def _strip_title(transform: Transform) -> str:
+    if transform.group == "identity":
+        return "identity: as it is"
+    ends = f"{decimal(transform.weakest)} to {decimal(transform.strongest)} {transform.unit}"
+    return f"{named(transform.name)}: {transform.parameter} {ends}"
 
 
 def _table() -> None:

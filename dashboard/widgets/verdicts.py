@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -105,12 +105,14 @@ class FirstAnswer:
         group: its group, for the color.
         probability: of ``name``; None where the model is not sure enough to be quoted.
         words: what stands beside the bar.
+        is_first: whether ``name`` is what the model finds most probable.
     """
 
     name: str
     group: str
     probability: float | None
     words: str
+    is_first: bool = True
 
 
 def first_answer(row: Row) -> FirstAnswer:
@@ -134,17 +136,41 @@ def first_answer(row: Row) -> FirstAnswer:
     return FirstAnswer(best["class"], best["group"], probability, f"{best['class']} {in_percent(probability)}")
 
 
-def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Sequence[str] = ()) -> str:
-    """Return an HTML table of first answers: a row a model, bars in one scale from 0 to 100 %.
+def answer_for(name: str) -> Callable[[Row], FirstAnswer]:
+    """Return a function from a row to the probability of the class ``name``, with what the model names instead."""
+
+    def found(row: Row) -> FirstAnswer:
+        mine = next((one for one in row["classes"] if one["class"] == name), None)
+        best = row["classes"][0]
+        if mine is None:
+            return FirstAnswer(name, best["group"], None, f"does not know {name}")
+        words, is_first = in_percent(mine["probability"]), best["class"] == name
+        words += "" if is_first else f", rather {best['class']} ({in_percent(best['probability'])})"
+        return FirstAnswer(name, mine["group"], mine["probability"], words, is_first)
+
+    return found
+
+
+def models_table(
+    answers: Mapping[str, Sequence[Row]],
+    theme: Theme,
+    waiting: Sequence[str] = (),
+    found: Callable[[Row], FirstAnswer] = first_answer,
+    title: str = "First answer",
+) -> str:
+    """Return an HTML table of answers: a row a model, bars in one scale from 0 to 100 %.
 
     Args:
         answers: name of a picture -> the rows of all models about it, in the same order; one picture, or two that are
             compared, whose bars stand one below the other under their names.
         waiting: models that have not answered yet; their rows are empty.
+        found: what stands in a row.
+        title: of the answers.
     """
     body = []
     for rows in zip(*answers.values(), strict=True):
-        lines = [_line(row, name if len(answers) > 1 else "", theme) for name, row in zip(answers, rows, strict=True)]
+        whens = answers if len(answers) > 1 else [""]
+        lines = [_line(found(row), when, theme) for when, row in zip(whens, rows, strict=True)]
         power = rows[0]["verdict"]["power"]
         body.append(_row(rows[0]["model"], "".join(lines), "" if power is None else in_percent(power)))
     body += [_row(model, '<div class="line"><span class="words">…</span></div>', "") for model in waiting]
@@ -152,7 +178,7 @@ def models_table(answers: Mapping[str, Sequence[Row]], theme: Theme, waiting: Se
     return (
         '<table class="answers"><thead><tr><th scope="col">Model</th>'
         f'<th scope="col"><div class="line">{_when("") if len(answers) > 1 else ""}{SCALE}'
-        '<span class="words">First answer</span></div></th>'
+        f'<span class="words">{escape(title)}</span></div></th>'
         f'<th scope="col" title="{finds}">Finds</th></tr></thead><tbody>{"".join(body)}</tbody></table>'
     )
 
@@ -161,12 +187,11 @@ def _row(model: str, lines: str, power: str) -> str:
     return f'<tr><th scope="row">{escape(model)}</th><td>{lines}</td><td>{power}</td></tr>'
 
 
-def _line(row: Row, when: str, theme: Theme) -> str:
-    found = first_answer(row)
+def _line(found: FirstAnswer, when: str, theme: Theme) -> str:
     width = 0.0 if found.probability is None else 100 * found.probability
     bar = f'<i style="width:{width:.1f}%;background:{theme.group(found.group)}"></i>'
     before = _when(when) if when else ""
-    weight = "words" if found.probability is None else "words sure"
+    weight = "words sure" if found.probability is not None and found.is_first else "words"
     return (
         f'<div class="line">{before}<span class="track">{bar}</span><span class="{weight}">{escape(found.words)}</span>'
         "</div>"

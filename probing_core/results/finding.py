@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.notation import in_percent
+from probing_core.measures.notation import decimal, in_percent
 
 MOST_NAMED = 3
 """Models that the sentence names beside the first; of more it gives the number."""
@@ -51,6 +51,31 @@ def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, shown: Callab
     name = shown(str(best["model"]))
     reaches = f"{name}, a baseline that has learned nothing from pictures, reaches {in_percent(best['value'], 1)}"
     return f"{reaches}, more than any of them." if best["value"] > value else f"{reaches}."
+
+
+def seen_from(rows: pd.DataFrame, strength: str, falling: bool, shown: Callable[[str], str] = str) -> str:
+    """Return one sentence on which model needs the least of a transformation to see it, and which the most; empty
+    where fewer than two models have a threshold within the strengths that were tried.
+
+    Args:
+        rows: detection thresholds of one transformation: ``model``, ``threshold``, ``censored``.
+        strength: how a strength is written, with ``{}`` for the number.
+        falling: whether smaller numbers are stronger, as of a quality.
+        shown: how to write the name of a model.
+    """
+    known = rows if rows.empty else rows[rows["censored"] == ""]
+    if len(known) < 2:
+        return ""
+    ordered = known.sort_values("threshold", ascending=not falling, kind="stable")
+    (first, least), (last, most) = (
+        (str(row["model"]), row["threshold"]) for _, row in ordered.iloc[[0, -1]].iterrows()
+    )
+    never = int((rows["censored"] == "above").sum())
+    unseen = f"; {never} {'does' if never == 1 else 'do'} not see it at any strength" if never else ""
+    return (
+        f"Of {len(rows)} models, {shown(first)} sees it first, from {strength.format(decimal(least, 2))} on, and "
+        f"{shown(last)} last, from {decimal(most, 2)} on{unseen}."
+    )
 
 
 def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:

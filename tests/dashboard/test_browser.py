@@ -154,7 +154,8 @@ def test_what_is_unfolded_can_be_sent_and_a_page_is_two_steps_back(visit):
         page.locator(".st-key-show-recipes"),
     )
     go(page, "Methods and data")
-    page.wait_for_url("**table=**")
+    page.get_by_text(f"Models: {len(MODELS)}").click()
+    page.wait_for_url("**show-models=True**")
     recipes.click()
     page.wait_for_url("**show-recipes=True**")
     inside.get_by_text("baseline/pixels", exact=True).wait_for()

@@ -7,7 +7,8 @@ import sys
 
 from tests.dashboard.conftest import APP, PAGES
 
-LIVE = ("Try your images",)
+LIVE = ("Try your images", "Explore")
+"""Pages that ask models as soon as they are opened."""
 
 CODE = """
 import sys

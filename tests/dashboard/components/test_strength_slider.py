@@ -13,7 +13,7 @@ from dashboard.data import previews
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import EVERY, Preview, _sampled, versions
 from probing_core.images import read_image
-from probing_core.transforms import CATALOG, prepare_source
+from probing_core.transforms import CATALOG, bank, prepare_source
 from probing_core.transforms.distance import color_difference
 from tests.dashboard.serving import answer
 from tests.transforms.pictures import photograph
@@ -89,4 +89,20 @@ def test_some_pixels_stand_for_all(shape):
     [(3, 3), ("3", 3), (99, 12), (-1, 0), ("", 6), ("x", 6), (None, 6), ([], 6), (float("inf"), 6), ("9" * 5000, 6)],
 )
 def test_a_step_that_makes_no_sense_is_the_middle_one(wanted, step):
-    assert strength_slider._step_of(wanted, 13) == step
+    assert strength_slider._step_of(wanted, 0, 13) == step
+    assert strength_slider._step_of(wanted, 4, 17) == step + (3 if wanted == -1 else 4)
+
+
+@pytest.mark.parametrize("name", [t.name for t in bank() if t.group != "identity"])
+def test_the_slider_begins_with_no_change_where_there_is_such_a_strength(name):
+    transform = CATALOG.get(name)
+    shown = Preview(
+        VisitorPicture.from_array("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW])), VIEW, transform
+    )
+    learned = shown.strengths[shown.first_learned :]
+    assert (learned[0], learned[-1]) == (pytest.approx(transform.weakest), pytest.approx(transform.strongest))
+    assert list(shown.strengths) == sorted(shown.strengths, reverse=transform.falling)
+    assert (shown.strengths[0] == transform.neutral) == (transform.neutral is not None)
+    first = shown.step(0)
+    if transform.neutral is not None:
+        assert np.abs(first.after.astype(int) - first.before).mean() < 3  # nearly

@@ -10,10 +10,25 @@ import pandas as pd
 from probing_core.results import Run, command_of
 from probing_core.runs.store import Store
 from tests.dashboard.app_reading import label, texts
+from tests.dashboard.conftest import REFERENCE
+
+OPEN = {f"show-{part}": "True" for part in ("words", "measures", "models", "photographs", "checks", "tables")}
+
+
+def test_the_parts_of_the_page_open_one_by_one(open_app, shipped_run, tmp_path):
+    run = Run.open(REFERENCE)
+    app = open_app("Methods and data", run=REFERENCE)
+    assert len(app.dataframe) == 1, "the recipe"
+    assert f"Models: {len(run.models)}" in [e.label for e in app.expander]
+    app = open_app("Methods and data", run=REFERENCE, show_photographs="True")
+    counts = next(t.value for t in app.dataframe if "why_not" in t.value).set_index("why_not")["images"]
+    left_out = run.images.loc[~run.images["used"], "why_not"]
+    assert counts.to_dict() == left_out.value_counts().to_dict()
+    assert f"{len(left_out):,} images are left out" in texts(app)
 
 
 def test_methods_verifies_and_exports(open_app):
-    app = open_app("Methods and data")
+    app = open_app("Methods and data", **OPEN)
     label(app, "button", "Verify every file against its checksum").click().run()
     assert len(app.success) == 1
     label(app, "selectbox", "Show a table").select("tables/fits.parquet").run()
@@ -22,14 +37,14 @@ def test_methods_verifies_and_exports(open_app):
 
 def test_a_visitor_without_rights_verifies_nothing(open_app, monkeypatch):
     monkeypatch.setattr("dashboard.rights.allowed", lambda: False)
-    app = open_app("Methods and data")
+    app = open_app("Methods and data", **OPEN)
     assert not app.exception
     assert not [button for button in app.button if "Verify" in button.label]
     assert "Verifying every file of a run is not open to visitors" in texts(app)
 
 
 def test_of_a_table_the_first_rows_are_shown(open_app, made_run):
-    app = open_app("Methods and data")
+    app = open_app("Methods and data", **OPEN)
     label(app, "selectbox", "Show a table").select("samples.parquet").run()
     assert not app.exception
     run = Run.open(made_run)
@@ -43,7 +58,7 @@ def test_methods_of_a_run_that_is_described_and_has_adopted_probes(open_app, shi
     shutil.copytree(shipped_run, run)
     recipe = replace(Run.open(run).recipe, corpus="photos of a holiday", probes_from="another")
     Store(run).write_toml("run.toml", recipe.to_toml(), "made")
-    app = open_app("Methods and data", run=run)
+    app = open_app("Methods and data", run=run, **OPEN)
     assert not app.exception
     assert "All probes were trained in another run" in texts(app)
     assert not [s for s in ("divided into groups", "were fitted") if s in texts(app)]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dashboard.data.examples import NAMES
 from dashboard.jobs import scans
 from probing_core.errors import BadRun
 from probing_core.prediction.scan import MARK
@@ -141,3 +142,31 @@ def test_a_scan_under_way_is_not_removed(holiday):
     with pytest.raises(BadRun, match="is under way"):
         scans.remove(holiday)
     assert holiday.is_dir()
+
+
+def test_a_scan_is_named_after_its_folder_unless_it_is_named(
+    open_app, data_folder, detecting_run, tmp_path, monkeypatch
+):
+    begun = []
+    monkeypatch.setattr("dashboard.jobs.scans.start", lambda out, *asked: begun.append(out.name))
+    pictures = tmp_path / "my holiday, 2024"
+    pictures.mkdir()
+    app = open_app("Scan", run=detecting_run)
+    app.text_input(key="scan-folder").set_value(str(pictures)).run()
+    app.button(key="scan-start").click().run()
+    assert not app.exception
+    (data_folder / "scans" / "my-holiday-2024").mkdir(parents=True)
+    app.button(key="scan-start").click().run()
+    app.text_input(key="scan-name").set_value("mine").run()
+    app.button(key="scan-start").click().run()
+    assert begun == ["my-holiday-2024", "my-holiday-2024-2", "mine"]
+
+
+def test_what_comes_out_is_shown_for_the_examples_when_it_is_asked_for(open_app, data_folder, detecting_run):
+    app = open_app("Scan", run=detecting_run)
+    assert not app.dataframe
+    label(app, "toggle", "Show what comes out, for six examples").set_value(True).run()
+    assert not app.exception
+    table = app.dataframe[0].value.set_index("path")
+    assert list(table.index) == list(NAMES)
+    assert table.loc["blur", ["verdict", "group"]].to_list() == ["altered", "blur"]

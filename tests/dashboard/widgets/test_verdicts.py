@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.widgets.verdicts import agreement, answer, as_altered, first_answer, has_answer, models_table
+from dashboard.widgets.verdicts import agreement, answer, answer_for, as_altered, first_answer, has_answer, models_table
 from probing_core.charts import Theme
 from probing_core.images.quality import FLAT
 
@@ -102,3 +102,16 @@ def test_a_sentence_says_how_many_models_alarm():
     one = agreement(rows(a="altered", b="untouched"))
     assert one.startswith("Of 2 models that can tell, 1 alarms, for blur; by chance 5 % of untouched")
     assert agreement(rows(a="altered", b="altered")).startswith("Of 2 models that can tell, 2 alarm, all of them for")
+
+
+def test_of_one_class_the_probability_is_told_and_what_is_named_instead():
+    row = rows(a="untouched")[0] | {
+        "classes": [
+            {"class": "sepia", "group": "color", "probability": 0.6},
+            {"class": "fog", "group": "weather", "probability": 0.3},
+        ]
+    }
+    assert answer_for("sepia")(row).words == "60 %"
+    fog = answer_for("fog")(row)
+    assert (fog.words, fog.probability, fog.group) == ("30 %, rather sepia (60 %)", 0.3, "weather")
+    assert answer_for("none")(row).probability is None

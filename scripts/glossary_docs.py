@@ -1,0 +1,26 @@
+"""The table of docs/glossary.md, made from the words of the pages: ``python -m scripts.glossary_docs``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dashboard.text import GLOSSARY
+from devtools.pages import put
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "glossary.md"
+BEGIN = "<!-- generated: python -m scripts.glossary_docs -->"
+
+
+def glossary_table() -> str:
+    """Return the glossary as a Markdown table."""
+    return "\n".join(
+        ["| word | meaning |", "| --- | --- |", *(f"| {word} | {text} |" for word, text in GLOSSARY.items())]
+    )
+
+
+def main() -> None:
+    PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, glossary_table()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
