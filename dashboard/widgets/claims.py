@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 import streamlit as st
@@ -15,11 +16,19 @@ from probing_core.compute.claims import CLAIMS
 from probing_core.results import Run, verdict_in_words, verdicts_by_set
 from probing_core.runs import layout
 
-VERDICTS: dict[str, tuple[Literal["green", "orange"], str]] = {
-    "holds here": ("green", ":material/check:"),
-    "does not hold here": ("orange", ":material/close:"),
+
+class Badge(NamedTuple):
+    """Color and icon of a verdict."""
+
+    color: Literal["green", "orange", "gray"]
+    icon: str
+
+
+VERDICTS = {
+    "holds here": Badge("green", ":material/check:"),
+    "does not hold here": Badge("orange", ":material/close:"),
 }
-"""Color and icon of a verdict; others are gray."""
+UNDECIDED = Badge("gray", ":material/help:")
 
 
 def show_claims(run: Run) -> None:
@@ -55,13 +64,13 @@ def show_claims(run: Run) -> None:
     _ablations(run)
 
 
-def _card(number: int, row: dict[str, Any], contrasts: pd.DataFrame) -> None:
+def _card(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
     """Show a claim, its verdict, and the differences that it rests on with their intervals."""
     with st.container(border=True):
         words, picture = st.columns([3, 4], vertical_alignment="center")
-        color, icon = VERDICTS.get(row["verdict"], ("gray", ":material/help:"))
         words.markdown(f"**{number}. {plain(row['claim'])}**")
-        words.badge(verdict_in_words(row).removesuffix("."), icon=icon, color=color)
+        verdict = VERDICTS.get(row["verdict"], UNDECIDED)
+        words.badge(verdict_in_words(row).removesuffix("."), icon=verdict.icon, color=verdict.color)
         mine = contrasts[contrasts["claim"] == number] if len(contrasts) else contrasts
         if len(mine) and "set" in mine:
             mine = mine[mine["set"] == row["set"]]

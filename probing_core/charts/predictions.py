@@ -41,7 +41,7 @@ def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -
         [("" if p < 0.5 else f"<b>{p:.0f}</b>" if b else f"{p:.0f}") for p, b in zip(*row, strict=True)]
         for row in zip(table.to_numpy(), best.to_numpy(), strict=True)
     ]
-    cells = {
+    cells: dict[str, Any] = {
         "type": "heatmap",
         "z": table.to_numpy(),
         "x": [escape(c) for c in table.columns],

@@ -98,7 +98,7 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
         scores.pivot(index="model", columns="group", values=column).reindex(index=models, columns=groups).to_numpy()
         for column in ("value", "low", "high")
     )
-    cells = {
+    cells: dict[str, Any] = {
         "type": "heatmap",
         "z": value * 100,
         "x": list(groups),
@@ -116,7 +116,7 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
     return base_figure(
         theme,
         (190 if many else 110) + 34 * len(models),
-        [cells, *cell_numbers(cells, texts, cells["x"], cells["y"], 12)],
+        [cells, *cell_numbers(cells, texts, list(groups), list(map(escape, models)), 12)],
         {"side": "top", "tickangle": -90 if many else -30, "showgrid": False},
         {"showgrid": False},
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -35,7 +37,7 @@ def verdicts_by_set(claims: pd.DataFrame) -> list[Verdicts]:
     ]
 
 
-def verdict_in_words(row: pd.Series | dict) -> str:
+def verdict_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
     """Return ``Holds here, judged without CAN.``"""
     without = f", judged without {row['missing']}" if row["missing"] else ""
     return f"{str(row['verdict']).capitalize()}{without}."
