@@ -105,8 +105,8 @@ def _most_confused(model: str, predictions: pd.DataFrame) -> None:
             st.markdown(f"**{plain(model)}** mistakes nothing here.")
             return
         cases = [
-            f"**{plain(row.truth)}** for **{plain(row.predicted)}** ({in_percent(row.share)})"
-            for row in wrong.itertuples()
+            f"**{plain(row['truth'])}** for **{plain(row['predicted'])}** ({in_percent(row['share'])})"
+            for row in wrong.to_dict("records")
         ]
         st.markdown(f"What **{plain(model)}** mistakes most often: {', '.join(cases)}.")
 
