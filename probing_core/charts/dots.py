@@ -53,22 +53,7 @@ def dots_chart(
     }
     traces: list[dict[str, Any]] = [joins] if len(series) > 1 else []
     for symbol, one in zip(SERIES, series, strict=False):
-        mine = rows[rows["series"] == one]
-        color = [colors[name] for name in mine["name"]]
-        dots = {
-            "type": "scatter",
-            "mode": "markers",
-            "name": escape(one),
-            "x": mine["value"].to_numpy(float),
-            "y": [place[name] for name in mine["name"]],
-            "marker": {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
-            "customdata": [escape(name) for name in mine["name"]],
-            "hovertemplate": f"%{{customdata}}, {escape(one)}: %{{x:.3~r}} {unit}<extra></extra>",
-        }
-        if "low" in mine:
-            middle, low, high = (mine[column].to_numpy(float) for column in ("value", "low", "high"))
-            dots["error_x"] = error_bar(middle, low, high, theme.muted, thickness=1.5, width=3)
-        traces.append(dots)
+        traces.append(_dots(rows[rows["series"] == one], place, colors, symbol, unit, theme))
     return base_figure(
         theme,
         (130 if len(series) > 1 else 100) + ROW * len(names),
@@ -84,3 +69,24 @@ def dots_chart(
         legend=legend_below(),
         shapes=[upright_line(mark, theme.muted) for mark in marks],
     )
+
+
+def _dots(
+    rows: pd.DataFrame, place: Mapping[str, int], colors: Mapping[str, str], symbol: str, unit: str, theme: Theme
+) -> dict[str, Any]:
+    """Return the dots of one series."""
+    series, color = escape(rows["series"].iloc[0]), [colors[name] for name in rows["name"]]
+    dots = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": series,
+        "x": rows["value"].to_numpy(float),
+        "y": [place[name] for name in rows["name"]],
+        "marker": {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
+        "customdata": [escape(name) for name in rows["name"]],
+        "hovertemplate": f"%{{customdata}}, {series}: %{{x:.3~r}} {unit}<extra></extra>",
+    }
+    if "low" in rows:
+        middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))
+        dots["error_x"] = error_bar(middle, low, high, theme.muted, thickness=1.5, width=3)
+    return dots
