@@ -30,6 +30,8 @@ __all__ = [
     "Predictor",
     "ProbingError",
     "Run",
+    "assert_no_drop",
+    "check",
     "compare",
     "load_embedder",
     "open",
@@ -38,6 +40,7 @@ __all__ = [
     "register",
     "samples",
     "score",
+    "scorecard",
     "transform",
     "transforms",
 ]
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from probing_core import transforms
     from probing_core.embedders import load_embedder
     from probing_core.errors import ProbingError
+    from probing_core.pipeline.check import assert_no_drop, check, scorecard
     from probing_core.pipeline.look import LookProbe
     from probing_core.pipeline.parity import parity
     from probing_core.pipeline.register import register
@@ -62,6 +66,8 @@ _HOMES = {
     "Predictor": "probing_core.prediction.predictor",
     "ProbingError": "probing_core.errors",
     "Run": "probing_core.results",
+    "assert_no_drop": "probing_core.pipeline.check",
+    "check": "probing_core.pipeline.check",
     "compare": "probing_core.results.comparison",
     "load_embedder": "probing_core.embedders",
     "open": "probing_core.results.run:open_run",
@@ -70,6 +76,7 @@ _HOMES = {
     "register": "probing_core.pipeline.register",
     "samples": "probing_core.pipeline.samples",
     "score": "probing_core.pipeline.score",
+    "scorecard": "probing_core.pipeline.check",
     "transform": "probing_core.transforms",
 }
 """Public name -> its module, and behind a colon what it is called there, where that differs."""

@@ -108,6 +108,12 @@ def test_the_code_of_a_page_runs(page, folder, monkeypatch, capsys):
                     assert cli.main(command) == 0, (command, capsys.readouterr().err)
         elif block.language == "toml":
             tomllib.loads(block.code)
+        elif block.language == "yaml":  # a workflow: what it calls has these options
+            for job in yaml.safe_load(block.code)["jobs"].values():
+                for step in job["steps"]:
+                    command = shlex.split(step.get("run", ""))
+                    if command[:1] == ["probing"]:
+                        parser.parse_args(command[1:])
         else:
             raise AssertionError(f"{page}: nobody runs blocks of '{block.language}'")
 

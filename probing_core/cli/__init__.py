@@ -17,6 +17,9 @@ from pathlib import Path
 from probing_core import __version__
 from probing_core.catalog import load_plugin
 from probing_core.cli import (
+    card,
+    check,
+    compare,
     demo,
     embeddings,
     export,
@@ -119,7 +122,10 @@ def build_parser() -> argparse.ArgumentParser:
     scan.add(commands)
     embeddings.add(commands)
     rank.add(commands)
+    compare.add(commands)
     parity.add(commands)
+    check.add(commands)
+    card.add(commands)
     report.add(commands)
     verify.add(commands)
     pretrain.add(commands)

@@ -182,7 +182,7 @@ def _is_run(one: str | Path | Run) -> bool:
 
 
 def _compared(first: Run, model: str, second: Run, other: str) -> pd.DataFrame:
-    mine, theirs = dict(_contrasts(first, model)), dict(_contrasts(second, other))
+    mine, theirs = dict(contrasts(first, model)), dict(contrasts(second, other))
     rows = []
     for contrast, sums in mine.items():
         if contrast not in theirs:
@@ -200,7 +200,7 @@ def _compared(first: Run, model: str, second: Run, other: str) -> pd.DataFrame:
     return table.assign(p=holm(table["p"].to_numpy()))
 
 
-def _contrasts(run: Run, model: str) -> Iterator[tuple[tuple[str, str, str], AccuracySums]]:
+def contrasts(run: Run, model: str) -> Iterator[tuple[tuple[str, str, str], AccuracySums]]:
     """Yield (task, subset, measure) and the sums of every contrast that a model has predictions for."""
     fine = run.tested(model, "fine", SCORING_FACTS)
     if len(fine):

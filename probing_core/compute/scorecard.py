@@ -1,0 +1,174 @@
+"""Whether a model got worse: the scores of two scorecards, by the same photographs where both have their sums."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from probing_core.errors import BadConfig
+from probing_core.measures import interval
+from probing_core.measures.cluster_sums import ClusterSums, difference, mean_ratio
+from probing_core.measures.intervals import MIN_CLUSTERS_FOR_T, bootstrap
+
+LEVEL = 0.05
+"""Probability of any false alarm over all rows of a card."""
+
+NORMAL = 1.959964
+"""The 97.5 % quantile of the normal distribution, by which an interval gives a standard error."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreRow:
+    """One score of a scorecard.
+
+    Attributes:
+        task, subset, measure: as in tables of scores.
+        value, low, high: fractions, with the 95 % interval.
+        photographs: how many it rests on.
+        bases: their ids, in order; empty where sums are not kept.
+        sums: (C, 2 K) hits and samples of each of K classes by photograph; None where they are not kept.
+    """
+
+    task: str
+    subset: str
+    measure: str
+    value: float
+    low: float
+    high: float
+    photographs: int
+    bases: tuple[str, ...] = ()
+    sums: np.ndarray | None = None
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        return self.task, self.subset, self.measure
+
+
+@dataclass(frozen=True)
+class Drop:
+    """How much lower a score is than that of the baseline.
+
+    Attributes:
+        task, subset, measure: of the score.
+        before, now: its value in the baseline, and now.
+        drop: the first less the second.
+        low, high: its interval, at the level that Holm's correction gives the row.
+        p: two-sided, of a drop of no more than what is allowed; corrected by Holm.
+        photographs: how many the drop rests on.
+        paired: whether it is over the same photographs.
+        worse: whether the whole interval lies beyond what is allowed.
+    """
+
+    task: str
+    subset: str
+    measure: str
+    before: float
+    now: float
+    drop: float
+    low: float
+    high: float
+    p: float
+    photographs: int
+    paired: bool
+    worse: bool
+
+
+def score_row(name: tuple[str, str, str], bases: Sequence[str], sums: ClusterSums) -> ScoreRow:
+    """Return the row of a score whose sums are hits and samples by class, as of a balanced accuracy or a recall."""
+    found = interval(sums, low=0, high=1)
+    return ScoreRow(*name, found.value, found.low, found.high, found.clusters, tuple(bases), sums.sums)
+
+
+def drops(before: Sequence[ScoreRow], now: Sequence[ScoreRow], allowed: float = 0.0) -> list[Drop]:
+    """Return the drop of every score of the baseline ``before``.
+
+    Intervals are Student's t with the bootstrap's standard error over photographs, each at the level that Holm's
+    step-down procedure gives its row (Holm 1979): with all of them, the probability of any false alarm is 5 %.
+
+    Args:
+        allowed: a drop of no more than this, a fraction, is no failure.
+
+    Raises:
+        BadConfig: a score is missing now, or rests on too few photographs for an interval.
+    """
+    from scipy.special import stdtrit
+
+    if not 0 <= allowed <= 1:
+        raise BadConfig(f"The largest drop that is allowed is a fraction from 0 to 1; got {allowed}.")
+    by_name = {row.name: row for row in now}
+    if missing := [row.name for row in before if row.name not in by_name]:
+        raise BadConfig(f"The baseline has the score {', '.join(missing[0])}, which this model now lacks.")
+    gaps = [_gap(row, by_name[row.name]) for row in before]
+    p = np.array([_p_value(gap, allowed) for gap in gaps])
+    found: dict[int, Drop] = {}
+    holds, corrected = True, 0.0
+    for step, place in enumerate(np.argsort(p, kind="stable").tolist()):
+        gap, left = gaps[place], len(gaps) - step
+        level = LEVEL / left
+        holds = holds and bool(p[place] <= level)
+        corrected = max(corrected, min(1.0, p[place] * left))
+        half = float(stdtrit(gap.freedom, 1 - level / 2)) * gap.error
+        row = before[place]
+        found[place] = Drop(
+            *row.name,
+            gap.before,
+            gap.now,
+            gap.before - gap.now,
+            gap.before - gap.now - half,
+            gap.before - gap.now + half,
+            corrected,
+            gap.photographs,
+            gap.paired,
+            holds,
+        )
+    return [found[place] for place in range(len(gaps))]
+
+
+@dataclass(frozen=True)
+class _Gap:
+    before: float
+    now: float
+    error: float
+    photographs: int
+    paired: bool
+
+    @property
+    def freedom(self) -> int:
+        return self.photographs - 1
+
+
+def _gap(before: ScoreRow, now: ScoreRow) -> _Gap:
+    bases = np.intersect1d(before.bases, now.bases) if before.sums is not None else np.empty(0)
+    photographs = len(bases) if len(bases) else min(before.photographs, now.photographs)
+    if photographs < MIN_CLUSTERS_FOR_T:
+        raise BadConfig(
+            f"The score {', '.join(before.name)} rests on {photographs} photographs of the split val, and an interval "
+            f"needs {MIN_CLUSTERS_FOR_T}; take a corpus with more."
+        )
+    if not len(bases):
+        errors = [(row.high - row.low) / (2 * NORMAL) for row in (before, now)]
+        return _Gap(before.value, now.value, math.hypot(*errors), photographs, False)
+    first, second = (_sums(row, bases) for row in (before, now))
+    return _Gap(first.value, second.value, float(bootstrap(difference(first, second)).std()), photographs, True)
+
+
+def _sums(row: ScoreRow, bases: np.ndarray) -> ClusterSums:
+    assert row.sums is not None  # rows of a model that was just measured have them
+    of = {base: place for place, base in enumerate(row.bases)}
+    classes = row.sums.shape[1] // 2
+    return ClusterSums(
+        row.sums[[of[base] for base in bases.tolist()]],
+        lambda totals: mean_ratio(totals[..., :classes], totals[..., classes:]),
+    )
+
+
+def _p_value(gap: _Gap, allowed: float) -> float:
+    from scipy.special import stdtr
+
+    beyond = gap.before - gap.now - allowed
+    if gap.error == 0:  # all photographs agree
+        return float(beyond <= 0)
+    return float(min(1.0, 2 * stdtr(gap.freedom, -beyond / gap.error)))
