@@ -112,17 +112,20 @@ def drops(before: Sequence[ScoreRow], now: Sequence[ScoreRow], allowed: float = 
         corrected = max(corrected, min(1.0, p[place] * left))
         half = float(stdtrit(gap.freedom, 1 - level / 2)) * gap.error
         row = before[place]
+        drop = gap.before - gap.now
         found[place] = Drop(
-            *row.name,
-            gap.before,
-            gap.now,
-            gap.before - gap.now,
-            gap.before - gap.now - half,
-            gap.before - gap.now + half,
-            corrected,
-            gap.photographs,
-            gap.paired,
-            holds,
+            task=row.task,
+            subset=row.subset,
+            measure=row.measure,
+            before=gap.before,
+            now=gap.now,
+            drop=drop,
+            low=drop - half,
+            high=drop + half,
+            p=corrected,
+            photographs=gap.photographs,
+            paired=gap.paired,
+            worse=holds,
         )
     return [found[place] for place in range(len(gaps))]
 
@@ -141,6 +144,8 @@ class _Gap:
 
 
 def _gap(before: ScoreRow, now: ScoreRow) -> _Gap:
+    from scipy.special import stdtrit
+
     bases = np.intersect1d(before.bases, now.bases) if before.sums is not None else np.empty(0)
     photographs = len(bases) if len(bases) else min(before.photographs, now.photographs)
     if photographs < MIN_CLUSTERS_FOR_T:
@@ -152,7 +157,10 @@ def _gap(before: ScoreRow, now: ScoreRow) -> _Gap:
         errors = [(row.high - row.low) / (2 * NORMAL) for row in (before, now)]
         return _Gap(before.value, now.value, math.hypot(*errors), photographs, False)
     first, second = (_sums(row, bases) for row in (before, now))
-    return _Gap(first.value, second.value, float(bootstrap(difference(first, second)).std()), photographs, True)
+    error = float(bootstrap(difference(first, second)).std())
+    # Few photographs that all agree show no spread: no test is more certain than all flips of their signs.
+    most = float(stdtrit(photographs - 1, 1 - 2.0**-photographs))
+    return _Gap(first.value, second.value, max(error, abs(first.value - second.value) / most), photographs, True)
 
 
 def _sums(row: ScoreRow, bases: np.ndarray) -> ClusterSums:
@@ -169,6 +177,6 @@ def _p_value(gap: _Gap, allowed: float) -> float:
     from scipy.special import stdtr
 
     beyond = gap.before - gap.now - allowed
-    if gap.error == 0:  # all photographs agree
+    if gap.error == 0:  # nothing changed, or a thousand photographs agree
         return float(beyond <= 0)
     return float(min(1.0, 2 * stdtr(gap.freedom, -beyond / gap.error)))

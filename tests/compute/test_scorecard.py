@@ -48,9 +48,13 @@ def test_a_drop_within_what_is_allowed_or_a_gain_is_no_failure():
     assert (same.drop, same.low, same.high, same.p) == (0, 0, 0, 1)
 
 
-def test_every_photograph_that_loses_alike_is_a_certain_drop():
-    (found,) = drops([row(np.ones((8, 2)))], [row(np.zeros((8, 2)))], allowed=0.5)
-    assert (found.drop, found.p, found.worse) == (1, 0, True)
+def test_photographs_that_all_agree_are_as_certain_as_all_flips_of_their_signs():
+    for photographs in (6, 8, 40):
+        (found,) = drops([row(np.ones((photographs, 2)))], [row(np.zeros((photographs, 2)))])
+        assert found.p == pytest.approx(2.0 ** (1 - photographs), rel=1e-6)
+        assert (found.drop, found.worse) == (1, True)
+    many = drops([row(np.ones((6, 2)), str(i)) for i in range(4)], [row(np.zeros((6, 2)), str(i)) for i in range(4)])
+    assert not any(found.worse for found in many), "1/32 times four rows"
 
 
 def test_a_drop_is_found_by_pairs_that_two_intervals_would_hide():
