@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 
 def rank(options: argparse.Namespace) -> int:
     """Make the run, unless it is complete, and print the place of the model."""
-    from probing_core.embedders import parse
+    from probing_core.embedders import expand, parse
     from probing_core.paths import reference_run, runs_dir
     from probing_core.pipeline import Options, run
     from probing_core.results import Run
@@ -43,31 +43,31 @@ def rank(options: argparse.Namespace) -> int:
     from probing_core.runs.progress import ending, terminal
 
     base = options.base or reference_run()
-    name = parse(options.model).full
-    out = options.out or runs_dir() / f"rank-{slug(name)}"
+    names = tuple(parse(name).full for name in expand((options.model,)))
+    out = options.out or runs_dir() / f"rank-{slug(parse(options.model).full)}"
     asked = Options(
         corpus=options.corpus,
-        models=(options.model,),
+        models=names,
         base=base,
         device=options.device,
         precision=options.precision,
-        maps=(options.model,),
+        maps=names,
     )
     progress = terminal(out)
     with ending(progress):
         run(out, asked, progress=progress)
     opened = Run.open(out)
-    _report(opened, name, ranked_on(base, out), options.json)
+    _report(opened, names, ranked_on(base, out), options.json)
     print(f"All pages show it beside the others: probing demo --run {out}", file=sys.stderr)
     return 0
 
 
-def _report(run: Any, name: str, ranked: int, as_json: bool) -> None:
-    """Print the place of every layer of the model ``name``: one, unless all its layers were asked for."""
+def _report(run: Any, names: tuple[str, ...], ranked: int, as_json: bool) -> None:
+    """Print the place of every layer of the models ``names``: one of each, unless all its layers were asked for."""
     from probing_core.results.comparison import place_among, recall_beside
 
     found = []
-    for model in run.models.loc[run.models["request"] == name, "name"]:
+    for model in run.models.loc[run.models["request"].isin(names), "name"]:
         board = place_among(run, model)
         mine = board[board["model"] == model].iloc[0]
         others = board[board["model"] != model]

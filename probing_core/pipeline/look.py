@@ -22,7 +22,7 @@ from probing_core.embedders.base import Preprocessing
 from probing_core.errors import BadArray, BadConfig
 from probing_core.pipeline.samples import corpus_of
 from probing_core.pipeline.setup import with_identity
-from probing_core.runs.progress import SILENT, Progress
+from probing_core.runs.progress import Progress, bar
 from probing_core.runs.recipe import VIEW
 from probing_core.transforms import expand, resolve
 from probing_core.transforms.base import Image
@@ -76,7 +76,7 @@ class LookProbe:
         view: pixels of the side of the views.
         transforms: names, or sets as in ``--transforms``.
         seed: of every random draw.
-        progress: what the making of the views reports to.
+        progress: what the making of the views reports to; a bar, if not given, where somebody would see it.
 
     Attributes:
         history: one row a step and score: ``step``, ``name`` (``fine``, ``group:blur`` and so on, ``content``,
@@ -97,7 +97,7 @@ class LookProbe:
         view: int = VIEW,
         transforms: str | Sequence[str] = "bank",
         seed: int = 0,
-        progress: Progress = SILENT,
+        progress: Progress | None = None,
     ) -> None:
         names = with_identity((transforms,) if isinstance(transforms, str) else tuple(transforms))
         bank = tuple(resolve(name) for name in expand(names))
@@ -107,13 +107,17 @@ class LookProbe:
                 f"learns from; got {', '.join(t.name for t in bank)}."
             )
         design = Design(view=view, transforms=bank, seed=seed, threads=cores())
-        self._views = make_views(
-            design,
-            corpus_of(images, labels, None, seed),
-            learn,
-            held_out,
-            lambda done, total: progress.update("look", done, total, "Making the views"),
-        )
+        shown = bar() if progress is None else progress
+        try:
+            self._views = make_views(
+                design,
+                corpus_of(images, labels, None, seed),
+                learn,
+                held_out,
+                lambda done, total: shown.update("look", done, total, "Making the views"),
+            )
+        finally:
+            shown.close()
         self.history = pd.DataFrame(columns=["step", *COLUMNS])
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from probing_core.cli import main
@@ -45,6 +46,11 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     )
     assert sorted(Store(out).own_names()) == made, "a second call computes nothing"
 
+    np.save(tmp_path / "hashes.npy", np.random.default_rng(0).integers(0, 2, (40, 64)).astype(np.float32))
+    embeddings = ["embeddings", str(tmp_path / "hashes.npy"), "--model", "baseline/dhash", "--run", str(out), "--json"]
+    assert main([*embeddings, "--out", str(tmp_path / "scored")]) == 0, "its probe comes from the ranking"
+    assert sum(row["most probable, if altered"] for row in json.loads(capsys.readouterr().out)) == 40
+
     assert (
         main(["rank", "baseline/phash", "--base", str(base), "--out", str(tmp_path / "else"), "--device", "cpu"]) == 0
     )
@@ -58,3 +64,21 @@ def test_what_cannot_be_ranked_is_refused_in_one_sentence(base, tmp_path, monkey
     assert main(["rank", "baseline/dhash", "--base", str(tmp_path / "nowhere")]) == 2
     assert "is not a run that models could join" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("*/run.toml"))
+
+
+def test_checkpoints_that_a_pattern_names_are_ranked_each(base, tmp_path, monkeypatch, capsys):
+    import timm
+    from safetensors.torch import save_file
+
+    monkeypatch.setattr("probing_core.paths.runs_dir", lambda: tmp_path / "runs")
+    for step in (2, 10):
+        save_file(
+            timm.create_model("test_resnet", pretrained=False).state_dict(), tmp_path / f"step-{step}.safetensors"
+        )
+    pattern = f"timm:test_resnet@weights={tmp_path}/step-*.safetensors"
+    assert (
+        main(["rank", pattern, "--base", str(base), "--out", str(tmp_path / "out"), "--device", "cpu", "--json"]) == 0
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert [row["model"] for row in found] == [pattern.replace("*", step) for step in ("2", "10")]
+    assert [row["models"] for row in found] == [4, 4]

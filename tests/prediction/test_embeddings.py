@@ -146,11 +146,15 @@ def test_a_second_call_does_what_is_missing(probe, tmp_path):
     (out / "scores" / "img_emb_1.npy.parquet.1234abcd.probing.tmp").write_bytes(b"half")
     again = score_embeddings(tmp_path / "laion", out, probe)
     assert (again.rows, again.groups) == (first.rows, first.groups)
+    assert {path.name for path in (out / "scores").iterdir()} == {path.name for path in first.tables}
     assert again.tables[0].stat().st_mtime_ns == times[0]
     other = score_embeddings(tmp_path / "laion", out, made_probe(DIM, seed=1))
     assert other.tables[0].stat().st_mtime_ns != times[0], "another probe, other scores"
     first.tables[0].write_bytes(b"damaged")
     assert score_embeddings(tmp_path / "laion", out, probe).rows == 50
+    (tmp_path / "laion" / "img_emb_0.npy").write_bytes(b"no")
+    assert score_embeddings(tmp_path / "laion", out, probe).rows == 30
+    assert not first.tables[0].exists(), "scores of what the file was"
 
 
 def header(text: bytes, version: bytes = b"\x01\x00") -> bytes:

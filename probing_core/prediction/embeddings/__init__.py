@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,7 @@ from probing_core.paths import reference_run
 from probing_core.prediction.embeddings.reading import Block, Part, find_parts, read_blocks
 from probing_core.probes.portable import PortableProbe
 from probing_core.runs.atomic import write_atomically, written_atomically
-from probing_core.runs.layout import PARQUET, probe_path
+from probing_core.runs.layout import PARQUET, TEMPORARY, probe_path
 from probing_core.runs.models import model_entries
 from probing_core.runs.probes import read_probe
 from probing_core.runs.progress import SILENT, Progress
@@ -44,6 +44,9 @@ UNTOUCHED, ALTERED = "untouched", "altered"
 
 AHEAD = 2
 """Blocks that wait or are computed for each thread."""
+
+Answer = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""What `PortableProbe.answer` returns."""
 
 
 @dataclass(frozen=True)
@@ -121,49 +124,65 @@ def score_embeddings(
         BadConfig: no embeddings there, too few clean rows, or ``clean`` is part of ``source``.
     """
     parts = find_parts(source)
-    out = Path(out)
-    write_atomically(out / PROBE, probe.to_bytes())
+    out, portable = Path(out), probe.to_bytes()
+    write_atomically(out / PROBE, portable)
+    for left in (out / SCORES).glob(f"*{TEMPORARY}"):  # of a call that was killed
+        left.unlink(missing_ok=True)
+    tables, errors = [], []
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        untouched = None if clean is None else _untouched(find_parts(clean), parts, probe, column, pool, threads)
-        settings = hashlib.sha256(probe.to_bytes())
-        settings.update(b"" if untouched is None else np.sort(untouched).tobytes())
-        settings.update((column or "").encode())
-        tables, errors = [], []
-        for done, (part, table) in enumerate(_tables(parts, out).items()):
+        scorer = _Scorer(probe, column, pool, AHEAD * threads)
+        untouched = None if clean is None else _untouched(scorer, find_parts(clean), parts)
+        calibration = b"" if untouched is None else np.sort(untouched).tobytes()
+        settings = hashlib.sha256(portable + calibration + (column or "").encode()).hexdigest()
+        for done, part in enumerate(parts):
             progress.update("embeddings", done, len(parts), "Scoring files")
-            made_of = _made_of(part, settings.hexdigest())
+            table, made_of = out / SCORES / f"{part.path.name}{PARQUET}", _made_of(part, settings)
             try:
                 if not _is_made_of(table, made_of):
-                    _write(part, table, made_of, probe, untouched, column, pool, threads)
+                    table.unlink(missing_ok=True)  # of a file that was another, and may not be readable now
+                    _write(scorer, part, table, made_of, untouched)
+                tables.append(table)
             except BadArray as error:
                 errors.append(str(error))
-                continue
-            tables.append(table)
         progress.update("embeddings", len(parts), len(parts), "Scoring files")
     return _summary(tables, errors, untouched)
 
 
-def _untouched(
-    clean: list[Part],
-    parts: list[Part],
-    probe: PortableProbe,
-    column: str | None,
-    pool: ThreadPoolExecutor,
-    threads: int,
-) -> np.ndarray:
-    """Return the finite scores of the clean rows."""
+@dataclass(frozen=True, eq=False)
+class _Scorer:
+    """Answers of a probe to all rows of a file, computed by the threads of ``pool`` while the next rows are read.
+
+    Attributes:
+        column: of the embeddings.
+        ahead: blocks in memory at most, beside the one that is read.
+    """
+
+    probe: PortableProbe
+    column: str | None
+    pool: ThreadPoolExecutor
+    ahead: int
+
+    def answers(self, part: Part) -> Iterator[tuple[Block, Answer]]:
+        """Yield each block of the file with its answers, in order."""
+        waiting: deque[tuple[Block, Future[Answer]]] = deque()
+        for block in read_blocks(part, self.probe, self.column):
+            waiting.append((block, self.pool.submit(self.probe.answer, block.X)))
+            if len(waiting) > self.ahead:
+                first, answer = waiting.popleft()
+                yield first, answer.result()
+        for block, answer in waiting:
+            yield block, answer.result()
+
+
+def _untouched(scorer: _Scorer, clean: list[Part], parts: list[Part]) -> np.ndarray:
+    """Return the finite scores of the rows of ``clean``, which may not be among ``parts``."""
     scored = {part.path.resolve() for part in parts}
     if both := [part.path for part in clean if part.path.resolve() in scored]:
         raise BadConfig(
             f"'{both[0]}' is among the embeddings that are scored; clean rows serve the calibration alone: move them "
             f"into a folder of their own."
         )
-    scores = [
-        score
-        for part in clean
-        for _, (score, _, _) in _answered(read_blocks(part, probe, column), probe, pool, threads)
-    ]
-    found = np.concatenate(scores or [np.zeros(0)])
+    found = np.concatenate([score for part in clean for _, (score, _, _) in scorer.answers(part)] or [np.zeros(0)])
     found = found[np.isfinite(found)]
     fewest = round(FEWEST_BEYOND / LEVEL)
     if len(found) < fewest:
@@ -172,25 +191,6 @@ def _untouched(
             f"{len(found)}; give more, or leave --clean out: scores order rows without them."
         )
     return found
-
-
-def _answered(
-    blocks: Iterable[Block], probe: PortableProbe, pool: ThreadPoolExecutor, threads: int
-) -> Iterator[tuple[Block, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
-    """Yield each block with its answers, in order; `AHEAD` blocks a thread are in memory."""
-    waiting: deque[tuple[Block, Future]] = deque()
-    for block in blocks:
-        waiting.append((block, pool.submit(probe.answer, block.X)))
-        if len(waiting) > AHEAD * threads:
-            first, answer = waiting.popleft()
-            yield first, answer.result()
-    for block, answer in waiting:
-        yield block, answer.result()
-
-
-def _tables(parts: list[Part], out: Path) -> dict[Part, Path]:
-    """Return where the scores of each file go."""
-    return {part: out / SCORES / f"{part.path.name}{PARQUET}" for part in parts}
 
 
 def _made_of(part: Part, settings: str) -> bytes:
@@ -208,16 +208,7 @@ def _is_made_of(table: Path, made_of: bytes) -> bool:
         return False
 
 
-def _write(
-    part: Part,
-    table: Path,
-    made_of: bytes,
-    probe: PortableProbe,
-    untouched: np.ndarray | None,
-    column: str | None,
-    pool: ThreadPoolExecutor,
-    threads: int,
-) -> None:
+def _write(scorer: _Scorer, part: Part, table: Path, made_of: bytes, untouched: np.ndarray | None) -> None:
     schema = pa.schema(
         [
             ("row", pa.int64()),
@@ -230,29 +221,22 @@ def _write(
         metadata={MADE_OF: made_of},
     )
     start = 0
-    with written_atomically(table) as handle, _writer(handle, schema) as writer:
-        for block, answers in _answered(read_blocks(part, probe, column), probe, pool, threads):
-            writer.write_batch(_rows(block, start, answers, probe, untouched, schema))
+    options: dict[str, Any] = {"compression": "zstd", "use_dictionary": ["group", "class", "verdict"]}
+    with written_atomically(table) as handle, pq.ParquetWriter(handle, schema, **options) as writer:
+        for block, answer in scorer.answers(part):
+            writer.write_batch(_rows(block, start, answer, scorer.probe, untouched, schema))
             start += len(block.X)
-
-
-def _writer(handle: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
-    return pq.ParquetWriter(handle, schema, compression="zstd", use_dictionary=["group", "class", *_verdict(schema)])
-
-
-def _verdict(schema: pa.Schema) -> list[str]:
-    return [name for name in schema.names if name == "verdict"]
 
 
 def _rows(
     block: Block,
     start: int,
-    answers: tuple[np.ndarray, np.ndarray, np.ndarray],
+    answer: Answer,
     probe: PortableProbe,
     untouched: np.ndarray | None,
     schema: pa.Schema,
 ) -> pa.RecordBatch:
-    score, group, best = answers
+    score, group, best = answer
     n, lacks = len(score), ~np.isfinite(score)
     columns = [
         pa.array(np.arange(start, start + n)),
