@@ -109,11 +109,10 @@ def _print(found: Parity) -> None:
 def _beside(found: Parity) -> str:
     if found.scale.empty or found.shift == 0:
         return ""
-    return (
-        f": as far as {found.as_far_as}, or less"
-        if found.as_far_as
-        else ", farther than any alteration of the preset traces"
-    )
+    faintest = found.scale.iloc[0]
+    if found.shift < faintest["shift"]:
+        return f", less than the faintest alteration, {faintest['alteration']} ({_in_words(faintest['shift'])})"
+    return f", as far as {found.as_far_as}" if found.as_far_as else ", farther than any alteration of the preset traces"
 
 
 def _in_words(shift: float) -> str:

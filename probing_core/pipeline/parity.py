@@ -48,7 +48,8 @@ VECTORS = (*MATRICES, ".parquet")
 PATHS = "paths"
 """Name of the parameter of a function that decodes the files itself."""
 
-ROUNDED = ("bfloat16", "float16")
+PRECISIONS = ("float32", "bfloat16", "float16")
+"""In which a named network is tried."""
 
 Pipeline = str | Path | np.ndarray | LoadedEmbedder | Callable[[Sequence[Any]], np.ndarray]
 """What `parity` compares."""
@@ -231,7 +232,7 @@ class _Loader:
             raise BadConfig(f"'{name}' holds embeddings of a run's samples; name a file of vectors of golden pictures.")
         rounded: Mapping[str, Callable[[], Embed]] = {}
         if embedder.known_preprocessing is not None and not isinstance(embedder, onnx.OnnxEmbedder):
-            rounded = {p: partial(self._rounded, name, p) for p in ROUNDED if p != embedder.precision}
+            rounded = {p: partial(self._rounded, name, p) for p in PRECISIONS if p != embedder.precision}
         vectors = self._checked(embedder.embed(self.images), name)
         return Side(name, vectors, Steps(embedder.known_preprocessing), partial(_embed, embedder), rounded)
 

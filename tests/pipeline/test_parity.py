@@ -68,6 +68,13 @@ def test_two_faults_at_once_are_found(embedder, faults):
     assert found.left < 1e-4
 
 
+def test_another_precision_is_found():
+    rounded = probing_core.load_embedder("zoo/mae", device="cpu", precision="bfloat16")
+    found = compared("zoo/mae", rounded, tolerance=0.001)
+    assert [one.words for one in found.findings] == ["the network is computed in bfloat16"]
+    assert found.left < 0.001
+
+
 @pytest.mark.slow
 def test_another_input_size_is_found_where_the_network_takes_others():
     embedder = probing_core.load_embedder(OF_ANY_SIZE, device="cpu", precision="float32")

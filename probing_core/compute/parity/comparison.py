@@ -43,6 +43,9 @@ NOT_FINITE = (
     "(above 65,504)"
 )
 
+LAST_BITS = 1e-4
+"""Shifts below this are those of other libraries in the same precision."""
+
 STORED_KINDS = ("JPEG", "EXIF", "alpha", "gray", "palette", "16 bit", "CMYK")
 """Kinds of golden pictures that are about their files."""
 
@@ -197,8 +200,8 @@ class _Search:
             self._order()
             if self.known.embed is not None:
                 self._changes()
-                self._decoding()
                 self._computed_precision()
+                self._decoding()
         return tuple(self.found), float(shifts(self.ours, self.theirs, self.unit).max())
 
     def _shift(self, rows: np.ndarray) -> np.ndarray:
@@ -322,9 +325,9 @@ class _Search:
 
     def _computed_precision(self) -> None:
         rows = np.flatnonzero(self.photographs)
-        if not self._differs(rows):
-            return
         before = float(self._shift(rows).mean())
+        if before < LAST_BITS or not self._differs(self.usable):
+            return
         for precision, load in self.known.rounded.items():
             vectors = self._embed(load(), self.steps, self.images)
             left = float(shifts(vectors[rows], self.theirs[rows], self.unit).mean())
