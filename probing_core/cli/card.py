@@ -15,24 +15,30 @@ def add(commands: Any) -> None:
         commands,
         "card",
         card,
-        "write what a run measured of a model as a section of its card: Markdown, with metadata that a hub reads",
+        "write what a run measured of a model as a section of its card: Markdown, metadata that a hub reads, a picture",
         "probing card --run data/runs/mine --model zoo/mae --out card.md",
     )
     parser.add_argument("--run", required=True, type=Path, metavar="DIR")
     parser.add_argument("--model", required=True, metavar="M", help="as the run names it")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="default: printed")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.md", help="with a picture beside it, FILE.png; default: printed"
+    )
 
 
 def card(options: argparse.Namespace) -> int:
     from probing_core.embedders import parse
     from probing_core.results import Run
-    from probing_core.results.card import model_card
+    from probing_core.results.card import card_picture, model_card
     from probing_core.runs.atomic import write_atomically
 
-    text = model_card(Run.open(options.run), parse(options.model).full)
+    run, model = Run.open(options.run), parse(options.model).full
     if options.out is None:
-        print(text, end="")
+        print(model_card(run, model), end="")
         return 0
+    drawn, picture = card_picture(run, model), options.out.with_suffix(".png")
+    text = model_card(run, model, picture.name if drawn else "")
+    if drawn:
+        write_atomically(picture, drawn)
     write_atomically(options.out, text.encode())
-    print(f"{options.out} is complete.", file=sys.stderr)
+    print(f"{options.out} is complete{f', with {picture.name} beside it' if drawn else ''}.", file=sys.stderr)
     return 0

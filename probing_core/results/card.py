@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from probing_core.charts.recall_picture import recall_picture
 from probing_core.compute.tasks import CONTENT
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures import MEASURES
@@ -16,6 +17,7 @@ from probing_core.measures.notation import in_percent
 from probing_core.results.comparison import GROUP, unseen_accuracy
 from probing_core.results.report.methods import how_judged
 from probing_core.results.run import Run
+from probing_core.results.summaries import by_group
 from probing_core.runs import layout
 from probing_core.transforms.base import GROUPS
 
@@ -58,15 +60,28 @@ class Score:
     note: str = ""
 
 
-def model_card(run: Run, model: str) -> str:
+def card_picture(run: Run, model: str) -> bytes | None:
+    """Return the recall of each group as PNG; None where the run has none.
+
+    Raises:
+        UnknownName: the run has no such model.
+    """
+    _require(run, model)
+    rows = by_group(run, [model])
+    return None if rows.empty else recall_picture(rows)
+
+
+def model_card(run: Run, model: str, picture: str = "") -> str:
     """Return a section for a card of ``model``: metadata (YAML, ``model-index``), then Markdown.
+
+    Args:
+        picture: the name of the file of `card_picture`, beside the card; none is shown where it is empty.
 
     Raises:
         UnknownName: the run has no such model.
         BadRun: it has no score of the model yet.
     """
-    if model not in set(run.models["name"]):
-        raise UnknownName(f"The run has no model '{model}'. It has: {', '.join(run.models['name'])}.")
+    _require(run, model)
     scores = list(_scores(run, model))
     if not scores:
         raise BadRun(f"The run has no score of '{model}' yet; `probing evaluate --run {run.path}` makes them.")
@@ -84,6 +99,7 @@ def model_card(run: Run, model: str) -> str:
             *_table(scores),
             "",
             *_notes(scores),
+            *([f"![Recall of each group of transformations, with 95 % intervals]({picture})", ""] if picture else []),
             "### Not measured",
             "",
             *(f"- {words[0].upper()}{words[1:]}." for words in _not_measured(run, model)),
@@ -92,11 +108,16 @@ def model_card(run: Run, model: str) -> str:
     )
 
 
+def _require(run: Run, model: str) -> None:
+    if model not in set(run.models["name"]):
+        raise UnknownName(f"The run has no model '{model}'. It has: {', '.join(run.models['name'])}.")
+
+
 def _about_images(run: Run) -> str:
     used = run.images[run.images["used"]]
     return (
-        f"Corpus {_kind(run)}, fingerprint {run.recipe.fingerprint}: {len(used):,} images of "
-        f"{used['base_id'].nunique():,} photographs, views of {run.recipe.view} pixels."
+        f"The corpus ({_kind(run)}, fingerprint {run.recipe.fingerprint}) gives {len(used):,} images of "
+        f"{used['base_id'].nunique():,} photographs, in views of {run.recipe.view} pixels."
     )
 
 

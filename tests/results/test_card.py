@@ -8,6 +8,7 @@ import pytest
 
 from probing_core.cli import main
 from probing_core.errors import UnknownName
+from probing_core.images import read_image
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
 from probing_core.results.card import model_card
@@ -81,7 +82,11 @@ def test_the_command_prints_or_writes_it(made_run, text, tmp_path, capsys):
     assert main(["card", "--run", str(made_run), "--model", MODEL]) == 0
     assert capsys.readouterr().out == text
     assert main(["card", "--run", str(made_run), "--model", MODEL, "--out", str(tmp_path / "card.md")]) == 0
-    assert (tmp_path / "card.md").read_text(encoding="utf-8") == text
+    written = (tmp_path / "card.md").read_text(encoding="utf-8")
+    shown = "![Recall of each group of transformations, with 95 % intervals](card.png)\n\n"
+    assert written.replace(shown, "") == text
+    assert shown in written
+    assert read_image(tmp_path / "card.png").shape[1] == 960
     assert main(["card", "--run", str(made_run), "--model", "zoo/none"]) == 2
     assert "It has: zoo/mae" in capsys.readouterr().err
     assert main(["card", "--run", str(tmp_path / "nowhere"), "--model", MODEL]) == 2
