@@ -183,8 +183,8 @@ def _substance(run: Run) -> None:
     chance = seen.groupby("task")["chance"].first()
     st.caption(
         "Right: knows what is in an untouched picture. Up: knows which transformation was applied. Bars are 95 % "
-        f"intervals; guessing gives {in_percent(chance['content'])} and {in_percent(chance['fine'])}. Gray: baselines."
-        f" Hollow: variants of the model of the same color. {cache.computed(run, summaries.content_classes)}"
+        f"intervals; guessing gives {in_percent(chance['content'])} and {in_percent(chance['fine'])}."
+        f" Hollow: variants of the model of the same shade. {cache.computed(run, summaries.content_classes)}"
     )
     if box := pickers.fold("Content under each transformation", "show-content"):
         with box:

@@ -19,11 +19,15 @@ from probing_core.charts.figure import (
     upright_band,
     upright_line,
 )
+from probing_core.charts.labels import place_labels
 from probing_core.charts.panels import MENU
 from probing_core.charts.theme import Theme
 
 MAX_CLASSES = 12
 """Columns of the table."""
+
+ROOM = 0.45
+"""Room for names behind the strongest strength, as a share of the range of strengths."""
 
 
 def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> Figure:
@@ -126,6 +130,7 @@ def strength_chart(
                 "cliponaxis": False,
             }
             traces.append(known | tick)
+    traces.append(_names_at_ends(curve, value, theme, axis.falling))
     shapes = [upright_line(axis.mark, theme.muted)]
     if axis.learned is not None:
         shade = {"fillcolor": theme.muted, "opacity": 0.12, "line": {"width": 0}, "layer": "below"}
@@ -134,8 +139,36 @@ def strength_chart(
         theme,
         360 + 10 * curve["model"].nunique(),
         traces,
-        {"title": f"{axis.title}, stronger to the right", "autorange": "reversed" if axis.falling else True},
+        {"title": f"{axis.title}, stronger to the right", "range": _with_room(curve["strength"], axis.falling)},
         {"title": title, "rangemode": "tozero"},
         legend=legend_below(),
         shapes=shapes,
     )
+
+
+def _with_room(strengths: pd.Series, falling: bool) -> list[float]:
+    """Return the ends of the axis, from weak to strong, with room for names behind the strongest point."""
+    low, high = float(strengths.min()), float(strengths.max())
+    weak, strong = (high, low) if falling else (low, high)
+    return [weak - 0.04 * (strong - weak), strong + ROOM * (strong - weak)]
+
+
+def _names_at_ends(curve: pd.DataFrame, value: str, theme: Theme, falling: bool) -> dict[str, Any]:
+    """Return the name of each model behind the strongest point of its line, where there is room."""
+    ordered = curve.sort_values("strength", ascending=not falling, kind="stable")
+    ends = ordered.drop_duplicates("model", keep="last").dropna(subset=[value])
+    weak, strong = _with_room(curve["strength"], falling)
+    along = (ends["strength"] - weak) / ((strong - weak) or 1.0)
+    labels = place_labels(along, ends[value], list(ends["model"]), (0.0, 1.0), (0.0, float(curve[value].max()) or 1.0))
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": ends["strength"].to_numpy(float),
+        "y": ends[value].to_numpy(float),
+        "text": [escape(text) for text, _ in labels],
+        "textposition": [position for _, position in labels],
+        "textfont": {"size": 11, "color": theme.text},
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }

@@ -38,16 +38,18 @@ _GROUPS_DARK = {
     "weather": "#a4abb5",
     "style": "#b79cff",
 }
-# Okabe and Ito (2008), their black included, for models and for content labels.
+# Okabe and Ito (2008), their black included, for content labels.
 _SERIES_LIGHT = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08900", "#111827", "#5b4a9c", "#6b7280")
 _SERIES_DARK = ("#56b4e9", "#ff8a3d", "#2fd3a2", "#f0a3cb", "#f0d542", "#f5f7fa", "#b7a6f5", "#a4abb5")
 
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x", "cross", "star", "triangle-down", "pentagon", "hexagram")
+BASELINE_SYMBOLS = ("hourglass", "bowtie", "star-square", "diamond-wide", "star-triangle-up", "diamond-tall")
 MEMBER_SHADES = (0.0, 0.28, -0.22, 0.5, -0.4)
 """Shades, lighter or darker, of the members of a group are than its color; the bank has three in each."""
 
-MODEL_COLORS = 7
-"""The eighth color of a series is a gray, which belongs to the baselines."""
+_SHADES_LIGHT = ("#111827", "#5c6673", "#384250", "#858d98", "#252f3d", "#727b87", "#4a5461")
+_SHADES_DARK = ("#f5f7fa", "#a1a9b3", "#cbd1d8", "#747e8a", "#e0e5ea", "#8a939e", "#b6bec7")
+"""Neutral shades of models, far from each other in lightness where they follow each other: hues belong to groups."""
 
 BASELINE = "baseline/"
 VARIANT_DASHES = ("dash", "dashdot", "longdash")
@@ -116,29 +118,31 @@ class Theme:
         return table.get(group, self.muted)
 
     def series(self, index: int) -> str:
-        """Return the color of the ``index``-th model or label; colors repeat after eight, symbols go on."""
+        """Return the color of the ``index``-th label; colors repeat after eight, symbols go on."""
         colors = _SERIES_DARK if self.dark else _SERIES_LIGHT
         return colors[index % len(colors)]
 
     def model_styles(self, models: Iterable[str]) -> dict[str, ModelStyle]:
-        """Return the style of each of ``models``: a symbol of its own and, up to seven of them, a color of its own.
+        """Return the style of each of ``models``: a symbol of its own and, up to seven of them, a neutral shade of
+        its own.
 
-        A variant, named after another model with a dash (``zoo/clip-plain`` after ``zoo/clip``), has that model's color
-        with a hollow symbol and dashed lines. Baselines are gray, with dotted lines.
+        A variant, named after another model with a dash (``zoo/clip-plain`` after ``zoo/clip``), has that model's shade
+        with a hollow symbol and dashed lines. Baselines have symbols that no other model has, and dotted lines.
         """
         known = list(dict.fromkeys([*self.models, *models]))
         baselines = [m for m in known if m.startswith(BASELINE)]
         parents = {m: p for m in known for p in known if m not in baselines and m.startswith(f"{p}-")}
         originals = [m for m in known if m not in baselines and m not in parents]
+        shades = _SHADES_DARK if self.dark else _SHADES_LIGHT
         styles = {
-            m: ModelStyle(self.series(i % MODEL_COLORS), SYMBOLS[i % len(SYMBOLS)], "solid")
-            for i, m in enumerate(originals)
+            m: ModelStyle(shades[i % len(shades)], SYMBOLS[i % len(SYMBOLS)], "solid") for i, m in enumerate(originals)
         }
         for i, (model, parent) in enumerate(parents.items()):
             symbol = SYMBOLS[(len(originals) + i) % len(SYMBOLS)]
             color = styles[parent].color if parent in styles else self.text
             styles[model] = ModelStyle(color, f"{symbol}-open", VARIANT_DASHES[i % len(VARIANT_DASHES)])
-        styles |= {m: ModelStyle(self.muted, SYMBOLS[i % len(SYMBOLS)], "dot") for i, m in enumerate(baselines)}
+        for i, model in enumerate(baselines):
+            styles[model] = ModelStyle(self.muted, BASELINE_SYMBOLS[i % len(BASELINE_SYMBOLS)], "dot")
         return styles
 
     def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -102,15 +102,31 @@ def test_thirteen_models_look_different_and_variants_like_what_they_vary(theme):
         assert styles[variant].dash != styles[parent].dash
     assert {styles[m].color for m in THIRTEEN if m not in learned} == {theme.muted}
     assert theme.muted not in {styles[m].color for m in learned}
+    assert not {styles[m].symbol for m in THIRTEEN if m not in learned} & set(SYMBOLS)
+    for color, _, _ in styles.values():  # neutral, so that hues are those of groups alone
+        channels = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+        assert max(channels) - min(channels) <= 30
+        assert contrast(color, theme.background) >= 3
 
 
 def test_a_model_looks_the_same_whichever_models_it_is_drawn_with():
     theme = charts.Theme(False, THIRTEEN)
     curve = pd.DataFrame({"model": ["zoo/can", "zoo/mae"], "strength": 1.0, "p": 0.5})
     axis = charts.StrengthAxis("s", 1)
-    styles = {t.name: (t.line.color, t.marker.symbol) for t in drawn.strength_chart(curve, "p", theme, "p", axis).data}
+    *lines, names = drawn.strength_chart(curve, "p", theme, "p", axis).data
+    styles = {line.name: (line.line.color, line.marker.symbol) for line in lines}
+    assert set(names.text) == {"zoo/can", "zoo/mae"}, "a line is told by its name, too"
     everywhere = theme.model_styles(THIRTEEN)
     assert styles == {m: everywhere[m][:2] for m in ("zoo/can", "zoo/mae")}
+
+
+@pytest.mark.parametrize("falling", [False, True])
+def test_names_stand_at_the_strongest_point_of_each_line(falling):
+    curve = pd.DataFrame({"model": ["a"] * 3 + ["b"] * 3, "strength": [1.0, 2, 4] * 2, "p": [0.1, 0.4, 0.9] * 2})
+    curve.loc[3:, "p"] = [0.3, 0.2, 0.1]
+    names = drawn.strength_chart(curve, "p", THEMES[0], "p", charts.StrengthAxis("s", 1, falling=falling)).data[-1]
+    ends = dict(zip(names.text, zip(names.x, names.y, strict=True), strict=True))
+    assert ends == ({"a": (1, 0.1), "b": (1, 0.3)} if falling else {"a": (4, 0.9), "b": (4, 0.1)})
 
 
 def test_labels_never_cover_each_other_and_are_left_out_where_there_is_no_room():
@@ -333,11 +349,13 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
     shaded = drawn.strength_chart(curve, "probability", THEMES[0], "p", replace(axis, learned=(1.0, 2.0)))
     assert [(s.x0, s.x1) for s in shaded.layout.shapes if s.type == "rect"] == [(1.0, 2.0)]
     assert not [s for s in plain.layout.shapes if s.type == "rect"]
-    assert plain.layout.xaxis.autorange is True
+    assert (plain.layout.xaxis.range[0] < 1, plain.layout.xaxis.range[1] > 2) == (True, True)
     falling = drawn.strength_chart(curve, "probability", THEMES[0], "p", replace(axis, falling=True))
-    assert falling.layout.xaxis.autorange == "reversed", "stronger is to the right, whichever number that is"
+    assert falling.layout.xaxis.range[0] > 2 > 1 > falling.layout.xaxis.range[1], (
+        "stronger is to the right, whichever number that is"
+    )
     model = str(curve["model"].iloc[0])
-    _, tick = drawn.strength_chart(
+    _, tick, _ = drawn.strength_chart(
         curve, "probability", THEMES[0], "p", replace(axis, thresholds={model: 1.2, "other": 1.0})
     ).data
     assert (list(tick.x), tick.legendgroup) == ([1.2], model)
