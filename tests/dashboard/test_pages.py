@@ -101,7 +101,7 @@ def test_pages_of_one_model_and_pages_of_several_follow_each_other(open_app):
     app.switch_page(PAGES["Map"]).run()
     assert label(app, "multiselect", "Models").value == ["baseline/handcrafted", "zoo/mae"]
     label(app, "multiselect", "Models").set_value(["baseline/pixels", "zoo/mae"]).run()
-    app.switch_page(PAGES["Geometry"]).run()
+    app.switch_page(PAGES["Generalization"]).run()
     assert label(app, "selectbox", "Model").value == "baseline/pixels"
     label(app, "selectbox", "Model").select("baseline/handcrafted").run()
     app.switch_page(PAGES["Map"]).run()

@@ -42,14 +42,19 @@ def test_explore_shows_the_measured_strengths_and_thresholds(open_app, studied):
 
 
 def test_geometry_shows_every_table(open_app, studied):
-    app, together = open_app("Geometry", run=studied), open_app("Geometry", run=studied, whose="all")
+    folded = open_app("Geometry", run=studied), open_app("Geometry", run=studied, whose="all")
+    assert not any(app.dataframe for app in folded), "charts come first, tables are folded"
+    tables = {f"show-{name}": "True" for name in ("equivariance", "composition", "outliers", "erasure", "information")}
+    app = open_app("Geometry", run=studied, **tables)
+    together = open_app("Geometry", run=studied, whose="all", **tables)
     for one in (app, together):
         assert not one.exception
         assert not one.error
     assert not any("This is measured from 30 photographs on" in texts(one) for one in (app, together))
-    for header in ("Equivariance", "Two transformations at once"):
+    for header in ("Can the move be predicted", "Are two changes found", "Does a change look like an outlier?"):
         assert header in texts(app)
-    assert "Accuracy against dimension" in texts(together)
+    for header in ("How alike", "How many dimensions", "Can what was done be erased", "In the embedding, or learned"):
+        assert header in texts(together)
     columns = [set(t.value) for one in (app, together) for t in one.dataframe]
     assert any({"equivariance-ridge", "equivariance-rank"} <= c for c in columns)
     assert any({"first", "second", "both_hit"} <= c for c in columns)
