@@ -22,6 +22,7 @@ from probing_core.compute.parity.comparison import (
     cosines,
     differences,
     mean_distance,
+    reference,
     shifts,
 )
 from probing_core.compute.parity.pictures import PHOTOGRAPH, GoldenPicture, golden_pictures
@@ -142,7 +143,7 @@ def parity(
             f"{second.vectors.shape[1]}: embeddings of different models or layers, which no distance compares."
         )
     kinds = np.array([picture.kind for picture in pictures])
-    known = second if first.embed is None and second.embed is not None else first
+    known, beside = reference(first, second, kinds)
     unit = mean_distance(known.vectors, kinds)
     progress.update("parity", 2, 4, "Altering photographs")
     scale = pd.DataFrame({"alteration": pd.Series(dtype=str), "shift": pd.Series(dtype=float)})
@@ -150,7 +151,7 @@ def parity(
         scale = alterations(known, [images[i] for i in np.flatnonzero(kinds == PHOTOGRAPH)], unit)
     shift = shifts(first.vectors, second.vectors, unit)
     progress.update("parity", 3, 4, "Comparing steps")
-    findings, left = differences(first, second, pictures, images, unit, tolerance) if shift.max() > 0 else ((), 0.0)
+    findings, left = differences(known, beside, pictures, images, unit, tolerance) if shift.max() > 0 else ((), 0.0)
     progress.update("parity", 4, 4, "Comparing steps")
     table = pd.DataFrame(
         {

@@ -68,6 +68,19 @@ def test_two_faults_at_once_are_found(embedder, faults):
     assert found.left < 1e-4
 
 
+def test_a_pipeline_that_overflows_is_told_whichever_comes_first():
+    embedder = probing_core.load_embedder("baseline/pixels")
+
+    def overflowing(images):
+        return np.full((len(images), embedder.dim), np.nan)
+
+    for a, b in ((overflowing, embedder), (embedder, overflowing)):
+        found = compared(a, b)
+        assert not found.alike
+        assert [(one.step, one.pictures) for one in found.findings] == [("overflow", 44)]
+        assert "overflowing" in found.findings[0].pipeline
+
+
 def test_another_precision_is_found():
     rounded = probing_core.load_embedder("zoo/mae", device="cpu", precision="bfloat16")
     found = compared("zoo/mae", rounded, tolerance=0.001)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from probing_core.compute.parity.pictures import PHOTOGRAPH, GoldenPicture
 from probing_core.compute.parity.steps import DECODINGS, Change, Steps, changes
-from probing_core.errors import BadArray, BadConfig
+from probing_core.errors import BadArray, ProbingError
 from probing_core.images import Image
 from probing_core.measures.nearest import unit
 from probing_core.transforms import PRESETS, Transform, generator
@@ -49,7 +49,7 @@ LAST_BITS = 1e-4
 STORED_KINDS = ("JPEG", "EXIF", "alpha", "gray", "palette", "16 bit", "CMYK")
 """Kinds of golden pictures that are about their files."""
 
-TRIED_ERRORS = (AssertionError, BadConfig, RuntimeError, ValueError)
+TRIED_ERRORS = (AssertionError, ProbingError, RuntimeError, ValueError)
 """What networks raise that take no input of another size."""
 
 Embed = Callable[[Steps, Sequence[Image]], np.ndarray]
@@ -102,15 +102,20 @@ def mean_distance(vectors: np.ndarray, kinds: np.ndarray) -> float:
     Raises:
         BadArray: there are fewer than two with finite embeddings, or all have the same one.
     """
-    rows = _usable(vectors) & (kinds == PHOTOGRAPH)
-    mine = vectors[rows].astype(np.float64)
-    gaps = np.linalg.norm(mine[:, None] - mine[None], axis=-1)[np.triu_indices(len(mine), 1)]
-    if not len(gaps) or not gaps.mean() > 0:
+    gaps = _distances(vectors, kinds)
+    if not gaps.any():
         raise BadArray(
-            "The unit of a shift is the distance between two photographs, and this pipeline gives fewer than two that "
-            "differ; check that its embeddings are finite and belong to the golden pictures."
+            "The unit of a shift is the distance between two photographs, and neither pipeline gives two that differ; "
+            "check that their embeddings are finite and belong to the golden pictures."
         )
     return float(gaps.mean())
+
+
+def reference(first: Side, second: Side, kinds: np.ndarray) -> tuple[Side, Side]:
+    """Return the pipeline whose distances are the unit and on which steps are tried, and the other one: the first that
+    tells photographs apart and can be called."""
+    sides = sorted((first, second), key=lambda side: (not _distances(side.vectors, kinds).any(), side.embed is None))
+    return sides[0], sides[1]
 
 
 def shifts(first: np.ndarray, second: np.ndarray, unit: float) -> np.ndarray:
@@ -155,17 +160,16 @@ def as_far_as(shift: float, scale: pd.DataFrame) -> str:
 
 
 def differences(
-    first: Side, second: Side, pictures: Sequence[GoldenPicture], images: Sequence[Image], unit: float, tolerance: float
+    known: Side, other: Side, pictures: Sequence[GoldenPicture], images: Sequence[Image], unit: float, tolerance: float
 ) -> tuple[tuple[Finding, ...], float]:
     """Find which steps differ, and the largest shift that remains where they are made alike.
 
     Args:
-        first, second: the pipelines; steps are tried on the first that can be called.
+        known, other: from `reference`.
         pictures, images: the golden pictures, and what the product decodes them to.
         unit: from `mean_distance`.
         tolerance: shift up to which embeddings are alike.
     """
-    known, other = (second, first) if first.embed is None and second.embed is not None else (first, second)
     return _Search(known, other, pictures, images, unit, tolerance).findings()
 
 
@@ -340,6 +344,12 @@ class _Search:
 def _usable(vectors: np.ndarray) -> np.ndarray:
     """Return which rows (N,) are finite and not all zeros."""
     return np.isfinite(vectors).all(1) & vectors.any(1)
+
+
+def _distances(vectors: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Return the distances between the usable embeddings of each two photographs."""
+    mine = vectors[_usable(vectors) & (kinds == PHOTOGRAPH)].astype(np.float64)
+    return np.linalg.norm(mine[:, None] - mine[None], axis=-1)[np.triu_indices(len(mine), 1)]
 
 
 def _in_float16(numbers: np.ndarray) -> bool:

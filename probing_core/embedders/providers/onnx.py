@@ -101,7 +101,12 @@ class OnnxEmbedder(LoadedEmbedder):
         if self._rows:  # a fixed number of rows is filled up
             batch = np.concatenate([batch, np.zeros((self._rows - count, *batch.shape[1:]), np.float32)])
         fed = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if self._first else batch)
-        output = np.asarray(self._session.run(None, {self._input.name: fed.astype(TYPES[self._input.type])})[0])
+        try:
+            output = np.asarray(self._session.run(None, {self._input.name: fed.astype(TYPES[self._input.type])})[0])
+        except Exception as error:  # of onnxruntime's own kinds
+            raise ModelUnavailable(
+                f"'{self._path}' cannot embed a batch of the shape {fed.shape}: {one_line(error)[:300]}."
+            ) from error
         if output.size == 0 or output.shape[0] != len(batch) or sum(side > 1 for side in output.shape[1:]) > 1:
             raise ModelUnavailable(
                 f"The first output of '{self._path}' has the shape {output.shape} for {len(batch)} pictures; one row a "
