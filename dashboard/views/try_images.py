@@ -207,8 +207,9 @@ def _card(
             upload.flags(picture)
         with right:
             if verdicts.has_answer(rows):
-                hardly = predictions.hardly_detected(run, rows[0]["crops"] == "combined")
                 verdict = next(row["verdict"] for row in rows if row["model"] == DETECTOR)
+                # As the verdict: a large picture without color is judged by its whole alone.
+                hardly = predictions.hardly_detected(run, crops == "combined" and not verdict["no_color"])
                 verdicts.show_answer(verdict, hardly, _flat(picture))
             sentence, answers = st.empty(), st.empty()
             st.caption(verdicts.ABOUT_ROWS)
