@@ -177,7 +177,7 @@ def main() -> None:
         page = put(page, f"<!-- generated: python -m evidence.protocols, {name} -->", text)
     if options.write:
         DATA.mkdir(exist_ok=True)
-        scores.to_parquet(DATA / "scores.parquet", index=False)
+        scores.to_parquet(DATA / "accuracies.parquet", index=False)
         recalls.to_parquet(DATA / "severities.parquet", index=False)
         shares.to_parquet(DATA / "detector.parquet", index=False)
         PAGE.write_text(page, encoding="utf-8")

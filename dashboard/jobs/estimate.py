@@ -11,9 +11,10 @@ import pandas as pd
 from dashboard.jobs import processes
 from probing_core.compute.design import Design
 from probing_core.compute.live.large import MOST_PICTURES, TILES
-from probing_core.compute.samples import used_images
+from probing_core.compute.names import LAYERS
+from probing_core.compute.samples import SamplePlan, used_images
+from probing_core.compute.series import plan_series, series_names
 from probing_core.corpora import assign_splits
-from probing_core.pipeline.batches import plan_batches
 from probing_core.results import Run
 
 TYPICAL_DIMENSION = 768
@@ -90,12 +91,14 @@ def estimate(
     table = _invented(images, photographs, design.seed)
     sizes = {model: dimension or TYPICAL_DIMENSION for model, dimension in dimensions.items()}
     networks = [size for model, size in sizes.items() if not model.startswith(WITHOUT_BLOCKS)]
-    main, *series = (b for b in plan_batches(design, table) if networks or not b.blocks)
-    in_blocks = sum(len(batch) for batch in series if batch.blocks)
+    main = len(SamplePlan(design, table))
+    series = {name: len(plan_series(name, design, table)) for name in series_names(design, table)}
+    layers = series.pop(LAYERS, 0)
+    in_blocks = layers if networks else 0
     large = min(MOST_PICTURES, used_images(table, "val")["base_id"].nunique())  # those that are large enough, of these
-    samples = sum(map(len, (main, *series))) + large * len(design.transforms) * (1 + TILES)
+    samples = main + sum(series.values()) + in_blocks + large * len(design.transforms) * (1 + TILES)
     numbers = samples * sum(sizes.values()) + in_blocks * sum(networks) * (TYPICAL_BLOCKS - 1)
-    seconds = None if pace is None else pace.each_s * len(main) * len(dimensions)
+    seconds = None if pace is None else pace.each_s * main * len(dimensions)
     return Estimate(samples, numbers * BYTES / 1e6, seconds)
 
 
