@@ -18,7 +18,7 @@ from probing_core.compute.train import comparison
 from probing_core.detector import detector, learning, training_mix
 from probing_core.images import encode_png
 from probing_core.measures import detection_threshold, intervals
-from probing_core.pipeline import Options, graph, run
+from probing_core.pipeline import Options, graph, run, stages
 from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.scope import OPTIONS as VALUES
 from probing_core.probes import mlp, optimizer, sigmoid
@@ -250,7 +250,7 @@ def test_a_raised_revision_makes_again_what_it_stands_for_and_only_that(made, co
     raised = Table(rows, VALUES)
     plan = plan_of(copy, table=raised)
     assert {one.row.path for one in plan.left(plan.artifacts.values())} >= stands_for
-    monkeypatch.setattr(graph, "TABLE", raised)
+    monkeypatch.setattr(stages, "build", lambda scope, table: graph.build(scope, raised))
     written, enter = set(), Manifest.enter
 
     def watched(self, entries):
