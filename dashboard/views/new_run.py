@@ -42,9 +42,11 @@ def show() -> None:
         "Your own pictures and models. The computation runs in a process of its own: this page may be closed meanwhile."
     )
     _runs()
-    st.header("Start another")
+    st.header("Your model among these")
     if not access.ask("Starting a run"):
         return
+    _among_these()
+    st.header("Start another")
     name, arguments, problem, wanted = _form()
     estimated = _estimate(arguments) if arguments["models"] and wanted else None
     if problem:
@@ -56,6 +58,46 @@ def show() -> None:
         processes.start(runs_dir() / name, _command(arguments))
         banner.watch(name)
         st.success(f"The run '{name}' has been started; its progress shows on every page.")
+
+
+def _among_these() -> None:
+    """Show the field of a model that joins the selected run, which is only read."""
+    if not any(place.complete for place in cache.places()):
+        messages.empty("No run is complete yet whose models yours could be placed among.")
+        return
+    base = cache.current_run()
+    st.markdown(
+        f"One model is measured on the photographs of **{plain(base.name)}**, and placed among the {len(base.models)} "
+        f"models of that run, which is only read. All pages then show it beside them."
+    )
+    model = state.choice(
+        st.text_input,
+        "Your model",
+        "rank-model",
+        "",
+        placeholder="timm:NAME, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO, file:PATH",
+        help="Naming a published model is consent to download it.",
+    ).strip()
+    if not model:
+        return
+    try:
+        name = embedders.parse(model).full
+    except ProbingError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    out = runs_dir() / f"rank-{layout.slug(name)}"
+    st.caption("The same from a terminal, which says first how long it takes:")
+    command = ["probing", "rank", name, "--base", str(base.path), "--out", str(out)]
+    st.code(shlex.join(command), language=None, wrap_lines=True)
+    if out.exists():
+        st.caption(f":material/info: There is a run '{plain(out.name)}' already; it is listed above.")
+    if st.button("Place it", disabled=out.exists(), icon=":material/leaderboard:"):
+        if base.pictures.why_not:
+            st.error(plain(base.pictures.why_not), icon=":material/error:")
+            return
+        processes.start(out, Options(models=(name,), base=base.path).arguments())
+        banner.watch(out.name)
+        st.success(f"The run '{plain(out.name)}' has been started; its progress shows on every page.")
 
 
 def _form() -> tuple[str, dict, str, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from probing_core.results.ranking import (
     measure_of,
     of_subset,
     paired_p,
+    rankable,
     scores_of,
     sums_over,
 )
@@ -132,8 +133,9 @@ def unseen_accuracy(run: Run, model: str) -> AccuracySums:
     return AccuracySums(bases, average([sums_over(part, bases) for part in made]))
 
 
-def place_among(run: Run, model: str, task: str = "fine", subset: str = "all") -> pd.DataFrame:
-    """Return every model of a run, best first, and how far ``model`` is from each.
+def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset: str = "all") -> pd.DataFrame:
+    """Return every model of a run, or of several that differ in their models alone, best first, and how far ``model``
+    is from each.
 
     Columns: ``model``, ``place`` (1 the best), ``value``, ``low`` and ``high`` of its score; of the score of ``model``
     less its own ``difference`` with the 95 % interval ``difference_low`` to ``difference_high`` (bootstrap over the
@@ -142,15 +144,20 @@ def place_among(run: Run, model: str, task: str = "fine", subset: str = "all") -
 
     Raises:
         UnknownName: the run has no score of ``model``.
+        BadRun: the runs differ in more than their models.
     """
-    board = scores_of(run, task, subset)
+    runs = [run] if isinstance(run, Run) else list(run)
+    if differs := rankable(runs):
+        raise BadRun(f"Runs that differ in more than their models are not ranked together: {'; '.join(differs)}.")
+    of = {name: one for one in runs for name in one.models["name"]}
+    board = pd.concat([scores_of(one, task, subset) for one in runs], ignore_index=True)
     if board.empty or model not in set(board["model"]):
         there = ", ".join(board["model"]) if not board.empty else "none"
         raise UnknownName(f"The run has no score of '{model}' at the task '{task}' ({subset}). It has: {there}.")
     board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
-    mine = accuracy(run, model, task, subset)
+    mine = accuracy(of[model], model, task, subset)
     others = [name for name in board["model"] if name != model]
-    theirs = {name: accuracy(run, name, task, subset) for name in others}
+    theirs = {name: accuracy(of[name], name, task, subset) for name in others}
     p = dict(zip(others, holm(paired_p(mine, list(theirs.values()))), strict=True))
     rows = []
     for place, row in enumerate(board.to_dict("records"), 1):

@@ -10,6 +10,7 @@ import pytest
 from probing_core.cli import main
 from probing_core.pipeline import run
 from probing_core.results import Run
+from probing_core.runs.layout import EVENTS
 from probing_core.runs.store import Store
 from tests.conftest import few_transforms
 
@@ -30,7 +31,8 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
     command = ["rank", "baseline/dhash", "--base", str(base), "--device", "cpu"]
     assert main(command) == 0
-    printed = capsys.readouterr().out
+    printed, told = capsys.readouterr()
+    assert "48 samples are made and embedded, which takes about" in told
     assert "baseline/dhash is at place 3 of 3" in printed
     assert "1 of your models was ranked on these test photographs so far" in printed
     assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
@@ -39,7 +41,13 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     made = sorted(Store(out).own_names())
 
     assert main([*command, "--json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
+    printed, told = capsys.readouterr()
+    assert "samples are made" not in told, "nothing is left to be made"
+    (found,) = json.loads(printed)
+    logged = [json.loads(line) for line in (out / EVENTS).read_text().splitlines()]
+    assert [(one["model"], one["place"], one["ranked"]) for one in logged if one["event"] == "ranked"] == [
+        ("baseline/dhash", 3, 1)
+    ] * 2
     assert found["place"] == 3
     assert [row["model"] for row in found["others"]] == list(
         dict.fromkeys(row["model"] for row in sorted(found["others"], key=lambda row: row["place"]))
@@ -62,7 +70,7 @@ def test_what_cannot_be_ranked_is_refused_in_one_sentence(base, tmp_path, monkey
     assert main(["rank", "no/such", "--base", str(base)]) == 2
     assert "error: " in capsys.readouterr().err
     assert main(["rank", "baseline/dhash", "--base", str(tmp_path / "nowhere")]) == 2
-    assert "is not a run that models could join" in capsys.readouterr().err
+    assert "holds no run: a run directory has a run.toml" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("*/run.toml"))
 
 
@@ -82,3 +90,30 @@ def test_checkpoints_that_a_pattern_names_are_ranked_each(base, tmp_path, monkey
     found = json.loads(capsys.readouterr().out)
     assert [row["model"] for row in found] == [pattern.replace("*", step) for step in ("2", "10")]
     assert [row["models"] for row in found] == [4, 4]
+
+
+def test_a_quick_look_sees_no_test_photograph(trained_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("probing_core.pipeline.score.user_cache_path", lambda *a, **k: tmp_path / "cache")
+    command = ["rank", "baseline/dhash", "--base", str(trained_run), "--quick", "--device", "cpu"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "baseline/dhash is at place 2 of 2" in printed
+    assert "no test photograph was looked at" in printed
+    split = Run.open(trained_run).images.set_index("image_id")["split"]
+    made = [Run.open(path) for path in (tmp_path / "cache" / "scores").iterdir()]
+    assert {name for one in made for name in one.models["name"]} == {"baseline/dhash", "baseline/handcrafted"}
+    for one in made:
+        images = one.images[one.images["used"]]
+        assert set(images["image_id"].map(split)) == {"train", "val"}
+        assert set(images.loc[images["split"] == "test", "image_id"]) == set(split.index[split == "val"])
+        assert one.recipe.repetitions == 1
+    assert main([*command, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["others"][0]["difference"] == pytest.approx(found["value"] - found["others"][0]["value"])
+
+
+def test_a_quick_look_that_cannot_be_is_refused_in_one_sentence(base, trained_run, tmp_path, capsys):
+    assert main(["rank", "baseline/dhash", "--base", str(base), "--quick"]) == 2
+    assert "too few photographs for splits" in capsys.readouterr().err
+    assert main(["rank", "baseline/dhash", "--base", str(trained_run), "--quick", "--out", str(tmp_path / "x")]) == 2
+    assert "leave --out out" in capsys.readouterr().err

@@ -32,6 +32,24 @@ def test_models_of_a_link_are_not_looked_up_before_somebody_here_wants_them(open
     assert "hf:some/repo" in asked
 
 
+def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkeypatch, made_run, data_folder):
+    started = []
+    monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append((run, arguments)))
+    app = open_app("New run", run=made_run, rank_model="timm:resnet18")
+    shown = texts(app)
+    assert shown.index("Your model among these") < shown.index("Start another"), "offered first"
+    command = next(code.value for code in app.code if "rank" in code.value)
+    assert build_parser().parse_args(shlex.split(command)[1:]).model == "timm:resnet18"
+    assert started == [], "a link alone starts nothing"
+    label(app, "button", "Place it").click().run()
+    ((run, arguments),) = started
+    assert run.name == "rank-timm_resnet18"
+    asked = run_options(build_parser().parse_args(["run", "--out", str(run), *arguments]))
+    assert (asked.models, asked.base) == (["timm:resnet18"], made_run)
+    app = open_app("New run", run=made_run, rank_model="timm:x@nothing=1")
+    assert "is not an option of a model name" in unescaped(app)
+
+
 def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data_folder):
     lost = data_folder / "runs" / "lost"
     (lost / "log").mkdir(parents=True)

@@ -1,0 +1,156 @@
+"""A model beside those of a run that is only read: what that takes, and a quick look at photographs that are not
+tested."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from probing_core.compute.samples import has_splits
+from probing_core.compute.threads import threads
+from probing_core.corpora import assign_groups, open_corpus
+from probing_core.corpora.base import Corpus
+from probing_core.embedders import find_spec, load_embedder, parse
+from probing_core.errors import BadRun
+from probing_core.images import Image
+from probing_core.pipeline.batches import plan_batches
+from probing_core.pipeline.score import score
+from probing_core.pipeline.setup import open_same_corpus
+from probing_core.results.comparison import place_among
+from probing_core.results.run import Run
+from probing_core.runs.models import PRECOMPUTED
+from probing_core.runs.progress import SILENT, Progress
+from probing_core.runs.store import digest
+
+MEASURED = 96
+"""Samples that are made and embedded to find out how long all of them take."""
+
+QUICK_PHOTOGRAPHS = 300
+
+YARDSTICKS = ("timm:tf_efficientnet_lite0", "baseline/random-vit", "baseline/handcrafted")
+"""Models that `quick` embeds again beside the one that is asked about: they take minutes."""
+
+OF_VAL = 4
+"""Of the photographs that probes learn from, one in so many chooses their penalty, where those of val are tested."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model takes to join a run: its samples, and seconds to make and embed them here."""
+
+    samples: int
+    seconds: float
+
+
+def photographs_of(base: Run, name: str | None = None) -> Corpus:
+    """Open the photographs of a run.
+
+    Args:
+        name: of the corpus, where it lies elsewhere now.
+
+    Raises:
+        BadRun: they are not on this machine, or have changed.
+    """
+    corpus = open_corpus(name) if name else open_same_corpus(base.recipe)
+    if corpus.fingerprint != base.recipe.fingerprint:
+        raise BadRun(
+            f"'{corpus.name}' is not the corpus of the run '{base.path}'; name the one that it was with --corpus."
+        )
+    return corpus
+
+
+def cost_of(base: Run, model: str, corpus: Corpus, device: str = "auto", precision: str = "auto") -> Cost | None:
+    """Measure on some samples what a model takes to join a run; None of one whose embeddings were made before.
+
+    Raises:
+        ProbingError: the model or the photographs cannot be used.
+    """
+    if find_spec(model).family == PRECOMPUTED:
+        return None
+    design = base.recipe.design
+    with threads(design.threads), ThreadPoolExecutor(design.threads) as pool:
+        embedder = load_embedder(model, device=device, precision=precision)
+        batches = [batch for batch in plan_batches(design, base.images) if embedder.blocks or not batch.blocks]
+        main = batches[0].rows()
+        rows = main.sample(min(MEASURED, len(main)), random_state=0).sort_index()
+        pictures: list[Image] = []
+        made = _seconds(lambda: pictures.extend(batches[0].make(corpus, rows, pool)[0]))
+        embedder.embed_layers(pictures[: embedder.batch_size])  # the first call of a network allocates
+        embedded = _seconds(lambda: embedder.embed_layers(pictures))
+        embedder.close()
+    samples = sum(batch.units[-1].stop for batch in batches)
+    return Cost(samples, (made + embedded) / len(rows) * samples)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def quick(
+    base: Run, model: str, corpus: Corpus, device: str = "auto", progress: bool | Progress | None = SILENT
+) -> pd.DataFrame:
+    """Return the place of a model among `YARDSTICKS` of a run, on few of its photographs, none of which is tested in
+    the run: probes learn from those of train, and those of val are predicted.
+
+    The run's own models are embedded again, by probes of the same photographs, since a run that ships has neither
+    embeddings nor predictions of val. Everything is kept as `score` keeps it.
+
+    Returns:
+        The table of `place_among`.
+
+    Raises:
+        BadRun: the run has no splits, or none of `YARDSTICKS`.
+    """
+    if not has_splits(base.images):
+        raise BadRun(f"--quick looks at the split val, and '{base.path}' has too few photographs for splits.")
+    here = [name for name in YARDSTICKS if name in set(base.models["name"])]
+    if not here:
+        raise BadRun(f"--quick compares with {', '.join(YARDSTICKS)}, and '{base.path}' has none of them.")
+    name, seen = parse(model).full, NotTested(corpus, base.images)
+    learned = [transform.name for transform in base.recipe.design.transforms if not transform.far]
+    runs = [
+        score(
+            one,
+            seen,
+            limit=QUICK_PHOTOGRAPHS,
+            transforms=learned,
+            view=base.recipe.view,
+            seed=base.recipe.seed,
+            device=device,
+            progress=progress,
+        ).run
+        for one in dict.fromkeys((name, *here))
+    ]
+    return place_among(runs, runs[0].models["name"].iloc[-1])
+
+
+class NotTested(Corpus):
+    """The photographs of a run that it does not test: those of val are tested in their place.
+
+    Args:
+        corpus: of the run.
+        images: the table of the run.
+    """
+
+    def __init__(self, corpus: Corpus, images: pd.DataFrame) -> None:
+        self.name, self.description = f"{corpus.name}-val", f"{corpus.description}; without those that are tested"
+        self._corpus = corpus
+        splits = images.loc[images["used"] & images["split"].isin(("train", "val"))].set_index("image_id")["split"]
+        rows = corpus.rows[corpus.rows["image_id"].isin(splits.index)].reset_index(drop=True)
+        group = assign_groups(rows["base_id"].tolist(), 0, OF_VAL)
+        learned = pd.Series(group == 0).map({True: "val", False: "train"})
+        self.rows = rows.assign(split=learned.where(rows["image_id"].map(splits) == "train", "test"))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return digest([self._corpus.fingerprint, self.rows["image_id"].tolist(), self.rows["split"].tolist()])
+
+    def load(self, image_id: str) -> Image:
+        return self._corpus.load(image_id)
