@@ -31,7 +31,14 @@ ROOT = Path(__file__).resolve().parent.parent
 README, RESULTS = "README.md", "docs/results.md"
 NOTEBOOKS = [
     ROOT / "docs" / "how-to" / name
-    for name in ("folder.ipynb", "scan-folder.ipynb", "training.ipynb", "embeddings-example.ipynb")
+    for name in (
+        "folder.ipynb",
+        "scan-folder.ipynb",
+        "training.ipynb",
+        "embeddings-example.ipynb",
+        "encoder.ipynb",
+        "rank.ipynb",
+    )
 ]
 TIMEOUT_S = 300
 """For a cell of a notebook."""

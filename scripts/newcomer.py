@@ -2,7 +2,7 @@
 
     install - probing demo - the first insight - their own picture - their own folder - their own model
 
-Installs the wheel (built first, if none is given) into a fresh environment, calls the commands of the documentation
+Installs the clone, or the wheel that is given, into a fresh environment, calls the commands of the documentation
 from an empty folder, and prints a row for each step: its seconds, how many of them processors worked on a command, and
 what was typed or done on the page. A command that fails says why, and the next one is tried. It takes minutes, and the
 room of an environment.
@@ -24,7 +24,7 @@ from typing import Any
 from devtools.browser import browser
 from probing_core.runs import layout
 from scripts.fresh import SERVED_S, Fresh, install
-from scripts.package import ROOT, build
+from scripts.package import ROOT
 
 DEMO_S = 3600
 PICTURES = 60
@@ -49,6 +49,10 @@ safetensors.torch.save_file(model.state_dict(), "my.safetensors")
 """
 MINE = ("run", "--out", "runs/mine", "--corpus", "folder:photos", "--models")
 MY_MODEL = "timm:resnet10t@weights=my.safetensors"
+INSTALL, SERVE = "pip install .", "probing demo"
+"""The commands of README's first screen, for an environment of one's own. The other one, ``make demo``, sets up the
+clone that this is run from."""
+
 TYPED = {
     "own picture": ("predict", "cat.jpg"),
     "the same again": ("predict", "cat.jpg"),
@@ -67,13 +71,12 @@ class Failed(Exception):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--wheel", type=Path, help="walk with this wheel instead of building one")
+    parser.add_argument("--wheel", type=Path, help="walk with this wheel instead of the clone")
     options = parser.parse_args()
-    wheel = options.wheel or build(ROOT / "dist")
     print("| step | seconds | of processors | how |\n| --- | --- | --- | --- |", flush=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        with step("install", f"pip install {wheel.name}"):
-            fresh = install(wheel, Path(folder))
+        with step("install", INSTALL if options.wheel is None else f"pip install {options.wheel.name}"):
+            fresh = install(options.wheel or ROOT, Path(folder))
         prepare(fresh)
         on_the_page(fresh)
         in_the_terminal(fresh)
@@ -107,7 +110,7 @@ def on_the_page(fresh: Fresh) -> None:
     """The demo in a browser: served, the first sentence, a picture dropped in, the demo run complete."""
     began = time.monotonic()
     with ExitStack() as serving:
-        with step("the demo answers", "probing demo"):
+        with step("the demo answers", SERVE):
             address = serving.enter_context(fresh.demo())
         with browser() as chromium:
             page = chromium.new_page()

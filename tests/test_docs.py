@@ -128,6 +128,8 @@ def test_the_code_of_a_page_runs(page, folder, monkeypatch, capsys):
                 ("verdict", "untouched", "sepia"),
                 ("group:blur", "image/png"),
                 ("called altered", "overlay"),
+                ("transformation, all", "image/png", "group:blur"),
+                ("baseline/dhash is at place", "ranked on these test photographs", "image/png"),
             ],
             strict=True,
         )
