@@ -90,7 +90,7 @@ def _rank(base: Run, options: argparse.Namespace) -> int:
 
 
 def _say_what_it_takes(base: Run, names: Sequence[str], options: argparse.Namespace) -> None:
-    from probing_core.pipeline.rank import MEASURED, QUICK_PHOTOGRAPHS, cost_of, photographs_of
+    from probing_core.pipeline.rank import QUICK_PHOTOGRAPHS, cost_of, photographs_of
     from probing_core.runs.progress import duration
 
     corpus = photographs_of(base, options.corpus)
@@ -99,8 +99,9 @@ def _say_what_it_takes(base: Run, names: Sequence[str], options: argparse.Namesp
     if cost is not None:
         print(
             f"{cost.samples:,} samples are made and embedded, which takes about "
-            f"{duration(cost.seconds * len(names))} here, as measured on {MEASURED} of them; probes and studies come behind it. What is complete stays if it is "
-            f"stopped, and the same command goes on. --quick takes {QUICK_PHOTOGRAPHS} photographs.",
+            f"{duration(cost.seconds * len(names))} here, as measured on some of them; probes and studies come behind "
+            f"it. What is complete stays if it is stopped, and the same command goes on. --quick takes "
+            f"{QUICK_PHOTOGRAPHS} photographs.",
             file=sys.stderr,
         )
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from probing_core.compute.samples import has_splits
@@ -27,8 +28,8 @@ from probing_core.runs.models import PRECOMPUTED
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.store import digest
 
-MEASURED = 96
-"""Samples that are made and embedded to find out how long all of them take."""
+MEASURED = 3
+"""Images of which all samples are made and embedded to find out how long all take, behind one that is not counted."""
 
 QUICK_PHOTOGRAPHS = 300
 
@@ -77,10 +78,14 @@ def cost_of(base: Run, model: str, corpus: Corpus, device: str = "auto", precisi
         embedder = load_embedder(model, device=device, precision=precision)
         batches = [batch for batch in plan_batches(design, base.images) if embedder.blocks or not batch.blocks]
         main = batches[0].rows()
-        rows = main.sample(min(MEASURED, len(main)), random_state=0).sort_index()
+        names = main["image_id"].unique()
+        first, *others = names[np.linspace(0, len(names) - 1, MEASURED + 1).astype(int)]
+        # The first pictures and the first call of a network load and allocate.
+        warm = batches[0].make(corpus, main[main["image_id"] == first], pool)[0]
+        embedder.embed_layers(warm)
+        rows = main[main["image_id"].isin(others)]
         pictures: list[Image] = []
         made = _seconds(lambda: pictures.extend(batches[0].make(corpus, rows, pool)[0]))
-        embedder.embed_layers(pictures[: embedder.batch_size])  # the first call of a network allocates
         embedded = _seconds(lambda: embedder.embed_layers(pictures))
         embedder.close()
     samples = sum(batch.units[-1].stop for batch in batches)
