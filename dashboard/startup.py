@@ -15,10 +15,11 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.data.contact_sheet import contact_sheet
-from dashboard.data.map_points import COLORINGS, is_small, points_of
+from dashboard.data.map_points import COLORINGS
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.point_cloud import point_cloud
 from dashboard.data.two_classes import board_of, most_mistaken
+from probing_core.compute.names import READINGS
 from probing_core.errors import ProbingError, one_line
 from probing_core.results import Run
 
@@ -68,14 +69,9 @@ def other_pages() -> None:
 
 
 def _first_maps(run: Run) -> None:
-    models = [model for model in run.models["name"][:2] if run.has_map(model)]
-    if not models:
-        return
-    if is_small(run, models):
-        points_of(run, models, COLORINGS[0])
-        return
-    for model in models:
-        point_cloud(run, model, tuple(run.classes("group"))).codes(COLORINGS[0])
+    reading = next((each for each in READINGS if any(run.has_map(model, each) for model in run.models["name"])), "")
+    for model in (model for model in run.models["name"][:2] if run.has_map(model, reading)):
+        point_cloud(run, model, reading).places(COLORINGS[0])
 
 
 def _first_run() -> Run | None:

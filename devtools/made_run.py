@@ -88,7 +88,8 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
             predictions = _predict(samples, recipe, task, skill, rng)
             made = {layout.predictions_path(name, task): predictions, layout.fits_path(name, task): _fits(name, task)}
             _invent(plan, made)
-        _invent(plan, {layout.map_path(name): map_of(samples, rng)})
+        for reading in names.READINGS:
+            _invent(plan, {layout.map_path(name, reading): map_of(samples, rng)})
         _invent(plan, {layout.star_path(name): star_of(scope, samples, rng)})
         _leave_out(plan, layout.embeddings_folder(name), layout.crops_path(name))
         if name in LIVE:

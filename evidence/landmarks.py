@@ -18,11 +18,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from probing_core.compute import maps
 from probing_core.compute.model_samples import whole_images
-from probing_core.measures.nearest import nearest, unit
+from probing_core.compute.readings import nearest_embeddings, nearest_points
 from probing_core.results import Run
 
 QUERIES = 2000
@@ -42,8 +41,7 @@ def main() -> None:
         raise SystemExit(f"error: The run '{options.run}' has no embeddings of '{model}'.")
     transforms, images = run.samples["transform"].to_numpy(), run.samples["image_id"].to_numpy()
     queries = np.random.default_rng(0).choice(len(images), min(QUERIES, len(images)), replace=False)
-    rows = unit(embeddings - embeddings.mean(axis=0), np.float32)
-    near = _without_own(nearest(rows, rows[queries], NEAR + 1)[0], queries)
+    near = nearest_embeddings(embeddings, queries, NEAR)
     result = {"model": model, "samples": len(images), "queries": len(queries)}
     for share in (1.0, *map(float, options.shares.split(","))):
         landmarks = whole_images(images, max(NEAR, int(share * len(images))))
@@ -59,16 +57,9 @@ def main() -> None:
     print(json.dumps(result, indent=1))
 
 
-def _without_own(indices: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """(Q, k) of ``indices`` (Q, k + 1), without the query itself or, where duplicates hide it, the last."""
-    order = np.argsort(indices == queries[:, None], axis=1, kind="stable")
-    return np.take_along_axis(indices, order, axis=1)[:, :-1]
-
-
 def _scores(points: np.ndarray, queries: np.ndarray, near: np.ndarray, transforms: np.ndarray) -> dict[str, np.ndarray]:
     """Each score of each query."""
-    found = NearestNeighbors(n_neighbors=WIDER + 1).fit(points).kneighbors(points[queries], return_distance=False)
-    found = _without_own(found, queries)
+    found = nearest_points(points, queries, WIDER)
     shares = {
         f"near_{k}": np.array([np.isin(a, b).mean() for a, b in zip(near, found[:, :k], strict=True)])
         for k in (NEAR, WIDER)

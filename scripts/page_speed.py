@@ -34,7 +34,7 @@ from dashboard.data.map_points import COLORING_NAMES
 from dashboard.data.two_classes import ALL, TWO
 from dashboard.widgets.pickers import TASK_NAMES
 from devtools.browser import WAIT_MS, browser, served, settle
-from devtools.drawing import choose_tool, draw
+from devtools.drawing import draw
 from devtools.made_run import make_run
 from devtools.waits import median_and_p95
 from probing_core.corpora import open_corpus
@@ -230,7 +230,6 @@ def _selections(_: list[str]) -> Iterator[tuple[str, float]]:
                 page.goto(f"{address}/map?models=zoo/mae&color=group")
                 page.get_by_text(f"{MADE_POINTS} of {MADE_POINTS} samples shown").wait_for(timeout=WAIT_MS)
                 settle(page)
-                choose_tool(page, "map", "lasso")
                 draw(page, "map")
 
                 def there(page: Any = page) -> None:

@@ -58,7 +58,7 @@ function fitted({ data, layout }, place, width, height) {
 }
 
 /** Plotly begins a chart anew when this changes. */
-function menu({ name, tools }) {
+function menu({ name }) {
   return {
     displaylogo: false,
     showSendToCloud: false, // a button would send the data to another server
@@ -67,7 +67,7 @@ function menu({ name, tools }) {
     plotGlPixelRatio: SCREEN, // twice as many is four times the work
     toImageButtonOptions: { format: 'png', scale: SHARP, filename: name },
     modeBarButtonsToAdd: [COPY, SAVE, ...(document.fullscreenEnabled ? [FULL_SCREEN] : [])],
-    modeBarButtonsToRemove: ['toImage', 'autoScale2d', ...(tools ? [] : ['select2d', 'lasso2d'])],
+    modeBarButtonsToRemove: ['toImage', 'autoScale2d', 'select2d', 'lasso2d'],
   };
 }
 
@@ -79,8 +79,6 @@ class Chart {
     this.message = null; // the message itself, without the figure
     this.figure = null; // what it has to draw, until Plotly has it
     this.shown = null; // what the drawing is of
-    this.pending = 0; // changes that are on their way: what they deselect was not deselected by the visitor
-    this.changes = 0;
     this.ended = false;
     this.seen = false;
     this.sizes = new ResizeObserver(() => this.want());
@@ -138,17 +136,10 @@ class Chart {
       return;
     }
     this.drawing ??= this.begin();
-    // Plotly writes what it computes into what it is given: drawn again, it begins from the message. What is selected
-    // is part of the message, too: no enclosure outlives a change.
+    // Plotly writes what it computes into what it is given: drawn again, it begins from the message.
     const { data, layout } = fitted(this.figure ?? JSON.parse(this.text).figure, place, width, height);
     this.figure = null;
-    layout.selectionrevision = ++this.changes;
-    this.pending += 1;
-    try {
-      await this.Plotly.react(this.drawing, data, layout, menu(message));
-    } finally {
-      this.pending -= 1;
-    }
+    await this.Plotly.react(this.drawing, data, layout, menu(message));
     this.listen();
     this.reach();
   }
@@ -184,17 +175,11 @@ class Chart {
     if (drawing.followed) return;
     drawing.followed = true;
     drawing.on('plotly_click', (event) => this.pick(event.points.slice(0, 1)));
-    drawing.on('plotly_selected', (event) => event && this.pick(event.points));
-    drawing.on('plotly_deselect', () => this.pick([]));
     this.place.dispatchEvent(new CustomEvent('probing-drawn', { bubbles: true, composed: true, detail: drawing }));
   }
 
   pick(points) {
-    if (!this.message.picks || this.pending) return;
-    this.send('picked', points.map((point) => point.customdata).filter((carried) => carried !== undefined));
-    if (points.length) return;
-    this.shown = null; // an enclosure of nothing fades all points, and the server may have nothing new to send
-    this.draw();
+    if (this.message.picks) this.send('picked', points.map((point) => point.customdata).filter((carried) => carried !== undefined));
   }
 
   fail(error) {

@@ -40,7 +40,6 @@ def plot(
     key: str,
     alt: str,
     on_pick: Callable[[list[Any]], None] | None = None,
-    tools: bool = False,
 ) -> None:
     """Draw ``figure`` in place of what was drawn under ``key`` before.
 
@@ -48,10 +47,9 @@ def plot(
         figure: figure with a height.
         key: name of the chart's container, with the CSS class ``st-key-<key>``, and of pictures saved from it.
         alt: what the chart shows, for screen readers.
-        on_pick: called with the customdata of the points that were clicked or enclosed; an empty list for none.
-        tools: whether points can be enclosed by a box or a lasso too.
+        on_pick: called with the customdata of the point that was clicked, in a list.
     """
-    message = {"plotly": NAME, "alt": alt, "name": key, "picks": on_pick is not None, "tools": tools, "figure": figure}
+    message = {"plotly": NAME, "alt": alt, "name": key, "picks": on_pick is not None, "figure": figure}
     _component(
         key=key,
         data=to_json(message),  # bytes: Streamlit sends them as they are

@@ -7,14 +7,27 @@ const CHOSEN = 3;
 const FADED_OPACITY = 0.08;
 const FEW = 200; // up to so many selected points are drawn larger; more would hide each other
 
-/** Pixels of a point on the page, by state. */
-function sizesOf(count, chosen) {
-  const plain = count > 200000 ? 2 : count > 20000 ? 3 : 4;
-  return [1, plain, plain, chosen <= FEW ? 9 : plain];
+const SMALLEST = 2; // pixels of a point
+const LARGEST = 7;
+const COVERED = 0.35; // share of a map that its points cover, while they are neither smallest nor largest
+const MOVE_MS = 900; // of points that move from one reading of a map to another
+const MOST_MOVED = 200000; // points that are moved; of more, each frame takes too long
+
+/** Pixels of a point on the page, by state: the same for all points of a map, larger when fewer are in view. */
+function sizesOf(count, chosen, zoom, area) {
+  const size = zoom * Math.sqrt((COVERED * area) / Math.max(1, count));
+  const plain = Math.min(LARGEST, Math.max(SMALLEST, size));
+  return [1, plain, plain, chosen <= FEW ? Math.max(9, plain) : plain + 1];
 }
 
 /** Where many points cover each other, what lies under them shows through. */
-const opacityOf = (count) => (count > 200000 ? 0.5 : count > 20000 ? 0.65 : 0.85);
+const opacityOf = (count, zoom) => {
+  const inView = count / (zoom * zoom);
+  return inView > 200000 ? 0.5 : inView > 20000 ? 0.65 : 0.85;
+};
+
+const eased = (part) => (part < 0.5 ? 4 * part ** 3 : 1 - (2 - 2 * part) ** 3 / 2);
+const isStill = () => window.matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 class GlLayer {
   constructor(canvas, library, renderer) {
@@ -40,8 +53,19 @@ class GlLayer {
     this.points = Array.from({ length: positions.length / 2 }, (_, i) => [positions[2 * i], positions[2 * i + 1], 0, 0]);
   }
 
+  /** The next `paint` moves the points here. */
+  move(positions) {
+    this.load(positions);
+    this.moves = !isStill();
+  }
+
+  resized({ sizes, opacity }) {
+    return this.plot.set({ pointSize: sizes, opacity: [0, FADED_OPACITY, opacity, 1] });
+  }
+
   paint({ codes, states, colors, background, sizes, opacity }) {
-    const { points, plot } = this;
+    const { points, plot, moves } = this;
+    this.moves = false;
     this.work = this.work.then(async () => {
       if (this.ended) return;
       for (let i = 0; i < points.length; i += 1) {
@@ -52,7 +76,8 @@ class GlLayer {
       this.index ??= await this.library.createSpatialIndex([[0, 0]], false);
       await plot.set({ backgroundColor: background, pointColor: colors, pointSize: sizes, opacity: [0, FADED_OPACITY, opacity, 1] });
       const kinds = { zDataType: 'categorical', wDataType: 'categorical' };
-      await plot.draw(points, { ...kinds, spatialIndex: this.index, preventFilterReset: true });
+      const transition = { transition: moves, transitionDuration: MOVE_MS, transitionEasing: 'cubicInOut' };
+      await plot.draw(points, { ...kinds, ...(moves ? transition : {}), spatialIndex: this.index, preventFilterReset: true });
     });
     return this.work;
   }
@@ -82,12 +107,34 @@ class RasterLayer {
     this.positions = positions;
   }
 
-  async paint({ codes, states, colors, background, sizes, opacity }) {
-    const over = (share) => Uint32Array.from(colors, (color) => mixed(color, background, share));
-    this.codes = codes;
-    this.states = states;
+  move(positions) {
+    const [from, began] = [this.positions, performance.now()];
+    if (isStill() || !this.codes) return this.load(positions);
+    const step = () => {
+      const part = Math.min(1, (performance.now() - began) / MOVE_MS);
+      const way = eased(part);
+      this.positions = part < 1 ? positions.map((to, i) => from[i] + way * (to - from[i])) : positions;
+      this.raster();
+      if (part < 1) this.moving = requestAnimationFrame(step);
+    };
+    cancelAnimationFrame(this.moving);
+    this.moving = requestAnimationFrame(step);
+  }
+
+  resized({ sizes, opacity }) {
     this.sizes = sizes;
+    this.shade(opacity);
+    this.draw();
+  }
+
+  shade(opacity) {
+    const over = (share) => Uint32Array.from(this.given.colors, (color) => mixed(color, this.given.background, share));
     this.colors = [null, over(2 * FADED_OPACITY), over(Math.sqrt(opacity)), over(1)];
+  }
+
+  async paint({ codes, states, colors, background, sizes, opacity }) {
+    Object.assign(this, { codes, states, sizes, given: { colors, background } });
+    this.shade(opacity);
     this.draw();
   }
 
@@ -132,6 +179,7 @@ class RasterLayer {
 
   end() {
     cancelAnimationFrame(this.frame);
+    cancelAnimationFrame(this.moving);
   }
 }
 

@@ -1,4 +1,4 @@
-// The figure of large maps: fetches the points that point_map.py names, and sends what was enclosed or clicked.
+// The figure of maps: fetches the points that point_map.py names, and sends what was enclosed or clicked.
 
 const REST_MS = 120; // how long the pointer rests before the server is asked what it is on
 const TOOLS = [
@@ -54,15 +54,18 @@ class PointMap {
   async change(message, text) {
     if (text !== this.received || this.ended) return; // another has come meanwhile
     try {
-      if (message.coloring !== this.message?.coloring) this.hidden.clear();
+      // From then on the legend is the visitor's: what comes back of it may be older than the last click.
+      if (message.coloring !== this.message?.coloring) this.hidden = new Set(message.hidden);
       this.message = message;
       this.root.setAttribute('aria-label', message.alt);
       this.root.style.setProperty('--height', `${message.height}px`);
       await this.layers.begin(new URL(message.renderer, document.baseURI));
       const addresses = message.panels.map((panel) => panel.address).join();
       if (addresses !== this.addresses) await this.rebuild(message.panels);
+      if (!this.isThere) return;
       this.addresses = addresses;
       this.codes = await Promise.all(message.panels.map((p) => fetched(`${p.address}/${message.coloring}`, Uint8Array)));
+      if (!this.isThere) return;
       this.views.forEach((view, i) => view.describe(message.panels[i]));
       this.list();
       await this.paint();
@@ -76,22 +79,38 @@ class PointMap {
   }
 
   async rebuild(panels) {
-    for (const view of this.views) view.end();
     this.pointed(null, null);
     const same = this.views.length === panels.length && panels.every((p, i) => p.title === this.views[i].title);
+    if (same && (await this.moved(panels))) return;
+    for (const view of this.views) view.end();
     const before = same ? this.views.map(({ view, atHome }) => ({ view, atHome })) : [];
     this.views = panels.map((_, index) => new View(this, index));
     this.field.replaceChildren(...this.views.map((view) => view.figure));
     this.field.classList.toggle('several', panels.length > 1);
     const positions = await Promise.all(panels.map((p) => fetched(`${p.address}/positions`, Float32Array)));
+    if (!this.isThere) return;
     this.views.forEach((view, i) => {
       const layer = this.layers.make(view.canvas);
       layer.load(positions[i]);
-      view.title = panels[i].title;
+      Object.assign(view, { title: panels[i].title, order: panels[i].order });
       view.begin(layer);
       if (before[i] && !before[i].atHome) Object.assign(view, { atHome: false }).look(before[i].view);
     });
     this.root.dataset.drawnWith = this.layers.kind;
+  }
+
+  /** Whether the figure is on the page: it may have gone while something was fetched, and has no size then. */
+  get isThere() {
+    return !this.ended && this.root.isConnected;
+  }
+
+  /** Moves the points to another reading of the same samples; returns whether that can be. */
+  async moved(panels) {
+    const total = panels.reduce((sum, { count }) => sum + count, 0);
+    if (total > MOST_MOVED || !panels.every(({ order }, i) => order === this.views[i].order)) return false;
+    const positions = await Promise.all(panels.map((p) => fetched(`${p.address}/positions`, Float32Array)));
+    this.views.forEach((view, i) => view.layer.move(positions[i]));
+    return true;
   }
 
   async paint() {
@@ -107,9 +126,9 @@ class PointMap {
         if (this.hidden.has(codes[k])) states[k] = HIDDEN;
         else states[k] = bits === null ? PLAIN : marked ? CHOSEN : FADED;
       }
-      const sizes = sizesOf(count, chosen);
-      return this.views[i].layer.paint({ codes, states, colors, background, sizes, opacity: opacityOf(count) });
+      return this.views[i].paint({ codes, states, colors, background, count, chosen });
     }));
+    this.views.forEach((view) => view.trace()); // names of what is hidden
     this.root.dataset.points = panels.map((panel) => panel.count).join();
   }
 
@@ -150,7 +169,16 @@ class PointMap {
   relist() {
     [...this.legend.children].forEach((entry, i) => entry.setAttribute('aria-pressed', String(!this.hidden.has(this.listed[i]))));
     clearTimeout(this.repaint); // a double-click is three changes
-    this.repaint = setTimeout(() => this.paint(), 50);
+    this.repaint = setTimeout(() => {
+      this.paint();
+      this.send('filtered', [...this.hidden]);
+    }, 300);
+  }
+
+  /** The names that stand on a map: those of its densest places that are not hidden. */
+  namesOn({ index }) {
+    const { panels, names } = this.message;
+    return panels[index].places.filter(([code]) => !this.hidden.has(code)).map(([code, x, y]) => [names[code], x, y]);
   }
 
   take(tool) {
@@ -228,11 +256,16 @@ class PointMap {
     pen.fillRect(0, 0, canvas.width, canvas.height);
     pen.scale(scale, scale);
     pen.font = `13px ${getComputedStyle(this.root).fontFamily}`;
-    for (const { canvas: points, caption, field } of this.views) {
+    for (const { canvas: points, caption, field, svg } of this.views) {
       const at = field.getBoundingClientRect();
       pen.drawImage(points, at.left - box.left, at.top - box.top, at.width, at.height);
       pen.fillStyle = ink;
       pen.fillText(caption.textContent, at.left - box.left, caption.getBoundingClientRect().top - box.top + 14);
+      for (const name of svg.querySelectorAll('text')) {
+        pen.textAlign = 'center';
+        pen.fillText(name.textContent, at.left - box.left + Number(name.getAttribute('x')), at.top - box.top + Number(name.getAttribute('y')));
+        pen.textAlign = 'left';
+      }
     }
     (names.length ? this.listed : []).forEach((code, i) => {
       pen.fillStyle = colors[code];

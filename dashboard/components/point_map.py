@@ -1,7 +1,7 @@
-"""Large maps: a component that draws every point with WebGL, and asks the server which points a lasso or click hits.
+"""Maps: a component that draws every point with WebGL, and asks the server which points a lasso or click hits.
 
-Plotly (`plot`) draws small maps, see `is_small`. The renderer, regl-scatterplot, is bundled by ``scripts/renderer``; a
-browser without WebGL gets the same points as a raster. Positions and colors are typed arrays with addresses, so no
+The renderer, regl-scatterplot, is bundled by ``scripts/renderer``; a browser without WebGL gets the same points as a
+raster. Positions and colors are typed arrays with addresses, so no
 script runs for them.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,10 +50,12 @@ class Panel:
 
     Attributes:
         arrows: (A, 4) start x, y and end x, y, in the coordinates of ``cloud.points``.
+        arrow_colors: of each arrow.
     """
 
     cloud: PointCloud
     arrows: np.ndarray
+    arrow_colors: Sequence[str] = ()
 
 
 def point_map(
@@ -63,6 +66,8 @@ def point_map(
     selected: np.ndarray,
     background: str,
     on_select: Callable[[np.ndarray], None],
+    hidden: Sequence[str] = (),
+    on_filter: Callable[[list[str]], None] = lambda names: None,
 ) -> None:
     """Draw every point of ``panels``; the visitor's tool and view stay as long as the maps do.
 
@@ -73,6 +78,8 @@ def point_map(
         selected: samples to emphasize; all others fade.
         background: the page's color, as #rrggbb.
         on_select: called with the samples that were enclosed or clicked.
+        hidden: names that the legend hides at first; then it is the visitor's.
+        on_filter: called with the names that the legend hides, when that has changed.
     """
     message = {
         "renderer": RENDERER,
@@ -84,6 +91,7 @@ def point_map(
         "names": palette.names,
         "colors": palette.colors,
         "unit": palette.unit,
+        "hidden": [code for code, name in enumerate(palette.names) if name in set(hidden)],
         "panels": [_panel(panel, palette, selected) for panel in panels],
     }
     clouds = [panel.cloud for panel in panels]
@@ -93,7 +101,12 @@ def point_map(
         if found is not None:
             on_select(found)
 
-    _component(key=key, data=to_json(message), on_enclosed_change=select)
+    def filter_by() -> None:
+        sent = st.session_state[key]["filtered"]
+        codes = sent if isinstance(sent, list) else []
+        on_filter([name for code, name in enumerate(palette.names) if code in codes])
+
+    _component(key=key, data=to_json(message), on_enclosed_change=select, on_filtered_change=filter_by)
 
 
 def _panel(panel: Panel, palette: Palette, selected: np.ndarray) -> dict[str, Any]:
@@ -106,6 +119,9 @@ def _panel(panel: Panel, palette: Palette, selected: np.ndarray) -> dict[str, An
         "count": len(cloud),
         "counts": counts,
         "arrows": panel.arrows.round(5),
+        "arrowColors": list(panel.arrow_colors),
+        "order": zlib.crc32(cloud.samples.tobytes()),
+        "places": [(code, round(x, 4), round(y, 4)) for code, x, y in cloud.places(palette.coloring)],
         "selected": None if marked is None else base64.b64encode(marked.tobytes()).decode(),
     }
 

@@ -5,6 +5,9 @@ const STILL = 4; // pixels that a click may move, and that two corners of a lass
 const NEAR = 8; // pixels around the pointer in which a point is found
 const STEP = 0.15; // of the height, by an arrow key
 const CLOSER = 1.5;
+const RESIZED = 0.2; // change of the zoom, as a logarithm, from which points are drawn in another size
+const LETTER = 7; // pixels of a letter of a name, and of its line
+const LINE = 16;
 const CLOSEST = 1e-4; // half the height of the closest view
 
 function element(name, attributes = {}, ...children) {
@@ -47,9 +50,10 @@ class View {
     this.sizes.observe(this.field);
   }
 
-  describe({ title, count, arrows }) {
+  describe({ title, count, arrows, arrowColors }) {
     this.caption.textContent = title;
     this.arrows = arrows;
+    this.arrowColors = arrowColors;
     const keys = 'Arrow keys move, plus and minus zoom, 0 shows all.';
     this.field.setAttribute('aria-label', `Map of ${title}, ${count.toLocaleString('en')} points. ${keys}`);
     this.trace();
@@ -82,7 +86,26 @@ class View {
   look(view) {
     this.view = view;
     this.layer.look(view);
+    if (this.painted && Math.abs(Math.log(this.zoomed / this.painted.zoom)) > RESIZED) this.layer.resized(this.sized());
     this.trace();
+  }
+
+  /** How much larger than the whole map it is seen. */
+  get zoomed() {
+    const [width, height] = this.size;
+    return Math.max(1, height / width) / this.view.half;
+  }
+
+  sized() {
+    const { count, chosen } = this.painted;
+    const [width, height] = this.size;
+    this.painted.zoom = this.zoomed;
+    return { sizes: sizesOf(count, chosen, this.zoomed, Math.min(width, height) ** 2), opacity: opacityOf(count, this.zoomed) };
+  }
+
+  paint({ count, chosen, ...drawing }) {
+    this.painted = { count, chosen };
+    return this.layer.paint({ ...drawing, ...this.sized() });
   }
 
   home() {
@@ -174,18 +197,36 @@ class View {
   /** Draws over the points: the line of a lasso or box, arrows, a ring around the point under the pointer. */
   trace() {
     const path = (points) => points.map((point) => point.map((c) => c.toFixed(1)).join(' ')).join(' L ');
-    const over = this.arrows.map(([x, y, toX, toY]) => {
+    const over = this.arrows.map(([x, y, toX, toY], i) => {
       const [from, to] = [this.toPage([x, y]), this.toPage([toX, toY])];
       const angle = Math.atan2(to[1] - from[1], to[0] - from[0]);
       const barb = (turn) => [to[0] - 6 * Math.cos(angle + turn), to[1] - 6 * Math.sin(angle + turn)];
-      return drawn('path', { class: 'arrow', d: `M ${path([from, to])} M ${path([barb(0.4), to, barb(-0.4)])}` });
+      const color = this.arrowColors?.[i] ?? 'currentColor';
+      return drawn('path', { class: 'arrow', stroke: color, d: `M ${path([from, to])} M ${path([barb(0.4), to, barb(-0.4)])}` });
     });
+    over.push(...this.names());
     if (this.corners.length > 1) over.push(drawn('path', { class: 'line', d: `M ${path(this.corners)} Z` }));
     if (this.ring) {
       const [cx, cy] = this.toPage(this.ring);
       over.push(drawn('circle', { class: 'ring', cx, cy, r: 6 }));
     }
     this.svg.replaceChildren(...over);
+  }
+
+  /** Names at the densest places, of which none covers another: those of the first stand before the others. */
+  names() {
+    const taken = [];
+    const [width, height] = this.size;
+    return (this.owner.message ? this.owner.namesOn(this) : []).flatMap(([name, ...place]) => {
+      const [x, y] = this.toPage(place);
+      const half = (LETTER * name.length) / 2;
+      if (x < half || x > width - half || y < LINE || y > height - LINE) return [];
+      if (taken.some(([left, top, right]) => x - half < right && x + half > left && Math.abs(y - top) < LINE)) return [];
+      taken.push([x - half, y, x + half]);
+      const text = drawn('text', { class: 'name', x: x.toFixed(1), y: (y + 4).toFixed(1) });
+      text.textContent = name;
+      return [text];
+    });
   }
 
   end() {

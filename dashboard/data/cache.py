@@ -21,6 +21,7 @@ from dashboard import rights, state
 from dashboard.text import with_strength
 from probing_core.catalog import load_plugin
 from probing_core.charts import Theme
+from probing_core.compute.names import EVERYTHING
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
@@ -40,7 +41,7 @@ MAX_CACHED_PREDICTIONS = 24
 MAX_CACHED_PICTURES = 4096
 """Numbers of entries that each cache holds at most."""
 
-HOVER = ("transform", "strength", "label", "image_id")
+HOVER = ("transform", "strength", "label")
 """Columns of a sample that are shown under the pointer."""
 
 BY_DIGEST: dict[str | type, Callable[[Any], Any]] = {Run: lambda run: run.digest}
@@ -128,13 +129,13 @@ def described(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_TABLES)
-def map_of(run: Run, model: str) -> pd.DataFrame | None:
-    return run.map(model)
+def map_of(run: Run, model: str, reading: str = EVERYTHING) -> pd.DataFrame | None:
+    return run.map(model, reading)
 
 
-def existing_map(run: Run, model: str) -> pd.DataFrame:
+def existing_map(run: Run, model: str, reading: str = EVERYTHING) -> pd.DataFrame:
     """Return the map of ``model``, which must have one."""
-    found = map_of(run, model)
+    found = map_of(run, model, reading)
     assert found is not None
     return found
 
@@ -160,8 +161,8 @@ def hover_text(run: Run, sample: int) -> str:
     return _hover_text(*(row[c] for c in HOVER))
 
 
-def _hover_text(transform: str, strength: float, label: str, image: str) -> str:
-    return f"{with_strength(transform, strength, 3)} · {label} · {image}"
+def _hover_text(transform: str, strength: float, label: str) -> str:
+    return f"{with_strength(transform, strength, 3)} · {label}".removesuffix(" · ")
 
 
 def computed(run: Run, compute: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:

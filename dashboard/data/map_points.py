@@ -67,15 +67,6 @@ def _positions(run: Run, rows: pd.DataFrame) -> np.ndarray:
     return found
 
 
-def is_small(run: Run, models: Sequence[str]) -> bool:
-    """Return whether Plotly draws the maps of ``models``, rather than `point_map`.
-
-    Plotly's symbols distinguish groups without colors, which `point_map` lacks; up to `most_samples` points they are
-    large enough to be seen and a lasso is quick.
-    """
-    return all(len(cache.existing_map(run, model)) <= most_samples(len(models)) for model in models)
-
-
 def most_samples(maps: int) -> int:
     """Return how many samples Plotly draws on each map of a figure with ``maps`` maps."""
     return MAX_POINTS_ON_ONE_MAP if maps == 1 else MAX_POINTS_ON_SEVERAL_MAPS // maps

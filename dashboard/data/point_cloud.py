@@ -1,4 +1,4 @@
-"""The points of a large map: as bytes for the browser, and the points inside a lasso or under the pointer."""
+"""The points of a map: as bytes for the browser, and the points inside a lasso or under the pointer."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.data import cache
-from dashboard.data.map_points import codes_of
+from dashboard.data.map_points import OTHERS, codes_of
+from probing_core.compute.names import EVERYTHING
 from probing_core.results import Run
 
 FOLDER = "maps"
 MARGIN = 1.04
 """Half the side of the square that a map is drawn in, over the largest distance of its points from the middle."""
 
-MAX_CACHED_MAPS = 12
+CELLS = 40
+"""Cells along a side of a map in which points are counted, to find where they are densest."""
+
+MAX_CACHED_MAPS = 36
 """Number of maps in memory at most."""
 
 MAX_LASSO_CORNERS = 4000
@@ -30,7 +34,10 @@ _clouds: WeakValueDictionary[str, PointCloud] = WeakValueDictionary()
 
 
 class PointCloud:
-    """Samples of some groups on the map of one model.
+    """Samples on the map of one model.
+
+    Their order is drawn at random, the same on every map of a run: a map is drawn point by point, and the last would
+    hide the others where they stand in the order of their transformations.
 
     Attributes:
         run, model: run and model of the map.
@@ -45,6 +52,7 @@ class PointCloud:
     ) -> None:
         self.run, self.model, self.samples, self.middle, self.half = run, model, samples, middle, half
         self.points = self.scaled(points)
+        self._places: dict[str, list[tuple[int, float, float]]] = {}
         name = secrets.token_urlsafe(16)
         self.address = f"{FOLDER}/{name}"
         _clouds[name] = self
@@ -87,6 +95,16 @@ class PointCloud:
         best = distances.argmin()
         return int(near[best]) if distances[best] <= within else None
 
+    def places(self, coloring: str) -> list[tuple[int, float, float]]:
+        """Return the densest place of the points of each category of ``coloring``: code, x, y; none of amounts, nor of
+        what has no name of its own."""
+        if coloring not in self._places:
+            names, _ = cache.computed(self.run, codes_of, self.model, coloring)
+            codes = self.codes(coloring)
+            there = [code for code, name in enumerate(names) if name != OTHERS and (codes == code).any()]
+            self._places[coloring] = [(code, *densest(self.points[codes == code])) for code in there]
+        return self._places[coloring]
+
     def text(self, position: int) -> str:
         """Return the text that is shown beside a point under the pointer."""
         return cache.hover_text(self.run, int(self.samples[position]))
@@ -118,18 +136,27 @@ def find_cloud(name: str) -> PointCloud | None:
     return _clouds.get(name)
 
 
-@st.cache_resource(hash_funcs=cache.BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_MAPS)
-def point_cloud(run: Run, model: str, groups: tuple[str, ...]) -> PointCloud:
-    """Return the points of the map of ``model``, which must have one, that belong to ``groups``.
+def densest(points: np.ndarray) -> tuple[float, float]:
+    """Return the middle of the ``points`` (n, 2) in the fullest of `CELLS` by `CELLS` cells of the square from -1 to 1,
+    each counted with the cells around it."""
+    cells = np.clip(((points + 1) / 2 * CELLS).astype(int), 0, CELLS - 1)
+    counts = np.zeros((CELLS + 2, CELLS + 2))
+    np.add.at(counts, tuple((cells + 1).T), 1)
+    around = np.sum([np.roll(counts, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)], axis=0)
+    best = cells[around[tuple((cells + 1).T)].argmax()]
+    x, y = points[(np.abs(cells - best) <= 1).all(axis=1)].mean(axis=0)
+    return float(x), float(y)
 
-    All maps of a model have the same scale.
-    """
-    placed = cache.existing_map(run, model)
+
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_MAPS)
+def point_cloud(run: Run, model: str, reading: str = EVERYTHING) -> PointCloud:
+    """Return the points of the map of ``model``, which must have one in this reading."""
+    placed = cache.existing_map(run, model, reading)
+    placed = placed.iloc[np.random.default_rng(0).permutation(len(placed))]
     samples, points = placed["sample"].to_numpy(np.int32), placed[["x", "y"]].to_numpy(np.float32)
     low, high = points.min(axis=0), points.max(axis=0)
     half = max(MARGIN * float((high - low).max()) / 2, 1e-6)
-    there = run.sample_columns("group")["group"].isin(groups).to_numpy()[samples]
-    return PointCloud(run, model, samples[there], points[there], (low + high) / 2, half)
+    return PointCloud(run, model, samples, points, (low + high) / 2, half)
 
 
 def table_of(cloud: PointCloud, coloring: str) -> pd.DataFrame:

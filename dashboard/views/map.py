@@ -1,4 +1,4 @@
-"""Map: one to four models in one figure with a common selection, and the pictures in it."""
+"""Map: the stars of all models; then every picture on the maps of one to four of them, with a common selection."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from dashboard.components.hover import pictures_on_hover
 from dashboard.components.point_map import Panel, point_map
 from dashboard.components.tour import tour
 from dashboard.data import cache, selection
-from dashboard.data.map_points import (
-    COLORING_NAMES,
-    COLORINGS,
-    is_small,
-    palette_of,
-    panels,
-    points_of,
-    styles_of,
-)
+from dashboard.data.map_points import COLORING_NAMES, COLORINGS, palette_of
 from dashboard.data.point_cloud import PointCloud, point_cloud, table_of
-from dashboard.page import page
+from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
-from dashboard.widgets import gallery, image_finder, messages, pickers, stars, tables
+from dashboard.widgets import gallery, image_finder, messages, neighborhoods, pickers, stars, tables
 from dashboard.widgets.missing_maps import draw_missing
-from probing_core.charts import map_chart
+from probing_core.compute.names import DONE, EVERYTHING, READINGS, SHOWN
 from probing_core.results import Run
 from probing_core.runs.layout import SAMPLES
 
 MAX_SAMPLES_WITH_ARROWS = 160
-"""One image under every transformation, in three repetitions."""
+"""One image under every transformation, in three repetitions; of more, a draw has arrows."""
+
+MAX_ARROWS_OF_CHOSEN = 60
+"""Of the pictures under the chosen transformation, which lie close together: their direction is what shows."""
+
+READING_NAMES = {DONE: "what was done", EVERYTHING: "everything", SHOWN: "what is shown"}
+READING_HELP = (
+    "What was done: the mean of all versions of a picture is taken off each of them, so that what they show is gone. "
+    "Everything: the embeddings as they are. What is shown: the mean of all pictures under a transformation is taken "
+    "off each of them, so that what was done to them is mostly gone."
+)
 
 CHART = "map"
 
@@ -48,30 +50,22 @@ def show() -> None:
     if run.models.empty:
         messages.empty("No model has been embedded in this run yet; `probing embed --run DIR` does it.")
         return
-    chosen = state.stored_choice(CHOSEN) if state.stored_choice(CHOSEN) in set(run.transforms["transform"]) else ""
-    if chosen:
-        state.publish(CHOSEN, chosen)
-    else:
-        state.withdraw(CHOSEN)
+    names = list(run.transforms["transform"])
+    chosen = st.session_state.get(CHOSEN, state.stored_choice(CHOSEN))
+    chosen = chosen if chosen in names else ""
     stars.show(run, chosen, lambda name: _choose(name, chosen))
     st.header("Every picture", help=hint("map"))
-    wanted, coloring = _controls(run)
-    models = [m for m in wanted if run.has_map(m)]
+    wanted, reading, coloring = _controls(run, names)
+    models = [m for m in wanted if run.has_map(m, reading)]
     if missing := [m for m in wanted if m not in models]:
-        draw_missing(run, missing)
+        draw_missing(run, missing, reading)
     if not models:
         return
-    selected = _find_image(run, models, _selected_in(run))
-    groups = pickers.several("Groups", "groups", list(dict.fromkeys(run.transforms["group"])), "all groups")
-    on_maps = np.zeros(run.sample_count, bool)
-    for model in models:
-        on_maps[cache.existing_map(run, model)["sample"]] = True
-    there = np.flatnonzero(on_maps)
-    draw = _draw_small if is_small(run, models) else _draw_large
-    draw(run, models, coloring, groups, selected)
-    _show_counts(run, there, groups, len(models))
+    selected = _find_image(run, models, reading, _selected_in(run))
+    _draw(run, models, reading, coloring, chosen, selected)
     if not run.pictures.why_not:
         pictures_on_hover(CHART, run)
+    fragment(neighborhoods.show)(run, models, reading)
     _selection(run, selected, models)
 
 
@@ -80,59 +74,87 @@ def _choose(name: str, before: str) -> None:
     state.choose(CHOSEN, "" if name == before else name)
 
 
-def _draw_small(run: Run, models: list[str], coloring: str, groups: list[str], selected: np.ndarray) -> None:
-    placed = points_of(run, models, coloring)
-    points = placed[placed["group"].isin(groups)]
-    styles, unit = styles_of(run, coloring, points.get("category", ()))
-    arrows = _arrows(run, models, selected) if _wants_arrows(selected) else None
-    figure = map_chart(panels(points), cache.theme(), styles, unit, selected, arrows, revision=run.digest)
-    tables.chart(
-        figure,
-        CHART,
-        lambda: points.drop(columns="hover"),
-        _alt(models, coloring),
-        on_pick=lambda picked: _select(run, selection.samples_of(picked, run.sample_count)),
-        tools=True,
-    )
+def _controls(run: Run, names: list[str]) -> tuple[list[str], str, str]:
+    left, right = st.columns(2)
+    with left:
+        models = pickers.pick_models(run, limit=4, prefer=lambda m: any(run.has_map(m, each) for each in READINGS))
+        there = [r for r in READINGS if any(run.has_map(m, r) or run.has_embeddings(m) for m in run.models["name"])]
+        if len(there) > 1:
+            reading = pickers.segments(
+                "Near each other is what is alike in", "reading", there, READING_NAMES, READING_HELP
+            )
+        else:
+            reading = there[0] if there else EVERYTHING
+    with right:
+        coloring = pickers.segments("Color by", "color", COLORINGS, names=COLORING_NAMES)
+        chosen = pickers.select("Transformation that stands out", CHOSEN, ["", *names], "", {"": "none"})
+    if not chosen:
+        state.withdraw(CHOSEN)
+    return models, reading, coloring
 
 
-def _draw_large(run: Run, models: list[str], coloring: str, groups: list[str], selected: np.ndarray) -> None:
-    clouds = [point_cloud(run, model, tuple(groups)) for model in models]
-    arrows = _arrows(run, models, selected) if _wants_arrows(selected) else None
+def _draw(run: Run, models: list[str], reading: str, coloring: str, chosen: str, selected: np.ndarray) -> None:
+    """Show the maps; what is selected stands out on them, or the chosen transformation where nothing is."""
+    clouds = [point_cloud(run, model, reading) for model in models]
+    standing = selected if len(selected) else _samples_under(run, chosen)
+    pointed = _some(standing, MAX_SAMPLES_WITH_ARROWS if len(selected) else MAX_ARROWS_OF_CHOSEN)
+    if len(selected) and state.stored_choice("arrows") != "True":
+        pointed = selection.NOTHING
+    arrows = _arrows(run, clouds, pointed) if len(pointed) else pd.DataFrame()
+    groups = list(dict.fromkeys(run.transforms["group"]))
+    shown = state.stored_choices("groups", groups) or groups
+    by_group = coloring == "group"
+    if by_group and len(shown) < len(groups):
+        state.publish("groups", shown)
+    else:
+        state.withdraw("groups")
+
+    def filter_by(hidden: list[str]) -> None:
+        if by_group:
+            state.choose("groups", [group for group in groups if group not in hidden] if hidden else "")
+
     state.write_address()  # as for a chart
     with st.container(key=f"chart-{CHART}"):
         point_map(
-            [Panel(cloud, _arrows_of(cloud, arrows)) for cloud in clouds],
+            [_panel(cloud, arrows) for cloud in clouds],
             palette_of(run, coloring, models[0]),
             CHART,
-            _alt(models, coloring),
-            selected,
+            f"Maps of {', '.join(models)} by {READING_NAMES[reading]}, colored by {coloring}.",
+            standing,
             cache.theme().background,
             on_select=lambda samples: _select(run, samples),
+            hidden=[group for group in groups if group not in shown] if by_group else (),
+            on_filter=filter_by,
         )
+        _show_counts(run, clouds, shown if by_group else groups)
         tables.download(lambda: pd.concat([table_of(cloud, coloring) for cloud in clouds]), CHART)
 
 
-def _alt(models: list[str], coloring: str) -> str:
-    return f"Maps of {', '.join(models)}, colored by {coloring}."
+def _samples_under(run: Run, transform: str) -> np.ndarray:
+    """Return the samples under a transformation; none for an empty name."""
+    if not transform:
+        return selection.NOTHING
+    return np.flatnonzero((run.sample_columns("transform")["transform"] == transform).to_numpy())
 
 
-def _controls(run: Run) -> tuple[list[str], str]:
-    left, right = st.columns(2)
-    with left:
-        models = pickers.pick_models(run, limit=4, prefer=run.has_map)
-    with right:
-        coloring = pickers.segments("Color by", "color", COLORINGS, names=COLORING_NAMES)
-    return models, coloring
+def _some(samples: np.ndarray, most: int) -> np.ndarray:
+    """Return ``most`` of the samples at most, drawn at random."""
+    if len(samples) <= most:
+        return samples
+    return np.sort(np.random.default_rng(0).choice(samples, most, replace=False))
 
 
-def _show_counts(run: Run, there: np.ndarray, groups: list[str], maps: int) -> None:
+def _show_counts(run: Run, clouds: list[PointCloud], groups: list[str]) -> None:
+    there = clouds[0].samples
     shown = int(run.sample_columns("group")["group"].isin(groups).to_numpy()[there].sum())
-    words = f"{shown:,} of {len(there):,} samples shown" + (f" in each of {maps} maps" if maps > 1 else "")
+    words = f"{shown:,} of {len(there):,} samples shown" + (
+        f" in each of {len(clouds)} maps" if len(clouds) > 1 else ""
+    )
     if len(there) < run.sample_count:
         words += f". The maps of this run hold {len(there):,} of its {run.sample_count:,} samples"
     st.caption(
-        f"{words}. Drag to move; the tools above it zoom and draw a lasso or a box; click a point to select it alone."
+        f"{words}. Drag to move, zoom by the tools or by Ctrl and the wheel, draw a lasso or a box to select; a click "
+        "selects one point, and a click on a name of the legend hides or shows its points."
     )
 
 
@@ -159,10 +181,10 @@ def _select(run: Run, samples: np.ndarray) -> None:
     state.choose("map-gallery-page", 1)
 
 
-def _find_image(run: Run, models: list[str], selected: np.ndarray) -> np.ndarray:
+def _find_image(run: Run, models: list[str], reading: str, selected: np.ndarray) -> np.ndarray:
     """Show a field to find an image on all maps, and return the selection, replaced by the image's versions."""
     left, middle, right = st.columns([3, 2, 1], vertical_alignment="bottom")
-    image = image_finder.pick(run, models, where=left)
+    image = image_finder.pick(run, models, reading, where=left)
     if image and st.session_state.get("_found") != image:
         selected = run.samples_of([image])
         _select(run, selected)
@@ -171,7 +193,7 @@ def _find_image(run: Run, models: list[str], selected: np.ndarray) -> np.ndarray
         pickers.toggle(
             "Arrows from clean to transformed",
             "arrows",
-            help=f"For selections of up to {MAX_SAMPLES_WITH_ARROWS} samples.",
+            help=f"From each selected picture's clean version to it; of more than {MAX_SAMPLES_WITH_ARROWS}, a draw.",
         )
     if right.button("Clear", disabled=not len(selected), help="Selects nothing.", key="clear-selection"):
         state.choose("selected", "")
@@ -188,43 +210,35 @@ def _find_image(run: Run, models: list[str], selected: np.ndarray) -> np.ndarray
     return selected
 
 
-def _wants_arrows(selected: np.ndarray) -> bool:
-    return state.stored_choice("arrows") == "True" and 0 < len(selected) <= MAX_SAMPLES_WITH_ARROWS
-
-
-def _arrows(run: Run, models: list[str], selected: np.ndarray) -> pd.DataFrame:
-    """Return an arrow from the clean version of each selected sample to it, on every map that holds both."""
-    of_images = run.samples_of(run.sample_rows(selected)["image_id"].unique())
+def _arrows(run: Run, clouds: list[PointCloud], samples: np.ndarray) -> pd.DataFrame:
+    """Return an arrow from the clean version of each sample to it, on every map that holds both."""
+    of_images = run.samples_of(run.sample_rows(samples)["image_id"].unique())
     rows = run.sample_rows(of_images)
     is_clean = rows["group"] == "identity"
-    clean = rows[is_clean & (rows["draw"] == 0)]
-    moved = rows[~is_clean & rows["sample"].isin(selected)]
-    pairs = moved.merge(clean, on=["image_id", "repetition"], suffixes=("_to", ""))[["sample", "sample_to"]]
+    clean = rows.loc[is_clean & (rows["draw"] == 0), ["image_id", "repetition", "sample"]]
+    moved = rows.loc[~is_clean & rows["sample"].isin(samples), ["image_id", "repetition", "sample", "group"]]
+    pairs = moved.merge(clean, on=["image_id", "repetition"], suffixes=("_to", ""))
     found = []
-    for model in models:
-        points = cache.existing_map(run, model)
-        near = points[points["sample"].isin(of_images)].set_index("sample")[["x", "y"]]
-        found.append(
-            pairs.join(near, on="sample", how="inner")
-            .join(near.add_prefix("to_"), on="sample_to", how="inner")
-            .assign(model=model)[["model", "x", "y", "to_x", "to_y"]]
-        )
+    for cloud in clouds:
+        near = np.flatnonzero(cloud.marked(of_images))
+        points = pd.DataFrame(cloud.points[near], cloud.samples[near], ["x", "y"])
+        ends = pairs.join(points, on="sample", how="inner").join(points.add_prefix("to_"), on="sample_to", how="inner")
+        found.append(ends.assign(model=cloud.model)[["model", "group", "x", "y", "to_x", "to_y"]])
     return pd.concat(found, ignore_index=True)
 
 
-def _arrows_of(cloud: PointCloud, arrows: pd.DataFrame | None) -> np.ndarray:
-    """Return the arrows on one map, (A, 4), in the coordinates of its square."""
-    if arrows is None:
-        return np.empty((0, 4), np.float32)
-    mine = arrows[arrows["model"] == cloud.model]
-    ends = [cloud.scaled(mine[columns].to_numpy(np.float32)) for columns in (["x", "y"], ["to_x", "to_y"])]
-    return np.hstack(ends)
+def _panel(cloud: PointCloud, arrows: pd.DataFrame) -> Panel:
+    if arrows.empty:
+        return Panel(cloud, np.empty((0, 4), np.float32))
+    mine, theme = arrows[arrows["model"] == cloud.model], cache.theme()
+    ends = mine[["x", "y", "to_x", "to_y"]].to_numpy(np.float32)
+    return Panel(cloud, ends, [theme.group(str(group)) for group in mine["group"]])
 
 
 def _selection(run: Run, selected: np.ndarray, models: list[str]) -> None:
     st.header("Selection")
     if not len(selected):
-        messages.empty("Nothing is selected. Click a point, draw a lasso or a box, or find an image by its id.")
+        messages.empty("Nothing is selected. Click a point, draw a lasso or a box, or find a picture by its name.")
         return
     rows = pd.DataFrame({"sample": selected})
     pictures, composition = st.columns([3, 2])

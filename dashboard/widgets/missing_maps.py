@@ -17,8 +17,9 @@ POLL_S = 1.0
 
 @st.fragment(run_every=POLL_S)
 @messages.guarded
-def draw_missing(run: Run, models: list[str]) -> None:
-    """Start a worker that draws the maps of ``models``, and show its progress and each map once it is complete."""
+def draw_missing(run: Run, models: list[str], reading: str) -> None:
+    """Start a worker that draws the maps of ``models``, and show its progress and each map in this reading once it is
+    complete."""
     able = [m for m in models if run.has_embeddings(m)]
     if unable := [m for m in models if m not in able]:
         messages.empty(
@@ -28,7 +29,7 @@ def draw_missing(run: Run, models: list[str]) -> None:
     if not able:
         return
     now = cache.open_run(run.path)
-    if any(now.has_map(m) for m in able):
+    if any(now.has_map(m, reading) for m in able):
         st.rerun()
     report = processes.report_of(run.path)
     if report is not None and report.state == "running":

@@ -70,12 +70,11 @@ def chart(
     table: Table,
     alt: str,
     on_pick: Callable[[list[Any]], None] | None = None,
-    tools: bool = False,
 ) -> None:
     """Show a figure with its data to download, see `plot`; the figure's own menu saves the picture."""
     state.write_address()  # before the chart, since the browser draws earlier charts again
     with st.container(key=f"chart-{key}"):
-        plot(figure, key, alt, on_pick, tools)
+        plot(figure, key, alt, on_pick)
         download(table, key)
 
 

@@ -7,6 +7,7 @@ takes longer than all else of a page. Our tests have them check every chart inst
 from __future__ import annotations
 
 import html
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -158,6 +159,12 @@ def _luminance(colors: np.ndarray) -> np.ndarray:
 def escape(text: object) -> str:
     """Escape ``text`` for Plotly, which reads a subset of HTML: names of files and labels are data, never markup."""
     return html.escape(str(text), quote=False)
+
+
+def trace_id(panel: str, name: str) -> dict[str, str]:
+    """Return the identity of a trace between updates of a chart: without it Plotly hides the trace that takes the place
+    of a hidden one. A CSS class is made of it."""
+    return {"uid": f"t{zlib.crc32(f'{panel}/{name}'.encode()):x}"}
 
 
 def to_json(figure: Any) -> bytes:

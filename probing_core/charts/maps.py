@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from probing_core.charts.figure import Figure, escape
+from probing_core.charts.figure import Figure, escape, trace_id
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import SYMBOLS, Theme
 
@@ -71,11 +70,11 @@ def map_chart(
         axes = axes_of(i)
         traces = _by_category(points, styles, i == 0) if styles else [_by_amount(points, theme, unit, i == 0)]
         figure["data"] += [
-            trace | axes | _emphasis(trace["customdata"], chosen) | _id(model, trace.get("name", ""))
+            trace | axes | _emphasis(trace["customdata"], chosen) | trace_id(model, trace.get("name", ""))
             for trace in traces
         ]
         if marks is not None:
-            figure["data"].append(_stars(marks[marks["model"] == model], theme) | axes | _id(model, "marks/"))
+            figure["data"].append(_stars(marks[marks["model"] == model], theme) | axes | trace_id(model, "marks/"))
         if arrows is not None:
             figure["layout"]["annotations"] += _arrows(arrows[arrows["model"] == model], theme, axes)
     return figure
@@ -106,12 +105,6 @@ def _by_amount(points: pd.DataFrame, theme: Theme, unit: str, first: bool) -> di
         "opacity": 0.85,
     }
     return _trace(_columns(points), marker)
-
-
-def _id(model: str, category: str) -> dict[str, str]:
-    """Return the identity of a trace between updates of a chart: without it Plotly hides the trace that takes the place
-    of a hidden one. A CSS class is made of it."""
-    return {"uid": f"t{zlib.crc32(f'{model}/{category}'.encode()):x}"}
 
 
 def _size(points: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.figure import Figure, escape, legend_below
+from probing_core.charts.figure import Figure, escape, legend_below, trace_id
 from probing_core.charts.labels import place_labels
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
@@ -68,6 +68,7 @@ def star_chart(stars: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
         hovermode="closest",
         clickmode="event",
         shapes=[],
+        uirevision="/".join(map(escape, models)),
     )
     groups = list(dict.fromkeys(stars["group"]))
     for panel, model in enumerate(models):
@@ -78,7 +79,7 @@ def star_chart(stars: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
         figure["layout"][f"yaxis{axes['yaxis'][1:]}"] |= {"range": up, "scaleanchor": axes["xaxis"]}
         rings = [length for length in RINGS if np.sqrt(length) < np.abs([across, up]).max()]
         figure["layout"]["shapes"] += [_ring(length, theme, axes) for length in rings]
-        figure["data"].append(_ring_names(rings, up, theme) | axes)
+        figure["data"].append(_ring_names(rings, up, theme) | axes | trace_id(model, "rings"))
         named = _named(star, across, up, chosen)
         for group in groups:
             mine = star[star["group"] == group]
@@ -88,6 +89,7 @@ def star_chart(stars: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
                     continue
                 trace = _trails(part, theme, theme.group(group), named) | axes
                 trace |= {"name": escape(group), "legendgroup": escape(group), "showlegend": False}
+                trace |= trace_id(model, f"{group}/{is_chosen}")
                 figure["data"].append(trace | ({"opacity": FADED} if chosen and not is_chosen else {}))
     figure["data"] += [_legend_entry(group, theme) for group in groups]
     return figure
@@ -96,7 +98,8 @@ def star_chart(stars: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
 def _legend_entry(group: str, theme: Theme) -> dict[str, Any]:
     """Return a trace of nothing, which stays in full color in the legend where trails are faded."""
     style = {"mode": "lines+markers", "marker": {"size": 9, "color": theme.group(group)}}
-    return {"type": "scatter", "x": [None], "y": [None], "name": escape(group), "legendgroup": escape(group)} | style
+    entry = {"type": "scatter", "x": [None], "y": [None], "name": escape(group), "legendgroup": escape(group)}
+    return entry | style | trace_id("", group)
 
 
 def _shown(star: pd.DataFrame) -> tuple[Span, Span]:

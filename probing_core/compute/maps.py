@@ -16,6 +16,7 @@ import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.model_samples import whole_images
+from probing_core.compute.readings import Residuals
 from probing_core.measures.nearest import between, nearest, unit
 
 NEIGHBORS = 15
@@ -30,12 +31,12 @@ BLOCK = 8192
 
 
 def map_table(
-    X: LazyRows, samples: pd.DataFrame, seed: int, report: Callable[[str], None] = lambda message: None
+    X: LazyRows | Residuals, samples: pd.DataFrame, seed: int, report: Callable[[str], None] = lambda message: None
 ) -> pd.DataFrame:
     """Return ``sample``, ``x`` and ``y`` of every sample.
 
     Args:
-        X: (N, D) embeddings.
+        X: (N, D) embeddings, or a reading of them (`read_as`).
         samples: their columns ``sample`` and ``image_id``.
         seed: of UMAP.
         report: called with a message before the samples are placed that UMAP does not place.
@@ -49,7 +50,9 @@ def map_table(
     return samples[["sample"]].assign(x=points[:, 0], y=points[:, 1])
 
 
-def place_others(embeddings: LazyRows | np.ndarray, landmarks: np.ndarray, points: np.ndarray) -> np.ndarray:
+def place_others(
+    embeddings: LazyRows | Residuals | np.ndarray, landmarks: np.ndarray, points: np.ndarray
+) -> np.ndarray:
     """Place all rows of ``embeddings`` (N, D), of which UMAP has placed the landmarks: (N, 2) ``float32``.
 
     Each other row is the mean of its nearest landmarks' points, the nearer the heavier.

@@ -22,3 +22,8 @@ OTHER_PROBES = "fine-mlp-knn"
 
 DETECTOR = "detector"
 """The name under which the detector of alterations answers, beside those of models."""
+
+DONE, EVERYTHING, SHOWN = "done", "everything", "shown"
+READINGS = (DONE, EVERYTHING, SHOWN)
+"""Readings of a map: by what was done to a picture (the mean of each image's versions is taken off), by everything, and
+by what is shown (the mean of each transformation is taken off)."""

@@ -14,11 +14,14 @@ from probing_core.compute.claims.tables import GROUPS, judged_models
 from probing_core.compute.names import (
     COMPOSITION,
     DEPLOYMENT,
+    DONE,
+    EVERYTHING,
     FUSION,
     LAYERS,
     ORACLE,
     OTHER_PROBES,
     RENDERING,
+    SHOWN,
     STRENGTH,
 )
 from probing_core.compute.studies import STUDIES
@@ -30,7 +33,6 @@ from probing_core.pipeline.makers import (
     CKA,
     DETECTOR_VIEWS,
     LIVE,
-    MAP,
     SCORES,
     STAR,
     adopt_probes,
@@ -459,16 +461,23 @@ def _star_rows() -> Iterator[Row]:
 
 
 def _map_rows() -> Iterator[Row]:
-    yield Row(
-        path=MAP,
-        holds="`sample`, `x`, `y`: UMAP coordinates",
-        stage="project",
-        each=_models,
-        reads=(layout.SAMPLES, EMBEDDINGS),
-        options=("seed", "map"),
-        make=draw_map,
-        doing="Drawing the map of {model}",
-    )
+    readings = {
+        DONE: "`sample`, `x`, `y`: UMAP coordinates by what was done to each picture: of embeddings less the mean of "
+        "the versions of each image",
+        EVERYTHING: "the same of the embeddings themselves",
+        SHOWN: "the same by what is shown: of embeddings less the mean of each transformation",
+    }
+    for reading, holds in readings.items():
+        yield Row(
+            path=layout.map_path(ANY_MODEL, reading),
+            holds=holds,
+            stage="project",
+            each=_models,
+            reads=(layout.SAMPLES, EMBEDDINGS),
+            options=("seed", "map"),
+            make=partial(draw_map, reading=reading),
+            doing="Drawing the map of {model}",
+        )
 
 
 TABLE = Table(

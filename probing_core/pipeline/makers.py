@@ -30,6 +30,7 @@ from probing_core.compute.names import (
     RENDERING,
     STRENGTH,
 )
+from probing_core.compute.readings import read_as
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, score_model
 from probing_core.compute.star import Versions, star_rows, star_table
 from probing_core.compute.studies import STUDIES
@@ -58,7 +59,6 @@ from probing_core.transforms import FAR_CONTROL
 
 SCORES = layout.scores_path(ANY_MODEL)
 STAR = layout.star_path(ANY_MODEL)
-MAP = layout.map_path(ANY_MODEL)
 CKA = layout.table_path("cka")
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
 
@@ -202,11 +202,12 @@ def judge_claims(reader: Reader) -> Mapping[str, Content]:
     return {layout.CLAIMS: judged.claims, layout.CONTRASTS: judged.contrasts, layout.ABLATIONS: judged.ablations}
 
 
-def draw_map(reader: Reader) -> Mapping[str, Content]:
+def draw_map(reader: Reader, reading: str) -> Mapping[str, Content]:
     model, update = reader.binding["model"], reader.scope.progress.update
     report = lambda message: update("project", 0, 1, f"Drawing the map of {model}: {message}")  # noqa: E731
-    samples = reader.table(layout.SAMPLES)[["sample", "image_id"]]
-    return {MAP: map_table(lazy_embeddings(reader.files, model), samples, reader.scope.recipe.seed, report)}
+    samples = reader.table(layout.SAMPLES)[["sample", "image_id", "transform"]]
+    X = read_as(lazy_embeddings(reader.files, model), samples, reading)
+    return {layout.map_path(ANY_MODEL, reading): map_table(X, samples, reader.scope.recipe.seed, report)}
 
 
 def draw_star(reader: Reader) -> Mapping[str, Content]:

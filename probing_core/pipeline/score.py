@@ -31,7 +31,7 @@ from probing_core.embedders import (
 from probing_core.errors import BadArray, BadConfig
 from probing_core.paths import user_path
 from probing_core.pipeline.graph import TABLE
-from probing_core.pipeline.makers import CKA, MAP, train, train_task
+from probing_core.pipeline.makers import CKA, train, train_task
 from probing_core.pipeline.samples import Samples, samples
 from probing_core.pipeline.stages import compute
 from probing_core.results.run import Run
@@ -180,7 +180,7 @@ STUDIED = (
 
 def _table(studies: bool, maps: bool) -> Table:
     """Return the rows of a run that are made: none of live predictions."""
-    wanted = {*NEEDED, *(STUDIED if studies else ()), *((MAP,) if maps else ())}
+    wanted = {*NEEDED, *(STUDIED if studies else ()), *((layout.map_path(ANY_MODEL),) if maps else ())}
     kept = TABLE.without(lambda row: row.path not in wanted)
     return Table([_without_live(row) for row in kept.rows], TABLE.options)
 

@@ -227,7 +227,7 @@ def _wanted(plan: Plan) -> Callable[[str], bool]:
     maps, entries = plan.select("project"), plan.scope.entries
     which = plan.scope.options.maps
     if which in (ALL, FIRST):
-        chosen = maps if which == ALL else maps[:1]
+        chosen = maps if which == ALL else [one for one in maps if one.binding == maps[0].binding]
     else:
         # A request may stand for several models: each layer has a map of its own.
         names = (which,) if isinstance(which, str) else tuple(which)

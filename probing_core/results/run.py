@@ -13,7 +13,8 @@ import pandas as pd
 
 from probing_core.charts.theme import Theme
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import DEPLOYMENT
+from probing_core.compute.names import DEPLOYMENT, EVERYTHING
+from probing_core.errors import BadRun
 from probing_core.errors import BadRun, UnknownName
 from probing_core.paths import reference_run, refuse_address
 from probing_core.results.pictures import Pictures
@@ -218,13 +219,17 @@ class Run:
             table[column] = table[column].cat.set_categories(classes)
         return table.assign(correct=table["truth"] == table["predicted"])
 
-    def map(self, model: str) -> pd.DataFrame | None:
-        """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made."""
-        table = self.table(map_path(model))
+    def map(self, model: str, reading: str = EVERYTHING) -> pd.DataFrame | None:
+        """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made.
+
+        Args:
+            reading: ``done`` (what was done to the pictures), ``everything`` or ``shown`` (what they show).
+        """
+        table = self.table(map_path(model, reading))
         return None if table.empty else table
 
-    def has_map(self, model: str) -> bool:
-        return self.store.has(map_path(model))
+    def has_map(self, model: str, reading: str = EVERYTHING) -> bool:
+        return self.store.has(map_path(model, reading))
 
     def has_embeddings(self, model: str) -> bool:
         return has_embeddings(self.store, model)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from probing_core.compute.names import DETECTOR, FUSION, NOVELTY
+from probing_core.compute.names import DETECTOR, EVERYTHING, FUSION, NOVELTY
 from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE
 
 RECIPE = "run.toml"
@@ -201,8 +201,9 @@ def star_path(model: str) -> str:
     return f"{model_folder(model)}star{PARQUET}"
 
 
-def map_path(model: str) -> str:
-    return f"{model_folder(model)}map{PARQUET}"
+def map_path(model: str, reading: str = EVERYTHING) -> str:
+    """Return the path of a model's map, in one of the `READINGS`."""
+    return f"{model_folder(model)}map{'' if reading == EVERYTHING else f'-{reading}'}{PARQUET}"
 
 
 def verdict_units_folder(model: str) -> str:

@@ -99,7 +99,7 @@ class Options:
     )
     maps: str | Sequence[str] = _option(
         "WHICH",
-        "which maps to draw: all (default), or first, that of the first model; the dashboard has the others drawn "
+        "which maps to draw: all (default), or first, those of the first model; the dashboard has the others drawn "
         "when they are opened",
         default="all",
     )

@@ -13,6 +13,7 @@ from probing_core.compute import maps
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.maps import map_table, nearest_neighbors, place_others, umap_points
 from probing_core.compute.model_samples import whole_images
+from probing_core.compute.names import READINGS
 from probing_core.errors import UnknownName
 from probing_core.pipeline import run
 from probing_core.runs import layout
@@ -70,7 +71,7 @@ def mapless(tmp_path) -> Path:
     store = Store(make_run(tmp_path / "run", views=1))
     plan, count = plan_of(store), len(store.read_table(layout.SAMPLES))
     for position, name in enumerate(MODELS):
-        store.remove(map_path(name))
+        store.remove(*(map_path(name, reading) for reading in READINGS))
         artifact = plan.artifacts[layout.embeddings_folder(name)]
         embeddings = np.random.default_rng(position).normal(size=(count, 4)).astype(np.float32)
         (path,) = store.entries(artifact.path)  # left out, or there
@@ -86,7 +87,10 @@ def test_only_the_maps_that_were_asked_for_are_drawn(mapless, monkeypatch):
     first, second, third, _ = MODELS
 
     def there() -> set[str]:
-        return {name for name in MODELS if Store(mapless).has(map_path(name))}
+        """Models with maps; a model has one in every reading, or none."""
+        found = [{name for name in MODELS if Store(mapless).has(map_path(name, reading))} for reading in READINGS]
+        assert found[0] == found[1] == found[2]
+        return found[0]
 
     def project(which: str | list[str]) -> None:
         run(mapless, replace(DEFAULTS, maps=which), ("project",))
@@ -100,7 +104,7 @@ def test_only_the_maps_that_were_asked_for_are_drawn(mapless, monkeypatch):
     assert there() == {first, third}
     project("all")
     assert there() == set(MODELS)
-    assert len(drawn) == len(MODELS), "each is drawn once"
+    assert len(drawn) == len(READINGS) * len(MODELS), "each is drawn once"
     table = Store(mapless).read_table(map_path(second))
     assert list(table.columns) == ["sample", "x", "y"]
     assert len(table) == len(Store(mapless).read_table(layout.SAMPLES))

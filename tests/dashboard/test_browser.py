@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from dashboard.data.point_cloud import point_cloud
 from devtools.browser import IN_BROWSER, settle
 from devtools.drawing import listened
 from devtools.made_run import MODELS
+from probing_core.compute.names import DONE
 from probing_core.images import encode_png
 from probing_core.results import Run, tell_apart
 
@@ -74,7 +76,7 @@ def point_of(page, chart: str, find: str) -> tuple[float, float]:
     )
 
 
-def test_journey(visit, tmp_path):
+def test_journey(visit, made_run, tmp_path):
     page, complaints = visit
     page.get_by_role("heading", name="What does your image embedding know?").wait_for()
     settle(page)
@@ -95,9 +97,19 @@ def test_journey(visit, tmp_path):
 
     # Select on the map: rest on a point to see its picture, click it to have it in the selection.
     go(page, "Map")
-    at = point_of(page, "map", "(d) => d === 7")
-    listened(page, "map", "plotly_hover")
-    page.mouse.move(*at)
+    page.wait_for_selector(".probing-map[data-points]")
+    field = page.locator(".probing-map .field").first
+    field.scroll_into_view_if_needed()
+    settle(page)
+    box, cloud = (
+        field.bounding_box(),
+        point_cloud(Run.open(made_run), page.locator(".probing-map figcaption").first.inner_text(), DONE),
+    )
+    half = max(1.0, box["height"] / box["width"])
+    x, y = (cloud.points[0] / half * box["height"] / 2).tolist()
+    at = box["x"] + box["width"] / 2 + x, box["y"] + box["height"] / 2 - y
+    page.mouse.move(at[0] - 20, at[1])
+    page.mouse.move(*at, steps=3)
     page.locator(".probing-hover img").first.wait_for()
     page.mouse.click(*at)
     page.get_by_role("heading", name="1 of 512 samples").wait_for()

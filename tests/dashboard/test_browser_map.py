@@ -1,5 +1,5 @@
-"""Ten thousand points in headless Chromium, drawn by Plotly, and twice as many, drawn by `point_map`: each point is
-there, and a lasso collects them into the gallery."""
+"""Ten and twenty thousand points in headless Chromium: each point is there, a lasso collects them into the gallery, and
+another reading moves them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 
 from dashboard.data.point_cloud import point_cloud
 from devtools.browser import IN_BROWSER, complaints_of, rest, settle
-from devtools.drawing import draw_on_points, lasso
+from devtools.drawing import draw, lasso
 from devtools.made_run import make_run
+from probing_core.compute.names import DONE, EVERYTHING
 from probing_core.results import Run
 from tests.dashboard.accessibility import violations_of
 
@@ -66,7 +67,7 @@ def heading_text(selected: int) -> str:
     return f"{selected:,} of {SAMPLES} samples"
 
 
-# Maps of more points than Plotly gets: two models have 20,480 here.
+# Two models have 20,480 points here.
 
 BOX = """([panel, least]) => {
   const canvas = document.querySelectorAll('.probing-map canvas')[panel];
@@ -98,10 +99,10 @@ def open_large(page, address, further=""):
     rest(page)
 
 
-def expected_box(run, group: str, field) -> list[float]:
+def expected_box(run, group: str, field, reading: str = DONE) -> list[float]:
     """The edges of the points of a group on the first map, as they lie in its field."""
-    cloud = point_cloud(run, "zoo/mae", tuple(run.classes("group")))
-    x, y = cloud.points[(run.samples["group"] == group).to_numpy()].T
+    cloud = point_cloud(run, "zoo/mae", reading)
+    x, y = cloud.points[(run.samples["group"] == group).to_numpy()[cloud.samples]].T
     box = field.bounding_box()
     across = max(1.0, box["height"] / box["width"]) * box["width"] / box["height"]
     up = across * box["height"] / box["width"]
@@ -140,7 +141,7 @@ def test_every_point_of_a_large_map_is_drawn_where_it_is(address, page, tab, lar
 
 def test_a_lasso_on_a_large_map_is_answered_by_the_server(address, page, large):
     open_large(page, address)
-    draw_on_points(page, "map")
+    draw(page, "map")
     page.mouse.up()
     heading = page.get_by_role("heading", name=re.compile(rf"^[\d,]+ of {SAMPLES} samples$"))
     heading.wait_for()
@@ -148,7 +149,7 @@ def test_a_lasso_on_a_large_map_is_answered_by_the_server(address, page, large):
     selected = int(heading.inner_text().split()[0].replace(",", ""))
     box = page.locator(".probing-map .field").first.bounding_box()
     half = max(1.0, box["height"] / box["width"])
-    x, y = point_cloud(large, "zoo/mae", tuple(large.classes("group"))).points.T
+    x, y = point_cloud(large, "zoo/mae", DONE).points.T
     inside = (abs(x) < half / 2 * box["width"] / box["height"]) & (abs(y) < half / 2)
     assert selected == pytest.approx(inside.sum(), rel=0.02)
     page.get_by_text(f"Pictures 1 to 24 of {selected:,}").wait_for()
@@ -160,7 +161,7 @@ def test_a_large_map_shows_what_is_under_the_pointer_and_follows_keys(address, p
     open_large(page, address)
     field = page.locator(".probing-map .field").first
     field.scroll_into_view_if_needed()
-    cloud = point_cloud(large, "zoo/mae", tuple(large.classes("group")))
+    cloud = point_cloud(large, "zoo/mae", DONE)
     box = field.bounding_box()
     half = max(1.0, box["height"] / box["width"])
     x, y = cloud.points[100].tolist()
@@ -214,6 +215,58 @@ def test_a_large_map_is_used_with_the_keyboard_alone(address, page):
     entry.focus()
     page.keyboard.press("Enter")
     assert entry.get_attribute("aria-pressed") == "false"
+
+
+@pytest.mark.parametrize("kind", ["webgl", "raster"])
+def test_another_reading_moves_the_points_to_where_they_are_in_it(address, page, tab, large, kind):
+    if kind == "raster":
+        page = tab.context.new_page()
+        page.add_init_script(NO_WEBGL)
+    open_large(page, address)
+    page.locator(".probing-map .legend button", has_text="blur").dblclick()  # alone
+    field = page.locator(".probing-map .field").first
+    before = pytest.approx(expected_box(large, "blur", field), abs=0.02)
+    assert box_once(page, lambda box: box == before) == before
+    page.evaluate("document.querySelector('.probing-map canvas').marked = true")
+    choose_reading(page, "everything")
+    after = pytest.approx(expected_box(large, "blur", field, EVERYTHING), abs=0.02)
+    assert box_once(page, lambda box: box == after) == after
+    assert page.evaluate("document.querySelector('.probing-map canvas').marked"), "the canvas is the one of before"
+    pressed = page.locator('.probing-map .legend button[aria-pressed="true"]')
+    assert pressed.all_inner_texts() == ["blur"], "and the legend is as it was left"
+    page.wait_for_url(re.compile("reading=everything"))
+    if kind == "raster":
+        page.close()
+
+
+def choose_reading(page, name: str) -> None:
+    button = page.get_by_role("button", name=name, exact=True)
+    page.get_by_role("radio", name=name, exact=True).or_(button).first.click()
+    settle(page)
+
+
+def test_what_the_legend_hides_goes_into_the_address_and_comes_back_from_it(address, page):
+    open_large(page, address)
+    page.locator(".probing-map .legend button", has_text="blur").dblclick()
+    page.wait_for_url(re.compile("groups=blur(&|$)"))
+    page.get_by_text(re.compile(rf"^960 of {SAMPLES} samples shown")).wait_for()
+    link = page.url
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector('.probing-map[data-points="10240,10240"]')
+    pressed = page.locator('.probing-map .legend button[aria-pressed="true"]')
+    assert pressed.all_inner_texts() == ["blur"]
+
+
+def test_names_stand_on_the_map_and_none_covers_another(address, page):
+    open_large(page, address)
+    names = page.locator(".probing-map .field").first.locator("text.name")
+    boxes = [names.nth(i).bounding_box() for i in range(names.count())]
+    assert len(boxes) >= 4
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            apart = a["x"] >= b["x"] + b["width"] or b["x"] >= a["x"] + a["width"]
+            assert apart or abs(a["y"] - b["y"]) >= 12
 
 
 def test_a_star_shows_before_and_after_and_a_click_chooses_its_transformation(server, made_run, page):

@@ -76,17 +76,20 @@ def test_a_phone_shows_the_finding_first_and_its_finger_scrolls(phone, server):
 def test_panels_stand_one_below_the_other_on_a_phone_and_side_by_side_when_it_is_wide(visit, tab):
     tab.page.set_viewport_size(PHONE)
     page = visit("map?models=zoo/mae,baseline/pixels&color=group")
-    assert layout_of(page, "map", "xaxis2.domain") == [0, 1]
-    upper, lower = layout_of(page, "map", "yaxis.domain"), layout_of(page, "map", "yaxis2.domain")
+    assert layout_of(page, "star", "xaxis2.domain") == [0, 1]
+    upper, lower = layout_of(page, "star", "yaxis.domain"), layout_of(page, "star", "yaxis2.domain")
     assert lower[1] < upper[0]
-    assert layout_of(page, "map", "legend.orientation") == "h"
-    tall = layout_of(page, "map", "height")
+    tall = layout_of(page, "star", "height")
+    page.wait_for_selector(".probing-map[data-points]")
+    first, second = (field.bounding_box() for field in page.locator(".probing-map .field").all())
+    assert first["y"] + first["height"] < second["y"]
     page.set_viewport_size({"width": 1280, "height": 900})
     page.wait_for_function(
-        "document.querySelector('.st-key-chart-map .js-plotly-plot')._fullLayout.xaxis2.domain[0] > 0.4"
+        "document.querySelector('.st-key-chart-star .js-plotly-plot')._fullLayout.xaxis2.domain[0] > 0.3"
     )
-    assert layout_of(page, "map", "legend.orientation") == "v"
-    assert layout_of(page, "map", "height") < tall
+    assert layout_of(page, "star", "height") < tall
+    first, second = (field.bounding_box() for field in page.locator(".probing-map .field").all())
+    assert first["x"] + first["width"] < second["x"]
 
 
 def test_a_chart_is_copied_by_keyboard_and_where_that_is_not_permitted_a_sentence_names_the_other_way(visit, tab):

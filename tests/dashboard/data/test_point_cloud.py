@@ -1,4 +1,4 @@
-"""The points of large maps: what is enclosed, what is nearest, and what the browser gets."""
+"""The points of maps: what is enclosed, what is nearest, and what the browser gets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 from matplotlib.path import Path as Polygon
 
 from dashboard.data.map_points import codes_of, most_frequent
-from dashboard.data.point_cloud import find_cloud, point_cloud, table_of
+from dashboard.data.point_cloud import densest, find_cloud, point_cloud, table_of
+from probing_core.compute.names import READINGS
 from probing_core.results import Run
 
 MODEL = "zoo/mae"
@@ -20,7 +21,7 @@ def run(made_run):
 
 @pytest.fixture(scope="module")
 def cloud(run):
-    return point_cloud(run, MODEL, tuple(run.classes("group")))
+    return point_cloud(run, MODEL)
 
 
 def test_points_fill_their_square_and_lead_back_to_the_map(run, cloud):
@@ -28,16 +29,30 @@ def test_points_fill_their_square_and_lead_back_to_the_map(run, cloud):
     assert np.abs(cloud.points).max() <= 1
     assert np.abs(cloud.points).max() > 0.9
     table = table_of(cloud, "group")
-    np.testing.assert_allclose(table[["x", "y"]], placed[["x", "y"]], atol=1e-4)
-    assert (table["category"] == run.samples["group"]).all()
+    np.testing.assert_allclose(table.sort_values("sample")[["x", "y"]], placed[["x", "y"]], atol=1e-4)
+    assert (table["category"].to_numpy() == run.samples["group"].to_numpy()[table["sample"]]).all()
     assert find_cloud(cloud.address.split("/")[1]) is cloud
 
 
-def test_groups_are_taken_out_and_the_others_stay_where_they_are(run, cloud):
-    some = point_cloud(run, MODEL, ("blur", "noise"))
-    there = run.samples["group"].isin(["blur", "noise"]).to_numpy()
-    assert np.array_equal(some.samples, np.flatnonzero(there))
-    assert np.array_equal(some.points, cloud.points[there])
+def test_points_are_drawn_in_random_order_which_is_the_same_in_every_reading(run, cloud):
+    assert sorted(cloud.samples) == list(range(len(run.samples)))
+    assert abs(np.corrcoef(cloud.samples, np.arange(len(cloud)))[0, 1]) < 0.2
+    for reading in READINGS:
+        other = point_cloud(run, MODEL, reading)
+        assert np.array_equal(other.samples, cloud.samples)
+        placed = run.map(MODEL, reading).set_index("sample").loc[other.samples]
+        np.testing.assert_allclose(other.points * other.half + other.middle, placed[["x", "y"]], atol=1e-4)
+
+
+def test_names_stand_where_most_points_of_their_category_are(run, cloud):
+    rng = np.random.default_rng(0)
+    crowd, others = rng.normal([0.5, -0.3], 0.02, (60, 2)), rng.uniform(-1, 1, (100, 2))
+    assert np.hypot(*(np.array(densest(np.vstack([others, crowd]))) - [0.5, -0.3])) < 0.05
+    assert densest(np.array([[1.0, -1.0]])) == (1, -1)  # in the last cell
+    names, _ = codes_of(run, MODEL, "group")
+    places = cloud.places("group")
+    assert [code for code, _, _ in places] == list(range(len(names)))
+    assert cloud.places("strength") == []
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -47,7 +62,7 @@ def test_a_lasso_encloses_what_matplotlib_encloses(cloud, seed):
     corners = np.stack([np.cos(angles), np.sin(angles)], 1) * rng.uniform(0.2, 1, (40, 1))
     inside = Polygon(corners).contains_points(cloud.points)
     assert 0 < inside.sum() < len(cloud)
-    assert np.array_equal(cloud.enclosed(corners), np.flatnonzero(inside))
+    assert np.array_equal(cloud.enclosed(corners), np.sort(cloud.samples[inside]))
 
 
 def test_what_the_legend_hides_is_neither_enclosed_nor_found(run, cloud):
@@ -56,9 +71,10 @@ def test_what_the_legend_hides_is_neither_enclosed_nor_found(run, cloud):
     hidden = [names.index("blur"), names.index("noise")]
     found = cloud.enclosed(square, "group", hidden)
     assert np.array_equal(found, np.flatnonzero(~run.samples["group"].isin(["blur", "noise"])))
-    x, y = cloud.points[codes == hidden[0]][0].tolist()
-    assert run.samples["group"].iloc[cloud.nearest(x, y, 4)] == "blur"
-    assert run.samples["group"].iloc[cloud.nearest(x, y, 4, "group", hidden)] not in ("blur", "noise")
+    x, y = cloud.points[codes[cloud.samples] == hidden[0]][0].tolist()
+    group = lambda position: run.samples["group"].iloc[cloud.samples[position]]  # noqa: E731
+    assert group(cloud.nearest(x, y, 4)) == "blur"
+    assert group(cloud.nearest(x, y, 4, "group", hidden)) not in ("blur", "noise")
 
 
 def test_the_nearest_point_is_the_nearest_within_reach(cloud):
@@ -86,6 +102,6 @@ def test_codes_are_the_categories_of_the_samples(run, cloud, coloring):
 
 
 def test_a_point_has_the_text_of_its_sample(run, cloud):
-    row = run.samples.iloc[40]
+    row = run.samples.iloc[cloud.samples[40]]
     assert cloud.text(40).startswith(row["transform"])
     assert cloud.text(40).endswith(f"{row['label']} · {row['image_id']}")

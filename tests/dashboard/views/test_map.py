@@ -6,12 +6,17 @@ import base64
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from dashboard.data.point_cloud import point_cloud
+from dashboard.widgets.neighborhoods import on_maps
+from probing_core.charts import Theme
+from probing_core.measures.notation import in_percent
 from probing_core.results import Run
 from probing_core.runs.layout import map_path, star_path
 from probing_core.runs.store import Store
-from tests.dashboard.app_reading import address, figures, label, point_maps, texts
+from tests.dashboard.app_reading import address, figures, label, point_maps, texts, unescaped
 from tests.dashboard.conftest import REFERENCE
 
 
@@ -51,59 +56,108 @@ def test_more_models_than_the_map_has_room_for_stay_chosen_on_other_pages(open_a
     assert app.multiselect(key="models").value == names
 
 
-def test_a_map_that_holds_some_of_the_run_shows_it_and_finds_only_what_it_holds(
-    open_app, made_run, tmp_path, monkeypatch
-):
+def test_a_map_that_holds_some_of_the_run_shows_it_and_finds_only_what_it_holds(open_app, made_run, tmp_path):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    samples, table = Run.open(run).samples, Run.open(run).map("zoo/mae")
+    samples, table = Run.open(run).samples, Run.open(run).map("zoo/mae", "shown")
     images = list(dict.fromkeys(samples["image_id"]))[::2]
     held = samples.loc[samples["image_id"].isin(images), "sample"]
-    Store(run).write_table(map_path("zoo/mae"), table[table["sample"].isin(held)], "made")
-    monkeypatch.setattr("dashboard.data.map_points.MAX_POINTS_ON_ONE_MAP", 100)
-    app = open_app("Map", run=run, models="zoo/mae", arrows="True")
+    Store(run).write_table(map_path("zoo/mae", "shown"), table[table["sample"].isin(held)], "made")
+    app = open_app("Map", run=run, models="zoo/mae", arrows="True", reading="shown")
     assert not app.exception
     assert f"{len(held)} of {len(held)} samples shown" in texts(app)
     assert f"The maps of this run hold {len(held)} of its {len(samples)} samples" in texts(app)
     (shown,) = point_maps(app)
     assert [panel["count"] for panel in shown["panels"]] == [len(held)]
-    assert app.selectbox(key="find-image").options == images
+    assert len(app.selectbox(key="find-image").options) == len(images)
 
-    # All versions of the image have their arrow, on a large map and on a small one.
+    # All versions of the image have their arrow, in the color of their group.
     app.selectbox(key="find-image").select(images[0]).run()
     (panel,) = point_maps(app)[0]["panels"]
-    monkeypatch.setattr("dashboard.data.map_points.MAX_POINTS_ON_ONE_MAP", 12_000)
-    app.run()
-    figure = figures(app)[-1]
-    arrows = [a for a in figure["layout"]["annotations"] if a.get("showarrow")]
-    changed = ((samples["image_id"] == images[0]) & (samples["group"] != "identity")).sum()
-    assert len(arrows) == len(panel["arrows"]) == changed
+    changed = samples[(samples["image_id"] == images[0]) & (samples["group"] != "identity")]
+    assert len(panel["arrows"]) == len(changed)
+    colors = [Theme(dark=False).group(group) for group in changed["group"]]
+    assert sorted(panel["arrowColors"]) == sorted(colors)
+
+
+def emphasized(run: Run, panel: dict) -> np.ndarray:
+    """The samples that stand out on a map, in order."""
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(panel["selected"]), np.uint8), bitorder="little")
+    reading = point_cloud(run, panel["title"], "done")
+    return np.sort(reading.samples[np.flatnonzero(bits[: len(reading)])])
 
 
 @pytest.mark.parametrize("coloring", ["transform", "group", "label", "correct", "strength"])
-def test_large_maps_hold_all_points_of_the_groups_in_every_coloring(open_app, made_run, monkeypatch, coloring):
-    monkeypatch.setattr("dashboard.data.map_points.MAX_POINTS_ON_SEVERAL_MAPS", 100)
+def test_maps_hold_all_points_in_every_coloring(open_app, made_run, coloring):
     app = open_app("Map", color=coloring, selected="3.7.11", groups="blur,noise", models="zoo/mae,baseline/pixels")
     assert not app.exception
-    samples = Run.open(made_run).samples
-    there = samples[samples["group"].isin(["blur", "noise"])]
+    run = Run.open(made_run)
+    there = run.samples[run.samples["group"].isin(["blur", "noise"])] if coloring == "group" else run.samples
     assert f"{len(there)} of 512 samples shown in each of 2 maps" in texts(app)
     (shown,) = point_maps(app)
     assert [panel["title"] for panel in shown["panels"]] == ["zoo/mae", "baseline/pixels"]
+    hidden = {shown["names"][code] for code in shown["hidden"]}
+    assert hidden == (set(run.classes("group")) - {"blur", "noise"} if coloring == "group" else set())
     for panel in shown["panels"]:
         counted = {name: n for name, n in zip(shown["names"], panel["counts"], strict=False) if n}
-        assert sum(panel["counts"]) == panel["count"] == len(there)
+        assert sum(panel["counts"]) == panel["count"] == 512
         if coloring in ("transform", "group"):
-            assert counted == there[coloring].value_counts().to_dict()
-        bits = np.unpackbits(np.frombuffer(base64.b64decode(panel["selected"]), np.uint8), bitorder="little")
-        assert bits.sum() == there["sample"].isin([3, 7, 11]).sum()
-    small = figures(open_app("Map", color=coloring, groups="blur", models="zoo/mae"))[-1]
-    if coloring != "strength":  # the same colors, whoever draws
-        colors = {trace["name"]: trace["marker"]["color"] for trace in small["data"]}
-        assert colors == {n: c for n, c in zip(shown["names"], shown["colors"], strict=True) if n in colors}
-    else:
+            assert counted == run.samples[coloring].value_counts().to_dict()
+        assert emphasized(run, panel).tolist() == [3, 7, 11]
+        assert bool(panel["places"]) == (coloring != "strength")
+    if coloring == "strength":
         assert len(shown["colors"]) == 255
         assert not shown["names"]
+
+
+def test_a_chosen_transformation_stands_out_with_arrows_from_clean_in_its_groups_color(open_app, made_run):
+    app = open_app("Map", transformation="fog", models="zoo/mae")
+    run = Run.open(made_run)
+    (panel,) = point_maps(app)[0]["panels"]
+    under = run.samples.loc[run.samples["transform"] == "fog"]
+    assert emphasized(run, panel).tolist() == under["sample"].tolist()
+    assert panel["arrowColors"] == [Theme(dark=False).group("weather")] * len(under)
+    cloud = point_cloud(run, "zoo/mae", "done")
+    place = pd.DataFrame(cloud.points, cloud.samples)
+    identity = run.samples[(run.samples["transform"] == "identity") & (run.samples["draw"] == 0)]
+    clean = identity.set_index("image_id")["sample"].loc[under["image_id"]]
+    expected = np.hstack([place.loc[clean], place.loc[under["sample"]]])
+    assert np.allclose(sorted(panel["arrows"]), sorted(expected.tolist()), atol=1e-4)
+    # What is selected comes before it.
+    (panel,) = point_maps(open_app("Map", transformation="fog", models="zoo/mae", selected="3.7"))[0]["panels"]
+    assert emphasized(run, panel).tolist() == [3, 7]
+    assert panel["arrows"] == []
+
+
+def test_the_readings_are_maps_of_their_own_and_a_run_has_those_that_it_has(open_app, made_run, tmp_path):
+    addresses = []
+    for reading in ("done", "everything", "shown"):
+        (shown,) = point_maps(open_app("Map", models="zoo/mae", reading=reading))
+        addresses.append(shown["panels"][0]["address"])
+    assert len(set(addresses)) == 3
+    app = open_app("Map", run=REFERENCE)
+    assert not [w for w in app.get("button_group") if w.label.startswith("Near each other")]
+    assert len(point_maps(app)) == 1
+
+
+def test_what_neighbors_have_in_common_stands_below_the_map(open_app, made_run):
+    run = Run.open(made_run)
+    words = unescaped(open_app("Map", models="baseline/pixels"))
+    found = on_maps(run, "baseline/pixels", "done")
+    share, photograph = (in_percent(found[name]) for name in ("transform", "base_id"))
+    assert (
+        f"Of the 10 nearest on the map of baseline/pixels, {share} have the same transformation and {photograph} are "
+        "of the same photograph; of the 10 nearest in its embedding, " in words
+    )
+    samples = run.samples
+    placed = run.map("baseline/pixels", "done")[["x", "y"]].to_numpy(np.float64)
+    distances = np.linalg.norm(placed[:, None] - placed, axis=2)
+    np.fill_diagonal(distances, np.inf)
+    queries = np.random.default_rng(0).choice(512, 500, replace=False)
+    near = np.argsort(distances[queries], axis=1)[:, :10]
+    for name in ("transform", "base_id"):
+        labels = samples[name].to_numpy()
+        assert found[name] == pytest.approx((labels[near] == labels[queries][:, None]).mean(), abs=1e-3)
 
 
 def test_a_selection_too_large_for_the_address_stays_for_the_visit(open_app, monkeypatch):
@@ -114,14 +168,33 @@ def test_a_selection_too_large_for_the_address_stays_for_the_visit(open_app, mon
     assert "5 of 512 samples" in [s.value for s in app.subheader]
 
 
-def test_among_very_many_images_one_is_found_by_typing_its_id(open_app, made_run, monkeypatch):
+def test_among_very_many_images_one_is_found_by_typing_what_is_in_it_or_its_id(open_app, made_run, monkeypatch):
     monkeypatch.setattr("dashboard.widgets.image_finder.MAX_LISTED_IMAGES", 3)
-    app = open_app("Map")
-    image = Run.open(made_run).samples["image_id"].iloc[0]
-    app.text_input(key="find-image").input("no-such-image").run()
-    assert "No image of this run has the id" in texts(app)
-    app.text_input(key="find-image").input(image).run()
+    app, samples = open_app("Map"), Run.open(made_run).samples
+    app.text_input(key="find-image-text").input("no-such-image").run()
+    assert "No picture of this run is called" in texts(app)
+    image, label = samples["image_id"].iloc[0], samples["label"].iloc[0]
+    app.text_input(key="find-image-text").input(label).run()
+    listed = app.selectbox(key="find-image").options
+    assert listed
+    assert all(label in name for name in listed)
+    app.text_input(key="find-image-text").input(image).run()
     assert "32 of 512 samples" in [s.value for s in app.subheader]
+
+
+def test_a_picture_is_found_by_its_thumbnail(open_app, made_run):
+    app = open_app("Map", show_thumbnails="True")
+    run = Run.open(made_run)
+    image = run.samples["image_id"].iloc[40]
+    app.button(key=f"find-image-{image}").click().run()
+    assert not app.exception
+    assert "32 of 512 samples" in [s.value for s in app.subheader]
+    assert address(app, "selected")
+    named = app.selectbox(key="find-image")
+    assert named.value == image
+    label = run.images.set_index("image_id").loc[image, "label"]
+    assert all(not name.startswith(image) for name in named.options)
+    assert any(name.startswith(label) for name in named.options)
 
 
 def test_a_selection_of_another_run_is_dropped(open_app):
