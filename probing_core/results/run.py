@@ -14,7 +14,6 @@ import pandas as pd
 from probing_core.charts.theme import Theme
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.names import DEPLOYMENT, EVERYTHING
-from probing_core.errors import BadRun
 from probing_core.errors import BadRun, UnknownName
 from probing_core.paths import reference_run, refuse_address
 from probing_core.results.pictures import Pictures
