@@ -17,6 +17,7 @@ import pytest
 from dashboard.jobs import processes
 from dashboard.text import plain
 from dashboard.widgets import banner
+from probing_core.compute.names import READINGS
 from probing_core.results import Run
 from probing_core.runs.layout import PROGRESS, map_path
 from probing_core.runs.progress import Report
@@ -181,7 +182,7 @@ def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
     shutil.copytree(made_run, run)
     store = Store(run)
     for name in ("zoo/mae", "baseline/pixels"):
-        store.remove(map_path(name))
+        store.remove(*(map_path(name, reading) for reading in READINGS))
     app = open_app("Map", run=run, models="baseline/pixels")
     assert not app.exception
     assert "Drawing the map of baseline/pixels" in app.get("progress")[0].proto.text
@@ -190,7 +191,7 @@ def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
     while time.monotonic() < deadline and state_of(run) == "running":
         time.sleep(0.5)
     assert state_of(run) == "done", (run / "log" / "worker.txt").read_text()
-    assert Run.open(run).has_map("baseline/pixels")
+    assert all(Run.open(run).has_map("baseline/pixels", reading) for reading in READINGS)
     app.run()
     assert not app.exception
     assert not app.get("progress")
@@ -201,7 +202,7 @@ def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
 def test_a_map_that_cannot_be_drawn_is_explained(open_app, made_run, tmp_path):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    Store(run).remove(map_path("zoo/mae"))
+    Store(run).remove(*(map_path("zoo/mae", reading) for reading in READINGS))
     app = open_app("Map", run=run, models="zoo/mae,baseline/handcrafted")
     assert not app.exception
     assert "neither a map nor embeddings of zoo/mae" in app.info[0].value
