@@ -104,4 +104,4 @@ def test_codes_are_the_categories_of_the_samples(run, cloud, coloring):
 def test_a_point_has_the_text_of_its_sample(run, cloud):
     row = run.samples.iloc[cloud.samples[40]]
     assert cloud.text(40).startswith(row["transform"])
-    assert cloud.text(40).endswith(f"{row['label']} · {row['image_id']}")
+    assert cloud.text(40).endswith(f" · {row['label']}")
