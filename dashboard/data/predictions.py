@@ -133,6 +133,11 @@ def prepare(run: Run, models: Sequence[str]) -> None:
     threading.Thread(target=_prepare, args=asked, name="prepare").start()
 
 
+def are_prepared(run: Run, models: Sequence[str]) -> bool:
+    """Return whether ``models`` answer without being loaded first."""
+    return all(predictor_of(run).is_prepared(model) for model in models)
+
+
 def _prepare(predictor: Predictor, models: Sequence[str]) -> None:
     """Load ``models`` in a thread that has no visitor: nothing here may ask Streamlit for one."""
     import torch  # noqa: F401

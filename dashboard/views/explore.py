@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboard import state
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
 from dashboard.data import cache, predictions
@@ -61,6 +62,15 @@ def _sentence(run: Run, transform: Transform) -> None:
         st.markdown(f"{question} {words}".rstrip())
 
 
+def _asks_now(place: DeltaGenerator) -> bool:
+    """Show that models are being loaded, and return whether the visitor wants to wait for them, or asks for more."""
+    if state.stored_choice("ask") == "True":
+        return True
+    with place.container():
+        st.caption("The models are being loaded, and answer as soon as you move the slider.")
+        return st.button("Wait for them", key="wait-for-models")
+
+
 @messages.guarded
 def _live(
     run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], answers: DeltaGenerator
@@ -69,6 +79,9 @@ def _live(
     able = [m for m in models if m in predictions.models_of(run)]
     if not able:
         messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
+        return
+    if not predictions.are_prepared(run, able) and not _asks_now(answers):
+        predictions.prepare(run, able)  # the page does not wait: what is next done on it finds them loaded
         return
     rows = predictions.predict(run, [step.after], ["after"], able, "fine")
     found = verdicts.answer_for(transform.name)

@@ -208,6 +208,10 @@ class Predictor:
             self._probe(model)
             self._load(model)
 
+    def is_prepared(self, model: str) -> bool:
+        """Return whether an answer of ``model``, which is not the detector, waits for nothing to be loaded."""
+        return self._entries[model]["request"] in self._loaded
+
     def judge(self, model: str) -> Judge:
         """Return what turns predictions of ``model`` into verdicts."""
         if model not in self._judges:
