@@ -22,6 +22,7 @@ from probing_core.images import Image
 from probing_core.pipeline.batches import plan_batches
 from probing_core.pipeline.score import score
 from probing_core.pipeline.setup import open_same_corpus
+from probing_core.results.command import corpus_is_named
 from probing_core.results.comparison import place_among
 from probing_core.results.run import Run
 from probing_core.runs.models import PRECOMPUTED
@@ -57,6 +58,11 @@ def photographs_of(base: Run, name: str | None = None) -> Corpus:
     Raises:
         BadRun: they are not on this machine, or have changed.
     """
+    if name is None and not corpus_is_named(base.recipe):
+        raise BadRun(
+            f"The run '{base.path}' was made over {base.recipe.corpus}, which do not ship; name a run of yours with "
+            f"--base, or the place where its photographs lie with --corpus."
+        )
     corpus = open_corpus(name) if name else open_same_corpus(base.recipe)
     if corpus.fingerprint != base.recipe.fingerprint:
         raise BadRun(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from probing_core.cli import main
 from probing_core.pipeline import run
 from probing_core.results import Run
 from probing_core.runs.layout import EVENTS
+from probing_core.runs.recipe import read_recipe, write_recipe
 from probing_core.runs.store import Store
 from tests.conftest import few_transforms
 
@@ -24,6 +27,16 @@ def base(tmp_path_factory, few_scenes):
     store.leave_out(*(name for name in store.names() if "/embeddings/" in name))
     store.fold()
     return root
+
+
+def test_a_base_whose_photographs_do_not_ship_is_refused_with_what_to_do(base, tmp_path, capsys):
+    shipped = Store(shutil.copytree(base, tmp_path / "shipped"))
+    write_recipe(shipped, replace(read_recipe(shipped), corpus="photographs of elsewhere"))
+    shipped.fold()
+    for further in ([], ["--quick"]):
+        assert main(["rank", "baseline/dhash", "--base", str(shipped.root), *further]) == 2
+        told = capsys.readouterr().err
+        assert "made over photographs of elsewhere, which do not ship; name a run of yours with --base" in told
 
 
 def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monkeypatch, capsys):
