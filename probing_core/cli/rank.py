@@ -118,7 +118,7 @@ def _quick(base: Run, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(json_safe([found]), indent=1))
         return 0
-    _print_board(found)
+    _print_board(found, "held-out")
     print(
         f"Quick: {QUICK_PHOTOGRAPHS} photographs at most. Probes learned from those of train and were tested on those "
         f"of val; no test photograph was looked at. The others were embedded here, too, since a run that ships has no "
@@ -161,13 +161,13 @@ def _summary(board: pd.DataFrame, model: str) -> dict[str, Any]:
     }
 
 
-def _print_board(one: dict[str, Any]) -> None:
+def _print_board(one: dict[str, Any], which: str = "test") -> None:
     from probing_core.measures.notation import in_percent
 
     print(
         f"{one['model']} is at place {one['place']} of {one['models']}: from its embedding a linear probe names the "
-        f"transformation of {in_percent(one['value'], 1)} of the test images (95 % interval {100 * one['low']:.1f} to "
-        f"{100 * one['high']:.1f})."
+        f"transformation of {in_percent(one['value'], 1)} of the {which} images (95 % interval "
+        f"{100 * one['low']:.1f} to {100 * one['high']:.1f})."
     )
     rows = [
         {
