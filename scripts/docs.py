@@ -9,6 +9,7 @@ and docs/protocols.md and the outputs of the notebooks are made again, too.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -104,7 +105,10 @@ def executed(path: Path) -> NotebookNode:
     """
     content = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        NotebookClient(content, timeout=TIMEOUT_S, resources={"metadata": {"path": folder}}).execute()
+        # A library that some process imported may have chosen another backend for its children.
+        inline = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+        client = NotebookClient(content, timeout=TIMEOUT_S, resources={"metadata": {"path": folder}})
+        client.execute(env=inline)
     content.metadata = {"kernelspec": content.metadata["kernelspec"], "language_info": {"name": "python"}}
     for cell in content.cells:
         cell.metadata = {}  # when and how long it ran

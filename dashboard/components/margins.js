@@ -43,7 +43,7 @@ function marginsOf({ data, layout }, width) {
   if (legend.orientation !== 'h') need('r', entry + 0.02 * width);
   else {
     const columns = Math.max(1, Math.floor((width - margin.l - margin.r) / entry));
-    margin.b += Math.ceil(Math.ceil(names.length / columns) * (LINE * size + 3) + 13);
+    margin.b += Math.ceil(Math.ceil(names.length / columns) * (LINE * size + 3) + 17);
   }
   return margin;
 }

@@ -129,7 +129,7 @@ def test_the_contact_sheet_holds_all_transformations(capsys, tmp_path):
         (["transform", "A", "--name", "fogg", "--out", "x.png"], "Did you mean 'fog'"),
         (["transform", "A", "--name", "fog", "--strength", "99", "--out", "x.png"], "got 99"),
         (["transform", "A", "--name", "fog", "--out", "x.gif"], "written as"),
-        (["transform", "TINY", "--name", "rotate", "--out", "x.png"], "40 x 1 pixels"),
+        (["transform", "TINY", "--name", "rotate", "--out", "x.png"], "got 40 x 1"),
         (["run", "--out", "R", "--corpus", ""], "no corpus called ''"),
         (["run", "--out", "R", "--corpus", "photo"], "Did you mean 'photos'"),
         (["run", "--out", "R", "--models", "zoo/none"], "no model called 'zoo/none'"),

@@ -36,7 +36,7 @@ def test_the_numbers_are_those_of_the_run(run):
     dots = run.plot_leaderboard().data[0]
     shown = dict(zip(dots.y, dots.x, strict=True))
     assert shown[MODEL] == pytest.approx(100 * scores[MODEL, "fine", "all", "balanced-accuracy"])
-    (cells,) = run.plot_profile(MODEL, "baseline/pixels").data
+    cells = run.plot_profile(MODEL, "baseline/pixels").data[0]
     by_group = dict(zip(cells.x, np.array(cells.z)[list(cells.y).index(MODEL)], strict=True))
     assert by_group["blur"] == pytest.approx(100 * scores[MODEL, "fine", "group:blur", "recall"])
     matrix = np.array(run.plot_confusion(MODEL).data[0].z)

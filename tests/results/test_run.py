@@ -191,7 +191,7 @@ def test_data_of_a_group_task_come_apart_into_what_was_learned_and_what_was_not(
 
 
 def test_data_that_are_not_there_are_told_in_one_sentence(trained_run):
-    with pytest.raises(BadRun, match=r"no embeddings of 'zoo/mae' .* make a run with it"):
+    with pytest.raises(BadRun, match=r"no embeddings of 'zoo/mae': .* make a run of your own with it"):
         probing_core.open().data("zoo/mae")
     run = Run.open(trained_run)
     with pytest.raises(UnknownName, match="no model 'zoo/none'. It has: baseline/handcrafted"):

@@ -20,7 +20,7 @@ from probing_core.detector.photographs import choose_photographs
 from probing_core.detector.score import alteration_score, log_of
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
-from probing_core.pipeline import Options, graph, makers, run
+from probing_core.pipeline import Options, graph, makers, run, stages
 from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.scope import OPTIONS as VALUES
 from probing_core.prediction.predictor import Predictor
@@ -232,7 +232,7 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     copy = Store(shutil.copytree(made.root, tmp_path / "run"))
     rows = [replace(row, revision=9) if row.together is makers.learn_detector_of else row for row in TABLE.rows]
     raised = Table(rows, VALUES)
-    monkeypatch.setattr(graph, "TABLE", raised)
+    monkeypatch.setattr(stages, "build", lambda scope, table: graph.build(scope, raised))
     monkeypatch.setattr("probing_core.detector.detector.WIDTH", 32)
     plan = plan_of(copy, table=raised)
     assert [one.path for one in plan.left(plan.select("train"))] == [DETECTOR_FILE]
