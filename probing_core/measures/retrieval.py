@@ -29,11 +29,20 @@ SHAPES = 10.0 ** np.linspace(-2.5, 1.0, 64), 10.0 ** np.linspace(-1.0, 4.5, 64)
 def directions(X: np.ndarray) -> np.ndarray:
     """Return embeddings (N, D) at length 1, as ``float32``, whose products are their cosines.
 
-    Embeddings of zeros and ones alone are hashes, whose bits are compared by the Hamming distance h: as -1 and 1 their
-    cosine is 1 - 2 h / D.
+    Those of hashes are compared by the Hamming distance h: as -1 and 1 (`signed`) their cosine is 1 - 2 h / D.
     """
     X = np.asarray(X, np.float32)
-    return unit(2 * X - 1 if ((X == 0) | (X == 1)).all() else X, np.float32)
+    return unit(signed(X) if is_hash(X) else X, np.float32)
+
+
+def is_hash(X: np.ndarray) -> bool:
+    """Return whether embeddings are bits: zeros and ones alone."""
+    return bool(((X == 0) | (X == 1)).all())
+
+
+def signed(X: np.ndarray) -> np.ndarray:
+    """Return bits as -1 and 1."""
+    return 2 * X - 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,12 +12,12 @@ import numpy as np
 
 from probing_core.compute.samples import has_splits
 from probing_core.compute.scorecard import Drop, ScoreRow, drops, score_row
+from probing_core.compute.studies.neighborhood import retrieve
 from probing_core.corpora import open_corpus
 from probing_core.corpora.validation import ValidationCorpus
 from probing_core.errors import BadConfig, BadCorpus, one_line
 from probing_core.measures.cluster_sums import mean
 from probing_core.measures.intervals import MIN_CLUSTERS_FOR_T
-from probing_core.measures.nearest import nearest, unit
 from probing_core.measures.notation import in_percent
 from probing_core.pipeline.samples import samples
 from probing_core.pipeline.score import MY_ENCODER, score
@@ -250,9 +250,10 @@ def _retrieval(run: Run, model: str) -> ScoreRow:
     tested = (rows["split"] == "test").to_numpy() | (not has_splits(run.images))
     plain = (rows["transform"] == "identity").to_numpy()
     untouched, altered = tested & plain & (rows["draw"] == 0).to_numpy(), tested & ~plain
-    embeddings = run.embeddings(model)
+    embeddings = run.lazy_embeddings(model)
     assert embeddings is not None  # `score` has just kept them
-    gallery, queries = (unit(embeddings[of], np.float32) for of in (untouched, altered))
-    images, bases = rows["image_id"].to_numpy(str), rows["base_id"].to_numpy(str)[altered]
-    found = images[untouched][nearest(gallery, queries, 1)[0][:, 0]] == images[altered]
-    return score_row(RETRIEVAL, np.unique(bases).tolist(), mean(found, bases))
+    of_altered, of_untouched = (np.flatnonzero(there) for there in (altered, untouched))
+    queries, gallery = (rows.iloc[at].astype({"image_id": str, "base_id": str}) for at in (of_altered, of_untouched))
+    found = retrieve(queries, embeddings[of_altered], gallery, embeddings.at(of_untouched))
+    bases = queries["base_id"].to_numpy()
+    return score_row(RETRIEVAL, np.unique(bases).tolist(), mean(found.ranks.found(1), bases))

@@ -18,7 +18,7 @@ from probing_core.measures.content_or_look import (
     content_accuracy,
     neighbor_kinds,
 )
-from probing_core.measures.retrieval import Ranks, directions, ranks
+from probing_core.measures.retrieval import Ranks, directions, is_hash, ranks, signed
 from probing_core.measures.unrelated_pairs import UnrelatedPairs, unrelated_pairs
 
 SHARES = {0.01: 20, 0.001: 100, 0.0001: 2000}
@@ -93,8 +93,8 @@ def compare_copies(clean_rows: pd.DataFrame, clean: np.ndarray, rows: pd.DataFra
     bases = clean_rows["base_id"].to_numpy()[known]
     shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
     original = pd.Index(clean_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
-    hashes = bool(((clean == 0) | (clean == 1)).all())
-    clean, X = (2 * each - 1 if hashes else each for each in (clean, X))
+    if is_hash(clean):  # before a mean is taken off
+        clean, X = signed(clean), signed(X)
     found = {}
     for kind, mean in ((RAW, np.zeros(clean.shape[1], np.float32)), (CENTERED, clean.mean(0))):
         untouched = directions(clean - mean)
