@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from probing_core.compute.samples import has_splits
 from probing_core.compute.threads import threads
-from probing_core.corpora import assign_groups, open_corpus
+from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
+from probing_core.corpora.validation import ValidationCorpus
 from probing_core.embedders import find_spec, load_embedder, parse
 from probing_core.errors import BadRun
 from probing_core.images import Image
@@ -27,7 +27,6 @@ from probing_core.results.comparison import place_among
 from probing_core.results.run import Run
 from probing_core.runs.models import PRECOMPUTED
 from probing_core.runs.progress import SILENT, Progress
-from probing_core.runs.store import digest
 
 MEASURED = 3
 """Images of which all samples are made and embedded to find out how long all take, behind one that is not counted."""
@@ -36,9 +35,6 @@ QUICK_PHOTOGRAPHS = 300
 
 YARDSTICKS = ("timm:tf_efficientnet_lite0", "baseline/random-vit", "baseline/handcrafted")
 """Models that `quick` embeds again beside the one that is asked about: they take minutes."""
-
-OF_VAL = 4
-"""Of the photographs that probes learn from, one in so many chooses their penalty, where those of val are tested."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ def cost_of(base: Run, model: str, corpus: Corpus, device: str = "auto", precisi
         made = _seconds(lambda: pictures.extend(batches[0].make(corpus, rows, pool)[0]))
         embedded = _seconds(lambda: embedder.embed_layers(pictures))
         embedder.close()
-    samples = sum(batch.units[-1].stop for batch in batches)
+    samples = sum(map(len, batches))
     return Cost(samples, (made + embedded) / len(rows) * samples)
 
 
@@ -124,7 +120,7 @@ def quick(
     here = [name for name in YARDSTICKS if name in set(base.models["name"])]
     if not here:
         raise BadRun(f"--quick compares with {', '.join(YARDSTICKS)}, and '{base.path}' has none of them.")
-    name, seen = parse(model).full, NotTested(corpus, base.images)
+    name, seen = parse(model).full, ValidationCorpus(corpus, base.recipe.seed)
     learned = [transform.name for transform in base.recipe.design.transforms if not transform.far]
     runs = [
         score(
@@ -140,28 +136,3 @@ def quick(
         for one in dict.fromkeys((name, *here))
     ]
     return place_among(runs, runs[0].models["name"].iloc[-1])
-
-
-class NotTested(Corpus):
-    """The photographs of a run that it does not test: those of val are tested in their place.
-
-    Args:
-        corpus: of the run.
-        images: the table of the run.
-    """
-
-    def __init__(self, corpus: Corpus, images: pd.DataFrame) -> None:
-        self.name, self.description = f"{corpus.name}-val", f"{corpus.description}; without those that are tested"
-        self._corpus = corpus
-        splits = images.loc[images["used"] & images["split"].isin(("train", "val"))].set_index("image_id")["split"]
-        rows = corpus.rows[corpus.rows["image_id"].isin(splits.index)].reset_index(drop=True)
-        group = assign_groups(rows["base_id"].tolist(), 0, OF_VAL)
-        learned = pd.Series(group == 0).map({True: "val", False: "train"})
-        self.rows = rows.assign(split=learned.where(rows["image_id"].map(splits) == "train", "test"))
-
-    @cached_property
-    def fingerprint(self) -> str:
-        return digest([self._corpus.fingerprint, self.rows["image_id"].tolist(), self.rows["split"].tolist()])
-
-    def load(self, image_id: str) -> Image:
-        return self._corpus.load(image_id)
