@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Generic, Protocol, TypeVar
 
 from probing_core.errors import BadConfig, ProbingError, UnknownName, one_line
@@ -160,21 +161,30 @@ def load_plugin(path: Path) -> None:
         BadConfig: there is no such file, or it cannot be run.
     """
     path = path.expanduser().resolve()
-    if path in _LOADED:
-        return
-    spec = importlib.util.spec_from_file_location(f"probing_plugin_{len(_LOADED)}_{path.stem}", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise BadConfig(f"A plug-in is a Python file, and '{path}' is none; give --plugin FILE.py.")
+    if path not in _LOADED:
+        run_file(path, f"probing_plugin_{len(_LOADED)}_{path.stem}")
+        _LOADED.append(path)
+
+
+def run_file(path: Path, name: str) -> ModuleType:
+    """Run a Python file of a user's as the module ``name``.
+
+    Raises:
+        BadConfig: there is no such file, or it cannot be run.
+    """
+    if not path.is_file():
+        raise BadConfig(f"There is no file '{path}'; give a Python file.")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BadConfig(f"'{path}' is no Python file; its name ends with .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # a user's code may fail in any way
         del sys.modules[spec.name]
-        raise BadConfig(
-            f"The plug-in '{path}' could not be run: {type(error).__name__}: {one_line(error).rstrip('.')}."
-        ) from error
-    _LOADED.append(path)
+        raise BadConfig(f"'{path}' could not be run: {type(error).__name__}: {one_line(error).rstrip('.')}.") from error
+    return module
 
 
 def loaded_plugins() -> tuple[Path, ...]:

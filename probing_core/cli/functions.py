@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from probing_core.catalog import run_file
 from probing_core.errors import BadConfig, one_line
 from probing_core.paths import user_path
 
@@ -36,20 +36,11 @@ def function_or_name(text: str) -> str | Callable[..., Any]:
 
 
 def _imported(place: str) -> Any:
-    path = user_path(place)
+    if place.endswith(".py"):
+        path = user_path(place)
+        return run_file(path, f"probing_function_{path.stem}")  # a name that hides no module
+    sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
     try:
-        if not place.endswith(".py"):
-            sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
-            return importlib.import_module(place)
-        if not path.is_file():
-            raise BadConfig(f"There is no file '{path}'.")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None  # of a name that ends with .py
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    except BadConfig:
-        raise
+        return importlib.import_module(place)
     except Exception as error:  # a module may raise anything
         raise BadConfig(f"'{place}' cannot be imported: {type(error).__name__}: {one_line(error)[:300]}.") from error

@@ -92,7 +92,7 @@ def test_a_command_knows_what_a_plugin_registers(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "is none; give --plugin FILE.py"), ("1 / 0", "could not be run: ZeroDivisionError: division by zero")],
+    [(None, "There is no file"), ("1 / 0", "could not be run: ZeroDivisionError: division by zero")],
 )
 def test_a_plugin_that_cannot_be_run_is_told_in_one_line(content, message, tmp_path, capsys):
     path = tmp_path / "mine.py"
