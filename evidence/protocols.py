@@ -19,14 +19,13 @@ import pandas as pd
 
 from devtools.command import errors_in_a_line
 from devtools.pages import put
+from evidence._detector import share
 from probing_core import Predictor
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.detector.verdicts import UNTOUCHED
 from probing_core.embedders import bundled
-from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.intervals import Interval, interval
 from probing_core.measures.notation import in_percent
 from probing_core.pipeline import Options, run
 from probing_core.results import Run
@@ -89,7 +88,7 @@ def detected() -> pd.DataFrame:
     corpus = open_corpus("reference")
     rows = corpus.rows[corpus.rows["split"] == "test"].drop_duplicates("base_id").head(PHOTOGRAPHS)
     names = [name for name in expand([f"preset:{CORRUPTIONS}"]) if name != "identity"]
-    found = []
+    shares = []
     for name, severity in [("identity", 0), *((name, severity) for name in names for severity in SEVERITIES)]:
         pictures = list(_altered(corpus, rows["image_id"], predictor.recipe.view, name, severity))
         verdicts = [
@@ -97,10 +96,10 @@ def detected() -> pd.DataFrame:
             for start in range(0, len(pictures), BATCH)
             for verdict in predictor.verdicts(DETECTOR, predictor.cut(pictures[start : start + BATCH]))
         ]
-        share = _share(np.array([verdict.answer != UNTOUCHED for verdict in verdicts]), rows["base_id"].to_numpy())
-        found.append((name, severity, share.value, share.low, share.high, len(pictures)))
-        print(f"{name} at severity {severity}: {share.value:.3f}", file=sys.stderr, flush=True)
-    return pd.DataFrame(found, columns=["operation", "severity", "share", "low", "high", "photographs"])
+        found = share(np.array([verdict.answer != UNTOUCHED for verdict in verdicts]), rows["base_id"].to_numpy())
+        shares.append((name, severity, found.value, found.low, found.high, len(pictures)))
+        print(f"{name} at severity {severity}: {found.value:.3f}", file=sys.stderr, flush=True)
+    return pd.DataFrame(shares, columns=["operation", "severity", "share", "low", "high", "photographs"])
 
 
 def _altered(corpus: Corpus, ids: pd.Series, view: int, name: str, severity: int) -> Iterator[Image]:
@@ -109,11 +108,6 @@ def _altered(corpus: Corpus, ids: pd.Series, view: int, name: str, severity: int
         rng = generator(0, image_id, name)
         strength = float("nan") if name == "identity" else float(severity)
         yield cut_pair(prepare_source(corpus.load(image_id), view), view, transform, strength, rng)[1]
-
-
-def _share(hits: np.ndarray, photographs: np.ndarray) -> Interval:
-    truth = np.zeros(len(hits), np.int64)
-    return interval(balanced_accuracy(truth, np.where(hits, 0, 1), photographs), low=0, high=1)
 
 
 def table_of_traces(scores: pd.DataFrame) -> str:
