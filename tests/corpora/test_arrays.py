@@ -130,7 +130,8 @@ def test_a_data_set_of_hugging_face_is_read_by_its_features():
 
 
 def test_a_data_set_of_the_real_library_is_read():
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
     pictures = [Image.fromarray(scene(i, 40)) for i in range(4)]
     made = datasets.Dataset.from_dict({"image": pictures, "label": [0, 1, 1, 0]}, features=features)
