@@ -1,4 +1,4 @@
-"""What the studies of retrieval add to a run, and how the search of a gallery grows with it."""
+"""Measure the share of a run's time that the studies of retrieval take, and how the search of a gallery grows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `probing_core.score` costs beyond the forward passes of the encoder that it scores."""
+"""Measure the seconds of `probing_core.score` over those of the forward passes of its encoder."""
 
 from __future__ import annotations
 

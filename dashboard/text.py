@@ -97,7 +97,7 @@ STYLES = {
     "style-16": "colored hatching",
     "style-19": "blue and yellow brushwork",
 }
-"""What the styles look like that are known by their number in the network that paints them."""
+"""Name of a style, a number in the network that paints it -> how it looks."""
 
 
 def named(transform: str) -> str:

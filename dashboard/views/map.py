@@ -25,7 +25,7 @@ MAX_SAMPLES_WITH_ARROWS = 160
 """One image under every transformation, in three repetitions; of more, a draw has arrows."""
 
 MAX_ARROWS_OF_CHOSEN = 60
-"""Of the pictures under the chosen transformation, which lie close together: their direction is what shows."""
+"""Arrows to pictures under the chosen transformation, at most; of more, a draw has arrows."""
 
 READING_NAMES = {DONE: "what was done", EVERYTHING: "everything", SHOWN: "what is shown"}
 READING_HELP = (

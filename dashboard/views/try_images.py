@@ -219,7 +219,6 @@ def _card(
 
     def fill() -> list[Row]:
         asked = [row for row in rows if row["model"] != DETECTOR]
-        answers.html(verdicts.models_table({name: asked}, theme, waiting))
         for number, model in enumerate(waiting, 1):
             asked += predictions.predict(run, [picture.image], [name], [model], task, f"Asking {model}")
             answers.html(verdicts.models_table({name: asked}, theme, waiting[number:]))

@@ -98,7 +98,7 @@ SCALE = '<span class="scale"><span>0</span><span>50</span><span>100 %</span></sp
 
 @dataclass(frozen=True)
 class FirstAnswer:
-    """What stands in the row of one model.
+    """The row of one model in the table of answers.
 
     Attributes:
         name: class or group that the model names.

@@ -218,10 +218,10 @@ def _on_tensors(
     import torch
 
     from probing_core.embedders.network.preprocessing import make_batch
+    from probing_core.embedders.providers.callables import device_of
 
     how = preprocessing or Preprocessing(size=(0, 0), resize="none")
-    parameter = next(iter([*module.parameters(), *module.buffers()]), None)
-    device = torch.device("cpu") if parameter is None else parameter.device
+    device = device_of(module)
 
     def call(images: Sequence[Image]) -> Any:
         return encode(torch.from_numpy(make_batch(images, how)).permute(0, 3, 1, 2).contiguous().to(device))

@@ -23,7 +23,7 @@ from probing_core.transforms.base import Image
 from probing_core.transforms.view import prepare_source
 
 SOURCES_KEPT = 64
-"""Prepared sources in memory: 93 kB each at a view of 128 pixels."""
+"""Prepared sources in memory."""
 
 ANY = "any"
 """In place of the model of a recipe that no model has joined."""

@@ -136,7 +136,7 @@ def module_function(
     def embed(images: Sequence[Image]) -> np.ndarray:
         import torch
 
-        target = _device_of(module) if device == "auto" else resolve_device(device)
+        target = device_of(module) if device == "auto" else resolve_device(device)
         batch = _batch(images, preprocess)
         with _evaluating(module, target), torch.inference_mode():
             output = module(batch.to(target))
@@ -164,7 +164,8 @@ def _batch(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any], 
     return torch.stack(prepared)
 
 
-def _device_of(module: nn.Module) -> torch.device:
+def device_of(module: nn.Module) -> torch.device:
+    """Return the device on which a network lies; the processor for one without parameters and buffers."""
     import torch
 
     return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
@@ -173,7 +174,7 @@ def _device_of(module: nn.Module) -> torch.device:
 @contextmanager
 def _evaluating(module: nn.Module, device: torch.device) -> Iterator[None]:
     """Hold a network in eval mode on a device."""
-    before, training = _device_of(module), {part: part.training for part in module.modules()}
+    before, training = device_of(module), {part: part.training for part in module.modules()}
     try:
         module.eval()
         if before != device:
