@@ -139,7 +139,7 @@ class Bar(Progress):
         if stage != self._stage:
             self.close()
             self._stage = stage
-            self._bar = tqdm(total=total, initial=done, leave=False)
+            self._bar = tqdm(desc=message or stage, total=total, initial=done, leave=False)
         self._bar.total = total
         self._bar.set_description(message or stage, refresh=False)
         self._bar.update(done - self._bar.n)
