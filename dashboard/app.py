@@ -115,6 +115,7 @@ def pages() -> dict[str, list[StreamlitPage]]:
         ],
         "Your own": [
             st.Page("views/try_images.py", title="Try your images", icon=":material/add_a_photo:", url_path="try"),
+            st.Page("views/game.py", title="You against the models", icon=":material/sports_esports:", url_path="game"),
             st.Page("views/scan.py", title="Scan", icon=":material/image_search:", url_path="scan"),
             st.Page("views/new_run.py", title="New run", icon=":material/rocket_launch:", url_path="new-run"),
         ],

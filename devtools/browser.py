@@ -73,6 +73,7 @@ ADDRESSES = {
     "retrieval": "retrieval",
     "geometry": "geometry",
     "try-your-images": "try?samples=chelsea/00&transform=jpeg",
+    "you-against-the-models": "game?game=1",
     "scan": "scan",
     "new-run": "new-run",
     "transformations": "transformations?transform=swirl",

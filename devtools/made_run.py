@@ -18,7 +18,7 @@ from probing_core.compute import names
 from probing_core.compute.image_selection import choose_images
 from probing_core.compute.live.large import COLUMNS
 from probing_core.compute.samples import plan_samples
-from probing_core.compute.star import Versions, star_rows, star_table
+from probing_core.compute.star import Star, Versions, make_star, star_rows
 from probing_core.compute.tasks import make_task, task_names
 from probing_core.corpora import open_corpus
 from probing_core.pipeline.graph import Scope, build
@@ -90,7 +90,9 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
             _invent(plan, made)
         for reading in names.READINGS:
             _invent(plan, {layout.map_path(name, reading): map_of(samples, rng)})
-        _invent(plan, {layout.star_path(name): star_of(scope, samples, rng)})
+        star = star_of(scope, samples, dim, rng)
+        axes = {"axes": star.axes, "unit": np.array([star.unit])}
+        _invent(plan, {layout.star_path(name): star.table, layout.star_axes_path(name): axes})
         _leave_out(plan, layout.embeddings_folder(name), layout.crops_path(name))
         if name in LIVE:
             probe = _probe(recipe.transforms, dim, rng).to_bytes()
@@ -184,15 +186,15 @@ def map_of(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     )
 
 
-def star_of(scope: Scope, samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def star_of(scope: Scope, samples: pd.DataFrame, dim: int, rng: np.random.Generator) -> Star:
     """The star of invented embeddings: each transformation has a direction, in which its strength moves it."""
     transforms = {t.name: t for t in scope.transforms if not t.far}
     main = samples.iloc[star_rows(samples, scope.images, transforms)]
-    directions = dict(zip(transforms, rng.normal(0, 0.2, (len(transforms), 16)), strict=True))
+    directions = dict(zip(transforms, rng.normal(0, 0.2, (len(transforms), dim)), strict=True))
     _, photographs = np.unique(main["base_id"], return_inverse=True)
-    X = rng.normal(0, 1, (photographs.max() + 1, 16))[photographs] + rng.normal(0, 0.05, (len(main), 16))
+    X = rng.normal(0, 1, (photographs.max() + 1, dim))[photographs] + rng.normal(0, 0.05, (len(main), dim))
     moved = np.nan_to_num(main["strength"].to_numpy())[:, None] * np.stack([directions[t] for t in main["transform"]])
-    return star_table(Versions(main, X + moved), None, transforms)
+    return make_star(Versions(main, X + moved), None, transforms)
 
 
 def _fits(model: str, task: str) -> pd.DataFrame:

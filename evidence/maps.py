@@ -1,9 +1,9 @@
 """What near neighbors share in each reading of a map: ``python -m evidence.maps --run DIR`` prints a table.
 
 Of the 15 nearest neighbors of a picture, in each reading (what was done, everything, what is shown), the share with its
-transformation, its group and its photograph, over 2,000 samples drawn by seed, for every model of the run that has
-embeddings: by the embedding as the reading has it, and on the map where the run has one. ``--write`` puts the table
-into docs/maps.md.
+transformation, its group and its photograph, over 2,000 samples of the first repetition drawn by seed, for every model
+of the run that has embeddings: among the embeddings of that repetition as the reading has them, and on the map where
+the run has one. ``--write`` puts the table into docs/maps.md.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from devtools.pages import put
 from probing_core.compute.maps import NEIGHBORS
@@ -45,19 +46,20 @@ def main() -> None:
 
 def table_of(run: Run, queries: int = QUERIES) -> str:
     """Return what the run's models have in common with their neighbors, in words and as a table in Markdown."""
-    chosen = np.random.default_rng(0).choice(run.sample_count, min(queries, run.sample_count), replace=False)
-    labels = {name: run.samples[name].to_numpy() for name in LABELS}
-    guessed = shares_among(_anything(run.sample_count, chosen), chosen, labels)
-    photographs = run.samples["base_id"].nunique()
+    samples = run.samples[run.samples["repetition"] == 0]
+    chosen = np.random.default_rng(0).choice(len(samples), min(queries, len(samples)), replace=False)
+    labels = {name: samples[name].to_numpy() for name in LABELS}
+    guessed = shares_among(_anything(len(samples), chosen), chosen, labels)
+    photographs = samples["base_id"].nunique()
     words = ", ".join(f"{in_percent(guessed[name], 1)} {what}" for name, what in LABELS.items())
     lines = [
-        f"Over {len(chosen):,} of the {run.sample_count:,} samples of {photographs:,} photographs; by guessing: "
+        f"Over {len(chosen):,} of the {len(samples):,} samples of {photographs:,} photographs; by guessing: "
         f"{words}. In brackets: of the 15 nearest on the map, where it was drawn.",
         "",
         f"| model | reading | {' | '.join(f'same {what}' for what in LABELS.values())} |",
         f"| --- | --- | {' | '.join('---:' for _ in LABELS)} |",
     ]
-    for model, reading, near, on_map in _shares(run, chosen, labels):
+    for model, reading, near, on_map in _shares(run, samples, chosen, labels):
         cells = [in_percent(near[name]) + (f" ({in_percent(on_map[name])})" if on_map else "") for name in LABELS]
         lines.append(f"| `{model}` | {NAMES[reading]} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -70,20 +72,22 @@ def _anything(count: int, queries: np.ndarray) -> np.ndarray:
 
 
 def _shares(
-    run: Run, queries: np.ndarray, labels: dict[str, np.ndarray]
+    run: Run, samples: pd.DataFrame, queries: np.ndarray, labels: dict[str, np.ndarray]
 ) -> Iterator[tuple[str, str, dict[str, float], dict[str, float]]]:
     """Yield model, reading, what is shared with neighbors in the embedding, and with those on the map if there is one
-    of all samples."""
+    of all ``samples``."""
     for model in run.models["name"]:
         lazy = run.lazy_embeddings(model)
         if lazy is None:
             continue
         for reading in READINGS:
-            near = nearest_embeddings(read_as(lazy, run.samples, reading)[:], queries, NEIGHBORS)
+            near = nearest_embeddings(
+                read_as(lazy.at(samples["sample"].to_numpy()), samples, reading)[:], queries, NEIGHBORS
+            )
             placed = run.map(model, reading)
             on_map = {}
-            if placed is not None and len(placed) == run.sample_count:
-                points = placed.sort_values("sample")[["x", "y"]].to_numpy()
+            if placed is not None and set(placed["sample"]) == set(samples["sample"]):
+                points = placed.set_index("sample").loc[samples["sample"], ["x", "y"]].to_numpy()
                 on_map = shares_among(nearest_points(points, queries, NEIGHBORS), queries, labels)
             yield model, reading, shares_among(near, queries, labels), on_map
 

@@ -1,5 +1,6 @@
-"""Ships a run as ``data/reference``: all of it but the embeddings, which stay behind. No file is edited, but that
-``run.toml`` names corpora without the folders of this machine, which are hints where they lie.
+"""Ships a run as ``data/reference``: all of it but the embeddings, and of second trainings (``zoo/mae@seed=1``) their
+rows in tables alone. No file is edited, but that ``run.toml`` names corpora without the folders of this machine, which
+are hints where they lie.
 
 The photographs beside it (`scripts.shipped_photographs`) stay where they are.
 
@@ -14,6 +15,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from probing_core.embedders.names import parse
 from probing_core.errors import ProbingError
 from probing_core.paths import reference_run
 from probing_core.pipeline.stages import plan_of
@@ -23,6 +25,9 @@ from probing_core.runs.recipe import read_recipe, write_recipe
 from probing_core.runs.store import Store
 
 MOST_BYTES = 55_000_000
+
+BEHIND_TABLES = ("probes/", "predictions/", "map", "verdicts")
+"""Files of a second training that no table is made of where it ships: beginnings of their paths in its folder."""
 
 
 def ship(run: Store, out: Path) -> int:
@@ -39,7 +44,13 @@ def ship(run: Store, out: Path) -> int:
         )
     beside = out.with_name(f"{out.name}.new")  # what ships stays until the new one is whole and small enough
     shutil.rmtree(beside, ignore_errors=True)
-    left_out = [name for name in run.names() if layout.is_embeddings_path(name)]
+    rows_alone = tuple(
+        layout.model_folder(name) + part
+        for name in plan.scope.entries
+        if is_second_training(name)
+        for part in BEHIND_TABLES
+    )
+    left_out = [name for name in run.names() if layout.is_embeddings_path(name) or name.startswith(rows_alone)]
     shutil.copytree(
         run.root,
         beside,
@@ -67,6 +78,12 @@ def ship(run: Store, out: Path) -> int:
     shutil.rmtree(out, ignore_errors=True)
     beside.rename(out)
     return total
+
+
+def is_second_training(model: str) -> bool:
+    """Return whether a model is an encoder of the zoo with another seed, which says how much trainings differ."""
+    parsed = parse(model)
+    return parsed.model.startswith("zoo/") and "seed" in parsed.options
 
 
 def _at_home(corpus: str) -> str:

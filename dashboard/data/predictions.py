@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from typing import Any
 
@@ -16,7 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard import rights
 from dashboard.data import cache
-from dashboard.data.previews import Preview
+from dashboard.data.previews import THREADS, Preview, versions
 from dashboard.text import plain
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
@@ -25,7 +26,8 @@ from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.hub import no_downloads
 from probing_core.errors import ProbingError
 from probing_core.prediction.predictor import Prediction, Predictor
-from probing_core.results import Run, mean_of, nearest, retrieval
+from probing_core.results import Run, mean_of, nearest, retrieval, stars
+from probing_core.transforms import prepare_source, resolve
 
 MAX_CACHED_PREDICTIONS = 4096
 """Predictions in memory at most, each of one picture and one model."""
@@ -309,6 +311,25 @@ def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.Data
         ]
 
     return pd.DataFrame(_ask_each(models, ask))
+
+
+def own_star(run: Run, image: np.ndarray, model: str) -> pd.DataFrame:
+    """Return `stars.own_star` of a picture, under every transformation at its middle strength.
+
+    Empty where the model could not be asked; the page states why.
+    """
+    source = prepare_source(image, run.recipe.view)
+    entries = [(resolve(name), strength) for name, strength in stars.middle_strengths(run, model).items()]
+    with ThreadPoolExecutor(THREADS) as threads:
+        pairs = list(threads.map(lambda entry: versions(source, run.recipe.view, *entry), entries))
+    pictures = [PictureCrops("direct", each) for pair in pairs for each in pair]
+
+    def ask(model: str) -> list[Row]:
+        X = np.stack([found.embedding for found in answers_of(run).of(model, pictures)])
+        return [{"star": stars.own_star(run, model, X[::2], X[1::2])}]
+
+    found = _ask_each([model], ask)
+    return found[0]["star"] if found else pd.DataFrame()
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -18,12 +18,12 @@ from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
-from probing_core.charts import answers_chart, map_chart
+from probing_core.charts import answers_chart, map_chart, star_chart
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
-from probing_core.measures.notation import in_percent
-from probing_core.results import Run, place
+from probing_core.measures.notation import decimal, in_percent
+from probing_core.results import Run, place, stars
 from probing_core.transforms import bank
 
 AT_ONCE = 3
@@ -73,6 +73,7 @@ def show() -> None:
     below = st.container()
     with below:
         _change(run, pictures, opened, first, task)
+        _own_star(run, pictures, opened, models)
         _neighbors(run, pictures, first)
         _text(run, pictures)
     mine = fill()
@@ -298,6 +299,41 @@ def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: 
     st.markdown(f"First answers **before**, and **after {done}**, of the picture as the models receive it:")
     st.html(verdicts.models_table({name: [r for r in asked if r["image"] == name] for name in when}, cache.theme()))
     tables.download(predictions.class_table(asked), "change", "Predictions before and after as CSV")
+
+
+@fragment
+def _own_star(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: list[str]) -> None:
+    """Show which transformations move the embedding of a picture further, or less far, than those of photographs."""
+    able = [model for model in models if stars.middle_strengths(run, model)]
+    if not able:
+        return
+    st.header(
+        "Your picture's own star",
+        help="All thirty transformations at their middle strength are applied to your picture. How far each moves its "
+        "embedding stands beside how far it moves those of the run's test photographs on average.",
+    )
+    if not pickers.toggle("Apply all thirty", "own-star"):
+        return
+    left, right = st.columns(2)
+    name = pickers.select("Picture", "own-star-picture", list(pictures), opened, where=left)
+    model = pickers.select("Model", "own-star-model", able, where=right)
+    table = predictions.own_star(run, pictures[name].image, model)
+    if table.empty:
+        return  # why stands on the page
+    mine = table[table["model"] == stars.YOURS].sort_values("ratio", kind="stable")
+    least, most = mine.iloc[0], mine.iloc[-1]
+    st.markdown(
+        f"Your picture resists **{least['transform']}** most, which moves it {decimal(least['ratio'], 2)} times as far "
+        f"as photographs on average, and gives way to **{most['transform']}** most, {decimal(most['ratio'], 2)} times "
+        "as far."
+    )
+    figure = star_chart(table, cache.theme())
+    columns = ["transform", "group", "value", "ratio"]
+    tables.chart(figure, "own-star", mine[columns], f"The star of {name} beside that of photographs, by {model}.")
+    st.caption(
+        "Lengths are in units of the distance between two photographs (rings, spaced by square roots); both panels "
+        "have the same axes. The average has trails from weak to strong, your picture one dot a transformation."
+    )
 
 
 @fragment

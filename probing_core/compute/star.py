@@ -43,8 +43,27 @@ class Versions:
     X: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Star:
+    """The star of one model.
+
+    Attributes:
+        table: ``transform``, ``step`` (`MEAN`, then the trail from weak to strong), ``strength`` (median of the step),
+            ``x``, ``y`` (the mean offset on the axes), ``value``, ``low``, ``high``, ``interval``, ``bases`` (length of
+            the offset with all dimensions, and its 95 % interval by photograph, along the offset's own direction),
+            ``images``, ``share`` (of the sum of squares of the mean offsets, on the two axes). Empty with fewer than
+            two photographs.
+        axes: (D, 2) ``float32``, the first two principal components of the mean offsets.
+        unit: mean distance between the embeddings of two photographs, in which lengths are measured.
+    """
+
+    table: pd.DataFrame
+    axes: np.ndarray
+    unit: float
+
+
 def star_rows(samples: pd.DataFrame, images: pd.DataFrame, transforms: Mapping[str, Transform]) -> np.ndarray:
-    """Return the positions in ``samples`` of what `star_table` reads: `IMAGES` tested images, in one repetition.
+    """Return the positions in ``samples`` of what `make_star` reads: `IMAGES` tested images, in one repetition.
 
     Args:
         samples, images: tables of the run; with few photographs, all images are tested (see `used_images`).
@@ -56,28 +75,20 @@ def star_rows(samples: pd.DataFrame, images: pd.DataFrame, transforms: Mapping[s
     return np.flatnonzero(there & (samples["repetition"] == 0) & (samples["draw"] == 0))
 
 
-def star_table(main: Versions, series: Versions | None, transforms: Mapping[str, Transform]) -> pd.DataFrame:
-    """Return the mean offset of each transformation (step `MEAN`), and its trail from weak to strong (steps from 1 on).
-
-    Lengths are in units of the mean distance between the embeddings of two photographs.
+def make_star(main: Versions, series: Versions | None, transforms: Mapping[str, Transform]) -> Star:
+    """Return the mean offset of each transformation, and its trail from weak to strong.
 
     Args:
         main: the samples at `star_rows`.
         series: the strength series of some of these images; without it, trails are made of `TERCILES` of ``main``.
         transforms: by name, identity among them.
-
-    Returns:
-        ``transform``, ``step``, ``strength`` (median of the step), ``x``, ``y`` (on the first two principal components
-        of the mean offsets), ``value``, ``low``, ``high``, ``interval``, ``bases`` (length of the offset with all
-        dimensions, and its 95 % interval by photograph, along the offset's own direction), ``images``, ``share`` (of
-        the sum of squares of the mean offsets, on the two components). Empty with fewer than two photographs.
     """
     identity = (main.rows["transform"] == "identity").to_numpy()
     clean = Versions(main.rows[identity], np.asarray(main.X[identity], np.float64))
     unit = photograph_distance(clean.X, clean.rows["base_id"].to_numpy())
     names = [name for name in transforms if name != "identity" and (main.rows["transform"] == name).any()]
     if unit <= 0 or not names:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return Star(pd.DataFrame(columns=list(COLUMNS)), np.zeros((main.X.shape[1], 2), np.float32), unit)
     place = pd.Series(np.arange(len(clean.rows)), index=clean.rows["image_id"].to_numpy())
     offsets = {}
     for name in names:
@@ -97,7 +108,7 @@ def star_table(main: Versions, series: Versions | None, transforms: Mapping[str,
         strength = float(rows["strength"].median())
         told = {"transform": name, "step": step, "strength": strength, "x": x, "y": y}
         table.append(told | found | {"images": rows["image_id"].nunique(), "share": share})
-    return pd.DataFrame(table)[list(COLUMNS)]
+    return Star(pd.DataFrame(table)[list(COLUMNS)], axes.astype(np.float32), unit)
 
 
 COLUMNS = (
@@ -114,6 +125,21 @@ COLUMNS = (
     "images",
     "share",
 )
+
+
+def offsets_of_one(before: np.ndarray, after: np.ndarray, axes: np.ndarray, unit: float) -> pd.DataFrame:
+    """Return where transformations move the embedding of one picture, as `make_star` measures it of many.
+
+    Args:
+        before, after: (K, D) embeddings of the untouched views and of the transformed ones.
+        axes, unit: of a `Star`.
+
+    Returns:
+        A row each: ``x``, ``y`` and ``value`` (length of the offset with all dimensions).
+    """
+    offsets = (np.asarray(after, np.float64) - before) / unit
+    x, y = (offsets @ axes).T
+    return pd.DataFrame({"x": x, "y": y, "value": np.linalg.norm(offsets, axis=1)})
 
 
 def photograph_distance(X: np.ndarray, bases: np.ndarray) -> float:
@@ -157,7 +183,7 @@ def turned(stars: pd.DataFrame) -> pd.DataFrame:
     """Return the stars of several models, each turned onto that of the first by its mean offsets.
 
     Args:
-        stars: tables of `star_table` with a column ``model``.
+        stars: tables of `Star` with a column ``model``.
     """
     means = stars[stars["step"] == MEAN].set_index("transform")
     first, parts = None, []

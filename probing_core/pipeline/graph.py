@@ -35,6 +35,7 @@ from probing_core.pipeline.makers import (
     LIVE,
     SCORES,
     STAR,
+    STAR_AXES,
     adopt_probes,
     choose_images_of,
     choose_verdict_photographs,
@@ -449,12 +450,13 @@ def _claim_rows() -> Iterator[Row]:
 def _star_rows() -> Iterator[Row]:
     yield Row(
         path=STAR,
-        holds="the mean offset of each transformation on two axes, and its trail from weak to strong",
+        holds="the mean offset of each transformation on two axes, and its trail from weak to strong, beside its axes",
         stage="evaluate",
         each=_models,
         reads=(*PROBED, layout.series_table(STRENGTH), _folder(STRENGTH)),
         options=("classes", "star"),
         revision=revisions.STAR,
+        beside=(STAR_AXES,),
         make=draw_star,
         doing="Mean offsets of {model}",
     )
@@ -462,8 +464,8 @@ def _star_rows() -> Iterator[Row]:
 
 def _map_rows() -> Iterator[Row]:
     readings = {
-        DONE: "`sample`, `x`, `y`: UMAP coordinates by what was done to each picture: of embeddings less the mean of "
-        "the versions of each image",
+        DONE: "`sample`, `x`, `y`: UMAP coordinates of the first repetition by what was done to each picture: of "
+        "embeddings less the mean of the versions of each image",
         EVERYTHING: "the same of the embeddings themselves",
         SHOWN: "the same by what is shown: of embeddings less the mean of each transformation",
     }
@@ -475,6 +477,7 @@ def _map_rows() -> Iterator[Row]:
             each=_models,
             reads=(layout.SAMPLES, EMBEDDINGS),
             options=("seed", "map"),
+            revision=revisions.MAP,
             make=partial(draw_map, reading=reading),
             doing="Drawing the map of {model}",
         )

@@ -32,7 +32,7 @@ from probing_core.compute.names import (
 )
 from probing_core.compute.readings import read_as
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, score_model
-from probing_core.compute.star import Versions, star_rows, star_table
+from probing_core.compute.star import Versions, make_star, star_rows
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.similarity import cka_table, untouched_rows
 from probing_core.compute.tasks import CONTENT, classes_of
@@ -58,7 +58,7 @@ from probing_core.runs.store import Content, Store
 from probing_core.transforms import FAR_CONTROL
 
 SCORES = layout.scores_path(ANY_MODEL)
-STAR = layout.star_path(ANY_MODEL)
+STAR, STAR_AXES = layout.star_path(ANY_MODEL), layout.star_axes_path(ANY_MODEL)
 CKA = layout.table_path("cka")
 DETECTOR_VIEWS = layout.scored_views_path(DETECTOR)
 
@@ -205,8 +205,11 @@ def judge_claims(reader: Reader) -> Mapping[str, Content]:
 def draw_map(reader: Reader, reading: str) -> Mapping[str, Content]:
     model, update = reader.binding["model"], reader.scope.progress.update
     report = lambda message: update("project", 0, 1, f"Drawing the map of {model}: {message}")  # noqa: E731
-    samples = reader.table(layout.SAMPLES)[["sample", "image_id", "transform"]]
-    X = read_as(lazy_embeddings(reader.files, model), samples, reading)
+    samples = reader.table(layout.SAMPLES)[["sample", "image_id", "transform", "repetition"]]
+    # Further repetitions are the same photographs at other strengths: they would hide these, in a file as large again.
+    first = np.flatnonzero(samples["repetition"] == 0)
+    samples = samples.iloc[first]
+    X = read_as(lazy_embeddings(reader.files, model).at(first), samples, reading)
     return {layout.map_path(ANY_MODEL, reading): map_table(X, samples, reader.scope.recipe.seed, report)}
 
 
@@ -220,7 +223,8 @@ def draw_star(reader: Reader) -> Mapping[str, Content]:
         table = files.read_table(layout.series_table(STRENGTH))
         there = np.flatnonzero(table["image_id"].isin(main.rows["image_id"]))
         series = Versions(table.iloc[there], read_embeddings(files, model, there, STRENGTH))
-    return {STAR: star_table(main, series, transforms)}
+    star = make_star(main, series, transforms)
+    return {STAR: star.table, STAR_AXES: {"axes": star.axes, "unit": np.array([star.unit])}}
 
 
 def choose_verdict_photographs(reader: Reader) -> Mapping[str, Content]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.star import MEAN, compressed, turned
+from probing_core.compute.star import MEAN, compressed, offsets_of_one, turn_onto, turned
 from probing_core.measures.notation import decimal, in_percent
 from probing_core.results.run import Run
 from probing_core.runs import layout
@@ -17,11 +17,14 @@ from probing_core.transforms.base import Transform
 NO_SAMPLE = -1
 """Sample of a point that no picture shows."""
 
+YOURS, AVERAGE = "your picture", "photographs on average"
+"""Panels of `own_star`."""
+
 
 def stars(run: Run) -> pd.DataFrame:
     """Return the stars of all models that have one, turned onto that of the first; empty where none has.
 
-    The columns are those of `star_table` with ``x`` and ``y`` at the square root of their distance from the middle,
+    The columns are those of `Star.table` with ``x`` and ``y`` at the square root of their distance from the middle,
     and ``model``, ``group``, ``hover`` (the text beside the pointer) and ``sample`` (a tested picture of about this
     strength).
     """
@@ -38,6 +41,51 @@ def stars(run: Run) -> pd.DataFrame:
     order = {name: place for place, name in enumerate(run.transforms["transform"])}
     table = table.merge(found, on=["transform", "step"], how="left")
     return table.sort_values(["model", "transform"], key=lambda c: c.map(order | _places(table)), kind="stable")
+
+
+def middle_strengths(run: Run, model: str) -> dict[str, float]:
+    """Return the median strength of each transformation that the star of ``model`` has, in the order of the bank;
+    NaN of one without strengths. Empty where the run has no star of it."""
+    table = run.table(layout.star_path(model))
+    if table.empty or not run.store.has(layout.star_axes_path(model)):
+        return {}
+    means = table[table["step"] == MEAN].set_index("transform")["strength"]
+    return {name: float(means[name]) for name in run.transforms["transform"] if name in means.index}
+
+
+def own_star(run: Run, model: str, before: np.ndarray, after: np.ndarray) -> pd.DataFrame:
+    """Return the star of one picture beside that of the run's photographs, as `star_chart` draws them.
+
+    Args:
+        model: one that has a star.
+        before, after: (K, D) its embeddings of the views without and with each transformation of `middle_strengths`.
+
+    Returns:
+        The columns of `stars`, in which ``model`` is `YOURS` or `AVERAGE`, turned as that of the run; and ``value``,
+        ``ratio`` (of a length of the picture's to that of the average; NaN of the average).
+    """
+    every = stars(run)
+    average = every[every["model"] == model].drop_duplicates(["transform", "step"])
+    raw = run.table(layout.star_path(model)).merge(
+        average[["transform", "step", "x", "y"]], on=["transform", "step"], suffixes=("_raw", "")
+    )
+    turn = turn_onto(compressed(raw[["x_raw", "y_raw"]].to_numpy()), raw[["x", "y"]].to_numpy())
+    arrays = run.store.read_arrays(layout.star_axes_path(model))
+    names = list(middle_strengths(run, model))
+    average_of = average[average["step"] == MEAN].set_index("transform").loc[names]
+    mine = offsets_of_one(before, after, arrays["axes"], float(arrays["unit"][0]))
+    shown = float((mine[["x", "y"]].to_numpy() ** 2).sum() / max(float((mine["value"] ** 2).sum()), 1e-12))
+    x, y = compressed(mine[["x", "y"]].to_numpy() @ turn).T
+    mine = mine.assign(x=x, y=y, transform=names, step=MEAN, model=YOURS, sample=NO_SAMPLE, share=shown)
+    mine = mine.assign(
+        group=average_of["group"].to_numpy(), ratio=mine["value"].to_numpy() / average_of["value"].to_numpy()
+    )
+    mine["hover"] = [
+        f"{name}: moves your picture by {in_percent(value)} of the distance between two photographs, "
+        f"{decimal(ratio, 2)} times as far as photographs on average"
+        for name, value, ratio in zip(names, mine["value"], mine["ratio"], strict=True)
+    ]
+    return pd.concat([mine, average.assign(model=AVERAGE)], ignore_index=True)
 
 
 def _places(table: pd.DataFrame) -> dict[str, int]:

@@ -35,8 +35,11 @@ SCORING = 7
 STUDIES = 4
 """Of every study."""
 
-STAR = 1
+STAR = 2
 """Of the star of transformations."""
+
+MAP = 2
+"""Of the maps: which samples they hold, and how these are placed."""
 
 CLAIMS = 8
 """Of the tables of claims, contrasts and ablations: how verdicts are reached."""

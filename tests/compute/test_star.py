@@ -14,10 +14,11 @@ from probing_core.compute.star import (
     TERCILES,
     Versions,
     compressed,
+    make_star,
+    offsets_of_one,
     photograph_distance,
     principal_directions,
     star_rows,
-    star_table,
     turn_onto,
     turned,
 )
@@ -57,7 +58,7 @@ def slow_offset(main: Versions, name: str) -> np.ndarray:
 
 
 def test_offsets_are_means_over_images_in_units_of_the_distance_between_photographs(main):
-    table = star_table(main, None, TRANSFORMS)
+    table = make_star(main, None, TRANSFORMS).table
     clean = main.rows["transform"] == "identity"
     X, bases = main.X[clean], main.rows.loc[clean, "base_id"].to_numpy()
     apart = [
@@ -86,7 +87,7 @@ def test_the_axes_are_the_principal_components_about_the_untouched_picture(main)
     theirs = PCA(2).fit(np.vstack([means, -means]))  # whose mean is the untouched picture
     assert np.allclose(np.abs(theirs.components_ @ axes), np.eye(2), atol=1e-8)
     assert share == pytest.approx(theirs.explained_variance_ratio_.sum())
-    table = star_table(main, None, TRANSFORMS)
+    table = make_star(main, None, TRANSFORMS).table
     assert table["share"].unique() == pytest.approx([share])
     drawn = table[table["step"] == MEAN]
     assert (np.hypot(drawn["x"], drawn["y"]) <= drawn["value"] + 1e-9).all()
@@ -100,7 +101,7 @@ def test_offsets_along_one_line_have_one_component():
 
 
 def test_without_a_series_a_trail_leads_through_terciles_from_weak_to_strong(main):
-    table = star_table(main, None, TRANSFORMS)
+    table = make_star(main, None, TRANSFORMS).table
     for name in NAMES[1:]:
         trail = table[(table["transform"] == name) & (table["step"] > MEAN)]
         if name != "posterize":  # a few whole numbers: equal ones stay together
@@ -122,7 +123,7 @@ def test_a_trail_of_a_series_has_its_strengths_and_pairs_each_image_with_itself(
         for position in (-0.5, 0.0, 1.0):
             rows.append({**image, "transform": "gaussian-blur", "strength": 10 + position, "position": position})
             X.append(main.X[at] + (position + 1) * np.eye(D)[1] + 1e-3 * rng.normal(size=D))
-    table = star_table(main, Versions(pd.DataFrame(rows), np.array(X)), TRANSFORMS)
+    table = make_star(main, Versions(pd.DataFrame(rows), np.array(X)), TRANSFORMS).table
     trail = table[(table["transform"] == "gaussian-blur") & (table["step"] > MEAN)]
     unit = photograph_distance(
         main.X[main.rows["transform"] == "identity"].astype(np.float64),
@@ -145,7 +146,7 @@ def test_a_turn_is_that_of_scipy_and_brings_a_mirrored_star_back():
 
 
 def test_panels_are_turned_onto_the_first_and_keep_their_lengths(main):
-    star = star_table(main, None, TRANSFORMS)
+    star = make_star(main, None, TRANSFORMS).table
     other = star.assign(x=-star["y"], y=star["x"])[star["transform"] != "rotate"]  # a quarter turn, and one less
     both = turned(pd.concat([star.assign(model="a"), other.assign(model="b")]))
     back = both[both["model"] == "b"].reset_index(drop=True)
@@ -181,6 +182,28 @@ def test_rows_are_of_tested_images_of_one_repetition_and_one_draw():
 
 def test_one_photograph_has_no_star(main):
     one = (main.rows["base_id"] == "b0").to_numpy()
-    table = star_table(Versions(main.rows[one], main.X[one]), None, TRANSFORMS)
+    table = make_star(Versions(main.rows[one], main.X[one]), None, TRANSFORMS).table
     assert table.empty
     assert "share" in table
+
+
+def test_a_picture_has_the_offsets_of_a_star_of_that_picture_alone(main):
+    star = make_star(main, None, TRANSFORMS)
+    image = main.rows["image_id"].iloc[0]
+    of_image = {name: main.X[(main.rows["image_id"] == image) & (main.rows["transform"] == name)][0] for name in NAMES}
+    before = np.stack([of_image["identity"]] * (len(NAMES) - 1))
+    after = np.stack([of_image[name] for name in NAMES[1:]])
+    found = offsets_of_one(before, after, star.axes, star.unit)
+    for (_, row), name in zip(found.iterrows(), NAMES[1:], strict=True):
+        moved = (of_image[name].astype(np.float64) - of_image["identity"]) / star.unit
+        assert row["value"] == pytest.approx(np.linalg.norm(moved), rel=1e-5)
+        assert [row["x"], row["y"]] == pytest.approx([float(moved @ star.axes[:, 0]), float(moved @ star.axes[:, 1])])
+
+
+def test_the_mean_of_all_pictures_offsets_is_the_star(main):
+    star = make_star(main, None, TRANSFORMS)
+    means = star.table[star.table["step"] == MEAN].set_index("transform")
+    offsets = np.stack([slow_offset(main, name) for name in NAMES[1:]])
+    found = offsets_of_one(np.zeros_like(offsets), offsets, star.axes, star.unit)
+    np.testing.assert_allclose(found[["x", "y"]], means.loc[list(NAMES[1:]), ["x", "y"]], atol=1e-5)
+    np.testing.assert_allclose(found["value"], means.loc[list(NAMES[1:]), "value"], rtol=1e-6)

@@ -28,6 +28,7 @@ PAGES = {
     "Retrieval": "views/retrieval.py",
     "Geometry": "views/geometry.py",
     "Try your images": "views/try_images.py",
+    "You against the models": "views/game.py",
     "Scan": "views/scan.py",
     "New run": "views/new_run.py",
     "Transformations": "views/transformations.py",

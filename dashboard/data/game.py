@@ -1,0 +1,112 @@
+"""You against the models: which pictures a game asks about, and who names the group of what was done to them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from dashboard.data import cache
+from probing_core.measures.notation import decimal
+from probing_core.results import Run
+from probing_core.transforms import resolve
+
+ROUNDS = 10
+GAMES = 10**6
+"""Number of games that differ; the address names which one it is."""
+
+YOU = "you"
+
+
+def new_game() -> int:
+    """Return the number of a game drawn at random."""
+    return secrets.randbelow(GAMES)
+
+
+def players(run: Run) -> list[str]:
+    """Return the models of ``run`` with predictions of the tested samples, which a game needs no model for."""
+    return [model for model in run.models["name"] if not cache.predictions(run, model, "fine").empty]
+
+
+def groups_of(run: Run) -> dict[str, str]:
+    """Return the group of each transformation that probes learn, identity among them, in the order of the bank."""
+    table = run.transforms[~run.transforms["transform"].isin(run.far)]
+    return dict(zip(table["transform"], table["group"], strict=True))
+
+
+def asked(run: Run, game: int) -> list[int]:
+    """Return the samples of a game: of `ROUNDS` groups drawn at random, a tested sample each.
+
+    Groups are drawn, not transformations, so that one who always answers alike is right as often in every group.
+    """
+    groups = groups_of(run)
+    tested = cache.predictions(run, players(run)[0], "fine")
+    there = tested[tested["truth"].astype(str).isin(groups)]
+    rng = np.random.default_rng(game)
+    by_group = {
+        group: there.loc[there["truth"].astype(str).map(groups) == group, ["sample", "truth"]]
+        for group in dict.fromkeys(groups.values())
+    }
+    names = [group for group, rows in by_group.items() if len(rows)]
+    found = []
+    for group in rng.choice(names, ROUNDS):
+        rows = by_group[group]
+        transform = rng.choice(sorted(rows["truth"].astype(str).unique()))
+        found.append(int(rng.choice(np.sort(rows.loc[rows["truth"] == transform, "sample"].to_numpy()))))
+    return found
+
+
+def answers(run: Run, samples: list[int]) -> pd.DataFrame:
+    """Return what every model takes each of ``samples`` for.
+
+    Returns:
+        ``round`` (from 0), ``sample``, ``player``, ``answer`` (a transformation), ``probability``, ``group`` (of the
+        answer), ``right`` (whether that is the group of what was done).
+    """
+    groups = groups_of(run)
+    parts = []
+    for model in players(run):
+        tested = cache.predictions(run, model, "fine")
+        rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[samples]
+        named, truth = rows["predicted"].astype(str).map(groups), rows["truth"].astype(str).map(groups)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "round": np.arange(len(samples)),
+                    "sample": samples,
+                    "player": model,
+                    "answer": rows["predicted"].astype(str).to_numpy(),
+                    "probability": rows["p_predicted"].to_numpy(),
+                    "group": named.to_numpy(),
+                    "right": (named == truth).to_numpy(),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def standing(given: pd.DataFrame, guesses: Mapping[int, str], truths: Mapping[int, str]) -> pd.DataFrame:
+    """Return who was right how often in the rounds that were guessed, best first, you before a model that is as good.
+
+    Args:
+        given: a table of `answers`.
+        guesses: round -> the group that you chose.
+        truths: round -> the group of what was done.
+
+    Returns:
+        ``player``, ``right`` (their number) and ``of``.
+    """
+    mine = sum(guess == truths[number] for number, guess in guesses.items())
+    theirs = given[given["round"].isin(list(guesses))].groupby("player", sort=False)["right"].sum()
+    table = pd.DataFrame({"player": [YOU, *theirs.index], "right": [mine, *theirs.astype(int)]})
+    return table.assign(of=len(guesses)).sort_values("right", ascending=False, kind="stable", ignore_index=True)
+
+
+def told(run: Run, sample: int) -> tuple[str, str, str]:
+    """Return transformation, group and strength (``length 12 px``, empty where there is none) of a sample."""
+    row = run.sample_rows(np.array([sample])).iloc[0]
+    transform, strength = resolve(row["transform"]), decimal(row["strength"], 2)
+    at = f"{transform.parameter} {strength} {transform.unit}".strip() if strength else ""
+    return transform.name, str(row["group"]), at

@@ -1,0 +1,72 @@
+"""Which pictures a game asks about, and who is right."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from dashboard.data import game
+from probing_core.results import Run
+
+
+@pytest.fixture(scope="module")
+def run(made_run):
+    return Run.open(made_run)
+
+
+def test_a_game_asks_the_same_tested_samples_of_every_visitor(run):
+    first = game.asked(run, 1)
+    assert first == game.asked(run, 1) != game.asked(run, 2)
+    assert len(first) == game.ROUNDS
+    rows = run.sample_rows(np.array(first))
+    assert set(first) <= set(run.predictions(game.players(run)[0], "fine")["sample"])
+    assert not set(rows["transform"]) & set(run.far)
+
+
+def test_groups_are_asked_alike_often_however_many_transformations_they_have(run):
+    groups = set(game.groups_of(run).values())
+    counts = Counter(g for number in range(60) for g in run.sample_rows(np.array(game.asked(run, number)))["group"])
+    assert set(counts) == groups
+    expected = 60 * game.ROUNDS / len(groups)
+    # Five standard deviations of a multinomial count.
+    assert all(abs(count - expected) < 5 * np.sqrt(expected) for count in counts.values())
+
+
+def test_answers_are_those_of_the_predictions_and_right_by_group(run):
+    asked = game.asked(run, 3)
+    given = game.answers(run, asked)
+    groups = dict(zip(run.transforms["transform"], run.transforms["group"], strict=True))
+    for model in game.players(run):
+        mine = given[given["player"] == model]
+        rows = run.predictions(model, "fine").set_index("sample")
+        for number, sample in enumerate(asked):
+            row = mine[mine["round"] == number].iloc[0]
+            assert row["answer"] == rows.loc[sample, "predicted"]
+            assert row["probability"] == rows.loc[sample, "p_predicted"]
+            assert row["right"] == (groups[row["answer"]] == groups[rows.loc[sample, "truth"]])
+
+
+def test_the_standing_counts_the_rounds_that_were_guessed(run):
+    asked = game.asked(run, 3)
+    given = game.answers(run, asked)
+    truths = {number: game.told(run, asked[number])[1] for number in range(3)}
+    table = game.standing(given, {0: truths[0], 1: "no such group", 2: truths[2]}, truths).set_index("player")
+    assert table.loc[game.YOU, "right"] == 2
+    assert set(table["of"]) == {3}
+    for model in game.players(run):
+        rights = given[(given["player"] == model) & (given["round"] < 3)]["right"]
+        assert table.loc[model, "right"] == rights.sum()
+    assert table["right"].is_monotonic_decreasing
+
+
+def test_what_was_done_is_told_with_its_strength(run):
+    rows = run.samples
+    blurred = rows[rows["transform"] == "gaussian-blur"].iloc[0]
+    transform, group, strength = game.told(run, int(blurred["sample"]))
+    assert (transform, group) == ("gaussian-blur", "blur")
+    assert strength.startswith("sigma ")
+    assert strength.endswith(" px")
+    clean = rows[rows["transform"] == "identity"].iloc[0]
+    assert game.told(run, int(clean["sample"])) == ("identity", "identity", "")

@@ -1,0 +1,51 @@
+"""The page You against the models without a browser."""
+
+from __future__ import annotations
+
+from dashboard.data import game
+from dashboard.text import plain
+from probing_core.results import Run
+from tests.dashboard.app_reading import texts
+
+
+def press(app, label):
+    next(button for button in app.button if button.label == label).click()
+    return app.run()
+
+
+def test_a_guess_shows_what_was_done_and_what_every_model_says(open_app, made_run):
+    app = open_app("You against the models", run=made_run, game="3")
+    run = Run.open(made_run)
+    asked = game.asked(run, 3)
+    transform, group, _ = game.told(run, asked[0])
+    assert "Picture 1 of 10" in texts(app)
+    press(app, "untouched" if group == "identity" else group)
+    assert not app.exception
+    assert any(("Right: " in box.value) for box in app.success)
+    assert transform == "identity" or transform in app.success[0].value
+    shown = app.dataframe[0].value
+    given = game.answers(run, asked)
+    expected = given[given["round"] == 0].set_index("player")
+    assert dict(zip(shown["player"], shown["answer"], strict=True)) == expected["answer"].to_dict()
+    assert "You were right **1 of 1** times" in texts(app)
+
+
+def test_ten_pictures_are_a_game_and_another_one_asks_others(open_app, made_run):
+    app = open_app("You against the models", run=made_run, game="3")
+    for number in range(game.ROUNDS):
+        assert f"Picture {number + 1} of 10" in texts(app)
+        press(app, "noise")
+        if number + 1 < game.ROUNDS:
+            press(app, "Next picture")
+    assert not app.exception
+    assert "of 10** times" in texts(app)
+    press(app, "Play again")
+    assert "Picture 1 of 10" in texts(app)
+    assert app.query_params["game"] != ["3"]
+
+
+def test_a_shipped_run_says_why(open_app, shipped_run):
+    app = open_app("You against the models", run=shipped_run)
+    assert not app.exception
+    assert plain(Run.open(shipped_run).pictures.why_not) in texts(app)
+    assert not [button for button in app.button if button.label == "untouched"]
