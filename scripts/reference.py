@@ -1,6 +1,6 @@
-"""Ships a run as ``data/reference``: all of it but the embeddings, and of second trainings (``zoo/mae@seed=1``) their
-rows in tables alone. No file is edited, but that ``run.toml`` names corpora without the folders of this machine, which
-are hints where they lie.
+"""Ships a run as ``data/reference``: all of it but the embeddings, and of second trainings (``zoo/mae@seed=1``), whose
+weights do not ship in the package, tables and tested predictions alone. No file is edited, but that ``run.toml`` names
+corpora without the folders of this machine, which are hints where they lie.
 
 The photographs beside it (`scripts.shipped_photographs`) stay where they are.
 
@@ -26,8 +26,8 @@ from probing_core.runs.store import Store
 
 MOST_BYTES = 55_000_000
 
-BEHIND_TABLES = ("probes/", "predictions/", "map", "verdicts")
-"""Files of a second training that no table is made of where it ships: beginnings of their paths in its folder."""
+ONLY_WITH_WEIGHTS = ("probes/", "map", "verdicts")
+"""Files that a second training is without where it ships: beginnings of their paths in its folder."""
 
 
 def ship(run: Store, out: Path) -> int:
@@ -44,13 +44,13 @@ def ship(run: Store, out: Path) -> int:
         )
     beside = out.with_name(f"{out.name}.new")  # what ships stays until the new one is whole and small enough
     shutil.rmtree(beside, ignore_errors=True)
-    rows_alone = tuple(
+    second = tuple(
         layout.model_folder(name) + part
         for name in plan.scope.entries
         if is_second_training(name)
-        for part in BEHIND_TABLES
+        for part in ONLY_WITH_WEIGHTS
     )
-    left_out = [name for name in run.names() if layout.is_embeddings_path(name) or name.startswith(rows_alone)]
+    left_out = [name for name in run.names() if layout.is_embeddings_path(name) or name.startswith(second)]
     shutil.copytree(
         run.root,
         beside,
