@@ -329,7 +329,9 @@ def _own_star(run: Run, pictures: dict[str, VisitorPicture], opened: str, models
     )
     figure = star_chart(table, cache.theme())
     columns = ["transform", "group", "value", "ratio"]
-    tables.chart(figure, "own-star", mine[columns], f"The star of {name} beside that of photographs, by {model}.")
+    tables.chart(
+        figure, "star-of-picture", mine[columns], f"The star of {name} beside that of photographs, by {model}."
+    )
     st.caption(
         "Lengths are in units of the distance between two photographs (rings, spaced by square roots); both panels "
         "have the same axes. The average has trails from weak to strong, your picture one dot a transformation."

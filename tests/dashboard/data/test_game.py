@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from dashboard.data import game
+from probing_core.measures.notation import decimal
 from probing_core.results import Run
+from probing_core.transforms import resolve
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,6 @@ def test_what_was_done_is_told_with_its_strength(run):
     blurred = rows[rows["transform"] == "gaussian-blur"].iloc[0]
     transform, group, strength = game.told(run, int(blurred["sample"]))
     assert (transform, group) == ("gaussian-blur", "blur")
-    assert strength.startswith("sigma ")
-    assert strength.endswith(" px")
+    assert strength == f"sigma {decimal(blurred['strength'], 2)} {resolve('gaussian-blur').unit}"
     clean = rows[rows["transform"] == "identity"].iloc[0]
     assert game.told(run, int(clean["sample"])) == ("identity", "identity", "")
