@@ -1,8 +1,9 @@
-"""Live predictions on pictures and code that are not ours: ``python -m evidence.foreign RUN [--library imgaug]``.
+"""Live predictions on pictures and code that are not ours: ``python -m evidence.foreign RUN [--library NAME]``.
 
 The packaged photographs, which no probe of a run over another corpus has seen, are changed by another library (in an
 environment of its own) and looked at by every model of RUN. Prints, as Markdown, the in-group hit rate by group and
-model, how many untouched pictures are called untouched, and how many pictures are known.
+model, how many untouched pictures are called untouched, and how many pictures are known. ``--write`` puts the table
+into docs/results.md.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ import pandas as pd
 
 from devtools.command import errors_in_a_line
 from devtools.environments import uv_run
+from devtools.pages import put
 from probing_core import Predictor
 from probing_core.compute.live.tiles import cut
 from probing_core.corpora.photos import photographs
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.intervals import Interval, interval
 from probing_core.transforms.base import Image
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
 
 LIBRARIES = ("albumentations", "imgaug")
 """The renderings were written with the first in view, not with the second."""
@@ -79,20 +83,30 @@ def _mean_of_groups(rows: pd.DataFrame) -> Interval:
     return interval(balanced_accuracy(truth, said, rows["photograph"].to_numpy()), low=0, high=1)
 
 
+def markdown(table: pd.DataFrame) -> str:
+    """The table of `hit_rates` as Markdown."""
+    columns = [name for name in table if name not in ("from", "to")]
+    lines = [f"| model | {' | '.join(columns)} |", f"|{' --- |' * (len(columns) + 1)}"]
+    for model, row in table.iterrows():
+        cells = [f"{row[name]:.0f} %" for name in columns]
+        cells[0] += f" ({row['from']:.0f} to {row['to']:.0f})"
+        lines.append(f"| `{model}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 @errors_in_a_line
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--library", choices=LIBRARIES, default="albumentations")
+    parser.add_argument("--library", choices=LIBRARIES, default=LIBRARIES[-1])
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     options = parser.parse_args()
     answers = predict(Predictor(options.run), altered(options.library, "views", dict(photographs())))
-    table = hit_rates(answers)
-    columns = [name for name in table if name not in ("from", "to")]
-    print(f"| model | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}")
-    for model, row in table.iterrows():
-        cells = [f"{row[name]:.0f} %" for name in columns]
-        cells[0] += f" ({row['from']:.0f} to {row['to']:.0f})"
-        print(f"| `{model}` | {' | '.join(cells)} |")
+    table = markdown(hit_rates(answers))
+    print(table)
+    if options.write:
+        mark = f"<!-- generated: python -m evidence.foreign, {options.library} -->"
+        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), mark, table), encoding="utf-8")
     hit = answers["said"] == answers["group"]
     worst = answers.assign(hit=hit).groupby(["model", "operation"])["hit"].mean().unstack()
     print("\nBy operation, in percent:\n\n" + (worst * 100).round(0).to_string(), file=sys.stderr)

@@ -23,7 +23,17 @@ from devtools.pages import put
 from probing_core.charts import LAYER_TASKS
 from probing_core.embedders import cast_of
 from probing_core.measures.notation import in_percent
-from probing_core.results import Run, change_of_corpus, summaries, verdict_in_words, verdicts_by_set
+from probing_core.results import (
+    Run,
+    change_of_corpus,
+    leaderboard,
+    retrieval,
+    summaries,
+    verdict_in_words,
+    verdicts_by_set,
+)
+from probing_core.results.finding import beside_baselines, finding, layers_finding
+from probing_core.results.ranking import is_baseline
 from probing_core.runs import layout
 from probing_core.runs.store import Store
 from scripts import format_docs, idea_pictures, preset_docs, transform_docs
@@ -45,6 +55,7 @@ TIMEOUT_S = 300
 """For a cell of a notebook."""
 
 BEGIN = "<!-- generated: make docs -->"
+REPEAT = "<!-- generated: make docs, what to repeat -->"
 STYLES_MARK = "<!-- generated: make docs, what styles are called -->"
 CHANGE = "<!-- generated: make docs, from data/runs/demo -->"
 """Where the page of results says what a change of corpus costs: the demo run, under the reference run's probes."""
@@ -86,6 +97,7 @@ def main() -> None:
     results = put(results, BEGIN, "\n\n".join(parts))
     reference, demo = runs
     if reference.has(layout.SCORES):
+        results = put(results, REPEAT, takeaways(Run.open(reference.root)))
         results = put(results, STYLES_MARK, style_table(reference))
     if all(run.has(layout.SCORES) for run in runs):
         results = put(results, CHANGE, change_table(Run.open(demo.root), Run.open(reference.root)))
@@ -141,6 +153,38 @@ def headline(run: Store) -> str:
         f"{with_interval(untrained)}, a published EfficientNet-Lite0 {with_interval(published)}, handcrafted "
         f"statistics of the pixels {with_interval(statistics)}."
     )
+
+
+def takeaways(run: Run) -> str:
+    """What a reader would repeat to a colleague, a line each, as the pages say it."""
+    board = leaderboard([run])
+    learned, baselines = board[~is_baseline(board["model"])], board[is_baseline(board["model"])]
+    duplicates = retrieval.ordered(run, "duplicates", learned=True).iloc[0]
+    content = leaderboard([run], "content", "seen").iloc[0]
+    far = leaderboard([run], "group-0", "far")
+    lines = [
+        f"**What was done to the picture.** {finding(learned, len(run.classes('fine')), code)} "
+        f"{beside_baselines(learned, baselines, code)}",
+        f"**Where in the network.** {layers_finding(summaries.layers(run), code)}",
+        f"**What it breaks.** {retrieval.finding(run, code)} For duplicates, {code(duplicates['model'])} keeps most "
+        f"copies of the models that learned from pictures: {in_percent(duplicates['value'])} at the cosine that "
+        "0.1 % of unrelated pairs exceed.",
+        f"**What is shown.** {code(content['model'])} knows most of the content: {in_percent(content['value'])} "
+        f"({100 * content['low']:.0f} to {100 * content['high']:.0f}) of the test photographs by a linear probe, where "
+        f"chance is {in_percent(content['chance'])}.",
+    ]
+    if not far.empty:
+        best = far.iloc[0]
+        lines.append(
+            f"**Styles unlike any that a probe has seen.** {code(best['model'])} recognizes most of them: it calls "
+            f"{in_percent(best['value'])} ({100 * best['low']:.0f} to {100 * best['high']:.0f}) style (rotation 0), "
+            f"where chance is {in_percent(best['chance'])}."
+        )
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def code(name: str) -> str:
+    return f"`{name}`"
 
 
 def style_table(run: Store) -> str:
