@@ -25,10 +25,10 @@ from probing_core.measures.notation import in_percent
 from probing_core.runs.layout import scored_views_path
 
 LEVELS = (0.05, 0.01)
-FEWEST = 90
+MIN_PHOTOGRAPHS = 90
 """Photographs of a source that is shown by itself."""
 
-FEWEST_FOR_INTERVAL = 6
+MIN_FOR_INTERVAL = 6
 
 POOLED = "other sources"
 
@@ -44,7 +44,7 @@ def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[str]
     sets.append(("all, without color", untouched[untouched["no_color"]]))
     lines = []
     for name, mine in sets:
-        if mine["base_id"].nunique() < FEWEST_FOR_INTERVAL:
+        if mine["base_id"].nunique() < MIN_FOR_INTERVAL:
             continue
         cells = [name, "view" if size == "view" else "own size", f"{mine['base_id'].nunique():,}", *_realized(mine)]
         lines.append(f"| {' | '.join(cells)} |")
@@ -57,7 +57,7 @@ def errors_by_own(rows: pd.DataFrame) -> list[str]:
     lines = []
     for name, mine in color.groupby(color["image_id"].str.partition("/")[0], sort=True):
         calibrating, reported = mine[mine["role"] == "calibrate"], mine[mine["role"] == "report"]
-        if len(reported) >= FEWEST and is_enough(len(calibrating), LEVELS[0]):
+        if len(reported) >= MIN_PHOTOGRAPHS and is_enough(len(calibrating), LEVELS[0]):
             p = p_values(reported["score"].to_numpy(), calibrating["score"].to_numpy())
             cells = [str(name), f"{len(calibrating):,}", f"{len(reported):,}", _realized(reported.assign(p=p))[0]]
             lines.append(f"| {' | '.join(cells)} |")
@@ -71,7 +71,7 @@ def _as_they_are(rows: pd.DataFrame, size: str) -> pd.DataFrame:
 def _sources(rows: pd.DataFrame) -> pd.Series:
     """(N,) the source of each photograph; small ones are pooled."""
     source = rows["image_id"].str.partition("/")[0]
-    return source.where(source.map(source.value_counts()) >= FEWEST, POOLED)
+    return source.where(source.map(source.value_counts()) >= MIN_PHOTOGRAPHS, POOLED)
 
 
 def _realized(rows: pd.DataFrame) -> list[str]:

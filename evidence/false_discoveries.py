@@ -35,7 +35,7 @@ from probing_core.transforms.base import Image, Transform
 
 CLEAN, UNTOUCHED, ALTERED, REDRAWS, RATE = 500, 2000, 100, 200, 0.1
 
-MOST_ALTERED = 150
+MAX_ALTERED = 150
 """Photographs that are altered as well, each in every group twice."""
 
 
@@ -48,7 +48,7 @@ def scores_of(detector: Detector, recipe: Recipe, corpus: Corpus, cache: Path | 
     transforms = [t for t in load_transforms(recipe) if not t.far]
     rows = corpus.rows
     rows = rows[rows["split"].isin(("test", "calibrate")) & rows["color"] & rows["geometry"]]
-    rows = rows.sample(frac=1, random_state=0).assign(altered=lambda r: np.arange(len(r)) < MOST_ALTERED)
+    rows = rows.sample(frac=1, random_state=0).assign(altered=lambda r: np.arange(len(r)) < MAX_ALTERED)
 
     def views_of(picture: Image, row: dict) -> list[tuple[PictureCrops, dict]]:
         return _views(picture, row, transforms, recipe)

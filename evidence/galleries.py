@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.retrieval import MOST_TIMES, Ranks, directions, extrapolated, ranks
+from probing_core.measures.retrieval import MAX_TIMES, Ranks, directions, extrapolated, ranks
 from probing_core.results import Run, retrieval
 
 KS = (1, 10)
@@ -37,7 +37,7 @@ def measure(run: Run, model: str) -> pd.DataFrame:
     whole = ranks(X, gallery[own], [gallery], of_queries, of_gallery)
     rng, rows = np.random.default_rng(0), []
     for _ in range(DRAWS):
-        some = rng.choice(len(clean), len(clean) // MOST_TIMES, replace=False)
+        some = rng.choice(len(clean), len(clean) // MAX_TIMES, replace=False)
         few = ranks(X, gallery[own], [gallery[some]], of_queries, of_gallery[some])
         beyond = extrapolated(Ranks(few.ahead, few.others), of_queries, KS, [len(clean)])
         for (k, _), found in beyond.items():

@@ -24,7 +24,7 @@ from probing_core.runs.engine import DONE
 from probing_core.runs.recipe import read_recipe, write_recipe
 from probing_core.runs.store import Store
 
-MOST_BYTES = 55_000_000
+MAX_BYTES = 55_000_000
 
 ONLY_WITH_WEIGHTS = ("probes/", "map", "verdicts")
 """Files that a second training is without where it ships: beginnings of their paths in its folder."""
@@ -70,8 +70,8 @@ def ship(run: Store, out: Path) -> int:
     )
     shipped.fold()
     total = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
-    if total > MOST_BYTES:
-        raise ProbingError(f"'{beside}' has {total:,} bytes; {MOST_BYTES:,} are allowed.")
+    if total > MAX_BYTES:
+        raise ProbingError(f"'{beside}' has {total:,} bytes; {MAX_BYTES:,} are allowed.")
     for name in layout.BESIDE:
         if (out / name).is_file():
             shutil.copy2(out / name, beside / name)

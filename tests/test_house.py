@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("probing_core", "dashboard")
 CODE = (*PACKAGES, "devtools", "scripts", "evidence", "benchmarks")
 
-MOST_ENTRIES = 20
-MOST_LINES = 600
-MOST_FUNCTION_LINES = 60
+MAX_ENTRIES = 20
+MAX_LINES = 600
+MAX_FUNCTION_LINES = 60
 
 OF_A_RUN = re.compile(
     r"\b(run|model)\.toml\b|\bmanifest\.json\b|\bjournal\.jsonl\b|\b(images|samples|crops|map|scores|fits)\.parquet\b|\bcrops\.safetensors\b"
@@ -44,12 +44,12 @@ def name_of(path: Path) -> str:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_root_has_few_entries(package):
     entries = [p.name for p in (ROOT / package).iterdir() if not p.name.startswith((".", "__pycache__"))]
-    assert len(entries) <= MOST_ENTRIES, sorted(entries)
+    assert len(entries) <= MAX_ENTRIES, sorted(entries)
 
 
 def test_files_are_small():
     lines = {name_of(path): len(path.read_text().splitlines()) for path in sources(*CODE)}
-    assert not {name: count for name, count in lines.items() if count > MOST_LINES}
+    assert not {name: count for name, count in lines.items() if count > MAX_LINES}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -107,7 +107,7 @@ def test_functions_can_be_seen_whole():
         f"{name_of(path)}:{node.name}"
         for path in sources(*CODE)
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= MOST_FUNCTION_LINES
+        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= MAX_FUNCTION_LINES
     }
     assert long <= LONG_FUNCTIONS
 

@@ -16,7 +16,7 @@ from probing_core.measures.notation import in_percent
 from probing_core.results import summaries
 from probing_core.results.finding import layers_finding
 
-MOST_STEPS = 24
+MAX_STEPS = 24
 """Steps of the slider; more depths than that are every twentieth of the way."""
 
 
@@ -44,7 +44,7 @@ def show() -> None:
 @fragment
 def _through_the_blocks(rows: pd.DataFrame) -> None:
     depths = summaries.depths_of(rows)
-    if len(depths) > MOST_STEPS:
+    if len(depths) > MAX_STEPS:
         depths = [i / 20 for i in range(21)]
     names = {depth: in_percent(depth) for depth in depths}
     depth = state.choice(

@@ -25,7 +25,7 @@ NEIGHBORS = 5
 COLUMNS = 3
 """Models side by side."""
 
-MOST_PHOTOGRAPHS = 500
+MAX_PHOTOGRAPHS = 500
 """Photographs of the run in the list to choose from."""
 
 FRAME = 8
@@ -301,7 +301,7 @@ def _pick_picture(run: Run) -> tuple[VisitorPicture, str] | None:
     """Return the picture and its id in the run, empty for an upload; None where there is none."""
     images = run.images[run.images["used"]]
     tested = images[images["split"] == "test"]
-    ids = list((tested if len(tested) else images)["image_id"][:MOST_PHOTOGRAPHS])
+    ids = list((tested if len(tested) else images)["image_id"][:MAX_PHOTOGRAPHS])
     left, right = st.columns(2)
     with right:
         uploads = upload.upload("Or your own picture", "retrieval-upload", several=False)

@@ -25,7 +25,7 @@ from probing_core.runs.layout import DETECTOR_FILE, PROGRESS
 from probing_core.runs.progress import Report
 
 UNUSABLE = re.compile(r"[^A-Za-z0-9._-]+")
-MOST_LETTERS = 50
+MAX_LETTERS = 50
 ABOUT_P = "Share of untouched photographs that seem as altered: at most 5 % of them are called altered."
 
 SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")  # columns of a scan's table
@@ -82,7 +82,7 @@ def _form(able: list[RunPlace]) -> None:
 
 def _name_from(folder: str) -> str:
     """Return a name for a scan of ``folder`` that none has yet; empty where the folder has no name."""
-    words = UNUSABLE.sub("-", PurePath(folder).name).strip("-._")[:MOST_LETTERS] if folder else ""
+    words = UNUSABLE.sub("-", PurePath(folder).name).strip("-._")[:MAX_LETTERS] if folder else ""
     number = next(n for n in count(1) if not (scans_dir() / _numbered(words, n)).exists()) if words else 1
     return _numbered(words, number) if words else ""
 

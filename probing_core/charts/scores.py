@@ -22,7 +22,7 @@ from probing_core.charts.figure import (
 from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import BASELINE, Theme
 
-MOST_SLANTED = 15
+MAX_SLANTED = 15
 """Columns of a heatmap whose names are slanted; of more they are upright, else they would cover each other."""
 
 HOVER = ("low", "high", "p", "apart", "note")
@@ -93,7 +93,7 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
         scores: ``model``, ``group``, ``value``, ``low``, ``high``; models and groups in the order to show.
     """
     models, groups = scores["model"].unique()[::-1], scores["group"].unique()
-    many = len(groups) > MOST_SLANTED
+    many = len(groups) > MAX_SLANTED
     value, low, high = (
         scores.pivot(index="model", columns="group", values=column).reindex(index=models, columns=groups).to_numpy()
         for column in ("value", "low", "high")

@@ -20,7 +20,7 @@ PANELS = {
 }
 """Panel -> its title, and that of its vertical axis."""
 
-MOST_TICKS = 8
+MAX_TICKS = 8
 """Steps on a logarithmic axis that each have a tick."""
 
 TASK_NAMES = {"fine": "transformation", "content": "content"}
@@ -109,7 +109,5 @@ def _scale(steps: pd.Series) -> dict[str, Any]:
     distinct = np.unique(steps.to_numpy())
     if len(distinct) < 3 or distinct[0] <= 0 or np.median(distinct[1:] / distinct[:-1]) < LOG_RATIO:
         return {}
-    ticks = (
-        {"tickvals": distinct, "ticktext": [f"{step:,}" for step in distinct]} if len(distinct) <= MOST_TICKS else {}
-    )
+    ticks = {"tickvals": distinct, "ticktext": [f"{step:,}" for step in distinct]} if len(distinct) <= MAX_TICKS else {}
     return {"type": "log"} | ticks

@@ -20,7 +20,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadCorpus
 from probing_core.transforms.base import Image
 
-FEWEST = 2
+MIN_PHOTOGRAPHS = 2
 """Photographs on either side: below, nothing can be learned, or nothing be held out."""
 
 CHUNK = 16
@@ -48,7 +48,7 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
     splits. A corpus without splits is split by photograph; the split ``test`` is never read.
 
     Raises:
-        BadCorpus: fewer than `FEWEST` photographs on either side can be used.
+        BadCorpus: fewer than `MIN_PHOTOGRAPHS` photographs on either side can be used.
     """
     images = choose_images(design, _learned(corpus, design.seed), lambda done, total: None)
     images = images[images["used"]].reset_index(drop=True)
@@ -57,10 +57,10 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
     mine = pd.Index([i for split, count in counts.items() for i in order.index[order["split"] == split][:count]])
     for split in counts:
         found = images.loc[mine].query("split == @split")["base_id"].nunique()
-        if found < FEWEST:
+        if found < MIN_PHOTOGRAPHS:
             raise BadCorpus(
-                f"{FEWEST} photographs to learn from and {FEWEST} held out are needed at least; '{corpus.name}' has "
-                f"{found} usable in its split '{split}': give more pictures."
+                f"{MIN_PHOTOGRAPHS} photographs to learn from and {MIN_PHOTOGRAPHS} held out are needed at least; "
+                f"'{corpus.name}' has {found} usable in its split '{split}': give more pictures."
             )
     content = images.drop(mine).query("label != ''")
     untouched = Design(view=design.view, transforms=design.transforms[:1], seed=design.seed, threads=design.threads)

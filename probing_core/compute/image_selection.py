@@ -22,7 +22,7 @@ LIVE_ONLY = "beyond the limit: live predictions alone learn from it"
 LEARNED = ("train", "val")
 """Splits that probes learn from and choose on."""
 
-FEWEST_AT_ONCE = 16
+MIN_AT_ONCE = 16
 """Images that are read together, even if fewer are wanted: threads share them."""
 
 SUBMITTED = 1024
@@ -107,7 +107,7 @@ def _usable(rows: pd.DataFrame, wanted: dict[str, int], find_flaws: FindFlaws, p
     for name, count in wanted.items():
         waiting, found = list(order[split == name]), 0
         while waiting and found < count:
-            size = max(count - found, FEWEST_AT_ONCE)
+            size = max(count - found, MIN_AT_ONCE)
             batch, waiting = waiting[:size], waiting[size:]
             for i, reason in zip(batch, find_flaws(rows.loc[batch]), strict=True):
                 if found == count:

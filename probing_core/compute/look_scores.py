@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.frozen_views import FrozenViews
-from probing_core.compute.tasks import CONTENT, FEWEST_TO_LEARN, FEWEST_TO_TEST
+from probing_core.compute.tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.cluster_sums import ClusterSums, mean, numbered
 from probing_core.measures.embedding_space import shift
@@ -63,7 +63,7 @@ def _of_content(X: np.ndarray, views: FrozenViews) -> Iterator[Score]:
     rows = views.table.query("transform == 'identity' and draw == 0 and label != ''")
     counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)
     counts = counts.reindex(columns=["train", "val"], fill_value=0)
-    labels = tuple(counts.index[(counts["train"] >= FEWEST_TO_LEARN) & (counts["val"] >= FEWEST_TO_TEST)])
+    labels = tuple(counts.index[(counts["train"] >= MIN_TO_LEARN) & (counts["val"] >= MIN_TO_TEST)])
     if len(labels) < 2:
         return
     rows = rows[rows["label"].isin(labels)]

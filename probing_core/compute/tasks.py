@@ -15,7 +15,7 @@ from probing_core.transforms.base import GROUPS, Transform
 ROTATIONS = (0, 1, 2)
 CONTENT = "content"
 
-FEWEST_TO_LEARN, FEWEST_TO_TEST = 5, 2
+MIN_TO_LEARN, MIN_TO_TEST = 5, 2
 """Photographs of a label in the splits train and test that make it a class of the content task."""
 
 
@@ -62,7 +62,7 @@ def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
     rows = labelled(images)
     counts = rows.groupby(["label", "split"])["base_id"].nunique().unstack(fill_value=0)
     counts = counts.reindex(columns=["train", "val", "test"], fill_value=0)
-    enough = counts[(counts["train"] >= FEWEST_TO_LEARN) & (counts["test"] >= FEWEST_TO_TEST)]
+    enough = counts[(counts["train"] >= MIN_TO_LEARN) & (counts["test"] >= MIN_TO_TEST)]
     # The penalty is chosen on val, which some class must be in.
     return tuple(sorted(enough.index)) if len(enough) > 1 and enough["val"].sum() > 0 else ()
 

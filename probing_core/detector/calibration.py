@@ -15,11 +15,11 @@ import pandas as pd
 LEVEL = 0.05
 """Share of untouched pictures that may be called altered, where the photographs are of their source."""
 
-FEWEST_BEYOND = 5
+MIN_BEYOND = 5
 """Photographs that must be expected beyond the level; with fewer, the level that was meant and that which is realized
 differ too much: 100 photographs for 5 %, 500 for 1 %."""
 
-FEWEST_CHECKED = 2
+MIN_CHECKED = 2
 """Large photographs that must be expected beyond the level where its error is checked, 40 for 5 %: with fewer, an error
 of four times the level would often go unnoticed."""
 
@@ -58,7 +58,7 @@ def p_values(scores: np.ndarray, untouched: np.ndarray) -> np.ndarray:
 
 def is_enough(count: int, level: float) -> bool:
     """Return whether ``count`` photographs calibrate ``level``."""
-    return count * level >= FEWEST_BEYOND - 1e-9
+    return count * level >= MIN_BEYOND - 1e-9
 
 
 def calibration_of(rows: pd.DataFrame, level: float = LEVEL) -> Calibration:
@@ -74,7 +74,7 @@ def calibration_of(rows: pd.DataFrame, level: float = LEVEL) -> Calibration:
     gray = at_view.loc[at_view["maker"] == "turned gray", "score"].to_numpy()
     large = calibrating.loc[(calibrating["size"] == "large") & ~calibrating["no_color"], "score"].to_numpy()
     reported = untouched[(untouched["role"] == "report") & (untouched["size"] == "large") & ~untouched["no_color"]]
-    enough = is_enough(len(large), level) and len(reported) * level >= FEWEST_CHECKED - 1e-9
+    enough = is_enough(len(large), level) and len(reported) * level >= MIN_CHECKED - 1e-9
     holds = enough and error_holds(p_values(reported["score"].to_numpy(), large), level, len(large))
     return Calibration(color, gray, large if holds else large[:0])
 

@@ -20,7 +20,7 @@ from probing_core.detector.training_mix import make_views, plan_views
 from probing_core.errors import BadImage
 from probing_core.transforms.base import Image, Transform
 
-FEWEST = {LEARN: 20, CHOOSE: 5}
+MIN_PHOTOGRAPHS = {LEARN: 20, CHOOSE: 5}
 """Photographs; with fewer there is no detector."""
 
 PHOTOGRAPHS = 20
@@ -30,12 +30,12 @@ PHOTOGRAPHS = 20
 def can_learn(photographs: pd.DataFrame) -> bool:
     """Return whether there are photographs enough for a detector."""
     counts = photographs.groupby("role")["base_id"].nunique()
-    return all(counts.get(role, 0) >= fewest for role, fewest in FEWEST.items())
+    return all(counts.get(role, 0) >= fewest for role, fewest in MIN_PHOTOGRAPHS.items())
 
 
 def learned_from(photographs: pd.DataFrame) -> list[list[Any]]:
     """Return the rows of ``photographs`` that the detector learns from, in units."""
-    rows = photographs[photographs["role"].isin(FEWEST)].reset_index(drop=True)
+    rows = photographs[photographs["role"].isin(MIN_PHOTOGRAPHS)].reset_index(drop=True)
     records = list(rows.itertuples())
     return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
 
@@ -74,7 +74,7 @@ def learn_detector(
     measured: Sequence[Mapping[str, np.ndarray]], photographs: pd.DataFrame, transforms: Sequence[Transform]
 ) -> Detector:
     """Return the detector that learns from ``measured`` (`measure_units`), all units of ``photographs``."""
-    rows = photographs[photographs["role"].isin(FEWEST)]
+    rows = photographs[photographs["role"].isin(MIN_PHOTOGRAPHS)]
     X, y, photograph = (np.concatenate([a[name] for a in measured]) for name in ("features", "classes", "photographs"))
     bases = rows["base_id"].to_numpy()[photograph]
     learned = (rows["role"] == LEARN).to_numpy()[photograph]

@@ -23,7 +23,7 @@ ROLES = {"train": LEARN, "val": CHOOSE, "calibrate": CALIBRATE, "test": REPORT}
 BEYOND_LIMIT = ROLES | {"test": CALIBRATE}
 """Of photographs of the run's own corpus that its limit leaves out: nothing else is measured on them."""
 
-MOST = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
+MAX_PHOTOGRAPHS = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
 """Photographs of one corpus."""
 
 COLUMNS = ("corpus", "image_id", "base_id", "split", "role", "first")
@@ -48,7 +48,7 @@ def choose_photographs(design: Design, images: pd.DataFrame, corpus: Corpus, oth
             f"{','.join(other.name for other in others)} has none; name another corpus."
         )
     limited = []
-    for role, most in MOST.items():
+    for role, most in MAX_PHOTOGRAPHS.items():
         for _, candidates in rows[rows["role"] == role].groupby("corpus"):
             order = drawn(candidates.assign(split=""))  # base images take turns
             limited.append(candidates.loc[order[:most]])

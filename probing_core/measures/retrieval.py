@@ -19,7 +19,7 @@ SAME_COSINE = 2e-6
 GOAL = 0.95
 """Recall whose loss `recall_limit` looks for."""
 
-MOST_TIMES = 10
+MAX_TIMES = 10
 """Times the gallery to which recall is extrapolated at most."""
 
 SHAPES = 10.0 ** np.linspace(-2.5, 1.0, 64), 10.0 ** np.linspace(-1.0, 4.5, 64)

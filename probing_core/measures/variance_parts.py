@@ -10,7 +10,7 @@ from probing_core.measures.intervals import MIN_CLUSTERS_FOR_T, Interval, t_quan
 
 PARTS = ("content", "look", "both", "rest")
 
-FEWEST = 3
+MIN_PHOTOGRAPHS = 3
 """Photographs without which there are no parts: one is left out for the interval, and two have a variance."""
 
 
@@ -31,7 +31,7 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
     Raises:
         BadArray: fewer than three photographs or two transformations.
     """
-    if X.ndim != 4 or X.shape[0] < FEWEST or X.shape[1] < 2:
+    if X.ndim != 4 or X.shape[0] < MIN_PHOTOGRAPHS or X.shape[1] < 2:
         raise BadArray(
             f"Parts of the variance need (photographs, transformations, repetitions, dimensions) with three "
             f"photographs and two transformations at least, but got {X.shape}; give more."

@@ -9,7 +9,7 @@ import pandas as pd
 
 from probing_core.measures.notation import decimal, in_percent
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 """Models that the sentence names beside the first; of more it gives the number."""
 
 
@@ -119,6 +119,6 @@ def _interval(row: pd.Series) -> str:
 
 
 def _named(level: Sequence[str], count: int, shown: Callable[[str], str]) -> str:
-    if len(level) > MOST_NAMED:
+    if len(level) > MAX_NAMED:
         return f"{len(level)} of the {count - 1} others are"
     return f"{' and '.join(', '.join(map(shown, level)).rsplit(', ', 1))} {'is' if len(level) == 1 else 'are'}"

@@ -25,7 +25,7 @@ SURVIVES, LOST = 0.9, 0.5
 """Shares of copies above a threshold: a transformation is survived where the interval lies above the first, and the
 copy is lost where it lies below the second."""
 
-MOST_NAMED = 2
+MAX_NAMED = 2
 """Models that the sentence names as not distinguished; of more it gives the number."""
 
 
@@ -187,7 +187,7 @@ def _interval(row: pd.Series) -> str:
 def _beside(models: list[str], shown: Callable[[str], str], what: str) -> str:
     if not models:
         return ""
-    if len(models) > MOST_NAMED:
+    if len(models) > MAX_NAMED:
         return f" ({len(models)} others {what})"
     return f" ({' and '.join(map(shown, models))} {what})"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.tasks import FEWEST_TO_LEARN, FEWEST_TO_TEST, content_labels, labelled
+from probing_core.compute.tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.ranking import of_subset
 from probing_core.results.run import Run
@@ -170,9 +170,7 @@ def content_classes(run: Run) -> str:
     lost = rows["label"].nunique() - len(labels)
     words = f"The content is one of {len(labels)} labels{where}"
     if lost:
-        words += (
-            f"; {lost} more have fewer than {FEWEST_TO_LEARN} photographs to learn from or {FEWEST_TO_TEST} to test"
-        )
+        words += f"; {lost} more have fewer than {MIN_TO_LEARN} photographs to learn from or {MIN_TO_TEST} to test"
     return f"{words}."
 
 

@@ -50,7 +50,7 @@ QUICK: Sequence[tuple[Any, str, Any]] = (
     (sigmoid, "MAX_ITERATIONS", 4),
     (detector, "WIDTH", 8),
     (detector, "SEEDS", (0,)),
-    (learning, "FEWEST", {"learn": 4, "choose": 2}),
+    (learning, "MIN_PHOTOGRAPHS", {"learn": 4, "choose": 2}),
     (training_mix, "CLEAN", 1),
     (training_mix, "WIDER_CLEAN", 1),
     (training_mix, "BY_BANK", 2),

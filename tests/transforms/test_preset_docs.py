@@ -11,8 +11,8 @@ from probing_core.transforms import Preset
 from scripts.preset_docs import BEGIN, PAGE, picture_of, sheet, table, wholes
 
 REGENERATE = "run `python -m scripts.preset_docs`"
-MOST_BYTES = 600_000
-MOST_LOSS = 2.5
+MAX_BYTES = 600_000
+MAX_LOSS = 2.5
 """Of 255; WebP loses 1.3 of one and 1.6 of the other."""
 
 
@@ -25,8 +25,8 @@ def test_the_page_has_the_table_and_the_picture_of_each_preset(preset: Preset) -
     assert saved.size == drawn.size, REGENERATE
     # Reduced, so that what WebP loses of noise averages out.
     one, other = (np.asarray(picture.reduce(8), float) for picture in (saved, drawn))
-    assert np.abs(one - other).mean() < MOST_LOSS, REGENERATE
+    assert np.abs(one - other).mean() < MAX_LOSS, REGENERATE
 
 
 def test_pictures_are_small() -> None:
-    assert sum(picture_of(preset).stat().st_size for preset in wholes()) < MOST_BYTES
+    assert sum(picture_of(preset).stat().st_size for preset in wholes()) < MAX_BYTES

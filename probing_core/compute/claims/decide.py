@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.claims.contrasts import pooled
-from probing_core.compute.claims.named import DOZENS, FAILS, FAR, FEWEST_RANKED, HOLDS, OPEN, SIGNIFICANCE
+from probing_core.compute.claims.named import DOZENS, FAILS, FAR, HOLDS, MIN_RANKED, OPEN, SIGNIFICANCE
 from probing_core.embedders.base import ROLES
 from probing_core.measures import interval
 from probing_core.measures.classification import informedness
@@ -145,9 +145,9 @@ def of_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -
     if not content:
         return OPEN, "The run has no content accuracy, which takes probes of its own and labels to learn."
     roles = [role for role in ROLES if role in style and role in content]
-    if len(roles) < FEWEST_RANKED:
+    if len(roles) < MIN_RANKED:
         return OPEN, (
-            f"A correlation of ranks takes {FEWEST_RANKED} encoders with both accuracies; the run has "
+            f"A correlation of ranks takes {MIN_RANKED} encoders with both accuracies; the run has "
             f"{', '.join(roles) or 'none'}."
         )
     means = [[pooled(scores[role]) for role in roles] for scores in (style, content)]

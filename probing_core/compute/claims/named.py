@@ -22,7 +22,7 @@ FINE, FAR = "fine", "far style"
 DOZENS = 24
 SIGNIFICANCE = 0.05
 
-FEWEST_RANKED = 4
+MIN_RANKED = 4
 """With fewer encoders than this a correlation of their ranks means nothing."""
 
 HOLDS, FAILS, OPEN = "holds here", "does not hold here", "cannot be told"

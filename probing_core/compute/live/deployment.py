@@ -29,7 +29,7 @@ from probing_core.probes.linear import fit
 from probing_core.probes.penalty import GRID
 from probing_core.transforms import resolve
 
-MOST_FOR_NOVELTY = 16_000
+MAX_FOR_NOVELTY = 16_000
 """Samples that novelty is fitted on at most."""
 
 FOLDS = 5
@@ -202,7 +202,7 @@ def learn_novelty(
     image_ids = data.samples["image_id"].to_numpy()
 
     def thinned(rows: np.ndarray) -> np.ndarray:
-        return rows[whole_images(image_ids[rows], MOST_FOR_NOVELTY)]
+        return rows[whole_images(image_ids[rows], MAX_FOR_NOVELTY)]
 
     folds = [(thinned(learned), held) for learned, held in folds]
     return fit_novelty(data.X, class_of, thinned(rows), folds, data.photographs)

@@ -23,7 +23,7 @@ from probing_core.transforms.view import central_square, resize
 DRAW_AT_OWN_SIZE = "{} at its own size"
 """Key of a random draw: other words would draw other pictures, under the same revision."""
 
-MOST_PICTURES = 60
+MAX_PICTURES = 60
 TILES = 2
 """Tiles a picture: enough to fit a rule on, and few enough that a run hardly notices."""
 
@@ -45,7 +45,7 @@ def plan_crops(design: Design, images: pd.DataFrame, corpus: Corpus) -> list[str
         sides = [min(corpus.load(i).shape[:2]) for i in rows["image_id"]]
         if max(sides) > DIRECT_UP_TO * design.view:
             chosen.append(rows["image_id"].iloc[int(np.argmax(sides))])
-        if len(chosen) == MOST_PICTURES:
+        if len(chosen) == MAX_PICTURES:
             break
     return chosen
 

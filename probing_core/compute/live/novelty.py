@@ -19,7 +19,7 @@ from probing_core.measures.outlier_scores import Mahalanobis, fit_mahalanobis, q
 from probing_core.probes import array_file
 
 AXES = 64
-MOST_NUMBERS = 200_000
+MAX_NUMBERS = 200_000
 """Of the whitening: wide embeddings keep fewer axes, so that the file stays below 1 MB."""
 
 STRANGE = 0.01
@@ -110,7 +110,7 @@ def fit_novelty(
 
 
 def _fit(X: np.ndarray, classes: np.ndarray) -> Novelty:
-    within = fit_mahalanobis(unit(X), classes, max(1, min(AXES, MOST_NUMBERS // X.shape[1])))
+    within = fit_mahalanobis(unit(X), classes, max(1, min(AXES, MAX_NUMBERS // X.shape[1])))
     upright = np.linalg.inv(np.linalg.qr(within.whitening, mode="r"))
     rest = float(_outside(X, within, upright).mean())
     whole = float(((unit(X) - within.center) ** 2).sum(1).mean())

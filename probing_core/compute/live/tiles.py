@@ -15,7 +15,7 @@ from probing_core.transforms.base import Image
 from probing_core.transforms.view import central_square, resize
 
 DIRECT_UP_TO = 1.5
-MOST_TILES = 9
+MAX_TILES = 9
 """Of a picture of any size. Sixteen were tried and gained nothing."""
 
 
@@ -38,7 +38,7 @@ class PictureCrops:
         return [self.whole, *self.tiles]
 
 
-def cut(image: Image, view: int, most_tiles: int = MOST_TILES) -> PictureCrops:
+def cut(image: Image, view: int, most_tiles: int = MAX_TILES) -> PictureCrops:
     """Cut the whole and the tiles of ``image`` for probes of ``view`` pixels."""
     height, width = image.shape[:2]
     whole = resize(central_square(image), view)

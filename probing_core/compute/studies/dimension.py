@@ -11,7 +11,7 @@ from probing_core.compute.studies.model_data import ModelData, fit_probe, measur
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.embedding_space import principal_axes
 
-MOST_DIMENSIONS = 512
+MAX_DIMENSIONS = 512
 """Models differ in their dimension; they are compared where all have as many."""
 
 
@@ -43,9 +43,9 @@ def dimension_table(data: ModelData) -> pd.DataFrame:
 
 
 def dimensions(whole: int) -> list[int]:
-    """Return 1, 2, 4, ... up to `MOST_DIMENSIONS`, and the whole embedding where it has no more than that."""
-    powers = [2**k for k in range(MOST_DIMENSIONS.bit_length()) if 2**k <= min(whole, MOST_DIMENSIONS)]
-    return sorted({*powers, *([whole] if whole <= MOST_DIMENSIONS else [])})
+    """Return 1, 2, 4, ... up to `MAX_DIMENSIONS`, and the whole embedding where it has no more than that."""
+    powers = [2**k for k in range(MAX_DIMENSIONS.bit_length()) if 2**k <= min(whole, MAX_DIMENSIONS)]
+    return sorted({*powers, *([whole] if whole <= MAX_DIMENSIONS else [])})
 
 
 STUDY = Study(name="dimension", make=dimension_table)

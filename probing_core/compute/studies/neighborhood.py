@@ -24,7 +24,7 @@ from probing_core.measures.unrelated_pairs import UnrelatedPairs, unrelated_pair
 SHARES = {0.01: 20, 0.001: 100, 0.0001: 2000}
 """Shares of unrelated pairs above a threshold, and photographs from which up each is estimated."""
 
-MOST_PHOTOGRAPHS = 2000
+MAX_PHOTOGRAPHS = 2000
 """Untouched images whose pairs are looked at: two million pairs."""
 
 RAW, CENTERED = "raw", "centered"
@@ -89,7 +89,7 @@ def compare_copies(clean_rows: pd.DataFrame, clean: np.ndarray, rows: pd.DataFra
         clean_rows, clean: (N, D) every untouched image once.
         rows, X: (n, D) altered versions of some of them.
     """
-    known = limit_rows(clean_rows.reset_index(drop=True), min(MOST_PHOTOGRAPHS, len(clean_rows))).index.to_numpy()
+    known = limit_rows(clean_rows.reset_index(drop=True), min(MAX_PHOTOGRAPHS, len(clean_rows))).index.to_numpy()
     bases = clean_rows["base_id"].to_numpy()[known]
     shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
     original = pd.Index(clean_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))

@@ -13,7 +13,7 @@ from probing_core.compute.studies.model_data import ModelData, measured
 from probing_core.compute.studies.neighborhood import Retrieved
 from probing_core.measures.cluster_sums import mean
 from probing_core.measures.intervals import MIN_CLUSTERS_FOR_BOOTSTRAP, Interval
-from probing_core.measures.retrieval import MOST_TIMES, Ranks, extrapolated
+from probing_core.measures.retrieval import MAX_TIMES, Ranks, extrapolated
 
 KS = (1, 10)
 """Numbers of nearest pictures among which the original is looked for."""
@@ -21,7 +21,7 @@ KS = (1, 10)
 SMALLEST = 25
 """Pictures of the smallest gallery; larger ones double up to the whole."""
 
-TIMES = (2, 5, MOST_TIMES)
+TIMES = (2, 5, MAX_TIMES)
 """Galleries to which recall is extrapolated, in times the one that was searched."""
 
 ALL = "all"

@@ -13,7 +13,7 @@ from probing_core.compute.studies.thresholds import level_of, strength_of
 from probing_core.measures.intervals import MIN_CLUSTERS_FOR_BOOTSTRAP
 from probing_core.measures.retrieval import recall_limit
 
-FEWEST_LEVELS = 2
+MIN_LEVELS = 2
 
 
 def retrieval_limits_table(data: ModelData) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def retrieval_limits_table(data: ModelData) -> pd.DataFrame:
     for name, rows in hits.groupby("transform", sort=False):
         transform = data.transforms[str(name)]
         strengths = rows.groupby("position")["strength"].first()
-        if len(strengths) < FEWEST_LEVELS:
+        if len(strengths) < MIN_LEVELS:
             continue
         levels = np.array([level_of(transform, strength) for strength in strengths])
         by_photograph = rows.pivot_table(index="base_id", columns="position", values="found", aggfunc="mean")

@@ -15,7 +15,7 @@ from probing_core.measures.information import control_labels
 TYPES_PER_CLASS = 8
 """Clusters of embeddings for each class of the control task."""
 
-FEWEST_PER_TYPE = 8
+MIN_PER_TYPE = 8
 """Training samples for each cluster, in the mean."""
 
 
@@ -27,7 +27,7 @@ def selectivity_table(data: ModelData) -> pd.DataFrame:
     """
     learned, validated, tested = data.learned, data.validated, data.tested
     k = len(data.classes)
-    types = max(k, min(TYPES_PER_CLASS * k, len(learned.X) // FEWEST_PER_TYPE))
+    types = max(k, min(TYPES_PER_CLASS * k, len(learned.X) // MIN_PER_TYPE))
     assigned = clusters([learned.X, validated.X, tested.X], types, data.seed)
     labels = control_labels(np.concatenate(assigned), k, data.seed)
     y, yv, yt = np.split(labels, np.cumsum([len(clusters_of) for clusters_of in assigned])[:-1])

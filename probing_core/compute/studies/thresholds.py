@@ -16,7 +16,7 @@ from probing_core.measures.detection_threshold import detection_threshold
 from probing_core.measures.intervals import MIN_CLUSTERS_FOR_BOOTSTRAP
 from probing_core.transforms.base import Transform
 
-FEWEST_LEVELS = 3
+MIN_LEVELS = 3
 
 FEW_ALARMS = 0.05
 """Share of the untouched images below which too few of them decide (see `detection_threshold`)."""
@@ -32,7 +32,7 @@ def threshold_table(model: str, found: Sweep, transforms: Mapping[str, Transform
     for name, rows in found.rows.groupby("transform", sort=False):
         transform = transforms[str(name)]
         strengths = rows.groupby("position")["strength"].first()
-        if len(strengths) < FEWEST_LEVELS:
+        if len(strengths) < MIN_LEVELS:
             continue
         levels = np.array([level_of(transform, strength) for strength in strengths])
         hits = rows.pivot_table(index="base_id", columns="position", values="detected", aggfunc="mean")

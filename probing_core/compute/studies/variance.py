@@ -10,7 +10,7 @@ import pandas as pd
 from probing_core.compute.caveats import joined, too_few
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.model_data import ModelData
-from probing_core.measures.variance_parts import FEWEST, variance_parts
+from probing_core.measures.variance_parts import MIN_PHOTOGRAPHS, variance_parts
 
 COLUMNS = ("part", "value", "low", "high", "interval", "bases", "images", "repetitions", "note")
 
@@ -22,7 +22,7 @@ def variance_table(data: ModelData) -> pd.DataFrame:
 def part_rows(about: dict[str, Any], X: np.ndarray) -> list[dict[str, Any]]:
     """Return a row of each part of the variance of ``X`` (P, T, R, D); none of fewer than three photographs."""
     photographs, repetitions = X.shape[0], X.shape[2]
-    if photographs < FEWEST:
+    if photographs < MIN_PHOTOGRAPHS:
         return []
     together = "" if repetitions > 1 else "one repetition: the rest holds what content and look make together"
     return [

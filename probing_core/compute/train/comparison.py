@@ -14,7 +14,7 @@ from probing_core.probes import knn, mlp
 from probing_core.probes.base import FitFacts, log_loss
 
 SEEDS = (0, 1, 2)
-MOST_TO_LEARN = 12_000
+MAX_TO_LEARN = 12_000
 """Samples that they learn from at most: of whole images, so that classes stay paired; more would take too long."""
 
 
@@ -25,7 +25,7 @@ def train_others(data: ModelSamples) -> Trained:
     (split,) = folds_of(data, task)
     train, val, test = (rows[first[rows]] for rows in (split.train, split.val, split.test))
     image_ids = data.samples["image_id"].to_numpy()
-    learned, chosen = (rows[whole_images(image_ids[rows], MOST_TO_LEARN)] for rows in (train, val))
+    learned, chosen = (rows[whole_images(image_ids[rows], MAX_TO_LEARN)] for rows in (train, val))
     X, y = data.X[learned], task.truth[learned]
     validation = data.X[chosen], task.truth[chosen]
     Xt = data.X.at(test)

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from probing_core.compute.names import DEPLOYMENT
-from probing_core.detector.calibration import FEWEST_BEYOND, LEVEL, p_values
+from probing_core.detector.calibration import LEVEL, MIN_BEYOND, p_values
 from probing_core.errors import BadArray, BadConfig, BadRun, UnknownName
 from probing_core.paths import reference_run
 from probing_core.prediction.embeddings.reading import Block, Part, find_parts, read_blocks
@@ -184,7 +184,7 @@ def _untouched(scorer: _Scorer, clean: list[Part], parts: list[Part]) -> np.ndar
         )
     found = np.concatenate([score for part in clean for _, (score, _, _) in scorer.answers(part)] or [np.zeros(0)])
     found = found[np.isfinite(found)]
-    fewest = round(FEWEST_BEYOND / LEVEL)
+    fewest = round(MIN_BEYOND / LEVEL)
     if len(found) < fewest:
         raise BadConfig(
             f"{fewest} untouched rows are needed at least to call others altered at {LEVEL:g}, and there are "

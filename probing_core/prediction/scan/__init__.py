@@ -20,7 +20,7 @@ import pandas as pd
 
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.parallel import cores, in_chunks, one_core_threads
-from probing_core.detector.calibration import FEWEST_BEYOND, LEVEL, Calibration
+from probing_core.detector.calibration import LEVEL, MIN_BEYOND, Calibration
 from probing_core.detector.verdicts import Judge
 from probing_core.errors import BadConfig, one_line
 from probing_core.measures.notation import in_percent
@@ -43,7 +43,7 @@ from probing_core.runs.store import digest, write_atomically
 MARK = "scan.txt"
 """The file by which a folder is known as a scan's."""
 
-FEWEST_FOR_Q = 500
+MIN_FOR_Q = 500
 """Clean photographs of the user's: with fewer, the smallest p is too large for a folder with few altered pictures."""
 
 CHUNKS, CLEAN_CHUNKS = "chunks", "clean"
@@ -135,7 +135,7 @@ def _write(out: Path, folder: Path, chunks: Chunks, judge: Judge, trusting: bool
     p = found["p"].to_numpy(np.float64)
     n = 0 if judge.calibration is None else len(judge.calibration.view)
     q = None
-    if trusting and n >= FEWEST_FOR_Q:
+    if trusting and n >= MIN_FOR_Q:
         from scipy.stats import false_discovery_control  # Benjamini & Hochberg 1995
 
         q = np.full(len(p), np.nan)
@@ -149,13 +149,13 @@ def _write(out: Path, folder: Path, chunks: Chunks, judge: Judge, trusting: bool
 
 def _promise(judge: Judge, n: int, trusting: bool) -> str:
     if not trusting:
-        enough = f"{FEWEST_BEYOND / judge.level:.0f} or more"
+        enough = f"{MIN_BEYOND / judge.level:.0f} or more"
         return (
             f"Calibrated on {n:,} untouched photographs of the run, not on pictures of your source: no error rate is "
             f"promised. Give untouched pictures of your own with --clean FOLDER, {enough}."
         )
     rate = f"about {in_percent(judge.level)} of untouched pictures of their source are called altered"
-    more = "" if n >= FEWEST_FOR_Q else f" For q, the false discovery rate, give {FEWEST_FOR_Q} or more."
+    more = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, give {MIN_FOR_Q} or more."
     return f"Calibrated on {n:,} pictures that you trust: {rate}.{more}"
 
 

@@ -21,7 +21,7 @@ from probing_core.runs.store import write_atomically
 PAGE = "index.html"
 TEMPLATE = Path(__file__).with_name("page.html")
 
-MOST = 5000
+MAX_ROWS = 5000
 """Pictures on the page, the least likely to be untouched first; the tables hold all."""
 
 
@@ -51,9 +51,9 @@ def write_page(
 
 
 def _least_likely(chunks: Iterable[pd.DataFrame]) -> list[dict]:
-    """Return `MOST` rows: unreadable ones last, else by p and name."""
+    """Return `MAX_ROWS` rows: unreadable ones last, else by p and name."""
     records = (record for rows in chunks for record in rows.to_dict("records"))
-    return heapq.nsmallest(MOST, records, key=lambda row: (_or(row["p"], 2.0), row["path"]))
+    return heapq.nsmallest(MAX_ROWS, records, key=lambda row: (_or(row["p"], 2.0), row["path"]))
 
 
 def _or(value: float, other: float) -> float:

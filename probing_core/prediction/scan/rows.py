@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from probing_core.detector.calibration import FEWEST_BEYOND, Calibration, is_enough
+from probing_core.detector.calibration import MIN_BEYOND, Calibration, is_enough
 from probing_core.detector.verdicts import Judge, score_of
 from probing_core.errors import BadConfig
 from probing_core.measures.notation import in_percent
@@ -85,7 +85,7 @@ def calibration_of_rows(chunks: Iterable[pd.DataFrame], level: float) -> Calibra
     if not is_enough(len(color), level):
         raise BadConfig(
             f"{len(color)} clean pictures with color cannot calibrate a level of {in_percent(level)}; give "
-            f"{FEWEST_BEYOND / level:.0f} or more, or a larger --level."
+            f"{MIN_BEYOND / level:.0f} or more, or a larger --level."
         )
     return Calibration(
         color["whole"].to_numpy(), rows["gray"].to_numpy(), large if is_enough(len(large), level) else large[:0]

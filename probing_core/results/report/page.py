@@ -18,7 +18,7 @@ from probing_core.charts import Figure, to_json
 from probing_core.measures.notation import decimal
 
 TEMPLATE = Path(__file__).with_name("page.html")
-MOST_ROWS = 4000
+MAX_ROWS = 4000
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _figure_data(figure: Figure) -> Any:
 
 def _cells(table: Table) -> dict[str, Any]:
     """Return head, rows of (text, is a number) and how many rows are not shown."""
-    frame = table.frame.head(MOST_ROWS)
+    frame = table.frame.head(MAX_ROWS)
     rows = [
         [_cell(value, name in table.percent) for name, value in zip(frame.columns, row, strict=True)]
         for row in frame.itertuples(index=False, name=None)

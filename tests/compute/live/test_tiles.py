@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from probing_core.compute.live.fusion import FusionRule, fit_rule, starting_rule
-from probing_core.compute.live.tiles import MOST_TILES, cut
+from probing_core.compute.live.tiles import MAX_TILES, cut
 from probing_core.errors import BadRun
 
 GROUPS = ("identity", "color", "noise")
@@ -38,7 +38,7 @@ def test_looks_have_the_views_size_and_tiles_their_own_scale(height, width):
     image = picture(height, width)
     look = cut(image, 64)
     assert look.whole.shape == (64, 64, 3)
-    assert len(look.tiles) <= MOST_TILES
+    assert len(look.tiles) <= MAX_TILES
     assert (len(look.tiles) > 0) == (min(height, width) > 96)
     for tile in look.tiles:
         assert tile.shape == (64, 64, 3)

@@ -10,7 +10,7 @@ from probing_core.compute.studies.dimension import dimensions
 def test_powers_of_two_and_the_whole_where_it_is_small():
     assert dimensions(64) == [1, 2, 4, 8, 16, 32, 64]
     assert dimensions(192) == [1, 2, 4, 8, 16, 32, 64, 128, 192]
-    assert dimensions(1280)[-1] == dimension.MOST_DIMENSIONS == 512
+    assert dimensions(1280)[-1] == dimension.MAX_DIMENSIONS == 512
 
 
 def test_the_curve_ends_at_the_probe_of_the_whole_embedding(studied, data):

@@ -83,7 +83,7 @@ def test_too_many_images_are_thinned_as_a_whole(trained_run, tmp_path, monkeypat
     copy = tmp_path / "copy"
     shutil.copytree(trained_run, copy)
     Store(copy).remove(predictions_path(MODEL, "fine-mlp-knn"))
-    monkeypatch.setattr(others, "MOST_TO_LEARN", 60)
+    monkeypatch.setattr(others, "MAX_TO_LEARN", 60)
     run(copy, stages=("train",))
     fits = Store(copy).read_table("models/baseline-handcrafted/fits/fine-mlp-knn.parquet")
     assert fits["note"].str.startswith("learned from 12 images, evenly spaced").all()  # 60 samples of 5 classes

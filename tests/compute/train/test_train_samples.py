@@ -23,14 +23,14 @@ from tests.compute.train.samples import samples_of
 from tests.plans import left
 
 MODEL = "baseline/handcrafted"
-MOST = 60
+MAX_SAMPLES = 60
 
 
 @pytest.fixture(scope="module")
 def limited(trained_run, tmp_path_factory) -> Store:
     """The trained run as it would be with ``--train-samples 60``: embeddings and samples are the same."""
     store = Store(shutil.copytree(trained_run, tmp_path_factory.mktemp("limited") / "run"))
-    recipe = replace(read_recipe(store), train_samples=MOST)
+    recipe = replace(read_recipe(store), train_samples=MAX_SAMPLES)
     write_recipe(store, recipe)
     assert left(store, "embed") == []
     run(store.root, stages=("train", "evaluate"))
@@ -57,8 +57,8 @@ def test_probes_learn_from_the_drawn_ones_alone(limited):
     task = data.task("fine")
     (fold,) = folds_of(data, task)
     train, val, test = fold.train, fold.val, fold.test
-    assert 0 < len(train) <= MOST
-    assert 0 < len(val) <= MOST
+    assert 0 < len(train) <= MAX_SAMPLES
+    assert 0 < len(val) <= MAX_SAMPLES
     assert len(test) == (task.takes_part & (data.split == "test")).sum()
     expected = fit_in_span(
         data.X.at(train), task.truth[train], classes=task.classes, validation=(data.X.at(val), task.truth[val])
@@ -80,7 +80,7 @@ def test_the_number_stands_beside_each_score(limited, trained_run):
     data = samples_of(limited, MODEL)
     note = folds_of(data, data.task("fine"))[0].note
     learned, there = (int(word) for word in note.split() if word.isdigit())
-    assert learned <= MOST < there
+    assert learned <= MAX_SAMPLES < there
     scores = limited.read_table("tables/scores.parquet")
     assert scores.loc[scores["task"] == "fine", "note"].str.contains(note).all()
     of_groups = scores["task"].str.startswith("group-")
@@ -96,7 +96,7 @@ def test_without_a_number_memory_decides(trained_run, tmp_path, monkeypatch):
     before = Store(out).checksum(fits_path(MODEL, "fine"))
     assert before == Store(trained_run).checksum(fits_path(MODEL, "fine"))
     dim = model_entries(Store(out))[0]["dim"]
-    machine = SimpleNamespace(total=4 * (dim + 1) * MOST / memory.TRAINING)
+    machine = SimpleNamespace(total=4 * (dim + 1) * MAX_SAMPLES / memory.TRAINING)
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: machine)
     run(out, stages=("train",))
     notes = Store(out).read_table(fits_path(MODEL, "fine"))["note"]

@@ -242,7 +242,7 @@ def test_trusted_pictures_calibrate(made, folder, tmp_path, monkeypatch):
     untouched = table["path"].str.extract(r"(\d+)\.")[0].astype(float) % 3 != 1
     same_source = table[untouched & (table["error"] == "") & ~table["no_color"] & (table["width"] == 44)]
     assert (same_source["p"] <= 0.05).mean() < 0.15
-    monkeypatch.setattr(scanning, "FEWEST_FOR_Q", 120)
+    monkeypatch.setattr(scanning, "MIN_FOR_Q", 120)
     scan(folder, tmp_path / "scan", made, clean=clean)
     table = pd.read_parquet(tmp_path / "scan" / "verdicts.parquet")
     assert table.loc[table["error"] != "", "q"].isna().all()

@@ -18,7 +18,7 @@ from probing_core.errors import BadConfig, BadRun
 from probing_core.results import Run, leaderboard, retrieval
 from probing_core.results.finding import finding
 from probing_core.results.report import write_report
-from probing_core.results.report.page import MOST_ROWS, Chart, More, Section, Table, Text, render
+from probing_core.results.report.page import MAX_ROWS, Chart, More, Section, Table, Text, render
 from probing_core.results.report.sections import sections
 from probing_core.runs.store import Store
 from tests.made_studies import add_studies
@@ -122,8 +122,8 @@ def test_text_is_never_markup():
 
 
 def test_long_tables_say_what_is_left_out():
-    words = Page(render("t", [Section("s", [Table(pd.DataFrame({"n": range(MOST_ROWS + 7)}))])])).words
-    assert any(f"The first {MOST_ROWS} rows of {MOST_ROWS + 7}; the run holds all." in w for w in words)
+    words = Page(render("t", [Section("s", [Table(pd.DataFrame({"n": range(MAX_ROWS + 7)}))])])).words
+    assert any(f"The first {MAX_ROWS} rows of {MAX_ROWS + 7}; the run holds all." in w for w in words)
 
 
 def test_study_tables_are_shown_as_they_are_found(run, tmp_path):
