@@ -55,7 +55,8 @@ def _game(run: Run, number: int) -> tuple[list[int], pd.DataFrame]:
 def _number() -> int:
     """Return the number of the game, which the address names."""
     text = state.stored_choice("game")
-    number = int(text) if text.isdecimal() and int(text) < game.GAMES else game.new_game()
+    is_one = text.isascii() and text.isdecimal() and len(text) < len(str(game.GAMES))
+    number = int(text) if is_one else game.new_game()
     state.publish("game", number)
     return number
 

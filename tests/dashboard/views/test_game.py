@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dashboard.data import game
 from dashboard.text import plain
 from probing_core.results import Run
