@@ -46,7 +46,14 @@ def test_ten_pictures_are_a_game_and_another_one_asks_others(open_app, made_run)
     assert app.query_params["game"] != ["3"]
 
 
-def test_a_shipped_run_says_why(open_app, shipped_run):
+@pytest.mark.parametrize("text", ["", "-1", "x", "1" * 5000, "²"])
+def test_an_address_that_names_no_game_gets_a_new_one(open_app, text):
+    app = open_app("You against the models", game=text)
+    assert not app.exception
+    assert "Picture 1 of 10" in texts(app)
+
+
+def test_a_run_without_pictures_says_why(open_app, shipped_run):
     app = open_app("You against the models", run=shipped_run)
     assert not app.exception
     assert plain(Run.open(shipped_run).pictures.why_not) in texts(app)
