@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from probing_core.paths import data_dir
+from scripts.package import DATA_MB
 from scripts.reference import is_second_training
 
 
@@ -8,3 +10,9 @@ def test_second_trainings_are_encoders_of_the_zoo_with_another_seed():
     assert not is_second_training("zoo/mae")
     assert not is_second_training("baseline/random-vit@seed=1")
     assert not is_second_training("timm:resnet50.a1_in1k@layer=4")
+
+
+def test_what_ships_leaves_room_in_the_package():
+    shipped = [path for name in ("reference", "zoo") for path in (data_dir() / name).rglob("*") if path.is_file()]
+    shipped = [path for path in shipped if "seeds" not in path.parts and "next" not in path.parts]
+    assert sum(path.stat().st_size for path in shipped) <= DATA_MB * 10**6
