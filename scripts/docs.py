@@ -151,7 +151,8 @@ def headline(run: Store) -> str:
         f"{with_interval(best)} of the test images, from that of `{objectives.index[-1]}`, which holds least, in "
         f"{with_interval(least)}. Chance is {in_percent(best['chance'])}; the same network untrained reaches "
         f"{with_interval(untrained)}, a published EfficientNet-Lite0 {with_interval(published)}, handcrafted "
-        f"statistics of the pixels {with_interval(statistics)}."
+        f"statistics of the pixels {with_interval(statistics)}. `probing compare {objectives.index[0]} "
+        f"{objectives.index[-1]}` computes the difference again from the predictions that ship."
     )
 
 

@@ -26,9 +26,6 @@ from probing_core.runs.store import Store
 
 MAX_BYTES = 55_000_000
 
-ONLY_WITH_WEIGHTS = ("probes/", "map", "verdicts")
-"""Files that a second training is without where it ships: beginnings of their paths in its folder."""
-
 
 def ship(run: Store, out: Path) -> int:
     """Write ``out`` anew from ``run``; return the bytes of what is shipped.
@@ -44,13 +41,12 @@ def ship(run: Store, out: Path) -> int:
         )
     beside = out.with_name(f"{out.name}.new")  # what ships stays until the new one is whole and small enough
     shutil.rmtree(beside, ignore_errors=True)
-    second = tuple(
-        layout.model_folder(name) + part
-        for name in plan.scope.entries
-        if is_second_training(name)
-        for part in ONLY_WITH_WEIGHTS
-    )
-    left_out = [name for name in run.names() if layout.is_embeddings_path(name) or name.startswith(second)]
+    second = tuple(layout.model_folder(name) for name in plan.scope.entries if is_second_training(name))
+    left_out = [
+        name
+        for name in run.names()
+        if layout.is_embeddings_path(name) or (name.startswith(second) and layout.is_for_live_use(name))
+    ]
     shutil.copytree(
         run.root,
         beside,

@@ -167,6 +167,12 @@ def is_embeddings_path(path: str) -> bool:
     return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES, "crops."))
 
 
+def is_for_live_use(path: str) -> bool:
+    """Return whether what lies at ``path`` serves live predictions or maps of a model, and no table or score."""
+    inner = path.removeprefix(MODELS).partition("/")[2]
+    return path.startswith(MODELS) and inner.startswith(("probes/", "map", "verdicts."))
+
+
 def probe_path(model: str, task: str) -> str:
     return f"{model_folder(model)}probes/{task}.safetensors"
 

@@ -21,6 +21,7 @@ from probing_core.runs.recipe import load_transforms, read_recipe
 from probing_core.runs.sample_table import SampleTable
 from probing_core.runs.store import Store
 from probing_core.transforms import FAR_CONTROL
+from scripts.reference import is_second_training
 from tests.plans import plan_of
 
 SHIPPED = ("claims", "contrasts", "ablations")
@@ -43,6 +44,7 @@ def judged() -> Judged:
     """Models of the reference run, and once more under the names of published encoders."""
     zoo, published = cast_of("zoo"), cast_of("published")
     names = {name: name for name in (*(n for each in zoo.values() for n in each), "zoo/clip", "zoo/align")}
+    names |= {name: name for name in read_recipe(Store(reference_run())).models if is_second_training(name)}
     names |= {published[role][0]: zoo[role][0] for role in published} | {"zoo/simclr-matched": "zoo/simclr-matched"}
     far = {t.name for t in load_transforms(read_recipe(Store(reference_run()))) if t.far}
     return judge(list(names), predictions_of(names), far - {FAR_CONTROL})
