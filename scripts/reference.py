@@ -27,6 +27,10 @@ from probing_core.runs.store import Store
 MAX_BYTES = 55_000_000
 
 
+MAPS = "project"
+"""Stage that draws maps."""
+
+
 def ship(run: Store, out: Path) -> int:
     """Write ``out`` anew from ``run``; return the bytes of what is shipped.
 
@@ -34,7 +38,8 @@ def ship(run: Store, out: Path) -> int:
         ProbingError: the run is not complete, or is larger than what ships.
     """
     plan = plan_of(run, read_recipe(run))
-    lacking = [one.path for one in plan.artifacts.values() if plan.state(one) not in DONE]
+    # Maps are drawn of the models that one likes: those that there are ship.
+    lacking = [one.path for one in plan.artifacts.values() if plan.state(one) not in DONE and one.row.stage != MAPS]
     if plan.scope.unloaded or lacking:
         raise ProbingError(
             f"'{run.root}' lacks {(lacking or plan.scope.unloaded)[0]}; `probing run --out {run.root}` completes it."

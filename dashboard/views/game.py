@@ -69,7 +69,8 @@ def _play(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
     with left:
         st.caption(f"Picture {number + 1} of {game.ROUNDS}")
         caption = "What was done to this photograph?" if is_open else "What you and the models saw"
-        st.image(cache.picture(run, sample), caption=caption, width=SIDE, alt=caption)
+        with st.container(width=SIDE):
+            st.image(cache.picture(run, sample), caption=caption, width="stretch", alt=caption)
         if not is_open:
             caption = "The same view untouched"
             st.image(cache.picture(run, sample, before=True), caption=caption, width=SIDE // 2, alt=caption)
