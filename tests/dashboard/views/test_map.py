@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -129,13 +130,25 @@ def test_a_chosen_transformation_stands_out_with_arrows_from_clean_in_its_groups
     assert panel["arrows"] == []
 
 
-def test_the_readings_are_maps_of_their_own_and_a_run_has_those_that_it_has(open_app, made_run, tmp_path):
+def without(shipped: Path, place: Path, *paths: str) -> Path:
+    """A copy of a run without embeddings, and without files of it."""
+    run = place / "made"
+    shutil.copytree(shipped, run)
+    store = Store(run)
+    store.remove(*paths)
+    store.fold()
+    return run
+
+
+def test_the_readings_are_maps_of_their_own_and_a_run_has_those_that_it_has(open_app, shipped_run, tmp_path):
     addresses = []
     for reading in ("done", "everything", "shown"):
         (shown,) = point_maps(open_app("Map", models="zoo/mae", reading=reading))
         addresses.append(shown["panels"][0]["address"])
     assert len(set(addresses)) == 3
-    app = open_app("Map", run=REFERENCE)
+    models = Run.open(shipped_run).models["name"]
+    others = [map_path(model, reading) for model in models for reading in ("done", "shown")]
+    app = open_app("Map", run=without(shipped_run, tmp_path, *others))
     assert not [w for w in app.get("button_group") if w.label.startswith("Near each other")]
     assert len(point_maps(app)) == 1
 
@@ -227,8 +240,9 @@ def test_a_transformation_in_the_address_stands_out_and_an_unknown_one_is_ignore
     assert not any(t.get("opacity") for t in star_of(open_app("Map", transformation="no-such"))["data"])
 
 
-def test_a_run_without_embeddings_says_in_one_sentence_that_it_has_no_star(open_app):
-    app = open_app("Map", run=REFERENCE)
+def test_a_run_without_embeddings_says_in_one_sentence_that_it_has_no_star(open_app, shipped_run, tmp_path):
+    models = Run.open(shipped_run).models["name"]
+    app = open_app("Map", run=without(shipped_run, tmp_path, *map(star_path, models)))
     assert star_of(app) is None
     assert "ships neither the mean offsets of its transformations" in texts(app)
     assert not app.exception

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from probing_core.results import Run, command_of
+from probing_core.runs import layout
 from probing_core.runs.store import Store
 from tests.dashboard.app_reading import label, texts
 from tests.dashboard.conftest import REFERENCE
@@ -15,12 +16,19 @@ from tests.dashboard.conftest import REFERENCE
 OPEN = {f"show-{part}": "True" for part in ("words", "measures", "models", "photographs", "checks", "tables")}
 
 
-def test_the_parts_of_the_page_open_one_by_one(open_app, shipped_run, tmp_path):
+def test_the_parts_of_the_page_open_one_by_one(open_app, made_run, tmp_path):
     run = Run.open(REFERENCE)
     app = open_app("Methods and data", run=REFERENCE)
     assert len(app.dataframe) == 1, "the recipe"
     assert f"Models: {len(run.models)}" in [e.label for e in app.expander]
-    app = open_app("Methods and data", run=REFERENCE, show_photographs="True")
+    some = tmp_path / "made"
+    shutil.copytree(made_run, some)
+    store = Store(some)
+    images = store.read_table(layout.IMAGES)
+    images.loc[images.index[:3], ["used", "why_not"]] = False, "smaller than 176 pixels"
+    store.write_table(layout.IMAGES, images, "changed")
+    run = Run.open(some)
+    app = open_app("Methods and data", run=some, show_photographs="True")
     counts = next(t.value for t in app.dataframe if "why_not" in t.value).set_index("why_not")["images"]
     left_out = run.images.loc[~run.images["used"], "why_not"]
     assert counts.to_dict() == left_out.value_counts().to_dict()

@@ -19,13 +19,15 @@ from tests.dashboard.conftest import PAGES, REFERENCE
 def test_transformations_shows_what_reaches_each_model(open_app):
     app = open_app("Transformations", run=REFERENCE, survival="True")
     assert not app.exception
-    table = next(t.value for t in app.dataframe if "timm:tf_efficientnet_lite0" in t.value).set_index("transform")
-    cropped = table["timm:tf_efficientnet_lite0"]
+    crops = "timm:tf_efficientnet_lite0 and 1 more"
+    table = next(t.value for t in app.dataframe if crops in t.value).set_index("transform")
+    cropped = table[crops]
     assert cropped["border"] < 5, "its crop leaves the border out"
     assert cropped["contrast"] == pytest.approx(100, abs=5)
-    np.testing.assert_allclose(table["zoo/supervised and 11 more"], 100)
+    np.testing.assert_allclose(table["zoo/supervised and 12 more"], 100)
     words = texts(app).replace("\\", "")
-    assert "Hardly anything reaches timm:tf_efficientnet_lite0 of: **border**" in words
+    both = "timm:tf_efficientnet_lite0, timm:tf_efficientnet_lite0@layer=4"
+    assert f"Hardly anything reaches {both} of: **border**" in words
     assert "State no resize of their own: baseline/pixels, baseline/handcrafted" in words
     assert "This needs a run" in texts(open_app("Transformations", run=None, survival="True"))
 
