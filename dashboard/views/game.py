@@ -27,11 +27,11 @@ ABOUT = (
 @page("You against the models", help=ABOUT)
 def show() -> None:
     run = cache.current_run()
-    if run.pictures.why_not:
-        gallery.pictures_missing(run, PicturesMissing(run.pictures.why_not), "game")
-        return
     if not game.players(run):
         messages.empty("No model of this run has predictions to play with; `probing evaluate --run DIR` makes them.")
+        return
+    if run.pictures.why_not:
+        gallery.pictures_missing(run, PicturesMissing(run.pictures.why_not), "game")
         return
     number = _number()
     asked, given = _game(run, number)
