@@ -324,7 +324,7 @@ def _own_star(run: Run, pictures: dict[str, VisitorPicture], opened: str, models
     least, most = mine.iloc[0], mine.iloc[-1]
     st.markdown(
         f"Your picture resists **{least['transform']}** most, which moves it {decimal(least['ratio'], 2)} times as far "
-        f"as photographs on average, and gives way to **{most['transform']}** most, {decimal(most['ratio'], 2)} times "
+        f"as a photograph on average, and gives way to **{most['transform']}** most, {decimal(most['ratio'], 2)} times "
         "as far."
     )
     figure = star_chart(table, cache.theme())
@@ -334,7 +334,8 @@ def _own_star(run: Run, pictures: dict[str, VisitorPicture], opened: str, models
     )
     st.caption(
         "Lengths are in units of the distance between two photographs (rings, spaced by square roots); both panels "
-        "have the same axes. The average has trails from weak to strong, your picture one dot a transformation."
+        "have the same axes. The average has trails from weak to strong, your picture one dot a transformation. "
+        "It lies further out: offsets of single pictures point apart, so that their mean is shorter."
     )
 
 

@@ -51,8 +51,9 @@ class Star:
         table: ``transform``, ``step`` (`MEAN`, then the trail from weak to strong), ``strength`` (median of the step),
             ``x``, ``y`` (the mean offset on the axes), ``value``, ``low``, ``high``, ``interval``, ``bases`` (length of
             the offset with all dimensions, and its 95 % interval by photograph, along the offset's own direction),
-            ``images``, ``share`` (of the sum of squares of the mean offsets, on the two axes). Empty with fewer than
-            two photographs.
+            ``single`` (mean length of the offsets of single images, which is longer than their mean offset where they
+            point apart), ``images``, ``share`` (of the sum of squares of the mean offsets, on the two axes). Empty with
+            fewer than two photographs.
         axes: (D, 2) ``float32``, the first two principal components of the mean offsets.
         unit: mean distance between the embeddings of two photographs, in which lengths are measured.
     """
@@ -107,6 +108,7 @@ def make_star(main: Versions, series: Versions | None, transforms: Mapping[str, 
         x, y = offset @ axes
         strength = float(rows["strength"].median())
         told = {"transform": name, "step": step, "strength": strength, "x": x, "y": y}
+        told |= {"single": float(np.linalg.norm(moved, axis=1).mean())}
         table.append(told | found | {"images": rows["image_id"].nunique(), "share": share})
     return Star(pd.DataFrame(table)[list(COLUMNS)], axes.astype(np.float32), unit)
 
@@ -122,6 +124,7 @@ COLUMNS = (
     "high",
     "interval",
     "bases",
+    "single",
     "images",
     "share",
 )

@@ -62,7 +62,7 @@ def own_star(run: Run, model: str, before: np.ndarray, after: np.ndarray) -> pd.
 
     Returns:
         The columns of `stars`, in which ``model`` is `YOURS` or `AVERAGE`, turned as that of the run; and ``value``,
-        ``ratio`` (of a length of the picture's to that of the average; NaN of the average).
+        ``ratio`` (of a length of the picture's to the mean length of single photographs'; NaN of the average).
     """
     every = stars(run)
     average = every[every["model"] == model].drop_duplicates(["transform", "step"])
@@ -78,11 +78,11 @@ def own_star(run: Run, model: str, before: np.ndarray, after: np.ndarray) -> pd.
     x, y = compressed(mine[["x", "y"]].to_numpy() @ turn).T
     mine = mine.assign(x=x, y=y, transform=names, step=MEAN, model=YOURS, sample=NO_SAMPLE, share=shown)
     mine = mine.assign(
-        group=average_of["group"].to_numpy(), ratio=mine["value"].to_numpy() / average_of["value"].to_numpy()
+        group=average_of["group"].to_numpy(), ratio=mine["value"].to_numpy() / average_of["single"].to_numpy()
     )
     mine["hover"] = [
         f"{name}: moves your picture by {in_percent(value)} of the distance between two photographs, "
-        f"{decimal(ratio, 2)} times as far as photographs on average"
+        f"{decimal(ratio, 2)} times as far as a photograph on average"
         for name, value, ratio in zip(names, mine["value"], mine["ratio"], strict=True)
     ]
     return pd.concat([mine, average.assign(model=AVERAGE)], ignore_index=True)

@@ -35,7 +35,7 @@ SCORING = 7
 STUDIES = 4
 """Of every study."""
 
-STAR = 2
+STAR = 3
 """Of the star of transformations."""
 
 MAP = 2

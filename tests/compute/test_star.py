@@ -207,3 +207,17 @@ def test_the_mean_of_all_pictures_offsets_is_the_star(main):
     found = offsets_of_one(np.zeros_like(offsets), offsets, star.axes, star.unit)
     np.testing.assert_allclose(found[["x", "y"]], means.loc[list(NAMES[1:]), ["x", "y"]], atol=1e-5)
     np.testing.assert_allclose(found["value"], means.loc[list(NAMES[1:]), "value"], rtol=1e-6)
+
+
+def test_single_offsets_have_their_own_mean_length(main):
+    table = make_star(main, None, TRANSFORMS)
+    means = table.table[table.table["step"] == MEAN].set_index("transform")
+    clean = {r.image_id: x for r, x in zip(main.rows.itertuples(), main.X, strict=True) if r.transform == "identity"}
+    for name in NAMES[1:]:
+        lengths = [
+            np.linalg.norm(x.astype(np.float64) - clean[r.image_id])
+            for r, x in zip(main.rows.itertuples(), main.X, strict=True)
+            if r.transform == name
+        ]
+        assert means.loc[name, "single"] == pytest.approx(np.mean(lengths) / table.unit)
+        assert means.loc[name, "single"] >= means.loc[name, "value"]

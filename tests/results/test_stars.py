@@ -60,7 +60,7 @@ def test_a_picture_that_moves_as_photographs_do_lies_on_their_means(run, place):
     np.testing.assert_allclose(mine[["x", "y"]], np.sqrt(2) * average[["x", "y"]], atol=1e-4)
     lengths = 2 * np.hypot(means.loc[names, "x"], means.loc[names, "y"]).to_numpy()
     np.testing.assert_allclose(mine["value"], lengths, rtol=1e-4)
-    np.testing.assert_allclose(mine["ratio"], lengths / means.loc[names, "value"].to_numpy(), rtol=1e-4)
+    np.testing.assert_allclose(mine["ratio"], lengths / means.loc[names, "single"].to_numpy(), rtol=1e-4)
     assert mine["share"].iloc[0] == pytest.approx(1)
     assert (mine["group"] == average["group"]).all()
 
