@@ -157,7 +157,7 @@ def headline(run: Store) -> str:
 
 
 def takeaways(run: Run) -> str:
-    """What a reader would repeat to a colleague, a line each, as the pages say it."""
+    """Return the main findings of a run as a list in Markdown, in the sentences of the pages."""
     board = leaderboard([run])
     learned, baselines = board[~is_baseline(board["model"])], board[is_baseline(board["model"])]
     duplicates = retrieval.ordered(run, "duplicates", learned=True).iloc[0]

@@ -26,7 +26,6 @@ from probing_core.runs.store import Store
 
 MAX_BYTES = 55_000_000
 
-
 MAPS = "project"
 """Stage that draws maps."""
 
@@ -38,7 +37,7 @@ def ship(run: Store, out: Path) -> int:
         ProbingError: the run is not complete, or is larger than what ships.
     """
     plan = plan_of(run, read_recipe(run))
-    # Maps are drawn of the models that one likes: those that there are ship.
+    # Maps are optional: a run is complete with those of its first model.
     lacking = [one.path for one in plan.artifacts.values() if plan.state(one) not in DONE and one.row.stage != MAPS]
     if plan.scope.unloaded or lacking:
         raise ProbingError(

@@ -1,4 +1,4 @@
-"""You against the models: which pictures a game asks about, and who names the group of what was done to them."""
+"""The game of you against the models: its pictures, the answers of the models, and the score."""
 
 from __future__ import annotations
 
@@ -41,20 +41,18 @@ def asked(run: Run, game: int) -> list[int]:
 
     Groups are drawn, not transformations, so that one who always answers alike is right as often in every group.
     """
-    groups = groups_of(run)
     tested = cache.predictions(run, players(run)[0], "fine")
-    there = tested[tested["truth"].astype(str).isin(groups)]
-    rng = np.random.default_rng(game)
     by_group = {
-        group: there.loc[there["truth"].astype(str).map(groups) == group, ["sample", "truth"]]
-        for group in dict.fromkeys(groups.values())
+        group: tested[tested["group"] == group]
+        for group in dict.fromkeys(groups_of(run).values())
+        if (tested["group"] == group).any()
     }
-    names = [group for group, rows in by_group.items() if len(rows)]
+    rng = np.random.default_rng(game)
     found = []
-    for group in rng.choice(names, ROUNDS):
+    for group in rng.choice(list(by_group), ROUNDS):
         rows = by_group[group]
-        transform = rng.choice(sorted(rows["truth"].astype(str).unique()))
-        found.append(int(rng.choice(np.sort(rows.loc[rows["truth"] == transform, "sample"].to_numpy()))))
+        transform = rng.choice(sorted(rows["transform"].unique()))
+        found.append(int(rng.choice(np.sort(rows.loc[rows["transform"] == transform, "sample"].to_numpy()))))
     return found
 
 
@@ -70,17 +68,18 @@ def answers(run: Run, samples: list[int]) -> pd.DataFrame:
     for model in players(run):
         tested = cache.predictions(run, model, "fine")
         rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[samples]
-        named, truth = rows["predicted"].astype(str).map(groups), rows["truth"].astype(str).map(groups)
+        answer = rows["predicted"].astype(str)
+        group = answer.map(groups)
         parts.append(
             pd.DataFrame(
                 {
                     "round": np.arange(len(samples)),
                     "sample": samples,
                     "player": model,
-                    "answer": rows["predicted"].astype(str).to_numpy(),
+                    "answer": answer.to_numpy(),
                     "probability": rows["p_predicted"].to_numpy(),
-                    "group": named.to_numpy(),
-                    "right": (named == truth).to_numpy(),
+                    "group": group.to_numpy(),
+                    "right": (group == rows["group"].astype(str)).to_numpy(),
                 }
             )
         )
@@ -104,7 +103,7 @@ def standing(given: pd.DataFrame, guesses: Mapping[int, str], truths: Mapping[in
     return table.assign(of=len(guesses)).sort_values("right", ascending=False, kind="stable", ignore_index=True)
 
 
-def told(run: Run, sample: int) -> tuple[str, str, str]:
+def alteration_of(run: Run, sample: int) -> tuple[str, str, str]:
     """Return transformation, group and strength (``length 12 px``, empty where there is none) of a sample."""
     row = run.sample_rows(np.array([sample])).iloc[0]
     transform, strength = resolve(row["transform"]), decimal(row["strength"], 2)

@@ -319,14 +319,16 @@ def own_star(run: Run, image: np.ndarray, model: str) -> pd.DataFrame:
     Empty where the model could not be asked; the page states why.
     """
     source = prepare_source(image, run.recipe.view)
-    entries = [(resolve(name), strength) for name, strength in stars.middle_strengths(run, model).items()]
+    strengths = cache.computed(run, stars.middle_strengths, model)
+    entries = [(resolve(name), strength) for name, strength in strengths.items()]
+    every = cache.computed(run, stars.stars)
     with ThreadPoolExecutor(THREADS) as threads:
         pairs = list(threads.map(lambda entry: versions(source, run.recipe.view, *entry), entries))
     pictures = [PictureCrops("direct", each) for pair in pairs for each in pair]
 
     def ask(model: str) -> list[Row]:
         X = np.stack([found.embedding for found in answers_of(run).of(model, pictures)])
-        return [{"star": stars.own_star(run, model, X[::2], X[1::2])}]
+        return [{"star": stars.own_star(run, every, model, X[::2], X[1::2])}]
 
     found = _ask_each([model], ask)
     return found[0]["star"] if found else pd.DataFrame()

@@ -8,13 +8,13 @@ import streamlit as st
 from dashboard import state
 from dashboard.data import cache, game
 from dashboard.page import page
-from dashboard.text import named, plain
+from dashboard.text import named
 from dashboard.widgets import gallery, messages, tables
 from probing_core.measures.notation import in_percent
 from probing_core.results import PicturesMissing, Run
 
 SIDE = 384
-"""Of the picture in pixels: three times that of a view, so that a person sees what a model is given."""
+"""Side of the picture in pixels, three times that of a view."""
 
 NAMES = {"identity": "untouched"}
 
@@ -100,7 +100,7 @@ def _ask(run: Run, guesses: dict[int, str], number: int) -> None:
 
 
 def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str], number: int) -> None:
-    transform, group, strength = game.told(run, asked[number])
+    transform, group, strength = game.alteration_of(run, asked[number])
     guess, what = guesses[number], "nothing was done to it" if group == "identity" else f"it was **{named(transform)}**"
     if strength:
         what += f", {strength}"
@@ -138,7 +138,7 @@ def _play_again() -> None:
 
 
 def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str]) -> None:
-    truths = {number: game.told(run, asked[number])[1] for number in guesses}
+    truths = {number: game.alteration_of(run, asked[number])[1] for number in guesses}
     table = game.standing(given, guesses, truths)
     mine = int(table.loc[table["player"] == game.YOU, "right"].iloc[0])
     better = int((table["right"] > mine).sum())
@@ -157,7 +157,7 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
             "share": st.column_config.ProgressColumn("share right", min_value=0, max_value=100, format="%.0f %%"),
         },
     )
-    st.caption(f"Guessing gives {in_percent(1 / len(set(game.groups_of(run).values())))}. {plain(ABOUT)}")
+    st.caption(f"Guessing gives {in_percent(1 / len(set(game.groups_of(run).values())))}. {ABOUT}")
 
 
 show()

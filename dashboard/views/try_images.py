@@ -304,15 +304,15 @@ def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: 
 @fragment
 def _own_star(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: list[str]) -> None:
     """Show which transformations move the embedding of a picture further, or less far, than those of photographs."""
-    able = [model for model in models if stars.middle_strengths(run, model)]
+    able = [model for model in models if cache.computed(run, stars.middle_strengths, model)]
     if not able:
         return
     st.header(
         "Your picture's own star",
-        help="All thirty transformations at their middle strength are applied to your picture. How far each moves its "
-        "embedding stands beside how far it moves those of the run's test photographs on average.",
+        help="All transformations of the run, each at its middle strength, are applied to your picture. How far each "
+        "moves its embedding stands beside how far it moves those of the run's test photographs on average.",
     )
-    if not pickers.toggle("Apply all thirty", "own-star"):
+    if not pickers.toggle("Apply all transformations", "own-star"):
         return
     left, right = st.columns(2)
     name = pickers.select("Picture", "own-star-picture", list(pictures), opened, where=left)

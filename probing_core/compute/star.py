@@ -107,9 +107,9 @@ def make_star(main: Versions, series: Versions | None, transforms: Mapping[str, 
         found = interval(mean(along, rows["base_id"].to_numpy()), low=0.0, high=None).columns
         x, y = offset @ axes
         strength = float(rows["strength"].median())
-        told = {"transform": name, "step": step, "strength": strength, "x": x, "y": y}
-        told |= {"single": float(np.linalg.norm(moved, axis=1).mean())}
-        table.append(told | found | {"images": rows["image_id"].nunique(), "share": share})
+        single = float(np.linalg.norm(moved, axis=1).mean())
+        place_of = {"transform": name, "step": step, "strength": strength, "x": x, "y": y, "single": single}
+        table.append(place_of | found | {"images": rows["image_id"].nunique(), "share": share})
     return Star(pd.DataFrame(table)[list(COLUMNS)], axes.astype(np.float32), unit)
 
 

@@ -53,10 +53,11 @@ def middle_strengths(run: Run, model: str) -> dict[str, float]:
     return {name: float(means[name]) for name in run.transforms["transform"] if name in means.index}
 
 
-def own_star(run: Run, model: str, before: np.ndarray, after: np.ndarray) -> pd.DataFrame:
+def own_star(run: Run, every: pd.DataFrame, model: str, before: np.ndarray, after: np.ndarray) -> pd.DataFrame:
     """Return the star of one picture beside that of the run's photographs, as `star_chart` draws them.
 
     Args:
+        every: of `stars`.
         model: one that has a star.
         before, after: (K, D) its embeddings of the views without and with each transformation of `middle_strengths`.
 
@@ -64,7 +65,6 @@ def own_star(run: Run, model: str, before: np.ndarray, after: np.ndarray) -> pd.
         The columns of `stars`, in which ``model`` is `YOURS` or `AVERAGE`, turned as that of the run; and ``value``,
         ``ratio`` (of a length of the picture's to the mean length of single photographs'; NaN of the average).
     """
-    every = stars(run)
     average = every[every["model"] == model].drop_duplicates(["transform", "step"])
     raw = run.table(layout.star_path(model)).merge(
         average[["transform", "step", "x", "y"]], on=["transform", "step"], suffixes=("_raw", "")

@@ -39,7 +39,7 @@ STAR = 3
 """Of the star of transformations."""
 
 MAP = 2
-"""Of the maps: which samples they hold, and how these are placed."""
+"""Of the maps: their samples and positions."""
 
 CLAIMS = 8
 """Of the tables of claims, contrasts and ablations: how verdicts are reached."""

@@ -53,7 +53,7 @@ def test_a_picture_that_moves_as_photographs_do_lies_on_their_means(run, place):
     names = list(middle_strengths(run, model))
     assert len(names) == 30
     offsets = unit * means.loc[names, ["x", "y"]].to_numpy() @ np.linalg.pinv(axes)  # within the plane
-    table = own_star(run, model, np.zeros_like(offsets), 2 * offsets)
+    table = own_star(run, stars(run), model, np.zeros_like(offsets), 2 * offsets)
     mine, average = (table[(table["model"] == whose) & (table["step"] == MEAN)] for whose in (YOURS, AVERAGE))
     mine, average = (one.set_index("transform").loc[names] for one in (mine, average))
     # At the square root of its length, an offset twice as long lies sqrt(2) times as far from the middle.

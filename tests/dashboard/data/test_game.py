@@ -1,4 +1,4 @@
-"""Which pictures a game asks about, and who is right."""
+"""The pictures of a game, the answers of the models, and the score."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_answers_are_those_of_the_predictions_and_right_by_group(run):
 def test_the_standing_counts_the_rounds_that_were_guessed(run):
     asked = game.asked(run, 3)
     given = game.answers(run, asked)
-    truths = {number: game.told(run, asked[number])[1] for number in range(3)}
+    truths = {number: game.alteration_of(run, asked[number])[1] for number in range(3)}
     table = game.standing(given, {0: truths[0], 1: "no such group", 2: truths[2]}, truths).set_index("player")
     assert table.loc[game.YOU, "right"] == 2
     assert set(table["of"]) == {3}
@@ -66,8 +66,8 @@ def test_the_standing_counts_the_rounds_that_were_guessed(run):
 def test_what_was_done_is_told_with_its_strength(run):
     rows = run.samples
     blurred = rows[rows["transform"] == "gaussian-blur"].iloc[0]
-    transform, group, strength = game.told(run, int(blurred["sample"]))
+    transform, group, strength = game.alteration_of(run, int(blurred["sample"]))
     assert (transform, group) == ("gaussian-blur", "blur")
     assert strength == f"sigma {decimal(blurred['strength'], 2)} {resolve('gaussian-blur').unit}"
     clean = rows[rows["transform"] == "identity"].iloc[0]
-    assert game.told(run, int(clean["sample"])) == ("identity", "identity", "")
+    assert game.alteration_of(run, int(clean["sample"])) == ("identity", "identity", "")

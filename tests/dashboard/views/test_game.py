@@ -19,7 +19,7 @@ def test_a_guess_shows_what_was_done_and_what_every_model_says(open_app, made_ru
     app = open_app("You against the models", run=made_run, game="3")
     run = Run.open(made_run)
     asked = game.asked(run, 3)
-    transform, group, _ = game.told(run, asked[0])
+    transform, group, _ = game.alteration_of(run, asked[0])
     assert "Picture 1 of 10" in texts(app)
     press(app, "untouched" if group == "identity" else group)
     assert not app.exception
