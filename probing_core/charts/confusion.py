@@ -46,9 +46,10 @@ def confusion_chart(
     cells = _cells(matrix.to_numpy(float), rows, columns, theme, unit, difference, axes)
     texts = [[_cell(v) for v in row] for row in cells["z"]]
     size = 9 if len(columns) > SMALL else 12
+    above = max(190, 60 + 5.5 * max(map(len, columns), default=0))  # slanted labels: else they take it from the rows
     return base_figure(
         theme,
-        190 + max((17 if len(rows) > SMALL else 24) * len(rows), 220),
+        above + max((17 if len(rows) > SMALL else 24) * len(rows), 220),
         [cells, *cell_numbers(cells, texts, range(len(columns)), range(len(rows)), size)],
         across | {"range": [-0.5, len(columns) - 0.5]},
         down | {"range": [len(rows) - 0.5, -0.5]},

@@ -12,6 +12,7 @@ import pytest
 from probing_core.paths import data_dir
 from probing_core.results import Run, confusion_matrix, summaries
 from probing_core.results.ranking import of_subset
+from probing_core.runs import layout
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 from tests.made_studies import add_studies
@@ -91,10 +92,19 @@ def test_content_by_transform_has_probe_and_oracle(trained, made):
     assert summaries.content_by_transform(made).empty
 
 
-def test_classes_that_fall_out_of_the_content_task_are_told():
-    told = summaries.content_classes(Run.open(data_dir() / "reference"))
-    assert "one of 18 labels that no encoder of the zoo saw" in told
-    assert "; 3 more have fewer than 5 photographs" in told
+def test_classes_that_fall_out_of_the_content_task_are_told(tmp_path):
+    shipped = Run.open(data_dir() / "reference")
+    told = summaries.content_classes(shipped)
+    assert "one of 21 labels that no encoder of the zoo saw in pretraining." in told
+
+    few = sorted(shipped.images["label"].unique())[:3]
+    rows = shipped.images
+    rows = rows[~(rows["label"].isin(few) & (rows["split"] == "train"))]
+    shutil.copy(shipped.store.path("run.toml"), tmp_path)
+    Store(tmp_path).write_table(layout.IMAGES, rows, "made")
+    told = summaries.content_classes(Run.open(tmp_path))
+    assert "one of 18 labels that" in told
+    assert "; 3 more have fewer than 5 photographs to learn from" in told
 
 
 def test_what_stands_behind_the_scores_is_what_the_tables_say(trained, made):
