@@ -46,7 +46,7 @@ def confusion_chart(
     cells = _cells(matrix.to_numpy(float), rows, columns, theme, unit, difference, axes)
     texts = [[_cell(v) for v in row] for row in cells["z"]]
     size = 9 if len(columns) > SMALL else 12
-    above = max(190, 60 + 5.5 * max(map(len, columns), default=0))  # slanted labels: else they take it from the rows
+    above = max(190, 60 + 5 * max(map(len, columns), default=0))  # slanted labels: else they take it from the rows
     return base_figure(
         theme,
         above + max((17 if len(rows) > SMALL else 24) * len(rows), 220),
