@@ -23,14 +23,14 @@ function narrowHeight({ data, layout }) {
   return plots + (lines(TIGHT) - (isBeside(layout) ? 0 : lines(WIDE))) * (LINE * layout.font.size + 3);
 }
 
-/** Makes `layout` that of a narrow figure of this height. */
-function narrow({ layout }, height) {
+/** Makes `layout` that of a narrow figure. */
+function narrow({ layout }) {
   if (isBeside(layout)) {
     Object.assign(layout.legend, { orientation: 'h', yref: 'container', y: 0, yanchor: 'bottom', x: 0, xanchor: 'left' });
   }
-  const { panels = 1 } = layout.meta ?? {};
-  const gap = TITLE / height;
-  const deep = (1 - gap * (panels - 1)) / panels;
+  const { panels = 1, stacked = 0 } = layout.meta ?? {};
+  const whole = panels * stacked + (panels - 1) * TITLE; // without what is above and the legend below
+  const [gap, deep] = [TITLE / whole, stacked / whole];
   for (let panel = 0; panels > 1 && panel < panels; panel += 1) {
     const number = panel ? panel + 1 : '';
     const top = 1 - panel * (deep + gap);

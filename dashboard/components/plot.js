@@ -50,7 +50,7 @@ function plotly(name) {
 
 /** `figure` in this size, in the font of `place`, with room for its labels. A finger scrolls the page, not the plot. */
 function fitted({ data, layout }, place, width, height) {
-  if (isNarrow(width)) narrow({ layout }, height);
+  if (isNarrow(width)) narrow({ layout });
   if (TOUCH) layout.dragmode = false;
   Object.assign(layout, { font: { family: getComputedStyle(place).fontFamily, ...layout.font }, width, height });
   layout.margin = marginsOf({ data, layout }, width);

@@ -56,3 +56,18 @@ def test_labels_have_the_room_that_was_estimated(server, page, view):
     for name, lacking, spare in page.evaluate(MARGINS):
         assert max(lacking) < 1, f"{name}: {lacking}"
         assert spare < 48, f"{name}: {spare} px"
+
+
+def test_panels_on_a_phone_leave_room_for_an_axis_and_a_title(server, page):
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{server}/layers?run=reference")
+    page.locator(".st-key-chart-layers").scroll_into_view_if_needed()
+    page.locator(".st-key-chart-layers .main-svg").first.wait_for()
+    between = page.evaluate(
+        """
+        [...document.querySelectorAll('.probing-plot .js-plotly-plot')].filter((d) => d.layout.yaxis2).map((d) =>
+          (d.layout.yaxis.domain[0] - d.layout.yaxis2.domain[1]) * d._fullLayout._size.h)
+        """
+    )
+    assert len(between) == 1
+    assert 45 < between[0] < 75
