@@ -31,7 +31,7 @@ import pandas as pd
 import psutil
 
 from devtools.browser import POINTS_DRAWN, WAIT_MS, WEBGL, browser, served, settle
-from devtools.drawing import draw_on_points
+from devtools.drawing import draw
 from devtools.made_run import KEY, MODELS, complete, make_run, map_of
 from probing_core.compute.samples import plan_samples
 from probing_core.compute.tasks import make_task
@@ -130,7 +130,7 @@ def _lassos(chromium: Any, address: str, tries: int) -> Iterator[tuple[float, fl
         page.goto(f"{address}/map?models=zoo/mae")
         page.wait_for_function(POINTS_DRAWN, timeout=WAIT_MS)
         settle(page)
-        draw_on_points(page, "map")
+        draw(page, "map")
         started = time.perf_counter()
         page.mouse.up()
         page.get_by_role("heading", name=re.compile(r"^[\d,]+ of [\d,]+ samples$")).wait_for(timeout=WAIT_MS)
