@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
 
 import numpy as np
 import pandas as pd
 
 from dashboard.data import cache
-from probing_core.charts.maps import Styles, category_styles
-from probing_core.charts.theme import SYMBOLS
+from probing_core.charts.maps import category_styles
 from probing_core.compute.series import positions_of
 from probing_core.results import Run
 from probing_core.runs.recipe import load_transforms
@@ -33,25 +31,14 @@ STRONGEST = 254
 """Code of the strongest strength of a transformation; the weakest has 0."""
 
 
-def points_of(run: Run, models: Sequence[str], coloring: str) -> pd.DataFrame:
-    """Return the points of the maps of ``models``, which must have one, up to `most_samples` of each.
+def points_by_group(run: Run, models: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return for each of ``models``, which must have a map, up to `most_samples` of its points.
 
-    The columns are those of `cache.placed_samples`, and ``category`` or ``amount`` according to ``coloring``.
+    The columns are those of `cache.placed_samples`, and ``category``, the group.
     """
-    tables = []
-    for model in models:
-        rows = cache.placed_samples(run, model, most_samples(len(models)))
-        if coloring == "correct":
-            tested = cache.predictions(run, model, "fine")
-            right = rows["sample"].map(tested.set_index("sample")["correct"]) if not tested.empty else None
-            category = "not tested" if right is None else right.map({True: "right", False: "wrong"})
-            rows = rows.assign(category=category).fillna({"category": "not tested"})
-        elif coloring == "strength":
-            rows = rows.assign(amount=100 * _positions(run, rows))
-        else:
-            rows = rows.assign(category=most_frequent(rows[coloring]) if coloring == "label" else rows[coloring])
-        tables.append(rows)
-    return pd.concat(tables, ignore_index=True)
+    most = most_samples(len(models))
+    rows = {model: cache.placed_samples(run, model, most) for model in models}
+    return {model: table.assign(category=table["group"]) for model, table in rows.items()}
 
 
 def _positions(run: Run, rows: pd.DataFrame) -> np.ndarray:
@@ -70,11 +57,6 @@ def _positions(run: Run, rows: pd.DataFrame) -> np.ndarray:
 def most_samples(maps: int) -> int:
     """Return how many samples Plotly draws on each map of a figure with ``maps`` maps."""
     return MAX_POINTS_ON_ONE_MAP if maps == 1 else MAX_POINTS_ON_SEVERAL_MAPS // maps
-
-
-def panels(points: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the points of each model, by its name."""
-    return {str(model): rows for model, rows in points.groupby("model", sort=False)}
 
 
 def codes_of(run: Run, model: str, coloring: str) -> tuple[tuple[str, ...], np.ndarray]:
@@ -119,15 +101,15 @@ class Palette:
 
 def palette_of(run: Run, coloring: str, model: str) -> Palette:
     """Return the colors of the codes of `codes_of`, which are the same for all models."""
+    if coloring == "strength":
+        return Palette(coloring, (), _scale(cache.is_dark()), "strength within its<br>transformation (%)")
     names, _ = cache.computed(run, codes_of, model, coloring)
-    styles, unit = styles_of(run, coloring, names)
-    if styles is None:
-        return Palette(coloring, (), _scale(cache.is_dark()), unit)
-    return Palette(coloring, names, [styles[name][0] for name in names])
+    colors = _colors_of(run, coloring, names)
+    return Palette(coloring, names, [colors[name] for name in names])
 
 
 def _scale(dark: bool) -> list[str]:
-    """Return the color of each strength from 0 to `STRONGEST`, as `map_chart` draws it."""
+    """Return the color of each strength from 0 to `STRONGEST`."""
     from plotly.colors import get_colorscale
 
     stops = get_colorscale("Viridis" if dark else "Cividis")
@@ -137,24 +119,18 @@ def _scale(dark: bool) -> list[str]:
     return ["#" + "".join(f"{round(value):02x}" for value in color) for color in zip(*channels, strict=True)]
 
 
-def styles_of(run: Run, coloring: str, categories: Iterable[str]) -> tuple[Styles | None, str]:
-    """Return the styles of the categories, and the unit of the color bar, for `map_chart`."""
+def _colors_of(run: Run, coloring: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the color of each of the ``names`` of a coloring by categories."""
     theme = cache.theme()
-    if coloring == "strength":
-        return None, "strength within its<br>transformation (%)"
-    if coloring == "transform":
-        return theme.members(list(run.transforms["transform"]), list(run.transforms["group"])), ""
     if coloring == "group":
-        groups = dict.fromkeys(run.transforms["group"])
-        # Some colors are the same to many people, so groups have symbols, too; stars are pictures from outside.
-        symbols = cycle(symbol for symbol in SYMBOLS if symbol != "star")
-        return {group: (theme.group(group), symbol) for group, symbol in zip(groups, symbols, strict=False)}, ""
+        return {group: theme.group(group) for group in names}
     if coloring == "correct":
-        known = {"right": (theme.accent, "circle"), "wrong": (theme.warning, "x"), "not tested": (theme.muted, "cross")}
-        return known, ""
-    there = set(categories)
-    styles = category_styles(sorted(there - {OTHERS}), theme)
-    return styles | ({OTHERS: (theme.muted, "circle")} if OTHERS in there else {}), ""
+        return {"right": theme.accent, "wrong": theme.warning, "not tested": theme.muted}
+    if coloring == "transform":
+        styles = theme.members(list(run.transforms["transform"]), list(run.transforms["group"]))
+    else:
+        styles = category_styles([name for name in names if name != OTHERS], theme)
+    return {name: color for name, (color, _) in styles.items()} | {OTHERS: theme.muted}
 
 
 def most_frequent(labels: pd.Series) -> pd.Series:

@@ -12,13 +12,13 @@ from dashboard import state
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
 from dashboard.data import cache, examples, predictions
-from dashboard.data.map_points import panels, points_of, styles_of
+from dashboard.data.map_points import points_by_group
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
-from probing_core.charts import answers_chart, map_chart, star_chart
+from probing_core.charts import answers_chart, group_styles, map_chart, star_chart
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
@@ -378,9 +378,9 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
         if at is not None:
             placed.append({"model": model, "x": at[0], "y": at[1], "name": name})
     marks = pd.DataFrame(placed, columns=["model", "x", "y", "name"])
-    points = points_of(run, models, "group")
-    styles, unit = styles_of(run, "group", points["category"])
-    figure = map_chart(panels(points), cache.theme(), styles, unit, marks=marks, revision=run.digest)
+    theme = cache.theme()
+    styles = group_styles(dict.fromkeys(run.transforms["group"]), theme)
+    figure = map_chart(points_by_group(run, models), theme, styles, marks, run.digest)
     tables.chart(figure, "places", marks, f"Where your pictures belong on the maps of {', '.join(models)}.")
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
 

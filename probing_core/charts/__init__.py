@@ -7,7 +7,7 @@ from probing_core.charts.dots import dots_chart
 from probing_core.charts.figure import Figure, escape, to_json
 from probing_core.charts.generalization import members_chart, seen_unseen_chart
 from probing_core.charts.geometry import LAYER_TASKS, dimension_chart, layers_chart, paths_chart, shift_chart
-from probing_core.charts.maps import map_chart
+from probing_core.charts.maps import group_styles, map_chart
 from probing_core.charts.predictions import StrengthAxis, answers_chart, strength_chart
 from probing_core.charts.retrieval import gallery_chart, index_chart, recall_chart, variance_chart
 from probing_core.charts.scores import leaderboard_chart, profile_chart, substance_chart
@@ -26,6 +26,7 @@ __all__ = [
     "dots_chart",
     "escape",
     "gallery_chart",
+    "group_styles",
     "index_chart",
     "layers_chart",
     "leaderboard_chart",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from probing_core import charts
-from probing_core.charts.theme import SYMBOLS, Theme
+from probing_core.charts.theme import Theme
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.notation import in_percent
 from probing_core.results.confusion import confusion_matrix
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 MAX_POINTS = 20_000
 """Samples on a map; of more, as many are drawn by lot."""
-
-STAR = "star"
-"""The symbol of pictures from outside, which no group has."""
 
 
 def confusion_figure(run: Run, model: str, task: str, theme: Theme) -> Figure:
@@ -76,9 +73,7 @@ def map_figure(run: Run, model: str, theme: Theme) -> Figure:
             ],
         }
     )
-    symbols = [symbol for symbol in SYMBOLS if symbol != STAR]
-    groups = list(dict.fromkeys(run.transforms["group"]))
-    styles = {group: (theme.group(group), symbols[i % len(symbols)]) for i, group in enumerate(groups)}
+    styles = charts.group_styles(dict.fromkeys(run.transforms["group"]), theme)
     return _shown(charts.map_chart({model: points}, theme, styles), theme, f"{model}{shown}")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from probing_core import charts
 from probing_core.charts.labels import POSITIONS, _box, _overlap, place_labels
-from probing_core.charts.maps import category_styles
+from probing_core.charts.maps import category_styles, group_styles
 from probing_core.charts.predictions import MAX_CLASSES
 from probing_core.charts.theme import SYMBOLS
 from probing_core.transforms import GROUPS
@@ -207,30 +207,26 @@ def test_names_are_data_in_every_chart_with_names():
         assert "<a " not in figure.to_json().replace("\\u003c", "<")
 
 
-@pytest.mark.parametrize(("count", "selected"), [*itertools.product((1, 2, 4), ((), (3, 5)))])
-def test_map_has_all_points_and_carries_their_samples(count, selected):
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_map_has_all_points_and_carries_their_samples(count):
     points = pd.DataFrame(
         {"sample": range(10), "x": np.arange(10.0), "y": 0.0, "hover": "h", "category": ["a", "b"] * 5}
     )
-    styles = category_styles(["a", "b"], THEMES[0])
-    figure = drawn.map_chart({f"m{i}": points for i in range(count)}, THEMES[0], styles, selected=selected)
+    figure = drawn.map_chart({f"m{i}": points for i in range(count)}, THEMES[0], category_styles(["a", "b"], THEMES[0]))
     carried = sorted(c for trace in figure.data for c in trace.customdata)
     assert carried == sorted([*range(10)] * count)
-    chosen = sorted(
-        t.customdata[i] for t in figure.data for i in (() if t.selectedpoints is None else t.selectedpoints)
-    )
-    assert chosen == sorted([*selected] * count)
     assert all(np.ndim(t.customdata) == 1 for t in figure.data)
     assert {t.xaxis for t in figure.data} == {"x", "x2", "x3", "x4"} - {f"x{i}" for i in range(count + 1, 5)}
     assert [a.text for a in figure.layout.annotations] == [f"m{i}" for i in range(count)]
+    named = [trace.name for trace in figure.data if trace.showlegend]
+    assert named == ["a", "b"]
 
 
-def test_map_of_amounts_and_arrows():
-    points = pd.DataFrame({"sample": range(3), "x": [0.0, 1, 2], "y": 0.0, "hover": "h", "amount": [0.0, 50, 100]})
-    arrows = pd.DataFrame({"model": ["m", "n"], "x": 0.0, "y": 0.0, "to_x": 1.0, "to_y": 1.0})
-    figure = drawn.map_chart({"m": points}, THEMES[1], None, "percent", arrows=arrows)
-    assert list(figure.data[0].marker.color) == [0, 50, 100]
-    assert sum(a.showarrow is True for a in figure.layout.annotations) == 1
+def test_groups_differ_in_their_symbols_too():
+    symbols = [symbol for _, symbol in group_styles([f"g{i}" for i in range(11)], THEMES[0]).values()]
+    assert len(symbols) == 11
+    assert len(set(symbols)) == len(SYMBOLS) - 1
+    assert "star" not in symbols
 
 
 def test_map_marks_pictures_that_are_not_of_the_run():

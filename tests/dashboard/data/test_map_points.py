@@ -29,14 +29,6 @@ def test_a_strength_that_is_none_is_no_strength(run):
     assert map_points._positions(run, rows).tolist() == [0, pytest.approx(0.5)]
 
 
-def test_groups_differ_in_their_symbols_too(run, monkeypatch):
-    monkeypatch.setattr(map_points.cache, "theme", Theme)
-    styles, _ = map_points.styles_of(run, "group", pd.DataFrame())
-    symbols = [symbol for _, symbol in styles.values()]
-    assert len(set(symbols)) == min(len(symbols), len(map_points.SYMBOLS) - 1)
-    assert "star" not in symbols
-
-
 def test_many_labels_become_the_most_frequent_and_the_rest(monkeypatch):
     labels = pd.Series([f"l{i:02}" for i in range(20) for _ in range(i + 1)])
     frequent = map_points.most_frequent(labels)
@@ -46,6 +38,6 @@ def test_many_labels_become_the_most_frequent_and_the_rest(monkeypatch):
     few = labels[labels > "l11"]
     assert map_points.most_frequent(few).tolist() == few.tolist()
     monkeypatch.setattr(map_points.cache, "theme", Theme)
-    styles, _ = map_points.styles_of(None, "label", frequent)
-    assert list(styles)[-1] == map_points.OTHERS
-    assert len({color for color, _ in styles.values()}) == map_points.MAX_COLORED_LABELS + 1
+    colors = map_points._colors_of(None, "label", sorted(set(frequent)))
+    assert colors.keys() == set(frequent)
+    assert len(set(colors.values())) == map_points.MAX_COLORED_LABELS + 1
