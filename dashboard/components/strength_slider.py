@@ -79,10 +79,14 @@ dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
 _slider = st.components.v2.component("probing_strength", html=_HTML, css=_CSS, js=source("strength_slider.js"))
 
 
-def strength_slider(picture: VisitorPicture, view: int, transform: Transform) -> Step:
+def strength_slider(picture: VisitorPicture, view: int, transform: Transform, *, from_faintest: bool = False) -> Step:
     """Show the slider with its preview, and return the selected step.
 
-    Its number goes into the address: 0 is the weakest strength that probes learn from, and fainter ones are below 0.
+    The number of a step that the visitor chose goes into the address: 0 is the weakest strength that probes learn from,
+    and fainter ones are below 0.
+
+    Args:
+        from_faintest: begin at the faintest strength, and not in the middle of those that probes learn from.
     """
     shown = preview(picture, view, transform)
     faint = shown.first_learned
@@ -90,7 +94,9 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform) ->
     slider = f"{STRENGTH}-{state.visits()}"
     moved = st.session_state.get(slider, {}).get("index")
     steps = len(shown.strengths)
-    index = _step_of(state.stored_choice(STRENGTH), faint, steps) if moved is None else _step_of(moved, 0, steps)
+    first = 0 if from_faintest else faint + (steps - faint - 1) // 2
+    stored = state.stored_choice(STRENGTH)
+    index = _step_of(stored, faint, steps, first) if moved is None else _step_of(moved, 0, steps, first)
     _slider(
         key=slider,
         data={
@@ -105,22 +111,23 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform) ->
         on_index_change=lambda: None,
         height="content",
     )
-    state.publish(STRENGTH, index - faint)
+    if stored or moved is not None:  # else each page begins where it is most telling
+        state.publish(STRENGTH, index - faint)
     return shown.step(index)
 
 
-def _step_of(wanted: Any, faint: int, steps: int) -> int:
+def _step_of(wanted: Any, before: int, steps: int, first: int) -> int:
     """Return the number, from 0, of the step that a browser or an address asks for.
 
     Args:
-        wanted: its place after the weakest learned strength; of what is no number, it is the middle of the learned.
-        faint: steps below that strength.
-        steps: all steps.
+        wanted: its place after the first ``before`` steps, as anything that may be a number.
+        steps: number of all steps.
+        first: step where ``wanted`` is no number.
     """
     try:
-        return max(0, min(faint + int(wanted), steps - 1))
+        return max(0, min(before + int(wanted), steps - 1))
     except (TypeError, ValueError, OverflowError):
-        return faint + (steps - faint - 1) // 2
+        return first
 
 
 def routes() -> list[Route]:

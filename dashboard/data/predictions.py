@@ -122,17 +122,23 @@ def hardly_detected(run: Run, large: bool) -> tuple[str, ...]:
     return () if power is None else power.hardly_detected
 
 
-def prepare(run: Run, models: Sequence[str]) -> None:
-    """Start in a thread the imports and the loading that the first prediction needs: the detector and ``models``.
+def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
+    """Start the imports and the loading that the first prediction needs: the detector and ``models``.
 
     A visitor who asks meanwhile waits for the same load.
+
+    Returns:
+        The thread that loads; None where nothing can be asked, for which the page shows the error with the first
+        prediction.
     """
     try:
         asked = predictor_of(run), with_detector(run, models)
     except ProbingError:
-        return  # the page shows the error with the first prediction
+        return None
     # No daemon: a process that ends while PyTorch is being imported would be aborted.
-    threading.Thread(target=_prepare, args=asked, name="prepare").start()
+    thread = threading.Thread(target=_prepare, args=asked, name="prepare")
+    thread.start()
+    return thread
 
 
 def are_prepared(run: Run, models: Sequence[str]) -> bool:

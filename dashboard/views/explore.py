@@ -8,7 +8,6 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import state
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
 from dashboard.data import cache, predictions
@@ -24,6 +23,9 @@ from probing_core.runs import layout
 from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 6
+
+HEARD_EVERY_S = 0.1
+"""Seconds after which a page that waits for its models hears what the visitor has done meanwhile."""
 
 RAW_SHIFT = (
     "Cosine distance to the embedding of the clean view. Some models place all embeddings close together, so compare "
@@ -43,7 +45,7 @@ def show() -> None:
     _sentence(run, transform)
     shown, beside = st.columns([5, 4])
     with shown:
-        step = strength_slider(picture, run.recipe.view, transform)
+        step = strength_slider(picture, run.recipe.view, transform, from_faintest=True)
     answers = beside.empty()
     curves = st.container()
     _measured(run, transform, step.strength, models)
@@ -62,15 +64,6 @@ def _sentence(run: Run, transform: Transform) -> None:
         st.markdown(f"{question} {words}".rstrip())
 
 
-def _asks_now(place: DeltaGenerator) -> bool:
-    """Show that models are being loaded, and return whether the visitor wants to wait for them, or asks for more."""
-    if state.stored_choice("ask") == "True":
-        return True
-    with place.container():
-        st.caption("The models are being loaded, and answer as soon as you move the slider.")
-        return st.button("Wait for them", key="wait-for-models")
-
-
 @messages.guarded
 def _live(
     run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], answers: DeltaGenerator
@@ -80,9 +73,12 @@ def _live(
     if not able:
         messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
         return
-    if not predictions.are_prepared(run, able) and not _asks_now(answers):
-        predictions.prepare(run, able)  # the page does not wait: what is next done on it finds them loaded
-        return
+    if not predictions.are_prepared(run, able):
+        loading = predictions.prepare(run, able)
+        while loading is not None and loading.is_alive():
+            # The rest of the page is there. Streamlit hears what the visitor does next when something is written.
+            answers.caption("The models are being loaded, and answer here.")
+            loading.join(HEARD_EVERY_S)
     rows = predictions.predict(run, [step.after], ["after"], able, "fine")
     found = verdicts.answer_for(transform.name)
     answers.html(verdicts.models_table({"after": rows}, cache.theme(), found=found, title=f"{transform.name}?"))

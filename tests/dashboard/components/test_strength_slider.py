@@ -86,11 +86,11 @@ def test_some_pixels_stand_for_all(shape):
 
 @pytest.mark.parametrize(
     ("wanted", "step"),
-    [(3, 3), ("3", 3), (99, 12), (-1, 0), ("", 6), ("x", 6), (None, 6), ([], 6), (float("inf"), 6), ("9" * 5000, 6)],
+    [(3, 3), ("3", 3), (99, 12), (-1, 0), ("", 5), ("x", 5), (None, 5), ([], 5), (float("inf"), 5), ("9" * 5000, 5)],
 )
-def test_a_step_that_makes_no_sense_is_the_middle_one(wanted, step):
-    assert strength_slider._step_of(wanted, 0, 13) == step
-    assert strength_slider._step_of(wanted, 4, 17) == step + (3 if wanted == -1 else 4)
+def test_a_step_that_makes_no_sense_is_the_first_one(wanted, step):
+    assert strength_slider._step_of(wanted, 0, 13, first=5) == step
+    assert strength_slider._step_of(wanted, 4, 17, first=9) == step + (3 if wanted == -1 else 4)
 
 
 @pytest.mark.parametrize("name", [t.name for t in bank() if t.group != "identity"])

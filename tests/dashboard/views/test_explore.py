@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
+from dashboard.data.previews import FAINTER, STEPS
 from probing_core.results import Run
-from tests.dashboard.app_reading import first_answers, unescaped
+from tests.dashboard.app_reading import address, first_answers, unescaped
 from tests.dashboard.conftest import REFERENCE
+
+SLIDER = "probing_strength"
 
 
 @pytest.mark.parametrize("strength", ["²", "-1", "x", "99"])
-def test_a_strength_that_is_none_is_the_middle_or_the_nearest(open_app, strength):
+def test_a_strength_that_is_none_is_the_first_or_the_nearest(open_app, strength):
     assert not open_app("Explore", strength=strength).exception
+
+
+def slider_of(app) -> dict:
+    return next(json.loads(c.proto.json) for c in app.get("bidi_component") if c.proto.component_name == SLIDER)
+
+
+def test_the_page_begins_with_the_untouched_picture_and_another_page_in_the_middle(open_app):
+    app = open_app("Explore", transform="fog", models="baseline/pixels")
+    sent = slider_of(app)
+    assert sent["index"] == 0
+    assert sent["labels"][0].split()[1] == "0"
+    assert "strength" not in app.query_params, "nobody has chosen it"
+    middle = slider_of(open_app("Transformations", transform="fog"))
+    assert middle["index"] == len(FAINTER) + STEPS // 2
+    chosen = open_app("Explore", transform="fog", strength="3", models="baseline/pixels")
+    assert slider_of(chosen)["index"] == len(FAINTER) + 3
+    assert address(chosen, "strength") == "3"
 
 
 def test_explore_asks_the_models(open_app):
@@ -24,9 +45,6 @@ def test_explore_asks_the_models(open_app):
 
 def test_the_models_answer_at_once_for_the_chosen_strength(open_app):
     app = open_app("Explore", models="baseline/pixels", transform="fog")
-    assert not app.exception
-    if not first_answers(app):  # the page does not wait for models that are not loaded yet
-        app.button(key="wait-for-models").click().run()
     assert not app.exception
     assert not app.subheader, "the whole range only when it is asked for"
     (table,) = first_answers(app)
