@@ -1,6 +1,8 @@
 // The figure of maps: fetches the points that point_map.py names, and sends what was enclosed or clicked.
 
 const REST_MS = 120; // how long the pointer rests before the server is asked what it is on
+const ADVICE_MS = 1500; // after the last turn of the wheel
+const ZOOM_KEY = /Mac/.test(navigator.platform) ? '⌘' : 'Ctrl';
 const TOOLS = [
   ['pan', 'Move', 'M12 2l3 3h-2v6h6V9l3 3-3 3v-2h-6v6h2l-3 3-3-3h2v-6H5v2l-3-3 3-3v2h6V5H9z'],
   ['lasso', 'Lasso', 'M12 4C6 4 2 7 2 10.500c0 2 1.500 4 4 5L5 20l2 .5 1-4.300c1.300.2 2.600.3 4 .3 6 0 10-2.500 10-6S18 4 12 4zm0 10.500c-5 0-8-2-8-4S7 6 12 6s8 2 8 4.500-3 4-8 4z'],
@@ -92,7 +94,7 @@ class PointMap {
     this.views.forEach((view, i) => {
       const layer = this.layers.make(view.canvas);
       layer.load(positions[i]);
-      Object.assign(view, { title: panels[i].title, order: panels[i].order });
+      Object.assign(view, { title: panels[i].title, order: panels[i].order, positions: positions[i] });
       view.begin(layer);
       if (before[i] && !before[i].atHome) Object.assign(view, { atHome: false }).look(before[i].view);
     });
@@ -109,7 +111,10 @@ class PointMap {
     const total = panels.reduce((sum, { count }) => sum + count, 0);
     if (total > MOST_MOVED || !panels.every(({ order }, i) => order === this.views[i].order)) return false;
     const positions = await Promise.all(panels.map((p) => fetched(`${p.address}/positions`, Float32Array)));
-    this.views.forEach((view, i) => view.layer.move(positions[i]));
+    this.views.forEach((view, i) => {
+      view.positions = positions[i];
+      view.layer.move(positions[i]);
+    });
     return true;
   }
 
@@ -122,13 +127,12 @@ class PointMap {
       let chosen = 0;
       for (let k = 0; k < count; k += 1) {
         const marked = bits !== null && (bits[k >> 3] >> (k & 7)) & 1;
-        chosen += marked;
         if (this.hidden.has(codes[k])) states[k] = HIDDEN;
         else states[k] = bits === null ? PLAIN : marked ? CHOSEN : FADED;
+        chosen += states[k] === CHOSEN;
       }
       return this.views[i].paint({ codes, states, colors, background, count, chosen });
     }));
-    this.views.forEach((view) => view.trace()); // names of what is hidden
     this.root.dataset.points = panels.map((panel) => panel.count).join();
   }
 
@@ -140,6 +144,7 @@ class PointMap {
       const words = element('p', {}, ...unit.split('<br>').join(' '));
       const ends = element('div', { class: 'ends' }, element('span', {}, '100'), element('span', {}, '0'));
       this.legend.replaceChildren(words, element('div', { class: 'scale' }, bar, ends));
+      this.listed = [];
       return;
     }
     const there = names.map((_, code) => code).filter((code) => panels.some(({ counts }) => counts[code]));
@@ -175,10 +180,19 @@ class PointMap {
     }, 300);
   }
 
-  /** The names that stand on a map: those of its densest places that are not hidden. */
-  namesOn({ index }) {
-    const { panels, names } = this.message;
-    return panels[index].places.filter(([code]) => !this.hidden.has(code)).map(([code, x, y]) => [names[code], x, y]);
+  /** The names that stand on a map: of what stands out, beside its contour, and of what is not hidden, where it is densest. */
+  namesOn({ panel: { places, nameAt }, painted }) {
+    const { names, standing } = this.message;
+    const others = places.filter(([code]) => !this.hidden.has(code)).map(([code, ...place]) => [names[code], [place, 0]]);
+    return standing && painted?.chosen ? [[standing, [nameAt[0], -1], [nameAt[1], 1]], ...others] : others;
+  }
+
+  /** Somebody scrolls the page with the pointer on `view`, and may have meant to zoom. */
+  scrolled({ advice }) {
+    advice.textContent = `${ZOOM_KEY} and the wheel zoom the map`;
+    advice.classList.add('shown');
+    clearTimeout(this.advised);
+    this.advised = setTimeout(() => advice.classList.remove('shown'), ADVICE_MS);
   }
 
   take(tool) {
@@ -215,7 +229,7 @@ class PointMap {
     for (const each of this.views) {
       if (!each.ring) continue;
       each.ring = null;
-      each.trace();
+      each.overlay.trace();
     }
     this.show(null);
     if (event) this.rest = setTimeout(() => this.ask(view, event), REST_MS);
@@ -223,14 +237,14 @@ class PointMap {
 
   async ask(view, event) {
     const asked = (this.asked = {});
-    const [x, y] = view.toMap(view.at(event));
+    const [x, y] = view.toMap(view.aimed(event));
     const { panels, coloring } = this.message;
     const query = new URLSearchParams({ x, y, within: NEAR * view.pixel, coloring, hidden: [...this.hidden].join('.') });
     const answer = await fetch(new URL(`${panels[view.index].address}/nearest?${query}`, document.baseURI)).catch(() => null);
     const found = answer?.ok ? await answer.json() : null;
     if (this.asked !== asked || !found) return;
     view.ring = found.at;
-    view.trace();
+    view.overlay.trace();
     const box = this.root.getBoundingClientRect();
     this.label.textContent = found.text;
     this.label.hidden = false;
@@ -256,18 +270,17 @@ class PointMap {
     pen.fillRect(0, 0, canvas.width, canvas.height);
     pen.scale(scale, scale);
     pen.font = `13px ${getComputedStyle(this.root).fontFamily}`;
-    for (const { canvas: points, caption, field, svg } of this.views) {
+    for (const { canvas: points, caption, field, overlay } of this.views) {
       const at = field.getBoundingClientRect();
       pen.drawImage(points, at.left - box.left, at.top - box.top, at.width, at.height);
       pen.fillStyle = ink;
       pen.fillText(caption.textContent, at.left - box.left, caption.getBoundingClientRect().top - box.top + 14);
-      for (const name of svg.querySelectorAll('text')) {
-        pen.textAlign = 'center';
-        pen.fillText(name.textContent, at.left - box.left + Number(name.getAttribute('x')), at.top - box.top + Number(name.getAttribute('y')));
-        pen.textAlign = 'left';
-      }
+      pen.save();
+      pen.translate(at.left - box.left, at.top - box.top);
+      overlay.copy(pen);
+      pen.restore();
     }
-    (names.length ? this.listed : []).forEach((code, i) => {
+    this.listed.forEach((code, i) => {
       pen.fillStyle = colors[code];
       pen.fillRect(box.width + 12, 24 + 20 * i, 11, 11);
       pen.fillStyle = ink;

@@ -24,9 +24,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from dashboard.components.serving import route, script_route, source
+from dashboard.data import cache
+from dashboard.data.density import contours, densest, ends
 from dashboard.data.map_points import COLORINGS, Palette
 from dashboard.data.point_cloud import FOLDER, MAX_LASSO_CORNERS, PointCloud, find_cloud
 from probing_core.charts import to_json
+from probing_core.errors import ProbingError
 
 _BUNDLE = Path(__file__).with_name("regl-scatterplot.min.js").read_bytes()
 RENDERER = f"regl-scatterplot-{hashlib.sha256(_BUNDLE).hexdigest()[:8]}.min.js"
@@ -35,13 +38,31 @@ RENDERER = f"regl-scatterplot-{hashlib.sha256(_BUNDLE).hexdigest()[:8]}.min.js"
 HEIGHT, HEIGHT_OF_SEVERAL = 560, 400
 """Height in pixels of a single map, and of each of several."""
 
+MAX_PICTURED = 60
+"""Number of points in view up to which their pictures stand beside them."""
+
 _component = st.components.v2.component(
     "probing_point_map",
     html='<div class="probing-map" role="figure" data-testid="stPointMap"></div>',
     css=source("point_map.css"),
-    js=source("point_layers.js", "point_view.js", "point_map.js"),
+    js=source(
+        "point_layers.js", "point_overlay.js", "point_pictures.js", "small_maps.js", "point_view.js", "point_map.js"
+    ),
     isolate_styles=False,
 )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands out on all maps of a figure; all other points fade.
+
+    Attributes:
+        samples: numbers of the samples; nothing stands out where there are none.
+        name: stands where they are densest; empty where they have none.
+    """
+
+    samples: np.ndarray
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,11 +84,13 @@ def point_map(
     palette: Palette,
     key: str,
     alt: str,
-    selected: np.ndarray,
+    standing: Standing,
     background: str,
     on_select: Callable[[np.ndarray], None],
     hidden: Sequence[str] = (),
     on_filter: Callable[[list[str]], None] = lambda names: None,
+    pictures: bool = False,
+    small: bool = False,
 ) -> None:
     """Draw every point of ``panels``; the visitor's tool and view stay as long as the maps do.
 
@@ -75,11 +98,13 @@ def point_map(
         palette: the colors of the points.
         key: name of the saved picture.
         alt: what the figure shows, for screen readers.
-        selected: samples to emphasize; all others fade.
+        standing: what stands out.
         background: the page's color, as #rrggbb.
         on_select: called with the samples that were enclosed or clicked.
         hidden: names that the legend hides at first; then it is the visitor's.
         on_filter: called with the names that the legend hides, when that has changed.
+        pictures: show the points' pictures where few points are in view; the run's corpus must be on this computer.
+        small: show a small map for each name of the legend, too, its points over the others.
     """
     message = {
         "renderer": RENDERER,
@@ -92,7 +117,10 @@ def point_map(
         "colors": palette.colors,
         "unit": palette.unit,
         "hidden": [code for code, name in enumerate(palette.names) if name in set(hidden)],
-        "panels": [_panel(panel, palette, selected) for panel in panels],
+        "standing": standing.name,
+        "mostPictured": MAX_PICTURED if pictures else 0,
+        "small": small,
+        "panels": [_panel(panel, palette, standing.samples) for panel in panels],
     }
     clouds = [panel.cloud for panel in panels]
 
@@ -112,7 +140,10 @@ def point_map(
 def _panel(panel: Panel, palette: Palette, selected: np.ndarray) -> dict[str, Any]:
     cloud = panel.cloud
     counts = np.bincount(cloud.codes(palette.coloring), minlength=len(palette.colors))
-    marked = np.packbits(cloud.marked(selected), bitorder="little") if len(selected) else None
+    marked = cloud.marked(selected) if len(selected) else None
+    bits = None if marked is None else np.packbits(marked, bitorder="little").tobytes()
+    standing = cloud.points[[] if marked is None else marked]
+    lines = contours(standing)
     return {
         "title": cloud.model,
         "address": cloud.address,
@@ -122,7 +153,9 @@ def _panel(panel: Panel, palette: Palette, selected: np.ndarray) -> dict[str, An
         "arrowColors": list(panel.arrow_colors),
         "order": zlib.crc32(cloud.samples.tobytes()),
         "places": [(code, round(x, 4), round(y, 4)) for code, x, y in cloud.places(palette.coloring)],
-        "selected": None if marked is None else base64.b64encode(marked.tobytes()).decode(),
+        "selected": None if bits is None else base64.b64encode(bits).decode(),
+        "contours": [[line.round(3) for line in of_share] for of_share in lines],
+        "nameAt": ends(densest(standing), lines[-1]) if len(standing) else [],
     }
 
 
@@ -148,7 +181,7 @@ def found_in(clouds: Sequence[PointCloud], sent: Any) -> np.ndarray | None:
 
 
 def routes() -> list[Route]:
-    """Return the routes that serve the script and the arrays of `point_map`."""
+    """Return the routes that serve the script, the arrays and the pictures of `point_map`."""
     private = {"Cache-Control": "private, max-age=3600"}
 
     async def array(request: Request) -> Response:
@@ -158,6 +191,16 @@ def routes() -> list[Route]:
         numbers = cloud.points if which == "positions" else await run_in_threadpool(cloud.codes, which)
         little = np.ascontiguousarray(numbers, numbers.dtype.newbyteorder("<"))
         return Response(little.tobytes(), media_type="application/octet-stream", headers=private)
+
+    async def picture(request: Request) -> Response:
+        cloud, position = find_cloud(request.path_params["name"]), request.path_params["position"]
+        if cloud is None or position >= len(cloud):
+            return Response("There is no such picture.", 404)
+        try:
+            jpeg = await run_in_threadpool(cache.picture, cloud.run, int(cloud.samples[position]))
+        except ProbingError:  # the corpus is missing; the page states it where it shows pictures
+            return Response("The pictures are not on this computer.", 404)
+        return Response(jpeg, media_type="image/jpeg", headers=private)
 
     async def nearest(request: Request) -> Response:
         cloud, asked = find_cloud(request.path_params["name"]), request.query_params
@@ -179,5 +222,6 @@ def routes() -> list[Route]:
     return [
         script_route(RENDERER, _BUNDLE),
         route(f"{FOLDER}/{{name}}/nearest", nearest),
+        route(f"{FOLDER}/{{name}}/pictures/{{position:int}}", picture),
         route(f"{FOLDER}/{{name}}/{{which}}", array),
     ]

@@ -1,37 +1,27 @@
 // One map of a figure: its view, and what a visitor does in it by pointer and keys.
 
-const SVG = 'http://www.w3.org/2000/svg';
 const STILL = 4; // pixels that a click may move, and that two corners of a lasso are apart
 const NEAR = 8; // pixels around the pointer in which a point is found
 const STEP = 0.15; // of the height, by an arrow key
 const CLOSER = 1.5;
+const NOTCH = 100; // pixels of a mouse wheel's notch, and lines; a touchpad sends less and more often
+const NOTCH_LINES = 3;
 const RESIZED = 0.2; // change of the zoom, as a logarithm, from which points are drawn in another size
-const LETTER = 7; // pixels of a letter of a name, and of its line
-const LINE = 16;
 const CLOSEST = 1e-4; // half the height of the closest view
-
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
-
-function drawn(name, attributes) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
 
 class View {
   /** `owner` has the selected `tool`, and is called with what was `enclosed`, `clicked` or `pointed` at. */
   constructor(owner, index) {
-    Object.assign(this, { owner, index, arrows: [], corners: [] });
+    Object.assign(this, { owner, index, corners: [] });
     this.canvas = element('canvas', { 'aria-hidden': 'true' });
-    this.svg = drawn('svg', { 'aria-hidden': 'true' });
+    this.overlay = new Overlay(this);
+    this.pictures = new Pictures(this);
+    this.overlay.svg.append(this.pictures.group);
+    this.small = new SmallMaps(this);
     this.caption = element('figcaption');
-    this.field = element('div', { class: 'field', tabindex: '0', role: 'application' }, this.canvas, this.svg);
-    this.figure = element('figure', {}, this.caption, this.field);
+    this.advice = element('p', { class: 'advice', 'aria-hidden': 'true' });
+    this.field = element('div', { class: 'field', tabindex: '0', role: 'application' }, this.canvas, this.overlay.svg, this.advice);
+    this.figure = element('figure', {}, this.caption, this.field, this.small.place);
     const hear = (name, act, options) => this.field.addEventListener(name, act, options);
     hear('pointerdown', (event) => this.press(event));
     hear('pointermove', (event) => this.move(event));
@@ -50,13 +40,14 @@ class View {
     this.sizes.observe(this.field);
   }
 
-  describe({ title, count, arrows, arrowColors }) {
+  describe(panel) {
+    const { title, count } = panel;
+    this.panel = panel;
     this.caption.textContent = title;
-    this.arrows = arrows;
-    this.arrowColors = arrowColors;
+    this.overlay.contour();
     const keys = 'Arrow keys move, plus and minus zoom, 0 shows all.';
     this.field.setAttribute('aria-label', `Map of ${title}, ${count.toLocaleString('en')} points. ${keys}`);
-    this.trace();
+    this.overlay.trace();
   }
 
   get size() {
@@ -83,11 +74,18 @@ class View {
     return [width / 2 + (x - this.view.x) / this.pixel, height / 2 - (y - this.view.y) / this.pixel];
   }
 
+  /** What the pointer is on: the point of a picture, where it is on one. */
+  aimed(event) {
+    const at = this.at(event);
+    return this.pictures.pointAt(at) ?? at;
+  }
+
   look(view) {
     this.view = view;
     this.layer.look(view);
     if (this.painted && Math.abs(Math.log(this.zoomed / this.painted.zoom)) > RESIZED) this.layer.resized(this.sized());
-    this.trace();
+    this.overlay.trace();
+    this.pictures.follow();
   }
 
   /** How much larger than the whole map it is seen. */
@@ -104,7 +102,10 @@ class View {
   }
 
   paint({ count, chosen, ...drawing }) {
-    this.painted = { count, chosen };
+    this.painted = { count, chosen, ...drawing };
+    this.overlay.trace(); // names of what is hidden
+    this.small.paint();
+    this.pictures.follow();
     return this.layer.paint({ ...drawing, ...this.sized() });
   }
 
@@ -155,27 +156,29 @@ class View {
     else if (tool === 'box') this.corners = [this.from, [at[0], this.from[1]], at, [this.from[0], at[1]]];
     else if (Math.hypot(at[0] - this.corners.at(-1)[0], at[1] - this.corners.at(-1)[1]) >= STILL) this.corners.push(at);
     this.last = at;
-    if (tool !== 'pan') this.trace();
+    if (tool !== 'pan') this.overlay.trace();
   }
 
   release(event) {
     if (!this.from) return;
     const { moved, corners } = this;
     this.drop();
-    if (!moved) this.owner.clicked(this, this.toMap(this.at(event)), NEAR * this.pixel);
+    if (!moved) this.owner.clicked(this, this.toMap(this.aimed(event)), NEAR * this.pixel);
     else if (this.owner.tool !== 'pan' && corners.length > 2) this.owner.enclosed(this, corners.map((c) => this.toMap(c)));
   }
 
   drop() {
     this.from = null;
     this.corners = [];
-    this.trace();
+    this.overlay.trace();
   }
 
+  /** Zooms with Ctrl (a touchpad's pinch is sent as that), or where the map is all there is; else the page scrolls. */
   wheel(event) {
-    if (!event.ctrlKey) return; // the page scrolls
+    if (!event.ctrlKey && !event.metaKey && !document.fullscreenElement) return this.owner.scrolled(this);
     event.preventDefault();
-    this.zoom(event.deltaY < 0 ? CLOSER : 1 / CLOSER, this.at(event));
+    const notches = event.deltaY / (event.deltaMode ? NOTCH_LINES : NOTCH);
+    this.zoom(CLOSER ** -Math.max(-1, Math.min(1, notches)), this.at(event));
   }
 
   key(event) {
@@ -194,43 +197,9 @@ class View {
     acts[event.key]();
   }
 
-  /** Draws over the points: the line of a lasso or box, arrows, a ring around the point under the pointer. */
-  trace() {
-    const path = (points) => points.map((point) => point.map((c) => c.toFixed(1)).join(' ')).join(' L ');
-    const over = this.arrows.map(([x, y, toX, toY], i) => {
-      const [from, to] = [this.toPage([x, y]), this.toPage([toX, toY])];
-      const angle = Math.atan2(to[1] - from[1], to[0] - from[0]);
-      const barb = (turn) => [to[0] - 6 * Math.cos(angle + turn), to[1] - 6 * Math.sin(angle + turn)];
-      const color = this.arrowColors?.[i] ?? 'currentColor';
-      return drawn('path', { class: 'arrow', stroke: color, d: `M ${path([from, to])} M ${path([barb(0.4), to, barb(-0.4)])}` });
-    });
-    over.push(...this.names());
-    if (this.corners.length > 1) over.push(drawn('path', { class: 'line', d: `M ${path(this.corners)} Z` }));
-    if (this.ring) {
-      const [cx, cy] = this.toPage(this.ring);
-      over.push(drawn('circle', { class: 'ring', cx, cy, r: 6 }));
-    }
-    this.svg.replaceChildren(...over);
-  }
-
-  /** Names at the densest places, of which none covers another: those of the first stand before the others. */
-  names() {
-    const taken = [];
-    const [width, height] = this.size;
-    return (this.owner.message ? this.owner.namesOn(this) : []).flatMap(([name, ...place]) => {
-      const [x, y] = this.toPage(place);
-      const half = (LETTER * name.length) / 2;
-      if (x < half || x > width - half || y < LINE || y > height - LINE) return [];
-      if (taken.some(([left, top, right]) => x - half < right && x + half > left && Math.abs(y - top) < LINE)) return [];
-      taken.push([x - half, y, x + half]);
-      const text = drawn('text', { class: 'name', x: x.toFixed(1), y: (y + 4).toFixed(1) });
-      text.textContent = name;
-      return [text];
-    });
-  }
-
   end() {
     this.sizes.disconnect();
+    this.pictures.end();
     this.layer?.end();
   }
 }

@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.data import cache
+from dashboard.data.density import densest
 from dashboard.data.map_points import OTHERS, codes_of
 from probing_core.compute.names import EVERYTHING
 from probing_core.results import Run
@@ -19,9 +20,6 @@ from probing_core.results import Run
 FOLDER = "maps"
 MARGIN = 1.04
 """Half the side of the square that a map is drawn in, over the largest distance of its points from the middle."""
-
-CELLS = 40
-"""Cells along a side of a map in which points are counted, to find where they are densest."""
 
 MAX_CACHED_MAPS = 36
 """Number of maps in memory at most."""
@@ -134,18 +132,6 @@ class PointCloud:
 def find_cloud(name: str) -> PointCloud | None:
     """Return the cloud whose address ends in ``name``, or None where it is no longer in memory."""
     return _clouds.get(name)
-
-
-def densest(points: np.ndarray) -> tuple[float, float]:
-    """Return the middle of the ``points`` (n, 2) in the fullest of `CELLS` by `CELLS` cells of the square from -1 to 1,
-    each counted with the cells around it."""
-    cells = np.clip(((points + 1) / 2 * CELLS).astype(int), 0, CELLS - 1)
-    counts = np.zeros((CELLS + 2, CELLS + 2))
-    np.add.at(counts, tuple((cells + 1).T), 1)
-    around = np.sum([np.roll(counts, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)], axis=0)
-    best = cells[around[tuple((cells + 1).T)].argmax()]
-    x, y = points[(np.abs(cells - best) <= 1).all(axis=1)].mean(axis=0)
-    return float(x), float(y)
 
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_MAPS)

@@ -8,9 +8,10 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.hover import pictures_on_hover
-from dashboard.components.point_map import Panel, point_map
+from dashboard.components.point_map import MAX_PICTURED, Panel, Standing, point_map
 from dashboard.components.tour import tour
 from dashboard.data import cache, selection
+from dashboard.data.density import MIN_CONTOURED
 from dashboard.data.map_points import COLORING_NAMES, COLORINGS, palette_of
 from dashboard.data.point_cloud import PointCloud, point_cloud, table_of
 from dashboard.page import fragment, page
@@ -38,6 +39,14 @@ CHART = "map"
 
 CHOSEN = "transformation"
 """Name of the choice that holds the transformation that stands out on the whole page; empty for none."""
+
+SMALL = "small-maps"
+"""Name of the choice whether small maps stand below each map."""
+
+EACH = {"group": "group", "transform": "transformation", "label": "content", "correct": "answer"}
+"""What each of the small maps shows, by coloring."""
+
+SMALL_HELP = "Its points over all others, which are gray. A click on one shows it alone on the map above."
 
 SELECTED_IN = "selected-in"
 """Name of the choice that holds the run whose samples the choice ``selected`` counts."""
@@ -87,6 +96,8 @@ def _controls(run: Run, names: list[str]) -> tuple[list[str], str, str]:
             reading = there[0] if there else EVERYTHING
     with right:
         coloring = pickers.segments("Color by", "color", COLORINGS, names=COLORING_NAMES)
+        if coloring != "strength":
+            pickers.toggle(f"A small map for each {EACH[coloring]}", SMALL, help=SMALL_HELP)
         chosen = pickers.select("Transformation that stands out", CHOSEN, ["", *names], "", {"": "none"})
     if not chosen:
         state.withdraw(CHOSEN)
@@ -96,8 +107,8 @@ def _controls(run: Run, names: list[str]) -> tuple[list[str], str, str]:
 def _draw(run: Run, models: list[str], reading: str, coloring: str, chosen: str, selected: np.ndarray) -> None:
     """Show the maps; what is selected stands out on them, or the chosen transformation where nothing is."""
     clouds = [point_cloud(run, model, reading) for model in models]
-    standing = selected if len(selected) else _samples_under(run, chosen)
-    pointed = _some(standing, MAX_SAMPLES_WITH_ARROWS if len(selected) else MAX_ARROWS_OF_CHOSEN)
+    standing = _standing(run, chosen, selected)
+    pointed = _some(standing.samples, MAX_SAMPLES_WITH_ARROWS if len(selected) else MAX_ARROWS_OF_CHOSEN)
     if len(selected) and state.stored_choice("arrows") != "True":
         pointed = selection.NOTHING
     arrows = _arrows(run, clouds, pointed) if len(pointed) else pd.DataFrame()
@@ -113,6 +124,7 @@ def _draw(run: Run, models: list[str], reading: str, coloring: str, chosen: str,
         if by_group:
             state.choose("groups", [group for group in groups if group not in hidden] if hidden else "")
 
+    pictures = not run.pictures.why_not
     state.write_address()  # as for a chart
     with st.container(key=f"chart-{CHART}"):
         point_map(
@@ -125,16 +137,18 @@ def _draw(run: Run, models: list[str], reading: str, coloring: str, chosen: str,
             on_select=lambda samples: _select(run, samples),
             hidden=[group for group in groups if group not in shown] if by_group else (),
             on_filter=filter_by,
+            pictures=pictures,
+            small=state.stored_choice(SMALL) == "True",
         )
-        _show_counts(run, clouds, shown if by_group else groups)
+        _explain(run, clouds, shown if by_group else groups, standing, pictures)
         tables.download(lambda: pd.concat([table_of(cloud, coloring) for cloud in clouds]), CHART)
 
 
-def _samples_under(run: Run, transform: str) -> np.ndarray:
-    """Return the samples under a transformation; none for an empty name."""
-    if not transform:
-        return selection.NOTHING
-    return np.flatnonzero((run.sample_columns("transform")["transform"] == transform).to_numpy())
+def _standing(run: Run, transform: str, selected: np.ndarray) -> Standing:
+    """Return what stands out: what is selected or, where nothing is, the transformation, unless its name is empty."""
+    if len(selected) or not transform:
+        return Standing(selected)
+    return Standing(np.flatnonzero((run.sample_columns("transform")["transform"] == transform).to_numpy()), transform)
 
 
 def _some(samples: np.ndarray, most: int) -> np.ndarray:
@@ -144,7 +158,8 @@ def _some(samples: np.ndarray, most: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(samples, most, replace=False))
 
 
-def _show_counts(run: Run, clouds: list[PointCloud], groups: list[str]) -> None:
+def _explain(run: Run, clouds: list[PointCloud], groups: list[str], standing: Standing, pictures: bool) -> None:
+    """Show how many samples are on the maps, what can be done on them, and what lies over their points."""
     there = clouds[0].samples
     shown = int(run.sample_columns("group")["group"].isin(groups).to_numpy()[there].sum())
     words = f"{shown:,} of {len(there):,} samples shown" + (
@@ -152,10 +167,18 @@ def _show_counts(run: Run, clouds: list[PointCloud], groups: list[str]) -> None:
     )
     if len(there) < run.sample_count:
         words += f". The maps of this run hold {len(there):,} of its {run.sample_count:,} samples"
-    st.caption(
-        f"{words}. Drag to move, zoom by the tools or by Ctrl and the wheel, draw a lasso or a box to select; a click "
-        "selects one point, and a click on a name of the legend hides or shows its points."
+    words += (
+        ". Drag to move, zoom by the tools or by Ctrl and the wheel, draw a lasso or a box to select; a click selects "
+        "one point, and a click on a name of the legend hides or shows its points"
     )
+    if pictures:
+        words += f". Where at most {MAX_PICTURED} points are in view, their pictures stand beside them"
+    if len(standing.samples) >= MIN_CONTOURED:
+        words += (
+            f". The solid line encloses half of {standing.name or 'what is selected'}, where it is densest, and the "
+            "dashed line 90 %"
+        )
+    st.caption(f"{words}.")
 
 
 def _selected_in(run: Run) -> np.ndarray:

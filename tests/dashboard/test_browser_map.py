@@ -9,10 +9,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from dashboard.components.point_map import MAX_PICTURED
+from dashboard.data.density import contours
 from dashboard.data.point_cloud import point_cloud
 from devtools.browser import IN_BROWSER, complaints_of, rest, settle
 from devtools.drawing import draw, lasso
 from devtools.made_run import make_run
+from probing_core.charts import Theme
 from probing_core.compute.names import DONE, EVERYTHING
 from probing_core.results import Run
 from tests.dashboard.accessibility import violations_of
@@ -267,6 +270,150 @@ def test_names_stand_on_the_map_and_none_covers_another(address, page):
         for b in boxes[:i]:
             apart = a["x"] >= b["x"] + b["width"] or b["x"] >= a["x"] + a["width"]
             assert apart or abs(a["y"] - b["y"]) >= 12
+
+
+OF_LINES = """([kind]) => [...document.querySelectorAll('.probing-map .field')].map((field) => {
+  const place = field.getBoundingClientRect();
+  return [...field.querySelectorAll(kind)].map((line) => {
+    const box = line.getBoundingClientRect();
+    return [box.left - place.left, box.top - place.top, box.right - place.left, box.bottom - place.top];
+  });
+})"""
+"""Of each map, the edges of each of its lines in pixels."""
+
+
+def test_contours_lie_where_the_points_are_and_move_with_the_view(address, page, large):
+    open_large(page, address, "&transformation=fog")
+    field = page.locator(".probing-map .field").first
+    cloud = point_cloud(large, "zoo/mae", DONE)
+    chosen = (large.samples["transform"] == "fog").to_numpy()[cloud.samples]
+    half, most = contours(cloud.points[chosen])
+    box = field.bounding_box()
+    scale = min(box["width"], box["height"]) / 2
+
+    def edges(lines: list[np.ndarray]):
+        x, y = np.vstack(lines).T
+        middle_x, middle_y = box["width"] / 2, box["height"] / 2
+        left, right = middle_x + scale * x.min(), middle_x + scale * x.max()
+        return pytest.approx([left, middle_y - scale * y.max(), right, middle_y - scale * y.min()], abs=5)
+
+    shown = page.evaluate(OF_LINES, [".contour"])[0]
+    assert shown == [edges(half), edges(most)]
+    gaps = page.evaluate(OF_LINES, ["mask g rect"])[0]
+    names = field.locator("text.name")
+    assert len(gaps) == names.count()
+    assert names.first.text_content() == "fog"
+    left, top, right, bottom = shown[1]
+    name = names.first.bounding_box()
+    beside = name["y"] + name["height"] - box["y"] <= top + 3 or name["y"] - box["y"] >= bottom - 3
+    assert beside, "the name of what is chosen stands above or below its contour"
+
+    page.locator('.probing-map .tools [data-val="closer"]').click()
+    wider = page.evaluate(OF_LINES, [".contour"])[0][1]
+    assert wider[2] - wider[0] == pytest.approx(1.5 * (right - left), rel=0.05)
+    page.locator(".probing-map .legend button", has_text="weather").click()
+    page.wait_for_function("getComputedStyle(document.querySelector('.contour').parentNode).display === 'none'")
+    assert "fog" not in names.all_text_contents()
+
+
+SMALL_PIXELS = """(button) => {
+  const canvas = button.querySelector('canvas');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const counts = {};
+  for (let i = 0; i < data.length; i += 4) {
+    if (!data[i + 3]) continue;
+    const color = '#' + [0, 1, 2].map((c) => data[i + c].toString(16).padStart(2, '0')).join('');
+    counts[color] = (counts[color] ?? 0) + 1;
+  }
+  return counts;
+}"""
+
+
+def test_small_maps_show_each_group_over_the_others_and_a_click_chooses_it(address, page, large):
+    open_large(page, address, "&small-maps=True")
+    groups = list(dict.fromkeys(large.transforms["group"]))
+    of_first = page.locator(".probing-map figure").first.locator(".small button")
+    assert of_first.all_inner_texts() == groups
+    theme = Theme(dark=False)
+    others = set()
+    for i, group in enumerate(groups):
+        colors = of_first.nth(i).evaluate(SMALL_PIXELS)
+        assert theme.group(group) in colors
+        others |= colors.keys() - {theme.group(group)}
+    assert len(others) == 1, "one gray"
+    noise = page.locator(".probing-map .small button", has_text="noise")
+    noise.first.click()
+    page.wait_for_url(re.compile("groups=noise(&|$)"))
+    assert [noise.nth(i).get_attribute("aria-pressed") for i in range(2)] == ["true", "true"]
+    pressed = page.locator('.probing-map .legend button[aria-pressed="true"]')
+    assert pressed.all_inner_texts() == ["noise"]
+    rest(page)
+    violations, _ = violations_of(page, None)
+    assert violations == []
+    noise.first.click()
+    page.wait_for_url(lambda url: "groups=" not in url)
+    assert pressed.count() == len(groups)
+    page.set_viewport_size({"width": 390, "height": 844})
+    rest(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_where_few_points_are_in_view_their_pictures_stand_beside_them_and_are_clicked_as_they_are(
+    address, page, large, tab
+):
+    page.goto(f"{address}&models=zoo/mae&color=group")
+    page.wait_for_selector('.probing-map[data-points="10240"]')
+    rest(page)
+    field = page.locator(".probing-map .field")
+    field.scroll_into_view_if_needed()
+    cloud = point_cloud(large, "zoo/mae", DONE)
+    pictures = field.locator(".pictures image")
+    assert pictures.count() == 0
+    box = field.bounding_box()
+    scale = min(box["width"], box["height"]) / 2
+    # The pointer stays on a point while the wheel zooms in around it.
+    x, y = (cloud.points[0] * [scale, -scale] + [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]).tolist()
+    page.mouse.move(x, y)
+    page.keyboard.down("Control")
+    for _ in range(10):
+        page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    pictures.first.wait_for(state="attached")
+    page.wait_for_load_state("networkidle")
+    boxes = [pictures.nth(i).bounding_box() for i in range(pictures.count())]
+    assert 0 < len(boxes) <= MAX_PICTURED
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            assert abs(a["x"] - b["x"]) >= a["width"] or abs(a["y"] - b["y"]) >= a["height"]
+    points = [int(n) for n in field.locator(".pictures g").evaluate_all("all => all.map((g) => g.dataset.point)")]
+    assert 0 in points
+    page.mouse.click(boxes[0]["x"] + 5, boxes[0]["y"] + 5)
+    page.wait_for_url(re.compile(rf"selected={cloud.samples[points[0]]}(&|$)"))
+    settle(page)
+    page.wait_for_function("document.querySelectorAll('.probing-map .pictures image').length === 1")
+    page.locator('.probing-map .tools [data-val="home"]').click()
+    page.get_by_role("button", name="Clear", exact=True).click()
+    page.wait_for_function("!document.querySelector('.probing-map .pictures image')")
+    assert not tab.complaints
+
+
+def test_the_wheel_scrolls_the_page_unless_it_is_meant_for_the_map(address, page):
+    open_large(page, address)
+    field = page.locator(".probing-map .field").first
+    page.locator(".probing-map .tools").scroll_into_view_if_needed()
+    advice, before = field.locator(".advice.shown"), page.evaluate(BOX, [0, 60])
+    field.hover()
+    page.mouse.wheel(0, 40)
+    advice.wait_for()
+    assert advice.inner_text() == "Ctrl and the wheel zoom the map"
+    assert page.evaluate(BOX, [0, 60]) == pytest.approx(before, abs=0.01)
+    advice.wait_for(state="detached")
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, 100)
+    page.keyboard.up("Control")
+    smaller = box_once(page, lambda box: box[2] - box[0] < 0.8 * (before[2] - before[0]))
+    assert smaller[2] - smaller[0] == pytest.approx((before[2] - before[0]) / 1.5, rel=0.1)
+    assert advice.count() == 0
 
 
 def test_a_star_shows_before_and_after_and_a_click_chooses_its_transformation(server, made_run, page):

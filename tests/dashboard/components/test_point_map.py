@@ -12,8 +12,10 @@ import pytest
 
 from dashboard.components import point_map
 from dashboard.components.point_map import found_in, routes
+from dashboard.data import cache
 from dashboard.data.point_cloud import point_cloud
 from probing_core.results import Run
+from probing_core.results.pictures import PicturesMissing
 from tests.dashboard.serving import answer
 
 ROOT = Path(__file__).parents[3]
@@ -61,7 +63,7 @@ def test_what_makes_no_sense_changes_no_selection(cloud, what):
 
 
 def test_positions_and_colors_are_typed_arrays(cloud):
-    _, _, array = routes()
+    *_, array = routes()
     name = cloud.address.split("/")[1]
     positions = answer(array, {"name": name, "which": "positions"})
     assert np.array_equal(np.frombuffer(positions.body, "<f4").reshape(-1, 2), cloud.points)
@@ -73,7 +75,7 @@ def test_positions_and_colors_are_typed_arrays(cloud):
 
 
 def test_the_server_knows_what_is_under_the_pointer(cloud):
-    _, nearest, _ = routes()
+    _, nearest, *_ = routes()
     name = cloud.address.split("/")[1]
     x, y = cloud.points[7].tolist()
 
@@ -87,6 +89,22 @@ def test_the_server_knows_what_is_under_the_pointer(cloud):
     assert asked(x="nan", y=0, within=1).status_code == 400
     assert asked(x=0, y=0).status_code == 400
     assert asked(x=0, y=0, within=1, coloring="secret").status_code == 400
+
+
+def test_the_picture_of_a_point_is_that_of_its_sample(cloud, monkeypatch):
+    _, _, picture, _ = routes()
+    name = cloud.address.split("/")[1]
+    found = answer(picture, {"name": name, "position": 7})
+    assert found.body == cache.picture(cloud.run, int(cloud.samples[7]))
+    assert found.headers["cache-control"].startswith("private")
+    assert answer(picture, {"name": name, "position": len(cloud)}).status_code == 404
+    assert answer(picture, {"name": "guessed", "position": 7}).status_code == 404
+
+    def missing(run, sample):
+        raise PicturesMissing("The corpus is not on this computer.")
+
+    monkeypatch.setattr(cache, "picture", missing)
+    assert answer(picture, {"name": name, "position": 7}).status_code == 404
 
 
 def test_the_renderer_is_served_packed_and_for_good():
@@ -109,5 +127,6 @@ def test_the_bundle_is_of_the_versions_that_its_recipe_names_and_ships_their_lic
 
 
 def test_the_renderer_fetches_nothing_from_elsewhere():
-    scripts = [(COMPONENTS / name).read_text("utf-8") for name in ("point_layers.js", "point_view.js", "point_map.js")]
+    scripts = [path.read_text("utf-8") for path in COMPONENTS.glob("*.js") if path.stem.startswith(("point", "small"))]
+    assert len(scripts) == 6
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", "".join(scripts))

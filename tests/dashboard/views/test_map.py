@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dashboard.components.point_map import MAX_PICTURED
+from dashboard.data.density import contours
 from dashboard.data.point_cloud import point_cloud
 from dashboard.widgets.neighborhoods import on_maps
 from probing_core.charts import Theme
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
-from probing_core.runs.layout import map_path, star_path
+from probing_core.runs.layout import RECIPE, map_path, star_path
 from probing_core.runs.store import Store
 from tests.dashboard.app_reading import address, figures, label, point_maps, texts, unescaped
 from tests.dashboard.conftest import REFERENCE
@@ -125,9 +127,57 @@ def test_a_chosen_transformation_stands_out_with_arrows_from_clean_in_its_groups
     expected = np.hstack([place.loc[clean], place.loc[under["sample"]]])
     assert np.allclose(sorted(panel["arrows"]), sorted(expected.tolist()), atol=1e-4)
     # What is selected comes before it.
-    (panel,) = point_maps(open_app("Map", transformation="fog", models="zoo/mae", selected="3.7"))[0]["panels"]
+    (shown,) = point_maps(open_app("Map", transformation="fog", models="zoo/mae", selected="3.7"))
+    (panel,) = shown["panels"]
     assert emphasized(run, panel).tolist() == [3, 7]
     assert panel["arrows"] == []
+    assert shown["standing"] == ""
+
+
+def test_what_stands_out_has_a_name_and_where_it_is_many_points_contours(open_app, made_run):
+    run = Run.open(made_run)
+    identity = np.flatnonzero(run.samples["group"] == "identity")
+    app = open_app("Map", models="zoo/mae", reading="done", selected=".".join(map(str, identity[:40])))
+    (shown,) = point_maps(app)
+    cloud = point_cloud(run, "zoo/mae", "done")
+    expected = contours(cloud.points[cloud.marked(identity[:40])])
+    sent = [np.vstack(lines) for lines in shown["panels"][0]["contours"]]
+    assert len(sent) == len(expected) == 2
+    for one, other in zip(sent, expected, strict=True):
+        np.testing.assert_allclose(one, np.vstack(other), atol=1e-3)
+    assert "The solid line encloses half of what is selected" in texts(app)
+
+    app = open_app("Map", models="zoo/mae", transformation="fog")
+    (shown,) = point_maps(app)
+    assert shown["standing"] == "fog"
+    assert len(shown["panels"][0]["nameAt"]) == 2
+    assert shown["panels"][0]["contours"] == [[], []], "of few points there are none"
+    assert "solid line" not in texts(app)
+
+
+def test_small_maps_are_shown_when_they_are_asked_for_and_colors_have_names(open_app):
+    app = open_app("Map", models="zoo/mae")
+    assert not point_maps(app)[0]["small"]
+    app.toggle(key="small-maps").set_value(True).run()
+    assert point_maps(app)[0]["small"]
+    assert address(app, "small-maps") == "True"
+    assert label(app, "toggle", "A small map for each group").value
+    app = open_app("Map", models="zoo/mae", color="strength", small_maps="True")
+    assert "small-maps" not in {toggle.key for toggle in app.toggle}
+    assert not app.exception
+
+
+def test_points_have_pictures_where_the_corpus_is_here(open_app, made_run, tmp_path):
+    app = open_app("Map", models="zoo/mae")
+    assert point_maps(app)[0]["mostPictured"] == MAX_PICTURED
+    assert "their pictures stand beside them" in texts(app)
+    run = tmp_path / "made"
+    shutil.copytree(made_run, run)
+    recipe = run / RECIPE
+    recipe.write_text(recipe.read_text().replace(Run.open(made_run).recipe.fingerprint, "0" * 16))
+    app = open_app("Map", run=run, models="zoo/mae")
+    assert point_maps(app)[0]["mostPictured"] == 0
+    assert "their pictures stand beside them" not in texts(app)
 
 
 def without(shipped: Path, place: Path, *paths: str) -> Path:
