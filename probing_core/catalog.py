@@ -75,6 +75,11 @@ class Catalog(Generic[E]):
         self._added[entry.name] = entry
 
     @property
+    def added(self) -> tuple[E, ...]:
+        """The entries that this process alone has."""
+        return tuple(self._added.values())
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(entry.name for entry in self.all)
 
@@ -151,7 +156,7 @@ def _load(point: EntryPoint) -> Iterable:
     return loaded if isinstance(loaded, list | tuple) else (loaded,)
 
 
-_LOADED: list[Path] = []
+_LOADED: dict[Path, ModuleType] = {}
 
 
 def load_plugin(path: Path) -> None:
@@ -162,8 +167,7 @@ def load_plugin(path: Path) -> None:
     """
     path = path.expanduser().resolve()
     if path not in _LOADED:
-        run_file(path, f"probing_plugin_{len(_LOADED)}_{path.stem}")
-        _LOADED.append(path)
+        _LOADED[path] = run_file(path, f"probing_plugin_{len(_LOADED)}_{path.stem}")
 
 
 def run_file(path: Path, name: str) -> ModuleType:
@@ -190,3 +194,8 @@ def run_file(path: Path, name: str) -> ModuleType:
 def loaded_plugins() -> tuple[Path, ...]:
     """Return the files that `load_plugin` has run in this process."""
     return tuple(_LOADED)
+
+
+def plugin_modules() -> tuple[ModuleType, ...]:
+    """Return what `load_plugin` made of these files."""
+    return tuple(_LOADED.values())

@@ -6,10 +6,14 @@ from probing_core import corpora, embedders, transforms
 from probing_core.corpora.base import Corpus, CorpusKind
 from probing_core.embedders import EmbedderSpec
 from probing_core.errors import BadConfig
+from probing_core.runs.recipe import Recipe
 from probing_core.transforms.base import Transform
 
+Entry = EmbedderSpec | Transform | CorpusKind
+"""What a catalog lists."""
 
-def register(entry: EmbedderSpec | Transform | CorpusKind | Corpus) -> None:
+
+def register(entry: Entry | Corpus) -> None:
     """Add a model, a transformation or a corpus to this process, where its name is usable like any other.
 
     A name may be registered anew. ``probing --plugin FILE.py`` runs a file that does so before a command; its name is
@@ -38,3 +42,14 @@ def register(entry: EmbedderSpec | Transform | CorpusKind | Corpus) -> None:
             f"A model (from_callable, from_module), a Transform, a CorpusKind or a Corpus is registered; got "
             f"{type(entry).__name__}."
         )
+
+
+def registered(recipe: Recipe) -> tuple[Entry, ...]:
+    """Return the entries that a recipe names and this process alone has."""
+    named = {
+        *(embedders.parse(model).base for model in recipe.models),
+        *recipe.transforms,
+        recipe.corpus.partition(":")[0],
+    }
+    added: tuple[Entry, ...] = (*embedders.CATALOG.added, *transforms.CATALOG.added, *corpora.KINDS.added)
+    return tuple(entry for entry in added if entry.name in named)

@@ -122,7 +122,8 @@ def test_without_a_network_statistics_are_computed_here_while_pictures_are_made(
 def test_a_worker_of_a_cluster_keeps_the_threads_of_the_recipe(run):
     store, recipe, _ = run
     before = torch.get_num_threads()
-    remote = RemoteWorker(str(store.root), os.getcwd(), replace(recipe, threads=before + 1), "cpu", "float32", 1, 0.6)
+    asked = replace(recipe, threads=before + 1)
+    remote = RemoteWorker(str(store.root), os.getcwd(), (), asked, "cpu", "float32", 1, 0.6)
     assert torch.get_num_threads() == before + 1
     remote._limits.close()
     assert torch.get_num_threads() == before

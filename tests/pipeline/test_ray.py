@@ -7,22 +7,27 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
+from probing_core import catalog, corpora, embedders, register, transforms
 from probing_core.cli import main
 from probing_core.compute.samples import SamplePlan
+from probing_core.embedders import from_callable
 from probing_core.runs.layout import IMAGES, JOURNAL, MANIFEST, PROGRESS, RECIPE
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.shards import embeddings_files
 from probing_core.runs.store import Store
 from tests.forked import begin
 from tests.pipeline.test_embed import files
+from tests.transforms.test_third_party import EXAMPLE
 
 pytestmark = [
     pytest.mark.slow,
@@ -167,6 +172,101 @@ def test_stopped_as_pages_do_it_the_cluster_that_was_started_ends_too(local, few
     assert not psutil.wait_procs(started, timeout=PATIENCE)[1]
     assert main(command(out, few_scenes)) == 0  # one process goes on with what workers began
     assert content(out) == local
+
+
+PLUGIN = f"""
+import numpy as np
+import probing_core
+from probing_core.corpora import open_corpus
+from probing_core.corpora.base import CorpusKind
+from probing_core.embedders import from_callable
+{EXAMPLE}
+def statistic(images):
+    return np.stack([getattr(image, STATISTIC)((0, 1)) for image in images])
+
+STATISTIC = "mean"
+FOLDER = dict(argument="PATH", description="A folder.", license="its own", is_path=True)
+probing_core.register(INVERT)
+probing_core.register(from_callable("mine/mean", statistic))
+probing_core.register(CorpusKind(name="mine", open=lambda path: open_corpus(f"folder:{{path}}"), **FOLDER))
+"""
+
+
+@pytest.fixture
+def _known_here_alone(monkeypatch):
+    for known in (embedders.CATALOG, transforms.CATALOG, corpora.KINDS):
+        monkeypatch.setattr(known, "_added", {})
+    monkeypatch.setattr(catalog, "_LOADED", {})
+
+
+def own(out: Path, corpus: str, *further: str) -> list[str]:
+    """Arguments: a run of a model of one's own."""
+    words = ["embed", "--run", str(out), "--corpus", corpus, "--view", "32", "--transforms", "jpeg", "--device", "cpu"]
+    return [*words, "--models", "mine/mean", *further]
+
+
+@pytest.mark.usefixtures("_known_here_alone")
+def test_workers_know_what_a_plugin_registers(few_scenes, cluster, tmp_path):
+    path, there, here = tmp_path / "mine.py", tmp_path / "there", tmp_path / "here"
+    path.write_text(PLUGIN)
+    plugin, wanted = ["--plugin", str(path)], ["--transforms", "invert,jpeg", "--repetitions", "20"]
+    corpus = f"mine:{few_scenes}"
+    driver = start([*plugin, *own(there, corpus, *wanted, "--engine", "ray", "--address", cluster)])
+    assert two_work(driver)
+    assert driver.wait(PATIENCE) == 0
+    assert main([*plugin, *own(here, corpus, *wanted)]) == 0
+    assert content(there) == content(here)
+
+
+@pytest.mark.usefixtures("_known_here_alone")
+def test_workers_know_what_a_notebook_registers(few_scenes, cluster, tmp_path):
+    """A function of no module, and what it closes over."""
+    weights = np.random.default_rng(0).normal(size=(3, 5))
+    register(from_callable("mine/mean", lambda images: np.stack([image.mean((0, 1)) @ weights for image in images])))
+    there, here, corpus = tmp_path / "there", tmp_path / "here", f"folder:{few_scenes}"
+    assert main(own(there, corpus, "--engine", "ray", "--address", cluster)) == 0
+    assert main(own(here, corpus)) == 0
+    assert content(there) == content(here)
+
+
+@pytest.mark.usefixtures("_known_here_alone")
+def test_what_cannot_be_sent_to_workers_is_one_sentence_before_anything_starts(
+    few_scenes, tmp_path, capsys, monkeypatch
+):
+    import ray
+
+    lock = threading.Lock()
+
+    def locked(images):
+        with lock:
+            return np.ones((len(images), 2))
+
+    register(from_callable("mine/mean", locked))
+    register(from_callable("mine/other", lambda images: np.ones((len(images), 2))))
+    monkeypatch.setattr(ray, "init", lambda **options: pytest.fail("a cluster was started"))
+    assert main(own(tmp_path / "run", f"folder:{few_scenes}", "--engine", "ray")) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert "'mine/mean' was registered in this process and cannot be sent to the workers of Ray" in errors[0]
+    assert "'_thread.lock'" in errors[0]
+
+
+@pytest.mark.usefixtures("_known_here_alone")
+def test_a_worker_that_cannot_begin_is_one_sentence(few_scenes, cluster, tmp_path, capsys):
+    class Unmade:
+        """Can be sent, and not be made again where it arrives."""
+
+        def __call__(self, images):
+            return np.stack([image.mean((0, 1)) for image in images])
+
+        def __reduce__(self):
+            return int, ("nothing",)
+
+    register(from_callable("mine/mean", Unmade()))
+    assert main(own(tmp_path / "run", f"folder:{few_scenes}", "--engine", "ray", "--address", cluster)) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert "A Ray worker could not begin (ValueError: invalid literal for int() with base 10: 'nothing')" in errors[0]
 
 
 def test_a_cluster_that_does_not_start_is_one_sentence(few_scenes, tmp_path, capsys, monkeypatch):

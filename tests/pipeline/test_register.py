@@ -28,7 +28,7 @@ from tests.transforms.test_third_party import EXAMPLE
 def _known_here_alone(monkeypatch):
     for known in (embedders.CATALOG, transforms.CATALOG, corpora.KINDS):
         monkeypatch.setattr(known, "_added", {})
-    monkeypatch.setattr(catalog, "_LOADED", [])
+    monkeypatch.setattr(catalog, "_LOADED", {})
 
 
 def made_transform(name="invert"):

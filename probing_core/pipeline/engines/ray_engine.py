@@ -1,14 +1,15 @@
 """Workers of a Ray cluster: one for each GPU, or one for as many cores as the recipe has threads.
 
 A worker opens the corpus by its address, makes the pictures of a unit and embeds them while it makes those of the next,
-as in one process: no pictures travel, and no more than two units of a worker are in memory. It writes into the
-run's folder, which all machines must have under the same path; what it wrote is entered here. Ray starts a worker that
-died again and repeats what it was at.
+as in one process: no pictures travel, and no more than two units of a worker are in memory. What this process alone
+has registered travels by value. A worker writes into the run's folder, which all machines must have under the same
+path; what it wrote is entered here. Ray starts a worker that died again and repeats what it was at.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import socket
 import threading
@@ -18,10 +19,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from probing_core.catalog import plugin_modules
 from probing_core.compute import memory
 from probing_core.compute.threads import threads
 from probing_core.errors import BadConfig, BadRun, one_line
 from probing_core.online import TIMEOUT_S
+from probing_core.pipeline.register import register, registered
 from probing_core.pipeline.setup import open_same_corpus
 from probing_core.pipeline.worker import Task, Worker, Written
 from probing_core.runs.layout import IMAGES
@@ -37,10 +40,20 @@ class RemoteWorker:
     """A `Worker` in a process of its own; its arguments are data, so that Ray can start it again."""
 
     def __init__(
-        self, root: str, folder: str, recipe: Recipe, device: str, precision: str, makers: int, memory_share: float
+        self,
+        root: str,
+        folder: str,
+        known: Sequence[bytes],
+        recipe: Recipe,
+        device: str,
+        precision: str,
+        makers: int,
+        memory_share: float,
     ) -> None:
         if Path(folder).is_dir():
             os.chdir(folder)  # corpora and weights may be named relative to it
+        for entry in known:
+            register(pickle.loads(entry))
         self._limits = ExitStack()  # held, since it ends with the last reference
         self._limits.enter_context(threads(recipe.threads))
         corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
@@ -113,6 +126,11 @@ class RayEngine:
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from error
         except self._ray.exceptions.RayActorError as error:
+            if error.actor_init_failed:
+                raise BadRun(
+                    f"A Ray worker could not begin ({str(error).strip().splitlines()[-1]}); every machine of the "
+                    f"cluster needs what this one has: the run's folder, the corpus, installed packages."
+                ) from error
             raise BadRun(
                 f"A Ray worker died {RETRIES + 1} times ({one_line(error)[:200]}); what was complete stays, so mend "
                 f"that (more memory, fewer models) and start again."
@@ -130,11 +148,33 @@ def opened_ray(store: Store, recipe: Recipe, options: Options) -> Iterator[RayEn
         import ray
     except ImportError as error:
         raise BadConfig("--engine ray needs Ray; `pip install ray` installs it.") from error
+    known = _known_here_alone(ray, recipe)
     _connect(ray, options.address)
     try:
-        yield RayEngine(ray, _start(ray, store, recipe, options))
+        yield RayEngine(ray, _start(ray, store, recipe, options, known))
     finally:
         ray.shutdown()
+
+
+def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
+    """Return the entries that the recipe names and this process alone has, as a worker is given them.
+
+    Raises:
+        BadConfig: one holds what cannot leave this process.
+    """
+    for module in plugin_modules():  # workers cannot import it
+        ray.cloudpickle.register_pickle_by_value(module)
+    sent = []
+    for entry in registered(recipe):
+        try:
+            sent.append(ray.cloudpickle.dumps(entry))
+        except Exception as error:  # an object of a user's may refuse in any way
+            raise BadConfig(
+                f"'{entry.name}' was registered in this process and cannot be sent to the workers of Ray "
+                f"({one_line(error)[:200]}); have its function open what cannot be copied when it is first called, or "
+                f"use --engine local."
+            ) from error
+    return sent
 
 
 def _connect(ray: Any, address: str | None) -> None:
@@ -158,7 +198,7 @@ def _connect(ray: Any, address: str | None) -> None:
         ) from error
 
 
-def _start(ray: Any, store: Store, recipe: Recipe, options: Options) -> list[Any]:
+def _start(ray: Any, store: Store, recipe: Recipe, options: Options, known: Sequence[bytes]) -> list[Any]:
     there = ray.cluster_resources()
     cores, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
     if options.device == "cpu":
@@ -180,4 +220,5 @@ def _start(ray: Any, store: Store, recipe: Recipe, options: Options) -> list[Any
     nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
     share = memory.MODELS / -(-count // nodes)
     folder, root = os.getcwd(), str(store.root.resolve())
-    return [actor.remote(root, folder, recipe, options.device, options.precision, makers, share) for _ in range(count)]
+    asked = recipe, options.device, options.precision, makers, share
+    return [actor.remote(root, folder, known, *asked) for _ in range(count)]
