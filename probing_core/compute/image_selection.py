@@ -63,6 +63,7 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
         raise BadCorpus(
             f"Corpus '{corpus.name}' leaves no image for a view of {design.view} pixels; most often: {reason}."
             + (f" Try a smaller --view: sources must have {smallest} pixels." if "smaller than" in reason else "")
+            + (" Give pictures in color: without it, changes of color would be none." if reason == "near gray" else "")
         )
     # Only corpora on which encoders were pretrained list the classes that those never saw.
     rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False

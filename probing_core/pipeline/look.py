@@ -19,11 +19,12 @@ from probing_core.compute.frozen_views import FrozenViews, make_views
 from probing_core.compute.look_scores import COLUMNS, look_scores
 from probing_core.compute.parallel import cores
 from probing_core.embedders.base import Preprocessing
-from probing_core.errors import BadArray, BadConfig
+from probing_core.embedders.providers.callables import device_of, rows_of
+from probing_core.errors import BadConfig
 from probing_core.pipeline.samples import corpus_of
 from probing_core.pipeline.setup import with_identity
 from probing_core.runs.progress import Progress, bar
-from probing_core.runs.recipe import VIEW
+from probing_core.runs.recipe import VIEW, require_view
 from probing_core.transforms import expand, resolve
 from probing_core.transforms.base import Image
 
@@ -106,6 +107,7 @@ class LookProbe:
                 f"A transformation beside identity is needed at least, and none of the far styles, which no probe "
                 f"learns from; got {', '.join(t.name for t in bank)}."
             )
+        require_view(view)
         design = Design(view=view, transforms=bank, seed=seed, threads=cores())
         shown = bar() if progress is None else progress
         try:
@@ -149,9 +151,11 @@ class LookProbe:
 
         Raises:
             BadArray: the embeddings have another shape than (N, D), or hold values that are not finite.
-            BadConfig: ``preprocessing`` beside a function, which has its own.
+            BadConfig: ``encode`` cannot be called, or ``preprocessing`` beside a function, which has its own.
         """
         begun = time.perf_counter()
+        if not callable(encode):
+            raise BadConfig(f"A function of a list of images or a torch.nn.Module is measured; got {encode!r:.80}.")
         owner = _module_of(encode)
         if preprocessing is not None and owner is None:
             raise BadConfig("A function makes its own input of the images; `preprocessing` belongs to a torch module.")
@@ -218,7 +222,6 @@ def _on_tensors(
     import torch
 
     from probing_core.embedders.network.preprocessing import make_batch
-    from probing_core.embedders.providers.callables import device_of
 
     how = preprocessing or Preprocessing(size=(0, 0), resize="none")
     device = device_of(module)
@@ -234,17 +237,6 @@ def _embed(encode: Callable[[Any], Any], images: Sequence[Image]) -> np.ndarray:
     parts: list[np.ndarray] = []
     for start in range(0, len(images), BATCH):
         batch = list(images[start : start + BATCH])
-        answer = encode(batch)
-        if hasattr(answer, "detach"):  # a tensor, of a type that NumPy may not have
-            answer = answer.detach().float().cpu().numpy()
-        rows = np.asarray(answer, np.float32)
-        width = parts[0].shape[1] if parts else None
-        if rows.ndim != 2 or len(rows) != len(batch) or not rows.shape[1] or rows.shape[1] != (width or rows.shape[1]):
-            raise BadArray(
-                f"An encoder gives one row an image, ({len(batch)}, {width or 'D'}) for {len(batch)} images; got the "
-                f"shape {rows.shape}."
-            )
-        if not np.isfinite(rows).all():
-            raise BadArray("The encoder gives values that are not finite numbers; has the training diverged?")
+        rows = rows_of("The encoder", encode(batch), len(batch), parts[0].shape[1] if parts else 0)
         parts.append(rows)
     return np.concatenate(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, overload
@@ -16,7 +17,7 @@ from probing_core.compute.samples import SamplePlan, make_pair
 from probing_core.corpora import open_corpus
 from probing_core.corpora.arrays import ArrayCorpus
 from probing_core.corpora.base import Corpus
-from probing_core.errors import BadConfig
+from probing_core.errors import BadConfig, UnknownName
 from probing_core.pipeline.setup import with_identity
 from probing_core.runs.recipe import VIEW, Recipe
 from probing_core.transforms.base import Image
@@ -105,10 +106,9 @@ def samples(
     Raises:
         ProbingError: the images cannot be used; the sentence says how to mend it.
     """
-    corpus = corpus_of(images, labels, limit, seed)
-    recipe = Recipe(
-        corpus=corpus.name,
-        fingerprint=corpus.fingerprint,
+    asked = Recipe(  # checked before pictures are read
+        corpus="",
+        fingerprint="",
         transforms=with_identity((transforms,) if isinstance(transforms, str) else transforms),
         models=(ANY,),
         limit=limit,
@@ -116,7 +116,8 @@ def samples(
         seed=seed,
         threads=cores(),
     )
-    return Samples(corpus, recipe)
+    corpus = corpus_of(images, labels, limit, seed)
+    return Samples(corpus, replace(asked, corpus=corpus.name, fingerprint=corpus.fingerprint))
 
 
 def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed: int) -> Corpus:
@@ -128,4 +129,9 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
         return ArrayCorpus(images, labels, limit, seed)
     if labels is not None:
         raise BadConfig("Labels belong to a list of images; a folder has them as its subfolders.")
-    return open_corpus(f"folder:{images}" if Path(images).is_dir() else str(images))
+    if Path(images).is_dir():
+        return open_corpus(f"folder:{images}")
+    try:
+        return open_corpus(str(images))
+    except UnknownName as error:
+        raise UnknownName(f"'{images}' is no folder here. {error}") from error

@@ -26,6 +26,7 @@ MAX_POINTS = 20_000
 
 def confusion_figure(run: Run, model: str, task: str, theme: Theme) -> Figure:
     """Return what a model takes for what, in percent of each class."""
+    _require_task(run, task)
     tested = run.tested(model, task, ())
     if tested.empty:
         _refuse(run, model, f"predictions of the task '{task}'", "train")
@@ -37,6 +38,7 @@ def confusion_figure(run: Run, model: str, task: str, theme: Theme) -> Figure:
 
 def leaderboard_figure(run: Run, task: str, subset: str, theme: Theme) -> Figure:
     """Return the models by score, with intervals."""
+    _require_task(run, task)
     board = leaderboard([run], task, subset)
     if board.empty:
         raise BadRun(f"The run '{run.path}' has no scores of the task '{task}' on '{subset}'.")
@@ -91,6 +93,16 @@ def _shown(chart: charts.Figure, theme: Theme, title: str) -> Figure:
         height=(figure.layout.height or 0) + 28 or None,
     )
     return figure
+
+
+def _require_task(run: Run, task: str) -> None:
+    """Refuse a task that a run's models were not scored on.
+
+    Raises:
+        UnknownName: there are others.
+    """
+    if run.tasks and task not in run.tasks:
+        raise UnknownName(f"The run has no task '{task}'. It has: {', '.join(run.tasks)}.")
 
 
 def _refuse(run: Run, model: str, what: str, stage: str) -> None:

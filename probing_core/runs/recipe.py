@@ -67,10 +67,9 @@ class Recipe:
     calibrate_fingerprints: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not SMALLEST_VIEW <= self.view <= LARGEST_VIEW:
-            raise BadConfig(
-                f"The view must be {SMALLEST_VIEW} to {LARGEST_VIEW} pixels; got {self.view}. The default is {VIEW}."
-            )
+        for name, hint in get_type_hints(type(self)).items():
+            require_type(f"The recipe's '{name}'", getattr(self, name), hint)
+        require_view(self.view)
         if self.limit is not None and self.limit < 1:
             raise BadConfig(f"The limit is a number of images, 1 or more; got {self.limit}.")
         if self.live_images is not None and self.live_images < 1:
@@ -111,9 +110,6 @@ class Recipe:
         unknown = sorted(set(content) - known)
         if unknown:
             raise BadConfig(f"The recipe has unknown entries: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
-        hints = get_type_hints(cls)
-        for name, value in content.items():
-            require_type(f"The recipe's '{name}'", value, hints[name])
         try:
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
             return cls(**values)
@@ -161,18 +157,32 @@ KINDS = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "
 """Of entries of TOML files -> how an error names them."""
 
 
+def require_view(view: int) -> None:
+    """Check the pixels of the side of a view.
+
+    Raises:
+        BadConfig: they are too few or too many.
+    """
+    if not SMALLEST_VIEW <= view <= LARGEST_VIEW:
+        raise BadConfig(
+            f"The view must be {SMALLEST_VIEW} to {LARGEST_VIEW} pixels; got {view}. The default is {VIEW}."
+        )
+
+
 def require_type(what: str, value: Any, hint: Any) -> None:
     """Check that ``value`` is of the type ``hint``.
 
     Args:
-        hint: one of `KINDS`, or one of them or None; TOML has no None.
+        hint: one of `KINDS`, or one of them or None.
 
     Raises:
-        BadConfig: ``value``, from a TOML file, is of another type.
+        BadConfig: ``value``, from a TOML file or a caller, is of another type.
     """
     (kind,) = [one for one in KINDS if hint in (one, one | None)]
+    if value is None and hint != kind:
+        return
     if kind == tuple[str, ...]:
-        fits = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        fits = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
     else:
         fits = isinstance(value, kind) and not isinstance(value, bool)
     if not fits:

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 import cv2
@@ -190,10 +191,11 @@ class Transform:
         """
         low, high = sorted((self.weakest, self.strongest))
         slack = 1e-9 * max(abs(low), abs(high))  # `strength_at(1)` is rounded
-        if self.group != "identity" and not low - slack <= strength <= high + slack:
+        number = isinstance(strength, Real)
+        if self.group != "identity" and not (number and low - slack <= strength <= high + slack):
             raise BadConfig(
                 f"The {self.parameter} of '{self.name}' is {self.weakest:g} (weakest) to {self.strongest:g} "
-                f"(strongest) {self.unit}; got {strength:g}."
+                f"(strongest) {self.unit}; got {format(strength, 'g') if number else repr(strength)}."
             )
         return self.apply_unchecked(as_image(image), strength, rng)
 

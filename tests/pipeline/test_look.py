@@ -208,13 +208,18 @@ def test_a_step_that_is_measured_again_is_replaced_and_steps_are_in_order(look):
 @pytest.mark.parametrize(
     ("encode", "words"),
     [
-        (lambda images: np.zeros((1, 4)), r"one row an image, \(64, D\) for 64 images; got the shape \(1, 4\)"),
-        (lambda images: np.zeros(len(images)), r"got the shape \(64,\)"),
-        (lambda images: np.full((len(images), 3), np.nan), "not finite numbers; has the training diverged"),
+        (lambda images: np.zeros((1, 4)), r"gave the shape \(1, 4\) for 64 images; return one row an image, \(64, D\)"),
+        (lambda images: np.zeros(len(images)), r"gave the shape \(64,\)"),
+        (lambda images: np.full((len(images), 3), np.nan), "The encoder gave values that are not finite numbers"),
         (lambda images: np.ones((len(images), 3)), "All embeddings are the same"),
-        (lambda images: np.random.default_rng(0).normal(size=(len(images), len(images))), r"\(\d+, 64\) for \d+"),
+        (lambda images: [["a"]] * len(images), "values of the type <U1 for 64 images"),
+        (lambda images: [[1, 2], [3]] * 32, "rows of different lengths for 64 images"),
+        (
+            lambda images: np.random.default_rng(0).normal(size=(len(images), len(images))),
+            r"gave rows of \d+ numbers where 64 are expected",
+        ),
     ],
-    ids=["rows", "flat", "nan", "constant", "another dimension"],
+    ids=["rows", "flat", "nan", "constant", "text", "ragged", "another dimension"],
 )
 def test_embeddings_that_cannot_be_used_are_refused_in_a_sentence(look, encode, words):
     with pytest.raises(BadArray, match=words):
@@ -228,6 +233,10 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence(look, pictures, tmp_pa
         look.measure(statistics, 0, preprocessing=Preprocessing(size=(8, 8)))
     with pytest.raises(BadConfig, match="Nothing was measured yet"):
         look.plot()
+    with pytest.raises(BadConfig, match="a torch.nn.Module is measured; got 'zoo/mae'"):
+        look.measure("zoo/mae", 0)
+    with pytest.raises(BadConfig, match="The view must be 32 to 1024 pixels; got 3"):
+        probing_core.LookProbe(images, view=3)
     with pytest.raises(BadConfig, match="beside identity"):
         probing_core.LookProbe(images, transforms="identity", view=32)
     with pytest.raises(BadConfig, match="none of the far styles"):

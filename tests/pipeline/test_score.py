@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import probing_core
-from probing_core.errors import BadConfig, BadImage, ProbingError
+from probing_core.errors import BadArray, BadConfig, BadImage, ProbingError, UnknownName
 from probing_core.pipeline import Options, run
 from probing_core.pipeline import score as scoring
 from probing_core.pipeline.score import STUDIED
@@ -117,6 +117,8 @@ def changing():
         (lambda images: np.ones((len(images), 2), complex), "list", "values of the type complex128"),
         (lambda images: np.full((len(images), 2), np.nan), "list", r"not finite numbers .* for 1 of 1 images"),
         (3, "list", "name of a model, a function"),
+        (lambda images: [[1, 2], [3]] * len(images), "list", "rows of different lengths for 1 images"),
+        (lambda images: np.full((len(images), 2), 1e300), "list", "not finite numbers in float32 .* 1 of 1 images"),
         (np.ones((5, 3)), "list", r"one row for each of the 48 samples.* got the shape \(5, 3\)"),
         (np.ones(48), "list", r"got float64 of the shape \(48,\)"),
         (np.full((48, 2), np.inf), "list", "48 of 48 embeddings hold values that are not finite"),
@@ -133,6 +135,26 @@ def test_what_cannot_be_scored_is_told_in_one_sentence(encoder, images, message,
     with pytest.raises(ProbingError, match=message) as told:
         scored(encoder, places.get(images, images) if isinstance(images, str) else images)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"view": "64"}, "'view' must be a whole number; got '64'"),
+        ({"limit": 0}, "The limit is a number of images, 1 or more; got 0"),
+        ({"limit": 1.5}, "'limit' must be a whole number; got 1.5"),
+        ({"seed": -1}, "The seed must be 0 or more"),
+        ({"batch_size": -1}, "A batch holds 1 image or more; got batch_size=-1"),
+    ],
+)
+def test_a_number_that_cannot_be_is_told_in_one_sentence(asked, message, pictures):
+    with pytest.raises(BadConfig, match=message):
+        scored(colors, pictures, **asked)
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_none(tmp_path):
+    with pytest.raises(UnknownName, match="'.*nowhere' is no folder here"):
+        scored(colors, tmp_path / "nowhere")
 
 
 def test_the_arguments_of_a_call_must_fit_together(pictures):
@@ -275,5 +297,5 @@ def test_a_network_of_which_no_matrix_comes_is_told_in_one_sentence(pictures):
 
     with pytest.raises(BadConfig, match="gave tuple where a tensor"):
         scored(Pair(), pictures)
-    with pytest.raises(BadConfig, match=r"gave the shape \(1, 3, 32, 32\)"):
+    with pytest.raises(BadArray, match=r"gave the shape \(1, 3, 32, 32\)"):
         scored(torch.nn.Identity(), pictures)

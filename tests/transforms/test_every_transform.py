@@ -167,7 +167,7 @@ def test_views_differ_between_draws() -> None:
 @pytest.mark.parametrize("transform", [pytest.param(t, id=t.name) for t in bank()[1:]])
 def test_a_strength_out_of_its_range_is_refused(transform: Transform) -> None:
     step = 0.01 * (transform.strongest - transform.weakest)
-    for strength in (transform.weakest - step, transform.strongest + step, float("nan")):
+    for strength in (transform.weakest - step, transform.strongest + step, float("nan"), "strong"):
         with pytest.raises(BadConfig, match=f"The {transform.parameter} of '{transform.name}' is .*; got"):
             transform.apply(noise(32, 32), strength, generator(0, "x", transform.name))
 

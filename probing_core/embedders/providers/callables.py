@@ -21,7 +21,7 @@ from probing_core.embedders.names import ModelName, refuse_options
 from probing_core.embedders.network.devices import resolve_device
 from probing_core.embedders.network.embedder import Network, NetworkEmbedder
 from probing_core.embedders.network.preprocessing import make_batch
-from probing_core.errors import BadConfig
+from probing_core.errors import BadArray, BadConfig
 from probing_core.images import as_image
 from probing_core.transforms.base import Image
 
@@ -43,7 +43,10 @@ class CallableEmbedder(LoadedEmbedder):
 
     def __init__(self, name: str, function: Function, dim: int | None = None, batch_size: int | None = None) -> None:
         self.name, self._function = name, function
-        self.batch_size = batch_size or self.batch_size
+        if batch_size is not None:
+            if batch_size < 1:
+                raise BadConfig(f"A batch holds 1 image or more; got batch_size={batch_size}.")
+            self.batch_size = batch_size
         self.dim = dim or 0
         if not self.dim:
             self.dim = self._called(_fixed_pictures()[:1]).shape[1]
@@ -62,34 +65,50 @@ class CallableEmbedder(LoadedEmbedder):
         """Return the result for one batch, as (N, D) ``float32``.
 
         Raises:
-            BadConfig: it is something else.
+            BadArray: it is something else.
         """
-        result = self._function(images)
-        if hasattr(result, "detach"):  # a tensor, of a type that NumPy may not have
-            result = result.detach().float().cpu().numpy()
+        return rows_of(f"'{self.name}'", self._function(images), len(images), self.dim)
+
+
+def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
+    """Return what a function gave for ``count`` images, an array or a tensor on any device, as (N, D) ``float32``.
+
+    Args:
+        who: gave it, as a sentence begins.
+        dim: D, where it is known; 0 otherwise.
+
+    Raises:
+        BadArray: it is something else.
+    """
+    if hasattr(result, "detach"):  # a tensor, of a type that NumPy may not have
+        result = result.detach().float().cpu().numpy()
+    try:
         found = np.asarray(result)
-        if found.dtype.kind not in "biuf":
-            raise BadConfig(
-                f"'{self.name}' gave values of the type {found.dtype} for {len(images)} images; return an array of "
-                f"numbers (N, D)."
-            )
-        if found.ndim != 2 or len(found) != len(images) or not found.shape[1]:
-            raise BadConfig(
-                f"'{self.name}' gave the shape {found.shape} for {len(images)} images; return one row an image, "
-                f"({len(images)}, D)."
-            )
-        if self.dim and found.shape[1] != self.dim:
-            raise BadConfig(
-                f"'{self.name}' gave rows of {found.shape[1]} numbers where {self.dim} are expected; every call gives "
-                f"embeddings of the same dimension."
-            )
-        if not np.isfinite(found).all():
-            raise BadConfig(
-                f"'{self.name}' gave values that are not finite numbers (NaN or infinity) for "
-                f"{np.count_nonzero(~np.isfinite(found).all(1))} of {len(images)} images; look at what it gives for "
-                f"them."
-            )
-        return found.astype(np.float32, copy=False)
+    except ValueError as error:
+        raise BadArray(
+            f"{who} gave rows of different lengths for {count} images; return an array of numbers (N, D)."
+        ) from error
+    if found.dtype.kind not in "biuf":
+        raise BadArray(
+            f"{who} gave values of the type {found.dtype} for {count} images; return an array of numbers (N, D)."
+        )
+    if found.ndim != 2 or len(found) != count or not found.shape[1]:
+        raise BadArray(
+            f"{who} gave the shape {found.shape} for {count} images; return one row an image, ({count}, {dim or 'D'})."
+        )
+    if dim and found.shape[1] != dim:
+        raise BadArray(
+            f"{who} gave rows of {found.shape[1]} numbers where {dim} are expected; every call gives embeddings of the "
+            f"same dimension."
+        )
+    with np.errstate(over="ignore"):  # what is too large is told below
+        rows = found.astype(np.float32, copy=False)
+    if not np.isfinite(rows).all():
+        raise BadArray(
+            f"{who} gave values that are not finite numbers in float32 (NaN, infinity, too large) for "
+            f"{np.count_nonzero(~np.isfinite(rows).all(1))} of {count} images; look at what it gives for them."
+        )
+    return rows
 
 
 def _fixed_pictures() -> list[Image]:
