@@ -22,7 +22,7 @@ from probing_core.pipeline.stages import plan_of
 from probing_core.runs import layout
 from probing_core.runs.engine import DONE
 from probing_core.runs.recipe import read_recipe, write_recipe
-from probing_core.runs.store import Store
+from probing_core.runs.store import COMPLETED, Store, completed_on, note_event
 
 MAX_BYTES = 55_000_000
 
@@ -69,6 +69,8 @@ def ship(run: Store, out: Path) -> int:
         replace(recipe, corpus=_at_home(recipe.corpus), calibrate_on=tuple(map(_at_home, recipe.calibrate_on))),
     )
     shipped.fold()
+    if date := completed_on(run.root):  # of its log, which stays behind
+        note_event(beside, date=date, event=COMPLETED)
     total = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
     if total > MAX_BYTES:
         raise ProbingError(f"'{beside}' has {total:,} bytes; {MAX_BYTES:,} are allowed.")

@@ -8,6 +8,20 @@ const FULL_SCREEN = {
   click: (drawing) => (document.fullscreenElement ? document.exitFullscreen() : drawing.parentElement.requestFullscreen()),
 };
 
+const icon = (path) => ({ width: 24, height: 24, path });
+const COPY = {
+  name: 'Copy as a picture',
+  title: 'Copy as a picture',
+  icon: icon(ICONS.copy),
+  click: ({ chart }) => shared(copyPicture(chart.picture(), chart.message.name), (text) => chart.note(text)),
+};
+const SAVE = {
+  name: 'Download plot as a PNG',
+  title: 'Download plot as a PNG',
+  icon: icon(ICONS.save),
+  click: ({ chart }) => shared(savePicture(chart.picture(), chart.message.name), (text) => chart.note(text)),
+};
+
 const SCREEN = window.devicePixelRatio > 1 ? SHARP : 1; // for good: with another one Plotly begins every chart anew
 const REST_MS = 500; // most of a page arrives faster than this
 const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 100)); // Safari has none
@@ -58,14 +72,13 @@ function fitted({ data, layout }, place, width, height) {
 }
 
 /** Plotly begins a chart anew when this changes. */
-function menu({ name }) {
+function menu() {
   return {
     displaylogo: false,
     showSendToCloud: false, // a button would send the data to another server
     displayModeBar: true, // else only a mouse finds it
     scrollZoom: false,
     plotGlPixelRatio: SCREEN, // twice as many is four times the work
-    toImageButtonOptions: { format: 'png', scale: SHARP, filename: name },
     modeBarButtonsToAdd: [COPY, SAVE, ...(document.fullscreenEnabled ? [FULL_SCREEN] : [])],
     modeBarButtonsToRemove: ['toImage', 'autoScale2d', 'select2d', 'lasso2d'],
   };
@@ -139,7 +152,7 @@ class Chart {
     // Plotly writes what it computes into what it is given: drawn again, it begins from the message.
     const { data, layout } = fitted(this.figure ?? JSON.parse(this.text).figure, place, width, height);
     this.figure = null;
-    await this.Plotly.react(this.drawing, data, layout, menu(message));
+    await this.Plotly.react(this.drawing, data, layout, menu());
     this.listen();
     this.reach();
   }
@@ -187,6 +200,32 @@ class Chart {
     this.remove();
     console.error(error);
     this.write('alert', `This chart could not be drawn: ${error.message}. Reload the page to try again.`);
+  }
+
+  /** The chart as it is on the page, with its zoom and without what is hidden, in light colors. */
+  async inLight() {
+    const { drawing, message, place } = this;
+    const { data, layout } = drawing;
+    if (!message.light) return { data, layout };
+    const answer = await fetch(new URL(message.light, document.baseURI));
+    if (!answer.ok) throw new Error(await answer.text());
+    const figure = fitted(await answer.json(), place, layout.width, layout.height);
+    for (const [name, axis] of Object.entries(figure.layout)) {
+      if (/^[xy]axis/.test(name)) Object.assign(axis, { range: layout[name].range, autorange: layout[name].autorange });
+    }
+    figure.data.forEach((trace, i) => (trace.visible = data[i].visible));
+    return figure;
+  }
+
+  /** The chart as a PNG, with its title and what it is of. */
+  async picture() {
+    const { about } = this.message;
+    const { data, layout } = await this.inLight();
+    const { width, height } = layout;
+    const subject = { data, layout: { ...layout, paper_bgcolor: about.paper.background }, config: { plotGlPixelRatio: SHARP } };
+    const image = await loaded(await this.Plotly.toImage(subject, { format: 'png', scale: SHARP, width, height }));
+    const draw = (pen) => pen.drawImage(image, 0, 0, width, height);
+    return framed(about, getComputedStyle(this.place).fontFamily, width, height, draw);
   }
 
   /** A sentence over the chart, for some seconds. */

@@ -7,17 +7,36 @@ script of Plotly comes from the package `plotly` and is served by `routes`.
 
 from __future__ import annotations
 
+import hashlib
+import secrets
+from collections import OrderedDict
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import streamlit as st
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
-from dashboard.components.serving import script_route, source
-from probing_core.charts import Figure, to_json
+from dashboard.components.serving import route, script_route, source
+from dashboard.data import cache
+from dashboard.data.source import about_picture
+from probing_core.charts import Figure, Theme, to_json
 
 NAME = f"plotly-{get_plotlyjs_version()}.min.js"
+
+LIGHT = "charts"
+"""Folder of the addresses of charts in light colors, for pictures that are made of a dark page."""
+
+MAX_LIGHT = 256
+"""Number of charts that can be drawn again in light at most."""
+
+_light: OrderedDict[str, Callable[[], Figure]] = OrderedDict()
+_lock = Lock()
+_secret = secrets.token_bytes(16)
 
 _CSS = """
 .probing-plot { width: 100%; overflow: hidden; position: relative; }
@@ -46,10 +65,19 @@ def plot(
     Args:
         figure: figure with a height.
         key: name of the chart's container, with the CSS class ``st-key-<key>``, and of pictures saved from it.
-        alt: what the chart shows, for screen readers.
+        alt: what the chart shows, for screen readers and as the title of copied pictures.
         on_pick: called with the customdata of the point that was clicked, in a list.
     """
-    message = {"plotly": NAME, "alt": alt, "name": key, "picks": on_pick is not None, "figure": figure}
+    theme = cache.theme()
+    message = {
+        "plotly": NAME,
+        "alt": alt,
+        "name": key,
+        "picks": on_pick is not None,
+        "about": about_picture(alt),
+        "light": _address_in_light(figure, theme) if theme.dark else None,
+        "figure": figure,
+    }
     _component(
         key=key,
         data=to_json(message),  # bytes: Streamlit sends them as they are
@@ -57,7 +85,26 @@ def plot(
     )
 
 
+def _address_in_light(figure: Figure, theme: Theme) -> str:
+    """Return the address of ``figure`` in light colors, which nobody can guess; the same of the same figure."""
+    name = hashlib.blake2b(to_json(figure), digest_size=16, key=_secret).hexdigest()
+    with _lock:
+        _light[name] = lambda: figure.redrawn(Theme(models=theme.models))
+        _light.move_to_end(name)
+        while len(_light) > MAX_LIGHT:
+            _light.popitem(last=False)
+    return f"{LIGHT}/{name}"
+
+
 def routes() -> list[Route]:
-    """Return the routes that serve the scripts of `plot`."""
+    """Return the routes that serve the scripts of `plot`, and charts in light colors."""
+
+    async def light(request: Request) -> Response:
+        draw = _light.get(request.path_params["name"])
+        if draw is None:
+            return Response("this chart is not in memory any more; reload the page", 404)
+        return Response(to_json(await run_in_threadpool(draw)), media_type="application/json")
+
     # The comment makes browsers compile the whole script in the background instead of in parts while it starts.
-    return [script_route(NAME, b"//# allFunctionsCalledOnLoad\n" + get_plotlyjs().encode())]
+    plotly = script_route(NAME, b"//# allFunctionsCalledOnLoad\n" + get_plotlyjs().encode())
+    return [plotly, route(f"{LIGHT}/{{name}}", light)]

@@ -86,6 +86,15 @@ class GlLayer {
     return this.plot.set({ cameraTarget: [x, y], cameraDistance: half });
   }
 
+  /** What is drawn, with `sharp` pixels for each on the page. */
+  async picture(sharp) {
+    const image = await this.plot.export({ scale: sharp / window.devicePixelRatio });
+    const canvas = document.createElement('canvas');
+    Object.assign(canvas, { width: image.width, height: image.height });
+    canvas.getContext('2d').putImageData(image, 0, 0);
+    return canvas;
+  }
+
   resize(width, height) {
     return this.plot.set({ width, height });
   }
@@ -99,7 +108,6 @@ class GlLayer {
 class RasterLayer {
   constructor(canvas) {
     this.canvas = canvas;
-    this.context = canvas.getContext('2d');
     this.resize(canvas.clientWidth, canvas.clientHeight);
   }
 
@@ -149,14 +157,23 @@ class RasterLayer {
     this.draw();
   }
 
+  async picture(sharp) {
+    const canvas = document.createElement('canvas');
+    const scale = sharp / window.devicePixelRatio;
+    Object.assign(canvas, { width: scale * this.canvas.width, height: scale * this.canvas.height });
+    this.raster(canvas, sharp);
+    return canvas;
+  }
+
   draw() {
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => this.raster());
   }
 
-  raster() {
-    const { positions, codes, states, view, canvas, context } = this;
+  raster(canvas = this.canvas, density = window.devicePixelRatio) {
+    const { positions, codes, states, view } = this;
     if (!codes || !view) return;
+    const context = canvas.getContext('2d');
     const { width, height } = canvas;
     const image = context.createImageData(width, height);
     const pixels = new Uint32Array(image.data.buffer);
@@ -164,7 +181,7 @@ class RasterLayer {
     const left = width / 2 - view.x * scale;
     const top = height / 2 + view.y * scale;
     for (const state of [FADED, PLAIN, CHOSEN]) {
-      const side = Math.max(1, Math.round(this.sizes[state] * window.devicePixelRatio));
+      const side = Math.max(1, Math.round(this.sizes[state] * density));
       const colors = this.colors[state];
       for (let i = 0; i < states.length; i += 1) {
         if (states[i] !== state) continue;

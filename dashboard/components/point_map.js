@@ -3,6 +3,8 @@
 const REST_MS = 120; // how long the pointer rests before the server is asked what it is on
 const ADVICE_MS = 1500; // after the last turn of the wheel
 const ZOOM_KEY = /Mac/.test(navigator.platform) ? '⌘' : 'Ctrl';
+const LEGEND = 200; // pixels of the legend beside the maps of a picture, and of one of its lines
+const ENTRY = 20;
 const TOOLS = [
   ['pan', 'Move', 'M12 2l3 3h-2v6h6V9l3 3-3 3v-2h-6v6h2l-3 3-3-3h2v-6H5v2l-3-3 3-3v2h6V5H9z'],
   ['lasso', 'Lasso', 'M12 4C6 4 2 7 2 10.500c0 2 1.500 4 4 5L5 20l2 .5 1-4.300c1.300.2 2.600.3 4 .3 6 0 10-2.500 10-6S18 4 12 4zm0 10.500c-5 0-8-2-8-4S7 6 12 6s8 2 8 4.500-3 4-8 4z'],
@@ -12,7 +14,8 @@ const ACTIONS = [
   ['closer', 'Zoom in', 'M11 5h2v6h6v2h-6v6h-2v-6H5v-2h6z'],
   ['wider', 'Zoom out', 'M5 11h14v2H5z'],
   ['home', 'Show all', 'M12 3 3 11h3v9h5v-6h2v6h5v-9h3z'],
-  ['save', 'Download as a PNG', 'M9 3 7.200 5H4a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h16a2 2 0 0 0 2-2V7a2 2 0 0 0-2-2h-3.200L15 3zM12 8a5 5 0 1 1 0 10 5 5 0 0 1 0-10z'],
+  ['copy', 'Copy as a picture', ICONS.copy],
+  ['save', 'Download as a PNG', ICONS.save],
   ['full', 'Full screen', 'M3 3h7v2H5v5H3zM14 3h7v7h-2V5h-5zM3 14h2v5h5v2H3zM19 14h2v7h-7v-2h5z'],
 ];
 
@@ -118,8 +121,11 @@ class PointMap {
     return true;
   }
 
-  async paint() {
-    const { panels, colors, background } = this.message;
+  /** Draws the points in the page's colors, or in those of `look`. */
+  async paint(look = this.message) {
+    this.look = look;
+    const { colors, background } = look;
+    const { panels } = this.message;
     await Promise.all(panels.map(({ selected, count }, i) => {
       const bits = selected === null ? null : Uint8Array.from(atob(selected), (c) => c.charCodeAt(0));
       const codes = this.codes[i];
@@ -205,7 +211,8 @@ class PointMap {
     if (name === 'closer') this.views.forEach((view) => view.zoom(CLOSER));
     if (name === 'wider') this.views.forEach((view) => view.zoom(1 / CLOSER));
     if (name === 'home') this.views.forEach((view) => view.home());
-    if (name === 'save') this.save();
+    if (name === 'copy') shared(copyPicture(this.picture(), this.message.name), (text) => this.note(text));
+    if (name === 'save') shared(savePicture(this.picture(), this.message.name), (text) => this.note(text));
     if (name === 'full') document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen();
   }
 
@@ -258,36 +265,86 @@ class PointMap {
     this.root.dispatchEvent(new CustomEvent('probing-point', { bubbles: true, composed: true, detail }));
   }
 
-  /** The maps with their titles and the legend's names, as a picture. */
-  async save() {
-    const { names, colors, background, name } = this.message;
-    const scale = window.devicePixelRatio;
-    const box = this.field.getBoundingClientRect();
-    const canvas = element('canvas', { width: Math.round((box.width + 200) * scale), height: Math.round(box.height * scale) });
-    const pen = canvas.getContext('2d');
-    const ink = getComputedStyle(this.root).color;
-    pen.fillStyle = background;
-    pen.fillRect(0, 0, canvas.width, canvas.height);
-    pen.scale(scale, scale);
-    pen.font = `13px ${getComputedStyle(this.root).fontFamily}`;
-    for (const { canvas: points, caption, field, overlay } of this.views) {
-      const at = field.getBoundingClientRect();
-      pen.drawImage(points, at.left - box.left, at.top - box.top, at.width, at.height);
-      pen.fillStyle = ink;
-      pen.fillText(caption.textContent, at.left - box.left, caption.getBoundingClientRect().top - box.top + 14);
-      pen.save();
-      pen.translate(at.left - box.left, at.top - box.top);
-      overlay.copy(pen);
-      pen.restore();
+  /** The maps as they are, with their titles and the legend, in light colors, as a PNG. */
+  async picture() {
+    const { light, about } = this.message;
+    const look = light ?? this.message;
+    if (light) await this.paint(light);
+    const points = [];
+    const smalls = [];
+    try {
+      for (const { layer, small } of this.views) {
+        points.push(await layer.picture(SHARP)); // in turn: they share one renderer
+        smalls.push(small.pictures());
+      }
+    } finally {
+      if (light) await this.paint();
     }
-    this.listed.forEach((code, i) => {
-      pen.fillStyle = colors[code];
-      pen.fillRect(box.width + 12, 24 + 20 * i, 11, 11);
-      pen.fillStyle = ink;
-      pen.fillText(names[code], box.width + 30, 34 + 20 * i);
+    const box = this.field.getBoundingClientRect();
+    const font = getComputedStyle(this.root).fontFamily;
+    const legend = this.legendOf(look);
+    return framed(about, font, box.width + LEGEND + EDGE, Math.max(box.height, legend.high), (pen) => {
+      pen.translate(EDGE, 0);
+      Object.assign(pen, { font: `13px ${font}`, fillStyle: about.paper.text, strokeStyle: about.paper.muted });
+      const placed = (part) => {
+        const at = part.getBoundingClientRect();
+        return [at.left - box.left, at.top - box.top, at.width, at.height];
+      };
+      this.views.forEach(({ caption, field, overlay }, i) => {
+        const place = placed(field);
+        pen.fillText(caption.textContent, place[0], placed(caption)[1] + 14);
+        pen.drawImage(points[i], ...place);
+        pen.strokeRect(...place);
+        pen.save();
+        pen.translate(place[0], place[1]);
+        pen.beginPath();
+        pen.rect(0, 0, place[2], place[3]);
+        pen.clip();
+        overlay.copy(pen, about.paper, light?.swap);
+        pen.restore();
+        for (const [canvas, [left, top, wide, high], name] of smalls[i]) {
+          pen.drawImage(canvas, left - box.left, top - box.top, wide, high);
+          pen.fillText(name, left - box.left, top - box.top + high + 14);
+        }
+      });
+      legend.draw(pen, box.width + 12);
     });
-    const link = element('a', { download: `${name}.png`, href: canvas.toDataURL('image/png') });
-    link.click();
+  }
+
+  /** The legend of a picture: its height, and what draws it at `left`. */
+  legendOf({ colors }) {
+    const { names, unit } = this.message;
+    if (names.length) {
+      const shown = this.listed.filter((code) => !this.hidden.has(code));
+      const draw = (pen, left) => shown.forEach((code, i) => {
+        const ink = pen.fillStyle;
+        pen.fillStyle = colors[code];
+        pen.fillRect(left, 24 + ENTRY * i, 11, 11);
+        pen.fillStyle = ink;
+        pen.fillText(names[code], left + 18, 34 + ENTRY * i);
+      });
+      return { high: 24 + ENTRY * shown.length, draw };
+    }
+    const words = unit.split('<br>');
+    const top = 34 + ENTRY * words.length;
+    const draw = (pen, left) => {
+      words.forEach((line, i) => pen.fillText(line, left, 34 + ENTRY * i));
+      pen.fillText('100', left + 18, top + 10);
+      pen.fillText('0', left + 18, top + 220);
+      const scale = pen.createLinearGradient(0, top + 220, 0, top);
+      colors.forEach((color, i) => scale.addColorStop(i / (colors.length - 1), color));
+      pen.fillStyle = scale;
+      pen.fillRect(left, top, 12, 220);
+    };
+    return { high: top + 220, draw };
+  }
+
+  /** A sentence over the maps, for some seconds. */
+  note(text) {
+    this.root.querySelector('[role=status]')?.remove();
+    const words = element('p', { role: 'status' }, text);
+    this.root.append(words);
+    setTimeout(() => words.remove(), SHOWN_MS);
   }
 
   alert(text) {

@@ -26,9 +26,10 @@ from starlette.routing import Route
 from dashboard.components.serving import route, script_route, source
 from dashboard.data import cache
 from dashboard.data.density import contours, densest, ends
-from dashboard.data.map_points import COLORINGS, Palette
+from dashboard.data.map_points import COLORINGS, Palette, palette_of
 from dashboard.data.point_cloud import FOLDER, MAX_LASSO_CORNERS, PointCloud, find_cloud
-from probing_core.charts import to_json
+from dashboard.data.source import about_picture
+from probing_core.charts import Theme, to_json
 from probing_core.errors import ProbingError
 
 _BUNDLE = Path(__file__).with_name("regl-scatterplot.min.js").read_bytes()
@@ -46,7 +47,13 @@ _component = st.components.v2.component(
     html='<div class="probing-map" role="figure" data-testid="stPointMap"></div>',
     css=source("point_map.css"),
     js=source(
-        "point_layers.js", "point_overlay.js", "point_pictures.js", "small_maps.js", "point_view.js", "point_map.js"
+        "picture.js",
+        "point_layers.js",
+        "point_overlay.js",
+        "point_pictures.js",
+        "small_maps.js",
+        "point_view.js",
+        "point_map.js",
     ),
     isolate_styles=False,
 )
@@ -97,7 +104,7 @@ def point_map(
     Args:
         palette: the colors of the points.
         key: name of the saved picture.
-        alt: what the figure shows, for screen readers.
+        alt: what the figure shows, for screen readers and as the title of copied pictures.
         standing: what stands out.
         background: the page's color, as #rrggbb.
         on_select: called with the samples that were enclosed or clicked.
@@ -116,6 +123,8 @@ def point_map(
         "names": palette.names,
         "colors": palette.colors,
         "unit": palette.unit,
+        "about": about_picture(alt),
+        "light": _in_light(panels[0].cloud, palette) if cache.is_dark() else None,
         "hidden": [code for code, name in enumerate(palette.names) if name in set(hidden)],
         "standing": standing.name,
         "mostPictured": MAX_PICTURED if pictures else 0,
@@ -135,6 +144,16 @@ def point_map(
         on_filter([name for code, name in enumerate(palette.names) if code in codes])
 
     _component(key=key, data=to_json(message), on_enclosed_change=select, on_filtered_change=filter_by)
+
+
+def _in_light(cloud: PointCloud, palette: Palette) -> dict[str, Any]:
+    """Return the colors of a picture that is made of a dark page: of the points, and by color of what is over them."""
+    dark, light = Theme(dark=True), Theme()
+    colors = palette_of(cloud.run, palette.coloring, cloud.model, light).colors
+    swap = {dark.group(group): light.group(group) for group in cloud.run.transforms["group"]}
+    swap |= dict(zip(palette.colors, colors, strict=True))
+    swap |= {dark.text: light.text, dark.background: light.background}
+    return {"background": light.background, "colors": colors, "swap": swap}
 
 
 def _panel(panel: Panel, palette: Palette, selected: np.ndarray) -> dict[str, Any]:

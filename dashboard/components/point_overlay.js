@@ -92,23 +92,28 @@ class Overlay {
     });
   }
 
-  /** Draws what lies over the points into a picture, whose origin is this map's. */
-  copy(pen) {
+  /** Draws what lies over the points into a picture, whose origin is this map's, with `swap` for some colors. */
+  copy(pen, paper, swap = {}) {
+    const channels = (color) => `rgb(${[1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)).join(', ')})`;
+    const others = Object.fromEntries(Object.entries(swap).map(([color, other]) => [channels(color), other]));
     for (const each of this.svg.querySelectorAll('.casing, .contour, .arrow')) {
       if (each.parentNode.style.display === 'none') continue;
       const { stroke, strokeWidth, opacity } = getComputedStyle(each);
       const line = new Path2D();
       line.addPath(new Path2D(each.getAttribute('d')), each.parentNode.transform.baseVal.consolidate()?.matrix);
-      Object.assign(pen, { strokeStyle: stroke, lineWidth: parseFloat(strokeWidth), globalAlpha: Number(opacity) });
+      Object.assign(pen, { strokeStyle: others[stroke] ?? stroke, lineWidth: parseFloat(strokeWidth), globalAlpha: Number(opacity) });
       pen.stroke(line);
     }
     pen.globalAlpha = 1;
     for (const each of this.svg.querySelectorAll('image')) {
       pen.drawImage(each, ...['x', 'y', 'width', 'height'].map((name) => Number(each.getAttribute(name))));
     }
-    pen.textAlign = 'center';
-    for (const each of this.svg.querySelectorAll('text')) pen.fillText(each.textContent, Number(each.getAttribute('x')), Number(each.getAttribute('y')));
-    pen.textAlign = 'left';
+    Object.assign(pen, { textAlign: 'center', strokeStyle: paper.background, fillStyle: paper.text, lineWidth: 3, lineJoin: 'round' });
+    for (const each of this.svg.querySelectorAll('text')) {
+      const { fontWeight, fontSize, fontFamily } = getComputedStyle(each);
+      pen.font = `${fontWeight} ${fontSize} ${fontFamily}`;
+      for (const write of ['strokeText', 'fillText']) pen[write](each.textContent, Number(each.getAttribute('x')), Number(each.getAttribute('y')));
+    }
   }
 }
 

@@ -11,10 +11,10 @@ class SmallMaps {
 
   paint() {
     const { view } = this;
-    const { message, listed, hidden } = view.owner;
+    const { message, look, listed, hidden } = view.owner;
     this.place.hidden = !message.small || !listed.length;
     if (this.place.hidden) return this.place.replaceChildren();
-    if (this.drawn?.positions !== view.positions || this.drawn.codes !== view.painted.codes || this.drawn.colors !== message.colors) this.draw();
+    if (this.drawn?.positions !== view.positions || this.drawn.codes !== view.painted.codes || this.drawn.colors !== look.colors) this.draw();
     const alone = listed.filter((code) => !hidden.has(code));
     for (const [i, each] of [...this.place.children].entries()) {
       each.setAttribute('aria-pressed', String(alone.length === 1 && alone[0] === listed[i]));
@@ -22,10 +22,19 @@ class SmallMaps {
     }
   }
 
+  /** The small maps as they are now: the drawing, its place in the window, and the name of each. */
+  pictures() {
+    return [...this.place.children].map((button) => {
+      const shown = button.querySelector('canvas');
+      const { left, top, width, height } = shown.getBoundingClientRect();
+      return [shown, [left, top, width, height], button.textContent];
+    });
+  }
+
   draw() {
-    const { positions, painted: { codes }, owner: { message, listed }, panel } = this.view;
-    this.drawn = { positions, codes, colors: message.colors };
-    const paper = message.background;
+    const { positions, painted: { codes }, owner: { message, look, listed }, panel } = this.view;
+    this.drawn = { positions, codes, colors: look.colors };
+    const paper = look.background;
     const ink = isDark(paper) ? '#ffffff' : '#000000';
     const dot = codes.length > 100000 ? 1 : codes.length > 2000 ? 2 : 4;
     const first = new Int32Array(codes.length); // of a point's pixels
@@ -43,7 +52,7 @@ class SmallMaps {
     const images = new Map(listed.map((code) => [code, new ImageData(SIDE, SIDE)]));
     const pixels = new Map([...images].map(([code, image]) => [code, new Uint32Array(image.data.buffer)]));
     for (const each of pixels.values()) each.set(others);
-    const own = message.colors.map((color) => mixed(color, paper, 1));
+    const own = look.colors.map((color) => mixed(color, paper, 1));
     for (let i = 0; i < codes.length; i += 1) put(pixels.get(codes[i]), first[i], own[codes[i]]);
     this.place.setAttribute('aria-label', `Small maps of ${panel.title}: a click shows one alone on the map`);
     this.place.replaceChildren(...listed.map((code) => {

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.data import cache
+from probing_core.charts import Theme
 from probing_core.charts.maps import category_styles
 from probing_core.compute.series import positions_of
 from probing_core.results import Run
@@ -99,12 +100,13 @@ class Palette:
     unit: str = ""
 
 
-def palette_of(run: Run, coloring: str, model: str) -> Palette:
-    """Return the colors of the codes of `codes_of`, which are the same for all models."""
+def palette_of(run: Run, coloring: str, model: str, theme: Theme | None = None) -> Palette:
+    """Return the colors of the codes of `codes_of`, which are the same for all models, in ``theme`` or the page's."""
+    theme = theme or cache.theme()
     if coloring == "strength":
-        return Palette(coloring, (), _scale(cache.is_dark()), "strength within its<br>transformation (%)")
+        return Palette(coloring, (), _scale(theme.dark), "strength within its<br>transformation (%)")
     names, _ = cache.computed(run, codes_of, model, coloring)
-    colors = _colors_of(run, coloring, names)
+    colors = _colors_of(run, coloring, names, theme)
     return Palette(coloring, names, [colors[name] for name in names])
 
 
@@ -119,9 +121,8 @@ def _scale(dark: bool) -> list[str]:
     return ["#" + "".join(f"{round(value):02x}" for value in color) for color in zip(*channels, strict=True)]
 
 
-def _colors_of(run: Run, coloring: str, names: Sequence[str]) -> dict[str, str]:
+def _colors_of(run: Run, coloring: str, names: Sequence[str], theme: Theme) -> dict[str, str]:
     """Return the color of each of the ``names`` of a coloring by categories."""
-    theme = cache.theme()
     if coloring == "group":
         return {group: theme.group(group) for group in names}
     if coloring == "correct":

@@ -18,7 +18,7 @@ from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
-from probing_core.charts import answers_chart, group_styles, map_chart, star_chart
+from probing_core.charts import Figure, Theme, answers_chart, chart, group_styles, map_chart, star_chart
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
@@ -378,10 +378,15 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
         if at is not None:
             placed.append({"model": model, "x": at[0], "y": at[1], "name": name})
     marks = pd.DataFrame(placed, columns=["model", "x", "y", "name"])
-    theme = cache.theme()
-    styles = group_styles(dict.fromkeys(run.transforms["group"]), theme)
-    figure = map_chart(points_by_group(run, models), theme, styles, marks, run.digest)
-    tables.chart(figure, "places", marks, f"Where your pictures belong on the maps of {', '.join(models)}.")
+    points = points_by_group(run, models)
+
+    @chart
+    def drawn(theme: Theme) -> Figure:
+        styles = group_styles(dict.fromkeys(run.transforms["group"]), theme)
+        return map_chart(points, theme, styles, marks, run.digest)
+
+    alt = f"Where your pictures belong on the maps of {', '.join(models)}."
+    tables.chart(drawn(cache.theme()), "places", marks, alt)
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
 
 

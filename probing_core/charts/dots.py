@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.charts.figure import Figure, base_figure, error_bar, escape, legend_below, upright_line
+from probing_core.charts.figure import Figure, base_figure, chart, error_bar, escape, legend_below, upright_line
 from probing_core.charts.theme import Theme
 
 SERIES = ("circle", "circle-open", "diamond", "diamond-open", "square-open")
@@ -17,6 +17,7 @@ ROW = 24
 """Pixels of a row."""
 
 
+@chart
 def dots_chart(
     rows: pd.DataFrame,
     theme: Theme,

@@ -7,9 +7,11 @@ takes longer than all else of a page. Our tests have them check every chart inst
 from __future__ import annotations
 
 import html
+import inspect
 import zlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
 
 import numpy as np
 import orjson
@@ -17,8 +19,32 @@ import pandas as pd
 
 from probing_core.charts.theme import Theme
 
-Figure = dict[str, Any]
-"""``data``, a list of traces, and ``layout``; numbers may stand in NumPy's arrays."""
+Arguments = ParamSpec("Arguments")
+
+
+class Figure(dict[str, Any]):
+    """``data``, a list of traces, and ``layout``; numbers may stand in NumPy's arrays.
+
+    Attributes:
+        redrawn: theme -> the same figure in its colors; of figures that a function under `chart` has drawn.
+    """
+
+    redrawn: Callable[[Theme], Figure]
+
+
+def chart(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """Make the figures of ``draw``, whose colors are those of its argument ``theme``, able to be drawn in others."""
+    signature = inspect.signature(draw)
+
+    @wraps(draw)
+    def drawn(*arguments: Arguments.args, **named: Arguments.kwargs) -> Figure:
+        figure = draw(*arguments, **named)
+        given = signature.bind(*arguments, **named).arguments
+        figure.redrawn = lambda theme: draw(**given | {"theme": theme})  # type: ignore[call-arg]
+        return figure
+
+    return drawn
+
 
 MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
 """Pixels around a plot without labels; the last number of an axis reaches out to the right."""
@@ -55,7 +81,7 @@ def base_figure(
         "xaxis": axis_style(theme, **(xaxis or {})),
         "yaxis": axis_style(theme, **(yaxis or {})),
     }
-    return {"data": list(traces), "layout": common | layout}
+    return Figure(data=list(traces), layout=common | layout)
 
 
 def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import pandas as pd
 
-from probing_core.charts.figure import Figure, base_figure, escape, legend_below, percent, percent_bar, upright_line
+from probing_core.charts.figure import (
+    Figure,
+    base_figure,
+    chart,
+    escape,
+    legend_below,
+    percent,
+    percent_bar,
+    upright_line,
+)
 from probing_core.charts.theme import SYMBOLS, Theme
 
 OFFSETS = (-0.22, 0.0, 0.22)
 """Vertical places of the three rotations in a model's row."""
 
 
+@chart
 def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Draw a row for each model, in it the rotations, seen filled and the others hollow.
 
@@ -57,6 +67,7 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     )
 
 
+@chart
 def members_chart(points: pd.DataFrame, order: list[str], theme: Theme) -> Figure:
     """Draw each transform where it was seen and where it was not, joined by a line.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.charts.figure import Figure, axis_style, base_figure, error_bar, escape, legend_below, percent
+from probing_core.charts.figure import Figure, axis_style, base_figure, chart, error_bar, escape, legend_below, percent
 from probing_core.charts.labels import place_labels
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
@@ -19,6 +19,7 @@ LAYER_TASKS = {"fine": "what was done", "content": "what is shown"}
 """Tasks that are shown by layer, and the titles of their panels."""
 
 
+@chart
 def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
     """Draw each transform by how far it moves the embedding, and how well the probe recognizes it.
 
@@ -61,6 +62,7 @@ def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
     )
 
 
+@chart
 def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Draw a panel a task, in it a line for each model over its layers, with intervals.
 
@@ -92,6 +94,7 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     return figure
 
 
+@chart
 def paths_chart(rows: pd.DataFrame, at: pd.DataFrame, theme: Theme) -> Figure:
     """Draw the path of each network from its first block to its last, and where on it a block lies.
 
@@ -143,6 +146,7 @@ def paths_chart(rows: pd.DataFrame, at: pd.DataFrame, theme: Theme) -> Figure:
     )
 
 
+@chart
 def dimension_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Draw a line for each model over the number of principal components, with intervals.
 

@@ -13,6 +13,7 @@ from probing_core.charts.figure import (
     Figure,
     base_figure,
     cell_numbers,
+    chart,
     error_bar,
     escape,
     legend_below,
@@ -30,6 +31,7 @@ ROOM = 0.45
 """Room for names behind the strongest strength, as a share of the range of strengths."""
 
 
+@chart
 def answers_chart(rows: pd.DataFrame, theme: Theme, order: Sequence[str] = ()) -> Figure:
     """Draw a table of many models: the models in rows, in columns the classes that any of them finds likely.
 
@@ -87,6 +89,7 @@ class StrengthAxis:
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
+@chart
 def strength_chart(
     curve: pd.DataFrame,
     value: str,

@@ -10,6 +10,7 @@ import pandas as pd
 from probing_core.charts.figure import (
     Figure,
     base_figure,
+    chart,
     error_bar,
     escape,
     legend_below,
@@ -28,6 +29,7 @@ ROOM = 0.75
 PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}
 
 
+@chart
 def recall_chart(rows: pd.DataFrame, theme: Theme, title: str, falling: bool) -> Figure:
     """Draw a line for each model over the strength of one transformation.
 
@@ -46,6 +48,7 @@ def recall_chart(rows: pd.DataFrame, theme: Theme, title: str, falling: bool) ->
     )
 
 
+@chart
 def gallery_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Draw a line for each model over the number of pictures in the gallery, dotted and hollow where extrapolated.
 
@@ -78,6 +81,7 @@ def gallery_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     )
 
 
+@chart
 def index_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Draw a dot and its 95 % interval for each model, highest on top: filled by photograph, hollow by label; ticks are
     what chance gives.
@@ -138,6 +142,7 @@ def index_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     )
 
 
+@chart
 def variance_chart(rows: pd.DataFrame, theme: Theme, along: str) -> Figure:
     """Draw one bar for each model or layer, of its parts of the variance.
 

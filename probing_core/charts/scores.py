@@ -12,6 +12,7 @@ from probing_core.charts.figure import (
     Figure,
     base_figure,
     cell_numbers,
+    chart,
     error_bar,
     escape,
     legend_below,
@@ -29,6 +30,7 @@ HOVER = ("low", "high", "p", "apart", "note")
 """Columns that a dot of the leaderboard shows beside its score."""
 
 
+@chart
 def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)") -> Figure:
     """Draw a dot and its 95 % interval for each model, best on top, and the level of guessing.
 
@@ -86,6 +88,7 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
     )
 
 
+@chart
 def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
     """Draw models by groups: a heatmap of recall with its number in each cell.
 
@@ -122,6 +125,7 @@ def profile_chart(scores: pd.DataFrame, theme: Theme) -> Figure:
     )
 
 
+@chart
 def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
     """Draw how well a model knows content against how well it knows the transformation, with both intervals.
 

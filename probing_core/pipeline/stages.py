@@ -31,7 +31,7 @@ from probing_core.runs.layout import IMAGES, RECIPE, UNITS, VERDICT_UNITS
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe, write_recipe
-from probing_core.runs.store import Store
+from probing_core.runs.store import COMPLETED, Store, note_event
 
 STAGES = ("embed", "train", "evaluate", "project")
 ALL, FIRST = "all", "first"
@@ -118,9 +118,12 @@ def _make_whole(
 ) -> None:
     """Make what is missing; a file that turns out to be damaged is removed, and made again."""
     mended: set[str] = set()
+    before = store.state()
     while True:
         try:
             _make(plan(), stages, only)
+            if store.state() != before:
+                note_event(store.root, event=COMPLETED)
             return
         except DamagedFile as error:
             if error.name in mended or error.name == RECIPE:

@@ -24,7 +24,7 @@ from probing_core.runs.layout import map_path
 from probing_core.runs.models import embeds_pictures, model_entries
 from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.sample_table import FACTS, SampleTable
-from probing_core.runs.store import Store
+from probing_core.runs.store import Store, completed_on
 from probing_core.transforms.base import GROUPS, Image
 
 if TYPE_CHECKING:
@@ -102,6 +102,11 @@ class Run:
     @property
     def name(self) -> str:
         return self.path.resolve().name
+
+    @cached_property
+    def completed_on(self) -> str:
+        """The day (UTC, as 2026-11-29) on which it was computed last; empty where its log holds none."""
+        return completed_on(self.path)
 
     @cached_property
     def digest(self) -> str:

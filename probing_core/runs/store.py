@@ -39,6 +39,10 @@ Inputs = Mapping[str, Any]
 """Inputs that a file was made from: path -> checksum or key, ``revision``, and ``options``, their values by name."""
 
 
+COMPLETED = "completed"
+"""Event: files were made, and none that was asked for is missing."""
+
+
 def note_event(root: Path, **event: Any) -> None:
     """Append ``event`` (JSON types) with its date to the log of the run ``root``; failing to write it stops no run."""
     line = json.dumps({"date": datetime.now(UTC).isoformat(timespec="seconds"), **event})
@@ -46,6 +50,15 @@ def note_event(root: Path, **event: Any) -> None:
         (root / LOG).mkdir(exist_ok=True)
         with (root / EVENTS).open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
+
+
+def completed_on(root: Path) -> str:
+    """Return the day (UTC, as 2026-11-29) on which work on the run ``root`` ended last; empty where no log says it."""
+    with suppress(OSError, ValueError):
+        events = [json.loads(line) for line in (root / EVENTS).read_text(encoding="utf-8").splitlines()]
+        dates = [str(event["date"]) for event in events if event.get("event") == COMPLETED]
+        return dates[-1][:10] if dates else ""
+    return ""
 
 
 def digest(recipe: Any) -> str:

@@ -43,6 +43,17 @@ def contrast(a: str, b: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
+@pytest.mark.parametrize("name", vars(drawn))
+def test_every_chart_can_be_drawn_again_in_other_colors(name):
+    assert getattr(charts, name).__wrapped__, "made by a function under `charts.chart`"
+
+
+def test_a_chart_that_is_drawn_again_differs_in_its_colors_alone():
+    light, dark = (charts.leaderboard_chart(board(), theme, "score") for theme in THEMES)
+    assert charts.to_json(dark.redrawn(THEMES[0])) == charts.to_json(light) != charts.to_json(dark)
+    assert charts.to_json(dark.redrawn(THEMES[1])) == charts.to_json(dark)
+
+
 def board() -> pd.DataFrame:
     return pd.DataFrame(
         {

@@ -19,6 +19,7 @@ from probing_core.charts import Theme
 from probing_core.compute.names import DONE, EVERYTHING
 from probing_core.results import Run
 from tests.dashboard.accessibility import violations_of
+from tests.dashboard.test_browser_media import COPIED
 
 pytestmark = IN_BROWSER
 SAMPLES = "10,240"
@@ -186,6 +187,31 @@ def test_a_large_map_shows_what_is_under_the_pointer_and_follows_keys(address, p
     page.keyboard.press("0")
     expected = pytest.approx(before, abs=0.01)
     assert box_once(page, lambda box: box == expected) == expected
+
+
+@pytest.mark.parametrize("kind", ["webgl", "raster"])
+def test_a_map_is_copied_in_light_colors_with_what_is_over_it_and_the_page_stays_dark(address, page, tab, kind):
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    if kind == "raster":
+        page = tab.context.new_page()
+        page.add_init_script(NO_WEBGL)
+    page.emulate_media(color_scheme="dark")
+    open_large(page, address, "&selected=3.7.11&arrows=True")
+    assert page.locator(".probing-map").get_attribute("data-drawn-with") == kind
+    before = page.locator(".probing-map .field").first.screenshot()
+    page.get_by_role("button", name="Copy as a picture").last.click()
+    page.locator(".probing-map [role=status]").filter(has_text="Copied").wait_for()
+    copied = page.evaluate(COPIED)
+    box = page.locator(".probing-map .maps").bounding_box()
+    assert copied["size"][0] > 2 * box["width"]
+    assert copied["size"][1] > 2 * box["height"]
+    assert copied["corner"] == [255, 255, 255, 255]
+    assert copied["title"] < 60
+    assert copied["source"] < 140
+    page.wait_for_timeout(500)
+    assert page.locator(".probing-map .field").first.screenshot() == before
+    if kind == "raster":
+        page.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

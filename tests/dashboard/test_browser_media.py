@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from devtools.browser import IN_BROWSER, WAIT_MS, complaints_of, rest
+from probing_core.images import read_image
 
 pytestmark = IN_BROWSER
 
@@ -19,8 +20,16 @@ COPIED = """async () => {
   const canvas = new OffscreenCanvas(picture.width, picture.height);
   const pen = canvas.getContext('2d');
   pen.drawImage(picture, 0, 0);
-  return [picture.width, picture.height, pen.getImageData(1, 1, 1, 1).data[3]];
+  const pixels = (top, high) => pen.getImageData(0, top, picture.width, high).data;
+  const darkest = (top, high) => Math.min(...pixels(top, high).filter((_, i) => i % 4 === 1));
+  return {
+    size: [picture.width, picture.height],
+    corner: [...pixels(1, 1).slice(4, 8)],
+    title: darkest(0, 60),
+    source: darkest(picture.height - 50, 50),
+  };
 }"""
+"""The picture on the clipboard: its pixels, the color of its corner, and the darkest pixel of its words."""
 
 
 def open_view(page: Any, address: str) -> None:
@@ -92,8 +101,10 @@ def test_panels_stand_one_below_the_other_on_a_phone_and_side_by_side_when_it_is
     assert first["x"] + first["width"] < second["x"]
 
 
-def test_a_chart_is_copied_by_keyboard_and_where_that_is_not_permitted_a_sentence_names_the_other_way(visit, tab):
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_chart_is_copied_by_keyboard_with_its_title_and_source_in_light_colors(visit, tab, theme):
     tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.page.emulate_media(color_scheme=theme)
     page = visit("confusion?models=baseline/pixels")
     page.wait_for_selector(COPY)
     page.locator(".st-key-chart-confusion .modebar-btn").first.focus()
@@ -102,13 +113,46 @@ def test_a_chart_is_copied_by_keyboard_and_where_that_is_not_permitted_a_sentenc
             break
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    status = page.locator(".st-key-chart-confusion [role=status]")
-    status.filter(has_text="Copied").wait_for()
+    page.locator(".st-key-chart-confusion [role=status]").filter(has_text="Copied").wait_for()
+    copied = page.evaluate(COPIED)
     width, height = layout_of(page, "confusion", "width"), layout_of(page, "confusion", "height")
-    assert page.evaluate(COPIED) == [2 * width, 2 * height, 255], "twice as sharp, on a background"
+    assert copied["size"][0] == 2 * width, "twice as sharp"
+    assert 60 < copied["size"][1] - 2 * height < 300, "the title above it and the source below"
+    assert copied["corner"] == [255, 255, 255, 255]
+    assert copied["title"] < 60
+    assert copied["source"] < 140
+
+
+def test_a_chart_is_saved_where_it_cannot_be_copied(visit, tmp_path):
+    page = visit("confusion?models=baseline/pixels")
+    page.wait_for_selector(COPY)
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
-    page.locator(COPY).click()
-    status.filter(has_text="lets no picture be copied").wait_for()
+    with page.expect_download() as saved:
+        page.locator(COPY).click()
+    assert saved.value.suggested_filename == "confusion.png"
+    saved.value.save_as(tmp_path / "confusion.png")
+    assert read_image(tmp_path / "confusion.png").shape[1] == 2 * layout_of(page, "confusion", "width")
+    page.locator(".st-key-chart-confusion [role=status]").filter(has_text="saved as confusion.png").wait_for()
+
+
+def test_a_zoomed_chart_of_a_dark_page_is_copied_as_it_is_seen(visit, tab):
+    """The drawing in light has the zoom of the page, and hides what the page hides."""
+    tab.page.emulate_media(color_scheme="dark")
+    page = visit("map?models=zoo/mae")
+    page.wait_for_selector(".st-key-chart-star .main-svg")
+    page.locator('.st-key-chart-star .modebar-btn[data-title="Zoom in"]').click()
+    page.locator(".st-key-chart-star .legendtoggle").nth(1).click()
+    hidden = "document.querySelector('.st-key-chart-star .js-plotly-plot')"
+    page.wait_for_function(f"{hidden}._fullData.some((trace) => trace.visible === 'legendonly')")
+    seen, pictured = page.evaluate(
+        """async () => {
+          const { chart, _fullData, layout } = document.querySelector('.st-key-chart-star .js-plotly-plot');
+          const light = await chart.inLight();
+          const facts = ({ data, layout }) => [layout.xaxis.range, data.map((trace) => trace.visible ?? true)];
+          return [facts({ data: _fullData, layout }), facts(light)];
+        }"""
+    )
+    assert pictured == seen
 
 
 def test_a_printed_page_is_whole_and_has_nothing_to_click(visit):

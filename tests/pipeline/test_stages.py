@@ -100,6 +100,7 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     run(out, options)
     run(out)
     assert files(out) == before
+    assert Run.open(out).completed_on
 
 
 def test_the_same_command_gives_the_same_bytes(few_run, tmp_path):

@@ -15,7 +15,7 @@ from probing_core.errors import BadRun, RunBusy
 from probing_core.runs import encoding, layout
 from probing_core.runs.layout import slug
 from probing_core.runs.manifest import Manifest
-from probing_core.runs.store import TEMPORARY, Store, digest, write_atomically
+from probing_core.runs.store import COMPLETED, TEMPORARY, Store, completed_on, digest, note_event, write_atomically
 
 
 @pytest.fixture
@@ -286,3 +286,13 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BadRun, match="Nothing can be written to"), Store(tmp_path / "file").locked():
         pass
+
+
+def test_a_run_has_the_day_on_which_work_on_it_was_completed_last(tmp_path):
+    assert completed_on(tmp_path) == ""
+    note_event(tmp_path, date="2026-01-02T10:00:00+00:00", event=COMPLETED)
+    note_event(tmp_path, date="2026-01-05T10:00:00+00:00", event=COMPLETED)
+    note_event(tmp_path, date="2026-01-09T10:00:00+00:00", event="batch halved")
+    assert completed_on(tmp_path) == "2026-01-05"
+    (tmp_path / layout.EVENTS).write_text("cut o")
+    assert completed_on(tmp_path) == ""

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import re
+
 from probing_core.paths import data_dir
+from probing_core.runs.store import completed_on
 from scripts.package import DATA_MB
 from scripts.reference import is_second_training
 
@@ -16,3 +19,7 @@ def test_what_ships_leaves_room_in_the_package():
     shipped = [path for name in ("reference", "zoo") for path in (data_dir() / name).rglob("*") if path.is_file()]
     shipped = [path for path in shipped if "seeds" not in path.parts and "next" not in path.parts]
     assert sum(path.stat().st_size for path in shipped) <= DATA_MB * 10**6
+
+
+def test_what_ships_says_when_it_was_computed():
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", completed_on(data_dir() / "reference"))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 
+import pandas as pd
 import pytest
 from plotly.offline import get_plotlyjs
 
 from dashboard.components import plot
 from devtools.browser import IN_BROWSER, settle
+from probing_core.charts import Theme, profile_chart, to_json
 from probing_core.images import read_image
 from tests.dashboard.serving import answer
 from tests.dashboard.test_browser import choose
@@ -16,13 +18,27 @@ from tests.dashboard.test_browser import choose
 
 @pytest.mark.parametrize("accepted", ["gzip, br", ""])
 def test_plotly_is_served_whole(accepted):
-    (route,) = plot.routes()
+    route, _ = plot.routes()
     assert route.path == f"/{plot.NAME}"
     found = answer(route, headers={"accept-encoding": accepted})
     packed = found.headers.get("content-encoding") == "gzip"
     assert packed == bool(accepted)
     assert (gzip.decompress(found.body) if packed else found.body).decode().endswith(get_plotlyjs())
     assert "immutable" in found.headers["cache-control"]
+
+
+def test_a_chart_of_a_dark_page_has_an_address_in_light_that_ends_with_its_memory(monkeypatch):
+    monkeypatch.setattr(plot, "MAX_LIGHT", 1)
+    monkeypatch.setattr(plot, "_light", type(plot._light)())
+    _, route = plot.routes()
+    rows = pd.DataFrame({"model": ["a"], "group": ["blur"], "value": [0.5], "low": [0.4], "high": [0.6]})
+    dark, light = Theme(dark=True), Theme()
+    first = plot._address_in_light(profile_chart(rows, dark), dark)
+    assert plot._address_in_light(profile_chart(rows, dark), dark) == first, "else an unchanged chart is drawn again"
+    name = {"name": first.removeprefix(f"{plot.LIGHT}/")}
+    assert answer(route, name).body == to_json(profile_chart(rows, light))
+    plot._address_in_light(profile_chart(rows.assign(value=0.6), dark), dark)
+    assert answer(route, name).status_code == 404
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +133,9 @@ class TestInTheBrowser:
         with opened.expect_download() as saved:
             opened.locator('.st-key-chart-star .modebar-btn[data-title="Download plot as a PNG"]').click()
         saved.value.save_as(tmp_path / "star.png")
-        assert read_image(tmp_path / "star.png").shape[:2] == (2 * height, 2 * width)
+        sides = read_image(tmp_path / "star.png").shape[:2]
+        assert sides[1] == 2 * width
+        assert 60 < sides[0] - 2 * height < 300, "the title above it and the source below"
 
     def test_its_menu_sends_nothing_anywhere(self, opened):
         titles = opened.locator(".st-key-chart-star .modebar-btn").evaluate_all(

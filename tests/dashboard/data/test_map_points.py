@@ -38,6 +38,6 @@ def test_many_labels_become_the_most_frequent_and_the_rest(monkeypatch):
     few = labels[labels > "l11"]
     assert map_points.most_frequent(few).tolist() == few.tolist()
     monkeypatch.setattr(map_points.cache, "theme", Theme)
-    colors = map_points._colors_of(None, "label", sorted(set(frequent)))
+    colors = map_points._colors_of(None, "label", sorted(set(frequent)), Theme())
     assert colors.keys() == set(frequent)
     assert len(set(colors.values())) == map_points.MAX_COLORED_LABELS + 1
