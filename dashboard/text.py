@@ -19,7 +19,7 @@ TERMS = {
     "recall": "Of the samples of this class, the share that the probe calls by its name.",
     "confusion": "Each row is a true class and each column the prediction; a cell is how often the one was taken "
     "for the other.",
-    "ssim": "Structural similarity to the same view untransformed: 1 is identical.",
+    "ssim": "Structural similarity to the same picture untouched: 1 is identical.",
     "psnr": "Peak signal-to-noise ratio in decibels: higher is more alike, and above 40 dB hardly "
     "anyone sees a difference.",
     "color difference": "Mean CIEDE2000 between the two pictures: below 1 invisible, 2 to 3 just noticeable.",
@@ -33,9 +33,9 @@ TERMS = {
     "probability": "What the probe predicts, between 0 and 1; the classes of a task sum to 1.",
     "shift": "How far the transformation moves the embedding, over the distance between two different photographs: "
     "at 1 the moved picture is as far away as another picture.",
-    "detection threshold": "The strength at which the probe separates the transformed picture from the clean one with "
-    "d' = 1; fainter strengths than probes learn from are tried too.",
-    "equivariance": "How well a linear map predicts the embedding of the transformed picture from the clean one "
+    "detection threshold": "The strength at which the probe separates the transformed picture from the untouched one "
+    "with d' = 1; fainter strengths than probes learn from are tried too.",
+    "equivariance": "How well a linear map predicts the embedding of the transformed picture from the untouched one "
     "(held-out R2; 1 is perfect).",
     "cka": "Debiased linear centered kernel alignment of two models' embeddings: 1 means the same geometry.",
     "composition": "A probe trained on single transformations is shown pictures with two, one after the other.",
@@ -54,9 +54,12 @@ GLOSSARY = {
     "identity": "No transformation: the photograph as it is. As a class of the probes it stands beside the thirty; a "
     "picture from outside that is one is called untouched.",
     "group": "A family of transformations with similar effects: color, tone, blur, noise, codec, overlay, geometry, "
-    "artistic, weather, style.",
+    "artistic, weather, style. Those of the bank have three members each, called A, B and C.",
     "strength": "The one number of a transformation, in its own unit. Weakest and strongest are the ends of the "
     "range that probes learn from; fainter ones are tried to find thresholds.",
+    "alteration": "What was done to a picture by anybody and any program. The transformations of the bank are those of "
+    "known kind and strength.",
+    "picture": "Whatever is looked at: a photograph, a square cut from one, a sample, a file that a visitor brings.",
     "photograph": "A picture as it was taken. All that is cut or made from one belongs to it, and counts as one "
     "observation.",
     "image": "A square cut from a photograph, before any transformation.",
@@ -80,7 +83,7 @@ GLOSSARY = {
     "seen": "Samples whose transformation the probe was trained on (other photographs).",
     "unseen": "Samples whose transformation the probe never saw; it saw only other members of the group.",
     "far style": "A style of another network or painting than any in training.",
-    "recognized": "Named rightly: the share of the samples of a class that the probe calls by its name (recall).",
+    "recognized": "Named as it is: the share of the samples of a class that the probe calls by its name (recall).",
     "chance": "What guessing would give.",
     "detector": "The classifier that decides whether a picture was altered at all, apart from the models.",
     "verdict": "untouched, altered, or strange (unlike all that was learned), by comparison with photographs that are "
@@ -91,6 +94,27 @@ GLOSSARY = {
     "threshold": "The strength from which on a model tells a transformed picture from the untouched one.",
 }
 """The words of the project, each with one meaning; pages, commands, tables and documentation use them alike."""
+
+REPLACES = {
+    "transformation": ("transform", "transforms"),
+    "identity": ("clean", "unaltered", "untransformed"),
+    "group": ("category", "categories"),
+    "strength": ("intensity", "magnitude"),
+    "photograph": ("base photograph", "base photographs", "base image", "base images"),
+    "sample": ("transformed sample", "transformed samples"),
+    "corpus": ("dataset", "datasets"),
+    "content": ("substance", "semantics"),
+    "encoder": ("embedder", "embedders"),
+    "embedding": ("feature vector", "feature vectors", "latent", "latents"),
+    "probe": ("classification head", "classification heads"),
+    "far style": ("far-unseen",),
+    "recognized": ("named rightly", "rightly named"),
+    "chance": ("random guessing", "random level"),
+    "verdict": ("judgment", "judgement"),
+    "power": ("detection rate",),
+    "threshold": ("detection limit", "detection limits"),
+}
+"""Word of the glossary -> words that it stands in place of; of identity, its other name, untouched, does."""
 
 STYLES = {
     "style-3": "bold strokes",

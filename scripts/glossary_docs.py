@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dashboard.text import GLOSSARY
+from dashboard.text import GLOSSARY, REPLACES
 from devtools.pages import put
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "glossary.md"
@@ -13,9 +13,8 @@ BEGIN = "<!-- generated: python -m scripts.glossary_docs -->"
 
 def glossary_table() -> str:
     """Return the glossary as a Markdown table."""
-    return "\n".join(
-        ["| word | meaning |", "| --- | --- |", *(f"| {word} | {text} |" for word, text in GLOSSARY.items())]
-    )
+    rows = [f"| {word} | {text} | {', '.join(REPLACES.get(word, ()))} |" for word, text in GLOSSARY.items()]
+    return "\n".join(["| word | meaning | in place of |", "| --- | --- | --- |", *rows])
 
 
 def main() -> None:

@@ -28,8 +28,9 @@ HEARD_EVERY_S = 0.1
 """Seconds after which a page that waits for its models hears what the visitor has done meanwhile."""
 
 RAW_SHIFT = (
-    "Cosine distance to the embedding of the clean view. Some models place all embeddings close together, so compare "
-    "its course and not its height between models; the shift below, over many pictures, is normalized for that."
+    "Cosine distance to the embedding of the untouched picture. Some models place all embeddings close together, "
+    "so compare its course "
+    "and not its height between models; the shift below, over many pictures, is normalized for that."
 )
 
 
@@ -98,9 +99,9 @@ def _live(
         )
         tables.chart(figure, "curve-probability", curve, "Probability of the right class as strength grows.")
     with right:
-        st.subheader("Shift of the embedding", help=RAW_SHIFT)
-        figure = strength_chart(curve, "shift", cache.theme(), "1 \N{MINUS SIGN} cosine to the clean view", axis)
-        tables.chart(figure, "curve-shift", curve, "Shift of the embedding as strength grows.")
+        st.subheader("Distance of the embedding", help=RAW_SHIFT)
+        figure = strength_chart(curve, "shift", cache.theme(), "1 \N{MINUS SIGN} cosine to the untouched picture", axis)
+        tables.chart(figure, "curve-shift", curve, "Cosine distance of the embedding as strength grows.")
     _neighbors(run, step.before, step.after, able)
 
 

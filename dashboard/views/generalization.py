@@ -126,16 +126,14 @@ def _where_unseen_land(run: Run, model: str, rotations: list[str]) -> None:
 
 
 def _far(run: Run) -> None:
-    st.header("Far-unseen style", help="Styles of other networks and pictures, none like those in training.")
+    st.header("Far style", help="Styles of other networks and pictures, none like those in training.")
     rows = cache.computed(run, summaries.rotations)
     far = rows[rows["subset"] == "far"]
     if far.empty:
-        messages.empty(
-            "This run has no far-unseen styles; `probing run --transforms bank,far-styles` makes one that has."
-        )
+        messages.empty("This run has no far styles; `probing run --transforms bank,far-styles` makes one that has.")
         return
     figure = seen_unseen_chart(rows[rows["subset"].isin(["seen", "far"])], cache.theme())
-    tables.chart(figure, "far", far, "Hit rate on far-unseen styles beside seen transformations.")
+    tables.chart(figure, "far", far, "Hit rate on far styles beside seen transformations.")
     _far_control(rows)
 
 
@@ -150,7 +148,7 @@ def _far_control(rows: pd.DataFrame) -> None:
         table,
         "far-control",
         percent={
-            "far": ("far styles (%)", "Share of far-unseen styles that are called style."),
+            "far": ("far styles (%)", "Share of far styles that are called style."),
             "control": ("control (%)", "Share of the control that is called style."),
             "low": ("control, from", hint("interval")),
             "high": ("control, to", hint("interval")),

@@ -187,8 +187,11 @@ def _outliers(run: Run, model: str) -> None:
     table = cache.table(run, layout.table_path("ood"))
     if table.empty:
         return
-    st.subheader("Does a change look like an outlier?", help="How well the distance from clean training embeddings "
-                 "separates transformed images from clean ones; nothing is tuned on transformed images.")  # fmt: skip
+    st.subheader(
+        "Does a transformation look like an outlier?",
+        help="How well the distance from untouched training embeddings separates transformed images from untouched "
+        "ones; nothing is tuned on transformed images.",
+    )
     chosen = table[table["model"] == model].assign(column=lambda t: t["measure"] + ", " + t["method"])
     auroc = chosen[chosen["measure"] == "auroc"]
     drawn = auroc.assign(name=auroc["transform"], series=auroc["method"].map(METHODS).fillna(auroc["method"]))

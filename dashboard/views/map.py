@@ -214,9 +214,9 @@ def _find_image(run: Run, models: list[str], reading: str, selected: np.ndarray)
     st.session_state["_found"] = image
     with middle:
         pickers.toggle(
-            "Arrows from clean to transformed",
+            "Arrows from untouched to transformed",
             "arrows",
-            help=f"From each selected picture's clean version to it; of more than {MAX_SAMPLES_WITH_ARROWS}, a draw.",
+            help=f"From the untouched version of each selected one; of more than {MAX_SAMPLES_WITH_ARROWS}, a draw.",
         )
     if right.button("Clear", disabled=not len(selected), help="Selects nothing.", key="clear-selection"):
         state.choose("selected", "")

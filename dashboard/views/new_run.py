@@ -300,7 +300,7 @@ def _show_estimate(images: int, estimated: Estimate, pace: Pace | None) -> None:
         )
     columns = st.columns(4)
     columns[0].metric("Images", f"{images:,}")
-    columns[1].metric("Transformed samples", f"{estimated.samples:,}")
+    columns[1].metric("Samples", f"{estimated.samples:,}")
     seconds = estimated.seconds
     columns[2].metric("Time, roughly", "not known" if seconds is None else duration(seconds), help=note)
     columns[3].metric(

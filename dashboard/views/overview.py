@@ -168,7 +168,7 @@ def _about_identity(rows: pd.DataFrame) -> str:
 
 
 def _substance(run: Run) -> None:
-    st.header("Substance against style", help=hint("content"))
+    st.header("Content against transformation", help=hint("content"))
     points = cache.computed(run, summaries.substance)
     if points.empty:
         messages.empty(
@@ -199,7 +199,7 @@ def _content_by_transform(run: Run) -> None:
     )
     table = cache.computed(run, summaries.content_by_transform)
     shares = table.columns.drop(["model", "transform"])
-    titles = shares.str.replace("_low", " from").str.replace("_high", " to") + " %"
+    titles = shares.str.replace("_low", " from").str.replace("_high", " to").str.replace("clean", "untouched") + " %"
     percent = {share: (title, hint("content")) for share, title in zip(shares, titles, strict=True)}
     tables.show_table(table, "content-by-transform", percent=percent)
 

@@ -111,7 +111,7 @@ def _survival() -> None:
         "Models resize and crop pictures as they were trained. A reduction averages blur, noise and compression away "
         "before the network sees them; a crop loses what happens at the edges."
     )
-    if not pickers.toggle("Measure it", "survival", help="Transforms and resizes a few photographs, in some seconds."):
+    if not pickers.toggle("Measure it", "survival", help="On a few photographs, in some seconds."):
         return
     try:
         run = cache.current_run()

@@ -49,15 +49,15 @@ def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
     if len(level) > MAX_NAMED_MODELS:
         beside = f" {len(level)} of the {len(board) - 1} others are not distinguished from it: the hollow marks below."
     st.markdown(
-        f"**{plain(best['model'])}** is best at distinguishing {plain(first)} from {plain(second)}: it names "
-        f"**{in_percent(best['value'])}** of them rightly{interval}.{beside}"
+        f"**{plain(best['model'])}** is best at distinguishing {plain(first)} from {plain(second)}: it recognizes "
+        f"**{in_percent(best['value'])}** of them{interval}.{beside}"
     )
 
 
 def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None:
     st.header(f"Which model distinguishes {plain(first)} from {plain(second)}?", help=hint("not distinguished"))
     figure = leaderboard_chart(
-        board.assign(chance=1 / classes, note=""), cache.theme(), f"{first} and {second} named rightly (%)"
+        board.assign(chance=1 / classes, note=""), cache.theme(), f"{first} and {second} recognized (%)"
     )
     tables.chart(figure, "tell-apart", board, f"How well each model distinguishes {first} from {second}, best first.")
     percent = {

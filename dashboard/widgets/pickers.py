@@ -25,7 +25,7 @@ SUBSETS = {
     "visible": "visible changes only",
     "without-style": "all but the style classes",
     "unseen": "unseen transformations",
-    "far": "far-unseen styles",
+    "far": "far styles",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
@@ -15,6 +16,7 @@ from dashboard.text import hint, plain
 from dashboard.widgets.messages import empty
 from probing_core.charts import Figure
 from probing_core.compute.samples import FEW_PHOTOGRAPHS, has_splits
+from probing_core.measures.notation import minus
 from probing_core.results import Run
 from probing_core.runs import layout
 
@@ -127,8 +129,27 @@ def show_table(
         settings[column] = _number(title, help=about, format="%+.1f" if column in signed else "%.1f")
     settings |= column_config or {}
     whole: Literal["content", "auto"] = "content" if len(shown) <= WHOLE_TABLE else "auto"
-    st.dataframe(shown, hide_index=True, key=key, column_config=settings, height=height or whole)
+    written = _with_minus(shown, settings)
+    st.dataframe(written, hide_index=True, key=key, column_config=settings, height=height or whole)
     download(table, key)
+
+
+def _with_minus(shown: pd.DataFrame, settings: dict[str, Any]) -> Any:
+    """Return the table with its negative numbers written with a minus sign, where Streamlit writes a hyphen.
+
+    Streamlit shows what pandas writes where ``settings``, which are changed, state no format.
+    """
+    formats: dict[Any, Callable[[float], str]] = {}
+    for column in shown.select_dtypes("number"):
+        if (shown[column] < 0).any() and (found := settings.get(column, {})) is not None:
+            kind = dict(found.get("type_config") or {"type": "number"})
+            formats[column] = partial(_written, kind.pop("format", None) or "%.3g")
+            settings[column] = {**found, "type_config": kind}
+    return shown.style.format(formats, na_rep="None") if formats else shown
+
+
+def _written(form: str, value: float) -> str:
+    return minus(form % value)
 
 
 def study(run: Run, name: str, trains: bool = True) -> pd.DataFrame:

@@ -157,8 +157,8 @@ def substance_chart(points: pd.DataFrame, theme: Theme) -> Figure:
         theme,
         430 + 8 * len(points),
         traces,
-        {"title": "substance: content, balanced accuracy (%)"},
-        {"title": "style: transformation, balanced accuracy (%)"},
+        {"title": "content: balanced accuracy (%)"},
+        {"title": "transformation: balanced accuracy (%)"},
         showlegend=True,
         legend=legend_below(),
     )

@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--corpus", metavar="C", help="with --write: default reference, the photographs that ship")
     parser.add_argument("--transforms", type=name_list, metavar="a,b", help="with --write: default bank")
     parser.add_argument(
-        "--limit", type=natural, metavar="N", help="with --write: images before transforms; default all"
+        "--limit", type=natural, metavar="N", help="with --write: images before transformations; default all"
     )
     parser.add_argument("--view", type=natural, metavar="N", help="with --write: pixels of the views; default 128")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")

@@ -48,7 +48,7 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def _print(rows: pd.DataFrame) -> None:
-    from probing_core.measures.notation import in_percent
+    from probing_core.measures.notation import in_percent, in_points
 
     print_rows(
         [
@@ -58,8 +58,8 @@ def _print(rows: pd.DataFrame) -> None:
                 "measure": row["measure"],
                 "A": in_percent(row["value"], 1),
                 "B": in_percent(row["other_value"], 1),
-                "difference": f"{100 * row['difference']:+.1f}",
-                "95 % interval": f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
+                "difference": in_points(row["difference"]),
+                "95 % interval": f"{in_points(row['low'])} to {in_points(row['high'])}"
                 if isfinite(row["low"])
                 else "none",
                 "p": row["p"],

@@ -66,7 +66,7 @@ def embeddings(options: argparse.Namespace) -> int:
     else:
         told = (
             f"{found.altered:,} are called altered; of untouched rows of the same source 5 % would be, as far as "
-            f"{found.clean:,} clean ones tell."
+            f"{found.clean:,} untouched ones tell."
         )
     print(f"{found.rows:,} rows are scored in {options.out / SCORES}. {told}", file=sys.stderr)
     return bad

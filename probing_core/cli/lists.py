@@ -17,7 +17,7 @@ Listed = tuple[Sequence[str], list[dict[str, Any]]]
 
 def add(commands: Any) -> None:
     for name, entries, help in (
-        ("models", list_models, "list the embedders: what is here, what needs the network, and why"),
+        ("models", list_models, "list the models: what is here, what needs the network, and why"),
         ("transforms", list_transforms, "list the transformations with their strengths"),
         ("corpora", list_corpora, "list the kinds of corpora"),
     ):

@@ -162,7 +162,7 @@ def _summary(board: pd.DataFrame, model: str) -> dict[str, Any]:
 
 
 def _print_board(one: dict[str, Any], which: str = "test") -> None:
-    from probing_core.measures.notation import in_percent
+    from probing_core.measures.notation import in_percent, in_points
 
     print(
         f"{one['model']} is at place {one['place']} of {one['models']}: from its embedding a linear probe names the "
@@ -174,8 +174,8 @@ def _print_board(one: dict[str, Any], which: str = "test") -> None:
             "place": row["place"],
             "model": row["model"],
             "score": in_percent(row["value"], 1),
-            "difference": f"{100 * row['difference']:+.1f}",
-            "95 % interval": f"{100 * row['difference_low']:+.1f} to {100 * row['difference_high']:+.1f}",
+            "difference": in_points(row["difference"]),
+            "95 % interval": f"{in_points(row['difference_low'])} to {in_points(row['difference_high'])}",
             "p": row["p"],
         }
         for row in one["others"]
@@ -184,9 +184,11 @@ def _print_board(one: dict[str, Any], which: str = "test") -> None:
 
 
 def _print(one: dict[str, Any]) -> None:
+    from probing_core.measures.notation import in_points
+
     _print_board(one)
-    groups = [f"{g['group']} ({100 * g['difference']:+.1f})" for g in one["groups"] if g["difference"] > 0][:NAMED]
-    less = [f"{g['group']} ({100 * g['difference']:+.1f})" for g in reversed(one["groups"]) if g["difference"] < 0]
+    groups = [f"{g['group']} ({in_points(g['difference'])})" for g in one["groups"] if g["difference"] > 0][:NAMED]
+    less = [f"{g['group']} ({in_points(g['difference'])})" for g in reversed(one["groups"]) if g["difference"] < 0]
     print(f"Beside {one['best_other']} it sees more of: {', '.join(groups) or 'none of the groups'}.")
     print(f"Beside {one['best_other']} it sees less of: {', '.join(less[:NAMED]) or 'none of the groups'}.")
     print(

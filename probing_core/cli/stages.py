@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
     add_run_options(parser)
     add_option(parser, "maps", choices=("all", "first"), metavar=None)
     for stage, help in (
-        ("embed", "transform the images and embed them with every model"),
+        ("embed", "apply the transformations to the images and embed them with every model"),
         ("train", "train the probes"),
         ("evaluate", "turn predictions into scores with intervals"),
         ("project", "draw the two-dimensional maps"),

@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
         commands,
         "transform",
         transform,
-        "transform one picture, or make the contact sheet of all transformations",
+        "apply a transformation to one picture, or make the contact sheet of all transformations",
         "probing transform cat.jpg --name fog --strength 1.2 --out foggy.png",
     )
     parser.add_argument("image", metavar="IMAGE")

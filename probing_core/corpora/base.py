@@ -23,7 +23,7 @@ COLUMNS = {
     "image_id": "string, unique",
     "base_id": "string, the photograph the image was cut from; the image_id if it is one",
     "label": "string, the content; empty if unknown",
-    "split": "train, val, test, pretrain or calibrate; empty if the corpus has none (then by base image, 60/20/20)",
+    "split": "train, val, test, pretrain or calibrate; empty if the corpus has none (then by photograph, 60/20/20)",
     "license": "string",
     "color": "bool, False for pictures that leave all classes (paintings, cartoons, near-gray)",
     "geometry": "bool, False for pictures that are padded or cut out and unfit for geometry",

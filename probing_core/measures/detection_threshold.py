@@ -100,7 +100,7 @@ MEASURES = (
     Measure(
         name="detection-threshold",
         title="detection threshold",
-        unit="the transform's own",
+        unit="the transformation's own",
         low=None,
         high=None,
         higher_is_better=None,

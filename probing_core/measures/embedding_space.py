@@ -132,7 +132,7 @@ def _ridge(basis: RidgeBasis, Y: np.ndarray, Xt: np.ndarray) -> np.ndarray:
 def _check_pairs(clean: np.ndarray, transformed: np.ndarray) -> None:
     if clean.shape != transformed.shape or clean.ndim != 2 or len(clean) < 2:
         raise BadArray(
-            f"Clean and transformed embeddings must pair up, (N, D) each with N of at least 2, but they are "
+            f"Untouched and transformed embeddings must pair up, (N, D) each with N of at least 2, but they are "
             f"{clean.shape} and {transformed.shape}."
         )
 
@@ -145,7 +145,7 @@ MEASURES = (
         low=0.0,
         high=None,
         higher_is_better=None,
-        definition="Cosine distance from clean to transformed embedding, over the mean distance between images.",
+        definition="Cosine distance from untouched to transformed embedding, over the mean distance between images.",
         formula="(1 − cos(zᵢ, zᵢ′)) / mean over i ≠ j of (1 − cos(zᵢ, zⱼ)), averaged over images",
         source="protocol",
     ),
@@ -156,7 +156,7 @@ MEASURES = (
         low=None,
         high=1.0,
         higher_is_better=None,
-        definition="Held-out variance of transformed embeddings that the clean ones explain as they are.",
+        definition="Held-out variance of transformed embeddings that the untouched ones explain as they are.",
         formula="1 − Σ ‖z′ − z‖² / Σ ‖z′ − m‖², m the mean z′ of the training images",
         source="after Bhardwaj et al., arXiv 2302.11349",
     ),
@@ -167,7 +167,7 @@ MEASURES = (
         low=None,
         high=1.0,
         higher_is_better=None,
-        definition="Held-out variance of transformed embeddings that the clean ones plus one offset explain.",
+        definition="Held-out variance of transformed embeddings that the untouched ones plus one offset explain.",
         formula="1 − Σ ‖z′ − (z + b)‖² / Σ ‖z′ − m‖²",
         source="after Bhardwaj et al., arXiv 2302.11349",
     ),
@@ -178,7 +178,7 @@ MEASURES = (
         low=None,
         high=1.0,
         higher_is_better=None,
-        definition="Held-out variance of transformed embeddings that a ridge map of the clean ones explains.",
+        definition="Held-out variance of transformed embeddings that a ridge map of the untouched ones explains.",
         formula="1 − Σ ‖z′ − (W z + b)‖² / Σ ‖z′ − m‖²",
         source="after Bhardwaj et al., arXiv 2302.11349",
     ),

@@ -17,16 +17,21 @@ def decimal(value: float, digits: int = 3) -> str:
     if not math.isfinite(value):
         return "" if math.isnan(value) else f"{value:g}"
     if value and not MIN_PLAIN <= abs(value) < MAX_PLAIN:
-        return f"{value:.{digits}g}"
+        return ("\N{MINUS SIGN}" if value < 0 else "") + f"{abs(value):.{digits}g}"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
     text = f"{value:,.{places}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
+    return minus(text)
 
 
 def in_percent(share: float, places: int = 0) -> str:
     """Format a fraction as a percentage, ``17 %`` for 0.17, rounded to ``places`` after the point."""
     return minus(f"{100 * share:.{places}f} %")
+
+
+def in_points(difference: float) -> str:
+    """Format a difference of two fractions in percentage points with its sign, ``+1.2`` for 0.012."""
+    return minus(f"{100 * difference:+.1f}")
 
 
 def minus(number: str) -> str:

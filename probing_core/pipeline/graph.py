@@ -193,8 +193,8 @@ def _embed_rows() -> Iterator[Row]:
 def _series_rows() -> Iterator[Row]:
     made: dict[str, Any] = {"stage": "embed", "together": embed}
     for name, holds, options in (
-        (STRENGTH, "tested images under every transform at seven strengths", ("strengths",)),
-        (COMPOSITION, "tested images under two transforms in a row", ("pairs",)),
+        (STRENGTH, "tested images under every transformation at seven strengths", ("strengths",)),
+        (COMPOSITION, "tested images under two transformations in a row", ("pairs",)),
         (RENDERING, "images to learn from as other programs alter them", ("alternatives", "live_images")),
         (LAYERS, "images of every split, of which every block of a network is embedded", ()),
     ):

@@ -16,7 +16,7 @@ BARS = "▁▂▃▄▅▆▇█"
 FROM_LABELS = "Its captions are made of labels, in the style of CLIP and ALIGN but with far less language than theirs."
 
 LIMITS = {
-    "simclr": "Its views change color, sharpness and gray, which the bank of transforms also changes, so it was "
+    "simclr": "Its views change color, sharpness and gray, which the bank of transformations also changes, so it was "
     "trained to ignore some of what is probed; `zoo/simclr-matched` was not.",
     "can": "Its views change color, sharpness and gray, and its noise is among the bank's: some of what is probed "
     "is part of its training, to be ignored or to be predicted. Its noise term is not quite the paper's: it asks the "

@@ -65,7 +65,7 @@ class Options:
         "names",
     )
     limit: int | None = _option(
-        "N", "number of usable images before transforms, drawn evenly over photographs", "number", entry=True
+        "N", "number of usable images before transformations, drawn evenly over photographs", "number", entry=True
     )
     live_images: int | None = _option(
         "N",
@@ -74,7 +74,7 @@ class Options:
         entry=True,
     )
     seed: int | None = _option("N", "of every random draw (default 0)", "number", entry=True)
-    repetitions: int | None = _option("N", "draws per image and transform (default 1)", "number", entry=True)
+    repetitions: int | None = _option("N", "draws per image and transformation (default 1)", "number", entry=True)
     train_samples: int | None = _option(
         "N",
         "samples that a probe learns from at most, photographs whole (default: as a quarter of memory holds)",

@@ -88,7 +88,7 @@ class Recipe:
             raise BadConfig(f"Embeddings are written as float32 (default) or float16; got '{self.embeddings}'.")
         if "identity" not in self.transforms or len(self.transforms) < 2:
             raise BadConfig(
-                f"A run needs 'identity' and at least one other transform; got {', '.join(self.transforms) or 'none'}."
+                f"A run needs 'identity' and at least one transformation; got {', '.join(self.transforms) or 'none'}."
             )
         for what, names in (("transform", self.transforms), ("model", self.models)):
             twice = sorted({name for name in names if names.count(name) > 1})

@@ -92,7 +92,7 @@ PRESET = "preset:"
 """What the name of a preset follows where transforms are named."""
 
 _OF_PRESETS: Catalog[Transform] = Catalog(
-    "transform of a preset", dict.fromkeys(transform for preset in PRESETS for transform in preset.transforms)
+    "transformation of a preset", dict.fromkeys(transform for preset in PRESETS for transform in preset.transforms)
 )
 
 TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {
@@ -122,7 +122,8 @@ def resolve(name: str) -> Transform:
     if name.startswith(PRESET):
         several = PRESETS.get(name.removeprefix(PRESET)).transforms
         raise UnknownName(
-            f"'{name}' stands for {len(several)} transforms; name one of them: {', '.join(t.name for t in several)}."
+            f"'{name}' stands for {len(several)} transformations; name one of them: "
+            f"{', '.join(t.name for t in several)}."
         )
     return (_OF_PRESETS if name.partition("/")[0] in PRESETS else CATALOG).get(name)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dashboard.text import GLOSSARY, STYLES, TERMS, hint, named
+from dashboard.text import GLOSSARY, REPLACES, STYLES, TERMS, hint, named
 from devtools.pages import generated
 from probing_core.transforms import GROUPS, bank
 from scripts.glossary_docs import BEGIN, PAGE, glossary_table
@@ -30,6 +32,64 @@ def test_every_hint_that_a_page_asks_for_exists():
     assert not [term for term in asked if not hint(term)]
     with pytest.raises(KeyError):
         hint("no such word")
+
+
+CODE = r"probing \w+|`[^`]*`|\]\([^)]*\)|<!--.*?-->|--[\w-]+|[\w.:/]*\.[\w.:/]+|P\(.*?\)$"
+"""What in a sentence is no prose: code, addresses, options, names with dots, formulas."""
+
+NAMES = (
+    "Substance or Style",  # the paper
+    "Domain transform",  # another
+    "torchvision's transforms",
+    "what its library calls a transform",
+    "random transforms",  # those of a data set
+    "a Transform, a CorpusKind",  # classes
+    "(left out where memory decides), transforms, models",  # columns
+)
+"""Where another's word is meant."""
+
+NO_SENTENCES = {"dashboard/text.py", "probing_core/compute/look_scores.py"}  # lists the words; has a query
+NOTES_OF_TABLES = "probing_core/compute/studies/"
+"""What stands in tables of the reference run, which would have to be computed again."""
+
+
+def sentences() -> Iterator[tuple[str, str]]:
+    """What people read, each with where it stands: texts of pages, commands, errors and reports, and documents."""
+    for folder in ("dashboard", "probing_core"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+            if name in NO_SENTENCES or name.startswith(NOTES_OF_TABLES):
+                continue
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare:
+                    yield f"{name}:{node.lineno}", node.value if " " in node.value else ""
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+        for line in text.splitlines():
+            if page != PAGE or not line.startswith("| "):
+                yield page.relative_to(ROOT).as_posix(), line
+
+
+def found_in(text: str) -> list[str]:
+    """The words in a sentence that one of the glossary stands in place of."""
+    for name in NAMES:
+        text = text.replace(name, "")
+    text = re.sub(CODE, "", text)
+    return [word for words in REPLACES.values() for word in words if re.search(rf"\b{word}\b", text, re.I)]
+
+
+def test_nothing_that_people_read_has_another_word_for_one_of_the_glossary():
+    everything = list(sentences())
+    assert len(everything) > 3000
+    assert not {f"{where}: {', '.join(words)}" for where, text in everything if (words := found_in(text))}
+
+
+def test_another_word_would_be_found():
+    assert found_in("Transforms of the clean picture, see `transforms`") == ["transforms", "clean"]
+    assert found_in("Leave --transforms, `a transform` and probing_core.transforms out.") == []
+    assert set(REPLACES) <= set(GLOSSARY)
 
 
 @pytest.mark.parametrize("sentences", [GLOSSARY, TERMS])

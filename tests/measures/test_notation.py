@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probing_core.measures.notation import decimal, in_percent, minus
+from probing_core.measures.notation import decimal, in_percent, in_points, minus
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from probing_core.measures.notation import decimal, in_percent, minus
         (0.00001, 2, "0.00001"),
         (0.5, 3, "0.5"),
         (9.999, 3, "10"),
-        (-0.25, 2, "-0.25"),
+        (-0.25, 2, "\u22120.25"),
         (-0.0, 3, "0"),
         (0, 3, "0"),
         (100, 1, "100"),
@@ -62,5 +62,7 @@ def test_negative_numbers_have_a_minus_sign_and_zero_has_none():
     assert minus("-1.2") == "\u22121.2"
     assert minus("+1.2") == "+1.2"
     assert [minus(f"{value:.0f}") for value in (-0.2, 0.2, -3.0)] == ["0", "0", "\u22123"]
+    assert [in_points(share) for share in (0.012, -0.004, -0.0001)] == ["+1.2", "\u22120.4", "0.0"]
+    assert decimal(-1e-9, 2) == "\u22121e-09"
     assert in_percent(-0.031, 1) == "\u22123.1 %"
     assert in_percent(-0.0001) == "0 %"

@@ -115,7 +115,9 @@ def test_nothing_is_called_altered_without_a_hundred_clean_rows(probe, tmp_path)
     np.save(tmp_path / "clean.npy", rows(99, 9))
     with pytest.raises(BadConfig, match="100 untouched rows are needed at least .* and there are 99"):
         score_embeddings(tmp_path / "laion", tmp_path / "out", probe, tmp_path / "clean.npy")
-    with pytest.raises(BadConfig, match="among the embeddings that are scored; clean rows serve the calibration alone"):
+    with pytest.raises(
+        BadConfig, match="among the embeddings that are scored; untouched rows serve the calibration alone"
+    ):
         score_embeddings(tmp_path / "laion", tmp_path / "out", probe, tmp_path / "laion" / "img_emb_0.npy")
     clean = rows(150, 9)
     clean[3] = np.nan
@@ -270,7 +272,7 @@ def test_the_command_prints_a_table_or_json_and_one_line_an_error(probe, tmp_pat
     printed = capsys.readouterr()
     for row in json.loads(printed.out):
         assert set(row) == {"group", "called altered"}
-    assert "of untouched rows of the same source 5 % would be, as far as 200 clean ones tell" in printed.err
+    assert "of untouched rows of the same source 5 % would be, as far as 200 untouched ones tell" in printed.err
     (tmp_path / "laion" / "img_emb_1.npy").write_bytes(b"no")
     pd.DataFrame({"key": ["a"]}).to_parquet(tmp_path / "laion" / "metadata_1.parquet")
     assert main(command) == 2

@@ -157,7 +157,7 @@ def test_a_name_stands_for_all_operations_or_for_one() -> None:
     [
         ("preset:imagnet-c", "There is no preset called 'imagnet-c'. Did you mean 'imagenet-c'?"),
         ("preset:traces/jpg", "Did you mean 'traces/jpeg'?"),
-        ("preset:traces/sharpening", "'preset:traces/sharpening' stands for 3 transforms; name one of them: "),
+        ("preset:traces/sharpening", "'preset:traces/sharpening' stands for 3 transformations; name one of them: "),
         ("imagenet-c/fogg", "Did you mean 'imagenet-c/fog'?"),
         ("imagenet-d/fog", "There is no transform called 'imagenet-d/fog'."),
     ],

@@ -108,7 +108,7 @@ def surviving_share(clean: Sequence[Image], transformed: Sequence[Image], prepro
     """
     before = _difference(clean, transformed)
     if before == 0:
-        raise ValueError("the transformed pictures equal the clean ones; nothing was changed that could survive")
+        raise ValueError("the transformed pictures equal the untouched ones; nothing was changed that could survive")
     resized = [[resize_and_crop(image, preprocessing) for image in images] for images in (clean, transformed)]
     return _difference(*resized) / before
 

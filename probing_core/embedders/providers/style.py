@@ -92,7 +92,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
     """
     raise UnknownName(
         f"There is no style encoder '{name.base}'; there is '{SPECS[0].name}'. A style made from a picture is a "
-        f"transform: --transforms style:PATH."
+        f"transformation: --transforms style:PATH."
     )
 
 

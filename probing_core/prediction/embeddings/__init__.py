@@ -179,8 +179,8 @@ def _untouched(scorer: _Scorer, clean: list[Part], parts: list[Part]) -> np.ndar
     scored = {part.path.resolve() for part in parts}
     if both := [part.path for part in clean if part.path.resolve() in scored]:
         raise BadConfig(
-            f"'{both[0]}' is among the embeddings that are scored; clean rows serve the calibration alone: move them "
-            f"into a folder of their own."
+            f"'{both[0]}' is among the embeddings that are scored; untouched rows serve the calibration alone: move "
+            f"them into a folder of their own."
         )
     found = np.concatenate([score for part in clean for _, (score, _, _) in scorer.answers(part)] or [np.zeros(0)])
     found = found[np.isfinite(found)]

@@ -181,7 +181,7 @@ def _fill(
     missing = chunks.missing()
     total = sum(map(len, chunks.files))
     done = total - sum(len(chunks.files[i]) for i in missing)
-    doing = "Scanning pictures" if stage == "scan" else "Scanning the clean pictures"
+    doing = "Scanning pictures" if stage == "scan" else "Scanning the untouched pictures"
     progress.update(stage, done, total, doing)
     results = in_chunks(pool, examined, (chunks.files[i] for i in missing))
     for i, (files, findings) in zip(missing, results, strict=True):

@@ -84,7 +84,7 @@ def calibration_of_rows(chunks: Iterable[pd.DataFrame], level: float) -> Calibra
     large = color.loc[color["large"].astype(bool), "fused"].to_numpy()
     if not is_enough(len(color), level):
         raise BadConfig(
-            f"{len(color)} clean pictures with color cannot calibrate a level of {in_percent(level)}; give "
+            f"{len(color)} untouched pictures with color cannot calibrate a level of {in_percent(level)}; give "
             f"{MIN_BEYOND / level:.0f} or more, or a larger --level."
         )
     return Calibration(

@@ -72,7 +72,7 @@ def about_visibility(run: Run) -> str:
     changed = samples[samples["group"] != "identity"]
     invisible = int((~changed["visible"]).sum())
     return (
-        f"{invisible:,} of {len(changed):,} transformed samples are marked as invisible (SSIM above 0.99 or a mean "
+        f"{invisible:,} of {len(changed):,} samples are marked as invisible (SSIM above 0.99 or a mean "
         "difference below 2 of 255); scores with the subset “visible” leave them out."
     )
 

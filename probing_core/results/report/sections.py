@@ -60,7 +60,7 @@ STUDIES = {
     "layers": "Accuracy at every layer",
     "dimension": "Accuracy against the number of principal components",
     "composition": "Two transformations at once",
-    "ood": "Do transformed images lie outside of what clean embeddings fill?",
+    "ood": "Do transformed images lie outside of what untouched embeddings fill?",
     "erasure": "After the transformation is erased from the embedding",
     "retrieval": "Retrieval: is the original of an altered picture found?",
     "retrieval-strength": "Retrieval at each strength",
@@ -110,7 +110,7 @@ def _overview(run: Run, board: pd.DataFrame) -> list:
             ("models", len(run.models)),
             ("photographs", used["base_id"].nunique()),
             ("images cut from them", len(used)),
-            ("transformed samples", run.sample_count),
+            ("samples", run.sample_count),
             ("transformations, identity counted", len(run.classes("fine"))),
         ],
         columns=["what", "how many"],
@@ -225,7 +225,7 @@ def _generalization(run: Run, models: list[str]) -> Iterator[object]:
         "Each group of three is learned from two members and tested on the third, in three rotations, so that every "
         "member is unseen once. The in-group hit rate leaves untouched images out."
     )
-    for subset, title in (("unseen", "Members that the probe never saw"), ("far", "Far-unseen styles")):
+    for subset, title in (("unseen", "Members that the probe never saw"), ("far", "Far styles")):
         both = rows[rows["subset"].isin(["seen", subset])]
         if (both["subset"] == subset).any():
             yield _both(partial(seen_unseen_chart, both), f"{title}, beside seen ones, by model.", title)
@@ -269,7 +269,7 @@ def _content(run: Run) -> Iterator[object]:
     yield More("As a table", [Table(points[["model", *numbers]], percent=dict(zip(numbers, titles, strict=True)))])
     by_transform = summaries.content_by_transform(run)
     means = by_transform.groupby("model", sort=False)[["clean", "transformed", "oracle"]].mean().reset_index()
-    shares = {share: share for share in ("clean", "transformed", "oracle")}
+    shares = {"clean": "untouched", "transformed": "transformed", "oracle": "oracle"}
     yield Table(
         means,
         "Content accuracy in percent: of untouched images; of transformed ones by the same probe; by an oracle that "
@@ -278,7 +278,9 @@ def _content(run: Run) -> Iterator[object]:
         shares,
     )
     columns = by_transform.columns.drop(["model", "transform"])
-    yield More("By transformation", [Table(by_transform, percent={c: c for c in columns})])
+    yield More(
+        "By transformation", [Table(by_transform, percent={c: c.replace("clean", "untouched") for c in columns})]
+    )
 
 
 def _retrieval(run: Run) -> Iterator[object]:

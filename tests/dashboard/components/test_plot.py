@@ -120,7 +120,7 @@ class TestInTheBrowser:
     def test_a_chart_that_stays_the_same_is_not_drawn_again(self, opened):
         opened.wait_for_timeout(500)
         opened.evaluate(f"{CHART}.on('plotly_afterplot', () => ({CHART}.again = true))")
-        opened.get_by_text("Arrows from clean to transformed").click()  # nothing is selected
+        opened.get_by_text("Arrows from untouched to transformed").click()  # nothing is selected
         opened.wait_for_url("**arrows=True**")
         settle(opened)
         opened.wait_for_timeout(500)
