@@ -139,8 +139,8 @@ def _with_minus(shown: pd.DataFrame, settings: dict[str, Any]) -> Any:
 
     Streamlit shows what pandas writes where ``settings``, which are changed, state no format.
     """
-    formats: dict[Any, Callable[[float], str]] = {}
-    for column in shown.select_dtypes("number"):
+    formats: dict[Any, Any] = {}
+    for column in map(str, shown.select_dtypes("number")):
         if (shown[column] < 0).any() and (found := settings.get(column, {})) is not None:
             kind = dict(found.get("type_config") or {"type": "number"})
             formats[column] = partial(_written, kind.pop("format", None) or "%.3g")

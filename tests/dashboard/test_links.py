@@ -1,0 +1,66 @@
+"""A copied address opens what is on the screen: each control of each page, set to another value, is so for its receiver."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.dashboard.conftest import PAGES
+
+NOT_IN_ADDRESSES = {
+    "find-image": "what it finds becomes the selection, which is in the address",
+    "use-camera": "what the camera shows is nobody else's",
+    "scan-folder": "a folder of the visitor's computer",
+    "scan-clean": "likewise",
+    "scan-name": "of a scan that is not started yet",
+    "selection-again": "saved for the visit alone",
+    "truth-of-('fog', 'rain')": "both are the cell, which the address holds; each cell has controls of its own",
+    "predicted-of-('fog', 'rain')": "likewise",
+}
+"""Controls that an address does not hold, and why."""
+
+
+def controls(app: Any) -> dict[str, Any]:
+    """The controls of a page that hold a value, by key."""
+    kinds = ("selectbox", "multiselect", "toggle", "checkbox", "radio", "select_slider", "slider", "number_input",
+             "text_input", "button_group")  # fmt: skip
+    found = [each for kind in kinds for each in app.get(kind) if each.key]
+    return {each.key: each for each in found if not each.disabled}
+
+
+def another(control: Any) -> Any:
+    """A value that the control does not have; None where there is no other."""
+    kind, value = control.type, control.value
+    if kind in ("toggle", "checkbox"):
+        return not value
+    if kind == "number_input":
+        return value + 1 if value + 1 <= control.max else None
+    if kind == "text_input":
+        return "another"
+    if kind == "multiselect":
+        return next(([each] for each in reversed(control.options) if [each] != value), None)
+    options = list(control.options)
+    return next((each for each in reversed(options) if each != value), None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "You against the models"])
+def test_an_address_brings_every_choice_of_a_page_to_its_receiver(open_app, page):
+    lost = []
+    for key in controls(open_app(page)):
+        if key in NOT_IN_ADDRESSES:
+            continue
+        app = open_app(page)
+        control = controls(app)[key]
+        value = another(control)
+        if value is None:
+            continue
+        app = control.set_value(value).run()
+        chosen = controls(app)[key].value if key in controls(app) else None
+        address = {name: text if isinstance(text, str) else text[-1] for name, text in app.query_params.items()}
+        del address["run"]  # there is one
+        receiver = controls(open_app(page, **{name.replace("-", "_"): text for name, text in address.items()}))
+        if key not in receiver or receiver[key].value != chosen:
+            lost.append((key, chosen, receiver[key].value if key in receiver else list(receiver), address))
+    assert not lost
