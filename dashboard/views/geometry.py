@@ -21,7 +21,7 @@ EQUIVARIANCE = ("equivariance-identity", "equivariance-offset", "equivariance-ri
 WHOSE = {"one": "one model", "all": "all models"}
 
 METHODS = {"mahalanobis": "Mahalanobis", "neighbors": "nearest neighbors"}
-"""Names of the measures of the distance from clean embeddings."""
+"""Names of the measures of the distance from untouched embeddings."""
 
 
 @page("Geometry", "How transformations move embeddings, and how alike the models' embeddings are.")

@@ -1,4 +1,4 @@
-"""A copied address opens what is on the screen: each control of each page, set to another value, is so for its receiver."""
+"""A copied address opens what is on the screen: each control of each page, changed, is the same for its receiver."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_geometry_shows_every_table(open_app, studied):
         assert not one.exception
         assert not one.error
     assert not any("This is measured from 30 photographs on" in texts(one) for one in (app, together))
-    for header in ("Can the move be predicted", "Are two changes found", "Does a change look like an outlier?"):
+    for header in ("Can the move be predicted", "Are two changes found", "Does a transformation look like an outlier?"):
         assert header in texts(app)
     for header in ("How alike", "How many dimensions", "Can what was done be erased", "In the embedding, or learned"):
         assert header in texts(together)
