@@ -9,11 +9,12 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import hint
+from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import LAYER_TASKS, confusion_chart, dimension_chart, dots_chart, shift_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run, summaries
+from probing_core.results.finding import shift_finding
 from probing_core.runs import layout
 
 STUDIES = ("geometry", "composition", "ood", "cka", "dimension", "erasure", "selectivity", "codelength")
@@ -48,11 +49,12 @@ def show() -> None:
 
 
 def _shift(run: Run, model: str) -> None:
-    st.subheader("Is a change named that moves the embedding little?", help=hint("shift"))
+    st.subheader("Is a transformation recognized that moves the embedding little?", help=hint("shift"))
     points = cache.computed(run, summaries.shifts, model)
     if points.empty:
         messages.empty(tables.why_none(run, trains=False))
         return
+    st.markdown(shift_finding(points, f"**{plain(model)}**"))
     tables.chart(
         shift_chart(points, cache.theme()),
         "shift-recall",

@@ -42,6 +42,7 @@ def show() -> None:
     st.markdown(f"**In this run:** {how_judged(run)}")
     _recipe(run)
     parts = {
+        "Every entry of the recipe": ("show-recipe", lambda run: tables.show_table(recipe_table(run), "recipe")),
         "Words: a glossary": ("show-words", lambda _: _words()),
         "Measures and probes, and how to read them": ("show-measures", lambda _: _measures()),
         f"Models: {len(run.models):,}": ("show-models", _models),
@@ -57,8 +58,7 @@ def show() -> None:
 
 def _recipe(run: Run) -> None:
     st.header("Recipe", help="Everything that decides what the run computes; the same recipe gives the same bytes.")
-    tables.show_table(recipe_table(run), "recipe")
-    st.markdown("The command that makes it again:")
+    st.markdown("The command that makes this run again:")
     st.code(command_of(run.recipe), language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
         st.caption(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.notation import decimal, in_percent
+from probing_core.measures.notation import decimal, in_percent, minus
 
 MAX_NAMED = 3
 """Models that the sentence names beside the first; of more it gives the number."""
@@ -110,6 +110,34 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
         return f"{words}."
     first, final = content["value"].iloc[0], content["value"].iloc[-1]
     return f"{words}, while what is shown goes from {in_percent(first)} to {in_percent(final)}."
+
+
+GOING_TOGETHER = 0.3
+"""Rank correlation from which on two quantities are said to go together."""
+
+
+def shift_finding(points: pd.DataFrame, model: str) -> str:
+    """Return two sentences on whether ``model`` recognizes the transformations that move its embeddings further, and on
+    those that stand out; empty of fewer than three.
+
+    Args:
+        points: of `summaries.shifts`.
+        model: name of the model as it is to be written.
+    """
+    points = points[points["group"] != "identity"]
+    if len(points) < 3:
+        return ""
+    moved, named = points["value"].rank(), points["value_recall"].rank()
+    together = float(moved.corr(named))
+    more = "are recognized more often" if together >= GOING_TOGETHER else "are not recognized more often"
+    hidden, plain = points.loc[(moved - named).idxmax()], points.loc[(named - moved).idxmax()]
+    return (
+        f"In {model} the transformations that move an embedding further {more} (rank correlation "
+        f"{minus(f'{together:.2f}')} over {len(points)}). **{hidden['transform']}** moves it by "
+        f"{in_percent(hidden['value'])} of the distance between two photographs and is recognized in "
+        f"{in_percent(hidden['value_recall'])}; **{plain['transform']}** moves it by {in_percent(plain['value'])} and "
+        f"is recognized in {in_percent(plain['value_recall'])}."
+    )
 
 
 def _interval(row: pd.Series) -> str:

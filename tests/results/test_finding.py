@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from probing_core.results import Run, leaderboard
-from probing_core.results.finding import finding, layers_finding
+from probing_core.results.finding import finding, layers_finding, shift_finding
 from tests.results.test_summaries import layers_of
 
 CLASSES = 31
@@ -107,3 +107,24 @@ def test_networks_that_forget_what_was_done_are_counted_and_the_greatest_fall_is
 def test_a_fall_within_the_intervals_is_none():
     rows = layers_of(b=((0.5, 0.6, 0.58), (0.1, 0.2, 0.3)), c=((0.5, 0.6), (0.1, 0.2)))
     assert layers_finding(rows).startswith("In none of 2 networks")
+
+
+def shifted(moves: list[float], recalls: list[float]) -> pd.DataFrame:
+    rows = {"transform": list("abcd"), "value": moves, "value_recall": recalls, "group": "blur"}
+    own = {"transform": ["identity"], "value": [9.0], "value_recall": [0.0], "group": "identity"}
+    return pd.concat([pd.DataFrame(rows), pd.DataFrame(own)], ignore_index=True)
+
+
+def test_moves_and_recognition_that_go_together_are_said_to_with_what_stands_out():
+    assert shift_finding(shifted([0.1, 0.2, 0.3, 0.4], [0.2, 0.1, 0.6, 0.7]), "m") == (
+        "In m the transformations that move an embedding further are recognized more often (rank correlation 0.80 "
+        "over 4). **b** moves it by 20 % of the distance between two photographs and is recognized in 10 %; **a** "
+        "moves it by 10 % and is recognized in 20 %."
+    )
+
+
+def test_moves_that_tell_nothing_are_not_said_to():
+    words = shift_finding(shifted([0.1, 0.2, 0.3, 0.4], [0.9, 0.6, 0.5, 0.1]), "m")
+    assert "are not recognized more often (rank correlation \u22121.00 over 4)" in words
+    assert "**d** moves it by 40 %" in words
+    assert shift_finding(shifted([0.1] * 4, [0.1] * 4).iloc[3:], "m") == ""
