@@ -49,6 +49,7 @@ NOTEBOOKS = [
         "embeddings-example.ipynb",
         "encoder.ipynb",
         "rank.ipynb",
+        "own-probe.ipynb",
     )
 ]
 TIMEOUT_S = 300

@@ -130,6 +130,7 @@ def test_the_code_of_a_page_runs(page, folder, monkeypatch, capsys):
                 ("called altered", "overlay"),
                 ("transformation, all", "image/png", "group:blur"),
                 ("baseline/dhash is at place", "ranked on these test photographs", "image/png"),
+                ("balanced accuracy", "group:blur", "image/png"),
             ],
             strict=True,
         )
