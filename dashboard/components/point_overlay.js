@@ -21,6 +21,13 @@ function drawn(name, attributes = {}, ...children) {
 
 const path = (points) => points.map((point) => point.map((c) => c.toFixed(1)).join(' ')).join(' L ');
 
+/** A closed line as a smooth path, which touches the middle of each of its edges. */
+function curve(line) {
+  const corners = line.slice(1); // the last is the first
+  const middles = corners.map(([x, y], i) => [(x + corners.at(i - 1)[0]) / 2, (y + corners.at(i - 1)[1]) / 2]);
+  return `M ${middles[0].join(' ')} ${corners.map((corner, i) => `Q ${corner.join(' ')} ${(middles[i + 1] ?? middles[0]).join(' ')}`).join(' ')}`;
+}
+
 class Overlay {
   static made = 0;
 
@@ -39,7 +46,7 @@ class Overlay {
 
   /** Takes the contours of the map's message, whose coordinates are the map's own: `trace` moves them with the view. */
   contour() {
-    const lines = this.view.panel.contours.map((each) => each.map((line) => `M ${line.map((point) => point.join(' ')).join(' L ')} Z`).join(' '));
+    const lines = this.view.panel.contours.map((each) => each.map(curve).join(' '));
     // Wider lines of the page's color below, so that they are seen on points of any color.
     this.contours.replaceChildren(...['casing', 'contour'].flatMap((name) => lines.map((d) => drawn('path', { class: name, d }))));
   }
@@ -98,12 +105,14 @@ class Overlay {
     const others = Object.fromEntries(Object.entries(swap).map(([color, other]) => [channels(color), other]));
     for (const each of this.svg.querySelectorAll('.casing, .contour, .arrow')) {
       if (each.parentNode.style.display === 'none') continue;
-      const { stroke, strokeWidth, opacity } = getComputedStyle(each);
+      const { stroke, strokeWidth, strokeDasharray, opacity } = getComputedStyle(each);
       const line = new Path2D();
       line.addPath(new Path2D(each.getAttribute('d')), each.parentNode.transform.baseVal.consolidate()?.matrix);
       Object.assign(pen, { strokeStyle: others[stroke] ?? stroke, lineWidth: parseFloat(strokeWidth), globalAlpha: Number(opacity) });
+      pen.setLineDash(strokeDasharray === 'none' ? [] : strokeDasharray.split(',').map(parseFloat));
       pen.stroke(line);
     }
+    pen.setLineDash([]);
     pen.globalAlpha = 1;
     for (const each of this.svg.querySelectorAll('image')) {
       pen.drawImage(each, ...['x', 'y', 'width', 'height'].map((name) => Number(each.getAttribute(name))));

@@ -12,7 +12,7 @@ const CLOSEST = 1e-4; // half the height of the closest view
 class View {
   /** `owner` has the selected `tool`, and is called with what was `enclosed`, `clicked` or `pointed` at. */
   constructor(owner, index) {
-    Object.assign(this, { owner, index, corners: [] });
+    Object.assign(this, { owner, index, corners: [], touches: new Map() });
     this.canvas = element('canvas', { 'aria-hidden': 'true' });
     this.overlay = new Overlay(this);
     this.pictures = new Pictures(this);
@@ -26,7 +26,7 @@ class View {
     hear('pointerdown', (event) => this.press(event));
     hear('pointermove', (event) => this.move(event));
     hear('pointerup', (event) => this.release(event));
-    hear('pointercancel', () => this.drop());
+    hear('pointercancel', (event) => this.drop(event));
     hear('pointerleave', () => this.owner.pointed(this, null));
     hear('dblclick', () => this.home());
     hear('wheel', (event) => this.wheel(event), { passive: false });
@@ -137,6 +137,12 @@ class View {
   press(event) {
     if (event.button) return;
     this.field.setPointerCapture(event.pointerId);
+    this.touches.set(event.pointerId, this.at(event));
+    if (this.touches.size > 1) { // a second finger: they zoom, and no tool draws
+      this.from = null;
+      this.corners = [];
+      return;
+    }
     this.from = this.last = this.at(event);
     this.corners = [this.from];
     this.moved = false;
@@ -145,6 +151,10 @@ class View {
 
   move(event) {
     const at = this.at(event);
+    if (this.touches.size === 2 && this.touches.has(event.pointerId)) {
+      this.pinch(event.pointerId, at);
+      return;
+    }
     if (!this.from) {
       if (event.pointerType !== 'touch') this.owner.pointed(this, event);
       return;
@@ -159,15 +169,28 @@ class View {
     if (tool !== 'pan') this.overlay.trace();
   }
 
+  /** One of two fingers moves to `at`: what lies between them stays there. */
+  pinch(finger, at) {
+    const middle = ([a, b]) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+    const distance = ([a, b]) => Math.max(1, Math.hypot(a[0] - b[0], a[1] - b[1]));
+    const before = [...this.touches.values()];
+    this.touches.set(finger, at);
+    const after = [...this.touches.values()];
+    const [from, to] = [middle(before), middle(after)];
+    this.shift((from[0] - to[0]) * this.pixel, (to[1] - from[1]) * this.pixel);
+    this.zoom(distance(after) / distance(before), to);
+  }
+
   release(event) {
-    if (!this.from) return;
-    const { moved, corners } = this;
-    this.drop();
+    const { from, moved, corners } = this;
+    this.drop(event);
+    if (!from) return;
     if (!moved) this.owner.clicked(this, this.toMap(this.aimed(event)), NEAR * this.pixel);
     else if (this.owner.tool !== 'pan' && corners.length > 2) this.owner.enclosed(this, corners.map((c) => this.toMap(c)));
   }
 
-  drop() {
+  drop({ pointerId }) {
+    this.touches.delete(pointerId);
     this.from = null;
     this.corners = [];
     this.overlay.trace();

@@ -430,6 +430,9 @@ def test_where_few_points_are_in_view_their_pictures_stand_beside_them_and_are_c
             assert abs(a["x"] - b["x"]) >= a["width"] or abs(a["y"] - b["y"]) >= a["height"]
     points = [int(n) for n in field.locator(".pictures g").evaluate_all("all => all.map((g) => g.dataset.point)")]
     assert 0 in points
+    with page.expect_download() as saved:
+        page.locator('.probing-map .tools [data-val="save"]').click()
+    assert saved.value.suggested_filename == "map.png"
     page.mouse.click(boxes[0]["x"] + 5, boxes[0]["y"] + 5)
     page.wait_for_url(re.compile(rf"selected={cloud.samples[points[0]]}(&|$)"))
     settle(page)
@@ -457,6 +460,57 @@ def test_the_wheel_scrolls_the_page_unless_it_is_meant_for_the_map(address, page
     smaller = box_once(page, lambda box: box[2] - box[0] < 0.8 * (before[2] - before[0]))
     assert smaller[2] - smaller[0] == pytest.approx((before[2] - before[0]) / 1.5, rel=0.1)
     assert advice.count() == 0
+
+
+def test_two_fingers_zoom_and_select_nothing(address, page, tab):
+    open_large(page, address)
+    page.locator('.probing-map .tools [data-val="lasso"]').click()
+    field = page.locator(".probing-map .field").first
+    field.scroll_into_view_if_needed()
+    before, place, link = page.evaluate(BOX, [0, 60]), field.bounding_box(), page.url
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    fingers = tab.context.new_cdp_session(page)
+
+    def touch(kind: str, apart: float) -> None:
+        points = [{"x": x + side * apart, "y": y, "id": i} for i, side in enumerate((-1, 1))] if apart else []
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 100)
+    for apart in range(90, 40, -10):
+        touch("touchMove", apart)
+    touch("touchEnd", 0)
+    smaller = box_once(page, lambda box: box[2] - box[0] < 0.6 * (before[2] - before[0]))
+    assert smaller[2] - smaller[0] == pytest.approx((before[2] - before[0]) / 2, rel=0.1)
+    settle(page)
+    assert page.url == link
+    fingers.detach()
+
+
+FILLED = """() => {
+  const place = (box) => [box.left, box.top, box.right, box.bottom];
+  return [...document.querySelectorAll('.probing-map .field')].map((field) => place(field.getBoundingClientRect()));
+}"""
+
+
+@pytest.mark.parametrize("width", [1400, 820])
+def test_in_full_screen_the_maps_fill_the_screen_and_the_wheel_alone_zooms(address, page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    open_large(page, address, "&small-maps=True")
+    page.locator('.probing-map .tools [data-val="full"]').click()
+    page.wait_for_function("document.fullscreenElement")
+    page.wait_for_timeout(500)
+    for _, top, _, bottom in page.evaluate(FILLED):
+        assert bottom - top > 300
+        assert bottom <= 900
+    lowest = page.locator(".probing-map .small").first.bounding_box()
+    assert 600 < lowest["y"] + lowest["height"] <= 900
+    before = page.evaluate(BOX, [0, 60])
+    page.locator(".probing-map .field").first.hover()
+    page.mouse.wheel(0, 100)
+    smaller = box_once(page, lambda box: box[2] - box[0] < 0.8 * (before[2] - before[0]))
+    assert smaller[2] - smaller[0] < 0.8 * (before[2] - before[0])
+    page.locator('.probing-map .tools [data-val="full"]').click()
+    page.wait_for_function("!document.fullscreenElement")
 
 
 def test_a_star_shows_before_and_after_and_a_click_chooses_its_transformation(server, made_run, page):
