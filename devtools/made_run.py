@@ -21,7 +21,8 @@ from probing_core.compute.samples import plan_samples
 from probing_core.compute.star import Star, Versions, make_star, star_rows
 from probing_core.compute.tasks import make_task, task_names
 from probing_core.corpora import open_corpus
-from probing_core.pipeline.graph import Scope, build
+from probing_core.pipeline.graph import build, of_now
+from probing_core.pipeline.scope import Corpora, Scope
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.runs import layout
 from probing_core.runs.engine import Plan
@@ -74,11 +75,11 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
             "recipe": {"pooling": "mean", "precision": "float32"},
         }
         store.write_toml(layout.model_path(name), entry, digest(entry["recipe"]))
-    scope = Scope(store, recipe, corpus=corpus)
-    plan = build(scope)
+    plan = build(Scope(store, recipe, corpora=Corpora(recipe, corpus)))
     images = plan.artifacts[layout.IMAGES]
     plan.enter(images, {layout.IMAGES: choose_images(recipe.design, corpus, lambda done, total: None)})
-    plan = build(scope)
+    plan = of_now(plan)
+    scope = plan.scope
     samples = complete(plan_samples(recipe.design, scope.images), seed)
     plan.enter(plan.artifacts[layout.SAMPLES], {layout.SAMPLES: samples})
     _invent(plan, {layout.CROPS: pd.DataFrame(columns=list(COLUMNS))})

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from probing_core.corpora.base import Corpus
 from probing_core.pipeline.graph import TABLE, build
-from probing_core.pipeline.scope import Scope
+from probing_core.pipeline.scope import Corpora, Scope
 from probing_core.runs.engine import Plan, Table
 from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.store import Store
 
 
-def plan_of(store: Store, recipe: Recipe | None = None, table: Table = TABLE, **scope: Any) -> Plan:
+def plan_of(
+    store: Store, recipe: Recipe | None = None, table: Table = TABLE, corpus: Corpus | None = None, **scope: Any
+) -> Plan:
     """Return the plan of the run in ``store``, by its own recipe or another."""
-    return build(Scope(store, recipe or read_recipe(store), **scope), table)
+    recipe = recipe or read_recipe(store)
+    return build(Scope(store, recipe, corpora=Corpora(recipe, corpus), **scope), table)
 
 
 def make(store: Store, *stages: str, recipe: Recipe | None = None, **scope: Any) -> Plan:

@@ -7,7 +7,7 @@ one also altered at its own size in a few of these ways, and reduced to the view
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +44,6 @@ ALTERED_LARGE = 5
 LARGEST_ALTERED = 6
 """Views a side: styles take seconds for larger ones."""
 
-Predict = Callable[[str, Sequence[PictureCrops]], Sequence[Prediction]]
-
 AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
 
 
@@ -65,17 +63,10 @@ def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
     return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
 
 
-def score_units(
-    design: Design,
-    corpora: Sequence[Corpus],
-    units: Sequence[tuple[Sequence[dict[Any, Any]], Sequence[str]]],
-    predict: Predict,
-) -> Iterator[dict[str, pd.DataFrame]]:
-    """Yield for each of ``units``, rows (`scored_from`) and names of models, the scored views of each of the models.
-
-    Args:
-        predict: model, pictures -> predictions of the model, or of the detector.
-    """
+def made_views(
+    design: Design, corpora: Sequence[Corpus], units: Sequence[Sequence[dict[Any, Any]]]
+) -> Iterator[list[ScoredView]]:
+    """Yield for each of ``units``, rows (`scored_from`), the views of its photographs."""
     transforms = [t for t in design.transforms if not t.far]
 
     def make(row: dict[Any, Any]) -> list[ScoredView]:
@@ -86,10 +77,8 @@ def score_units(
         return list(views_of(picture, row, transforms, design))
 
     with one_core_threads(design.threads) as pool:
-        made = in_chunks(pool, make, [rows for rows, _ in units])
-        for (_, models), (_, photographs) in zip(units, made, strict=True):
-            views = [view for photograph in photographs for view in photograph]
-            yield {model: _scored(predict, model, views) for model in models}
+        for _, photographs in in_chunks(pool, make, units):
+            yield [view for photograph in photographs for view in photograph]
 
 
 def views_of(picture: Image, row: dict, transforms: Sequence[Transform], design: Design) -> Iterator[ScoredView]:
@@ -151,8 +140,8 @@ def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) 
     return planned
 
 
-def _scored(predict: Predict, model: str, views: Sequence[ScoredView]) -> pd.DataFrame:
-    predictions = predict(model, [view.crops for view in views]) if views else []
+def scored(views: Sequence[ScoredView], predictions: Sequence[Prediction]) -> pd.DataFrame:
+    """Return the table of ``views`` that were scored: what is known of each, and its scores by its prediction."""
     table = pd.DataFrame([view.facts for view in views])
 
     def scores(tiles: bool) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Corpus x transforms x models -> embeddings, in resumable units.
 
-What is missing is a table of tasks, and an engine works it off, in any order, with the same bytes at the end. Pictures
+What is missing is a table of jobs, and an engine works it off, in any order, with the same bytes at the end. Pictures
 stream: a transformed one is made once for all models that need it; its measured rows (strength, distances) are
 written with the first of them. Memory holds two units and the models, whatever the size of the corpus.
 """
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from probing_core.errors import ModelUnavailable
-from probing_core.pipeline.batches import Batch
 from probing_core.pipeline.engines import Engine, opened_engine
-from probing_core.pipeline.scope import OF_MODELS
+from probing_core.pipeline.graph import of_now
+from probing_core.pipeline.sample_sets import SampleSet
 from probing_core.pipeline.setup import withdrawn_on_error
-from probing_core.pipeline.worker import Task
+from probing_core.pipeline.worker import Job
 from probing_core.runs.engine import Artifact, Plan, State
 from probing_core.runs.layout import CROPS, crops_path, embeddings_folder, model_path, unit_rows_folder
 from probing_core.runs.models import require_joined, require_same_model
@@ -26,12 +26,8 @@ Entries = Sequence[dict[str, Any]]
 """Contents of ``model.toml``."""
 
 
-def embed(plan: Plan, artifacts: Sequence[Artifact] = ()) -> None:
-    """Make whatever is missing of the tables of samples and of every model's embeddings.
-
-    Args:
-        artifacts: some of them; pictures are made once for all, so all that is missing is made.
-    """
+def embed(plan: Plan) -> None:
+    """Make whatever is missing of the tables of samples and of every model's embeddings."""
     scope, files = plan.scope, plan.files
     left = {artifact.binding.get("model") for artifact in plan.left(plan.select("embed"))}
     waiting = [
@@ -40,21 +36,21 @@ def embed(plan: Plan, artifacts: Sequence[Artifact] = ()) -> None:
         if request in scope.unloaded
         or any(entry["request"] == request and name in left for name, entry in scope.entries.items())
     ]
-    with opened_engine(files, scope.recipe, scope.corpus, scope.images, scope.options) as engine:
+    with opened_engine(files, scope.recipe, scope.corpora.own, scope.images, scope.options) as engine:
         while waiting:
             loaded = list(_load_some(engine, plan, waiting))
-            scope.forget(*OF_MODELS)
-            plan = plan.expanded()
+            plan = of_now(plan)
+            scope = plan.scope
             entries = [entry for entry in scope.entries.values() if entry["request"] in loaded]
-            for batch in scope.batches.values():
-                _embed_units(plan, batch, entries, engine)
+            for sample_set in scope.sample_sets.values():
+                _embed_units(plan, sample_set, entries, engine)
             _embed_crops(plan, entries, engine)
             engine.unload()
             waiting = waiting[len(loaded) :]
-        for batch in scope.batches.values():
-            if batch.table in plan.artifacts:
-                _embed_units(plan, batch, [], engine)  # their rows, where no model was to be embedded
-                _gather_rows(plan, plan.artifacts[batch.table], batch)
+        for sample_set in scope.sample_sets.values():
+            if sample_set.table in plan.artifacts:
+                _embed_units(plan, sample_set, [], engine)  # their rows, where no model was to be embedded
+                _gather_rows(plan, plan.artifacts[sample_set.table], sample_set)
         _embed_crops(plan, [], engine)
     files.fold()
 
@@ -98,45 +94,45 @@ def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
         plan.files.write_toml(path, entry, digest(entry["recipe"]))
 
 
-def _embed_units(plan: Plan, batch: Batch, entries: Entries, engine: Engine) -> None:
-    """Embed what ``entries`` lack of ``batch``, and make its rows where they are missing."""
+def _embed_units(plan: Plan, sample_set: SampleSet, entries: Entries, engine: Engine) -> None:
+    """Embed what ``entries`` lack of ``sample_set``, and make its rows where they are missing."""
     files, progress, shards, keys = plan.files, plan.scope.progress, dict[str, Shards](), dict[str, str]()
     for entry in entries:
-        artifact = plan.artifacts.get(embeddings_folder(entry["name"], batch.series))
+        artifact = plan.artifacts.get(embeddings_folder(entry["name"], sample_set.series))
         if artifact is not None and plan.state(artifact) is not State.LEFT_OUT:
             keys[entry["name"]] = key = plan.ready_key(artifact)
             shards[entry["name"]] = Shards(
-                files, entry["name"], batch.series, key, len(batch.units), plan.inputs(artifact)
+                files, entry["name"], sample_set.series, key, len(sample_set.units), plan.inputs(artifact)
             )
     requests = {entry["name"]: entry["request"] for entry in entries}
-    missing = _units_without_rows(plan, batch)
+    missing = _units_without_rows(plan, sample_set)
     for name, gathered in shards.items():
-        missing += [Task(batch.series, unit, name, requests[name], keys[name]) for unit in gathered.missing]
-    tasks: dict[int, list[Task]] = {}
-    for task in missing:
-        tasks.setdefault(task.unit, []).append(task)
+        missing += [Job(sample_set.series, unit, name, requests[name], keys[name]) for unit in gathered.missing]
+    jobs: dict[int, list[Job]] = {}
+    for job in missing:
+        jobs.setdefault(job.unit, []).append(job)
 
-    stage = batch.series or "embed"
-    doing = f"Embedding the {batch.series} series" if batch.series else "Transforming and embedding"
-    todo, total = [tasks[unit] for unit in sorted(tasks)], len(batch.units)
+    stage = sample_set.series or "embed"
+    doing = f"Embedding the {sample_set.series} series" if sample_set.series else "Transforming and embedding"
+    todo, total = [jobs[unit] for unit in sorted(jobs)], len(sample_set.units)
     if todo:
         progress.update(stage, total - len(todo), total, doing)
     for position, (done, written) in enumerate(engine.work(todo), 1):
         files.enter(written)
-        for task in done:
-            if task.model:
-                shards[task.model].add(task.unit)
+        for job in done:
+            if job.model:
+                shards[job.model].add(job.unit)
         progress.update(stage, total - len(todo) + position, total, doing)
     progress.update(stage, total, total, doing)
 
 
-def _units_without_rows(plan: Plan, batch: Batch) -> list[Task]:
-    table = plan.artifacts.get(batch.table)
+def _units_without_rows(plan: Plan, sample_set: SampleSet) -> list[Job]:
+    table = plan.artifacts.get(sample_set.table)
     if table is None or not plan.left([table]):
         return []
     key = plan.ready_key(table)
-    units = [unit.index for unit in batch.units if not plan.files.has(batch.rows_path(unit), key)]
-    return [Task(batch.series, unit, "", "", key) for unit in units]
+    units = [unit.index for unit in sample_set.units if not plan.files.has(sample_set.rows_path(unit), key)]
+    return [Job(sample_set.series, unit, "", "", key) for unit in units]
 
 
 def _embed_crops(plan: Plan, entries: Entries, engine: Engine) -> None:
@@ -146,20 +142,20 @@ def _embed_crops(plan: Plan, entries: Entries, engine: Engine) -> None:
     if not left:
         return
     plan.scope.progress.update("crops", 0, len(left), "Embedding large pictures, whole and as tiles")
-    tasks = [
-        Task("", 0, paths[one.path]["name"], paths[one.path]["request"], plan.ready_key(one))
+    jobs = [
+        Job("", 0, paths[one.path]["name"], paths[one.path]["request"], plan.ready_key(one))
         for one in left
         if one.path in paths
     ]
     table = plan.artifacts[CROPS]
-    written = {name: (name, entry) for name, entry in engine.embed_crops(tasks, plan.ready_key(table))}
+    written = {name: (name, entry) for name, entry in engine.embed_crops(jobs, plan.ready_key(table))}
     for artifact in (table, *(one for one in left if one is not table)):
         plan.files.enter([written[artifact.path]], plan.inputs(artifact))
 
 
-def _gather_rows(plan: Plan, table: Artifact, batch: Batch) -> None:
+def _gather_rows(plan: Plan, table: Artifact, sample_set: SampleSet) -> None:
     """Make one table of the rows of all units."""
     if plan.left([table]):
-        parts = [batch.rows_path(unit) for unit in batch.units]
-        plan.files.join_tables(batch.table, parts, plan.ready_key(table), plan.inputs(table))
-    plan.files.remove(*plan.files.names(unit_rows_folder(batch.series)))
+        parts = [sample_set.rows_path(unit) for unit in sample_set.units]
+        plan.files.join_tables(sample_set.table, parts, plan.ready_key(table), plan.inputs(table))
+    plan.files.remove(*plan.files.names(unit_rows_folder(sample_set.series)))

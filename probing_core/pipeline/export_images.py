@@ -55,7 +55,7 @@ def write_export(plan: Plan, out: Path) -> int:
     recipe, progress = plan.scope.recipe, plan.scope.progress
     key = plan.ready_key(plan.artifacts[SAMPLES])
     _claim(out, key, recipe, plan.files.root)
-    main = plan.scope.batches[""]
+    main = plan.scope.sample_sets[""]
     listed = _named(main.rows())
     todo = [unit for unit in main.units if not _is_written(out, unit, listed)]
     with (
@@ -65,7 +65,7 @@ def write_export(plan: Plan, out: Path) -> int:
     ):
 
         def make(unit: Unit) -> tuple[list[np.ndarray], pd.DataFrame]:
-            return main.make(plan.scope.corpus, main.rows(unit), makers)
+            return main.make(plan.scope.corpora.own, main.rows(unit), makers)
 
         made = in_chunks(ahead, make, ([unit] for unit in todo))
         for done, ((unit,), ((pictures, measured),)) in enumerate(made, len(main.units) - len(todo)):

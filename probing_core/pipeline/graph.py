@@ -28,7 +28,6 @@ from probing_core.compute.studies import STUDIES
 from probing_core.compute.tasks import CONTENT
 from probing_core.compute.train.comparison import train_others
 from probing_core.compute.train.content import train_content
-from probing_core.pipeline.embed import embed
 from probing_core.pipeline.makers import (
     CKA,
     DETECTOR_VIEWS,
@@ -47,7 +46,7 @@ from probing_core.pipeline.makers import (
     join_fits,
     judge_claims,
     learn_detector_of,
-    make_studies,
+    make_study,
     score,
     score_views,
     train,
@@ -71,16 +70,16 @@ def _models(scope: Scope, series: str = "") -> Iterator[Binding]:
 
 
 def _embedding_models(scope: Scope) -> Iterator[Binding]:
-    return ({"model": name} for name, entry in scope.entries.items() if scope.batches and embeds_pictures(entry))
+    return ({"model": name} for name, entry in scope.entries.items() if scope.sample_sets and embeds_pictures(entry))
 
 
 def _series(scope: Scope, series: str) -> Iterator[Binding]:
-    if series in scope.batches and (series != LAYERS or any(scope.covers(name, series) for name in scope.entries)):
+    if series in scope.sample_sets and (series != LAYERS or any(scope.covers(name, series) for name in scope.entries)):
         yield {}
 
 
 def _units(scope: Scope, binding: Binding, series: str = "") -> int:
-    return len(scope.batches[series].units)
+    return len(scope.sample_sets[series].units)
 
 
 def _fine(scope: Scope, learns: bool) -> Iterator[Binding]:
@@ -153,8 +152,7 @@ ALTERED = (*VERSIONS, "calibrate_on", "alternatives")
 
 def _embed_rows() -> Iterator[Row]:
     images = ("fingerprint", "view", "limit", "live_images", "seed", "learns", "warps")
-    made: dict[str, Any] = {"stage": "embed", "together": embed}
-    main: dict[str, Any] = {"revision": revisions.SAMPLES, **made}
+    main: dict[str, Any] = {"stage": "embed", "revision": revisions.SAMPLES}
     yield Row(
         path=layout.IMAGES,
         holds="one row an image that the run considered",
@@ -175,7 +173,7 @@ def _embed_rows() -> Iterator[Row]:
         holds="one row a transformed image",
         reads=(layout.IMAGES,),
         options=(*VERSIONS, "repetitions"),
-        each=_if(lambda scope: bool(scope.batches)),
+        each=_if(lambda scope: bool(scope.sample_sets)),
         **main,
     )
     yield Row(
@@ -191,14 +189,13 @@ def _embed_rows() -> Iterator[Row]:
 
 
 def _series_rows() -> Iterator[Row]:
-    made: dict[str, Any] = {"stage": "embed", "together": embed}
     for name, holds, options in (
         (STRENGTH, "tested images under every transformation at seven strengths", ("strengths",)),
         (COMPOSITION, "tested images under two transformations in a row", ("pairs",)),
         (RENDERING, "images to learn from as other programs alter them", ("alternatives", "live_images")),
         (LAYERS, "images of every split, of which every block of a network is embedded", ()),
     ):
-        series: dict[str, Any] = {"revision": revisions.SERIES[name], **made}
+        series: dict[str, Any] = {"stage": "embed", "revision": revisions.SERIES[name]}
         yield Row(
             path=layout.series_table(name),
             holds=f"one row a sample of a series: {holds}",
@@ -220,7 +217,7 @@ def _series_rows() -> Iterator[Row]:
 
 
 def _large_rows() -> Iterator[Row]:
-    main: dict[str, Any] = {"stage": "embed", "together": embed, "revision": revisions.SAMPLES}
+    main: dict[str, Any] = {"stage": "embed", "revision": revisions.SAMPLES}
     yield Row(
         path=layout.CROPS,
         holds="which of the large pictures belong together: the whole and the tiles of one transformed image",
@@ -317,7 +314,7 @@ def _verdict_rows() -> Iterator[Row]:
         reads=(layout.VERDICT_PHOTOGRAPHS,),
         options=ALTERED,
         revision=revisions.DETECTOR,
-        together=learn_detector_of,
+        make=learn_detector_of,
         doing="Measuring views for the detector of alterations",
     )
     yield Row(
@@ -326,7 +323,7 @@ def _verdict_rows() -> Iterator[Row]:
         each=_if(lambda scope: scope.learns and bool(scope.recipe.calibrate_on)),
         reads=(layout.VERDICT_PHOTOGRAPHS, DETECTOR_FILE),
         options=ALTERED,
-        together=score_views,
+        make=score_views,
         doing="Scoring photographs for verdicts",
         **shared,
     )
@@ -336,7 +333,7 @@ def _verdict_rows() -> Iterator[Row]:
         each=_verdict_models,
         reads=(layout.VERDICT_PHOTOGRAPHS, MODEL, _probe(DEPLOYMENT), _probe(FUSION)),
         options=ALTERED,
-        together=score_views,
+        make=score_views,
         **shared,
     )
     for path, each in (
@@ -404,8 +401,9 @@ def _study_rows() -> Iterator[Row]:
             reads=(*PROBED, *series, *((_probe(FINE),) if study.probe else ())),
             options=("classes", "seed", "learns", "studies"),
             revision=revisions.STUDIES,
-            together=make_studies,
-            doing="Studies",
+            group="studies",
+            make=partial(make_study, study=study),
+            doing=f"{study.name.capitalize()} of {{model}}",
             **shared,
         )
     for study in STUDIES:
@@ -505,6 +503,11 @@ def build(scope: Scope, table: Table = TABLE) -> Plan:
     """Return the plan of a run as far as it is known: before its images are chosen, these alone; then what is made of
     them; and what is made with a model once that was loaded."""
     return Plan(table, scope, scope.files, scope.source, _in_path)
+
+
+def of_now(plan: Plan) -> Plan:
+    """Return the plan of a run of which more is known than when ``plan`` was made: its images, or further models."""
+    return build(plan.scope.now(), plan.table)
 
 
 def _in_path(name: str, value: str) -> str:

@@ -38,6 +38,12 @@ class LookCallback(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        """Measure every so many steps of the optimizer, on the first process alone, and log the numbers to every logger
+        of the trainer.
+
+        Raises:
+            ProbingError: what ``encoder`` returns cannot be measured.
+        """
         # Where gradients are accumulated, several batches end at the same step.
         step = trainer.global_step
         if not trainer.is_global_zero or not step or step % self.every or step == self._last:

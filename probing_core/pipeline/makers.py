@@ -33,7 +33,7 @@ from probing_core.compute.names import (
 from probing_core.compute.readings import read_as
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, score_model
 from probing_core.compute.star import Versions, make_star, star_rows
-from probing_core.compute.studies import STUDIES
+from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.similarity import cka_table, untouched_rows
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train.linear import train_linear
@@ -43,13 +43,13 @@ from probing_core.detector.detecting import detect
 from probing_core.detector.detector import Detector
 from probing_core.detector.learning import can_learn, learn_detector, learned_from, measure_units
 from probing_core.detector.photographs import choose_photographs
-from probing_core.detector.scoring import Predict, score_units, scored_from
+from probing_core.detector.scoring import made_views, scored, scored_from
 from probing_core.errors import BadRun
 from probing_core.pipeline.scope import Scope, declared
 from probing_core.prediction.predictor import Predictor
 from probing_core.runs import layout
 from probing_core.runs.embeddings import lazy_embeddings, read_embeddings
-from probing_core.runs.engine import Artifact, Plan, Reader
+from probing_core.runs.engine import Artifact, Reader
 from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.runs.models import require_same_model
 from probing_core.runs.probes import read_probe
@@ -69,7 +69,7 @@ LIVE = (CALIBRATED, DEPLOYMENT, FUSION, NOVELTY)
 def choose_images_of(reader: Reader) -> Mapping[str, Content]:
     design, update = declared(reader.scope, reader.artifact), reader.scope.progress.update
     report = lambda done, total: update("images", done, total, "Reading images")  # noqa: E731
-    return {layout.IMAGES: choose_images(design, reader.scope.corpus, report)}
+    return {layout.IMAGES: choose_images(design, reader.scope.corpora.own, report)}
 
 
 def _model_samples(reader: Reader) -> ModelSamples:
@@ -166,17 +166,8 @@ def join_fits(reader: Reader) -> Mapping[str, Content]:
     return {layout.FITS: pd.concat(tables, ignore_index=True)}
 
 
-def make_studies(plan: Plan, artifacts: Sequence[Artifact]) -> None:
-    """Make studies, all of one model before those of the next: they share fits."""
-    scope: Scope = plan.scope
-    by_path = {layout.study_path(ANY_MODEL, study.name): study for study in STUDIES}
-    done = 0
-    for model in scope.studied_models:
-        for artifact in (one for one in artifacts if one.binding["model"] == model):
-            study = by_path[artifact.row.path]
-            scope.progress.update("studies", done, len(artifacts), f"{study.name.capitalize()} of {model}")
-            plan.enter(artifact, {artifact.row.path: study.make(scope.study_data(Reader(plan, artifact)))})
-            done += 1
+def make_study(reader: Reader, study: Study) -> Mapping[str, Content]:
+    return {reader.artifact.row.path: study.make(reader.scope.study_data(reader))}
 
 
 def compare_spaces(reader: Reader) -> Mapping[str, Content]:
@@ -228,62 +219,63 @@ def draw_star(reader: Reader) -> Mapping[str, Content]:
 
 
 def choose_verdict_photographs(reader: Reader) -> Mapping[str, Content]:
-    design, (corpus, *others) = declared(reader.scope, reader.artifact), reader.scope.corpora
+    design, (corpus, *others) = declared(reader.scope, reader.artifact), reader.scope.corpora.all
     return {layout.VERDICT_PHOTOGRAPHS: choose_photographs(design, reader.table(layout.IMAGES), corpus, others)}
 
 
-def learn_detector_of(plan: Plan, artifacts: Sequence[Artifact]) -> None:
+def learn_detector_of(reader: Reader) -> Mapping[str, Content]:
     """Make the detector, or nothing where there are too few photographs; what was measured survives a kill."""
-    (artifact,), scope, files = artifacts, plan.scope, plan.files
-    reader, key = Reader(plan, artifact), plan.ready_key(artifact)
-    photographs, design = reader.table(layout.VERDICT_PHOTOGRAPHS), declared(scope, artifact)
+    scope, files, key = reader.scope, reader.plan.files, reader.plan.ready_key(reader.artifact)
+    photographs, design = reader.table(layout.VERDICT_PHOTOGRAPHS), declared(scope, reader.artifact)
     if not can_learn(photographs):
-        plan.enter(artifact, {DETECTOR_FILE: None})
-        return
+        return {}
     units = learned_from(photographs)
     paths = [layout.verdict_unit_path(DETECTOR, i) for i in range(len(units))]
     waiting = [i for i, path in enumerate(paths) if not files.has(path, key)]
-    measured = measure_units(design, scope.corpora, [units[i] for i in waiting])
+    measured = measure_units(design, scope.corpora.all, [units[i] for i in waiting])
     for i, arrays in zip(waiting, measured, strict=True):
         files.write(paths[i], arrays, key)
         scope.progress.update("detector", i + 1, len(units), "Measuring views for the detector of alterations")
     detector = learn_detector([files.read_arrays(path) for path in paths], photographs, scope.transforms)
     # Scores of another detector would calibrate this one until its own are there.
     files.remove(layout.scored_views_path(DETECTOR))
-    plan.enter(artifact, {DETECTOR_FILE: detector.to_bytes()})
-    files.remove(*files.names(layout.verdict_units_folder(DETECTOR)))
+    return {DETECTOR_FILE: detector.to_bytes()}
 
 
-def score_views(plan: Plan, artifacts: Sequence[Artifact]) -> None:
-    """Make the scored views of several models from the same views; what was scored survives a kill."""
-    scope, files = plan.scope, plan.files
-    design = declared(scope, artifacts[0])
-    units = scored_from(Reader(plan, artifacts[0]).table(layout.VERDICT_PHOTOGRAPHS))
-    by_model = {artifact.binding.get("model", DETECTOR): artifact for artifact in artifacts}
-    if DETECTOR in by_model and not files.has(DETECTOR_FILE):  # there were too few photographs to learn one
-        plan.enter(by_model.pop(DETECTOR), {DETECTOR_VIEWS: None})
-    keys = {model: plan.ready_key(artifact) for model, artifact in by_model.items()}
+def score_views(reader: Reader) -> Mapping[str, Content] | None:
+    """Make the scored views of a model, or of the detector; the models that come next are asked about the same views,
+    and what was scored survives a kill."""
+    scope, plan, files = reader.scope, reader.plan, reader.plan.files
+    if DETECTOR_FILE in reader.artifact.reads and not files.has(DETECTOR_FILE):
+        return {}  # there were too few photographs to learn one
+    units = scored_from(reader.table(layout.VERDICT_PHOTOGRAPHS))
+    keys = {_scoring(one): plan.key(one) for one in (reader.artifact, *plan.left(reader.later))}
     lacking = {
         i: models
         for i in range(len(units))
-        if (models := [m for m, key in keys.items() if not files.has(layout.verdict_unit_table(m, i), key)])
+        if (models := [m for m, key in keys.items() if key and not files.has(layout.verdict_unit_table(m, i), key)])
     }
     if lacking and (gone := _missing_corpora(scope)):
-        scope.progress.note(f"Verdicts of {', '.join(by_model)} are not calibrated here: {gone}")
-        return
-    asked = [(units[i], models) for i, models in lacking.items()]
+        scope.progress.note(f"Verdicts of {_scoring(reader.artifact)} are not calibrated here: {gone}")
+        return None
     predict = _predicting(scope, files)
-    for i, tables in zip(lacking, score_units(design, scope.corpora, asked, predict), strict=True):
-        for model, table in tables.items():
-            files.write(layout.verdict_unit_table(model, i), table, keys[model])
+    made = made_views(declared(scope, reader.artifact), scope.corpora.all, [units[i] for i in lacking])
+    for (i, models), views in zip(lacking.items(), made, strict=True):
+        for model in models:
+            table = scored(views, predict(model, [view.crops for view in views]) if views else [])
+            files.write(layout.verdict_unit_table(model, i), table, str(keys[model]))
         scope.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
-    for model, artifact in by_model.items():
-        parts = [files.read_table(layout.verdict_unit_table(model, i)) for i in range(len(units))]
-        plan.enter(artifact, {artifact.row.path: pd.concat(parts, ignore_index=True)})
-        files.remove(*files.names(layout.verdict_units_folder(model)))
+    model = _scoring(reader.artifact)
+    parts = [files.read_table(layout.verdict_unit_table(model, i)) for i in range(len(units))]
+    return {reader.artifact.row.path: pd.concat(parts, ignore_index=True)}
 
 
-def _predicting(scope: Scope, files: Store) -> Predict:
+def _scoring(artifact: Artifact) -> str:
+    """Return the model whose scored views an artifact holds, or the detector."""
+    return artifact.binding.get("model", DETECTOR)
+
+
+def _predicting(scope: Scope, files: Store) -> Callable[[str, Sequence[PictureCrops]], Sequence[Prediction]]:
     """Return model, crops -> what the model, or the detector, predicts of them; each is read when it is first asked."""
 
     @cache
@@ -307,7 +299,7 @@ def _missing_corpora(scope: Scope) -> str:
         BadRun: the run stands on no other, so that it is the run's own corpora that have gone.
     """
     try:
-        _ = scope.corpora
+        _ = scope.corpora.all
     except BadRun as error:
         if scope.files.base is None:
             raise

@@ -19,7 +19,7 @@ from probing_core.corpora.validation import ValidationCorpus
 from probing_core.embedders import find_spec, load_embedder, parse
 from probing_core.errors import BadRun
 from probing_core.images import Image
-from probing_core.pipeline.batches import plan_batches
+from probing_core.pipeline.sample_sets import plan_sample_sets
 from probing_core.pipeline.score import score
 from probing_core.pipeline.setup import open_same_corpus
 from probing_core.results.command import corpus_is_named
@@ -78,19 +78,19 @@ def cost_of(base: Run, model: str, corpus: Corpus, device: str = "auto", precisi
     design = base.recipe.design
     with threads(design.threads), ThreadPoolExecutor(design.threads) as pool:
         embedder = load_embedder(model, device=device, precision=precision)
-        batches = [batch for batch in plan_batches(design, base.images) if embedder.blocks or not batch.blocks]
-        main = batches[0].rows()
+        sample_sets = [one for one in plan_sample_sets(design, base.images) if embedder.blocks or not one.blocks]
+        main = sample_sets[0].rows()
         names = main["image_id"].unique()
         first, *others = names[np.linspace(0, len(names) - 1, MEASURED + 1).astype(int)]
         # The first pictures and the first call of a network load and allocate.
-        warm = batches[0].make(corpus, main[main["image_id"] == first], pool)[0]
+        warm = sample_sets[0].make(corpus, main[main["image_id"] == first], pool)[0]
         embedder.embed_layers(warm)
         rows = main[main["image_id"].isin(others)]
         pictures: list[Image] = []
-        made = _seconds(lambda: pictures.extend(batches[0].make(corpus, rows, pool)[0]))
+        made = _seconds(lambda: pictures.extend(sample_sets[0].make(corpus, rows, pool)[0]))
         embedded = _seconds(lambda: embedder.embed_layers(pictures))
         embedder.close()
-    samples = sum(map(len, batches))
+    samples = sum(map(len, sample_sets))
     return Cost(samples, (made + embedded) / len(rows) * samples)
 
 

@@ -121,6 +121,12 @@ def samples(
 
 
 def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed: int) -> Corpus:
+    """Return the corpus that `score` and `samples` take ``images`` for: a corpus as it is, the reference run's where
+    none is given, a folder or the name of a corpus, or pictures and data sets in memory.
+
+    Raises:
+        ProbingError: there is no such corpus, the pictures cannot be read, or labels were given beside a folder.
+    """
     if isinstance(images, Corpus):
         return images
     if images is None:

@@ -25,7 +25,7 @@ from probing_core.compute.studies.model_data import FIT_IMAGES, IMAGES, PENALTIE
 from probing_core.compute.tasks import task_names
 from probing_core.corpora.base import Corpus
 from probing_core.measures import MEASURES
-from probing_core.pipeline.batches import Batch, plan_batches
+from probing_core.pipeline.sample_sets import SampleSet, plan_sample_sets
 from probing_core.pipeline.setup import open_calibrating, open_same_corpus
 from probing_core.runs import layout
 from probing_core.runs.embeddings import lazy_embeddings, read_blocks, read_embeddings
@@ -40,15 +40,38 @@ from probing_core.runs.store import Files, Store
 from probing_core.transforms.base import Transform
 
 
+class Corpora:
+    """The corpora of a run, each opened once, when it is first needed.
+
+    Args:
+        recipe: of the run.
+        corpus: of the run, where it is open already.
+    """
+
+    def __init__(self, recipe: Recipe, corpus: Corpus | None = None) -> None:
+        self._recipe, self._corpus = recipe, corpus
+
+    @cached_property
+    def own(self) -> Corpus:
+        """The corpus of the run."""
+        return self._corpus or open_same_corpus(self._recipe)
+
+    @cached_property
+    def all(self) -> list[Corpus]:
+        """The corpus of the run, then those that verdicts are calibrated on."""
+        return [self.own, *open_calibrating(self._recipe)]
+
+
 class Scope:
-    """Recipe, images and models of a run, each read once; rows of the table are expanded by it.
+    """Recipe, images and models of a run as its files say at one time, each read once; rows of the table are expanded
+    by it.
 
     Args:
         files: of the run.
         recipe: of the run.
         options: where and with what it is computed.
         progress: what long makers report to.
-        corpus: of the run, where it is open already.
+        corpora: of the run.
         source: the run whose probes are used, where there is one and it is here.
     """
 
@@ -58,13 +81,17 @@ class Scope:
         recipe: Recipe,
         options: Options = DEFAULTS,
         progress: Progress = SILENT,
-        corpus: Corpus | None = None,
+        corpora: Corpora | None = None,
         source: Files | None = None,
     ) -> None:
         self.files, self.recipe, self.options, self.progress = files, recipe, options, progress
-        self.source, self._corpus = source, corpus
+        self.source, self.corpora = source, corpora or Corpora(recipe)
         self._studied: ModelData | None = None
         self._reader: Reader | None = None
+
+    def now(self) -> Scope:
+        """Return the scope as the files of the run are now, of which more were made."""
+        return Scope(self.files, self.recipe, self.options, self.progress, self.corpora, self.source)
 
     @cached_property
     def design(self) -> Design:
@@ -73,15 +100,6 @@ class Scope:
     @property
     def transforms(self) -> tuple[Transform, ...]:
         return self.design.transforms
-
-    @cached_property
-    def corpus(self) -> Corpus:
-        return self._corpus or open_same_corpus(self.recipe)
-
-    @cached_property
-    def corpora(self) -> list[Corpus]:
-        """The corpus of the run, then those that verdicts are calibrated on."""
-        return [self.corpus, *open_calibrating(self.recipe)]
 
     @property
     def learns(self) -> bool:
@@ -106,9 +124,9 @@ class Scope:
         return [name for name in self.recipe.models if name not in loaded]
 
     @cached_property
-    def batches(self) -> dict[str, Batch]:
+    def sample_sets(self) -> dict[str, SampleSet]:
         """Name of a series -> its samples, cut into units; the main samples are called by an empty name."""
-        return {batch.series: batch for batch in plan_batches(self.design, self.images)}
+        return {one.series: one for one in plan_sample_sets(self.design, self.images)}
 
     @cached_property
     def samples(self) -> SampleTable:
@@ -125,7 +143,7 @@ class Scope:
 
     def covers(self, model: str, series: str) -> bool:
         """Return whether a model has embeddings of a series."""
-        return series in self.batches and self.batches[series].covers(self.entries[model])
+        return series in self.sample_sets and self.sample_sets[series].covers(self.entries[model])
 
     @cached_property
     def studied_models(self) -> list[str]:
@@ -139,12 +157,6 @@ class Scope:
             study.name: [m for m in self.studied_models if not study.series or self.covers(m, study.series)]
             for study in studies_of(self.images, self.learns)
         }
-
-    def forget(self, *names: str) -> None:
-        """Forget what was read of ``names``, or everything: it may be another now."""
-        for name in names or OF_FILES:
-            self.__dict__.pop(name, None)
-        self._studied = None
 
     def study_data(self, reader: Reader) -> ModelData:
         """Return the model of a study's ``reader``; the last one is kept, with the fits that studies share."""
@@ -173,13 +185,6 @@ class Scope:
     def _series_of(self, model: str, name: str) -> tuple[pd.DataFrame, np.ndarray]:
         table = self._reading.read_table(layout.series_table(name))
         return table, np.empty((0, 0)) if name == LAYERS else read_embeddings(self._reading, model, series=name)
-
-
-OF_MODELS = ("entries", "studied_models", "studies")
-"""Attributes of a scope that are read from the models of a run."""
-
-OF_FILES = ("images", "batches", "samples", "has_splits", "tasks", *OF_MODELS)
-"""Attributes of a scope that are read from files."""
 
 
 OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
@@ -251,4 +256,4 @@ def declared(scope: Scope, artifact: Artifact) -> Design:
 def _train_samples(scope: Scope, model: str) -> int | None:
     """Return how many samples a probe learns from, where that is asked for or memory holds fewer than there are."""
     most = most_to_learn(scope.recipe.train_samples, scope.entries[model]["dim"])
-    return most if scope.recipe.train_samples is not None or most < len(scope.batches[""]) else None
+    return most if scope.recipe.train_samples is not None or most < len(scope.sample_sets[""]) else None

@@ -33,7 +33,7 @@ from probing_core.paths import user_path
 from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.makers import CKA, train, train_task
 from probing_core.pipeline.samples import Samples, samples
-from probing_core.pipeline.stages import compute
+from probing_core.pipeline.stages import make_files
 from probing_core.results.run import Run
 from probing_core.results.scores import Scores, scores_of_model
 from probing_core.runs import layout
@@ -142,7 +142,7 @@ def _scores(
     if cache and not root.exists():
         print(f"What is computed is kept in {root} (no picture; 2 GB of such results at most).", file=sys.stderr)
     try:
-        compute(Store(root), recipe, scored.corpus, table, replace(DEFAULTS, device=device), progress)
+        make_files(Store(root), recipe, scored.corpus, table, replace(DEFAULTS, device=device), progress)
         return scores_of_model(Run.open(root), model, root if cache else None)
     finally:
         progress.close()

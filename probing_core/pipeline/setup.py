@@ -20,7 +20,7 @@ from probing_core.runs.layout import JOURNAL, LOG, MANIFEST, RECIPE, TEMPORARY
 from probing_core.runs.models import model_entries
 from probing_core.runs.options import Options
 from probing_core.runs.recipe import Recipe, read_recipe, write_recipe
-from probing_core.runs.store import Files, Store
+from probing_core.runs.store import RunFiles, Store
 from probing_core.transforms import expand, resolve
 
 
@@ -82,7 +82,7 @@ def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:
         BadConfig: no model is named that could join.
         BadRun: there is no run in ``base``, or this one stands on another, or on none.
     """
-    if not Files(base).has(RECIPE):
+    if not RunFiles(base).has(RECIPE):
         raise BadRun(f"'{base}' is not a run that models could join; give a run's directory to --base.")
     if store.base is not None and store.base.resolve() == base.resolve():
         return

@@ -17,8 +17,8 @@ from probing_core.embedders import download_summary
 from probing_core.errors import BadConfig, BadRun, DamagedFile, UnknownName
 from probing_core.pipeline.embed import embed
 from probing_core.pipeline.export_images import write_export
-from probing_core.pipeline.graph import TABLE, build
-from probing_core.pipeline.scope import Scope
+from probing_core.pipeline.graph import TABLE, build, of_now
+from probing_core.pipeline.scope import Corpora, Scope
 from probing_core.pipeline.setup import (
     cleared_on_error,
     find_probe_source,
@@ -62,7 +62,7 @@ def run(
         _make_whole(store, progress, lambda: plan_of(store, recipe, options, progress, corpus), stages, only)
 
 
-def compute(
+def make_files(
     store: Store,
     recipe: Recipe,
     corpus: Corpus,
@@ -180,7 +180,7 @@ def plan_of(
     source = None
     with suppress(BadRun):
         source = find_probe_source(recipe, options)
-    return build(Scope(store, recipe, options, progress, corpus, source), table)
+    return build(Scope(store, recipe, options, progress, Corpora(recipe, corpus), source), table)
 
 
 def _require_source(plan: Plan, stage: str) -> None:
@@ -197,8 +197,7 @@ def _with_images(plan: Plan) -> Plan:
     """Return the plan of a run whose images are chosen; they are chosen now where they are not."""
     if plan.left([plan.artifacts[IMAGES]]):
         plan.make([plan.artifacts[IMAGES]], lambda artifact, done, total: None)
-        plan.scope.forget()
-        plan = plan.expanded()
+        return of_now(plan)
     return plan
 
 
@@ -213,8 +212,7 @@ def _embed(plan: Plan) -> Plan:
             find_probe_source(scope.recipe, scope.options)  # in one sentence, where it is missing
         scope.progress.note(download_summary(scope.recipe.models))
         embed(plan)
-        scope.forget()
-        plan = plan.expanded()
+        plan = of_now(plan)
     if not plan.left(plan.select("embed")):
         store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
         shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver

@@ -25,7 +25,7 @@ from probing_core.embedders.network.devices import resolve_device
 from probing_core.embedders.network.memory import free_memory, out_of_memory
 from probing_core.embedders.network.shared import SharedPictures
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.pipeline.batches import Arrays, plan_batches
+from probing_core.pipeline.sample_sets import Arrays, plan_sample_sets
 from probing_core.runs.encoding import write_arrays, write_tables
 from probing_core.runs.layout import CROPS, crops_path
 from probing_core.runs.manifest import Entry
@@ -38,8 +38,8 @@ Written = list[tuple[str, Entry]]
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is to be computed of one unit: a row of the task table.
+class Job:
+    """What is to be computed of one unit: a row of the table of jobs.
 
     Attributes:
         series, unit: which samples; ``series`` is empty for the main ones.
@@ -79,11 +79,11 @@ class Worker:
     ) -> None:
         self.root, self._recipe, self._corpus, self._images = root, recipe, corpus, images
         self._device, self._precision, self._memory_share = device, precision, memory_share
-        self._batches = {batch.series: batch for batch in plan_batches(recipe.design, images)}
+        self._sample_sets = {one.series: one for one in plan_sample_sets(recipe.design, images)}
         self._models: dict[str, LoadedEmbedder] = {}
         self._makers, self._ahead = ThreadPoolExecutor(makers), ThreadPoolExecutor(1)
         self._noted: dict[str, int] = {}
-        self._upcoming: tuple[Sequence[Task], Future] | None = None
+        self._upcoming: tuple[Sequence[Job], Future] | None = None
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
         """Return the ``model.toml`` of a model, for each layer; None where memory does not hold it beside others."""
@@ -93,7 +93,7 @@ class Worker:
         if embedder is None:
             return None
         if not embedder.embeds_pictures:
-            main = self._batches[""]
+            main = self._sample_sets[""]
             for unit in main.units:
                 embedder.embed_samples([], main.rows(unit))  # a file that lacks rows is refused before it joins the run
         self._models[request] = embedder
@@ -104,41 +104,41 @@ class Worker:
             embedder.close()
         self._models.clear()
 
-    def work(self, tasks: Sequence[Task], upcoming: Sequence[Task] = ()) -> Written:
-        """Do the tasks of one unit, and begin to make the pictures of those that come next."""
-        pictures, rows = self._made(tasks)
-        requests = dict.fromkeys(task.request for task in tasks if task.model)
+    def work(self, jobs: Sequence[Job], upcoming: Sequence[Job] = ()) -> Written:
+        """Do the jobs of one unit, and begin to make the pictures of those that come next."""
+        pictures, rows = self._made(jobs)
+        requests = dict.fromkeys(job.request for job in jobs if job.model)
         pictures = SharedPictures(pictures, [self._model(request) for request in requests])
         if upcoming:
             self._upcoming = upcoming, self._ahead.submit(self._make, upcoming)
-        batch, index = self._batches[tasks[0].series], tasks[0].unit
-        unit = batch.units[index]
+        sample_set, index = self._sample_sets[jobs[0].series], jobs[0].unit
+        unit = sample_set.units[index]
         written: list[Future[tuple[str, Entry]]] = []  # beside the next model: the processor does not wait for the disk
-        embed = {request: partial(batch.embed, self._model(request), pictures, rows) for request in requests}
+        embed = {request: partial(sample_set.embed, self._model(request), pictures, rows) for request in requests}
         beside, made = self._begin_beside(embed), dict[str, Arrays]()
-        for task in sorted(tasks, key=lambda task: task.request in beside):
-            if not task.model:
-                written.append(self._write(batch.rows_path(unit), partial(write_tables, [rows]), task.key))
+        for job in sorted(jobs, key=lambda job: job.request in beside):
+            if not job.model:
+                written.append(self._write(sample_set.rows_path(unit), partial(write_tables, [rows]), job.key))
                 continue
-            if task.request not in made:
-                own = beside.get(task.request)
-                made[task.request] = embed[task.request]() if own is None or own.cancel() else own.result()
-            arrays = _finite(task.model, self._rounded(made[task.request][task.model]))
-            written.append(self._write(batch.unit_path(task.model, unit), partial(write_arrays, arrays), task.key))
+            if job.request not in made:
+                own = beside.get(job.request)
+                made[job.request] = embed[job.request]() if own is None or own.cancel() else own.result()
+            arrays = _finite(job.model, self._rounded(made[job.request][job.model]))
+            written.append(self._write(sample_set.unit_path(job.model, unit), partial(write_arrays, arrays), job.key))
         for request in requests:
             self._note_halved(request)
         return [file.result() for file in written]
 
-    def embed_crops(self, tasks: Sequence[Task], key: str) -> Written:
+    def embed_crops(self, jobs: Sequence[Job], key: str) -> Written:
         """Embed the large pictures from which fusion of a whole picture and its tiles is learned."""
         pictures, crops = make_crops(self._recipe.design, self._images, self._corpus)
         written = [write_file(self.root, CROPS, partial(write_tables, [crops]), key)]
-        models = {request: self._model(request) for request in dict.fromkeys(t.request for t in tasks)}
+        models = {request: self._model(request) for request in dict.fromkeys(t.request for t in jobs)}
         shared = SharedPictures(pictures, models.values())
         made = {request: model.embed_layers(shared) for request, model in models.items()}
-        for task in tasks:
-            arrays = {"embeddings": np.asarray(made[task.request][task.model], np.float32)}
-            written.append(write_file(self.root, crops_path(task.model), partial(write_arrays, arrays), task.key))
+        for job in jobs:
+            arrays = {"embeddings": np.asarray(made[job.request][job.model], np.float32)}
+            written.append(write_file(self.root, crops_path(job.model), partial(write_arrays, arrays), job.key))
         return written
 
     def _note_halved(self, request: str) -> None:
@@ -163,16 +163,16 @@ class Worker:
                 require_joined(entry, run)
         return self._models[request]
 
-    def _made(self, tasks: Sequence[Task]) -> tuple[list[np.ndarray], pd.DataFrame]:
+    def _made(self, jobs: Sequence[Job]) -> tuple[list[np.ndarray], pd.DataFrame]:
         upcoming, self._upcoming = self._upcoming, None
-        return upcoming[1].result() if upcoming and upcoming[0] == tasks else self._make(tasks)
+        return upcoming[1].result() if upcoming and upcoming[0] == jobs else self._make(jobs)
 
-    def _make(self, tasks: Sequence[Task]) -> tuple[list[np.ndarray], pd.DataFrame]:
-        """Make pictures and completed rows of a unit, as far as its tasks need them."""
-        batch = self._batches[tasks[0].series]
-        rows = batch.rows(batch.units[tasks[0].unit])
-        if any(not task.model or self._model(task.request).embeds_pictures for task in tasks):
-            return batch.make(self._corpus, rows, self._makers)
+    def _make(self, jobs: Sequence[Job]) -> tuple[list[np.ndarray], pd.DataFrame]:
+        """Make pictures and completed rows of a unit, as far as its jobs need them."""
+        sample_set = self._sample_sets[jobs[0].series]
+        rows = sample_set.rows(sample_set.units[jobs[0].unit])
+        if any(not job.model or self._model(job.request).embeds_pictures for job in jobs):
+            return sample_set.make(self._corpus, rows, self._makers)
         return [], rows
 
     def _begin_beside(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from probing_core import paths
 from probing_core.errors import BadRun
 from probing_core.runs import layout
-from probing_core.runs.store import Files
+from probing_core.runs.store import RunFiles
 
 REFERENCE = "reference"
 DEMO = "demo"
@@ -73,11 +73,11 @@ def ranked_on(base: Path, further: Path) -> int:
     """Return how many models joined the run in ``base`` and were scored there: in a user's runs, and in the run
     ``further``, wherever it lies.
     """
-    known = set(Files(base).own_names())
+    known = set(RunFiles(base).own_names())
     joined: set[str] = set()
     for path in {path.resolve() for path in [*_folders(paths.runs_dir(), DEMO), further]}:
         with suppress(BadRun):
-            files = Files(path)
+            files = RunFiles(path)
             if files.base is not None and files.base.resolve() == base.resolve():
                 joined.update(name for name in files.own_names() if name.endswith(SCORED) and name not in known)
     return len(joined)

@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ Binding = Mapping[str, str]
 
 
 class NotYet(Exception):
-    """What decides which artifacts a row has is not known yet: it has none until the plan is expanded again."""
+    """What decides which artifacts a row has is not known yet: it has none in a plan that is made now."""
 
 
 class State(StrEnum):
@@ -85,8 +86,10 @@ class Row:
         by_key: whether who reads it takes its key and not its checksum, so that one that was made again with other last
             bits makes nothing else be made again.
         units: scope, binding -> number of units of a folder.
-        make: reader of its inputs -> content of ``path`` and of each of ``beside``.
-        together: plan, artifacts -> nothing; makes several at once, and enters what it made.
+        group: rows that follow each other and name the same group are made binding by binding: of one model after
+            another, so that what is read of a model serves them all.
+        make: reader of its inputs -> content of ``path`` and of each of ``beside``, by their paths in the row, or None
+            where it cannot be made here. None of what a stage makes by itself.
         doing: what is said while it is made, with placeholders.
     """
 
@@ -100,8 +103,8 @@ class Row:
     beside: Sequence[str] = ()
     by_key: bool = False
     units: Callable[[Any, Binding], int] | None = None
-    make: Callable[[Reader], Mapping[str, Content]] | None = None
-    together: Callable[[Plan, Sequence[Artifact]], None] | None = None
+    group: str = ""
+    make: Callable[[Reader], Mapping[str, Content] | None] | None = None
     doing: str = ""
 
     @property
@@ -201,18 +204,13 @@ class Plan:
         self.tables: dict[tuple[str, str], pd.DataFrame] = {}
         self._of_output: dict[str, Artifact] = {}
         of_template: dict[str, list[Artifact]] = {}
-        for row in table.rows:
-            for artifact in self._expand(row, of_template):
-                self.artifacts[artifact.path] = artifact
-                for template, path in artifact.outputs.items():
-                    self._of_output[path] = artifact
-                    of_template.setdefault(template, []).append(artifact)
+        for _, rows in groupby(table.rows, key=lambda row: row.group or row.path):
+            found = [artifact for row in rows for artifact in self._expand(row, of_template)]
+            bindings = list(dict.fromkeys(tuple(artifact.binding.items()) for artifact in found))
+            found.sort(key=lambda artifact: bindings.index(tuple(artifact.binding.items())))
+            self.artifacts |= {artifact.path: artifact for artifact in found}
 
-    def expanded(self) -> Plan:
-        """Return the plan anew: more may be known of the run than when this one was made."""
-        return Plan(self.table, self.scope, self.files, self.source, self._slug)
-
-    def _expand(self, row: Row, of_template: Mapping[str, list[Artifact]]) -> Iterator[Artifact]:
+    def _expand(self, row: Row, of_template: dict[str, list[Artifact]]) -> Iterator[Artifact]:
         try:
             bindings = list(row.each(self.scope))
         except NotYet:
@@ -222,7 +220,11 @@ class Plan:
             reads = tuple(dict.fromkeys(path for read in row.reads for path in self._found(read, binding, of_template)))
             options = {name: self.table.options[name](self.scope, binding) for name in row.options}
             units = 0 if row.units is None else row.units(self.scope, binding)
-            yield Artifact(row, binding, outputs[row.path], outputs, reads, options, units)
+            artifact = Artifact(row, binding, outputs[row.path], outputs, reads, options, units)
+            for template, path in outputs.items():
+                self._of_output[path] = artifact
+                of_template.setdefault(template, []).append(artifact)
+            yield artifact
 
     def _found(self, read: str, binding: Binding, of_template: Mapping[str, list[Artifact]]) -> Iterator[str]:
         """Yield the paths that ``read`` of a row stands for."""
@@ -353,22 +355,16 @@ class Plan:
         Raises:
             BadRun: what one of them reads is missing.
         """
-        finished = set()
         for done, artifact in enumerate(artifacts):
-            maker = artifact.row.together
-            if maker in finished or self.state(artifact) not in (State.MISSING, State.STALE):
+            if not self.left([artifact]):
                 continue
             report(artifact, done, len(artifacts))
-            if maker is not None:
-                finished.add(maker)
-                left = self.left([one for one in artifacts if one.row.together is maker])
-                for one in left:
-                    self._require(one)
-                maker(self, left)
-            else:
-                self._require(artifact)
-                assert artifact.row.make is not None
-                self.enter(artifact, artifact.row.make(Reader(self, artifact)))
+            self._require(artifact)
+            assert artifact.row.make is not None, f"'{artifact.path}' is made by its stage."
+            later = [one for one in artifacts[done + 1 :] if one.row.make is artifact.row.make]
+            content = artifact.row.make(Reader(self, artifact, later))
+            if content is not None:
+                self.enter(artifact, content)
 
     def enter(self, artifact: Artifact, content: Mapping[str, Content]) -> None:
         """Write what was made; ``content`` is by the paths in the row."""
@@ -391,21 +387,28 @@ class Plan:
 
 
 class Reader:
-    """What a maker is given: the files that its row reads, and no other; its binding; the scope of the plan."""
+    """What a maker is given: the files that its row reads, and no other; its binding; the scope of the plan.
 
-    def __init__(self, plan: Plan, artifact: Artifact) -> None:
-        self.scope, self.artifact, self.binding = plan.scope, artifact, artifact.binding
+    Args:
+        plan: of the run. A maker that takes long enters the pieces that survive a kill into its files.
+        artifact: what is to be made.
+        later: what the same maker is asked for afterwards: it may make pieces of these, too.
+    """
+
+    def __init__(self, plan: Plan, artifact: Artifact, later: Sequence[Artifact] = ()) -> None:
+        self.plan, self.artifact, self.later = plan, artifact, later
+        self.scope, self.source, self.binding = plan.scope, plan.source, artifact.binding
         self.files = Declared(plan.files, artifact)
-        self.source, self._tables = plan.source, plan.tables
 
     def table(self, path: str) -> pd.DataFrame:
         """Return a table whole; the last few stay in memory. Shared: not to be changed."""
         name = path, self.files.checksum(path)
-        if name not in self._tables:
-            while len(self._tables) >= MAX_TABLES:
-                self._tables.pop(next(iter(self._tables)))
-            self._tables[name] = self.files.read_table(path)
-        return self._tables[name]
+        tables = self.plan.tables
+        if name not in tables:
+            while len(tables) >= MAX_TABLES:
+                tables.pop(next(iter(tables)))
+            tables[name] = self.files.read_table(path)
+        return tables[name]
 
 
 class Declared(Files):

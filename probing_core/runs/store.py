@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import tomllib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -29,7 +30,17 @@ from probing_core.runs.layout import BESIDE, EVENTS, JOURNAL, LOCK, LOG, MANIFES
 from probing_core.runs.manifest import LEFT_OUT, NOTHING, Entry, Manifest
 from probing_core.runs.revisions import FORMAT
 
-__all__ = ["TEMPORARY", "Files", "Store", "digest", "note_event", "without_none", "write_atomically", "write_file"]
+__all__ = [
+    "TEMPORARY",
+    "Files",
+    "RunFiles",
+    "Store",
+    "digest",
+    "note_event",
+    "without_none",
+    "write_atomically",
+    "write_file",
+]
 
 
 Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
@@ -67,42 +78,41 @@ def digest(recipe: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class Files:
-    """Reads the files of one directory.
+class Files(ABC):
+    """Reads files of a run.
 
-    A run that stands on a base has the files of the base where it has none of its own: nothing is written there.
-
-    Args:
+    Attributes:
         root: the run directory.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
-        self._manifest = Manifest(self.root)
-        self._base = None if self._manifest.base is None else _base_of(self.root, Path(self._manifest.base))
-        self._checks = False
-        self._checked: set[str] = set()
+    root: Path
 
-    @property
-    def base(self) -> Path | None:
-        """Directory of the run that this one stands on."""
-        return None if self._base is None else self._base.root
-
+    @abstractmethod
     def entry(self, name: str) -> Entry | None:
         """Return what the manifest knows of a file, or None."""
-        entry = self._manifest.files.get(name)
-        return self._base.entry(name) if entry is None and self._base is not None else entry
 
-    def options(self, digest: str) -> Any:
-        """Return the values of options that an entry refers to by ``digest``; None where they are unknown."""
-        found = self._manifest.options.get(digest)
-        return self._base.options(digest) if found is None and self._base is not None else found
+    @abstractmethod
+    def entries(self, prefix: str) -> dict[str, Entry]:
+        """Return the entries of every path under ``prefix``, those without a file too."""
 
+    @abstractmethod
+    def names(self, prefix: str = "") -> list[str]:
+        """Return every file under ``prefix``, sorted; none that was left out."""
+
+    @abstractmethod
     def path(self, name: str) -> Path:
         """Return where a file lies, or would."""
-        if self._base is not None and name not in self._manifest.files and self._base.entry(name) is not None:
-            return self._base.path(name)
-        return self.root / name
+
+    @abstractmethod
+    def readable(self, name: str) -> Path:
+        """Return the path of a file that is about to be read.
+
+        Whoever holds the run for writing checks each file once before it goes by what the file holds.
+
+        Raises:
+            DamagedFile: it does not have its checksum.
+            BadRun: it is of the base, and does not have its checksum.
+        """
 
     def has(self, name: str, key: str | None = None) -> bool:
         """Return whether ``name`` is complete, and of the key ``key`` where one is given."""
@@ -113,27 +123,6 @@ class Files:
             return self.path(name).stat().st_size == entry["bytes"]
         except OSError:
             return False
-
-    def names(self, prefix: str = "") -> list[str]:
-        """Return every file under ``prefix``, sorted; none that was left out."""
-        mine = {name: entry for name, entry in self._manifest.files.items() if name.startswith(prefix)}
-        further = self._base.names(prefix) if self._base is not None else []
-        names = [name for name, entry in mine.items() if "state" not in entry]
-        return sorted([*names, *(name for name in further if name not in mine)])
-
-    def own_names(self) -> list[str]:
-        """Return every file of this run that is not of its base, sorted."""
-        return sorted(name for name, entry in self._manifest.files.items() if "state" not in entry)
-
-    def entries(self, prefix: str) -> dict[str, Entry]:
-        """Return the entries of every path under ``prefix``, those without a file too."""
-        further = self._base.entries(prefix) if self._base is not None else {}
-        return further | {name: e for name, e in self._manifest.files.items() if name.startswith(prefix)}
-
-    def state(self) -> str:
-        """Return sixteen hex digits that differ wherever a file, as this store knows it, does."""
-        mine = self._manifest.digest()
-        return mine if self._base is None else digest([mine, self._base.state()])
 
     def size(self, name: str) -> int:
         """Return the bytes of a file."""
@@ -148,34 +137,6 @@ class Files:
         if entry is None:
             raise KeyError(name)
         return entry
-
-    def readable(self, name: str) -> Path:
-        """Return the path of a file that is about to be read.
-
-        Whoever holds the run for writing checks each file once before it goes by what the file holds.
-
-        Raises:
-            DamagedFile: it does not have its checksum.
-            BadRun: it is of the base, and does not have its checksum.
-        """
-        if self._checks and name not in self._checked and (entry := self.entry(name)) is not None:
-            if what := self._flaw(name):
-                if name not in self._manifest.files:
-                    raise BadRun(f"'{name}' of the run '{self.base}', which this one stands on, {what}.")
-                raise DamagedFile(name, what)
-            if "state" not in entry:
-                self._checked.add(name)
-        return self.path(name)
-
-    def _flaw(self, name: str) -> str:
-        """Return what is wrong with a file of the manifest, or an empty string."""
-        if "state" in self._known(name):
-            return ""
-        try:
-            whole = _sha256(self.path(name)) == self.checksum(name)
-        except OSError:
-            return "is in the manifest but missing"
-        return "" if whole else "does not have the checksum of the manifest: it was changed or damaged"
 
     def read_bytes(self, name: str) -> bytes:
         path = self.readable(name)
@@ -223,7 +184,82 @@ class Files:
             ) from error
 
 
-class Store(Files):
+class RunFiles(Files):
+    """Reads the files of one directory.
+
+    A run that stands on a base has the files of the base where it has none of its own: nothing is written there.
+
+    Args:
+        root: the run directory.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        self._manifest = Manifest(self.root)
+        self._base = None if self._manifest.base is None else _base_of(self.root, Path(self._manifest.base))
+        self._checks = False
+        self._checked: set[str] = set()
+
+    @property
+    def base(self) -> Path | None:
+        """Directory of the run that this one stands on."""
+        return None if self._base is None else self._base.root
+
+    def entry(self, name: str) -> Entry | None:
+        entry = self._manifest.files.get(name)
+        return self._base.entry(name) if entry is None and self._base is not None else entry
+
+    def options(self, digest: str) -> Any:
+        """Return the values of options that an entry refers to by ``digest``; None where they are unknown."""
+        found = self._manifest.options.get(digest)
+        return self._base.options(digest) if found is None and self._base is not None else found
+
+    def path(self, name: str) -> Path:
+        if self._base is not None and name not in self._manifest.files and self._base.entry(name) is not None:
+            return self._base.path(name)
+        return self.root / name
+
+    def names(self, prefix: str = "") -> list[str]:
+        mine = {name: entry for name, entry in self._manifest.files.items() if name.startswith(prefix)}
+        further = self._base.names(prefix) if self._base is not None else []
+        names = [name for name, entry in mine.items() if "state" not in entry]
+        return sorted([*names, *(name for name in further if name not in mine)])
+
+    def own_names(self) -> list[str]:
+        """Return every file of this run that is not of its base, sorted."""
+        return sorted(name for name, entry in self._manifest.files.items() if "state" not in entry)
+
+    def entries(self, prefix: str) -> dict[str, Entry]:
+        further = self._base.entries(prefix) if self._base is not None else {}
+        return further | {name: e for name, e in self._manifest.files.items() if name.startswith(prefix)}
+
+    def state(self) -> str:
+        """Return sixteen hex digits that differ wherever a file, as this store knows it, does."""
+        mine = self._manifest.digest()
+        return mine if self._base is None else digest([mine, self._base.state()])
+
+    def readable(self, name: str) -> Path:
+        if self._checks and name not in self._checked and (entry := self.entry(name)) is not None:
+            if what := self._flaw(name):
+                if name not in self._manifest.files:
+                    raise BadRun(f"'{name}' of the run '{self.base}', which this one stands on, {what}.")
+                raise DamagedFile(name, what)
+            if "state" not in entry:
+                self._checked.add(name)
+        return self.path(name)
+
+    def _flaw(self, name: str) -> str:
+        """Return what is wrong with a file of the manifest, or an empty string."""
+        if "state" in self._known(name):
+            return ""
+        try:
+            whole = _sha256(self.path(name)) == self.checksum(name)
+        except OSError:
+            return "is in the manifest but missing"
+        return "" if whole else "does not have the checksum of the manifest: it was changed or damaged"
+
+
+class Store(RunFiles):
     """Reads and writes the files of one directory.
 
     Args:
@@ -289,7 +325,7 @@ class Store(Files):
     def start_from(self, base: Path) -> None:
         """Make this an empty run that stands on the run in ``base``, whose files it reads beside its own."""
         self.root.mkdir(parents=True, exist_ok=True)
-        self._base = Files(base)
+        self._base = RunFiles(base)
         self._manifest.start_from(str(base.absolute()))
 
     def write_toml(self, name: str, content: Mapping[str, Any], key: str) -> None:
@@ -382,10 +418,10 @@ class Store(Files):
         self._manifest.fold()
 
 
-def _base_of(root: Path, base: Path) -> Files:
+def _base_of(root: Path, base: Path) -> RunFiles:
     if not (base / MANIFEST).is_file():
         raise BadRun(f"The run '{root}' stands on the run '{base}', which is not there; bring it back, or begin anew.")
-    return Files(base)
+    return RunFiles(base)
 
 
 def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key: str) -> tuple[str, Entry]:

@@ -13,7 +13,7 @@ from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
 from probing_core.compute.series import make_series, pairs_among, plan_series, position_of, series_names, strengths_of
 from probing_core.corpora import open_corpus
 from probing_core.embedders import find_spec, load_embedder
-from probing_core.pipeline import batches as planning
+from probing_core.pipeline import sample_sets as planning
 from probing_core.pipeline import worker
 from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.scope import OPTIONS

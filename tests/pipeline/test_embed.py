@@ -20,9 +20,10 @@ from probing_core.embedders.network import compiled
 from probing_core.embedders.network.embedder import NetworkEmbedder
 from probing_core.embedders.providers import baselines
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.pipeline import Options, batches, worker
+from probing_core.pipeline import Options, sample_sets, worker
 from probing_core.pipeline.embed import embed as embed_missing
 from probing_core.pipeline.engines.ray_engine import RemoteWorker
+from probing_core.pipeline.graph import of_now
 from probing_core.runs import layout, shards
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.models import differences, model_entries
@@ -50,8 +51,7 @@ def embed(store: Store, recipe: Recipe, corpus: Corpus) -> None:
     """What the stage ``embed`` makes, without the run's being held for writing, so that a store can be killed."""
     plan = plan_of(store, recipe, options=CPU, corpus=corpus)
     plan.make([plan.artifacts[layout.IMAGES]], lambda artifact, done, total: None)
-    plan.scope.forget()
-    embed_missing(plan.expanded())
+    embed_missing(of_now(plan))
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -143,7 +143,7 @@ def test_a_second_call_loads_nothing(run, monkeypatch):
     store, recipe, corpus = run
     before = files(store.root)
     monkeypatch.setattr(worker, "load_embedder", lambda *a, **k: pytest.fail("a model was loaded"))
-    monkeypatch.setattr(batches, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
+    monkeypatch.setattr(sample_sets, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
     embed(store, recipe, corpus)
     assert files(store.root) == before
 
@@ -158,7 +158,7 @@ def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(
         made.append(len(samples))
         return make_samples(recipe, corpus, transforms, samples, pool)
 
-    monkeypatch.setattr(batches, "make_samples", count)
+    monkeypatch.setattr(sample_sets, "make_samples", count)
     embed(store, recipe, corpus)
     assert made == [8]
     assert files(store.root) == before

@@ -9,8 +9,8 @@ from probing_core.compute import samples
 from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
 from probing_core.images import read_image
-from probing_core.pipeline import batches
 from probing_core.pipeline import export_images as exporting
+from probing_core.pipeline import sample_sets
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 from tests.compute.test_samples import make_all
@@ -56,7 +56,7 @@ def test_embeddings_made_elsewhere_predict_what_the_same_model_predicts_here(exp
     pixels = load_embedder("baseline/pixels")
     np.save(out / "samples.npy", pixels.embed([read_image(out / file) for file in listed["file"]]))
     assert probing("embed", "--run", run) == 0
-    monkeypatch.setattr(batches, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
+    monkeypatch.setattr(sample_sets, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
     assert probing("embed", "--run", run, "--models", f"file:{out}/samples.npy") == 0
     assert probing("train", "--run", run) == 0
     store = Store(run)

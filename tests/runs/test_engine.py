@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.runs.engine import DONE, Artifact, NotYet, Plan, Reader, Row, State, Table, units_of
+from probing_core.runs.engine import DONE, NotYet, Plan, Reader, Row, State, Table, units_of
 from probing_core.runs.store import Files, Store
 from probing_core.runs.why import why
 
@@ -63,7 +63,7 @@ JUICE = Row(
     options=("sugar",),
     units=lambda scope, binding: 3,
     by_key=True,
-    together=lambda plan, artifacts: press(plan, artifacts),  # noqa: PLW0108 - defined below
+    make=lambda at: press(at),  # noqa: PLW0108 - defined below
 )
 JAM = Row(
     path="jam/{fruit}.parquet",
@@ -79,14 +79,13 @@ JAM = Row(
 SHELF = Row(path="shelf.parquet", holds="all jam", stage="store", reads=("jam/{fruit}.parquet",), make=shelf)
 
 
-def press(plan: Plan, artifacts: Sequence[Artifact]) -> None:
-    for artifact in artifacts:
-        plan.scope.made.append(artifact.path)
-        key = plan.key(artifact)
-        assert key is not None
-        for unit in ("unit-00000-00001", "unit-00002"):
-            juice = np.full((2, 2), plan.scope.sugar, np.float32)
-            plan.files.write(f"{artifact.path}{unit}.safetensors", {"juice": juice}, key, plan.inputs(artifact))
+def press(at: Reader) -> None:
+    """Enter the files of a folder, as what makes units of its own does."""
+    at.scope.made.append(at.artifact.path)
+    key = at.plan.ready_key(at.artifact)
+    for unit in ("unit-00000-00001", "unit-00002"):
+        juice = np.full((2, 2), at.scope.sugar, np.float32)
+        at.plan.files.write(f"{at.artifact.path}{unit}.safetensors", {"juice": juice}, key, at.plan.inputs(at.artifact))
 
 
 OPTIONS = {"sugar": lambda scope, binding: scope.sugar}
@@ -129,7 +128,7 @@ def test_what_is_reported_names_what_is_made_its_place_and_the_number_of_all(tmp
         plan.select("pick", "press", "cook"),
         lambda artifact, done, total: said.append((artifact.row.doing.format(**artifact.binding), done, total)),
     )
-    assert said == [("", 0, 5), ("", 1, 5), ("Cooking apple", 3, 5), ("Cooking pear", 4, 5)]
+    assert said == [("", 0, 5), ("", 1, 5), ("", 2, 5), ("Cooking apple", 3, 5), ("Cooking pear", 4, 5)]
 
 
 def test_a_changed_option_makes_again_what_depends_on_it_and_what_then_differs(tmp_path):
@@ -246,12 +245,12 @@ def test_a_row_may_read_a_file_of_another_run(tmp_path):
     assert states(plan_of(tmp_path / "b", rows=(taken,), source=source)) == {"gift.parquet": State.STALE}
 
 
-def test_what_is_not_known_yet_has_no_artifacts_until_the_plan_is_expanded_again(tmp_path):
+def test_what_is_not_known_yet_has_no_artifacts_until_another_plan_is_made(tmp_path):
     scope = Kitchen(known=False)
     plan = plan_of(tmp_path, scope)
     assert list(plan.artifacts) == ["crate.parquet", "shelf.parquet"]
     scope.known = True
-    assert list(plan.expanded().artifacts) == ALL
+    assert list(plan_of(tmp_path, scope).artifacts) == ALL
 
 
 def test_a_maker_can_read_only_what_its_row_declares(tmp_path):
@@ -261,6 +260,38 @@ def test_a_maker_can_read_only_what_its_row_declares(tmp_path):
     hidden = changed(JAM, reads=("juice/{fruit}/",), make=cheats)
     with pytest.raises(AssertionError, match=r"reads 'crate.parquet' without saying so"):
         make(plan_of(tmp_path, rows=(CRATE, JUICE, hidden)))
+
+
+def test_rows_of_a_group_are_made_binding_by_binding_and_their_readers_see_them_in_the_order_of_the_scope(tmp_path):
+    def pie(at: Reader) -> Mapping[str, Any]:
+        at.scope.made.append(at.artifact.path)
+        return {at.artifact.row.path: at.files.read_table("crate.parquet")}
+
+    def only_pears(scope: Kitchen) -> Iterator[Mapping[str, str]]:
+        return ({"fruit": fruit} for fruit in scope.fruits if fruit == "pear")
+
+    shared: dict[str, Any] = {"stage": "bake", "reads": ("crate.parquet",), "group": "oven"}
+    rows = (
+        CRATE,
+        Row(path="tart/{fruit}.parquet", holds="a tart", each=only_pears, make=pie, **shared),
+        Row(path="pie/{fruit}.parquet", holds="a pie", each=fruits, make=pie, **shared),
+        Row(path="menu.parquet", holds="all pies", stage="serve", reads=("pie/{fruit}.parquet",), make=shelf),
+    )
+    plan = plan_of(tmp_path, rows=[*rows[:3], changed(rows[3], make=lambda at: {"menu.parquet": b""})])
+    assert make(plan) == ["crate.parquet", "tart/pear.parquet", "pie/pear.parquet", "pie/apple.parquet"]
+    assert plan.artifacts["menu.parquet"].reads == ("pie/apple.parquet", "pie/pear.parquet")
+
+
+def test_a_maker_knows_what_it_is_asked_for_next_and_may_say_that_it_cannot(tmp_path):
+    asked = []
+
+    def refuses(at: Reader) -> None:
+        asked.append((at.artifact.path, [one.path for one in at.later]))
+
+    plan = plan_of(tmp_path, rows=(CRATE, changed(JAM, reads=("crate.parquet",), make=refuses)))
+    assert make(plan) == ["crate.parquet"]
+    assert asked == [("jam/apple.parquet", ["jam/pear.parquet"]), ("jam/pear.parquet", [])]
+    assert states(plan)["jam/apple.parquet"] is State.MISSING
 
 
 def test_a_table_whose_rows_do_not_fit_is_refused():

@@ -1,4 +1,4 @@
-"""Engines work off the tasks of a run: in this process, or on the workers of a Ray cluster."""
+"""Engines work off the jobs of a run: in this process, or on the workers of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pandas as pd
 
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig
-from probing_core.pipeline.worker import Task, Worker, Written
+from probing_core.pipeline.worker import Job, Worker, Written
 from probing_core.runs.options import ENGINES, RAY, Options
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 
 
 class Engine(Protocol):
-    """Holds models and does tasks with them."""
+    """Holds models and does jobs with them."""
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
         """Do what `Worker.load` does."""
@@ -25,10 +25,10 @@ class Engine(Protocol):
     def unload(self) -> None:
         """Close the models, so that their memory is free."""
 
-    def work(self, units: Sequence[Sequence[Task]]) -> Iterator[tuple[Sequence[Task], Written]]:
-        """Do the tasks, each element being those of one unit; yield what was done and written, in any order."""
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[tuple[Sequence[Job], Written]]:
+        """Do the jobs, each element being those of one unit; yield what was done and written, in any order."""
 
-    def embed_crops(self, tasks: Sequence[Task], key: str) -> Written:
+    def embed_crops(self, jobs: Sequence[Job], key: str) -> Written:
         """Do what `Worker.embed_crops` does."""
 
 
@@ -39,9 +39,9 @@ class LocalEngine:
         self.load, self.unload, self.embed_crops = worker.load, worker.unload, worker.embed_crops
         self._worker = worker
 
-    def work(self, units: Sequence[Sequence[Task]]) -> Iterator[tuple[Sequence[Task], Written]]:
-        for tasks, upcoming in zip(units, [*units[1:], ()], strict=False):
-            yield tasks, self._worker.work(tasks, upcoming)
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[tuple[Sequence[Job], Written]]:
+        for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
+            yield jobs, self._worker.work(jobs, upcoming)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from probing_core.errors import BadConfig, BadRun, one_line
 from probing_core.online import TIMEOUT_S
 from probing_core.pipeline.register import register, registered
 from probing_core.pipeline.setup import open_same_corpus
-from probing_core.pipeline.worker import Task, Worker, Written
+from probing_core.pipeline.worker import Job, Worker, Written
 from probing_core.runs.layout import IMAGES
 from probing_core.runs.options import Options
 from probing_core.runs.recipe import Recipe
@@ -65,11 +65,11 @@ class RemoteWorker:
     def unload(self) -> None:
         self._worker.unload()
 
-    def work(self, tasks: Sequence[Task], upcoming: Sequence[Task]) -> Written:
-        return self._worker.work(tasks, upcoming)
+    def work(self, jobs: Sequence[Job], upcoming: Sequence[Job]) -> Written:
+        return self._worker.work(jobs, upcoming)
 
-    def embed_crops(self, tasks: Sequence[Task], key: str) -> Written:
-        return self._worker.embed_crops(tasks, key)
+    def embed_crops(self, jobs: Sequence[Job], key: str) -> Written:
+        return self._worker.embed_crops(jobs, key)
 
     def pid(self) -> int:
         return os.getpid()
@@ -94,31 +94,31 @@ class RayEngine:
         for answer in [worker.unload.remote() for worker in self._workers]:
             self._answer(answer)
 
-    def embed_crops(self, tasks: Sequence[Task], key: str) -> Written:
-        return self._answer(self._workers[0].embed_crops.remote(tasks, key))
+    def embed_crops(self, jobs: Sequence[Job], key: str) -> Written:
+        return self._answer(self._workers[0].embed_crops.remote(jobs, key))
 
-    def work(self, units: Sequence[Sequence[Task]]) -> Iterator[tuple[Sequence[Task], Written]]:
+    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[tuple[Sequence[Job], Written]]:
         waiting = deque(units)
-        reserved: dict[Any, Sequence[Task]] = {}
+        reserved: dict[Any, Sequence[Job]] = {}
         """Worker -> the unit that it makes the pictures of while it embeds another."""
-        busy: dict[Any, tuple[Any, Sequence[Task]]] = {}
+        busy: dict[Any, tuple[Any, Sequence[Job]]] = {}
 
         def give(worker: Any) -> None:
-            tasks = reserved.pop(worker, None) or (waiting.popleft() if waiting else None)
-            if tasks is None:
+            jobs = reserved.pop(worker, None) or (waiting.popleft() if waiting else None)
+            if jobs is None:
                 return
             if waiting:
                 reserved[worker] = waiting.popleft()
-            busy[worker.work.remote(tasks, reserved.get(worker, ()))] = worker, tasks
+            busy[worker.work.remote(jobs, reserved.get(worker, ()))] = worker, jobs
 
         for worker in self._workers:
             give(worker)
         while busy:
             (answer, *_), _ = self._ray.wait(list(busy), num_returns=1)
-            worker, tasks = busy.pop(answer)
+            worker, jobs = busy.pop(answer)
             written = self._answer(answer)
             give(worker)
-            yield tasks, written
+            yield jobs, written
 
     def _answer(self, answer: Any) -> Any:
         try:

@@ -24,7 +24,7 @@ def run(tmp_path_factory, many_scenes) -> Run:
         patch.setenv("HF_HUB_OFFLINE", "1")
         put_on_disk(folder / "hub", patch)
         # Verdicts need neither series nor studies.
-        patch.setattr("probing_core.pipeline.batches.series_names", lambda *_: ())
+        patch.setattr("probing_core.pipeline.sample_sets.series_names", lambda *_: ())
         patch.setattr("probing_core.pipeline.scope.studies_of", lambda *_: ())
         few = [
             "--view",

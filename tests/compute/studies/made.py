@@ -76,7 +76,7 @@ def add_model(store: Store, model: str, seed: int) -> None:
     samples = store.read_table(layout.SAMPLES)
     X = embeddings(samples["label"], samples["transform"], np.where(samples["transform"] == "identity", 0, 1.8), d, rng)
     _embed(plan, model, "", {"embeddings": X})
-    for name in (name for name in SERIES if name in plan.scope.batches):
+    for name in (name for name in SERIES if name in plan.scope.sample_sets):
         planned, path = plan_series(name, plan.scope.recipe.design, plan.scope.images), layout.series_table(name)
         if not store.has(path):
             plan.enter(plan.artifacts[path], {path: planned})
@@ -156,6 +156,6 @@ def _embed(plan: Plan, model: str, series_name: str, arrays: dict[str, np.ndarra
     artifact = plan.artifacts[layout.embeddings_folder(model, series_name)]
     key, inputs = plan.key(artifact), plan.inputs(artifact)
     assert key is not None
-    for unit in plan.scope.batches[series_name].units:
+    for unit in plan.scope.sample_sets[series_name].units:
         parts = {name: np.ascontiguousarray(X[unit.start : unit.stop]) for name, X in arrays.items()}
         plan.files.write(layout.embeddings_path(model, unit.index, series_name), parts, key, inputs)

@@ -13,7 +13,7 @@ from probing_core.compute.names import DEPLOYMENT, NOVELTY
 from probing_core.compute.train.tables import round_probabilities
 from probing_core.errors import BadRun
 from probing_core.measures.temperature import at_temperature, fit_temperature
-from probing_core.pipeline import Options, batches, run
+from probing_core.pipeline import Options, run, sample_sets
 from probing_core.probes.linear import fit
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.layout import predictions_path, probe_path
@@ -157,7 +157,7 @@ def test_other_versions_are_adopted_and_said(adopting, trained_run):
 
 
 def test_another_meaning_is_refused_before_anything_is_embedded(adopting, monkeypatch):
-    monkeypatch.setattr(batches, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
+    monkeypatch.setattr(sample_sets, "make_samples", lambda *a, **k: pytest.fail("a picture was made"))
     with pytest.raises(BadRun, match=r"embeds differently .* \(features differ\)"):
         adopting(features=["one"])
 

@@ -12,7 +12,7 @@ from probing_core.compute.design import Design
 from probing_core.compute.names import COMPOSITION, LAYERS, RENDERING, STRENGTH
 from probing_core.corpora.arrays import ArrayCorpus
 from probing_core.pipeline.graph import TABLE
-from probing_core.pipeline.stages import compute
+from probing_core.pipeline.stages import make_files
 from probing_core.results import Run
 from probing_core.runs import layout
 from probing_core.runs.layout import PROGRESS
@@ -57,7 +57,7 @@ def test_the_samples_are_those_that_a_run_has(photographs, tmp_path):
         models=("baseline/pixels",),
         view=64,
     )
-    compute(store, recipe, corpus, TABLE.without(lambda row: row.stage not in ("", "embed")))
+    make_files(store, recipe, corpus, TABLE.without(lambda row: row.stage not in ("", "embed")))
     series = map(layout.series_table, (STRENGTH, COMPOSITION, RENDERING, LAYERS))
     rows = sum(len(store.read_table(name)) for name in (layout.SAMPLES, *series) if store.has(name))
     crops = store.read_table(layout.CROPS)

@@ -230,7 +230,7 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
 
 def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, options, tmp_path, monkeypatch):
     copy = Store(shutil.copytree(made.root, tmp_path / "run"))
-    rows = [replace(row, revision=9) if row.together is makers.learn_detector_of else row for row in TABLE.rows]
+    rows = [replace(row, revision=9) if row.make is makers.learn_detector_of else row for row in TABLE.rows]
     raised = Table(rows, VALUES)
     monkeypatch.setattr(stages, "build", lambda scope, table: graph.build(scope, raised))
     monkeypatch.setattr("probing_core.detector.detector.WIDTH", 32)

@@ -28,7 +28,7 @@ Arrays = Mapping[str, Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class SampleSet:
     """Samples that are made and embedded in units: the main ones, or a series.
 
     Attributes:
@@ -79,7 +79,7 @@ class Batch:
         return {name: {"embeddings": embeddings} for name, embeddings in made.items()}
 
 
-def plan_batches(design: Design, images: pd.DataFrame) -> list[Batch]:
+def plan_sample_sets(design: Design, images: pd.DataFrame) -> list[SampleSet]:
     """Return what a run embeds: the main samples, first, and its series."""
     plan = SamplePlan(design, images)
     transforms = design.transforms
@@ -87,14 +87,14 @@ def plan_batches(design: Design, images: pd.DataFrame) -> list[Batch]:
     def make(corpus: Corpus, rows: pd.DataFrame, pool: ThreadPoolExecutor) -> tuple[list[np.ndarray], pd.DataFrame]:
         return make_samples(design, corpus, transforms, rows, pool)
 
-    main = Batch("", plan.rows, plan.units, make)
-    return [main, *(_series_batch(name, design, images) for name in series_names(design, images))]
+    main = SampleSet("", plan.rows, plan.units, make)
+    return [main, *(_series_set(name, design, images) for name in series_names(design, images))]
 
 
-def _series_batch(name: str, design: Design, images: pd.DataFrame) -> Batch:
+def _series_set(name: str, design: Design, images: pd.DataFrame) -> SampleSet:
     planned = plan_series(name, design, images)
 
     def plan(start: int, stop: int) -> pd.DataFrame:
         return planned.iloc[start:stop]
 
-    return Batch(name, plan, cut_units(design, planned), partial(make_series, name, design))
+    return SampleSet(name, plan, cut_units(design, planned), partial(make_series, name, design))
