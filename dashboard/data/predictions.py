@@ -155,20 +155,25 @@ def _prepare(predictor: Predictor, models: Sequence[str]) -> None:
             predictor.prepare(model)
 
 
+def cut(run: Run, images: Sequence[np.ndarray]) -> list[PictureCrops]:
+    """Return of each image what the models of ``run`` are given of it."""
+    return predictor_of(run).cut(images)
+
+
 def predict(
     run: Run,
-    images: Sequence[np.ndarray],
+    crops: Sequence[PictureCrops],
     names: Sequence[str],
     models: Sequence[str],
     task: str,
     meanwhile: str = ASKING,
 ) -> list[Row]:
-    """Return the rows of `Predictor.predict`, and show progress meanwhile, since a model may have to be loaded first.
+    """Return the rows of `Predictor.predict` of images that were `cut`, and show progress meanwhile, since a model may
+    have to be loaded first.
 
     A model that cannot predict has no rows, and the page states why.
     """
     answers, predictor = answers_of(run), predictor_of(run)
-    crops = predictor.cut(images)
 
     def ask(model: str) -> list[Row]:
         return predictor.rows(crops, {model: answers.of(model, crops)}, task, names)
@@ -218,26 +223,20 @@ def _ask_each(models: Sequence[str], ask: Callable[[str], list[Row]], meanwhile:
     return rows
 
 
-def predict_crops(run: Run, image: np.ndarray, model: str) -> tuple[PictureCrops, Prediction]:
-    """Return the crops of one picture, and the prediction of one model for them."""
-    (crops,) = predictor_of(run).cut([image])
+def _predicted(run: Run, crops: PictureCrops, model: str) -> Prediction:
     with _TURN:
-        return crops, answers_of(run).of(model, [crops])[0]
+        return answers_of(run).of(model, [crops])[0]
 
 
-def crop_table(run: Run, image: np.ndarray, model: str, task: str) -> tuple[list[np.ndarray], pd.DataFrame]:
-    """Return the crops of one picture, the whole first and then its tiles, and the probabilities of each.
-
-    Returns:
-        The pictures, and their probabilities: a row for each class of ``task``, a column for each picture, by its
-        number, and ``answer``, the fusion of them all.
-    """
-    crops, prediction = predict_crops(run, image, model)
+def crop_table(run: Run, crops: PictureCrops, model: str, task: str) -> pd.DataFrame:
+    """Return the probabilities of the whole of a picture and of its tiles: a row for each class of ``task``, a column
+    for each crop, by its number, the whole first, and ``answer``, the fusion of them all."""
+    prediction = _predicted(run, crops, model)
     table = pd.DataFrame(prediction.crop_probabilities.T, index=list(prediction.classes))
     table = table.assign(answer=prediction.probabilities)
     if task == "group":
         table = table.groupby(list(prediction.groups), sort=False).sum()
-    return crops.pictures, table.rename_axis("class").sort_values("answer", ascending=False)
+    return table.rename_axis("class").sort_values("answer", ascending=False)
 
 
 def rule_of(run: Run, model: str) -> str:
@@ -250,14 +249,14 @@ def rule_of(run: Run, model: str) -> str:
     )
 
 
-def neighbors(run: Run, image: np.ndarray, model: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the samples of the run whose embeddings by ``model`` are most similar to that of ``image``.
+def neighbors(run: Run, crops: PictureCrops, model: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the samples of the run whose embeddings by ``model`` are most similar to that of a picture.
 
     The run must have embeddings of ``model``. Returned are indices and cosine similarities, each (count,).
     """
     stored = run.lazy_embeddings(model)
     assert stored is not None
-    query = predict_crops(run, image, model)[1].embedding
+    query = _predicted(run, crops, model).embedding
     return nearest(stored, query, count, cache.computed(run, _mean_embedding, model))
 
 

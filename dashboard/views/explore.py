@@ -80,7 +80,7 @@ def _live(
             # The rest of the page is there. Streamlit hears what the visitor does next when something is written.
             answers.caption("The models are being loaded, and answer here.")
             loading.join(HEARD_EVERY_S)
-    rows = predictions.predict(run, [step.after], ["after"], able, "fine")
+    rows = predictions.predict(run, predictions.cut(run, [step.after]), ["after"], able, "fine")
     found = verdicts.answer_for(transform.name)
     answers.html(verdicts.models_table({"after": rows}, cache.theme(), found=found, title=f"{transform.name}?"))
     st.header("What the models predict for this picture")
@@ -112,9 +112,11 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
         gallery.embeddings_missing(run, "near")
         return
     model = pickers.select("To the model", "near", able)
-    for column, name, image in zip(st.columns(2), ("before", "after"), (before, after), strict=True):
+    for column, name, crops in zip(
+        st.columns(2), ("before", "after"), predictions.cut(run, [before, after]), strict=True
+    ):
         with column:
-            found, similarity = predictions.neighbors(run, image, model, NEIGHBORS)
+            found, similarity = predictions.neighbors(run, crops, model, NEIGHBORS)
             st.markdown(f"**{name.capitalize()}**")
             rows = pd.DataFrame({"sample": found, "similarity": similarity})
             gallery.show(run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: cosine {r.similarity:.2f}")

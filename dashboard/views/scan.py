@@ -100,7 +100,7 @@ def _sample(able: list[RunPlace]) -> None:
     run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
     pictures = [examples.example(name) for name in examples.NAMES]
     names = list(examples.NAMES)
-    rows = predictions.predict(run, [p.image for p in pictures], names, [DETECTOR], "fine")
+    rows = predictions.predict(run, predictions.cut(run, [p.image for p in pictures]), names, [DETECTOR], "fine")
     thumbnails = [data_url(examples.thumbnail(row["image"], 96)) for row in rows]
     table = pd.DataFrame(
         {

@@ -19,6 +19,7 @@ from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import Figure, Theme, answers_chart, chart, group_styles, map_chart, star_chart
+from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import flatness
@@ -61,20 +62,22 @@ def show() -> None:
         predictions.prepare(run, models)
         return
     pictures = _named(chosen)
-    images, names = [picture.image for picture in chosen], list(pictures)
-    rows = predictions.predict(run, images, names, predictions.with_detector(run, models[:AT_ONCE]), task)
+    names = list(pictures)
+    crops = dict(zip(names, predictions.cut(run, [picture.image for picture in chosen]), strict=True))
+    first = predictions.with_detector(run, models[:AT_ONCE])
+    rows = predictions.predict(run, list(crops.values()), names, first, task)
     if not rows:
         messages.empty("None of the first models could be asked; choose others.")
         return
     first = [m for m in models[:AT_ONCE] if any(row["model"] == m for row in rows)]
     opened = _table_of_pictures(pictures, rows) if len(pictures) > 1 else names[0]
     mine = [row for row in rows if row["image"] == opened]
-    fill = _card(run, opened, pictures[opened], mine, models, first, task)
+    fill = _card(run, opened, pictures[opened], crops[opened], mine, models, first, task)
     below = st.container()
     with below:
         _change(run, pictures, opened, first, task)
         _own_star(run, pictures, opened, models)
-        _neighbors(run, pictures, first)
+        _neighbors(run, crops, first)
         _text(run, pictures)
     mine = fill()
     others = [row for row in rows if row["image"] != opened]
@@ -188,7 +191,14 @@ def _open_picked(names: list[str]) -> None:
 
 
 def _card(
-    run: Run, name: str, picture: VisitorPicture, rows: list[Row], models: list[str], first: list[str], task: str
+    run: Run,
+    name: str,
+    picture: VisitorPicture,
+    crops: PictureCrops,
+    rows: list[Row],
+    models: list[str],
+    first: list[str],
+    task: str,
 ) -> Callable[[], list[Row]]:
     """Show the verdict on one picture and the answers of the ``first`` models.
 
@@ -203,25 +213,24 @@ def _card(
         with left:
             st.image(data_url(picture.shown, lossless=False), width="stretch", alt=name)
             height, width = picture.image.shape[:2]
-            crops = rows[0]["crops"]
-            st.caption(f"{plain(name)}, {width:,} × {height:,} pixels. Crops: {crops}", help=hint("crops"))
+            st.caption(f"{plain(name)}, {width:,} × {height:,} pixels. Crops: {crops.kind}", help=hint("crops"))
             upload.flags(picture)
         with right:
             if verdicts.has_answer(rows):
                 verdict = next(row["verdict"] for row in rows if row["model"] == DETECTOR)
                 # As the verdict: a large picture without color is judged by its whole alone.
-                hardly = predictions.hardly_detected(run, crops == "combined" and not verdict["no_color"])
+                hardly = predictions.hardly_detected(run, crops.kind == "combined" and not verdict["no_color"])
                 verdicts.show_answer(verdict, hardly, _flat(picture))
             sentence, answers = st.empty(), st.empty()
             st.caption(verdicts.ABOUT_ROWS)
             details = pickers.fold("Every class by every model", "show-classes")
-            if rows[0]["crops"] == "combined":
-                _whole_and_tiles(run, picture, picture.key, models, task)
+            if crops.kind == "combined":
+                _whole_and_tiles(run, crops, picture.key, models, task)
 
     def fill() -> list[Row]:
         asked = [row for row in rows if row["model"] != DETECTOR]
         for number, model in enumerate(waiting, 1):
-            asked += predictions.predict(run, [picture.image], [name], [model], task, f"Asking {model}")
+            asked += predictions.predict(run, [crops], [name], [model], task, f"Asking {model}")
             answers.html(verdicts.models_table({name: asked}, theme, waiting[number:]))
         sentence.markdown(verdicts.agreement(asked))
         if details:
@@ -245,7 +254,7 @@ def _flatness(key: str, _image: np.ndarray) -> float:
 
 
 @messages.guarded
-def _whole_and_tiles(run: Run, picture: VisitorPicture, tag: str, models: list[str], task: str) -> None:
+def _whole_and_tiles(run: Run, crops: PictureCrops, tag: str, models: list[str], task: str) -> None:
     """Show the crops of a large picture that a model receives, and its prediction for each.
 
     Args:
@@ -256,12 +265,12 @@ def _whole_and_tiles(run: Run, picture: VisitorPicture, tag: str, models: list[s
         return
     with box:
         model = pickers.select("Model", f"tiles-model-{tag}", models)
-        crops, probabilities = predictions.crop_table(run, picture.image, model, task)
-        names = ["whole, reduced", *(f"tile {i}" for i in range(1, len(crops)))]
+        probabilities = predictions.crop_table(run, crops, model, task)
+        names = ["whole, reduced", *(f"tile {i}" for i in range(1, len(crops.pictures)))]
         words = [
             f"{name}: {probabilities[i].idxmax()} {in_percent(probabilities[i].max())}" for i, name in enumerate(names)
         ]
-        pictures = [data_url(crop) for crop in crops]
+        pictures = [data_url(crop) for crop in crops.pictures]
         st.image(pictures, caption=[plain(text) for text in words], width=gallery.THUMBNAIL, alt=words)
         st.caption(
             "The whole shows color, tone, style and composition; the tiles are cut at the picture's own scale, from "
@@ -290,9 +299,8 @@ def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: 
     transform = entries[pickers.select("Transformation", "transform", list(entries), names=labels, where=right)]
     step = strength_slider(picture, run.recipe.view, transform)
     when = "before", "after"
-    asked = predictions.predict(
-        run, [step.before, step.after], list(when), predictions.with_detector(run, models), task
-    )
+    crops = predictions.cut(run, [step.before, step.after])
+    asked = predictions.predict(run, crops, list(when), predictions.with_detector(run, models), task)
     if not asked:
         return  # why stands on the page
     done = f"{with_strength(transform.name, step.strength, 3)} {transform.unit}"
@@ -340,7 +348,7 @@ def _own_star(run: Run, pictures: dict[str, VisitorPicture], opened: str, models
 
 
 @fragment
-def _neighbors(run: Run, pictures: dict[str, VisitorPicture], models: list[str]) -> None:
+def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> None:
     st.header(
         "Neighbors in the run",
         help="The pictures of the run whose embeddings are nearest to that of yours, and where yours belongs on the "
@@ -353,13 +361,13 @@ def _neighbors(run: Run, pictures: dict[str, VisitorPicture], models: list[str])
         gallery.embeddings_missing(run, "neighbors")
         return
     near = {
-        (model, name): predictions.neighbors(run, picture.image, model, NEIGHBORS)
+        (model, name): predictions.neighbors(run, picture, model, NEIGHBORS)
         for model in able
-        for name, picture in pictures.items()
+        for name, picture in crops.items()
     }
     _on_the_maps(run, [m for m in able if run.has_map(m)][:MAX_NEIGHBOR_MAPS], near)
     left, right = st.columns(2)
-    which = pickers.select("Of the picture", "neighbors-picture", list(pictures), where=left)
+    which = pickers.select("Of the picture", "neighbors-picture", list(crops), where=left)
     model = pickers.select("To the model", "neighbors-model", able, where=right)
     found, similarity = near[model, which]
     rows = run.sample_rows(found).assign(similarity=similarity)

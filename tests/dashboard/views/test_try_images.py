@@ -185,9 +185,9 @@ def wide_run(made_run, tmp_path, monkeypatch):
 def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wide_run, monkeypatch):
     asked, ask = [], predictions.predict
 
-    def predict(run, images, names, models, *others):
+    def predict(run, crops, names, models, *others):
         asked.append((tuple(names), tuple(models)))
-        return ask(run, images, names, models, *others)
+        return ask(run, crops, names, models, *others)
 
     monkeypatch.setattr(predictions, "predict", predict)
     app = open_app("Try your images", run=wide_run, samples="coffee/00,china/02", models="baseline/pixels@side=4")
