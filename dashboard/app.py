@@ -27,7 +27,7 @@ except ModuleNotFoundError as error:
         "first."
     )
 
-from dashboard.text import plain
+from dashboard.text import PAGES, plain
 from probing_core.charts import Theme
 
 STYLE = """<style>
@@ -98,36 +98,18 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
 def pages() -> dict[str, list[StreamlitPage]]:
     """Return the pages of the navigation by their headings."""
     return {
-        "Results": [
-            st.Page("views/overview.py", title="Overview", icon=":material/leaderboard:", default=True),
-            st.Page("views/explore.py", title="Explore", icon=":material/tune:", url_path="explore"),
-            st.Page("views/map.py", title="Map", icon=":material/scatter_plot:", url_path="map"),
-            st.Page("views/confusion.py", title="Confusion", icon=":material/grid_on:", url_path="confusion"),
+        heading: [
+            # The first page has no address of its own.
             st.Page(
-                "views/generalization.py",
-                title="Generalization",
-                icon=":material/alt_route:",
-                url_path="generalization",
-            ),
-            st.Page("views/layers.py", title="Layers", icon=":material/layers:", url_path="layers"),
-            st.Page("views/retrieval.py", title="Retrieval", icon=":material/search:", url_path="retrieval"),
-            st.Page("views/geometry.py", title="Geometry", icon=":material/polyline:", url_path="geometry"),
-        ],
-        "Your own": [
-            st.Page("views/try_images.py", title="Try your images", icon=":material/add_a_photo:", url_path="try"),
-            st.Page("views/game.py", title="You against the models", icon=":material/sports_esports:", url_path="game"),
-            st.Page("views/scan.py", title="Scan", icon=":material/image_search:", url_path="scan"),
-            st.Page("views/new_run.py", title="New run", icon=":material/rocket_launch:", url_path="new-run"),
-        ],
-        "How it works": [
-            st.Page(
-                "views/transformations.py",
-                title="Transformations",
-                icon=":material/auto_fix_high:",
-                url_path="transformations",
-            ),
-            st.Page("views/methods.py", title="Methods and data", icon=":material/menu_book:", url_path="methods"),
-        ],
+                one.file,
+                title=one.title,
+                icon=f":material/{one.icon}:",
+                url_path=one.address or None,
+                default=not one.address,
+            )
+            for one in under
+        ]
+        for heading, under in PAGES.items()
     }
 
 

@@ -1,6 +1,8 @@
-"""The words of the project, and one plain sentence for each measure, shown as the hint beside it."""
+"""The words of the project, the pages, and one plain sentence for each measure, shown as the hint beside it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from probing_core.measures.notation import decimal
 
@@ -44,7 +46,7 @@ TERMS = {
     "crops": "direct: the picture as it is. combined: a large picture evaluated whole (reduced) and as tiles at its "
     "own scale, since reduction would erase blur, noise and compression.",
     "map": "UMAP of the embeddings: near points are alike to this model; distances between far clusters mean little.",
-    "penalty": "Strength of the probe's L2 regularization, chosen on validation photographs from a grid; with "
+    "penalty": "Weight of the probe's L2 regularization, chosen on validation photographs from a grid; with "
     "fewer than 30 photographs fixed, in proportion to the embedding's dimensions.",
 }
 
@@ -115,6 +117,48 @@ REPLACES = {
     "threshold": ("detection limit", "detection limits"),
 }
 """Word of the glossary -> words that it stands in place of; of identity, its other name, untouched, does."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the navigation.
+
+    Attributes:
+        title: its name.
+        file: relative to ``app.py``.
+        icon: name of a Material symbol.
+        address: path of its address; empty of the first page.
+    """
+
+    title: str
+    file: str
+    icon: str
+    address: str
+
+
+PAGES = {
+    "Results": (
+        Page("Overview", "views/overview.py", "leaderboard", ""),
+        Page("Explore", "views/explore.py", "tune", "explore"),
+        Page("Map", "views/map.py", "scatter_plot", "map"),
+        Page("Confusion", "views/confusion.py", "grid_on", "confusion"),
+        Page("Generalization", "views/generalization.py", "alt_route", "generalization"),
+        Page("Layers", "views/layers.py", "layers", "layers"),
+        Page("Retrieval", "views/retrieval.py", "search", "retrieval"),
+        Page("Geometry", "views/geometry.py", "polyline", "geometry"),
+    ),
+    "Your own": (
+        Page("Try your images", "views/try_images.py", "add_a_photo", "try"),
+        Page("You against the models", "views/game.py", "sports_esports", "game"),
+        Page("Scan", "views/scan.py", "image_search", "scan"),
+        Page("New run", "views/new_run.py", "rocket_launch", "new-run"),
+    ),
+    "How it works": (
+        Page("Transformations", "views/transformations.py", "auto_fix_high", "transformations"),
+        Page("Methods and data", "views/methods.py", "menu_book", "methods"),
+    ),
+}
+"""The pages by the headings of the navigation."""
 
 STYLES = {
     "style-3": "bold strokes",

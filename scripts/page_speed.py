@@ -32,6 +32,7 @@ from typing import Any
 
 from dashboard.data.map_points import COLORING_NAMES
 from dashboard.data.two_classes import ALL, TWO
+from dashboard.text import PAGES
 from dashboard.widgets.pickers import TASK_NAMES
 from devtools.browser import WAIT_MS, browser, served, settle
 from devtools.drawing import draw
@@ -41,20 +42,11 @@ from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
 from probing_core.results import Run, find_runs
 
-HEADINGS = {
-    "Explore": "Explore",
-    "Map": "Map",
-    "Confusion": "Confusion",
-    "Generalization": "Generalization",
-    "Layers": "Layers",
-    "Geometry": "Geometry",
-    "Try your images": "Try your images",
-    "Scan": "Scan",
-    "New run": "New run",
-    "Transformations": "Transformations",
-    "Methods and data": "Methods and data",
-    "Overview": "What does your image embedding know?",
+OVERVIEW = "What does your image embedding know?"
+HEADINGS = {page.title: page.title for under in PAGES.values() for page in under if page.address} | {
+    "Overview": OVERVIEW
 }
+"""Page -> its heading, in the order in which they are opened after the first."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +131,7 @@ def _first_pages(arguments: list[str], charts: bool = False) -> Iterator[tuple[s
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
 
             def there(page: Any = page) -> None:
-                page.get_by_role("heading", name=HEADINGS["Overview"], level=1).wait_for(timeout=WAIT_MS)
+                page.get_by_role("heading", name=OVERVIEW, level=1).wait_for(timeout=WAIT_MS)
                 settle(page)
                 if charts:
                     page.wait_for_function(DRAWN, timeout=WAIT_MS)
@@ -151,7 +143,7 @@ def _page_changes(arguments: list[str]) -> Iterator[tuple[str, float]]:
     with served(arguments) as address, browser() as chromium:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.goto(address)
-        page.get_by_role("heading", name=HEADINGS["Overview"], level=1).wait_for(timeout=WAIT_MS)
+        page.get_by_role("heading", name=OVERVIEW, level=1).wait_for(timeout=WAIT_MS)
         settle(page)
         page.wait_for_timeout(5000)  # a visitor reads the first page
         for name, heading in itertools.cycle(HEADINGS.items()):
@@ -199,7 +191,7 @@ def _uploads(arguments: list[str]) -> Iterator[tuple[str, float]]:
         for i, image_id in enumerate(itertools.cycle(photographs.rows["image_id"])):
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
             page.goto(f"{address}/try?models={','.join(run.models['name'])}")
-            page.get_by_role("heading", name=HEADINGS["Try your images"], level=1).wait_for(timeout=WAIT_MS)
+            page.get_by_role("heading", name="Try your images", level=1).wait_for(timeout=WAIT_MS)
             settle(page)
             page.wait_for_timeout(2000)
             # Another border each time: the same picture would be remembered.

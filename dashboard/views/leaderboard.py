@@ -17,7 +17,7 @@ from probing_core.charts import leaderboard_chart, training_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run, rankable, training_scores, trainings
 from probing_core.results.finding import beside_baselines, finding
-from probing_core.results.ranking import is_baseline, measure_of, scores_of
+from probing_core.results.ranking import is_baseline, measure_of, scores_of, standing
 
 BASELINES = (
     "Gray squares are baselines, which have learned nothing from pictures: handcrafted statistics of the pixels, the "
@@ -140,7 +140,7 @@ def _board_table(board: pd.DataFrame, definition: str) -> None:
     first = board.index[~baseline][0] if not baseline.all() else board.index[0]
     alone = bool(baseline.all())
     standings = [
-        "best" if row.Index == first else "baseline" if lesser and not alone else _standing(row)
+        "best" if row.Index == first else "baseline" if lesser and not alone else standing(row.p, row.apart)
         for row, lesser in zip(board.itertuples(), baseline, strict=True)
     ]
     table = pd.DataFrame(
@@ -169,11 +169,3 @@ def _board_table(board: pd.DataFrame, definition: str) -> None:
 
 def _interval(row: Any) -> str:
     return "none" if pd.isna(row.low) else f"{row.low * 100:.1f} to {row.high * 100:.1f}"
-
-
-def _standing(row: Any) -> str:
-    if pd.isna(row.p):
-        return "not compared"
-    if not row.apart:
-        return f"not distinguished (p = {row.p:.3f})" if row.p < 0.1 else f"not distinguished (p = {row.p:.2f})"
-    return "lower (p < 0.001)" if row.p < 0.001 else f"lower (p = {row.p:.3f})"

@@ -85,7 +85,7 @@ def _beside(run: Run, models: list[str]) -> None:
         (
             "Repetitions",
             summaries.repetitions,
-            "The fine task in each repetition, whose strengths and noise were drawn anew.",
+            summaries.ABOUT_REPETITIONS,
         ),
     ):
         table, name = cache.computed(run, compute, tuple(models)), title.lower().replace(" ", "-")
@@ -151,7 +151,7 @@ def _profile(run: Run, models: list[str]) -> None:
     tables.chart(
         figure, "profile", rows, "Share of each group's samples whose exact transformation each model's probe names."
     )
-    st.caption(f"Share of a group's samples whose exact transformation is named, in percent.{_about_identity(rows)}")
+    st.caption(f"{summaries.ABOUT_GROUPS}{_about_identity(rows)}")
     tables.notes(rows)
 
 
@@ -192,11 +192,7 @@ def _substance(run: Run) -> None:
 
 
 def _content_by_transform(run: Run) -> None:
-    st.caption(
-        "Content accuracy in percent: of untouched images, of transformed ones by the same probe, and by an oracle "
-        "that learned from images transformed alike. Where the probe falls and the oracle holds, the content has "
-        "moved in the embedding and is not lost."
-    )
+    st.caption(summaries.ABOUT_CONTENT)
     table = cache.computed(run, summaries.content_by_transform)
     shares = table.columns.drop(["model", "transform"])
     titles = shares.str.replace("_low", " from").str.replace("_high", " to").str.replace("clean", "untouched") + " %"

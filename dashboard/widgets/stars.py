@@ -16,7 +16,7 @@ from probing_core.charts import star_chart
 from probing_core.compute.star import MEAN
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
-from probing_core.results.stars import NO_SAMPLE, stars
+from probing_core.results.stars import ABOUT, NO_SAMPLE, stars
 
 CHART = "star"
 
@@ -52,13 +52,7 @@ def show(run: Run, chosen: str, on_choose: Callable[[str], None]) -> None:
         f"Mean offset of each transformation with its trail from weak to strong, {table['model'].nunique()} models.",
         on_pick=choose,
     )
-    st.caption(
-        "The middle is the untouched picture. Each line leads from weak to strong, the dot is the mean. How far a "
-        "point lies from the middle is how far the transformation moves embeddings on average, in units of the "
-        "distance between two photographs (rings, spaced by square roots). The axes are the first two principal "
-        "components of the mean offsets; the title says which share of their spread they show. Panels are turned onto "
-        "the first. Click a line to choose its transformation for everything below."
-    )
+    st.caption(f"{ABOUT} Click a line to choose its transformation for everything below.")
     if not run.pictures.why_not and (table["sample"] != NO_SAMPLE).any():
         pictures_on_hover(CHART, run)
 

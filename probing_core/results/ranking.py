@@ -82,6 +82,15 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", ba
     return board
 
 
+def standing(p: float, apart: bool) -> str:
+    """Return in words how a model stands to the best one, by ``p`` and ``apart`` of `leaderboard`."""
+    if not np.isfinite(p):
+        return "not compared"
+    if not apart:
+        return f"not distinguished (p = {p:.3f})" if p < 0.1 else f"not distinguished (p = {p:.2f})"
+    return "lower (p < 0.001)" if p < 0.001 else f"lower (p = {p:.3f})"
+
+
 def measure_of(subset: str) -> str:
     """Return the measure by which models are ranked on a subset."""
     return "group-hit-rate" if subset in GENERALIZING else "balanced-accuracy"

@@ -17,6 +17,13 @@ from probing_core.transforms.base import Transform
 NO_SAMPLE = -1
 """Sample of a point that no picture shows."""
 
+ABOUT = (
+    "The middle is the untouched picture. Each line leads from weak to strong, the dot is the mean. How far a point "
+    "lies from the middle is how far the transformation moves embeddings on average, in units of the distance between "
+    "two photographs (rings, spaced by square roots). The axes are the first two principal components of the mean "
+    "offsets; the title says which share of their spread they show. Panels are turned onto the first."
+)
+
 YOURS, AVERAGE = "your picture", "photographs on average"
 """Panels of `own_star`."""
 

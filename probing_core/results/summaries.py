@@ -16,6 +16,14 @@ from probing_core.runs import layout
 COLUMNS = ["value", "low", "high"]
 CHOSEN = "chosen on validation"
 
+ABOUT_GROUPS = "Share of a group's samples whose exact transformation is named, in percent."
+ABOUT_REPETITIONS = "The fine task in each repetition, whose strengths and noise were drawn anew."
+ABOUT_CONTENT = (
+    "Content accuracy in percent: of untouched images, of transformed ones by the same probe, and by an oracle that "
+    "learned from images transformed alike. Where the probe falls and the oracle holds, the content has moved in the "
+    "embedding and is not lost."
+)
+
 
 def pick(scores: pd.DataFrame, **wanted: str | Sequence[str]) -> pd.DataFrame:
     """Return the rows whose columns have the ``wanted`` value, or one of several; an empty table stays one."""

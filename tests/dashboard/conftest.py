@@ -11,6 +11,7 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from dashboard.text import PAGES as NAVIGATION
 from devtools.browser import served
 from devtools.made_run import make_run, ship
 from probing_core.paths import data_dir
@@ -18,23 +19,7 @@ from tests.made_detector import with_detector
 
 REFERENCE = data_dir() / "reference"
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
-PAGES = {
-    "Overview": "views/overview.py",
-    "Explore": "views/explore.py",
-    "Map": "views/map.py",
-    "Confusion": "views/confusion.py",
-    "Generalization": "views/generalization.py",
-    "Layers": "views/layers.py",
-    "Retrieval": "views/retrieval.py",
-    "Geometry": "views/geometry.py",
-    "Try your images": "views/try_images.py",
-    "You against the models": "views/game.py",
-    "Scan": "views/scan.py",
-    "New run": "views/new_run.py",
-    "Transformations": "views/transformations.py",
-    "Methods and data": "views/methods.py",
-}
-
+PAGES = {page.title: page.file for under in NAVIGATION.values() for page in under}
 
 ADDRESSED_OTHERWISE = ("Try your images", "New run")
 """Pages whose address is not the name of their file: `AppTest` finds them after another page alone."""

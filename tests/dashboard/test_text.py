@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.text import GLOSSARY, REPLACES, STYLES, TERMS, hint, named
+from dashboard.text import GLOSSARY, PAGES, REPLACES, STYLES, TERMS, hint, named
 from devtools.pages import generated
 from probing_core.transforms import GROUPS, bank
 from scripts.glossary_docs import BEGIN, PAGE, glossary_table
@@ -20,6 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_documentation_has_the_glossary_of_the_pages():
     assert generated(PAGE.read_text(encoding="utf-8"), BEGIN) == glossary_table()
     assert 20 <= len(GLOSSARY) <= 30
+
+
+def test_the_documentation_says_of_every_page_what_it_shows_in_the_order_of_the_navigation():
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", (ROOT / "docs" / "pages.md").read_text(encoding="utf-8"), re.M)
+    assert rows[2:] == [page.title for under in PAGES.values() for page in under]
 
 
 def test_every_hint_that_a_page_asks_for_exists():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from probing_core.charts import (
@@ -37,8 +36,10 @@ from probing_core.results import (
     verdicts_by_set,
 )
 from probing_core.results.finding import finding
+from probing_core.results.ranking import standing as in_words
 from probing_core.results.report.methods import methods
 from probing_core.results.report.page import Chart, More, Section, Table, Text
+from probing_core.results.stars import ABOUT as ABOUT_STARS
 from probing_core.results.stars import stars
 from probing_core.runs import layout
 
@@ -135,7 +136,7 @@ def _notes(run: Run) -> list[tuple[str, str]]:
 
 
 def _leaderboard(run: Run, board: pd.DataFrame) -> list:
-    standing = ["best", *(_standing(r) for r in board.iloc[1:].itertuples())]
+    standing = ["best", *(in_words(r.p, r.apart) for r in board.iloc[1:].itertuples())]
     table = board[["model", "objective", "dim", "value", "low", "high", "chance"]].assign(standing=standing)
     if board["note"].any():
         table = table.assign(note=board["note"])
@@ -154,21 +155,13 @@ def _leaderboard(run: Run, board: pd.DataFrame) -> list:
     return blocks
 
 
-def _standing(row) -> str:
-    if not np.isfinite(row.p):
-        return "not compared"
-    p = "p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}"
-    return f"lower ({p})" if row.apart else f"not distinguished ({p})"
-
-
 def _groups(run: Run, models: list[str]) -> list:
     rows = summaries.by_group(run, models)
     if rows.empty:
         return []
-    caption = "Share of a group's samples whose exact transformation is named, in percent."
     table = Table(rows[["model", "group", "value", "low", "high"]], percent=SCORE | {"value": "recall %"})
     return [
-        _both(partial(profile_chart, rows), "Recall of each group by each model.", caption),
+        _both(partial(profile_chart, rows), "Recall of each group by each model.", summaries.ABOUT_GROUPS),
         More("As a table", [table]),
     ]
 
@@ -180,11 +173,7 @@ def _stars(run: Run) -> Iterator[object]:
     yield _both(
         partial(star_chart, table),
         f"Mean offset of each transformation with its trail from weak to strong, {table['model'].nunique()} models.",
-        "The middle is the untouched picture; each line leads from weak to strong, the dot is the mean. How far a "
-        "point lies from the middle is how far the transformation moves embeddings on average, in units of the "
-        "distance between two photographs (rings, spaced by square roots). The axes are the first two principal "
-        "components of the mean offsets, and the title says which share of their spread they show; panels are turned "
-        "onto the first.",
+        ABOUT_STARS,
     )
     lengths = table[table["step"] == MEAN]
     lengths = lengths[["model", "transform", "value", "low", "high", "images", "bases"]]
@@ -272,9 +261,7 @@ def _content(run: Run) -> Iterator[object]:
     shares = {"clean": "untouched", "transformed": "transformed", "oracle": "oracle"}
     yield Table(
         means,
-        "Content accuracy in percent: of untouched images; of transformed ones by the same probe; by an oracle that "
-        "learned from images transformed alike (means over transformations). Where the probe falls and the oracle "
-        "holds, the content has moved in the embedding and is not lost.",
+        f"{summaries.ABOUT_CONTENT} Means over transformations.",
         shares,
     )
     columns = by_transform.columns.drop(["model", "transform"])
@@ -334,8 +321,7 @@ def _certainty(run: Run, models: list[str]) -> Iterator[object]:
         )
     repeated = summaries.repetitions(run, models)
     if not repeated.empty:
-        caption = "The fine task in each repetition, whose strengths and noise were drawn anew."
-        yield Table(repeated, caption, SCORE)
+        yield Table(repeated, summaries.ABOUT_REPETITIONS, SCORE)
 
 
 def _studies(run: Run, models: list[str]) -> Iterator[object]:
