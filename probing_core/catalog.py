@@ -21,6 +21,8 @@ from probing_core.errors import BadConfig, ProbingError, UnknownName, one_line
 
 
 class Named(Protocol):
+    """What a catalog lists."""
+
     @property
     def name(self) -> str: ...
 

@@ -44,6 +44,7 @@ class ScoreRow:
 
     @property
     def name(self) -> tuple[str, str, str]:
+        """Task, subset and measure, by which a score of another scorecard is the same one."""
         return self.task, self.subset, self.measure
 
 

@@ -92,7 +92,7 @@ that pretraining saw:
 | {NEIGHBORS} nearest neighbors | {gate.knn:.1f} % | {gate.knn_untrained:.1f} % | \
 {gate.knn - gate.knn_untrained:+.1f} points |
 
-The gate asks for {gate.needed:g} points in the linear probe: **{_verdict(gate.content_passed)}**.
+The gate asks for {gate.needed:g} points in the linear probe: **{_passed(gate.content_passed)}**.
 
 {_fine(gate)}
 
@@ -121,11 +121,11 @@ def _fine(gate: Gate) -> str:
         f"Fine task ({fine.classes} classes), balanced accuracy on {fine.trained.clusters} photographs of `val`: "
         f"{in_percent(fine.trained.value, 1)} ({100 * fine.trained.low:.1f} to {100 * fine.trained.high:.1f}); the "
         f"same network untrained, {len(fine.untrained)} seeds: {seeds} %. The gate asks for the whole interval above "
-        f"their mean, {in_percent(fine.reference, 1)}: **{_verdict(fine.passed)}**."
+        f"their mean, {in_percent(fine.reference, 1)}: **{_passed(fine.passed)}**."
     )
 
 
-def _verdict(passed: bool) -> str:
+def _passed(passed: bool) -> str:
     return "passed" if passed else "not passed"
 
 
@@ -134,8 +134,8 @@ def _noise(log: list[dict[str, float]]) -> str:
     if "noise" not in log[-1]:
         return ""
     last = float(np.mean([line["noise"] for line in log[-POINTS:]]))
-    verdict = "was learned in part" if last < LEARNED_NOISE else "was not learned"
-    return f" Its noise term ended at {last:.3f}, where predicting no noise gives 1: it {verdict}."
+    learned = "was learned in part" if last < LEARNED_NOISE else "was not learned"
+    return f" Its noise term ended at {last:.3f}, where predicting no noise gives 1: it {learned}."
 
 
 def sparkline(values: np.ndarray) -> str:

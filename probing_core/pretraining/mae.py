@@ -14,6 +14,8 @@ from probing_core.pretraining.views import Views
 
 
 class MAE(Objective):
+    """Masked autoencoder (He et al. 2022): fill in the hidden share ``mask`` of the patches of each picture."""
+
     def __init__(self, rows: pd.DataFrame, views: Views, seed: int, *, mask: float) -> None:
         super().__init__(rows, views, seed)
         self.decoder = Decoder()

@@ -13,6 +13,8 @@ from probing_core.pretraining.views import Views
 
 
 class SimCLR(Objective):
+    """SimCLR (Chen et al. 2020): recognize two views of a picture among those of others, at a ``temperature``."""
+
     def __init__(self, rows: pd.DataFrame, views: Views, seed: int, *, temperature: float) -> None:
         super().__init__(rows, views, seed)
         self.projector = projector()

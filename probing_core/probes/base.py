@@ -38,10 +38,14 @@ class Probe(Protocol):
     """A fitted probe: class names and their probabilities."""
 
     @property
-    def classes(self) -> tuple[str, ...]: ...
+    def classes(self) -> tuple[str, ...]:
+        """Names of the K classes, in the order of the probabilities."""
+        ...
 
     @property
-    def facts(self) -> FitFacts: ...
+    def facts(self) -> FitFacts:
+        """How it was fitted."""
+        ...
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
         """Return the probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
@@ -83,6 +87,7 @@ class LinearProbe:
 
     @property
     def penalty(self) -> float:
+        """Weight of the L2 regularization that it was fitted with."""
         return self.facts.penalty
 
     def logits(self, X: np.ndarray) -> np.ndarray:

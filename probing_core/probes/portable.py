@@ -52,6 +52,7 @@ class PortableProbe:
 
     @property
     def dim(self) -> int:
+        """Dimensions D of the embeddings that it reads."""
         return self.probe.mean.size
 
     @cached_property

@@ -97,10 +97,12 @@ class Run:
 
     @property
     def path(self) -> Path:
+        """The run directory."""
         return self.store.root
 
     @property
     def name(self) -> str:
+        """Name of the run directory."""
         return self.path.resolve().name
 
     @cached_property
@@ -136,10 +138,14 @@ class Run:
 
     @cached_property
     def images(self) -> pd.DataFrame:
+        """One row an image that the run considered: ``image_id``, ``base_id`` (its photograph), ``label``, ``split``,
+        ``license``, ``used`` (whether it takes part) and ``why_not``."""
         return self.table(layout.IMAGES)
 
     @cached_property
     def samples(self) -> pd.DataFrame:
+        """One row a transformed image, N in all: ``sample`` (its position), ``image_id``, ``transform``, ``group``,
+        ``strength`` in the transform's unit, ``repetition``, ``draw``, and how far it lies from the untouched view."""
         return self.table(layout.SAMPLES)
 
     @cached_property
@@ -176,6 +182,7 @@ class Run:
 
     @cached_property
     def fits(self) -> pd.DataFrame:
+        """One row a fitted probe of every model and task: its penalty, validation loss and whether it converged."""
         return self.table(layout.FITS)
 
     def table(self, name: str) -> pd.DataFrame:
@@ -184,6 +191,7 @@ class Run:
 
     @property
     def table_names(self) -> list[str]:
+        """Paths of all Parquet tables that the run holds, sorted; `table` reads one."""
         return [name for name in self.store.names() if name.endswith(layout.PARQUET)]
 
     def predictions(self, model: str, task: str, facts: Sequence[str] | None = None) -> pd.DataFrame:
@@ -233,9 +241,11 @@ class Run:
         return None if table.empty else table
 
     def has_map(self, model: str, reading: str = EVERYTHING) -> bool:
+        """Return whether `map` finds one."""
         return self.store.has(map_path(model, reading))
 
     def has_embeddings(self, model: str) -> bool:
+        """Return whether the run holds embeddings of ``model``; one that was shipped may have none."""
         return has_embeddings(self.store, model)
 
     def embeddings(self, model: str) -> np.ndarray | None:
@@ -374,6 +384,7 @@ class Run:
 
     @cached_property
     def pictures(self) -> Pictures:
+        """What makes views of samples again from the corpus, where it is on this machine."""
         return Pictures(self.recipe, self.sample_rows)
 
     def picture(self, sample: int) -> tuple[Image, Image]:

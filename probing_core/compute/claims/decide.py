@@ -26,17 +26,18 @@ class Identified:
     """How many transforms a role identifies.
 
     Attributes:
-        sure: those whose recall lies above chance with its whole interval: what was named in advance, and decides.
-        perhaps: those whose recall does not lie at chance or below with its whole interval.
+        above_chance: those whose recall lies above chance with its whole interval: what was named in advance, and
+            decides.
+        not_below: those whose recall does not lie at chance or below with its whole interval.
         informed: those whose recall lies above the rate at which other classes are called so (informedness of that
             class), with its whole interval: a probe that hardly ever names a class may fail the first and still
             separate the class from others.
         classes: how many there are, untouched apart.
-        seeds: (low, high) of ``sure`` over trainings; NaN for fewer than three.
+        seeds: (low, high) of ``above_chance`` over trainings; NaN for fewer than three.
     """
 
-    sure: int
-    perhaps: int
+    above_chance: int
+    not_below: int
     informed: int
     classes: int
     seeds: tuple[float, float] = (float("nan"), float("nan"))
@@ -44,12 +45,12 @@ class Identified:
     @property
     def shown(self) -> bool:
         """Whether it identifies two dozens, over photographs and over trainings."""
-        return self.sure >= DOZENS and not self.seeds[0] < DOZENS
+        return self.above_chance >= DOZENS and not self.seeds[0] < DOZENS
 
     @property
     def excluded(self) -> bool:
         """Whether it does not, over photographs and over trainings."""
-        return self.perhaps < DOZENS and not self.seeds[1] >= DOZENS
+        return self.not_below < DOZENS and not self.seeds[1] >= DOZENS
 
 
 def photographs(rows: pd.DataFrame) -> np.ndarray:
@@ -62,16 +63,16 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
     same samples; recalls are means over the trainings."""
     classes = sorted(trainings[0]["truth"].unique())
     bases = [photographs(rows) for rows in trainings]
-    sure = perhaps = informed = 0
+    above_chance = not_below = informed = 0
     for name in (name for name in classes if name != "identity"):
         parts = [_recall_and_informedness(rows, base, name) for rows, base in zip(trainings, bases, strict=True)]
         recall = interval(pooled([r for r, _ in parts]), low=0, high=1)
-        sure += recall.low > 1 / len(classes)
-        perhaps += not recall.high <= 1 / len(classes)  # where there is no interval, perhaps
+        above_chance += recall.low > 1 / len(classes)
+        not_below += not recall.high <= 1 / len(classes)  # where there is no interval, it may not
         informed += interval(pooled([i for _, i in parts]), low=-1, high=1).low > 0
     many = len(trainings) >= MIN_SEEDS
-    seeds = seeds_interval([identified([rows]).sure for rows in trainings] if many else [])
-    return Identified(sure, perhaps, informed, len(classes) - ("identity" in classes), seeds)
+    seeds = seeds_interval([identified([rows]).above_chance for rows in trainings] if many else [])
+    return Identified(above_chance, not_below, informed, len(classes) - ("identity" in classes), seeds)
 
 
 def _recall_and_informedness(rows: pd.DataFrame, base: np.ndarray, name: str) -> tuple[ClusterSums, ClusterSums]:
@@ -87,9 +88,9 @@ def of_counts(counts: Mapping[str, Identified]) -> tuple[str, str]:
     classes = min(n.classes for n in counts.values())
     if classes < DOZENS:
         return OPEN, f"The run has {classes} transformations, and two dozens are asked."
-    recall, informed, perhaps = (
+    recall, informed, not_below = (
         ", ".join(f"{role} {getattr(found, count)}" for role, found in counts.items())
-        for count in ("sure", "informed", "perhaps")
+        for count in ("above_chance", "informed", "not_below")
     )
     verdict = OPEN
     if all(n.shown for n in counts.values()):
@@ -102,7 +103,7 @@ def of_counts(counts: Mapping[str, Identified]) -> tuple[str, str]:
     )
     return verdict, (
         f"Transformations (of {classes}) whose recall lies above chance with its whole 95 % interval, two dozens "
-        f"asked: {recall}; those for which it is not wholly at chance or below: {perhaps}."
+        f"asked: {recall}; those for which it is not wholly at chance or below: {not_below}."
         f"{f' Their number over trainings, 95 % t intervals: {several}.' if several else ''} "
         f"By a criterion chosen after looking, {other} (recall above the rate at which other pictures are called so, "
         f"with its whole interval): {informed}."

@@ -14,7 +14,7 @@ from probing_core.measures.probabilities import softmax
 from probing_core.probes import array_file
 from probing_core.transforms.base import ERASED_BY_REDUCTION
 
-PRIOR_STRENGTH = 0.02
+PRIOR_WEIGHT = 0.02
 """Weight of the pull towards the starting rule, per parameter and relative to the mean log-likelihood: a few hundred
 pictures outweigh it, ten do not."""
 
@@ -100,7 +100,7 @@ def fit_rule(whole: np.ndarray, tiles: np.ndarray, truth: np.ndarray, groups: Se
         slope *= weight[:, None]
         gradient = np.stack([(slope * log_whole).sum(0), (slope * log_tiles).sum(0), slope.sum(0)]) @ member.T
         pull = by_group - prior
-        return value + PRIOR_STRENGTH * (pull**2).sum(), (gradient + 2 * PRIOR_STRENGTH * pull).ravel()
+        return value + PRIOR_WEIGHT * (pull**2).sum(), (gradient + 2 * PRIOR_WEIGHT * pull).ravel()
 
     best = minimize(loss, prior.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 500})
     a, b, c = (best.x.reshape(3, -1) @ member).astype(np.float32)

@@ -119,12 +119,12 @@ def predictions_of(shares, seed=0):
 def test_a_transform_is_identified_when_its_whole_interval_lies_above_chance():
     rows = predictions_of((("identity", 1.0), ("blur", 0.9), ("noise", 0.5), ("rotate", 0.25)))
     found = identified([rows])
-    assert found.sure == 2  # identity is none; a quarter is chance
+    assert found.above_chance == 2  # identity is none; a quarter is chance
     assert found.informed == 3, "what is called rotate is always rotated, though three quarters are missed"
-    assert found.perhaps == 3
+    assert found.not_below == 3
     assert found.classes == 3
     few = identified([rows[rows["base_id"] < 5]])
-    assert (few.sure, few.informed, few.perhaps) == (0, 0, 3), (
+    assert (few.above_chance, few.informed, few.not_below) == (0, 0, 3), (
         "without intervals nothing is identified, and nothing is ruled out"
     )
 
@@ -133,8 +133,8 @@ def test_trainings_are_counted_together_and_their_spread_is_given():
     shares = [(("identity", 1.0), ("blur", 0.9), ("noise", each)) for each in (0.9, 0.2, 0.2)]
     rows = [predictions_of(each, seed) for seed, each in enumerate(shares)]
     found = identified(rows)
-    assert found.sure == 2, "noise is recalled in .43 of the mean, and a third is chance"
-    assert [identified([each]).sure for each in rows] == [2, 1, 1]
+    assert found.above_chance == 2, "noise is recalled in .43 of the mean, and a third is chance"
+    assert [identified([each]).above_chance for each in rows] == [2, 1, 1]
     assert found.seeds[0] < 4 / 3 < found.seeds[1]
     assert np.isnan(identified(rows[:2]).seeds).all()
 
