@@ -140,7 +140,7 @@ def _board_table(board: pd.DataFrame, definition: str) -> None:
     first = board.index[~baseline][0] if not baseline.all() else board.index[0]
     alone = bool(baseline.all())
     standings = [
-        "best" if row.Index == first else "baseline" if lesser and not alone else standing(row.p, row.apart)
+        "best" if row.Index == first else "baseline" if lesser and not alone else standing(row)
         for row, lesser in zip(board.itertuples(), baseline, strict=True)
     ]
     table = pd.DataFrame(

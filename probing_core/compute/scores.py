@@ -5,7 +5,7 @@ Scores are sums by base photograph until their interval is made. docs/run-format
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ def score_model(
     model: str,
     predictions: Iterable[tuple[str, pd.DataFrame]],
     fits: Mapping[str, pd.DataFrame],
-    classes: Callable[[str], tuple[str, ...]],
+    classes: Mapping[str, tuple[str, ...]],
     far: set[str],
 ) -> pd.DataFrame:
     """Return every score of a model, one a row, as ``tables/scores.parquet`` has them.
@@ -77,20 +77,20 @@ def score_model(
 
 
 def _probes(
-    name: str, table: pd.DataFrame, fits: pd.DataFrame, classes: Callable[[str], tuple[str, ...]], far: set[str]
+    name: str, table: pd.DataFrame, fits: pd.DataFrame, classes: Mapping[str, tuple[str, ...]], far: set[str]
 ) -> Iterator[_ProbeScores]:
     task = TASK_OF.get(name, name)
     if name == ORACLE:
         for transform, rows in table.groupby("transform", sort=False):
             mine = fits[fits["fold"] == f"oracle:{transform}"]
-            yield _ProbeScores(task, LINEAR, rows, mine, oracle_scores(rows, classes(task)))
+            yield _ProbeScores(task, LINEAR, rows, mine, oracle_scores(rows, classes[task]))
     elif name == OTHER_PROBES:
         for probe, rows in _by_probe(table):
             mine = fits[(fits["probe"] == probe) | fits["probe"].str.startswith(f"{probe}-")]
-            yield _ProbeScores(task, probe, rows, mine, fewer_scores(rows, classes(task)))
+            yield _ProbeScores(task, probe, rows, mine, fewer_scores(rows, classes[task]))
     else:
         mine = fits[~fits["fold"].str.startswith("oracle:") & (fits["fold"] != DEPLOYMENT)]
-        yield _ProbeScores(task, LINEAR, table, mine, scores_of(task, table, classes(task), far))
+        yield _ProbeScores(task, LINEAR, table, mine, scores_of(task, table, classes[task], far))
 
 
 def _by_probe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -31,7 +31,7 @@ from probing_core.compute.names import (
     STRENGTH,
 )
 from probing_core.compute.readings import read_as
-from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, score_model
+from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_model
 from probing_core.compute.star import Versions, make_star, star_rows
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.similarity import cka_table, untouched_rows
@@ -136,11 +136,14 @@ def score(reader: Reader) -> Mapping[str, Content]:
     scope, model, files = reader.scope, reader.binding["model"], reader.files
     names = [name for name in (*scope.tasks, ORACLE, OTHER_PROBES) if files.has(layout.predictions_path(model, name))]
 
-    def classes(task: str) -> tuple[str, ...]:
-        # A probe of another run chooses among all that it learned, even if this run has fewer.
-        if not scope.learns:
-            return read_probe(files, model, task).classes
-        return classes_of(task, scope.transforms, reader.table(layout.IMAGES))
+    tasks = dict.fromkeys(TASK_OF.get(name, name) for name in names)
+    # A probe of another run chooses among all that it learned, even if this run has fewer.
+    classes = {
+        task: classes_of(task, scope.transforms, reader.table(layout.IMAGES))
+        if scope.learns
+        else read_probe(files, model, task).classes
+        for task in tasks
+    }
 
     def predictions() -> Iterator[tuple[str, pd.DataFrame]]:
         for name in names:

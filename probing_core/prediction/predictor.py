@@ -17,7 +17,7 @@ from probing_core.compute import memory
 from probing_core.compute.live.answer import Prediction, fuse_crops
 from probing_core.compute.live.fusion import FusionRule, starting_rule
 from probing_core.compute.live.novelty import Novelty
-from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.compute.live.tiles import PictureCrops, cut, positions_of_wholes
 from probing_core.compute.names import DEPLOYMENT, DETECTOR
 from probing_core.detector.calibration import LEVEL
 from probing_core.detector.detecting import detect
@@ -179,9 +179,10 @@ class Predictor:
         probe = self._probe(model)
         embeddings = self._embed(model, [crop for picture in crops for crop in picture.pictures])
         probabilities = probe.linear.probabilities(embeddings).astype(np.float64)
-        distance = probe.novelty.distance if probe.novelty else lambda wholes: np.full(len(wholes), np.nan)
+        wholes = embeddings[positions_of_wholes(crops)]
+        distances = probe.novelty.distance(wholes) if probe.novelty else np.full(len(wholes), np.nan)
         classes = probe.linear.classes
-        return fuse_crops(model, classes, probe.groups, probe.fusion, crops, probabilities, embeddings, distance)
+        return fuse_crops(model, classes, probe.groups, probe.fusion, crops, probabilities, embeddings, distances)
 
     def detector(self) -> Detector:
         """Return the run's detector of alterations.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,13 +83,13 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", ba
     return board
 
 
-def standing(p: float, apart: bool) -> str:
-    """Return in words how a model stands to the best one, by ``p`` and ``apart`` of `leaderboard`."""
-    if not np.isfinite(p):
+def standing(row: Any) -> str:
+    """Return in words how the model of a row of `leaderboard`, but for the first, stands to the best one."""
+    if not np.isfinite(row.p):
         return "not compared"
-    if not apart:
-        return f"not distinguished (p = {p:.3f})" if p < 0.1 else f"not distinguished (p = {p:.2f})"
-    return "lower (p < 0.001)" if p < 0.001 else f"lower (p = {p:.3f})"
+    if not row.apart:
+        return f"not distinguished (p = {row.p:.3f})" if row.p < 0.1 else f"not distinguished (p = {row.p:.2f})"
+    return "lower (p < 0.001)" if row.p < 0.001 else f"lower (p = {row.p:.3f})"
 
 
 def measure_of(subset: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from probing_core.compute.live.fusion import FusionRule
-from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.live.tiles import PictureCrops, positions_of_wholes
 from probing_core.transforms.base import GROUPS
 
 
@@ -58,18 +58,17 @@ def fuse_crops(
     crops: Sequence[PictureCrops],
     probabilities: np.ndarray,
     embeddings: np.ndarray,
-    distance: Callable[[np.ndarray], np.ndarray],
+    distances: np.ndarray,
 ) -> list[Prediction]:
     """Return one prediction a picture.
 
     Args:
         classes, groups: (K,), as in `Prediction`.
         probabilities, embeddings: (P, K) and (P, D) of all crops, picture after picture, the whole before its tiles.
-        distance: embeddings (N, D) of wholes -> (N,), as in `Prediction`.
+        distances: (N,) of the wholes, as in `Prediction`.
     """
-    starts = np.cumsum([0, *(len(picture.pictures) for picture in crops)])[:-1]
     predictions = []
-    for picture, start, far in zip(crops, starts, distance(embeddings[starts]), strict=True):
+    for picture, start, far in zip(crops, positions_of_wholes(crops), distances, strict=True):
         each = probabilities[start : start + len(picture.pictures)]
         fused = fusion.fuse(each[0], each[1:]) if picture.tiles else each[0]
         fused = fused / fused.sum()

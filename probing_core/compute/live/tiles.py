@@ -7,6 +7,7 @@ tiles show the blur, noise and compression that reduction erases. `fusion` joins
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,11 @@ class PictureCrops:
     @property
     def pictures(self) -> list[Image]:
         return [self.whole, *self.tiles]
+
+
+def positions_of_wholes(crops: Sequence[PictureCrops]) -> np.ndarray:
+    """Return (N,) positions of the wholes among all pictures of ``crops``, one after another."""
+    return np.cumsum([0, *(len(picture.pictures) for picture in crops)])[:-1]
 
 
 def cut(image: Image, view: int, most_tiles: int = MAX_TILES) -> PictureCrops:

@@ -36,7 +36,7 @@ from probing_core.results import (
     verdicts_by_set,
 )
 from probing_core.results.finding import finding
-from probing_core.results.ranking import standing as in_words
+from probing_core.results.ranking import standing
 from probing_core.results.report.methods import methods
 from probing_core.results.report.page import Chart, More, Section, Table, Text
 from probing_core.results.stars import ABOUT as ABOUT_STARS
@@ -136,7 +136,7 @@ def _notes(run: Run) -> list[tuple[str, str]]:
 
 
 def _leaderboard(run: Run, board: pd.DataFrame) -> list:
-    standing = ["best", *(in_words(r.p, r.apart) for r in board.iloc[1:].itertuples())]
+    standing = ["best", *(standing(r) for r in board.iloc[1:].itertuples())]
     table = board[["model", "objective", "dim", "value", "low", "high", "chance"]].assign(standing=standing)
     if board["note"].any():
         table = table.assign(note=board["note"])
