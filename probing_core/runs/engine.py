@@ -425,15 +425,14 @@ class Declared(Files):
         return self._files.entry(name) if self._is_declared(name) else None
 
     def path(self, name: str) -> Path:
-        assert self._is_declared(name), f"'{self._artifact.row.path}' reads '{name}' without saying so."
-        return self._files.path(name)
+        return self._files.path(self._declared(name))
 
     def readable(self, name: str) -> Path:
-        assert self._is_declared(name), f"'{self._artifact.row.path}' reads '{name}' without saying so."
-        return self._files.readable(name)
+        return self._files.readable(self._declared(name))
 
-    def names(self, prefix: str = "") -> list[str]:
-        return [name for name in self._files.names(prefix) if self._is_declared(name)]
+    def _declared(self, name: str) -> str:
+        assert self._is_declared(name), f"'{self._artifact.row.path}' reads '{name}' without saying so."
+        return name
 
     def entries(self, prefix: str) -> dict[str, Entry]:
         return {name: entry for name, entry in self._files.entries(prefix).items() if self._is_declared(name)}

@@ -96,10 +96,6 @@ class Files(ABC):
         """Return the entries of every path under ``prefix``, those without a file too."""
 
     @abstractmethod
-    def names(self, prefix: str = "") -> list[str]:
-        """Return every file under ``prefix``, sorted; none that was left out."""
-
-    @abstractmethod
     def path(self, name: str) -> Path:
         """Return where a file lies, or would."""
 
@@ -113,6 +109,10 @@ class Files(ABC):
             DamagedFile: it does not have its checksum.
             BadRun: it is of the base, and does not have its checksum.
         """
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Return every file under ``prefix``, sorted; none that was left out."""
+        return sorted(name for name, entry in self.entries(prefix).items() if "state" not in entry)
 
     def has(self, name: str, key: str | None = None) -> bool:
         """Return whether ``name`` is complete, and of the key ``key`` where one is given."""
@@ -218,12 +218,6 @@ class RunFiles(Files):
         if self._base is not None and name not in self._manifest.files and self._base.entry(name) is not None:
             return self._base.path(name)
         return self.root / name
-
-    def names(self, prefix: str = "") -> list[str]:
-        mine = {name: entry for name, entry in self._manifest.files.items() if name.startswith(prefix)}
-        further = self._base.names(prefix) if self._base is not None else []
-        names = [name for name, entry in mine.items() if "state" not in entry]
-        return sorted([*names, *(name for name in further if name not in mine)])
 
     def own_names(self) -> list[str]:
         """Return every file of this run that is not of its base, sorted."""
