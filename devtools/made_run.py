@@ -21,7 +21,7 @@ from probing_core.compute.samples import plan_samples
 from probing_core.compute.star import Star, Versions, make_star, star_rows
 from probing_core.compute.tasks import make_task, task_names
 from probing_core.corpora import open_corpus
-from probing_core.pipeline.graph import build, of_now
+from probing_core.pipeline.graph import build, planned_anew
 from probing_core.pipeline.scope import Corpora, Scope
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.runs import layout
@@ -78,7 +78,7 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
     plan = build(Scope(store, recipe, corpora=Corpora(recipe, corpus)))
     images = plan.artifacts[layout.IMAGES]
     plan.enter(images, {layout.IMAGES: choose_images(recipe.design, corpus, lambda done, total: None)})
-    plan = of_now(plan)
+    plan = planned_anew(plan)
     scope = plan.scope
     samples = complete(plan_samples(recipe.design, scope.images), seed)
     plan.enter(plan.artifacts[layout.SAMPLES], {layout.SAMPLES: samples})

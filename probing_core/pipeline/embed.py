@@ -12,7 +12,7 @@ from typing import Any
 
 from probing_core.errors import ModelUnavailable
 from probing_core.pipeline.engines import Engine, opened_engine
-from probing_core.pipeline.graph import of_now
+from probing_core.pipeline.graph import planned_anew
 from probing_core.pipeline.sample_sets import SampleSet
 from probing_core.pipeline.setup import withdrawn_on_error
 from probing_core.pipeline.worker import Job
@@ -39,7 +39,7 @@ def embed(plan: Plan) -> None:
     with opened_engine(files, scope.recipe, scope.corpora.own, scope.images, scope.options) as engine:
         while waiting:
             loaded = list(_load_some(engine, plan, waiting))
-            plan = of_now(plan)
+            plan = planned_anew(plan)
             scope = plan.scope
             entries = [entry for entry in scope.entries.values() if entry["request"] in loaded]
             for sample_set in scope.sample_sets.values():

@@ -505,9 +505,9 @@ def build(scope: Scope, table: Table = TABLE) -> Plan:
     return Plan(table, scope, scope.files, scope.source, _in_path)
 
 
-def of_now(plan: Plan) -> Plan:
+def planned_anew(plan: Plan) -> Plan:
     """Return the plan of a run of which more is known than when ``plan`` was made: its images, or further models."""
-    return build(plan.scope.now(), plan.table)
+    return build(plan.scope.anew(), plan.table)
 
 
 def _in_path(name: str, value: str) -> str:

@@ -89,7 +89,7 @@ class Scope:
         self._studied: ModelData | None = None
         self._reader: Reader | None = None
 
-    def now(self) -> Scope:
+    def anew(self) -> Scope:
         """Return the scope as the files of the run are now, of which more were made."""
         return Scope(self.files, self.recipe, self.options, self.progress, self.corpora, self.source)
 

@@ -17,7 +17,7 @@ from probing_core.embedders import download_summary
 from probing_core.errors import BadConfig, BadRun, DamagedFile, UnknownName
 from probing_core.pipeline.embed import embed
 from probing_core.pipeline.export_images import write_export
-from probing_core.pipeline.graph import TABLE, build, of_now
+from probing_core.pipeline.graph import TABLE, build, planned_anew
 from probing_core.pipeline.scope import Corpora, Scope
 from probing_core.pipeline.setup import (
     cleared_on_error,
@@ -197,7 +197,7 @@ def _with_images(plan: Plan) -> Plan:
     """Return the plan of a run whose images are chosen; they are chosen now where they are not."""
     if plan.left([plan.artifacts[IMAGES]]):
         plan.make([plan.artifacts[IMAGES]], lambda artifact, done, total: None)
-        return of_now(plan)
+        return planned_anew(plan)
     return plan
 
 
@@ -212,7 +212,7 @@ def _embed(plan: Plan) -> Plan:
             find_probe_source(scope.recipe, scope.options)  # in one sentence, where it is missing
         scope.progress.note(download_summary(scope.recipe.models))
         embed(plan)
-        plan = of_now(plan)
+        plan = planned_anew(plan)
     if not plan.left(plan.select("embed")):
         store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
         shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver
