@@ -136,8 +136,8 @@ def _notes(run: Run) -> list[tuple[str, str]]:
 
 
 def _leaderboard(run: Run, board: pd.DataFrame) -> list:
-    standing = ["best", *(standing(r) for r in board.iloc[1:].itertuples())]
-    table = board[["model", "objective", "dim", "value", "low", "high", "chance"]].assign(standing=standing)
+    against_best = ["best", *(standing(r) for r in board.iloc[1:].itertuples())]
+    table = board[["model", "objective", "dim", "value", "low", "high", "chance"]].assign(standing=against_best)
     if board["note"].any():
         table = table.assign(note=board["note"])
     measure = MEASURES.get("balanced-accuracy")
