@@ -402,7 +402,7 @@ def _study_rows() -> Iterator[Row]:
             options=("classes", "seed", "learns", "studies"),
             revision=revisions.STUDIES,
             group="studies",
-            make=partial(make_study, study=study),
+            make=make_study,
             doing=f"{study.name.capitalize()} of {{model}}",
             **shared,
         )

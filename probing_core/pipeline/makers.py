@@ -33,7 +33,7 @@ from probing_core.compute.names import (
 from probing_core.compute.readings import read_as
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_model
 from probing_core.compute.star import Versions, make_star, star_rows
-from probing_core.compute.studies.base import Study
+from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.similarity import cka_table, untouched_rows
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train.linear import train_linear
@@ -169,8 +169,10 @@ def join_fits(reader: Reader) -> Mapping[str, Content]:
     return {layout.FITS: pd.concat(tables, ignore_index=True)}
 
 
-def make_study(reader: Reader, study: Study) -> Mapping[str, Content]:
-    return {reader.artifact.row.path: study.make(reader.scope.study_data(reader))}
+def make_study(reader: Reader) -> Mapping[str, Content]:
+    path = reader.artifact.row.path
+    study = next(one for one in STUDIES if layout.study_path(ANY_MODEL, one.name) == path)
+    return {path: study.make(reader.scope.study_data(reader))}
 
 
 def compare_spaces(reader: Reader) -> Mapping[str, Content]:
