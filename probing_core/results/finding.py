@@ -130,7 +130,7 @@ def shift_finding(points: pd.DataFrame, model: str) -> str:
     moved, named = points["value"].rank(), points["value_recall"].rank()
     together = float(moved.corr(named))
     more = "are recognized more often" if together >= GOING_TOGETHER else "are not recognized more often"
-    hidden, plain = points.loc[(moved - named).idxmax()], points.loc[(named - moved).idxmax()]
+    hidden, plain = points.iloc[(moved - named).argmax()], points.iloc[(named - moved).argmax()]
     return (
         f"In {model} the transformations that move an embedding further {more} (rank correlation "
         f"{minus(f'{together:.2f}')} over {len(points)}). **{hidden['transform']}** moves it by "
