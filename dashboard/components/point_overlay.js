@@ -103,7 +103,7 @@ class Overlay {
   copy(pen, paper, swap = {}) {
     const channels = (color) => `rgb(${[1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)).join(', ')})`;
     const others = Object.fromEntries(Object.entries(swap).map(([color, other]) => [channels(color), other]));
-    for (const each of this.svg.querySelectorAll('.casing, .contour, .arrow')) {
+    for (const each of this.svg.querySelectorAll('.casing, .contour, .arrow, .lead')) {
       if (each.parentNode.style.display === 'none') continue;
       const { stroke, strokeWidth, strokeDasharray, opacity } = getComputedStyle(each);
       const line = new Path2D();
@@ -114,8 +114,12 @@ class Overlay {
     }
     pen.setLineDash([]);
     pen.globalAlpha = 1;
-    for (const each of this.svg.querySelectorAll('image')) {
-      pen.drawImage(each, ...['x', 'y', 'width', 'height'].map((name) => Number(each.getAttribute(name))));
+    for (const each of this.svg.querySelectorAll('.frame')) {
+      const { stroke, strokeWidth } = getComputedStyle(each);
+      const box = ['x', 'y', 'width', 'height'].map((name) => Number(each.getAttribute(name)));
+      Object.assign(pen, { strokeStyle: others[stroke] ?? stroke, lineWidth: parseFloat(strokeWidth) });
+      pen.strokeRect(...box);
+      pen.drawImage(each.nextSibling, ...box);
     }
     Object.assign(pen, { textAlign: 'center', strokeStyle: paper.background, fillStyle: paper.text, lineWidth: 3, lineJoin: 'round' });
     for (const each of this.svg.querySelectorAll('text')) {
