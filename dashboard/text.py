@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probing_core.measures.notation import decimal
+from probing_core.errors import UnknownName
+from probing_core.measures.notation import decimal, in_percent
+from probing_core.transforms import resolve
 
 TERMS = {
     "balanced accuracy": "Recall averaged over the classes: 100 % is perfect, and guessing gives one over the number "
@@ -179,8 +181,28 @@ def hint(term: str) -> str:
 
 
 def with_strength(transform: str, strength: float, digits: int = 2) -> str:
-    """Return the name of ``transform`` with its strength, as ``rain 240``, or alone if it has none."""
-    return f"{transform} {decimal(strength, digits)}".rstrip()
+    """Return the name of ``transform`` with its strength, as ``jpeg, quality 20 of 100``, or alone if it has none."""
+    return ", ".join(filter(None, [transform, strength_in_words(transform, strength, digits)]))
+
+
+def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
+    """Return what a strength is, with its unit: ``sigma 1.2 px``, ``blend 60 %``, ``240 streaks``; empty of NaN.
+
+    Args:
+        digits: significant digits.
+    """
+    number = decimal(strength, digits)
+    if not number or transform.startswith("style:"):  # a file
+        return number
+    try:
+        entry = resolve(transform)
+    except UnknownName:  # of a plug-in that is not here
+        return number
+    if entry.unit == "in a square view":  # how many there are
+        return f"{number} {entry.parameter}"
+    if entry.unit.startswith("share"):
+        return f"{entry.parameter} {in_percent(strength)}"
+    return f"{entry.parameter} {number} {'px' if entry.unit.startswith('px') else entry.unit}"
 
 
 def plain(text: str) -> str:

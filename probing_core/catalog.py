@@ -40,7 +40,7 @@ class Catalog(Generic[E]):
     """Entries by name, in the order in which they were listed.
 
     Args:
-        kind: singular noun for messages ("transform").
+        kind: singular noun for messages ("transformation").
         entries: the project's own entries.
         entry_point_group: where third parties list theirs; each entry point resolves to one entry, or to
             an iterable of entries.

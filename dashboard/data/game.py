@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from dashboard.data import cache
-from probing_core.measures.notation import decimal
+from dashboard.text import strength_in_words
 from probing_core.results import Run
-from probing_core.transforms import resolve
 
 ROUNDS = 10
 GAMES = 10**6
@@ -106,6 +105,5 @@ def standing(given: pd.DataFrame, guesses: Mapping[int, str], truths: Mapping[in
 def alteration_of(run: Run, sample: int) -> tuple[str, str, str]:
     """Return transformation, group and strength (``length 12 px``, empty where there is none) of a sample."""
     row = run.sample_rows(np.array([sample])).iloc[0]
-    transform, strength = resolve(row["transform"]), decimal(row["strength"], 2)
-    at = f"{transform.parameter} {strength} {transform.unit}".strip() if strength else ""
-    return transform.name, str(row["group"]), at
+    name = str(row["transform"])
+    return name, str(row["group"]), strength_in_words(name, row["strength"])

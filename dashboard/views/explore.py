@@ -17,6 +17,7 @@ from dashboard.page import page
 from dashboard.text import hint, plain
 from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import StrengthAxis, strength_chart
+from probing_core.measures.notation import decimal
 from probing_core.results import Run, summaries
 from probing_core.results.finding import seen_from
 from probing_core.runs import layout
@@ -119,7 +120,9 @@ def _neighbors(run: Run, before, after, models: list[str]) -> None:
             found, similarity = predictions.neighbors(run, crops, model, NEIGHBORS)
             st.markdown(f"**{name.capitalize()}**")
             rows = pd.DataFrame({"sample": found, "similarity": similarity})
-            gallery.show(run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: cosine {r.similarity:.2f}")
+            gallery.show(
+                run, rows, f"near-{name}", lambda r: f"{r.transform}, {r.label}: cosine {decimal(r.similarity, 2)}"
+            )
 
 
 def _measured(run: Run, transform: Transform, strength: float, models: list[str]) -> None:

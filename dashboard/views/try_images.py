@@ -303,7 +303,7 @@ def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: 
     asked = predictions.predict(run, crops, list(when), predictions.with_detector(run, models), task)
     if not asked:
         return  # why stands on the page
-    done = f"{with_strength(transform.name, step.strength, 3)} {transform.unit}"
+    done = with_strength(transform.name, step.strength, 3)
     st.markdown(f"First answers **before**, and **after {done}**, of the picture as the models receive it:")
     st.html(verdicts.models_table({name: [r for r in asked if r["image"] == name] for name in when}, cache.theme()))
     tables.download(predictions.class_table(asked), "change", "Predictions before and after as CSV")
@@ -371,7 +371,9 @@ def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> N
     model = pickers.select("To the model", "neighbors-model", able, where=right)
     found, similarity = near[model, which]
     rows = run.sample_rows(found).assign(similarity=similarity)
-    gallery.show(run, rows, "neighbors-gallery", lambda r: f"{r.transform}, {r.label}, similarity {r.similarity:.2f}")
+    gallery.show(
+        run, rows, "neighbors-gallery", lambda r: f"{r.transform}, {r.label}, cosine {decimal(r.similarity, 2)}"
+    )
     tables.download(rows, "neighbors", "Neighbors as CSV")
 
 
@@ -416,6 +418,7 @@ def _text(run: Run, pictures: dict[str, VisitorPicture]) -> None:
     images = [picture.image for picture in pictures.values()]
     rows = predictions.similarity(run, images, list(pictures), with_text, text)
     if not rows.empty:
+        st.caption("Cosine similarity of picture and words.")
         tables.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")
 
 

@@ -37,6 +37,7 @@ COLUMNS: dict[str, Any] = {
     "samples": _number(help="Transformed images that were measured."),
     "chance": _number(help=hint("chance"), format="%.3g"),
     "rotation": _number(help=hint("rotation")),
+    "transform": _text("transformation"),
     "base_id": _text("photograph"),
     "image_id": _text("image"),
     "p_truth": _number("p of truth", help="Probability that the probe gave to the true class.", format="%.2f"),

@@ -67,7 +67,7 @@ _BANK = (
     ),
 )
 
-CATALOG: Catalog[Transform] = Catalog("transform", (*_BANK, *style.FAR), entry_point_group="probing.transforms")
+CATALOG: Catalog[Transform] = Catalog("transformation", (*_BANK, *style.FAR), entry_point_group="probing.transforms")
 """The bank, the far tier, and what other packages list."""
 
 

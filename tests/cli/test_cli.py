@@ -133,7 +133,7 @@ def test_the_contact_sheet_holds_all_transformations(capsys, tmp_path):
         (["run", "--out", "R", "--corpus", ""], "no corpus called ''"),
         (["run", "--out", "R", "--corpus", "photo"], "Did you mean 'photos'"),
         (["run", "--out", "R", "--models", "zoo/none"], "no model called 'zoo/none'"),
-        (["run", "--out", "R", "--transforms", "blur"], "no transform called 'blur'"),
+        (["run", "--out", "R", "--transforms", "blur"], "no transformation called 'blur'"),
         (["run", "--out", "R", "--transforms", "preset:imagenetc"], "no preset called 'imagenetc'. Did you mean"),
         (["run", "--out", "R", "--transforms", "traces/jpeg-q75"], "Did you mean 'traces/jpeg-q75-444'"),
         (["run", "--out", "R", "--seed", "-1"], "0 or more"),

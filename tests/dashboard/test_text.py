@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.text import GLOSSARY, PAGES, REPLACES, STYLES, TERMS, hint, named
+from dashboard.text import GLOSSARY, PAGES, REPLACES, STYLES, TERMS, hint, named, with_strength
 from devtools.pages import generated
 from probing_core.transforms import GROUPS, bank
 from scripts.glossary_docs import BEGIN, PAGE, glossary_table
@@ -107,3 +107,20 @@ def test_styles_that_are_numbers_have_a_name():
     assert named("style-3") == "style-3 (bold strokes)"
     assert named("fog") == "fog"
     assert all(group in GLOSSARY["group"] for group in GROUPS if group != "identity")
+
+
+@pytest.mark.parametrize(
+    ("transform", "strength", "words"),
+    [
+        ("gaussian-blur", 4.84, "gaussian-blur, sigma 4.8 px"),
+        ("rain", 161.0, "rain, 161 streaks"),
+        ("sepia", 0.6, "sepia, blend 60 %"),
+        ("rotate", -7.29, "rotate, angle \u22127.3 degrees"),
+        ("jpeg", 20.0, "jpeg, quality 20 of 100"),
+        ("identity", float("nan"), "identity"),
+        ("style:a/file.png", 0.5, "style:a/file.png, 0.5"),
+        ("of-a-plug-in", 2.0, "of-a-plug-in, 2"),
+    ],
+)
+def test_a_strength_has_its_unit(transform, strength, words):
+    assert with_strength(transform, strength) == words

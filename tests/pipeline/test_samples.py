@@ -53,5 +53,5 @@ def test_they_are_those_of_a_run(few_scenes, tmp_path):
 def test_what_cannot_be_chosen_is_told_in_one_sentence(tmp_path):
     with pytest.raises(BadConfig, match="Labels belong to a list"):
         probing_core.samples("photos", labels=["a"])
-    with pytest.raises(ProbingError, match="no transform called 'no-such'"):
+    with pytest.raises(ProbingError, match="no transformation called 'no-such'"):
         probing_core.samples("photos", transforms="no-such")

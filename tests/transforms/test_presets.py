@@ -159,7 +159,7 @@ def test_a_name_stands_for_all_operations_or_for_one() -> None:
         ("preset:traces/jpg", "Did you mean 'traces/jpeg'?"),
         ("preset:traces/sharpening", "'preset:traces/sharpening' stands for 3 transformations; name one of them: "),
         ("imagenet-c/fogg", "Did you mean 'imagenet-c/fog'?"),
-        ("imagenet-d/fog", "There is no transform called 'imagenet-d/fog'."),
+        ("imagenet-d/fog", "There is no transformation called 'imagenet-d/fog'."),
     ],
 )
 def test_an_unknown_name_is_one_sentence(name: str, sentence: str) -> None:

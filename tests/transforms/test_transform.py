@@ -35,7 +35,7 @@ def test_what_cannot_be_transformed_is_told_in_one_sentence():
     image = scene(0, 60)
     with pytest.raises(BadConfig, match=r"of 'gaussian-blur' is .* got 99"):
         probing_core.transform(image, "gaussian-blur", 99)
-    with pytest.raises(UnknownName, match="no transform called 'fogg'. Did you mean 'fog'"):
+    with pytest.raises(UnknownName, match="no transformation called 'fogg'. Did you mean 'fog'"):
         probing_core.transform(image, "fogg")
     with pytest.raises(BadImage, match="uint8"):
         probing_core.transform(image / 255, "fog")
