@@ -48,7 +48,7 @@ def test_negative_numbers_have_a_minus_sign_and_stay_numbers_in_the_download(mon
     monkeypatch.setattr("streamlit.download_button", lambda label, data, **settings: offered.update(data=data))
     app = AppTest.from_function(signed, args=(table,)).run()
     assert not app.exception
-    styled = app.dataframe[0].proto.styler
+    styled = app.dataframe[0].proto.arrow_data.styler
     written = pa.ipc.open_stream(styled.display_values).read_pandas()
     assert written["gain"].tolist() == ["\u22123.1", "+2.0"]
     assert written["r2"].tolist() == ["0.00", "0.50"]
