@@ -79,7 +79,7 @@ def test_every_table_and_chart_of_a_page_can_be_downloaded(open_app, page, monke
         return button(label, data, **settings)
 
     monkeypatch.setattr(st, "download_button", spied)
-    app = open_app(page)
+    app = open_app(page, show_recipe="True")
     assert not app.exception
     charts = [c for c in app.get("bidi_component") if c.proto.component_name == "probing_plot"]
     tables = {key: make for key, make in offered.items() if key}
