@@ -261,7 +261,10 @@ def score_views(reader: Reader) -> Mapping[str, Content] | None:
         if (models := [m for m, key in keys.items() if key and not files.has(layout.verdict_unit_table(m, i), key)])
     }
     if lacking and (gone := _missing_corpora(scope)):
-        scope.progress.note(f"Verdicts of {_scoring(reader.artifact)} are not calibrated here: {gone}")
+        name = _scoring(reader.artifact)
+        scope.progress.note(
+            f"'{name}' answers without verdicts: the photographs that calibrate those of this run are not here. {gone}"
+        )
         return None
     predict = _predicting(scope, files)
     made = made_views(declared(scope, reader.artifact), scope.corpora.all, [units[i] for i in lacking])
