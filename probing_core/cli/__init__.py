@@ -13,9 +13,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from traceback import extract_tb
 
 from probing_core import __version__
-from probing_core.catalog import load_plugin
+from probing_core.catalog import load_plugin, loaded_plugins
 from probing_core.cli import (
     card,
     check,
@@ -77,6 +78,11 @@ def load_plugins(options: argparse.Namespace) -> None:
 def _report_bug(error: Exception, options: argparse.Namespace) -> int:
     if options.traceback:
         raise error
+    theirs = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename) in loaded_plugins()]
+    if theirs:
+        place = f"'{theirs[-1].filename}', line {theirs[-1].lineno}"
+        failed = f"{place}, failed: {type(error).__name__}: {one_line(error).rstrip('.')}"
+        return fail(ProbingError(f"{failed}; `probing --traceback ...` shows where it was called."))
     print(
         f"error: {type(error).__name__}: {one_line(error)} (a bug; `probing --traceback ...` shows where)",
         file=sys.stderr,

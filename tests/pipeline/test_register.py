@@ -104,6 +104,18 @@ def test_a_plugin_that_cannot_be_run_is_told_in_one_line(content, message, tmp_p
     assert told.count("\n") == 1
 
 
+def test_a_function_of_a_plugin_that_fails_is_told_with_its_line(tmp_path, few_scenes, capsys):
+    path = tmp_path / "mine.py"
+    failing = 'from_callable("mine/none", lambda images: images.missing, 3)'
+    path.write_text(f"{PLUGIN}probing_core.register({failing})\n")
+    line = len(path.read_text().splitlines())
+    asked = ["--corpus", f"folder:{few_scenes}", "--view", "32", "--models", "mine/none", "--transforms", "jpeg"]
+    assert main(["--plugin", str(path), "embed", "--run", str(tmp_path / "run"), *asked]) == 2
+    errors = [told for told in capsys.readouterr().err.splitlines() if told.startswith("error:")]
+    assert len(errors) == 1
+    assert f"'{path}', line {line}, failed: AttributeError: 'list' object has no attribute 'missing'" in errors[0]
+
+
 def test_a_worker_knows_what_the_plugins_of_its_server_register(tmp_path, few_scenes):
     path = tmp_path / "mine.py"
     path.write_text(PLUGIN)
