@@ -134,7 +134,8 @@ def copy_from_source(reader: Reader, path: str) -> Mapping[str, Content]:
 
 def score(reader: Reader) -> Mapping[str, Content]:
     scope, model, files = reader.scope, reader.binding["model"], reader.files
-    names = [name for name in (*scope.tasks, ORACLE, OTHER_PROBES) if files.has(layout.predictions_path(model, name))]
+    paths = {name: layout.predictions_path(model, name) for name in (*scope.tasks, ORACLE, OTHER_PROBES)}
+    names = [name for name, path in paths.items() if path in reader.artifact.reads and files.has(path)]
 
     tasks = dict.fromkeys(TASK_OF.get(name, name) for name in names)
     # A probe of another run chooses among all that it learned, even if this run has fewer.

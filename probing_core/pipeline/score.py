@@ -14,9 +14,10 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from probing_core.compute.claims.named import FINE
-from probing_core.compute.names import COMPOSITION, LAYERS, STRENGTH
+from probing_core.compute.names import COMPOSITION, LAYERS, ORACLE, STRENGTH
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.tasks import CONTENT
+from probing_core.compute.train.content import train_content
 from probing_core.compute.train.linear import train_linear
 from probing_core.embedders import (
     Preprocessing,
@@ -152,7 +153,7 @@ def _scores(
             shutil.rmtree(root, ignore_errors=True)
 
 
-PREDICTIONS = layout.predictions_path(ANY_MODEL, FINE)
+PREDICTIONS, OF_CONTENT, OF_ORACLES = (layout.predictions_path(ANY_MODEL, name) for name in (FINE, CONTENT, ORACLE))
 
 NEEDED = (
     layout.RECIPE,
@@ -162,7 +163,7 @@ NEEDED = (
     layout.embeddings_folder(ANY_MODEL),
     PREDICTIONS,
     layout.predictions_path(ANY_MODEL, ANY_TASK),
-    layout.predictions_path(ANY_MODEL, CONTENT),
+    OF_CONTENT,
     layout.scores_path(ANY_MODEL),
     layout.SCORES,
 )
@@ -179,16 +180,25 @@ STUDIED = (
 
 
 def _table(studies: bool, maps: bool) -> Table:
-    """Return the rows of a run that are made: none of live predictions."""
+    """Return the rows of a run that are made: none of live predictions, and without studies no oracle of the content,
+    of which there is one a transformation."""
     wanted = {*NEEDED, *(STUDIED if studies else ()), *((layout.map_path(ANY_MODEL),) if maps else ())}
     kept = TABLE.without(lambda row: row.path not in wanted)
-    return Table([_without_live(row) for row in kept.rows], TABLE.options)
+    rows = [_without_live(row) for row in kept.rows]
+    return Table(rows if studies else [_without_oracles(row) for row in rows], TABLE.options)
 
 
 def _without_live(row: Row) -> Row:
     if row.path != PREDICTIONS or row.make is not train_task:
         return row
     return replace(row, make=partial(train, fit=partial(train_linear, name=FINE, live=False)))
+
+
+def _without_oracles(row: Row) -> Row:
+    if row.path == OF_CONTENT:
+        row = replace(row, make=partial(train, fit=partial(train_content, oracles=False)))
+    reads, beside = (tuple(path for path in paths if path != OF_ORACLES) for paths in (row.reads, row.beside))
+    return replace(row, reads=reads, beside=beside)
 
 
 def _model_of(

@@ -222,15 +222,20 @@ def test_the_table_shows_itself(pictures):
 
 def test_studies_and_maps_are_made_when_they_are_asked_for():
     many = [scene(i, 60) for i in range(32)]  # enough to be split
-    plain = scored(colors, many)
+    plain = scored(colors, many, labels=["even", "odd"] * 16)
+    assert "content" in set(plain.table["task"])
+    assert not plain.run.scores["subset"].str.startswith("oracle:").any(), "they are for studies of the content"
     assert not plain.run.has_map("my/encoder")
     assert not [name for name in STUDIED if plain.run.store.has(name)]
-    whole = scored(colors, many, studies=True, maps=True)
+    whole = scored(colors, many, labels=["even", "odd"] * 16, studies=True, maps=True)
+    assert whole.run.scores["subset"].str.startswith("oracle:").any()
     assert whole.path == plain.path
     assert whole.run.has_map("my/encoder")
     assert not whole.run.table(layout.table_path("thresholds")).empty
     assert not whole.run.table(layout.table_path("geometry")).empty
     pd.testing.assert_frame_equal(whole.table, plain.table)
+    again = scored(colors, many, labels=["even", "odd"] * 16)
+    pd.testing.assert_frame_equal(again.table, plain.table)
 
 
 def test_a_bar_shows_the_work_where_it_is_asked_for(pictures, capsys):

@@ -20,14 +20,14 @@ from probing_core.compute.train.linear import fit_fold
 from probing_core.compute.train.tables import Trained, fit_table, prediction_table
 
 
-def train_content(data: ModelSamples) -> Trained:
-    """Return the probe of clean pictures, and its predictions and those of the oracles."""
+def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
+    """Return the probe of clean pictures, and its predictions and, if ``oracles``, those of the oracles."""
     task = data.task(CONTENT)
     (split,) = folds_of(data, task)
     probe = fit_fold(data, task, split)
     fits = [(split.name, probe.facts)]
     tables = []
-    for transform in data.transforms:
+    for transform in data.transforms if oracles else ():
         if transform.name == "identity" or transform.far:
             continue  # of the clean ones the probe itself is the oracle; the far tier is never learned from
         alike = _only(data, task, transform.name)
@@ -38,7 +38,7 @@ def train_content(data: ModelSamples) -> Trained:
     own = prediction_table(data, task, split.test, predicted_blocks(probe, data.X.at(split.test)))
     return Trained(
         probes={CONTENT: probe.to_bytes()},
-        predictions={CONTENT: own, ORACLE: pd.concat(tables, ignore_index=True)},
+        predictions={CONTENT: own} | ({ORACLE: pd.concat(tables, ignore_index=True)} if oracles else {}),
         fits=fit_table(data, CONTENT, fits, note=split.note),
     )
 
