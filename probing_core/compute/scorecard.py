@@ -29,7 +29,8 @@ class ScoreRow:
         value, low, high: fractions, with the 95 % interval.
         photographs: how many it rests on.
         bases: their ids, in order; empty where sums are not kept.
-        sums: (C, 2 K) hits and samples of each of K classes by photograph; None where they are not kept.
+        sums: (C, 2 K) hits of each of K classes by photograph, then samples of each; None where they are not kept.
+        parts: number of classes of each probe, where the score is the mean of several; empty of one.
     """
 
     task: str
@@ -41,6 +42,7 @@ class ScoreRow:
     photographs: int
     bases: tuple[str, ...] = ()
     sums: np.ndarray | None = None
+    parts: tuple[int, ...] = ()
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -77,10 +79,19 @@ class Drop:
     worse: bool
 
 
-def score_row(name: tuple[str, str, str], bases: Sequence[str], sums: ClusterSums) -> ScoreRow:
-    """Return the row of a score whose sums are hits and samples by class, as of a balanced accuracy or a recall."""
-    found = interval(sums, low=0, high=1)
-    return ScoreRow(*name, found.value, found.low, found.high, found.clusters, tuple(bases), sums.sums)
+def score_row(name: tuple[str, str, str], bases: Sequence[str], probes: Sequence[ClusterSums]) -> ScoreRow:
+    """Return the row of a score that is the mean over ``probes``.
+
+    Args:
+        name: task, subset and measure.
+        bases: (C,) photographs.
+        probes: sums over these of hits, then samples, by class, as of a balanced accuracy or a recall.
+    """
+    halves = [np.hsplit(probe.sums, 2) for probe in probes]
+    sums = np.hstack([hits for hits, _ in halves] + [samples for _, samples in halves])
+    parts = tuple(hits.shape[1] for hits, _ in halves) if len(probes) > 1 else ()
+    found = interval(_cluster_sums(sums, parts), low=0, high=1)
+    return ScoreRow(*name, found.value, found.low, found.high, found.clusters, tuple(bases), sums, parts)
 
 
 def drops(before: Sequence[ScoreRow], now: Sequence[ScoreRow], allowed: float = 0.0) -> list[Drop]:
@@ -167,11 +178,19 @@ def _gap(before: ScoreRow, now: ScoreRow) -> _Gap:
 def _sums(row: ScoreRow, bases: np.ndarray) -> ClusterSums:
     assert row.sums is not None  # rows of a model that was just measured have them
     of = {base: place for place, base in enumerate(row.bases)}
-    classes = row.sums.shape[1] // 2
-    return ClusterSums(
-        row.sums[[of[base] for base in bases.tolist()]],
-        lambda totals: mean_ratio(totals[..., :classes], totals[..., classes:]),
-    )
+    return _cluster_sums(row.sums[[of[base] for base in bases.tolist()]], row.parts)
+
+
+def _cluster_sums(sums: np.ndarray, parts: tuple[int, ...]) -> ClusterSums:
+    classes = sums.shape[1] // 2
+    ends = np.cumsum(parts or (classes,))
+    spans = [slice(end - size, end) for end, size in zip(ends.tolist(), parts or (classes,), strict=True)]
+
+    def score(totals: np.ndarray) -> np.ndarray:
+        hits, samples = totals[..., :classes], totals[..., classes:]
+        return np.mean([mean_ratio(hits[..., span], samples[..., span]) for span in spans], axis=0)
+
+    return ClusterSums(sums, score)
 
 
 def _p_value(gap: _Gap, allowed: float) -> float:

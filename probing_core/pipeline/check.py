@@ -21,7 +21,7 @@ from probing_core.measures.intervals import MIN_CLUSTERS_FOR_T
 from probing_core.measures.notation import in_percent
 from probing_core.pipeline.samples import samples
 from probing_core.pipeline.score import MY_ENCODER, score
-from probing_core.results.comparison import GROUP, contrasts
+from probing_core.results.comparison import GROUP, contrasts, unseen_by_rotation
 from probing_core.results.run import Run
 from probing_core.runs.atomic import write_atomically
 from probing_core.runs.progress import Progress
@@ -64,6 +64,7 @@ class Scorecard:
                 "high": round(row.high, 6) if np.isfinite(row.high) else None,
                 "photographs": row.photographs,
                 "bases": list(row.bases),
+                "parts": list(row.parts),
                 "sums": None if row.sums is None else row.sums.astype(int).tolist(),
             }
             for row in self.rows
@@ -75,7 +76,7 @@ class Scorecard:
 
     @classmethod
     def read(cls, path: Path | str) -> Scorecard:
-        """Read what `write` has written; ``bases`` and ``sums`` may have been left out.
+        """Read what `write` has written; ``bases``, ``parts`` and ``sums`` may have been left out.
 
         Raises:
             BadConfig: there is no such file, or it is no scorecard.
@@ -102,8 +103,12 @@ def _read_row(row: dict[str, Any]) -> ScoreRow:
     matrix = None if not bases or sums is None else np.asarray(sums, np.float64)
     if matrix is not None and (matrix.ndim != 2 or len(matrix) != len(bases) or matrix.shape[1] % 2):
         raise ValueError(f"the sums of {row['task']}, {row['subset']} are not one row a photograph")
+    parts = tuple(map(int, row.get("parts") or ()))
+    if matrix is not None and parts and 2 * sum(parts) != matrix.shape[1]:
+        raise ValueError(f"the parts of {row['task']}, {row['subset']} are not those of its sums")
     task, subset, measure = (str(row[name]) for name in ("task", "subset", "measure"))
-    return ScoreRow(task, subset, measure, float(row["value"]), low, high, int(row["photographs"]), bases, matrix)
+    photographs = int(row["photographs"])
+    return ScoreRow(task, subset, measure, float(row["value"]), low, high, photographs, bases, matrix, parts)
 
 
 @dataclass(frozen=True)
@@ -161,9 +166,9 @@ def scorecard(
         name, device, progress: as in `score`.
 
     Returns:
-        Balanced accuracy over all transformations and for content, recall of each group, and how often the nearest
-        untouched photograph to an altered one is its original, with 95 % intervals over photographs; a score that
-        rests on fewer than 6 is left out.
+        Balanced accuracy over all transformations and for content, recall of each group, the hit rate at members of
+        groups that a probe has not seen, and how often the nearest untouched photograph to an altered one is its
+        original, with 95 % intervals over photographs; a score that rests on fewer than 6 is left out.
 
     Raises:
         ProbingError: the encoder or the corpus cannot be used.
@@ -230,11 +235,11 @@ def assert_no_drop(encoder: Any, baseline: Scorecard | Path | str, *, max_drop: 
 
 
 def _rows(run: Run, model: str) -> list[ScoreRow]:
-    rows = [
-        score_row(contrast, found.bases.tolist(), found.sums)
-        for contrast, found in contrasts(run, model)
-        if found.sums is not None and contrast[0] != GROUP  # a mean of three probes, which is no sum over photographs
-    ]
+    rows = []
+    for contrast, found in contrasts(run, model):
+        if found.sums is not None:
+            bases, probes = unseen_by_rotation(run, model) if contrast[0] == GROUP else (found.bases, [found.sums])
+            rows.append(score_row(contrast, bases.tolist(), probes))
     told = [row for row in (*rows, _retrieval(run, model)) if np.isfinite(row.low)]
     if not told:
         raise BadCorpus(
@@ -256,4 +261,4 @@ def _retrieval(run: Run, model: str) -> ScoreRow:
     queries, gallery = (rows.iloc[at].astype({"image_id": str, "base_id": str}) for at in (of_altered, of_untouched))
     found = retrieve(queries, embeddings[of_altered], gallery, embeddings.at(of_untouched))
     bases = queries["base_id"].to_numpy()
-    return score_row(RETRIEVAL, np.unique(bases).tolist(), mean(found.ranks.found(1), bases))
+    return score_row(RETRIEVAL, np.unique(bases).tolist(), [mean(found.ranks.found(1), bases)])

@@ -12,7 +12,7 @@ import pandas as pd
 from probing_core.compute.tasks import CONTENT, ROTATIONS
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.measures import interval
-from probing_core.measures.cluster_sums import average, difference
+from probing_core.measures.cluster_sums import ClusterSums, average, difference
 from probing_core.measures.paired_tests import holm
 from probing_core.results.ranking import (
     SCORING_FACTS,
@@ -125,12 +125,19 @@ def unseen_accuracy(run: Run, model: str) -> AccuracySums:
     """Return the in-group hit rate of a model at members of the bank that its probe has not seen, the mean over the
     rotations.
     """
+    bases, probes = unseen_by_rotation(run, model)
+    return AccuracySums(bases, average(probes) if probes else None)
+
+
+def unseen_by_rotation(run: Run, model: str) -> tuple[np.ndarray, list[ClusterSums]]:
+    """Return the photographs that every rotation tested on members that its probe has not seen, and for each rotation
+    the sums of the hit rate over them."""
     parts = [accuracy(run, model, f"{GROUP}-{rotation}", "unseen") for rotation in ROTATIONS]
     made = [part for part in parts if part.sums is not None]
     if not made:
-        return parts[0]
+        return np.empty(0, str), []
     bases = reduce(np.intersect1d, [part.bases for part in made])
-    return AccuracySums(bases, average([sums_over(part, bases) for part in made]))
+    return bases, [sums_over(part, bases) for part in made]
 
 
 def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset: str = "all") -> pd.DataFrame:

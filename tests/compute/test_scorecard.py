@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import balanced_accuracy_score
 
 from probing_core.compute.scorecard import drops, score_row
 from probing_core.errors import BadConfig
+from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.cluster_sums import mean
 from probing_core.measures.paired_tests import holm
 
@@ -18,7 +20,7 @@ def row(right: np.ndarray, name: str = "all"):
     """A row of one class whose hits by photograph are ``right`` (C, samples)."""
     bases = np.array([f"p{i:03d}" for i in range(len(right))])
     sums = mean(right.ravel(), np.repeat(bases, right.shape[1]))
-    return score_row(("fine", name, "recall"), bases.tolist(), sums)
+    return score_row(("fine", name, "recall"), bases.tolist(), [sums])
 
 
 def made(share: float, seed: int = 0, photographs: int = 60):
@@ -69,6 +71,42 @@ def test_a_drop_is_found_by_pairs_that_two_intervals_would_hide():
     assert not unpaired.paired
     assert not unpaired.worse
     assert unpaired.drop == pytest.approx(first.value - second.value)
+
+
+def test_a_score_of_several_probes_is_their_mean_and_its_drop_stays_paired():
+    """Probes of one and of three classes: the mean is over the probes, not over the classes."""
+    rng, bases = np.random.default_rng(5), np.array([f"p{i:03d}" for i in range(40)])
+
+    def probe(share, classes):
+        truth = np.tile(np.arange(classes), 40 * 4)
+        predicted = np.where(rng.random(len(truth)) < share, truth, (truth + 1) % classes if classes > 1 else -1)
+        return truth, predicted, np.repeat(bases, 4 * classes)
+
+    made = {when: [probe(share, 1), probe(share - 0.1, 3)] for when, share in (("before", 0.9), ("now", 0.7))}
+    cards = {
+        when: score_row(("group", "unseen", "rate"), bases.tolist(), [balanced_accuracy(*one) for one in probes])
+        for when, probes in made.items()
+    }
+    for when, probes in made.items():
+        expected = np.mean([balanced_accuracy_score(truth, predicted) for truth, predicted, _ in probes[1:]])
+        (truth, predicted, _), _ = probes
+        assert cards[when].parts == (1, 3)
+        assert cards[when].value == pytest.approx((np.mean(truth == predicted) + expected) / 2)
+    (found,) = drops([cards["before"]], [cards["now"]])
+    assert (found.worse, found.paired) == (True, True)
+    assert found.drop == pytest.approx(cards["before"].value - cards["now"].value)
+
+    def slow(rows, drawn):
+        scores = []
+        for truth, predicted, base in rows:
+            at = np.concatenate([np.flatnonzero(base == one) for one in drawn])
+            right = truth[at] == predicted[at]
+            scores.append(np.mean([right[truth[at] == label].mean() for label in np.unique(truth)]))
+        return np.mean(scores)
+
+    draws = [rng.choice(bases, len(bases)) for _ in range(200)]
+    spread = np.std([slow(made["before"], drawn) - slow(made["now"], drawn) for drawn in draws])
+    assert (found.high - found.low) / 2 == pytest.approx(stats.t.ppf(0.975, 39) * spread, rel=0.2)
 
 
 def test_rows_are_corrected_by_holm():

@@ -16,7 +16,7 @@ from probing_core.pipeline import score as scoring
 from probing_core.pipeline.check import RETRIEVAL, Scorecard
 from tests.conftest import write_scenes
 
-TRANSFORMS = ("brighten", "contrast", "gaussian-blur")
+TRANSFORMS = ("brighten", "contrast", "gaussian-blur", "motion-blur")
 
 
 def colors(images):
@@ -80,16 +80,35 @@ def test_the_scorecard_holds_scores_with_intervals_and_sums_by_photograph(card):
         assert row.photographs == len(row.bases) == len(row.sums)
         half = row.sums.shape[1] // 2
         hits, there = row.sums[:, :half].sum(0), row.sums[:, half:].sum(0)
-        assert row.value == pytest.approx((hits / there).mean())
+        of_class, ends = hits / there, np.cumsum(row.parts or (half,))
+        assert row.value == pytest.approx(np.mean([one.mean() for one in np.split(of_class, ends[:-1])]))
 
 
-def test_retrieval_is_the_share_of_altered_photographs_whose_nearest_is_their_original(card, corpus):
-    path = probing_core.score(
-        colors,
-        probing_core.samples(ValidationCorpus(open_corpus(corpus)), transforms=TRANSFORMS, view=32),
-        progress=False,
-    ).path
-    run = probing_core.open(path)
+@pytest.fixture
+def run(corpus, card):
+    """The run that the card was made of."""
+    chosen = probing_core.samples(ValidationCorpus(open_corpus(corpus)), transforms=TRANSFORMS, view=32)
+    return probing_core.open(probing_core.score(colors, chosen, progress=False).path)
+
+
+def test_members_of_groups_that_a_probe_has_not_seen_are_a_row_of_the_card(card, run):
+    (row,) = (row for row in card.rows if row.task == "group")
+    assert (row.subset, row.measure) == ("unseen", "group-hit-rate")
+    of_rotation = []
+    for rotation in range(3):
+        tested = run.predictions("my/encoder", f"group-{rotation}")
+        if tested.empty:
+            continue
+        groups = {}
+        for one in tested[(tested["split"] == "test") & ~tested["seen"]].itertuples():
+            groups.setdefault(one.truth, []).append(one.predicted == one.truth)
+        of_rotation.append(np.mean([np.mean(hits) for hits in groups.values()]))
+    assert len(of_rotation) > 1
+    assert row.value == pytest.approx(np.mean(of_rotation))
+    assert row.low < row.value < row.high
+
+
+def test_retrieval_is_the_share_of_altered_photographs_whose_nearest_is_their_original(card, run):
     rows, X = run.samples, run.embeddings("my/encoder")
     rows = rows.assign(row=np.arange(len(rows)))[rows["split"] == "test"]
     gallery = rows[(rows["transform"] == "identity") & (rows["draw"] == 0)]
@@ -107,6 +126,7 @@ def test_a_scorecard_is_read_as_it_was_written(card, tmp_path):
     for one, other in zip(card.rows, again.rows, strict=True):
         assert one.name == other.name
         assert one.bases == other.bases
+        assert one.parts == other.parts
         assert np.array_equal(one.sums, other.sums)
         assert other.value == pytest.approx(one.value, abs=1e-6)
     for content in ("no json", "{}", '{"format": 99, "rows": []}'):
