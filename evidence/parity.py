@@ -1,13 +1,16 @@
 """``python -m evidence.parity [--write]``: what `probing parity` says of faults that were planted.
 
 An encoder of the zoo as the product runs it, beside pipelines that torchvision's transforms prepare, each with one
-fault (one with two); the input size is that of EfficientNet-Lite0, since the zoo's take no other. Prints a table as
-Markdown, or writes it into docs/how-to/parity.md. A minute on two quiet cores.
+fault (one with two); the input size is that of EfficientNet-Lite0, since the zoo's take no other. Then the vectors of
+these pipelines alone, as a file has them, beside the encoder by its name and beside a function without a fault. Prints
+two tables as Markdown, or writes them into docs/how-to/parity.md. Several minutes on two quiet cores.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,9 +21,10 @@ from PIL import Image as pillow
 
 from devtools.command import errors_in_a_line
 from devtools.pages import put
+from probing_core.compute.parity.pictures import golden_pictures
 from probing_core.embedders import LoadedEmbedder, load_embedder
 from probing_core.measures.notation import decimal
-from probing_core.pipeline.parity import Parity, parity
+from probing_core.pipeline.parity import Parity, parity, write_golden
 from probing_core.transforms import Image
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "parity.md"
@@ -30,6 +34,11 @@ OF_ANY_SIZE = "timm:tf_efficientnet_lite0"
 HEAD = (
     "| planted | shift of photographs | as far as | largest shift | what parity said | largest shift left |\n"
     "| --- | --- | --- | --- | --- | --- |"
+)
+BESIDE_FILES = "<!-- generated: python -m evidence.parity, beside files -->"
+HEAD_OF_FILES = (
+    "| planted in the file | what parity said beside the model | shift left | beside a function | shift left |\n"
+    "| --- | --- | --- | --- | --- |"
 )
 INPUT_SIZE = f"another input size (192 of `{OF_ANY_SIZE}`)"
 HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
@@ -102,18 +111,43 @@ def planted(pipeline: ByHand) -> Mapping[str, Callable[[Any], np.ndarray]]:
 
 
 def row(fault: str, found: Parity) -> str:
-    """One line of the table."""
-    total = len(found.pictures)
-    said = "; ".join(f"{finding.step}: {finding.words} ({finding.pictures} of {total})" for finding in found.findings)
+    """One line of the table of pipelines that can be called."""
     cells = (
         fault,
         _shift(found.shift),
         found.as_far_as or ("nothing" if found.shift == 0 else "farther than all"),
         _shift(found.largest),
-        said.replace("|", "\\|") or ("alike" if found.alike else "none of the steps that were tried"),
+        _said(found),
         _shift(found.left),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def row_of_file(fault: str, vectors: np.ndarray, model: LoadedEmbedder, function: Callable[..., np.ndarray]) -> str:
+    """One line of the table of vectors alone."""
+    found = [parity(known, vectors, device="cpu") for known in (model, function)]
+    return f"| {fault} | {' | '.join(f'{_said(one)} | {_shift(_left_of_photographs(one))}' for one in found)} |"
+
+
+def _said(found: Parity) -> str:
+    total = len(found.pictures)
+    said = "; ".join(f"{finding.step}: {finding.words} ({finding.pictures} of {total})" for finding in found.findings)
+    return said.replace("|", "\\|") or ("alike" if found.alike else "none of the steps that were tried")
+
+
+def _left_of_photographs(found: Parity) -> float:
+    """The mean shift of the photographs with all that was found made alike."""
+    left = [finding.left for finding in found.findings if finding.step != "decoding" and np.isfinite(finding.left)]
+    return left[-1] if left else found.shift
+
+
+def vectors_of(pipeline: Callable[[Any], np.ndarray]) -> np.ndarray:
+    """What a pipeline that lives elsewhere sends back for the golden pictures."""
+    if "paths" not in inspect.signature(pipeline).parameters:
+        return pipeline([picture.decode() for picture in golden_pictures()])
+    with tempfile.TemporaryDirectory() as folder:
+        write_golden(Path(folder))
+        return pipeline([Path(folder) / picture.name for picture in golden_pictures()])
 
 
 def _shift(value: float) -> str:
@@ -125,15 +159,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="put the table into its page")
     options = parser.parse_args()
-    lines = [HEAD]
     mine, other = (load_embedder(name, device="cpu", precision="float32") for name in (MODEL, OF_ANY_SIZE))
-    faults = [(fault, mine, pipeline) for fault, pipeline in planted(ByHand(mine)).items()]
-    faults.append((INPUT_SIZE, other, partial(ByHand(other), side=192)))
-    for fault, embedder, pipeline in faults:
-        lines.append(row(fault, parity(embedder, pipeline, device="cpu")))
-        print(lines[-1], flush=True)
+    hand, other_hand = ByHand(mine), ByHand(other)
+    faults: list[tuple[str, LoadedEmbedder, Callable[..., np.ndarray], Callable[[Any], np.ndarray]]]
+    faults = [(fault, mine, hand, pipeline) for fault, pipeline in planted(hand).items()]
+    faults.append((INPUT_SIZE, other, other_hand, partial(other_hand, side=192)))
+    called, files = [HEAD], [HEAD_OF_FILES]
+    for fault, model, function, pipeline in faults:
+        called.append(row(fault, parity(model, pipeline, device="cpu")))
+        files.append(row_of_file(fault, vectors_of(pipeline), model, function))
+        print(f"{called[-1]}\n{files[-1]}", flush=True)
     if options.write:
-        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, "\n".join(lines)), encoding="utf-8")
+        page = put(PAGE.read_text(encoding="utf-8"), BEGIN, "\n".join(called))
+        PAGE.write_text(put(page, BESIDE_FILES, "\n".join(files)), encoding="utf-8")
 
 
 if __name__ == "__main__":

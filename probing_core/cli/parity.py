@@ -94,9 +94,8 @@ def _print(found: Parity) -> None:
         )
         print(f"- {finding.step}: in {finding.pipeline} {finding.words} ({finding.pictures} pictures){left}.")
     if not found.alike and found.left > found.tolerance:
-        print(
-            f"None of the other steps that were tried explains the largest shift that is left, {_in_words(found.left)}."
-        )
+        none = "None of the other steps that were tried explains the largest shift that is left, "
+        print(found.untried or f"{none}{_in_words(found.left)}.")
     moved = found.pictures[found.pictures["shift"] > found.tolerance]
     if len(moved):
         rows = moved.sort_values("shift", ascending=False, kind="stable").head(SHOWN)
@@ -133,6 +132,7 @@ def _as_json(found: Parity) -> dict[str, Any]:
         "largest": found.largest,
         "as_far_as": found.as_far_as,
         "left": found.left,
+        "untried": found.untried,
         "findings": [asdict(finding) for finding in found.findings],
         "scale": found.scale.to_dict("records"),
         "pictures": found.pictures.to_dict("records"),

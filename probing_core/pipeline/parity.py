@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.parity.beforehand import PictureSteps
 from probing_core.compute.parity.comparison import (
+    Differences,
     Embed,
     Finding,
     Side,
@@ -26,13 +28,13 @@ from probing_core.compute.parity.comparison import (
     shifts,
 )
 from probing_core.compute.parity.pictures import PHOTOGRAPH, GoldenPicture, golden_pictures
-from probing_core.compute.parity.steps import Steps
+from probing_core.compute.parity.steps import AnySteps, Steps
 from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder, Preprocessing
 from probing_core.embedders.providers import onnx, precomputed
 from probing_core.embedders.providers.precomputed import MATRICES
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable, one_line
-from probing_core.images import Image
+from probing_core.images import Image, encode_png
 from probing_core.paths import user_path
 from probing_core.runs.atomic import write_atomically
 from probing_core.runs.progress import SILENT, Progress
@@ -70,6 +72,7 @@ class Parity:
         findings: which steps differ.
         left: the largest shift that remains where these steps are made alike.
         tolerance: the largest shift of pipelines that are alike.
+        untried: why no step was tried, in a sentence; empty where steps were.
         notes: what a reader must know besides, a sentence each.
     """
 
@@ -80,6 +83,7 @@ class Parity:
     findings: tuple[Finding, ...]
     left: float
     tolerance: float
+    untried: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -151,18 +155,26 @@ def parity(
         scale = alterations(known, [images[i] for i in np.flatnonzero(kinds == PHOTOGRAPH)], unit)
     shift = shifts(first.vectors, second.vectors, unit)
     progress.update("parity", 3, 4, "Comparing steps")
-    findings, left = differences(known, beside, pictures, images, unit, tolerance) if shift.max() > 0 else ((), 0.0)
+    found = differences(known, beside, pictures, images, unit, tolerance) if shift.max() > 0 else Differences()
     progress.update("parity", 4, 4, "Comparing steps")
-    table = pd.DataFrame(
+    table = _table(pictures, shift, cosines(first.vectors, second.vectors), scale)
+    notes = tuple(load.notes)
+    return Parity(first.name, second.name, table, scale, found.findings, found.left, tolerance, found.untried, notes)
+
+
+def _table(
+    pictures: Sequence[GoldenPicture], shift: np.ndarray, cosine: np.ndarray, scale: pd.DataFrame
+) -> pd.DataFrame:
+    """Return `Parity.pictures`."""
+    return pd.DataFrame(
         {
             "picture": [picture.name for picture in pictures],
-            "kind": kinds,
+            "kind": [picture.kind for picture in pictures],
             "shift": shift,
-            "cosine": cosines(first.vectors, second.vectors),
+            "cosine": cosine,
             "as_far_as": [as_far_as(one, scale) for one in shift],
         }
     )
-    return Parity(first.name, second.name, table, scale, findings, left, tolerance, tuple(load.notes))
 
 
 def write_golden(folder: Path) -> int:
@@ -219,26 +231,40 @@ class _Loader:
 
     def _called(self, function: Callable[[Sequence[Any]], np.ndarray], name: str) -> Side:
         if next(iter(inspect.signature(function).parameters), "") == PATHS:
+            return self._called_with_paths(function, name)
+
+        def embed(steps: AnySteps, images: Sequence[Image]) -> np.ndarray:
+            return np.asarray(function(_pictures(steps, images)), np.float32)
+
+        return Side(name, self._checked(function(list(self.images)), name), PictureSteps(), embed)
+
+    def _called_with_paths(self, function: Callable[[Sequence[Path]], np.ndarray], name: str) -> Side:
+        def on_files(files: Mapping[str, bytes]) -> np.ndarray:
             with tempfile.TemporaryDirectory() as folder:
-                write_golden(Path(folder))
-                return Side(name, self._checked(function([Path(folder) / p.name for p in self.pictures]), name))
+                for file, data in files.items():
+                    (Path(folder) / file).write_bytes(data)
+                return function([Path(folder) / file for file in files])
 
-        def embed(steps: Steps, images: Sequence[Image]) -> np.ndarray:
-            return np.asarray(function(steps.pictures(images)), np.float32)
+        def embed(steps: AnySteps, images: Sequence[Image]) -> np.ndarray:
+            made = _pictures(steps, images)
+            return np.asarray(on_files({f"{i}.png": encode_png(one) for i, one in enumerate(made)}), np.float32)
 
-        return Side(name, self._checked(function(list(self.images)), name), Steps(None), embed)
+        vectors = self._checked(on_files({picture.name: picture.data for picture in self.pictures}), name)
+        return Side(name, vectors, PictureSteps(), embed, decodes=True)
 
     def _of_embedder(self, name: str, embedder: LoadedEmbedder) -> Side:
         if not embedder.embeds_pictures:
             raise BadConfig(f"'{name}' holds embeddings of a run's samples; name a file of vectors of golden pictures.")
+        vectors, preprocessing = self._checked(embedder.embed(self.images), name), embedder.known_preprocessing
+        if preprocessing is None:
+            return Side(name, vectors, PictureSteps(), lambda steps, images: embedder.embed(_pictures(steps, images)))
         rounded: Mapping[str, Callable[[], Embed]] = {}
-        if embedder.known_preprocessing is not None and not isinstance(embedder, onnx.OnnxEmbedder):
+        if not isinstance(embedder, onnx.OnnxEmbedder):
             rounded = {p: partial(self._rounded, name, p) for p in PRECISIONS if p != embedder.precision}
-        vectors = self._checked(embedder.embed(self.images), name)
-        return Side(name, vectors, Steps(embedder.known_preprocessing), partial(_embed, embedder), rounded)
+        return Side(name, vectors, Steps(preprocessing), partial(_embed_batch, embedder), rounded=rounded)
 
     def _rounded(self, name: str, precision: str) -> Embed:
-        return partial(_embed, load_embedder(name, device=self.device, precision=precision))
+        return partial(_embed_batch, load_embedder(name, device=self.device, precision=precision))
 
     def _embedder(self, name: str, other: Pipeline | None) -> LoadedEmbedder:
         text = name if name.startswith("onnx:") or not name.endswith(onnx.SUFFIX) else f"onnx:{name}"
@@ -258,9 +284,13 @@ class _Loader:
         return other.known_preprocessing if isinstance(other, LoadedEmbedder) else None
 
 
-def _embed(embedder: LoadedEmbedder, steps: Steps, images: Sequence[Image]) -> np.ndarray:
-    if steps.preprocessing is None:
-        return embedder.embed(steps.pictures(images))
+def _pictures(steps: AnySteps, images: Sequence[Image]) -> list[Image]:
+    assert isinstance(steps, PictureSteps)
+    return steps.pictures(images)
+
+
+def _embed_batch(embedder: LoadedEmbedder, steps: AnySteps, images: Sequence[Image]) -> np.ndarray:
+    assert isinstance(steps, Steps)
     if steps.preprocessing.resize == "none":  # pictures of several sizes are no batch
         return np.concatenate([embedder.embed_batch(steps.batch([image])) for image in images])
     return embedder.embed_batch(steps.batch(images))

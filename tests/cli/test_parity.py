@@ -60,6 +60,11 @@ def test_a_pipeline_that_lives_elsewhere(file, tmp_path, capsys):
     np.save(tmp_path / "back.npy", np.ones((44, 6)))
     assert main(["parity", f"{file}:embed", str(tmp_path / "back.npy")]) == 1
     assert "None of the other steps that were tried explains" in capsys.readouterr().out
+    np.save(tmp_path / "other.npy", np.random.default_rng(0).normal(size=(44, 6)))
+    assert main(["parity", str(tmp_path / "back.npy"), str(tmp_path / "other.npy")]) == 1
+    printed = capsys.readouterr().out
+    assert "No step was tried, since both pipelines are known by their vectors alone" in printed
+    assert "None of the other steps" not in printed
 
 
 @pytest.mark.parametrize(

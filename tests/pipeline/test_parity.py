@@ -102,6 +102,84 @@ def test_the_pipeline_that_can_be_called_is_the_one_that_is_tried(embedder, faul
     assert [(one.step, one.pipeline) for one in found.findings] == [("order of colors", "A")]
 
 
+def test_a_network_is_tried_rather_than_a_function_whichever_comes_first(embedder, faults):
+    fault = faults["a resize without antialiasing"]
+    for pair in ((embedder, fault), (fault, embedder)):
+        found = compared(*pair)
+        assert [one.step for one in found.findings] == ["resize"]
+        assert found.left < 0.001
+
+
+SIDE = 128
+"""Pixels of the side to which `gradients` resizes."""
+
+
+def gradients(images, how=pillow.Resampling.BILINEAR, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)):
+    """A function that prepares pictures by itself: values and edges on a grid of 8 x 8."""
+    rows = []
+    for image in images:
+        scale = SIDE / min(image.shape[:2])
+        size = [max(SIDE, int(side * scale)) for side in image.shape[1::-1]]
+        left, top = ((length - SIDE) // 2 for length in size)
+        resized = pillow.fromarray(image).resize(size, how).crop((left, top, left + SIDE, top + SIDE))
+        numbers = (np.asarray(resized) / 255 - mean) / std
+        edges = [np.abs(np.diff(numbers, axis=axis, prepend=0)) for axis in (0, 1)]
+        grid = np.concatenate([numbers, *edges], axis=2).reshape(8, SIDE // 8, 8, SIDE // 8, 9)
+        rows.append(grid.mean(axis=(1, 3)).ravel())
+    return np.stack(rows).astype(np.float32)
+
+
+def vectors_of(**fault):
+    images = [picture.decode() for picture in golden_pictures()]
+    return gradients([image[..., ::-1] for image in images] if fault.pop("bgr", False) else images, **fault)
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"bgr": True}, [("order of colors", "BGR")]),
+        ({"how": pillow.Resampling.NEAREST}, [("resize", "resized to 128 pixels by Pillow's nearest filter")]),
+        ({"how": pillow.Resampling.LANCZOS}, [("resize", "resized to 128 pixels by Pillow's lanczos filter")]),
+        ({"mean": 0.5, "std": 0.5}, [("mean and deviation", "values from −1 to 1, in place of ImageNet's")]),
+        (
+            {"bgr": True, "mean": 0.5, "std": 0.5},
+            [("order of colors", "BGR"), ("mean and deviation", "in place of ImageNet's")],
+        ),
+    ],
+)
+def test_a_fault_beside_a_file_is_found_by_trying_pictures_that_go_into_a_function(fault, expected, tmp_path):
+    np.save(tmp_path / "theirs.npy", vectors_of(**fault))
+    for pair in ((gradients, str(tmp_path / "theirs.npy")), (str(tmp_path / "theirs.npy"), gradients)):
+        found = compared(*pair, tolerance=0.002)
+        assert not found.alike
+        findings = sorted(found.findings, key=lambda one: one.step, reverse=True)
+        assert [one.step for one in findings] == [step for step, _ in expected]
+        for one, (_, words) in zip(findings, expected, strict=True):
+            assert words in one.words
+        assert found.findings[-1].left < 0.3 * found.shift
+        assert found.untried == ""
+
+
+def test_a_function_of_paths_is_tried_on_files_that_are_written_for_it(tmp_path):
+    def from_files(paths):
+        return gradients([probing_core.images.read_image(path) for path in paths])
+
+    np.save(tmp_path / "theirs.npy", vectors_of(bgr=True))
+    found = compared(from_files, str(tmp_path / "theirs.npy"))
+    assert [(one.step, one.left) for one in found.findings] == [("order of colors", 0)]
+    assert found.left == 0
+    assert len(found.scale) == 14
+
+
+def test_two_files_of_vectors_say_why_no_step_is_tried(tmp_path):
+    for name, fault in (("a", {}), ("b", {"bgr": True})):
+        np.save(tmp_path / f"{name}.npy", vectors_of(**fault))
+    found = compared(str(tmp_path / "a.npy"), str(tmp_path / "b.npy"))
+    assert not found.alike
+    assert found.findings == ()
+    assert found.untried.startswith("No step was tried, since both pipelines are known by their vectors alone; name")
+
+
 def test_a_model_that_knows_no_steps_is_compared_too():
     found = compared("baseline/handcrafted", "baseline/handcrafted")
     assert found.alike

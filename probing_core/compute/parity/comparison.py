@@ -1,20 +1,21 @@
 """How far two pipelines' embeddings of the same pictures are apart, and which step makes the difference.
 
 A shift is the distance of two embeddings of one picture, in units of the mean distance between two photographs. Which
-step differs is found by trying: the pipeline that can be called makes each change of `steps.changes` in turn, and the
-one that brings it closest to the other pipeline is what that one does, where it takes away at least half of the shift.
+step differs is found by trying: the pipeline that can be called makes each change of its steps in turn, and the one
+that brings it closest to the other pipeline is what that one does, where it takes away at least half of the shift.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.parity.beforehand import PictureSteps, Resize, resizes
 from probing_core.compute.parity.pictures import PHOTOGRAPH, GoldenPicture
-from probing_core.compute.parity.steps import DECODINGS, Change, Steps, changes
+from probing_core.compute.parity.steps import DECODINGS, AnySteps, Change
 from probing_core.errors import BadArray, ProbingError
 from probing_core.images import Image
 from probing_core.measures.nearest import unit
@@ -52,7 +53,17 @@ STORED_KINDS = ("JPEG", "EXIF", "alpha", "gray", "palette", "16 bit", "CMYK")
 TRIED_ERRORS = (AssertionError, ProbingError, RuntimeError, ValueError)
 """What networks raise that take no input of another size."""
 
-Embed = Callable[[Steps, Sequence[Image]], np.ndarray]
+ONLY_VECTORS = (
+    "No step was tried, since both pipelines are known by their vectors alone; name the model or the function that one "
+    "of them came from."
+)
+
+TOO_FEW = (
+    "No step was tried, since fewer than two photographs have vectors in both pipelines that are finite and not all "
+    "zeros."
+)
+
+Embed = Callable[[AnySteps, Sequence[Image]], np.ndarray]
 """Steps, decoded pictures -> (N, D)."""
 
 
@@ -65,13 +76,15 @@ class Side:
         vectors: (N, D) its embeddings of the golden pictures.
         steps: those of its pictures, where it can be called.
         embed: how it is called; None where only its vectors are known.
+        decodes: whether it decodes files by itself.
         rounded: name of a precision -> the pipeline in it, where it can be had.
     """
 
     name: str
     vectors: np.ndarray
-    steps: Steps | None = None
+    steps: AnySteps | None = None
     embed: Embed | None = None
+    decodes: bool = False
     rounded: Mapping[str, Callable[[], Embed]] = field(default_factory=dict)
 
 
@@ -96,6 +109,21 @@ class Finding:
     left: float
 
 
+@dataclass(frozen=True)
+class Differences:
+    """What `differences` found.
+
+    Attributes:
+        findings: the steps that differ.
+        left: the largest shift that remains where they are made alike.
+        untried: why no step was tried, in a sentence; empty where steps were.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    left: float = 0.0
+    untried: str = ""
+
+
 def mean_distance(vectors: np.ndarray, kinds: np.ndarray) -> float:
     """Return the mean distance between the embeddings of two golden photographs: the unit of shifts.
 
@@ -112,10 +140,18 @@ def mean_distance(vectors: np.ndarray, kinds: np.ndarray) -> float:
 
 
 def reference(first: Side, second: Side, kinds: np.ndarray) -> tuple[Side, Side]:
-    """Return the pipeline whose distances are the unit and on which steps are tried, and the other one: the first that
-    tells photographs apart and can be called."""
-    sides = sorted((first, second), key=lambda side: (not _distances(side.vectors, kinds).any(), side.embed is None))
-    return sides[0], sides[1]
+    """Return the pipeline whose distances are the unit and on which steps are tried, and the other one.
+
+    The first that tells photographs apart and can be called; a network whose steps are known rather than an embedder
+    that takes pictures alone, and this rather than one that decodes files by itself.
+    """
+
+    def unfitness(side: Side) -> tuple[bool, ...]:
+        alone = isinstance(side.steps, PictureSteps)
+        return not _distances(side.vectors, kinds).any(), side.embed is None, alone, side.decodes
+
+    known, other = sorted((first, second), key=unfitness)
+    return known, other
 
 
 def shifts(first: np.ndarray, second: np.ndarray, unit: float) -> np.ndarray:
@@ -161,8 +197,8 @@ def as_far_as(shift: float, scale: pd.DataFrame) -> str:
 
 def differences(
     known: Side, other: Side, pictures: Sequence[GoldenPicture], images: Sequence[Image], unit: float, tolerance: float
-) -> tuple[tuple[Finding, ...], float]:
-    """Find which steps differ, and the largest shift that remains where they are made alike.
+) -> Differences:
+    """Find which steps differ.
 
     Args:
         known, other: from `reference`.
@@ -196,17 +232,22 @@ class _Search:
         self.steps, self.to_length_1 = known.steps, False
         self.found: list[Finding] = []
 
-    def findings(self) -> tuple[tuple[Finding, ...], float]:
+    def findings(self) -> Differences:
         self._overflow()
         self._stored_precision()
-        if np.count_nonzero(self.photographs) > 1 and self._differs(self.usable):
+        untried = ""
+        if np.count_nonzero(self.photographs) < 2:
+            untried = TOO_FEW
+        elif self._differs(self.usable):
             self._length()
             self._order()
-            if self.known.embed is not None:
+            if self.known.embed is None:
+                untried = ONLY_VECTORS
+            else:
                 self._changes()
                 self._computed_precision()
                 self._decoding()
-        return tuple(self.found), float(shifts(self.ours, self.theirs, self.unit).max())
+        return Differences(tuple(self.found), float(shifts(self.ours, self.theirs, self.unit).max()), untried)
 
     def _shift(self, rows: np.ndarray) -> np.ndarray:
         return shifts(self.ours[rows], self.theirs[rows], self.unit)
@@ -255,7 +296,7 @@ class _Search:
         words = f"{moved.sum()} vectors are in other rows: that of {example} is where that of {source} belongs"
         self._add("order of vectors", words, moved, float(then[moved].mean()))
 
-    def _embed(self, embed: Embed | None, steps: Steps | None, images: Sequence[Image]) -> np.ndarray:
+    def _embed(self, embed: Embed | None, steps: AnySteps | None, images: Sequence[Image]) -> np.ndarray:
         assert embed is not None  # a pipeline that is only known by its vectors is not tried
         assert steps is not None
         vectors = embed(steps, images)
@@ -264,9 +305,19 @@ class _Search:
     def _changes(self) -> None:
         """Try every change of one step, then a second one after the best, and keep those that explain the shift."""
         rows = np.flatnonzero(self.photographs)[:SEARCHED]
+        kept, left = self._best(rows)
+        if left > self.tolerance and isinstance(self.steps, PictureSteps):
+            # Only now, since looking for the own resize of an embedder takes hundreds of pictures.
+            self.steps = replace(self.steps, own=self._own_resize(self.steps))
+            kept, _ = self._best(rows)
+        for change in kept:
+            self.steps = change.steps
+            self.ours = self._embed(self.known.embed, self.steps, self.images)
+            self._add(change.step, change.words, self.usable, float(self._shift(self.photographs).mean()))
+
+    def _best(self, rows: np.ndarray) -> tuple[tuple[Change, ...], float]:
+        """Return the changes that explain the shift of the pictures ``rows``, and the mean shift that they leave."""
         before = float(self._shift(rows).mean())
-        if self.steps is None:
-            return
         kept: tuple[Change, ...] = ()
         least, beam = before, [(before, kept)]
         for _ in range(MAX_CHANGES):
@@ -276,16 +327,13 @@ class _Search:
             beam = sorted((one for one in longer if one[0] < HELPS * before), key=lambda one: one[0])[:BEAM]
             if beam and beam[0][0] < EXPLAINED * least:
                 least, kept = beam[0]
-        for change in kept:
-            self.steps = change.steps
-            self.ours = self._embed(self.known.embed, self.steps, self.images)
-            self._add(change.step, change.words, self.usable, float(self._shift(self.photographs).mean()))
+        return kept, least
 
     def _tried(self, path: tuple[Change, ...], rows: np.ndarray) -> Iterator[tuple[Change, float]]:
         """Yield every change of another step than those of ``path``, and the mean shift that it leaves after these."""
         steps = path[-1].steps if path else self.steps
         assert steps is not None
-        for change in changes(steps):
+        for change in steps.changes():
             if change.step in {earlier.step for earlier in path}:
                 continue
             try:
@@ -293,6 +341,19 @@ class _Search:
             except TRIED_ERRORS:
                 continue
             yield change, float(shifts(vectors, self.theirs[rows], self.unit).mean())
+
+    def _own_resize(self, steps: PictureSteps) -> Resize:
+        """Return the resize of pictures that changes least of what the known pipeline gives: its own, which leaves
+        nothing to resize."""
+        row = max(np.flatnonzero(self.photographs).tolist(), key=lambda place: self.images[place].size)
+        image = self.images[row]
+
+        def moved(resize: Resize) -> float:
+            vectors = self._embed(self.known.embed, replace(steps, resize=resize), [image])
+            return float(shifts(vectors, own, self.unit).max())
+
+        own = self._embed(self.known.embed, steps, [image])
+        return min(resizes(), key=moved)
 
     def _decoding(self) -> None:
         """Try how other programs decode the kinds of pictures that still differ."""
@@ -312,6 +373,8 @@ class _Search:
             mean = float(shifts(vectors, self.theirs[rows], self.unit).mean())
             if mean < least:
                 words, left, ours, least = tried, mean, vectors, mean
+        if np.isnan(left) and isinstance(self.steps, PictureSteps) and not self.steps.exact:
+            return  # what 8 bits do not hold of an earlier change moves such pictures, too
         self.ours = self.ours.copy()
         self.ours[rows] = ours
         self._add("decoding", words, rows, left)

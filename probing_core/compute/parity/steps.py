@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -40,6 +41,15 @@ RESIZES: Mapping[str, Callable[[Image, tuple[int, int]], np.ndarray]] = {
 }
 """Ways of resizing that are not Pillow's: image, (height, width) -> (height, width, 3), in units of 255."""
 
+KERNELS = {
+    "bilinear": "",
+    "bicubic": "",
+    "lanczos": "",
+    "nearest": ", without antialiasing",
+    "box": "",
+}
+"""Filters of Pillow that are tried -> what a reader must know besides."""
+
 SCALES: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "ImageNet's": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "CLIP's": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
@@ -58,44 +68,20 @@ CHANNELS: Mapping[str, Callable[[Image], Image]] = {
     "gray": lambda image: as_image(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)),
 }
 
+COLOR_ORDERS = {"BGR": "the channels are in the order BGR", "gray": "pictures are made gray"}
+"""Of `CHANNELS` those that are tried -> what they are."""
 
-@dataclass(frozen=True)
-class Steps:
-    """Steps from a decoded picture to the input of a network, as they may differ.
 
-    Attributes:
-        preprocessing: the network's; None for an embedder that takes pictures alone.
-        channels: one of `CHANNELS`.
-        resize: one of `RESIZES`; empty for Pillow's, by ``preprocessing.interpolation``.
-    """
+class AnySteps(Protocol):
+    """Steps that may be changed: `Steps`, or those of an embedder that takes pictures alone."""
 
-    preprocessing: Preprocessing | None
-    channels: str = "RGB"
-    resize: str = ""
-
-    def pictures(self, images: Sequence[Image]) -> list[Image]:
-        """Return ``images`` in the order of channels."""
-        return [CHANNELS[self.channels](image) for image in images]
-
-    def batch(self, images: Sequence[Image]) -> np.ndarray:
-        """Return the input of the network, (N, H, W, 3) ``float32``."""
-        assert self.preprocessing is not None  # of pictures alone there is no batch
-        mean, std = (np.array(part, np.float32) for part in (self.preprocessing.mean, self.preprocessing.std))
-        return np.stack([(self._resized(image) / np.float32(255) - mean) / std for image in self.pictures(images)])
-
-    def _resized(self, image: Image) -> np.ndarray:
-        assert self.preprocessing is not None
-        if not self.resize:
-            return resize_and_crop(image, self.preprocessing)
-        scaled = scaled_size(image.shape[:2], self.preprocessing)
-        resized = RESIZES[self.resize](image, scaled)
-        (top, left), (height, width) = crop_corner(scaled, self.preprocessing), self.preprocessing.size
-        return resized[top : top + height, left : left + width]
+    def changes(self) -> Iterator[Change]:
+        """Yield every change of one step that is tried."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One way in which a pipeline may differ from `Steps`.
+    """One way in which a pipeline may differ from known steps.
 
     Attributes:
         step: which step, in a word or two.
@@ -105,29 +91,54 @@ class Change:
 
     step: str
     words: str
-    steps: Steps
+    steps: AnySteps
 
 
-def changes(steps: Steps) -> Iterator[Change]:
-    """Yield every change of one step that is tried."""
-    for channels, words in (("BGR", "the channels are in the order BGR"), ("gray", "pictures are made gray")):
-        if steps.channels == "RGB":
-            yield Change("order of colors", words, replace(steps, channels=channels))
-    own = steps.preprocessing
-    if own is None:
-        return
-    if own.resize != "none":
-        yield from _resizes(steps, own)
-    for name, (mean, std) in SCALES.items():
-        if not np.allclose([*mean, *std], [*own.mean, *own.std], atol=1e-3):
-            scaled = replace(steps, preprocessing=replace(own, mean=mean, std=std))
-            yield Change("mean and deviation", f"mean and deviation are {name}", scaled)
+@dataclass(frozen=True)
+class Steps:
+    """Steps from a decoded picture to the input of a network, as they may differ.
+
+    Attributes:
+        preprocessing: the network's.
+        channels: one of `CHANNELS`.
+        resize: one of `RESIZES`; empty for Pillow's, by ``preprocessing.interpolation``.
+    """
+
+    preprocessing: Preprocessing
+    channels: str = "RGB"
+    resize: str = ""
+
+    def batch(self, images: Sequence[Image]) -> np.ndarray:
+        """Return the input of the network, (N, H, W, 3) ``float32``."""
+        mean, std = (np.array(part, np.float32) for part in (self.preprocessing.mean, self.preprocessing.std))
+        colored = (CHANNELS[self.channels](image) for image in images)
+        return np.stack([(self._resized(image) / np.float32(255) - mean) / std for image in colored])
+
+    def _resized(self, image: Image) -> np.ndarray:
+        if not self.resize:
+            return resize_and_crop(image, self.preprocessing)
+        scaled = scaled_size(image.shape[:2], self.preprocessing)
+        resized = RESIZES[self.resize](image, scaled)
+        (top, left), (height, width) = crop_corner(scaled, self.preprocessing), self.preprocessing.size
+        return resized[top : top + height, left : left + width]
+
+    def changes(self) -> Iterator[Change]:
+        """Yield every change of one step that is tried."""
+        own = self.preprocessing
+        if self.channels == "RGB":
+            for channels, words in COLOR_ORDERS.items():
+                yield Change("order of colors", words, replace(self, channels=channels))
+        if own.resize != "none":
+            yield from _resizes(self, own)
+        for name, (mean, std) in SCALES.items():
+            if not np.allclose([*mean, *std], [*own.mean, *own.std], atol=1e-3):
+                scaled = replace(self, preprocessing=replace(own, mean=mean, std=std))
+                yield Change("mean and deviation", f"mean and deviation are {name}", scaled)
 
 
 def _resizes(steps: Steps, own: Preprocessing) -> Iterator[Change]:
-    for kernel in ("bilinear", "bicubic", "lanczos", "nearest", "box"):
+    for kernel, plain in KERNELS.items():
         if kernel != own.interpolation:
-            plain = ", without antialiasing" if kernel == "nearest" else ""
             other = replace(steps, resize="", preprocessing=replace(own, interpolation=kernel))
             yield Change("resize", f"pictures are resized by Pillow's {kernel} filter{plain}", other)
     for words in RESIZES:

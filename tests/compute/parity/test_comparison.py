@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial.distance import pdist
 
-from probing_core.compute.parity.comparison import Side, as_far_as, cosines, differences, mean_distance, shifts
+from probing_core.compute.parity.beforehand import PictureSteps
+from probing_core.compute.parity.comparison import (
+    ONLY_VECTORS,
+    TOO_FEW,
+    Side,
+    as_far_as,
+    cosines,
+    differences,
+    mean_distance,
+    reference,
+    shifts,
+)
 from probing_core.compute.parity.pictures import PHOTOGRAPH, golden_pictures
-from probing_core.compute.parity.steps import Steps, changes
+from probing_core.compute.parity.steps import Steps
 from probing_core.embedders import Preprocessing
 from probing_core.embedders.network.preprocessing import make_batch
 from probing_core.errors import BadArray
@@ -54,32 +67,59 @@ def test_a_pipeline_that_tells_no_photograph_from_another_gives_no_unit(pictures
 def test_rows_in_another_order_are_named_and_put_back(pictures, vectors):
     order = np.arange(len(vectors))
     order[3:9] = np.roll(order[3:9], 2)
-    findings, left = found(pictures, vectors, vectors[order])
-    assert [(one.step, one.pictures, one.left) for one in findings] == [("order of vectors", 6, 0)]
-    assert f"that of {pictures[3].name} is where that of {pictures[order[3:9].argmin() + 3].name}" in findings[0].words
-    assert left == 0
+    differ = found(pictures, vectors, vectors[order])
+    assert [(one.step, one.pictures, one.left) for one in differ.findings] == [("order of vectors", 6, 0)]
+    words = f"that of {pictures[3].name} is where that of {pictures[order[3:9].argmin() + 3].name}"
+    assert words in differ.findings[0].words
+    assert differ.left == 0
 
 
 def test_another_length_overflow_and_precision_are_told_from_vectors_alone(pictures, vectors):
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    findings, left = found(pictures, vectors, vectors / lengths)
-    assert [one.step for one in findings] == ["length"]
-    assert left < 1e-6
+    differ = found(pictures, vectors, vectors / lengths)
+    assert [one.step for one in differ.findings] == ["length"]
+    assert differ.left < 1e-6
     lost = vectors.copy()
     lost[5], lost[7, 2] = 0, np.inf
-    findings, left = found(pictures, vectors, lost)
-    assert [(one.step, one.pictures, one.pipeline) for one in findings] == [("overflow", 2, "b")]
-    assert left == np.inf
-    (finding,), left = found(pictures, vectors, vectors.astype(np.float16).astype(np.float32))
-    assert (finding.step, finding.words) == ("precision", "numbers are those of float16")
-    assert 0 < left < 1e-3
+    differ = found(pictures, vectors, lost)
+    assert [(one.step, one.pictures, one.pipeline) for one in differ.findings] == [("overflow", 2, "b")]
+    assert differ.left == np.inf
+    differ = found(pictures, vectors, vectors.astype(np.float16).astype(np.float32))
+    assert [(one.step, one.words) for one in differ.findings] == [("precision", "numbers are those of float16")]
+    assert 0 < differ.left < 1e-3
 
 
 def test_other_vectors_are_explained_by_nothing(pictures, vectors):
     other = np.random.default_rng(1).normal(3, 1, vectors.shape).astype(np.float32)
-    findings, left = found(pictures, vectors, other)
-    assert findings == ()
-    assert left > 0.5
+    differ = found(pictures, vectors, other)
+    assert differ.findings == ()
+    assert differ.left > 0.5
+
+
+def test_it_is_told_why_no_step_was_tried(pictures, vectors):
+    assert found(pictures, vectors, vectors + 1).untried == ONLY_VECTORS
+    lost = np.full_like(vectors, np.nan)
+    lost[0] = 1
+    assert found(pictures, vectors, lost).untried == TOO_FEW
+    assert found(pictures, vectors, vectors + 1e-4).untried == "", "nothing is to be explained"
+
+
+def test_steps_are_tried_on_the_pipeline_that_shows_most(pictures, vectors):
+    kinds = np.array([picture.kind for picture in pictures])
+
+    def side(name, steps=None, **facts):
+        return Side(name, vectors, steps, None if steps is None else (lambda steps, images: vectors), **facts)
+
+    least_first = [
+        Side("useless", np.ones_like(vectors), Steps(Preprocessing(size=(8, 8))), lambda steps, images: vectors),
+        side("file"),
+        side("paths", PictureSteps(), decodes=True),
+        side("function", PictureSteps()),
+        side("network", Steps(Preprocessing(size=(8, 8)))),
+    ]
+    for less, more in pairwise(least_first):
+        for pair in ((less, more), (more, less)):
+            assert [one.name for one in reference(*pair, kinds)] == [more.name, less.name]
 
 
 def test_the_faintest_alteration_that_moves_as_far():
@@ -97,7 +137,7 @@ def test_every_change_makes_another_batch():
     own = Preprocessing(size=(32, 32), crop=0.8, interpolation="bilinear", mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
     images = [scene(0, 60)[:, :50]]
     plain = Steps(own).batch(images)
-    tried = list(changes(Steps(own)))
+    tried = list(Steps(own).changes())
     assert len({change.words for change in tried}) == len(tried)
     assert {change.step for change in tried} == {
         "order of colors",
