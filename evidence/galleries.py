@@ -1,7 +1,8 @@
 """How far recall that is extrapolated to a tenfold gallery lies from the recall that is measured there.
 
 ``python -m evidence.galleries --run DIR`` searches the altered test images of a run with embeddings among a tenth of
-its untouched images, extrapolates to all of them, and prints the difference to the recall among all, by model.
+its untouched images, extrapolates to all of them, and prints the difference to the recall among all: by model, in
+points and with its sign on average, and over all models.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.retrieval import MAX_TIMES, Ranks, directions, extrapolated, ranks
+from probing_core.measures.retrieval import MAX_TIMES, directions, extrapolated, ranks
 from probing_core.results import Run, retrieval
 
 KS = (1, 10)
-DRAWS = 5
+DRAWS = 2
 """Small galleries that are drawn."""
 
 
@@ -33,13 +34,14 @@ def measure(run: Run, model: str) -> pd.DataFrame:
     gallery, X = directions(embeddings[clean]), directions(embeddings[queries])
     bases, _ = pd.factorize(samples["base_id"])
     own = pd.Index(samples["image_id"].iloc[clean]).get_indexer(pd.Index(samples["image_id"].iloc[queries]))
+    kinds = samples["transform"].iloc[queries].to_numpy()
     of_queries, of_gallery = bases[queries], bases[clean]
     whole = ranks(X, gallery[own], [gallery], of_queries, of_gallery)
     rng, rows = np.random.default_rng(0), []
     for _ in range(DRAWS):
         some = rng.choice(len(clean), len(clean) // MAX_TIMES, replace=False)
         few = ranks(X, gallery[own], [gallery[some]], of_queries, of_gallery[some])
-        beyond = extrapolated(Ranks(few.ahead, few.others), of_queries, KS, [len(clean)])
+        beyond = extrapolated(few, of_queries, kinds, KS, [len(clean)])
         for (k, _), found in beyond.items():
             truth = float(whole.found(k).mean())
             rows.append((k, truth, found.value, found.low <= truth <= found.high))
@@ -51,9 +53,10 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="a run with embeddings")
     run = Run.open(parser.parse_args().run)
     found = pd.concat([measure(run, model).assign(model=model) for model in run.models["name"]])
-    found = found.assign(error=(found["extrapolated"] - found["measured"]).abs() * 100)
+    bias = (found["extrapolated"] - found["measured"]) * 100
+    found = found.assign(error=bias.abs(), bias=bias)
     print(found.groupby(["model", "k"], sort=False)[["measured", "extrapolated", "error", "held"]].mean().round(3))
-    print(found.groupby("k")[["error", "held"]].agg({"error": ["mean", "max"], "held": "mean"}).round(2))
+    print(found.groupby("k").agg({"error": ["mean", "max"], "bias": "mean", "held": "mean"}).round(2))
 
 
 if __name__ == "__main__":

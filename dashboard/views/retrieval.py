@@ -88,6 +88,10 @@ def _uses(run: Run) -> None:
                 },
                 height=None if len(board) <= tables.WHOLE_TABLE else 460,
             )
+    st.caption(
+        "The bank neither crops nor mirrors: what is told here is true of copies that show the same cut of a picture. "
+        "After a crop or a mirror a hash no longer finds the original."
+    )
 
 
 def _why_no_use(run: Run, use: str) -> str:
@@ -156,7 +160,7 @@ def _by_gallery(run: Run) -> None:
     tables.chart(figure, "by-gallery", rows, "Original found, by the number of photographs in the gallery.")
     st.caption(
         "All alterations together. Left of the line: exact, of drawn galleries of this size. Right of it, dotted: "
-        "extrapolated, tenfold at most."
+        "extrapolated, tenfold at most; intervals there hold how far the same extrapolation is off within this gallery."
     )
 
 

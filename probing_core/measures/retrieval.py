@@ -22,6 +22,9 @@ GOAL = 0.95
 MAX_TIMES = 10
 """Times the gallery to which recall is extrapolated at most."""
 
+FEWEST_OTHERS = 4
+"""Other pictures in the smallest part of a gallery from which recall is extrapolated to the whole."""
+
 SHAPES = 10.0 ** np.linspace(-2.5, 1.0, 64), 10.0 ** np.linspace(-1.0, 4.5, 64)
 """Parameters a and b of the beta distributions among which the likeliest is chosen."""
 
@@ -128,50 +131,93 @@ def _counts(wanted: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def extrapolated(
-    found: Ranks, photographs: np.ndarray, ks: Sequence[int], galleries: Sequence[int]
+    found: Ranks, photographs: np.ndarray, kinds: np.ndarray, ks: Sequence[int], galleries: Sequence[int]
 ) -> dict[tuple[int, int], Interval]:
     """Return recall at each of ``ks`` in ``galleries`` larger than the one that was searched.
 
-    The probability p that a further picture is ahead of the original differs between queries: it follows a beta
-    distribution, whose parameters maximize the likelihood of the observed counts, which are then beta-binomial. Recall
-    in any gallery is the mean of the binomial distribution function over it, the average of the moments of p, as in
-    Zheng, Achanta & Benjamini (2018, "Extrapolating expected accuracies for large multi-class problems", JMLR 19).
+    The probability p that a further picture is ahead of the original differs between queries: among those of one kind
+    it follows a beta distribution, whose parameters maximize the likelihood of the observed counts, which are then
+    beta-binomial. Recall in any gallery is the mean of the binomial distribution function over it, the average of the
+    moments of p, as in Zheng, Achanta & Benjamini (2018, "Extrapolating expected accuracies for large multi-class
+    problems", JMLR 19).
+
+    How far this law is off is measured where the truth is known: recall in the gallery that was searched is
+    extrapolated by as many times from a part of it, drawn at random. By what that misses the interval is widened at
+    both ends.
 
     Args:
         photographs: (Q,) of the queries, which the interval draws.
+        kinds: (Q,) the alteration of each.
 
     Returns:
         (k, gallery) -> recall, with a bootstrap interval from 20 photographs up.
     """
+    n = int(found.others.min())
+    wanted = [(k, gallery) for k in ks for gallery in galleries]
+    ids, cluster = numbered(photographs)
+    ahead, (_, kind) = np.minimum(found.ahead, n), numbered(kinds)
+    laws = _laws(ahead, n, cluster, kind, wanted)
+    values = _together([law.score(law.sums.sum(0)) for law in laws])
+    enough = len(ids) >= MIN_CLUSTERS_FOR_BOOTSTRAP
+    low = high = np.full(len(wanted), np.nan)
+    if enough:
+        misses = np.array([_miss(ahead, n, cluster, kind, k, gallery) for k, gallery in wanted])
+        ends = np.quantile(_together([bootstrap(law) for law in laws]), [0.025, 0.975], axis=0)
+        low, high = np.clip([ends[0] - misses, ends[1] + misses], 0, 1)
+    how = "bootstrap" if enough else "none"
+    return {
+        one: Interval(float(values[i]), float(low[i]), float(high[i]), how, len(ids)) for i, one in enumerate(wanted)
+    }
+
+
+def _laws(
+    ahead: np.ndarray, n: int, cluster: np.ndarray, kind: np.ndarray, wanted: Sequence[tuple[int, int]]
+) -> list[ClusterSums]:
+    """Return for each kind of queries how often each count was observed, by photograph; its score is recall for each of
+    ``wanted`` by the likeliest law times the number of queries, and after these the number."""
     from scipy.special import betaln, gammaln
 
-    n = int(found.others.min())
-    counts, row = numbered(np.minimum(found.ahead, n))
-    ids, cluster = numbered(photographs)
-    sums = np.bincount(cluster * len(counts) + row, minlength=len(ids) * len(counts)).reshape(len(ids), -1)
     a, b = (shape.ravel() for shape in np.meshgrid(*SHAPES, indexing="ij"))
-    likelihood = betaln(counts[:, None] + a, n - counts[:, None] + b) - betaln(a, b)
-
-    def likeliest(totals: np.ndarray) -> np.ndarray:
-        return (totals @ likelihood).argmax(-1)
 
     def recall(k: int, gallery: int) -> np.ndarray:
-        drawn, j = gallery - 1, np.arange(k)[:, None]
+        drawn = gallery - 1
+        j = np.arange(min(k, gallery))[:, None]
         choose = gammaln(drawn + 1) - gammaln(j + 1) - gammaln(drawn - j + 1)
         return np.exp(choose + betaln(a + j, b + drawn - j) - betaln(a, b)).sum(0)
 
-    clusters = ClusterSums(sums.astype(np.float64), likeliest)
-    best = int(likeliest(clusters.sums.sum(0)))
-    enough = len(ids) >= MIN_CLUSTERS_FOR_BOOTSTRAP
-    resampled = bootstrap(clusters) if enough else np.empty(0, np.int64)
-    result = {}
-    for k, gallery in ((k, gallery) for k in ks for gallery in galleries):
-        of_shape = recall(k, gallery)
-        value, low, high = float(of_shape[best]), float("nan"), float("nan")
-        if enough:
-            low, high = (float(end) for end in np.quantile(of_shape[resampled], [0.025, 0.975]))
-        result[k, gallery] = Interval(value, low, high, "bootstrap" if enough else "none", len(ids))
-    return result
+    of_laws = np.stack([recall(k, gallery) for k, gallery in wanted], axis=1)
+
+    def of_kind(one: int) -> ClusterSums:
+        counts, row = numbered(ahead[kind == one])
+        clusters = int(cluster.max()) + 1
+        flat = np.bincount(cluster[kind == one] * len(counts) + row, minlength=clusters * len(counts))
+        likelihood = betaln(counts[:, None] + a, n - counts[:, None] + b) - betaln(a, b)
+
+        def score(totals: np.ndarray) -> np.ndarray:
+            queries = totals.sum(-1, keepdims=True)
+            return np.concatenate([of_laws[(totals @ likelihood).argmax(-1)] * queries, queries], axis=-1)
+
+        return ClusterSums(flat.reshape(clusters, -1).astype(np.float64), score)
+
+    return [of_kind(one) for one in range(int(kind.max()) + 1)]
+
+
+def _together(scores: Sequence[np.ndarray]) -> np.ndarray:
+    """Return recall over the queries of all kinds, from the scores of `_laws`."""
+    total = np.sum(scores, axis=0)
+    return total[..., :-1] / total[..., -1:]
+
+
+def _miss(ahead: np.ndarray, n: int, cluster: np.ndarray, kind: np.ndarray, k: int, gallery: int) -> float:
+    """Return how far recall among all ``n`` others is missed from a part that is smaller by as many times as
+    ``gallery`` is larger."""
+    some = max(FEWEST_OTHERS, round((n + 1) ** 2 / gallery) - 1)
+    if some >= n:
+        return 0.0
+    drawn = np.random.default_rng(0).hypergeometric(ahead, n - ahead, some)
+    laws = _laws(drawn, some, cluster, kind, [(k, n + 1)])
+    (guessed,) = _together([law.score(law.sums.sum(0)) for law in laws])
+    return abs(float(guessed) - float((ahead < k).mean()))
 
 
 @dataclass(frozen=True)

@@ -400,7 +400,7 @@ def _study_rows() -> Iterator[Row]:
             each=partial(_studied, study=study.name),
             reads=(*PROBED, *series, *((_probe(FINE),) if study.probe else ())),
             options=("classes", "seed", "learns", "studies"),
-            revision=revisions.STUDIES,
+            revision=revisions.STUDIES + study.revision,
             group="studies",
             make=make_study,
             doing=f"{study.name.capitalize()} of {{model}}",

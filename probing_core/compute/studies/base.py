@@ -19,6 +19,7 @@ class Study:
         make: model -> its rows.
         series: the series it reads, besides the main samples.
         probe: whether it reads the fine probe of the run.
+        revision: raised where its bytes change alone; those of every study are `runs.revisions.STUDIES`.
         trains: whether it needs the splits train and val, which a run with another's probes does not have.
     """
 
@@ -26,4 +27,5 @@ class Study:
     make: Callable[[ModelData], pd.DataFrame]
     series: str = ""
     probe: bool = False
+    revision: int = 0
     trains: bool = True

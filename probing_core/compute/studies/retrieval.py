@@ -80,7 +80,9 @@ def _beyond(found: Retrieved, chosen: np.ndarray, about: dict[str, Any]) -> list
         return []
     some, rows = Ranks(found.ranks.ahead[chosen], found.ranks.others[chosen]), found.rows[chosen]
     sizes = [found.gallery * times for times in TIMES]
-    recall: dict[tuple[int, int], Interval] = extrapolated(some, rows["base_id"].to_numpy(), KS, sizes)
+    recall: dict[tuple[int, int], Interval] = extrapolated(
+        some, rows["base_id"].to_numpy(), rows["transform"].to_numpy(), KS, sizes
+    )
     return [
         about
         | {"k": k, "gallery": gallery, "extrapolated": True}
@@ -96,4 +98,4 @@ def _beyond(found: Retrieved, chosen: np.ndarray, about: dict[str, Any]) -> list
     ]
 
 
-STUDY = Study(name="retrieval", make=retrieval_table, trains=False)
+STUDY = Study(name="retrieval", make=retrieval_table, revision=1, trains=False)
