@@ -98,7 +98,10 @@ def _members(run: Run, model: str) -> None:
             f"it has not. It loses most on **{plain(first['transform'])}**: {in_percent(first['seen'])} to "
             f"{in_percent(first['unseen'])}."
         )
-    st.header("The thirty, one by one", help="Each transformation is unseen in one rotation and seen in the other two.")
+    st.header(
+        "Each transformation, seen and unseen",
+        help="Each transformation is unseen in one rotation and seen in the other two.",
+    )
     figure = members_chart(points, list(gaps["transform"]), cache.theme())
     tables.chart(figure, "members", points, f"Share of each transformation's samples whose group {model} recognizes.")
     st.caption(

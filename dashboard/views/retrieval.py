@@ -68,6 +68,10 @@ def _finding(run: Run) -> str:
 
 def _uses(run: Run) -> None:
     st.header("Which model for what?", help="Each use needs another number, so there is no total.")
+    st.markdown(
+        "No copy here is cropped or mirrored: what is told is true of copies that show the same cut of a picture. "
+        "After a crop or a mirror, a hash no longer finds the original."
+    )
     columns = st.columns(len(USES))
     for column, (name, use) in zip(columns, USES.items(), strict=True):
         board = cache.computed(run, retrieval.ordered, name)
@@ -77,21 +81,17 @@ def _uses(run: Run) -> None:
             if board.empty:
                 messages.empty(_why_no_use(run, name))
                 continue
-            standing = ["best", *("" if apart else "≈" for apart in board["apart"].iloc[1:])]
+            standing = ["best", *("" if apart else "tied" for apart in board["apart"].iloc[1:])]
             tables.show_table(
                 board[["model", "value"]].assign(standing=standing, low=board["low"], high=board["high"]),
                 f"use-{name}",
                 percent={"value": ("%", f"{use.needs[0].upper()}{use.needs[1:]}."), **INTERVAL},
                 column_config={
                     "model": st.column_config.TextColumn(width=168),
-                    "standing": st.column_config.TextColumn("≈", width=50, help=f"≈: {hint('not distinguished')}"),
+                    "standing": st.column_config.TextColumn("", width=50, help=f"tied: {hint('not distinguished')}"),
                 },
                 height=None if len(board) <= tables.WHOLE_TABLE else 460,
             )
-    st.caption(
-        "The bank neither crops nor mirrors: what is told here is true of copies that show the same cut of a picture. "
-        "After a crop or a mirror a hash no longer finds the original."
-    )
 
 
 def _why_no_use(run: Run, use: str) -> str:

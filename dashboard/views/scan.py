@@ -126,7 +126,7 @@ def _sample(able: list[RunPlace]) -> None:
 
 def _problem(folder: str, clean: str, name: str) -> str:
     if not folder:
-        return "Name the folder."
+        return "Enter a folder to start."
     try:
         missing = [text for text in (folder, clean) if text and not _path(text).is_dir()]
     except BadConfig as error:

@@ -12,10 +12,9 @@ from dashboard.data.contact_sheet import VIEW, contact_sheet
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.resize_loss import survival
 from dashboard.page import fragment, page
-from dashboard.text import hint, named, plain
+from dashboard.text import hint, named, plain, strength_in_words
 from dashboard.widgets import pickers, tables, upload
 from probing_core.errors import BadRun
-from probing_core.measures.notation import decimal
 from probing_core.transforms import GROUPS, Transform, bank
 
 IN_A_ROW = 3
@@ -71,8 +70,8 @@ def _sheet(picture: VisitorPicture) -> None:
 def _strip_title(transform: Transform) -> str:
     if transform.group == "identity":
         return "identity: as it is"
-    ends = f"{decimal(transform.weakest)} to {decimal(transform.strongest)} {transform.unit}"
-    return f"{named(transform.name)}: {transform.parameter} {ends}"
+    weakest, strongest = (strength_in_words(transform.name, s, 3) for s in (transform.weakest, transform.strongest))
+    return f"{named(transform.name)}: {weakest} to {strongest.removeprefix(f'{transform.parameter} ')}"
 
 
 def _table() -> None:

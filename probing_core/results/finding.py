@@ -100,15 +100,16 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
         )
     name = str((best["value"] - last["value"])[forgets].idxmax())
     inner, end = best.to_dict("index")[name], last.to_dict("index")[name]
+    most = f". Most in {shown(name)}:" if forgets.sum() > 1 else f": in {shown(name)},"
     words = (
         f"In {int(forgets.sum())} of {networks} what was done to a picture is named better in an inner block than in "
-        f"the last one. Most in {shown(name)}: {in_percent(inner['value'])} in block {inner['layer']:.0f} of "
-        f"{end['layer']:.0f}, {in_percent(end['value'])} in the last"
+        f"the last one{most} {in_percent(inner['value'])} in block {inner['layer']:.0f} of {end['layer']:.0f}, "
+        f"{in_percent(end['value'])} in the last"
     )
-    content = rows[(rows["task"] == "content") & (rows["base"] == name)].sort_values("layer")
-    if len(content) < 2:
+    content = rows[(rows["task"] == "content") & (rows["base"] == name)].set_index("layer")["value"]
+    if inner["layer"] not in content or end["layer"] not in content:
         return f"{words}."
-    first, final = content["value"].iloc[0], content["value"].iloc[-1]
+    first, final = content[inner["layer"]], content[end["layer"]]
     return f"{words}, while what is shown goes from {in_percent(first)} to {in_percent(final)}."
 
 

@@ -52,7 +52,7 @@ USES = {
         "share of altered pictures whose label is that of most of their nearest neighbors, which have random looks",
     ),
     "altered": Use(
-        "Finding altered pictures",
+        "Finding pictures altered alike",
         "share of the 10 nearest pictures of other photographs that are under the same transformation",
     ),
 }

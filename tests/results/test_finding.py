@@ -101,7 +101,7 @@ def test_networks_that_forget_what_was_done_are_counted_and_the_greatest_fall_is
     )
     alone = layers_finding(rows[(rows["base"] == "a") & (rows["task"] == "fine")])
     assert alone.startswith("In 1 of 1 network ")
-    assert alone.endswith("71 % in the last.")
+    assert alone.endswith("than in the last one: in a, 85 % in block 2 of 3, 71 % in the last.")
 
 
 def test_a_fall_within_the_intervals_is_none():

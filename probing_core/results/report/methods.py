@@ -11,8 +11,8 @@ from probing_core.results import Run
 from probing_core.results.report.page import More, Section, Table, Text
 
 ORIGIN = (
-    "The idea comes from “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610). Its protocol "
-    "is public only as an abstract, so this one is a reconstruction; no number here is the paper's."
+    "The idea comes from “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610). The protocol "
+    "here is a reconstruction from its abstract; no number here is the paper's."
 )
 PROTOCOL = (
     "Every image is cut from a source larger than the view through one warp, for every class alike, so that neither "

@@ -76,5 +76,7 @@ def test_the_most_frequent_mistakes_are_a_sentence(open_app, made_run):
     words = ", ".join(
         f"**{row.truth}** for **{row.predicted}** ({100 * row.share:.0f} %)" for row in wrong.itertuples()
     )
-    assert f"What **zoo/mae** mistakes most often: {words}." in unescaped(app)
+    untouched = predictions[predictions["truth"] == "identity"]
+    known = f"It names {100 * untouched['correct'].mean():.0f} % of the untouched pictures"
+    assert f"What **zoo/mae** mistakes most often: {words}. {known}" in unescaped(app)
     assert "mistakes most often" not in texts(open_app("Confusion", model="zoo/mae", other="baseline/pixels"))
