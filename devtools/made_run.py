@@ -8,6 +8,7 @@ made again from the corpus, as in any run.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ MODELS = {
     "baseline/handcrafted": ("baseline", "none", 64, 0.6),
     "baseline/pixels": ("baseline", "none", 768, 0.2),
 }
+SEEDS = MODELS | {
+    "zoo/mae@seed=1": ("ViT", "MAE", 192, 0.8),
+    "zoo/mae@seed=2": ("ViT", "MAE", 192, 0.7),
+}
+"""The same and further trainings of one of them."""
+
 PHOTOGRAPHS = 8
 VIEWS = 2
 LIVE = ("baseline/pixels",)
@@ -47,34 +54,28 @@ KEY = "made"
 """Key of files that are put into a made run beside its table."""
 
 
-def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int = VIEWS, repetitions: int = 1) -> Path:
+def make_run(
+    root: Path,
+    corpus_name: str = "photos",
+    seed: int = 0,
+    views: int = VIEWS,
+    repetitions: int = 1,
+    models: Mapping[str, tuple[str, str, int, float]] = MODELS,
+) -> Path:
     """Writes the run into ``root`` and returns it: 256 samples a view and repetition."""
     corpus = open_corpus(corpus_name)
     recipe = Recipe(
         corpus=corpus_name,
         fingerprint=corpus.fingerprint,
         transforms=tuple(t.name for t in bank()),
-        models=tuple(MODELS),
+        models=tuple(models),
         limit=PHOTOGRAPHS * views,
         seed=seed,
         repetitions=repetitions,
     )
     store = Store(root)
     store.write_toml(layout.RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
-    for name, (family, objective, dim, _) in MODELS.items():
-        entry = {
-            "name": name,
-            "request": name,
-            "position": 0,
-            "family": family,
-            "objective": objective,
-            "dim": dim,
-            "license": "MIT",
-            "weights": "invented for the tests",
-            "text": False,
-            "recipe": {"pooling": "mean", "precision": "float32"},
-        }
-        store.write_toml(layout.model_path(name), entry, digest(entry["recipe"]))
+    _enter_models(store, models)
     plan = build(Scope(store, recipe, corpora=Corpora(recipe, corpus)))
     images = plan.artifacts[layout.IMAGES]
     plan.enter(images, {layout.IMAGES: choose_images(recipe.design, corpus, lambda done, total: None)})
@@ -83,7 +84,7 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
     samples = complete(plan_samples(recipe.design, scope.images), seed)
     plan.enter(plan.artifacts[layout.SAMPLES], {layout.SAMPLES: samples})
     _invent(plan, {layout.CROPS: pd.DataFrame(columns=list(COLUMNS))})
-    for position, (name, (_, _, dim, skill)) in enumerate(MODELS.items()):
+    for position, (name, (_, _, dim, skill)) in enumerate(models.items()):
         rng = np.random.default_rng([seed, position])
         for task in task_names(load_transforms(recipe)):
             predictions = _predict(samples, recipe, task, skill, rng)
@@ -104,6 +105,23 @@ def make_run(root: Path, corpus_name: str = "photos", seed: int = 0, views: int 
     plan.make(plan.select("evaluate"), lambda artifact, done, total: None)
     store.fold()
     return root
+
+
+def _enter_models(store: Store, models: Mapping[str, tuple[str, str, int, float]]) -> None:
+    for name, (family, objective, dim, _) in models.items():
+        entry = {
+            "name": name,
+            "request": name,
+            "position": 0,
+            "family": family,
+            "objective": objective,
+            "dim": dim,
+            "license": "MIT",
+            "weights": "invented for the tests",
+            "text": False,
+            "recipe": {"pooling": "mean", "precision": "float32"},
+        }
+        store.write_toml(layout.model_path(name), entry, digest(entry["recipe"]))
 
 
 def _invent(plan: Plan, contents: dict[str, Any]) -> None:

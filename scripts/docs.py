@@ -33,7 +33,7 @@ from probing_core.results import (
     verdicts_by_set,
 )
 from probing_core.results.finding import beside_baselines, finding, layers_finding
-from probing_core.results.ranking import is_baseline
+from probing_core.results.ranking import BELOW, in_order, is_baseline
 from probing_core.runs import layout
 from probing_core.runs.store import Store
 from scripts import format_docs, idea_pictures, preset_docs, transform_docs
@@ -217,7 +217,8 @@ def change_table(here: Run, there: Run) -> str:
 
 
 def score_table(run: Store) -> str:
-    """A Markdown table of a run's main scores, best model first, with 95 % intervals; notes on scores stand below."""
+    """A Markdown table of a run's main scores, best model first and below it the same with other seeds, with 95 %
+    intervals; notes on scores stand below."""
     scores = run.read_table(layout.SCORES)
     scores = scores[scores["probe"] == "linear"]
     cells: dict[str, dict[str, str]] = {}
@@ -227,15 +228,17 @@ def score_table(run: Store) -> str:
     for task, subset, measure, title in SHOWN:
         rows = scores[(scores[["task", "subset", "measure"]] == [task, subset, measure]).all(axis=1)]
         for row in rows.itertuples():
-            order.setdefault(str(row.model), -row.value)
+            order.setdefault(str(row.model), row.value)
             interval = f"{in_percent(row.value)} ({100 * row.low:.0f} to {100 * row.high:.0f})"
             mark = marks.setdefault(str(row.note), f"<sup>{len(marks) + 1}</sup>") if row.note else ""
             cells.setdefault(str(row.model), {})[title] = interval + mark
             chances[title] = in_percent(row.chance)
     head = f"| model | {' | '.join(chances)} |\n|{' --- |' * (len(chances) + 1)}"
+    board = in_order(pd.DataFrame({"model": order.keys(), "value": order.values()}))
     lines = [
-        f"| `{model}` | {' | '.join(cells[model].get(title, '') for title in chances)} |"
-        for model in sorted(cells, key=order.__getitem__)
+        f"| {BELOW if row.seed_of else ''}`{row.model}` | "
+        f"{' | '.join(cells[row.model].get(title, '') for title in chances)} |"
+        for row in board.itertuples()
     ]
     table = "\n".join([head, *lines, f"| chance | {' | '.join(chances.values())} |"])
     notes = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in marks.items()]

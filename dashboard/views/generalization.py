@@ -13,6 +13,7 @@ from probing_core.charts import confusion_chart, dots_chart, members_chart, seen
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run, summaries
+from probing_core.results.ranking import seed_of
 
 SHARE = ["value", "low", "high"]
 """Columns of a share and its interval."""
@@ -45,12 +46,14 @@ def _models(run: Run) -> None:
     means = (both.groupby(["model", "subset"], sort=False)["value"].mean() * 100).reset_index()
     means = means.rename(columns={"model": "name", "subset": "series"}).sort_values("series", kind="stable")
     order = {model: i for i, model in enumerate(dict.fromkeys(rows["model"]))}
-    means = means.sort_values("name", key=lambda names: names.map(order), kind="stable")
+    means = means.sort_values("name", key=lambda names: names.map(order), kind="stable", ignore_index=True)
+    means["seed_of"] = seed_of(list(means["name"]))
     chance = float(both["chance"].median()) * 100
     figure = dots_chart(means, cache.theme(), "group recognized (%); dotted: chance", marks=[chance], ends=(0, 102))
     tables.chart(figure, "models", means, "Group recognized, seen and unseen, by model: means over the rotations.")
     st.caption(
         "Filled: transformations that the probe was trained on. Hollow: members of the same groups that it never saw. "
+        f"{'Ticks: the same model with another seed. ' if (means['seed_of'] != '').any() else ''}"
         "Means over the rotations, which are folded below with their intervals."
     )
     if box := pickers.fold("Rotation by rotation, with intervals", "show-rotations"):

@@ -17,11 +17,25 @@ from probing_core.charts import leaderboard_chart, training_chart
 from probing_core.measures import MEASURES
 from probing_core.results import Run, rankable, training_scores, trainings
 from probing_core.results.finding import beside_baselines, finding
-from probing_core.results.ranking import is_baseline, measure_of, scores_of, standing
+from probing_core.results.ranking import (
+    has_place,
+    in_order,
+    is_baseline,
+    marked,
+    measure_of,
+    scores_of,
+    standing,
+)
 
 BASELINES = (
     "Gray squares are baselines, which have learned nothing from pictures: handcrafted statistics of the pixels, the "
     "pixels themselves, and networks with random weights. They show how much of a task needs no learned embedding."
+)
+
+
+SEEDS = (
+    "Ticks: the same model with another seed, that is a further training or, of an untrained network, other random "
+    "weights; each line has the interval and the standing of the one that is published."
 )
 
 
@@ -67,11 +81,12 @@ def show_leaderboard(run: Run) -> None:
     if board.empty:
         board = cache.board(runs, task, subset, True)
     elif len(baselines):
-        board = pd.concat([board, baselines.assign(p=np.nan, apart=True)], ignore_index=True)
+        board = in_order(pd.concat([board, baselines.assign(p=np.nan, apart=True)], ignore_index=True))
     if board.empty:
         messages.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
         return
-    _ranking(board.sort_values("value", ascending=False, kind="stable", ignore_index=True), subset)
+    _ranking(board, subset)
+    _other_seeds(runs, task, subset, board)
 
 
 @fragment
@@ -107,17 +122,49 @@ def _baselines(runs: tuple[Run, ...], task: str, subset: str) -> pd.DataFrame:
 
 def _ranking(board: pd.DataFrame, subset: str) -> None:
     measure = MEASURES.get(measure_of(subset))
+    placed = has_place(board)
     tables.chart(
         leaderboard_chart(board, cache.theme(), f"{measure.title} (%)"),
         "leaderboard",
         board,
-        f"{measure.title.capitalize()} of {len(board)} models with intervals, best {board['model'].iloc[0]}.",
+        f"{measure.title.capitalize()} of {placed.sum()} models with intervals, best {board['model'].iloc[0]}.",
     )
     gray = f" {BASELINES}" if is_baseline(board["model"]).any() else ""
-    st.caption(f"{measure.definition} Bars are 95 % intervals. Hollow: not distinguished from the best encoder.{gray}")
+    ticks = f" {SEEDS}" if not placed.all() else ""
+    st.caption(
+        f"{measure.definition} Bars are 95 % intervals. Hollow: not distinguished from the best encoder.{ticks}{gray}"
+    )
     if box := pickers.fold("The same as a table", "show-board"):
         with box:
             _board_table(board, measure.definition)
+
+
+def _other_seeds(runs: tuple[Run, ...], task: str, subset: str, board: pd.DataFrame) -> None:
+    """Show, folded, how far models are apart that differ in their seed alone."""
+    count = int((~has_place(board)).sum())
+    if not count:
+        return
+    if not (box := pickers.fold(f"The same models with other seeds ({count})", "show-seeds")):
+        return
+    with box:
+        st.caption(
+            "The difference is that of the model with the other seed less the published one, over the same "
+            "photographs. Its interval tells how sure it is of these two files of weights, and not how far a third "
+            "would be."
+        )
+        tables.show_table(
+            cache.other_seeds(runs, task, subset),
+            "other-seeds",
+            column_config={"seed_of": st.column_config.TextColumn("another seed of")},
+            percent={
+                "value": ("score %", MEASURES.get(measure_of(subset)).definition),
+                "published": ("published %", "The score of the model in the chart."),
+                "difference": ("difference", "In points."),
+                "low": ("from", hint("interval")),
+                "high": ("to", hint("interval")),
+            },
+            signed=("difference", "low", "high"),
+        )
 
 
 def _further_runs(run: Run, where: Any) -> list[Run]:
@@ -140,13 +187,13 @@ def _board_table(board: pd.DataFrame, definition: str) -> None:
     first = board.index[~baseline][0] if not baseline.all() else board.index[0]
     alone = bool(baseline.all())
     standings = [
-        "best" if row.Index == first else "baseline" if lesser and not alone else standing(row)
+        "best" if row.Index == first else "baseline" if lesser and not alone and not row.seed_of else standing(row)
         for row, lesser in zip(board.itertuples(), baseline, strict=True)
     ]
     table = pd.DataFrame(
         {
             **({"run": board["run"]} if board["run"].nunique() > 1 else {}),
-            "model": board["model"],
+            "model": marked(board),
             "score %": board["value"],
             "95 % interval": [_interval(r) for r in board.itertuples()],
             "against the best": standings,

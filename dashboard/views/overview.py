@@ -18,7 +18,7 @@ from probing_core.charts import profile_chart, substance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run, change_of_corpus, source_of, summaries
-from probing_core.results.ranking import is_baseline
+from probing_core.results.ranking import is_baseline, seed_of
 
 SELDOM = 0.5  # share of untouched pictures named as such below which the page says why it is low
 
@@ -52,11 +52,13 @@ def _facts(run: Run) -> str:
     used = run.images[run.images["used"]]
     photographs = used["base_id"].nunique()
     cut = f" images, cut from {photographs:,}" if photographs != len(used) else ""
-    baselines = int(is_baseline(run.models["name"]).sum()) if len(run.models) else 0
-    encoders = len(run.models) - baselines
-    counts = [(encoders, "encoder"), (baselines, "baseline")]
+    names = run.models["name"] if len(run.models) else pd.Series(dtype=str)
+    others = pd.Series(seed_of(list(names)), names.index, dtype=str) != ""
+    baselines = int(is_baseline(names[~others]).sum())
+    counts = [(int((~others).sum()) - baselines, "encoder"), (baselines, "baseline")]
     models = " and ".join(f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in counts if n) or "no model yet"
-    return f"Here: {models}, {run.sample_count:,} samples of {len(used):,}{cut} photographs."
+    seeds = f" ({others.sum()} more with other seeds)" if others.any() else ""
+    return f"Here: {models}{seeds}, {run.sample_count:,} samples of {len(used):,}{cut} photographs."
 
 
 def _question() -> None:

@@ -13,7 +13,7 @@ from dashboard.widgets import gallery, messages, pickers, tables
 from probing_core.charts import leaderboard_chart
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
-from probing_core.results.ranking import SIGNIFICANCE
+from probing_core.results.ranking import SIGNIFICANCE, has_place, marked
 
 MAX_NAMED_MODELS = 4
 """Number of models that a sentence names at most; of more it gives the number."""
@@ -47,7 +47,8 @@ def _name_best(board: pd.DataFrame, first: str, second: str) -> None:
     level = list(board.loc[board.index[1:], "model"][board["p"].iloc[1:] >= SIGNIFICANCE])
     beside = f" Not distinguished from it: {plain(', '.join(level))}." if level else ""
     if len(level) > MAX_NAMED_MODELS:
-        beside = f" {len(level)} of the {len(board) - 1} others are not distinguished from it: the hollow marks below."
+        others = has_place(board).sum() - 1
+        beside = f" {len(level)} of the {others} others are not distinguished from it: the hollow marks below."
     st.markdown(
         f"**{plain(best['model'])}** is best at distinguishing {plain(first)} from {plain(second)}: it recognizes "
         f"**{in_percent(best['value'])}** of them{interval}.{beside}"
@@ -67,7 +68,8 @@ def _ranking(board: pd.DataFrame, first: str, second: str, classes: int) -> None
         "first_as_second": (f"{first} → {second} %", f"{plain(first)} taken for {plain(second)}."),
         "second_as_first": (f"{second} → {first} %", f"{plain(second)} taken for {plain(first)}."),
     }
-    tables.show_table(board[["model", *percent, "samples"]], "tell-apart-table", percent=percent)
+    shown = board[["model", *percent, "samples"]].assign(model=marked(board))
+    tables.show_table(shown, "tell-apart-table", percent=percent)
 
 
 def _whose(board: pd.DataFrame, first: str, second: str) -> str:

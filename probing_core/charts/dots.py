@@ -7,8 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.charts.figure import Figure, base_figure, chart, error_bar, escape, legend_below, upright_line
+from probing_core.charts.figure import (
+    Figure,
+    base_figure,
+    chart,
+    error_bar,
+    escape,
+    legend_below,
+    seed_ticks,
+    upright_line,
+)
 from probing_core.charts.theme import Theme
+from probing_core.measures.notation import decimal
 
 SERIES = ("circle", "circle-open", "diamond", "diamond-open", "square-open")
 """Symbols of the series, in order."""
@@ -31,13 +41,16 @@ def dots_chart(
 
     Args:
         rows: ``name``, ``series``, ``value`` in the unit of the axis, and where there are any ``low``, ``high``; names
-            from top to bottom.
+            from top to bottom. Where ``seed_of`` names another row, it is a tick on that one's line.
         title: of the axis.
         groups: name -> group, for the color; without them dots are neutral.
         marks: values at which a dotted line stands, such as chance.
         unit: of the values under the pointer.
         ends: of the axis.
     """
+    further = rows[:0]
+    if "seed_of" in rows:
+        further, rows = rows[rows["seed_of"] != ""], rows[rows["seed_of"] == ""]
     names, series = list(dict.fromkeys(rows["name"]))[::-1], list(dict.fromkeys(rows["series"]))
     place = {name: i for i, name in enumerate(names)}
     colors = {name: theme.group(groups[name]) if groups and name in groups else theme.text for name in names}
@@ -55,6 +68,8 @@ def dots_chart(
     traces: list[dict[str, Any]] = [joins] if len(series) > 1 else []
     for symbol, one in zip(SERIES, series, strict=False):
         traces.append(_dots(rows[rows["series"] == one], place, colors, symbol, unit, theme))
+    if len(further):
+        traces.append(_ticks(further, place, unit, theme))
     return base_figure(
         theme,
         (130 if len(series) > 1 else 100) + ROW * len(names),
@@ -70,6 +85,15 @@ def dots_chart(
         legend=legend_below(),
         shapes=[upright_line(mark, theme.muted) for mark in marks],
     )
+
+
+def _ticks(rows: pd.DataFrame, place: Mapping[str, int], unit: str, theme: Theme) -> dict[str, Any]:
+    """Return the ticks of rows that are another one with another seed."""
+    texts = [
+        f"{escape(name)}, {escape(series)}: {decimal(value)} {unit}"
+        for name, series, value in zip(rows["name"], rows["series"], rows["value"], strict=True)
+    ]
+    return seed_ticks(rows["value"].to_numpy(float), [place[one] for one in rows["seed_of"]], texts, theme)
 
 
 def _dots(

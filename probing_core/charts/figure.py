@@ -141,6 +141,26 @@ def percent_bar(rows: pd.DataFrame, color: str, **style: Any) -> dict[str, Any]:
     return error_bar(percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), color, **style)
 
 
+def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: Theme) -> dict[str, Any]:
+    """Return ticks at the scores of models that are others with another seed, on the lines of these.
+
+    Args:
+        x, y: scores, and the places of the lines.
+        hover: what stands under the pointer, with names escaped.
+    """
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "other seeds",
+        "x": x,
+        "y": y,
+        "marker": {"symbol": "line-ns", "size": 16, "line": {"width": 2, "color": theme.text}},
+        "customdata": hover,
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "showlegend": True,
+    }
+
+
 def cell_numbers(
     heatmap: dict[str, Any], texts: Sequence[Sequence[str]], x: Sequence[Any], y: Sequence[Any], size: int
 ) -> list[dict[str, Any]]:

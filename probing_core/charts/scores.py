@@ -18,6 +18,7 @@ from probing_core.charts.figure import (
     legend_below,
     percent,
     percent_bar,
+    seed_ticks,
     upright_line,
 )
 from probing_core.charts.labels import place_labels
@@ -32,12 +33,15 @@ HOVER = ("low", "high", "p", "apart", "note")
 
 @chart
 def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balanced accuracy (%)") -> Figure:
-    """Draw a dot and its 95 % interval for each model, best on top, and the level of guessing.
+    """Draw a dot and its 95 % interval for each model that has a place, best on top, and the level of guessing; the
+    same model with other seeds as ticks on its line.
 
     Args:
-        board: ``model``, ``value``, ``low``, ``high``, ``chance``, ``p``, ``apart``, ``note`` from
+        board: ``model``, ``seed_of``, ``value``, ``low``, ``high``, ``chance``, ``p``, ``apart``, ``note`` from
             `probing_core.results.leaderboard`.
     """
+    further = board[board["seed_of"] != ""]
+    board = board[board["seed_of"] == ""]
     rows = board.iloc[::-1]
     baseline = rows["model"].str.startswith(BASELINE)
     # The same model of several runs has a row in each.
@@ -79,12 +83,25 @@ def leaderboard_chart(board: pd.DataFrame, theme: Theme, measure: str = "balance
     return base_figure(
         theme,
         114 + 38 * len(board),
-        [dots],
+        [dots, *([_ticks(further, dict(zip(rows["model"], names, strict=True)), theme)] if len(further) else [])],
         {"title": measure, "range": [0, 100]},
         showlegend=False,
         shapes=[upright_line(chance, theme.warning)],
         annotations=[words],
         margin=MARGIN | {"t": 56},  # the words stand below the chart's menu
+    )
+
+
+def _ticks(further: pd.DataFrame, lines: dict[str, str], theme: Theme) -> dict[str, Any]:
+    """Return a tick for each model that is another one with another seed, on the line of that one."""
+    return seed_ticks(
+        percent(further["value"]),
+        [escape(lines[model]) for model in further["seed_of"]],
+        [
+            f"{escape(row['model'])}<br><b>{row['value'] * 100:.1f} %</b> {_interval(row['low'], row['high'])}"
+            for row in further.to_dict("records")
+        ],
+        theme,
     )
 
 

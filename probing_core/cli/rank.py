@@ -147,22 +147,26 @@ def _report(run: Run, names: tuple[str, ...], ranked: int, as_json: bool) -> Non
 
 def _summary(board: pd.DataFrame, model: str) -> dict[str, Any]:
     """Return the place of a model, and the rows of the others."""
+    from probing_core.results.ranking import has_place
+
     mine = board[board["model"] == model].iloc[0]
     others = board[board["model"] != model]
+    rows = others.assign(place=others["place"].astype(object).where(has_place(others), None))
     return {
         "model": model,
         "place": int(mine["place"]),
-        "models": len(board),
+        "models": int(has_place(board).sum()),
         "value": float(mine["value"]),
         "low": float(mine["low"]),
         "high": float(mine["high"]),
-        "best_other": str(others["model"].iloc[0]),
-        "others": others.to_dict("records"),
+        "best_other": str(others.loc[has_place(others), "model"].iloc[0]),
+        "others": rows.to_dict("records"),
     }
 
 
 def _print_board(one: dict[str, Any], which: str = "test") -> None:
     from probing_core.measures.notation import in_percent, in_points
+    from probing_core.results.ranking import BELOW
 
     print(
         f"{one['model']} is at place {one['place']} of {one['models']}: from its embedding a linear probe names the "
@@ -172,7 +176,7 @@ def _print_board(one: dict[str, Any], which: str = "test") -> None:
     rows = [
         {
             "place": row["place"],
-            "model": row["model"],
+            "model": f"{BELOW if row['seed_of'] else ''}{row['model']}",
             "score": in_percent(row["value"], 1),
             "difference": in_points(row["difference"]),
             "95 % interval": f"{in_points(row['difference_low'])} to {in_points(row['difference_high'])}",
@@ -181,6 +185,8 @@ def _print_board(one: dict[str, Any], which: str = "test") -> None:
         for row in one["others"]
     ]
     print_rows(rows, False)
+    if any(row["seed_of"] for row in one["others"]):
+        print(f"{BELOW.strip()} the model above with another seed, which has no place of its own.")
 
 
 def _print(one: dict[str, Any]) -> None:

@@ -19,6 +19,8 @@ from probing_core.results.ranking import (
     AccuracySums,
     accuracy,
     accuracy_of,
+    has_place,
+    in_order,
     measure_of,
     of_subset,
     paired_p,
@@ -30,7 +32,19 @@ from probing_core.results.run import Run, open_run
 from probing_core.runs.layout import RECIPE
 from probing_core.transforms.base import GROUPS
 
-COLUMNS = ("model", "place", "value", "low", "high", "difference", "difference_low", "difference_high", "p", "bases")
+COLUMNS = (
+    "model",
+    "seed_of",
+    "place",
+    "value",
+    "low",
+    "high",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p",
+    "bases",
+)
 
 COMPARED = (
     "model",
@@ -47,6 +61,9 @@ COMPARED = (
     "photographs",
 )
 """Columns of the table that `compare` returns."""
+
+OTHER_SEEDS = ("model", "seed_of", "value", "published", "difference", "low", "high", "photographs")
+"""Columns of the table of `other_seeds`."""
 
 GROUP = "group"
 """The group task over its three rotations: every group is tested on members that its probe has not seen."""
@@ -144,10 +161,13 @@ def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset
     """Return every model of a run, or of several that differ in their models alone, best first, and how far ``model``
     is from each.
 
-    Columns: ``model``, ``place`` (1 the best), ``value``, ``low`` and ``high`` of its score; of the score of ``model``
-    less its own ``difference`` with the 95 % interval ``difference_low`` to ``difference_high`` (bootstrap over the
-    photographs that both were tested on) and ``p`` (paired sign flips by photograph, corrected by Holm over the other
-    models); ``bases``, the number of these photographs. NaN in the row of ``model``.
+    Models that differ in their seed alone have one place, as in `leaderboard`; ``model`` has its own in any case.
+
+    Columns: ``model``, ``seed_of`` (as in `leaderboard`), ``place`` (1 the best; missing where ``seed_of`` names
+    another), ``value``, ``low`` and ``high`` of its score; of the score of ``model`` less its own ``difference`` with
+    the 95 % interval ``difference_low`` to ``difference_high`` (bootstrap over the photographs that both were tested
+    on) and ``p`` (paired sign flips by photograph, corrected by Holm over the other models that have a place);
+    ``bases``, the number of these photographs. NaN in the row of ``model``.
 
     Raises:
         UnknownName: the run has no score of ``model``.
@@ -161,17 +181,41 @@ def place_among(run: Run | Sequence[Run], model: str, task: str = "fine", subset
     if board.empty or model not in set(board["model"]):
         there = ", ".join(board["model"]) if not board.empty else "none"
         raise UnknownName(f"The run has no score of '{model}' at the task '{task}' ({subset}). It has: {there}.")
-    board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
+    board = in_order(board, alone=(model,))
+    placed = has_place(board)
+    board["place"] = placed.cumsum().astype("Int64").where(placed)
     mine = accuracy(of[model], model, task, subset)
-    others = [name for name in board["model"] if name != model]
-    theirs = {name: accuracy(of[name], name, task, subset) for name in others}
-    p = dict(zip(others, holm(paired_p(mine, list(theirs.values()))), strict=True))
+    theirs = {name: accuracy(of[name], name, task, subset) for name in board["model"] if name != model}
+    ranked = [name for name in board.loc[placed, "model"] if name != model]
+    p = dict(zip(ranked, holm(paired_p(mine, [theirs[name] for name in ranked])), strict=True))
     rows = []
-    for place, row in enumerate(board.to_dict("records"), 1):
-        about = {"model": row["model"], "place": place, **{name: row[name] for name in ("value", "low", "high")}}
+    for row in board.to_dict("records"):
+        about = [row[name] for name in COLUMNS[: COLUMNS.index("difference")]]
         apart = _difference(mine, theirs[row["model"]]) if row["model"] != model else (np.nan, np.nan, np.nan, 0)
-        rows.append((*about.values(), *apart[:3], p.get(row["model"], np.nan), apart[3]))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        rows.append((*about, *apart[:3], p.get(row["model"], np.nan), apart[3]))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"place": "Int64"})
+
+
+def other_seeds(runs: Sequence[Run], task: str = "fine", subset: str = "all") -> pd.DataFrame:
+    """Return how far models are from the one that they are with another seed, in the order of `leaderboard`.
+
+    Columns: ``model``, ``seed_of``, ``value`` and ``published``, the scores of both; ``difference``, the first less the
+    second, with the 95 % interval ``low`` to ``high`` (bootstrap over the ``photographs`` that both were tested on).
+    """
+    parts = [scores_of(run, task, subset).assign(place=place) for place, run in enumerate(runs)]
+    board = pd.concat(parts, ignore_index=True)
+    if board.empty:
+        return pd.DataFrame(columns=list(OTHER_SEEDS))
+    board = in_order(board)
+    first = board.drop_duplicates("model").set_index("model")
+    rows = []
+    for model, of, place, value in board.loc[~has_place(board), ["model", "seed_of", "place", "value"]].itertuples(
+        index=False
+    ):
+        published = first.loc[of]
+        mine, other = accuracy(runs[place], model, task, subset), accuracy(runs[published["place"]], of, task, subset)
+        rows.append((model, of, value, published["value"], *_difference(mine, other)))
+    return pd.DataFrame(rows, columns=list(OTHER_SEEDS))
 
 
 def recall_beside(run: Run, model: str, other: str, task: str = "fine") -> pd.DataFrame:

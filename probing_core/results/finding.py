@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.notation import decimal, in_percent, minus
+from probing_core.results.ranking import has_place
 
 MAX_NAMED = 3
 """Models that the sentence names beside the first; of more it gives the number."""
@@ -23,6 +24,7 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
     """
     if board.empty:
         return "No model of this run has been scored yet."
+    board = board[has_place(board)]
     best, level = board.iloc[0], list(board.loc[board.index[1:], "model"][~board["apart"].iloc[1:].astype(bool)])
     name, count = shown(str(best["model"])), len(board)
     chance = f"where guessing gives {in_percent(best['chance'], 1)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +24,10 @@ SIGNIFICANCE = 0.05
 
 SCORING_FACTS = ("base_id", "transform", "group", "visible")
 """What a score needs to know of a sample."""
+
+_SEED = re.compile(r"@seed=(\d+)(?=@|$)")
+BELOW = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS} "
+"""Sign before the name of a model in a table, which is the model above with another seed."""
 
 FLIPS = 10_000
 """Of signs in a table that a page shows: a tenth of those that a verdict rests on, so that no visitor waits."""
@@ -53,9 +58,13 @@ def _images_of(run: Run) -> frozenset[tuple]:
 def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
     """Rank every model of ``runs`` by score, best first; without ``baselines``, only those that learned from pictures.
 
-    Columns: ``run``, ``model``, ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``,
-    ``images``, ``bases``, ``chance``, ``note``; and against the best model ``difference``, ``p`` (see
-    `against_best`; NaN where it cannot be computed) and ``apart`` (bool).
+    Models that differ in their seed alone (``zoo/mae``, ``zoo/mae@seed=1``) have one place, that of the first seed; the
+    others stand directly below it, are compared with no model and change nothing of the ranking.
+
+    Columns: ``run``, ``model``, ``seed_of`` (the model that this one is with another seed; empty for one that has a
+    place), ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``, ``images``, ``bases``,
+    ``chance``, ``note``; and against the best model ``difference``, ``p`` (see `against_best`; NaN where it cannot be
+    computed) and ``apart`` (bool).
 
     Raises:
         BadRun: the runs differ in more than their models; the message names what differs.
@@ -70,26 +79,70 @@ def leaderboard(runs: Sequence[Run], task: str = "fine", subset: str = "all", ba
         board = board[~is_baseline(board["model"])]
     if board.empty:
         return board
-    board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
+    board = in_order(board)
+    placed = has_place(board)
     # By place and not by name: two folders may have the same.
     accuracies = [
         accuracy(runs[place], model, task, subset)
-        for place, model in zip(board["place"].tolist(), board["model"].tolist(), strict=True)
+        for place, model in zip(board.loc[placed, "place"].tolist(), board.loc[placed, "model"].tolist(), strict=True)
     ]
     board = board.drop(columns="place")
     board["difference"] = board["value"].iloc[0] - board["value"]
-    board["p"] = [np.nan, *against_best(accuracies)]
+    board["p"] = np.nan
+    board.loc[placed, "p"] = [np.nan, *against_best(accuracies)]
     board["apart"] = board["p"] < SIGNIFICANCE
     return board
 
 
 def standing(row: Any) -> str:
     """Return in words how the model of a row of `leaderboard`, but for the first, stands to the best one."""
+    if row.seed_of:
+        return "another seed"
     if not np.isfinite(row.p):
         return "not compared"
     if not row.apart:
         return f"not distinguished (p = {row.p:.3f})" if row.p < 0.1 else f"not distinguished (p = {row.p:.2f})"
     return "lower (p < 0.001)" if row.p < 0.001 else f"lower (p = {row.p:.3f})"
+
+
+def in_order(board: pd.DataFrame, alone: Collection[str] = ()) -> pd.DataFrame:
+    """Return the rows of models best first, those with another seed directly below their model, and ``seed_of``.
+
+    Args:
+        board: ``model``, ``value``.
+        alone: models that have a place of their own, whatever their seed.
+    """
+    board = board.assign(seed_of=seed_of(list(board["model"]), alone))
+    board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
+    # Two runs may have the same model: each has its own place, and other seeds stand below the better one.
+    place = {model: i for i, model in reversed(list(enumerate(board["model"])))}
+    of = board["seed_of"].map(place).where(~has_place(board), np.arange(len(board)))
+    return board.iloc[np.lexsort((np.arange(len(board)), ~has_place(board), of))].reset_index(drop=True)
+
+
+def has_place(board: pd.DataFrame) -> pd.Series:
+    """Return which rows of a ranking are of models that have a place in it."""
+    return board["seed_of"] == ""
+
+
+def marked(board: pd.DataFrame) -> pd.Series:
+    """Return the names of the models of a ranking for a table, with a sign before those that have no place."""
+    return board["model"].where(has_place(board), BELOW + board["model"])
+
+
+def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
+    """Return for each of ``models`` the one of the lowest seed that is alike in all else; empty for that one itself,
+    and for those that stand ``alone``."""
+    first: dict[str, str] = {}
+    for model in sorted(models, key=_seed):
+        first.setdefault(_SEED.sub("", model), model)
+    leaders = [first[_SEED.sub("", model)] for model in models]
+    return ["" if model in (one, *alone) else one for model, one in zip(models, leaders, strict=True)]
+
+
+def _seed(model: str) -> int:
+    found = _SEED.search(model)
+    return int(found[1]) if found else 0
 
 
 def measure_of(subset: str) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.intervals import interval
-from probing_core.results.ranking import SIGNIFICANCE, accuracy_of, against_best
+from probing_core.results.ranking import SIGNIFICANCE, accuracy_of, against_best, has_place, in_order
 
 COLUMNS = ["truth", "predicted", "correct", "base_id"]
 """Of the predictions, all that counts here."""
@@ -26,11 +26,12 @@ def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str)
         first, second: names of two classes.
 
     Returns:
-        ``model``, ``value`` (mean of the two recalls), ``low``, ``high``, ``first`` and ``second`` (recall of each),
-        ``first_as_second``, ``second_as_first`` (share of the one that is taken for the other), ``samples``,
-        ``bases``, ``p`` against the best and ``apart``. Models without such samples are left out.
+        ``model``, ``seed_of`` (as in `leaderboard`), ``value`` (mean of the two recalls), ``low``, ``high``, ``first``
+        and ``second`` (recall of each), ``first_as_second``, ``second_as_first`` (share of the one that is taken for
+        the other), ``samples``, ``bases``, ``p`` against the best and ``apart``. Models without such samples are left
+        out.
     """
-    rows, accuracies = [], []
+    rows, accuracies = [], {}
     for model, table in predictions.items():
         both = table.loc[table["truth"].isin((first, second)), COLUMNS] if len(table) else table
         if both.empty:
@@ -52,11 +53,10 @@ def tell_apart(predictions: Mapping[str, pd.DataFrame], first: str, second: str)
                 "bases": found.clusters,
             }
         )
-        accuracies.append(accuracy_of(both))
+        accuracies[model] = accuracy_of(both)
     if not rows:
         return pd.DataFrame()
-    board = pd.DataFrame(rows)
-    order = board["value"].argsort(kind="stable")[::-1].to_numpy()
-    p = against_best([accuracies[i] for i in order])
-    board = board.iloc[order].assign(p=[np.nan, *p]).reset_index(drop=True)
+    board = in_order(pd.DataFrame(rows)).assign(p=np.nan)
+    placed = has_place(board)
+    board.loc[placed, "p"] = [np.nan, *against_best([accuracies[model] for model in board.loc[placed, "model"]])]
     return board.assign(apart=board["p"] < SIGNIFICANCE)

@@ -58,6 +58,7 @@ def board() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "model": ["zoo/mae", HOSTILE, "baseline/pixels"],
+            "seed_of": "",
             "value": [0.8, 0.7, 0.2],
             "low": [0.7, 0.6, np.nan],
             "high": [0.9, 0.8, np.nan],
@@ -204,6 +205,18 @@ def test_leaderboard(theme):
     assert "chance 3.0 %" in figure.layout.annotations[0].text
 
 
+@pytest.mark.parametrize("theme", THEMES)
+def test_other_seeds_are_ticks_on_the_line_of_their_model(theme):
+    seed = board().iloc[[1]].assign(model=f"{HOSTILE}@seed=1", seed_of=HOSTILE, value=0.75, low=0.7, high=0.8)
+    dots, ticks = drawn.leaderboard_chart(pd.concat([board(), seed]), theme).data
+    assert len(dots.x) == 3
+    assert list(ticks.x) == [75]
+    assert list(ticks.y) == [dots.y[1]]
+    assert ticks.marker.symbol == "line-ns"
+    assert "<b>75.0 %</b> (95 % interval 70.0 to 80.0)" in ticks.customdata[0]
+    assert "<a " not in ticks.customdata[0]
+
+
 def test_names_are_data_in_every_chart_with_names():
     points = pd.DataFrame({"sample": [1, 2], "x": [0.0, 1], "y": [0.0, 1], "category": HOSTILE, "hover": HOSTILE})
     matrix = pd.DataFrame([[1.0, 2.0], [3.0, np.nan]], index=[HOSTILE, "b"], columns=[HOSTILE, "b"])
@@ -309,6 +322,14 @@ def test_dots_of_a_row_are_joined_and_colored_by_group():
     assert len(figure.layout.shapes) == 1
     assert "<a " not in figure.to_json().replace("\\u003c", "<")
     assert len(drawn.dots_chart(rows[rows["series"] == "seen"], THEMES[0], "share (%)").data) == 1
+
+    seed = pd.DataFrame({"name": ["a@seed=1"], "series": "seen", "value": 30.0, "seed_of": "a"})
+    figure = drawn.dots_chart(pd.concat([rows.assign(seed_of=""), seed]), THEMES[0], "share (%)")
+    ticks = figure.data[-1]
+    place = dict(zip(figure.layout.yaxis.ticktext, figure.layout.yaxis.tickvals, strict=True))
+    assert (list(ticks.x), list(ticks.y)) == ([30], [place["a"]])
+    assert ticks.customdata[0] == "a@seed=1, seen: 30 %"
+    assert list(figure.data[0].x) == list(joins.x), "the line joins the model's own values"
 
 
 def test_a_path_goes_through_all_blocks_and_one_of_them_is_marked():

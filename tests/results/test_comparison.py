@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import probing_core
@@ -12,7 +13,7 @@ from devtools.made_run import make_run
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.measures.paired_tests import holm
 from probing_core.results import Run
-from probing_core.results.comparison import COMPARED, place_among, recall_beside
+from probing_core.results.comparison import COMPARED, compare, other_seeds, place_among, recall_beside
 from probing_core.results.ranking import SCORING_FACTS, accuracy_of, of_subset, paired_p
 from probing_core.runs import layout
 
@@ -34,6 +35,34 @@ def test_every_model_has_a_place_and_its_difference_to_the_one_that_is_asked_for
     others = [name for name in board.index if name != MODEL]
     p = holm(paired_p(accuracy_of(tables[MODEL]), [accuracy_of(tables[name]) for name in others]))
     assert board.loc[others, "p"].tolist() == pytest.approx(p.tolist())
+
+
+def test_other_seeds_have_no_place_but_the_one_that_is_asked_for(made_run, seeds_run):
+    run = Run.open(seeds_run)
+    board = place_among(run, MODEL).set_index("model")
+    further = board[board["seed_of"] == "zoo/mae"]
+    assert list(further.index) == ["zoo/mae@seed=1", "zoo/mae@seed=2"]
+    assert further[["place", "p"]].isna().all(axis=None)
+    assert further["difference_low"].notna().all(), "how far it is apart is told of them, too"
+    ranked, without = board.drop(further.index), place_among(Run.open(made_run), MODEL).set_index("model")
+    pd.testing.assert_frame_equal(ranked, without)
+
+    of_seed = place_among(run, "zoo/mae@seed=1").set_index("model")
+    assert of_seed.loc["zoo/mae@seed=1", ["seed_of", "place"]].tolist() == ["", 1]
+    assert of_seed.loc["zoo/mae@seed=2", "seed_of"] == "zoo/mae"
+    assert of_seed.loc["zoo/mae", "place"] > 1
+
+
+def test_how_far_seeds_are_apart_is_what_comparing_the_two_gives(seeds_run):
+    run = Run.open(seeds_run)
+    for row in other_seeds([run]).to_dict("records"):
+        of_two = compare(row["model"], row["seed_of"], run).set_index(["task", "subset"]).loc[("fine", "all")]
+        same = {"value": "value", "published": "other_value", "difference": "difference", "low": "low", "high": "high"}
+        for mine, theirs in same.items():
+            assert row[mine] == pytest.approx(of_two[theirs])
+        assert row["photographs"] == of_two["photographs"]
+    assert list(other_seeds([run])["model"]) == ["zoo/mae@seed=1", "zoo/mae@seed=2"]
+    assert other_seeds([run], "content", "seen").empty
 
 
 def test_the_interval_holds_the_mean_difference_by_photograph(made_run):

@@ -16,7 +16,15 @@ CLASSES = 31
 def board(values: dict[str, float], apart: dict[str, bool] | None = None, half: float = 0.02) -> pd.DataFrame:
     """As `leaderboard` gives it; ``apart`` tells which of them differ from the first."""
     rows = [
-        {"model": m, "value": v, "low": v - half, "high": v + half, "chance": 1 / CLASSES, "apart": bool(i)}
+        {
+            "model": m,
+            "seed_of": "",
+            "value": v,
+            "low": v - half,
+            "high": v + half,
+            "chance": 1 / CLASSES,
+            "apart": bool(i),
+        }
         for i, (m, v) in enumerate(values.items())
     ]
     table = pd.DataFrame(rows)
@@ -48,6 +56,12 @@ def test_a_leader_is_named_with_its_interval_and_what_guessing_gives():
 )
 def test_models_that_are_not_distinguished_are_named(level, words):
     assert words in finding(board(FOUR, dict.fromkeys(level, False)), CLASSES, lambda name: f"<{name}>")
+
+
+def test_other_seeds_are_no_further_models():
+    rows = board(FOUR, {"b": False})
+    rows.loc[rows["model"] == "b", "seed_of"] = "a"
+    assert finding(rows, CLASSES).startswith("Of 3 models, a knows most about how a picture was changed: from its")
 
 
 def test_of_many_the_number_is_given():

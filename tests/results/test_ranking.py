@@ -12,7 +12,17 @@ from scipy.stats import permutation_test
 from probing_core.errors import BadRun
 from probing_core.measures.cluster_sums import mean
 from probing_core.results import Run, leaderboard, rankable, ranking
-from probing_core.results.ranking import SIGNIFICANCE, AccuracySums, accuracy_of, against_best, of_subset, paired_p
+from probing_core.results.ranking import (
+    BELOW,
+    SIGNIFICANCE,
+    AccuracySums,
+    accuracy_of,
+    against_best,
+    in_order,
+    marked,
+    of_subset,
+    paired_p,
+)
 from probing_core.runs.store import Store
 
 
@@ -45,6 +55,41 @@ def test_what_is_tested_is_what_is_shown(made_run, task, subset):
         assert unit.sums is not None
         assert unit.sums.value == pytest.approx(row["value"])
         assert row["difference"] == pytest.approx(board["value"].max() - row["value"])
+
+
+def test_other_seeds_stand_below_their_model_and_change_nothing_of_the_ranking(made_run, seeds_run):
+    board, without = leaderboard([Run.open(seeds_run)]), leaderboard([Run.open(made_run)])
+    below = board[board["model"].str.startswith("zoo/mae")]
+    assert list(below["model"]) == ["zoo/mae", "zoo/mae@seed=1", "zoo/mae@seed=2"], "the better one first, below"
+    assert list(below.index - below.index[0]) == [0, 1, 2]
+    assert below["value"].iloc[1] > board["value"].iloc[0], "and yet it does not lead"
+    assert list(below["seed_of"]) == ["", "zoo/mae", "zoo/mae"]
+    assert below["p"].iloc[1:].isna().all()
+    assert not below["apart"].iloc[1:].any()
+    ranked = board[board["seed_of"] == ""].reset_index(drop=True).drop(columns="run")
+    pd.testing.assert_frame_equal(ranked, without.drop(columns="run"))
+
+
+@pytest.mark.parametrize(
+    ("models", "alone", "expected"),
+    [
+        ("a@seed=1 a b", "", "a <a@seed=1 b"),
+        ("a@seed=10 a@seed=9 b", "", "a@seed=9 <a@seed=10 b"),
+        ("a@layer=2@seed=1 a@layer=2 a@seed=1 b", "", "a@layer=2 <a@layer=2@seed=1 a@seed=1 b"),
+        ("a@seed=1@weights=x a@seed=1 a", "", "a@seed=1@weights=x a <a@seed=1"),
+        ("a@seed=2 a@seed=1 a", "a@seed=1", "a@seed=1 a <a@seed=2"),
+        ("a@seed=1 b a", "a", "b a <a@seed=1"),
+        ("a@seed=12b a@seed=1 a", "", "a@seed=12b a <a@seed=1"),
+        ("a b a a@seed=1", "", "a <a@seed=1 b a"),
+    ],
+)
+def test_models_that_differ_in_their_seed_alone_have_one_place(models, alone, expected):
+    names = models.split()
+    board = in_order(pd.DataFrame({"model": names, "value": np.linspace(1, 0, len(names))}), alone.split())
+    assert [f"{'<' if of else ''}{model}" for model, of in zip(board["model"], board["seed_of"], strict=True)] == (
+        expected.split()
+    )
+    assert list(marked(board).str.startswith(BELOW)) == list(board["seed_of"] != "")
 
 
 def unit(values, names=None):

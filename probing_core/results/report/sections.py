@@ -36,7 +36,7 @@ from probing_core.results import (
     verdicts_by_set,
 )
 from probing_core.results.finding import finding
-from probing_core.results.ranking import standing
+from probing_core.results.ranking import has_place, marked, standing
 from probing_core.results.report.methods import methods
 from probing_core.results.report.page import Chart, More, Section, Table, Text
 from probing_core.results.stars import ABOUT as ABOUT_STARS
@@ -137,15 +137,17 @@ def _notes(run: Run) -> list[tuple[str, str]]:
 
 def _leaderboard(run: Run, board: pd.DataFrame) -> list:
     against_best = ["best", *(standing(r) for r in board.iloc[1:].itertuples())]
-    table = board[["model", "objective", "dim", "value", "low", "high", "chance"]].assign(standing=against_best)
+    table = board[["model", "objective", "dim", "value", "low", "high", "chance"]]
+    table = table.assign(model=marked(board), standing=against_best)
     if board["note"].any():
         table = table.assign(note=board["note"])
     measure = MEASURES.get("balanced-accuracy")
     figure = _both(
         partial(leaderboard_chart, board),
-        f"Balanced accuracy of {len(board)} models with intervals, best {board['model'].iloc[0]}.",
+        f"Balanced accuracy of {has_place(board).sum()} models with intervals, best {board['model'].iloc[0]}.",
         f"{measure.definition} Bars are 95 % intervals; hollow marks are not distinguished from the best (paired "
-        "sign-flip test by photograph, Holm's correction); gray squares are baselines.",
+        "sign-flip test by photograph, Holm's correction); gray squares are baselines."
+        f"{'' if has_place(board).all() else ' Ticks are the same models with other seeds.'}",
     )
     blocks: list = [figure, Table(table, percent=SCORE | {"chance": "chance %"})]
     others = summaries.other_probes(run, list(board["model"]))

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from dashboard.components.tour import STEPS
-from probing_core.results import Run, summaries
+from probing_core.results import Run, leaderboard, summaries
+from probing_core.results.comparison import compare
+from probing_core.results.ranking import has_place, marked
 from probing_core.runs.layout import model_path
 from probing_core.runs.store import Store, digest
 from tests.dashboard.app_reading import figures, label, texts, unescaped
@@ -43,6 +45,28 @@ def test_the_first_sentence_is_the_finding_of_the_run(open_app):
         name, lesser = board.loc[baseline, ["model", "score %"]].iloc[0]
         assert f"**{name}**, a baseline that has learned nothing from pictures, reaches {lesser:.1f} %" in first
         assert ("more than any of them" in first) == (lesser > score)
+
+
+def test_other_seeds_stand_folded_below_their_model(open_app):
+    app = open_app(run=REFERENCE, show_board="True", show_seeds="True")
+    assert not app.exception
+    board = leaderboard([Run.open(REFERENCE)], "fine", "seen")
+    further = board[~has_place(board)]
+    assert "zoo/supervised@seed=1" in set(further["model"])
+    dots, ticks = figures(app)[0]["data"][:2]
+    assert dots["y"] == list(board.loc[has_place(board), "model"])[::-1]
+    assert ticks["x"] == pytest.approx((further["value"] * 100).tolist())
+    assert ticks["y"] == further["seed_of"].tolist()
+    (table,) = [t.value for t in app.dataframe if "against the best" in t.value]
+    assert set(table["model"]) == set(marked(board))
+    assert table.loc[table["model"].isin(marked(further)), "against the best"].eq("another seed").all()
+    (folded,) = [t.value for t in app.dataframe if "seed_of" in t.value]
+    assert list(folded["model"]) == list(further["model"])
+    row = folded.set_index("model").loc["zoo/supervised@seed=1"]
+    apart = compare("zoo/supervised@seed=1", "zoo/supervised", REFERENCE).set_index("subset").loc["all"]
+    ends = ["difference", "low", "high"]
+    assert row[ends].tolist() == pytest.approx((apart[ends] * 100).tolist())
+    assert f"({len(further)} more with other seeds)" in texts(app)
 
 
 def test_a_run_of_baselines_alone_is_ranked(open_app, made_run, tmp_path):
