@@ -125,9 +125,9 @@ def copy(tmp_path_factory) -> Path:
     (root / "probing_core" / "embedders" / "providers" / "mine.py").write_text(PROVIDER)
     (root / "dashboard" / "views" / "hello.py").write_text(PAGE)
     insert(
-        root / "dashboard" / "app.py",
-        '"How it works": [',
-        'st.Page("views/hello.py", title="Hello", url_path="hello"),',
+        root / "dashboard" / "text.py",
+        '"How it works": (',
+        'Page("Hello", "views/hello.py", "waving_hand", "hello"),',
     )
     return root
 

@@ -206,8 +206,8 @@ def _check_splits(split: np.ndarray, base_id: np.ndarray, path: Path) -> None:
     splits = pd.Series(split).groupby(base_id).nunique()
     if (splits > 1).any():
         raise BadCorpus(
-            f"{path.name} has {(splits > 1).sum()} photographs in more than one split, '{splits.idxmax()}' for one; "
-            f"all rows of a base_id must share their split."
+            f"{path.name} has {(splits > 1).sum()} of its photographs in more than one split, '{splits.idxmax()}' for "
+            f"one; all rows of a base_id must share their split."
         )
 
 

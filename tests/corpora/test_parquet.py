@@ -70,7 +70,7 @@ def test_rows_may_serve_the_calibration_of_verdicts_alone(tmp_path: Path) -> Non
     columns = full() | {"split": ["train"] * 2 + ["calibrate"] * 4 + ["test"]}
     assert ParquetCorpus(written(tmp_path / "x.parquet", columns)).rows["split"].tolist() == columns["split"]
     columns["split"] = ["train", "calibrate", *columns["split"][2:]]
-    with pytest.raises(BadCorpus, match="base images in more than one split"):
+    with pytest.raises(BadCorpus, match="of its photographs in more than one split"):
         ParquetCorpus(written(tmp_path / "y.parquet", columns))
 
 
@@ -126,7 +126,7 @@ def test_a_fingerprint_decodes_nothing(tmp_path: Path) -> None:
         ({"image_id": ["", *"abcdef"]}, "row without an image_id"),
         ({"image_id": ["a\0", *"bcdefg"]}, "image_id with a NUL character"),
         ({"split": ["training"] * 7}, "split 'training'; expected train, val, test, pretrain or calibrate"),
-        ({"base_id": ["one"] * 7}, "1 base images in more than one split, 'one' for one"),
+        ({"base_id": ["one"] * 7}, "1 of its photographs in more than one split, 'one' for one"),
     ],
 )
 def test_clear_errors_for_columns(change: dict[str, object], message: str, tmp_path: Path) -> None:

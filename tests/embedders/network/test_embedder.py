@@ -16,7 +16,7 @@ from probing_core.embedders.network import compiled
 from probing_core.embedders.network.cpu_batches import AHEAD, BatchWorkers
 from probing_core.embedders.network.embedder import Network, NetworkEmbedder
 from probing_core.embedders.providers import exported
-from probing_core.errors import BadConfig, ModelUnavailable
+from probing_core.errors import BadArray, BadConfig, ModelUnavailable
 from tests.embedders.made import call, in_pytorch, pictures
 
 SMALL = Preprocessing((32, 32), "squash", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -134,7 +134,7 @@ def test_a_function_is_an_embedder_with_a_key_of_its_own():
     register(from_callable("mine/mean", lambda images: 2 * mean(images), 3))
     assert load_embedder("mine/mean").recipe() != before
     register(from_callable("mine/mean", mean, 4))
-    with pytest.raises(BadConfig, match="rows of 3 numbers where 4 are expected"):
+    with pytest.raises(BadArray, match="rows of 3 numbers where 4 are expected"):
         load_embedder("mine/mean").embed(pictures())
     with pytest.raises(BadConfig, match="another name"):
         register(from_callable("baseline/pixels", mean, 3))
