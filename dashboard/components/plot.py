@@ -14,6 +14,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+import orjson
 import streamlit as st
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 from starlette.concurrency import run_in_threadpool
@@ -68,15 +69,15 @@ def plot(
         alt: what the chart shows, for screen readers and as the title of copied pictures.
         on_pick: called with the customdata of the point that was clicked, in a list.
     """
-    theme = cache.theme()
+    theme, text = cache.theme(), to_json(figure)
     message = {
         "plotly": NAME,
         "alt": alt,
         "name": key,
         "picks": on_pick is not None,
         "about": about_picture(alt),
-        "light": _address_in_light(figure, theme) if theme.dark else None,
-        "figure": figure,
+        "light": _address_in_light(figure, text, theme) if theme.dark else None,
+        "figure": orjson.Fragment(text),
     }
     _component(
         key=key,
@@ -85,9 +86,10 @@ def plot(
     )
 
 
-def _address_in_light(figure: Figure, theme: Theme) -> str:
-    """Return the address of ``figure`` in light colors, which nobody can guess; the same of the same figure."""
-    name = hashlib.blake2b(to_json(figure), digest_size=16, key=_secret).hexdigest()
+def _address_in_light(figure: Figure, text: bytes, theme: Theme) -> str:
+    """Return the address of ``figure``, whose JSON is ``text``, in light colors; nobody can guess it, and the same
+    figure keeps it."""
+    name = hashlib.blake2b(text, digest_size=16, key=_secret).hexdigest()
     with _lock:
         _light[name] = lambda: figure.redrawn(Theme(models=theme.models))
         _light.move_to_end(name)

@@ -33,11 +33,16 @@ def test_a_chart_of_a_dark_page_has_an_address_in_light_that_ends_with_its_memor
     _, route = plot.routes()
     rows = pd.DataFrame({"model": ["a"], "group": ["blur"], "value": [0.5], "low": [0.4], "high": [0.6]})
     dark, light = Theme(dark=True), Theme()
-    first = plot._address_in_light(profile_chart(rows, dark), dark)
-    assert plot._address_in_light(profile_chart(rows, dark), dark) == first, "else an unchanged chart is drawn again"
+
+    def address(rows: pd.DataFrame) -> str:
+        figure = profile_chart(rows, dark)
+        return plot._address_in_light(figure, to_json(figure), dark)
+
+    first = address(rows)
+    assert address(rows) == first, "else an unchanged chart is drawn again"
     name = {"name": first.removeprefix(f"{plot.LIGHT}/")}
     assert answer(route, name).body == to_json(profile_chart(rows, light))
-    plot._address_in_light(profile_chart(rows.assign(value=0.6), dark), dark)
+    address(rows.assign(value=0.6))
     assert answer(route, name).status_code == 404
 
 
