@@ -206,8 +206,8 @@ class Plan:
         of_template: dict[str, list[Artifact]] = {}
         for _, rows in groupby(table.rows, key=lambda row: row.group or row.path):
             found = [artifact for row in rows for artifact in self._expand(row, of_template)]
-            bindings = list(dict.fromkeys(tuple(artifact.binding.items()) for artifact in found))
-            found.sort(key=lambda artifact: bindings.index(tuple(artifact.binding.items())))
+            place: dict[tuple[tuple[str, str], ...], int] = {}
+            found.sort(key=lambda artifact: place.setdefault(tuple(artifact.binding.items()), len(place)))
             self.artifacts |= {artifact.path: artifact for artifact in found}
 
     def _expand(self, row: Row, of_template: dict[str, list[Artifact]]) -> Iterator[Artifact]:
