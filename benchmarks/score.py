@@ -18,7 +18,7 @@ PHOTOGRAPHS = 100
 MODEL = "resnet18"
 BATCH = 64
 EVERY = 4
-"""Of so many batches, one has its forward pass measured alone."""
+"""Number of batches from one whose forward pass is measured alone to the next."""
 
 
 def run() -> dict[str, dict[str, float]]:

@@ -162,6 +162,10 @@ PAGES = {
 }
 """The pages by the headings of the navigation."""
 
+ALTERED_AT_ALL = (
+    "Whether a picture was altered at all is another question, which the page Try your images answers by a detector."
+)
+
 STYLES = {
     "style-3": "bold strokes",
     "style-16": "colored hatching",

@@ -142,7 +142,7 @@ def _left_of_photographs(found: Parity) -> float:
 
 
 def vectors_of(pipeline: Callable[[Any], np.ndarray]) -> np.ndarray:
-    """What a pipeline that lives elsewhere sends back for the golden pictures."""
+    """Return the vectors of the golden pictures, as a pipeline that runs elsewhere would send them back."""
     if "paths" not in inspect.signature(pipeline).parameters:
         return pipeline([picture.decode() for picture in golden_pictures()])
     with tempfile.TemporaryDirectory() as folder:

@@ -21,7 +21,7 @@ from probing_core.errors import BadConfig, ProbingError, UnknownName, one_line
 
 
 class Named(Protocol):
-    """What a catalog lists."""
+    """An entry of a catalog."""
 
     @property
     def name(self) -> str: ...

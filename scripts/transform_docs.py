@@ -26,7 +26,7 @@ BEGIN = "<!-- generated: python -m scripts.transform_docs -->"
 
 
 def main() -> None:
-    tables = f"{_table(bank())}\n\n### Far-unseen style tier\n\n{_table(far_style())}"
+    tables = f"{_table(bank())}\n\n### Far styles\n\n{_table(far_style())}"
     PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, tables), encoding="utf-8")
 
 

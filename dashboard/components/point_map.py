@@ -61,7 +61,7 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Standing:
-    """What stands out on all maps of a figure; all other points fade.
+    """Samples that stand out on all maps of a figure; all other points fade.
 
     Attributes:
         samples: numbers of the samples; nothing stands out where there are none.

@@ -1,4 +1,4 @@
-"""Where the points of a map are dense: the place of a name, and lines around most of them."""
+"""Density of the points of a map: the place of a name, and contours around most of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands around a picture of a chart that is shown to others: its title, what it is of, and light colors."""
+"""Title, source and colors of the pictures that are copied from charts."""
 
 from __future__ import annotations
 

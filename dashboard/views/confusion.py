@@ -13,7 +13,7 @@ from dashboard.components.tour import tour
 from dashboard.data import cache
 from dashboard.data.two_classes import ALL, TWO
 from dashboard.page import page
-from dashboard.text import hint, plain, with_strength
+from dashboard.text import ALTERED_AT_ALL, hint, plain, with_strength
 from dashboard.views import two_classes
 from dashboard.widgets import gallery, messages, pickers, tables
 from probing_core.charts import confusion_chart
@@ -112,12 +112,12 @@ def _most_confused(model: str, predictions: pd.DataFrame) -> None:
 
 
 def _untouched(predictions: pd.DataFrame) -> str:
-    """Return a sentence on the class identity, which looks like one of many faint transformations to a probe."""
+    """Return how often untouched pictures are recognized, with a space before; empty where there are none."""
     truth = predictions[predictions["truth"] == "identity"]
     if truth.empty:
         return ""
     known = in_percent((truth["predicted"] == "identity").mean())
-    return f" It names {known} of the untouched pictures (class **identity**); the detector tells more of those."
+    return f" It names {known} of the untouched pictures (class **identity**). {ALTERED_AT_ALL}"
 
 
 def _controls(run: Run) -> tuple[str, str, str, str, Normalization]:

@@ -29,9 +29,8 @@ HEARD_EVERY_S = 0.1
 """Seconds after which a page that waits for its models hears what the visitor has done meanwhile."""
 
 RAW_SHIFT = (
-    "Cosine distance to the embedding of the untouched picture. Some models place all embeddings close together, "
-    "so compare its course "
-    "and not its height between models; the shift below, over many pictures, is normalized for that."
+    "Cosine distance to the embedding of the untouched picture. Some models place all embeddings close together, so "
+    "compare its course and not its height between models; the shift below, over many pictures, is normalized for that."
 )
 
 

@@ -132,7 +132,7 @@ def _where_unseen_land(run: Run, model: str, rotations: list[str]) -> None:
 
 
 def _far(run: Run) -> None:
-    st.header("Far style", help="Styles of other networks and pictures, none like those in training.")
+    st.header("Far styles", help="Styles of other networks and pictures, none like those in training.")
     rows = cache.computed(run, summaries.rotations)
     far = rows[rows["subset"] == "far"]
     if far.empty:

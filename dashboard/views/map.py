@@ -44,7 +44,7 @@ SMALL = "small-maps"
 """Name of the choice whether small maps stand below each map."""
 
 EACH = {"group": "group", "transform": "transformation", "label": "content", "correct": "answer"}
-"""What each of the small maps shows, by coloring."""
+"""Coloring -> subject of each of the small maps."""
 
 SMALL_HELP = "Its points over all others, which are gray. A click on one shows it alone on the map above."
 

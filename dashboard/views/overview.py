@@ -10,7 +10,7 @@ from dashboard.components.tour import tour
 from dashboard.data import cache
 from dashboard.data.two_classes import TWO
 from dashboard.page import page
-from dashboard.text import hint, plain
+from dashboard.text import ALTERED_AT_ALL, hint, plain
 from dashboard.views.leaderboard import best_first, show_finding, show_leaderboard, show_training
 from dashboard.widgets import messages, pickers, tables
 from dashboard.widgets.claims import show_claims
@@ -164,8 +164,7 @@ def _about_identity(rows: pd.DataFrame) -> str:
         return ""
     return (
         f" Identity is low, {in_percent(untouched.min())} to {in_percent(untouched.max())} for encoders: "
-        "several of the other classes are changes so faint that an untouched picture looks like them. Whether a "
-        "picture was altered at all is another question, which Try your images answers."
+        f"several of the other classes are changes so faint that an untouched picture looks like them. {ALTERED_AT_ALL}"
     )
 
 

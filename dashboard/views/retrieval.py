@@ -69,8 +69,8 @@ def _finding(run: Run) -> str:
 def _uses(run: Run) -> None:
     st.header("Which model for what?", help="Each use needs another number, so there is no total.")
     st.markdown(
-        "No copy here is cropped or mirrored: what is told is true of copies that show the same cut of a picture. "
-        "After a crop or a mirror, a hash no longer finds the original."
+        "Copies here are neither cropped nor mirrored: the numbers hold for copies that show the same cut of a "
+        "picture. Hashes compare the layout of the whole picture, so expect less of them after a crop or a mirror."
     )
     columns = st.columns(len(USES))
     for column, (name, use) in zip(columns, USES.items(), strict=True):

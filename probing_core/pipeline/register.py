@@ -10,7 +10,7 @@ from probing_core.runs.recipe import Recipe
 from probing_core.transforms.base import Transform
 
 Entry = EmbedderSpec | Transform | CorpusKind
-"""What a catalog lists."""
+"""A model, a transformation or a kind of corpus."""
 
 
 def register(entry: Entry | Corpus) -> None:

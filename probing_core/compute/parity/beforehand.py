@@ -58,7 +58,7 @@ class Resize:
 
 @dataclass(frozen=True)
 class PictureSteps:
-    """What is done to pictures before they go into an embedder of pictures.
+    """Steps applied to pictures before they are given to an embedder of pictures.
 
     Attributes:
         own: the resize that changes least of what the embedder gives, which is its own if it has one; None where it

@@ -69,7 +69,7 @@ CHANNELS: Mapping[str, Callable[[Image], Image]] = {
 }
 
 COLOR_ORDERS = {"BGR": "the channels are in the order BGR", "gray": "pictures are made gray"}
-"""Of `CHANNELS` those that are tried -> what they are."""
+"""Name in `CHANNELS` of an order that is tried -> its description."""
 
 
 class AnySteps(Protocol):

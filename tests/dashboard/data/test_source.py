@@ -1,4 +1,4 @@
-"""What stands around a picture of a chart: what it is of, and when that was computed."""
+"""Pictures of charts name the run, its photographs and models, and the day on which it was computed."""
 
 from __future__ import annotations
 
