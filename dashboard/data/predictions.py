@@ -5,27 +5,25 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.previews import THREADS, Preview, versions
 from dashboard.text import plain
+from probing_core.compute.live.answer import Prediction
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
-from probing_core.embedders import load_embedder
-from probing_core.embedders.base import LoadedEmbedder
 from probing_core.embedders.hub import no_downloads
 from probing_core.errors import ProbingError
-from probing_core.prediction.predictor import Prediction, Predictor
+from probing_core.prediction.predictor import Predictor
 from probing_core.results import Run, mean_of, nearest, retrieval, stars
 from probing_core.transforms import prepare_source, resolve
 
@@ -69,14 +67,11 @@ class Answers:
         return [found[key] for key in keys]
 
 
-def _load(name: str, **how: Any) -> LoadedEmbedder:
-    """Load a model, without downloads unless a visitor with rights asks.
-
-    The thread of `prepare` and visitors without rights load only what is on disk.
-    """
-    of_a_visitor = get_script_run_ctx(suppress_warning=True) is not None
-    with nullcontext() if of_a_visitor and rights.allowed() else no_downloads():
-        return load_embedder(name, **how)
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Hold the models for the visitor of this session, who without rights has none downloaded."""
+    with _TURN, nullcontext() if rights.allowed() else no_downloads():
+        yield
 
 
 def _digest(crops: PictureCrops) -> bytes:
@@ -94,7 +89,7 @@ def answers_of(run: Run) -> Answers:
     Raises:
         BadRun: the run has no probes to predict with.
     """
-    return Answers(Predictor(run, load=_load))
+    return Answers(Predictor(run))
 
 
 def predictor_of(run: Run) -> Predictor:
@@ -151,7 +146,7 @@ def _prepare(predictor: Predictor, models: Sequence[str]) -> None:
     import torch  # noqa: F401
 
     for model in models:
-        with suppress(ProbingError), _TURN:  # the page shows the error, too, and the others are prepared
+        with suppress(ProbingError), _TURN, no_downloads():  # the page shows the error, too; the others are prepared
             predictor.prepare(model)
 
 
@@ -182,15 +177,19 @@ def predict(
 
 
 def similarity(
-    run: Run, images: Sequence[np.ndarray], names: Sequence[str], models: Sequence[str], text: str
+    run: Run, crops: Sequence[PictureCrops], names: Sequence[str], models: Sequence[str], text: str
 ) -> pd.DataFrame:
-    """Return the rows of `Predictor.similarity`.
+    """Return the rows of `Predictor.similarity` of images that were `cut`.
 
     A model that cannot be asked has no rows, and the page states why.
     """
-    predictor = predictor_of(run)
-    found = _ask_each(models, lambda model: predictor.similarity(images, text, models=[model], names=names))
-    return pd.DataFrame(found)
+    answers, predictor = answers_of(run), predictor_of(run)
+
+    def ask(model: str) -> list[Row]:
+        embeddings = np.stack([found.embedding for found in answers.of(model, crops)])
+        return predictor.similarity_rows(embeddings, text, model, names)
+
+    return pd.DataFrame(_ask_each(models, ask))
 
 
 def class_table(rows: Sequence[Row]) -> pd.DataFrame:
@@ -214,7 +213,7 @@ def class_table(rows: Sequence[Row]) -> pd.DataFrame:
 
 def _ask_each(models: Sequence[str], ask: Callable[[str], list[Row]], meanwhile: str = ASKING) -> list[Row]:
     rows: list[Row] = []
-    with st.spinner(meanwhile, show_time=True), _TURN:
+    with st.spinner(meanwhile, show_time=True), _turn():
         for model in models:
             try:
                 rows += ask(model)
@@ -224,7 +223,7 @@ def _ask_each(models: Sequence[str], ask: Callable[[str], list[Row]], meanwhile:
 
 
 def _predicted(run: Run, crops: PictureCrops, model: str) -> Prediction:
-    with _TURN:
+    with _turn():
         return answers_of(run).of(model, [crops])[0]
 
 

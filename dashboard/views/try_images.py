@@ -78,7 +78,7 @@ def show() -> None:
         _change(run, pictures, opened, first, task)
         _own_star(run, pictures, opened, models)
         _neighbors(run, crops, first)
-        _text(run, pictures)
+        _text(run, crops)
     mine = fill()
     others = [row for row in rows if row["image"] != opened]
     with below:
@@ -400,7 +400,7 @@ def _on_the_maps(run: Run, models: list[str], near: dict[tuple[str, str], tuple[
     st.caption("Stars: your pictures, each between its nearest neighbors. Points: the run, colored by group.")
 
 
-def _text(run: Run, pictures: dict[str, VisitorPicture]) -> None:
+def _text(run: Run, crops: dict[str, PictureCrops]) -> None:
     reads = run.models.loc[run.models["text"].fillna(False).astype(bool), "name"]
     with_text = [model for model in reads if model in run.live_models]
     if not with_text:
@@ -415,8 +415,7 @@ def _text(run: Run, pictures: dict[str, VisitorPicture]) -> None:
     )
     if not text:
         return
-    images = [picture.image for picture in pictures.values()]
-    rows = predictions.similarity(run, images, list(pictures), with_text, text)
+    rows = predictions.similarity(run, list(crops.values()), list(crops), with_text, text)
     if not rows.empty:
         st.caption("Cosine similarity of picture and words.")
         tables.show_table(rows.pivot_table("similarity", "image", "model", sort=False).reset_index(), "similarity")

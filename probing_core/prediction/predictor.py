@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -60,7 +60,6 @@ class Predictor:
         device: as in `load_embedder`.
         precision: as in `load_embedder`.
         level: of verdicts: the share of untouched pictures that may be called altered.
-        load: name of a model, ``device`` and ``precision`` -> the model, as `load_embedder`.
     """
 
     def __init__(
@@ -69,14 +68,12 @@ class Predictor:
         device: str = "auto",
         precision: str = "auto",
         level: float = LEVEL,
-        load: Callable[..., LoadedEmbedder] = load_embedder,
     ) -> None:
         run = reference_run() if run is None else run
         self.store = run.store if hasattr(run, "store") else Store(Path(run))
         if not self.store.has(layout.RECIPE):
             raise BadRun(f"'{self.store.root}' is not a run; `probing run --out DIR` makes one.")
         self.device, self.precision, self.level = device, precision, level
-        self._load_embedder = load
         self.recipe = read_recipe(self.store)
         self._entries = {
             e["name"]: e
@@ -247,22 +244,25 @@ class Predictor:
         Raises:
             BadConfig: none of the models has a text tower.
         """
-        names = [str(i) for i in range(len(images))] if names is None else list(names)
         able = [m for m in self._chosen(models) if self._entries[m]["text"]]
         if not able:
             raise BadConfig(
                 "Comparing with a text needs an image-text model (zoo/clip, zoo/align, open_clip:...), "
                 f"and the models chosen are: {', '.join(self._chosen(models))}."
             )
-        rows = []
-        for model in able:
-            embedded = self._embed(model, [cut(as_image(image), self.recipe.view).whole for image in images])
-            words = self._load(model).embed_text([text])[0]
-            rows += [
-                {"image": name, "model": model, "text": text, "similarity": float(cosine)}
-                for name, cosine in zip(names, unit(embedded) @ unit(words), strict=True)
-            ]
-        return rows
+        wholes = [picture.whole for picture in self.cut(images)]
+        return [row for m in able for row in self.similarity_rows(self._embed(m, wholes), text, m, names)]
+
+    def similarity_rows(
+        self, embeddings: np.ndarray, text: str, model: str, names: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the rows of `similarity` of images whose ``embeddings`` (N, D) by ``model`` are known."""
+        cosines = unit(embeddings) @ unit(self._load(model).embed_text([text])[0])
+        names = [str(i) for i in range(len(cosines))] if names is None else names
+        return [
+            {"image": name, "model": model, "text": text, "similarity": float(cosine)}
+            for name, cosine in zip(names, cosines, strict=True)
+        ]
 
     def _answering(self, models: Sequence[str] | None) -> tuple[str, ...]:
         """Return the detector, where there is one and it was not left out, before the models."""
@@ -305,7 +305,7 @@ class Predictor:
             return self._loaded[request]
         while self._loaded and memory.is_taken(memory.LIVE_MODELS):
             self._loaded.popitem(last=False)[1].close()
-        embedder = self._load_embedder(request, device=self.device, precision=self.precision)
+        embedder = load_embedder(request, device=self.device, precision=self.precision)
         meant, _ = differences(entry["recipe"], without_none(embedder.recipes()[model]))
         if meant:
             embedder.close()

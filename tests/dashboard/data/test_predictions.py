@@ -8,9 +8,11 @@ import threading
 import numpy as np
 import pytest
 
+from dashboard import rights
 from dashboard.data import predictions
 from dashboard.data.predictions import Answers
 from probing_core.compute.live.tiles import PictureCrops
+from probing_core.embedders import hub
 from probing_core.prediction.predictor import Predictor
 from probing_core.results import Run
 
@@ -80,3 +82,22 @@ def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
     first = caching.of(MODEL, crops[:2])
     assert caching.of(MODEL, crops[1:2])[0] is first[1]
     assert caching.of(MODEL, crops[:1])[0] is not first[0]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_only_a_visitor_with_rights_has_models_downloaded(made_run, crops, monkeypatch, allowed):
+    asked = []
+
+    def predict_crops(self, model, pictures):
+        asked.append(hub._downloads.get())
+        return [None for _ in pictures]
+
+    monkeypatch.setattr(Predictor, "predict_crops", predict_crops)
+    monkeypatch.setattr(rights, "allowed", lambda: allowed)
+    run = Run.open(made_run)
+    monkeypatch.setattr(predictions, "answers_of", lambda _: Answers(Predictor(run)))
+    predictions._predicted(run, crops[0], MODEL)
+    monkeypatch.setattr(Predictor, "prepare", lambda self, model: asked.append(hub._downloads.get()))
+    predictions._prepare(Predictor(run), [MODEL])
+    assert asked == [allowed, False]
+    assert hub._downloads.get()

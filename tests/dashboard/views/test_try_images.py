@@ -129,7 +129,7 @@ def test_words_that_a_model_cannot_compare_are_one_sentence_and_stay_in_the_addr
     run, entry = tmp_path / "made", "models/baseline-pixels/model.toml"
     shutil.copytree(made_run, run)
     Store(run).write_toml(entry, Store(run).read_toml(entry) | {"text": True}, "made")
-    monkeypatch.setattr(Predictor, "similarity", similarity)
+    monkeypatch.setattr(Predictor, "similarity_rows", similarity)
     app = open_app(
         "Try your images",
         run=run,
