@@ -43,6 +43,8 @@ TERMS = {
     "(held-out R2; 1 is perfect).",
     "cka": "Debiased linear centered kernel alignment of two models' embeddings: 1 means the same geometry.",
     "composition": "A probe trained on single transformations is shown pictures with two, one after the other.",
+    "claim": "A sentence of the paper's abstract, tested on a set of encoders by contrasts that were named before any "
+    "result was seen: supported; not supported, since a part of it is significantly the other way round; or undecided.",
     "objective": "What the model was trained to do: name labels (supervised), fill in hidden parts (MAE, CAN), "
     "recognize two views of one picture (SimCLR, CAN), or match pictures with words (CLIP, ALIGN).",
     "crops": "direct: the picture as it is. combined: a large picture evaluated whole (reduced) and as tiles at its "

@@ -21,16 +21,16 @@ from nbformat import NotebookNode
 
 from devtools.pages import put
 from probing_core.charts import LAYER_TASKS
-from probing_core.embedders import cast_of
+from probing_core.embedders import encoders_of
 from probing_core.measures.notation import in_percent
 from probing_core.results import (
     Run,
     change_of_corpus,
+    claims_by_set,
     leaderboard,
+    result_in_words,
     retrieval,
     summaries,
-    verdict_in_words,
-    verdicts_by_set,
 )
 from probing_core.results.finding import beside_baselines, finding, layers_finding
 from probing_core.results.ranking import BELOW, in_order, is_baseline
@@ -136,8 +136,8 @@ def headline(run: Store) -> str:
     rows = scores[
         (scores[["probe", "task", "subset", "measure"]] == ["linear", "fine", "all", "balanced-accuracy"]).all(axis=1)
     ].set_index("model")
-    cast = [name for names in cast_of("zoo").values() for name in names if name in rows.index]
-    objectives = rows.loc[cast].sort_values("value", ascending=False)
+    encoders = [name for names in encoders_of("zoo").values() for name in names if name in rows.index]
+    objectives = rows.loc[encoders].sort_values("value", ascending=False)
     best, least = objectives.iloc[0], objectives.iloc[-1]
     untrained, published, statistics = (
         rows.loc[name] for name in ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline/handcrafted")
@@ -192,7 +192,7 @@ def code(name: str) -> str:
 def style_table(run: Store) -> str:
     """A Markdown table of what groups styles are called, over the three rotations, as `STYLES` divides them."""
     transforms = run.read_table(layout.SAMPLES, columns=["sample", "transform"]).set_index("sample")["transform"]
-    six = [name for names in cast_of("zoo").values() for name in names]
+    six = [name for names in encoders_of("zoo").values() for name in names]
     lines = ["| styles | models | called style | called noise |", "| --- | --- | --- | --- |"]
     shown = {"the six": six} | {f"`{name}`": [name] for name in BESIDE_THE_SIX}
     for title, models in shown.items():
@@ -246,14 +246,14 @@ def score_table(run: Store) -> str:
 
 
 def claims_list(run: Store) -> str:
-    """The claims with their verdicts and what they rest on, as a numbered list for each set of encoders."""
+    """The claims with the results of their tests and what they rest on, as a numbered list for each set of encoders."""
     parts = []
-    for judged in verdicts_by_set(run.read_table(layout.CLAIMS)):
+    for tested in claims_by_set(run.read_table(layout.CLAIMS)):
         lines = [
-            f"{n}. {row['claim']} **{verdict_in_words(row)}** {row['evidence']}"
-            for n, row in enumerate(judged.claims.to_dict("records"), 1)
+            f"{n}. {row['claim']} **{result_in_words(row)}** {row['evidence']}"
+            for n, row in enumerate(tested.claims.to_dict("records"), 1)
         ]
-        parts.append("\n".join([f"{judged.title} ({judged.encoders}):", "", *lines]))
+        parts.append("\n".join([f"{tested.title} ({tested.encoders}):", "", *lines]))
     return "\n\n".join(parts)
 
 

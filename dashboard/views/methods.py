@@ -23,7 +23,7 @@ from probing_core.results.report.methods import (
     about_fits,
     about_images,
     about_visibility,
-    how_judged,
+    how_trained,
     recipe_table,
 )
 from probing_core.runs import layout
@@ -39,7 +39,7 @@ def show() -> None:
     run = cache.current_run()
     st.markdown(ORIGIN.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
     st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
-    st.markdown(f"**In this run:** {how_judged(run)}")
+    st.markdown(f"**In this run:** {how_trained(run)}")
     _recipe(run)
     parts = {
         "Every entry of the recipe": ("show-recipe", lambda run: tables.show_table(recipe_table(run), "recipe")),

@@ -1,4 +1,4 @@
-"""The verdicts on the five claims, the models that they are about, and the contrasts that they rest on."""
+"""Results of the tests of the five claims, the models that they are about, and the contrasts that they rest on."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from dashboard.data import cache
 from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import dots_chart
-from probing_core.compute.claims import CLAIMS
-from probing_core.results import Run, verdict_in_words, verdicts_by_set
+from probing_core.compute.claims import CLAIMS, NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from probing_core.results import Run, claims_by_set, result_in_words
 from probing_core.runs import layout
 
 
 class Badge(NamedTuple):
-    """Color and icon of a verdict."""
+    """Color and icon of a result."""
 
     color: Literal["green", "orange", "gray"]
     icon: str
 
 
-VERDICTS = {
-    "holds here": Badge("green", ":material/check:"),
-    "does not hold here": Badge("orange", ":material/close:"),
+BADGES = {
+    SUPPORTED: Badge("green", ":material/check:"),
+    NOT_SUPPORTED: Badge("orange", ":material/close:"),
+    UNDECIDED: Badge("gray", ":material/help:"),
 }
-UNDECIDED = Badge("gray", ":material/help:")
 
 
 def show_claims(run: Run) -> None:
-    """Show the five claims, judged or not."""
-    st.header("The five claims")
+    """Show the five claims, tested or not."""
+    st.header("The five claims", help=hint("claim"))
     st.markdown(
         "They are those of the abstract of *Substance or Style: What Does Your Image Embedding Know?* "
         "([arXiv 2307.05610](https://arxiv.org/abs/2307.05610)); the protocol here is a reconstruction."
     )
-    verdicts = cache.table(run, layout.CLAIMS)
-    if verdicts.empty:
+    claims = cache.table(run, layout.CLAIMS)
+    if claims.empty:
         for number, claim in enumerate(CLAIMS, 1):
             st.markdown(f"{number}. {claim}")
         messages.empty(
@@ -48,12 +48,12 @@ def show_claims(run: Run) -> None:
         )
         return
     contrasts = cache.table(run, layout.CONTRASTS)
-    for judged in verdicts_by_set(verdicts):
-        st.markdown(f"**{plain(judged.title)}.** {plain(judged.encoders)}.")
-        for number, row in enumerate(judged.claims.to_dict("records"), 1):
+    for tested in claims_by_set(claims):
+        st.markdown(f"**{plain(tested.title)}.** {plain(tested.encoders)}.")
+        for number, row in enumerate(tested.claims.to_dict("records"), 1):
             _card(number, row, contrasts)
-    st.caption("One encoder of a kind cannot speak for its objective: a verdict is about these encoders.")
-    tables.download(verdicts, "claims", "Data as CSV")
+    st.caption("One encoder of a kind cannot speak for its objective: a result is about these encoders.")
+    tables.download(claims, "claims", "Data as CSV")
     if len(contrasts) and (
         box := pickers.fold("The contrasts that they rest on, named before looking", "show-contrasts")
     ):
@@ -65,12 +65,12 @@ def show_claims(run: Run) -> None:
 
 
 def _card(number: int, row: Mapping[Any, Any], contrasts: pd.DataFrame) -> None:
-    """Show a claim, its verdict, and the differences that it rests on with their intervals."""
+    """Show a claim, the result of its test, and the differences that it rests on with their intervals."""
     with st.container(border=True):
         words, picture = st.columns([3, 4], vertical_alignment="center")
         words.markdown(f"**{number}. {plain(row['claim'])}**")
-        verdict = VERDICTS.get(row["verdict"], UNDECIDED)
-        words.badge(verdict_in_words(row).removesuffix("."), icon=verdict.icon, color=verdict.color)
+        badge = BADGES[row["verdict"]]
+        words.badge(result_in_words(row).removesuffix("."), icon=badge.icon, color=badge.color)
         mine = contrasts[contrasts["claim"] == number] if len(contrasts) else contrasts
         if len(mine) and "set" in mine:
             mine = mine[mine["set"] == row["set"]]

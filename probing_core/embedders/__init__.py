@@ -32,8 +32,8 @@ __all__ = [
     "ModelName",
     "Preprocessing",
     "bundled",
-    "cast_of",
     "download_summary",
+    "encoders_of",
     "expand",
     "find_spec",
     "from_array",
@@ -78,24 +78,24 @@ def bundled() -> tuple[str, ...]:
 
 
 ROLE_SETS = {"zoo": zoo.SPECS, "published": PUBLISHED}
-"""The sets of encoders within which the claims are judged, never across them."""
+"""The sets of encoders within which the claims are tested, never across them."""
 
 
-def cast_of(of_set: str) -> dict[str, tuple[str, ...]]:
-    """Return a mapping from each role to the encoders of the set ``of_set`` (of `ROLE_SETS`) that play it; roles that
-    none plays are left out."""
-    specs = ROLE_SETS[of_set]
-    cast = {role: tuple(spec.name for spec in specs if spec.role == role) for role in ROLES}
-    return {role: names for role, names in cast.items() if names}
+def encoders_of(role_set: str) -> dict[str, tuple[str, ...]]:
+    """Return a mapping from each role to the encoders of the set ``role_set`` (of `ROLE_SETS`) that have it; roles that
+    none has are left out."""
+    specs = ROLE_SETS[role_set]
+    encoders = {role: tuple(spec.name for spec in specs if spec.role == role) for role in ROLES}
+    return {role: names for role, names in encoders.items() if names}
 
 
 MODEL_SETS: dict[str, Callable[[], tuple[str, ...]]] = {
     "bundled": bundled,
     "zoo": lambda: tuple(spec.name for spec in zoo.SPECS),
-    "published": lambda: tuple(name for names in cast_of("published").values() for name in names),
+    "published": lambda: tuple(name for names in encoders_of("published").values() for name in names),
     "baselines": lambda: tuple(spec.name for spec in baselines.SPECS),
 }
-"""Names that select several models. ``published`` are the encoders that play a role in the claims."""
+"""Names that select several models. ``published`` are the encoders that have a role in the claims."""
 
 PUBLISHED_VIEW = 224
 """Pixels of the side of the views that published encoders were trained on."""

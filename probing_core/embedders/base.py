@@ -78,7 +78,7 @@ class EmbedderSpec:
         input_size: pixels of the side it receives; None where it is known after loading.
         download_mb: megabytes to download before first use; 0 if none.
         text: whether it embeds text into the same space.
-        role: one of `ROLES` where the claims are judged on this encoder; empty for all others, ablations included.
+        role: one of `ROLES` where the claims are tested on this encoder; empty for all others, ablations included.
         loader: (spec, options, device, precision) -> `LoadedEmbedder`; imports its libraries when called.
         check: () -> `Availability`, at once and without a deep-learning framework.
     """

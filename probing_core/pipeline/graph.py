@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from probing_core.compute.claims.named import FINE
-from probing_core.compute.claims.tables import GROUPS, judged_models
+from probing_core.compute.claims.tables import GROUPS, models_of_claims
 from probing_core.compute.names import (
     COMPOSITION,
     DEPLOYMENT,
@@ -40,11 +40,11 @@ from probing_core.pipeline.makers import (
     choose_verdict_photographs,
     compare_spaces,
     copy_from_source,
+    decide_claims,
     draw_map,
     draw_star,
     join,
     join_fits,
-    judge_claims,
     learn_detector_of,
     make_study,
     score,
@@ -434,13 +434,13 @@ def _claim_rows() -> Iterator[Row]:
     yield Row(
         path=layout.CLAIMS,
         holds="what becomes of the claims, with the contrasts that decide them and the ablations beside it",
-        each=_if(lambda scope: scope.has_splits and bool(judged_models(list(scope.entries)))),
+        each=_if(lambda scope: scope.has_splits and bool(models_of_claims(list(scope.entries)))),
         reads=(layout.SAMPLES, *map(_predictions, (FINE, ANY_TASK, CONTENT))),
         options=("classes", "claims"),
         revision=revisions.CLAIMS,
         beside=(layout.CONTRASTS, layout.ABLATIONS),
-        make=judge_claims,
-        doing="Judging claims",
+        make=decide_claims,
+        doing="Testing claims",
         stage="evaluate",
     )
 

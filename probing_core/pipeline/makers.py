@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.claims.named import FINE
-from probing_core.compute.claims.tables import judge
+from probing_core.compute.claims.tables import claim_tables
 from probing_core.compute.image_selection import choose_images
 from probing_core.compute.live.answer import Prediction
 from probing_core.compute.live.tiles import PictureCrops
@@ -184,7 +184,7 @@ def compare_spaces(reader: Reader) -> Mapping[str, Content]:
     return {CKA: cka_table(clean, samples["base_id"].to_numpy()[rows], report)}
 
 
-def judge_claims(reader: Reader) -> Mapping[str, Content]:
+def decide_claims(reader: Reader) -> Mapping[str, Content]:
     samples = reader.scope.samples
 
     def predictions(model: str, task: str) -> pd.DataFrame:
@@ -195,8 +195,8 @@ def judge_claims(reader: Reader) -> Mapping[str, Content]:
         return samples.joined(name, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
 
     far = {t.name for t in reader.scope.transforms if t.far} - {FAR_CONTROL}
-    judged = judge(list(reader.scope.entries), predictions, far)
-    return {layout.CLAIMS: judged.claims, layout.CONTRASTS: judged.contrasts, layout.ABLATIONS: judged.ablations}
+    tables = claim_tables(list(reader.scope.entries), predictions, far)
+    return {layout.CLAIMS: tables.claims, layout.CONTRASTS: tables.contrasts, layout.ABLATIONS: tables.ablations}
 
 
 def draw_map(reader: Reader, reading: str) -> Mapping[str, Content]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from probing_core.compute.claims import ABLATIONS, CLAIMS, CONTRASTS
 from probing_core.compute.claims.named import DOZENS, SIGNIFICANCE
-from probing_core.compute.claims.tables import casts_of
+from probing_core.compute.claims.tables import roles_by_set
 from probing_core.compute.design import Design
 from probing_core.compute.maps import LANDMARKS, NEIGHBORS
 from probing_core.compute.model_samples import most_to_learn
@@ -215,7 +215,7 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
         [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)],
         DOZENS,
         SIGNIFICANCE,
-        casts_of(list(s.entries)),
+        roles_by_set(list(s.entries)),
     ],
 }
 """Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``,

@@ -22,9 +22,9 @@ LIMITS = {
     "is part of its training, to be ignored or to be predicted. Its noise term is not quite the paper's: it asks the "
     "tokens themselves for one band of the noise, and noise is up to five times as strong.",
     "clip": f"{FROM_LABELS} They name the style, which teaches style outright; claims about image-text models are "
-    "judged on `zoo/clip-plain`.",
+    "tested on `zoo/clip-plain`.",
     "align": f"{FROM_LABELS} They name the style, which teaches style outright; claims about image-text models are "
-    "judged on `zoo/align-plain`.",
+    "tested on `zoo/align-plain`.",
     "clip-plain": FROM_LABELS,
     "align-plain": FROM_LABELS,
 }

@@ -5,7 +5,7 @@ Nothing here trains or embeds, and nothing imports a deep-learning framework.
 
 from __future__ import annotations
 
-from probing_core.results.claims import Verdicts, verdict_in_words, verdicts_by_set
+from probing_core.results.claims import ClaimsOfSet, claims_by_set, result_in_words
 from probing_core.results.command import command_of, corpus_is_named
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.corpus_shift import change_of_corpus, source_of
@@ -18,11 +18,12 @@ from probing_core.results.trainings import plot_training, training_scores, train
 from probing_core.results.two_classes import tell_apart
 
 __all__ = [
+    "ClaimsOfSet",
     "PicturesMissing",
     "Run",
     "RunPlace",
-    "Verdicts",
     "change_of_corpus",
+    "claims_by_set",
     "command_of",
     "confusion_matrix",
     "corpus_is_named",
@@ -33,11 +34,10 @@ __all__ = [
     "place",
     "plot_training",
     "rankable",
+    "result_in_words",
     "source_of",
     "tell_apart",
     "training_scores",
     "trainings",
     "unused_name",
-    "verdict_in_words",
-    "verdicts_by_set",
 ]

@@ -15,7 +15,7 @@ from probing_core.measures import MEASURES
 from probing_core.measures.intervals import interval
 from probing_core.measures.notation import in_percent
 from probing_core.results.comparison import GROUP, unseen_accuracy
-from probing_core.results.report.methods import how_judged
+from probing_core.results.report.methods import how_trained
 from probing_core.results.run import Run
 from probing_core.results.summaries import by_group
 from probing_core.runs import layout
@@ -93,8 +93,8 @@ def model_card(run: Run, model: str, picture: str = "") -> str:
             "## What its embedding knows besides what is in the picture",
             "",
             f"Linear probes on the embedding of `{model}` ({about['dim']} numbers) tell which transformation was "
-            f"applied to a picture that they have not seen. {how_judged(run)} {_about_images(run)} Intervals are 95 %, "
-            f"over photographs.",
+            f"applied to a picture that they have not seen. {how_trained(run)} {_about_images(run)} Intervals are "
+            "95 %, over photographs.",
             "",
             *_table(scores),
             "",

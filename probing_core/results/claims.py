@@ -1,4 +1,4 @@
-"""The verdicts on the claims, by the set of encoders that they are about."""
+"""Results of the tests of the claims, by the set of encoders that they are about."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from typing import Any
 
 import pandas as pd
 
+from probing_core.compute.claims.named import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+
 TITLES = {
-    "zoo": "Judged on the zoo, whose encoders differ in the objective alone",
-    "published": "Judged on published encoders, which differ in network, data and budget as well",
+    "zoo": "Tested on the zoo, whose encoders differ in the objective alone",
+    "published": "Tested on published encoders, which differ in network, data and budget as well",
 }
+
+WORDS = {SUPPORTED: "Supported here", NOT_SUPPORTED: "Not supported here", UNDECIDED: "Undecided here"}
+"""Result in the table of claims -> how people read it."""
 
 
 @dataclass(frozen=True)
-class Verdicts:
-    """Of one set of encoders.
+class ClaimsOfSet:
+    """The five claims, tested on one set of encoders.
 
     Attributes:
-        title: whose verdicts they are.
+        title: which set it is.
         encoders: role: encoders, for each role.
-        claims: ``claim``, ``verdict``, ``evidence``, ``missing`` (roles that it is judged without), a row a claim.
+        claims: ``claim``, ``verdict``, ``evidence``, ``missing`` (roles that it is tested without), a row a claim.
     """
 
     title: str
@@ -29,15 +34,15 @@ class Verdicts:
     claims: pd.DataFrame
 
 
-def verdicts_by_set(claims: pd.DataFrame) -> list[Verdicts]:
+def claims_by_set(claims: pd.DataFrame) -> list[ClaimsOfSet]:
     """Return the table of claims of a run, set by set."""
     return [
-        Verdicts(TITLES.get(str(of_set), str(of_set)), str(rows["encoders"].iloc[0]), rows)
-        for of_set, rows in claims.groupby("set", sort=False)
+        ClaimsOfSet(TITLES.get(str(role_set), str(role_set)), str(rows["encoders"].iloc[0]), rows)
+        for role_set, rows in claims.groupby("set", sort=False)
     ]
 
 
-def verdict_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
-    """Return ``Holds here, judged without CAN.``"""
-    without = f", judged without {row['missing']}" if row["missing"] else ""
-    return f"{str(row['verdict']).capitalize()}{without}."
+def result_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
+    """Return ``Supported here, tested without CAN.``"""
+    without = f", tested without {row['missing']}" if row["missing"] else ""
+    return f"{WORDS[row['verdict']]}{without}."

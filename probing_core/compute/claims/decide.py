@@ -1,4 +1,4 @@
-"""From scores and contrasts to verdicts, each with its evidence in words."""
+"""Tests of the claims by scores and contrasts: the result of each, with its evidence in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.claims.contrasts import pooled
-from probing_core.compute.claims.named import DOZENS, FAILS, FAR, HOLDS, MIN_RANKED, OPEN, SIGNIFICANCE
+from probing_core.compute.claims.named import DOZENS, FAR, MIN_RANKED, NOT_SUPPORTED, SIGNIFICANCE, SUPPORTED, UNDECIDED
 from probing_core.embedders.base import ROLES
 from probing_core.measures import interval
 from probing_core.measures.classification import informedness
@@ -59,7 +59,7 @@ def photographs(rows: pd.DataFrame) -> np.ndarray:
 
 
 def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
-    """Judge the test predictions (``truth``, ``predicted``, ``base_id``) of one role, a table a training, all of the
+    """Count by the test predictions (``truth``, ``predicted``, ``base_id``) of one role, a table a training, all of the
     same samples; recalls are means over the trainings."""
     classes = sorted(trainings[0]["truth"].unique())
     bases = [photographs(rows) for rows in trainings]
@@ -81,27 +81,27 @@ def _recall_and_informedness(rows: pd.DataFrame, base: np.ndarray, name: str) ->
     return mean(called[is_it], base[is_it]), informedness(is_it.astype(np.int64), called.astype(np.int64), base)
 
 
-def of_counts(counts: Mapping[str, Identified]) -> tuple[str, str]:
-    """Judge claim 1, over the roles that there are."""
+def by_counts(counts: Mapping[str, Identified]) -> tuple[str, str]:
+    """Test claim 1, over the roles that there are."""
     if not counts:
-        return OPEN, "The run has no predictions of the transformation by any of them."
+        return UNDECIDED, "The run has no predictions of the transformation by any of them."
     classes = min(n.classes for n in counts.values())
     if classes < DOZENS:
-        return OPEN, f"The run has {classes} transformations, and two dozens are asked."
+        return UNDECIDED, f"The run has {classes} transformations, and two dozens are asked."
     recall, informed, not_below = (
         ", ".join(f"{role} {getattr(found, count)}" for role, found in counts.items())
         for count in ("above_chance", "informed", "not_below")
     )
-    verdict = OPEN
+    result = UNDECIDED
     if all(n.shown for n in counts.values()):
-        verdict = HOLDS
+        result = SUPPORTED
     elif any(n.excluded for n in counts.values()):
-        verdict = FAILS
+        result = NOT_SUPPORTED
     other = "it would hold" if all(n.informed >= DOZENS for n in counts.values()) else "it would not be shown either"
     several = "; ".join(
         f"{role} {n.seeds[0]:.1f} to {n.seeds[1]:.1f}" for role, n in counts.items() if np.isfinite(n.seeds[0])
     )
-    return verdict, (
+    return result, (
         f"Transformations (of {classes}) whose recall lies above chance with its whole 95 % interval, two dozens "
         f"asked: {recall}; those for which it is not wholly at chance or below: {not_below}."
         f"{f' Their number over trainings, 95 % t intervals: {several}.' if several else ''} "
@@ -110,20 +110,20 @@ def of_counts(counts: Mapping[str, Identified]) -> tuple[str, str]:
     )
 
 
-def of_contrasts(contrasts: pd.DataFrame) -> tuple[str, str]:
-    """Judge claims 2 to 4: holds where every contrast that could be computed is above 0 after Holm's correction; fails
-    where any is below."""
+def by_contrasts(contrasts: pd.DataFrame) -> tuple[str, str]:
+    """Test claims 2 to 4: supported where every contrast that could be computed is above 0 after Holm's correction; not
+    supported where any is below."""
     known = contrasts[contrasts["p"].notna()]
     if known.empty:
         styles = " or has no far styles" if set(contrasts["score"]) == {FAR} else ""
-        return OPEN, f"None of {len(contrasts)} contrasts could be computed: the run lacks encoders{styles}."
+        return UNDECIDED, f"None of {len(contrasts)} contrasts could be computed: the run lacks encoders{styles}."
     sure = known["p_holm"] < SIGNIFICANCE
     above, below = int((sure & (known["effect"] > 0)).sum()), int((sure & (known["effect"] < 0)).sum())
-    verdict = HOLDS if above == len(known) else FAILS if below else OPEN
+    result = SUPPORTED if above == len(known) else NOT_SUPPORTED if below else UNDECIDED
     absent = f" (of {len(contrasts)} named)" if len(known) < len(contrasts) else ""
     far = " Far styles are counted in all three rotations together, by the share of them that is called style."
     differences = "; ".join(map(_difference, known.to_dict("records")))
-    return verdict, (
+    return result, (
         f"{above} of {len(known)} contrasts{absent} lie above 0 and {below} below, after Holm's correction."
         f"{far if set(known['score']) == {FAR} else ''} Differences in points with 95 % intervals: {differences}."
     )
@@ -137,17 +137,17 @@ def _difference(row: Mapping) -> str:
     )
 
 
-def of_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -> tuple[str, str]:
-    """Judge claim 5: the rank correlation of both accuracies over roles that have both. Photographs are drawn again.
+def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -> tuple[str, str]:
+    """Test claim 5: the rank correlation of both accuracies over roles that have both. Photographs are drawn again.
 
     From three trainings a role on, the same number of each, the correlation is taken once for the first of all, once
     for the second, and so on, and must show over these as well.
     """
     if not content:
-        return OPEN, "The run has no content accuracy, which takes probes of its own and labels to learn."
+        return UNDECIDED, "The run has no content accuracy, which takes probes of its own and labels to learn."
     roles = [role for role in ROLES if role in style and role in content]
     if len(roles) < MIN_RANKED:
-        return OPEN, (
+        return UNDECIDED, (
             f"A correlation of ranks takes {MIN_RANKED} encoders with both accuracies; the run has "
             f"{', '.join(roles) or 'none'}."
         )
@@ -158,14 +158,14 @@ def of_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -
     over_seeds = seeds_interval(
         _correlation_of_each_training([[scores[r] for r in roles] for scores in (style, content)])
     )
-    verdict = OPEN
+    result = UNDECIDED
     if low >= 0 and not over_seeds[0] < 0:
-        verdict = HOLDS
+        result = SUPPORTED
     elif high < 0 and not over_seeds[1] >= 0:
-        verdict = FAILS
+        result = NOT_SUPPORTED
     seeds = f"; over trainings {over_seeds[0]:.2f} to {over_seeds[1]:.2f}" if np.isfinite(over_seeds[0]) else ""
     accuracies = ", ".join(f"{role} {100 * a:.0f} / {100 * b:.0f}" for role, a, b in zip(roles, *values, strict=True))
-    return verdict, (
+    return result, (
         f"Rank correlation of transformation and content accuracy over {len(roles)} encoders: "
         f"{_rank_correlation(values[..., None])[0]:.2f} ({low:.2f} to {high:.2f}, photographs drawn again{seeds}). "
         f"Percent, transformation / content: {accuracies}."
@@ -192,6 +192,6 @@ def _correlation_of_each_training(scores: Sequence[Sequence[Trainings]]) -> list
 
 
 def missing_roles(contrasts: pd.DataFrame | None, present: Collection[str]) -> list[str]:
-    """Return roles that a claim is about, those of its ``contrasts`` or all six, and no encoder of the run plays."""
+    """Return roles that a claim is about, those of its ``contrasts`` or all six, and no encoder of the run has."""
     asked = set(ROLES) if contrasts is None else {*contrasts["first"], *contrasts["second"]}
     return [role for role in ROLES if role in asked and role not in present]

@@ -25,7 +25,9 @@ SIGNIFICANCE = 0.05
 MIN_RANKED = 4
 """With fewer encoders than this a correlation of their ranks means nothing."""
 
-HOLDS, FAILS, OPEN = "holds here", "does not hold here", "cannot be told"
+SUPPORTED, NOT_SUPPORTED, UNDECIDED = "holds here", "does not hold here", "cannot be told"
+"""Results of the test of a claim, as the column ``verdict`` of the table of claims has them: supported; not supported,
+since a part of it is significantly the other way round; undecided."""
 
 
 @dataclass(frozen=True)

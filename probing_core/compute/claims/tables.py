@@ -12,19 +12,19 @@ from probing_core.compute.claims import decide
 from probing_core.compute.claims.contrasts import contrast_table
 from probing_core.compute.claims.named import ABLATIONS, CLAIMS, FAR, FINE
 from probing_core.compute.tasks import CONTENT, ROTATIONS, codes
-from probing_core.embedders import ROLE_SETS, cast_of, parse
+from probing_core.embedders import ROLE_SETS, encoders_of, parse
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.cluster_sums import ClusterSums, mean
 
-Cast = Mapping[str, Sequence[str]]
-"""Role -> the models of a run that play it."""
+Roles = Mapping[str, Sequence[str]]
+"""Role -> the models of a run that have it."""
 
 GROUPS = tuple(f"group-{r}" for r in ROTATIONS)
 OF_TRAININGS = ["seeds_low", "seeds_high", "p_seeds"]
 
 
 @dataclass(frozen=True)
-class Judged:
+class ClaimTables:
     """The tables of claims, of the contrasts that decide them, and of the ablations."""
 
     claims: pd.DataFrame
@@ -32,48 +32,49 @@ class Judged:
     ablations: pd.DataFrame
 
 
-def casts_of(models: Sequence[str]) -> dict[str, dict[str, list[str]]]:
-    """Return for each set of encoders of which ``models`` has any the models that play its roles (`cast_in`)."""
-    return {of_set: cast for of_set in ROLE_SETS if (cast := cast_in(of_set, models))}
+def roles_by_set(models: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """Return for each set of encoders of which ``models`` has any its roles and the models that have them."""
+    return {role_set: roles for role_set in ROLE_SETS if (roles := models_by_role(role_set, models))}
 
 
-def judged_models(models: Sequence[str]) -> list[str]:
+def models_of_claims(models: Sequence[str]) -> list[str]:
     """Return those of ``models`` that have a role, or take part in an ablation; none where none has a role."""
-    casts = casts_of(models)
-    if not casts:
+    sets = roles_by_set(models)
+    if not sets:
         return []
     twins = [m for m in models if any(m in (a.first, a.second) for a in ABLATIONS)]
-    return list(dict.fromkeys((*(m for cast in casts.values() for each in cast.values() for m in each), *twins)))
+    return list(dict.fromkeys((*(m for roles in sets.values() for each in roles.values() for m in each), *twins)))
 
 
-def judge(models: Sequence[str], predictions: Callable[[str, str], pd.DataFrame], far: set[str]) -> Judged:
-    """Return what becomes of the claims.
+def claim_tables(models: Sequence[str], predictions: Callable[[str, str], pd.DataFrame], far: set[str]) -> ClaimTables:
+    """Test the claims on the models of a run.
 
     Args:
-        models: of a run; those count that `judged_models` returns.
+        models: of a run; those count that `models_of_claims` returns.
         predictions: model, task -> columns ``truth``, ``predicted``, ``base_id`` and ``transform`` of its test
             predictions; empty where there are none.
         far: transforms of the far-unseen tier that count.
     """
-    casts, results = casts_of(models), _read_results(judged_models(models), predictions, far)
-    judged = [_judge_set(of_set, cast, results) for of_set, cast in casts.items()]
+    sets, results = roles_by_set(models), _read_results(models_of_claims(models), predictions, far)
+    tables = [_tables_of_set(role_set, roles, results) for role_set, roles in sets.items()]
     alone = {score: {m: [sums] for m, sums in of.items()} for score, of in results.scores.items()}
-    return Judged(
-        claims=pd.concat([claims for claims, _ in judged], ignore_index=True),
-        contrasts=pd.concat([contrasts for _, contrasts in judged], ignore_index=True),
+    return ClaimTables(
+        claims=pd.concat([claims for claims, _ in tables], ignore_index=True),
+        contrasts=pd.concat([contrasts for _, contrasts in tables], ignore_index=True),
         ablations=contrast_table(alone, ABLATIONS).drop(columns=["claim", *OF_TRAININGS]),
     )
 
 
-def cast_in(of_set: str, models: Sequence[str]) -> dict[str, list[str]]:
-    """Return role -> those of ``models`` that play it in the set ``of_set``, each as its checkpoint embeds: by name, or
-    with other weights (``@weights=``, ``@seed=``), which are a further training; another layer or pooling is none."""
+def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]:
+    """Return role -> those of ``models`` that have it in the set ``role_set``, each as its checkpoint embeds: by name,
+    or with other weights (``@weights=``, ``@seed=``), which are a further training; another layer or pooling is
+    none."""
     plain = {name: parse(name) for name in models}
-    cast = {
+    roles = {
         role: [m for m, name in plain.items() if name.base in names and set(name.options) <= {"weights", "seed"}]
-        for role, names in cast_of(of_set).items()
+        for role, names in encoders_of(role_set).items()
     }
-    return {role: found for role, found in cast.items() if found}
+    return {role: found for role, found in roles.items() if found}
 
 
 @dataclass(frozen=True)
@@ -103,38 +104,40 @@ def _read_results(models: Sequence[str], predictions: Callable[[str, str], pd.Da
     )
 
 
-def _judge_set(of_set: str, cast: Cast, results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _tables_of_set(role_set: str, roles: Roles, results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the claims and the contrasts of one set of encoders."""
-    scores = {score: _by_role(cast, of) for score, of in results.scores.items()}
+    scores = {score: _values_by_role(roles, of) for score, of in results.scores.items()}
     contrasts = contrast_table(scores)
     by_claim = {claim: contrasts[contrasts["claim"] == claim] for claim in (2, 3, 4)}
-    verdicts = [
-        decide.of_counts({role: decide.identified(rows) for role, rows in _by_role(cast, results.fine).items()}),
-        *(decide.of_contrasts(rows) for rows in by_claim.values()),
-        decide.of_ranks(scores[FINE], _by_role(cast, results.content)),
+    results_of_claims = [
+        decide.by_counts(
+            {role: decide.identified(rows) for role, rows in _values_by_role(roles, results.fine).items()}
+        ),
+        *(decide.by_contrasts(rows) for rows in by_claim.values()),
+        decide.by_ranks(scores[FINE], _values_by_role(roles, results.content)),
     ]
-    encoders = "; ".join(f"{role}: {', '.join(names)}" for role, names in cast.items())
+    encoders = "; ".join(f"{role}: {', '.join(names)}" for role, names in roles.items())
     claims = [
         {
             "claim": claim,
-            "verdict": verdict,
+            "verdict": result,
             "evidence": evidence,
-            "set": of_set,
+            "set": role_set,
             "encoders": encoders,
-            "missing": ", ".join(decide.missing_roles(by_claim.get(number), cast)),
+            "missing": ", ".join(decide.missing_roles(by_claim.get(number), roles)),
         }
-        for number, (claim, (verdict, evidence)) in enumerate(zip(CLAIMS, verdicts, strict=True), 1)
+        for number, (claim, (result, evidence)) in enumerate(zip(CLAIMS, results_of_claims, strict=True), 1)
     ]
-    # Roles are named as well as the encoders that play them.
-    names = {**cast_of(of_set), **cast}
+    # Roles are named as well as the encoders that have them.
+    names = {**encoders_of(role_set), **roles}
     first, second = ([", ".join(names.get(role, ())) for role in contrasts[side]] for side in ("first", "second"))
-    contrasts = contrasts.assign(set=of_set, first_role=contrasts["first"], second_role=contrasts["second"])
+    contrasts = contrasts.assign(set=role_set, first_role=contrasts["first"], second_role=contrasts["second"])
     return pd.DataFrame(claims), contrasts.assign(first=first, second=second)
 
 
-def _by_role(cast: Cast, values: Mapping) -> dict[str, list]:
-    """Return role -> the values of the models that play it, of those that have one."""
-    found = {role: [values[m] for m in models if m in values] for role, models in cast.items()}
+def _values_by_role(roles: Roles, values: Mapping) -> dict[str, list]:
+    """Return role -> the values of the models that have it, of those that have one."""
+    found = {role: [values[m] for m in models if m in values] for role, models in roles.items()}
     return {role: each for role, each in found.items() if each}
 
 

@@ -43,7 +43,7 @@ ENCODERS = {
     "align-plain": ("ALIGN-style, captions without style", "ALIGN", True),
 }
 """Name in the zoo -> what it was trained for, its role in the claims, and whether it has a text tower. What is claimed
-of image-text models is judged on the encoders whose captions never name a style."""
+of image-text models is tested on the encoders whose captions never name a style."""
 
 WITH_TEXT = tuple(name for name, (_, _, text) in ENCODERS.items() if text)
 

@@ -37,7 +37,7 @@ MODES = {
 }
 
 
-def how_judged(run: Run) -> str:
+def how_trained(run: Run) -> str:
     """Say how the probes of ``run`` were trained."""
     if run.recipe.probes_from:
         return MODES["adopted"]
@@ -94,7 +94,7 @@ def recipe_table(run: Run) -> pd.DataFrame:
 
 
 def _protocol(run: Run) -> list:
-    blocks: list = [Text(text) for text in (ORIGIN, *PROTOCOL, how_judged(run))]
+    blocks: list = [Text(text) for text in (ORIGIN, *PROTOCOL, how_trained(run))]
     if not run.fits.empty:
         blocks += [Text(about_fits(run)), More("Every fit", [Table(run.fits)])]
     used = run.probe_scores["measure"].unique()

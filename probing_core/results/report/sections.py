@@ -28,12 +28,12 @@ from probing_core.measures.notation import in_percent
 from probing_core.measures.unrelated_pairs import UNRELATED
 from probing_core.results import (
     Run,
+    claims_by_set,
     confusion_matrix,
     leaderboard,
+    result_in_words,
     retrieval,
     summaries,
-    verdict_in_words,
-    verdicts_by_set,
 )
 from probing_core.results.finding import finding
 from probing_core.results.ranking import has_place, marked, standing
@@ -352,11 +352,12 @@ def _studies(run: Run, models: list[str]) -> Iterator[object]:
 
 
 def _claims(table: pd.DataFrame) -> Iterator[object]:
-    """Yield the verdicts, a table for each set of encoders that they are about."""
-    for judged in verdicts_by_set(table):
-        yield Text(f"{judged.title}. {judged.encoders}.")
-        words = [verdict_in_words(row) for row in judged.claims.to_dict("records")]
-        yield Table(judged.claims.assign(verdict=words).drop(columns=["set", "encoders", "missing"]))
+    """Yield the results, a table for each set of encoders that they are about."""
+    for tested in claims_by_set(table):
+        yield Text(f"{tested.title}. {tested.encoders}.")
+        words = [result_in_words(row) for row in tested.claims.to_dict("records")]
+        shown = tested.claims.drop(columns=["set", "encoders", "missing"]).assign(verdict=words)
+        yield Table(shown.rename(columns={"verdict": "result"}))
 
 
 def _shifts(run: Run, table: pd.DataFrame, models: list[str]) -> Iterator[Chart]:

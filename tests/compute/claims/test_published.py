@@ -1,14 +1,14 @@
-"""A run over stand-ins of the published encoders, by the name of their set: verdicts without CAN, which nobody has
-published."""
+"""A run over stand-ins of the published encoders, by the name of their set: the claims are tested without CAN, which
+nobody has published."""
 
 from __future__ import annotations
 
 import pytest
 
 from probing_core.cli import main
-from probing_core.compute.claims import CLAIMS, OPEN
+from probing_core.compute.claims import CLAIMS, UNDECIDED
 from probing_core.embedders import CATALOG, expand
-from probing_core.results import Run, verdict_in_words, verdicts_by_set
+from probing_core.results import Run, claims_by_set, result_in_words
 from probing_core.runs import layout
 from tests.embedders.published import put_on_disk
 
@@ -23,7 +23,7 @@ def run(tmp_path_factory, many_scenes) -> Run:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "1")
         put_on_disk(folder / "hub", patch)
-        # Verdicts need neither series nor studies.
+        # Tests of claims need neither series nor studies.
         patch.setattr("probing_core.pipeline.sample_sets.series_names", lambda *_: ())
         patch.setattr("probing_core.pipeline.scope.studies_of", lambda *_: ())
         few = [
@@ -52,20 +52,20 @@ def test_every_published_role_is_loaded_by_its_own_provider(run):
     assert list(run.models["objective"]) == [CATALOG.get(name).objective for name in run.recipe.models]
 
 
-def test_the_claims_are_judged_and_state_what_they_lack(run):
+def test_the_claims_are_tested_and_state_what_they_lack(run):
     claims, contrasts = run.table(layout.CLAIMS), run.table(layout.CONTRASTS)
     assert list(claims["claim"]) == list(CLAIMS)
     assert set(claims["set"]) == {"published"}
     assert list(claims["missing"]) == ["CAN"] * 5
-    (judged,) = verdicts_by_set(claims)
-    assert judged.title.startswith("Judged on published encoders")
-    assert "MAE: timm:vit_base_patch16_224.mae; CLIP: open_clip:ViT-B-16/openai;" in judged.encoders
-    assert all(verdict_in_words(row).endswith("judged without CAN.") for row in judged.claims.to_dict("records"))
+    (tested,) = claims_by_set(claims)
+    assert tested.title.startswith("Tested on published encoders")
+    assert "MAE: timm:vit_base_patch16_224.mae; CLIP: open_clip:ViT-B-16/openai;" in tested.encoders
+    assert all(result_in_words(row).endswith("tested without CAN.") for row in tested.claims.to_dict("records"))
     lacking = (contrasts[["first_role", "second_role"]] == "CAN").any(axis=1)
     assert contrasts["effect"].isna().equals(lacking)
     assert contrasts.loc[lacking, ["first", "second"]].eq("").any(axis=1).all()
     assert {"fine", "far style"} == set(contrasts.loc[~lacking, "score"])
-    assert claims["verdict"][0] == OPEN
+    assert claims["verdict"][0] == UNDECIDED
     assert claims["evidence"][0] == "The run has 4 transformations, and two dozens are asked."
     for number in (1, 2, 3):
         named = (contrasts["claim"] == number + 1).sum()

@@ -1,4 +1,4 @@
-"""The shipped run judged again, beside published encoders that answer as the zoo's do."""
+"""The shipped run's claims tested again, beside published encoders that answer as the zoo's do."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.compute.claims import CLAIMS, OPEN, judge
-from probing_core.compute.claims.tables import GROUPS, Judged, cast_in
-from probing_core.embedders import ROLES, cast_of
+from probing_core.compute.claims import CLAIMS, UNDECIDED, claim_tables
+from probing_core.compute.claims.tables import GROUPS, ClaimTables, models_by_role
+from probing_core.embedders import ROLES, encoders_of
 from probing_core.embedders.published import PUBLISHED
 from probing_core.paths import reference_run
 from probing_core.pipeline import makers
-from probing_core.results import verdict_in_words, verdicts_by_set
+from probing_core.results import claims_by_set, result_in_words
+from probing_core.results.claims import WORDS
 from probing_core.runs import layout
 from probing_core.runs.recipe import load_transforms, read_recipe
 from probing_core.runs.sample_table import SampleTable
@@ -40,14 +41,14 @@ def predictions_of(names: Mapping[str, str]) -> Callable[[str, str], pd.DataFram
 
 
 @pytest.fixture(scope="module")
-def judged() -> Judged:
+def tested() -> ClaimTables:
     """Models of the reference run but second trainings, and once more under the names of published encoders."""
-    return judged_of_reference(published_too=True)
+    return tables_of_reference(published_too=True)
 
 
-def judged_of_reference(published_too: bool) -> Judged:
+def tables_of_reference(published_too: bool) -> ClaimTables:
     """The reference run's own models, or its first trainings and the same once more as published encoders."""
-    zoo, published = cast_of("zoo"), cast_of("published")
+    zoo, published = encoders_of("zoo"), encoders_of("published")
     names = {name: name for name in (*(n for each in zoo.values() for n in each), "zoo/clip", "zoo/align")}
     if published_too:
         names |= {published[role][0]: zoo[role][0] for role in published} | {"zoo/simclr-matched": "zoo/simclr-matched"}
@@ -55,17 +56,17 @@ def judged_of_reference(published_too: bool) -> Judged:
         names |= {name: name for name in read_recipe(Store(reference_run())).models if is_second_training(name)}
         names |= {"zoo/simclr-matched": "zoo/simclr-matched"}
     far = {t.name for t in load_transforms(read_recipe(Store(reference_run()))) if t.far}
-    return judge(list(names), predictions_of(names), far - {FAR_CONTROL})
+    return claim_tables(list(names), predictions_of(names), far - {FAR_CONTROL})
 
 
-def tables(judged: Judged, of_set: str) -> dict[str, pd.DataFrame]:
-    found = {name: getattr(judged, name) for name in SHIPPED}
-    return {n: t[t["set"] == of_set].reset_index(drop=True) if "set" in t else t for n, t in found.items()}
+def tables(tested: ClaimTables, role_set: str) -> dict[str, pd.DataFrame]:
+    found = {name: getattr(tested, name) for name in SHIPPED}
+    return {n: t[t["set"] == role_set].reset_index(drop=True) if "set" in t else t for n, t in found.items()}
 
 
 @pytest.mark.slow
 def test_the_shipped_verdicts_are_those_of_the_shipped_predictions():
-    again = tables(judged_of_reference(published_too=False), "zoo")
+    again = tables(tables_of_reference(published_too=False), "zoo")
     for name in SHIPPED:
         pd.testing.assert_frame_equal(again[name], Store(reference_run()).read_table(layout.table_path(name)))
     assert again["claims"]["encoders"][0].endswith("CLIP: zoo/clip-plain; ALIGN: zoo/align-plain")
@@ -73,8 +74,8 @@ def test_the_shipped_verdicts_are_those_of_the_shipped_predictions():
 
 
 @pytest.mark.slow
-def test_published_encoders_are_judged_apart_and_without_what_is_missing(judged):
-    zoo, published = tables(judged, "zoo"), tables(judged, "published")
+def test_published_encoders_are_tested_apart_and_without_what_is_missing(tested):
+    zoo, published = tables(tested, "zoo"), tables(tested, "published")
     assert list(published["claims"]["claim"]) == list(CLAIMS)
     assert list(published["claims"]["missing"]) == ["CAN"] * 5
     contrasts = published["contrasts"]
@@ -83,57 +84,59 @@ def test_published_encoders_are_judged_apart_and_without_what_is_missing(judged)
     assert contrasts.loc[involved, numbers].isna().all(axis=None)
     assert contrasts.loc[~involved, numbers].equals(zoo["contrasts"].loc[~involved, numbers])
     assert not contrasts[["first", "second"]].apply(lambda c: c.str.startswith("zoo/")).any(axis=None)
-    assert published["claims"]["verdict"][0] == zoo["claims"]["verdict"][0] != OPEN
-    assert verdict_in_words(published["claims"].iloc[0]) == "Holds here, judged without CAN."
-    assert verdict_in_words(zoo["claims"].iloc[0]) == "Holds here."
-    titles = [judged_set.title for judged_set in verdicts_by_set(judged.claims)]
-    assert [title.split(",")[0] for title in titles] == ["Judged on the zoo", "Judged on published encoders"]
+    assert published["claims"]["verdict"][0] == zoo["claims"]["verdict"][0] != UNDECIDED
+    assert result_in_words(published["claims"].iloc[0]) == "Supported here, tested without CAN."
+    assert result_in_words(zoo["claims"].iloc[0]) == "Supported here."
+    titles = [tested.title for tested in claims_by_set(tested.claims)]
+    assert [title.split(",")[0] for title in titles] == ["Tested on the zoo", "Tested on published encoders"]
     for of_zoo, of_published in zip(zoo["claims"].itertuples(), published["claims"].itertuples(), strict=True):
-        assert verdict_in_words(of_zoo._asdict()) == f"{of_zoo.verdict.capitalize()}."
-        assert verdict_in_words(of_published._asdict()) == f"{of_published.verdict.capitalize()}, judged without CAN."
+        assert result_in_words(of_zoo._asdict()) == f"{WORDS[of_zoo.verdict]}."
+        assert result_in_words(of_published._asdict()) == f"{WORDS[of_published.verdict]}, tested without CAN."
 
 
 def test_each_role_is_named_once_beforehand():
-    assert list(cast_of("zoo")) == list(ROLES)
-    assert list(cast_of("published")) == [role for role in ROLES if role != "CAN"]
-    assert all(len(names) == 1 for of_set in ("zoo", "published") for names in cast_of(of_set).values())
+    assert list(encoders_of("zoo")) == list(ROLES)
+    assert list(encoders_of("published")) == [role for role in ROLES if role != "CAN"]
+    assert all(len(names) == 1 for role_set in ("zoo", "published") for names in encoders_of(role_set).values())
     assert {spec.role for spec in PUBLISHED} <= {*ROLES, ""}
 
 
 def test_a_further_training_plays_the_role_and_another_layer_does_not():
     names = ["zoo/mae", "zoo/mae@weights=/b.safetensors", "zoo/mae@layer=2", "zoo/mae@pool=mean", "zoo/clip", "my/mae"]
     published = ["timm:vit_base_patch16_224.mae@weights=/a.pth", "timm:vit_large_patch16_224.mae"]
-    assert cast_in("zoo", names + published) == {"MAE": names[:2]}
-    assert cast_in("published", names + published) == {"MAE": published[:1]}
+    assert models_by_role("zoo", names + published) == {"MAE": names[:2]}
+    assert models_by_role("published", names + published) == {"MAE": published[:1]}
 
 
-def test_trainings_of_one_role_share_its_rows(judged_seeds):
-    contrasts = judged_seeds.read_table(layout.CONTRASTS)
+def test_trainings_of_one_role_share_its_rows(tested_seeds):
+    contrasts = tested_seeds.read_table(layout.CONTRASTS)
     row = contrasts[(contrasts["first_role"] == "MAE") & (contrasts["second_role"] == "SimCLR")].iloc[0]
     assert row["first"].split(", ") == ["zoo/mae", "zoo/mae@weights=/1", "zoo/mae@weights=/2"]
     assert row["seeds_low"] <= row["effect"] <= row["seeds_high"]
     assert np.isfinite(row["p_seeds"])
     assert (
-        "MAE: zoo/mae, zoo/mae@weights=/1, zoo/mae@weights=/2" in judged_seeds.read_table(layout.CLAIMS)["encoders"][0]
+        "MAE: zoo/mae, zoo/mae@weights=/1, zoo/mae@weights=/2" in tested_seeds.read_table(layout.CLAIMS)["encoders"][0]
     )
 
 
-def test_what_is_judged_already_is_not_judged_again_until_predictions_differ(judged_seeds, tmp_path, monkeypatch):
-    store, judged = Store(shutil.copytree(judged_seeds.root, tmp_path / "run")), []
+def test_what_is_tested_already_is_not_tested_again_until_predictions_differ(tested_seeds, tmp_path, monkeypatch):
+    store, tested = Store(shutil.copytree(tested_seeds.root, tmp_path / "run")), []
     monkeypatch.setattr(
-        makers, "judge", lambda models, *_: (judged.append(models), Judged(*[pd.DataFrame({"n": [1]})] * 3))[1]
+        makers,
+        "claim_tables",
+        lambda models, *_: (tested.append(models), ClaimTables(*[pd.DataFrame({"n": [1]})] * 3))[1],
     )
-    judge_claims(store)
-    assert judged == []
+    decide_claims(store)
+    assert tested == []
     path = layout.predictions_path("zoo/mae", "fine")
     rows = store.read_table(path)
     store.write_table(path, rows.assign(predicted=rows["truth"]), "other")
-    judge_claims(store)
-    assert [len(models) for models in judged] == [6]
+    decide_claims(store)
+    assert [len(models) for models in tested] == [6]
 
 
 @pytest.fixture(scope="module")
-def judged_seeds(tmp_path_factory) -> Store:
+def tested_seeds(tmp_path_factory) -> Store:
     """Three trainings each of two roles, over the first photographs of the reference run alone."""
     shipped, store = Store(reference_run()), Store(tmp_path_factory.mktemp("seeds") / "run")
     for path in (layout.RECIPE, layout.IMAGES, layout.SAMPLES):
@@ -151,10 +154,10 @@ def judged_seeds(tmp_path_factory) -> Store:
             store.write_table(layout.predictions_path(full, "fine"), rows.assign(predicted=predicted), "made")
             for task in ("content", *GROUPS):
                 store.write(layout.predictions_path(full, task), None, "made")
-    judge_claims(store)
+    decide_claims(store)
     return store
 
 
-def judge_claims(store: Store) -> None:
+def decide_claims(store: Store) -> None:
     plan = plan_of(store)
     plan.make([plan.artifacts[layout.CLAIMS]], lambda artifact, done, total: None)

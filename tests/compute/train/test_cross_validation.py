@@ -19,7 +19,7 @@ from probing_core.errors import BadCorpus
 from probing_core.measures.temperature import at_temperature, fit_temperature
 from probing_core.pipeline import run
 from probing_core.probes.penalty import fixed_penalty
-from probing_core.results.report.methods import how_judged
+from probing_core.results.report.methods import how_trained
 from probing_core.results.run import Run
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.layout import CROPS, crops_path, novelty_path, predictions_path
@@ -160,7 +160,7 @@ def test_fits_and_scores_state_how_they_were_made(store):
     assert set(scores["probe"]) == {"linear"}
     row = scores.query("task == 'fine' and subset == 'all' and measure == 'balanced-accuracy'").iloc[0]
     assert (row["bases"], row["interval"]) == (12, "t")
-    assert "five" in how_judged(Run.open(store.root))
+    assert "five" in how_trained(Run.open(store.root))
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")

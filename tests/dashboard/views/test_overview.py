@@ -129,7 +129,7 @@ def test_the_overview_shows_what_stands_behind_its_scores(open_app):
 
 def test_the_overview_states_whose_verdicts_it_shows(open_app):
     shown = unescaped(open_app(run=REFERENCE))
-    assert "**Judged on the zoo, whose encoders differ in the objective alone.**" in shown
+    assert "**Tested on the zoo, whose encoders differ in the objective alone.**" in shown
     assert "supervised: zoo/supervised, zoo/supervised@seed=1; SimCLR: zoo/simclr;" in shown
     assert "CLIP: zoo/clip-plain; ALIGN: zoo/align-plain." in shown
     assert "2 of 8 contrasts lie above 0" in shown

@@ -145,8 +145,8 @@ def test_study_tables_are_shown_as_they_are_found(run, tmp_path):
         store.write_table(f"tables/{name}.parquet", table, "key")
     page = Page(render("t", sections(Run.open(copy))))
     assert len(page.figures) // 2 == 4 + 2 * len(models) + 2
-    assert {"Cannot be told, judged without CAN.", "homemade", "A claim."} <= set(page.words)
-    assert any(w.startswith("Judged on published encoders") and "MAE: timm:x." in w for w in page.words)
+    assert {"Undecided here, tested without CAN.", "homemade", "A claim."} <= set(page.words)
+    assert any(w.startswith("Tested on published encoders") and "MAE: timm:x." in w for w in page.words)
 
 
 def test_a_run_of_a_split_corpus_has_its_content_and_other_probes(trained_run):

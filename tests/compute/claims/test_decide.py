@@ -1,4 +1,4 @@
-"""Contrasts and verdicts, from scores that were made here."""
+"""Contrasts and results, from scores that were made here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.compute.claims import ABLATIONS, CONTRASTS, FAILS, HOLDS, OPEN, decide
+from probing_core.compute.claims import ABLATIONS, CONTRASTS, NOT_SUPPORTED, SUPPORTED, UNDECIDED, decide
 from probing_core.compute.claims.contrasts import contrast_table, pooled
 from probing_core.compute.claims.decide import Identified, identified
 from probing_core.compute.claims.named import ALIGN, CAN, CLIP, MAE, SIMCLR, SUPERVISED
@@ -27,7 +27,7 @@ def scores_of(shares, roles=ROLES):
 
 
 def of_claim(table, claim):
-    return decide.of_contrasts(table[table["claim"] == claim])
+    return decide.by_contrasts(table[table["claim"] == claim])
 
 
 def test_every_contrast_is_between_encoders_of_the_six():
@@ -38,14 +38,14 @@ def test_every_contrast_is_between_encoders_of_the_six():
 
 def test_a_lead_of_all_holds_a_lag_of_one_fails_and_a_tie_stays_open():
     lead = contrast_table({"fine": scores_of({MAE: 0.9, CAN: 0.9}), "far style": scores_of({})})
-    assert of_claim(lead, 2)[0] == HOLDS
-    assert of_claim(lead, 3)[0] == OPEN
+    assert of_claim(lead, 2)[0] == SUPPORTED
+    assert of_claim(lead, 3)[0] == UNDECIDED
     lag = contrast_table({"fine": scores_of({MAE: 0.9, CAN: 0.2}), "far style": scores_of({})})
-    assert of_claim(lag, 2)[0] == FAILS
+    assert of_claim(lag, 2)[0] == NOT_SUPPORTED
     style = contrast_table({"fine": scores_of({}), "far style": scores_of({CLIP: 0.9, ALIGN: 0.95})})
-    assert of_claim(style, 3)[0] == HOLDS
+    assert of_claim(style, 3)[0] == SUPPORTED
     all_over = contrast_table({"fine": scores_of({SUPERVISED: 0.2}), "far style": scores_of({})})
-    assert of_claim(all_over, 4)[0] == HOLDS
+    assert of_claim(all_over, 4)[0] == SUPPORTED
 
 
 def test_effects_are_differences_and_holm_is_over_all_that_could_be_computed():
@@ -58,24 +58,24 @@ def test_effects_are_differences_and_holm_is_over_all_that_could_be_computed():
     assert len(known) == 13
     assert (table["p_holm"].dropna() >= known).all()
     assert table["p_holm"].min() == pytest.approx(min(1, 13 * known.min()))
-    verdict, evidence = of_claim(table, 3)
-    assert verdict == OPEN
+    result, evidence = of_claim(table, 3)
+    assert result == UNDECIDED
     assert "no far styles" in evidence
 
 
-def test_what_is_missing_leaves_the_rest_to_be_judged():
+def test_what_is_missing_leaves_the_rest_to_be_tested():
     """As with published encoders, none of which is a CAN."""
     there = [role for role in ROLES if role != CAN]
     table = contrast_table({"fine": scores_of({MAE: 0.9}, there), "far style": {}})
-    verdict, evidence = of_claim(table, 2)
-    assert verdict == HOLDS
+    result, evidence = of_claim(table, 2)
+    assert result == SUPPORTED
     assert evidence.startswith("4 of 4 contrasts (of 8 named) lie above 0")
     assert "CAN" not in evidence
     assert decide.missing_roles(table[table["claim"] == 2], there) == [CAN]
     assert decide.missing_roles(None, there) == [CAN]
     unsupervised = [role for role in ROLES if role != SUPERVISED]
     table = contrast_table({"fine": scores_of({}, unsupervised), "far style": {}})
-    assert of_claim(table, 4) == (OPEN, "None of 5 contrasts could be computed: the run lacks encoders.")
+    assert of_claim(table, 4) == (UNDECIDED, "None of 5 contrasts could be computed: the run lacks encoders.")
 
 
 def test_a_difference_must_show_over_trainings_as_well():
@@ -143,24 +143,24 @@ def counts(sure, informed, perhaps, seeds=(float("nan"), float("nan")), classes=
     return dict.fromkeys(ROLES, Identified(sure, perhaps, informed, classes, seeds))
 
 
-def test_a_verdict_that_hangs_on_the_criterion_says_so():
-    verdict, said = decide.of_counts(counts(20, 26, 23))
-    assert verdict == FAILS
+def test_a_result_that_hangs_on_the_criterion_says_so():
+    result, said = decide.by_counts(counts(20, 26, 23))
+    assert result == NOT_SUPPORTED
     assert "after looking, it would hold" in said
-    assert decide.of_counts(counts(20, 26, 24))[0] == OPEN, "too little is known to deny it"
-    verdict, said = decide.of_counts(counts(25, 23, 30))
-    assert verdict == HOLDS
+    assert decide.by_counts(counts(20, 26, 24))[0] == UNDECIDED, "too little is known to deny it"
+    result, said = decide.by_counts(counts(25, 23, 30))
+    assert result == SUPPORTED
     assert "it would not be shown either" in said
 
 
 def test_two_dozens_are_to_be_identified_by_all_trainings_that_there_may_be():
-    assert decide.of_counts(counts(25, 25, 30, seeds=(24.5, 27.0)))[0] == HOLDS
-    assert decide.of_counts(counts(25, 25, 30, seeds=(21.0, 29.0)))[0] == OPEN
-    assert decide.of_counts(counts(20, 25, 23, seeds=(15.0, 25.0)))[0] == OPEN
-    assert decide.of_counts(counts(20, 25, 23, seeds=(18.0, 22.0)))[0] == FAILS
-    verdict, said = decide.of_counts(counts(4, 4, 4, classes=4))
-    assert (verdict, said) == (OPEN, "The run has 4 transformations, and two dozens are asked.")
-    assert decide.of_counts({})[0] == OPEN
+    assert decide.by_counts(counts(25, 25, 30, seeds=(24.5, 27.0)))[0] == SUPPORTED
+    assert decide.by_counts(counts(25, 25, 30, seeds=(21.0, 29.0)))[0] == UNDECIDED
+    assert decide.by_counts(counts(20, 25, 23, seeds=(15.0, 25.0)))[0] == UNDECIDED
+    assert decide.by_counts(counts(20, 25, 23, seeds=(18.0, 22.0)))[0] == NOT_SUPPORTED
+    result, said = decide.by_counts(counts(4, 4, 4, classes=4))
+    assert (result, said) == (UNDECIDED, "The run has 4 transformations, and two dozens are asked.")
+    assert decide.by_counts({})[0] == UNDECIDED
 
 
 def test_ablations_are_corrected_apart_from_the_claims():
@@ -184,18 +184,18 @@ def test_a_score_of_some_photographs_is_drawn_with_those_of_all():
 def test_content_and_style_that_rise_together_do_not_trade_off():
     style = {m: [accuracy(0.2 + 0.12 * i, i, 600)] for i, m in enumerate(ROLES)}
     opposite = {m: [accuracy(0.9 - 0.12 * i, i, 600)] for i, m in enumerate(ROLES)}
-    assert decide.of_ranks(style, style)[0] == HOLDS
-    assert decide.of_ranks(style, opposite)[0] == FAILS
-    assert decide.of_ranks(style, dict.fromkeys(ROLES, style[MAE]))[0] == OPEN  # no ranks, so nothing to correlate
-    verdict, said = decide.of_ranks(style, {MAE: style[MAE]})
-    assert verdict == OPEN
+    assert decide.by_ranks(style, style)[0] == SUPPORTED
+    assert decide.by_ranks(style, opposite)[0] == NOT_SUPPORTED
+    assert decide.by_ranks(style, dict.fromkeys(ROLES, style[MAE]))[0] == UNDECIDED  # no ranks, so nothing to correlate
+    result, said = decide.by_ranks(style, {MAE: style[MAE]})
+    assert result == UNDECIDED
     assert "takes 4 encoders with both accuracies; the run has MAE." in said
     five = {m: each for m, each in style.items() if m != CAN}
-    verdict, said = decide.of_ranks(style, five)
-    assert verdict == HOLDS
+    result, said = decide.by_ranks(style, five)
+    assert result == SUPPORTED
     assert "over 5 encoders: 1.00" in said
-    assert decide.of_ranks(style, {}) == (OPEN, "The run has no content accuracy, which takes probes of its own and "
-                                                "labels to learn.")  # fmt: skip
+    missing = "The run has no content accuracy, which takes probes of its own and labels to learn."
+    assert decide.by_ranks(style, {}) == (UNDECIDED, missing)
 
 
 def test_ranks_must_agree_over_trainings_as_well():
@@ -205,9 +205,9 @@ def test_ranks_must_agree_over_trainings_as_well():
         for turned in (style, dict(zip(ROLES, list(style.values())[::-1], strict=True)))
     )
     mixed = {m: [*one[m], *one[m], *other[m]] for m in ROLES}
-    assert decide.of_ranks(style, style)[0] == HOLDS
-    verdict, said = decide.of_ranks(style, mixed)
-    assert verdict == OPEN
+    assert decide.by_ranks(style, style)[0] == SUPPORTED
+    result, said = decide.by_ranks(style, mixed)
+    assert result == UNDECIDED
     assert "over trainings" in said
     uneven = mixed | {MAE: mixed[MAE][:2]}
-    assert "over trainings" not in decide.of_ranks(style, uneven)[1]
+    assert "over trainings" not in decide.by_ranks(style, uneven)[1]
