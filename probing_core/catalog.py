@@ -31,8 +31,10 @@ E = TypeVar("E", bound=Named)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the closest of ``known``, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    """Return ``" Did you mean 'x'?"`` for the closest of ``known``, or else the first that contains ``name``, or an
+    empty string."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [one for one in names if name and name in one]
     return f" Did you mean '{close[0]}'?" if close else ""
 
 

@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         "write what a run measured of a model as a section of its card: Markdown, metadata that a hub reads, a picture",
         "probing card --run data/runs/mine --model zoo/mae --out card.md",
     )
-    parser.add_argument("--run", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="default: the reference run, which ships")
     parser.add_argument("--model", required=True, metavar="M", help="as the run names it")
     parser.add_argument(
         "--out", type=Path, metavar="FILE.md", help="with a picture beside it, FILE.png; default: printed"
@@ -27,11 +27,11 @@ def add(commands: Any) -> None:
 
 def card(options: argparse.Namespace) -> int:
     from probing_core.embedders import parse
-    from probing_core.results import Run
     from probing_core.results.card import card_picture, model_card
+    from probing_core.results.run import open_run
     from probing_core.runs.atomic import write_atomically
 
-    run, model = Run.open(options.run), parse(options.model).full
+    run, model = open_run(options.run), parse(options.model).full
     if options.out is None:
         print(model_card(run, model), end="")
         return 0

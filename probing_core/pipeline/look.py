@@ -16,11 +16,12 @@ import pandas as pd
 from probing_core.charts import Theme, training_chart
 from probing_core.compute.design import Design
 from probing_core.compute.frozen_views import FrozenViews, make_views
-from probing_core.compute.look_scores import COLUMNS, look_scores
+from probing_core.compute.look_scores import COLUMNS, UNTOUCHED_SHIFT, look_scores
 from probing_core.compute.parallel import cores
 from probing_core.embedders.base import Preprocessing
 from probing_core.embedders.providers.callables import device_of, rows_of
 from probing_core.errors import BadConfig
+from probing_core.measures.notation import decimal, in_percent
 from probing_core.pipeline.samples import corpus_of
 from probing_core.pipeline.setup import with_identity
 from probing_core.runs.progress import Progress, bar
@@ -58,6 +59,25 @@ class Look:
         ``look/untouched-shift``; shares between 0 and 1, the shift in units of the distance between photographs."""
         names = "look/" + self.scores["name"].str.replace(":", "/")
         return dict(zip(names, self.scores["value"].astype(float), strict=True))
+
+    def __str__(self) -> str:
+        rows = self.scores
+        written = [in_percent if name != UNTOUCHED_SHIFT else decimal for name in rows["name"]]
+        shown = pd.DataFrame(
+            {
+                "": rows["name"].str.ljust(rows["name"].str.len().max()),
+                "value": [write(value) for write, value in zip(written, rows["value"], strict=True)],
+                "95 % interval": [
+                    f"{write(low)} to {write(high)}"
+                    for write, low, high in zip(written, rows["low"], rows["high"], strict=True)
+                ],
+                "chance": rows["chance"].map(in_percent, na_action="ignore").fillna(""),
+                "photographs": rows["photographs"],
+            }
+        )
+        return f"step {self.step:,}, measured in {self.seconds:.1f} s\n{shown.to_string(index=False)}"
+
+    __repr__ = __str__
 
 
 class LookProbe:

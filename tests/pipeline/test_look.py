@@ -15,6 +15,7 @@ from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.embedders import Preprocessing
 from probing_core.errors import BadArray, BadConfig, BadCorpus
+from probing_core.measures.notation import decimal, in_percent
 from probing_core.probes.discriminant import fit_discriminant
 from tests.conftest import scene
 
@@ -103,6 +104,12 @@ def test_the_numbers_are_those_of_a_probe_on_photographs_held_out(look):
     assert measured.numbers["look/group/blur"] == scores.loc["group:blur", "value"]
     assert measured.numbers["look/fine"] == scores.loc["fine", "value"]
     assert measured.seconds > 0
+    shown = str(measured).splitlines()
+    assert shown[0].startswith("step 10, measured in")
+    assert any(line.startswith("fine") and in_percent(scores.loc["fine", "value"]) in line for line in shown)
+    (shift,) = [line for line in shown if line.startswith("untouched-shift")]
+    assert decimal(scores.loc["untouched-shift", "value"]) in shift
+    assert "%" not in shift
 
 
 def test_content_is_learned_from_untouched_views_of_all_labeled_photographs(look):

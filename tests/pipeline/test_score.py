@@ -109,7 +109,7 @@ def changing():
         (
             lambda images: np.ones((2, 3)),
             "list",
-            r"gave the shape \(2, 3\) for 1 images; return one row an image, \(1,",
+            r"gave the shape \(2, 3\) for 1 image; return one row an image, \(1,",
         ),
         (lambda images: np.ones(3), "list", r"gave the shape \(3,\)"),
         (changing(), "list", "gave rows of 4 numbers where 3 are expected"),
@@ -117,7 +117,7 @@ def changing():
         (lambda images: np.ones((len(images), 2), complex), "list", "values of the type complex128"),
         (lambda images: np.full((len(images), 2), np.nan), "list", r"not finite numbers .* for 1 of 1 images"),
         (3, "list", "name of a model, a function"),
-        (lambda images: [[1, 2], [3]] * len(images), "list", "rows of different lengths for 1 images"),
+        (lambda images: [[1, 2], [3]] * len(images), "list", "rows of different lengths for 1 image"),
         (lambda images: np.full((len(images), 2), 1e300), "list", "not finite numbers in float32 .* 1 of 1 images"),
         (np.ones((5, 3)), "list", r"one row for each of the 48 samples.* got the shape \(5, 3\)"),
         (np.ones(48), "list", r"got float64 of the shape \(48,\)"),

@@ -90,6 +90,9 @@ def test_the_command_prints_or_writes_it(made_run, text, tmp_path, capsys):
     assert main(["card", "--run", str(made_run), "--model", "zoo/none"]) == 2
     assert "It has: zoo/mae" in capsys.readouterr().err
     assert main(["card", "--run", str(tmp_path / "nowhere"), "--model", MODEL]) == 2
+    capsys.readouterr()
+    assert main(["card", "--model", MODEL]) == 0, "the reference run, where none is named"
+    assert "type: reference" in capsys.readouterr().out
 
 
 def test_a_model_that_the_run_lacks_is_told(run):

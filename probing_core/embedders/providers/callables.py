@@ -80,21 +80,22 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
     Raises:
         BadArray: it is something else.
     """
+    pictures = f"{count} image{'s' * (count != 1)}"
     if hasattr(result, "detach"):  # a tensor, of a type that NumPy may not have
         result = result.detach().float().cpu().numpy()
     try:
         found = np.asarray(result)
     except ValueError as error:
         raise BadArray(
-            f"{who} gave rows of different lengths for {count} images; return an array of numbers (N, D)."
+            f"{who} gave rows of different lengths for {pictures}; return an array of numbers (N, D)."
         ) from error
     if found.dtype.kind not in "biuf":
         raise BadArray(
-            f"{who} gave values of the type {found.dtype} for {count} images; return an array of numbers (N, D)."
+            f"{who} gave values of the type {found.dtype} for {pictures}; return an array of numbers (N, D)."
         )
     if found.ndim != 2 or len(found) != count or not found.shape[1]:
         raise BadArray(
-            f"{who} gave the shape {found.shape} for {count} images; return one row an image, ({count}, {dim or 'D'})."
+            f"{who} gave the shape {found.shape} for {pictures}; return one row an image, ({count}, {dim or 'D'})."
         )
     if dim and found.shape[1] != dim:
         raise BadArray(
