@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -68,10 +68,10 @@ class LinearProbe:
     """
 
     classes: tuple[str, ...]
-    weight: np.ndarray
-    bias: np.ndarray
-    mean: np.ndarray
-    scale: np.ndarray
+    weight: np.ndarray = field(repr=False)
+    bias: np.ndarray = field(repr=False)
+    mean: np.ndarray = field(repr=False)
+    scale: np.ndarray = field(repr=False)
     facts: FitFacts
     temperature: float = 1.0
     root: bool = False

@@ -55,6 +55,12 @@ def test_its_answers_are_those_that_verdicts_are_made_of(root):
         assert (portable.group_names[group[i]], portable.class_names[best[i]]) == named[:2]
 
 
+def test_it_shows_itself_without_its_weights():
+    shown = repr(made_probe())
+    assert "gaussian-blur" in shown
+    assert "array(" not in shown
+
+
 def test_rows_that_are_not_finite_have_no_answer_and_leave_the_others_alone():
     portable = made_probe()
     X = np.random.default_rng(1).normal(size=(6, 24)).astype(np.float32)
