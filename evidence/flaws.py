@@ -1,7 +1,7 @@
 """How often a picture is said to have a flaw: ``python -m evidence.flaws CORPUS [--limit N]`` prints shares in percent.
 
 The row ``identity`` is of photographs as they are: false alarms, where they are good. The others are of what the bank
-does to them, at strengths drawn by its laws. ``flat areas`` is no flaw of a photograph, but a sign that it is none.
+does to them, at strengths that it draws. ``flat areas`` is no flaw of a photograph, but a sign that it is none.
 """
 
 from __future__ import annotations

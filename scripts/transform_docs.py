@@ -32,7 +32,7 @@ def main() -> None:
 
 def _table(transforms: tuple[Transform, ...]) -> str:
     header = (
-        "| group | name | definition | parameter | weakest | strongest | unit | law | library | source "
+        "| group | name | definition | parameter | weakest | strongest | unit | distribution | library | source "
         "| unseen in rotation | median distance | visible |"
     )
     rows = [header, "|" + " --- |" * (header.count("|") - 1)]
@@ -52,7 +52,7 @@ def cells(transform: Transform) -> list[str]:
         f"{transform.weakest:g}",
         f"{transform.strongest:g}",
         transform.unit,
-        transform.law,
+        transform.distribution,
         transform.library,
         transform.source,
         "–" if transform.unseen_in is None else str(transform.unseen_in),

@@ -89,7 +89,7 @@ def _table() -> None:
                 "unit": t.unit,
                 "weakest": t.weakest,
                 "strongest": t.strongest,
-                "drawn": t.law,
+                "drawn": t.distribution,
                 "median distance": distances.get(t.name),
                 "library": t.library,
                 "source": t.source,

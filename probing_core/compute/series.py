@@ -61,7 +61,8 @@ FAINT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 how little a model detects is not known beforehand."""
 
 STRENGTHS = 7
-"""Strengths in all; those of the documented range are evenly spaced by the transform's own law, both ends included."""
+"""Strengths in all; those of the documented range are evenly spaced on the scale of the transform's distribution, both
+ends included."""
 
 
 def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
@@ -235,7 +236,8 @@ MAKERS = {STRENGTH: _at_strength, COMPOSITION: _composed, RENDERING: _rendered, 
 
 
 def position_of(transform: Transform, strength: float) -> float:
-    """Return where a strength lies by the law: 0 the weakest documented, 1 the strongest, below 0 what is fainter."""
+    """Return where a strength lies on the scale of its distribution: 0 the weakest documented, 1 the strongest, below
+    0 what is fainter."""
     return float(positions_of(transform, np.array([strength], np.float64))[0])
 
 
@@ -244,6 +246,6 @@ def positions_of(transform: Transform, strengths: np.ndarray) -> np.ndarray:
     weakest, strongest = transform.weakest, transform.strongest
     if weakest == strongest:
         return np.zeros(len(strengths))
-    if transform.law == "log":
+    if transform.distribution == "log":
         return np.log(strengths / weakest) / np.log(strongest / weakest)
     return (strengths - weakest) / (strongest - weakest)

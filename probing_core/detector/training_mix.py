@@ -77,7 +77,7 @@ def make_views(
 
     Args:
         picture: whose shorter side has at least ``view`` pixels.
-        transforms: by name, with the art of the photograph's split.
+        transforms: by name, as of the photograph's split (`Transform.for_split`).
         own_scale: whether they show a piece of the picture at its own scale and not the picture reduced.
     """
     source: Image | None = None

@@ -141,7 +141,7 @@ def extrapolated(
     moments of p, as in Zheng, Achanta & Benjamini (2018, "Extrapolating expected accuracies for large multi-class
     problems", JMLR 19).
 
-    How far this law is off is measured where the truth is known: recall in the gallery that was searched is
+    How far this distribution is off is measured where the truth is known: recall in the gallery that was searched is
     extrapolated by as many times from a part of it, drawn at random. By what that misses the interval is widened at
     both ends.
 
@@ -156,13 +156,13 @@ def extrapolated(
     wanted = [(k, gallery) for k in ks for gallery in galleries]
     ids, cluster = numbered(photographs)
     ahead, (_, kind) = np.minimum(found.ahead, n), numbered(kinds)
-    laws = _laws(ahead, n, cluster, kind, wanted)
-    values = _together([law.score(law.sums.sum(0)) for law in laws])
+    fitted = _fitted(ahead, n, cluster, kind, wanted)
+    values = _together([one.score(one.sums.sum(0)) for one in fitted])
     enough = len(ids) >= MIN_CLUSTERS_FOR_BOOTSTRAP
     low = high = np.full(len(wanted), np.nan)
     if enough:
         misses = np.array([_miss(ahead, n, cluster, kind, k, gallery) for k, gallery in wanted])
-        ends = np.quantile(_together([bootstrap(law) for law in laws]), [0.025, 0.975], axis=0)
+        ends = np.quantile(_together([bootstrap(one) for one in fitted]), [0.025, 0.975], axis=0)
         low, high = np.clip([ends[0] - misses, ends[1] + misses], 0, 1)
     how = "bootstrap" if enough else "none"
     return {
@@ -170,11 +170,11 @@ def extrapolated(
     }
 
 
-def _laws(
+def _fitted(
     ahead: np.ndarray, n: int, cluster: np.ndarray, kind: np.ndarray, wanted: Sequence[tuple[int, int]]
 ) -> list[ClusterSums]:
     """Return for each kind of queries how often each count was observed, by photograph; its score is recall for each of
-    ``wanted`` by the likeliest law times the number of queries, and after these the number."""
+    ``wanted`` by the likeliest distribution times the number of queries, and after these the number."""
     from scipy.special import betaln, gammaln
 
     a, b = (shape.ravel() for shape in np.meshgrid(*SHAPES, indexing="ij"))
@@ -185,7 +185,7 @@ def _laws(
         choose = gammaln(drawn + 1) - gammaln(j + 1) - gammaln(drawn - j + 1)
         return np.exp(choose + betaln(a + j, b + drawn - j) - betaln(a, b)).sum(0)
 
-    of_laws = np.stack([recall(k, gallery) for k, gallery in wanted], axis=1)
+    recalls = np.stack([recall(k, gallery) for k, gallery in wanted], axis=1)
 
     def of_kind(one: int) -> ClusterSums:
         counts, row = numbered(ahead[kind == one])
@@ -195,7 +195,7 @@ def _laws(
 
         def score(totals: np.ndarray) -> np.ndarray:
             queries = totals.sum(-1, keepdims=True)
-            return np.concatenate([of_laws[(totals @ likelihood).argmax(-1)] * queries, queries], axis=-1)
+            return np.concatenate([recalls[(totals @ likelihood).argmax(-1)] * queries, queries], axis=-1)
 
         return ClusterSums(flat.reshape(clusters, -1).astype(np.float64), score)
 
@@ -203,7 +203,7 @@ def _laws(
 
 
 def _together(scores: Sequence[np.ndarray]) -> np.ndarray:
-    """Return recall over the queries of all kinds, from the scores of `_laws`."""
+    """Return recall over the queries of all kinds, from the scores of `_fitted`."""
     total = np.sum(scores, axis=0)
     return total[..., :-1] / total[..., -1:]
 
@@ -215,8 +215,8 @@ def _miss(ahead: np.ndarray, n: int, cluster: np.ndarray, kind: np.ndarray, k: i
     if some >= n:
         return 0.0
     drawn = np.random.default_rng(0).hypergeometric(ahead, n - ahead, some)
-    laws = _laws(drawn, some, cluster, kind, [(k, n + 1)])
-    (guessed,) = _together([law.score(law.sums.sum(0)) for law in laws])
+    fitted = _fitted(drawn, some, cluster, kind, [(k, n + 1)])
+    (guessed,) = _together([one.score(one.sums.sum(0)) for one in fitted])
     return abs(float(guessed) - float((ahead < k).mean()))
 
 

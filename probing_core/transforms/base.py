@@ -77,7 +77,7 @@ class Transform:
         weakest, strongest: the documented range, weakest first; weakest may be the larger number.
         neutral: where the effect ends beyond the weakest: at this strength a picture stays as it is, or nearly so.
             None where no strength does. Only series of strengths go there, to find from where on an effect is seen.
-        law: how strengths are drawn between them: ``linear`` (uniform), ``log`` (uniform in the logarithm) or
+        distribution: of strengths between them: ``linear`` (uniform), ``log`` (uniform in the logarithm) or
             ``integer`` (uniform over whole numbers).
         revision: of what the pixels become; raised where the function changes, and then samples are made again. None
             for a transform of another package that states none: `Transform.key` asks the function itself.
@@ -88,7 +88,7 @@ class Transform:
         far: whether it belongs to the far-unseen tier, which no probe ever learns from.
         pixels: the function of a pixel transform.
         warp: the coordinate map of a geometric one.
-        art: for overlays, split -> pixel function; splits share no font, word or icon.
+        pixels_of_split: of an overlay, split -> pixel function; splits share no font, word or icon.
         is_length: whether the strength is a length in pixels of a 128 px view, so that it scales with the picture.
         alternative: the same effect as other programs make it (`probing_core.transforms.alternatives`); None where
             every program makes it in one way, or no other does.
@@ -105,7 +105,7 @@ class Transform:
     weakest: float
     strongest: float
     neutral: float | None = None
-    law: Literal["linear", "log", "integer"] = "linear"
+    distribution: Literal["linear", "log", "integer"] = "linear"
     revision: int | str | None = None
     definition: str
     library: str
@@ -114,7 +114,7 @@ class Transform:
     far: bool = False
     pixels: PixelFunction | None = None
     warp: CoordinateMap | None = None
-    art: Callable[[str], PixelFunction] | None = None
+    pixels_of_split: Callable[[str], PixelFunction] | None = None
     is_length: bool = False
     alternative: Alternative | None = None
     alternative_revision: int | None = None
@@ -142,7 +142,16 @@ class Transform:
 
         A transform without a revision is keyed by its answers (`digest_answers`) at both ends of its range.
         """
-        return [self.name, self.group, self.member, self.far, self.law, self.weakest, self.strongest, _revision(self)]
+        return [
+            self.name,
+            self.group,
+            self.member,
+            self.far,
+            self.distribution,
+            self.weakest,
+            self.strongest,
+            _revision(self),
+        ]
 
     @property
     def alternative_key(self) -> list[Any]:
@@ -158,21 +167,21 @@ class Transform:
 
     def strength_at(self, fraction: float) -> float:
         """Return the strength at ``fraction`` of the documented range: 0 is the weakest, 1 the strongest."""
-        if self.law == "log":
+        if self.distribution == "log":
             return float(self.weakest * (self.strongest / self.weakest) ** fraction)
-        return self._lawful(self.weakest + (self.strongest - self.weakest) * fraction)
+        return self._as_drawn(self.weakest + (self.strongest - self.weakest) * fraction)
 
     def fainter(self, share: float) -> float:
         """Return the strength at ``share`` of the way from `neutral` (0), where there is one, to the weakest (1)."""
         assert self.neutral is not None
-        return self._lawful(self.neutral + (self.weakest - self.neutral) * share)
+        return self._as_drawn(self.neutral + (self.weakest - self.neutral) * share)
 
-    def _lawful(self, strength: float) -> float:
-        return float(round(strength)) if self.law == "integer" else float(strength)
+    def _as_drawn(self, strength: float) -> float:
+        return float(round(strength)) if self.distribution == "integer" else float(strength)
 
     def draw_strength(self, rng: np.random.Generator) -> float:
-        """Draw a strength from the documented range, by the law."""
-        if self.law == "integer":
+        """Draw a strength from the documented range, by its distribution."""
+        if self.distribution == "integer":
             low, high = sorted((round(self.weakest), round(self.strongest)))
             return float(rng.integers(low, high + 1))
         return self.strength_at(rng.random())
@@ -221,8 +230,8 @@ class Transform:
         )
 
     def for_split(self, split: str) -> Transform:
-        """Return this transform with the art (fonts, words, icons) of one split; itself where it has none."""
-        return self if self.art is None else replace(self, pixels=self.art(split))
+        """Return this transform with the fonts, words or icons of one split; itself where it has none."""
+        return self if self.pixels_of_split is None else replace(self, pixels=self.pixels_of_split(split))
 
 
 @cache
@@ -232,7 +241,7 @@ def _revision(transform: Transform) -> int | str:
     return digest_answers(
         [
             partial(_at_strength, transform.for_split(split), strength)
-            for split in (SPLITS if transform.art else ("train",))
+            for split in (SPLITS if transform.pixels_of_split else ("train",))
             for strength in (transform.weakest, transform.strongest)
         ]
     )

@@ -79,7 +79,7 @@ def test_strengths_reach_from_faint_to_the_strongest_by_the_law():
     assert strengths_of(resolve("gaussian-noise")) == pytest.approx([0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.12])
     assert strengths_of(resolve("contrast")) == pytest.approx([0.975, 0.95, 0.9, 0.8, 0.6, 0.4, 0.2])
     assert strengths_of(resolve("posterize")) == [7, 6, 4, 3, 2]
-    far = replace(resolve("gaussian-noise"), law="log", strongest=0.64)
+    far = replace(resolve("gaussian-noise"), distribution="log", strongest=0.64)
     assert strengths_of(far)[4:] == pytest.approx([0.04, 0.16, 0.64])
     assert strengths_of(replace(far, neutral=None)) == pytest.approx(0.04 * 16 ** (np.arange(7) / 6))
 

@@ -79,7 +79,7 @@ ONE_KIND = np.zeros
 
 
 def test_recall_is_extrapolated_to_what_a_larger_gallery_gives():
-    """Queries differ in how often another picture is ahead of their original; the law is not the assumed one."""
+    """Queries differ in how often another picture is ahead of their original, and not by the assumed distribution."""
     rng = np.random.default_rng(0)
     p = rng.choice([0, 1e-4, 2e-3, 0.03], p=[0.3, 0.3, 0.25, 0.15], size=4000)
     few = Ranks(rng.binomial(199, p), np.full(4000, 199))
@@ -102,12 +102,12 @@ def test_the_law_of_the_extrapolation_is_found_where_it_holds():
 
 
 def test_every_kind_of_alteration_has_a_law_of_its_own():
-    """Of two kinds with the same mean probability, one law would be neither's."""
+    """Of two kinds with the same mean probability, one distribution would be neither's."""
     rng, n, size = np.random.default_rng(0), 150, 3000
-    laws = ((0.05, 1.0), (5.0, 2000.0))
+    shapes = ((0.05, 1.0), (5.0, 2000.0))
     kinds = np.repeat([0, 1], size)
-    ahead = np.concatenate([betabinom.rvs(n, a, b, size=size, random_state=rng) for a, b in laws])
-    truth = np.mean([betabinom.cdf(0, 1509, a, b) for a, b in laws])
+    ahead = np.concatenate([betabinom.rvs(n, a, b, size=size, random_state=rng) for a, b in shapes])
+    truth = np.mean([betabinom.cdf(0, 1509, a, b) for a, b in shapes])
     both = Ranks(ahead, np.full(len(ahead), n))
     apart = extrapolated(both, np.arange(len(ahead)), kinds, (1,), (1510,))[1, 1510]
     mixed = extrapolated(both, np.arange(len(ahead)), ONE_KIND(len(ahead)), (1,), (1510,))[1, 1510]
@@ -117,7 +117,7 @@ def test_every_kind_of_alteration_has_a_law_of_its_own():
 
 
 def test_the_interval_is_as_wide_as_the_law_misses_in_a_part_of_the_gallery():
-    """A law that is far from beta: the interval without the miss would leave the truth out."""
+    """A distribution that is far from beta: the interval without the miss would leave the truth out."""
     rng, n, size = np.random.default_rng(0), 299, 4000
     p = rng.choice([1e-4, 0.2], p=[0.6, 0.4], size=size)
     found = Ranks(rng.binomial(n, p), np.full(size, n))

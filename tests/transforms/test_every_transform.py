@@ -128,7 +128,7 @@ def test_splits_take_their_own_art(transform: Transform) -> None:
     image = photograph()[:128, 200:328]
     results = [transform.for_split(split).apply(image, transform.weakest, generator(0, "x", "y")) for split in SPLITS]
     differ = any((results[0] != result).any() for result in results[1:])
-    assert differ == (transform.art is not None)
+    assert differ == (transform.pixels_of_split is not None)
 
 
 def test_the_bank_is_ten_groups_of_three_and_identity() -> None:
@@ -155,7 +155,7 @@ def test_strengths_follow_their_law() -> None:
         assert low <= min(drawn)
         assert max(drawn) <= high
         assert (transform.strength_at(0), transform.strength_at(1)) == (transform.weakest, transform.strongest)
-        if transform.law == "integer":
+        if transform.distribution == "integer":
             assert set(drawn) == set(range(int(low), int(high) + 1)) or transform.name == "jpeg"
 
 

@@ -22,11 +22,11 @@ AXES = 64
 MAX_NUMBERS = 200_000
 """Of the whitening: wide embeddings keep fewer axes, so that the file stays below 1 MB."""
 
-STRANGE = 0.01
+HELD_OUT_BEYOND = 0.01
 """Share of the held-out photographs that lie beyond the threshold."""
 
-NOTHING = 1e-9
-"""Where the axes hold all of an embedding but this share, nothing is outside of them."""
+MIN_RESIDUAL = 1e-9
+"""Share of an embedding outside of the axes, below which they are taken to hold all of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +35,16 @@ class Novelty:
 
     Attributes:
         within: class means in a shared covariance, on r axes.
-        upright: (r, r); whitened coordinates times it are those of orthonormal axes, which have lengths.
-        rest: mean square of what is left of a learned embedding outside of the axes; 0 if they hold everything.
+        unwhitening: (r, r); whitened coordinates times it are those on orthonormal axes, which have lengths
+            (``upright`` in the file).
+        residual: mean square of what is left of a learned embedding outside of the axes; 0 if they hold everything
+            (``rest`` in the file).
         threshold: of `score`.
     """
 
     within: Mahalanobis
-    upright: np.ndarray
-    rest: float
+    unwhitening: np.ndarray
+    residual: float
     threshold: float = np.inf
 
     def score(self, X: np.ndarray) -> np.ndarray:
@@ -59,7 +61,7 @@ class Novelty:
                 f"{X.shape}; embed with the same model and options."
             )
         score = self.within.score(unit(X))
-        return score if self.rest == 0 else score + _outside(X, self.within, self.upright) / self.rest
+        return score if self.residual == 0 else score + _outside(X, self.within, self.unwhitening) / self.residual
 
     def distance(self, X: np.ndarray) -> np.ndarray:
         """Return (N,) of embeddings ``X`` (N, D); 1 is the threshold, and more is strange."""
@@ -68,8 +70,8 @@ class Novelty:
     def to_bytes(self) -> bytes:
         """Return a safetensors file; the same gives the same bytes."""
         arrays = {name: getattr(self.within, name) for name in ("center", "whitening", "means")}
-        about = {"rest": self.rest, "threshold": self.threshold}
-        return array_file.to_bytes(arrays | {"upright": self.upright}, "novelty", about)
+        about = {"rest": self.residual, "threshold": self.threshold}
+        return array_file.to_bytes(arrays | {"upright": self.unwhitening}, "novelty", about)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Novelty:
@@ -106,18 +108,18 @@ def fit_novelty(
         fitted = novelty if np.array_equal(learned, rows) else _fit(X[learned], classes[learned])
         scores += [fitted.score(X[out[start : start + BLOCK]]) for start in range(0, len(out), BLOCK)]
         held.append(photographs[out])
-    return replace(novelty, threshold=quantile(np.concatenate(scores), np.concatenate(held), 1 - STRANGE))
+    return replace(novelty, threshold=quantile(np.concatenate(scores), np.concatenate(held), 1 - HELD_OUT_BEYOND))
 
 
 def _fit(X: np.ndarray, classes: np.ndarray) -> Novelty:
     within = fit_mahalanobis(unit(X), classes, max(1, min(AXES, MAX_NUMBERS // X.shape[1])))
-    upright = np.linalg.inv(np.linalg.qr(within.whitening, mode="r"))
-    rest = float(_outside(X, within, upright).mean())
+    unwhitening = np.linalg.inv(np.linalg.qr(within.whitening, mode="r"))
+    residual = float(_outside(X, within, unwhitening).mean())
     whole = float(((unit(X) - within.center) ** 2).sum(1).mean())
-    return Novelty(within, upright, rest if rest > NOTHING * whole else 0.0)
+    return Novelty(within, unwhitening, residual if residual > MIN_RESIDUAL * whole else 0.0)
 
 
-def _outside(X: np.ndarray, within: Mahalanobis, upright: np.ndarray) -> np.ndarray:
+def _outside(X: np.ndarray, within: Mahalanobis, unwhitening: np.ndarray) -> np.ndarray:
     """Return (N,) squared length of what the axes do not hold."""
     moved = unit(X) - within.center
-    return np.maximum((moved**2).sum(1) - ((moved @ within.whitening @ upright) ** 2).sum(1), 0)
+    return np.maximum((moved**2).sum(1) - ((moved @ within.whitening @ unwhitening) ** 2).sum(1), 0)

@@ -77,7 +77,7 @@ def strength_of(transform: Transform, level: float) -> float:
     """Return the strength at a level; not rounded where strengths are whole numbers."""
     if transform.neutral is not None:
         return float(transform.neutral + (transform.weakest - transform.neutral) * 2**level)
-    if transform.law == "log":
+    if transform.distribution == "log":
         return transform.strength_at(level)
     return float(transform.weakest + (transform.strongest - transform.weakest) * level)
 

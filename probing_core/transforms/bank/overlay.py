@@ -83,7 +83,7 @@ def random_color(rng: np.random.Generator) -> tuple[int, int, int]:
 
 
 def contrasting(color: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return black or white, whichever sets off ``color``: with such an outline art shows on any ground."""
+    """Return black or white, whichever sets off ``color``: such an outline shows on any ground."""
     return (0, 0, 0) if sum(color) > 380 else (255, 255, 255)
 
 
@@ -107,7 +107,7 @@ def font(name: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def by_split(draw: Callable[..., Image]) -> Callable[[str], PixelFunction]:
-    """Return split -> ``draw`` with that split's art."""
+    """Return split -> ``draw`` with that split's fonts, words or icons."""
     return lambda split: partial(draw, split=split)
 
 
@@ -127,7 +127,7 @@ TRANSFORMS = (
         source="own drawing",
         draws=True,
         pixels=text,
-        art=by_split(text),
+        pixels_of_split=by_split(text),
         followed_by=((8, "motion-blur"),),
     ),
     Transform(
@@ -145,7 +145,7 @@ TRANSFORMS = (
         source="own drawing",
         draws=True,
         pixels=add_icons,
-        art=by_split(add_icons),
+        pixels_of_split=by_split(add_icons),
     ),
     Transform(
         name="border",

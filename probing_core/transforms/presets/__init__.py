@@ -111,7 +111,7 @@ def _transform(preset: dict[str, Any], entry: dict[str, Any]) -> Transform:
         unit=f"of {severities}",
         weakest=1,
         strongest=severities,
-        law="integer",
+        distribution="integer",
         revision=f"{preset['revision']}: {json.dumps([entry['does'], values, lengths, side])}",
         definition=f"{entry['definition']} {_in_words(values, lengths, side)}",
         library=entry["library"],

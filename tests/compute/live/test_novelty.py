@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from probing_core.compute.live.novelty import STRANGE, Novelty, fit_novelty
+from probing_core.compute.live.novelty import HELD_OUT_BEYOND, Novelty, fit_novelty
 from probing_core.errors import BadArray, BadRun
 from probing_core.measures.nearest import unit
 
@@ -34,7 +34,7 @@ def fitted() -> Novelty:
 def test_strangers_lie_beyond_and_the_familiar_within():
     novelty = fitted()
     known = novelty.distance(made(3)[0]) <= 1
-    assert known.mean() > 1 - 5 * STRANGE
+    assert known.mean() > 1 - 5 * HELD_OUT_BEYOND
     assert (novelty.distance(made(3, away=3)[0]) > 1).mean() > 0.95
 
 
@@ -44,17 +44,17 @@ def test_every_photograph_held_out_counts_for_the_threshold():
     folds = [(rows[photograph % 4 != f], rows[photograph % 4 == f]) for f in range(4)]
     novelty = fit_novelty(X, classes, rows, folds, photograph)
     scores = np.concatenate([fit_novelty(X, classes, a, [(a, b)], photograph).score(X[b]) for a, b in folds])
-    assert np.mean(scores <= novelty.threshold) == pytest.approx(1 - STRANGE, abs=0.005)
+    assert np.mean(scores <= novelty.threshold) == pytest.approx(1 - HELD_OUT_BEYOND, abs=0.005)
 
 
 def test_the_rest_is_what_principal_components_leave():
     X, _, photograph = made(2)
     train = np.flatnonzero(photograph < 60)
     novelty = fitted()
-    components = PCA(novelty.upright.shape[0]).fit(np.float64(unit(X[train])))
+    components = PCA(novelty.unwhitening.shape[0]).fit(np.float64(unit(X[train])))
     queries = unit(made(3)[0])
     left = ((queries - components.inverse_transform(components.transform(queries))) ** 2).sum(1)
-    expected = novelty.within.score(queries) + left / novelty.rest
+    expected = novelty.within.score(queries) + left / novelty.residual
     np.testing.assert_allclose(novelty.score(made(3)[0]), expected, rtol=1e-5)
 
 
@@ -62,7 +62,7 @@ def test_axes_that_hold_everything_leave_no_rest():
     X, classes, photograph = made(2)
     train = np.flatnonzero(photograph < 60)
     small = fit_novelty(X[:, :8], classes, train, [(train, train)], photograph)
-    assert small.rest == 0
+    assert small.residual == 0
     assert np.isfinite(small.distance(X[:, :8])).all()
 
 

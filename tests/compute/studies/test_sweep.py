@@ -71,7 +71,7 @@ def test_levels_count_doublings_of_the_effect_or_where_nothing_is_neutral_positi
     assert level_of(resolve("brighten"), 1.1) == pytest.approx(-2)
     for transform in (resolve("jpeg"), replace(resolve("jpeg"), neutral=None)):
         assert strength_of(transform, level_of(transform, 17.0)) == pytest.approx(17)
-    ranged = replace(resolve("gaussian-blur"), law="log", strongest=6.0, neutral=None)
+    ranged = replace(resolve("gaussian-blur"), distribution="log", strongest=6.0, neutral=None)
     assert strength_of(ranged, 0.5) == pytest.approx(3.0)
     assert level_of(ranged, 3.0) == pytest.approx(0.5)
 
