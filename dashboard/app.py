@@ -45,14 +45,17 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
 .answers th, .answers td { text-align: left; font-weight: normal; padding: 3px 10px 3px 0; vertical-align: middle; }
 .answers tbody tr { border-top: 1px solid #8883; }
 .answers td:last-child, .answers th:last-child { text-align: right; padding-right: 0; width: 4.5rem; }
-.answers tbody th { width: 24%; overflow-wrap: anywhere; }
+.answers tbody th { width: 24%; min-width: 7.5em; overflow-wrap: anywhere; }
 .answers thead th { opacity: 0.8; } .answers thead [title] { text-decoration: underline dotted; cursor: help; }
 .answers .line { display: flex; align-items: center; gap: 10px; min-height: 1.4em; }
 .answers .when { flex: 0 0 3.4em; opacity: 0.8; }
-.answers .track { flex: 1 1 40%; height: 11px; background: #8882; border-radius: 2px; }
-.answers .track i { display: block; height: 100%; border-radius: 2px; }
+.answers .track { flex: 1 1 40%; height: 11px; background: #8882; border-radius: 2px; position: relative; }
+.answers .track i { position: absolute; inset-block: 0; border-radius: 2px; } .answers .rather { opacity: 0.35; }
 .answers .words { flex: 1 1 42%; opacity: 0.8; } .answers .sure { opacity: 1; font-weight: 600; }
 .answers .scale { flex: 1 1 40%; display: flex; justify-content: space-between; }
+.no-alarm summary { cursor: pointer; padding: 4px 0; } .answers + .no-alarm, .awaited { margin-top: 8px; }
+.no-alarm summary:focus-visible { outline: 2px solid ACCENT; outline-offset: 2px; }
+.awaited { opacity: 0.8; }
 /* On a narrow screen the navigation takes less of it, controls stand in two columns, and a chart has a row of its
    own. */
 @media (max-width: 1000px) {

@@ -208,7 +208,17 @@ def strength_in_words(transform: str, strength: float, digits: int = 2) -> str:
         return f"{number} {entry.parameter}"
     if entry.unit.startswith("share"):
         return f"{entry.parameter} {in_percent(strength)}"
+    if entry.unit == "power":  # the number is an exponent and has no unit
+        return f"{entry.parameter} {number}"
     return f"{entry.parameter} {number} {'px' if entry.unit.startswith('px') else entry.unit}"
+
+
+def strengths_in_words(transform: str, low: float, high: float, digits: int = 2) -> str:
+    """Return a range of strengths with its unit once: ``sigma 1.5 to 3 px``, ``blend 60 to 100 %``."""
+    first, last = (strength_in_words(transform, each, digits) for each in (low, high))
+    words, ends = first.split(" "), last.split(" ")
+    differs = [i for i, pair in enumerate(zip(words, ends, strict=True)) if pair[0] != pair[1]]
+    return " ".join([*words[: differs[0] + 1], "to", *ends[differs[0] :]]) if differs else first
 
 
 def plain(text: str) -> str:

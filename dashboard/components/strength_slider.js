@@ -53,6 +53,7 @@ class Slider {
     const text = this.data.labels[step];
     this.get('output').textContent = text;
     this.amount.setAttribute('aria-valuetext', text);
+    this.get('.invite').hidden = step > 0 || !this.data.begins_untouched;
     const frame = this.frames[step];
     this.get('.strength').classList.toggle('waiting', !frame);
     this.get('.strength').setAttribute('aria-busy', String(!frame));

@@ -45,7 +45,9 @@ _HTML = """
   <div class="facts"><label class="name"></label>
     <div class="slide"><input class="amount" type="range" min="0" step="1" aria-label="Strength">
       <div class="learned" aria-hidden="true"></div></div>
-    <output aria-live="polite"></output><p class="legend">shaded: what probes learn from</p>
+    <output aria-live="polite"></output>
+    <p class="invite" hidden>The picture is untouched, or as good as: move the slider to change it.</p>
+    <p class="legend">shaded: what probes learn from</p>
     <details><summary>How much the picture differs</summary><dl></dl>
       <figure class="difference"><canvas role="img" aria-label="absolute difference, four times amplified"></canvas>
         <figcaption>difference of the pixels, 4 times amplified</figcaption></figure></details></div>
@@ -67,6 +69,7 @@ input[type=range] { accent-color: var(--st-primary-color); }
 .slide { position: relative; } .facts .amount { width: 100%; margin: 2px 0; }
 .learned { position: absolute; right: 0; bottom: -3px; height: 5px; border-radius: 2px; opacity: .55;
   background: var(--st-primary-color); }
+.invite { margin: -6px 0 16px; padding: 6px 10px; border-left: 3px solid var(--st-primary-color); }
 .legend { margin: -8px 0 12px; font-size: 13px; opacity: .8; }
 summary { cursor: pointer; margin-bottom: 8px; }
 output { display: block; margin: 2px 0 12px; font-size: 16px; }
@@ -106,6 +109,7 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, *,
             "labels": shown.labels,
             "first": shown.message([index]),
             "hints": HINTS,
+            "begins_untouched": shown.is_untouched(0),
             "learned": faint / max(1, len(shown.strengths) - 1),
         },
         on_index_change=lambda: None,

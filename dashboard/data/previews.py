@@ -13,7 +13,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.data.pictures import VisitorPicture, data_url
-from probing_core.measures.notation import decimal
+from dashboard.text import strength_in_words
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source
 from probing_core.transforms.distance import color_difference, describe, psnr
 
@@ -78,10 +78,14 @@ class Preview:
         """Return the address of the preview for the browser; nobody can guess it, as the picture may be an upload."""
         return f"{FOLDER}/{self._name}"
 
+    def is_untouched(self, index: int) -> bool:
+        """Return whether a step leaves the picture as it is, or as good as: the faintest, where that is neutral."""
+        return self.strengths[index] == self.transform.neutral
+
     @property
     def labels(self) -> list[str]:
         """Return the strength of each step in words."""
-        return [f"{self.transform.parameter} {decimal(s)} {self.transform.unit}" for s in self.strengths]
+        return [strength_in_words(self.transform.name, s, 3) for s in self.strengths]
 
     def step(self, index: int) -> Step:
         if index not in self._steps:

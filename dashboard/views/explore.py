@@ -14,7 +14,7 @@ from dashboard.data import cache, predictions
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import Step, preview
 from dashboard.page import page
-from dashboard.text import hint, plain
+from dashboard.text import hint, plain, strength_in_words
 from dashboard.widgets import gallery, messages, pickers, tables, upload, verdicts
 from probing_core.charts import StrengthAxis, strength_chart
 from probing_core.measures.notation import decimal
@@ -44,7 +44,7 @@ def show() -> None:
         models = pickers.pick_models(run, default=3)
     transform = resolve(pickers.pick_transform(run, where=right))
     _sentence(run, transform)
-    shown, beside = st.columns([5, 4])
+    shown, beside = st.columns(2)
     with shown:
         step = strength_slider(picture, run.recipe.view, transform, from_faintest=True)
     answers = beside.empty()
@@ -58,8 +58,12 @@ def show() -> None:
 def _sentence(run: Run, transform: Transform) -> None:
     """Show which model of the run needs the least of the transformation to see it, and which the most."""
     rows = summaries.pick(cache.table(run, layout.table_path("thresholds")), transform=transform.name)
-    strength = f"{transform.parameter} {{}} {transform.unit}"
-    words = seen_from(rows, strength, transform.falling, lambda name: f"**{plain(name)}**")
+    words = seen_from(
+        rows,
+        lambda threshold: strength_in_words(transform.name, threshold),
+        transform.falling,
+        lambda name: f"**{plain(name)}**",
+    )
     with st.container(key="finding"):
         question = f"From which strength on do models see **{plain(transform.name)}**?"
         st.markdown(f"{question} {words}".rstrip())
@@ -81,8 +85,13 @@ def _live(
             answers.caption("The models are being loaded, and answer here.")
             loading.join(HEARD_EVERY_S)
     rows = predictions.predict(run, predictions.cut(run, [step.after]), ["after"], able, "fine")
-    found = verdicts.answer_for(transform.name)
-    answers.html(verdicts.models_table({"after": rows}, cache.theme(), found=found, title=f"{transform.name}?"))
+    untouched = step.strength == transform.neutral
+    found = verdicts.answer_for("identity" if untouched else transform.name)
+    asked = "untouched?" if untouched else f"{transform.name}?"
+    table = verdicts.models_table({"after": rows}, cache.theme(), found=found, title=asked)
+    with answers.container():
+        st.html(table)
+        st.caption(_about_bars(transform.name, untouched))
     st.header("What the models predict for this picture")
     if not pickers.toggle("At every strength", "ask", help="Asks the models about every step of the slider."):
         return
@@ -103,6 +112,12 @@ def _live(
         figure = strength_chart(curve, "shift", cache.theme(), "1 \N{MINUS SIGN} cosine to the untouched picture", axis)
         tables.chart(figure, "curve-shift", curve, "Cosine distance of the embedding as strength grows.")
     _neighbors(run, step.before, step.after, able)
+
+
+def _about_bars(transform: str, untouched: bool) -> str:
+    what = "that the picture is untouched" if untouched else f"of {transform}"
+    begin = f" Move the slider: from then on they are those of {transform}." if untouched else ""
+    return f"Bars: the probability {what}; pale: of what the model names instead.{begin}"
 
 
 def _neighbors(run: Run, before, after, models: list[str]) -> None:

@@ -12,7 +12,7 @@ from dashboard.data.contact_sheet import VIEW, contact_sheet
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.resize_loss import survival
 from dashboard.page import fragment, page
-from dashboard.text import hint, named, plain, strength_in_words
+from dashboard.text import hint, named, plain, strengths_in_words
 from dashboard.widgets import pickers, tables, upload
 from probing_core.errors import BadRun
 from probing_core.transforms import GROUPS, Transform, bank
@@ -70,8 +70,7 @@ def _sheet(picture: VisitorPicture) -> None:
 def _strip_title(transform: Transform) -> str:
     if transform.group == "identity":
         return "identity: as it is"
-    weakest, strongest = (strength_in_words(transform.name, s, 3) for s in (transform.weakest, transform.strongest))
-    return f"{named(transform.name)}: {weakest} to {strongest.removeprefix(f'{transform.parameter} ')}"
+    return f"{named(transform.name)}: {strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)}"
 
 
 def _table() -> None:

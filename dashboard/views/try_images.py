@@ -232,7 +232,8 @@ def _card(
         for number, model in enumerate(waiting, 1):
             asked += predictions.predict(run, [crops], [name], [model], task, f"Asking {model}")
             answers.html(verdicts.models_table({name: asked}, theme, waiting[number:]))
-        sentence.markdown(verdicts.agreement(asked))
+        if agreement := verdicts.agreement(asked):
+            sentence.markdown(agreement)
         if details:
             with details:
                 table = predictions.class_table(asked)

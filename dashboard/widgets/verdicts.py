@@ -36,11 +36,11 @@ def show_answer(verdict: Mapping[str, Any], hardly_detected: Sequence[str], flat
         flat: share of the picture without detail (`probing_core.images.quality.flatness`).
     """
     box, icon = {
-        UNTOUCHED: (st.success, ":material/check_circle:"),
+        UNTOUCHED: (st.info, ":material/check:"),  # not in green: it may be an alteration that the detector misses
         ALTERED: (st.warning, ":material/edit:"),
     }.get(verdict["answer"], (st.info, ":material/help:"))
     if verdict["answer"] == UNTOUCHED and flat > FLAT:
-        box, icon = st.info, ":material/help:"
+        icon = ":material/help:"
     box(answer(verdict, hardly_detected, flat), icon=icon)
 
 
@@ -55,8 +55,8 @@ def answer(verdict: Mapping[str, Any], hardly_detected: Sequence[str], flat: flo
                 f"**Perhaps no photograph**: {even}. The detector knows photographs alone, so that it finds no "
                 f"alteration here says little.{gray}"
             )
-        unseen = f" Of {', '.join(hardly_detected)} it finds less than half." if hardly_detected else ""
-        return f"**Untouched**, as far as the detector can see: {as_altered(verdict)}.{unseen}{gray}"
+        finds = _finds(verdict, hardly_detected)
+        return f"**Untouched, as far as the detector can see**: {as_altered(verdict)}.{finds}{gray}"
     if verdict["answer"] == ALTERED:
         share = in_percent(verdict["group_probability"])
         return (
@@ -70,6 +70,17 @@ def answer(verdict: Mapping[str, Any], hardly_detected: Sequence[str], flat: flo
         )
     found = in_percent(verdict["power"])
     return f"**No answer**: the detector of this run finds next to nothing ({found} of altered pictures)."
+
+
+def _finds(verdict: Mapping[str, Any], hardly_detected: Sequence[str]) -> str:
+    """Return what the detector finds of pictures that are altered; empty where that was not measured."""
+    if verdict["power"] is None:
+        return ""
+    hardly = f" (of {', '.join(hardly_detected)} less than half)" if hardly_detected else ""
+    return (
+        f" It finds {in_percent(verdict['power'])} of altered pictures of this size{hardly}, where {in_percent(LEVEL)} "
+        "of untouched ones alarm."
+    )
 
 
 def as_altered(verdict: Mapping[str, Any]) -> str:
@@ -106,6 +117,8 @@ class FirstAnswer:
         probability: of ``name``; None where the model is not sure enough to be quoted.
         words: what stands beside the bar.
         is_first: whether ``name`` is what the model finds most probable.
+        is_quiet: whether the model raises no alarm or cannot tell, so that nothing is to be seen in its row.
+        rather: group and probability of what the model names instead of ``name``.
     """
 
     name: str
@@ -113,6 +126,8 @@ class FirstAnswer:
     probability: float | None
     words: str
     is_first: bool = True
+    is_quiet: bool = False
+    rather: tuple[str, float] | None = None
 
 
 def first_answer(row: Row) -> FirstAnswer:
@@ -129,9 +144,10 @@ def first_answer(row: Row) -> FirstAnswer:
     if verdict["answer"] == STRANGE or not row["known"]:
         return FirstAnswer(best["class"], best["group"], None, "far from all that it knows")
     if verdict["answer"] == UNTOUCHED:
-        return FirstAnswer("identity", "identity", None, "no alarm")
+        return FirstAnswer("identity", "identity", None, "no alarm", is_quiet=True)
     if verdict["answer"] == CANNOT_DETECT:
-        return FirstAnswer(best["class"], best["group"], None, "finds next to nothing, so no answer")
+        words = "finds next to nothing, so no answer"
+        return FirstAnswer(best["class"], best["group"], None, words, is_quiet=True)
     probability = best["probability"]
     return FirstAnswer(best["class"], best["group"], probability, f"{best['class']} {in_percent(probability)}")
 
@@ -145,8 +161,11 @@ def answer_for(name: str) -> Callable[[Row], FirstAnswer]:
         if mine is None:
             return FirstAnswer(name, best["group"], None, f"does not know {name}")
         words, is_first = in_percent(mine["probability"]), best["class"] == name
-        words += "" if is_first else f", rather {best['class']} ({in_percent(best['probability'])})"
-        return FirstAnswer(name, mine["group"], mine["probability"], words, is_first)
+        if is_first:
+            return FirstAnswer(name, mine["group"], mine["probability"], words)
+        words += f", rather {best['class']} ({in_percent(best['probability'])})"
+        rather = best["group"], best["probability"]
+        return FirstAnswer(name, mine["group"], mine["probability"], words, is_first=False, rather=rather)
 
     return found
 
@@ -158,28 +177,73 @@ def models_table(
     found: Callable[[Row], FirstAnswer] = first_answer,
     title: str = "First answer",
 ) -> str:
-    """Return an HTML table of answers: a row a model, bars in one scale from 0 to 100 %.
+    """Return HTML: a table of answers, a row a model, bars in one scale from 0 to 100 %, and one line, which opens, for
+    all models that raise no alarm.
 
     Args:
         answers: name of a picture -> the rows of all models about it, in the same order; one picture, or two that are
             compared, whose bars stand one below the other under their names.
-        waiting: models that have not answered yet; their rows are empty.
+        waiting: models that have not answered yet.
         found: what stands in a row.
         title: of the answers.
     """
-    body = []
+    whens = list(answers) if len(answers) > 1 else [""]
+    telling, quiet, silent = [], [], []
     for rows in zip(*answers.values(), strict=True):
-        whens = answers if len(answers) > 1 else [""]
-        lines = [_line(found(row), when, theme) for when, row in zip(whens, rows, strict=True)]
+        lines = [found(row) for row in rows]
         power = rows[0]["verdict"]["power"]
-        body.append(_row(rows[0]["model"], "".join(lines), "" if power is None else in_percent(power)))
-    body += [_row(model, '<div class="line"><span class="words">…</span></div>', "") for model in waiting]
-    finds = escape(f"Share of altered pictures that alarm, where {in_percent(LEVEL)} of untouched ones do.")
+        drawn = "".join(_line(each, when, theme) for when, each in zip(whens, lines, strict=True))
+        html = _row(rows[0]["model"], drawn, "" if power is None else in_percent(power))
+        if all(line.is_quiet for line in lines):
+            quiet.append(html)
+            silent.append(rows[0]["verdict"])
+        else:
+            telling.append(html)
+    parts = [_table(telling, whens, SCALE, title)] if telling else []
+    if quiet:
+        inner = _table(quiet, whens, '<span class="scale"></span>', title)
+        summary = escape(_silence(silent, bool(telling)))
+        parts.append(f'<details class="no-alarm"><summary>{summary}</summary>{inner}</details>')
+    if waiting:
+        several = f"{len(waiting)} more models are" if len(waiting) > 1 else "One more model is"
+        parts.append(f'<p class="awaited">{several} being asked …</p>')
+    return "".join(parts)
+
+
+def _silence(verdicts: Sequence[Mapping[str, Any]], others_tell: bool) -> str:
+    """Return how many models raise no alarm, and what such silence is worth: the shares that they find.
+
+    Args:
+        verdicts: of the models that raise none.
+        others_tell: whether further models do, or say something else.
+    """
+    powers = [one["power"] for one in verdicts if one["answer"] != CANNOT_DETECT and one["power"] is not None]
+    able = sum(one["answer"] != CANNOT_DETECT for one in verdicts)
+    blind = len(verdicts) - able
+    parts = []
+    if able:
+        many = f"{able} models do not alarm" if able > 1 else "One model does not alarm"
+        if not others_tell:
+            many = f"None of the {able} models alarms" if able > 1 else "The model does not alarm"
+        parts.append(many)
+    if powers:
+        low, high = in_percent(min(powers)), in_percent(max(powers))
+        shares = high if low == high else f"{low.removesuffix(' %')} to {high}"
+        parts.append(f"{'each finds' if able > 1 else 'it finds'} {shares} of altered pictures of this size")
+    if blind:
+        parts.append(f"{blind}{' more' if able else ''} {'cannot' if blind > 1 or able else 'model cannot'} tell")
+    return "; ".join(parts)
+
+
+def _table(rows: Sequence[str], whens: Sequence[str], scale: str, title: str) -> str:
+    finds = escape(
+        f"Share of altered pictures of this size that alarm, where {in_percent(LEVEL)} of untouched ones do."
+    )
     return (
         '<table class="answers"><thead><tr><th scope="col">Model</th>'
-        f'<th scope="col"><div class="line">{_when("") if len(answers) > 1 else ""}{SCALE}'
+        f'<th scope="col"><div class="line">{_when("") if len(whens) > 1 else ""}{scale}'
         f'<span class="words">{escape(title)}</span></div></th>'
-        f'<th scope="col" title="{finds}">Finds</th></tr></thead><tbody>{"".join(body)}</tbody></table>'
+        f'<th scope="col" title="{finds}">Finds</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
     )
 
 
@@ -188,14 +252,18 @@ def _row(model: str, lines: str, power: str) -> str:
 
 
 def _line(found: FirstAnswer, when: str, theme: Theme) -> str:
-    width = 0.0 if found.probability is None else 100 * found.probability
-    bar = f'<i style="width:{width:.1f}%;background:{theme.group(found.group)}"></i>'
+    track = '<span class="scale"></span>'  # an empty bar would look as if it were 0
+    if found.probability is not None:
+        rather = "" if found.rather is None else _bar(*found.rather, theme, "rather")
+        track = f'<span class="track">{rather}{_bar(found.group, found.probability, theme)}</span>'
     before = _when(when) if when else ""
     weight = "words sure" if found.probability is not None and found.is_first else "words"
-    return (
-        f'<div class="line">{before}<span class="track">{bar}</span><span class="{weight}">{escape(found.words)}</span>'
-        "</div>"
-    )
+    words = escape(found.words).replace(" %", "\N{NO-BREAK SPACE}%")
+    return f'<div class="line">{before}{track}<span class="{weight}">{words}</span></div>'
+
+
+def _bar(group: str, probability: float, theme: Theme, kind: str = "asked") -> str:
+    return f'<i class="{kind}" style="width:{100 * probability:.1f}%;background:{theme.group(group)}"></i>'
 
 
 def _when(words: str) -> str:
@@ -203,7 +271,8 @@ def _when(words: str) -> str:
 
 
 def agreement(rows: Sequence[Row]) -> str:
-    """Return how many models alarm, and what most of these name; empty where no model is calibrated.
+    """Return how many models alarm, and what most of these name; empty where no model is calibrated, and where none
+    alarms, which the table says.
 
     Args:
         rows: of the models about one picture, without the detector's.
@@ -212,18 +281,21 @@ def agreement(rows: Sequence[Row]) -> str:
     if not able:
         return ""
     groups = [row["verdict"]["group"] for row in able if row["verdict"]["answer"] == ALTERED]
-    of = f"Of {len(able)} models that can tell, "
     if not groups:
-        return f"{of}none alarms."
+        return ""
     most = max(dict.fromkeys(groups), key=groups.count)
     alarms = f"{len(groups)} {'alarms' if len(groups) == 1 else 'alarm'}"
     count = groups.count(most)
     named = f"for {most}" if len(groups) == 1 else f"{'all' if count == len(groups) else count} of them for {most}"
-    return f"{of}{alarms}, {named}; by chance {in_percent(LEVEL)} of untouched photographs alarm each model."
+    chance = f"by chance {in_percent(LEVEL)} of untouched photographs alarm each model"
+    return f"Of {len(able)} models that can tell, {alarms}, {named}; {chance}."
 
 
 def _sentence(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
-ABOUT_ROWS = f"A bar is the probability of the first answer, in the color of its group. {hint('alarm')}"
+ABOUT_ROWS = (
+    f"A bar is the probability of the first answer, in the color of its group. {hint('alarm')} Finds is the share of "
+    "altered pictures of this size that alarm; it is another for large pictures, which are judged by tiles, too."
+)

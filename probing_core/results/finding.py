@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.notation import decimal, in_percent, minus
+from probing_core.measures.notation import in_percent, minus
 from probing_core.results.ranking import has_place
 
 MAX_NAMED = 3
@@ -55,13 +55,15 @@ def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, shown: Callab
     return f"{reaches}, more than any of them." if best["value"] > value else f"{reaches}."
 
 
-def seen_from(rows: pd.DataFrame, strength: str, falling: bool, shown: Callable[[str], str] = str) -> str:
+def seen_from(
+    rows: pd.DataFrame, strength: Callable[[float], str], falling: bool, shown: Callable[[str], str] = str
+) -> str:
     """Return one sentence on which model needs the least of a transformation to see it, and which the most; empty
     where fewer than two models have a threshold within the strengths that were tried.
 
     Args:
         rows: detection thresholds of one transformation: ``model``, ``threshold``, ``censored``.
-        strength: how a strength is written, with ``{}`` for the number.
+        strength: how to write a strength.
         falling: whether smaller numbers are stronger, as of a quality.
         shown: how to write the name of a model.
     """
@@ -70,13 +72,13 @@ def seen_from(rows: pd.DataFrame, strength: str, falling: bool, shown: Callable[
         return ""
     ordered = known.sort_values("threshold", ascending=not falling, kind="stable")
     (first, least), (last, most) = (
-        (str(row["model"]), row["threshold"]) for _, row in ordered.iloc[[0, -1]].iterrows()
+        (str(row["model"]), strength(row["threshold"])) for _, row in ordered.iloc[[0, -1]].iterrows()
     )
     never = int((rows["censored"] == "above").sum())
     unseen = f"; {never} {'does' if never == 1 else 'do'} not see it at any strength" if never else ""
     return (
-        f"Of {len(rows)} models, {shown(first)} sees it first, from {strength.format(decimal(least, 2))} on, and "
-        f"{shown(last)} last, from {decimal(most, 2)} on{unseen}."
+        f"Of {len(rows)} models, {shown(first)} sees it first, from {least} on, and {shown(last)} last, from {most} "
+        f"on{unseen}."
     )
 
 

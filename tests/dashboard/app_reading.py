@@ -25,11 +25,15 @@ def label(app: Any, kind: str, name: str):
 
 
 def first_answers(app: Any) -> list[dict[str, list[str]]]:
-    """The tables of first answers of a page: model -> its words, one a picture that is compared."""
-    tables = [html for e in app.get("html") if (html := e.proto.body).startswith('<table class="answers"')]
+    """The tables of first answers of a page: model -> its words, one a picture that is compared; those that raise no
+    alarm last."""
+    tables = [html for e in app.get("html") if '<table class="answers"' in (html := e.proto.body)[:200]]
     return [
         {
-            unescape(model): [unescape(words) for words in re.findall(r'class="words[^"]*">([^<]*)<', row)]
+            unescape(model): [
+                unescape(words).replace("\N{NO-BREAK SPACE}", " ")
+                for words in re.findall(r'class="words[^"]*">([^<]*)<', row)
+            ]
             for model, row in re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', table)
         }
         for table in tables

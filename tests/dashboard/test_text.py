@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.text import GLOSSARY, PAGES, REPLACES, STYLES, TERMS, hint, named, with_strength
+from dashboard.text import GLOSSARY, PAGES, REPLACES, STYLES, TERMS, hint, named, strengths_in_words, with_strength
 from devtools.pages import generated
 from probing_core.transforms import GROUPS, bank
 from scripts.glossary_docs import BEGIN, PAGE, glossary_table
@@ -117,6 +117,7 @@ def test_styles_that_are_numbers_have_a_name():
         ("sepia", 0.6, "sepia, blend 60 %"),
         ("rotate", -7.29, "rotate, angle \u22127.3 degrees"),
         ("jpeg", 20.0, "jpeg, quality 20 of 100"),
+        ("gamma", 1.8, "gamma, exponent 1.8"),
         ("identity", float("nan"), "identity"),
         ("style:a/file.png", 0.5, "style:a/file.png, 0.5"),
         ("of-a-plug-in", 2.0, "of-a-plug-in, 2"),
@@ -124,3 +125,17 @@ def test_styles_that_are_numbers_have_a_name():
 )
 def test_a_strength_has_its_unit(transform, strength, words):
     assert with_strength(transform, strength) == words
+
+
+@pytest.mark.parametrize(
+    ("transform", "low", "high", "words"),
+    [
+        ("gamma", 1.8, 2.5, "exponent 1.8 to 2.5"),
+        ("sepia", 0.6, 1.0, "blend 60 to 100 %"),
+        ("gaussian-blur", 1.5, 3.0, "sigma 1.5 to 3 px"),
+        ("rain", 60, 300, "60 to 300 streaks"),
+        ("of-a-plug-in", 2.0, 2.0, "2"),
+    ],
+)
+def test_a_range_of_strengths_has_its_unit_once(transform, low, high, words):
+    assert strengths_in_words(transform, low, high) == words

@@ -39,6 +39,16 @@ def test_a_preview_sends_every_step_and_each_clean_picture_once(name):
         assert np.array_equal(picture_of(frame["after"]), step.after)
 
 
+def test_only_the_first_step_of_a_transformation_with_a_neutral_strength_is_untouched():
+    picture = VisitorPicture.from_array("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
+    for transform in bank():
+        shown = Preview(picture, VIEW, transform)
+        assert [i for i in range(len(shown.strengths)) if shown.is_untouched(i)] == [0][: transform.group != "identity"]
+        if transform.group not in ("identity", "codec", "overlay"):
+            step = shown.step(0)
+            assert np.abs(step.before.astype(int) - step.after).mean() < 1
+
+
 def test_a_step_is_made_once_and_only_when_it_is_asked_for(monkeypatch):
     made = []
     monkeypatch.setattr(previews, "versions", lambda *asked: made.append(asked[3]) or versions(*asked))

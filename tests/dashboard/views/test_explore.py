@@ -29,6 +29,7 @@ def test_the_page_begins_with_the_untouched_picture_and_another_page_in_the_midd
     sent = slider_of(app)
     assert sent["index"] == 0
     assert sent["labels"][0].split()[1] == "0"
+    assert sent["begins_untouched"]
     assert "strength" not in app.query_params, "nobody has chosen it"
     middle = slider_of(open_app("Transformations", transform="fog"))
     assert middle["index"] == len(FAINTER) + STEPS // 2
@@ -51,6 +52,18 @@ def test_the_models_answer_at_once_for_the_chosen_strength(open_app):
     assert re.match(r"\d+ %", table["baseline/pixels"][0])
 
 
+def test_at_no_strength_the_models_are_asked_for_an_untouched_picture_and_else_for_the_transformation(open_app):
+    for strength, title, about in (
+        ("-4", ">untouched?<", "Move the slider"),
+        ("5", ">fog?<", "the probability of fog"),
+    ):
+        app = open_app("Explore", models="baseline/pixels", transform="fog", strength=strength)
+        (html,) = [e.proto.body for e in app.get("html") if 'class="answers"' in e.proto.body]
+        assert title in html
+        (words,) = [c.value for c in app.caption if c.value.startswith("Bars:")]
+        assert about in words
+
+
 def test_the_sentence_names_who_sees_it_first(open_app):
     rows = Run.open(REFERENCE).table("tables/thresholds.parquet")
     for name, falling in (("fog", False), ("jpeg", True)):
@@ -59,3 +72,4 @@ def test_the_sentence_names_who_sees_it_first(open_app):
         words = unescaped(open_app("Explore", run=REFERENCE, transform=name, models="baseline/pixels"))
         assert f"**{first}** sees it first" in words
         assert f"**{last}** last" in words
+        assert ("quality" if falling else "thickness") in words.split("sees it first, from ")[1].split()[0]

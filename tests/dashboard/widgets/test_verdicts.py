@@ -32,10 +32,11 @@ def line(word: str, hardly: tuple[str, ...] = (), **changes: object) -> str:
 
 def test_an_untouched_picture_reads_as_untouched_and_names_what_cannot_be_seen():
     text = line("untouched", ("geometry", "weather"))
-    assert text.startswith("**Untouched**")
-    assert "518 of 1,234 untouched photographs seem as altered as this picture" in text
-    assert "Of geometry, weather it finds less than half." in text
-    assert "less than half" not in line("untouched")
+    assert text.startswith("**Untouched, as far as the detector can see**: 518 of 1,234 untouched photographs seem")
+    finds = "It finds 80 % of altered pictures of this size{}, where 5 % of untouched ones alarm."
+    assert finds.format(" (of geometry, weather less than half)") in text
+    assert finds.format("") in line("untouched")
+    assert "It finds" not in line("untouched", power=None)
 
 
 def test_an_altered_picture_reads_as_what_was_done():
@@ -69,7 +70,7 @@ def test_a_picture_without_detail_is_called_no_photograph_and_not_untouched():
     assert text.startswith("**Perhaps no photograph**: 60 % of it has no detail")
     assert "ntouched" not in text
     assert "the answer means little" in answer(rows(detector="altered")[0]["verdict"], (), flat=FLAT + 0.1)
-    assert answer(rows(detector="untouched")[0]["verdict"], (), flat=FLAT).startswith("**Untouched**")
+    assert answer(rows(detector="untouched")[0]["verdict"], (), flat=FLAT).startswith("**Untouched,")
 
 
 def test_a_model_that_does_not_alarm_is_not_quoted():
@@ -83,22 +84,48 @@ def test_a_model_that_does_not_alarm_is_not_quoted():
     assert first_answer(blind).probability is None
 
 
+def folded(html: str) -> tuple[str, str, str]:
+    """What stands before the fold of models that do not alarm, its line, and what it holds."""
+    before, fold = html.split('<details class="no-alarm"><summary>')
+    line, rest = fold.split("</summary>")
+    return before, line, rest.split("</details>")[0]
+
+
 def test_rows_have_bars_in_one_scale_and_names_are_data():
     table = rows(**{"<b>a": "altered", "b": "untouched"})
     html = models_table({"x.png": table}, Theme(), waiting=["c"])
     assert "&lt;b&gt;a" in html
     assert "<b>" not in html
-    assert html.count("width:61.0%") == 1
-    assert html.count("width:0.0%") == 1
-    assert [html.index(f">{name}</th>") for name in ("b", "c")] == sorted(html.index(f">{n}</th>") for n in "bc")
-    assert html.count("80 %") == 2
+    assert html.count("width:61.0%") == html.count('class="track"') == 1, "one bar, and none for who says nothing"
+    assert html.count(">80 %<") == 2
+    assert "One more model is being asked" in html
     both = models_table({"before": table[1:], "after": table[:1]}, Theme())
     assert both.index("before") < both.index("no alarm") < both.index("after") < both.index("gaussian-blur")
+    assert "details" not in both, "a model that alarms after a change is no quiet one"
+
+
+def test_models_that_do_not_alarm_are_one_line_that_opens():
+    table = rows(a="altered", b="untouched", c="untouched", d="strange")
+    table[1]["verdict"]["power"] = 0.14
+    before, line, inside = folded(models_table({"x.png": table}, Theme()))
+    assert line == "2 models do not alarm; each finds 14 to 80 % of altered pictures of this size"
+    assert [f">{name}</th>" in before for name in "abcd"] == [True, False, False, True]
+    assert [f">{name}</th>" in inside for name in "abcd"] == [False, True, True, False]
+    before, line, _ = folded(models_table({"x.png": table[1:3]}, Theme()))
+    assert (before, line.split(";")[0]) == ("", "None of the 2 models alarms")
+    table[1]["verdict"]["power"] = None
+    assert folded(models_table({"x.png": table[1:2]}, Theme()))[1] == "The model does not alarm"
+    blind = rows(e="cannot detect")
+    assert folded(models_table({"x.png": blind}, Theme()))[1] == "1 model cannot tell"
+    assert (
+        folded(models_table({"x.png": [*table[:2], *blind]}, Theme()))[1]
+        == "One model does not alarm; 1 more cannot tell"
+    )
 
 
 def test_a_sentence_says_how_many_models_alarm():
     assert agreement(rows(a="not calibrated", b="cannot detect")) == ""
-    assert agreement(rows(a="untouched", b="strange")) == "Of 2 models that can tell, none alarms."
+    assert agreement(rows(a="untouched", b="strange")) == "", "the table says it"
     one = agreement(rows(a="altered", b="untouched"))
     assert one.startswith("Of 2 models that can tell, 1 alarms, for blur; by chance 5 % of untouched")
     assert agreement(rows(a="altered", b="altered")).startswith("Of 2 models that can tell, 2 alarm, all of them for")
@@ -113,5 +140,9 @@ def test_of_one_class_the_probability_is_told_and_what_is_named_instead():
     }
     assert answer_for("sepia")(row).words == "60 %"
     fog = answer_for("fog")(row)
+    assert fog.rather == ("color", 0.6)
+    assert answer_for("sepia")(row).rather is None
+    html = models_table({"x": [row]}, Theme(), found=answer_for("fog"))
+    assert html.index("width:60.0%") < html.index("width:30.0%"), "the asked one lies over the other"
     assert (fog.words, fog.probability, fog.group) == ("30 %, rather sepia (60 %)", 0.3, "weather")
     assert answer_for("none")(row).probability is None
