@@ -32,6 +32,12 @@ def show() -> None:
         return
     with st.container(key="finding"):
         st.markdown(layers_finding(rows, lambda name: f"**{plain(name)}**"))
+    learned, every = cache.computed(run, summaries.images_of_blocks)
+    if 0 < learned < every:
+        st.caption(
+            f"Probes of blocks learn from {learned:,} of the {every:,} training images, so that a network scores a "
+            "little lower here than on Overview."
+        )
     if (rows["task"] == "content").any():
         _through_the_blocks(rows)
     _block_by_block(rows)

@@ -62,8 +62,8 @@ def _sentence(table: pd.DataFrame) -> str:
     weak, strong = means.index[0], means.index[-1]
     models = table["model"].nunique()
     over = f"On average over {models} models, " if models > 1 else ""
-    words = (
-        f"{over}**{strong}** moves an embedding furthest, by {in_percent(means.iloc[-1])} of the distance between two "
-        f"photographs, and **{weak}** least, by {in_percent(means.iloc[0])}."
+    return (
+        f"{over}**{strong}** moves all pictures together furthest, by {in_percent(means.iloc[-1])} of the distance "
+        f"between two photographs, and **{weak}** least, by {in_percent(means.iloc[0])}. A single picture moves "
+        "further, in a direction of its own, too: that is the shift on Geometry."
     )
-    return words[0].upper() + words[1:] if over else words

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.names import LAYERS
 from probing_core.compute.tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.ranking import of_subset
@@ -233,6 +234,17 @@ def layers(run: Run) -> pd.DataFrame:
         asked = [rows if rows.empty else rows[~rows["base"].isin(known)] for rows in asked]
     there = [rows[list(LAYER_COLUMNS)] for rows in (studied, *asked) if not rows.empty]
     return pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=list(LAYER_COLUMNS))
+
+
+def images_of_blocks(run: Run) -> tuple[int, int]:
+    """Return how many images the probes of `layers` learned from, where blocks were studied (else 0), and how many the
+    run has to learn from."""
+    rows, images = run.table(layout.series_table(LAYERS)), run.images
+    every = int((images["split"] == "train").sum())
+    if rows.empty:
+        return 0, every
+    versions = rows.groupby("image_id")["transform"].transform("size")  # others are there for their content alone
+    return rows.loc[(versions > 1) & (rows["split"] == "train"), "image_id"].nunique(), every
 
 
 def _asked_layers(run: Run, task: str) -> pd.DataFrame:

@@ -32,8 +32,18 @@ def test_the_slider_moves_every_network_through_its_blocks(open_app):
             assert (content, fine) == (100 * at.loc[base, "content"], 100 * at.loc[base, "fine"])
 
 
+def test_the_page_tells_why_its_scores_are_lower_than_those_of_overview(open_app):
+    run = Run.open(REFERENCE)
+    learned, every = summaries.images_of_blocks(run)
+    notes = run.table("tables/layers.parquet")["note"]
+    assert notes.str.contains(f"learned from {learned} images").any()
+    assert every == (run.images["split"] == "train").sum() > learned
+    assert f"learn from {learned} of the {every} training images" in texts(open_app("Layers", run=REFERENCE))
+
+
 def test_a_run_without_layers_says_so_and_invented_ones_are_shown(open_app, made_run, tmp_path):
     assert "Models that are no networks have no layers." in texts(open_app("Layers"))
+    assert summaries.images_of_blocks(Run.open(made_run))[0] == 0
     studied = add_studies(shutil.copytree(made_run, tmp_path / "studied"))
     app = open_app("Layers", run=studied, show_best="True", depth="nonsense")
     assert not app.exception

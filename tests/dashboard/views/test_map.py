@@ -277,7 +277,7 @@ def test_the_page_opens_with_the_stars_of_all_models(open_app, made_run):
     run, star = Run.open(made_run), star_of(app)
     titles = [a["text"].partition(" · ")[0] for a in star["layout"]["annotations"]]
     assert titles == run.models["name"].tolist()
-    assert "moves an embedding furthest" in texts(app)
+    assert "moves all pictures together furthest" in texts(app)
     carried = {c for trace in star["data"] for c in trace.get("customdata", ()) if c is not None}
     shown = run.sample_rows(np.array(sorted(carried)))
     assert set(shown["transform"]) == set(run.classes("fine")) - {"identity"}
