@@ -66,12 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def load_plugins(options: argparse.Namespace) -> None:
-    """Run the files that ``--plugin`` names.
+    """Run the files that ``--plugin`` names, before the command and behind it.
 
     Raises:
         BadConfig: one of them cannot be run.
     """
-    for path in options.plugin:
+    for path in (*options.plugin, *options.plugin_behind):
         load_plugin(path)
 
 

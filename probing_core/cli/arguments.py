@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Command = Callable[[argparse.Namespace], int]
@@ -24,6 +25,10 @@ class Parser(argparse.ArgumentParser):
 def add_command(commands: Any, name: str, command: Command, help: str, example: str) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=help, description=help, epilog=f"example:\n  {example}")
     parser.set_defaults(command=command, failure=1)
+    # Behind the command as well, where people write it; the help of `probing` tells of it once.
+    parser.add_argument(
+        "--plugin", dest="plugin_behind", type=Path, action="append", default=[], help=argparse.SUPPRESS
+    )
     return parser
 
 
