@@ -19,9 +19,11 @@ from dashboard.data.map_points import COLORINGS
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.point_cloud import point_cloud
 from dashboard.data.two_classes import board_of, most_mistaken
+from dashboard.widgets.uses import best_for
 from probing_core.compute.names import READINGS
 from probing_core.errors import ProbingError, one_line
 from probing_core.results import Run
+from probing_core.results.retrieval import USES
 
 PAUSE_S = 2.0
 """Pause before other pages are prepared, in which the browser fetches what the first page needs."""
@@ -55,6 +57,8 @@ def after_first_page() -> threading.Thread:
 def first_page() -> None:
     if run := _first_run():
         cache.board((run,), "fine", "seen", False)
+        for use in USES:
+            cache.computed(run, best_for, use)
 
 
 def other_pages() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from probing_core.errors import UnknownName
@@ -174,6 +176,25 @@ STYLES = {
     "style-19": "blue and yellow brushwork",
 }
 """Name of a style, a number in the network that paints it -> how it looks."""
+
+
+PARTS_OF_NAMES = {
+    r"^zoo/": "`zoo/` encoders of the project, which differ in their objective alone",
+    r"-plain\b": "`-plain` its captions never name a style",
+    r"-matched\b": "`-matched` its views are cropped and flipped, with no change of color or sharpness",
+    r"^timm:": "`timm:` weights published by others",
+    r"@layer=": "`@layer=4` read after its fourth block, not its last",
+    r"@seed=": "`@seed=1` the same with another seed",
+    r"^baseline/": "`baseline/` learned nothing from pictures",
+}
+"""What is found in the name of a model -> what it says."""
+
+
+def names_in_words(models: Iterable[str]) -> str:
+    """Return one line on the parts of the names of ``models``; empty where none needs any."""
+    models = list(models)
+    parts = [words for part, words in PARTS_OF_NAMES.items() if any(re.search(part, model) for model in models)]
+    return f"Names: {'; '.join(parts)}." if parts else ""
 
 
 def named(transform: str) -> str:

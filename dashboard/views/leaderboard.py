@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.data import cache
 from dashboard.page import fragment
-from dashboard.text import hint, plain
+from dashboard.text import hint, names_in_words, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import leaderboard_chart, training_chart
 from probing_core.measures import MEASURES
@@ -134,6 +134,7 @@ def _ranking(board: pd.DataFrame, subset: str) -> None:
     st.caption(
         f"{measure.definition} Bars are 95 % intervals. Hollow: not distinguished from the best encoder.{ticks}{gray}"
     )
+    st.caption(names_in_words(board["model"]))
     if box := pickers.fold("The same as a table", "show-board"):
         with box:
             _board_table(board, measure.definition)

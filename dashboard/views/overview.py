@@ -12,7 +12,7 @@ from dashboard.data.two_classes import TWO
 from dashboard.page import page
 from dashboard.text import ALTERED_AT_ALL, hint, plain
 from dashboard.views.leaderboard import best_first, show_finding, show_leaderboard, show_training
-from dashboard.widgets import messages, pickers, tables
+from dashboard.widgets import messages, pickers, tables, uses
 from dashboard.widgets.claims import show_claims
 from probing_core.charts import profile_chart, substance_chart
 from probing_core.measures import MEASURES
@@ -34,6 +34,7 @@ def show() -> None:
     show_finding(run)
     st.markdown(f"{INTRODUCTION} {_facts(run)}")
     tour("Overview")
+    uses.show_cards(run)
     show_leaderboard(run)
     models = best_first(run)
     if models:

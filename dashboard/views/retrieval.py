@@ -11,8 +11,8 @@ from dashboard.data import cache, predictions
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain
-from dashboard.widgets import gallery, messages, pickers, tables, upload
-from probing_core.charts import gallery_chart, index_chart, profile_chart, recall_chart, variance_chart
+from dashboard.widgets import gallery, messages, pickers, tables, upload, uses
+from probing_core.charts import dots_chart, gallery_chart, index_chart, profile_chart, recall_chart, variance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent
 from probing_core.measures.unrelated_pairs import UNRELATED
@@ -66,32 +66,45 @@ def _finding(run: Run) -> str:
     return retrieval.finding(run, lambda name: f"**{plain(name)}**")
 
 
+@fragment
 def _uses(run: Run) -> None:
     st.header("Which model for what?", help="Each use needs another number, so there is no total.")
-    st.markdown(
+    if not uses.show_cards(run, {}):
+        messages.empty(tables.why_none(run, trains=False))
+        return
+    st.caption(
         "Copies here are neither cropped nor mirrored: the numbers hold for copies that show the same cut of a "
         "picture. Hashes compare the layout of the whole picture, so expect less of them after a crop or a mirror."
     )
-    columns = st.columns(len(USES))
-    for column, (name, use) in zip(columns, USES.items(), strict=True):
-        board = cache.computed(run, retrieval.ordered, name)
-        with column:
-            st.subheader(use.title)
-            st.caption(f"{use.needs[0].upper()}{use.needs[1:]}.")
-            if board.empty:
-                messages.empty(_why_no_use(run, name))
-                continue
-            standing = ["best", *("" if apart else "tied" for apart in board["apart"].iloc[1:])]
-            tables.show_table(
-                board[["model", "value"]].assign(standing=standing, low=board["low"], high=board["high"]),
-                f"use-{name}",
-                percent={"value": ("%", f"{use.needs[0].upper()}{use.needs[1:]}."), **INTERVAL},
-                column_config={
-                    "model": st.column_config.TextColumn(width=168),
-                    "standing": st.column_config.TextColumn("", width=50, help=f"tied: {hint('not distinguished')}"),
-                },
-                height=None if len(board) <= tables.WHOLE_TABLE else 460,
-            )
+    rows = cache.computed(run, retrieval.by_use)
+    drawn = rows.assign(name=rows["model"], series=[USES[use].title for use in rows["use"]])
+    drawn = drawn.assign(**{column: 100 * drawn[column] for column in ("value", "low", "high")})
+    figure = dots_chart(drawn, cache.theme(), "what each use needs (%)", ends=(0, 100))
+    tables.chart(figure, "uses", rows, "What each use needs, of every model.")
+    needs = "; ".join(f"{use.title.lower()}: {use.needs}" for use in USES.values())
+    st.caption(f"In percent. {needs[0].upper()}{needs[1:]}. Bars are 95 % intervals.")
+    if box := pickers.fold("As tables, best first, with what is tied", "show-uses"):
+        with box:
+            _uses_table(run)
+
+
+def _uses_table(run: Run) -> None:
+    use = pickers.segments("Use", "use", list(USES), names={name: each.title for name, each in USES.items()})
+    board = cache.computed(run, retrieval.ordered, use)
+    if board.empty:
+        messages.empty(_why_no_use(run, use))
+        return
+    standing = ["best", *("" if apart else "tied" for apart in board["apart"].iloc[1:])]
+    tables.show_table(
+        board[["model", "value"]].assign(low=board["low"], high=board["high"], standing=standing),
+        f"use-{use}",
+        percent={"value": ("%", f"{USES[use].needs[0].upper()}{USES[use].needs[1:]}."), **INTERVAL},
+        column_config={
+            "model": st.column_config.TextColumn(width="large"),
+            "standing": st.column_config.TextColumn("", help=f"tied: {hint('not distinguished')}"),
+        },
+        height=None if len(board) <= tables.WHOLE_TABLE else 720,
+    )
 
 
 def _why_no_use(run: Run, use: str) -> str:
@@ -181,11 +194,15 @@ def _duplicates(run: Run) -> None:
     if rows.empty:
         messages.empty(tables.why_none(run, trains=False))
         return
+    kept = rows.assign(name=rows["model"], series="kept", value=100 * rows["kept"])
+    figure = dots_chart(kept[["name", "series", "value"]], cache.theme(), "copies kept (%)", ends=(0, 100))
+    tables.chart(figure, "kept", rows, "Share of altered copies above the threshold, of every model.")
     tables.show_table(
         rows[["model", "value", "low", "high", "kept", "survives", "lost"]],
         "thresholds-of-duplicates",
         percent={"kept": ("copies kept (%)", MEASURES.get("copies-kept").definition)},
         column_config={
+            "model": st.column_config.TextColumn(width="medium"),
             "value": st.column_config.NumberColumn("threshold", format="%.3f", help="Cosine."),
             "low": st.column_config.NumberColumn("from", format="%.3f", help=hint("interval")),
             "high": st.column_config.NumberColumn("to", format="%.3f", help=hint("interval")),
@@ -200,7 +217,8 @@ def _duplicates(run: Run) -> None:
     )
     pairs = int(thresholds["pairs"].max())
     st.caption(
-        f"The threshold is the cosine that {names[chosen]} of {pairs:,} pairs of unrelated photographs exceed. Whole "
+        f"The threshold is the cosine that {names[chosen]} of {pairs:,} pairs of unrelated photographs exceed: in a "
+        f"collection of 10,000, some {10_000 * float(chosen):,.0f} strangers of every picture. Whole "
         f"intervals decide: a copy survives an alteration where more than {in_percent(SURVIVES)} of the copies lie "
         f"above the threshold, and is lost where fewer than {in_percent(LOST)} do; between the two it depends on the "
         "picture. Open a cell to read it to its end."

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard.components.hover import pictures_on_hover
 from dashboard.data import cache
 from dashboard.data.selection import samples_of
+from dashboard.text import named
 from dashboard.widgets import messages, tables
 from probing_core.charts import star_chart
 from probing_core.compute.star import MEAN
@@ -63,7 +64,7 @@ def _sentence(table: pd.DataFrame) -> str:
     models = table["model"].nunique()
     over = f"On average over {models} models, " if models > 1 else ""
     return (
-        f"{over}**{strong}** moves all pictures together furthest, by {in_percent(means.iloc[-1])} of the distance "
-        f"between two photographs, and **{weak}** least, by {in_percent(means.iloc[0])}. A single picture moves "
-        "further, in a direction of its own, too: that is the shift on Geometry."
+        f"{over}**{named(strong)}** moves all pictures together furthest, by {in_percent(means.iloc[-1])} of the "
+        f"distance between two photographs, and **{named(weak)}** least, by {in_percent(means.iloc[0])}. A single "
+        "picture moves further, in a direction of its own, too: that is the shift on Geometry."
     )

@@ -36,24 +36,29 @@ class Use:
     Attributes:
         title: what it is for.
         needs: the number by which models are ordered.
+        finds: that number after a share, for a sentence.
     """
 
     title: str
     needs: str
+    finds: str
 
 
 USES = {
     "duplicates": Use(
         "Finding duplicates",
         "share of altered copies whose cosine to the original exceeds the one that 0.1 % of unrelated pairs exceed",
+        "of altered copies, which are not cropped, are told from unrelated pictures",
     ),
     "content": Use(
         "Retrieval by content",
         "share of altered pictures whose label is that of most of their nearest neighbors, which have random looks",
+        "of altered pictures have neighbors of the same label",
     ),
     "altered": Use(
         "Finding pictures altered alike",
         "share of the 10 nearest pictures of other photographs that are under the same transformation",
+        "of the nearest other photographs are altered alike",
     ),
 }
 """Names in the table of uses -> what they are. No total: what the first two need the third does not."""
@@ -166,6 +171,32 @@ def finding(run: Run, shown: Callable[[str], str] = str) -> str:
         f"{in_percent(best['chance'])}."
     )
     return " ".join(sentences)
+
+
+def best_for(run: Run, use: str, shown: Callable[[str], str] = str) -> str:
+    """Return in one or two sentences which model a use needs, with those that are not distinguished from it, and where
+    that is a baseline, which encoder; empty where it was not measured.
+
+    Args:
+        shown: how to write the name of a model.
+    """
+    board = ordered(run, use)
+    if board.empty:
+        return ""
+    best = board.iloc[0]
+    words = f"Best: {shown(best['model'])}{_level(board, shown)}, {in_percent(best['value'])} {USES[use].finds}."
+    learned = ordered(run, use, learned=True) if is_baseline(board["model"]).iloc[0] else board[:0]
+    if learned.empty:
+        return words
+    best = learned.iloc[0]
+    return f"{words} Best encoder: {shown(best['model'])}{_level(learned, shown)}, {in_percent(best['value'])}."
+
+
+def by_use(run: Run) -> pd.DataFrame:
+    """Return the rows of `ordered` for every use, with ``use``; empty where none was measured."""
+    boards = [ordered(run, use).assign(use=use) for use in USES]
+    boards = [board for board in boards if not board.empty]
+    return pd.concat(boards, ignore_index=True) if boards else pd.DataFrame()
 
 
 def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:

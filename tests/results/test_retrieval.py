@@ -59,6 +59,25 @@ def test_a_use_that_was_not_measured_has_no_order(store):
     assert len(retrieval.ordered(run, "duplicates")) == 1
 
 
+def test_a_sentence_names_the_best_of_a_use_what_is_level_with_it_and_the_best_encoder_behind_a_baseline(store):
+    noise = np.random.default_rng(0).normal(0, 0.02, 40)
+    values = {
+        "zoo/a": np.full(40, 0.5) + noise,
+        "zoo/b": np.full(40, 0.5) + noise[::-1],
+        "baseline/x": np.full(40, 0.9),
+    }
+    finds = retrieval.USES["duplicates"].finds
+    run = put(store, "uses", used(values))
+    best, level = retrieval.ordered(run, "duplicates", learned=True)["model"]
+    words = retrieval.best_for(run, "duplicates", lambda name: f"<{name}>")
+    encoder = f"Best encoder: <{best}> (<{level}> not distinguished from it), 50 %."
+    assert words == f"Best: <baseline/x>, 90 % {finds}. {encoder}"
+    assert retrieval.best_for(run, "content") == ""
+    assert retrieval.by_use(run)["use"].tolist() == ["duplicates"] * 3
+    run = put(store, "uses", used({"zoo/a": np.full(40, 0.4), "baseline/x": np.full(40, 0.1)}))
+    assert retrieval.best_for(run, "duplicates") == f"Best: zoo/a, 40 % {finds}."
+
+
 def test_a_copy_survives_or_is_lost_where_the_whole_interval_says_so(store):
     shares = {
         "jpeg": (0.97, 0.93, 0.99),

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from dashboard.components.tour import STEPS
-from probing_core.results import Run, leaderboard, summaries
+from probing_core.results import Run, leaderboard, retrieval, summaries
 from probing_core.results.comparison import compare
 from probing_core.results.ranking import has_place, marked
 from probing_core.runs.layout import model_path
@@ -67,6 +67,16 @@ def test_other_seeds_stand_folded_below_their_model(open_app):
     ends = ["difference", "low", "high"]
     assert row[ends].tolist() == pytest.approx((apart[ends] * 100).tolist())
     assert f"({len(further)} more with other seeds)" in texts(app)
+
+
+def test_each_use_has_a_card_with_its_best_model_and_a_link(open_app):
+    run, app = Run.open(REFERENCE), open_app(run=REFERENCE)
+    for use, about in retrieval.USES.items():
+        assert f"**{about.title}**" in texts(app)
+        assert retrieval.best_for(run, use) in unescaped(app).replace("**", "").replace("\N{NO-BREAK SPACE}", " ")
+    assert [link.proto.label for link in app.get("page_link")] == ["Retrieval", "Retrieval", "Retrieval", "Scan"]
+    assert "Names: `zoo/` encoders of the project" in texts(app)
+    assert not open_app().get("page_link"), "the made run has measured no use"
 
 
 def test_a_run_of_baselines_alone_is_ranked(open_app, made_run, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from dashboard.text import plain
 from probing_core.results import Run, retrieval
 from probing_core.runs.store import Store
-from tests.dashboard.app_reading import label, texts
+from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
 from tests.made_studies import add_studies
 
@@ -32,15 +32,24 @@ def test_it_begins_with_a_sentence_from_the_run(open_app, studied):
 
 
 def test_each_use_orders_all_models_and_there_is_no_total(open_app, studied):
-    app = open_app("Retrieval", run=studied)
     run = Run.open(studied)
-    orders = [t.value for t in app.dataframe if "standing" in t.value]
-    assert len(orders) == len(retrieval.USES)
-    for use, shown in zip(retrieval.USES, orders, strict=True):
-        assert shown["model"].tolist() == retrieval.ordered(run, use)["model"].tolist()
-        assert shown["standing"].iloc[0] == "best"
-    for use in retrieval.USES.values():
-        assert use.title in texts(app)
+    app = open_app("Retrieval", run=studied)
+    assert not any("standing" in t.value for t in app.dataframe), "a picture comes first"
+    rows = retrieval.by_use(run)
+    drawn = {trace["name"]: trace for trace in figures(app)[0]["data"] if trace.get("name")}
+    for use, about in retrieval.USES.items():
+        board = retrieval.ordered(run, use)
+        assert f"**{about.title}**" in texts(app)
+        words = retrieval.best_for(run, use, lambda name: f"**{plain(name)}**")
+        assert words in texts(app).replace("\N{NO-BREAK SPACE}", " ")
+        assert dict(zip(drawn[about.title]["customdata"], drawn[about.title]["x"], strict=True)) == pytest.approx(
+            dict(zip(board["model"], 100 * board["value"], strict=True))
+        )
+        shown = open_app("Retrieval", run=studied, show_uses="True", use=use)
+        (table,) = [t.value for t in shown.dataframe if "standing" in t.value]
+        assert table["model"].tolist() == board["model"].tolist()
+        assert table["standing"].iloc[0] == "best"
+    assert set(rows["use"]) == set(retrieval.USES)
 
 
 def test_the_threshold_table_follows_cosine_and_share(open_app, studied):
@@ -66,9 +75,10 @@ def test_a_run_whose_corpus_has_no_labels_says_so(open_app, studied, tmp_path):
     store = Store(run)
     store.write_table("tables/uses.parquet", store.read_table("tables/uses.parquet").query("use != 'content'"), "made")
     store.remove("tables/content-neighbors.parquet")
-    app = open_app("Retrieval", run=run)
+    app = open_app("Retrieval", run=run, show_uses="True", use="content")
     assert not app.exception
     assert texts(app).count("This takes labels that several photographs share") == 2
+    assert "Not measured in this run." in texts(app)
 
 
 def test_the_reference_run_lacks_the_tables_and_says_what_to_do(open_app):
