@@ -29,7 +29,7 @@ from probing_core.embedders import bundled
 from probing_core.measures.notation import in_percent
 from probing_core.pipeline import Options, run
 from probing_core.results import Run
-from probing_core.runs.layout import slug
+from probing_core.runs.layout import slug, table_path
 from probing_core.runs.progress import terminal
 from probing_core.transforms import cut_pair, expand, generator, prepare_source, resolve
 from probing_core.transforms.base import Image
@@ -75,7 +75,7 @@ def known(runs: dict[str, Run]) -> pd.DataFrame:
 
 def by_severity(opened: Run) -> pd.DataFrame:
     """Return ``model``, ``severity`` and ``recall``, the mean over operations, of the series of strengths."""
-    strengths = opened.table("strength")
+    strengths = opened.table(table_path("strength"))
     means = strengths.groupby(["model", "strength"], as_index=False)["hit_rate"].mean()
     return means.rename(columns={"strength": "severity", "hit_rate": "recall"}).astype({"severity": int})
 

@@ -30,7 +30,7 @@ def test_models_are_listed_best_at_jpeg_first_with_intervals_and_chance():
 def test_recall_by_severity_is_the_mean_over_operations():
     class Opened:
         def table(self, name: str) -> pd.DataFrame:
-            assert name == "strength"
+            assert name == "tables/strength.parquet"
             rows = [
                 ("m", operation, float(s), rate)
                 for s in protocols.SEVERITIES
