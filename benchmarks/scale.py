@@ -64,8 +64,8 @@ def run(whole: bool = False) -> dict[str, float]:
     - ``scale_seconds_ratio``, ``scale_memory_ratio``: seconds a sample, and peak memory, of the stage ``embed`` with
       100,000 samples (``--whole``: a million) over 10,000, with baseline/pixels and views of 32 pixels, in processes of
       their own; at most 1.05 and 1.1 are the aim.
-    - ``scale_ray_overhead``: seconds that a further sample takes with ``--engine ray`` on this machine, all processes
-      of the cluster counted, over those of ``--engine local``: the difference between 30,000 and 10,000 samples, so
+    - ``scale_ray_overhead``: seconds that a further sample takes with ``--executor ray`` on this machine, all processes
+      of the cluster counted, over those of ``--executor local``: the difference between 30,000 and 10,000 samples, so
       that starting a cluster (``scale_ray_start_s``) is not in it; at most 1.1 is the aim. Only where Ray is installed.
     """
     found = {"scale_store_entry_ratio": _entry_ratio()}
@@ -150,8 +150,8 @@ def _corpus(folder: Path, samples: int) -> str:
     return f"parquet:{path}"
 
 
-def _command(engine: str, corpus: str) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.scale", "--measure", engine, corpus]
+def _command(executor: str, corpus: str) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.scale", "--measure", executor, corpus]
 
 
 def _process(what: str, corpus: str) -> dict[str, float]:
@@ -176,12 +176,17 @@ def _tree_seconds(command: Sequence[str]) -> float:
     return sum(seconds.values())
 
 
-def _embed(corpus: str, engine: str) -> None:
+def _embed(corpus: str, executor: str) -> None:
     from probing_core.pipeline import Options, run
 
     with tempfile.TemporaryDirectory() as out:
         options = Options(
-            corpus=corpus, view=VIEW, models=("baseline/pixels",), transforms=TRANSFORMS, device="cpu", engine=engine
+            corpus=corpus,
+            view=VIEW,
+            models=("baseline/pixels",),
+            transforms=TRANSFORMS,
+            device="cpu",
+            executor=executor,
         )
         run(Path(out) / "run", options, ("embed",))
 

@@ -114,7 +114,7 @@ def _onnx_runtime(embedder: NetworkEmbedder, batches: Sequence[torch.Tensor]) ->
     def run(array: np.ndarray) -> Any:
         return session.run(None, {name: array})
 
-    return lambda: list(embedder._workers.run(run, arrays))
+    return lambda: list(embedder._threads.run(run, arrays))
 
 
 def _torch_compile(embedder: NetworkEmbedder, batches: Sequence[torch.Tensor], precision: str) -> Pass:
@@ -129,7 +129,7 @@ def _torch_compile(embedder: NetworkEmbedder, batches: Sequence[torch.Tensor], p
             return function(batch)
 
     run(batches[0])
-    return lambda: list(embedder._workers.run(run, batches))
+    return lambda: list(embedder._threads.run(run, batches))
 
 
 def _processor_seconds(run: Pass) -> float:

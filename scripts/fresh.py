@@ -40,7 +40,7 @@ class Fresh:
 
     @contextlib.contextmanager
     def demo(self) -> Iterator[str]:
-        """The address at which ``probing demo`` answers; its worker is ended as well.
+        """The address at which ``probing demo`` answers; its background process is ended as well.
 
         Raises:
             RuntimeError: it ended, or nothing answers.
@@ -56,13 +56,13 @@ class Fresh:
             _wait_for(f"http://127.0.0.1:{port}", server)
             yield f"http://127.0.0.1:{port}"
         finally:
-            workers = psutil.Process(server.pid).children(recursive=True) if server.poll() is None else []
+            children = psutil.Process(server.pid).children(recursive=True) if server.poll() is None else []
             server.terminate()
             server.wait(30)
-            for worker in workers:
+            for child in children:
                 with contextlib.suppress(psutil.Error):
-                    worker.kill()
-                    worker.wait(30)
+                    child.kill()
+                    child.wait(30)
 
 
 def install(wheel: Path, folder: Path) -> Fresh:

@@ -1,7 +1,7 @@
 """Data of runs and corpora that the pages read, cached for all visitors.
 
-A run is opened again when its manifest has changed, so that pages show at once what a worker adds. Shared objects are
-read-only: pages copy what they change.
+A run is opened again when its manifest has changed, so that pages show at once what a background process adds.
+Shared objects are read-only: pages copy what they change.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Worker processes: starts, watches and cancels computations that outlive the page.
+"""Background processes: starts, watches and cancels computations that outlive the page.
 
 All functions but those that only watch raise `NotAllowed` where the visitor has no rights, see `dashboard.rights`;
 functions that start a process raise `BadRun` where nothing can be written to the run.
@@ -23,13 +23,13 @@ from dashboard import rights
 from probing_core.catalog import loaded_plugins
 from probing_core.errors import BadRun
 from probing_core.runs.last_options import last_options
-from probing_core.runs.layout import LOG, PROGRESS, WORKER_OUTPUT
-from probing_core.runs.options import ENGINES, LOCAL
+from probing_core.runs.layout import BACKGROUND_OUTPUT, LOG, PROGRESS
+from probing_core.runs.options import EXECUTORS, LOCAL
 from probing_core.runs.progress import Report
 from probing_core.runs.store import write_atomically
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
-"""Allowed names of the folder that a worker makes."""
+"""Allowed names of the folder that a process makes."""
 
 START_TIME_TOLERANCE_S = 1.0
 """Two readings of the start time of one process differ by less; process ids are not reused so soon."""
@@ -38,7 +38,7 @@ MAX_REPORT_NUMBER = 1e15
 """Bound of the numbers in a valid report; JSON may also hold NaN and infinity."""
 
 NICENESS = 5
-"""Niceness that is added to a worker's, so that the server comes first."""
+"""Niceness that is added to a process's, so that the server comes first."""
 
 
 def report_of(run: Path) -> Report | None:
@@ -57,9 +57,9 @@ def report_of(run: Path) -> Report | None:
     return report
 
 
-def engines() -> tuple[str, ...]:
-    """Return the engines that can embed on this computer, see `Options.engine`."""
-    return ENGINES if find_spec("ray") else (LOCAL,)
+def executors() -> tuple[str, ...]:
+    """Return the executors that can embed on this computer, see `Options.executor`."""
+    return EXECUTORS if find_spec("ray") else (LOCAL,)
 
 
 def start(run: Path, arguments: Sequence[str]) -> None:
@@ -97,7 +97,7 @@ def _work(run: Path, command: Sequence[str]) -> None:
         return  # it runs already, and its progress is shown
     try:
         (run / LOG).mkdir(parents=True, exist_ok=True)
-        output = (run / WORKER_OUTPUT).open("ab")
+        output = (run / BACKGROUND_OUTPUT).open("ab")
     except OSError as error:
         raise BadRun(
             f"Nothing can be written to '{run}' ({error.strerror}), so nothing can be computed there; "
@@ -105,7 +105,7 @@ def _work(run: Path, command: Sequence[str]) -> None:
         ) from error
     with output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "probing_core.cli.worker", *_plugins(), *command],
+            [sys.executable, "-m", "probing_core.cli.background", *_plugins(), *command],
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -114,14 +114,14 @@ def _work(run: Path, command: Sequence[str]) -> None:
     begun = psutil.Process(process.pid)
     born = begun.create_time()
     _lower_priority(begun)
-    # The worker reports once it has been loaded; until then, nobody must see the report of an earlier one.
+    # The process reports once it has been loaded; until then, nobody must see the report of an earlier one.
     took_s = 0.0 if report is None else report.took_s
     starting = Report("start", 0, 1, None, "Starting", pid=process.pid, born=born, took_s=took_s)
     write_atomically(run / PROGRESS, json.dumps(asdict(starting)).encode())
 
 
 def _plugins() -> list[str]:
-    """Return the arguments by which a worker knows what the server's plug-ins registered."""
+    """Return the arguments by which a process knows what the server's plug-ins registered."""
     return [word for path in loaded_plugins() for word in ("--plugin", str(path))]
 
 
@@ -132,13 +132,13 @@ def _lower_priority(process: psutil.Process) -> None:
             process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
             process.nice(process.nice() + NICENESS)
-    # Linux may share the processor by sessions, and the worker has its own, within which niceness alone has no effect.
+    # Linux may share the processor by sessions, and the process has its own, within which niceness alone has no effect.
     with suppress(OSError):
         Path(f"/proc/{process.pid}/autogroup").write_text(str(NICENESS))
 
 
 def cancel(run: Path) -> bool:
-    """Ask the worker of ``run`` to end, and return whether there was one; what is complete stays."""
+    """Ask the process that works on ``run`` to end, and return whether there was one; what is complete stays."""
     rights.require("Canceling a computation")
     report = report_of(run)
     process = _process(report) if report is not None and report.state == "running" else None

@@ -1,4 +1,4 @@
-"""New run: choose, estimate, start, watch, cancel, resume, open. The work happens in a worker process."""
+"""New run: choose, estimate, start, watch, cancel, resume, open. The work happens in a background process."""
 
 from __future__ import annotations
 
@@ -130,9 +130,9 @@ def _form() -> tuple[str, dict, str, bool]:
             VIEWS,
             help="The square that models receive.",
         )
-    engine, address = _engine()
+    executor, address = _executor()
     arguments = {"corpus": corpus, "models": models, "view": view, "limit": int(limit), "groups": groups}
-    arguments |= {"engine": engine, "address": address}
+    arguments |= {"executor": executor, "address": address}
     problem = _problem(name, models, wanted, known)
     return name, arguments, problem, wanted and known
 
@@ -211,24 +211,24 @@ def _models() -> tuple[list[str], bool]:
     return [*chosen, *(name.strip() for name in further.split(",") if name.strip())], wanted
 
 
-def _engine() -> tuple[str, str | None]:
-    """Show the fields of the engine, and return the engine and the address of a cluster.
+def _executor() -> tuple[str, str | None]:
+    """Show the fields of the executor, and return the executor and the address of a cluster.
 
     The address is not part of a link, so that only this visitor decides where pictures are sent.
     """
     about = {option.name: option.metadata["help"] for option in fields(Options)}
-    engines = processes.engines()
-    if RAY not in engines:
+    executors = processes.executors()
+    if RAY not in executors:
         return LOCAL, None
     left, right = st.columns(2)
-    engine = pickers.segments("Engine", "new-engine", engines, help=about["engine"], where=left)
-    if engine != RAY:
-        return engine, None
+    executor = pickers.segments("Executor", "new-executor", executors, help=about["executor"], where=left)
+    if executor != RAY:
+        return executor, None
     address = right.text_input(
         "Address of the Ray cluster", key="new-address", placeholder="HOST:PORT, or auto", help=about["address"]
     )
     st.caption("Pictures, models and the folder of runs must have the same addresses on every machine of the cluster.")
-    return engine, address.strip() or None
+    return executor, address.strip() or None
 
 
 def _view_of(models: list[str]) -> int:
@@ -258,7 +258,7 @@ def _command(arguments: dict) -> list[str]:
         view=arguments["view"],
         limit=arguments["limit"] or None,
         transforms=members if arguments["groups"] else None,
-        engine=arguments["engine"],
+        executor=arguments["executor"],
         address=arguments["address"],
     )
     return options.arguments()

@@ -1,4 +1,4 @@
-"""Scan: a verdict on every picture of a folder of this computer. The work happens in a worker process."""
+"""Scan: a verdict on every picture of a folder of this computer. The work happens in a background process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress of the workers, shown on every page."""
+"""Progress of the background processes, shown on every page."""
 
 from __future__ import annotations
 

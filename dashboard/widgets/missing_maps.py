@@ -1,4 +1,4 @@
-"""Maps that a run has not made yet; a worker draws them as soon as a visitor asks for them."""
+"""Maps that a run has not made yet; a background process draws them as soon as a visitor asks for them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POLL_S = 1.0
 @st.fragment(run_every=POLL_S)
 @messages.guarded
 def draw_missing(run: Run, models: list[str], reading: str) -> None:
-    """Start a worker that draws the maps of ``models``, and show its progress and each map in this reading once it is
+    """Start a process that draws the maps of ``models``, and show its progress and each map in this reading once it is
     complete."""
     able = [m for m in models if run.has_embeddings(m)]
     if unable := [m for m in models if m not in able]:
@@ -53,7 +53,7 @@ def draw_missing(run: Run, models: list[str], reading: str) -> None:
 
 
 def _try_again(run: Run, models: list[str], error: str) -> None:
-    words = f": {plain(error)}" if error else ", because its worker was stopped."
+    words = f": {plain(error)}" if error else ", because its process was stopped."
     st.warning(f"The map of {plain(', '.join(models))} was not drawn{words}", icon=":material/error:")
     if st.button("Try again", key="draw-again"):
         st.session_state["_maps_asked"] -= {(str(run.path), m) for m in models}

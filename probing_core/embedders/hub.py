@@ -127,7 +127,7 @@ def fetch_url(url: str, model: str) -> Path:
     path = _checkpoint(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):  # workers of one machine ask for the same file at once
+        with FileLock(f"{path}.lock"):  # several processes of one machine may ask for the same file at once
             if path.is_file():
                 return path
             for part in path.parent.glob(f"{path.name}.*.partial"):

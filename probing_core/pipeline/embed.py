@@ -1,6 +1,6 @@
 """Corpus x transforms x models -> embeddings, in resumable units.
 
-What is missing is a table of jobs, and an engine works it off, in any order, with the same bytes at the end. Pictures
+What is missing is a table of jobs, and an executor works it off, in any order, with the same bytes at the end. Pictures
 stream: a transformed one is made once for all models that need it; its measured rows (strength, distances) are
 written with the first of them. Memory holds two units and the models, whatever the size of the corpus.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from probing_core.errors import ModelUnavailable
-from probing_core.pipeline.engines import Engine, opened_engine
+from probing_core.pipeline.executors import Executor, opened_executor
 from probing_core.pipeline.graph import planned_anew
 from probing_core.pipeline.sample_sets import SampleSet
 from probing_core.pipeline.setup import withdrawn_on_error
@@ -36,26 +36,26 @@ def embed(plan: Plan) -> None:
         if request in scope.unloaded
         or any(entry["request"] == request and name in left for name, entry in scope.entries.items())
     ]
-    with opened_engine(files, scope.recipe, scope.corpora.own, scope.images, scope.options) as engine:
+    with opened_executor(files, scope.recipe, scope.corpora.own, scope.images, scope.options) as executor:
         while waiting:
-            loaded = list(_load_some(engine, plan, waiting))
+            loaded = list(_load_some(executor, plan, waiting))
             plan = planned_anew(plan)
             scope = plan.scope
             entries = [entry for entry in scope.entries.values() if entry["request"] in loaded]
             for sample_set in scope.sample_sets.values():
-                _embed_units(plan, sample_set, entries, engine)
-            _embed_crops(plan, entries, engine)
-            engine.unload()
+                _embed_units(plan, sample_set, entries, executor)
+            _embed_crops(plan, entries, executor)
+            executor.unload()
             waiting = waiting[len(loaded) :]
         for sample_set in scope.sample_sets.values():
             if sample_set.table in plan.artifacts:
-                _embed_units(plan, sample_set, [], engine)  # their rows, where no model was to be embedded
+                _embed_units(plan, sample_set, [], executor)  # their rows, where no model was to be embedded
                 _gather_rows(plan, plan.artifacts[sample_set.table], sample_set)
-        _embed_crops(plan, [], engine)
+        _embed_crops(plan, [], executor)
     files.fold()
 
 
-def _load_some(engine: Engine, plan: Plan, requests: Sequence[str]) -> Iterator[str]:
+def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Iterator[str]:
     """Load models until memory runs short; at least one.
 
     Raises:
@@ -65,7 +65,7 @@ def _load_some(engine: Engine, plan: Plan, requests: Sequence[str]) -> Iterator[
     for done, request in enumerate(requests):
         scope.progress.update("load", done, len(requests), f"Loading {request}")
         with withdrawn_on_error(files, scope.recipe, request):
-            entries = engine.load(request)
+            entries = executor.load(request)
         if entries is None and done:
             return  # its turn comes when those before it have been embedded and closed
         if entries is None:
@@ -94,7 +94,7 @@ def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
         plan.files.write_toml(path, entry, digest(entry["recipe"]))
 
 
-def _embed_units(plan: Plan, sample_set: SampleSet, entries: Entries, engine: Engine) -> None:
+def _embed_units(plan: Plan, sample_set: SampleSet, entries: Entries, executor: Executor) -> None:
     """Embed what ``entries`` lack of ``sample_set``, and make its rows where they are missing."""
     files, progress, shards, keys = plan.files, plan.scope.progress, dict[str, Shards](), dict[str, str]()
     for entry in entries:
@@ -117,7 +117,7 @@ def _embed_units(plan: Plan, sample_set: SampleSet, entries: Entries, engine: En
     todo, total = [jobs[unit] for unit in sorted(jobs)], len(sample_set.units)
     if todo:
         progress.update(stage, total - len(todo), total, doing)
-    for position, (done, written) in enumerate(engine.work(todo), 1):
+    for position, (done, written) in enumerate(executor.work(todo), 1):
         files.enter(written)
         for job in done:
             if job.model:
@@ -135,7 +135,7 @@ def _units_without_rows(plan: Plan, sample_set: SampleSet) -> list[Job]:
     return [Job(sample_set.series, unit, "", "", key) for unit in units]
 
 
-def _embed_crops(plan: Plan, entries: Entries, engine: Engine) -> None:
+def _embed_crops(plan: Plan, entries: Entries, executor: Executor) -> None:
     """Embed the large pictures, of models that lack them; make their table where it is missing."""
     paths = {crops_path(entry["name"]): entry for entry in entries}
     left = plan.left([plan.artifacts[path] for path in (CROPS, *paths) if path in plan.artifacts])
@@ -148,7 +148,7 @@ def _embed_crops(plan: Plan, entries: Entries, engine: Engine) -> None:
         if one.path in paths
     ]
     table = plan.artifacts[CROPS]
-    written = {name: (name, entry) for name, entry in engine.embed_crops(jobs, plan.ready_key(table))}
+    written = {name: (name, entry) for name, entry in executor.embed_crops(jobs, plan.ready_key(table))}
     for artifact in (table, *(one for one in left if one is not table)):
         plan.files.enter([written[artifact.path]], plan.inputs(artifact))
 

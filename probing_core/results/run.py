@@ -114,8 +114,8 @@ class Run:
     def digest(self) -> str:
         """Differs wherever a file of the run does: the key of everything that is cached about it.
 
-        It stands for the files as this object knows them, not for those that a worker has entered since: else what was
-        read of the old ones would be shown for the new.
+        It stands for the files as this object knows them, not for those that another process has entered since: else
+        what was read of the old ones would be shown for the new.
         """
         return self.store.state()
 

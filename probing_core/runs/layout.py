@@ -36,10 +36,10 @@ PROGRESS = f"{LOG}/progress.json"
 """The latest report of whoever works on the run."""
 
 LAST_OPTIONS = f"{LOG}/options.json"
-"""Device, precision, engine, address and maps with which the run was worked on last."""
+"""Device, precision, executor, address and maps with which the run was worked on last."""
 
-WORKER_OUTPUT = f"{LOG}/worker.txt"
-"""What a worker process printed."""
+BACKGROUND_OUTPUT = f"{LOG}/worker.txt"
+"""What a background process printed."""
 
 TEMPORARY = ".probing.tmp"
 """Suffix of a file that is being written; no other program uses it."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from probing_core.runs.recipe import VIEW
 
 LOCAL, RAY = "local", "ray"
-ENGINES = (LOCAL, RAY)
+EXECUTORS = (LOCAL, RAY)
 
 Kind = Literal["text", "number", "names", "folder"]
 """How a value is written on a command line."""
@@ -43,7 +43,7 @@ class Options:
         calibrate_on: corpora whose untouched photographs calibrate verdicts.
         embeddings: type in which embeddings of samples are written, ``float32`` or ``float16``.
         device, precision: where and in what the models run; ``auto`` takes what pays on this machine.
-        engine: what embeds, ``local`` or ``ray``: in this process, or on the workers of a Ray cluster.
+        executor: what embeds, ``local`` or ``ray``: in this process, or on the workers of a Ray cluster.
         address: of a Ray cluster that exists; one of this machine alone is started if not given.
         maps: which maps the stage ``project`` draws: ``all``, ``first`` or names of models of the run.
     """
@@ -93,9 +93,9 @@ class Options:
     )
     device: str = _option("DEVICE", "auto (default), cpu, cuda, cuda:1, mps", default="auto")
     precision: str = _option("PRECISION", "auto (default), float32, bfloat16, float16", default="auto")
-    engine: str = _option("ENGINE", "what embeds: local (default), ray: workers of a Ray cluster", default=LOCAL)
+    executor: str = _option("EXECUTOR", "what embeds: local (default), ray: workers of a Ray cluster", default=LOCAL)
     address: str | None = _option(
-        "HOST:PORT", "with --engine ray: a cluster that exists, or auto (default: this machine alone)"
+        "HOST:PORT", "with --executor ray: a cluster that exists, or auto (default: this machine alone)"
     )
     maps: str | Sequence[str] = _option(
         "WHICH",

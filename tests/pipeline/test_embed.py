@@ -22,7 +22,7 @@ from probing_core.embedders.providers import baselines
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline import Options, sample_sets, worker
 from probing_core.pipeline.embed import embed as embed_missing
-from probing_core.pipeline.engines.ray_engine import RemoteWorker
+from probing_core.pipeline.executors.ray_executor import RemoteWorker
 from probing_core.pipeline.graph import planned_anew
 from probing_core.runs import layout, shards
 from probing_core.runs.embeddings import read_embeddings

@@ -117,7 +117,7 @@ def two_work(driver) -> bool:
 
 def test_two_workers_give_the_bytes_of_one_process(few_scenes, cluster, tmp_path):
     local, out = made_by_one(tmp_path / "local", few_scenes, NETWORK, units=3), tmp_path / "run"
-    driver = start(command(out, few_scenes, "--engine", "ray", "--address", cluster, models=NETWORK))
+    driver = start(command(out, few_scenes, "--executor", "ray", "--address", cluster, models=NETWORK))
     assert two_work(driver)
     assert driver.wait(PATIENCE) == 0
     assert content(out) == local
@@ -125,7 +125,7 @@ def test_two_workers_give_the_bytes_of_one_process(few_scenes, cluster, tmp_path
 
 def test_two_workers_of_which_one_is_killed_give_the_bytes_of_one_process(local, few_scenes, cluster, tmp_path):
     out = tmp_path / "run"
-    driver = start(command(out, few_scenes, "--engine", "ray", "--address", cluster))
+    driver = start(command(out, few_scenes, "--executor", "ray", "--address", cluster))
     assert two_work(driver)
     assert wait_for(lambda: "units/models" in journal(out), driver)
     workers()[0].kill()  # it is started again
@@ -139,7 +139,7 @@ def journal(out: Path) -> str:
 
 def test_a_driver_that_is_killed_again_and_again_ends_with_the_same_bytes(local, few_scenes, cluster, tmp_path):
     out = tmp_path / "run"
-    words = command(out, few_scenes, "--engine", "ray", "--address", cluster)
+    words = command(out, few_scenes, "--executor", "ray", "--address", cluster)
     kills = 0
     for further in (0, 1, 400, 1, 300, 1):
         if kills == 4:
@@ -159,8 +159,8 @@ def test_a_driver_that_is_killed_again_and_again_ends_with_the_same_bytes(local,
 
 def test_stopped_as_pages_do_it_the_cluster_that_was_started_ends_too(local, few_scenes, tmp_path):
     out = tmp_path / "run"
-    words = command(out, few_scenes, "--engine", "ray")
-    as_pages_start_it = [sys.executable, "-m", "probing_core.cli.worker", *words]
+    words = command(out, few_scenes, "--executor", "ray")
+    as_pages_start_it = [sys.executable, "-m", "probing_core.cli.background", *words]
     one_core = os.environ | {"RAY_OVERRIDE_RESOURCES": '{"CPU": 1}'}  # and so one worker, however many the machine has
     driver = subprocess.Popen(as_pages_start_it, stderr=subprocess.DEVNULL, env=one_core)
     assert wait_for(lambda: "units/models" in journal(out), driver)
@@ -211,7 +211,7 @@ def test_workers_know_what_a_plugin_registers(few_scenes, cluster, tmp_path):
     path.write_text(PLUGIN)
     plugin, wanted = ["--plugin", str(path)], ["--transforms", "invert,jpeg", "--repetitions", "20"]
     corpus = f"mine:{few_scenes}"
-    driver = start([*plugin, *own(there, corpus, *wanted, "--engine", "ray", "--address", cluster)])
+    driver = start([*plugin, *own(there, corpus, *wanted, "--executor", "ray", "--address", cluster)])
     assert two_work(driver)
     assert driver.wait(PATIENCE) == 0
     assert main([*plugin, *own(here, corpus, *wanted)]) == 0
@@ -224,7 +224,7 @@ def test_workers_know_what_a_notebook_registers(few_scenes, cluster, tmp_path):
     weights = np.random.default_rng(0).normal(size=(3, 5))
     register(from_callable("mine/mean", lambda images: np.stack([image.mean((0, 1)) @ weights for image in images])))
     there, here, corpus = tmp_path / "there", tmp_path / "here", f"folder:{few_scenes}"
-    assert main(own(there, corpus, "--engine", "ray", "--address", cluster)) == 0
+    assert main(own(there, corpus, "--executor", "ray", "--address", cluster)) == 0
     assert main(own(here, corpus)) == 0
     assert content(there) == content(here)
 
@@ -244,7 +244,7 @@ def test_what_cannot_be_sent_to_workers_is_one_sentence_before_anything_starts(
     register(from_callable("mine/mean", locked))
     register(from_callable("mine/other", lambda images: np.ones((len(images), 2))))
     monkeypatch.setattr(ray, "init", lambda **options: pytest.fail("a cluster was started"))
-    assert main(own(tmp_path / "run", f"folder:{few_scenes}", "--engine", "ray")) == 2
+    assert main(own(tmp_path / "run", f"folder:{few_scenes}", "--executor", "ray")) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
     assert "'mine/mean' was registered in this process and cannot be sent to the workers of Ray" in errors[0]
@@ -263,7 +263,7 @@ def test_a_worker_that_cannot_begin_is_one_sentence(few_scenes, cluster, tmp_pat
             return int, ("nothing",)
 
     register(from_callable("mine/mean", Unmade()))
-    assert main(own(tmp_path / "run", f"folder:{few_scenes}", "--engine", "ray", "--address", cluster)) == 2
+    assert main(own(tmp_path / "run", f"folder:{few_scenes}", "--executor", "ray", "--address", cluster)) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
     assert "A Ray worker could not begin (ValueError: invalid literal for int() with base 10: 'nothing')" in errors[0]
@@ -276,16 +276,16 @@ def test_a_cluster_that_does_not_start_is_one_sentence(few_scenes, tmp_path, cap
         raise Exception("The current node timed out during startup.")
 
     monkeypatch.setattr(ray, "init", start)
-    assert main(command(tmp_path / "run", few_scenes, "--engine", "ray")) == 2
+    assert main(command(tmp_path / "run", few_scenes, "--executor", "ray")) == 2
     assert "error: No Ray cluster answers at 'local' (The current node timed out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("further", "sentence"),
     [
-        (["--engine", "dask"], "There is no engine 'dask'. There are: local, ray."),
-        (["--address", "auto"], "--address names a Ray cluster; give --engine ray with it."),
-        (["--engine", "ray", "--address", "127.0.0.1:1"], "No Ray cluster answers at '127.0.0.1:1'"),
+        (["--executor", "dask"], "There is no executor 'dask'. There are: local, ray."),
+        (["--address", "auto"], "--address names a Ray cluster; give --executor ray with it."),
+        (["--executor", "ray", "--address", "127.0.0.1:1"], "No Ray cluster answers at '127.0.0.1:1'"),
     ],
 )
 def test_an_engine_that_cannot_be_is_one_sentence(few_scenes, tmp_path, capsys, further, sentence):

@@ -1,4 +1,4 @@
-"""`probing_core.register` and ``--plugin``: what is known to one process, and to the workers that it starts."""
+"""`probing_core.register` and ``--plugin``: what is known to one process, and to the processes that it starts."""
 
 from __future__ import annotations
 
@@ -124,14 +124,23 @@ def test_a_function_of_a_plugin_that_fails_is_told_with_its_line(tmp_path, few_s
     assert f"'{path}', line {line}, failed: AttributeError: 'list' object has no attribute 'missing'" in errors[0]
 
 
-def test_a_worker_knows_what_the_plugins_of_its_server_register(tmp_path, few_scenes):
+def test_a_background_process_knows_what_the_plugins_of_its_server_register(tmp_path, few_scenes):
     path = tmp_path / "mine.py"
     path.write_text(PLUGIN)
     catalog.load_plugin(path)
     assert processes._plugins() == ["--plugin", str(path)]
     asked = ["--corpus", f"folder:{few_scenes}", "--view", "32", "--models", "mine/mean", "--transforms", "invert,jpeg"]
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "probing_core.cli.worker", *processes._plugins(), "run", "--out", str(out), *asked]
+    command = [
+        sys.executable,
+        "-m",
+        "probing_core.cli.background",
+        *processes._plugins(),
+        "run",
+        "--out",
+        str(out),
+        *asked,
+    ]
     subprocess.run(command, check=True, timeout=300)
     assert list(Run.open(out).models["name"]) == ["mine/mean"]
     assert set(Run.open(out).transforms["transform"]) == {"identity", "invert", "jpeg"}

@@ -323,12 +323,12 @@ def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path,
     """Whatever begins the run: a page resumes it there, and the recipe has the same bytes."""
     monkeypatch.setattr("probing_core.pipeline.stages.embed", lambda *a: None)
     asked = {"corpus": f"folder:{few_scenes}", "view": 32, "models": ["baseline/pixels"], "transforms": ["brighten"]}
-    on_ray = Options(**asked, engine="ray", address="10.0.0.7:6379", precision="float32", maps="first")
+    on_ray = Options(**asked, executor="ray", address="10.0.0.7:6379", precision="float32", maps="first")
     run(tmp_path / "ray", on_ray, ("embed",))
     run(tmp_path / "local", Options(**asked), ("embed",))
     assert (tmp_path / "ray" / "run.toml").read_bytes() == (tmp_path / "local" / "run.toml").read_bytes()
     run(tmp_path / "ray", Options(), stages=("project",))
-    had = Options(engine="ray", address="10.0.0.7:6379", precision="float32", maps="first")
+    had = Options(executor="ray", address="10.0.0.7:6379", precision="float32", maps="first")
     assert last_options(tmp_path / "ray") == had, "drawing maps embeds nothing"
     assert last_options(tmp_path / "local") == Options()
 

@@ -16,15 +16,15 @@ SOUND = {"device": "cpu", "precision": "float32", "engine": "ray", "address": "x
 @pytest.mark.parametrize(
     ("options", "arguments"),
     [
-        (Options(engine="ray", address="10.0.0.7:6379"), ["--engine", "ray", "--address", "10.0.0.7:6379"]),
-        (Options(engine="ray", view=64), ["--engine", "ray"]),
+        (Options(executor="ray", address="10.0.0.7:6379"), ["--executor", "ray", "--address", "10.0.0.7:6379"]),
+        (Options(executor="ray", view=64), ["--executor", "ray"]),
         (Options(device="cuda:1", precision="float16"), ["--device", "cuda:1", "--precision", "float16"]),
         (Options(maps="first"), ["--maps", "first"]),
         (Options(models=["zoo/mae"]), []),
     ],
 )
 def test_how_a_run_was_worked_on_last_is_known(tmp_path, options, arguments):
-    note_options(tmp_path, Options(engine="ray", address="before:1"))
+    note_options(tmp_path, Options(executor="ray", address="before:1"))
     note_options(tmp_path, options)
     assert last_options(tmp_path).arguments() == arguments
 

@@ -39,7 +39,7 @@ its own, and a core would idle while it waits for the next batch. PyTorch comput
 two for each core are slower, since every thread has memory of its own, and the caches hold less of it."""
 
 
-class BatchWorkers:
+class BatchThreads:
     """On a CPU, as many batches side by side as there are cores, or `AHEAD` times as many; elsewhere one by one.
 
     Cutting one large batch into pieces for two cores, as PyTorch does, keeps both waiting for each other after every
@@ -88,13 +88,13 @@ class BatchWorkers:
             yield from map(function, batches)
             return
         with _STARTING:
-            workers = _shared(of_each_core * self._threads)
+            pool = _shared(of_each_core * self._threads)
         under_way: deque[Future[T]] = deque()
         try:
             for batch in batches:
                 if len(under_way) == WAITING * self._threads:
                     yield under_way.popleft().result()
-                under_way.append(workers.submit(function, batch))
+                under_way.append(pool.submit(function, batch))
             while under_way:
                 yield under_way.popleft().result()
         finally:
@@ -142,9 +142,9 @@ def start_one_core_threads(count: int) -> ThreadPoolExecutor:
 
     with _STARTING:
         before = torch.get_num_threads()
-        workers = ThreadPoolExecutor(count, initializer=begin)
+        pool = ThreadPoolExecutor(count, initializer=begin)
         all_have_begun = Barrier(count)
-        for _ in workers.map(lambda _: all_have_begun.wait(), range(count)):
+        for _ in pool.map(lambda _: all_have_begun.wait(), range(count)):
             pass
         torch.set_num_threads(before)
-    return workers
+    return pool

@@ -15,7 +15,7 @@ import numpy as np
 from probing_core.embedders.base import LoadedEmbedder, Preprocessing
 from probing_core.embedders.names import refuse_options, with_layer
 from probing_core.embedders.network import compiled
-from probing_core.embedders.network.cpu_batches import AHEAD, BatchWorkers
+from probing_core.embedders.network.cpu_batches import AHEAD, BatchThreads
 from probing_core.embedders.network.devices import resolve_device, resolve_precision
 from probing_core.embedders.network.forward import Forward
 from probing_core.embedders.network.memory import free_memory, out_of_memory
@@ -73,7 +73,7 @@ class NetworkEmbedder(LoadedEmbedder):
         network.module.eval().to(target)
         network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         threads = threads or torch.get_num_threads()
-        self._workers = BatchWorkers(target, threads)
+        self._threads = BatchThreads(target, threads)
         two = self.prepare(_two_pictures(preprocessing))
         self._forward = Forward(
             name,
@@ -154,7 +154,7 @@ class NetworkEmbedder(LoadedEmbedder):
 
         if self._network.prepare is not None:
             return self._network.prepare(images).contiguous(memory_format=torch.channels_last)
-        batch = make_batch(images, self.preprocessing, self._workers.each_picture)
+        batch = make_batch(images, self.preprocessing, self._threads.each_picture)
         return torch.from_numpy(batch).permute(0, 3, 1, 2)  # a view: nothing is copied
 
     def forward(self, batch: torch.Tensor) -> list[np.ndarray]:
@@ -164,7 +164,7 @@ class NetworkEmbedder(LoadedEmbedder):
     def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
         """Compute `forward` of several batches from `prepare`, in parallel where that is faster; nothing else is
         done."""
-        return list(self._workers.run(self.forward, batches, self._of_each_core))
+        return list(self._threads.run(self.forward, batches, self._of_each_core))
 
     @property
     def shared_preprocessing(self) -> Preprocessing | None:
@@ -191,7 +191,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return self._forward.readouts
 
     def _choose_batch_size(self, asked: int | None = None) -> None:
-        usual = compiled.BATCH if self._forward.compiled else self._workers.batch_size(self._network.module)
+        usual = compiled.BATCH if self._forward.compiled else self._threads.batch_size(self._network.module)
         self.batch_size = asked or usual
         self._recorded_batch_size = self.batch_size  # memory that ran short is no other recipe
 
@@ -208,9 +208,9 @@ class NetworkEmbedder(LoadedEmbedder):
         done: list[list[np.ndarray]] = []
         position = 0
         while position < len(images):
-            batches = self._workers.batches(range(position, len(images)), self.batch_size)
+            batches = self._threads.batches(range(position, len(images)), self.batch_size)
             try:
-                for outputs in self._workers.run(embed, batches, self._of_each_core):
+                for outputs in self._threads.run(embed, batches, self._of_each_core):
                     done.append(outputs)
                     position += len(outputs[0])
             except (MemoryError, RuntimeError) as error:
@@ -224,7 +224,7 @@ class NetworkEmbedder(LoadedEmbedder):
                 if isinstance(images, SharedPictures):
                     images.forget()
                 self._halve_batch()
-        self._workers.release()
+        self._threads.release()
         return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]
 
     def _batch(self, images: Sequence[Image], positions: range) -> torch.Tensor:

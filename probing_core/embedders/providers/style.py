@@ -18,7 +18,7 @@ import PIL
 
 from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.embedders.names import ModelName, refuse_options
-from probing_core.embedders.network.cpu_batches import BatchWorkers
+from probing_core.embedders.network.cpu_batches import BatchThreads
 from probing_core.errors import UnknownName
 from probing_core.images import as_image
 from probing_core.transforms.assets.networks import STYLE_ENCODER, STYLE_SIDE, session, style_vector, weights_path
@@ -44,12 +44,12 @@ class StyleEncoder(LoadedEmbedder):
         import torch
 
         self.name, self.dim = name, DIM
-        self._workers = BatchWorkers(torch.device("cpu"), torch.get_num_threads())
+        self._threads = BatchThreads(torch.device("cpu"), torch.get_num_threads())
         session(STYLE_ENCODER)  # what cannot be loaded shows here
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
         pictures = [as_image(image) for image in images]
-        return np.array(list(self._workers.run(style_vector, pictures)), np.float32).reshape(len(pictures), DIM)
+        return np.array(list(self._threads.run(style_vector, pictures)), np.float32).reshape(len(pictures), DIM)
 
     def recipe(self) -> dict[str, Any]:
         settings = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(PREPROCESSING).items()}
@@ -64,7 +64,7 @@ class StyleEncoder(LoadedEmbedder):
         }
 
     def close(self) -> None:
-        self._workers.release()
+        self._threads.release()
 
 
 def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision: str) -> StyleEncoder:

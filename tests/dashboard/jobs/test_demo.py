@@ -24,7 +24,7 @@ def started(monkeypatch):
     return calls
 
 
-def test_with_a_reference_run_a_worker_computes_the_demo_run_under_its_probes(data, started):
+def test_with_a_reference_run_a_process_computes_the_demo_run_under_its_probes(data, started):
     (data / "reference").mkdir()
     (data / "reference" / "run.toml").touch()
     assert demo.main() == 0
@@ -33,7 +33,7 @@ def test_with_a_reference_run_a_worker_computes_the_demo_run_under_its_probes(da
     assert arguments[arguments.index("--probes-from") + 1] == str(data / "reference")
 
 
-def test_a_worker_that_runs_is_left_alone(data, started, monkeypatch):
+def test_a_process_that_runs_is_left_alone(data, started, monkeypatch):
     (data / "reference").mkdir()
     (data / "reference" / "run.toml").touch()
     monkeypatch.setattr(demo.processes, "report_of", lambda run: Report("embed", 1, 2, None, "", pid=1))

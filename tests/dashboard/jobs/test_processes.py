@@ -1,4 +1,4 @@
-"""The worker's report is read as it stands, and a worker that is gone is shown as cancelled."""
+"""The report of a process is read as it stands, and one that is gone is shown as cancelled."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def write_garbage(run):
     return run
 
 
-def test_a_worker_that_was_killed_is_cancelled_and_can_be_cancelled_only_while_it_lives(tmp_path):
+def test_a_process_that_was_killed_is_cancelled_and_can_be_cancelled_only_while_it_lives(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     report = write(tmp_path)
     born = psutil.Process(process.pid).create_time()
@@ -97,7 +97,7 @@ def test_what_is_under_way_is_not_started_twice(tmp_path):
     assert not (tmp_path / "log" / "worker.txt").exists()
 
 
-def test_start_runs_the_worker_and_its_failure_is_one_sentence(tmp_path):
+def test_start_runs_the_process_and_its_failure_is_one_sentence(tmp_path):
     processes.start(tmp_path / "new", ["--corpus", "folder:/no/such/folder"])
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -110,7 +110,7 @@ def test_start_runs_the_worker_and_its_failure_is_one_sentence(tmp_path):
     assert "/no/such/folder" in report.error
 
 
-def test_a_worker_leaves_the_processor_to_the_server_where_both_want_it(tmp_path):
+def test_a_process_leaves_the_processor_to_the_server_where_both_want_it(tmp_path):
     processes.start(tmp_path / "new", ["--corpus", "folder:/no/such/folder"])
     report = processes.report_of(tmp_path / "new")
     assert report is not None
@@ -177,7 +177,7 @@ def test_a_run_that_this_visitor_started_is_shown_however_soon_it_ends(open_app,
 
 @pytest.mark.slow
 def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
-    """By a real worker: the page starts it, with its progress, and shows the map once it is there."""
+    """By a real process: the page starts it, with its progress, and shows the map once it is there."""
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
     store = Store(run)
@@ -186,7 +186,7 @@ def test_a_map_is_drawn_when_somebody_asks_for_it(open_app, made_run, tmp_path):
     app = open_app("Map", run=run, models="baseline/pixels")
     assert not app.exception
     assert "Drawing the map of baseline/pixels" in app.get("progress")[0].proto.text
-    # The map is there a moment before its worker reports that it is done, and until then the page shows the worker.
+    # The map is there a moment before its process reports that it is done, and until then the page shows the worker.
     deadline = time.monotonic() + 400  # UMAP compiles once in a fresh environment
     while time.monotonic() < deadline and state_of(run) == "running":
         time.sleep(0.5)

@@ -128,31 +128,31 @@ def test_a_run_starts_on_a_ray_cluster_as_the_command_shown_does(open_app, monke
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append((run, arguments)))
     monkeypatch.setattr("dashboard.jobs.processes.find_spec", lambda name: object() if name == "ray" else None)
     app = open_app("New run", new_name="mine", new_address="theirs:6379")
-    assert app.segmented_control(key="new-engine").value == "local"
+    assert app.segmented_control(key="new-executor").value == "local"
     assert "Address of the Ray cluster" not in [field.label for field in app.text_input]
-    app.segmented_control(key="new-engine").set_value("ray").run()
+    app.segmented_control(key="new-executor").set_value("ray").run()
     address_field = label(app, "text_input", "Address of the Ray cluster")
     assert address_field.value == "", "no link chooses where pictures are sent"
     address_field.set_value(" 10.0.0.7:6379 ").run()
     assert not app.exception
-    assert address(app, "new-engine") == "ray"
+    assert address(app, "new-executor") == "ray"
     assert address(app, "new-address") == "theirs:6379", "what is typed is no part of a link either"
     label(app, "button", "Start").click().run()
     ((run, arguments),) = started
-    assert arguments[arguments.index("--engine") :] == ["--engine", "ray", "--address", "10.0.0.7:6379"]
+    assert arguments[arguments.index("--executor") :] == ["--executor", "ray", "--address", "10.0.0.7:6379"]
     (shown,) = [code.value for code in app.code]
     assert shlex.split(shown) == ["probing", "run", "--out", str(run), *arguments]
     options = run_options(build_parser().parse_args(shlex.split(shown)[1:]))
-    assert (options.engine, options.address) == ("ray", "10.0.0.7:6379")
-    app.segmented_control(key="new-engine").set_value("local").run()
-    assert "--engine" not in app.code[0].value
+    assert (options.executor, options.address) == ("ray", "10.0.0.7:6379")
+    app.segmented_control(key="new-executor").set_value("local").run()
+    assert "--executor" not in app.code[0].value
 
 
 def test_without_ray_there_is_no_choice_of_an_engine(open_app, monkeypatch):
     monkeypatch.setattr("dashboard.jobs.processes.find_spec", lambda name: None)
-    app = open_app("New run", new_name="mine", new_engine="ray")
+    app = open_app("New run", new_name="mine", new_executor="ray")
     assert not app.segmented_control
-    assert "--engine" not in app.code[0].value
+    assert "--executor" not in app.code[0].value
     assert app.code[0].value.startswith("probing run --out ")
 
 
@@ -240,12 +240,12 @@ def test_a_run_is_resumed_with_the_options_that_it_had(open_app, data_folder, ma
     (run / "log").mkdir(exist_ok=True)
     (run / PROGRESS).write_text(json.dumps(asdict(Report("embed", 1, 9, None, "", state="cancelled"))))
     for options, had in (
-        (Options(engine="ray", address="10.0.0.7:6379"), ["--engine", "ray", "--address", "10.0.0.7:6379"]),
+        (Options(executor="ray", address="10.0.0.7:6379"), ["--executor", "ray", "--address", "10.0.0.7:6379"]),
         (Options(precision="float32", maps="first"), ["--precision", "float32", "--maps", "first"]),
         (Options(), []),
     ):
         note_options(run, options)
-        app = open_app("New run", new_engine="ray", new_address="theirs:6379")
+        app = open_app("New run", new_executor="ray", new_address="theirs:6379")
         label(app, "button", "Resume").click().run()
         assert not app.exception
         assert started.pop() == ["run", "--out", str(run), *had], "no link chooses where pictures are sent"

@@ -23,24 +23,24 @@ BATCHES = """
 import json, resource, sys
 import psutil, torch
 torch.set_num_threads(2)
-from probing_core.embedders.network.cpu_batches import BatchWorkers
+from probing_core.embedders.network.cpu_batches import BatchThreads
 
 MAP, COUNT = 19 * 2**20, 40
-workers = BatchWorkers(torch.device("cpu"), 2)
+batches = BatchThreads(torch.device("cpu"), 2)
 layers = lambda _: [torch.ones(MAP // 4) for _ in range(3)] and None
-list(workers.run(layers, range(COUNT)))
+list(batches.run(layers, range(COUNT)))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-list(workers.run(layers, range(COUNT)))
+list(batches.run(layers, range(COUNT)))
 faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 kept = psutil.Process().memory_info().rss
-workers.release()
+batches.release()
 print(json.dumps([faults / (COUNT * 3 * MAP / resource.getpagesize()), kept - psutil.Process().memory_info().rss, MAP]))
 """
 
 SCRIPT = """
 import gc, json, sys
 import numpy as np, psutil, torch
-torch.set_num_threads(1)  # one worker: what two at once leave to the allocator differs from time to time
+torch.set_num_threads(1)  # one thread: what two at once leave to the allocator differs from time to time
 from probing_core.embedders import load_embedder
 
 warm, names = json.loads(sys.argv[1])

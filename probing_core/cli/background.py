@@ -1,6 +1,6 @@
 """A process that works on a run and outlives the page that started it.
 
-``python -m probing_core.cli.worker`` takes the arguments of ``probing run`` and of its stages: ``run --out RUN ...``
+``python -m probing_core.cli.background`` takes the arguments of ``probing run`` and of its stages: ``run --out RUN``
 makes or completes a run, ``project --run RUN --models a`` draws one map; ``scan FOLDER --out DIR`` scans a folder.
 ``--plugin FILE.py`` may stand before the command.
 

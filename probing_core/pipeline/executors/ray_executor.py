@@ -36,7 +36,7 @@ RETRIES = 3
 """How often a worker that died is started again, and what it was at repeated."""
 
 
-class RemoteWorker:
+class RemoteWorker(Worker):
     """A `Worker` in a process of its own; its arguments are data, so that Ray can start it again."""
 
     def __init__(
@@ -57,25 +57,10 @@ class RemoteWorker:
         self._limits = ExitStack()  # held, since it ends with the last reference
         self._limits.enter_context(threads(recipe.threads))
         corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
-        self._worker = Worker(Path(root), recipe, corpus, images, device, precision, makers, memory_share)
-
-    def load(self, request: str) -> list[dict[str, Any]] | None:
-        return self._worker.load(request)
-
-    def unload(self) -> None:
-        self._worker.unload()
-
-    def work(self, jobs: Sequence[Job], upcoming: Sequence[Job]) -> Written:
-        return self._worker.work(jobs, upcoming)
-
-    def embed_crops(self, jobs: Sequence[Job], key: str) -> Written:
-        return self._worker.embed_crops(jobs, key)
-
-    def pid(self) -> int:
-        return os.getpid()
+        super().__init__(Path(root), recipe, corpus, images, device, precision, makers, memory_share)
 
 
-class RayEngine:
+class RayExecutor:
     """Hands units to workers as they ask for more.
 
     Args:
@@ -138,7 +123,7 @@ class RayEngine:
 
 
 @contextmanager
-def opened_ray(store: Store, recipe: Recipe, options: Options) -> Iterator[RayEngine]:
+def opened_ray(store: Store, recipe: Recipe, options: Options) -> Iterator[RayExecutor]:
     """Connect to the cluster, or start one, and start its workers; what was started ends with the block.
 
     Raises:
@@ -147,11 +132,11 @@ def opened_ray(store: Store, recipe: Recipe, options: Options) -> Iterator[RayEn
     try:
         import ray
     except ImportError as error:
-        raise BadConfig("--engine ray needs Ray; `pip install ray` installs it.") from error
+        raise BadConfig("--executor ray needs Ray; `pip install ray` installs it.") from error
     known = _known_here_alone(ray, recipe)
     _connect(ray, options.address)
     try:
-        yield RayEngine(ray, _start(ray, store, recipe, options, known))
+        yield RayExecutor(ray, _start(ray, store, recipe, options, known))
     finally:
         ray.shutdown()
 
@@ -172,7 +157,7 @@ def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
             raise BadConfig(
                 f"'{entry.name}' was registered in this process and cannot be sent to the workers of Ray "
                 f"({one_line(error)[:200]}); have its function open what cannot be copied when it is first called, or "
-                f"use --engine local."
+                f"use --executor local."
             ) from error
     return sent
 

@@ -1,4 +1,4 @@
-"""Engines work off the jobs of a run: in this process, or on the workers of a Ray cluster."""
+"""Executors work off the jobs of a run: in this process, or on the workers of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pandas as pd
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig
 from probing_core.pipeline.worker import Job, Worker, Written
-from probing_core.runs.options import ENGINES, RAY, Options
+from probing_core.runs.options import EXECUTORS, RAY, Options
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Store
 
 
-class Engine(Protocol):
+class Executor(Protocol):
     """Holds models and does jobs with them."""
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
@@ -32,7 +32,7 @@ class Engine(Protocol):
         """Do what `Worker.embed_crops` does."""
 
 
-class LocalEngine:
+class LocalExecutor:
     """One worker, in this process."""
 
     def __init__(self, worker: Worker) -> None:
@@ -45,26 +45,26 @@ class LocalEngine:
 
 
 @contextmanager
-def opened_engine(
+def opened_executor(
     store: Store, recipe: Recipe, corpus: Corpus, images: pd.DataFrame, options: Options
-) -> Iterator[Engine]:
-    """Open the engine that the options ask for, with no model loaded yet.
+) -> Iterator[Executor]:
+    """Open the executor that the options ask for, with no model loaded yet.
 
     Raises:
         ProbingError: it is not installed, or the cluster does not answer.
     """
-    if options.engine not in ENGINES:
-        raise BadConfig(f"There is no engine '{options.engine}'. There are: {', '.join(ENGINES)}.")
-    if options.address is not None and options.engine != RAY:
-        raise BadConfig("--address names a Ray cluster; give --engine ray with it.")
-    if options.engine == RAY:
-        from probing_core.pipeline.engines.ray_engine import opened_ray
+    if options.executor not in EXECUTORS:
+        raise BadConfig(f"There is no executor '{options.executor}'. There are: {', '.join(EXECUTORS)}.")
+    if options.address is not None and options.executor != RAY:
+        raise BadConfig("--address names a Ray cluster; give --executor ray with it.")
+    if options.executor == RAY:
+        from probing_core.pipeline.executors.ray_executor import opened_ray
 
-        with opened_ray(store, recipe, options) as engine:
-            yield engine
+        with opened_ray(store, recipe, options) as executor:
+            yield executor
         return
     worker = Worker(store.root, recipe, corpus, images, options.device, options.precision, recipe.threads)
     try:
-        yield LocalEngine(worker)
+        yield LocalExecutor(worker)
     finally:
         worker.close()

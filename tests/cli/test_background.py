@@ -15,7 +15,7 @@ def start(out, folder, *extra):
     command = [
         sys.executable,
         "-m",
-        "probing_core.cli.worker",
+        "probing_core.cli.background",
         "run",
         "--out",
         str(out),
