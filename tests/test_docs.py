@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import json
 import os
+import pydoc
 import re
 import shlex
 import tomllib
@@ -209,6 +211,34 @@ def test_every_public_name_of_python_is_on_its_page():
             assert hasattr(importlib.import_module(module), name), path
     for name in set(probing_core.__all__) - {"transforms", "ProbingError"}:  # a module, and one of `errors`
         assert f"probing_core.{name}" in shown
+
+
+def described(thing: object) -> list[str]:
+    """Return what the section Args of a docstring describes, as it is written before the colons."""
+    section = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", inspect.getdoc(thing) or "", re.M | re.S)
+    return re.findall(r"^    (\S.*?): ", section[1], re.M) if section else []
+
+
+def test_every_parameter_on_the_page_of_python_has_an_entry_of_its_own():
+    """The site is built strictly, and its reader of docstrings warns of others."""
+    page = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    things = [pydoc.locate(path) for path in re.findall(r"^::: (\S+)$", page, re.M)]
+    methods = [
+        method
+        for thing in things
+        if inspect.isclass(thing)
+        for name, method in inspect.getmembers(thing, inspect.isfunction)
+        if not name.startswith("_") and method.__module__.startswith("probing_core")
+    ]
+    wrong = {
+        f"{thing.__qualname__}: {name}"
+        for thing in (*things, *methods)
+        if callable(thing)
+        for name in described(thing)
+        if name.lstrip("*") not in inspect.signature(thing).parameters
+    }
+    assert not wrong
+    assert "encoder" in described(probing_core.score)
 
 
 def test_the_example_of_a_transformation_is_the_tested_one():

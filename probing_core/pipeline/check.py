@@ -162,8 +162,13 @@ def scorecard(
     Args:
         encoder: name of a model, or what else `score` takes of pictures.
         corpus: as in ``probing run --corpus``; the photographs that ship if not given.
-        transforms, limit, view, seed: as in `score`.
-        name, device, progress: as in `score`.
+        transforms: as in `score`.
+        limit: as in `score`.
+        view: as in `score`.
+        seed: as in `score`.
+        name: as in `score`.
+        device: as in `score`.
+        progress: as in `score`.
 
     Returns:
         Balanced accuracy over all transformations and for content, recall of each group, the hit rate at members of
@@ -206,7 +211,9 @@ def check(
         baseline: a scorecard, or its file.
         max_drop: a drop that is allowed, a fraction: 0.01 is one point.
         corpus: the baseline's, where its files lie elsewhere now.
-        name, device, progress: as in `scorecard`.
+        name: as in `scorecard`.
+        device: as in `scorecard`.
+        progress: as in `scorecard`.
 
     Raises:
         ProbingError: the encoder cannot be used, or the baseline is of other photographs or transformations.
@@ -226,7 +233,10 @@ def assert_no_drop(encoder: Any, baseline: Scorecard | Path | str, *, max_drop: 
     """Raise `AssertionError` with a line for each score that is worse than the baseline's: `check` for a test.
 
     Args:
-        encoder, baseline, max_drop, options: as in `check`.
+        encoder: as in `check`.
+        baseline: as in `check`.
+        max_drop: as in `check`.
+        **options: as in `check`.
     """
     found = check(encoder, baseline, max_drop=max_drop, **options)
     if found.worse:

@@ -92,8 +92,8 @@ class LookProbe:
         images: as in `probing_core.score`; the photographs that ship, if not given. The splits ``train`` and ``val``
             are read, ``test`` never; without splits, the photographs are split.
         labels: as in `probing_core.score`.
-        learn, held_out: photographs under every transformation that are learned from, and that are measured on; fewer
-            where there are fewer. All others serve the content, untouched.
+        learn: photographs under every transformation that are learned from; fewer where there are fewer.
+        held_out: those that are measured on, likewise. All others serve the content, untouched.
         view: pixels of the side of the views.
         transforms: names, or sets as in ``--transforms``.
         seed: of every random draw.

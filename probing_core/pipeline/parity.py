@@ -119,13 +119,15 @@ def parity(
     """Tell whether two pipelines give the same embeddings of the golden pictures, and which step differs.
 
     Args:
-        a, b: name of a model, or one that `load_embedder` loaded; ``onnx:PATH``, preprocessed as the other one where no
+        a: name of a model, or one that `load_embedder` loaded; ``onnx:PATH``, preprocessed as the other one where no
             preprocessing lies beside it; a function: images (H, W, 3) ``uint8`` -> (N, D), or, where its parameter is
             called ``paths``, paths of files -> (N, D); a file of vectors of the pictures that `write_golden` wrote
             (``.npy``, ``.safetensors`` with a tensor ``embeddings``, ``.parquet``); or these vectors as an array (N, D)
             in the order of the list.
+        b: the other one, likewise.
         tolerance: the largest shift of pipelines that are alike, in units of the mean distance between two photographs.
-        device, precision: of named models, as in `load_embedder`.
+        device: of named models, as in `load_embedder`.
+        precision: of named models, likewise.
         progress: what the work reports to.
 
     Raises:

@@ -76,7 +76,8 @@ def compare(a: str | Path | Run, b: str | Path | Run, run: str | Path | Run | No
     itself; if they share none and each has one, these two are.
 
     Args:
-        a, b: names of models, or runs.
+        a: name of a model, or a run.
+        b: name of another model, or another run.
         run: of the models; the reference run if not given.
 
     Returns:
