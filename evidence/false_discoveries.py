@@ -71,7 +71,7 @@ def _views(picture: Image, row: dict, transforms: list[Transform], recipe: Recip
         made += [(by_name[one.transform].group, view) for one, view in zip(planned, views, strict=True)]
     return [
         (
-            PictureCrops("direct", view),
+            PictureCrops(view),
             {"base_id": row["base_id"], "group": group, "no_color": has_no_color(view)},
         )
         for group, view in made

@@ -75,7 +75,7 @@ def scored(detector: Detector) -> pd.DataFrame:
             view = clean(picture, VIEW, generator(0, image_id, "calibrates", draw=draw))
             for maker, image in ((AS_IT_IS, view), (TURNED_GRAY, turned_gray(view))):
                 no_color = has_no_color(image)
-                (prediction,) = detect(detector, [PictureCrops("direct", image)])
+                (prediction,) = detect(detector, [PictureCrops(image)])
                 score = score_of(prediction, no_color, fused=False)
                 rows.append((image_id, f"{image_id}-{draw}", maker, no_color, score))
     table = pd.DataFrame(rows, columns=["image_id", "base_id", "maker", "no_color", "score"])

@@ -75,7 +75,7 @@ def _turn() -> Iterator[None]:
 
 
 def _digest(crops: PictureCrops) -> bytes:
-    digest = hashlib.blake2b(crops.kind.encode(), digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     for picture in crops.pictures:
         digest.update(repr(picture.shape).encode())
         digest.update(picture.tobytes())
@@ -274,7 +274,7 @@ def search_among_untouched(
     def ask(model: str) -> list[Row]:
         stored = run.lazy_embeddings(model)
         assert stored is not None
-        asked = [PictureCrops("direct", image) for image in (after, before)]
+        asked = [PictureCrops(image) for image in (after, before)]
         query, clean = (found.embedding for found in answers_of(run).of(model, asked))
         place = clean if not original else int(np.flatnonzero(ids == original)[0])
         return [{"model": model, "near": retrieval.search(stored.at(samples), query, count, place)}]
@@ -299,7 +299,7 @@ def strength_curve(run: Run, preview: Preview, models: Sequence[str]) -> pd.Data
     """
     answers, name = answers_of(run), preview.transform.name
     steps = preview.steps()
-    pictures = [PictureCrops("direct", image) for step in steps for image in (step.before, step.after)]
+    pictures = [PictureCrops(image) for step in steps for image in (step.before, step.after)]
 
     def ask(model: str) -> list[Row]:
         predictions = answers.of(model, pictures)
@@ -328,7 +328,7 @@ def own_star(run: Run, image: np.ndarray, model: str) -> pd.DataFrame:
     every = cache.computed(run, stars.stars)
     with ThreadPoolExecutor(THREADS) as threads:
         pairs = list(threads.map(lambda entry: versions(source, run.recipe.view, *entry), entries))
-    pictures = [PictureCrops("direct", each) for pair in pairs for each in pair]
+    pictures = [PictureCrops(each) for pair in pairs for each in pair]
 
     def ask(model: str) -> list[Row]:
         X = np.stack([found.embedding for found in answers_of(run).of(model, pictures)])

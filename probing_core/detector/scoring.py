@@ -104,13 +104,13 @@ def views_of(picture: Image, row: dict, transforms: Sequence[Transform], design:
             yield view(cut(image, design.view), one.maker, one.transform, by_name[one.transform].group)
     if not row["first"]:
         return
-    whole = PictureCrops("direct", crops.whole)
+    whole = PictureCrops(crops.whole)
     yield view(whole, AS_IT_IS)
-    yield view(PictureCrops("direct", turned_gray(crops.whole)), TURNED_GRAY)
+    yield view(PictureCrops(turned_gray(crops.whole)), TURNED_GRAY)
     if min(picture.shape[:2]) >= design.view:
         made = make_views(picture, design.view, planned, by_name, row["image_id"], design.seed)
         for one, image in zip(planned, made, strict=True):
-            yield view(PictureCrops("direct", image), one.maker, one.transform, by_name[one.transform].group)
+            yield view(PictureCrops(image), one.maker, one.transform, by_name[one.transform].group)
 
 
 def _altered_large(

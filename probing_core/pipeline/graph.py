@@ -151,6 +151,11 @@ ALTERED = (*VERSIONS, "calibrate_on", "alternatives")
 
 
 def _embed_rows() -> Iterator[Row]:
+    """Yield the rows of the main samples.
+
+    What has no maker in the stage ``embed`` is made unit by unit by `probing_core.pipeline.embed`: models share its
+    pictures.
+    """
     images = ("fingerprint", "view", "limit", "live_images", "seed", "learns", "warps")
     main: dict[str, Any] = {"stage": "embed", "revision": revisions.SAMPLES}
     yield Row(
@@ -279,7 +284,7 @@ def _train_rows() -> Iterator[Row]:
         reads=PROBED,
         options=LEARNING,
         beside=(_fits(CONTENT), _predictions(ORACLE), _probe(CONTENT)),
-        make=partial(train, fit=train_content),
+        make=partial(train, name=CONTENT, fit=train_content),
         **shared,
     )
     yield Row(
@@ -289,7 +294,7 @@ def _train_rows() -> Iterator[Row]:
         reads=PROBED,
         options=LEARNING,
         beside=(_fits(OTHER_PROBES),),
-        make=partial(train, fit=train_others),
+        make=partial(train, name=OTHER_PROBES, fit=train_others),
         **shared,
     )
 

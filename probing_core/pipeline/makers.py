@@ -94,12 +94,13 @@ def _model_samples(reader: Reader) -> ModelSamples:
     )
 
 
-def train(reader: Reader, fit: Callable[[ModelSamples], Trained]) -> Mapping[str, Content]:
-    return _trained(reader, fit(_model_samples(reader)))
+def train(reader: Reader, name: str, fit: Callable[[ModelSamples], Trained]) -> Mapping[str, Content]:
+    return _trained(reader, name, fit(_model_samples(reader)))
 
 
 def train_task(reader: Reader) -> Mapping[str, Content]:
-    return _trained(reader, train_linear(_model_samples(reader), reader.binding.get("task", FINE)))
+    task = reader.binding.get("task", FINE)
+    return _trained(reader, task, train_linear(_model_samples(reader), task))
 
 
 def adopt_probes(reader: Reader) -> Mapping[str, Content]:
@@ -112,18 +113,18 @@ def adopt_probes(reader: Reader) -> Mapping[str, Content]:
     same = read_recipe(source).fingerprint == reader.scope.recipe.fingerprint
     note = f"probes trained on embeddings of another {' and '.join(rounding)}" if rounding else ""
     learned = source.read_table(layout.IMAGES)
-    return _trained(reader, adopt(_model_samples(reader), task, probes, learned, same, note))
+    return _trained(reader, task, adopt(_model_samples(reader), task, probes, learned, same, note))
 
 
-def _trained(reader: Reader, trained: Trained) -> Mapping[str, Content]:
-    task = reader.binding.get("task")
+def _trained(reader: Reader, name: str, trained: Trained) -> Mapping[str, Content]:
+    """Return what was trained by its paths in the row; the fits are called ``name``."""
 
     def named(name: str) -> tuple[str, str]:
-        return ANY_MODEL, ANY_TASK if name == task else name
+        return ANY_MODEL, ANY_TASK if name == reader.binding.get("task") else name
 
     found: dict[str, Content] = {layout.probe_path(*named(name)): content for name, content in trained.probes.items()}
     found |= {layout.predictions_path(*named(name)): table for name, table in trained.predictions.items()}
-    return found | {reader.artifact.row.beside[0]: trained.fits}
+    return found | {layout.fits_path(*named(name)): trained.fits}
 
 
 def copy_from_source(reader: Reader, path: str) -> Mapping[str, Content]:

@@ -147,8 +147,8 @@ def _make(plan: Plan, stages: Sequence[str], only: Callable[[str], bool]) -> Non
                     f"The run '{store.root}' lacks embeddings that its probes learn from; "
                     f"`probing embed --run {store.root}` makes them."
                 )
-        wanted = _wanted(plan) if stage == "project" else only
-        artifacts = [one for one in plan.select(stage) if only(one.path) and wanted(one.path)]
+        wanted = _maps(plan) if stage == "project" else plan.select(stage)
+        artifacts = [one for one in wanted if only(one.path)]
 
         def report(artifact: Artifact, done: int, total: int, stage: str = stage) -> None:
             progress.update(stage, done, total, artifact.row.doing.format(**artifact.binding))
@@ -219,8 +219,8 @@ def _embed(plan: Plan) -> Plan:
     return plan
 
 
-def _wanted(plan: Plan) -> Callable[[str], bool]:
-    """Return path -> whether a map is drawn.
+def _maps(plan: Plan) -> list[Artifact]:
+    """Return the maps that the options ask for.
 
     Raises:
         UnknownName: the run has no such model.
@@ -228,12 +228,9 @@ def _wanted(plan: Plan) -> Callable[[str], bool]:
     maps, entries = plan.select("project"), plan.scope.entries
     which = plan.scope.options.maps
     if which in (ALL, FIRST):
-        chosen = maps if which == ALL else [one for one in maps if one.binding == maps[0].binding]
-    else:
-        # A request may stand for several models: each layer has a map of its own.
-        names = (which,) if isinstance(which, str) else tuple(which)
-        if unknown := [n for n in names if not any(n in (e["name"], e["request"]) for e in entries.values())]:
-            raise UnknownName(f"The run has no model '{unknown[0]}' to draw a map of. It has: {', '.join(entries)}.")
-        chosen = [one for one in maps if {one.binding["model"], entries[one.binding["model"]]["request"]} & set(names)]
-    paths = {one.path for one in chosen}
-    return lambda path: path in paths
+        return maps if which == ALL else [one for one in maps if one.binding == maps[0].binding]
+    # A request may stand for several models: each layer has a map of its own.
+    names = (which,) if isinstance(which, str) else tuple(which)
+    if unknown := [n for n in names if not any(n in (e["name"], e["request"]) for e in entries.values())]:
+        raise UnknownName(f"The run has no model '{unknown[0]}' to draw a map of. It has: {', '.join(entries)}.")
+    return [one for one in maps if {one.binding["model"], entries[one.binding["model"]]["request"]} & set(names)]

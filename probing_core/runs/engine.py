@@ -89,7 +89,7 @@ class Row:
         group: rows that follow each other and name the same group are made binding by binding: of one model after
             another, so that what is read of a model serves them all.
         make: reader of its inputs -> content of ``path`` and of each of ``beside``, by their paths in the row, or None
-            where it cannot be made here. None of what a stage makes by itself.
+            where it cannot be made here. None of what a stage makes by itself, for many rows at once.
         doing: what is said while it is made, with placeholders.
     """
 

@@ -21,8 +21,7 @@ NO_SCORES = np.array([])
 def prediction(*probabilities: float, distance: float = 0.5, whole: tuple[float, ...] = ()) -> Prediction:
     p = np.array(probabilities)
     each = np.array([whole or p, p])[: 2 if whole else 1]
-    kind = "combined" if whole else "direct"
-    return Prediction("m", CLASSES, GROUPS, p, kind, each, np.zeros(3), distance)
+    return Prediction("m", CLASSES, GROUPS, p, each, np.zeros(3), distance)
 
 
 def judge(n: int = 199, **changes) -> Judge:

@@ -78,7 +78,7 @@ def test_the_rule_for_large_pictures_was_fitted_in_training(fixture, request):
 def test_an_answer_is_made_of_what_is_said_of_whole_and_tiles(predictor):
     large = cut(scene(3, 700)[:420], predictor.recipe.view)
     (told,) = predictor.predict_crops(MODEL, [large])
-    alone = predictor.predict_crops(MODEL, [PictureCrops("direct", picture) for picture in large.pictures])
+    alone = predictor.predict_crops(MODEL, [PictureCrops(picture) for picture in large.pictures])
     np.testing.assert_allclose(told.crop_probabilities, [crop.probabilities for crop in alone], atol=1e-6)
     rule = predictor._probe(MODEL).fusion
     assert predictor.fusion_fitted_on(MODEL) == rule.fitted_on
@@ -128,10 +128,8 @@ def test_predicting_leaves_the_pictures_alone(predictor):
 
 def test_what_the_probe_knows_is_known_and_noise_is_strange(predictor):
     pictures, _ = make_all(predictor.recipe, open_corpus(predictor.recipe.corpus))
-    familiar = [PictureCrops("direct", picture) for picture in pictures]
-    noise = [
-        PictureCrops("direct", np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8)) for i in range(4)
-    ]
+    familiar = [PictureCrops(picture) for picture in pictures]
+    noise = [PictureCrops(np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8)) for i in range(4)]
     told = predictor.predict_crops(MODEL, [*familiar, *noise])
     assert np.mean([p.known for p in told[: len(familiar)]]) > 0.9
     assert not any(p.known for p in told[len(familiar) :])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.compute.live.fusion import FusionRule
-from probing_core.compute.live.tiles import PictureCrops, positions_of_wholes
+from probing_core.compute.live.tiles import PictureCrops, kind_of, positions_of_wholes
 from probing_core.transforms.base import GROUPS
 
 
@@ -19,7 +19,6 @@ class Prediction:
     Attributes:
         classes, groups: names of the K classes, and the group of each.
         probabilities: (K,), sums to 1.
-        kind: ``direct`` or ``combined``, as in `PictureCrops`.
         crop_probabilities: (1 + T, K) of the whole picture, and of each of its tiles.
         embedding: (D,) of the whole picture at the view's size.
         distance: of that from all that the probe learned from; above 1 it is strange. NaN where the run has no
@@ -30,10 +29,14 @@ class Prediction:
     classes: tuple[str, ...]
     groups: tuple[str, ...]
     probabilities: np.ndarray
-    kind: str
     crop_probabilities: np.ndarray
     embedding: np.ndarray
     distance: float = float("nan")
+
+    @property
+    def kind(self) -> str:
+        """``direct`` or ``combined``, as in `PictureCrops`."""
+        return kind_of(self.crop_probabilities)
 
     @property
     def known(self) -> bool:
@@ -72,5 +75,5 @@ def fuse_crops(
         each = probabilities[start : start + len(picture.pictures)]
         fused = fusion.fuse(each[0], each[1:]) if picture.tiles else each[0]
         fused = fused / fused.sum()
-        predictions.append(Prediction(model, classes, groups, fused, picture.kind, each, embeddings[start], float(far)))
+        predictions.append(Prediction(model, classes, groups, fused, each, embeddings[start], float(far)))
     return predictions

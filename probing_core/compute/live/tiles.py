@@ -7,7 +7,7 @@ tiles show the blur, noise and compression that reduction erases. `fusion` joins
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,18 +25,26 @@ class PictureCrops:
     """What embedders receive of one picture.
 
     Attributes:
-        kind: ``direct`` or ``combined``.
         whole: the central square at the view's size.
-        tiles: squares of the view's size at the picture's own scale; none where the kind is direct.
+        tiles: squares of the view's size at the picture's own scale; none of a picture that is embedded as it is.
     """
 
-    kind: str
     whole: Image
     tiles: tuple[Image, ...] = ()
 
     @property
+    def kind(self) -> str:
+        """``direct`` or ``combined``."""
+        return kind_of(self.pictures)
+
+    @property
     def pictures(self) -> list[Image]:
         return [self.whole, *self.tiles]
+
+
+def kind_of(crops: Sized) -> str:
+    """Return ``direct`` of the whole alone, ``combined`` of it and tiles."""
+    return "combined" if len(crops) > 1 else "direct"
 
 
 def positions_of_wholes(crops: Sequence[PictureCrops]) -> np.ndarray:
@@ -49,14 +57,14 @@ def cut(image: Image, view: int, most_tiles: int = MAX_TILES) -> PictureCrops:
     height, width = image.shape[:2]
     whole = resize(central_square(image), view)
     if min(height, width) <= DIRECT_UP_TO * view:
-        return PictureCrops("direct", whole)
+        return PictureCrops(whole)
     rows, columns = _grid(height, width, view, most_tiles)
     tiles = tuple(
         np.ascontiguousarray(image[y : y + view, x : x + view])
         for y in _starts(height, view, rows)
         for x in _starts(width, view, columns)
     )
-    return PictureCrops("combined", whole, tiles)
+    return PictureCrops(whole, tiles)
 
 
 def _grid(height: int, width: int, view: int, most: int) -> tuple[int, int]:

@@ -103,7 +103,7 @@ def examine(file: File, detector: Detector, view: int, gray: bool = False) -> Fi
     except BadImage as error:
         return Finding(error=str(error))
     crops = cut(picture.image, view)
-    predictions = detect(detector, [crops, PictureCrops("direct", turned_gray(crops.whole))][: 2 if gray else 1])
+    predictions = detect(detector, [crops, PictureCrops(turned_gray(crops.whole))][: 2 if gray else 1])
     return Finding(
         prediction=predictions[0],
         no_color=has_no_color(crops.whole),

@@ -24,9 +24,9 @@ def crops():
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 255, (128, 128, 3), dtype=np.uint8) for _ in range(4)]
     return [
-        PictureCrops("direct", pictures[0]),
-        PictureCrops("direct", pictures[1]),
-        PictureCrops("combined", pictures[0], (pictures[2],)),
+        PictureCrops(pictures[0]),
+        PictureCrops(pictures[1]),
+        PictureCrops(pictures[0], (pictures[2],)),
     ]
 
 
