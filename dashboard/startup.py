@@ -24,6 +24,7 @@ from probing_core.compute.names import READINGS
 from probing_core.errors import ProbingError, one_line
 from probing_core.results import Run
 from probing_core.results.retrieval import USES
+from probing_core.transforms import bank
 
 PAUSE_S = 2.0
 """Pause before other pages are prepared, in which the browser fetches what the first page needs."""
@@ -69,7 +70,7 @@ def other_pages() -> None:
     if run and run.tasks:
         task = run.tasks[0]
         cache.computed(run, board_of, task, "seen", *cache.computed(run, most_mistaken, task))
-    contact_sheet(picture)
+    contact_sheet(picture, bank())
 
 
 def _first_maps(run: Run) -> None:

@@ -1,6 +1,9 @@
-"""The contact sheet: one picture under every transformation of the bank, at three strengths."""
+"""The contact sheet: one picture under many transformations, at three strengths."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -8,7 +11,7 @@ import streamlit as st
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import versions
 from probing_core.images import encode_jpeg
-from probing_core.transforms import Transform, bank, prepare_source
+from probing_core.transforms import Transform, prepare_source
 from probing_core.transforms.contact_sheet import STRENGTHS
 
 VIEW = 128
@@ -16,11 +19,17 @@ GAP = 4
 """Width in pixels of the gray gap between two strengths."""
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={VisitorPicture: lambda picture: picture.key})
-def contact_sheet(picture: VisitorPicture) -> dict[str, bytes]:
-    """Return a JPEG for each transformation with three strengths side by side."""
+_KEYS: dict[str | type, Callable[[Any], str]] = {
+    VisitorPicture: lambda picture: picture.key,
+    Transform: lambda transform: transform.name,
+}
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
+def contact_sheet(picture: VisitorPicture, transforms: tuple[Transform, ...]) -> dict[str, bytes]:
+    """Return, by name of each of ``transforms``, a JPEG with three strengths side by side."""
     source = prepare_source(picture.image, VIEW)
-    return {t.name: encode_jpeg(_strip(source, t), quality=92) for t in bank()}
+    return {t.name: encode_jpeg(_strip(source, t), quality=92) for t in transforms}
 
 
 def _strip(source: np.ndarray, transform: Transform) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pandas as pd
 import streamlit as st
 
@@ -14,8 +16,8 @@ from dashboard.data.resize_loss import survival
 from dashboard.page import fragment, page
 from dashboard.text import hint, named, plain, strengths_in_words
 from dashboard.widgets import pickers, tables, upload
-from probing_core.errors import BadRun
-from probing_core.transforms import GROUPS, Transform, bank
+from probing_core.errors import BadRun, UnknownName
+from probing_core.transforms import GROUPS, Transform, bank, resolve
 
 IN_A_ROW = 3
 """Number of transformations of a group beside each other."""
@@ -26,37 +28,57 @@ LOST = 20
 
 @page("Transformations", "What is done to pictures: thirty transformations and identity, in ten groups.")
 def show() -> None:
-    changes = [t for t in bank() if t.group != "identity"]
+    entries = _entries()
+    changes = [t for t in entries if t.group != "identity"]
+    groups = len({t.group for t in changes})
     with st.container(key="finding"):
         st.markdown(
-            f"{len(changes)} transformations in {len({t.group for t in changes})} groups are applied to photographs, "
+            f"{len(changes)} transformations in {groups} group{'s' * (groups != 1)} are applied to photographs, "
             "at strengths drawn from the range that stands below each."
         )
     picture = upload.pick_one()
-    _sheet(picture)
-    _one(picture)
-    _table()
+    _sheet(picture, entries)
+    _one(picture, entries)
+    _table(entries)
     _survival()
 
 
+def _entries() -> tuple[Transform, ...]:
+    """Return the bank, or the transformations of the selected run where they are others, such as those of a preset."""
+    try:
+        run = cache.current_run()
+    except BadRun:
+        return bank()
+    names = [name for name in run.transforms["transform"] if name not in run.far]
+    if set(names) <= {t.name for t in bank()}:
+        return bank()
+    known = []
+    for name in names:
+        with suppress(UnknownName):  # of a plug-in that this server has not loaded
+            known.append(resolve(name))
+    return tuple(known)
+
+
 @fragment
-def _one(picture: VisitorPicture) -> None:
-    entries = {t.name: t for t in bank()}
-    names = {t.name: f"{t.group} · {t.name}" for t in bank()}
-    default = next(t.name for t in bank() if t.group != "identity")
+def _one(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
+    by_name = {t.name: t for t in entries}
+    names = {t.name: f"{t.group} · {t.name}" for t in entries}
+    default = next(t.name for t in entries if t.group != "identity")
     st.header("One at any strength", help=hint("strength"))
-    transform = entries[pickers.select("Transformation", "transform", list(entries), default, names)]
+    transform = by_name[pickers.select("Transformation", "transform", list(by_name), default, names)]
     unseen = "" if transform.unseen_in is None else f" Unseen in rotation {transform.unseen_in}."
     st.markdown(f"{transform.definition}{unseen}")
     strength_slider(picture, VIEW, transform)
 
 
-def _sheet(picture: VisitorPicture) -> None:
+def _sheet(picture: VisitorPicture, entries: tuple[Transform, ...]) -> None:
     st.caption("Weakest, middle and strongest of each range. A button opens its transformation on Explore.")
     with st.spinner("Transforming"):
-        strips = contact_sheet(picture)
+        strips = contact_sheet(picture, entries)
     for group in GROUPS:
-        members = [t for t in bank() if t.group == group]
+        members = [t for t in entries if t.group == group]
+        if not members:
+            continue
         st.subheader(group)
         columns = st.columns(IN_A_ROW)
         for i, transform in enumerate(members):
@@ -73,8 +95,8 @@ def _strip_title(transform: Transform) -> str:
     return f"{named(transform.name)}: {strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)}"
 
 
-def _table() -> None:
-    st.header("The bank")
+def _table(entries: tuple[Transform, ...]) -> None:
+    st.header("The bank" if entries == bank() else "All of them")
     distances = _median_distances()
     table = pd.DataFrame(
         [
@@ -93,7 +115,7 @@ def _table() -> None:
                 "library": t.library,
                 "source": t.source,
             }
-            for t in bank()
+            for t in entries
         ]
     )
     tables.show_table(
