@@ -1,4 +1,4 @@
-"""The star of transformations: what each does to the embeddings of every model, all models at once."""
+"""The star of transformations: what each does to the embeddings of one model, and of all side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dashboard.components.hover import pictures_on_hover
 from dashboard.data import cache
 from dashboard.data.selection import samples_of
 from dashboard.text import named
-from dashboard.widgets import messages, tables
+from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import star_chart
 from probing_core.compute.star import MEAN
 from probing_core.measures.notation import in_percent
@@ -23,7 +23,7 @@ CHART = "star"
 
 
 def show(run: Run, chosen: str, on_choose: Callable[[str], None]) -> None:
-    """Show the stars of all models of ``run``, or one sentence on why there are none.
+    """Show the star of a model of ``run`` and, folded, those of all, or one sentence on why there are none.
 
     Args:
         chosen: transformation that stands out; empty for none.
@@ -46,16 +46,25 @@ def show(run: Run, chosen: str, on_choose: Callable[[str], None]) -> None:
         found = samples_of(picked, run.sample_count)
         on_choose(str(run.sample_rows(found[:1])["transform"].iloc[0]) if len(found) else "")
 
+    models = list(table["model"].unique())
+    model = models[0] if len(models) == 1 else pickers.select("The star of", "star-of", models)
+    _draw(run, table[table["model"] == model], CHART, chosen, choose)
+    st.caption(f"{ABOUT} Click a line to choose its transformation for everything below.")
+    if len(models) > 1 and (box := pickers.fold(f"The stars of all {len(models)} models side by side", "show-stars")):
+        with box:
+            _draw(run, table, f"{CHART}s", chosen, choose)
+
+
+def _draw(run: Run, table: pd.DataFrame, key: str, chosen: str, on_pick: Callable[[list[Any]], None]) -> None:
     tables.chart(
         star_chart(table, cache.theme(), chosen),
-        CHART,
+        key,
         lambda: table.drop(columns=["hover", "sample"]),
         f"Mean offset of each transformation with its trail from weak to strong, {table['model'].nunique()} models.",
-        on_pick=choose,
+        on_pick=on_pick,
     )
-    st.caption(f"{ABOUT} Click a line to choose its transformation for everything below.")
     if not run.pictures.why_not and (table["sample"] != NO_SAMPLE).any():
-        pictures_on_hover(CHART, run)
+        pictures_on_hover(key, run)
 
 
 def _sentence(table: pd.DataFrame) -> str:

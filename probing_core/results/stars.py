@@ -19,9 +19,9 @@ NO_SAMPLE = -1
 
 ABOUT = (
     "The middle is the untouched picture. Each line leads from weak to strong, the dot is the mean. How far a point "
-    "lies from the middle is how far the transformation moves embeddings on average, in units of the distance between "
-    "two photographs (rings, spaced by square roots). The axes are the first two principal components of the mean "
-    "offsets; the title says which share of their spread they show. Panels are turned onto the first."
+    "lies from the middle is how far the transformation moves embeddings on average, in percent of the distance "
+    "between two photographs (rings, spaced by square roots). The axes are the first two principal components of the "
+    "mean offsets; the title says which share of their spread they show. Panels are turned onto the first model's."
 )
 
 YOURS, AVERAGE = "your picture", "photographs on average"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 
 from probing_core.charts import Theme, star_chart
 from probing_core.charts.labels import _box, _overlap
-from probing_core.charts.stars import FADED, LABELED
+from probing_core.charts.stars import ALONE, AXES, FADED, HEIGHT, MOST_NAMED, RING_ANGLES
 
 THEMES = [Theme(dark=False), Theme(dark=True)]
 GROUPS = {"blur": 3, "noise": 3, "<b>tone</b>": 4}
@@ -50,7 +51,8 @@ def test_each_model_has_a_panel_with_every_point_where_it_is(theme, models):
     for panel in range(models):
         number = "" if panel == 0 else panel + 1
         x, y = figure.layout[f"xaxis{number}"].range, figure.layout[f"yaxis{number}"].range
-        assert x[1] - x[0] == pytest.approx(y[1] - y[0]), "as wide as high"
+        if models > 1:
+            assert x[1] - x[0] == pytest.approx(y[1] - y[0]), "as wide as high"
         mine = stars(1)
         assert x[0] < mine["x"].min() < mine["x"].max() < x[1]
         assert y[0] < mine["y"].min() < mine["y"].max() < y[1]
@@ -83,9 +85,11 @@ def test_the_chosen_transformation_stands_out_and_has_its_name():
 def test_names_do_not_cover_each_other():
     figure = star_chart(stars(1), THEMES[0])
     across, up = figure["layout"]["xaxis"]["range"], figure["layout"]["yaxis"]["range"]
+    high = ALONE - AXES
+    wide = high * (across[1] - across[0]) / (up[1] - up[0])
     pixels = lambda value, shown, size: (value - shown[0]) / (shown[1] - shown[0]) * size  # noqa: E731
     boxes = [
-        _box(np.array([pixels(x, across, LABELED[0]), pixels(y, up, LABELED[1])]), text, side)
+        _box(np.array([pixels(x, across, wide), pixels(y, up, high)]), text, side)
         for trace in figure["data"]
         if trace.get("customdata") is not None
         for x, y, text, side in zip(trace["x"], trace["y"], trace["text"], trace["textposition"], strict=True)
@@ -93,6 +97,34 @@ def test_names_do_not_cover_each_other():
     ]
     assert len(boxes) >= 6
     assert not [pair for pair in itertools.combinations(boxes, 2) if _overlap(*pair)]
+
+
+@pytest.mark.parametrize(("models", "height"), [(1, ALONE), (2, HEIGHT)])
+def test_the_longest_trails_alone_have_names_and_rings_a_scale(models, height, monkeypatch):
+    monkeypatch.setitem(MOST_NAMED, height, 3)
+    figure = go.Figure(star_chart(stars(models), THEMES[0]))
+    names = {text for trace in trails(figure) for text in trace.text if text}
+    assert names == {"&lt;b&gt;tone&lt;/b&gt;-1", "&lt;b&gt;tone&lt;/b&gt;-2", "&lt;b&gt;tone&lt;/b&gt;-3"}
+    rings = [trace for trace in figure.data if trace.mode == "text"]
+    assert len(rings) == models
+    points = np.vstack([stars(1)[["x", "y"]].to_numpy(), [[0, 0]]])
+    across, up = figure.layout.xaxis.range, figure.layout.yaxis.range
+    for trace in rings:
+        assert all(re.fullmatch(r"\d+ %", text) for text in trace.text)
+        lengths = np.hypot(trace.x, trace.y) ** 2
+        assert [f"{length:.0%}".replace("%", " %") for length in lengths] == list(trace.text)
+
+        def free(x, y):
+            return min(np.hypot(*(points - [a, b]).T).min() for a, b in zip(x, y, strict=True))
+
+        others = [(np.cos(np.radians(a)) * lengths**0.5, np.sin(np.radians(a)) * lengths**0.5) for a in RING_ANGLES]
+        shown = [
+            (x, y) for x, y in others if (across[0] < x).all() and (x < across[1]).all() and (abs(y) < up[1]).all()
+        ]
+        assert len(shown) > 3
+        assert free(trace.x, trace.y) >= max(free(*other) for other in shown) - 1e-9, "where trails are farthest"
+    chosen = go.Figure(star_chart(stars(models), THEMES[0], "blur-0"))
+    assert "blur-0" in {text for trace in trails(chosen) for text in trace.text}, "though it is the shortest"
 
 
 def test_names_are_data():

@@ -84,19 +84,19 @@ def test_a_phone_shows_the_finding_first_and_its_finger_scrolls(phone, server):
 
 def test_panels_stand_one_below_the_other_on_a_phone_and_side_by_side_when_it_is_wide(visit, tab):
     tab.page.set_viewport_size(PHONE)
-    page = visit("map?models=zoo/mae,baseline/pixels&color=group")
-    assert layout_of(page, "star", "xaxis2.domain") == [0, 1]
-    upper, lower = layout_of(page, "star", "yaxis.domain"), layout_of(page, "star", "yaxis2.domain")
+    page = visit("map?models=zoo/mae,baseline/pixels&color=group&show-stars=True")
+    assert layout_of(page, "stars", "xaxis2.domain") == [0, 1]
+    upper, lower = layout_of(page, "stars", "yaxis.domain"), layout_of(page, "stars", "yaxis2.domain")
     assert lower[1] < upper[0]
-    tall = layout_of(page, "star", "height")
+    tall = layout_of(page, "stars", "height")
     page.wait_for_selector(".probing-map[data-points]")
     first, second = (field.bounding_box() for field in page.locator(".probing-map .field").all())
     assert first["y"] + first["height"] < second["y"]
     page.set_viewport_size({"width": 1280, "height": 900})
     page.wait_for_function(
-        "document.querySelector('.st-key-chart-star .js-plotly-plot')._fullLayout.xaxis2.domain[0] > 0.3"
+        "document.querySelector('.st-key-chart-stars .js-plotly-plot')._fullLayout.xaxis2.domain[0] > 0.3"
     )
-    assert layout_of(page, "star", "height") < tall
+    assert layout_of(page, "stars", "height") < tall
     first, second = (field.bounding_box() for field in page.locator(".probing-map .field").all())
     assert first["x"] + first["width"] < second["x"]
 

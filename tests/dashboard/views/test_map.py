@@ -267,16 +267,27 @@ def test_a_selection_of_another_run_is_dropped(open_app):
     assert "3 of" in texts(app)
 
 
+def stars_of(app) -> list[dict]:
+    return [figure for figure in figures(app) if "spread" in figure["layout"]["annotations"][0]["text"]]
+
+
 def star_of(app) -> dict | None:
-    return next((figure for figure in figures(app) if "spread" in figure["layout"]["annotations"][0]["text"]), None)
+    return next(iter(stars_of(app)), None)
 
 
-def test_the_page_opens_with_the_stars_of_all_models(open_app, made_run):
+def titles_of(star) -> list[str]:
+    return [a["text"].partition(" · ")[0] for a in star["layout"]["annotations"]]
+
+
+def test_the_page_opens_with_the_star_of_a_model_and_holds_those_of_all_folded(open_app, made_run):
     app = open_app("Map")
     assert not app.exception
-    run, star = Run.open(made_run), star_of(app)
-    titles = [a["text"].partition(" · ")[0] for a in star["layout"]["annotations"]]
-    assert titles == run.models["name"].tolist()
+    run = Run.open(made_run)
+    names = run.models["name"].tolist()
+    (star,) = stars_of(app)
+    assert titles_of(star) == names[:1]
+    another = open_app("Map", star_of=names[1], show_stars="True")
+    assert [titles_of(each) for each in stars_of(another)] == [names[1:2], names]
     assert "moves all pictures together furthest" in texts(app)
     carried = {c for trace in star["data"] for c in trace.get("customdata", ()) if c is not None}
     shown = run.sample_rows(np.array(sorted(carried)))
