@@ -115,7 +115,7 @@ class Scope:
     @cached_property
     def entries(self) -> dict[str, dict[str, Any]]:
         """Name of a model -> content of its ``model.toml``, of all that were loaded, in the order of the recipe."""
-        return {entry["name"]: entry for entry in model_entries(self.files)}
+        return {entry["name"]: entry for entry in model_entries(self.files, self.recipe.models)}
 
     @property
     def unloaded(self) -> list[str]:

@@ -77,7 +77,7 @@ class Predictor:
         self.recipe = read_recipe(self.store)
         self._entries = {
             e["name"]: e
-            for e in model_entries(self.store)
+            for e in model_entries(self.store, self.recipe.models)
             if self.store.has(probe_path(e["name"], DEPLOYMENT)) and embeds_pictures(e)
         }
         if not self._entries:

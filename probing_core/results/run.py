@@ -124,7 +124,7 @@ class Run:
     @cached_property
     def models(self) -> pd.DataFrame:
         """One row a model (a layer, where layers were asked for), in the order of the recipe."""
-        entries = model_entries(self.store)
+        entries = model_entries(self.store, self.recipe.models)
         return pd.DataFrame([{c: e.get(c) for c in MODEL_COLUMNS} for e in entries], columns=list(MODEL_COLUMNS))
 
     @cached_property

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from probing_core.errors import BadConfig, BadRun
-from probing_core.runs.layout import MODELS, RECIPE, is_model_path, model_path
-from probing_core.runs.recipe import read_recipe, require_type
+from probing_core.runs.layout import MODELS, is_model_path, model_path
+from probing_core.runs.recipe import require_type
 from probing_core.runs.store import Files
 
 PRECOMPUTED = "precomputed"
@@ -28,14 +28,16 @@ def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
     return entry["family"] != PRECOMPUTED
 
 
-def model_entries(store: Files) -> list[dict[str, Any]]:
-    """Return the content of ``model.toml`` of every model of the run, in the order of the recipe's requests.
+def model_entries(store: Files, requests: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the content of ``model.toml`` of every model of the run.
+
+    Args:
+        requests: models of its recipe, in whose order they are.
 
     Raises:
-        BadRun: one of them, or the recipe, cannot be read, or has entries that the project does not write so.
+        BadRun: one of them cannot be read, or has entries that the project does not write so.
     """
     entries = [_entry(store, path) for path in store.names(MODELS) if is_model_path(path)]
-    requests = read_recipe(store).models if store.has(RECIPE) else ()
     order = {name: i for i, name in enumerate(requests)}
     return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
 

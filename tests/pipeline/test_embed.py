@@ -136,7 +136,7 @@ def test_samples_are_gathered_and_units_cleaned_away(run):
     assert {"strength", "ssim", "difference", "distance", "visible"} <= set(table)
     assert store.names("units/") == []
     assert len(store.names("models/baseline-pixels/embeddings/")) == 4
-    assert [e["name"] for e in model_entries(store)] == list(MODELS)
+    assert [e["name"] for e in model_entries(store, MODELS)] == list(MODELS)
 
 
 def test_a_second_call_loads_nothing(run, monkeypatch):

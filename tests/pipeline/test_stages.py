@@ -14,7 +14,7 @@ from probing_core.results import Run
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.last_options import last_options
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.store import Store
+from probing_core.runs.store import Files, Store
 from probing_core.transforms import resolve
 from tests.conftest import on_two_threads
 from tests.pipeline.test_embed import files
@@ -101,6 +101,16 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     run(out)
     assert files(out) == before
     assert Run.open(out).completed_on
+
+
+def test_a_command_reads_the_recipe_and_what_describes_each_model_once(few_run, monkeypatch):
+    out, options = few_run
+    read, plain = [], Files.read_toml
+    monkeypatch.setattr(Files, "read_toml", lambda self, name: (read.append(name), plain(self, name))[1])
+    run(out, options)
+    models = [name for name in Store(out).names("models/") if name.endswith("model.toml")]
+    assert sorted(read) == sorted([*models, "run.toml"])
+    assert models
 
 
 def test_the_same_command_gives_the_same_bytes(few_run, tmp_path):

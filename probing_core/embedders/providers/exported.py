@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from probing_core.embedders.base import EmbedderSpec, Preprocessing
 from probing_core.embedders.names import ModelName
 from probing_core.embedders.network.embedder import Network, NetworkEmbedder
+from probing_core.embedders.weights import spec_of_file
 from probing_core.errors import ModelUnavailable, one_line
 from probing_core.paths import user_path
 
@@ -84,15 +85,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 def make_spec(name: ModelName) -> EmbedderSpec:
     """Return the spec of an exported program."""
-    return EmbedderSpec(
-        name=name.base,
-        family="exported program",
-        objective="unknown",
-        dim=None,
-        license="unknown",
-        weights=f"the file {name.model}",
-        loader=load,
-    )
+    return spec_of_file(name, "exported program", load)
 
 
 def _refuse_code(path: Path) -> None:

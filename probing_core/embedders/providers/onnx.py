@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.embedders.base import EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.embedders.names import ModelName, refuse_options
 from probing_core.embedders.network.preprocessing import make_batch
+from probing_core.embedders.weights import spec_of_file
 from probing_core.errors import ModelUnavailable, one_line
 from probing_core.images import as_image
 from probing_core.paths import user_path
@@ -165,21 +166,7 @@ def states_preprocessing(path: Path) -> bool:
 
 def make_spec(name: ModelName) -> EmbedderSpec:
     """Return the spec of an ONNX file."""
-    path = user_path(name.model)
-
-    def check() -> Availability:
-        return Availability(True) if path.is_file() else Availability(False, f"there is no file '{path}'")
-
-    return EmbedderSpec(
-        name=name.base,
-        family="ONNX",
-        objective="unknown",
-        dim=None,
-        license="unknown",
-        weights=f"the file {path.name}",
-        loader=load,
-        check=check,
-    )
+    return spec_of_file(name, "ONNX", load)
 
 
 def _facts(path: Path) -> Path:

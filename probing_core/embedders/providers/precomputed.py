@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.embedders.base import Availability, EmbedderSpec, LoadedEmbedder
+from probing_core.embedders.base import EmbedderSpec, LoadedEmbedder
 from probing_core.embedders.names import ModelName, refuse_options
+from probing_core.embedders.weights import spec_of_file
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable, one_line
 from probing_core.paths import user_path
 from probing_core.transforms.base import Image
@@ -98,21 +99,7 @@ def load(spec: EmbedderSpec, options: Mapping[str, str], device: str, precision:
 
 def make_spec(name: ModelName) -> EmbedderSpec:
     """Return the spec of a file of embeddings."""
-    path = user_path(name.model)
-
-    def check() -> Availability:
-        return Availability(True) if path.is_file() else Availability(False, f"there is no file '{path}'")
-
-    return EmbedderSpec(
-        name=name.base,
-        family="precomputed",
-        objective="unknown",
-        dim=None,
-        license="unknown",
-        weights=f"the file {path.name}",
-        loader=load,
-        check=check,
-    )
+    return spec_of_file(name, "precomputed", load)
 
 
 def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> EmbedderSpec:
