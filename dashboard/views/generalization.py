@@ -105,11 +105,13 @@ def _members(run: Run, model: str) -> None:
         "Each transformation, seen and unseen",
         help="Each transformation is unseen in one rotation and seen in the other two.",
     )
-    figure = members_chart(points, list(gaps["transform"]), cache.theme())
+    rows = cache.computed(run, summaries.rotations)
+    chance = float(rows.loc[rows["subset"].isin(["seen", "unseen"]), "chance"].median())
+    figure = members_chart(points, list(gaps["transform"]), cache.theme(), chance)
     tables.chart(figure, "members", points, f"Share of each transformation's samples whose group {model} recognizes.")
     st.caption(
         "The largest loss first. Dot: seen (the mean of two rotations). Diamond: unseen, with its 95 % interval. The "
-        "line is the loss."
+        "line is the loss, a color a group, and below the dotted line guessing would do as well."
     )
 
 

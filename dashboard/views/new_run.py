@@ -6,6 +6,7 @@ import shlex
 import shutil
 from collections.abc import Container
 from dataclasses import fields
+from pathlib import Path
 
 import streamlit as st
 
@@ -20,7 +21,7 @@ from probing_core import embedders
 from probing_core.compute.design import Design
 from probing_core.errors import ProbingError
 from probing_core.paths import runs_dir
-from probing_core.results import RunPlace, unused_name
+from probing_core.results import Run, RunPlace, unused_name
 from probing_core.runs import layout
 from probing_core.runs.last_options import last_options
 from probing_core.runs.options import LOCAL, RAY, Options
@@ -30,6 +31,10 @@ from probing_core.transforms import GROUPS, bank
 
 VIEWS = (96, 128, 160, 224)
 MAX_IMAGES = 1_000_000
+
+PICTURES_A_SECOND = 100
+"""What the time of a model is told for as long as no run here gives a pace."""
+
 UNKNOWN_NOTE = (
     "Estimated from what runs here took, and none has been completed yet. Once the run is under way, its time left is "
     "measured."
@@ -41,12 +46,14 @@ def show() -> None:
     st.markdown(
         "Your own pictures and models. The computation runs in a process of its own: this page may be closed meanwhile."
     )
+    st.header("Test your model")
+    allowed = access.ask("Starting a run")
+    if allowed:
+        _among_these()
     _runs()
-    st.header("Your model among these")
-    if not access.ask("Starting a run"):
+    if not allowed:
         return
-    _among_these()
-    st.header("Start another")
+    st.header("A run of your own pictures and models")
     name, arguments, problem, wanted = _form()
     estimated = _estimate(arguments) if arguments["models"] and wanted else None
     if problem:
@@ -78,26 +85,52 @@ def _among_these() -> None:
         placeholder="timm:NAME, timm:NAME@weights=PATH, open_clip:MODEL/TAG, hf:REPO, file:PATH",
         help="Naming a published model is consent to download it.",
     ).strip()
-    if not model:
-        return
     try:
-        name = embedders.parse(model).full
+        name = embedders.parse(model).full if model else ""
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
-        return
+        name = ""
     out = runs_dir() / f"rank-{layout.slug(name)}"
-    st.caption("The same from a terminal, which says first how long it takes:")
-    command = ["probing", "rank", name, "--base", str(base.path), "--out", str(out)]
-    st.code(shlex.join(command), language=None, wrap_lines=True)
-    if out.exists():
-        st.caption(f":material/info: There is a run '{plain(out.name)}' already; it is listed above.")
-    if st.button("Place it", disabled=out.exists(), icon=":material/leaderboard:"):
-        if base.pictures.why_not:
-            st.error(plain(base.pictures.why_not), icon=":material/error:")
-            return
-        processes.start(out, Options(models=(name,), base=base.path).arguments())
-        banner.watch(out.name)
-        st.success(f"The run '{plain(out.name)}' has been started; its progress shows on every page.")
+    begun = bool(name) and out.exists()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        started = st.button("Test it", type="primary", disabled=not name or begun, icon=":material/leaderboard:")
+        st.caption(_time_of_one(base))
+    if name:
+        st.caption("The same from a terminal, which says first how long it takes:")
+        command = ["probing", "rank", name, "--base", str(base.path), "--out", str(out)]
+        st.code(shlex.join(command), language=None, wrap_lines=True)
+    if begun:
+        st.caption(f":material/info: There is a run '{plain(out.name)}' already; it is listed below.")
+    if started:
+        _test(base, name, out)
+
+
+def _test(base: Run, name: str, out: Path) -> None:
+    if base.pictures.why_not:
+        st.error(plain(base.pictures.why_not), icon=":material/error:")
+        return
+    processes.start(out, Options(models=(name,), base=base.path).arguments())
+    banner.watch(out.name)
+    st.success(f"The run '{plain(out.name)}' has been started; its progress shows on every page.")
+
+
+def _time_of_one(base: Run) -> str:
+    """Return in a sentence how long a model takes to join the run ``base``."""
+    pace = most_alike(_paces(), list(base.models["name"]))
+    samples = cache.computed(base, samples_of_one)
+    if pace is None:
+        return (
+            f"Roughly {duration(samples / PICTURES_A_SECOND)} for a model that embeds {PICTURES_A_SECOND} pictures a "
+            f"second: {samples:,} of them, before probes and maps."
+        )
+    seconds = pace.each_s * base.sample_count
+    return f"Roughly {duration(seconds)} for its {samples:,} samples, by what the run '{plain(pace.run)}' took here."
+
+
+def samples_of_one(base: Run) -> int:
+    """Return how many samples a model embeds that joins the run ``base``."""
+    used = base.images[base.images["used"]]
+    return estimate(len(used), used["base_id"].nunique(), base.recipe.design, {"": None}).samples
 
 
 def _form() -> tuple[str, dict, str, bool]:
@@ -274,7 +307,7 @@ def _estimate(arguments: dict) -> Estimate | None:
     images = min(images, arguments["limit"] or images)
     transforms = tuple(t for t in bank() if t.group in ("identity", *(arguments["groups"] or GROUPS)))
     design = Design(view=arguments["view"], transforms=transforms)
-    pace = most_alike(paces((place.name, run) for place, run in cache.complete_runs()), list(dimensions))
+    pace = most_alike(_paces(), list(dimensions))
     estimated = estimate(images, min(images, photographs), design, dimensions, pace)
     _show_estimate(images, estimated, pace)
     if skipped:
@@ -288,6 +321,10 @@ def _estimate(arguments: dict) -> Estimate | None:
             icon=":material/error:",
         )
     return estimated
+
+
+def _paces() -> list[Pace]:
+    return paces((place.name, run) for place, run in cache.complete_runs())
 
 
 def _show_estimate(images: int, estimated: Estimate, pace: Pace | None) -> None:

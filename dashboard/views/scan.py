@@ -37,15 +37,18 @@ def show() -> None:
         "Which pictures of a folder were altered, and how: every picture gets a verdict. The folder is read where the "
         "dashboard runs, and nothing in it is changed."
     )
-    if not access.ask("Scanning a folder"):
-        return
     able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
-    if able:
-        _form(able)
-        _sample(able)
-    else:
+    allowed = access.ask("Scanning a folder")
+    if not able:
         messages.empty("No run here has a detector of alterations; runs made with `--calibrate-on CORPUS` have one.")
-    _scans()
+    elif allowed:
+        _form(able)
+    sample = st.container()
+    if allowed:
+        _scans()
+    if able:
+        with sample:  # last, since its first answer waits for the detector to be loaded
+            _sample(able)
 
 
 def scans_dir() -> Path:
@@ -93,9 +96,8 @@ def _numbered(words: str, number: int) -> str:
 
 @fragment
 def _sample(able: list[RunPlace]) -> None:
-    """Show what comes out, for the pictures of Try your images, once it is asked for."""
-    if not pickers.toggle("Show what comes out, for six examples", "scan-sample"):
-        return
+    """Show what comes out, for the pictures of Try your images."""
+    st.header("What comes out, for six examples")
     chosen = state.stored_choice("scan-run")
     run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
     pictures = [examples.example(name) for name in examples.NAMES]

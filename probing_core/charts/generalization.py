@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from probing_core.charts.figure import (
@@ -15,6 +17,7 @@ from probing_core.charts.figure import (
     upright_line,
 )
 from probing_core.charts.theme import SYMBOLS, Theme
+from probing_core.measures.notation import in_percent
 
 OFFSETS = (-0.22, 0.0, 0.22)
 """Vertical places of the three rotations in a model's row."""
@@ -68,12 +71,13 @@ def seen_unseen_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
 
 
 @chart
-def members_chart(points: pd.DataFrame, order: list[str], theme: Theme) -> Figure:
-    """Draw each transform where it was seen and where it was not, joined by a line.
+def members_chart(points: pd.DataFrame, order: list[str], theme: Theme, chance: float | None = None) -> Figure:
+    """Draw each transform where it was seen and where it was not, joined by a line, in the color of its group.
 
     Args:
         points: ``transform``, ``group``, ``unseen`` (bool), ``value``, ``low``, ``high``; the rotations in rows.
         order: transforms from left to right.
+        chance: level of guessing, as a fraction; None draws none.
     """
     seen = percent(points[~points["unseen"]].groupby("transform")["value"].mean().reindex(order))
     unseen = points[points["unseen"]].drop_duplicates("transform").set_index("transform").reindex(order)
@@ -96,6 +100,7 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme) -> Figur
         "name": "seen",
         "mode": "markers",
         "marker": {"color": colors, "size": 10},
+        "showlegend": False,
         "hovertemplate": "%{x}, seen: %{y:.0f} %<extra></extra>",
     }
     diamonds = {
@@ -107,12 +112,34 @@ def members_chart(points: pd.DataFrame, order: list[str], theme: Theme) -> Figur
         "marker": {"color": colors, "size": 10, "symbol": "diamond-open", "line": {"width": 2}},
         "error_y": percent_bar(unseen, theme.muted, thickness=1),
         "hovertemplate": "%{x}, unseen: %{y:.0f} %<extra></extra>",
+        "showlegend": False,
     }
+    unseen_sign = {"color": theme.text, "symbol": "diamond-open", "line": {"width": 2}}
+    legend = [_key("seen", {"color": theme.text}), _key("unseen", unseen_sign)]
+    legend += [_key(group, {"color": theme.group(group), "symbol": "square"}) for group in unseen["group"].unique()]
+    level = [] if chance is None else [_level(chance, theme)]
     return base_figure(
         theme,
-        420,
-        [gaps, dots, diamonds],
+        450,
+        [gaps, dots, diamonds, *legend],
         {"tickangle": -60},
         {"title": "group recognized (%)", "range": [0, 104]},
-        legend=legend_below(),
+        legend=legend_below() | {"itemclick": False, "itemdoubleclick": False},
+        shapes=[line for line, _ in level],
+        annotations=[words for _, words in level],
     )
+
+
+def _key(name: str, marker: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry of the legend, a trace of nothing."""
+    entry = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "name": escape(name)}
+    return entry | {"marker": {"size": 10} | marker}
+
+
+def _level(chance: float, theme: Theme) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a dotted line across a chart at the level of guessing, and its words at the right end."""
+    height = 100 * chance
+    line = {"type": "line", "xref": "x domain", "x0": 0, "x1": 1, "yref": "y", "y0": height, "y1": height}
+    words = {"x": 1, "xref": "x domain", "xanchor": "right", "y": height, "yref": "y", "yanchor": "bottom"}
+    words |= {"text": f"chance {in_percent(chance)}", "showarrow": False, "font": {"size": 11, "color": theme.warning}}
+    return line | {"line": {"dash": "dot", "color": theme.warning, "width": 2}}, words

@@ -194,7 +194,8 @@ def _on_ring(length: float) -> np.ndarray:
 
 def _inside(places: np.ndarray, across: Span, up: Span) -> np.ndarray:
     """Return which of the places (..., 2) a panel shows."""
-    return ((places > [across[0], up[0]]) & (places < [across[1], up[1]])).all(axis=-1)
+    low, high = zip(across, up, strict=True)
+    return np.all((places > low) & (places < high), axis=-1)
 
 
 def _ring_names(rings: list[float], star: pd.DataFrame, across: Span, up: Span, theme: Theme) -> dict[str, Any]:

@@ -355,8 +355,14 @@ def test_generalization_geometry_and_strength_charts_hold_their_rows():
         {"transform": ["t", "t", "u", "u"], "group": "blur", "unseen": [False, True] * 2, "value": [0.8, 0.5, 0.7, 0.4],
          "low": 0.3, "high": 0.9}
     )  # fmt: skip
-    _, seen, unseen = drawn.members_chart(points, ["t", "u"], THEMES[0]).data
+    members = drawn.members_chart(points.assign(group=["blur", "blur", "<i>", "<i>"]), ["t", "u"], THEMES[0], 0.25)
+    _, seen, unseen, *keys = members.data
     assert (list(seen.y), list(unseen.y)) == ([80, 70], [50, 40])
+    assert [key.name for key in keys] == ["seen", "unseen", "blur", "&lt;i&gt;"]
+    assert [key.marker.color for key in keys[2:]] == list(seen.marker.color), "every color is explained"
+    assert keys[0].marker.color not in seen.marker.color
+    assert (members.layout.shapes[0].y0, members.layout.annotations[0].text) == (25, "chance 25 %")
+    assert not drawn.members_chart(points, ["t", "u"], THEMES[0]).layout.shapes
     layers = pd.DataFrame({"base": ["m"] * 3, "layer": [0, 1, 2], "value": 0.5, "low": 0.4, "high": 0.6, "chance": 0.1})
     both_tasks = pd.concat([layers.assign(task=task) for task in ("content", "fine")])
     fine, content = drawn.layers_chart(both_tasks, THEMES[0]).data

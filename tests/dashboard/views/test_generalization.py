@@ -39,6 +39,9 @@ def test_the_thirty_come_first_by_their_loss_and_models_as_means_of_the_rotation
     unseen = points[points["unseen"]].set_index("transform")["value"]
     order = list((seen - unseen).sort_values(ascending=False).index)
     assert members["data"][1]["x"] == order
+    chance = 100 / len(run.classes("group-0"))
+    assert members["layout"]["shapes"][0]["y0"] == pytest.approx(chance)
+    assert members["layout"]["annotations"][0]["text"] == f"chance {chance:.0f} %"
     assert f"It loses most on **{order[0]}**: {100 * seen[order[0]]:.0f} %" in unescaped(app)
     rows = summaries.rotations(run)
     *dots, ticks = models["data"][1:]

@@ -11,14 +11,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from dashboard.jobs.estimate import Pace, estimate
 from probing_core.cli import build_parser
 from probing_core.cli.stages import run_options
 from probing_core.embedders import bundled
 from probing_core.images import encode_png
+from probing_core.results import Run
 from probing_core.runs.last_options import note_options
 from probing_core.runs.layout import PROGRESS
 from probing_core.runs.options import Options
-from probing_core.runs.progress import Report
+from probing_core.runs.progress import Report, duration
 from tests.dashboard.app_reading import address, label, texts, unescaped
 
 
@@ -37,17 +39,39 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append((run, arguments)))
     app = open_app("New run", run=made_run, rank_model="timm:resnet18")
     shown = texts(app)
-    assert shown.index("Your model among these") < shown.index("Start another"), "offered first"
+    places = [
+        shown.index(words) for words in ("Test your model", "Runs on this computer", "A run of your own pictures")
+    ]
+    assert places == sorted(places), "what most come for is offered first"
+    assert "for a model that embeds 100 pictures a second" in shown
     command = next(code.value for code in app.code if "rank" in code.value)
     assert build_parser().parse_args(shlex.split(command)[1:]).model == "timm:resnet18"
     assert started == [], "a link alone starts nothing"
-    label(app, "button", "Place it").click().run()
+    label(app, "button", "Test it").click().run()
     ((run, arguments),) = started
     assert run.name == "rank-timm_resnet18"
     asked = run_options(build_parser().parse_args(["run", "--out", str(run), *arguments]))
     assert (asked.models, asked.base) == (["timm:resnet18"], made_run)
     app = open_app("New run", run=made_run, rank_model="timm:x@nothing=1")
     assert "is not an option of a model name" in unescaped(app)
+    assert label(app, "button", "Test it").disabled
+    assert label(open_app("New run", run=made_run), "button", "Test it").disabled, "no model is named"
+
+
+def test_the_time_of_a_model_is_that_of_a_run_that_was_made_here(open_app, monkeypatch, made_run):
+    base = Run.open(made_run)
+    monkeypatch.setattr("dashboard.jobs.estimate.paces", lambda _: [Pace("before", ("zoo/mae",), 1000, 50.0)])
+    words = unescaped(open_app("New run", run=made_run))
+    assert f"Roughly {duration(0.05 * base.sample_count)} for its {samples_of(base):,} samples" in words
+
+
+def samples_of(base: Run) -> int:
+    """What a network embeds that joins the run, its blocks and large pictures included."""
+    used = base.images[base.images["used"]]
+    design = base.recipe.design
+    one = estimate(len(used), used["base_id"].nunique(), design, {"timm:x": 768})
+    assert one.samples > len(base.samples)
+    return one.samples
 
 
 def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data_folder):

@@ -162,10 +162,8 @@ def test_a_scan_is_named_after_its_folder_unless_it_is_named(
     assert begun == ["my-holiday-2024", "my-holiday-2024-2", "mine"]
 
 
-def test_what_comes_out_is_shown_for_the_examples_when_it_is_asked_for(open_app, data_folder, detecting_run):
+def test_what_comes_out_is_shown_for_the_examples(open_app, data_folder, detecting_run):
     app = open_app("Scan", run=detecting_run)
-    assert not app.dataframe
-    label(app, "toggle", "Show what comes out, for six examples").set_value(True).run()
     assert not app.exception
     table = app.dataframe[0].value.set_index("path")
     assert list(table.index) == list(NAMES)
