@@ -22,6 +22,9 @@ title of the lower one."""
 AXES, WIDEST = 20, 860
 """Pixels by which what a panel shows is smaller than the panel, and the widest panel: names are placed for that."""
 
+EDGE = 0.06
+"""Part of a panel's side along its edges where no ring is named."""
+
 RING_ANGLES = np.arange(0, 360, 15)
 """Directions in degrees in which the lengths of rings may be written."""
 
@@ -193,9 +196,10 @@ def _on_ring(length: float) -> np.ndarray:
 
 
 def _inside(places: np.ndarray, across: Span, up: Span) -> np.ndarray:
-    """Return which of the places (..., 2) a panel shows."""
-    low, high = zip(across, up, strict=True)
-    return np.all((places > low) & (places < high), axis=-1)
+    """Return at which of the places (..., 2) a panel has room for a word."""
+    ends = np.array([across, up])
+    inset = EDGE * (ends[:, 1] - ends[:, 0])
+    return np.all((places > ends[:, 0] + inset) & (places < ends[:, 1] - inset), axis=-1)
 
 
 def _ring_names(rings: list[float], star: pd.DataFrame, across: Span, up: Span, theme: Theme) -> dict[str, Any]:
