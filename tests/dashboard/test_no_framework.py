@@ -7,7 +7,7 @@ import sys
 
 from tests.dashboard.conftest import APP, PAGES
 
-LIVE = ("Try your images", "Explore")
+LIVE = ("Try your images", "Explore", "Scan")
 """Pages that ask models as soon as they are opened."""
 
 CODE = """
