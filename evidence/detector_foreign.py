@@ -38,14 +38,14 @@ BATCH = 20
 """Photographs altered by one call of the other library."""
 
 PICTURES = 8
-"""Judged at a time by a core."""
+"""At a time on a core."""
 
 
-def judged(predictor: Predictor, made: dict[str, Image], size: str) -> pd.DataFrame:
+def verdicts_on(predictor: Predictor, made: dict[str, Image], size: str) -> pd.DataFrame:
     """One row a picture: ``photograph``, ``operation``, ``group``, ``size``, ``verdict``, ``found`` (the group)."""
     names = list(made)
 
-    def judge(mine: list[str]) -> list[tuple]:
+    def look(mine: list[str]) -> list[tuple]:
         crops = [cut(made[name], predictor.recipe.view) for name in mine]
         verdicts = predictor.verdicts(DETECTOR, crops)
         return [
@@ -55,7 +55,7 @@ def judged(predictor: Predictor, made: dict[str, Image], size: str) -> pd.DataFr
 
     chunks = [[names[i : i + PICTURES] for i in range(0, len(names), PICTURES)]]
     with one_core_threads(cores()) as pool:
-        rows = [row for _, results in in_chunks(pool, judge, chunks) for result in results for row in result]
+        rows = [row for _, results in in_chunks(pool, look, chunks) for result in results for row in result]
     columns = ["photograph", "operation", "group", "size", "verdict", "found", "no_color"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -112,7 +112,7 @@ def main() -> None:
                 continue
             view = predictor.recipe.view if size == "view" else None
             batches = photographs(name, view, options.photographs)
-            rows = pd.concat([judged(predictor, altered(library, "pictures", batch), size) for batch in batches])
+            rows = pd.concat([verdicts_on(predictor, altered(library, "pictures", batch), size) for batch in batches])
             at = f"at {view} px" if view else "at their own size"
             parts.append(f"#### {library}, photographs {at}\n\n{table(rows)}")
             print(parts[-1], file=sys.stderr, flush=True)

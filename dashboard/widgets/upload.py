@@ -70,7 +70,7 @@ def begin_page() -> None:
 
 
 def _read(file: Any) -> VisitorPicture:
-    """Decode an upload when there is a free turn and memory; its header was judged, and its size is limited.
+    """Decode an upload when there is a free turn and memory; its header was checked, and its size is limited.
 
     Raises:
         BadImage: the upload cannot be read, or the server is busy with others.

@@ -3,7 +3,7 @@
 Pictures from outside are untrusted until this module has decoded them: only seven decoders are on, chosen by content
 and never by the file's name; bytes, pixels and frames are limited, and a header is checked before anything is
 decoded. What comes out is always 8-bit RGB in sRGB, upright and opaque. What had to be changed for that, and
-what in its file already degrades it, is listed in `Picture.notes`; `images.quality.flaws` judges the pixels.
+what in its file already degrades it, is listed in `Picture.notes`; `images.quality.flaws` measures the pixels.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
         BadImage: it is no picture of `FORMATS`, is damaged, or is over a limit.
     """
     data, name = _read(source, name)
-    opened, notes = _judge(data, name)
+    opened, notes = _open_checked(data, name)
     try:
         bits, quality = stored_bits(opened), jpeg_quality(opened)
         opened.load()
@@ -158,7 +158,7 @@ def check(data: bytes, name: str) -> None:
         BadImage: as `read_image`.
     """
     data, name = _read(data, name)
-    _judge(data, name)
+    _open_checked(data, name)
 
 
 def read_bytes(path: Path, name: str | None = None) -> bytes:
@@ -225,7 +225,7 @@ def size_error(size: int, name: str) -> BadImage | None:
     return None
 
 
-def _judge(data: bytes, name: str) -> tuple[pillow.Image, list[str]]:
+def _open_checked(data: bytes, name: str) -> tuple[pillow.Image, list[str]]:
     """Return the picture with its header read but nothing decoded, and notes on its frames; raise `BadImage` if it is
     damaged."""
     opened = open_header(data, name)

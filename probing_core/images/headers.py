@@ -1,4 +1,4 @@
-"""Judging a picture by its header and its ends, before anything is decoded."""
+"""Checks of a picture's header and its ends, before anything is decoded."""
 
 from __future__ import annotations
 

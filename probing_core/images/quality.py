@@ -1,4 +1,4 @@
-"""Flaws of a picture before it is transformed, judged by its pixels alone.
+"""Flaws of a picture before it is transformed, measured on its pixels alone.
 
 A flaw is noted where about one color photograph in a hundred has as much of it (1,500 of Caltech-101 and PACS); those
 with a border really had one. ``python -m evidence.flaws CORPUS`` measures this on another corpus, and on the transforms
@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 SIDE = 256
-"""The shorter side, in pixels, to which larger pictures are made smaller before they are judged: what is gone at about
-the size that models see degrades nothing there."""
+"""The shorter side, in pixels, to which larger pictures are made smaller before they are measured: what is gone at
+about the size that models see degrades nothing there."""
 
 MAX_ASPECT = 8
-"""Largest ratio of the sides; of a longer picture, the middle with this ratio is judged."""
+"""Largest ratio of the sides; of a longer picture, the middle with this ratio is measured."""
 
 BLURRED = 0.5
 """Perceptual blur, 0 to 1 (Crété-Roffet et al. 2007)."""
@@ -79,7 +79,7 @@ def _small(image: np.ndarray) -> np.ndarray:
 
 
 def blur(gray: np.ndarray) -> float:
-    """Measure the perceptual blur of (H, W) ``uint8``: 0 sharp, 1 blurred; 0 where a picture is too small to judge, or
+    """Measure the perceptual blur of (H, W) ``uint8``: 0 sharp, 1 blurred; 0 where a picture is too small for it, or
     flat."""
     from skimage.measure import blur_effect
 

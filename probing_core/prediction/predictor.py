@@ -18,7 +18,7 @@ from probing_core.compute.live.answer import Prediction, fuse_crops
 from probing_core.compute.live.fusion import FusionRule, starting_rule
 from probing_core.compute.live.novelty import Novelty
 from probing_core.compute.live.tiles import PictureCrops, cut, positions_of_wholes
-from probing_core.compute.names import DEPLOYMENT, DETECTOR
+from probing_core.compute.names import DEPLOYMENT, DETECTOR, FUSION, NOVELTY
 from probing_core.detector.calibration import LEVEL
 from probing_core.detector.detecting import detect
 from probing_core.detector.detector import Detector
@@ -34,7 +34,7 @@ from probing_core.measures.nearest import unit
 from probing_core.paths import reference_run
 from probing_core.probes.base import LinearProbe
 from probing_core.runs import layout
-from probing_core.runs.layout import DETECTOR_FILE, fusion_path, novelty_path, probe_path, scored_views_path
+from probing_core.runs.layout import DETECTOR_FILE, probe_path, scored_views_path
 from probing_core.runs.models import HOW_TO_RESTORE, differences, embeds_pictures, model_entries
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store, without_none
@@ -283,7 +283,7 @@ class Predictor:
         if model not in self._probes:
             linear = LinearProbe.from_bytes(self.store.read_bytes(probe_path(model, DEPLOYMENT)))
             groups = tuple(resolve(name).group for name in linear.classes)
-            fusion, novelty = fusion_path(model), novelty_path(model)
+            fusion, novelty = probe_path(model, FUSION), probe_path(model, NOVELTY)
             self._probes[model] = _Probe(
                 linear,
                 groups,

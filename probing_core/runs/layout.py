@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from probing_core.compute.names import DETECTOR, EVERYTHING, FUSION, NOVELTY
+from probing_core.compute.names import DETECTOR, EVERYTHING
 from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE
 
 RECIPE = "run.toml"
@@ -175,14 +175,6 @@ def is_for_live_use(path: str) -> bool:
 
 def probe_path(model: str, task: str) -> str:
     return f"{model_folder(model)}probes/{task}.safetensors"
-
-
-def fusion_path(model: str) -> str:
-    return probe_path(model, FUSION)
-
-
-def novelty_path(model: str) -> str:
-    return probe_path(model, NOVELTY)
 
 
 def predictions_path(model: str, task: str) -> str:

@@ -33,6 +33,6 @@ def test_the_page_lists_the_limits():
         f"{UPLOAD_TIMEOUT_S:.0f}, and its size at {MIN_UPLOAD_BYTES_PER_S // 1000} kB/s",
         "",
     )
-    row("pixels of one picture, judged before it is decoded", f"{MAX_PIXELS // 1_000_000} million", "")
+    row("pixels of one picture, checked before it is decoded", f"{MAX_PIXELS // 1_000_000} million", "")
     row("decoded pictures in memory", f"{upload.MAX_BYTES_ON_A_PAGE // 2**20} MB on a page", "a quarter of the memory")
     row("decoded at once", "", f"{upload.MAX_CONCURRENT_DECODES}")

@@ -9,6 +9,7 @@ from PIL import Image
 import probing_core
 from probing_core.compute.live.fusion import FusionRule
 from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.compute.names import FUSION, NOVELTY
 from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
 from probing_core.errors import BadConfig, BadImage, BadRun, UnknownName
@@ -16,7 +17,7 @@ from probing_core.paths import data_dir
 from probing_core.prediction.predictor import Predictor
 from probing_core.probes.base import LinearProbe
 from probing_core.results import Run
-from probing_core.runs.layout import fusion_path, novelty_path, probe_path
+from probing_core.runs.layout import probe_path
 from probing_core.runs.store import Store
 from tests.compute.test_samples import make_all
 from tests.conftest import scene
@@ -67,7 +68,7 @@ def test_groups_are_sums_of_their_members(predictor):
 @pytest.mark.parametrize("fixture", ["split_run", "few_run"])
 def test_the_rule_for_large_pictures_was_fitted_in_training(fixture, request):
     store = Store(request.getfixturevalue(fixture)[0])
-    rule = FusionRule.from_bytes(store.read_bytes(fusion_path(MODEL)))
+    rule = FusionRule.from_bytes(store.read_bytes(probe_path(MODEL, FUSION)))
     assert rule.fitted_on == len(store.read_table("crops.parquet")) > 0
     crops = store.read_table("crops.parquet")
     splits = store.read_table("images.parquet").set_index("image_id").loc[crops["image_id"], "split"]
@@ -141,7 +142,7 @@ def test_what_the_probe_knows_is_known_and_noise_is_strange(predictor):
 def test_a_run_without_novelty_knows_everything(split_run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(split_run[0], copy)
-    Store(copy).remove(novelty_path(MODEL))
+    Store(copy).remove(probe_path(MODEL, NOVELTY))
     told = Predictor(copy).predict_crops(MODEL, [cut(scene(0, 32), 32)])[0]
     assert told.known
     assert np.isnan(told.distance)
@@ -151,7 +152,7 @@ def test_a_run_without_novelty_knows_everything(split_run, tmp_path):
 def test_probabilities_at_the_fitted_temperatures_sum_to_one(predictor, split_run, side):
     store = Store(split_run[0])
     assert LinearProbe.from_bytes(store.read_bytes(probe_path(MODEL, "deployment"))).temperature != 1
-    assert FusionRule.from_bytes(store.read_bytes(fusion_path(MODEL))).temperature != 1
+    assert FusionRule.from_bytes(store.read_bytes(probe_path(MODEL, FUSION))).temperature != 1
     (row,) = predictor.predict([scene(3, side)], models=[MODEL])
     assert sum(one["probability"] for one in row["classes"]) == pytest.approx(1)
 

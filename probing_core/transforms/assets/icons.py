@@ -14,8 +14,8 @@ import numpy as np
 Icon: TypeAlias = tuple[np.ndarray, ...]
 
 
-def ellipse(x: float = 0, y: float = 0, rx: float = 1, ry: float | None = None, n: int = 48) -> np.ndarray:
-    t = np.linspace(0, 2 * np.pi, n, endpoint=False)
+def ellipse(x: float = 0, y: float = 0, rx: float = 1, ry: float | None = None) -> np.ndarray:
+    t = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     return np.stack([x + rx * np.cos(t), y + (rx if ry is None else ry) * np.sin(t)], axis=1)
 
 

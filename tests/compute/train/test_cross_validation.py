@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from probing_core.compute.folds import folds_of
 from probing_core.compute.live.novelty import Novelty
-from probing_core.compute.names import DEPLOYMENT
+from probing_core.compute.names import DEPLOYMENT, NOVELTY
 from probing_core.compute.train import linear
 from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
@@ -22,7 +22,7 @@ from probing_core.probes.penalty import fixed_penalty
 from probing_core.results.report.methods import how_trained
 from probing_core.results.run import Run
 from probing_core.runs.embeddings import read_embeddings
-from probing_core.runs.layout import CROPS, crops_path, novelty_path, predictions_path
+from probing_core.runs.layout import CROPS, crops_path, predictions_path, probe_path
 from probing_core.runs.probes import read_probe
 from probing_core.runs.store import Store
 from tests.compute.train.samples import samples_of
@@ -122,7 +122,7 @@ def test_live_predictions_know_all_photographs(store, samples, X):
     deployment = read_probe(store, MODEL, DEPLOYMENT)
     assert np.array_equal(deployment.weight, fine.weight)
     assert deployment.temperature == read_probe(store, MODEL, "fine-calibrated").temperature != 1
-    novelty = Novelty.from_bytes(store.read_bytes(novelty_path(MODEL)))
+    novelty = Novelty.from_bytes(store.read_bytes(probe_path(MODEL, NOVELTY)))
     assert 0 < novelty.threshold < np.inf
 
 
@@ -171,7 +171,7 @@ def test_two_photographs_are_two_groups_without_an_interval_and_one_is_refused(t
     fits = store.read_table("tables/fits.parquet")
     assert set(fits["fold"]) == {"fold-1", "fold-2", "deployment"}
     assert store.read_table("tables/scores.parquet")["low"].isna().all()
-    novelty = Novelty.from_bytes(store.read_bytes(novelty_path(MODEL)))
+    novelty = Novelty.from_bytes(store.read_bytes(probe_path(MODEL, NOVELTY)))
     assert 0 < novelty.threshold < np.inf, "one photograph alone has one embedding of each class"
     (scenes / "odd" / "01.png").unlink()
     with pytest.raises(BadCorpus, match="needs 2 photographs"):

@@ -16,7 +16,7 @@ from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import versions
 from dashboard.widgets import upload
 from probing_core.compute.live.novelty import fit_novelty
-from probing_core.compute.names import DEPLOYMENT
+from probing_core.compute.names import DEPLOYMENT, NOVELTY
 from probing_core.corpora import open_corpus
 from probing_core.embedders import load_embedder
 from probing_core.errors import ProbingError
@@ -25,7 +25,7 @@ from probing_core.prediction.predictor import Predictor
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.results import Run
 from probing_core.results.stars import YOURS, middle_strengths
-from probing_core.runs.layout import model_path, novelty_path, probe_path, star_axes_path
+from probing_core.runs.layout import model_path, probe_path, star_axes_path
 from probing_core.runs.store import Store
 from probing_core.transforms import prepare_source, resolve
 from tests.conftest import scene
@@ -161,7 +161,7 @@ def test_a_picture_far_from_what_a_model_knows_is_marked(open_app, made_run, tmp
     known = fit_novelty(X, rows % 4, rows, [(rows, rows)], rows // 10)
     for threshold, far in ((1e-9, True), (1e9, False)):
         content = replace(known, threshold=threshold).to_bytes()
-        Store(run).write_bytes(novelty_path("baseline/pixels"), content, "made")
+        Store(run).write_bytes(probe_path("baseline/pixels", NOVELTY), content, "made")
         app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
         assert not app.exception
         assert ("far from all that it knows" in first_answers(app)[0]["baseline/pixels"]) == far
