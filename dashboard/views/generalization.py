@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.page import fragment, page
-from dashboard.text import hint, plain
+from dashboard.text import hint, named, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import confusion_chart, dots_chart, members_chart, seen_unseen_chart
 from probing_core.measures import MEASURES
@@ -98,7 +98,7 @@ def _members(run: Run, model: str) -> None:
         st.markdown(
             f"**{plain(model)}** recognizes the group of a transformation in {in_percent(gaps['seen'].mean())} of "
             f"pictures where its probe has seen that transformation, and in {in_percent(gaps['unseen'].mean())} where "
-            f"it has not. It loses most on **{plain(first['transform'])}**: {in_percent(first['seen'])} to "
+            f"it has not. It loses most on **{plain(named(first['transform']))}**: {in_percent(first['seen'])} to "
             f"{in_percent(first['unseen'])}."
         )
     st.header(

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import hint, plain
+from dashboard.text import hint, named, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import LAYER_TASKS, confusion_chart, dimension_chart, dots_chart, shift_chart
 from probing_core.measures import MEASURES
@@ -54,7 +54,7 @@ def _shift(run: Run, model: str) -> None:
     if points.empty:
         messages.empty(tables.why_none(run, trains=False))
         return
-    st.markdown(shift_finding(points, f"**{plain(model)}**"))
+    st.markdown(shift_finding(points, f"**{plain(model)}**", named))
     tables.chart(
         shift_chart(points, cache.theme()),
         "shift-recall",

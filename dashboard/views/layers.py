@@ -35,8 +35,8 @@ def show() -> None:
     learned, every = cache.computed(run, summaries.images_of_blocks)
     if 0 < learned < every:
         st.caption(
-            f"Probes of blocks learn from {learned:,} of the {every:,} training images, so that a network scores a "
-            "little lower here than on Overview."
+            f"Probes of blocks learn from {learned:,} of the {every:,} training images, so compare blocks with each "
+            "other, and not with the scores on Overview, whose probes learn from all."
         )
     if (rows["task"] == "content").any():
         _through_the_blocks(rows)

@@ -121,13 +121,14 @@ GOING_TOGETHER = 0.3
 """Rank correlation from which on two quantities are said to go together."""
 
 
-def shift_finding(points: pd.DataFrame, model: str) -> str:
+def shift_finding(points: pd.DataFrame, model: str, shown: Callable[[str], str] = str) -> str:
     """Return two sentences on whether ``model`` recognizes the transformations that move its embeddings further, and on
     those that stand out; empty of fewer than three.
 
     Args:
         points: of `summaries.shifts`.
         model: name of the model as it is to be written.
+        shown: how to write the name of a transformation.
     """
     points = points[points["group"] != "identity"]
     if len(points) < 3:
@@ -138,10 +139,10 @@ def shift_finding(points: pd.DataFrame, model: str) -> str:
     hidden, plain = points.iloc[(moved - named).argmax()], points.iloc[(named - moved).argmax()]
     return (
         f"In {model} the transformations that move an embedding further {more} (rank correlation "
-        f"{minus(f'{together:.2f}')} over {len(points)}). **{hidden['transform']}** moves it by "
+        f"{minus(f'{together:.2f}')} over {len(points)}). **{shown(hidden['transform'])}** moves it by "
         f"{in_percent(hidden['value'])} of the distance between two photographs and is recognized in "
-        f"{in_percent(hidden['value_recall'])}; **{plain['transform']}** moves it by {in_percent(plain['value'])} and "
-        f"is recognized in {in_percent(plain['value_recall'])}."
+        f"{in_percent(hidden['value_recall'])}; **{shown(plain['transform'])}** moves it by "
+        f"{in_percent(plain['value'])} and is recognized in {in_percent(plain['value_recall'])}."
     )
 
 

@@ -7,6 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from dashboard.text import named
 from probing_core.results import Run, summaries
 from probing_core.runs.store import Store
 from tests.dashboard.app_reading import figures, texts, unescaped
@@ -42,7 +43,7 @@ def test_the_thirty_come_first_by_their_loss_and_models_as_means_of_the_rotation
     chance = 100 / len(run.classes("group-0"))
     assert members["layout"]["shapes"][0]["y0"] == pytest.approx(chance)
     assert members["layout"]["annotations"][0]["text"] == f"chance {chance:.0f} %"
-    assert f"It loses most on **{order[0]}**: {100 * seen[order[0]]:.0f} %" in unescaped(app)
+    assert f"It loses most on **{named(order[0])}**: {100 * seen[order[0]]:.0f} %" in unescaped(app)
     rows = summaries.rotations(run)
     *dots, ticks = models["data"][1:]
     further = {}

@@ -32,7 +32,7 @@ def test_the_slider_moves_every_network_through_its_blocks(open_app):
             assert (content, fine) == (100 * at.loc[base, "content"], 100 * at.loc[base, "fine"])
 
 
-def test_the_page_tells_why_its_scores_are_lower_than_those_of_overview(open_app):
+def test_the_page_tells_why_its_scores_are_not_those_of_overview(open_app):
     run = Run.open(REFERENCE)
     learned, every = summaries.images_of_blocks(run)
     notes = run.table("tables/layers.parquet")["note"]
