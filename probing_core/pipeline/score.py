@@ -191,12 +191,12 @@ def _table(studies: bool, maps: bool) -> Table:
 def _without_live(row: Row) -> Row:
     if row.path != PREDICTIONS or row.make is not train_task:
         return row
-    return replace(row, make=partial(train, fit=partial(train_linear, name=FINE, live=False)))
+    return replace(row, make=partial(train, name=FINE, fit=partial(train_linear, name=FINE, live=False)))
 
 
 def _without_oracles(row: Row) -> Row:
     if row.path == OF_CONTENT:
-        row = replace(row, make=partial(train, fit=partial(train_content, oracles=False)))
+        row = replace(row, make=partial(train, name=CONTENT, fit=partial(train_content, oracles=False)))
     reads, beside = (tuple(path for path in paths if path != OF_ORACLES) for paths in (row.reads, row.beside))
     return replace(row, reads=reads, beside=beside)
 
