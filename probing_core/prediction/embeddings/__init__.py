@@ -31,6 +31,7 @@ from probing_core.runs.layout import PARQUET, TEMPORARY, probe_path
 from probing_core.runs.models import model_entries
 from probing_core.runs.probes import read_probe
 from probing_core.runs.progress import SILENT, Progress
+from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store
 from probing_core.transforms import resolve
 
@@ -86,7 +87,9 @@ def probe_of(model: str, run: Path | None = None) -> PortableProbe:
         return PortableProbe.from_bytes(path.read_bytes())
     store = Store(reference_run() if run is None else Path(run))
     entries = {
-        entry["name"]: entry for entry in model_entries(store) if store.has(probe_path(entry["name"], DEPLOYMENT))
+        entry["name"]: entry
+        for entry in model_entries(store, read_recipe(store).models)
+        if store.has(probe_path(entry["name"], DEPLOYMENT))
     }
     if model not in entries:
         raise UnknownName(
