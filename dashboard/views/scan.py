@@ -178,7 +178,7 @@ def _is_running(report: Report | None) -> bool:
 
 @messages.guarded
 def _scan(out: Path, report: Report | None) -> None:
-    with st.container(border=True, key=f"scan-{out.name}"):
+    with st.container(border=True, key=f"scan-of-{out.name}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{plain(out.name)}** — {_status(report)}", width="stretch")
             _control(out, report)
@@ -191,13 +191,13 @@ def _scan(out: Path, report: Report | None) -> None:
 def _control(out: Path, report: Report | None) -> None:
     """Show the buttons for a scan in its present state."""
     if _is_running(report):
-        if st.button("Cancel", key=f"scan-cancel-{out.name}"):
+        if st.button("Cancel", key=f"cancel-scan-{out.name}"):
             processes.cancel(out)
         return
     unfinished = (report is None or report.state != "done") and scans.read_request(out)
-    if unfinished and st.button("Resume", key=f"scan-resume-{out.name}", help="Goes on from what it has found."):
+    if unfinished and st.button("Resume", key=f"resume-scan-{out.name}", help="Goes on from what it has found."):
         scans.resume(out)
-    if st.button("Remove", key=f"scan-remove-{out.name}"):
+    if st.button("Remove", key=f"remove-scan-{out.name}"):
         st.session_state[_asking(out)] = True
 
 
@@ -207,10 +207,10 @@ def _ask_to_remove(out: Path) -> None:
         icon=":material/delete:",
     )
     with st.container(horizontal=True):
-        removed = st.button("Remove what it found", key=f"scan-remove-now-{out.name}", type="primary")
+        removed = st.button("Remove what it found", key=f"remove-now-scan-{out.name}", type="primary")
         if removed:
             scans.remove(out)
-        if st.button("Leave it", key=f"scan-leave-{out.name}") or removed:
+        if st.button("Leave it", key=f"leave-scan-{out.name}") or removed:
             st.session_state.pop(_asking(out))
             st.rerun()
 

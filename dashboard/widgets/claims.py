@@ -87,7 +87,9 @@ def _differences(contrasts: pd.DataFrame, key: str) -> None:
     names = contrasts["first_role"] + " \N{MINUS SIGN} " + contrasts["second_role"]
     rows = pd.DataFrame({"name": names + (", " + contrasts["score"] if several else ""), "series": "difference"})
     rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", "low"), ("high", "high"))})
-    figure = dots_chart(rows, cache.theme(), "difference in points, with its 95 % interval", marks=[0.0], unit="points")
+    figure = dots_chart(
+        rows, cache.theme(), "difference in points, each with its own 95 % interval", marks=[0.0], unit="points"
+    )
     tables.chart(figure, key, contrasts, "Differences between encoders with their 95 % intervals.")
 
 

@@ -21,6 +21,12 @@ from probing_core.measures.notation import in_percent
 DECIDED = (UNTOUCHED, ALTERED, STRANGE, CANNOT_DETECT)
 """Verdicts that answer the question; ``not calibrated`` does not."""
 
+SURE = 0.01
+"""p below which an alarm is said without "perhaps": of untouched pictures, one in a hundred seems as altered."""
+
+LIKELY = 0.5
+"""Probability from which a transformation is called the most likely one."""
+
 
 def has_answer(rows: Sequence[Row]) -> bool:
     """Return whether the detector's verdict on one picture is among its ``rows``."""
@@ -59,9 +65,11 @@ def answer(verdict: Mapping[str, Any], hardly_detected: Sequence[str], flat: flo
         return f"**Untouched, as far as the detector can see**: {as_altered(verdict)}.{finds}{gray}"
     if verdict["answer"] == ALTERED:
         share = in_percent(verdict["group_probability"])
+        how = "most likely" if verdict["transform_probability"] >= LIKELY else "perhaps"
+        named = f"{plain(verdict['transform'])} ({in_percent(verdict['transform_probability'])})"
         return (
-            f"**Altered: {plain(verdict['group'])}** ({share}), most likely {plain(verdict['transform'])} "
-            f"({in_percent(verdict['transform_probability'])}). {_sentence(as_altered(verdict))}.{drawn}{gray}"
+            f"**{_altered(verdict).capitalize()}: {plain(verdict['group'])}** ({share}), {how} {named}. "
+            f"{_sentence(as_altered(verdict))}.{drawn}{gray}"
         )
     if verdict["answer"] == STRANGE:
         return (
@@ -70,6 +78,10 @@ def answer(verdict: Mapping[str, Any], hardly_detected: Sequence[str], flat: flo
         )
     found = in_percent(verdict["power"])
     return f"**No answer**: the detector of this run finds next to nothing ({found} of altered pictures)."
+
+
+def _altered(verdict: Mapping[str, Any]) -> str:
+    return "altered" if verdict["p"] < SURE else "perhaps altered"
 
 
 def _finds(verdict: Mapping[str, Any], hardly_detected: Sequence[str]) -> str:
@@ -100,7 +112,7 @@ def as_altered(verdict: Mapping[str, Any]) -> str:
 def short_answer(verdict: Mapping[str, Any], flat: float) -> str:
     """Return the answer of `answer` in a word or two, for a table of pictures."""
     if verdict["answer"] == ALTERED:
-        return f"altered: {verdict['group']}"
+        return f"{_altered(verdict)}: {verdict['group']}"
     return "perhaps no photograph" if verdict["answer"] == UNTOUCHED and flat > FLAT else str(verdict["answer"])
 
 

@@ -101,7 +101,7 @@ def test_a_folder_of_both_is_scanned_and_its_table_downloaded(page, folder, scan
     page.get_by_role("textbox", name="Name of the scan").fill(scan_name)
     page.get_by_role("textbox", name="Name of the scan").press("Enter")
     page.get_by_role("button", name="Start").and_(page.locator(":enabled")).click()
-    scan = page.locator(f".st-key-scan-{scan_name}")
+    scan = page.locator(f".st-key-scan-of-{scan_name}")
     scan.get_by_text("complete").wait_for()
     scan.get_by_text("Results").click()
     scan.get_by_text("1 untouched, 1 altered").or_(scan.get_by_text("1 altered, 1 untouched")).wait_for()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -49,6 +50,15 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert "no rate is promised" in unescaped(app)
     assert "q" not in app.dataframe[0].value  # none without clean pictures
     assert list(app.dataframe[0].value["path"]) == ["b.png", "a.png", "c.png"]
+
+
+def test_a_scan_may_be_called_like_a_field_of_the_page(open_app, holiday):
+    names = ("folder", "clean", "name", "start", "examples", "run", "of-folder", "remove-now-x", "x")
+    for name in names:
+        shutil.copytree(holiday, holiday.with_name(name))
+    app = open_app("Scan")
+    assert not app.exception
+    assert all(f"**{name}** — complete" in unescaped(app) for name in names)
 
 
 @pytest.mark.parametrize("folder", ["~nobody-of-this-name/pictures", "x" * 5000])

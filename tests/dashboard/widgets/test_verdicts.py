@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.widgets.verdicts import agreement, answer, answer_for, as_altered, first_answer, has_answer, models_table
+from dashboard.widgets.verdicts import (
+    agreement,
+    answer,
+    answer_for,
+    as_altered,
+    first_answer,
+    has_answer,
+    models_table,
+    short_answer,
+)
 from probing_core.charts import Theme
 from probing_core.images.quality import FLAT
 
@@ -43,6 +52,16 @@ def test_an_altered_picture_reads_as_what_was_done():
     text = line("altered")
     assert text.startswith("**Altered: blur** (90 %), most likely gaussian\\-blur (61 %).")
     assert "None of 1,234 untouched photographs seems as altered as this picture" in text
+
+
+def test_an_alarm_near_its_limit_and_a_class_that_is_hardly_likely_are_said_with_a_perhaps():
+    assert line("altered", p=0.03).startswith("**Perhaps altered: blur** (90 %), most likely")
+    assert line("altered", transform_probability=0.3).startswith(
+        "**Altered: blur** (90 %), perhaps gaussian\\-blur (30 %)."
+    )
+    row = rows(detector="altered")[0]["verdict"]
+    assert short_answer(row, 0.0) == "altered: blur"
+    assert short_answer(row | {"p": 0.01}, 0.0) == "perhaps altered: blur"
 
 
 def test_pictures_without_color_strange_ones_and_blind_detectors():
