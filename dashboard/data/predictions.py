@@ -18,6 +18,7 @@ from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.previews import THREADS, Preview, versions
 from dashboard.text import plain
+from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.live.answer import Prediction
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.names import DETECTOR
@@ -29,6 +30,12 @@ from probing_core.transforms import prepare_source, resolve
 
 MAX_CACHED_PREDICTIONS = 4096
 """Predictions in memory at most, each of one picture and one model."""
+
+MAX_EMBEDDED = 1000
+"""Pictures of a gallery at most that are embedded here, where the run holds no embeddings of them."""
+
+EMBEDDED_AT_ONCE = 32
+"""Pictures of it between two steps of the progress bar."""
 
 ASKING = "Asking the models"
 
@@ -65,6 +72,66 @@ class Answers:
         while len(self._cached) > MAX_CACHED_PREDICTIONS:
             self._cached.popitem(last=False)
         return [found[key] for key in keys]
+
+
+class Gallery:
+    """Embeddings of a run's gallery (`retrieval.gallery`), for a run that holds none.
+
+    What is made stays, so that a visitor who leaves meanwhile costs nobody the work. Whoever calls holds `_turn`.
+
+    Attributes:
+        run: cuts the pictures as it did for its own embeddings.
+        samples: of the run, that are the gallery.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.samples = run, cache.computed(run, retrieval.gallery)
+        self._crops: list[PictureCrops] = []
+        self._blocks: dict[str, list[np.ndarray]] = {}
+
+    def rows(self, model: str) -> LazyRows:
+        """Return the embeddings by ``model`` in the order of ``samples``, and show progress while they are made.
+
+        Raises:
+            PicturesMissing: a picture cannot be made.
+        """
+        total, blocks = len(self.samples), self._blocks.setdefault(model, [])
+        if len(self._crops) < total or sum(map(len, blocks)) < total:
+            bar = st.progress(0.0)
+            while (done := len(self._crops)) < total:
+                if done % EMBEDDED_AT_ONCE == 0:
+                    bar.progress(done / total, f"Cutting photographs of the run: {done:,} of {total:,}")
+                self._crops.append(PictureCrops(self.run.picture(int(self.samples[done]))[1]))
+            while (done := sum(map(len, blocks))) < total:
+                bar.progress(done / total, f"Embedding them by {plain(model)}: {done:,} of {total:,}")
+                some = self._crops[done : done + EMBEDDED_AT_ONCE]
+                found = predictor_of(self.run).predict_crops(model, some)
+                blocks.append(np.stack([each.embedding for each in found]))
+            bar.empty()
+        return LazyRows(tuple(blocks))
+
+
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner=False)
+def _gallery_of(run: Run) -> Gallery:
+    return Gallery(run)
+
+
+def embeds_gallery(run: Run) -> bool:
+    """Return whether the run's gallery can be embedded here: its pictures can be made, and are not too many."""
+    return len(cache.computed(run, retrieval.gallery)) <= MAX_EMBEDDED and not run.pictures.why_not
+
+
+def searchable(run: Run, models: Sequence[str]) -> list[str]:
+    """Return those of ``models`` that can search the run's gallery for a further picture: by embeddings that the run
+    holds, or by such as are made here."""
+    live = [model for model in models if model in run.live_models]
+    return [model for model in live if run.has_embeddings(model) or embeds_gallery(run)]
+
+
+def _gallery_rows(run: Run, model: str) -> LazyRows:
+    """Return the embeddings of the run's gallery, of the run or made here; `_turn` must be held."""
+    stored = run.lazy_embeddings(model)
+    return _gallery_of(run).rows(model) if stored is None else stored.at(cache.computed(run, retrieval.gallery))
 
 
 @contextmanager
@@ -249,35 +316,39 @@ def rule_of(run: Run, model: str) -> str:
 
 
 def neighbors(run: Run, crops: PictureCrops, model: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the samples of the run whose embeddings by ``model`` are most similar to that of a picture.
+    """Return the samples of the run whose embeddings by ``model`` are most similar to that of a picture; of a run that
+    holds none, of its gallery.
 
-    The run must have embeddings of ``model``. Returned are indices and cosine similarities, each (count,).
+    ``model`` must be `searchable`. Returned are indices and cosine similarities, each (count,).
     """
-    stored = run.lazy_embeddings(model)
-    assert stored is not None
     query = _predicted(run, crops, model).embedding
-    return nearest(stored, query, count, cache.computed(run, _mean_embedding, model))
+    stored = run.lazy_embeddings(model)
+    if stored is not None:
+        return nearest(stored, query, count, cache.computed(run, _mean_embedding, model))
+    with _turn():
+        rows = _gallery_rows(run, model)
+    found, similarity = nearest(rows, query, count)
+    return cache.computed(run, retrieval.gallery)[found], similarity
 
 
-def search_among_untouched(
+def search_gallery(
     run: Run, before: np.ndarray, after: np.ndarray, models: Sequence[str], original: str, count: int
 ) -> dict[str, retrieval.Near]:
-    """Return by model what of the untouched images of the run is near to ``after``, in positions among these.
+    """Return by model what of the run's gallery is near to ``after``, in positions in it.
 
     Args:
         original: id of the image that ``after`` was made from; empty if it is none of the run's, so that ``before``
             joins the gallery.
     """
-    samples = cache.computed(run, retrieval.untouched)
+    samples = cache.computed(run, retrieval.gallery)
     ids = run.sample_columns("image_id")["image_id"].to_numpy()[samples]
 
     def ask(model: str) -> list[Row]:
-        stored = run.lazy_embeddings(model)
-        assert stored is not None
+        rows = _gallery_rows(run, model)
         asked = [PictureCrops(image) for image in (after, before)]
         query, clean = (found.embedding for found in answers_of(run).of(model, asked))
         place = clean if not original else int(np.flatnonzero(ids == original)[0])
-        return [{"model": model, "near": retrieval.search(stored.at(samples), query, count, place)}]
+        return [{"model": model, "near": retrieval.search(rows, query, count, place)}]
 
     return {row["model"]: row["near"] for row in _ask_each(models, ask)}
 

@@ -25,6 +25,9 @@ NEIGHBORS = 5
 COLUMNS = 3
 """Models side by side."""
 
+MAX_EMBEDDERS = 2 * COLUMNS
+"""Models at once that embed the gallery here."""
+
 MAX_PHOTOGRAPHS = 500
 """Photographs of the run in the list to choose from."""
 
@@ -291,9 +294,9 @@ def _variance(run: Run) -> None:
 def _try(run: Run) -> None:
     st.header(
         "Try it with a picture",
-        help="The altered picture is searched among the run's untouched images by each model; the original is framed.",
+        help="Each model searches the altered picture among the run's untouched test images; the original is framed.",
     )
-    able = [model for model in run.models["name"] if model in run.live_models and run.has_embeddings(model)]
+    able = predictions.searchable(run, list(run.models["name"]))
     if not able:
         gallery.embeddings_missing(run, "retrieval")
         return
@@ -302,16 +305,19 @@ def _try(run: Run) -> None:
         return
     picture, original = found
     left, right = st.columns(2)
+    embedded = [model for model in able if not run.has_embeddings(model)]
     with left:
-        models = [m for m in pickers.pick_models(run, default=COLUMNS, prefer=lambda m: m in able) if m in able]
+        chosen = pickers.pick_models(run, MAX_EMBEDDERS if embedded else None, COLUMNS, prefer=lambda m: m in able)
+        models = [m for m in chosen if m in able]
     transform = resolve(pickers.pick_transform(run, where=right))
     step = strength_slider(picture, run.recipe.view, transform)
+    gallery.embedded_here(run, models)
     if not pickers.toggle("Ask the models", "ask", help="Loads them, which takes seconds the first time."):
         return
     if not models:
-        messages.empty("None of the chosen models can embed a picture here and has embeddings; choose others.")
+        messages.empty("None of the chosen models can be asked about a picture here; choose others.")
         return
-    near = predictions.search_among_untouched(run, step.before, step.after, models, original, NEIGHBORS)
+    near = predictions.search_gallery(run, step.before, step.after, models, original, NEIGHBORS)
     for start in range(0, len(models), COLUMNS):
         for place, model in zip(st.columns(COLUMNS), models[start : start + COLUMNS], strict=False):
             if model in near:
@@ -339,7 +345,7 @@ def _pick_picture(run: Run) -> tuple[VisitorPicture, str] | None:
 
 
 def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: str) -> None:
-    samples = cache.computed(run, retrieval.untouched)
+    samples = cache.computed(run, retrieval.gallery)
     st.subheader(plain(model))
     if near.place == 1:
         st.markdown(f":material/check_circle: The original is the nearest of {near.size:,}.")

@@ -361,10 +361,11 @@ def _neighbors(run: Run, crops: dict[str, PictureCrops], models: list[str]) -> N
     )
     if not pickers.toggle("Show them", "neighbors"):
         return
-    able = [m for m in models if run.has_embeddings(m)]
+    able = predictions.searchable(run, models)
     if not able:
         gallery.embeddings_missing(run, "neighbors")
         return
+    gallery.embedded_here(run, able)
     near = {
         (model, name): predictions.neighbors(run, picture, model, NEIGHBORS)
         for model in able

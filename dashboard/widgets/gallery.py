@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,7 @@ from dashboard.data import cache
 from dashboard.text import plain
 from dashboard.widgets.messages import empty
 from dashboard.widgets.tables import columns_of
-from probing_core.results import PicturesMissing, Run
+from probing_core.results import PicturesMissing, Run, retrieval
 
 PAGE = 24
 """Number of pictures shown at once."""
@@ -84,6 +84,16 @@ def embeddings_missing(run: Run, key: str) -> None:
         "(New run, or `probing run`) has them."
     )
     _offer(run, lambda other: any(other.has_embeddings(m) for m in other.models["name"]), "embeddings", key)
+
+
+def embedded_here(run: Run, models: Sequence[str]) -> None:
+    """Show which of ``models`` the run holds no embeddings of, and what is searched by them instead."""
+    if missing := [model for model in models if not run.has_embeddings(model)]:
+        searched = len(cache.computed(run, retrieval.gallery))
+        st.caption(
+            f"The run holds no embeddings of {plain(', '.join(missing))}: {searched:,} of its photographs, untouched, "
+            "are embedded when a model is first asked, and these alone are searched."
+        )
 
 
 def _offer(run: Run, able: Callable[[Run], bool], what: str, key: str) -> None:

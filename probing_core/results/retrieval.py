@@ -260,3 +260,11 @@ def untouched(run: Run) -> np.ndarray:
     """Return the samples that are the run's images untouched, each once."""
     facts = run.sample_columns("transform", "draw", "repetition")
     return np.flatnonzero((facts["transform"] == "identity") & (facts["draw"] == 0) & (facts["repetition"] == 0))
+
+
+def gallery(run: Run) -> np.ndarray:
+    """Return the samples among which the tables of retrieval search: the test images untouched, each once; of a run
+    without a test split, all images untouched."""
+    clean = untouched(run)
+    tested = (run.sample_columns("split")["split"].iloc[clean] == "test").to_numpy()
+    return clean[tested] if tested.any() else clean

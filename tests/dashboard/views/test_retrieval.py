@@ -9,8 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dashboard.data import predictions
 from dashboard.text import plain
-from probing_core.results import Run, retrieval
+from probing_core import load_embedder
+from probing_core.compute.live.tiles import PictureCrops
+from probing_core.results import Run, nearest, retrieval
+from probing_core.runs import layout
 from probing_core.runs.store import Store
 from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
@@ -81,15 +85,27 @@ def test_a_run_whose_corpus_has_no_labels_says_so(open_app, studied, tmp_path):
     assert "Not measured in this run." in texts(app)
 
 
-def test_the_reference_run_lacks_the_tables_and_says_what_to_do(open_app):
-    """Until the next one ships with them."""
+def test_the_reference_run_lacks_embeddings_and_offers_its_photographs(open_app, data_folder):
+    """Until the next one ships with the tables."""
+    (data_folder / "reference").symlink_to(REFERENCE)
     app = open_app("Retrieval", run=REFERENCE)
     assert not app.exception
     if Store(REFERENCE).has("tables/retrieval.parquet"):
         assert "finds the original of an altered picture" in texts(app)
     else:
         assert "This run ships no embeddings, from which this is measured" in texts(app)
+    tested = len(retrieval.gallery(Run.open(REFERENCE)))
+    assert tested > 300
+    assert len(label(app, "selectbox", "Photograph of the run").options) == tested
+    assert f": {tested} of its photographs, untouched, are embedded when" in texts(app)
+    assert label(app, "toggle", "Ask the models").value is False
+
+
+def test_a_run_without_embeddings_and_pictures_says_so(open_app, shipped_run):
+    app = open_app("Retrieval", run=shipped_run)
+    assert not app.exception
     assert "This run ships no embeddings of the chosen models" in texts(app)
+    assert not [one for one in app.selectbox if one.label == "Photograph of the run"]
 
 
 @pytest.fixture
@@ -104,9 +120,89 @@ def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, em
     assert not app.error
     assert "The original is" in texts(app)
     run = Run.open(embedded)
-    assert f"of {len(retrieval.untouched(run)):,}." in texts(app)
+    assert f"of {len(retrieval.gallery(run)):,}." in texts(app)
     photograph = label(app, "selectbox", "Photograph of the run")
     assert set(photograph.options) <= set(run.images["image_id"])
+
+
+PIXELS = "baseline/pixels"
+
+
+@pytest.fixture(scope="module")
+def stored_and_bare(made_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The made run with true embeddings by a baseline, and the same without any."""
+    folder = tmp_path_factory.mktemp("true")
+    stored = shutil.copytree(made_run, folder / "stored")
+    run, store = Run.open(stored), Store(stored)
+    (path,) = store.names(layout.embeddings_folder(PIXELS))
+    pictures = [run.picture(sample)[1] for sample in range(run.sample_count)]
+    store.write(path, {"embeddings": load_embedder(PIXELS).embed(pictures)}, "made")
+    store.fold()
+    bare = shutil.copytree(stored, folder / "bare")
+    Store(bare).leave_out(path)
+    Store(bare).fold()
+    return stored, bare
+
+
+def test_a_gallery_that_is_embedded_here_has_the_neighbors_of_stored_embeddings(stored_and_bare):
+    stored, bare = map(Run.open, stored_and_bare)
+    assert stored.has_embeddings(PIXELS)
+    assert not bare.has_embeddings(PIXELS)
+    assert predictions.searchable(bare, [PIXELS]) == [PIXELS]
+    samples = retrieval.gallery(bare)
+    for position, sample in enumerate(samples):
+        view = bare.picture(int(sample))[1]
+        image_id = bare.sample_rows(samples)["image_id"].iloc[position]
+        asked = view, view, [PIXELS], image_id, len(samples)
+        expected, found = (predictions.search_gallery(run, *asked)[PIXELS] for run in (stored, bare))
+        assert (found.rows[0], found.place) == (position, 1)
+        assert found.cosines[0] == pytest.approx(1)
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        np.testing.assert_allclose(found.cosines, expected.cosines, rtol=1e-5)
+        near, cosines = predictions.neighbors(bare, PictureCrops(view), PIXELS, 3)
+        rows = stored.lazy_embeddings(PIXELS)[samples]
+        places, similar = nearest(rows, rows[position], 3)
+        np.testing.assert_array_equal(near, samples[places])
+        np.testing.assert_allclose(cosines, similar, rtol=1e-4)
+
+
+def test_a_page_shows_the_same_neighbors_without_stored_embeddings(open_app, stored_and_bare):
+    for transform in ("jpeg", "invert"):
+        apps = [
+            open_app("Retrieval", run=run, models=PIXELS, ask="True", transform=transform) for run in stored_and_bare
+        ]
+        said = []
+        for app in apps:
+            assert not app.exception
+            assert not app.warning
+            said.append([one.value for one in app.markdown if "The original is" in one.value])
+            assert len(said[-1]) == 1
+        assert said[0] == said[1]
+
+
+def test_neighbors_of_an_upload_are_found_without_stored_embeddings(open_app, stored_and_bare):
+    run = Run.open(stored_and_bare[1])
+    address = {"samples": "coffee/00", "some": "True", "neighbors": "True", "models": PIXELS}
+    app = open_app("Try your images", run=stored_and_bare[1], **address)
+    assert not app.exception
+    assert "This run ships no embeddings" not in texts(app)
+    assert f"{PIXELS}: {len(retrieval.gallery(run)):,} of its photographs, untouched, are embedded" in texts(app)
+    assert f"Pictures 1 to {min(8, len(retrieval.gallery(run)))}" in texts(app)
+
+
+def test_a_gallery_is_embedded_once(stored_and_bare, monkeypatch):
+    run = Run.open(stored_and_bare[1])
+    made = predictions.Gallery(run)
+    first = made.rows(PIXELS)[:]
+    monkeypatch.setattr(Run, "picture", lambda *_: pytest.fail("a picture was cut again"))
+    monkeypatch.setattr(predictions, "predictor_of", lambda _: pytest.fail("a model was asked again"))
+    np.testing.assert_array_equal(made.rows(PIXELS)[:], first)
+
+
+def test_a_gallery_that_is_too_large_is_not_embedded(stored_and_bare, monkeypatch):
+    monkeypatch.setattr(predictions, "MAX_EMBEDDED", len(retrieval.gallery(Run.open(stored_and_bare[1]))) - 1)
+    stored, bare = (predictions.searchable(Run.open(path), [PIXELS]) for path in stored_and_bare)
+    assert (stored, bare) == ([PIXELS], [])
 
 
 def test_tables_of_no_rows_are_explained(open_app, studied, tmp_path):
