@@ -11,6 +11,7 @@ import pytest
 
 from dashboard.data import predictions
 from dashboard.text import plain
+from devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.results import Run, nearest, retrieval
@@ -129,14 +130,15 @@ PIXELS = "baseline/pixels"
 
 
 @pytest.fixture(scope="module")
-def stored_and_bare(made_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The made run with true embeddings by a baseline, and the same without any."""
+def stored_and_bare(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A made run with true embeddings of its untouched views by a baseline, and the same without any."""
     folder = tmp_path_factory.mktemp("true")
-    stored = shutil.copytree(made_run, folder / "stored")
+    stored = make_run(folder / "stored", views=6, models={PIXELS: MODELS[PIXELS]})
     run, store = Run.open(stored), Store(stored)
     (path,) = store.names(layout.embeddings_folder(PIXELS))
-    pictures = [run.picture(sample)[1] for sample in range(run.sample_count)]
-    store.write(path, {"embeddings": load_embedder(PIXELS).embed(pictures)}, "made")
+    embeddings, clean = run.embeddings(PIXELS), retrieval.untouched(run)
+    embeddings[clean] = load_embedder(PIXELS).embed([run.picture(int(sample))[1] for sample in clean])
+    store.write(path, {"embeddings": embeddings}, "made")
     store.fold()
     bare = shutil.copytree(stored, folder / "bare")
     Store(bare).leave_out(path)
@@ -144,12 +146,15 @@ def stored_and_bare(made_run: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return stored, bare
 
 
-def test_a_gallery_that_is_embedded_here_has_the_neighbors_of_stored_embeddings(stored_and_bare):
+def test_a_gallery_that_is_embedded_here_has_the_neighbors_of_stored_embeddings(stored_and_bare, monkeypatch):
+    monkeypatch.setattr(predictions, "EMBEDDED_AT_ONCE", 4)
     stored, bare = map(Run.open, stored_and_bare)
     assert stored.has_embeddings(PIXELS)
     assert not bare.has_embeddings(PIXELS)
     assert predictions.searchable(bare, [PIXELS]) == [PIXELS]
     samples = retrieval.gallery(bare)
+    assert len(samples) >= 10
+    assert set(bare.sample_rows(samples)["split"]) == {"test"}
     for position, sample in enumerate(samples):
         view = bare.picture(int(sample))[1]
         image_id = bare.sample_rows(samples)["image_id"].iloc[position]
