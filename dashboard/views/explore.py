@@ -85,6 +85,8 @@ def _live(
             answers.caption("The models are being loaded, and answer here.")
             loading.join(HEARD_EVERY_S)
     rows = predictions.predict(run, predictions.cut(run, [step.after]), ["after"], able, "fine")
+    if not rows:
+        return  # why stands on the page
     untouched = step.strength == transform.neutral
     found = verdicts.answer_for("identity" if untouched else transform.name)
     asked = "untouched?" if untouched else f"{transform.name}?"

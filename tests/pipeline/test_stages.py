@@ -107,7 +107,7 @@ def test_a_command_reads_the_recipe_and_what_describes_each_model_once(few_run, 
     out, options = few_run
     read, plain = [], Files.read_toml
     monkeypatch.setattr(Files, "read_toml", lambda self, name: (read.append(name), plain(self, name))[1])
-    run(out, options)
+    run(out, options, COMPUTING)
     models = [name for name in Store(out).names("models/") if name.endswith("model.toml")]
     assert sorted(read) == sorted([*models, "run.toml"])
     assert models

@@ -13,7 +13,7 @@ from torch import nn
 from probing_core.embedders import find_spec, from_callable, from_module, load_embedder, register
 from probing_core.embedders.base import Preprocessing
 from probing_core.embedders.network import compiled
-from probing_core.embedders.network.cpu_batches import AHEAD, BatchWorkers
+from probing_core.embedders.network.cpu_batches import AHEAD, BatchThreads
 from probing_core.embedders.network.embedder import Network, NetworkEmbedder
 from probing_core.embedders.providers import exported
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable
@@ -76,13 +76,13 @@ def test_blocks_that_cannot_be_pooled_are_left_out_and_harm_nobody(give):
 
 @pytest.mark.skipif(not compiled.installed_version(), reason="only OpenVINO computes in threads of its own")
 def test_a_compiled_network_has_more_batches_under_way(monkeypatch):
-    asked, plain = [], BatchWorkers.run
+    asked, plain = [], BatchThreads.run
 
     def run(self, function, batches, of_each_core=1):
         asked.append(of_each_core)
         return plain(self, function, batches, of_each_core)
 
-    monkeypatch.setattr(BatchWorkers, "run", run)
+    monkeypatch.setattr(BatchThreads, "run", run)
     net = small_net()
     network = Network(module=net, embed=net, pooling="mean")
     embedder = NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32", threads=2)
