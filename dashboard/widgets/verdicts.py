@@ -300,7 +300,9 @@ def agreement(rows: Sequence[Row]) -> str:
     count = groups.count(most)
     named = f"for {most}" if len(groups) == 1 else f"{'all' if count == len(groups) else count} of them for {most}"
     chance = f"by chance {in_percent(LEVEL)} of untouched photographs alarm each model"
-    return f"Of {len(able)} models that can tell, {alarms}, {named}; {chance}."
+    strange = sum(row["verdict"]["answer"] == STRANGE for row in able)
+    beyond = f"; {strange} more know{'s' if strange == 1 else ''} nothing like it" if strange else ""
+    return f"Of {len(able)} models that can tell, {alarms}, {named}{beyond}; {chance}."
 
 
 def _sentence(words: str) -> str:

@@ -147,6 +147,8 @@ def test_a_sentence_says_how_many_models_alarm():
     assert agreement(rows(a="untouched", b="strange")) == "", "the table says it"
     one = agreement(rows(a="altered", b="untouched"))
     assert one.startswith("Of 2 models that can tell, 1 alarms, for blur; by chance 5 % of untouched")
+    beside = agreement(rows(a="altered", b="strange", c="untouched"))
+    assert beside.startswith("Of 3 models that can tell, 1 alarms, for blur; 1 more knows nothing like it; by chance")
     assert agreement(rows(a="altered", b="altered")).startswith("Of 2 models that can tell, 2 alarm, all of them for")
 
 
