@@ -187,7 +187,7 @@ PARTS_OF_NAMES = {
     r"@seed=": "`@seed=1` the same with another seed",
     r"^baseline/": "`baseline/` learned nothing from pictures",
 }
-"""What is found in the name of a model -> what it says."""
+"""Part of the name of a model -> its meaning."""
 
 
 def names_in_words(models: Iterable[str]) -> str:

@@ -64,9 +64,8 @@ def _views(picture: Image, row: dict, transforms: list[Transform], recipe: Recip
     made = [("identity", whole)]
     if row["altered"] and min(picture.shape[:2]) >= recipe.view:
         planned = plan_alterations(transforms, row["image_id"], recipe.seed)
-        by_name = {
-            t.name: t.for_split("test") for t in transforms
-        }  # fonts, words and icons that nothing was learned from
+        # Fonts, words and icons that nothing was learned from.
+        by_name = {t.name: t.for_split("test") for t in transforms}
         views = make_views(picture, recipe.view, planned, by_name, row["image_id"], recipe.seed)
         made += [(by_name[one.transform].group, view) for one, view in zip(planned, views, strict=True)]
     return [

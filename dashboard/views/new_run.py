@@ -33,7 +33,7 @@ VIEWS = (96, 128, 160, 224)
 MAX_IMAGES = 1_000_000
 
 PICTURES_A_SECOND = 100
-"""What the time of a model is told for as long as no run here gives a pace."""
+"""Pace that is assumed for a model while no run here gives one."""
 
 UNKNOWN_NOTE = (
     "Estimated from what runs here took, and none has been completed yet. Once the run is under way, its time left is "

@@ -221,7 +221,7 @@ def _duplicates(run: Run) -> None:
     pairs = int(thresholds["pairs"].max())
     st.caption(
         f"The threshold is the cosine that {names[chosen]} of {pairs:,} pairs of unrelated photographs exceed: in a "
-        f"collection of 10,000, some {10_000 * float(chosen):,.0f} strangers of every picture. Whole "
+        f"collection of 10,000, about {10_000 * float(chosen):,.0f} unrelated pictures for each. Whole "
         f"intervals decide: a copy survives an alteration where more than {in_percent(SURVIVES)} of the copies lie "
         f"above the threshold, and is lost where fewer than {in_percent(LOST)} do; between the two it depends on the "
         "picture. Open a cell to read it to its end."

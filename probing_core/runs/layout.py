@@ -39,7 +39,7 @@ LAST_OPTIONS = f"{LOG}/options.json"
 """Device, precision, executor, address and maps with which the run was worked on last."""
 
 BACKGROUND_OUTPUT = f"{LOG}/worker.txt"
-"""What a background process printed."""
+"""Output of a background process."""
 
 TEMPORARY = ".probing.tmp"
 """Suffix of a file that is being written; no other program uses it."""

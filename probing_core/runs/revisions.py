@@ -42,4 +42,4 @@ MAP = 2
 """Of the maps: their samples and positions."""
 
 CLAIMS = 8
-"""Of the tables of claims, contrasts and ablations: how they are tested."""
+"""Revision of the tests behind the tables of claims, contrasts and ablations."""

@@ -37,7 +37,7 @@ def test_what_transformations_are_drawn_with_is_what_the_run_measured(open_app):
 
 
 def test_map_and_geometry_say_that_they_measure_two_things(open_app):
-    """Of one transformation the mean offset of all pictures is shorter than what single ones move."""
+    """The mean offset of all pictures under a transformation is shorter than the mean move of single ones."""
     run = Run.open(REFERENCE)
     means = stars(run)
     means = means[means["step"] == MEAN]
