@@ -183,8 +183,8 @@ PARTS_OF_NAMES = {
     r"-plain\b": "`-plain` its captions never name a style",
     r"-matched\b": "`-matched` its views are cropped and flipped, with no change of color or sharpness",
     r"^timm:": "`timm:` weights published by others",
-    r"@layer=": "`@layer=4` read after its fourth block, not its last",
-    r"@seed=": "`@seed=1` the same with another seed",
+    r"@layer=": "`@layer=N` read after block N, not the last",
+    r"@seed=": "`@seed=N` the same with another seed",
     r"^baseline/": "`baseline/` learned nothing from pictures",
 }
 """Part of the name of a model -> its meaning."""

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.text import GLOSSARY, PAGES, REPLACES, STYLES, TERMS, hint, named, strengths_in_words, with_strength
+from dashboard.text import (
+    GLOSSARY,
+    PAGES,
+    REPLACES,
+    STYLES,
+    TERMS,
+    hint,
+    named,
+    names_in_words,
+    strengths_in_words,
+    with_strength,
+)
 from devtools.pages import generated
 from probing_core.transforms import GROUPS, bank
 from scripts.glossary_docs import BEGIN, PAGE, glossary_table
@@ -139,3 +150,10 @@ def test_a_strength_has_its_unit(transform, strength, words):
 )
 def test_a_range_of_strengths_has_its_unit_once(transform, low, high, words):
     assert strengths_in_words(transform, low, high) == words
+
+
+def test_the_parts_of_the_names_that_are_there_are_explained():
+    words = names_in_words(["zoo/mae@seed=1", "timm:resnet50@layer=2"])
+    assert all(part in words for part in ("`zoo/`", "`timm:`", "`@layer=N`", "`@seed=N`"))
+    assert "`baseline/`" not in words
+    assert names_in_words(["hf:somebody/theirs"]) == ""
