@@ -307,8 +307,8 @@ def _change(run: Run, pictures: dict[str, VisitorPicture], opened: str, models: 
     done = with_strength(transform.name, step.strength, 3)
     st.markdown(f"First answers **before**, and **after {done}**, of the picture as the models receive it:")
     st.caption(
-        f"One view of {run.recipe.view} pixels is asked here, in which small traces are lost; the answer above looks "
-        "at the tiles of a large picture as well, and may differ."
+        f"One view of {run.recipe.view} pixels, reduced and cut as the pictures of the run are, is asked here; the "
+        "answer above is of the picture itself, in tiles where it is large, and may differ."
     )
     st.html(verdicts.models_table({name: [r for r in asked if r["image"] == name] for name in when}, cache.theme()))
     tables.download(predictions.class_table(asked), "change", "Predictions before and after as CSV")
