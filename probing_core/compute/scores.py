@@ -50,30 +50,24 @@ class _ProbeScores:
     scores: Iterable[Score]
 
 
-def score_model(
+def score_rows(
     model: str,
-    predictions: Iterable[tuple[str, pd.DataFrame]],
-    fits: Mapping[str, pd.DataFrame],
+    name: str,
+    predictions: pd.DataFrame,
+    fits: pd.DataFrame,
     classes: Mapping[str, tuple[str, ...]],
     far: set[str],
-) -> pd.DataFrame:
-    """Return every score of a model, one a row, as ``tables/scores.parquet`` has them.
+) -> list[dict[str, Any]]:
+    """Return the scores of one table of predictions of a model, one a row, as ``tables/scores.parquet`` has them.
 
     Args:
-        predictions: name of a table of predictions (a task, `ORACLE` or `OTHER_PROBES`), and its `SCORED_COLUMNS`
-            joined with `SCORING_FACTS` of the samples; one of them is in memory.
-        fits: name of the same -> the rows of its probes.
+        name: of the table: a task, `ORACLE` or `OTHER_PROBES`.
+        predictions: its `SCORED_COLUMNS`, joined with `SCORING_FACTS` of the samples.
+        fits: the rows of its probes.
         classes: task -> those that its probe chooses among.
         far: transforms of the far-unseen tier.
     """
-    return pd.DataFrame(
-        [
-            row
-            for name, table in predictions
-            for probe in _probes(name, table, fits[CONTENT if name == ORACLE else name], classes, far)
-            for row in _rows(model, probe)
-        ]
-    )
+    return [row for probe in _probes(name, predictions, fits, classes, far) for row in _rows(model, probe)]
 
 
 def _probes(

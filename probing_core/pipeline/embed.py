@@ -26,8 +26,12 @@ Entries = Sequence[dict[str, Any]]
 """Contents of ``model.toml``."""
 
 
-def embed(plan: Plan) -> None:
-    """Make whatever is missing of the tables of samples and of every model's embeddings."""
+def embed(plan: Plan) -> Plan:
+    """Make whatever is missing of the tables of samples and of every model's embeddings.
+
+    Returns:
+        The plan, with the models that were loaded for the first time.
+    """
     scope, files = plan.scope, plan.files
     left = {artifact.binding.get("model") for artifact in plan.left(plan.select("embed"))}
     waiting = [
@@ -39,24 +43,25 @@ def embed(plan: Plan) -> None:
     with opened_executor(files, scope.recipe, scope.corpora.own, scope.images, scope.options) as executor:
         while waiting:
             loaded = list(_load_some(executor, plan, waiting))
-            plan = planned_anew(plan)
-            scope = plan.scope
-            entries = [entry for entry in scope.entries.values() if entry["request"] in loaded]
-            for sample_set in scope.sample_sets.values():
+            entries = [entry for of_one in loaded for entry in of_one]
+            if any(entry["name"] not in plan.scope.entries for entry in entries):
+                plan = planned_anew(plan)
+            for sample_set in plan.scope.sample_sets.values():
                 _embed_units(plan, sample_set, entries, executor)
             _embed_crops(plan, entries, executor)
             executor.unload()
             waiting = waiting[len(loaded) :]
-        for sample_set in scope.sample_sets.values():
+        for sample_set in plan.scope.sample_sets.values():
             if sample_set.table in plan.artifacts:
                 _embed_units(plan, sample_set, [], executor)  # their rows, where no model was to be embedded
                 _gather_rows(plan, plan.artifacts[sample_set.table], sample_set)
         _embed_crops(plan, [], executor)
     files.fold()
+    return plan
 
 
-def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Iterator[str]:
-    """Load models until memory runs short; at least one.
+def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Iterator[Entries]:
+    """Load models until memory runs short, at least one; yield what describes the layers of each.
 
     Raises:
         ModelUnavailable: the device's memory does not hold the first of them.
@@ -76,7 +81,7 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
         with withdrawn_on_error(files, scope.recipe, request):
             for entry in entries:
                 _enter_model(plan, entry)
-        yield request
+        yield entries
 
 
 def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
@@ -87,11 +92,11 @@ def _enter_model(plan: Plan, entry: dict[str, Any]) -> None:
     """
     if plan.source is not None:
         require_same_model(entry, plan.source)
-    path = model_path(entry["name"])
-    if plan.files.has(path):
-        require_joined(entry, plan.files)
+    joined = plan.scope.entries.get(entry["name"])
+    if joined is not None:
+        require_joined(entry, joined)
     else:
-        plan.files.write_toml(path, entry, digest(entry["recipe"]))
+        plan.files.write_toml(model_path(entry["name"]), entry, digest(entry["recipe"]))
 
 
 def _embed_units(plan: Plan, sample_set: SampleSet, entries: Entries, executor: Executor) -> None:

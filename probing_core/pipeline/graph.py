@@ -194,6 +194,7 @@ def _embed_rows() -> Iterator[Row]:
 
 
 def _series_rows() -> Iterator[Row]:
+    """Yield the rows of the series, which are made like those of the main samples."""
     for name, holds, options in (
         (STRENGTH, "tested images under every transformation at seven strengths", ("strengths",)),
         (COMPOSITION, "tested images under two transformations in a row", ("pairs",)),
@@ -222,6 +223,7 @@ def _series_rows() -> Iterator[Row]:
 
 
 def _large_rows() -> Iterator[Row]:
+    """Yield the rows of the large pictures, which `probing_core.pipeline.embed` makes with the models it has loaded."""
     main: dict[str, Any] = {"stage": "embed", "revision": revisions.SAMPLES}
     yield Row(
         path=layout.CROPS,

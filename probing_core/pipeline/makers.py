@@ -6,16 +6,16 @@ forgets an input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
 import pandas as pd
 
 from probing_core.compute.claims.named import FINE
-from probing_core.compute.claims.tables import claim_tables
+from probing_core.compute.claims.tables import GROUPS, claim_tables, model_results, models_of_claims
 from probing_core.compute.image_selection import choose_images
-from probing_core.compute.live.answer import Prediction
+from probing_core.compute.live.answer import LiveProbe, Prediction
 from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.maps import map_table
 from probing_core.compute.model_samples import ModelSamples, most_to_learn
@@ -31,7 +31,7 @@ from probing_core.compute.names import (
     STRENGTH,
 )
 from probing_core.compute.readings import read_as
-from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_model
+from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
 from probing_core.compute.star import Versions, make_star, star_rows
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.similarity import cka_table, untouched_rows
@@ -46,15 +46,15 @@ from probing_core.detector.photographs import choose_photographs
 from probing_core.detector.scoring import made_views, scored, scored_from
 from probing_core.errors import BadRun
 from probing_core.pipeline.scope import Scope, declared
-from probing_core.prediction.predictor import Predictor
+from probing_core.prediction.loaded import LoadedModels
 from probing_core.runs import layout
 from probing_core.runs.embeddings import lazy_embeddings, read_embeddings
-from probing_core.runs.engine import Artifact, Reader
+from probing_core.runs.engine import Artifact, Declared, Reader
 from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.runs.models import require_same_model
-from probing_core.runs.probes import read_probe
+from probing_core.runs.probes import read_live_probe, read_probe
 from probing_core.runs.recipe import read_recipe
-from probing_core.runs.store import Content, Store
+from probing_core.runs.store import Content, Files
 from probing_core.transforms import FAR_CONTROL
 
 SCORES = layout.scores_path(ANY_MODEL)
@@ -147,16 +147,20 @@ def score(reader: Reader) -> Mapping[str, Content]:
         for task in tasks
     }
 
-    def predictions() -> Iterator[tuple[str, pd.DataFrame]]:
-        for name in names:
-            path = layout.predictions_path(model, name)
-            files.readable(path)  # refused where the row does not read it
-            yield name, scope.samples.joined(path, SCORED_COLUMNS, SCORING_FACTS, once=False)
-
-    of_fits = dict.fromkeys(CONTENT if name == ORACLE else name for name in names)
-    fits = {name: files.read_table(layout.fits_path(model, name)) for name in of_fits}
     far = {t.name for t in scope.transforms if t.far}
-    return {SCORES: score_model(model, predictions(), fits, classes, far)}
+    rows = []
+    for name in names:  # one of the tables is in memory
+        predictions = _tested(reader, model, name, SCORED_COLUMNS, SCORING_FACTS)
+        fits = files.read_table(layout.fits_path(model, CONTENT if name == ORACLE else name))
+        rows += score_rows(model, name, predictions, fits, classes, far)
+    return {SCORES: pd.DataFrame(rows)}
+
+
+def _tested(reader: Reader, model: str, name: str, columns: Sequence[str], facts: Sequence[str]) -> pd.DataFrame:
+    """Return ``columns`` of a table of predictions with ``facts`` of each sample."""
+    path = layout.predictions_path(model, name)
+    reader.files.readable(path)  # refused where the row does not read it
+    return reader.scope.samples.joined(path, columns, facts, once=False)
 
 
 def join(reader: Reader) -> Mapping[str, Content]:
@@ -174,7 +178,7 @@ def join_fits(reader: Reader) -> Mapping[str, Content]:
 def make_study(reader: Reader) -> Mapping[str, Content]:
     path = reader.artifact.row.path
     study = next(one for one in STUDIES if layout.study_path(ANY_MODEL, one.name) == path)
-    return {path: study.make(reader.scope.study_data(reader))}
+    return {path: study.make(reader.scope.study_data(reader, study))}
 
 
 def compare_spaces(reader: Reader) -> Mapping[str, Content]:
@@ -186,17 +190,15 @@ def compare_spaces(reader: Reader) -> Mapping[str, Content]:
 
 
 def decide_claims(reader: Reader) -> Mapping[str, Content]:
-    samples = reader.scope.samples
-
-    def predictions(model: str, task: str) -> pd.DataFrame:
-        name = layout.predictions_path(model, task)
-        if not reader.files.has(name):
-            return pd.DataFrame(columns=["truth", "predicted", "base_id", "transform"])
-        reader.files.readable(name)
-        return samples.joined(name, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
-
-    far = {t.name for t in reader.scope.transforms if t.far} - {FAR_CONTROL}
-    tables = claim_tables(list(reader.scope.entries), predictions, far)
+    scope, models = reader.scope, list(reader.scope.entries)
+    far = {t.name for t in scope.transforms if t.far} - {FAR_CONTROL}
+    results = {}
+    for model in models_of_claims(models):
+        tasks = (t for t in (FINE, *GROUPS, CONTENT) if reader.files.has(layout.predictions_path(model, t)))
+        facts = ["base_id", "transform"]
+        predictions = {t: _tested(reader, model, t, ["sample", "truth", "predicted"], facts) for t in tasks}
+        results[model] = model_results(predictions, far)
+    tables = claim_tables(models, results)
     return {layout.CLAIMS: tables.claims, layout.CONTRASTS: tables.contrasts, layout.ABLATIONS: tables.ablations}
 
 
@@ -268,7 +270,7 @@ def score_views(reader: Reader) -> Mapping[str, Content] | None:
             f"'{name}' answers without verdicts: the photographs that calibrate those of this run are not here. {gone}"
         )
         return None
-    predict = _predicting(scope, files)
+    predict = _predicting(scope, {_scoring(one): Declared(files, one) for one in (reader.artifact, *reader.later)})
     made = made_views(declared(scope, reader.artifact), scope.corpora.all, [units[i] for i in lacking])
     for (i, models), views in zip(lacking.items(), made, strict=True):
         for model in models:
@@ -285,19 +287,29 @@ def _scoring(artifact: Artifact) -> str:
     return artifact.binding.get("model", DETECTOR)
 
 
-def _predicting(scope: Scope, files: Store) -> Callable[[str, Sequence[PictureCrops]], Sequence[Prediction]]:
-    """Return model, crops -> what the model, or the detector, predicts of them; each is read when it is first asked."""
+def _predicting(
+    scope: Scope, files: Mapping[str, Files]
+) -> Callable[[str, Sequence[PictureCrops]], Sequence[Prediction]]:
+    """Return model, crops -> what the model, or the detector, predicts of them; each is read when it is first asked.
+
+    Args:
+        files: model, or detector -> what it may read.
+    """
+    models = LoadedModels(scope.options.device, scope.options.precision)
 
     @cache
     def detector() -> Detector:
-        return Detector.from_bytes(files.read_bytes(DETECTOR_FILE))
+        return Detector.from_bytes(files[DETECTOR].read_bytes(DETECTOR_FILE))
 
     @cache
-    def predictor() -> Predictor:
-        return Predictor(files.root, scope.options.device, scope.options.precision)
+    def probe(model: str) -> LiveProbe:
+        return read_live_probe(files[model], model)
 
     def predict(model: str, crops: Sequence[PictureCrops]) -> Sequence[Prediction]:
-        return detect(detector(), crops) if model == DETECTOR else predictor().predict_crops(model, crops)
+        if model == DETECTOR:
+            return detect(detector(), crops)
+        embeddings = models.embed(scope.entries[model], [crop for picture in crops for crop in picture.pictures])
+        return probe(model).predict(model, embeddings, crops)
 
     return predict
 

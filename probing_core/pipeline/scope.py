@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 
 from probing_core.compute.claims import ABLATIONS, CLAIMS, CONTRASTS
-from probing_core.compute.claims.named import DOZENS, SIGNIFICANCE
+from probing_core.compute.claims.named import DOZENS, FINE, SIGNIFICANCE
 from probing_core.compute.claims.tables import roles_by_set
 from probing_core.compute.design import Design
 from probing_core.compute.maps import LANDMARKS, NEIGHBORS
 from probing_core.compute.model_samples import most_to_learn
-from probing_core.compute.names import LAYERS
 from probing_core.compute.samples import has_splits
 from probing_core.compute.series import pairs_of, strengths_of, swept
 from probing_core.compute.star import IMAGES as IMAGES_OF_STARS
 from probing_core.compute.star import TERCILES
-from probing_core.compute.studies import studies_of
-from probing_core.compute.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES, ModelData
+from probing_core.compute.studies import Study, studies_of
+from probing_core.compute.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES, ModelData, SeriesData
 from probing_core.compute.tasks import task_names
 from probing_core.corpora.base import Corpus
 from probing_core.measures import MEASURES
 from probing_core.pipeline.sample_sets import SampleSet, plan_sample_sets
 from probing_core.pipeline.setup import open_calibrating, open_same_corpus
 from probing_core.runs import layout
-from probing_core.runs.embeddings import lazy_embeddings, read_blocks, read_embeddings
+from probing_core.runs.embeddings import lazy_blocks, lazy_embeddings
 from probing_core.runs.engine import Artifact, Binding, NotYet, Reader
 from probing_core.runs.models import model_entries
 from probing_core.runs.options import DEFAULTS, Options
@@ -87,7 +85,7 @@ class Scope:
         self.files, self.recipe, self.options, self.progress = files, recipe, options, progress
         self.source, self.corpora = source, corpora or Corpora(recipe)
         self._studied: ModelData | None = None
-        self._reader: Reader | None = None
+        self._series: dict[tuple[str, bool], SeriesData] = {}
 
     def anew(self) -> Scope:
         """Return the scope as the files of the run are now, of which more were made."""
@@ -158,33 +156,32 @@ class Scope:
             for study in studies_of(self.images, self.learns)
         }
 
-    def study_data(self, reader: Reader) -> ModelData:
-        """Return the model of a study's ``reader``; the last one is kept, with the fits that studies share."""
-        self._reader, model = reader, reader.binding["model"]
+    def study_data(self, reader: Reader, study: Study) -> ModelData | SeriesData:
+        """Return what ``study`` is made of; that of the last model is kept, with the fits that studies share."""
+        files, model = reader.files, reader.binding["model"]
         if self._studied is None or self._studied.model != model:
+            self._series.clear()
             self._studied = ModelData(
                 model=model,
-                X=lazy_embeddings(reader.files, model),
+                X=lazy_embeddings(files, model),
                 samples=reader.table(layout.SAMPLES),
                 images=self.images,
                 transforms={t.name: t for t in self.transforms if not t.far},
                 seed=self.recipe.seed,
-                series=partial(self._series_of, model),
-                blocks=lambda: read_blocks(self._reading, model),
-                read_probe=lambda: read_probe(self._reading, model, "fine"),
                 learns=self.learns,
             )
-        return self._studied
-
-    @property
-    def _reading(self) -> Files:
-        """The files of the study that is being made, and no others: what was kept may be of one that read more."""
-        assert self._reader is not None
-        return self._reader.files
-
-    def _series_of(self, model: str, name: str) -> tuple[pd.DataFrame, np.ndarray]:
-        table = self._reading.read_table(layout.series_table(name))
-        return table, np.empty((0, 0)) if name == LAYERS else read_embeddings(self._reading, model, series=name)
+        if not study.series:
+            return self._studied
+        # What one study reads of a series serves those that declare the same files, and no others.
+        series = study.series, study.probe
+        if series not in self._series:
+            self._series[series] = SeriesData(
+                self._studied,
+                files.read_table(layout.series_table(study.series)),
+                lazy_blocks(files, model, study.series),
+                read_probe(files, model, FINE) if study.probe else None,
+            )
+        return self._series[series]
 
 
 OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {

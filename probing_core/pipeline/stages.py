@@ -211,8 +211,7 @@ def _embed(plan: Plan) -> Plan:
         if plan.source is None:
             find_probe_source(scope.recipe, scope.options)  # in one sentence, where it is missing
         scope.progress.note(download_summary(scope.recipe.models))
-        embed(plan)
-        plan = planned_anew(plan)
+        plan = embed(plan)
     if not plan.left(plan.select("embed")):
         store.remove(*store.names(UNITS))  # left by a kill while they were removed: their tables are there
         shutil.rmtree(store.root / UNITS, ignore_errors=True)  # what a worker wrote that outlived a killed driver

@@ -27,7 +27,7 @@ from probing_core.embedders.network.shared import SharedPictures
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline.sample_sets import Arrays, plan_sample_sets
 from probing_core.runs.encoding import write_arrays, write_tables
-from probing_core.runs.layout import CROPS, crops_path
+from probing_core.runs.layout import CROPS, crops_path, model_path
 from probing_core.runs.manifest import Entry
 from probing_core.runs.models import require_joined
 from probing_core.runs.recipe import Recipe
@@ -160,7 +160,7 @@ class Worker:
                 raise ModelUnavailable(f"'{request}' does not fit into the memory of a worker; choose a smaller model.")
             run = Store(self.root)
             for entry in entries:
-                require_joined(entry, run)
+                require_joined(entry, run.read_toml(model_path(entry["name"])))
         return self._models[request]
 
     def _made(self, jobs: Sequence[Job]) -> tuple[list[np.ndarray], pd.DataFrame]:

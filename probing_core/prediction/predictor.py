@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,43 +12,28 @@ import numpy as np
 import pandas as pd
 from PIL import Image as pillow
 
-from probing_core.compute import memory
-from probing_core.compute.live.answer import Prediction, fuse_crops
-from probing_core.compute.live.fusion import FusionRule, starting_rule
-from probing_core.compute.live.novelty import Novelty
-from probing_core.compute.live.tiles import PictureCrops, cut, positions_of_wholes
-from probing_core.compute.names import DEPLOYMENT, DETECTOR, FUSION, NOVELTY
+from probing_core.compute.live.answer import LiveProbe, Prediction
+from probing_core.compute.live.tiles import PictureCrops, cut
+from probing_core.compute.names import DEPLOYMENT, DETECTOR
 from probing_core.detector.calibration import LEVEL
 from probing_core.detector.detecting import detect
 from probing_core.detector.detector import Detector
 from probing_core.detector.features import prepare
 from probing_core.detector.score import has_no_color
 from probing_core.detector.verdicts import Judge, Verdict
-from probing_core.embedders import load_embedder
-from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.images import as_image
 from probing_core.images.conversion import to_image
 from probing_core.measures.nearest import unit
 from probing_core.paths import reference_run
-from probing_core.probes.base import LinearProbe
+from probing_core.prediction.loaded import LoadedModels
 from probing_core.runs import layout
 from probing_core.runs.layout import DETECTOR_FILE, probe_path, scored_views_path
-from probing_core.runs.models import HOW_TO_RESTORE, differences, embeds_pictures, model_entries
+from probing_core.runs.models import embeds_pictures, model_entries
+from probing_core.runs.probes import read_live_probe
 from probing_core.runs.recipe import read_recipe
-from probing_core.runs.store import Store, without_none
-from probing_core.transforms import resolve
+from probing_core.runs.store import Store
 from probing_core.transforms.base import Image
-
-
-@dataclass(frozen=True, eq=False)
-class _Probe:
-    """What a model's answers are made with."""
-
-    linear: LinearProbe
-    groups: tuple[str, ...]
-    fusion: FusionRule
-    novelty: Novelty | None
 
 
 class Predictor:
@@ -73,7 +57,7 @@ class Predictor:
         self.store = run.store if hasattr(run, "store") else Store(Path(run))
         if not self.store.has(layout.RECIPE):
             raise BadRun(f"'{self.store.root}' is not a run; `probing run --out DIR` makes one.")
-        self.device, self.precision, self.level = device, precision, level
+        self.level = level
         self.recipe = read_recipe(self.store)
         self._entries = {
             e["name"]: e
@@ -82,8 +66,8 @@ class Predictor:
         }
         if not self._entries:
             raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")
-        self._loaded: OrderedDict[str, LoadedEmbedder] = OrderedDict()
-        self._probes: dict[str, _Probe] = {}
+        self._loaded = LoadedModels(device, precision)
+        self._probes: dict[str, LiveProbe] = {}
         self._judges: dict[str, Judge] = {}
         self._detector: Detector | None = None
 
@@ -175,11 +159,7 @@ class Predictor:
             return detect(self.detector(), crops)
         probe = self._probe(model)
         embeddings = self._embed(model, [crop for picture in crops for crop in picture.pictures])
-        probabilities = probe.linear.probabilities(embeddings).astype(np.float64)
-        wholes = embeddings[positions_of_wholes(crops)]
-        distances = probe.novelty.distance(wholes) if probe.novelty else np.full(len(wholes), np.nan)
-        classes = probe.linear.classes
-        return fuse_crops(model, classes, probe.groups, probe.fusion, crops, probabilities, embeddings, distances)
+        return probe.predict(model, embeddings, crops)
 
     def detector(self) -> Detector:
         """Return the run's detector of alterations.
@@ -204,11 +184,11 @@ class Predictor:
             prepare(self.recipe.view, self.recipe.view)
         else:
             self._probe(model)
-            self._load(model)
+            self._loaded.load(self._entries[model])
 
     def is_prepared(self, model: str) -> bool:
         """Return whether an answer of ``model``, which is not the detector, waits for nothing to be loaded."""
-        return self._entries[model]["request"] in self._loaded
+        return self._loaded.has(self._entries[model])
 
     def judge(self, model: str) -> Judge:
         """Return what turns predictions of ``model`` into verdicts."""
@@ -257,7 +237,7 @@ class Predictor:
         self, embeddings: np.ndarray, text: str, model: str, names: Sequence[str] | None = None
     ) -> list[dict[str, Any]]:
         """Return the rows of `similarity` of images whose ``embeddings`` (N, D) by ``model`` are known."""
-        cosines = unit(embeddings) @ unit(self._load(model).embed_text([text])[0])
+        cosines = unit(embeddings) @ unit(self._loaded.load(self._entries[model]).embed_text([text])[0])
         names = [str(i) for i in range(len(cosines))] if names is None else names
         return [
             {"image": name, "model": model, "text": text, "similarity": float(cosine)}
@@ -279,42 +259,13 @@ class Predictor:
             raise UnknownName(f"The run has no model '{unknown[0]}' to predict with. It has: {', '.join(self.models)}.")
         return tuple(models) if models else self.models
 
-    def _probe(self, model: str) -> _Probe:
+    def _probe(self, model: str) -> LiveProbe:
         if model not in self._probes:
-            linear = LinearProbe.from_bytes(self.store.read_bytes(probe_path(model, DEPLOYMENT)))
-            groups = tuple(resolve(name).group for name in linear.classes)
-            fusion, novelty = probe_path(model, FUSION), probe_path(model, NOVELTY)
-            self._probes[model] = _Probe(
-                linear,
-                groups,
-                FusionRule.from_bytes(self.store.read_bytes(fusion))
-                if self.store.has(fusion)
-                else starting_rule(groups),
-                Novelty.from_bytes(self.store.read_bytes(novelty)) if self.store.has(novelty) else None,
-            )
+            self._probes[model] = read_live_probe(self.store, model)
         return self._probes[model]
 
     def _embed(self, model: str, pictures: Sequence[Image]) -> np.ndarray:
-        return np.asarray(self._load(model).embed_layers(pictures)[model])
-
-    def _load(self, model: str) -> LoadedEmbedder:
-        entry = self._entries[model]
-        request = entry["request"]
-        if request in self._loaded:
-            self._loaded.move_to_end(request)
-            return self._loaded[request]
-        while self._loaded and memory.is_taken(memory.LIVE_MODELS):
-            self._loaded.popitem(last=False)[1].close()
-        embedder = load_embedder(request, device=self.device, precision=self.precision)
-        meant, _ = differences(entry["recipe"], without_none(embedder.recipes()[model]))
-        if meant:
-            embedder.close()
-            raise BadRun(
-                f"'{model}' is not what it was when its probe was trained ({', '.join(meant)} differ); "
-                f"{HOW_TO_RESTORE}."
-            )
-        self._loaded[request] = embedder
-        return embedder
+        return self._loaded.embed(self._entries[model], pictures)
 
 
 def _several(names: Sequence[str] | None) -> Sequence[str] | None:

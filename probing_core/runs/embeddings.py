@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import LAYERS
 from probing_core.errors import BadRun
 from probing_core.runs.layout import embeddings_folder
 from probing_core.runs.shards import embeddings_files
@@ -30,12 +27,19 @@ def lazy_embeddings(store: Files, model: str, series: str = "") -> LazyRows:
     return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_paths(store, model, series)))
 
 
-def read_blocks(store: Files, model: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield name (`LoadedEmbedder.blocks`) and embeddings (N, D) of one block of ``model`` after another, first to
-    last, in the order of the layers' table. One of them is in memory."""
-    units = _unit_paths(store, model, LAYERS)
-    for block in sorted(store.array_names(units[0]), key=lambda name: (int(name.split(".")[0]), name)):
-        yield block, np.concatenate([store.read_array(unit, block) for unit in units]).astype(np.float32, copy=False)
+def lazy_blocks(store: Files, model: str, series: str) -> dict[str, LazyRows]:
+    """Return name (`LoadedEmbedder.blocks`) -> embeddings (N, D) of that block of ``model``, first to last, in the
+    order of the series' table; ``embeddings`` alone where the series has only what the model returns."""
+    units = _unit_paths(store, model, series)
+    return {
+        block: LazyRows(tuple(store.map_array(unit, block) for unit in units))
+        for block in sorted(store.array_names(units[0]), key=_place_of)
+    }
+
+
+def _place_of(block: str) -> tuple[int, str]:
+    number = block.partition(".")[0]
+    return int(number) if number.isdigit() else 0, block
 
 
 def _unit_paths(store: Files, model: str, series: str) -> list[str]:

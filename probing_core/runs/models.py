@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from probing_core.errors import BadConfig, BadRun
-from probing_core.runs.layout import MODELS, is_model_path, model_path
+from probing_core.runs.layout import MODELS, is_model_path
 from probing_core.runs.recipe import require_type
 from probing_core.runs.store import Files
 
@@ -54,17 +54,17 @@ def _entry(store: Files, path: str) -> dict[str, Any]:
     return entry
 
 
-def require_joined(entry: dict[str, Any], store: Files) -> None:
-    """Check that the model of ``entry`` (its ``model.toml``) is the one that joined the run.
+def require_joined(entry: Mapping[str, Any], joined: Mapping[str, Any]) -> None:
+    """Check that the model of ``entry`` (its ``model.toml``) is the one that ``joined`` the run.
 
     `ROUNDING_ENTRIES` may differ: an updated library, another precision or device ends no run that is being made.
 
     Raises:
         BadRun: its embeddings mean something else now.
     """
-    joined = store.read_toml(model_path(entry["name"]))["recipe"]
-    lasting = (joined.keys() | entry["recipe"].keys()) - set(ROUNDING_ENTRIES)
-    changed = sorted(name for name in lasting if joined.get(name) != entry["recipe"].get(name))
+    before, now = joined["recipe"], entry["recipe"]
+    lasting = (before.keys() | now.keys()) - set(ROUNDING_ENTRIES)
+    changed = sorted(name for name in lasting if before.get(name) != now.get(name))
     if changed:
         raise BadRun(
             f"'{entry['name']}' is not what it was when it joined the run ({', '.join(changed)} differ); "

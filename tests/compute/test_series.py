@@ -18,7 +18,7 @@ from probing_core.pipeline import worker
 from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.scope import OPTIONS
 from probing_core.runs import revisions, shards
-from probing_core.runs.embeddings import has_embeddings, read_blocks, read_embeddings
+from probing_core.runs.embeddings import has_embeddings, lazy_blocks, read_embeddings
 from probing_core.runs.engine import Table
 from probing_core.runs.layout import ANY_MODEL, IMAGES, embeddings_folder, model_path, series_table
 from probing_core.runs.models import PRECOMPUTED
@@ -356,12 +356,12 @@ def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_pa
     assert left(store, "embed") == []
     pictures, facts = make(LAYERS, recipe, corpus, images)
     pd.testing.assert_frame_equal(store.read_table("series/layers.parquet"), facts, check_dtype=False)
-    blocks = dict(read_blocks(store, network))
+    blocks = lazy_blocks(store, network, LAYERS)
     assert list(blocks) == [f"{layer}.mean" for layer in range(1, 5)]
     # Batches are cut otherwise here, which adds up sums in another order.
     for layer in (1, 2, 4):
         alone = load_embedder(f"{network}@layer={layer}", precision="float32").embed(pictures)
-        np.testing.assert_allclose(blocks[f"{layer}.mean"], alone, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(blocks[f"{layer}.mean"][:], alone, rtol=1e-4, atol=1e-5)
     store.remove(store.names("models/baseline-random-vit/series/layers/")[0])
     assert left(store, "embed") == [embeddings_folder(network, LAYERS)]
 

@@ -103,7 +103,7 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     assert Run.open(out).completed_on
 
 
-def test_a_command_reads_the_recipe_and_what_describes_each_model_once(few_run, monkeypatch):
+def test_a_command_reads_the_recipe_and_what_describes_each_model_once(few_run, tmp_path, monkeypatch):
     out, options = few_run
     read, plain = [], Files.read_toml
     monkeypatch.setattr(Files, "read_toml", lambda self, name: (read.append(name), plain(self, name))[1])
@@ -111,6 +111,9 @@ def test_a_command_reads_the_recipe_and_what_describes_each_model_once(few_run, 
     models = [name for name in Store(out).names("models/") if name.endswith("model.toml")]
     assert sorted(read) == sorted([*models, "run.toml"])
     assert models
+    read.clear()
+    run(tmp_path / "first", options, ("embed",))
+    assert sorted(read) == sorted(models), "the first command reads back what it wrote of each"
 
 
 def test_the_same_command_gives_the_same_bytes(few_run, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from probing_core.errors import BadRun
-from probing_core.runs.embeddings import has_embeddings, read_blocks, read_embeddings
+from probing_core.runs.embeddings import has_embeddings, lazy_blocks, read_embeddings
 from probing_core.runs.store import Store
 
 MODEL = "zoo/mae"
@@ -48,6 +48,6 @@ def test_blocks_come_first_to_last_by_number(store):
     """The tenth stands after the ninth, though its name sorts before the second."""
     blocks = {f"{layer}.mean": np.full((4, 2), layer, np.float32) for layer in (10, 2, 9, 1)}
     write_units(store, "series/layers", **blocks)
-    read = list(read_blocks(store, MODEL))
-    assert [name for name, _ in read] == ["1.mean", "2.mean", "9.mean", "10.mean"]
-    assert all(np.array_equal(embeddings, blocks[name]) for name, embeddings in read)
+    read = lazy_blocks(store, MODEL, "layers")
+    assert list(read) == ["1.mean", "2.mean", "9.mean", "10.mean"]
+    assert all(np.array_equal(embeddings[:], blocks[name]) for name, embeddings in read.items())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from probing_core.runs import shards
-from probing_core.runs.embeddings import read_blocks, read_embeddings
+from probing_core.runs.embeddings import lazy_blocks, read_embeddings
 from probing_core.runs.layout import embeddings_path, unit_embeddings_path, units_at
 from probing_core.runs.shards import Shards, embeddings_files
 from probing_core.runs.store import Store
@@ -176,14 +176,14 @@ def test_what_embeddings_are_made_from_is_noted_with_every_file_of_one_unit_or_m
 
 def test_half_precision_is_read_as_single(tmp_path):
     store = make(Store(tmp_path), range(UNITS))
-    blocks = dict(read_blocks_of(store))
-    assert blocks["10.mean"].dtype == np.float32
-    assert np.array_equal(blocks["10.mean"], whole("10.mean").astype(np.float32))
+    block = blocks_of(store)["10.mean"][:]
+    assert block.dtype == np.float32
+    assert np.array_equal(block, whole("10.mean").astype(np.float32))
 
 
-def read_blocks_of(store: Store):
+def blocks_of(store: Store):
     """As of the series of layers, whose blocks begin with a number."""
     other = Store(store.root.parent / "layers")
     for index in range(UNITS):
         other.write(embeddings_path(MODEL, index, "layers"), {"10.mean": unit(index)["10.mean"]}, KEY)
-    return read_blocks(other, MODEL)
+    return lazy_blocks(other, MODEL, "layers")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,18 +46,51 @@ def models_of_claims(models: Sequence[str]) -> list[str]:
     return list(dict.fromkeys((*(m for roles in sets.values() for each in roles.values() for m in each), *twins)))
 
 
-def claim_tables(models: Sequence[str], predictions: Callable[[str, str], pd.DataFrame], far: set[str]) -> ClaimTables:
+@dataclass(frozen=True)
+class ModelResults:
+    """What one model was scored with; None where it has no predictions of the kind.
+
+    Attributes:
+        predictions: of the fine task.
+        fine: sums of their balanced accuracy.
+        far: sums of the hits of the group tasks among transformations that were never seen.
+        content: sums of the content accuracy of untouched pictures, over the photographs of ``fine``.
+    """
+
+    predictions: pd.DataFrame | None = None
+    fine: ClusterSums | None = None
+    far: ClusterSums | None = None
+    content: ClusterSums | None = None
+
+
+def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> ModelResults:
+    """Return what a model was scored with.
+
+    Args:
+        predictions: task -> columns ``truth``, ``predicted``, ``base_id`` and ``transform`` of its test predictions, of
+            the tasks that it has any of.
+        far: transforms of the far-unseen tier that count.
+    """
+    styles = [t[t["transform"].isin(far)].astype("str") for task in GROUPS if (t := predictions.get(task)) is not None]
+    hits = _hits(rows) if styles and len(rows := pd.concat(styles, ignore_index=True)) else None
+    fine = predictions.get(FINE)
+    if fine is None or not len(fine):
+        return ModelResults(far=hits)
+    content = predictions.get(CONTENT)
+    clean = None if content is None else content[content["transform"] == "identity"]
+    among = None if clean is None or not len(clean) else _among(_balanced(clean), clean["base_id"], fine["base_id"])
+    return ModelResults(fine, _balanced(fine), hits, among)
+
+
+def claim_tables(models: Sequence[str], results: Mapping[str, ModelResults]) -> ClaimTables:
     """Test the claims on the models of a run.
 
     Args:
-        models: of a run; those count that `models_of_claims` returns.
-        predictions: model, task -> columns ``truth``, ``predicted``, ``base_id`` and ``transform`` of its test
-            predictions; empty where there are none.
-        far: transforms of the far-unseen tier that count.
+        models: of a run.
+        results: model -> what it was scored with, of those that `models_of_claims` returns.
     """
-    sets, results = roles_by_set(models), _read_results(models_of_claims(models), predictions, far)
-    tables = [_tables_of_set(role_set, roles, results) for role_set, roles in sets.items()]
-    alone = {score: {m: [sums] for m, sums in of.items()} for score, of in results.scores.items()}
+    tables = [_tables_of_set(role_set, roles, results) for role_set, roles in roles_by_set(models).items()]
+    alone = {score: {m: [sums] for m, sums in of.items()} for score, of in _scores(results).items()}
     return ClaimTables(
         claims=pd.concat([claims for claims, _ in tables], ignore_index=True),
         contrasts=pd.concat([contrasts for _, contrasts in tables], ignore_index=True),
@@ -77,44 +110,27 @@ def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]
     return {role: found for role, found in roles.items() if found}
 
 
-@dataclass(frozen=True)
-class Results:
-    """What the models of a run were scored with.
-
-    Attributes:
-        fine: model -> its test predictions at the fine task.
-        scores: score -> model -> its sums.
-        content: model -> sums of the content accuracy of untouched pictures, over the photographs of ``fine``.
-    """
-
-    fine: Mapping[str, pd.DataFrame]
-    scores: Mapping[str, Mapping[str, ClusterSums]]
-    content: Mapping[str, ClusterSums]
+def _scores(results: Mapping[str, ModelResults]) -> dict[str, dict[str, ClusterSums]]:
+    """Return score -> model -> its sums."""
+    return {
+        FINE: {model: of.fine for model, of in results.items() if of.fine is not None},
+        FAR: {model: of.far for model, of in results.items() if of.far is not None},
+    }
 
 
-def _read_results(models: Sequence[str], predictions: Callable[[str, str], pd.DataFrame], far: set[str]) -> Results:
-    fine = {m: rows for m in models if len(rows := predictions(m, FINE))}
-    styles = {m: rows for m in models if len(rows := _styles(predictions, m, far))}
-    content = {m: predictions(m, CONTENT) for m in fine}
-    content = {m: clean for m, rows in content.items() if len(clean := rows[rows["transform"] == "identity"])}
-    return Results(
-        fine,
-        {FINE: {m: _balanced(r) for m, r in fine.items()}, FAR: {m: _hits(r) for m, r in styles.items()}},
-        {m: _among(_balanced(rows), rows["base_id"], fine[m]["base_id"]) for m, rows in content.items()},
-    )
-
-
-def _tables_of_set(role_set: str, roles: Roles, results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _tables_of_set(
+    role_set: str, roles: Roles, results: Mapping[str, ModelResults]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the claims and the contrasts of one set of encoders."""
-    scores = {score: _values_by_role(roles, of) for score, of in results.scores.items()}
+    scores = {score: _values_by_role(roles, of) for score, of in _scores(results).items()}
     contrasts = contrast_table(scores)
+    fine = {m: of.predictions for m, of in results.items() if of.predictions is not None}
+    content = {m: of.content for m, of in results.items() if of.content is not None}
     by_claim = {claim: contrasts[contrasts["claim"] == claim] for claim in (2, 3, 4)}
     results_of_claims = [
-        decide.by_counts(
-            {role: decide.identified(rows) for role, rows in _values_by_role(roles, results.fine).items()}
-        ),
+        decide.by_counts({role: decide.identified(rows) for role, rows in _values_by_role(roles, fine).items()}),
         *(decide.by_contrasts(rows) for rows in by_claim.values()),
-        decide.by_ranks(scores[FINE], _values_by_role(roles, results.content)),
+        decide.by_ranks(scores[FINE], _values_by_role(roles, content)),
     ]
     encoders = "; ".join(f"{role}: {', '.join(names)}" for role, names in roles.items())
     claims = [
@@ -139,12 +155,6 @@ def _values_by_role(roles: Roles, values: Mapping) -> dict[str, list]:
     """Return role -> the values of the models that have it, of those that have one."""
     found = {role: [values[m] for m in models if m in values] for role, models in roles.items()}
     return {role: each for role, each in found.items() if each}
-
-
-def _styles(predictions: Callable[[str, str], pd.DataFrame], model: str, far: set[str]) -> pd.DataFrame:
-    """Return the predictions of the group tasks for samples of the transforms ``far``, which are few."""
-    tables = (predictions(model, task) for task in GROUPS)
-    return pd.concat([t[t["transform"].isin(far)].astype("str") for t in tables], ignore_index=True)
 
 
 def _balanced(rows: pd.DataFrame) -> ClusterSums:

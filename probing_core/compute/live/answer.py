@@ -1,14 +1,18 @@
-"""What one model predicts of one picture."""
+"""What one model predicts of one picture, and what it predicts with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from probing_core.compute.live.fusion import FusionRule
+from probing_core.compute.live.fusion import FusionRule, starting_rule
+from probing_core.compute.live.novelty import Novelty
 from probing_core.compute.live.tiles import PictureCrops, kind_of, positions_of_wholes
+from probing_core.probes.base import LinearProbe
+from probing_core.transforms import resolve
 from probing_core.transforms.base import GROUPS
 
 
@@ -51,6 +55,42 @@ class Prediction:
             for group in GROUPS
             if group in self.groups
         }
+
+
+@dataclass(frozen=True, eq=False)
+class LiveProbe:
+    """What live predictions of one model are made with.
+
+    Attributes:
+        linear: the probe that learned from pictures as visitors bring them.
+        learned_fusion: of a whole picture and its tiles; None: the starting rule.
+        novelty: None where the run has none of the model.
+    """
+
+    linear: LinearProbe
+    learned_fusion: FusionRule | None = None
+    novelty: Novelty | None = None
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each class."""
+        return tuple(resolve(name).group for name in self.linear.classes)
+
+    @cached_property
+    def fusion(self) -> FusionRule:
+        return starting_rule(self.groups) if self.learned_fusion is None else self.learned_fusion
+
+    def predict(self, model: str, embeddings: np.ndarray, crops: Sequence[PictureCrops]) -> list[Prediction]:
+        """Return one prediction a picture.
+
+        Args:
+            embeddings: (P, D) of all crops, picture after picture, the whole before its tiles.
+        """
+        probabilities = self.linear.probabilities(embeddings).astype(np.float64)
+        wholes = embeddings[positions_of_wholes(crops)]
+        distances = self.novelty.distance(wholes) if self.novelty else np.full(len(wholes), np.nan)
+        classes = self.linear.classes
+        return fuse_crops(model, classes, self.groups, self.fusion, crops, probabilities, embeddings, distances)
 
 
 def fuse_crops(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
-
-from probing_core.compute.studies.model_data import ModelData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +15,7 @@ class Study:
 
     Attributes:
         name: ``tables/<name>.parquet``.
-        make: model -> its rows.
+        make: `ModelData` -> its rows; `SeriesData` -> its rows, where it reads a series.
         series: the series it reads, besides the main samples.
         probe: whether it reads the fine probe of the run.
         revision: raised where its bytes change alone; those of every study are `runs.revisions.STUDIES`.
@@ -24,7 +23,7 @@ class Study:
     """
 
     name: str
-    make: Callable[[ModelData], pd.DataFrame]
+    make: Callable[[Any], pd.DataFrame]
     series: str = ""
     probe: bool = False
     revision: int = 0

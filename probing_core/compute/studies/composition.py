@@ -10,7 +10,7 @@ import pandas as pd
 from probing_core.compute.caveats import joined, too_few
 from probing_core.compute.names import COMPOSITION
 from probing_core.compute.studies.base import Study
-from probing_core.compute.studies.model_data import EmbeddedRows, ModelData, measured
+from probing_core.compute.studies.model_data import EmbeddedRows, SeriesData, measured
 from probing_core.compute.tasks import codes
 from probing_core.measures.cluster_sums import mean
 from probing_core.measures.pair_hits import pair_hits
@@ -19,8 +19,9 @@ from probing_core.probes import sigmoid
 FOUND = {"first": "composition-first", "second": "composition-last", "both": "composition-both"}
 
 
-def composition_table(data: ModelData) -> pd.DataFrame:
+def composition_table(series: SeriesData) -> pd.DataFrame:
     """Fit a yes-or-no probe of every single transformation, on images under two."""
+    data = series.main
     singles = data.classes[1:]  # identity is first, and not to be found
     learned, validated = data.learned, data.validated
     probe = sigmoid.fit(
@@ -29,9 +30,8 @@ def composition_table(data: ModelData) -> pd.DataFrame:
         classes=singles,
         validation=(validated.X, _yes(validated, len(singles))),
     )
-    rows, X = data.series(COMPOSITION)
-    scores = probe.logits(X)
-    table, of_probe = pair_table(rows, scores, singles), data.note(probe.facts)
+    scores = probe.logits(series.X)
+    table, of_probe = pair_table(series.rows, scores, singles), data.note(probe.facts)
     return table.assign(model=data.model, note=[joined(note, of_probe) for note in table["note"]])[["model", *COLUMNS]]
 
 

@@ -10,22 +10,23 @@ import pandas as pd
 from probing_core.compute.caveats import joined, note_of_fits, too_few
 from probing_core.compute.names import LAYERS
 from probing_core.compute.studies.base import Study
-from probing_core.compute.studies.model_data import ModelData, fit_probe, measured, predict
+from probing_core.compute.studies.model_data import ModelData, SeriesData, fit_probe, measured, predict
 from probing_core.compute.tasks import CONTENT, codes, content_labels
 from probing_core.measures.classification import balanced_accuracy
 
 
-def layers_table(data: ModelData) -> pd.DataFrame:
+def layers_table(series: SeriesData) -> pd.DataFrame:
     """Compute accuracy at the fine and the content task of every block, pooled in every way that the network allows.
 
     ``chosen`` is the block and pooling with the lowest loss on the val split, by task: the score of the best layer is
     its own, never the highest of the test split.
     """
-    rows = data.series(LAYERS)[0]
+    data, rows = series.main, series.rows
     tasks = _tasks(data, rows)
     bases, split = rows["base_id"].to_numpy(), rows["split"].to_numpy()
     table = []
-    for block, X in data.blocks():
+    for block, embeddings in series.blocks.items():
+        X = embeddings[:]
         layer, pooling = block.split(".")
         for task, (truth, classes) in tasks.items():
             train, val, test = ((truth >= 0) & (split == name) for name in ("train", "val", "test"))

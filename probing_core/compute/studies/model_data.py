@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,6 @@ import pandas as pd
 
 from probing_core.compute.caveats import joined, note_of_fits
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import STRENGTH
 from probing_core.compute.studies.crossed import Crossed, crossed_rows
 from probing_core.compute.studies.neighborhood import (
     Classified,
@@ -79,7 +78,7 @@ class EmbeddedRows:
 
 @dataclass(frozen=True, eq=False)
 class ModelData:
-    """One model as the studies read it.
+    """The samples of one model as the studies read them.
 
     Attributes:
         model: its name.
@@ -87,9 +86,6 @@ class ModelData:
         samples, images: tables of the run.
         transforms: all that probes learn from, by name, identity first.
         seed: of random draws.
-        series: name of a series -> its rows and embeddings (n, D).
-        blocks: -> name and embeddings (n, D) of one block after another, in the order of the series of layers.
-        read_probe: -> the probe of the fine task that the run learned.
         learns: whether the images have splits to learn from.
     """
 
@@ -99,23 +95,12 @@ class ModelData:
     images: pd.DataFrame
     transforms: Mapping[str, Transform]
     seed: int
-    series: Callable[[str], tuple[pd.DataFrame, np.ndarray]]
-    blocks: Callable[[], Iterator[tuple[str, np.ndarray]]]
-    read_probe: Callable[[], LinearProbe]
     learns: bool = True
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Classes of the fine task."""
         return tuple(self.transforms)
-
-    @cached_property
-    def sweep(self) -> Sweep:
-        """Predictions of the run's probe for the strength series."""
-        rows, X = self.series(STRENGTH)
-        same = self.samples["image_id"].isin(rows["image_id"].unique())
-        untouched = np.flatnonzero((self.samples["transform"] == "identity") & same)
-        return sweep_of(rows, X, self.samples.iloc[untouched], self.X[untouched], self.read_probe())
 
     @cached_property
     def _read(self) -> EmbeddedRows:
@@ -173,14 +158,10 @@ class ModelData:
     @cached_property
     def retrieved(self) -> Retrieved:
         """The altered test images, searched among all untouched ones."""
-        return self._retrieve(self._altered.rows, self._altered.X)
+        return self.retrieve(self._altered.rows, self._altered.X)
 
-    @cached_property
-    def retrieved_strengths(self) -> Retrieved:
-        """The same of the strength series."""
-        return self._retrieve(*self.series(STRENGTH))
-
-    def _retrieve(self, rows: pd.DataFrame, X: np.ndarray) -> Retrieved:
+    def retrieve(self, rows: pd.DataFrame, X: np.ndarray) -> Retrieved:
+        """Return where the originals of altered images stand; ``X`` (n, D) are embeddings of ``rows``."""
         s = self.samples
         untouched = (s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0) & (s["split"] == "test")
         at = np.flatnonzero(untouched)
@@ -216,6 +197,43 @@ class ModelData:
         there = self.images[self.images["used"] & (self.images["split"] == "train")]
         some = "" if len(there) == self.learned.images else f"learned from {self.learned.images} of {len(there)} images"
         return joined(some, note_of_fits(facts))
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesData:
+    """A series of one model as the studies read it.
+
+    Attributes:
+        main: the model and its samples.
+        rows: of the table of the series.
+        blocks: name -> embeddings (n, D) of that block of the network, first to last; ``embeddings`` alone where the
+            series has only what the network returns.
+        probe: of the fine task that the run learned, where the study reads it.
+    """
+
+    main: ModelData
+    rows: pd.DataFrame
+    blocks: Mapping[str, LazyRows]
+    probe: LinearProbe | None = None
+
+    @cached_property
+    def X(self) -> np.ndarray:
+        """(n, D) embeddings of the rows."""
+        return self.blocks["embeddings"][:]
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """Predictions of the run's probe for the strength series."""
+        assert self.probe is not None
+        samples = self.main.samples
+        same = samples["image_id"].isin(self.rows["image_id"].unique())
+        untouched = np.flatnonzero((samples["transform"] == "identity") & same)
+        return sweep_of(self.rows, self.X, samples.iloc[untouched], self.main.X[untouched], self.probe)
+
+    @cached_property
+    def retrieved(self) -> Retrieved:
+        """The rows, searched among all untouched test images."""
+        return self.main.retrieve(self.rows, self.X)
 
 
 def chosen_images(images: pd.DataFrame, split: str, most: int) -> list[str]:

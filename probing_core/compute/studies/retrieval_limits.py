@@ -8,7 +8,7 @@ import pandas as pd
 from probing_core.compute.caveats import too_few
 from probing_core.compute.names import STRENGTH
 from probing_core.compute.studies.base import Study
-from probing_core.compute.studies.model_data import ModelData
+from probing_core.compute.studies.model_data import SeriesData
 from probing_core.compute.studies.thresholds import level_of, strength_of
 from probing_core.measures.intervals import MIN_CLUSTERS_FOR_BOOTSTRAP
 from probing_core.measures.retrieval import recall_limit
@@ -16,9 +16,9 @@ from probing_core.measures.retrieval import recall_limit
 MIN_LEVELS = 2
 
 
-def retrieval_limits_table(data: ModelData) -> pd.DataFrame:
+def retrieval_limits_table(series: SeriesData) -> pd.DataFrame:
     """Return one row a transformation that has at least two strengths; see `recall_limit`, over levels (`level_of`)."""
-    found = data.retrieved_strengths
+    data, found = series.main, series.retrieved
     hits = found.rows.assign(found=found.ranks.found(1))
     table = []
     for name, rows in hits.groupby("transform", sort=False):

@@ -39,5 +39,5 @@ def strength_table(model: str, found: Sweep) -> pd.DataFrame:
 
 
 STUDY = Study(
-    name="strength", make=lambda s: strength_table(s.model, s.sweep), series=STRENGTH, probe=True, trains=False
+    name="strength", make=lambda s: strength_table(s.main.model, s.sweep), series=STRENGTH, probe=True, trains=False
 )

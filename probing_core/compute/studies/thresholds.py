@@ -84,7 +84,7 @@ def strength_of(transform: Transform, level: float) -> float:
 
 STUDY = Study(
     name="thresholds",
-    make=lambda s: threshold_table(s.model, s.sweep, s.transforms),
+    make=lambda s: threshold_table(s.main.model, s.sweep, s.main.transforms),
     series=STRENGTH,
     probe=True,
     trains=False,

@@ -8,17 +8,17 @@ import pandas as pd
 from probing_core.compute.names import LAYERS
 from probing_core.compute.studies.base import Study
 from probing_core.compute.studies.crossed import crossed_rows
-from probing_core.compute.studies.model_data import ModelData
+from probing_core.compute.studies.model_data import SeriesData
 from probing_core.compute.studies.variance import COLUMNS, part_rows
 
 
-def variance_layers_table(data: ModelData) -> pd.DataFrame:
+def variance_layers_table(series: SeriesData) -> pd.DataFrame:
     """Compute the parts of every block and pooling over the test images of the series of layers."""
-    rows = data.series(LAYERS)[0]
+    data, rows = series.main, series.rows
     tested = np.flatnonzero(rows["split"] == "test")
     _, at = crossed_rows(rows.iloc[tested], data.classes)
     table = []
-    for block, X in data.blocks():
+    for block, X in series.blocks.items():
         layer, pooling = block.split(".")
         about = {"model": data.model, "layer": int(layer), "pooling": pooling}
         table += part_rows(about, X[tested[at].ravel()].reshape(*at.shape, -1))

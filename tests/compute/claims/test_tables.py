@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from probing_core.compute.claims import CLAIMS, UNDECIDED, claim_tables
-from probing_core.compute.claims.tables import GROUPS, ClaimTables, models_by_role
+from probing_core.compute.claims.named import FINE
+from probing_core.compute.claims.tables import GROUPS, ClaimTables, model_results, models_by_role
+from probing_core.compute.tasks import CONTENT
 from probing_core.embedders import ROLES, encoders_of
 from probing_core.embedders.published import PUBLISHED
 from probing_core.paths import reference_run
@@ -56,7 +58,9 @@ def tables_of_reference(published_too: bool) -> ClaimTables:
         names |= {name: name for name in read_recipe(Store(reference_run())).models if is_second_training(name)}
         names |= {"zoo/simclr-matched": "zoo/simclr-matched"}
     far = {t.name for t in load_transforms(read_recipe(Store(reference_run()))) if t.far}
-    return claim_tables(list(names), predictions_of(names), far - {FAR_CONTROL})
+    predictions, tasks = predictions_of(names), (FINE, *GROUPS, CONTENT)
+    results = {m: model_results({t: predictions(m, t) for t in tasks}, far - {FAR_CONTROL}) for m in names}
+    return claim_tables(list(names), results)
 
 
 def tables(tested: ClaimTables, role_set: str) -> dict[str, pd.DataFrame]:

@@ -13,7 +13,7 @@ from probing_core.compute import names, series
 from probing_core.compute.samples import plan_samples
 from probing_core.compute.series import plan_series
 from probing_core.compute.studies import STUDIES
-from probing_core.compute.studies.model_data import ModelData, fit_probe
+from probing_core.compute.studies.model_data import ModelData, SeriesData, fit_probe
 from probing_core.compute.tasks import make_task
 from probing_core.runs import layout
 from probing_core.runs.engine import Artifact, Plan, Reader
@@ -87,10 +87,20 @@ def add_model(store: Store, model: str, seed: int) -> None:
     store.write_bytes(layout.probe_path(model, "fine"), probe.to_bytes(), "made")
 
 
-def data_of(store: Store, model: str = WIDE, study: str = "layers") -> ModelData:
-    """The model as a study reads it; that of layers reads a series beside the samples."""
+def data_of(store: Store, model: str = WIDE) -> ModelData:
+    """The samples of a model as studies read them."""
+    return _read_by(store, model, "geometry")
+
+
+def series_of(store: Store, study: str, model: str = WIDE) -> SeriesData:
+    """The series of a model that ``study`` reads."""
+    return _read_by(store, model, study)
+
+
+def _read_by(store: Store, model: str, name: str):
     plan = plan_of(store)
-    return plan.scope.study_data(Reader(plan, plan.artifacts[layout.study_path(model, study)]))
+    study = next(one for one in STUDIES if one.name == name)
+    return plan.scope.study_data(Reader(plan, plan.artifacts[layout.study_path(model, name)]), study)
 
 
 def of_studies(plan: Plan, *tables: str) -> list[Artifact]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from probing_core.compute.studies.layers import layers_table
+from tests.compute.studies.made import series_of
 
 
 def test_where_the_look_is_known_and_where_the_content(studied, data):
@@ -34,8 +35,8 @@ def test_images_that_are_there_for_their_content_are_no_samples_of_the_fine_task
     assert content.startswith("learned from 60 images")
 
 
-def test_without_labels_there_is_no_content(data, monkeypatch):
+def test_without_labels_there_is_no_content(studied, monkeypatch):
     monkeypatch.setattr("probing_core.compute.studies.layers.content_labels", lambda images: ())
-    table = layers_table(data)
+    table = layers_table(series_of(studied, "layers"))
     assert set(table["task"]) == {"fine"}
     assert np.isfinite(table["value"]).all()

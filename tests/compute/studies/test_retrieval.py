@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from probing_core.compute.studies.content_neighbors import content_neighbors_table
 from probing_core.compute.studies.copies import copies_table
 from probing_core.compute.studies.duplicates import duplicates_table
-from probing_core.compute.studies.model_data import ModelData
+from probing_core.compute.studies.model_data import ModelData, SeriesData
 from probing_core.compute.studies.retrieval import galleries, retrieval_table
 from probing_core.compute.studies.retrieval_limits import retrieval_limits_table
 from probing_core.compute.studies.retrieval_strength import retrieval_strength_table
@@ -24,7 +24,7 @@ from probing_core.compute.studies.variance_layers import variance_layers_table
 from probing_core.measures.nearest import unit
 from probing_core.measures.retrieval import Ranks
 from probing_core.measures.variance_parts import variance_parts
-from tests.compute.studies.made import SPLITS, data_of
+from tests.compute.studies.made import SPLITS, series_of
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +73,14 @@ def test_the_second_untouched_draw_is_the_ceiling(data):
 
 
 @pytest.fixture
-def swept(studied) -> ModelData:
-    return data_of(studied, study="retrieval-strength")
+def swept(studied) -> SeriesData:
+    return series_of(studied, "retrieval-strength")
 
 
 def test_recall_at_each_strength_is_that_of_scikit_learn(swept, untouched):
     rows, X = untouched
     tested = (rows["split"] == "test").to_numpy()
-    series, E = swept.series("strength")
+    series, E = swept.rows, swept.X
     table = retrieval_strength_table(swept)
     for (name, strength), at in list(series.groupby(["transform", "strength"]).indices.items())[::4]:
         ids = rows["image_id"].to_numpy()[tested]
@@ -96,14 +96,14 @@ def test_recall_at_each_strength_is_that_of_scikit_learn(swept, untouched):
 
 def test_a_limit_lies_between_the_last_strength_that_is_found_and_the_first_that_is_not(swept, monkeypatch):
     """Up to half of the range every original is the first, and beyond it the sixth."""
-    rows, found = swept.series("strength")[0], swept.retrieved_strengths
+    rows, found = swept.rows, swept.retrieved
     lost = rows["position"].to_numpy() > 0.5
     moved = replace(found, ranks=Ranks(np.where(lost, 5, 0), found.ranks.others))
-    monkeypatch.setitem(swept.__dict__, "retrieved_strengths", moved)
+    monkeypatch.setitem(swept.__dict__, "retrieved", moved)
     table = retrieval_limits_table(swept)
     assert (table["censored"] == "").all()
     for limit in table.to_dict("records"):
-        transform = swept.transforms[limit["transform"]]
+        transform = swept.main.transforms[limit["transform"]]
         strengths = rows[rows["transform"] == limit["transform"]].groupby("position")["strength"].first()
         at = level_of(transform, limit["value"])
         kept, gone = strengths[strengths.index <= 0.5].iloc[-1], strengths[strengths.index > 0.5].iloc[0]
@@ -175,7 +175,7 @@ def test_variance_is_that_of_the_samples_and_of_each_block(data):
 
 
 def test_blocks_that_know_the_look_alone_have_no_variance_of_content(studied):
-    layers = variance_layers_table(data_of(studied, study="variance-layers"))
+    layers = variance_layers_table(series_of(studied, "variance-layers"))
     parts = layers[layers["pooling"] == "mean"].pivot(index="layer", columns="part", values="value")
     assert parts.loc[1, "look"] > 0.3
     assert parts.loc[1, "content"] < 0.05

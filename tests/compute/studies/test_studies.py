@@ -79,8 +79,8 @@ def made(monkeypatch) -> list[tuple[str, str]]:
 
     def counting(name: str):
         def make(data) -> pd.DataFrame:
-            made.append((data.model, name))
-            return pd.DataFrame({"model": [data.model]})
+            made.append((getattr(data, "main", data).model, name))
+            return pd.DataFrame({"model": [getattr(data, "main", data).model]})
 
         return make
 
@@ -143,7 +143,7 @@ def test_killed_between_two_studies_it_goes_on(studied, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     def noted(data):
-        remade.append(data.model)
+        remade.append(getattr(data, "main", data).model)
         return before.make(data)
 
     monkeypatch.setattr(makers, "STUDIES", (before, replace(at, make=killed), after))

@@ -72,7 +72,7 @@ def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run):
                 thread.join(120)
     finally:
         logging.setLogRecordFactory(factory)
-    assert MODEL in predictions.predictor_of(run)._loaded
+    assert predictions.predictor_of(run).is_prepared(MODEL)
     assert logged == []  # Streamlit warns where it is asked for the visitor of a thread that has none
 
 
