@@ -334,7 +334,7 @@ def test_probes_of_another_run_bring_their_view_and_their_bundled_models(split_r
 
 def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path, monkeypatch):
     """Whatever begins the run: a page resumes it there, and the recipe has the same bytes."""
-    monkeypatch.setattr("probing_core.pipeline.stages.embed", lambda *a: None)
+    monkeypatch.setattr("probing_core.pipeline.stages.embed", lambda plan: plan)
     asked = {"corpus": f"folder:{few_scenes}", "view": 32, "models": ["baseline/pixels"], "transforms": ["brighten"]}
     on_ray = Options(**asked, executor="ray", address="10.0.0.7:6379", precision="float32", maps="first")
     run(tmp_path / "ray", on_ray, ("embed",))
