@@ -6,7 +6,8 @@ from typing import Any
 
 from probing_core.corpora.base import Corpus
 from probing_core.pipeline.graph import TABLE, build
-from probing_core.pipeline.scope import Corpora, Scope
+from probing_core.pipeline.scope import Scope
+from probing_core.pipeline.setup import Corpora
 from probing_core.runs.engine import Plan, Table
 from probing_core.runs.recipe import Recipe, read_recipe
 from probing_core.runs.store import Store

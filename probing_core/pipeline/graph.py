@@ -409,7 +409,7 @@ def _study_rows() -> Iterator[Row]:
             options=("classes", "seed", "learns", "studies"),
             revision=revisions.STUDIES + study.revision,
             group="studies",
-            make=make_study,
+            make=partial(make_study, study=study),
             doing=f"{study.name.capitalize()} of {{model}}",
             **shared,
         )

@@ -1,7 +1,7 @@
 """Makers of the files of a run: each reads what its row declares, and hands it to functions of arrays and tables.
 
-A file that a row does not read, and an entry of the recipe that it does not depend on, are refused, so that no key
-forgets an input.
+A file that a row does not read is refused, and where a design is handed on whole, an entry of it that the row does not
+depend on, so that no key forgets an input.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from probing_core.compute.names import (
 from probing_core.compute.readings import read_as
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
 from probing_core.compute.star import Versions, make_star, star_rows
-from probing_core.compute.studies import STUDIES
+from probing_core.compute.studies import Study
+from probing_core.compute.studies.model_data import ModelData, SeriesData
 from probing_core.compute.studies.similarity import cka_table, untouched_rows
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train.linear import train_linear
@@ -48,12 +49,13 @@ from probing_core.errors import BadRun
 from probing_core.pipeline.scope import Scope, declared
 from probing_core.prediction.loaded import LoadedModels
 from probing_core.runs import layout
-from probing_core.runs.embeddings import lazy_embeddings, read_embeddings
-from probing_core.runs.engine import Artifact, Declared, Reader
+from probing_core.runs.embeddings import lazy_blocks, lazy_embeddings, read_embeddings
+from probing_core.runs.engine import Reader
 from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.runs.models import require_same_model
 from probing_core.runs.probes import read_live_probe, read_probe
 from probing_core.runs.recipe import read_recipe
+from probing_core.runs.sample_table import SampleTable
 from probing_core.runs.store import Content, Files
 from probing_core.transforms import FAR_CONTROL
 
@@ -148,19 +150,12 @@ def score(reader: Reader) -> Mapping[str, Content]:
     }
 
     far = {t.name for t in scope.transforms if t.far}
-    rows = []
+    samples, rows = SampleTable(files), []
     for name in names:  # one of the tables is in memory
-        predictions = _tested(reader, model, name, SCORED_COLUMNS, SCORING_FACTS)
+        predictions = samples.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
         fits = files.read_table(layout.fits_path(model, CONTENT if name == ORACLE else name))
         rows += score_rows(model, name, predictions, fits, classes, far)
     return {SCORES: pd.DataFrame(rows)}
-
-
-def _tested(reader: Reader, model: str, name: str, columns: Sequence[str], facts: Sequence[str]) -> pd.DataFrame:
-    """Return ``columns`` of a table of predictions with ``facts`` of each sample."""
-    path = layout.predictions_path(model, name)
-    reader.files.readable(path)  # refused where the row does not read it
-    return reader.scope.samples.joined(path, columns, facts, once=False)
 
 
 def join(reader: Reader) -> Mapping[str, Content]:
@@ -175,10 +170,39 @@ def join_fits(reader: Reader) -> Mapping[str, Content]:
     return {layout.FITS: pd.concat(tables, ignore_index=True)}
 
 
-def make_study(reader: Reader) -> Mapping[str, Content]:
-    path = reader.artifact.row.path
-    study = next(one for one in STUDIES if layout.study_path(ANY_MODEL, one.name) == path)
-    return {path: study.make(reader.scope.study_data(reader, study))}
+def make_study(reader: Reader, study: Study) -> Mapping[str, Content]:
+    return {layout.study_path(ANY_MODEL, study.name): study.make(studied(reader, study))}
+
+
+def studied(reader: Reader, study: Study) -> ModelData | SeriesData:
+    """Return what ``study`` is made of; that of the last model is kept, with the fits that studies share."""
+    data = reader.kept("samples", lambda: _model_data(reader))
+    if not study.series:
+        return data
+    # What one study reads of a series serves those that declare the same files, and no others.
+    return reader.kept((study.series, study.probe), lambda: _series_data(reader, study, data))
+
+
+def _model_data(reader: Reader) -> ModelData:
+    scope, model = reader.scope, reader.binding["model"]
+    return ModelData(
+        model=model,
+        X=lazy_embeddings(reader.files, model),
+        samples=reader.table(layout.SAMPLES),
+        images=reader.table(layout.IMAGES),
+        transforms={t.name: t for t in scope.transforms if not t.far},
+        seed=scope.recipe.seed,
+        learns=scope.learns,
+    )
+
+
+def _series_data(reader: Reader, study: Study, data: ModelData) -> SeriesData:
+    return SeriesData(
+        data,
+        reader.files.read_table(layout.series_table(study.series)),
+        lazy_blocks(reader.files, data.model, study.series),
+        read_probe(reader.files, data.model, FINE) if study.probe else None,
+    )
 
 
 def compare_spaces(reader: Reader) -> Mapping[str, Content]:
@@ -192,11 +216,14 @@ def compare_spaces(reader: Reader) -> Mapping[str, Content]:
 def decide_claims(reader: Reader) -> Mapping[str, Content]:
     scope, models = reader.scope, list(reader.scope.entries)
     far = {t.name for t in scope.transforms if t.far} - {FAR_CONTROL}
-    results = {}
+    samples, results = SampleTable(reader.files), {}
     for model in models_of_claims(models):
-        tasks = (t for t in (FINE, *GROUPS, CONTENT) if reader.files.has(layout.predictions_path(model, t)))
-        facts = ["base_id", "transform"]
-        predictions = {t: _tested(reader, model, t, ["sample", "truth", "predicted"], facts) for t in tasks}
+        paths = {task: layout.predictions_path(model, task) for task in (FINE, *GROUPS, CONTENT)}
+        predictions = {
+            task: samples.joined(path, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
+            for task, path in paths.items()
+            if reader.files.has(path)
+        }
         results[model] = model_results(predictions, far)
     tables = claim_tables(models, results)
     return {layout.CLAIMS: tables.claims, layout.CONTRASTS: tables.contrasts, layout.ABLATIONS: tables.ablations}
@@ -234,57 +261,56 @@ def choose_verdict_photographs(reader: Reader) -> Mapping[str, Content]:
 
 def learn_detector_of(reader: Reader) -> Mapping[str, Content]:
     """Make the detector, or nothing where there are too few photographs; what was measured survives a kill."""
-    scope, files, key = reader.scope, reader.plan.files, reader.plan.ready_key(reader.artifact)
-    photographs, design = reader.table(layout.VERDICT_PHOTOGRAPHS), declared(scope, reader.artifact)
+    scope, design = reader.scope, declared(reader.scope, reader.artifact)
+    photographs = reader.table(layout.VERDICT_PHOTOGRAPHS)
     if not can_learn(photographs):
         return {}
     units = learned_from(photographs)
     paths = [layout.verdict_unit_path(DETECTOR, i) for i in range(len(units))]
-    waiting = [i for i, path in enumerate(paths) if not files.has(path, key)]
-    measured = measure_units(design, scope.corpora.all, [units[i] for i in waiting])
-    for i, arrays in zip(waiting, measured, strict=True):
-        files.write(paths[i], arrays, key)
+    lacking = [i for i, path in enumerate(paths) if not reader.has_piece(path)]
+    measured = measure_units(design, scope.corpora.all, [units[i] for i in lacking])
+    for i, arrays in zip(lacking, measured, strict=True):
+        reader.write_piece(paths[i], arrays)
         scope.progress.update("detector", i + 1, len(units), "Measuring views for the detector of alterations")
-    detector = learn_detector([files.read_arrays(path) for path in paths], photographs, scope.transforms)
+    detector = learn_detector([reader.read_piece(path) for path in paths], photographs, scope.transforms)
     # Scores of another detector would calibrate this one until its own are there.
-    files.remove(layout.scored_views_path(DETECTOR))
+    reader.remove_dependent(layout.scored_views_path(DETECTOR))
     return {DETECTOR_FILE: detector.to_bytes()}
 
 
 def score_views(reader: Reader) -> Mapping[str, Content] | None:
     """Make the scored views of a model, or of the detector; the models that come next are asked about the same views,
     and what was scored survives a kill."""
-    scope, plan, files = reader.scope, reader.plan, reader.plan.files
-    if DETECTOR_FILE in reader.artifact.reads and not files.has(DETECTOR_FILE):
+    scope = reader.scope
+    if DETECTOR_FILE in reader.artifact.reads and not reader.files.has(DETECTOR_FILE):
         return {}  # there were too few photographs to learn one
     units = scored_from(reader.table(layout.VERDICT_PHOTOGRAPHS))
-    keys = {_scoring(one): plan.key(one) for one in (reader.artifact, *plan.left(reader.later))}
+    readers = {_scoring(one): one for one in (reader, *reader.waiting)}
     lacking = {
         i: models
         for i in range(len(units))
-        if (models := [m for m, key in keys.items() if key and not files.has(layout.verdict_unit_table(m, i), key)])
+        if (models := [m for m, one in readers.items() if not one.has_piece(layout.verdict_unit_table(m, i))])
     }
     if lacking and (gone := _missing_corpora(scope)):
-        name = _scoring(reader.artifact)
+        name = _scoring(reader)
         scope.progress.note(
             f"'{name}' answers without verdicts: the photographs that calibrate those of this run are not here. {gone}"
         )
         return None
-    predict = _predicting(scope, {_scoring(one): Declared(files, one) for one in (reader.artifact, *reader.later)})
+    predict = _predicting(scope, {model: one.files for model, one in readers.items()})
     made = made_views(declared(scope, reader.artifact), scope.corpora.all, [units[i] for i in lacking])
     for (i, models), views in zip(lacking.items(), made, strict=True):
         for model in models:
             table = scored(views, predict(model, [view.crops for view in views]) if views else [])
-            files.write(layout.verdict_unit_table(model, i), table, str(keys[model]))
+            readers[model].write_piece(layout.verdict_unit_table(model, i), table)
         scope.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
-    model = _scoring(reader.artifact)
-    parts = [files.read_table(layout.verdict_unit_table(model, i)) for i in range(len(units))]
+    parts = [reader.read_piece(layout.verdict_unit_table(_scoring(reader), i)) for i in range(len(units))]
     return {reader.artifact.row.path: pd.concat(parts, ignore_index=True)}
 
 
-def _scoring(artifact: Artifact) -> str:
-    """Return the model whose scored views an artifact holds, or the detector."""
-    return artifact.binding.get("model", DETECTOR)
+def _scoring(reader: Reader) -> str:
+    """Return the model whose scored views are made, or the detector."""
+    return reader.binding.get("model", DETECTOR)
 
 
 def _predicting(

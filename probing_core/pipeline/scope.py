@@ -9,7 +9,7 @@ from typing import Any, cast
 import pandas as pd
 
 from probing_core.compute.claims import ABLATIONS, CLAIMS, CONTRASTS
-from probing_core.compute.claims.named import DOZENS, FINE, SIGNIFICANCE
+from probing_core.compute.claims.named import DOZENS, SIGNIFICANCE
 from probing_core.compute.claims.tables import roles_by_set
 from probing_core.compute.design import Design
 from probing_core.compute.maps import LANDMARKS, NEIGHBORS
@@ -18,46 +18,20 @@ from probing_core.compute.samples import has_splits
 from probing_core.compute.series import pairs_of, strengths_of, swept
 from probing_core.compute.star import IMAGES as IMAGES_OF_STARS
 from probing_core.compute.star import TERCILES
-from probing_core.compute.studies import Study, studies_of
-from probing_core.compute.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES, ModelData, SeriesData
+from probing_core.compute.studies import studies_of
+from probing_core.compute.studies.model_data import FIT_IMAGES, IMAGES, PENALTIES
 from probing_core.compute.tasks import task_names
-from probing_core.corpora.base import Corpus
 from probing_core.measures import MEASURES
 from probing_core.pipeline.sample_sets import SampleSet, plan_sample_sets
-from probing_core.pipeline.setup import open_calibrating, open_same_corpus
+from probing_core.pipeline.setup import Corpora
 from probing_core.runs import layout
-from probing_core.runs.embeddings import lazy_blocks, lazy_embeddings
-from probing_core.runs.engine import Artifact, Binding, NotYet, Reader
+from probing_core.runs.engine import Artifact, Binding, NotYet
 from probing_core.runs.models import model_entries
 from probing_core.runs.options import DEFAULTS, Options
-from probing_core.runs.probes import read_probe
 from probing_core.runs.progress import SILENT, Progress
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.sample_table import SampleTable
 from probing_core.runs.store import Files, Store
 from probing_core.transforms.base import Transform
-
-
-class Corpora:
-    """The corpora of a run, each opened once, when it is first needed.
-
-    Args:
-        recipe: of the run.
-        corpus: of the run, where it is open already.
-    """
-
-    def __init__(self, recipe: Recipe, corpus: Corpus | None = None) -> None:
-        self._recipe, self._corpus = recipe, corpus
-
-    @cached_property
-    def own(self) -> Corpus:
-        """The corpus of the run."""
-        return self._corpus or open_same_corpus(self._recipe)
-
-    @cached_property
-    def all(self) -> list[Corpus]:
-        """The corpus of the run, then those that verdicts are calibrated on."""
-        return [self.own, *open_calibrating(self._recipe)]
 
 
 class Scope:
@@ -84,8 +58,6 @@ class Scope:
     ) -> None:
         self.files, self.recipe, self.options, self.progress = files, recipe, options, progress
         self.source, self.corpora = source, corpora or Corpora(recipe)
-        self._studied: ModelData | None = None
-        self._series: dict[tuple[str, bool], SeriesData] = {}
 
     def anew(self) -> Scope:
         """Return the scope as the files of the run are now, of which more were made."""
@@ -127,10 +99,6 @@ class Scope:
         return {one.series: one for one in plan_sample_sets(self.design, self.images)}
 
     @cached_property
-    def samples(self) -> SampleTable:
-        return SampleTable(self.files)
-
-    @cached_property
     def has_splits(self) -> bool:
         return has_splits(self.images)
 
@@ -155,33 +123,6 @@ class Scope:
             study.name: [m for m in self.studied_models if not study.series or self.covers(m, study.series)]
             for study in studies_of(self.images, self.learns)
         }
-
-    def study_data(self, reader: Reader, study: Study) -> ModelData | SeriesData:
-        """Return what ``study`` is made of; that of the last model is kept, with the fits that studies share."""
-        files, model = reader.files, reader.binding["model"]
-        if self._studied is None or self._studied.model != model:
-            self._series.clear()
-            self._studied = ModelData(
-                model=model,
-                X=lazy_embeddings(files, model),
-                samples=reader.table(layout.SAMPLES),
-                images=self.images,
-                transforms={t.name: t for t in self.transforms if not t.far},
-                seed=self.recipe.seed,
-                learns=self.learns,
-            )
-        if not study.series:
-            return self._studied
-        # What one study reads of a series serves those that declare the same files, and no others.
-        series = study.series, study.probe
-        if series not in self._series:
-            self._series[series] = SeriesData(
-                self._studied,
-                files.read_table(layout.series_table(study.series)),
-                lazy_blocks(files, model, study.series),
-                read_probe(files, model, FINE) if study.probe else None,
-            )
-        return self._series[series]
 
 
 OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,41 @@ from probing_core.runs.store import RunFiles, Store
 from probing_core.transforms import expand, resolve
 
 
-def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None]:
-    """Return the recipe of the run, further models joined; and the corpus, where it had to be opened.
+class Corpora:
+    """The corpora of a run, each opened once, when it is first needed.
+
+    Args:
+        recipe: of the run.
+        own, calibrating: the corpus of the run, and those that verdicts are calibrated on, where they are open already.
+    """
+
+    def __init__(self, recipe: Recipe, own: Corpus | None = None, calibrating: Sequence[Corpus] = ()) -> None:
+        self._recipe, self._own, self._calibrating = recipe, own, calibrating
+
+    @cached_property
+    def own(self) -> Corpus:
+        """The corpus of the run."""
+        return self._own or open_same_corpus(self._recipe)
+
+    @cached_property
+    def all(self) -> list[Corpus]:
+        """The corpus of the run, then those that verdicts are calibrated on.
+
+        Raises:
+            BadRun: one of them has changed.
+        """
+        named = zip(self._recipe.calibrate_on, self._recipe.calibrate_fingerprints, strict=True)
+        others = self._calibrating or [_open_same(name, found, "--calibrate-on") for name, found in named]
+        return [self.own, *others]
+
+    @property
+    def skipped_summary(self) -> str:
+        """What of the run's corpus could not be read; empty where it was not opened yet."""
+        return "" if self._own is None else self._own.skipped_summary
+
+
+def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
+    """Return the recipe of the run, further models joined, and its corpora.
 
     A corpus is its fingerprint: one that lies elsewhere now, named by ``--corpus``, is noted in the recipe, and the run
     goes on with it.
@@ -44,9 +78,10 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
         _stand_on(store, Path(options.base), models)
     if not store.has(RECIPE):
         corpus = open_corpus("photos" if options.corpus is None else options.corpus)
-        recipe = _new_recipe(options, corpus, models)
+        calibrating = [open_corpus(name) for name in options.calibrate_on or ()]
+        recipe = _new_recipe(options, corpus, calibrating, models)
         write_recipe(store, recipe)
-        return recipe, corpus
+        return recipe, Corpora(recipe, corpus, calibrating)
     made = recipe = read_recipe(store)
     elsewhere = _named_again(options.corpus, recipe.corpus)
     calibrating = _named_again_each(options.calibrate_on or (), recipe.calibrate_on)
@@ -72,7 +107,7 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpus | None
     joined = replace(recipe, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
     if joined != made or RECIPE not in store.own_names():  # a run that stands on a base has a recipe of its own
         write_recipe(store, joined)
-    return joined, elsewhere
+    return joined, Corpora(joined, elsewhere, calibrating)
 
 
 def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:
@@ -123,7 +158,9 @@ def _requested_entries(options: Options) -> dict[str, Any]:
     return entries
 
 
-def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None) -> Recipe:
+def _new_recipe(
+    options: Options, corpus: Corpus, calibrating: Sequence[Corpus], models: tuple[str, ...] | None
+) -> Recipe:
     usual = dict(corpus.recipe) if options.probes_from is None else {}
     learned = with_identity(usual.pop("transforms", ("bank",)))
     entries = usual | options.entries()
@@ -146,7 +183,6 @@ def _new_recipe(options: Options, corpus: Corpus, models: tuple[str, ...] | None
             raise BadConfig(
                 "A run that takes its probes from another takes its verdicts too; leave --calibrate-on out."
             )
-        calibrating = [open_corpus(name) for name in options.calibrate_on]
         entries["calibrate_on"] = tuple(absolute_name(other.name) for other in calibrating)
         entries["calibrate_fingerprints"] = tuple(other.fingerprint for other in calibrating)
     transforms = with_identity(options.transforms) or learned
@@ -232,16 +268,6 @@ def open_same_corpus(recipe: Recipe) -> Corpus:
         BadRun: it has changed.
     """
     return _open_same(recipe.corpus, recipe.fingerprint, "--corpus")
-
-
-def open_calibrating(recipe: Recipe) -> list[Corpus]:
-    """Return the corpora that calibrate the verdicts of a run that exists.
-
-    Raises:
-        BadRun: one of them has changed.
-    """
-    named = zip(recipe.calibrate_on, recipe.calibrate_fingerprints, strict=True)
-    return [_open_same(name, fingerprint, "--calibrate-on") for name, fingerprint in named]
 
 
 def _open_same(name: str, fingerprint: str, option: str) -> Corpus:

@@ -18,8 +18,9 @@ from probing_core.errors import BadConfig, BadRun, DamagedFile, UnknownName
 from probing_core.pipeline.embed import embed
 from probing_core.pipeline.export_images import write_export
 from probing_core.pipeline.graph import TABLE, build, planned_anew
-from probing_core.pipeline.scope import Corpora, Scope
+from probing_core.pipeline.scope import Scope
 from probing_core.pipeline.setup import (
+    Corpora,
     cleared_on_error,
     find_probe_source,
     open_or_start,
@@ -58,8 +59,8 @@ def run(
     store = Store(out)
     if not store.has(RECIPE) and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
-    with _opened(store, options, progress) as (recipe, corpus):
-        _make_whole(store, progress, lambda: plan_of(store, recipe, options, progress, corpus), stages, only)
+    with _opened(store, options, progress) as (recipe, corpora):
+        _make_whole(store, progress, lambda: plan_of(store, recipe, options, progress, corpora), stages, only)
 
 
 def make_files(
@@ -83,7 +84,7 @@ def make_files(
         store.remove(*store.damaged())  # nobody verifies and repairs what no command made
         if not store.has(RECIPE):
             write_recipe(store, recipe)
-        plan = partial(plan_of, store, recipe, options, progress, corpus, table)
+        plan = partial(plan_of, store, recipe, options, progress, Corpora(recipe, corpus), table)
         _make_whole(store, progress, plan, STAGES, lambda path: True)
 
 
@@ -97,20 +98,20 @@ def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progr
         ProbingError: bad input, a run that another recipe made, or a folder that holds something else.
     """
     store = Store(source)
-    with _opened(store, options, progress) as (recipe, corpus):
-        return write_export(_with_images(plan_of(store, recipe, options, progress, corpus)), out)
+    with _opened(store, options, progress) as (recipe, corpora):
+        return write_export(_with_images(plan_of(store, recipe, options, progress, corpora)), out)
 
 
 @contextmanager
-def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tuple[Recipe, Corpus | None]]:
-    """Yield the recipe of a run that is held for writing, and the corpus where it had to be opened for a new run."""
+def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tuple[Recipe, Corpora]]:
+    """Yield the recipe of a run that is held for writing, and its corpora."""
     refuse_other_folder(store)
     with store.locked():
         new = not store.has(RECIPE)
-        recipe, corpus = open_or_start(store, options)
-        progress.note("" if corpus is None else corpus.skipped_summary)
+        recipe, corpora = open_or_start(store, options)
+        progress.note(corpora.skipped_summary)
         with threads(recipe.threads), cleared_on_error(store, new):
-            yield recipe, corpus
+            yield recipe, corpora
 
 
 def _make_whole(
@@ -169,7 +170,7 @@ def plan_of(
     recipe: Recipe,
     options: Options = DEFAULTS,
     progress: Progress = SILENT,
-    corpus: Corpus | None = None,
+    corpora: Corpora | None = None,
     table: Table = TABLE,
 ) -> Plan:
     """Return the plan of a run; where the run is not here whose probes are used, without it.
@@ -180,7 +181,7 @@ def plan_of(
     source = None
     with suppress(BadRun):
         source = find_probe_source(recipe, options)
-    return build(Scope(store, recipe, options, progress, Corpora(recipe, corpus), source), table)
+    return build(Scope(store, recipe, options, progress, corpora, source), table)
 
 
 def _require_source(plan: Plan, stage: str) -> None:

@@ -13,7 +13,7 @@ DEFINITIONS = {
     "linear probe": "Softmax regression on standardized embeddings, its L2 penalty chosen on validation.",
     "MLP probe": "Two hidden layers of 512 units on standardized embeddings, weight decay 0.01, the epoch chosen on "
     "validation.",
-    "nearest neighbors": "Votes of the k nearest training embeddings by the cosine, k of 5, 20 or 50; validation "
-    "chooses k.",
+    "nearest neighbors": "Votes of the k nearest training embeddings by the cosine; k of 5, 20 and 50 are each "
+    "reported.",
 }
 """One sentence on each kind of probe that a run scores, for the glossary."""

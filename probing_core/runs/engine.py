@@ -15,17 +15,17 @@ survive a kill, files that were left out, and a run that stands on another.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.runs.layout import units_at
+from probing_core.runs.layout import PARQUET, units_at
 from probing_core.runs.manifest import LEFT_OUT, NOTHING, Entry
 from probing_core.runs.store import Content, Files, Store, digest
 
@@ -39,6 +39,9 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 Binding = Mapping[str, str]
 """Placeholder of a path -> its value."""
+
+
+T = TypeVar("T")
 
 
 class NotYet(Exception):
@@ -202,6 +205,7 @@ class Plan:
         self.table, self.scope, self.files, self.source, self._slug = table, scope, files, source, slug
         self.artifacts: dict[str, Artifact] = {}
         self.tables: dict[tuple[str, str], pd.DataFrame] = {}
+        self.kept: tuple[Binding, dict[Hashable, Any]] = {}, {}
         self._of_output: dict[str, Artifact] = {}
         of_template: dict[str, list[Artifact]] = {}
         for _, rows in groupby(table.rows, key=lambda row: row.group or row.path):
@@ -389,26 +393,60 @@ class Plan:
 class Reader:
     """What a maker is given: the files that its row reads, and no other; its binding; the scope of the plan.
 
+    A maker that takes long writes pieces, files beside what it makes, which survive a kill.
+
     Args:
-        plan: of the run. A maker that takes long enters the pieces that survive a kill into its files.
+        plan: of the run.
         artifact: what is to be made.
-        later: what the same maker is asked for afterwards: it may make pieces of these, too.
+        later: what the same maker will be asked for afterwards.
     """
 
     def __init__(self, plan: Plan, artifact: Artifact, later: Sequence[Artifact] = ()) -> None:
-        self.plan, self.artifact, self.later = plan, artifact, later
+        self._plan, self._later, self.artifact = plan, later, artifact
         self.scope, self.source, self.binding = plan.scope, plan.source, artifact.binding
         self.files = Declared(plan.files, artifact)
 
     def table(self, path: str) -> pd.DataFrame:
         """Return a table whole; the last few stay in memory. Shared: not to be changed."""
         name = path, self.files.checksum(path)
-        tables = self.plan.tables
+        tables = self._plan.tables
         if name not in tables:
             while len(tables) >= MAX_TABLES:
                 tables.pop(next(iter(tables)))
             tables[name] = self.files.read_table(path)
         return tables[name]
+
+    def kept(self, name: Hashable, make: Callable[[], T]) -> T:
+        """Return what ``make`` returns, which stays in memory while files of the same binding are made. It may hold no
+        more than what every row reads that asks for ``name``."""
+        binding, kept = self._plan.kept
+        if binding != self.binding:
+            binding, kept = self._plan.kept = self.binding, {}
+        if name not in kept:
+            kept[name] = make()
+        return kept[name]
+
+    @property
+    def waiting(self) -> list[Reader]:
+        """Readers of what the same maker will be asked for afterwards, as far as its inputs are there: it may write
+        pieces of these, too."""
+        left = self._plan.left(self._later)
+        return [Reader(self._plan, one) for one in left if self._plan.key(one) is not None]
+
+    def has_piece(self, path: str) -> bool:
+        """Return whether a piece is there that was made from the same inputs."""
+        return self._plan.files.has(path, self._plan.ready_key(self.artifact))
+
+    def write_piece(self, path: str, content: Content) -> None:
+        self._plan.files.write(path, content, self._plan.ready_key(self.artifact))
+
+    def read_piece(self, path: str) -> Any:
+        """Return a piece as it was written: a table, or arrays by name."""
+        return self._plan.files.read_table(path) if path.endswith(PARQUET) else self._plan.files.read_arrays(path)
+
+    def remove_dependent(self, path: str) -> None:
+        """Remove a file that was made from the one that is to be made, which will be another one."""
+        self._plan.files.remove(path)
 
 
 class Declared(Files):

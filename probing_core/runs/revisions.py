@@ -12,7 +12,7 @@ FORMAT = 1
 """Of what a run is on disk: ``run.toml`` states it, and it is in every key. A run of another format is refused."""
 
 SAMPLES = 2
-"""Of the main samples: which images, and what is drawn for them."""
+"""Of the main samples and the large pictures: which images, and what is drawn for them."""
 
 SERIES = {STRENGTH: 2, COMPOSITION: 2, RENDERING: 3, LAYERS: 1}
 """Of each series of samples."""
@@ -30,7 +30,7 @@ SCAN = 1
 """Of what a scan finds in a file: in the key of every chunk of one."""
 
 SCORING = 7
-"""Of the tables of scores and fits."""
+"""Of the tables of scores."""
 
 STUDIES = 4
 """Of every study."""

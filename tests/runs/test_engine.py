@@ -26,6 +26,7 @@ class Kitchen:
     sugar: int = 1
     known: bool = True
     made: list[str] = field(default_factory=list)
+    plan: Plan | None = None
 
 
 def fruits(scope: Kitchen) -> Iterator[Mapping[str, str]]:
@@ -82,10 +83,11 @@ SHELF = Row(path="shelf.parquet", holds="all jam", stage="store", reads=("jam/{f
 def press(at: Reader) -> None:
     """Enter the files of a folder, as what makes units of its own does."""
     at.scope.made.append(at.artifact.path)
-    key = at.plan.ready_key(at.artifact)
+    plan = at.scope.plan
+    key, inputs = plan.ready_key(at.artifact), plan.inputs(at.artifact)
     for unit in ("unit-00000-00001", "unit-00002"):
         juice = np.full((2, 2), at.scope.sugar, np.float32)
-        at.plan.files.write(f"{at.artifact.path}{unit}.safetensors", {"juice": juice}, key, at.plan.inputs(at.artifact))
+        plan.files.write(f"{at.artifact.path}{unit}.safetensors", {"juice": juice}, key, inputs)
 
 
 OPTIONS = {"sugar": lambda scope, binding: scope.sugar}
@@ -102,6 +104,7 @@ def plan_of(root: Path, scope: Kitchen | None = None, rows: Sequence[Row] = (), 
 def make(plan: Plan) -> list[str]:
     """Make everything; return what was made."""
     plan.scope.made.clear()
+    plan.scope.plan = plan
     plan.make(list(plan.artifacts.values()), lambda artifact, done, total: None)
     return list(plan.scope.made)
 
@@ -124,6 +127,7 @@ def test_everything_is_made_once_in_the_order_of_the_table(tmp_path):
 
 def test_what_is_reported_names_what_is_made_its_place_and_the_number_of_all(tmp_path):
     plan, said = plan_of(tmp_path), []
+    plan.scope.plan = plan
     plan.make(
         plan.select("pick", "press", "cook"),
         lambda artifact, done, total: said.append((artifact.row.doing.format(**artifact.binding), done, total)),
@@ -286,7 +290,7 @@ def test_a_maker_knows_what_it_is_asked_for_next_and_may_say_that_it_cannot(tmp_
     asked = []
 
     def refuses(at: Reader) -> None:
-        asked.append((at.artifact.path, [one.path for one in at.later]))
+        asked.append((at.artifact.path, [one.artifact.path for one in at.waiting]))
 
     plan = plan_of(tmp_path, rows=(CRATE, changed(JAM, reads=("crate.parquet",), make=refuses)))
     assert make(plan) == ["crate.parquet"]
@@ -380,3 +384,43 @@ def test_a_table_less_some_rows_reads_nothing_of_them(tmp_path):
     assert make(plan) == ["crate.parquet", "jam/apple.parquet", "jam/pear.parquet", "shelf.parquet"]
     assert plan.artifacts["jam/apple.parquet"].reads == ("crate.parquet",)
     assert states(plan_of(tmp_path))["jam/apple.parquet"] is State.STALE, "it was made from less"
+
+
+def test_what_makers_keep_is_of_one_binding(tmp_path):
+    asked: list[tuple[str, str]] = []
+
+    def keeping(at: Reader) -> Mapping[str, Any]:
+        fruit = at.binding["fruit"]
+        for name in ("pulp", "peel", "pulp"):
+            kept = at.kept(name, lambda name=name: (asked.append((fruit, name)), (fruit, name))[1])
+            assert kept == (fruit, name)
+        return {"jam/{fruit}.parquet": pd.DataFrame(), "jam/{fruit}.label": None}
+
+    make(plan_of(tmp_path, rows=(CRATE, JUICE, changed(JAM, make=keeping))))
+    assert asked == [(fruit, name) for fruit in ("apple", "pear") for name in ("pulp", "peel")]
+
+
+def test_pieces_survive_a_kill_and_are_of_the_same_inputs(tmp_path):
+    made: list[str] = []
+
+    def piecewise(at: Reader) -> Mapping[str, Any]:
+        assert [one.binding["fruit"] for one in at.waiting] == (["pear"] if at.binding["fruit"] == "apple" else [])
+        for one in (at, *at.waiting):
+            fruit = one.binding["fruit"]
+            if not one.has_piece(f"units/{fruit}.parquet"):
+                made.append(fruit)
+                one.write_piece(f"units/{fruit}.parquet", pd.DataFrame({"weight": [at.scope.sugar]}))
+        if killed:
+            raise KeyboardInterrupt
+        return {"jam/{fruit}.parquet": at.read_piece(f"units/{at.binding['fruit']}.parquet"), "jam/{fruit}.label": None}
+
+    rows, killed = (CRATE, JUICE, changed(JAM, make=piecewise)), True
+    with pytest.raises(KeyboardInterrupt):
+        make(plan_of(tmp_path, rows=rows))
+    assert made == ["apple", "pear"]
+    killed = False
+    make(plan_of(tmp_path, rows=rows))
+    assert made == ["apple", "pear"], "what the killed process had written is used"
+    make(plan_of(tmp_path, Kitchen(sugar=2), rows=rows))
+    assert made == ["apple", "pear"] * 2
+    assert Store(tmp_path).read_table("jam/pear.parquet")["weight"].tolist() == [2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -15,8 +16,11 @@ from probing_core.compute.series import plan_series
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.model_data import ModelData, SeriesData, fit_probe
 from probing_core.compute.tasks import make_task
+from probing_core.pipeline import makers
+from probing_core.pipeline.graph import TABLE
 from probing_core.runs import layout
-from probing_core.runs.engine import Artifact, Plan, Reader
+from probing_core.runs.engine import Artifact, Plan, Reader, Table
+from probing_core.runs.layout import ANY_MODEL
 from probing_core.runs.recipe import Recipe, load_transforms
 from probing_core.runs.store import Store
 from tests.plans import plan_of
@@ -29,7 +33,7 @@ WIDE, NARROW = "baseline/wide", "baseline/narrow"
 DIMENSIONS = {WIDE: 16, NARROW: 12}
 BLOCKS = ["1.cls", "1.mean", "2.cls", "2.mean", "10.cls", "10.mean"]
 SERIES = (names.STRENGTH, names.COMPOSITION, names.LAYERS)
-TABLES = sorted([*(study.name for study in STUDIES), "cka"])
+TABLES = sorted([*(one.name for one in STUDIES), "cka"])
 
 
 def few_series(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +104,7 @@ def series_of(store: Store, study: str, model: str = WIDE) -> SeriesData:
 def _read_by(store: Store, model: str, name: str):
     plan = plan_of(store)
     study = next(one for one in STUDIES if one.name == name)
-    return plan.scope.study_data(Reader(plan, plan.artifacts[layout.study_path(model, name)]), study)
+    return makers.studied(Reader(plan, plan.artifacts[layout.study_path(model, name)]), study)
 
 
 def of_studies(plan: Plan, *tables: str) -> list[Artifact]:
@@ -110,8 +114,15 @@ def of_studies(plan: Plan, *tables: str) -> list[Artifact]:
 
 def study(store: Store, *tables: str) -> None:
     """Make what is missing of some tables of studies, or of all."""
-    plan = plan_of(store)
+    plan = plan_of(store, table=_table())
     plan.make(of_studies(plan, *tables), lambda artifact, done, total: None)
+
+
+def _table() -> Table:
+    """The table of runs whose studies are `STUDIES`, of which a test may replace some."""
+    makes = {layout.study_path(ANY_MODEL, one.name): partial(makers.make_study, study=one) for one in STUDIES}
+    rows = [replace(row, make=makes[row.path]) if row.path in makes else row for row in TABLE.rows]
+    return Table(rows, TABLE.options)
 
 
 def lengths_at(position: np.ndarray) -> np.ndarray:

@@ -84,7 +84,7 @@ def made(monkeypatch) -> list[tuple[str, str]]:
 
         return make
 
-    monkeypatch.setattr(makers, "STUDIES", tuple(replace(s, make=counting(s.name)) for s in STUDIES))
+    monkeypatch.setattr("tests.compute.studies.made.STUDIES", tuple(replace(s, make=counting(s.name)) for s in STUDIES))
     return made
 
 
@@ -146,13 +146,13 @@ def test_killed_between_two_studies_it_goes_on(studied, tmp_path, monkeypatch):
         remade.append(getattr(data, "main", data).model)
         return before.make(data)
 
-    monkeypatch.setattr(makers, "STUDIES", (before, replace(at, make=killed), after))
+    monkeypatch.setattr("tests.compute.studies.made.STUDIES", (before, replace(at, make=killed), after))
     with pytest.raises(KeyboardInterrupt):
         study(store, *asked)
     again = Store(store.root)
     assert again.has(layout.study_path(WIDE, before.name))
     assert not again.has(layout.study_path(WIDE, at.name))
-    monkeypatch.setattr(makers, "STUDIES", (replace(before, make=noted), at, after))
+    monkeypatch.setattr("tests.compute.studies.made.STUDIES", (replace(before, make=noted), at, after))
     study(again, *asked)
     assert remade == [NARROW], "what the killed process had made is kept"
     tables = again.names("tables/")
