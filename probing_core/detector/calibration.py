@@ -23,6 +23,9 @@ MIN_CHECKED = 2
 """Large photographs that must be expected beyond the level where its error is checked, 40 for 5 %: with fewer, an error
 of four times the level would often go unnoticed."""
 
+AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
+"""What was done to an untouched photograph before it was scored: nothing, or its color was taken off."""
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -70,8 +73,8 @@ def calibration_of(rows: pd.DataFrame, level: float = LEVEL) -> Calibration:
     untouched = rows[rows["transform"] == "identity"]
     calibrating = untouched[untouched["role"] == "calibrate"]
     at_view = calibrating[calibrating["size"] == "view"]
-    color = at_view.loc[(at_view["maker"] == "as it is") & ~at_view["no_color"], "score"].to_numpy()
-    gray = at_view.loc[at_view["maker"] == "turned gray", "score"].to_numpy()
+    color = at_view.loc[(at_view["maker"] == AS_IT_IS) & ~at_view["no_color"], "score"].to_numpy()
+    gray = at_view.loc[at_view["maker"] == TURNED_GRAY, "score"].to_numpy()
     large = calibrating.loc[(calibrating["size"] == "large") & ~calibrating["no_color"], "score"].to_numpy()
     reported = untouched[(untouched["role"] == "report") & (untouched["size"] == "large") & ~untouched["no_color"]]
     enough = is_enough(len(large), level) and len(reported) * level >= MIN_CHECKED - 1e-9

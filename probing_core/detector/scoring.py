@@ -20,6 +20,7 @@ from probing_core.compute.live.large import apply_at_own_size
 from probing_core.compute.live.tiles import PictureCrops, cut
 from probing_core.compute.parallel import in_chunks, one_core_threads
 from probing_core.corpora.base import Corpus
+from probing_core.detector.calibration import AS_IT_IS, TURNED_GRAY
 from probing_core.detector.photographs import CALIBRATE, REPORT
 from probing_core.detector.score import has_no_color, turned_gray
 from probing_core.detector.training_mix import View, make_views, square_of
@@ -43,8 +44,6 @@ ALTERED_LARGE = 5
 
 LARGEST_ALTERED = 6
 """Views a side: styles take seconds for larger ones."""
-
-AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
 
 
 @dataclass(frozen=True, eq=False)
