@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import inspect
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -105,6 +105,18 @@ def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]
 def legend_below() -> dict[str, Any]:
     """Return the layout of a legend along the lower edge of the figure, for any height and any number of lines."""
     return {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
+
+
+def chance_line(height: float, theme: Theme, axes: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return a dotted line across a panel at the score of guessing, as a shape.
+
+    Args:
+        height: the score, in the unit of the axis.
+        axes: ``xaxis`` and ``yaxis`` of the panel; the first one if not given.
+    """
+    across, up = (axes["xaxis"], axes["yaxis"]) if axes else ("x", "y")
+    ends = {"xref": f"{across} domain", "x0": 0, "x1": 1, "yref": up, "y0": height, "y1": height}
+    return {"type": "line", "line": {"dash": "dot", "color": theme.warning, "width": 2}} | ends
 
 
 def upright_line(x: float, color: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pandas as pd
 from probing_core.charts.figure import (
     Figure,
     base_figure,
+    chance_line,
     chart,
     escape,
     legend_below,
@@ -139,7 +140,6 @@ def _key(name: str, marker: dict[str, Any]) -> dict[str, Any]:
 def _level(chance: float, theme: Theme) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a dotted line across a chart at the level of guessing, and its words at the right end."""
     height = 100 * chance
-    line = {"type": "line", "xref": "x domain", "x0": 0, "x1": 1, "yref": "y", "y0": height, "y1": height}
     words = {"x": 1, "xref": "x domain", "xanchor": "right", "y": height, "yref": "y", "yanchor": "bottom"}
     words |= {"text": f"chance {in_percent(chance)}", "showarrow": False, "font": {"size": 11, "color": theme.warning}}
-    return line | {"line": {"dash": "dot", "color": theme.warning, "width": 2}}, words
+    return chance_line(height, theme), words

@@ -6,8 +6,19 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.charts.figure import Figure, axis_style, base_figure, chart, error_bar, escape, legend_below, percent
+from probing_core.charts.figure import (
+    Figure,
+    axis_style,
+    base_figure,
+    chance_line,
+    chart,
+    error_bar,
+    escape,
+    legend_below,
+    percent,
+)
 from probing_core.charts.labels import place_labels
+from probing_core.charts.many_lines import single_out
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import Theme
 
@@ -63,11 +74,12 @@ def shift_chart(points: pd.DataFrame, theme: Theme) -> Figure:
 
 
 @chart
-def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
+def layers_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
     """Draw a panel a task, in it a line for each model over its layers, with intervals.
 
     Args:
         rows: ``task``, ``base`` (model without layer), ``layer``, ``value``, ``low``, ``high``, ``chance`` (fractions).
+        chosen: model that is named whatever its scores are.
     """
     tasks = [task for task in LAYER_TASKS if (rows["task"] == task).any()]
     shapes, traces = [], []
@@ -75,7 +87,7 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         of_task, axes = rows[rows["task"] == task], axes_of(panel)
         for trace in _accuracy_traces(of_task, "base", "layer", theme):
             traces.append(trace | axes | {"legendgroup": trace["name"], "showlegend": panel == 0})
-        shapes.append(_chance(of_task, theme) | {"xref": f"{axes['xaxis']} domain", "yref": axes["yaxis"]})
+        shapes.append(chance_line(float(of_task["chance"].iloc[0]) * 100, theme, axes))
     figure = paneled_figure(
         theme,
         [f"{LAYER_TASKS[task]}, by block" for task in tasks],
@@ -91,7 +103,7 @@ def layers_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     figure["data"] = traces
     words = axis_style(theme, "balanced accuracy (%)")["title"]
     figure["layout"]["yaxis"]["title"] = words  # of all panels; beside the first
-    return figure
+    return single_out(figure, theme, chosen)
 
 
 @chart
@@ -147,22 +159,24 @@ def paths_chart(rows: pd.DataFrame, at: pd.DataFrame, theme: Theme) -> Figure:
 
 
 @chart
-def dimension_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
+def dimension_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
     """Draw a line for each model over the number of principal components, with intervals.
 
     Args:
         rows: ``model``, ``dimensions``, ``value``, ``low``, ``high`` (fractions), ``chance``.
+        chosen: model that is named whatever its scores are.
     """
     ticks = [int(d) for d in sorted(rows["dimensions"].unique()) if d & (d - 1) == 0]
-    return base_figure(
+    figure = base_figure(
         theme,
         400 + 10 * rows["model"].nunique(),
         _accuracy_traces(rows, "model", "dimensions", theme),
         {"title": "principal components", "type": "log", "tickvals": ticks},
         {"title": "balanced accuracy (%)", "rangemode": "tozero"},
         legend=legend_below(),
-        shapes=[_chance(rows, theme) | {"xref": "x domain"}],
+        shapes=[chance_line(float(rows["chance"].iloc[0]) * 100, theme)],
     )
+    return single_out(figure, theme, chosen)
 
 
 def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) -> list[dict[str, Any]]:
@@ -189,16 +203,3 @@ def _accuracy_traces(rows: pd.DataFrame, series: str, along: str, theme: Theme) 
         bars = {"error_y": error_bar(value, low, high, color)} if len(names) <= MAX_BARS else {}
         traces.append(trace | bars)
     return traces
-
-
-def _chance(rows: pd.DataFrame, theme: Theme) -> dict[str, Any]:
-    """Return a dotted line across a panel, at the score of guessing."""
-    height = float(rows["chance"].iloc[0]) * 100
-    return {
-        "type": "line",
-        "x0": 0,
-        "x1": 1,
-        "y0": height,
-        "y1": height,
-        "line": {"dash": "dot", "color": theme.warning},
-    }

@@ -18,6 +18,7 @@ from probing_core.charts.figure import (
     percent_bar,
     upright_line,
 )
+from probing_core.charts.many_lines import single_out
 from probing_core.charts.theme import BASELINE, Theme
 
 MAX_BARS = 4
@@ -30,15 +31,16 @@ PARTS = {"content": "content", "look": "look", "both": "both together", "rest": 
 
 
 @chart
-def recall_chart(rows: pd.DataFrame, theme: Theme, title: str, falling: bool) -> Figure:
+def recall_chart(rows: pd.DataFrame, theme: Theme, title: str, falling: bool, chosen: str = "") -> Figure:
     """Draw a line for each model over the strength of one transformation.
 
     Args:
         rows: ``model``, ``strength``, ``value``, ``low``, ``high`` (fractions).
         title: of the strength and its unit.
         falling: whether the transformation is weakest at its largest strength.
+        chosen: model that is named whatever its recall is.
     """
-    return base_figure(
+    figure = base_figure(
         theme,
         400 + 10 * rows["model"].nunique(),
         [trace for _, trace in _lines(rows, "strength", theme)],
@@ -46,21 +48,23 @@ def recall_chart(rows: pd.DataFrame, theme: Theme, title: str, falling: bool) ->
         {"title": "original found (%)", "range": [0, 102]},
         legend=legend_below(),
     )
+    return single_out(figure, theme, chosen)
 
 
 @chart
-def gallery_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
+def gallery_chart(rows: pd.DataFrame, theme: Theme, chosen: str = "") -> Figure:
     """Draw a line for each model over the number of pictures in the gallery, dotted and hollow where extrapolated.
 
     Args:
         rows: ``model``, ``gallery``, ``extrapolated``, ``value``, ``low``, ``high`` (fractions).
+        chosen: model that is named whatever its recall is.
     """
     traces = []
     whole = rows.loc[~rows["extrapolated"], "gallery"].max()
     for beyond in (False, True):
         some = rows[rows["extrapolated"] | (rows["gallery"] == whole)] if beyond else rows[~rows["extrapolated"]]
         for name, trace in _lines(some.sort_values("gallery"), "gallery", theme):
-            trace |= {"legendgroup": name, "showlegend": not beyond}
+            trace |= {"legendgroup": escape(name), "showlegend": not beyond}
             if beyond:
                 trace["line"] = trace["line"] | {"dash": "dot"}
                 trace["marker"] = trace["marker"] | {
@@ -70,7 +74,7 @@ def gallery_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
             traces.append(trace)
     sizes = [size for size in sorted(rows["gallery"].unique()) if size >= whole or size < ROOM * whole]
     words = [f"{size:,}" for size in sizes]
-    return base_figure(
+    figure = base_figure(
         theme,
         400 + 10 * rows["model"].nunique(),
         traces,
@@ -79,6 +83,7 @@ def gallery_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         legend=legend_below(),
         shapes=[upright_line(float(whole), theme.muted)],
     )
+    return single_out(figure, theme, chosen)
 
 
 @chart

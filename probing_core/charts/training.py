@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.figure import MARGIN, Figure, axis_style, chart, error_bar, escape, legend_below
+from probing_core.charts.figure import MARGIN, Figure, axis_style, chance_line, chart, error_bar, escape, legend_below
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import SYMBOLS, Theme
 
@@ -67,7 +67,7 @@ def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         figure["layout"][axis]["title"] = axis_style(theme, PANELS[panel][1])["title"]
     chance = rows.loc[rows["name"] == "fine", "chance"]
     if panels[0] == "tasks" and len(chance):
-        figure["layout"]["shapes"] = [_chance(float(chance.iloc[0]) * 100, theme)]
+        figure["layout"]["shapes"] = [chance_line(float(chance.iloc[0]) * 100, theme)]
     figure["layout"]["margin"] = MARGIN | {"t": figure["layout"]["margin"]["t"], "l": 16}
     return figure
 
@@ -97,12 +97,6 @@ def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str,
         ],
         "hovertemplate": f"step %{{x:,}}: %{{y:.{digits}f}}{unit} %{{customdata}}",
     }
-
-
-def _chance(height: float, theme: Theme) -> dict[str, Any]:
-    """Return a dotted line across the first panel, at the score of guessing the transformation."""
-    line = {"dash": "dot", "color": theme.warning}
-    return {"type": "line", "xref": "x domain", "x0": 0, "x1": 1, "y0": height, "y1": height, "line": line}
 
 
 def _scale(steps: pd.Series) -> dict[str, Any]:

@@ -1,0 +1,52 @@
+"""Charts of more lines than shades and symbols can tell apart: few are named, the others fade."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from probing_core.charts.figure import Figure, escape
+from probing_core.charts.theme import Theme
+
+MAX_TOLD = 7
+"""Lines that are told apart by a legend; of more, few are named beside the line."""
+
+FADED = 0.4
+"""Opacity of a line that is not named, and of its entry in the legend."""
+
+
+def single_out(figure: Figure, theme: Theme, chosen: str = "") -> Figure:
+    """Return ``figure``, whose traces are lines, with the highest and the lowest line of each panel, on average, and
+    the ``chosen`` one named at their right ends, and all others faded.
+
+    A page shows every line in full while the pointer is on it or on its name. A figure of up to `MAX_TOLD` lines stays
+    as it is.
+    """
+    panels: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for trace in figure["data"]:
+        lines = panels.setdefault(trace.get("xaxis", "x"), {})
+        lines.setdefault(trace.get("legendgroup", trace["name"]), []).append(trace)
+    if max(map(len, panels.values()), default=0) <= MAX_TOLD:
+        return figure
+    for axis, lines in panels.items():
+        means = {name: float(np.nanmean(np.concatenate([one["y"] for one in parts]))) for name, parts in lines.items()}
+        sides = {max(means, key=means.__getitem__): "top left", min(means, key=means.__getitem__): "bottom left"}
+        if escape(chosen) in lines:
+            sides.setdefault(escape(chosen), "top left")
+        reverse = figure["layout"][f"xaxis{axis[1:]}"].get("autorange") == "reversed"
+        for name, parts in lines.items():
+            if name in sides:
+                parts[-1].update(_named(parts[-1], name, sides[name], reverse, theme))
+            for part in parts:
+                part.update({"line": part["line"] | {"width": 3}} if name in sides else {"opacity": FADED})
+    figure["layout"]["meta"] = {"highlights": True}
+    return figure
+
+
+def _named(trace: dict[str, Any], name: str, side: str, reverse: bool, theme: Theme) -> dict[str, Any]:
+    """Return what writes ``name`` beside the right end of a line."""
+    end = int(np.argmin(trace["x"]) if reverse else np.argmax(trace["x"]))
+    texts = [name if i == end else "" for i in range(len(trace["x"]))]
+    font = {"size": 12, "color": theme.text, "weight": 600}
+    return {"mode": "lines+markers+text", "text": texts, "textposition": side, "textfont": font, "cliponaxis": False}
