@@ -16,7 +16,7 @@ from dashboard.text import GLOSSARY, TERMS, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.measures import MEASURES
 from probing_core.probes import DEFINITIONS
-from probing_core.results import Run, command_of, corpus_is_named
+from probing_core.results import Run, command_of, corpus_is_named, further_photographs
 from probing_core.results.report.methods import (
     ORIGIN,
     PROTOCOL,
@@ -65,6 +65,8 @@ def _recipe(run: Run) -> None:
             "The recipe describes its pictures and not where they are: for CORPUS give a corpus with the "
             f"fingerprint {run.recipe.fingerprint}."
         )
+    if further := further_photographs(run):
+        st.caption(plain(further))
     if run.recipe.probes_from:
         st.caption("For RUN give the directory of the run that the probes come from.")
 

@@ -6,7 +6,7 @@ Nothing here trains or embeds, and nothing imports a deep-learning framework.
 from __future__ import annotations
 
 from probing_core.results.claims import ClaimsOfSet, claims_by_set, result_in_words
-from probing_core.results.command import command_of, corpus_is_named
+from probing_core.results.command import command_of, corpus_is_named, further_photographs
 from probing_core.results.confusion import confusion_matrix
 from probing_core.results.corpus_shift import change_of_corpus, source_of
 from probing_core.results.neighbors import mean_of, nearest, place
@@ -28,6 +28,7 @@ __all__ = [
     "confusion_matrix",
     "corpus_is_named",
     "find_runs",
+    "further_photographs",
     "leaderboard",
     "mean_of",
     "nearest",

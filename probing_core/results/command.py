@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from probing_core.corpora import list_corpora
+from probing_core.results.run import Run
+from probing_core.runs.layout import VERDICT_PHOTOGRAPHS
 from probing_core.runs.options import Options
 from probing_core.runs.recipe import EMBEDDING_TYPES, Recipe
 from probing_core.transforms import TIERS
+
+FURTHER = "FURTHER"
+"""What stands in a command, with a number, for a collection that is not on this machine."""
+
+LOCAL = ("folder", "parquet")
+"""Kinds of corpora that are named by a path."""
 
 
 def corpus_is_named(recipe: Recipe) -> bool:
@@ -24,8 +32,8 @@ def _is_named(corpus: str) -> bool:
 def command_of(recipe: Recipe) -> str:
     """Return ``probing run`` with every option that the recipe decides.
 
-    ``CORPUS`` stands where the recipe describes the pictures without naming where they are, and ``RUN`` for the run
-    that probes were taken from.
+    ``CORPUS`` stands where the recipe describes the pictures without naming where they are, ``FURTHER-1`` and so on
+    for collections that are not here (`further_photographs`), and ``RUN`` for the run that probes were taken from.
     """
     options = Options(
         corpus=recipe.corpus if corpus_is_named(recipe) else "CORPUS",
@@ -39,9 +47,38 @@ def command_of(recipe: Recipe) -> str:
         train_samples=recipe.train_samples,
         embeddings=None if recipe.embeddings == EMBEDDING_TYPES[0] else recipe.embeddings,
         probes_from=Path("RUN") if recipe.probes_from else None,
-        calibrate_on=[name if _is_named(name) else "CORPUS" for name in recipe.calibrate_on] or None,
+        calibrate_on=_calibrate_on(recipe) or None,
     )
     return shlex.join(["probing", "run", "--out", "DIR", *options.arguments()])
+
+
+def _calibrate_on(recipe: Recipe) -> list[str]:
+    """Return what stands in a command for each collection that verdicts are calibrated on: its name where that leads
+    to it from here."""
+    return [name if _leads_there(name) else f"{FURTHER}-{n}" for n, name in enumerate(recipe.calibrate_on, 1)]
+
+
+def _leads_there(corpus: str) -> bool:
+    """Return whether ``corpus`` is a name of a corpus, and no path of a file or folder that is not on this machine."""
+    kind, _, path = corpus.partition(":")
+    return _is_named(corpus) and (kind not in LOCAL or "://" in path or Path(path).exists())
+
+
+def further_photographs(run: Run) -> str:
+    """Return a sentence on the photographs that the verdicts of ``run`` rest on and that are not here, with their
+    numbers and fingerprints; empty where all are."""
+    recipe = run.recipe
+    rows = run.table(VERDICT_PHOTOGRAPHS)
+    counts = {} if rows.empty else rows["corpus"].value_counts().to_dict()  # 0 is the run's own
+    each = zip(_calibrate_on(recipe), recipe.calibrate_on, recipe.calibrate_fingerprints, strict=True)
+    told = [
+        f"{word}, {counts.get(number, 0):,} images (a file '{PurePath(name.partition(':')[2]).name}' where the run was "
+        f"made, fingerprint {fingerprint})"
+        for number, (word, name, fingerprint) in enumerate(each, 1)
+        if word != name
+    ]
+    about = "Verdicts are also learned from, and calibrated on, further photographs, which are not here"
+    return f"{about}: {'; '.join(told)}." if told else ""
 
 
 def _tiers(transforms: Sequence[str]) -> list[str]:

@@ -3,8 +3,11 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 
+import pandas as pd
+
 from probing_core.cli import build_parser
-from probing_core.results import command_of
+from probing_core.paths import data_dir
+from probing_core.results import Run, command_of, further_photographs
 from probing_core.runs.recipe import Recipe
 from probing_core.transforms import bank, expand
 
@@ -45,3 +48,26 @@ def test_a_preset_is_named_whole():
     recipe = replace(RECIPE, transforms=("identity", *expand(["preset:imagenet-c", "preset:traces/sharpening"])))
     options = build_parser().parse_args(shlex.split(command_of(recipe))[1:])
     assert set(options.transforms) == {"preset:imagenet-c", "preset:traces/sharpening", "identity"}
+
+
+def test_photographs_that_are_not_here_are_described_and_no_path_leads_nowhere(tmp_path):
+    here = tmp_path / "mine"
+    here.mkdir()
+    recipe = replace(
+        RECIPE,
+        calibrate_on=("parquet:/gone/clean.parquet", f"folder:{here}", "folder:s3://bucket/all", "holidays, in words"),
+        calibrate_fingerprints=("a", "b", "c", "d"),
+    )
+    given = build_parser().parse_args(shlex.split(command_of(recipe))[1:]).calibrate_on
+    assert list(given) == ["FURTHER-1", f"folder:{here}", "folder:s3://bucket/all", "FURTHER-4"]
+
+
+def test_the_shipped_run_says_what_its_verdicts_rest_on_beside_its_own_photographs():
+    run = Run.open(data_dir() / "reference")
+    told = further_photographs(run)
+    rows = pd.read_parquet(run.store.root / "verdicts" / "photographs.parquet")
+    for number, fingerprint in enumerate(run.recipe.calibrate_fingerprints, 1):
+        count = (rows["corpus"] == number).sum()
+        assert f"FURTHER-{number}, {count:,} images" in told
+        assert fingerprint in told
+    assert ".parquet" not in command_of(run.recipe)
