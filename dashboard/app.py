@@ -15,7 +15,7 @@ from streamlit.navigation.page import StreamlitPage
 
 try:
     from dashboard import startup, state
-    from dashboard.components import hover, plot, point_map, strength_slider
+    from dashboard.components import hover, plot, point_map, scan_thumbnails, strength_slider
     from dashboard.data import cache
     from dashboard.middleware import middleware
     from dashboard.widgets import access, banner, pickers
@@ -66,6 +66,7 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
   [data-testid=stColumn]:has(.stPlotlyChart) { min-width: 100%; }
   /* A matrix of many classes would be unreadable: its width stays, and it scrolls. */
   .st-key-confusion, .st-key-cka, .st-key-originals { overflow-x: auto; }
+  :is(.st-key-confusion, .st-key-cka, .st-key-originals)::before { SIDEWAYS }
   :is(.st-key-confusion, .st-key-cka, .st-key-originals) .probing-plot { min-width: 860px; }
   [data-testid=stColumn] [data-testid=stImage] img { max-width: 320px !important; }
 }
@@ -80,6 +81,7 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
   :is(.st-key-profile, .st-key-land, .st-key-members, .st-key-shift-recall, .st-key-settings) .probing-plot {
     min-width: 640px;
   }
+  :is(.st-key-profile, .st-key-land, .st-key-members, .st-key-shift-recall, .st-key-settings)::before { SIDEWAYS }
   [data-testid=stMetricValue] { font-size: 1.5rem; }
   [data-testid=stHorizontalBlock]:has([data-testid=stMetric]) > [data-testid=stColumn] { min-width: 45%; }
 }
@@ -96,6 +98,13 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
   h2, h3 { break-after: avoid; }
 }
 </style>"""
+
+
+SIDEWAYS = (
+    'content: "Wider than the screen: scroll it sideways ↔"; position: sticky; left: 0; width: fit-content; '
+    "font-size: 0.85rem; opacity: 0.8; padding-bottom: 4px;"
+)
+"""Style of what stands above a chart that is wider than the screen."""
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
@@ -128,7 +137,7 @@ def main() -> None:
     st.set_page_config(page_icon=icon(), layout="wide")  # first: else a page's own icon is fetched for the tab
     page = st.navigation(pages(), expanded=True)
     st.set_page_config(page_title=f"{page.title} · Probing image embeddings")
-    st.html(STYLE.replace("ACCENT", Theme(dark=cache.is_dark()).accent))
+    st.html(STYLE.replace("ACCENT", Theme(dark=cache.is_dark()).accent).replace("SIDEWAYS", SIDEWAYS))
     state.adopt_address()
     pick_run()
     access.show_status()
@@ -141,17 +150,14 @@ def pick_run() -> None:
     names = [place.name for place in cache.places() if place.complete]
     if not names:
         return
-    wanted = state.stored_choice("run")
     shown = pickers.select(
-        "Run", "run", names, help="One computation: its corpus, models and settings.", where=st.sidebar
+        "Run", state.RUN, names, help="One computation: its corpus, models and settings.", where=st.sidebar
     )
-    if wanted and wanted not in names:
-        st.session_state["_run_missing"] = wanted, shown
-    missing, instead = st.session_state.get("_run_missing", ("", ""))
-    if missing and shown == instead and missing not in names:
+    missing = state.unmet().get(state.RUN)
+    if missing and shown == missing.shown and missing.asked not in names:
         st.warning(
-            f"There is no run '{plain(missing)}' on this computer, or it is not complete; shown is '{plain(shown)}'. "
-            "`probing demo --run DIR` opens one from elsewhere.",
+            f"There is no run '{plain(missing.asked)}' on this computer, or it is not complete; shown is "
+            f"'{plain(shown)}'. `probing demo --run DIR` opens one from elsewhere.",
             icon=":material/error:",
         )
 
@@ -162,6 +168,8 @@ else:
     app = st.App(
         __file__,
         lifespan=startup.before_serving,
-        routes=[route for module in (plot, point_map, strength_slider, hover) for route in module.routes()],
+        routes=[
+            route for module in (plot, point_map, strength_slider, hover, scan_thumbnails) for route in module.routes()
+        ],
         middleware=middleware(),
     )

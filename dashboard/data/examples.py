@@ -7,7 +7,7 @@ import streamlit as st
 from PIL import Image, ImageDraw, ImageFont
 
 from dashboard.data import cache
-from dashboard.data.pictures import VisitorPicture
+from dashboard.data.pictures import VisitorPicture, data_url
 from probing_core.transforms import resolve
 from probing_core.transforms.base import generator
 
@@ -65,12 +65,12 @@ def _screenshot() -> np.ndarray:
 
 
 @st.cache_resource(show_spinner=False, max_entries=len(NAMES))
-def thumbnail(name: str, side: int) -> np.ndarray:
-    """Return the middle of the example called ``name`` as a square."""
+def thumbnail(name: str, side: int) -> str:
+    """Return the middle of the example called ``name`` as a square, as an address."""
     image = example(name).image
     square = min(image.shape[:2])
     top, left = ((length - square) // 2 for length in image.shape[:2])
-    return reduced(image[top : top + square, left : left + square], side)
+    return data_url(reduced(image[top : top + square, left : left + square], side), lossless=False)
 
 
 def reduced(image: np.ndarray, side: int) -> np.ndarray:

@@ -39,6 +39,9 @@ EMBEDDED_AT_ONCE = 32
 
 ASKING = "Asking the models"
 
+HEARD_EVERY_S = 0.1
+"""Seconds after which a page that waits for a model hears what the visitor has done meanwhile."""
+
 Row = dict[str, Any]
 """Answer of one model about one picture, as `Predictor.predict` returns it."""
 
@@ -203,15 +206,23 @@ def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
     return thread
 
 
-def are_prepared(run: Run, models: Sequence[str]) -> bool:
-    """Return whether ``models`` answer without being loaded first."""
-    return all(predictor_of(run).is_prepared(model) for model in models)
+def load(run: Run, model: str, meanwhile: Callable[[], object]) -> None:
+    """Load ``model``, which is a name or `DETECTOR`, while the page can be used.
+
+    Args:
+        meanwhile: shows that it is being loaded. It is called again and again, since Streamlit hears what the visitor
+            does next when something is written.
+    """
+    loading = threading.Thread(target=_prepare, args=(predictor_of(run), [model]), name="load")
+    loading.start()
+    loading.join(HEARD_EVERY_S)  # a model that is loaded already takes less
+    while loading.is_alive():
+        meanwhile()
+        loading.join(HEARD_EVERY_S)
 
 
 def _prepare(predictor: Predictor, models: Sequence[str]) -> None:
     """Load ``models`` in a thread that has no visitor: nothing here may ask Streamlit for one."""
-    import torch  # noqa: F401
-
     for model in models:
         with suppress(ProbingError), _TURN, no_downloads():  # the page shows the error, too; the others are prepared
             predictor.prepare(model)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.components.strength_slider import strength_slider
 from dashboard.components.tour import tour
@@ -24,9 +25,6 @@ from probing_core.runs import layout
 from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 6
-
-HEARD_EVERY_S = 0.1
-"""Seconds after which a page that waits for its models hears what the visitor has done meanwhile."""
 
 RAW_SHIFT = (
     "Cosine distance to the embedding of the untouched picture. Some models place all embeddings close together, so "
@@ -47,12 +45,11 @@ def show() -> None:
     shown, beside = st.columns(2)
     with shown:
         step = strength_slider(picture, run.recipe.view, transform, from_faintest=True)
-    answers = beside.empty()
     curves = st.container()
     _measured(run, transform, step.strength, models)
     _thresholds(run, transform, models)
     with curves:
-        _live(run, picture, transform, step, models, answers)
+        _live(run, picture, transform, step, models, beside)
 
 
 def _sentence(run: Run, transform: Transform) -> None:
@@ -70,30 +67,16 @@ def _sentence(run: Run, transform: Transform) -> None:
 
 
 @messages.guarded
-def _live(
-    run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], answers: DeltaGenerator
-) -> None:
-    """Show what the models predict at the chosen strength, in ``answers``, and over the whole range when asked."""
+def _live(run: Run, picture: VisitorPicture, transform: Transform, step: Step, models: list[str], beside: Any) -> None:
+    """Show what the models predict at the chosen strength, in the column ``beside`` the picture, and over the whole
+    range when asked."""
     able = [m for m in models if m in predictions.models_of(run)]
     if not able:
         messages.empty("None of the chosen models has a probe to predict with in this run; choose others.")
         return
-    if not predictions.are_prepared(run, able):
-        loading = predictions.prepare(run, able)
-        while loading is not None and loading.is_alive():
-            # The rest of the page is there. Streamlit hears what the visitor does next when something is written.
-            answers.caption("The models are being loaded, and answer here.")
-            loading.join(HEARD_EVERY_S)
-    rows = predictions.predict(run, predictions.cut(run, [step.after]), ["after"], able, "fine")
-    if not rows:
+    messages.left_out(models, able, "the run has no probe of theirs for new pictures")
+    if not _answers(run, transform, step, able, beside):
         return  # why stands on the page
-    untouched = step.strength == transform.neutral
-    found = verdicts.answer_for("identity" if untouched else transform.name)
-    asked = "untouched?" if untouched else f"{transform.name}?"
-    table = verdicts.models_table({"after": rows}, cache.theme(), found=found, title=asked)
-    with answers.container():
-        st.html(table)
-        st.caption(_about_bars(transform.name, untouched))
     st.header("What the models predict for this picture")
     if not pickers.toggle("At every strength", "ask", help="Asks the models about every step of the slider."):
         return
@@ -114,6 +97,28 @@ def _live(
         figure = strength_chart(curve, "shift", cache.theme(), "1 \N{MINUS SIGN} cosine to the untouched picture", axis)
         tables.chart(figure, "curve-shift", curve, "Cosine distance of the embedding as strength grows.")
     _neighbors(run, step.before, step.after, able)
+
+
+def _answers(run: Run, transform: Transform, step: Step, models: list[str], beside: Any) -> bool:
+    """Show what each model answers about the picture at the chosen strength as it comes, the first as soon as that one
+    model is loaded; return whether any has answered."""
+    untouched = step.strength == transform.neutral
+    found = verdicts.answer_for("identity" if untouched else transform.name)
+    asked = "untouched?" if untouched else f"{transform.name}?"
+    crops, theme = predictions.cut(run, [step.after]), cache.theme()
+    rows: list[predictions.Row] = []
+    answers, about = beside.empty(), beside.empty()
+
+    def show(waiting: list[str]) -> None:
+        answers.html(verdicts.models_table({"after": rows}, theme, waiting, found, asked))
+
+    for number, model in enumerate(models):
+        predictions.load(run, model, partial(show, models[number:]))
+        rows += predictions.predict(run, crops, ["after"], [model], "fine")
+        show(models[number + 1 :])
+        if rows:
+            about.caption(_about_bars(transform.name, untouched))
+    return bool(rows)
 
 
 def _about_bars(transform: str, untouched: bool) -> str:

@@ -7,11 +7,12 @@ from itertools import count
 from pathlib import Path, PurePath
 
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from dashboard import rights, state
+from dashboard.components.scan_thumbnails import thumbnails_of
 from dashboard.data import cache, examples, predictions
-from dashboard.data.pictures import data_url
 from dashboard.jobs import processes, scans
 from dashboard.page import fragment, page
 from dashboard.text import plain
@@ -19,6 +20,7 @@ from dashboard.widgets import access, messages, pickers, tables
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.paths import runs_dir, user_path
+from probing_core.prediction.scan import CHUNKS
 from probing_core.prediction.scan.writing import TABLE, promise_of
 from probing_core.results import RunPlace
 from probing_core.runs.layout import DETECTOR_FILE, PROGRESS
@@ -27,6 +29,9 @@ from probing_core.runs.progress import Report
 UNUSABLE = re.compile(r"[^A-Za-z0-9._-]+")
 MAX_LETTERS = 50
 ABOUT_P = "Share of untouched photographs that seem as altered: at most 5 % of them are called altered."
+
+THUMBNAIL = 64
+"""Pixels of the height of a row with a thumbnail."""
 
 SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")  # columns of a scan's table
 
@@ -102,8 +107,11 @@ def _sample(able: list[RunPlace]) -> None:
     run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
     pictures = [examples.example(name) for name in examples.NAMES]
     names = list(examples.NAMES)
+    place = st.empty()
+    predictions.load(run, DETECTOR, lambda: place.caption("The detector is being loaded, and answers here."))
+    place.empty()
     rows = predictions.predict(run, predictions.cut(run, [p.image for p in pictures]), names, [DETECTOR], "fine")
-    thumbnails = [data_url(examples.thumbnail(row["image"], 96)) for row in rows]
+    thumbnails = [examples.thumbnail(row["image"], 96) for row in rows]
     table = pd.DataFrame(
         {
             "": thumbnails,
@@ -237,10 +245,35 @@ def _results(out: Path) -> None:
         st.caption(plain(promise))
         if table["q"].isna().all():
             table = table.drop(columns="q")
-        tables.show_table(table.sort_values("p", na_position="last"), f"scan-table-{out.name}", height=500)
+        table = table.sort_values("p", na_position="last")
+        shown = table.copy()
+        shown.insert(0, "", _thumbnails(out, table))
+        st.dataframe(
+            shown,
+            hide_index=True,
+            key=f"scan-table-{out.name}",
+            height=500,
+            row_height=THUMBNAIL,
+            column_config={
+                "": st.column_config.ImageColumn(width="small"),
+                "p": st.column_config.NumberColumn(help=ABOUT_P, format="%.3f"),
+                "q": st.column_config.NumberColumn(format="%.3f"),
+            },
+        )
+        tables.download(table, f"scan-table-{out.name}")
         page_file = out / "index.html"
         label, name = "The page with thumbnails", f"{out.name}.html"
         tables.download_file(page_file.read_bytes, f"scan-page-{out.name}", label, name, "text/html")
+
+
+def _thumbnails(out: Path, table: pd.DataFrame) -> list[str | None]:
+    """Return the address of the thumbnail of each row, whose label is its place in the scan; None where it has none."""
+    try:
+        found = thumbnails_of(out / CHUNKS, (out / TABLE).stat().st_mtime_ns)
+    except (OSError, pa.ArrowException):  # the table is there and has no pictures
+        return [None] * len(table)
+    rows = zip(table.index, table["error"], strict=True)
+    return [found.address(row) if not error and row < len(found) else None for row, error in rows]
 
 
 def _status(report: Report | None) -> str:

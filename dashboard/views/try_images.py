@@ -34,6 +34,7 @@ NEIGHBORS = 8
 SHARES = 6
 """Number of classes in the table of whole and tiles, most probable first."""
 
+NO_PROBE = "the run has no probe of theirs for new pictures"
 QUESTIONS = {"fine": "which transformation?", "group": "which group?"}
 MAX_NEIGHBOR_MAPS = 4
 EXAMPLE = "example"
@@ -108,11 +109,12 @@ def _choose_example() -> str:
     """Show the examples, a thumbnail and a button each, and return the one that is chosen, or an empty text."""
     chosen = state.stored_choice(EXAMPLE)
     chosen = chosen if chosen in examples.NAMES else ""
+    state.check(EXAMPLE, "the example", examples.NAMES, chosen)
     st.caption("Or an example: packaged photographs as they are and changed by the bank, and a drawn screenshot.")
     with st.container(horizontal=True, key="examples", gap="small"):
         for name in examples.NAMES:
             with st.container(width=EXAMPLE_WIDTH + 8, gap="xsmall", horizontal_alignment="center"):
-                st.image(data_url(examples.thumbnail(name, EXAMPLE_WIDTH)), width=EXAMPLE_WIDTH, alt=name)
+                st.image(examples.thumbnail(name, EXAMPLE_WIDTH), width=EXAMPLE_WIDTH, alt=name)
                 clicked = st.button(
                     name,
                     key=f"example-{name}",
@@ -140,12 +142,12 @@ def _controls(run: Run) -> tuple[list[str], str]:
     with right:
         alone = pickers.toggle("Ask some models only", "some", help=f"Else all {len(able)} that can predict answer.")
     if not alone:
+        messages.left_out(run.models["name"], able, NO_PROBE)
         first = state.stored_choices("models", able)
+        state.check("models", "Models", run.models["name"], first)
         return [*first, *(m for m in able if m not in first)], task
     models = pickers.pick_models(run, default=AT_ONCE)
-    silent = [m for m in models if m not in able]
-    if silent:
-        st.caption(f"Without a probe to predict with in this run: {plain(', '.join(silent))}.")
+    messages.left_out(models, able, NO_PROBE)
     return [m for m in models if m in able] or able[:1], task
 
 

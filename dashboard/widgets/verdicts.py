@@ -217,7 +217,8 @@ def models_table(
         summary = escape(_silence(silent, bool(telling)))
         parts.append(f'<details class="no-alarm"><summary>{summary}</summary>{inner}</details>')
     if waiting:
-        several = f"{len(waiting)} more models are" if len(waiting) > 1 else "One more model is"
+        more = " more" if parts else ""
+        several = f"{len(waiting)}{more} models are" if len(waiting) > 1 else f"One{more} model is"
         parts.append(f'<p class="awaited">{several} being asked …</p>')
     return "".join(parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -50,6 +51,17 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert "no rate is promised" in unescaped(app)
     assert "q" not in app.dataframe[0].value  # none without clean pictures
     assert list(app.dataframe[0].value["path"]) == ["b.png", "a.png", "c.png"]
+
+
+def test_rows_have_the_addresses_of_their_thumbnails_whatever_their_order(open_app, holiday):
+    assert list(open_app("Scan", show_scan_holiday="True").dataframe[0].value[""]) == [None] * 3, "it has no chunks"
+    chunks = holiday / "chunks"
+    chunks.mkdir()
+    pq.write_table(pa.table({"thumbnail": [b"a", b"b", b"c"]}), chunks / "chunk-000000.parquet")
+    os.utime(holiday / TABLE, ns=(1, 1))
+    shown = open_app("Scan", show_scan_holiday="True").dataframe[0].value
+    assert list(shown["path"]) == ["b.png", "a.png", "c.png"]
+    assert [address.rsplit("/", 1)[1] for address in shown[""]] == ["1", "0", "2"]
 
 
 def test_a_scan_may_be_called_like_a_field_of_the_page(open_app, holiday):
