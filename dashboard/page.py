@@ -29,14 +29,24 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
         @st.fragment
         def shown() -> None:
             upload.begin_page()
+            state.begin_page(title)
             _heading(title, help)
+            unmet = st.empty()
             with state.whole_page():
                 guarded(show)()
+            if found := [each for name, each in state.unmet().items() if name != state.RUN]:
+                unmet.warning(" ".join(map(in_words, found)), icon=":material/link_off:")
             state.write_address()
 
         return shown
 
     return decorate
+
+
+def in_words(unmet: state.Unmet) -> str:
+    """Return a sentence on what a link asked for that is not here."""
+    instead = f" The page opened with '{plain(unmet.shown)}'." if unmet.shown else ""
+    return f"The link asks for {plain(unmet.label)} '{plain(unmet.asked)}', which is not here.{instead}"
 
 
 def _heading(title: str, help: str | None) -> None:

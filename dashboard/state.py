@@ -11,9 +11,10 @@ which then leaves the address of one page on another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -21,8 +22,27 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SEPARATOR = ","
 
+RUN = "run"
+"""Name of the choice of the run, which all pages share."""
+
 FOLD = "show-"
 """Prefix of the names of expanders. An address without such a name means that the expander is closed."""
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """What an address asked for and the page does not have.
+
+    Attributes:
+        label: of the control, or what was asked for.
+        asked: as the address says it.
+        shown: what the page has shown in its place.
+    """
+
+    label: str
+    asked: str
+    shown: str
+
 
 _whole_page: ContextVar[bool] = ContextVar("whole_page", default=False)
 
@@ -40,6 +60,7 @@ def adopt_address() -> None:
         return
     st.session_state["_visits"] = visits() + 1
     address = st.query_params.to_dict()
+    st.session_state["_asked"] = dict(address)
     for name in [name for name in _choices() if name.startswith(FOLD) and name not in address]:
         del _choices()[name]
         st.session_state.pop(name, None)
@@ -68,15 +89,16 @@ def choice(
         default: the value of the widget where nobody chose one of ``options``.
         options: the options of the widget, if it has any.
     """
-    remember(name, options, default)
+    remember(name, options, default, label)
     given = {} if options is None else {"options": options}
     value = widget(label, **given, key=name, **settings)
     publish(name, value)
     return value
 
 
-def remember(name: str, options: Sequence[Any] | None, default: Any) -> None:
-    """Set the widget called ``name`` to its stored value, if that is among ``options``, and else to ``default``."""
+def remember(name: str, options: Sequence[Any] | None, default: Any, label: str = "") -> None:
+    """Set the widget called ``name``, whose text is ``label``, to its stored value, if that is among ``options``, and
+    else to ``default``."""
     value = st.session_state.get(name, _decode(_choices().get(name), default))
     if isinstance(default, list):
         wanted = value if isinstance(value, list) else default
@@ -84,6 +106,40 @@ def remember(name: str, options: Sequence[Any] | None, default: Any) -> None:
     elif options is not None and value not in options:
         value = next((o for o in options if str(o) == str(value)), default)
     st.session_state[name] = value
+    if options is not None:
+        check(name, label or name, options, value)
+
+
+def check(name: str, label: str, options: Iterable[Any], shown: Any) -> None:
+    """Record what the address that the visitor opened asks of ``name`` and is not among ``options``, see `unmet`.
+
+    `remember` does so for every control; this is for what has none.
+
+    Args:
+        label: stands before it.
+        shown: what is shown in its place.
+    """
+    asked = _asked().pop(name, "")
+    there = {str(option) for option in options}
+    if asked in there:  # a name with a comma
+        return
+    missing = [each for each in asked.split(SEPARATOR) if each and each not in there]
+    if missing:
+        unmet()[name] = Unmet(label, ", ".join(missing), _encode(shown).replace(SEPARATOR, ", "))
+
+
+def unmet() -> dict[str, Unmet]:
+    """Return by name what the address asked for and is not here, which a page says instead of showing another thing in
+    silence; `begin_page` drops it with the page."""
+    return st.session_state.setdefault("_unmet", {})
+
+
+def begin_page(title: str) -> None:
+    """Drop what the address of another page asked for."""
+    if st.session_state.get("_page") != title:
+        st.session_state["_page"] = title
+        for name in [name for name in unmet() if name != RUN]:
+            del unmet()[name]
 
 
 def publish(name: str, value: Any) -> None:
@@ -146,6 +202,11 @@ def is_whole_page() -> bool:
 
 def _choices() -> dict[str, str]:
     return st.session_state.setdefault("_choices", {})
+
+
+def _asked() -> dict[str, str]:
+    """Return what the address asks for that no page has looked at yet."""
+    return st.session_state.setdefault("_asked", {})
 
 
 def _published() -> dict[str, str | None]:

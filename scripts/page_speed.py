@@ -4,15 +4,22 @@ Times are seconds in headless Chromium on this machine, as median and 95th perce
 
 - ``first_page``: from the moment that a fresh server answers until its first page is there, in a fresh browser.
 - ``first_charts``: the same, until every chart of that page that is in sight is drawn.
-- ``page_change``: from the click in the navigation until the other page is there; the ten pages in turn.
+- ``first_screen``: from the click in the navigation until what the window shows of the other page is there: its
+  heading, and the charts, maps and pictures in sight, drawn; the pages in turn. What lies below, and models that are
+  asked, may still be on their way, and the page can be used meanwhile.
+- ``page_change``: the same until the other page is there as a whole. On Explore and Scan that includes the answers of
+  their models, which are loaded at the first visit.
+- ``explore``: Explore as the second page of a fresh server, whose models were never loaded: from the click until its
+  first screen is there, until the first model has answered, and until all have.
 - ``control``: from the click on a choice until the page shows what follows from it; one of each page's in turn.
 - ``upload``: from handing a photograph to Try your images, the models loaded, until the verdict and the first answers
   are there, and until every model of the run has answered. The page has been open for two seconds: nobody finds a
   picture sooner.
 - ``selection``: from the end of a lasso on a map of 10,240 points (a made run) until its pictures are there.
 
-A page is there when its heading is and the script has ended; ``first_charts`` waits for charts, too, and a control
-is answered when the browser has painted what changed. Times on a busy machine say little; ``load`` tells.
+A page is there as a whole when its heading is and the script has ended; charts out of sight are drawn later, by
+themselves. ``first_charts`` waits for charts in sight, too, and a control is answered when the browser has painted what
+changed. Times on a busy machine say little; ``load`` tells.
 """
 
 from __future__ import annotations
@@ -34,7 +41,7 @@ from dashboard.data.map_points import COLORING_NAMES
 from dashboard.data.two_classes import ALL, TWO
 from dashboard.text import PAGES
 from dashboard.widgets.pickers import TASK_NAMES
-from devtools.browser import WAIT_MS, browser, served, settle
+from devtools.browser import POINTS_DRAWN, WAIT_MS, browser, served, settle
 from devtools.drawing import draw
 from devtools.made_run import make_run
 from devtools.waits import median_and_p95
@@ -84,9 +91,25 @@ DRAWN = """() => {
   const inSight = plots.filter((plot) => plot.clientWidth && plot.getBoundingClientRect().top < window.innerHeight);
   return inSight.length && inSight.every((plot) => plot.querySelector('.main-svg'));
 }"""
+FIRST_SCREEN = """() => {
+  const find = (selector) => [...document.querySelectorAll(selector)];
+  const box = (part) => part.getBoundingClientRect();
+  const inSight = (part) => part.clientWidth && box(part).top < window.innerHeight && box(part).bottom > 0;
+  const seen = (selector) => find(selector).filter(inSight);
+  const ended = document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]');
+  const full = find('[data-testid=stElementContainer]').some((part) => box(part).bottom >= window.innerHeight);
+  return (ended || full)
+    && !seen('[data-testid=stSkeleton]').length
+    && seen('.probing-plot').every((plot) => plot.querySelector('.main-svg'))
+    && seen('.probing-map').every((map) => map.dataset.points)
+    && seen('img').every((image) => image.complete);
+}"""
+"""What is in sight is drawn, and fills the window, or nothing more comes."""
+
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 MADE_POINTS = "10,240"
-ANSWERED = ".st-key-answer .answers tbody tr:nth-child(1) td:last-child"
+ANSWERS = ".answers tbody tr:nth-child(1) td:last-child"
+ANSWERED = f".st-key-answer {ANSWERS}"
 
 
 def main() -> None:
@@ -139,7 +162,7 @@ def _first_pages(arguments: list[str], charts: bool = False) -> Iterator[tuple[s
             yield "first page", _timed(lambda page=page, address=address: page.goto(address), there)  # type: ignore[misc]
 
 
-def _page_changes(arguments: list[str]) -> Iterator[tuple[str, float]]:
+def _page_changes(arguments: list[str], whole: bool = True) -> Iterator[tuple[str, float]]:
     with served(arguments) as address, browser() as chromium:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.goto(address)
@@ -151,10 +174,33 @@ def _page_changes(arguments: list[str]) -> Iterator[tuple[str, float]]:
 
             def there(heading: str = heading) -> None:
                 page.get_by_role("heading", name=heading, exact=True, level=1).wait_for(timeout=WAIT_MS)
-                settle(page)
+                settle(page) if whole else page.wait_for_function(FIRST_SCREEN, timeout=WAIT_MS)
 
             yield name, _timed(_click(page, link), there)
+            settle(page)
             page.wait_for_timeout(1000)
+
+
+def _explore(arguments: list[str]) -> Iterator[tuple[str, float]]:
+    while True:
+        with served(arguments) as address, browser() as chromium:
+            page = chromium.new_page(viewport={"width": 1280, "height": 900})
+            page.goto(address)
+            page.get_by_role("heading", name=OVERVIEW, level=1).wait_for(timeout=WAIT_MS)
+            settle(page)
+            page.wait_for_timeout(5000)
+            link = page.get_by_test_id("stSidebarNav").get_by_role("link", name="Explore", exact=True)
+            started = time.perf_counter()
+
+            def there(page: Any = page) -> None:
+                page.get_by_role("heading", name="Explore", exact=True, level=1).wait_for(timeout=WAIT_MS)
+                page.wait_for_function(FIRST_SCREEN, timeout=WAIT_MS)
+
+            yield "first screen", _timed(_click(page, link), there)
+            page.locator(ANSWERS).first.wait_for(state="attached", timeout=WAIT_MS)
+            yield "first answer", time.perf_counter() - started
+            settle(page)
+            yield "all answers", time.perf_counter() - started
 
 
 def _controls(arguments: list[str]) -> Iterator[tuple[str, float]]:
@@ -223,6 +269,7 @@ def _selections(_: list[str]) -> Iterator[tuple[str, float]]:
                 page.goto(f"{address}/map?models=zoo/mae&color=group")
                 page.get_by_text(f"{MADE_POINTS} of {MADE_POINTS} samples shown").wait_for(timeout=WAIT_MS)
                 settle(page)
+                page.wait_for_function(POINTS_DRAWN, timeout=WAIT_MS)
                 draw(page, "map")
 
                 def there(page: Any = page) -> None:
@@ -236,7 +283,9 @@ def _selections(_: list[str]) -> Iterator[tuple[str, float]]:
 KINDS: dict[str, Callable[[list[str]], Iterator[tuple[str, float]]]] = {
     "first_page": _first_pages,
     "first_charts": partial(_first_pages, charts=True),
+    "first_screen": partial(_page_changes, whole=False),
     "page_change": _page_changes,
+    "explore": _explore,
     "control": _controls,
     "upload": _uploads,
     "selection": _selections,

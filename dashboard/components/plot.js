@@ -23,6 +23,7 @@ const SAVE = {
 };
 
 const SCREEN = window.devicePixelRatio > 1 ? SHARP : 1; // for good: with another one Plotly begins every chart anew
+const FAINT = 0.15; // opacity of lines beside the one under the pointer
 const REST_MS = 500; // most of a page arrives faster than this
 const whenIdle = window.requestIdleCallback ?? ((act) => setTimeout(act, 100)); // Safari has none
 
@@ -188,7 +189,25 @@ class Chart {
     if (drawing.followed) return;
     drawing.followed = true;
     drawing.on('plotly_click', (event) => this.pick(event.points.slice(0, 1)));
+    drawing.on('plotly_hover', ({ points }) => this.highlight(points[0]?.fullData));
+    drawing.on('plotly_unhover', () => this.highlight(null));
+    drawing.addEventListener('mouseover', ({ target }) => {
+      const entry = target.closest?.('.legend .traces'); // Plotly tells of none under the pointer
+      if (entry) this.highlight(entry.__data__?.[0]?.trace);
+    });
+    drawing.addEventListener('mouseout', ({ target }) => target.closest?.('.legend .traces') && this.highlight(null));
     this.place.dispatchEvent(new CustomEvent('probing-drawn', { bubbles: true, composed: true, detail: drawing }));
+  }
+
+  /** Of a chart of many lines, shows that of `trace` in full and the others faint; all as they were, if it is none. */
+  highlight(trace) {
+    const { drawing } = this;
+    if (!drawing._fullLayout?.meta?.highlights) return;
+    const group = ({ legendgroup, name }) => legendgroup || name;
+    for (const each of drawing._fullData) {
+      const line = drawing.querySelector(`.scatterlayer .trace${each.uid}`);
+      if (line) line.style.opacity = trace ? (group(each) === group(trace) ? 1 : FAINT) : each.opacity;
+    }
   }
 
   pick(points) {

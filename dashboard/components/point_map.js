@@ -2,6 +2,7 @@
 
 const REST_MS = 120; // how long the pointer rests before the server is asked what it is on
 const ADVICE_MS = 1500; // after the last turn of the wheel
+const UNSEEN_MS = 500; // after which maps out of sight are drawn, too, once the page has nothing else to do
 const ZOOM_KEY = /Mac/.test(navigator.platform) ? '⌘' : 'Ctrl';
 const LEGEND = 200; // pixels of the legend beside the maps of a picture, and of one of its lines
 const ENTRY = 20;
@@ -48,12 +49,24 @@ class PointMap {
     this.legend = element('div', { class: 'legend', role: 'group', 'aria-label': 'Legend: hides and shows points' });
     root.append(tools, element('div', { class: 'body' }, this.field, this.legend), this.label);
     this.take('pan');
+    this.changes = this.turn();
+  }
+
+  /** Until the maps are in sight, or the page is at rest: what a visitor sees first is drawn first. */
+  turn() {
+    return new Promise((begin) => {
+      this.sight = new IntersectionObserver((changes) => changes.at(-1).isIntersecting && begin());
+      this.sight.observe(this.root);
+      this.unseen = setTimeout(() => (window.requestIdleCallback ?? setTimeout)(begin), UNSEEN_MS);
+    });
   }
 
   receive(text) {
     if (text === this.received) return;
     this.received = text;
-    this.changes = (this.changes ?? Promise.resolve()).then(() => this.change(JSON.parse(text), text));
+    const message = JSON.parse(text);
+    this.root.style.setProperty('--height', `${message.height}px`); // nothing jumps when the maps come
+    this.changes = this.changes.then(() => this.change(message, text));
   }
 
   async change(message, text) {
@@ -63,7 +76,6 @@ class PointMap {
       if (message.coloring !== this.message?.coloring) this.hidden = new Set(message.hidden);
       this.message = message;
       this.root.setAttribute('aria-label', message.alt);
-      this.root.style.setProperty('--height', `${message.height}px`);
       await this.layers.begin(new URL(message.renderer, document.baseURI));
       const addresses = message.panels.map((panel) => panel.address).join();
       if (addresses !== this.addresses) await this.rebuild(message.panels);
@@ -354,6 +366,8 @@ class PointMap {
   end() {
     if (this.ended) return;
     this.ended = true;
+    this.sight.disconnect();
+    clearTimeout(this.unseen);
     this.pointed(null, null);
     for (const view of this.views) view.end();
     this.layers.end();

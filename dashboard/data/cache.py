@@ -7,7 +7,7 @@ Shared objects are read-only: pages copy what they change.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -200,12 +200,21 @@ def picture(run: Run, sample: int, before: bool = False) -> bytes:
     Raises:
         PicturesMissing: the run's corpus is not on this computer.
     """
-    return _pair(run, sample)[0 if before else 1]
+    return _pair(run, sample, None)[0 if before else 1]
+
+
+def pictures(run: Run, rows: pd.DataFrame) -> list[bytes]:
+    """Return the pictures of samples, see `picture`.
+
+    Args:
+        rows: result of `described`, so that the run's table is not read again for each.
+    """
+    return [_pair(run, int(row["sample"]), row)[1] for row in rows.to_dict("records")]
 
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PICTURES)
-def _pair(run: Run, sample: int) -> tuple[bytes, bytes]:
-    before, after = run.picture(sample)
+def _pair(run: Run, sample: int, _row: Mapping[Any, Any] | None) -> tuple[bytes, bytes]:
+    before, after = run.picture(sample) if _row is None else run.pictures.pair_of(_row)[:2]
     return encode_jpeg(before, quality=92), encode_jpeg(after, quality=92)
 
 

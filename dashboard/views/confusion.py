@@ -145,6 +145,8 @@ def _cell(classes: list[str], matrix: pd.DataFrame) -> tuple[str, str]:
         np.fill_diagonal(amounts, -1.0)
         row, column = np.unravel_index(amounts.argmax(), amounts.shape)
         truth, predicted = classes[row], classes[column]
+    found = f"{truth}{MARK}{predicted}"
+    state.check("cell", "the cell", [found], found)
     return truth, predicted
 
 

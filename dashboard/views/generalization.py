@@ -48,6 +48,7 @@ def _models(run: Run) -> None:
     order = {model: i for i, model in enumerate(dict.fromkeys(rows["model"]))}
     means = means.sort_values("name", key=lambda names: names.map(order), kind="stable", ignore_index=True)
     means["seed_of"] = seed_of(list(means["name"]))
+    messages.left_out(run.models["name"], both["model"], "they have no scores of these tasks")
     chance = float(both["chance"].median()) * 100
     figure = dots_chart(means, cache.theme(), "group recognized (%); dotted: chance", marks=[chance], ends=(0, 102))
     tables.chart(figure, "models", means, "Group recognized, seen and unseen, by model: means over the rotations.")

@@ -152,9 +152,9 @@ def _dimension(run: Run) -> None:
     table = tables.study(run, "dimension")
     if table.empty:
         return
-    figure = dimension_chart(table, cache.theme())
+    figure = dimension_chart(table, cache.theme(), pickers.chosen_model())
     tables.chart(figure, "dimension", table, "Balanced accuracy as the number of principal components grows.")
-    st.caption("Dotted line: chance. Rest on a point for its 95 % interval; click a name below the chart to hide it.")
+    st.caption(f"Dotted line: chance. Rest on a point for its 95 % interval. {tables.MANY_LINES}")
     tables.notes(table)
 
 

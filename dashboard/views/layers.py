@@ -19,6 +19,8 @@ from probing_core.results.finding import layers_finding
 MAX_STEPS = 24
 """Steps of the slider; more depths than that are every twentieth of the way."""
 
+NO_BLOCKS = "they have no blocks of their own: statistics and pixels, or a network that is read at one block"
+
 
 @page("Layers", "Where in a network is known what was done to a picture, and where what it shows.")
 def show() -> None:
@@ -32,6 +34,7 @@ def show() -> None:
         return
     with st.container(key="finding"):
         st.markdown(layers_finding(rows, lambda name: f"**{plain(name)}**"))
+    messages.left_out(run.models["name"], rows["base"], NO_BLOCKS)
     learned, every = cache.computed(run, summaries.images_of_blocks)
     if 0 < learned < every:
         st.caption(
@@ -86,8 +89,9 @@ def _deepest_knowledge(rows: pd.DataFrame, depths: list[float]) -> float:
 
 def _block_by_block(rows: pd.DataFrame) -> None:
     st.header("Block by block")
-    tables.chart(layers_chart(rows, cache.theme()), "layers", rows, "Balanced accuracy by block and task.")
-    st.caption("Dotted line: chance. Rest on a point for its 95 % interval; click a name below the chart to hide it.")
+    figure = layers_chart(rows, cache.theme(), pickers.chosen_model())
+    tables.chart(figure, "layers", rows, "Balanced accuracy by block and task.")
+    st.caption(f"Dotted line: chance. Rest on a point for its 95 % interval. {tables.MANY_LINES}")
 
 
 def _best(rows: pd.DataFrame) -> None:

@@ -85,6 +85,8 @@ def show_leaderboard(run: Run) -> None:
     if board.empty:
         messages.empty("No model has a score for this task yet; `probing evaluate --run DIR` makes them.")
         return
+    scored = pd.concat([scores_of(each, task, subset) for each in runs])["model"]
+    messages.left_out(run.models["name"], scored, "they have no score of this task on these samples")
     _ranking(board, subset)
     _other_seeds(runs, task, subset, board)
 

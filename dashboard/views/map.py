@@ -94,6 +94,8 @@ def _controls(run: Run, names: list[str]) -> tuple[list[str], str, str]:
             )
         else:
             reading = there[0] if there else EVERYTHING
+        able = [m for m in run.models["name"] if run.has_map(m, reading) or run.has_embeddings(m)]
+        messages.left_out(run.models["name"], able, "the run ships neither this map of theirs nor their embeddings")
     with right:
         coloring = pickers.segments("Color by", "color", COLORINGS, names=COLORING_NAMES)
         if coloring != "strength":
@@ -114,6 +116,7 @@ def _draw(run: Run, models: list[str], reading: str, coloring: str, chosen: str,
     arrows = _arrows(run, clouds, pointed) if len(pointed) else pd.DataFrame()
     groups = list(dict.fromkeys(run.transforms["group"]))
     shown = state.stored_choices("groups", groups) or groups
+    state.check("groups", "the groups", groups, shown)
     by_group = coloring == "group"
     if by_group and len(shown) < len(groups):
         state.publish("groups", shown)

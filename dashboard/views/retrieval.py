@@ -145,7 +145,7 @@ def _by_strength(run: Run) -> None:
     transform = resolve(pickers.select("Alteration", "alteration", list(dict.fromkeys(table["transform"])), "jpeg"))
     rows = table[(table["transform"] == transform.name) & (table["k"] == 1)]
     title = f"{transform.parameter} ({transform.unit})"
-    figure = recall_chart(rows, cache.theme(), title, transform.falling)
+    figure = recall_chart(rows, cache.theme(), title, transform.falling, pickers.chosen_model())
     tables.chart(figure, "by-strength", rows, f"Original found, by the strength of {transform.name}.")
     limits = summaries.pick(cache.table(run, layout.table_path("retrieval-limits")), transform=transform.name)
     if limits.empty:
@@ -172,11 +172,12 @@ def _by_gallery(run: Run) -> None:
     k = pickers.segments("Found among the", "nearest", ["1", "10"], names={"1": "first", "10": "first ten"})
     table = cache.table(run, layout.table_path("retrieval"))
     rows = table[(table["transform"] == retrieval.ALL) & (table["k"] == int(k))]
-    figure = gallery_chart(rows, cache.theme())
+    figure = gallery_chart(rows, cache.theme(), pickers.chosen_model())
     tables.chart(figure, "by-gallery", rows, "Original found, by the number of photographs in the gallery.")
     st.caption(
         "All alterations together. Left of the line: exact, of drawn galleries of this size. Right of it, dotted: "
         "extrapolated, tenfold at most; intervals there hold how far the same extrapolation is off within this gallery."
+        f" {tables.MANY_LINES}"
     )
 
 
@@ -309,6 +310,7 @@ def _try(run: Run) -> None:
     with left:
         chosen = pickers.pick_models(run, MAX_EMBEDDERS if embedded else None, COLUMNS, prefer=lambda m: m in able)
         models = [m for m in chosen if m in able]
+        messages.left_out(chosen, models, "the run has no probe of theirs for new pictures, or no gallery to search")
     transform = resolve(pickers.pick_transform(run, where=right))
     step = strength_slider(picture, run.recipe.view, transform)
     gallery.embedded_here(run, models)

@@ -35,6 +35,7 @@ def show(run: Run) -> None:
         return
     _name_best(board, first, second)
     _ranking(board, first, second, len(classes))
+    messages.left_out(run.models["name"], board["model"], "they have no predictions of these classes")
     model = _whose(board, first, second)
     _wrong_pictures(run, model, predictions_of(run, model, task, subset), first, second)
 

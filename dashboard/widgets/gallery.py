@@ -52,14 +52,14 @@ def show(run: Run, rows: pd.DataFrame, key: str, caption: Callable[[Any], str]) 
     pages = -(-total // PAGE)
     page = 1
     if pages > 1:
-        state.remember(f"{key}-page", range(1, pages + 1), 1)
+        state.remember(f"{key}-page", range(1, pages + 1), 1, "Page")
         page = st.number_input("Page", 1, pages, key=f"{key}-page", width=160)
         state.publish(f"{key}-page", page)
     first = (page - 1) * PAGE
     shown = cache.described(run, rows.iloc[first : first + PAGE])
     place = f"{first + 1:,} to {first + len(shown):,} of {total:,}"
     try:
-        pictures = [cache.picture(run, int(s)) for s in shown["sample"]]
+        pictures = cache.pictures(run, shown)
     except PicturesMissing as error:
         pictures_missing(run, error, key)
         st.caption(f"Samples {place}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
@@ -11,6 +11,9 @@ import streamlit as st
 from dashboard.data import cache
 from dashboard.text import plain
 from probing_core.errors import ProbingError
+
+MAX_NAMED = 4
+"""Number of models that a line on those left out names at most; of more it gives the number, too."""
 
 
 def guarded(show: Callable[..., None]) -> Callable[..., None]:
@@ -26,6 +29,20 @@ def guarded(show: Callable[..., None]) -> Callable[..., None]:
             st.error(plain(str(error)), icon=":material/error:")
 
     return shown
+
+
+def left_out(models: Iterable[str], shown: Iterable[str], why: str) -> None:
+    """Show which of the ``models`` are not among those ``shown``, and why; nothing where all are.
+
+    Args:
+        why: the reason, as the end of a sentence.
+    """
+    models, shown = list(models), set(shown)
+    out = [model for model in models if model not in shown]
+    if out:
+        names = [*out[:MAX_NAMED], f"{len(out) - MAX_NAMED} more"] if len(out) > MAX_NAMED + 1 else out
+        here = f"{len(models) - len(out)} of {len(models)} models are here"
+        st.caption(f"{here}. Left out, since {why}: {plain(', '.join(names))}.")
 
 
 def empty(sentence: str) -> None:

@@ -87,6 +87,11 @@ def pick_model(run: Run, where: Any = st) -> str:
     return value
 
 
+def chosen_model() -> str:
+    """Return the model that the visitor has chosen on any page; empty where nobody chose one."""
+    return state.stored_choice("model")
+
+
 def pick_models(
     run: Run, limit: int | None = None, default: int = 2, prefer: Callable[[str], bool] = lambda model: True
 ) -> list[str]:
@@ -101,7 +106,7 @@ def pick_models(
     models = list(run.models["name"])
     known = [m for m in (*state.stored_choices("model", models), *models) if prefer(m)]
     first = list(dict.fromkeys(known))[:default] or models[:1]
-    state.remember("models", models, first)
+    state.remember("models", models, first, "Models")
     st.session_state["models"] = st.session_state["models"] or first
     most = None if limit is None else max(limit, len(st.session_state["models"]))
     value = st.multiselect("Models", models, key="models", max_selections=most, wrap=True)

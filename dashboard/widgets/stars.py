@@ -13,7 +13,7 @@ from dashboard.data import cache
 from dashboard.data.selection import samples_of
 from dashboard.text import named
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import star_chart
+from probing_core.charts import Figure, Theme, star_chart
 from probing_core.compute.star import MEAN
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run
@@ -47,17 +47,29 @@ def show(run: Run, chosen: str, on_choose: Callable[[str], None]) -> None:
         on_choose(str(run.sample_rows(found[:1])["transform"].iloc[0]) if len(found) else "")
 
     models = list(table["model"].unique())
+    messages.left_out(run.models["name"], models, "the run holds no mean offsets of theirs")
     model = models[0] if len(models) == 1 else pickers.select("The star of", "star-of", models)
-    _draw(run, table[table["model"] == model], CHART, chosen, choose)
+    _draw(run, model, CHART, chosen, choose)
     st.caption(f"{ABOUT} Click a line to choose its transformation for everything below.")
     if len(models) > 1 and (box := pickers.fold(f"The stars of all {len(models)} models side by side", "show-stars")):
         with box:
-            _draw(run, table, f"{CHART}s", chosen, choose)
+            _draw(run, "", f"{CHART}s", chosen, choose)
 
 
-def _draw(run: Run, table: pd.DataFrame, key: str, chosen: str, on_pick: Callable[[list[Any]], None]) -> None:
+def drawn(run: Run, model: str, chosen: str, dark: bool) -> Figure:
+    """Return the star of ``model``, or of every model if that is empty, with the transformation ``chosen``."""
+    return star_chart(_of(run, model), Theme(dark=dark), chosen)
+
+
+def _of(run: Run, model: str) -> pd.DataFrame:
+    table = cache.computed(run, stars)
+    return table[table["model"] == model] if model else table
+
+
+def _draw(run: Run, model: str, key: str, chosen: str, on_pick: Callable[[list[Any]], None]) -> None:
+    table = _of(run, model)
     tables.chart(
-        star_chart(table, cache.theme(), chosen),
+        cache.computed(run, drawn, model, chosen, cache.is_dark()),
         key,
         lambda: table.drop(columns=["hover", "sample"]),
         f"Mean offset of each transformation with its trail from weak to strong, {table['model'].nunique()} models.",

@@ -26,6 +26,11 @@ Table = pd.DataFrame | Callable[[], pd.DataFrame]
 WHOLE_TABLE = 16
 """Number of rows that a table shows without scrolling."""
 
+MANY_LINES = (
+    "Where lines are many, the highest, the lowest and the model you chose are named; rest on a line or its name below "
+    "to see it alone, and click the name to hide it."
+)
+
 _number, _text = st.column_config.NumberColumn, st.column_config.TextColumn
 
 COLUMNS: dict[str, Any] = {

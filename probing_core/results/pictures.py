@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,10 +56,17 @@ class Pictures:
         Raises:
             PicturesMissing: see `why_not`.
         """
+        return self.pair_of(self._rows(np.array([sample])).iloc[0].to_dict())
+
+    def pair_of(self, row: Mapping[Any, Any]) -> tuple[Image, Image, float]:
+        """Return the same of a sample whose ``row`` is known, as where many were read at once.
+
+        Raises:
+            PicturesMissing: see `why_not`.
+        """
         from probing_core.compute.samples import make_pair
         from probing_core.transforms import resolve
 
-        row = self._rows(np.array([sample])).iloc[0]
         transform = resolve(row["transform"]).for_split(row["split"])
         source = self.source(row["image_id"])
         return make_pair(

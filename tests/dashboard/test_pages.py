@@ -124,3 +124,32 @@ def test_an_address_opens_what_it_holds_and_nonsense_in_it_does_no_harm(open_app
 def test_a_link_to_a_run_that_is_not_here_is_answered(open_app):
     app = open_app("Confusion", run_="gone")
     assert "There is no run 'gone' on this computer" in unescaped(app)
+
+
+def test_a_link_that_asks_for_what_is_not_here_is_told_so_in_one_line(open_app):
+    app = open_app("Confusion", model="nonsense", task="group-1")
+    (told,) = [warning.value.replace("\\", "") for warning in app.warning]
+    shown = label(app, "selectbox", "Model").value
+    assert told == f"The link asks for Model 'nonsense', which is not here. The page opened with '{shown}'."
+    assert label(app, "selectbox", "Task").value == "group-1"
+    app.selectbox(key="task").set_value("fine").run()
+    assert [w.value for w in app.warning], "as long as the page is open"
+    assert not open_app("Confusion", model="baseline/pixels", cell="jpeg>identity").warning
+
+
+def test_of_a_list_in_a_link_only_what_is_not_here_is_told(open_app):
+    app = open_app("Explore", models="baseline/pixels,no/such", transform="fog")
+    (told,) = [warning.value.replace("\\", "") for warning in app.warning]
+    assert "asks for Models 'no/such'" in told
+    assert app.multiselect(key="models").value == ["baseline/pixels"]
+    assert not app.switch_page(PAGES["Layers"]).run().warning, "another page does not speak of it"
+
+
+@pytest.mark.parametrize(
+    ("page", "asked"),
+    [("Confusion", {"cell": "no>such"}), ("Map", {"groups": "blur,no"}), ("Map", {"transformation": "no"}),
+     ("Try your images", {"example": "no"}), ("Try your images", {"models": "no/such"})],
+)  # fmt: skip
+def test_what_no_list_holds_is_told_too(open_app, page, asked):
+    (told,) = [w.value.replace("\\", "") for w in open_app(page, **asked).warning if "The link asks for" in w.value]
+    assert "no" in told

@@ -172,7 +172,7 @@ def test_a_gallery_that_is_embedded_here_has_the_neighbors_of_stored_embeddings(
 
 
 def test_a_page_shows_the_same_neighbors_without_stored_embeddings(open_app, stored_and_bare):
-    for transform in ("jpeg", "invert"):
+    for transform in ("jpeg", "fog"):
         apps = [
             open_app("Retrieval", run=run, models=PIXELS, ask="True", transform=transform) for run in stored_and_bare
         ]

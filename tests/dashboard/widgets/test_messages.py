@@ -1,0 +1,29 @@
+"""Sentences in place of what is missing."""
+
+from __future__ import annotations
+
+from streamlit.testing.v1 import AppTest
+
+
+def told(models: list[str], shown: list[str]) -> list[str]:
+    def script(models, shown) -> None:
+        from dashboard.widgets import messages
+
+        messages.left_out(models, shown, "they have no blocks")
+
+    app = AppTest.from_function(script, args=(models, shown)).run()
+    assert not app.exception
+    return [caption.value.replace("\\", "") for caption in app.caption]
+
+
+def test_models_that_are_left_out_are_named_with_the_reason():
+    assert told(["a/b", "c", "d"], ["c"]) == ["1 of 3 models are here. Left out, since they have no blocks: a/b, d."]
+
+
+def test_nothing_is_said_where_all_are_here():
+    assert told(["a", "b"], ["b", "a", "a"]) == []
+
+
+def test_of_many_some_are_named_and_the_others_counted():
+    (words,) = told([str(i) for i in range(9)], ["8"])
+    assert words == "1 of 9 models are here. Left out, since they have no blocks: 0, 1, 2, 3, 4 more."
