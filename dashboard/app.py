@@ -56,6 +56,11 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
 .no-alarm summary { cursor: pointer; padding: 4px 0; } .answers + .no-alarm, .awaited { margin-top: 8px; }
 .no-alarm summary:focus-visible { outline: 2px solid ACCENT; outline-offset: 2px; }
 .awaited { opacity: 0.8; }
+table.examples { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+.examples th, .examples td { text-align: left; font-weight: normal; padding: 4px 24px 4px 0; }
+.examples tbody tr { border-top: 1px solid #8883; } .examples thead th { opacity: 0.8; }
+.examples thead [title] { text-decoration: underline dotted; cursor: help; }
+.examples img { display: block; border-radius: 4px; }
 /* On a narrow screen the navigation takes less of it, controls stand in two columns, and a chart has a row of its
    own. */
 @media (max-width: 1000px) {
@@ -83,6 +88,7 @@ table.answers { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-
   }
   :is(.st-key-profile, .st-key-land, .st-key-members, .st-key-shift-recall, .st-key-settings)::before { SIDEWAYS }
   [data-testid=stMetricValue] { font-size: 1.5rem; }
+  .examples th, .examples td { padding-right: 10px; }
   [data-testid=stHorizontalBlock]:has([data-testid=stMetric]) > [data-testid=stColumn] { min-width: 45%; }
 }
 /* On paper: the page alone, from its first line to its last, in the colors that it has. */

@@ -98,13 +98,13 @@ FIRST_SCREEN = """() => {
   const seen = (selector) => find(selector).filter(inSight);
   const ended = document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]');
   const full = find('[data-testid=stElementContainer]').some((part) => box(part).bottom >= window.innerHeight);
-  return (ended || full)
+  return (ended || full || find('.awaited').length)
     && !seen('[data-testid=stSkeleton]').length
     && seen('.probing-plot').every((plot) => plot.querySelector('.main-svg'))
     && seen('.probing-map').every((map) => map.dataset.points)
     && seen('img').every((image) => image.complete);
 }"""
-"""What is in sight is drawn, and fills the window, or nothing more comes."""
+"""What is in sight is drawn, and fills the window, or nothing more comes but the answers of models."""
 
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 MADE_POINTS = "10,240"
@@ -117,11 +117,15 @@ def main() -> None:
     parser.add_argument("--run", help="the run to open; by default the first that the dashboard finds")
     parser.add_argument("--tries", type=int, default=50, help="of each kind (default 50)")
     parser.add_argument("--kinds", default=",".join(KINDS), help="which to measure (default all)")
+    parser.add_argument("--pages", default=",".join(HEADINGS), help="those to change between (default all)")
     options = parser.parse_args()
     arguments = ["--run", options.run] if options.run else []
     result: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0]}
+    pages = {name: HEADINGS[name] for name in options.pages.split(",")}
+    kinds = KINDS | {"first_screen": partial(_page_changes, pages=pages, whole=False)}
+    kinds |= {"page_change": partial(_page_changes, pages=pages)}
     for kind in options.kinds.split(","):
-        result[kind] = _summary(list(itertools.islice(KINDS[kind](arguments), options.tries)))
+        result[kind] = _summary(list(itertools.islice(kinds[kind](arguments), options.tries)))
     print(json.dumps(result, indent=1))
 
 
@@ -162,14 +166,16 @@ def _first_pages(arguments: list[str], charts: bool = False) -> Iterator[tuple[s
             yield "first page", _timed(lambda page=page, address=address: page.goto(address), there)  # type: ignore[misc]
 
 
-def _page_changes(arguments: list[str], whole: bool = True) -> Iterator[tuple[str, float]]:
+def _page_changes(
+    arguments: list[str], pages: dict[str, str] = HEADINGS, whole: bool = True
+) -> Iterator[tuple[str, float]]:
     with served(arguments) as address, browser() as chromium:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.goto(address)
         page.get_by_role("heading", name=OVERVIEW, level=1).wait_for(timeout=WAIT_MS)
         settle(page)
         page.wait_for_timeout(5000)  # a visitor reads the first page
-        for name, heading in itertools.cycle(HEADINGS.items()):
+        for name, heading in itertools.cycle(pages.items()):
             link = page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True)
 
             def there(heading: str = heading) -> None:

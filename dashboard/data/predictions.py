@@ -42,6 +42,9 @@ ASKING = "Asking the models"
 HEARD_EVERY_S = 0.1
 """Seconds after which a page that waits for a model hears what the visitor has done meanwhile."""
 
+LOADED_S = 0.02
+"""Seconds within which a model that is loaded already is found so."""
+
 Row = dict[str, Any]
 """Answer of one model about one picture, as `Predictor.predict` returns it."""
 
@@ -215,7 +218,7 @@ def load(run: Run, model: str, meanwhile: Callable[[], object]) -> None:
     """
     loading = threading.Thread(target=_prepare, args=(predictor_of(run), [model]), name="load")
     loading.start()
-    loading.join(HEARD_EVERY_S)  # a model that is loaded already takes less
+    loading.join(LOADED_S)
     while loading.is_alive():
         meanwhile()
         loading.join(HEARD_EVERY_S)

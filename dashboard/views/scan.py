@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from html import escape
 from itertools import count
 from pathlib import Path, PurePath
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -32,6 +35,8 @@ ABOUT_P = "Share of untouched photographs that seem as altered: at most 5 % of t
 
 THUMBNAIL = 64
 """Pixels of the height of a row with a thumbnail."""
+
+LOADING = '<p class="awaited">The detector is being loaded, and answers here.</p>'
 
 SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")  # columns of a scan's table
 
@@ -105,16 +110,15 @@ def _sample(able: list[RunPlace]) -> None:
     st.header("What comes out, for six examples")
     chosen = state.stored_choice("scan-run")
     run = cache.open_run(next((place.path for place in able if place.name == chosen), able[0].path))
-    pictures = [examples.example(name) for name in examples.NAMES]
-    names = list(examples.NAMES)
     place = st.empty()
-    predictions.load(run, DETECTOR, lambda: place.caption("The detector is being loaded, and answers here."))
-    place.empty()
-    rows = predictions.predict(run, predictions.cut(run, [p.image for p in pictures]), names, [DETECTOR], "fine")
-    thumbnails = [examples.thumbnail(row["image"], 96) for row in rows]
+    place.html(_examples_table([]))
+    predictions.load(run, DETECTOR, lambda: place.html(_examples_table([]) + LOADING))
+    names = list(examples.NAMES)
+    crops = predictions.cut(run, [examples.example(name).image for name in names])
+    rows = predictions.predict(run, crops, names, [DETECTOR], "fine")
+    place.html(_examples_table([row["verdict"] for row in rows]))
     table = pd.DataFrame(
         {
-            "": thumbnails,
             "path": [row["image"] for row in rows],
             "verdict": [row["verdict"]["answer"] for row in rows],
             "group": [row["verdict"]["group"] for row in rows],
@@ -122,16 +126,28 @@ def _sample(able: list[RunPlace]) -> None:
             "p": [row["verdict"]["p"] for row in rows],
         }
     )
-    st.dataframe(
-        table,
-        key="scan-examples",
-        hide_index=True,
-        column_config={
-            "": st.column_config.ImageColumn(width="small"),
-            "p": st.column_config.NumberColumn(help=ABOUT_P, format="%.3f"),
-        },
+    tables.download(table, "scan-examples", "This table as CSV")
+
+
+def _examples_table(verdicts: Sequence[Mapping[str, Any]]) -> str:
+    """Return HTML: the examples with the verdict on each, or with none yet, at once: a grid that scrolls takes longer
+    than all else on the page."""
+    lines = []
+    for place, name in enumerate(examples.NAMES):
+        words = ["…", "", "", ""]
+        if verdicts:
+            found = verdicts[place]
+            p = "" if found["p"] is None else f"{found['p']:.3f}"
+            words = [found["answer"], found["group"] or "", found["transform"] or "", p]
+        picture = f'<img src="{examples.thumbnail(name, THUMBNAIL)}" alt="" width="{THUMBNAIL}" height="{THUMBNAIL}">'
+        cells = "".join(f"<td>{escape(word)}</td>" for word in words)
+        lines.append(f'<tr><td>{picture}</td><th scope="row">{escape(name)}</th>{cells}</tr>')
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Path", "Verdict", "Group", "Class"))
+    about = f'<th scope="col" title="{escape(ABOUT_P)}">p</th>'
+    return (
+        f'<table class="examples"><thead><tr><th scope="col">Picture</th>{heads}{about}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table>"
     )
-    tables.download(table.drop(columns=""), "scan-examples", "This table as CSV")
 
 
 def _problem(folder: str, clean: str, name: str) -> str:

@@ -12,6 +12,9 @@ from probing_core.charts.theme import Theme
 MAX_TOLD = 7
 """Lines that are told apart by a legend; of more, few are named beside the line."""
 
+STEEP = 1.5
+"""Percent that a line rises or falls to its last point from which on its name would cover it on one side."""
+
 FADED = 0.4
 """Opacity of a line that is not named, and of its entry in the legend."""
 
@@ -31,22 +34,27 @@ def single_out(figure: Figure, theme: Theme, chosen: str = "") -> Figure:
         return figure
     for axis, lines in panels.items():
         means = {name: float(np.nanmean(np.concatenate([one["y"] for one in parts]))) for name, parts in lines.items()}
-        sides = {max(means, key=means.__getitem__): "top left", min(means, key=means.__getitem__): "bottom left"}
+        told = {max(means, key=means.__getitem__): "top left", min(means, key=means.__getitem__): "bottom left"}
         if escape(chosen) in lines:
-            sides.setdefault(escape(chosen), "top left")
+            told.setdefault(escape(chosen), "top left")
         reverse = figure["layout"][f"xaxis{axis[1:]}"].get("autorange") == "reversed"
         for name, parts in lines.items():
-            if name in sides:
-                parts[-1].update(_named(parts[-1], name, sides[name], reverse, theme))
+            if name in told:
+                parts[-1].update(_named(parts[-1], name, told[name], reverse, theme))
             for part in parts:
-                part.update({"line": part["line"] | {"width": 3}} if name in sides else {"opacity": FADED})
+                part.update({"line": part["line"] | {"width": 3}} if name in told else {"opacity": FADED})
     figure["layout"]["meta"] = {"highlights": True}
     return figure
 
 
 def _named(trace: dict[str, Any], name: str, side: str, reverse: bool, theme: Theme) -> dict[str, Any]:
-    """Return what writes ``name`` beside the right end of a line."""
-    end = int(np.argmin(trace["x"]) if reverse else np.argmax(trace["x"]))
+    """Return what writes ``name`` beside the right end of a line: on ``side`` of it, or where the line itself does not
+    come from."""
+    order = np.argsort(trace["x"])[:: -1 if reverse else 1]
+    end = int(order[-1])
+    rise = float(trace["y"][end] - trace["y"][order[-2]]) if len(order) > 1 else 0.0
+    if abs(rise) > STEEP:
+        side = "top left" if rise > 0 else "bottom left"
     texts = [name if i == end else "" for i in range(len(trace["x"]))]
     font = {"size": 12, "color": theme.text, "weight": 600}
     return {"mode": "lines+markers+text", "text": texts, "textposition": side, "textfont": font, "cliponaxis": False}

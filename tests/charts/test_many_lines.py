@@ -63,6 +63,19 @@ def test_each_panel_has_its_own_best_and_worst():
     assert tops == {"x": "m/9", "x2": "m/0"}
 
 
+def test_a_name_stands_where_its_line_does_not_come_from():
+    rows = curves(9)
+    best = rows["model"] == "m/8"
+    for values, side in (
+        ([0.9, 0.8, 0.7], "bottom left"),
+        ([0.5, 0.6, 0.7], "top left"),
+        ([0.7, 0.7, 0.7], "top left"),
+    ):
+        rows.loc[best, "value"] = values
+        (told,) = [t for t in recall_chart(rows, Theme(), "sigma", False)["data"] if t["name"] == "m/8"]
+        assert told["textposition"] == side
+
+
 def test_a_line_that_goes_on_is_named_at_its_very_end():
     rows = curves(9).rename(columns={"strength": "gallery"}).assign(extrapolated=lambda t: t["gallery"] > 2)
     traces = gallery_chart(rows, Theme())["data"]
