@@ -100,6 +100,7 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, *,
     first = 0 if from_faintest else faint + (steps - faint - 1) // 2
     stored = state.stored_choice(STRENGTH)
     index = _step_of(stored, faint, steps, first) if moved is None else _step_of(moved, 0, steps, first)
+    state.check(STRENGTH, "the step of strength", range(-faint, steps - faint), index - faint)
     _slider(
         key=slider,
         data={

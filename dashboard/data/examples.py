@@ -64,7 +64,7 @@ def _screenshot() -> np.ndarray:
     return np.asarray(picture)
 
 
-@st.cache_resource(show_spinner=False, max_entries=len(NAMES))
+@st.cache_resource(show_spinner=False, max_entries=4 * len(NAMES))
 def thumbnail(name: str, side: int) -> str:
     """Return the middle of the example called ``name`` as a square, as an address."""
     image = example(name).image

@@ -194,7 +194,9 @@ def _selected_in(run: Run) -> np.ndarray:
         state.choose("selected", "")
         st.info("The selection was made in another run and has been dropped.", icon=":material/info:")
         return selection.NOTHING
-    return selection.decode(stored, run.sample_count)
+    found = selection.decode(stored, run.sample_count)
+    state.check("selected", "the selection", [stored] if len(found) else [], "")
+    return found
 
 
 def _stands_for(run: Run) -> str:

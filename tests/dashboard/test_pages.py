@@ -148,7 +148,8 @@ def test_of_a_list_in_a_link_only_what_is_not_here_is_told(open_app):
 @pytest.mark.parametrize(
     ("page", "asked"),
     [("Confusion", {"cell": "no>such"}), ("Map", {"groups": "blur,no"}), ("Map", {"transformation": "no"}),
-     ("Try your images", {"example": "no"}), ("Try your images", {"models": "no/such"})],
+     ("Try your images", {"example": "no"}), ("Try your images", {"models": "no/such"}),
+     ("Explore", {"strength": "no", "models": "baseline/pixels"}), ("Map", {"selected": "no%"})],
 )  # fmt: skip
 def test_what_no_list_holds_is_told_too(open_app, page, asked):
     (told,) = [w.value.replace("\\", "") for w in open_app(page, **asked).warning if "The link asks for" in w.value]

@@ -76,6 +76,26 @@ def test_models_are_prepared_in_a_thread_that_asks_for_no_visitor(made_run):
     assert logged == []  # Streamlit warns where it is asked for the visitor of a thread that has none
 
 
+def test_while_a_model_is_loaded_the_page_writes_again_and_again_and_else_not_at_all(made_run, monkeypatch):
+    run = Run.open(made_run)
+    predictions.predictor_of(run).prepare(MODEL)
+    written: list[int] = []
+    monkeypatch.setattr(predictions, "LOADED_S", 60)
+    predictions.load(run, MODEL, lambda: written.append(1))
+    assert not written, "it was loaded before"
+    heard = threading.Event()
+    monkeypatch.setattr(predictions, "LOADED_S", 0)
+    monkeypatch.setattr(predictions, "_prepare", lambda *_: heard.wait(60))
+
+    def meanwhile() -> None:
+        written.append(1)
+        if len(written) == 3:
+            heard.set()
+
+    predictions.load(run, MODEL, meanwhile)
+    assert len(written) >= 3
+
+
 def test_it_forgets_the_oldest(made_run, crops, monkeypatch):
     monkeypatch.setattr("dashboard.data.predictions.MAX_CACHED_PREDICTIONS", 1)
     caching = Answers(Predictor(Run.open(made_run)))

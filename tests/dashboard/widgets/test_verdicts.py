@@ -113,6 +113,7 @@ def folded(html: str) -> tuple[str, str, str]:
 def test_rows_have_bars_in_one_scale_and_names_are_data():
     table = rows(**{"<b>a": "altered", "b": "untouched"})
     html = models_table({"x.png": table}, Theme(), waiting=["c"])
+    assert "2 models are being asked" in models_table({"x.png": []}, Theme(), waiting=["a", "b"])
     assert "&lt;b&gt;a" in html
     assert "<b>" not in html
     assert html.count("width:61.0%") == html.count('class="track"') == 1, "one bar, and none for who says nothing"
