@@ -36,6 +36,9 @@ ABOUT_P = "Share of untouched photographs that seem as altered: at most 5 % of t
 THUMBNAIL = 64
 """Pixels of the height of a row with a thumbnail."""
 
+FEW_ROWS = 6
+"""Number of rows of a scan's table that are shown without scrolling."""
+
 LOADING = '<p class="awaited">The detector is being loaded, and answers here.</p>'
 
 SHOWN = ("path", "verdict", "group", "class", "p", "q", "flags", "error")  # columns of a scan's table
@@ -268,7 +271,7 @@ def _results(out: Path) -> None:
             shown,
             hide_index=True,
             key=f"scan-table-{out.name}",
-            height=500,
+            height="content" if len(shown) <= FEW_ROWS else 500,
             row_height=THUMBNAIL,
             column_config={
                 "": st.column_config.ImageColumn(width="small"),
