@@ -155,7 +155,7 @@ def _digest(crops: PictureCrops) -> bytes:
     return digest.digest()
 
 
-@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner="Loading the probes")
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner="Opening the run")
 def answers_of(run: Run) -> Answers:
     """Return the answers of the models of ``run``, loaded when first needed and shared by all visitors.
 

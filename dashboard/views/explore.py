@@ -235,11 +235,12 @@ def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
                 help="below: seen even at the faintest strength that was tried; above: not even at the strongest. The "
                 "threshold is then that strength."
             ),
-            "false_alarms": number(
-                "false alarms",
-                format="percent",
-                help="Share of the untouched pictures in which the probe finds the transformation too.",
-            ),
+        },
+        percent={
+            "false_alarms": (
+                "false alarms (%)",
+                "Share of the untouched pictures in which the probe finds the transformation too.",
+            )
         },
     )
     st.caption(
