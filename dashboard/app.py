@@ -106,11 +106,12 @@ table.examples { border-collapse: collapse; font-size: 0.9rem; font-variant-nume
 </style>"""
 
 
+# Style of what stands above a chart that is wider than the screen. (A string below it would be shown on every page:
+# Streamlit writes the expressions of the script that it runs.)
 SIDEWAYS = (
     'content: "Wider than the screen: scroll it sideways ↔"; position: sticky; left: 0; width: fit-content; '
     "font-size: 0.85rem; opacity: 0.8; padding-bottom: 4px;"
 )
-"""Style of what stands above a chart that is wider than the screen."""
 
 
 def pages() -> dict[str, list[StreamlitPage]]:

@@ -110,7 +110,10 @@ def _answers(run: Run, transform: Transform, step: Step, models: list[str], besi
     answers, about = beside.empty(), beside.empty()
 
     def show(waiting: list[str]) -> None:
-        answers.html(verdicts.models_table({"after": rows}, theme, waiting, found, asked))
+        if table := verdicts.models_table({"after": rows}, theme, waiting, found, asked):
+            answers.html(table)
+        else:
+            answers.empty()  # the run has models, and none of them answered
 
     for number, model in enumerate(models):
         predictions.load(run, model, partial(show, models[number:]))

@@ -43,7 +43,7 @@ def single_out(figure: Figure, theme: Theme, chosen: str = "") -> Figure:
                 parts[-1].update(_named(parts[-1], name, told[name], reverse, theme))
             for part in parts:
                 part.update({"line": part["line"] | {"width": 3}} if name in told else {"opacity": FADED})
-    figure["layout"]["meta"] = {"highlights": True}
+    figure["layout"]["meta"] = figure["layout"].get("meta", {}) | {"highlights": True}
     return figure
 
 

@@ -63,7 +63,7 @@ def test_the_size_of_what_is_not_on_disk_is_stated(tmp_path, monkeypatch):
     ],
 )
 def test_published_encoders_get_the_view_that_they_were_trained_on(models, view, expected):
-    recipe = _new_recipe(Options(models=models, view=view), open_corpus("photos"), expand(models))
+    recipe = _new_recipe(Options(models=models, view=view), open_corpus("photos"), (), expand(models))
     assert recipe.view == expected
     assert recipe.models == expand(models)
     assert not Path("published").exists()
