@@ -42,9 +42,6 @@ ASKING = "Asking the models"
 HEARD_EVERY_S = 0.1
 """Seconds after which a page that waits for a model hears what the visitor has done meanwhile."""
 
-LOADED_S = 0.02
-"""Seconds within which a model that is loaded already is found so."""
-
 Row = dict[str, Any]
 """Answer of one model about one picture, as `Predictor.predict` returns it."""
 
@@ -210,15 +207,17 @@ def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
 
 
 def load(run: Run, model: str, meanwhile: Callable[[], object]) -> None:
-    """Load ``model``, which is a name or `DETECTOR`, while the page can be used.
+    """Load ``model``, which is a name or `DETECTOR`, while the page can be used; one that is loaded takes no time.
 
     Args:
         meanwhile: shows that it is being loaded. It is called again and again, since Streamlit hears what the visitor
             does next when something is written.
     """
-    loading = threading.Thread(target=_prepare, args=(predictor_of(run), [model]), name="load")
+    predictor = predictor_of(run)
+    if predictor.is_prepared(model):
+        return
+    loading = threading.Thread(target=_prepare, args=(predictor, [model]), name="load")
     loading.start()
-    loading.join(LOADED_S)
     while loading.is_alive():
         meanwhile()
         loading.join(HEARD_EVERY_S)

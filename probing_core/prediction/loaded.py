@@ -25,7 +25,7 @@ class LoadedModels:
     """
 
     def __init__(self, device: str = "auto", precision: str = "auto") -> None:
-        self.device, self.precision = device, precision
+        self._device, self._precision = device, precision
         self._loaded: OrderedDict[str, LoadedEmbedder] = OrderedDict()
 
     def has(self, entry: Mapping[str, Any]) -> bool:
@@ -48,7 +48,7 @@ class LoadedModels:
             return self._loaded[request]
         while self._loaded and memory.is_taken(memory.LIVE_MODELS):
             self._loaded.popitem(last=False)[1].close()
-        embedder = load_embedder(request, device=self.device, precision=self.precision)
+        embedder = load_embedder(request, device=self._device, precision=self._precision)
         meant, _ = differences(entry["recipe"], without_none(embedder.recipes()[name]))
         if meant:
             embedder.close()

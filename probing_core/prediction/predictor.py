@@ -187,8 +187,8 @@ class Predictor:
             self._loaded.load(self._entries[model])
 
     def is_prepared(self, model: str) -> bool:
-        """Return whether an answer of ``model``, which is not the detector, waits for nothing to be loaded."""
-        return self._loaded.has(self._entries[model])
+        """Return whether an answer of ``model``, or of the detector, waits for nothing to be loaded."""
+        return self._detector is not None if model == DETECTOR else self._loaded.has(self._entries[model])
 
     def judge(self, model: str) -> Judge:
         """Return what turns predictions of ``model`` into verdicts."""

@@ -80,11 +80,10 @@ def test_while_a_model_is_loaded_the_page_writes_again_and_again_and_else_not_at
     run = Run.open(made_run)
     predictions.predictor_of(run).prepare(MODEL)
     written: list[int] = []
-    monkeypatch.setattr(predictions, "LOADED_S", 60)
     predictions.load(run, MODEL, lambda: written.append(1))
     assert not written, "it was loaded before"
     heard = threading.Event()
-    monkeypatch.setattr(predictions, "LOADED_S", 0)
+    monkeypatch.setattr(Predictor, "is_prepared", lambda *_: False)
     monkeypatch.setattr(predictions, "_prepare", lambda *_: heard.wait(60))
 
     def meanwhile() -> None:
