@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -433,12 +434,16 @@ class Reader:
         left = self._plan.left(self._later)
         return [Reader(self._plan, one) for one in left if self._plan.key(one) is not None]
 
+    @cached_property
+    def _key(self) -> str:
+        return self._plan.ready_key(self.artifact)
+
     def has_piece(self, path: str) -> bool:
         """Return whether a piece is there that was made from the same inputs."""
-        return self._plan.files.has(path, self._plan.ready_key(self.artifact))
+        return self._plan.files.has(path, self._key)
 
     def write_piece(self, path: str, content: Content) -> None:
-        self._plan.files.write(path, content, self._plan.ready_key(self.artifact))
+        self._plan.files.write(path, content, self._key)
 
     def read_piece(self, path: str) -> Any:
         """Return a piece as it was written: a table, or arrays by name."""
