@@ -31,7 +31,7 @@ FOLD = "show-"
 
 @dataclass(frozen=True)
 class Unmet:
-    """What an address asked for and the page does not have.
+    """A value in an address that the page does not have.
 
     Attributes:
         label: of the control, or what was asked for.
@@ -129,13 +129,13 @@ def check(name: str, label: str, options: Iterable[Any], shown: Any) -> None:
 
 
 def unmet() -> dict[str, Unmet]:
-    """Return by name what the address asked for and is not here, which a page says instead of showing another thing in
-    silence; `begin_page` drops it with the page."""
+    """Return the values of the address that are not here, by name: a page says which; `begin_page` drops those of
+    another page."""
     return st.session_state.setdefault("_unmet", {})
 
 
 def begin_page(title: str) -> None:
-    """Drop what the address of another page asked for."""
+    """Drop the values that are not here of another page."""
     if st.session_state.get("_page") != title:
         st.session_state["_page"] = title
         for name in [name for name in unmet() if name != RUN]:
@@ -205,7 +205,7 @@ def _choices() -> dict[str, str]:
 
 
 def _asked() -> dict[str, str]:
-    """Return what the address asks for that no page has looked at yet."""
+    """Return the values of the address that no control has read yet, by name."""
     return st.session_state.setdefault("_asked", {})
 
 

@@ -1,4 +1,4 @@
-"""Charts of more lines than shades and symbols can tell apart: few are named, the others fade."""
+"""Charts of more lines than shades and symbols distinguish: few are named, the others fade."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from probing_core.charts.figure import Figure, escape
 from probing_core.charts.theme import Theme
 
-MAX_TOLD = 7
-"""Lines that are told apart by a legend; of more, few are named beside the line."""
+MAX_IN_LEGEND = 7
+"""Largest number of lines that a legend alone distinguishes; of more, few are named beside the line."""
 
 STEEP = 1.5
 """Percent that a line rises or falls to its last point from which on its name would cover it on one side."""
@@ -23,26 +23,26 @@ def single_out(figure: Figure, theme: Theme, chosen: str = "") -> Figure:
     """Return ``figure``, whose traces are lines, with the highest and the lowest line of each panel, on average, and
     the ``chosen`` one named at their right ends, and all others faded.
 
-    A page shows every line in full while the pointer is on it or on its name. A figure of up to `MAX_TOLD` lines stays
-    as it is.
+    A page shows every line in full while the pointer is on it or on its name. A figure of up to `MAX_IN_LEGEND` lines
+    stays as it is.
     """
     panels: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for trace in figure["data"]:
         lines = panels.setdefault(trace.get("xaxis", "x"), {})
         lines.setdefault(trace.get("legendgroup", trace["name"]), []).append(trace)
-    if max(map(len, panels.values()), default=0) <= MAX_TOLD:
+    if max(map(len, panels.values()), default=0) <= MAX_IN_LEGEND:
         return figure
     for axis, lines in panels.items():
         means = {name: float(np.nanmean(np.concatenate([one["y"] for one in parts]))) for name, parts in lines.items()}
-        told = {max(means, key=means.__getitem__): "top left", min(means, key=means.__getitem__): "bottom left"}
+        sides = {max(means, key=means.__getitem__): "top left", min(means, key=means.__getitem__): "bottom left"}
         if escape(chosen) in lines:
-            told.setdefault(escape(chosen), "top left")
+            sides.setdefault(escape(chosen), "top left")
         reverse = figure["layout"][f"xaxis{axis[1:]}"].get("autorange") == "reversed"
         for name, parts in lines.items():
-            if name in told:
-                parts[-1].update(_named(parts[-1], name, told[name], reverse, theme))
+            if name in sides:
+                parts[-1].update(_named(parts[-1], name, sides[name], reverse, theme))
             for part in parts:
-                part.update({"line": part["line"] | {"width": 3}} if name in told else {"opacity": FADED})
+                part.update({"line": part["line"] | {"width": 3}} if name in sides else {"opacity": FADED})
     figure["layout"]["meta"] = figure["layout"].get("meta", {}) | {"highlights": True}
     return figure
 

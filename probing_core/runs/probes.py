@@ -25,7 +25,7 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
 
 
 def read_live_probe(store: Files, model: str) -> LiveProbe:
-    """Return what live predictions of ``model`` are made with.
+    """Return probe, fusion and novelty of the live predictions of ``model``.
 
     Raises:
         BadRun: the run has no probe for these.

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from probing_core.charts import Theme, gallery_chart, layers_chart, recall_chart
-from probing_core.charts.many_lines import FADED, MAX_TOLD
+from probing_core.charts.many_lines import FADED, MAX_IN_LEGEND
 
 
 def curves(models: int) -> pd.DataFrame:
@@ -41,7 +41,7 @@ def test_highest_lowest_and_chosen_are_named_at_the_right_end_and_the_others_fad
 
 
 def test_few_lines_stay_as_they_are():
-    figure = recall_chart(curves(MAX_TOLD), Theme(), "quality", False, chosen="m/3")
+    figure = recall_chart(curves(MAX_IN_LEGEND), Theme(), "quality", False, chosen="m/3")
     assert named(figure["data"]) == {}
     assert not any("opacity" in trace for trace in figure["data"])
     assert "meta" not in figure["layout"]

@@ -48,7 +48,7 @@ def models_of_claims(models: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class ModelResults:
-    """What one model was scored with; None where it has no predictions of the kind.
+    """Scores of one model by which claims are tested; None where it has no predictions of the kind.
 
     Attributes:
         predictions: of the fine task.
@@ -64,7 +64,7 @@ class ModelResults:
 
 
 def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> ModelResults:
-    """Return what a model was scored with.
+    """Return the scores of a model by which claims are tested.
 
     Args:
         predictions: task -> columns ``truth``, ``predicted``, ``base_id`` and ``transform`` of its test predictions, of
@@ -87,7 +87,7 @@ def claim_tables(models: Sequence[str], results: Mapping[str, ModelResults]) -> 
 
     Args:
         models: of a run.
-        results: model -> what it was scored with, of those that `models_of_claims` returns.
+        results: model -> its scores, of those that `models_of_claims` returns.
     """
     tables = [_tables_of_set(role_set, roles, results) for role_set, roles in roles_by_set(models).items()]
     alone = {score: {m: [sums] for m, sums in of.items()} for score, of in _scores(results).items()}

@@ -59,7 +59,7 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class LiveProbe:
-    """What live predictions of one model are made with.
+    """Probe, fusion and novelty of the live predictions of one model.
 
     Attributes:
         linear: the probe that learned from pictures as visitors bring them.
