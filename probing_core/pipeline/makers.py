@@ -6,8 +6,7 @@ depend on, so that no key forgets an input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,8 +14,6 @@ import pandas as pd
 from probing_core.compute.claims.named import FINE
 from probing_core.compute.claims.tables import GROUPS, claim_tables, model_results, models_of_claims
 from probing_core.compute.image_selection import choose_images
-from probing_core.compute.live.answer import LiveProbe, Prediction
-from probing_core.compute.live.tiles import PictureCrops
 from probing_core.compute.maps import map_table
 from probing_core.compute.model_samples import ModelSamples, most_to_learn
 from probing_core.compute.names import (
@@ -40,23 +37,21 @@ from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train.linear import train_linear
 from probing_core.compute.train.reuse import adopt
 from probing_core.compute.train.tables import Trained
-from probing_core.detector.detecting import detect
-from probing_core.detector.detector import Detector
 from probing_core.detector.learning import can_learn, learn_detector, learned_from, measure_units
 from probing_core.detector.photographs import choose_photographs
 from probing_core.detector.scoring import made_views, scored, scored_from
 from probing_core.errors import BadRun
 from probing_core.pipeline.scope import Scope, declared
-from probing_core.prediction.loaded import LoadedModels
+from probing_core.prediction.loaded import CropPredictor, LoadedModels
 from probing_core.runs import layout
 from probing_core.runs.embeddings import lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.runs.engine import Reader
 from probing_core.runs.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.runs.models import require_same_model
-from probing_core.runs.probes import read_live_probe, read_probe
+from probing_core.runs.probes import read_probe
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.sample_table import SampleTable
-from probing_core.runs.store import Content, Files
+from probing_core.runs.store import Content
 from probing_core.transforms import FAR_CONTROL
 
 SCORES = layout.scores_path(ANY_MODEL)
@@ -287,9 +282,9 @@ def score_views(reader: Reader) -> Mapping[str, Content] | None:
     units = scored_from(reader.table(layout.VERDICT_PHOTOGRAPHS))
     readers = {_scoring(one): one for one in (reader, *reader.waiting)}
     lacking = {
-        i: models
+        i: asked
         for i in range(len(units))
-        if (models := [m for m, one in readers.items() if not one.has_piece(layout.verdict_unit_table(m, i))])
+        if (asked := [m for m, one in readers.items() if not one.has_piece(layout.verdict_unit_table(m, i))])
     }
     if lacking and (gone := _missing_corpora(scope)):
         name = _scoring(reader)
@@ -297,11 +292,12 @@ def score_views(reader: Reader) -> Mapping[str, Content] | None:
             f"'{name}' answers without verdicts: the photographs that calibrate those of this run are not here. {gone}"
         )
         return None
-    predict = _predicting(scope, {model: one.files for model, one in readers.items()})
+    models = LoadedModels(scope.options.device, scope.options.precision)
+    predictor = CropPredictor(scope.entries, lambda model: readers[model].files, models)
     made = made_views(declared(scope, reader.artifact), scope.corpora.all, [units[i] for i in lacking])
-    for (i, models), views in zip(lacking.items(), made, strict=True):
-        for model in models:
-            table = scored(views, predict(model, [view.crops for view in views]) if views else [])
+    for (i, asked), views in zip(lacking.items(), made, strict=True):
+        for model in asked:
+            table = scored(views, predictor.predict(model, [view.crops for view in views]) if views else [])
             readers[model].write_piece(layout.verdict_unit_table(model, i), table)
         scope.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
     parts = [reader.read_piece(layout.verdict_unit_table(_scoring(reader), i)) for i in range(len(units))]
@@ -311,33 +307,6 @@ def score_views(reader: Reader) -> Mapping[str, Content] | None:
 def _scoring(reader: Reader) -> str:
     """Return the model whose scored views are made, or the detector."""
     return reader.binding.get("model", DETECTOR)
-
-
-def _predicting(
-    scope: Scope, files: Mapping[str, Files]
-) -> Callable[[str, Sequence[PictureCrops]], Sequence[Prediction]]:
-    """Return model, crops -> what the model, or the detector, predicts of them; each is read when it is first asked.
-
-    Args:
-        files: model, or detector -> what it may read.
-    """
-    models = LoadedModels(scope.options.device, scope.options.precision)
-
-    @cache
-    def detector() -> Detector:
-        return Detector.from_bytes(files[DETECTOR].read_bytes(DETECTOR_FILE))
-
-    @cache
-    def probe(model: str) -> LiveProbe:
-        return read_live_probe(files[model], model)
-
-    def predict(model: str, crops: Sequence[PictureCrops]) -> Sequence[Prediction]:
-        if model == DETECTOR:
-            return detect(detector(), crops)
-        embeddings = models.embed(scope.entries[model], [crop for picture in crops for crop in picture.pictures])
-        return probe(model).predict(model, embeddings, crops)
-
-    return predict
 
 
 def _missing_corpora(scope: Scope) -> str:

@@ -1,19 +1,26 @@
-"""The models of a run, loaded to embed further pictures as they did when they joined it."""
+"""The models of a run and its detector, loaded to predict of further pictures as they did when they joined it."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from probing_core.compute import memory
+from probing_core.compute.live.answer import LiveProbe, Prediction
+from probing_core.compute.live.tiles import PictureCrops
+from probing_core.compute.names import DETECTOR
+from probing_core.detector.detecting import detect
+from probing_core.detector.detector import Detector
 from probing_core.embedders import load_embedder
 from probing_core.embedders.base import LoadedEmbedder
 from probing_core.errors import BadRun
+from probing_core.runs.layout import DETECTOR_FILE
 from probing_core.runs.models import HOW_TO_RESTORE, differences
-from probing_core.runs.store import without_none
+from probing_core.runs.probes import read_live_probe
+from probing_core.runs.store import Files, without_none
 from probing_core.transforms.base import Image
 
 
@@ -57,3 +64,54 @@ class LoadedModels:
             )
         self._loaded[request] = embedder
         return embedder
+
+
+class CropPredictor:
+    """Predicts of crops of pictures; reads each probe, and the detector, when it is first asked.
+
+    Args:
+        entries: name of a model -> its ``model.toml``.
+        files: model, or `DETECTOR` -> the files that it is read from.
+        models: that embed the crops.
+    """
+
+    def __init__(
+        self, entries: Mapping[str, Mapping[str, Any]], files: Callable[[str], Files], models: LoadedModels
+    ) -> None:
+        self._entries, self._files, self._models = entries, files, models
+        self._probes: dict[str, LiveProbe] = {}
+        self._detector: Detector | None = None
+
+    def predict(self, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:
+        """Return what ``model``, or the detector, predicts of each picture; all crops are embedded together."""
+        if model == DETECTOR:
+            return detect(self.detector(), crops)
+        probe = self.probe(model)
+        pictures = [crop for picture in crops for crop in picture.pictures]
+        return probe.predict(model, self._models.embed(self._entries[model], pictures), crops)
+
+    def probe(self, model: str) -> LiveProbe:
+        """Return what ``model`` predicts with."""
+        if model not in self._probes:
+            self._probes[model] = read_live_probe(self._files(model), model)
+        return self._probes[model]
+
+    def detector(self) -> Detector:
+        """Return the detector of alterations.
+
+        Raises:
+            BadRun: the run has none.
+        """
+        if self._detector is None:
+            files = self._files(DETECTOR)
+            if not files.has(DETECTOR_FILE):
+                raise BadRun(
+                    f"The run '{files.root}' has no detector of alterations; runs that are made with "
+                    f"--calibrate-on CORPUS have one."
+                )
+            self._detector = Detector.from_bytes(files.read_bytes(DETECTOR_FILE))
+        return self._detector
+
+    def is_prepared(self, model: str) -> bool:
+        """Return whether a prediction of ``model``, or of the detector, waits for nothing to be loaded."""
+        return self._detector is not None if model == DETECTOR else self._models.has(self._entries[model])

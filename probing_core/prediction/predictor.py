@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image as pillow
 
-from probing_core.compute.live.answer import LiveProbe, Prediction
+from probing_core.compute.live.answer import Prediction
 from probing_core.compute.live.tiles import PictureCrops, cut
 from probing_core.compute.names import DEPLOYMENT, DETECTOR
 from probing_core.detector.calibration import LEVEL
-from probing_core.detector.detecting import detect
 from probing_core.detector.detector import Detector
 from probing_core.detector.features import prepare
 from probing_core.detector.score import has_no_color
@@ -26,11 +25,10 @@ from probing_core.images import as_image
 from probing_core.images.conversion import to_image
 from probing_core.measures.nearest import unit
 from probing_core.paths import reference_run
-from probing_core.prediction.loaded import LoadedModels
+from probing_core.prediction.loaded import CropPredictor, LoadedModels
 from probing_core.runs import layout
 from probing_core.runs.layout import DETECTOR_FILE, probe_path, scored_views_path
 from probing_core.runs.models import embeds_pictures, model_entries
-from probing_core.runs.probes import read_live_probe
 from probing_core.runs.recipe import read_recipe
 from probing_core.runs.store import Store
 from probing_core.transforms.base import Image
@@ -67,9 +65,8 @@ class Predictor:
         if not self._entries:
             raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")
         self._loaded = LoadedModels(device, precision)
-        self._probes: dict[str, LiveProbe] = {}
+        self._of_crops = CropPredictor(self._entries, lambda model: self.store, self._loaded)
         self._judges: dict[str, Judge] = {}
-        self._detector: Detector | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -155,11 +152,7 @@ class Predictor:
 
     def predict_crops(self, model: str, crops: Sequence[PictureCrops]) -> list[Prediction]:
         """Return what ``model`` predicts of each picture; all crops are embedded together."""
-        if model == DETECTOR:
-            return detect(self.detector(), crops)
-        probe = self._probe(model)
-        embeddings = self._embed(model, [crop for picture in crops for crop in picture.pictures])
-        return probe.predict(model, embeddings, crops)
+        return self._of_crops.predict(model, crops)
 
     def detector(self) -> Detector:
         """Return the run's detector of alterations.
@@ -167,14 +160,7 @@ class Predictor:
         Raises:
             BadRun: it has none.
         """
-        if self._detector is None:
-            if not self.has_detector:
-                raise BadRun(
-                    f"The run '{self.store.root}' has no detector of alterations; runs that are made with "
-                    f"--calibrate-on CORPUS have one."
-                )
-            self._detector = Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
-        return self._detector
+        return self._of_crops.detector()
 
     def prepare(self, model: str) -> None:
         """Load what the first answer of ``model`` would wait for."""
@@ -183,12 +169,12 @@ class Predictor:
             self.detector()
             prepare(self.recipe.view, self.recipe.view)
         else:
-            self._probe(model)
+            self._of_crops.probe(model)
             self._loaded.load(self._entries[model])
 
     def is_prepared(self, model: str) -> bool:
         """Return whether an answer of ``model``, or of the detector, waits for nothing to be loaded."""
-        return self._detector is not None if model == DETECTOR else self._loaded.has(self._entries[model])
+        return self._of_crops.is_prepared(model)
 
     def judge(self, model: str) -> Judge:
         """Return what turns predictions of ``model`` into verdicts."""
@@ -209,7 +195,7 @@ class Predictor:
 
     def fusion_fitted_on(self, model: str) -> int:
         """Return how many pictures the fusion rule was fitted on; 0: it is the starting rule."""
-        return self._probe(model).fusion.fitted_on
+        return self._of_crops.probe(model).fusion.fitted_on
 
     def similarity(
         self,
@@ -231,7 +217,8 @@ class Predictor:
                 f"and the models chosen are: {', '.join(self._chosen(models))}."
             )
         wholes = [picture.whole for picture in self.cut(images)]
-        return [row for m in able for row in self.similarity_rows(self._embed(m, wholes), text, m, names)]
+        embeddings = {model: self._loaded.embed(self._entries[model], wholes) for model in able}
+        return [row for model in able for row in self.similarity_rows(embeddings[model], text, model, names)]
 
     def similarity_rows(
         self, embeddings: np.ndarray, text: str, model: str, names: Sequence[str] | None = None
@@ -258,14 +245,6 @@ class Predictor:
         if unknown:
             raise UnknownName(f"The run has no model '{unknown[0]}' to predict with. It has: {', '.join(self.models)}.")
         return tuple(models) if models else self.models
-
-    def _probe(self, model: str) -> LiveProbe:
-        if model not in self._probes:
-            self._probes[model] = read_live_probe(self.store, model)
-        return self._probes[model]
-
-    def _embed(self, model: str, pictures: Sequence[Image]) -> np.ndarray:
-        return self._loaded.embed(self._entries[model], pictures)
 
 
 def _several(names: Sequence[str] | None) -> Sequence[str] | None:

@@ -18,6 +18,7 @@ from probing_core.prediction.predictor import Predictor
 from probing_core.probes.base import LinearProbe
 from probing_core.results import Run
 from probing_core.runs.layout import probe_path
+from probing_core.runs.probes import read_live_probe
 from probing_core.runs.store import Store
 from tests.compute.test_samples import make_all
 from tests.conftest import scene
@@ -81,7 +82,7 @@ def test_an_answer_is_made_of_what_is_said_of_whole_and_tiles(predictor):
     (told,) = predictor.predict_crops(MODEL, [large])
     alone = predictor.predict_crops(MODEL, [PictureCrops(picture) for picture in large.pictures])
     np.testing.assert_allclose(told.crop_probabilities, [crop.probabilities for crop in alone], atol=1e-6)
-    rule = predictor._probe(MODEL).fusion
+    rule = read_live_probe(predictor.store, MODEL).fusion
     assert predictor.fusion_fitted_on(MODEL) == rule.fitted_on
     np.testing.assert_allclose(
         told.probabilities, rule.fuse(told.crop_probabilities[0], told.crop_probabilities[1:]), atol=1e-9
