@@ -22,7 +22,7 @@ from probing_core.compute.samples import plan_samples
 from probing_core.compute.star import Star, Versions, make_star, star_rows
 from probing_core.compute.tasks import make_task, task_names
 from probing_core.corpora import open_corpus
-from probing_core.pipeline.graph import build, planned_anew
+from probing_core.pipeline.graph import build
 from probing_core.pipeline.scope import Corpora, Scope
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.runs import layout
@@ -76,10 +76,11 @@ def make_run(
     store = Store(root)
     store.write_toml(layout.RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
     _enter_models(store, models)
-    plan = build(Scope(store, recipe, corpora=Corpora(recipe, corpus)))
+    corpora = Corpora(recipe, corpus)
+    plan = build(Scope(store, recipe, corpora=corpora))
     images = plan.artifacts[layout.IMAGES]
     plan.enter(images, {layout.IMAGES: choose_images(recipe.design, corpus, lambda done, total: None)})
-    plan = planned_anew(plan)
+    plan = build(Scope(store, recipe, corpora=corpora))
     scope = plan.scope
     samples = complete(plan_samples(recipe.design, scope.images), seed)
     plan.enter(plan.artifacts[layout.SAMPLES], {layout.SAMPLES: samples})

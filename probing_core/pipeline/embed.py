@@ -12,7 +12,7 @@ from typing import Any
 
 from probing_core.errors import ModelUnavailable
 from probing_core.pipeline.executors import Executor, opened_executor
-from probing_core.pipeline.graph import planned_anew
+from probing_core.pipeline.graph import with_models
 from probing_core.pipeline.sample_sets import SampleSet
 from probing_core.pipeline.setup import withdrawn_on_error
 from probing_core.pipeline.worker import Job
@@ -40,12 +40,12 @@ def embed(plan: Plan) -> Plan:
         if request in scope.unloaded
         or any(entry["request"] == request and name in left for name, entry in scope.entries.items())
     ]
-    with opened_executor(files, scope.recipe, scope.corpora.own, scope.images, scope.options) as executor:
+    with opened_executor(scope) as executor:
         while waiting:
             loaded = list(_load_some(executor, plan, waiting))
             entries = [entry for of_one in loaded for entry in of_one]
             if any(entry["name"] not in plan.scope.entries for entry in entries):
-                plan = planned_anew(plan)
+                plan = with_models(plan)
             for sample_set in plan.scope.sample_sets.values():
                 _embed_units(plan, sample_set, entries, executor)
             _embed_crops(plan, entries, executor)

@@ -65,7 +65,7 @@ def write_export(plan: Plan, out: Path) -> int:
     ):
 
         def make(unit: Unit) -> tuple[list[np.ndarray], pd.DataFrame]:
-            return main.make(plan.scope.corpora.own, main.rows(unit), makers)
+            return main.make(plan.scope.design, plan.scope.corpora.own, main.rows(unit), makers)
 
         made = in_chunks(ahead, make, ([unit] for unit in todo))
         for done, ((unit,), ((pictures, measured),)) in enumerate(made, len(main.units) - len(todo)):

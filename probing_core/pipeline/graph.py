@@ -512,9 +512,9 @@ def build(scope: Scope, table: Table = TABLE) -> Plan:
     return Plan(table, scope, scope.files, scope.source, _in_path)
 
 
-def planned_anew(plan: Plan) -> Plan:
-    """Return the plan of a run of which more is known than when ``plan`` was made: its images, or further models."""
-    return build(plan.scope.anew(), plan.table)
+def with_models(plan: Plan) -> Plan:
+    """Return ``plan`` with what is made by the models that were loaded since."""
+    return build(plan.scope.with_models(), plan.table)
 
 
 def _in_path(name: str, value: str) -> str:

@@ -1,7 +1,6 @@
 """Makers of the files of a run: each reads what its row declares, and hands it to functions of arrays and tables.
 
-A file that a row does not read is refused, and where a design is handed on whole, an entry of it that the row does not
-depend on, so that no key forgets an input.
+A file that a row does not read is refused, so that no key forgets it; that none forgets an option is tested.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from probing_core.detector.learning import can_learn, learn_detector, learned_fr
 from probing_core.detector.photographs import choose_photographs
 from probing_core.detector.scoring import made_views, scored, scored_from
 from probing_core.errors import BadRun
-from probing_core.pipeline.scope import Scope, declared
+from probing_core.pipeline.scope import Scope
 from probing_core.prediction.loaded import CropPredictor, LoadedModels
 from probing_core.runs import layout
 from probing_core.runs.embeddings import lazy_blocks, lazy_embeddings, read_embeddings
@@ -64,7 +63,7 @@ LIVE = (CALIBRATED, DEPLOYMENT, FUSION, NOVELTY)
 
 
 def choose_images_of(reader: Reader) -> Mapping[str, Content]:
-    design, update = declared(reader.scope, reader.artifact), reader.scope.progress.update
+    design, update = reader.scope.design, reader.scope.progress.update
     report = lambda done, total: update("images", done, total, "Reading images")  # noqa: E731
     return {layout.IMAGES: choose_images(design, reader.scope.corpora.own, report)}
 
@@ -250,13 +249,13 @@ def draw_star(reader: Reader) -> Mapping[str, Content]:
 
 
 def choose_verdict_photographs(reader: Reader) -> Mapping[str, Content]:
-    design, (corpus, *others) = declared(reader.scope, reader.artifact), reader.scope.corpora.all
+    design, (corpus, *others) = reader.scope.design, reader.scope.corpora.all
     return {layout.VERDICT_PHOTOGRAPHS: choose_photographs(design, reader.table(layout.IMAGES), corpus, others)}
 
 
 def learn_detector_of(reader: Reader) -> Mapping[str, Content]:
     """Make the detector, or nothing where there are too few photographs; what was measured survives a kill."""
-    scope, design = reader.scope, declared(reader.scope, reader.artifact)
+    scope, design = reader.scope, reader.scope.design
     photographs = reader.table(layout.VERDICT_PHOTOGRAPHS)
     if not can_learn(photographs):
         return {}
@@ -294,7 +293,7 @@ def score_views(reader: Reader) -> Mapping[str, Content] | None:
         return None
     models = LoadedModels(scope.options.device, scope.options.precision)
     predictor = CropPredictor(scope.entries, lambda model: readers[model].files, models)
-    made = made_views(declared(scope, reader.artifact), scope.corpora.all, [units[i] for i in lacking])
+    made = made_views(scope.design, scope.corpora.all, [units[i] for i in lacking])
     for (i, asked), views in zip(lacking.items(), made, strict=True):
         for model in asked:
             table = scored(views, predictor.predict(model, [view.crops for view in views]) if views else [])

@@ -78,19 +78,20 @@ def cost_of(base: Run, model: str, corpus: Corpus, device: str = "auto", precisi
     design = base.recipe.design
     with threads(design.threads), ThreadPoolExecutor(design.threads) as pool:
         embedder = load_embedder(model, device=device, precision=precision)
-        sample_sets = [one for one in plan_sample_sets(design, base.images) if embedder.blocks or not one.blocks]
-        main = sample_sets[0].rows()
-        names = main["image_id"].unique()
+        sample_sets = plan_sample_sets(design, base.images)
+        samples = sum(len(one) for one in sample_sets.values() if embedder.blocks or not one.blocks)
+        main = sample_sets[""]
+        planned = main.rows()
+        names = planned["image_id"].unique()
         first, *others = names[np.linspace(0, len(names) - 1, MEASURED + 1).astype(int)]
         # The first pictures and the first call of a network load and allocate.
-        warm = sample_sets[0].make(corpus, main[main["image_id"] == first], pool)[0]
+        warm = main.make(design, corpus, planned[planned["image_id"] == first], pool)[0]
         embedder.embed_layers(warm)
-        rows = main[main["image_id"].isin(others)]
+        rows = planned[planned["image_id"].isin(others)]
         pictures: list[Image] = []
-        made = _seconds(lambda: pictures.extend(sample_sets[0].make(corpus, rows, pool)[0]))
+        made = _seconds(lambda: pictures.extend(main.make(design, corpus, rows, pool)[0]))
         embedded = _seconds(lambda: embedder.embed_layers(pictures))
         embedder.close()
-    samples = sum(map(len, sample_sets))
     return Cost(samples, (made + embedded) / len(rows) * samples)
 
 

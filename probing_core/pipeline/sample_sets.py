@@ -20,28 +20,24 @@ from probing_core.embedders.base import LoadedEmbedder
 from probing_core.runs import layout
 from probing_core.runs.models import embeds_pictures
 
-Make = Callable[[Corpus, pd.DataFrame, ThreadPoolExecutor], tuple[list[np.ndarray], pd.DataFrame]]
-"""(corpus, planned rows of one unit, threads) -> their pictures and completed rows."""
-
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
 """Full model name -> what is written of it for one unit, by name."""
 
 
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """Samples that are made and embedded in units: the main ones, or a series.
+    """Samples that are made and embedded in units: the main ones, or a series. Data alone, so that it can be sent to
+    workers.
 
     Attributes:
         series: its name; empty for the main samples. Embeddings made elsewhere cover the main samples alone.
         plan: their rows from one to before another, without the columns that are measured on the pictures.
         units: how they are cut.
-        make: makes the pictures of one unit.
     """
 
     series: str
     plan: Callable[[int, int], pd.DataFrame]
     units: Sequence[Unit]
-    make: Make
 
     def __len__(self) -> int:
         return self.units[-1].stop
@@ -71,6 +67,14 @@ class SampleSet:
         """Return whether the model of ``entry`` (its ``model.toml``) has embeddings of these samples."""
         return bool(entry.get("blocks")) if self.blocks else not self.series or embeds_pictures(entry)
 
+    def make(
+        self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: ThreadPoolExecutor
+    ) -> tuple[list[np.ndarray], pd.DataFrame]:
+        """Make the pictures of planned ``rows`` of one unit, and complete these."""
+        if self.series:
+            return make_series(self.series, design, corpus, rows, pool)
+        return make_samples(design, corpus, design.transforms, rows, pool)
+
     def embed(self, embedder: LoadedEmbedder, pictures: list[np.ndarray], rows: pd.DataFrame) -> Arrays:
         """Compute embeddings of one unit."""
         if self.blocks:
@@ -79,22 +83,16 @@ class SampleSet:
         return {name: {"embeddings": embeddings} for name, embeddings in made.items()}
 
 
-def plan_sample_sets(design: Design, images: pd.DataFrame) -> list[SampleSet]:
-    """Return what a run embeds: the main samples, first, and its series."""
-    plan = SamplePlan(design, images)
-    transforms = design.transforms
+def plan_sample_sets(design: Design, images: pd.DataFrame) -> dict[str, SampleSet]:
+    """Return what a run embeds: name of a series -> its samples; the main samples, first, are called by an empty
+    name."""
+    main = SamplePlan(design, images)
+    sets = [SampleSet("", main.rows, main.units)]
+    for name in series_names(design, images):
+        planned = plan_series(name, design, images)
+        sets.append(SampleSet(name, partial(_slice, planned), cut_units(design, planned)))
+    return {one.series: one for one in sets}
 
-    def make(corpus: Corpus, rows: pd.DataFrame, pool: ThreadPoolExecutor) -> tuple[list[np.ndarray], pd.DataFrame]:
-        return make_samples(design, corpus, transforms, rows, pool)
 
-    main = SampleSet("", plan.rows, plan.units, make)
-    return [main, *(_series_set(name, design, images) for name in series_names(design, images))]
-
-
-def _series_set(name: str, design: Design, images: pd.DataFrame) -> SampleSet:
-    planned = plan_series(name, design, images)
-
-    def plan(start: int, stop: int) -> pd.DataFrame:
-        return planned.iloc[start:stop]
-
-    return SampleSet(name, plan, cut_units(design, planned), partial(make_series, name, design))
+def _slice(planned: pd.DataFrame, start: int, stop: int) -> pd.DataFrame:
+    return planned.iloc[start:stop]

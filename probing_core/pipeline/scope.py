@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -25,7 +25,7 @@ from probing_core.measures import MEASURES
 from probing_core.pipeline.sample_sets import SampleSet, plan_sample_sets
 from probing_core.pipeline.setup import Corpora
 from probing_core.runs import layout
-from probing_core.runs.engine import Artifact, Binding, NotYet
+from probing_core.runs.engine import Binding
 from probing_core.runs.models import model_entries
 from probing_core.runs.options import DEFAULTS, Options
 from probing_core.runs.progress import SILENT, Progress
@@ -59,9 +59,11 @@ class Scope:
         self.files, self.recipe, self.options, self.progress = files, recipe, options, progress
         self.source, self.corpora = source, corpora or Corpora(recipe)
 
-    def anew(self) -> Scope:
-        """Return the scope as the files of the run are now, of which more were made."""
-        return Scope(self.files, self.recipe, self.options, self.progress, self.corpora, self.source)
+    def with_models(self) -> Scope:
+        """Return the scope with the models that were loaded since; what was planned of the images stays."""
+        later = Scope(self.files, self.recipe, self.options, self.progress, self.corpora, self.source)
+        later.images, later.sample_sets = self.images, self.sample_sets
+        return later
 
     @cached_property
     def design(self) -> Design:
@@ -78,8 +80,7 @@ class Scope:
 
     @cached_property
     def images(self) -> pd.DataFrame:
-        if not self.files.has(layout.IMAGES):
-            raise NotYet
+        """The table of images of a run that has chosen them."""
         return self.files.read_table(layout.IMAGES)
 
     @cached_property
@@ -95,12 +96,13 @@ class Scope:
 
     @cached_property
     def sample_sets(self) -> dict[str, SampleSet]:
-        """Name of a series -> its samples, cut into units; the main samples are called by an empty name."""
-        return {one.series: one for one in plan_sample_sets(self.design, self.images)}
+        """Name of a series -> its samples, cut into units; the main samples are called by an empty name. None before
+        the images are chosen, so that a plan that is made then has nothing that is made of them."""
+        return plan_sample_sets(self.design, self.images) if self.files.has(layout.IMAGES) else {}
 
     @cached_property
     def has_splits(self) -> bool:
-        return has_splits(self.images)
+        return bool(self.sample_sets) and has_splits(self.images)
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
@@ -120,8 +122,8 @@ class Scope:
     def studies(self) -> dict[str, list[str]]:
         """Name of a study -> the models that have it."""
         return {
-            study.name: [m for m in self.studied_models if not study.series or self.covers(m, study.series)]
-            for study in studies_of(self.images, self.learns)
+            study.name: [m for m in self.studied_models if self.covers(m, study.series)]
+            for study in (studies_of(self.images, self.learns) if self.has_splits else ())
         }
 
 
@@ -158,37 +160,6 @@ OPTIONS: Mapping[str, Callable[[Scope, Binding], Any]] = {
 }
 """Options that rows depend on beside files: name -> value. The recipe alone decides it, but for ``train_samples``,
 which memory may decide, and ``models``, ``studied_models`` and ``claims``, which the models of the run decide."""
-
-ENTRIES = {
-    "view": ("view",),
-    "limit": ("limit",),
-    "live_images": ("live_images",),
-    "seed": ("seed",),
-    "repetitions": ("repetitions",),
-    "learns": ("learns",),
-    "transforms": ("transforms", "warps", "classes"),
-    "threads": (),
-}
-"""Entry of a design -> the options of which one must be declared by whoever reads it; none for the number of threads,
-which moves the last bits alone."""
-
-
-class _Declared:
-    """The entries of a design that a row depends on; another one is refused."""
-
-    def __init__(self, design: Design, artifact: Artifact) -> None:
-        self._design, self._artifact = design, artifact
-
-    def __getattr__(self, name: str) -> Any:
-        row, needed = self._artifact.row, ENTRIES.get(name)
-        if needed is None or (needed and not set(needed) & set(row.options)):
-            raise AssertionError(f"'{row.path}' depends on '{name}' of the design without saying so.")
-        return getattr(self._design, name)
-
-
-def declared(scope: Scope, artifact: Artifact) -> Design:
-    """Return the design, of which the makers of ``artifact`` can read what its row depends on."""
-    return cast(Design, _Declared(scope.design, artifact))
 
 
 def _train_samples(scope: Scope, model: str) -> int | None:

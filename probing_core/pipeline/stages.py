@@ -17,7 +17,7 @@ from probing_core.embedders import download_summary
 from probing_core.errors import BadConfig, BadRun, DamagedFile, UnknownName
 from probing_core.pipeline.embed import embed
 from probing_core.pipeline.export_images import write_export
-from probing_core.pipeline.graph import TABLE, build, planned_anew
+from probing_core.pipeline.graph import TABLE, build
 from probing_core.pipeline.scope import Scope
 from probing_core.pipeline.setup import (
     Corpora,
@@ -60,7 +60,7 @@ def run(
     if not store.has(RECIPE) and "embed" not in stages:
         raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
     with _opened(store, options, progress) as (recipe, corpora):
-        _make_whole(store, progress, lambda: plan_of(store, recipe, options, progress, corpora), stages, only)
+        _make_whole(store, progress, partial(plan_of, store, recipe, options, progress, corpora), stages, only)
 
 
 def make_files(
@@ -99,7 +99,8 @@ def export(source: Path, out: Path, options: Options = DEFAULTS, progress: Progr
     """
     store = Store(source)
     with _opened(store, options, progress) as (recipe, corpora):
-        return write_export(_with_images(plan_of(store, recipe, options, progress, corpora)), out)
+        planned = partial(plan_of, store, recipe, options, progress, corpora)
+        return write_export(_with_images(planned(), planned), out)
 
 
 @contextmanager
@@ -115,14 +116,18 @@ def _opened(store: Store, options: Options, progress: Progress) -> Iterator[tupl
 
 
 def _make_whole(
-    store: Store, progress: Progress, plan: Callable[[], Plan], stages: Sequence[str], only: Callable[[str], bool]
+    store: Store, progress: Progress, planned: Callable[[], Plan], stages: Sequence[str], only: Callable[[str], bool]
 ) -> None:
-    """Make what is missing; a file that turns out to be damaged is removed, and made again."""
+    """Make what is missing; a file that turns out to be damaged is removed, and made again.
+
+    Args:
+        planned: returns the plan of the run as its files are now.
+    """
     mended: set[str] = set()
     before = store.state()
     while True:
         try:
-            _make(plan(), stages, only)
+            _make(planned, stages, only)
             if store.state() != before:
                 note_event(store.root, event=COMPLETED)
             return
@@ -135,10 +140,11 @@ def _make_whole(
             stages = STAGES[: STAGES.index(stages[-1]) + 1]  # it may be of an earlier one
 
 
-def _make(plan: Plan, stages: Sequence[str], only: Callable[[str], bool]) -> None:
+def _make(planned: Callable[[], Plan], stages: Sequence[str], only: Callable[[str], bool]) -> None:
+    plan = planned()
     store, progress = plan.files, plan.scope.progress
     if "embed" in stages:
-        plan = _embed(plan)
+        plan = _embed(plan, planned)
         store.fold()
     for stage in (stage for stage in STAGES[1:] if stage in stages):
         if stage == "train":
@@ -194,19 +200,19 @@ def _require_source(plan: Plan, stage: str) -> None:
         find_probe_source(plan.scope.recipe, plan.scope.options)
 
 
-def _with_images(plan: Plan) -> Plan:
-    """Return the plan of a run whose images are chosen; they are chosen now where they are not."""
-    if plan.left([plan.artifacts[IMAGES]]):
-        plan.make([plan.artifacts[IMAGES]], lambda artifact, done, total: None)
-        return planned_anew(plan)
-    return plan
+def _with_images(plan: Plan, planned: Callable[[], Plan]) -> Plan:
+    """Return the plan of a run whose images are chosen; where they are not, they are, and it is planned anew."""
+    if not plan.left([plan.artifacts[IMAGES]]):
+        return plan
+    plan.make([plan.artifacts[IMAGES]], lambda artifact, done, total: None)
+    return planned()
 
 
-def _embed(plan: Plan) -> Plan:
+def _embed(plan: Plan, planned: Callable[[], Plan]) -> Plan:
     """Return the plan of a run whose samples are embedded by all of its models."""
     if plan.scope.unloaded or plan.left(plan.select("embed")):
         note_options(plan.files.root, plan.scope.options)
-    plan = _with_images(plan)
+    plan = _with_images(plan, planned)
     store, scope = plan.files, plan.scope
     if scope.unloaded or plan.left(plan.select("embed")):
         if plan.source is None:

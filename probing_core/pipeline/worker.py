@@ -25,7 +25,7 @@ from probing_core.embedders.network.devices import resolve_device
 from probing_core.embedders.network.memory import free_memory, out_of_memory
 from probing_core.embedders.network.shared import SharedPictures
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.pipeline.sample_sets import Arrays, plan_sample_sets
+from probing_core.pipeline.sample_sets import Arrays, SampleSet
 from probing_core.runs.encoding import write_arrays, write_tables
 from probing_core.runs.layout import CROPS, crops_path, model_path
 from probing_core.runs.manifest import Entry
@@ -60,7 +60,7 @@ class Worker:
 
     Args:
         root: the run directory.
-        recipe, corpus, images: of the run.
+        recipe, corpus, images, sample_sets: of the run.
         device, precision: of its models.
         makers: threads that make pictures.
         memory_share: of the machine's memory, up to which models are loaded.
@@ -72,14 +72,15 @@ class Worker:
         recipe: Recipe,
         corpus: Corpus,
         images: pd.DataFrame,
+        sample_sets: Mapping[str, SampleSet],
         device: str,
         precision: str,
         makers: int,
         memory_share: float = memory.MODELS,
     ) -> None:
-        self.root, self._recipe, self._corpus, self._images = root, recipe, corpus, images
+        self.root, self._recipe, self._corpus = root, recipe, corpus
+        self._images, self._sample_sets = images, sample_sets
         self._device, self._precision, self._memory_share = device, precision, memory_share
-        self._sample_sets = {one.series: one for one in plan_sample_sets(recipe.design, images)}
         self._models: dict[str, LoadedEmbedder] = {}
         self._makers, self._ahead = ThreadPoolExecutor(makers), ThreadPoolExecutor(1)
         self._noted: dict[str, int] = {}
@@ -172,7 +173,7 @@ class Worker:
         sample_set = self._sample_sets[jobs[0].series]
         rows = sample_set.rows(sample_set.units[jobs[0].unit])
         if any(not job.model or self._model(job.request).embeds_pictures for job in jobs):
-            return sample_set.make(self._corpus, rows, self._makers)
+            return sample_set.make(self._recipe.design, self._corpus, rows, self._makers)
         return [], rows
 
     def _begin_beside(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:

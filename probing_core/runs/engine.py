@@ -45,10 +45,6 @@ Binding = Mapping[str, str]
 T = TypeVar("T")
 
 
-class NotYet(Exception):
-    """What decides which artifacts a row has is not known yet: it has none in a plan that is made now."""
-
-
 class State(StrEnum):
     """What is known of an artifact.
 
@@ -81,7 +77,7 @@ class Row:
             units, which together are one artifact.
         holds: what it holds, for the documentation.
         stage: in which it is made; empty for a file that is written as it is, and not made from others.
-        each: scope -> the bindings of the placeholders.
+        each: scope -> the bindings of the placeholders; none as long as it is not known which there are.
         reads: paths of other rows. A placeholder that is not in ``path`` stands for all that there are; a path that
             begins with ``source:`` is of another run.
         options: names of what it depends on beside, see `Table`.
@@ -216,11 +212,7 @@ class Plan:
             self.artifacts |= {artifact.path: artifact for artifact in found}
 
     def _expand(self, row: Row, of_template: dict[str, list[Artifact]]) -> Iterator[Artifact]:
-        try:
-            bindings = list(row.each(self.scope))
-        except NotYet:
-            return
-        for binding in bindings:
+        for binding in row.each(self.scope):
             outputs = {template: self._fill(template, binding) for template in row.outputs}
             reads = tuple(dict.fromkeys(path for read in row.reads for path in self._found(read, binding, of_template)))
             options = {name: self.table.options[name](self.scope, binding) for name in row.options}

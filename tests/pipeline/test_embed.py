@@ -23,7 +23,6 @@ from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.pipeline import Options, sample_sets, worker
 from probing_core.pipeline.embed import embed as embed_missing
 from probing_core.pipeline.executors.ray_executor import RemoteWorker
-from probing_core.pipeline.graph import planned_anew
 from probing_core.runs import layout, shards
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.models import differences, model_entries
@@ -51,7 +50,7 @@ def embed(store: Store, recipe: Recipe, corpus: Corpus) -> None:
     """What the stage ``embed`` makes, without the run's being held for writing, so that a store can be killed."""
     plan = plan_of(store, recipe, options=CPU, corpus=corpus)
     plan.make([plan.artifacts[layout.IMAGES]], lambda artifact, done, total: None)
-    embed_missing(planned_anew(plan))
+    embed_missing(plan_of(store, recipe, options=CPU, corpus=corpus))
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -123,7 +122,9 @@ def test_a_worker_of_a_cluster_keeps_the_threads_of_the_recipe(run):
     store, recipe, _ = run
     before = torch.get_num_threads()
     asked = replace(recipe, threads=before + 1)
-    remote = RemoteWorker(str(store.root), os.getcwd(), (), asked, "cpu", "float32", 1, 0.6)
+    scope = plan_of(store).scope
+    planned = scope.images, scope.sample_sets
+    remote = RemoteWorker(str(store.root), os.getcwd(), (), asked, *planned, "cpu", "float32", 1, 0.6)
     assert torch.get_num_threads() == before + 1
     remote._limits.close()
     assert torch.get_num_threads() == before

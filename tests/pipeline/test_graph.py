@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,7 @@ from probing_core.measures import detection_threshold, intervals
 from probing_core.pipeline import Options, graph, run, stages
 from probing_core.pipeline.graph import TABLE
 from probing_core.pipeline.scope import OPTIONS as VALUES
+from probing_core.pipeline.scope import Scope
 from probing_core.probes import mlp, optimizer, sigmoid
 from probing_core.runs import layout, revisions
 from probing_core.runs.engine import Plan, Reader, Row, State, Table
@@ -98,6 +100,11 @@ def made(tmp_path_factory, corpora) -> tuple[Store, Options]:
     return Store(out), options
 
 
+def states(store: Store) -> set[State]:
+    plan = plan_of(store)
+    return {plan.state(artifact) for artifact in plan.artifacts.values()}
+
+
 @pytest.fixture
 def copy(made, tmp_path) -> Store:
     return Store(shutil.copytree(made[0].root, tmp_path / "copy"))
@@ -106,9 +113,8 @@ def copy(made, tmp_path) -> Store:
 def test_the_run_holds_what_every_row_of_the_table_makes(made):
     """So that what the next tests state of all files is stated of each kind: but those of networks, of claims on named
     models, and of runs that take over probes."""
+    assert states(made[0]) == {State.MADE}
     plan = plan_of(made[0])
-    states = {plan.state(artifact) for artifact in plan.artifacts.values()}
-    assert states == {State.MADE}
     lacking = {row.path for row in TABLE.rows} - {artifact.row.path for artifact in plan.artifacts.values()}
     names = [study.name for study in STUDIES if study.series == LAYERS]
     of_layers = {
@@ -155,6 +161,73 @@ def test_where_the_bytes_of_a_file_differ_between_two_runs_its_key_differs(made,
     differ = {name for name in there.keys() & here.keys() if there[name]["sha256"] != here[name]["sha256"]}
     assert another in differ
     assert {name for name in differ if there[name]["key"] == here[name]["key"]} == set()
+
+
+READ_BY = {
+    "view": ("view",),
+    "limit": ("limit",),
+    "live_images": ("live_images",),
+    "seed": ("seed",),
+    "repetitions": ("repetitions",),
+    "learns": ("learns",),
+    "transforms": ("transforms", "warps", "classes"),
+    "fingerprint": ("fingerprint",),
+    "train_samples": ("train_samples",),
+    "threads": (),
+}
+"""Entry of a design or recipe -> the options of which a row declares one if its maker reads it; none for the number of
+threads, which moves the last bits alone."""
+
+
+class Watched:
+    """A design or recipe, of which the maker of a row can read what the row declares."""
+
+    def __init__(self, entries: Any, row: Row) -> None:
+        self._entries, self._row = entries, row
+
+    def __getattr__(self, name: str) -> Any:
+        needed = READ_BY.get(name)
+        said = needed is not None and (not needed or set(needed) & set(self._row.options))
+        assert said, f"'{self._row.path}' depends on '{name}' without saying so."
+        return getattr(self._entries, name)
+
+
+class WatchedScope:
+    def __init__(self, scope: Scope, row: Row) -> None:
+        self._scope = scope
+        self.design, self.recipe = Watched(scope.design, row), Watched(scope.recipe, row)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.design if name in ("transforms", "learns") else self._scope, name)
+
+
+def watched(rows: Sequence[Row]) -> Table:
+    """Return the table of ``rows`` whose makers are given watched scopes."""
+
+    @cache  # rows of one maker still have one
+    def watching(make: Callable[[Reader], Any]) -> Callable[[Reader], Any]:
+        def watched_make(reader: Reader) -> Any:
+            reader.scope = WatchedScope(reader.scope, reader.artifact.row)
+            return make(reader)
+
+        return watched_make
+
+    return Table([row if row.make is None else replace(row, make=watching(row.make)) for row in rows], VALUES)
+
+
+def test_a_maker_reads_nothing_of_a_recipe_that_its_row_does_not_declare(made, tmp_path, monkeypatch):
+    table = watched(TABLE.rows)
+    monkeypatch.setattr(stages, "build", lambda scope, _: graph.build(scope, table))
+    run(tmp_path / "run", made[1])
+    assert states(Store(tmp_path / "run")) == {State.MADE}
+
+
+def test_a_row_that_forgot_an_option_would_be_found(made, tmp_path, monkeypatch):
+    forgot = replace(TABLE.rows[1], options=[name for name in TABLE.rows[1].options if name != "limit"])
+    table = watched([TABLE.rows[0], forgot, *TABLE.rows[2:]])
+    monkeypatch.setattr(stages, "build", lambda scope, _: graph.build(scope, table))
+    with pytest.raises(AssertionError, match=r"'images.parquet' depends on 'limit' without saying so"):
+        run(tmp_path / "run", made[1])
 
 
 def count_labels(at: Reader) -> Mapping[str, Any]:

@@ -9,10 +9,11 @@ import pytest
 from probing_core.compute.train import comparison, linear
 from probing_core.errors import BadConfig, BadRun, ProbingError
 from probing_core.measures import MEASURES
-from probing_core.pipeline import STAGES, Options, makers, run, worker
+from probing_core.pipeline import STAGES, Options, makers, run, scope, worker
 from probing_core.results import Run
 from probing_core.runs.embeddings import read_embeddings
 from probing_core.runs.last_options import last_options
+from probing_core.runs.layout import IMAGES
 from probing_core.runs.recipe import Recipe
 from probing_core.runs.store import Files, Store
 from probing_core.transforms import resolve
@@ -114,6 +115,18 @@ def test_a_command_reads_the_recipe_and_what_describes_each_model_once(few_run, 
     read.clear()
     run(tmp_path / "first", options, ("embed",))
     assert sorted(read) == sorted(models), "the first command reads back what it wrote of each"
+
+
+def test_the_samples_of_a_run_are_planned_once_in_a_command(few_run, tmp_path, monkeypatch):
+    options, read, plain = few_run[1], [], Files.read_table
+    planned, plan_sample_sets = [], scope.plan_sample_sets
+    monkeypatch.setattr(Files, "read_table", lambda self, name, *rest: (read.append(name), plain(self, name, *rest))[1])
+    monkeypatch.setattr(scope, "plan_sample_sets", lambda *given: (planned.append(1), plan_sample_sets(*given))[1])
+    for models in (options.models[:1], options.models):
+        run(tmp_path / "run", replace(options, models=models), ("embed",))
+        assert (len(planned), read.count(IMAGES)) == (1, 1)
+        planned.clear()
+        read.clear()
 
 
 def test_the_same_command_gives_the_same_bytes(few_run, tmp_path):

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.runs.engine import DONE, NotYet, Plan, Reader, Row, State, Table, units_of
+from probing_core.runs.engine import DONE, Plan, Reader, Row, State, Table, units_of
 from probing_core.runs.store import Files, Store
 from probing_core.runs.why import why
 
@@ -24,14 +24,11 @@ class Kitchen:
 
     fruits: tuple[str, ...] = ("apple", "pear")
     sugar: int = 1
-    known: bool = True
     made: list[str] = field(default_factory=list)
     plan: Plan | None = None
 
 
 def fruits(scope: Kitchen) -> Iterator[Mapping[str, str]]:
-    if not scope.known:
-        raise NotYet
     return ({"fruit": fruit} for fruit in scope.fruits)
 
 
@@ -250,10 +247,10 @@ def test_a_row_may_read_a_file_of_another_run(tmp_path):
 
 
 def test_what_is_not_known_yet_has_no_artifacts_until_another_plan_is_made(tmp_path):
-    scope = Kitchen(known=False)
+    scope = Kitchen(fruits=())
     plan = plan_of(tmp_path, scope)
     assert list(plan.artifacts) == ["crate.parquet", "shelf.parquet"]
-    scope.known = True
+    scope.fruits = Kitchen().fruits
     assert list(plan_of(tmp_path, scope).artifacts) == ALL
 
 

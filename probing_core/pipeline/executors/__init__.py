@@ -6,14 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-import pandas as pd
-
-from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig
+from probing_core.pipeline.scope import Scope
 from probing_core.pipeline.worker import Job, Worker, Written
-from probing_core.runs.options import EXECUTORS, RAY, Options
-from probing_core.runs.recipe import Recipe
-from probing_core.runs.store import Store
+from probing_core.runs.options import EXECUTORS, RAY
 
 
 class Executor(Protocol):
@@ -45,14 +41,16 @@ class LocalExecutor:
 
 
 @contextmanager
-def opened_executor(
-    store: Store, recipe: Recipe, corpus: Corpus, images: pd.DataFrame, options: Options
-) -> Iterator[Executor]:
+def opened_executor(scope: Scope) -> Iterator[Executor]:
     """Open the executor that the options ask for, with no model loaded yet.
 
+    Args:
+        scope: of a run whose images are chosen.
+
     Raises:
-        ProbingError: it is not installed, or the cluster does not answer.
+        ProbingError: it is not installed, the cluster does not answer, or the corpus has changed.
     """
+    options, recipe, corpus = scope.options, scope.recipe, scope.corpora.own
     if options.executor not in EXECUTORS:
         raise BadConfig(f"There is no executor '{options.executor}'. There are: {', '.join(EXECUTORS)}.")
     if options.address is not None and options.executor != RAY:
@@ -60,10 +58,11 @@ def opened_executor(
     if options.executor == RAY:
         from probing_core.pipeline.executors.ray_executor import opened_ray
 
-        with opened_ray(store, recipe, options) as executor:
+        with opened_ray(scope) as executor:
             yield executor
         return
-    worker = Worker(store.root, recipe, corpus, images, options.device, options.precision, recipe.threads)
+    planned = scope.images, scope.sample_sets
+    worker = Worker(scope.files.root, recipe, corpus, *planned, options.device, options.precision, recipe.threads)
     try:
         yield LocalExecutor(worker)
     finally:

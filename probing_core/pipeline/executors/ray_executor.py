@@ -1,9 +1,9 @@
 """Workers of a Ray cluster: one for each GPU, or one for as many cores as the recipe has threads.
 
 A worker opens the corpus by its address, makes the pictures of a unit and embeds them while it makes those of the next,
-as in one process: no pictures travel, and no more than two units of a worker are in memory. What this process alone
-has registered travels by value. A worker writes into the run's folder, which all machines must have under the same
-path; what it wrote is entered here. Ray starts a worker that died again and repeats what it was at.
+as in one process: no pictures travel, and no more than two units of a worker are in memory. The plan of the samples and
+what this process alone has registered travel by value. A worker writes into the run's folder, which all machines must
+have under the same path; what it wrote is entered here. Ray starts a worker that died again and repeats what it was at.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import signal
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from probing_core.catalog import plugin_modules
 from probing_core.compute import memory
@@ -25,12 +27,11 @@ from probing_core.compute.threads import threads
 from probing_core.errors import BadConfig, BadRun, one_line
 from probing_core.online import TIMEOUT_S
 from probing_core.pipeline.register import register, registered
+from probing_core.pipeline.sample_sets import SampleSet
+from probing_core.pipeline.scope import Scope
 from probing_core.pipeline.setup import open_same_corpus
 from probing_core.pipeline.worker import Job, Worker, Written
-from probing_core.runs.layout import IMAGES
-from probing_core.runs.options import Options
 from probing_core.runs.recipe import Recipe
-from probing_core.runs.store import Store
 
 RETRIES = 3
 """How often a worker that died is started again, and what it was at repeated."""
@@ -45,6 +46,8 @@ class RemoteWorker(Worker):
         folder: str,
         known: Sequence[bytes],
         recipe: Recipe,
+        images: pd.DataFrame,
+        sample_sets: Mapping[str, SampleSet],
         device: str,
         precision: str,
         makers: int,
@@ -56,8 +59,8 @@ class RemoteWorker(Worker):
             register(pickle.loads(entry))
         self._limits = ExitStack()  # held, since it ends with the last reference
         self._limits.enter_context(threads(recipe.threads))
-        corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
-        super().__init__(Path(root), recipe, corpus, images, device, precision, makers, memory_share)
+        corpus = open_same_corpus(recipe)
+        super().__init__(Path(root), recipe, corpus, images, sample_sets, device, precision, makers, memory_share)
 
 
 class RayExecutor:
@@ -123,7 +126,7 @@ class RayExecutor:
 
 
 @contextmanager
-def opened_ray(store: Store, recipe: Recipe, options: Options) -> Iterator[RayExecutor]:
+def opened_ray(scope: Scope) -> Iterator[RayExecutor]:
     """Connect to the cluster, or start one, and start its workers; what was started ends with the block.
 
     Raises:
@@ -133,10 +136,10 @@ def opened_ray(store: Store, recipe: Recipe, options: Options) -> Iterator[RayEx
         import ray
     except ImportError as error:
         raise BadConfig("--executor ray needs Ray; `pip install ray` installs it.") from error
-    known = _known_here_alone(ray, recipe)
-    _connect(ray, options.address)
+    known = _known_here_alone(ray, scope.recipe)
+    _connect(ray, scope.options.address)
     try:
-        yield RayExecutor(ray, _start(ray, store, recipe, options, known))
+        yield RayExecutor(ray, _start(ray, scope, known))
     finally:
         ray.shutdown()
 
@@ -183,7 +186,8 @@ def _connect(ray: Any, address: str | None) -> None:
         ) from error
 
 
-def _start(ray: Any, store: Store, recipe: Recipe, options: Options, known: Sequence[bytes]) -> list[Any]:
+def _start(ray: Any, scope: Scope, known: Sequence[bytes]) -> list[Any]:
+    recipe, options = scope.recipe, scope.options
     there = ray.cluster_resources()
     cores, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
     if options.device == "cpu":
@@ -204,6 +208,7 @@ def _start(ray: Any, store: Store, recipe: Recipe, options: Options, known: Sequ
     )
     nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
     share = memory.MODELS / -(-count // nodes)
-    folder, root = os.getcwd(), str(store.root.resolve())
-    asked = recipe, options.device, options.precision, makers, share
+    folder, root = os.getcwd(), str(scope.files.root.resolve())
+    planned = ray.put(scope.images), ray.put(scope.sample_sets)
+    asked = recipe, *planned, options.device, options.precision, makers, share
     return [actor.remote(root, folder, known, *asked) for _ in range(count)]
