@@ -39,11 +39,11 @@ def _retrieval(run: Run, rows: Callable[..., pd.DataFrame], scored: Callable) ->
     layers = scored(rows("layer", "part", "share", of=[(n, *p) for n in (1, 2, 3) for p in parts]))
     settings = [(name,) for name in SETTINGS]
     strengths = [(t.name, s, k, 150) for t in changed for s in strengths_of(t) for k in (1, 10)]
-    limits = [(t.name, t.strength_at(0.5), t.unit, "") for t in changed]
+    limits = [(t.name, t.strength_at(0.5), "") for t in changed]
     duplicates = [*shares]
     uses = ("original", "duplicates", "content", "altered")
     photographs = [(use, f"{i:03d}", i % 10 / 10) for use in uses for i in range(30)]
-    limited = rows("transform", "value", "unit", "censored", of=limits)
+    limited = rows("transform", "value", "censored", of=limits)
     return {
         "retrieval": scored(rows("transform", "k", "gallery", "extrapolated", of=found)).assign(chance=0.01),
         "retrieval-strength": scored(rows("transform", "strength", "k", "gallery", of=strengths)).assign(chance=0.01),
@@ -83,7 +83,7 @@ def add_studies(root: Path) -> Path:
         value = rng.uniform(0.2, 0.9, len(strength))
         strength = strength.assign(**{name: value, f"{low}_low": value - 0.1, f"{low}_high": value + 0.1})
     strength = strength.assign(images=150, bases=150, interval="bootstrap", note="")
-    thresholds = rows("transform", "unit", "threshold", of=[(t.name, t.unit, t.strength_at(0.5)) for t in changed])
+    thresholds = rows("transform", "threshold", of=[(t.name, t.strength_at(0.5)) for t in changed])
     thresholds = thresholds.assign(
         low=thresholds["threshold"] * 0.9, high=thresholds["threshold"] * 1.1, censored="", false_alarms=0.1,
         images=150, bases=150, note="",

@@ -230,7 +230,7 @@ def _thresholds(run: Run, transform: Transform, models: list[str]) -> None:
     order = ["model", "threshold", "low", "high", "unit", "censored", "false_alarms", "images", "note"]
     number = st.column_config.NumberColumn
     tables.show_table(
-        rows.sort_values("threshold", ascending=stronger).reindex(columns=order, fill_value=""),
+        rows.assign(unit=transform.unit).sort_values("threshold", ascending=stronger)[order],
         "thresholds",
         column_config={
             "threshold": number(format="%.3g", help=hint("detection threshold")),

@@ -104,6 +104,15 @@ def shifts(run: Run, model: str) -> pd.DataFrame:
     return points.merge(run.transforms, on="transform")
 
 
+def with_units(run: Run, strengths: pd.DataFrame) -> pd.DataFrame:
+    """Return a table that gives strengths of transforms, with their units behind the names, as the definitions have
+    them; a table that was made by an earlier version may hold others."""
+    units = {transform.name: transform.unit for transform in run.recipe.design.transforms}
+    table = strengths.drop(columns="unit", errors="ignore")
+    table.insert(table.columns.get_loc("transform") + 1, "unit", table["transform"].astype(str).map(units))
+    return table
+
+
 def landing(run: Run, model: str, task: str) -> tuple[pd.DataFrame, int]:
     """Return what group each unseen transform is taken for, in percent of its samples, and the number of those samples.
 

@@ -12,7 +12,7 @@ from probing_core.pipeline import run
 from probing_core.results import Run
 from probing_core.runs.layout import series_table
 from probing_core.runs.store import Store
-from probing_core.transforms import PRESETS, expand
+from probing_core.transforms import PRESETS, expand, resolve
 from tests.pipeline.test_embed import files
 from tests.preset_runs import run_preset
 
@@ -53,6 +53,6 @@ def test_severities_are_strengths_that_are_drawn_and_studied(tmp_path):
     assert all(sorted(rows["strength"].unique()) == [1, 2, 3, 4, 5] for _, rows in series)
     thresholds = store.read_table("tables/thresholds.parquet")
     assert set(thresholds["transform"]) == set(names)
-    assert set(thresholds["unit"]) == {"of 5"}
+    assert {resolve(name).unit for name in names} == {"of 5"}
     assert thresholds["threshold"].between(1, 5).all()
     assert Path(out, "tables/geometry.parquet").is_file()

@@ -37,7 +37,6 @@ def retrieval_limits_table(series: SeriesData) -> pd.DataFrame:
                 "value": value,
                 "low": min(one, other),
                 "high": max(one, other),
-                "unit": transform.unit,
                 "censored": limit.censored,
                 "gallery": found.gallery,
                 "images": rows["image_id"].nunique(),
@@ -48,9 +47,7 @@ def retrieval_limits_table(series: SeriesData) -> pd.DataFrame:
     return pd.DataFrame(table, columns=COLUMNS)
 
 
-COLUMNS = [
-    *("model", "transform", "value", "low", "high", "unit", "censored", "gallery", "images", "bases", "note"),
-]
+COLUMNS = ["model", "transform", "value", "low", "high", "censored", "gallery", "images", "bases", "note"]
 
 
 STUDY = Study(name="retrieval-limits", make=retrieval_limits_table, series=STRENGTH, trains=False)

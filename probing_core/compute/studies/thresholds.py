@@ -47,7 +47,6 @@ def threshold_table(model: str, found: Sweep, transforms: Mapping[str, Transform
                 "threshold": value,
                 "low": min(one, other),
                 "high": max(one, other),
-                "unit": transform.unit,
                 "censored": threshold.censored,
                 "false_alarms": threshold.false_alarms,
                 "images": len(base),

@@ -75,6 +75,9 @@ STUDIES = {
 }
 """Titles of the tables that studies leave, in the order of the report; tables not named here come last."""
 
+GIVE_STRENGTHS = ("thresholds", "strength", "retrieval-strength", "retrieval-limits")
+"""Tables that give strengths, each in the unit of its transformation."""
+
 SCORES = ("scores", "fits", "uses")
 """Tables that other sections show, in fewer rows."""
 SCORE = {"value": "score %", "low": "from %", "high": "to %"}
@@ -334,6 +337,8 @@ def _studies(run: Run, models: list[str]) -> Iterator[object]:
         table = run.table(layout.table_path(name))
         if table.empty:
             continue
+        if name in GIVE_STRENGTHS:
+            table = summaries.with_units(run, table)
         title = STUDIES.get(name, name)
         if name in ("claims", "cka"):
             yield Text(title)

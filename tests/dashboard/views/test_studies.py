@@ -10,6 +10,7 @@ import pytest
 
 from probing_core.results import Run
 from probing_core.runs.store import Store
+from probing_core.transforms import resolve
 from tests.compute.studies.test_studies import TABLES, documented
 from tests.dashboard.app_reading import texts
 from tests.made_studies import add_studies
@@ -35,6 +36,7 @@ def test_explore_shows_the_measured_strengths_and_thresholds(open_app, studied):
     shown = next(t.value for t in app.dataframe if "threshold" in t.value)
     assert set(shown["model"]) == set(models)
     assert shown["threshold"].is_monotonic_decreasing  # contrast is weakest at its largest number
+    assert set(shown["unit"]) == {resolve("contrast").unit}
     app = open_app("Explore", run=studied, transform="gaussian-blur", models=",".join(models[:2]))
     shown = next(t.value for t in app.dataframe if "threshold" in t.value)
     assert shown["threshold"].is_monotonic_increasing

@@ -15,12 +15,13 @@ import pytest
 from devtools.browser import CHROMIUM, WAIT_MS
 from devtools.made_run import make_run
 from probing_core.errors import BadConfig, BadRun
-from probing_core.results import Run, leaderboard, retrieval
+from probing_core.results import Run, leaderboard, retrieval, summaries
 from probing_core.results.finding import finding
 from probing_core.results.report import write_report
 from probing_core.results.report.page import MAX_ROWS, Chart, More, Section, Table, Text, render
 from probing_core.results.report.sections import sections
 from probing_core.runs.store import Store
+from probing_core.transforms import resolve
 from tests.made_studies import add_studies
 
 pytestmark = pytest.mark.slow
@@ -163,6 +164,19 @@ def test_a_run_with_tables_of_retrieval_has_its_sentence_and_charts_and_one_with
     bare = Page(render("t", sections(run)))
     assert len(page.figures) > len(bare.figures)
     assert any("`probing evaluate --run DIR` adds it to a run that has them" in word for word in bare.words)
+
+
+def test_units_of_strengths_are_those_of_the_definitions_whatever_an_older_table_holds(run, tmp_path):
+    older = Run.open(add_studies(shutil.copytree(run.path, tmp_path / "older")))
+    table = older.table("tables/thresholds.parquet")
+    units = {name: resolve(name).unit for name in table["transform"]}
+    for given in (table, table.assign(unit="furlongs")):
+        told = summaries.with_units(older, given)
+        assert dict(zip(told["transform"], told["unit"], strict=True)) == units
+    older.store.write_table("tables/thresholds.parquet", table.assign(unit="furlongs"), "key")
+    words = Page(render("t", sections(Run.open(older.path)))).words
+    assert "furlongs" not in words
+    assert set(units.values()) <= set(words)
 
 
 def test_what_cannot_be_written_is_told(run, tmp_path):
