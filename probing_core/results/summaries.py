@@ -109,7 +109,7 @@ def with_units(run: Run, strengths: pd.DataFrame) -> pd.DataFrame:
     them; a table that was made by an earlier version may hold others."""
     units = {transform.name: transform.unit for transform in run.recipe.design.transforms}
     table = strengths.drop(columns="unit", errors="ignore")
-    table.insert(table.columns.get_loc("transform") + 1, "unit", table["transform"].astype(str).map(units))
+    table.insert(list(table).index("transform") + 1, "unit", table["transform"].astype(str).map(units))
     return table
 
 
